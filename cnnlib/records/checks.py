@@ -1,0 +1,40 @@
+"""Checks of single values that several records share; each raises a sentence that names the field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from cnnlib.errors import RecipeError
+
+
+def check_integer(name: str, value: Any, low: int, high: int) -> None:
+    """``value`` is a whole number in low..high (a bool is not a number here)."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise RecipeError(
+            f"{name}={value!r} is not a whole number from {low:,} to {high:,}. Choose one."
+        )
+
+
+def check_number(name: str, value: Any, low: float, high: float, *, low_open: bool = False) -> None:
+    """``value`` is a finite number in low..high; ``low_open`` leaves ``low`` itself out."""
+    is_number = (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )
+    if not is_number or not (low < value if low_open else low <= value) or value > high:
+        start = f"above {low:g}" if low_open else f"from {low:g}"
+        raise RecipeError(f"{name}={value!r} is not a number {start} to {high:g}. Choose one.")
+
+
+def check_choice(name: str, value: Any, known: Iterable[str]) -> None:
+    """``value`` is one of the known names."""
+    names = tuple(known)
+    if value not in names:
+        raise RecipeError(f"{name}={value!r} is not known. Choose one of: {', '.join(names)}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise RecipeError(f"{name}={value!r} is neither true nor false. Write true or false.")

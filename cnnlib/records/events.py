@@ -1,0 +1,190 @@
+"""What a run tells while it runs: small frozen records, written by the loop, kept by the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cnnlib.records.record import Record
+from cnnlib.records.run import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """One optimiser update.
+
+    Args:
+        step: Counts from 1.
+        loss: Mean over the batch, before the update, label smoothing included.
+        lr: Learning rate that the update used.
+        grad_norm: L2 norm of all gradients together, before clipping.
+        images_per_second: Over the last tenth of a second or so of training.
+        seconds: Training time since the start of the run, pauses and evaluations left out.
+    """
+
+    step: int
+    loss: float
+    lr: float
+    grad_norm: float
+    images_per_second: float
+    seconds: float
+    kind: Literal["step"] = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """One pass over the training split, with the full validation split measured after it.
+
+    Args:
+        epoch: Counts from 1.
+        step: Steps done when it ended.
+        train_loss: Mean over the epoch's batches as they were trained, label smoothing included.
+        train_accuracy: Fraction 0..1 over the epoch's batches as they were trained.
+        val_loss, val_accuracy: On the whole validation split, without label smoothing; None where the split is empty.
+        test_loss, test_accuracy: Only where the recipe asks for the test split after each epoch.
+        seconds: Training time of this epoch; eval_seconds: time of its measurements.
+        val_confusion: Classes x classes counts (row: true, column: predicted) on the validation split.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    seconds: float
+    eval_seconds: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    val_confusion: tuple[tuple[int, ...], ...] | None = None
+    kind: Literal["epoch"] = "epoch"
+
+
+OrderKind = Literal["pause", "resume", "step", "stop", "set", "look"]
+Setting = Literal["lr", "momentum", "weight_decay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person wants of a running run; each order is carried out once.
+
+    Args:
+        kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep what was learned); "set" (change
+            ``setting`` to ``value``); "look" (somebody looks inside: keep one ``latest`` snapshot fresh for the next ten seconds).
+    """
+
+    kind: OrderKind
+    setting: Setting | None = None
+    value: float | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """An order that was carried out, with the step after which it was."""
+
+    step: int
+    order: OrderKind
+    setting: str | None = None
+    value: float | None = None
+    kind: Literal["intervention"] = "intervention"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSaved:
+    """Weights of one step now lie on disk.
+
+    Args:
+        file: Name inside the run's folder.
+        what: "snapshot" (weights), "latest" (weights, rewritten while somebody looks) or "checkpoint" (everything
+            that a bitwise continuation needs).
+        size_bytes: Size of the file or files.
+        dropped: Names of files that were thinned out to stay within the run's budget.
+    """
+
+    step: int
+    file: str
+    what: Literal["snapshot", "latest", "checkpoint"]
+    size_bytes: int
+    dropped: tuple[str, ...] = ()
+    kind: Literal["weights"] = "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What a run is doing now, in words, where that is not training: "preparing mnist", "measuring the test split"."""
+
+    state: RunState
+    text: str
+    kind: Literal["phase"] = "phase"
+
+
+@dataclass(frozen=True)
+class Started(Record):
+    """What was settled before the first step.
+
+    Args:
+        total_steps: Steps that the recipe asks for.
+        batches_per_epoch: Steps of one epoch.
+        fingerprint: Hash of the dataset's content.
+        chosen: The execution mode, the trial's figures and the reason (``ExecutionMode`` as a dict).
+        machine: ``Machine`` as a dict.
+        forecast: ``{"seconds_per_epoch": ..., "peak_memory_bytes": ...}``.
+    """
+
+    total_steps: int
+    batches_per_epoch: int
+    fingerprint: str
+    chosen: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    forecast: Mapping[str, float] = field(default_factory=dict)
+    kind: Literal["started"] = "started"
+
+
+@dataclass(frozen=True)
+class RunEnd(Record):
+    """How a run ended.
+
+    Args:
+        state: One of the ended states.
+        reason: A sentence, or "" where the state says it all.
+        test: Result on the test split, measured once; None where there was nothing to measure.
+        latency: Median seconds of a forward pass: ``{"one": ..., "batch": ..., "batch_size": ...}``; empty if not measured.
+        train_seconds: Time spent training, pauses and evaluations left out.
+        images_per_second: Training pictures over ``train_seconds``.
+    """
+
+    state: RunState
+    reason: str = ""
+    step: int = 0
+    train_seconds: float = 0.0
+    images_per_second: float = 0.0
+    test: SplitResult | None = None
+    latency: Mapping[str, float] = field(default_factory=dict)
+    kind: Literal["end"] = "end"
+
+
+@dataclass(frozen=True)
+class SplitResult(Record):
+    """What a network scores on one split.
+
+    Args:
+        loss: Mean cross-entropy, without label smoothing.
+        accuracy: Fraction 0..1.
+        count: Pictures measured.
+        class_accuracy: Fraction per class; None for a class without pictures.
+        confusion: Classes x classes counts (row: true, column: predicted).
+        predictions_file: Name of the file in the run's folder with label, predicted class and probabilities per picture
+            (``.npz``: ``labels`` uint8/16 N, ``predicted`` N, ``probabilities`` float16 N x classes); "" where not stored.
+    """
+
+    loss: float
+    accuracy: float
+    count: int
+    class_accuracy: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    predictions_file: str = ""
+
+
+Event = StepMetrics | EpochEnd | Intervention | WeightsSaved | Phase | Started | RunEnd

@@ -1,0 +1,103 @@
+"""A recipe: how a network is trained, apart from the network and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from cnnlib.records.checks import check_choice, check_flag, check_integer, check_number
+from cnnlib.records.record import Record
+
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
+Schedule = Literal["constant", "step", "cosine", "one_cycle"]
+
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
+
+
+@dataclass(frozen=True)
+class Augmentation(Record):
+    """Random changes to training pictures, drawn anew for each picture in each epoch.
+
+    Args:
+        flip: Mirror left and right with probability 1/2 (not for digits).
+        shift: Shift by up to this many pixels in each direction, over an edge of zeros (shifted crop).
+        cutout: Side of a square of zeros laid over the picture, in pixels; 0 is none (DeVries & Taylor 2017).
+    """
+
+    flip: bool = False
+    shift: int = 0
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        check_flag("flip", self.flip)
+        check_integer("shift", self.shift, 0, 64)
+        check_integer("cutout", self.cutout, 0, 128)
+
+
+@dataclass(frozen=True)
+class Recipe(Record):
+    """How a network is trained.
+
+    Args:
+        epochs: Passes over the training split; 0 only measures the untrained network.
+        max_batches: Stop after this many steps in all; None is no limit.
+        lr: Learning rate; with a schedule, its highest value.
+        momentum: Used by the optimisers "momentum" and "nesterov" (beta1 is 0.9 for Adam and AdamW).
+        weight_decay: L2 penalty (decoupled for AdamW) on weights; on norms and biases only with
+            ``decay_norm_and_bias``.
+        schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs); "cosine" (to 0 over the run);
+            "one_cycle" (up over the first ``warmup`` of the run, then down to 0; Smith & Topin 2018).
+        clip_grad_norm: Scale gradients down to this total norm; None never does.
+        patience: Early stopping: end after this many epochs without a better validation loss; None never does.
+        test_each_epoch: Measure the test split after each epoch, as some course texts plot it. Such curves are
+            labelled: choosing by them is choosing on the test split.
+    """
+
+    epochs: int = 5
+    batch_size: int = 128
+    optimizer: Optimizer = "adamw"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    decay_norm_and_bias: bool = False
+    schedule: Schedule = "constant"
+    step_epochs: int = 10
+    step_factor: float = 0.1
+    warmup: float = 0.25
+    label_smoothing: float = 0.0
+    clip_grad_norm: float | None = None
+    patience: int | None = None
+    max_batches: int | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    test_each_epoch: bool = False
+
+    def __post_init__(self) -> None:
+        check_integer("epochs", self.epochs, 0, 10_000)
+        check_integer("batch_size", self.batch_size, 1, 65_536)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_number("lr", self.lr, 0.0, 1e6)
+        check_number("momentum", self.momentum, 0.0, 0.9999)
+        check_number("weight_decay", self.weight_decay, 0.0, 1e3)
+        check_flag("decay_norm_and_bias", self.decay_norm_and_bias)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_integer("step_epochs", self.step_epochs, 1, 10_000)
+        check_number("step_factor", self.step_factor, 0.0, 1.0, low_open=True)
+        check_number("warmup", self.warmup, 0.0, 1.0)
+        check_number("label_smoothing", self.label_smoothing, 0.0, 0.99)
+        if self.clip_grad_norm is not None:
+            check_number("clip_grad_norm", self.clip_grad_norm, 0.0, 1e9, low_open=True)
+        if self.patience is not None:
+            check_integer("patience", self.patience, 1, 10_000)
+        if self.max_batches is not None:
+            check_integer("max_batches", self.max_batches, 0, 10**9)
+        check_flag("test_each_epoch", self.test_each_epoch)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Record.from_dict``; ``augmentation`` may be a nested object."""
+        values = dict(values) if isinstance(values, Mapping) else values
+        if isinstance(values, dict) and isinstance(values.get("augmentation"), Mapping):
+            values["augmentation"] = Augmentation.from_dict(values["augmentation"])
+        return super().from_dict(values)

@@ -1,0 +1,200 @@
+"""A run: what was asked for, what state it is in, and what is known about where it ran."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from cnnlib.design import CNNSpec
+from cnnlib.errors import RecipeError
+from cnnlib.records.checks import check_choice, check_integer, check_number
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.record import Record
+
+RunState = Literal[
+    "queued",  # waits for a worker
+    "starting",  # a worker took it: data, network, trial of execution modes
+    "running",
+    "paused",
+    "finished",  # all epochs, or early stopping
+    "stopped",  # a person pressed Stop; what was learned is kept and measured
+    "interrupted",  # the app was shut down, or Ctrl-C; can be resumed from its checkpoint
+    "diverged",  # the loss was no longer a number; the last good weights are kept
+    "failed",  # an error, with its reason
+    "lost",  # its worker died without a word; can be resumed from its last checkpoint
+]
+RUN_STATES: tuple[str, ...] = get_args(RunState)
+LIVE_STATES: tuple[str, ...] = ("queued", "starting", "running", "paused")
+ENDED_STATES: tuple[str, ...] = tuple(state for state in RUN_STATES if state not in LIVE_STATES)
+RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed", "diverged")
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+NAME_LIMIT = 120
+_DATASET = re.compile(
+    r"(mnist|fashion-mnist|cifar10|cifar100|digits|folder:[^/\\\x00-\x1f]{1,100})"
+)
+
+
+@dataclass(frozen=True)
+class Origin(Record):
+    """Where a run starts from when it is not from fresh weights.
+
+    Args:
+        run_id: The run whose saved step this one starts from.
+        step: The saved step.
+        weights_only: True takes the weights alone (warm start, fine-tuning); False continues everything.
+    """
+
+    run_id: str
+    step: int
+    weights_only: bool = False
+
+
+@dataclass(frozen=True)
+class RunRequest(Record):
+    """Everything that decides the outcome of a run.
+
+    Args:
+        seed: Decides weights, order of the data, augmentation and dropout, each from a generator of its own.
+        split_seed: Decides which training pictures become the validation split.
+        validation: Fraction of the training split that is kept for validation, stratified; or a number of
+            pictures where it is 1 or more.
+        train_limit: Train on the first this many pictures of the shuffled training split; None is all.
+        device: "auto", "cpu", "cuda" or "mps".
+        mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by trial.
+        compile: Try ``torch.compile`` among the modes.
+        origin: Where the run starts from; None is fresh weights.
+        group: Names runs that belong together (the seeds of one press of Train).
+    """
+
+    spec: CNNSpec
+    recipe: Recipe
+    dataset: str
+    seed: int = 0
+    split_seed: int = 0
+    validation: float = 0.1
+    train_limit: int | None = None
+    device: str = "auto"
+    mode: str = "auto"
+    compile: bool = False
+    name: str = ""
+    preset: str = ""
+    group: str = ""
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        check_dataset_name(self.dataset)
+        check_integer("seed", self.seed, 0, 2**31 - 1)
+        check_integer("split_seed", self.split_seed, 0, 2**31 - 1)
+        check_number("validation", self.validation, 0.0, 1e7)
+        if self.train_limit is not None:
+            check_integer("train_limit", self.train_limit, 1, 10**8)
+        check_choice("device", self.device, DEVICES)
+        if len(self.name) > NAME_LIMIT:
+            raise RecipeError(
+                f"The name has {len(self.name)} characters; at most {NAME_LIMIT} are kept. Shorten it."
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Record.from_dict``; spec, recipe and origin are nested objects."""
+        if not isinstance(values, Mapping):
+            return super().from_dict(values)
+        nested: dict[str, Any] = dict(values)
+        for name, kind in (("spec", CNNSpec), ("recipe", Recipe), ("origin", Origin)):
+            if isinstance(nested.get(name), Mapping):
+                nested[name] = kind.from_dict(nested[name])
+        return super().from_dict(nested)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The request as plain JSON values; the spec in its own form."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return values | {
+            "spec": self.spec.to_dict(),
+            "recipe": self.recipe.to_dict(),
+            "origin": self.origin.to_dict() if self.origin else None,
+        }
+
+
+def check_dataset_name(name: str) -> None:
+    """The name is one that the lab knows how to look for; that it is there is another question.
+
+    Raises:
+        RecipeError: It is neither a known dataset nor ``folder:<name>``.
+    """
+    if (
+        not isinstance(name, str)
+        or not _DATASET.fullmatch(name)
+        or name.removeprefix("folder:") in (".", "..")
+    ):
+        raise RecipeError(
+            f"dataset={name!r} is not known. Choose one of: digits, mnist, fashion-mnist, cifar10, cifar100, "
+            "or folder:<name> for pictures of your own."
+        )
+
+
+@dataclass(frozen=True)
+class Machine(Record):
+    """Where a run ran; speeds from different machines are never ranked together.
+
+    Args:
+        processor: Model name of the processor or GPU that trained.
+        threads: Threads that torch used.
+        versions: ``{"cnnlib": ..., "torch": ..., "python": ...}``.
+    """
+
+    processor: str
+    device: str
+    threads: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the store knows about a run, in one row.
+
+    Args:
+        id: Short, sortable by time of asking, safe in a file name and in an address.
+        reason: Why the run ended, as a sentence, where the state alone does not say it.
+        step: Steps done; total_steps: steps that the recipe asks for (0 until known).
+        epoch: Epochs finished.
+        train_seconds: Time spent training, pauses, validation and trials left out.
+        created, started, ended: Seconds since 1970; None until it happened.
+        plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
+        fingerprint: Hash of the prepared dataset's content.
+        chosen: The execution mode and why, once chosen (``ExecutionMode`` as a dict).
+        intervened: A person changed something while it ran, so it is not pooled with others.
+        summary: What the results table shows: first and last training loss, last and best validation
+            accuracy, test accuracy, images per second, forecast; filled as it becomes known.
+    """
+
+    id: str
+    request: RunRequest
+    state: RunState
+    reason: str
+    step: int
+    total_steps: int
+    epoch: int
+    train_seconds: float
+    created: float
+    started: float | None
+    ended: float | None
+    plan_cost: Mapping[str, int]
+    fingerprint: str
+    chosen: Mapping[str, Any]
+    machine: Machine | None
+    intervened: bool
+    summary: Mapping[str, Any]
+
+    @property
+    def is_live(self) -> bool:
+        """It waits, runs or is paused: its numbers may still change."""
+        return self.state in LIVE_STATES
+
+    @property
+    def title(self) -> str:
+        """The name that a person gave, or the preset, with dataset and seed."""
+        what = self.request.name or self.request.preset or "own design"
+        return f"{what} on {self.request.dataset}, seed {self.request.seed}"
