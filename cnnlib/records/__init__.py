@@ -1,1 +1,1 @@
-"""Every record that crosses a floor: what a run is told, what it tells, what is known about data."""
+"""Every record that crosses a floor: what a run is told and tells, and what is known of data."""

@@ -1,4 +1,4 @@
-"""Checks of single values that several records share; each raises a sentence that names the field."""
+"""Checks of single values that records share; each raises a sentence that names the field."""
 
 from __future__ import annotations
 

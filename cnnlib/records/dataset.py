@@ -17,12 +17,14 @@ class DatasetInfo(Record):
         in_size: Channels, height, width.
         classes: Names of the classes, in the order of their labels.
         train_count, test_count: Pictures; 0 where not known before preparation.
-        state: "prepared" (ready to train), "here" (in the data folder, to be prepared on first use), "download" (to be
-            downloaded on first use).
+        state: "prepared" (ready to train), "here" (in the data folder, to be prepared on first
+            use), "download" (to be downloaded on first use).
         size_bytes: Size of the prepared copy, or of what lies in the data folder.
         fingerprint: Hash of the prepared content; "" before preparation.
-        mean, std: Per channel of the training pictures, of values in 0..1; empty before preparation.
-        note: A sentence that people should read ("from JPEG pictures", "test split made by content").
+        mean, std: Per channel of the training pictures, of values in 0..1; empty before
+            preparation.
+        note: A sentence that people should read ("from JPEG pictures", "test split made by
+            content").
     """
 
     name: str

@@ -41,10 +41,12 @@ class EpochEnd:
         step: Steps done when it ended.
         train_loss: Mean over the epoch's batches as they were trained, label smoothing included.
         train_accuracy: Fraction 0..1 over the epoch's batches as they were trained.
-        val_loss, val_accuracy: On the whole validation split, without label smoothing; None where the split is empty.
+        val_loss, val_accuracy: On the whole validation split, without label smoothing; None where
+            the split is empty.
         test_loss, test_accuracy: Only where the recipe asks for the test split after each epoch.
         seconds: Training time of this epoch; eval_seconds: time of its measurements.
-        val_confusion: Classes x classes counts (row: true, column: predicted) on the validation split.
+        val_confusion: Classes x classes counts (row: true, column: predicted) on the validation
+            split.
     """
 
     epoch: int
@@ -70,8 +72,9 @@ class Order:
     """What a person wants of a running run; each order is carried out once.
 
     Args:
-        kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep what was learned); "set" (change
-            ``setting`` to ``value``); "look" (somebody looks inside: keep one ``latest`` snapshot fresh for the next ten seconds).
+        kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep what was
+            learned); "set" (change ``setting`` to ``value``); "look" (somebody looks inside: keep
+            one ``latest`` snapshot fresh for the next ten seconds).
     """
 
     kind: OrderKind
@@ -97,8 +100,8 @@ class WeightsSaved:
 
     Args:
         file: Name inside the run's folder.
-        what: "snapshot" (weights), "latest" (weights, rewritten while somebody looks) or "checkpoint" (everything
-            that a bitwise continuation needs).
+        what: "snapshot" (weights), "latest" (weights, rewritten while somebody looks) or
+            "checkpoint" (everything that a bitwise continuation needs).
         size_bytes: Size of the file or files.
         dropped: Names of files that were thinned out to stay within the run's budget.
     """
@@ -113,7 +116,7 @@ class WeightsSaved:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a run is doing now, in words, where that is not training: "preparing mnist", "measuring the test split"."""
+    """What a run is doing where that is not training: "preparing mnist", "measuring the test split"."""
 
     state: RunState
     text: str
@@ -128,7 +131,8 @@ class Started(Record):
         total_steps: Steps that the recipe asks for.
         batches_per_epoch: Steps of one epoch.
         fingerprint: Hash of the dataset's content.
-        chosen: The execution mode, the trial's figures and the reason (``ExecutionMode`` as a dict).
+        chosen: The execution mode, the trial's figures and the reason (``ExecutionMode`` as a
+            dict).
         machine: ``Machine`` as a dict.
         forecast: ``{"seconds_per_epoch": ..., "peak_memory_bytes": ...}``.
     """
@@ -150,7 +154,8 @@ class RunEnd(Record):
         state: One of the ended states.
         reason: A sentence, or "" where the state says it all.
         test: Result on the test split, measured once; None where there was nothing to measure.
-        latency: Median seconds of a forward pass: ``{"one": ..., "batch": ..., "batch_size": ...}``; empty if not measured.
+        latency: Median seconds of a forward pass: ``{"one": ..., "batch": ..., "batch_size":
+            ...}``; empty if not measured.
         train_seconds: Time spent training, pauses and evaluations left out.
         images_per_second: Training pictures over ``train_seconds``.
     """
@@ -175,8 +180,9 @@ class SplitResult(Record):
         count: Pictures measured.
         class_accuracy: Fraction per class; None for a class without pictures.
         confusion: Classes x classes counts (row: true, column: predicted).
-        predictions_file: Name of the file in the run's folder with label, predicted class and probabilities per picture
-            (``.npz``: ``labels`` uint8/16 N, ``predicted`` N, ``probabilities`` float16 N x classes); "" where not stored.
+        predictions_file: Name of the file in the run's folder with label, predicted class and
+            probabilities per picture (``.npz``: ``labels`` uint8/16 N, ``predicted`` N,
+            ``probabilities`` float16 N x classes); "" where not stored.
     """
 
     loss: float

@@ -22,8 +22,10 @@ class Augmentation(Record):
 
     Args:
         flip: Mirror left and right with probability 1/2 (not for digits).
-        shift: Shift by up to this many pixels in each direction, over an edge of zeros (shifted crop).
-        cutout: Side of a square of zeros laid over the picture, in pixels; 0 is none (DeVries & Taylor 2017).
+        shift: Shift by up to this many pixels in each direction, over an edge of zeros (shifted
+            crop).
+        cutout: Side of a square of zeros laid over the picture, in pixels; 0 is none (DeVries &
+            Taylor 2017).
     """
 
     flip: bool = False
@@ -44,14 +46,18 @@ class Recipe(Record):
         epochs: Passes over the training split; 0 only measures the untrained network.
         max_batches: Stop after this many steps in all; None is no limit.
         lr: Learning rate; with a schedule, its highest value.
-        momentum: Used by the optimisers "momentum" and "nesterov" (beta1 is 0.9 for Adam and AdamW).
+        momentum: Used by the optimisers "momentum" and "nesterov" (beta1 is 0.9 for Adam and
+            AdamW).
         weight_decay: L2 penalty (decoupled for AdamW) on weights; on norms and biases only with
             ``decay_norm_and_bias``.
-        schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs); "cosine" (to 0 over the run);
-            "one_cycle" (up over the first ``warmup`` of the run, then down to 0; Smith & Topin 2018).
+        schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs);
+            "cosine" (to 0 over the run); "one_cycle" (up over the first ``warmup`` of the run,
+            then down to 0; Smith & Topin 2018).
         clip_grad_norm: Scale gradients down to this total norm; None never does.
-        patience: Early stopping: end after this many epochs without a better validation loss; None never does.
-        test_each_epoch: Measure the test split after each epoch, as some course texts plot it. Such curves are
+        patience: Early stopping: end after this many epochs without a better validation loss;
+            None never does.
+        test_each_epoch: Measure the test split after each epoch, as some course texts plot it.
+            Such curves are
             labelled: choosing by them is choosing on the test split.
     """
 

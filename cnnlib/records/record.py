@@ -26,8 +26,8 @@ class Record:
         """Read a record back; a field that is missing takes its default.
 
         Raises:
-            CnnlibError: (of the class's own kind) ``values`` is not a mapping, a field is unknown, or one
-                without a default is missing.
+            CnnlibError: (of the class's own kind) ``values`` is not a mapping, a field is
+                unknown, or one without a default is missing.
         """
         if not isinstance(values, Mapping):
             raise cls.error(

@@ -44,7 +44,8 @@ class Origin(Record):
     Args:
         run_id: The run whose saved step this one starts from.
         step: The saved step.
-        weights_only: True takes the weights alone (warm start, fine-tuning); False continues everything.
+        weights_only: True takes the weights alone (warm start, fine-tuning); False continues
+            everything.
     """
 
     run_id: str
@@ -57,13 +58,16 @@ class RunRequest(Record):
     """Everything that decides the outcome of a run.
 
     Args:
-        seed: Decides weights, order of the data, augmentation and dropout, each from a generator of its own.
+        seed: Decides weights, order of the data, augmentation and dropout, each from a generator
+            of its own.
         split_seed: Decides which training pictures become the validation split.
-        validation: Fraction of the training split that is kept for validation, stratified; or a number of
-            pictures where it is 1 or more.
-        train_limit: Train on the first this many pictures of the shuffled training split; None is all.
+        validation: Fraction of the training split that is kept for validation, stratified; or a
+            number of pictures where it is 1 or more.
+        train_limit: Train on the first this many pictures of the shuffled training split; None is
+            all.
         device: "auto", "cpu", "cuda" or "mps".
-        mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by trial.
+        mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by
+            trial.
         compile: Try ``torch.compile`` among the modes.
         origin: Where the run starts from; None is fresh weights.
         group: Names runs that belong together (the seeds of one press of Train).
@@ -166,8 +170,9 @@ class Run:
         fingerprint: Hash of the prepared dataset's content.
         chosen: The execution mode and why, once chosen (``ExecutionMode`` as a dict).
         intervened: A person changed something while it ran, so it is not pooled with others.
-        summary: What the results table shows: first and last training loss, last and best validation
-            accuracy, test accuracy, images per second, forecast; filled as it becomes known.
+        summary: What the results table shows: first and last training loss, last and best
+            validation accuracy, test accuracy, images per second, forecast; filled as it becomes
+            known.
     """
 
     id: str
