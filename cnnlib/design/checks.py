@@ -1,0 +1,152 @@
+"""Field checks of the design records: a field's name and value in, the value to keep out.
+
+They know types and ranges only. Whether layers fit together is for `plan` to say, because it can
+name the layer.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cnnlib.errors import SpecError
+
+Check = Callable[[str, Any], Any]
+
+
+def shown(value: Any) -> str:
+    """A value as an error sentence shows it: short, whatever a person typed."""
+    if isinstance(value, list | tuple):
+        entries = ", ".join(shown(entry) for entry in value[:6])
+        return f"[{entries}{', ...' if len(value) > 6 else ''}]"
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return "a number of more than 15 digits"
+    if isinstance(value, Mapping):
+        return f"a mapping of {len(value)} entries"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def integer(low: int, high: int) -> Check:
+    """Whole numbers from `low` to `high`; ``True``, ``3.0`` and ``"3"`` are none."""
+
+    def check(name: str, value: Any) -> int:
+        try:
+            number = None if isinstance(value, bool) else operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise SpecError(
+                f"{name} is {shown(value)}, but it must be a whole number from {low:,} to "
+                f"{high:,}. Use a number in that range."
+            )
+        return number
+
+    return check
+
+
+def fraction(below: float) -> Check:
+    """Numbers from 0 up to, but not including, `below`."""
+
+    def check(name: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
+            raise SpecError(
+                f"{name} is {shown(value)}, but it must be a number from 0 to less than {below:g}. "
+                f"Use a number in that range."
+            )
+        return float(value)
+
+    return check
+
+
+def flag(name: str, value: Any) -> bool:
+    """``True`` or ``False``, and nothing that merely looks like it."""
+    if not isinstance(value, bool):
+        raise SpecError(
+            f"{name} is {shown(value)}, but it must be true or false. Use one of the two."
+        )
+    return value
+
+
+def choice(known: tuple[str, ...]) -> Check:
+    """One of the known names."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise SpecError(
+                f"{name} is {shown(value)}, but the lab knows only these: {', '.join(known)}. "
+                f"Use one of them."
+            )
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """``None``, or what `check` accepts."""
+
+    def check_or_none(name: str, value: Any) -> Any:
+        return None if value is None else check(name, value)
+
+    return check_or_none
+
+
+def either(word: str, check: Check) -> Check:
+    """The given word, or what `check` accepts."""
+
+    def check_or_word(name: str, value: Any) -> Any:
+        if isinstance(value, str) and value != word:
+            raise SpecError(
+                f'{name} is {shown(value)}, but the only word it knows is "{word}". '
+                f'Use "{word}" or a whole number.'
+            )
+        return value if isinstance(value, str) else check(name, value)
+
+    return check_or_word
+
+
+def sequence(check: Check, at_most: int) -> Check:
+    """A tuple of at most `at_most` entries, each accepted by `check`; lists become tuples."""
+
+    def check_all(name: str, value: Any) -> tuple:
+        if not isinstance(value, list | tuple):
+            raise SpecError(
+                f"{name} is {shown(value)}, but it must be a list. "
+                f"Write it in brackets, also when it holds one entry or none."
+            )
+        if len(value) > at_most:
+            raise SpecError(
+                f"{name} has {len(value):,} entries, but the lab takes at most {at_most}. "
+                f"Use fewer."
+            )
+        return tuple(check(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+
+    return check_all
+
+
+def one_or_each(check: Check, at_most: int) -> Check:
+    """One value for all convolutions, or a tuple with one per convolution."""
+    check_each = sequence(check, at_most)
+
+    def check_either(name: str, value: Any) -> Any:
+        return (check_each if isinstance(value, list | tuple) else check)(name, value)
+
+    return check_either
+
+
+def known_keys(record: str, given: Any, known: tuple[str, ...]) -> Mapping[str, Any]:
+    """A mapping whose keys are all known."""
+    if not isinstance(given, Mapping):
+        raise SpecError(
+            f"{record} is {shown(given)}, but it must be a mapping of field names to values. "
+            f"Its fields are: {', '.join(known)}."
+        )
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        raise SpecError(
+            f"{record} has no field {shown(unknown[0])}. "
+            f"The lab knows only these: {', '.join(known) if known else 'none'}. "
+            f"Remove it, or use one of them."
+        )
+    return given

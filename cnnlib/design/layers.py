@@ -1,0 +1,202 @@
+"""The typed layers of a plan: shapes, and the parameters and multiply-accumulates that follow.
+
+A shape is C x H x W, or one number of features after flattening; the batch is never part of it. A
+layer's `name` is the path of its torch module (``features.block2.main.conv1``), so that
+``model.get_submodule(layer.name)`` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What every layer has: a name, and the shapes of one input and one output."""
+
+    name: str
+    in_shape: Shape
+    out_shape: Shape
+
+    @property
+    def params(self) -> int:
+        """Trainable parameters."""
+        return sum(self.param_sizes)
+
+    @property
+    def param_sizes(self) -> tuple[int, ...]:
+        """Number of values of each trainable tensor, in the order of ``module.parameters()``."""
+        return ()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image, bias not counted."""
+        return 0
+
+    def leaves(self) -> Iterator[Leaf]:
+        """The layers that compute, in forward order: the layer itself, or what a block holds."""
+        yield self
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Layer):
+    """A convolution with square kernels; padding in pixels on each side."""
+
+    kernel_size: int
+    stride: int
+    padding: int
+    dilation: int
+    bias: bool
+    kind: Literal["conv2d"] = "conv2d"
+
+    @property
+    def in_channels(self) -> int:
+        return self.in_shape[0]
+
+    @property
+    def out_channels(self) -> int:
+        return self.out_shape[0]
+
+    @property
+    def param_sizes(self) -> tuple[int, ...]:
+        weight = self.out_channels * self.in_channels * self.kernel_size**2
+        return (weight, self.out_channels) if self.bias else (weight,)
+
+    @property
+    def macs(self) -> int:
+        return prod(self.out_shape) * self.in_channels * self.kernel_size**2
+
+
+@dataclass(frozen=True, slots=True)
+class Norm(Layer):
+    """A normalisation with a scale and a shift per channel.
+
+    Args:
+        groups: Groups of channels that share mean and variance: 1 for ``"layer"`` (``GroupNorm(1,
+            C)``), the number of channels for ``"batch"`` and ``"instance"``.
+    """
+
+    norm: Literal["batch", "layer", "group", "instance"]
+    groups: int
+    kind: Literal["norm"] = "norm"
+
+    @property
+    def param_sizes(self) -> tuple[int, ...]:
+        return (self.in_shape[0],) * 2
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Layer):
+    """An activation; never ``"none"``, for which no layer is planned.
+
+    Args:
+        options: Pairs of name and value that differ from torch's defaults.
+        inplace: Whether it writes over its input (the ReLU of a skip's sum does).
+    """
+
+    activation: Literal["relu", "lrelu", "tanh", "sigmoid", "elu", "gelu", "silu"]
+    options: tuple[tuple[str, float | str], ...] = ()
+    inplace: bool = False
+    kind: Literal["activation"] = "activation"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Layer):
+    """A max or average pooling with a square window."""
+
+    pooling: Literal["max", "avg"]
+    kernel_size: int
+    stride: int
+    padding: int
+    dilation: int
+    kind: Literal["pool"] = "pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """Zeroes channels of a C x H x W input (``Dropout2d``), values of a flat one (``Dropout``)."""
+
+    p: float
+    kind: Literal["dropout"] = "dropout"
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether whole channels are zeroed."""
+        return len(self.in_shape) == 3
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgPool(Layer):
+    """The mean over height and width: C x H x W -> C x 1 x 1."""
+
+    kind: Literal["global_avg_pool"] = "global_avg_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Layer):
+    """C x H x W -> C * H * W features, without moving a value."""
+
+    kind: Literal["flatten"] = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Layer):
+    """A fully connected layer with bias."""
+
+    kind: Literal["linear"] = "linear"
+
+    @property
+    def in_features(self) -> int:
+        return self.in_shape[0]
+
+    @property
+    def out_features(self) -> int:
+        return self.out_shape[0]
+
+    @property
+    def param_sizes(self) -> tuple[int, ...]:
+        return (self.macs, self.out_features)
+
+    @property
+    def macs(self) -> int:
+        return self.in_features * self.out_features
+
+
+@dataclass(frozen=True, slots=True)
+class Residual(Layer):
+    """A block with a skip: ``activation(main(x) + shortcut(x))``.
+
+    Args:
+        main: The convolutions and what stands between them.
+        shortcut: Empty for the identity, else a 1x1 convolution and perhaps a norm.
+        activation: The ReLU of the sum, a leaf of its own.
+        block: ``"bottleneck"`` where the first and last convolutions are 1x1 projections.
+    """
+
+    main: tuple[Leaf, ...]
+    shortcut: tuple[Leaf, ...]
+    activation: Activation
+    block: Literal["residual", "bottleneck"] = "residual"
+    kind: Literal["residual"] = "residual"
+
+    @property
+    def param_sizes(self) -> tuple[int, ...]:
+        return tuple(size for leaf in self.leaves() for size in leaf.param_sizes)
+
+    @property
+    def macs(self) -> int:
+        return sum(leaf.macs for leaf in self.leaves())
+
+    def leaves(self) -> Iterator[Leaf]:
+        yield from self.main
+        yield from self.shortcut
+        yield self.activation
+
+
+Leaf = Conv2d | Norm | Activation | Pool | Dropout | GlobalAvgPool | Flatten | Linear
+AnyLayer = Leaf | Residual

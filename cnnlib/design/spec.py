@@ -1,0 +1,308 @@
+"""`CNNSpec`: what a person asked for, as one small frozen record.
+
+A spec is checked field by field when it is made. Whether its layers fit together is decided by
+`plan`, which can name the layer that fails and offer a repair; so a page can hold a spec that does
+not plan yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from cnnlib.design import checks
+from cnnlib.errors import SpecError
+
+MAX_IMAGE_SIDE = 1024
+MAX_CHANNELS = 4096
+MAX_CONVOLUTIONS = 200
+MAX_KERNEL_SIZE = 64
+MAX_HIDDEN_LAYERS = 32
+MAX_HIDDEN_WIDTH = 16_384
+MAX_CLASSES = 10_000
+
+BLOCKS = ("plain", "residual", "bottleneck")
+DOWNSAMPLINGS = ("pool", "stride")
+POOLINGS = ("max", "avg")
+NORMS = ("none", "batch", "layer", "group", "instance")
+NORM_PLACES = ("conv-norm-act", "conv-act-norm")
+HEADS = ("flatten", "gap")
+INITS = ("default", "he", "xavier", "lecun", "orthogonal")
+
+# Activation -> the parameters that it takes, with torch's defaults.
+ACTIVATION_PARAMS: dict[str, dict[str, float | str]] = {
+    "relu": {},
+    "lrelu": {"negative_slope": 0.01},
+    "tanh": {},
+    "sigmoid": {},
+    "elu": {"alpha": 1.0},
+    "gelu": {"approximate": "none"},
+    "silu": {},
+    "none": {},
+}
+ACTIVATIONS = tuple(ACTIVATION_PARAMS)
+
+# Fields that take one value for all convolutions, or one per convolution.
+PER_CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A convolution before the first group: conv -> norm -> activation (-> pool), under no skip.
+
+    Its norm, activation and pool are those of the spec.
+
+    Args:
+        padding: Pixels added on each side, or ``"same"`` (see `CNNSpec`).
+        pool: Whether the spec's pooling follows.
+    """
+
+    channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int | Literal["same"] = "same"
+    bias: bool = True
+    pool: bool = False
+
+    def __post_init__(self) -> None:
+        for name, check in _STEM_CHECKS.items():
+            object.__setattr__(self, name, check(f"stem.{name}", getattr(self, name)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stem as plain JSON values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Stem:
+        """The inverse of `to_dict`; fields that are missing take their default.
+
+        Raises:
+            SpecError: An unknown field, no channels, or a value that a field does not take.
+        """
+        checks.known_keys("stem", given, tuple(field.name for field in fields(cls)))
+        if "channels" not in given:
+            raise SpecError(
+                "stem has no channels, but a convolution needs them. Add stem.channels."
+            )
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class CNNSpec:
+    """A convolutional network as a person asks for it.
+
+    With N convolutions, P = `pool_every` and M hidden layers:
+
+    ::
+
+        [(CONV -> NORM -> ACT) * P -> POOL] * (N/P) -> (FC -> ACT) * M -> FC    plain
+        [-> (CONV -> ...) * P -> POOL] * (N/P) -> (FC -> ACT) * M -> FC         residual
+         \\------- SKIP ------/
+
+    The N mod P convolutions left over stand at the end, with no pool after them. The five
+    convolution fields take one value, or a tuple with one entry per convolution; a tuple of equal
+    entries is kept as one value, and parameters equal to torch's defaults are dropped, so that
+    equal networks compare equal.
+
+    Args:
+        in_size: Channels, height and width of an image.
+        channels: Output channels of each convolution; ``()`` is a plain multilayer perceptron.
+        pool_every: Convolutions per group; 0 makes one group of all, and never downsamples.
+        hidden_dims: Widths of the hidden linear layers.
+        padding: Pixels added on each side; ``"same"`` is ``dilation * (kernel_size - 1) / 2``,
+            which keeps the size at stride 1 and divides it by the stride, rounded up, elsewhere.
+        stem: A convolution before the first group.
+        block: ``"plain"``; ``"residual"``: skips over the convolutions; ``"bottleneck"``: likewise,
+            and a block of at least three convolutions with as many channels out as in gets 1x1
+            convolutions at both ends.
+        block_convs: Convolutions under one skip; 0 is the whole group.
+        block_stride: Stride of each block's first convolution and of its shortcut.
+        last_norm: Whether a norm stands after a block's last convolution too (He et al. 2016), not
+            only between.
+        shortcut_norm: Whether a norm follows a block's 1x1 shortcut.
+        downsample: ``"pool"``: a pooling after each group. ``"stride"``: no pooling; the first
+            convolution of each group but the first takes the pooling's stride in place of its own.
+        activation: After each convolution and hidden layer; a skip's sum always takes a ReLU.
+        activation_params: Pairs of name and value; a mapping is taken too.
+        pool_stride: ``None`` is the pooling's kernel size.
+        norm: ``"layer"`` is ``GroupNorm(1, C)``, ``"group"`` is ``GroupNorm(norm_groups, C)``,
+            ``"instance"`` has a scale and a shift per channel, as the others have.
+        norm_place: Before or after the activation.
+        dropout: Probability that a channel of a convolution's output is zeroed, before norm and
+            activation (``Dropout2d``); never after a block's last convolution.
+        hidden_dropout: Probability that a value of a hidden layer is zeroed, after its activation.
+        head: How features reach the linear layers: flattened, or averaged over height and width
+            (``"gap"``).
+        init: Weight initialisation; `cnnlib.nets.initialise` says what each name does.
+
+    Raises:
+        SpecError: A value of the wrong type or out of range, or a list whose length is not the
+            number of convolutions.
+    """
+
+    in_size: tuple[int, int, int] = (1, 28, 28)
+    out_classes: int = 10
+    channels: tuple[int, ...] = ()
+    pool_every: int = 1
+    hidden_dims: tuple[int, ...] = ()
+    kernel_size: int | tuple[int, ...] = 3
+    stride: int | tuple[int, ...] = 1
+    padding: int | Literal["same"] | tuple[int | Literal["same"], ...] = "same"
+    dilation: int | tuple[int, ...] = 1
+    bias: bool | tuple[bool, ...] = True
+    stem: Stem | None = None
+    block: Literal["plain", "residual", "bottleneck"] = "plain"
+    block_convs: int = 0
+    block_stride: int = 1
+    last_norm: bool = False
+    shortcut_norm: bool = False
+    downsample: Literal["pool", "stride"] = "pool"
+    activation: str = "relu"
+    activation_params: tuple[tuple[str, float | str], ...] = ()
+    pooling: Literal["max", "avg"] = "max"
+    pool_kernel_size: int = 2
+    pool_stride: int | None = None
+    pool_padding: int = 0
+    pool_dilation: int = 1
+    norm: Literal["none", "batch", "layer", "group", "instance"] = "none"
+    norm_groups: int = 4
+    norm_place: Literal["conv-norm-act", "conv-act-norm"] = "conv-norm-act"
+    dropout: float = 0.0
+    hidden_dropout: float = 0.0
+    head: Literal["flatten", "gap"] = "flatten"
+    init: Literal["default", "he", "xavier", "lecun", "orthogonal"] = "default"
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        for name in PER_CONVOLUTION:
+            object.__setattr__(self, name, self._one_or_each(name))
+        object.__setattr__(self, "activation_params", self._settled_activation_params())
+        if self.pool_stride == self.pool_kernel_size:
+            object.__setattr__(self, "pool_stride", None)
+
+    def each(self, name: str) -> tuple:
+        """The values of a per-convolution field, one for each entry of `channels`."""
+        value = getattr(self, name)
+        return value if isinstance(value, tuple) else (value,) * len(self.channels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as plain JSON values, every field included."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+        plain["stem"] = self.stem.to_dict() if self.stem else None
+        plain["activation_params"] = dict(self.activation_params)
+        return plain
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> CNNSpec:
+        """The inverse of `to_dict`; fields that are missing take their default.
+
+        Raises:
+            SpecError: An unknown field, or a value that a field does not take.
+        """
+        return cls(**checks.known_keys("the design", given, tuple(f.name for f in fields(cls))))
+
+    def _one_or_each(self, name: str) -> Any:
+        """One value where all convolutions share it, else the tuple, whose length is checked."""
+        value = getattr(self, name)
+        if not isinstance(value, tuple):
+            return value
+        if len(value) != len(self.channels):
+            raise SpecError(
+                f"{name} has {len(value)} entries, but channels has {len(self.channels)}. "
+                f"Give one value for all convolutions, or one for each."
+            )
+        if not value:
+            return type(self).__dataclass_fields__[name].default
+        return value[0] if len(set(value)) == 1 else value
+
+    def _settled_activation_params(self) -> tuple[tuple[str, float | str], ...]:
+        """The parameters that differ from torch's defaults, checked and in alphabetical order."""
+        defaults = ACTIVATION_PARAMS[self.activation]
+        name = f"activation_params of {self.activation}"
+        given = checks.known_keys(name, _as_mapping(self.activation_params), tuple(defaults))
+        settled = {key: _ACTIVATION_CHECKS[key](key, value) for key, value in given.items()}
+        return tuple((k, v) for k, v in sorted(settled.items()) if v != defaults[k])
+
+
+def _as_mapping(params: Any) -> Any:
+    """Pairs as a mapping; anything else as it is."""
+    pairs = isinstance(params, list | tuple)
+    if pairs and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in params):
+        return {str(key): value for key, value in params}
+    return params
+
+
+def _image_size(name: str, value: Any) -> tuple[int, int, int]:
+    """Channels, height, width."""
+    size = checks.sequence(lambda _, entry: entry, at_most=3)(name, value)
+    if len(size) != 3:
+        raise SpecError(
+            f"{name} is {checks.shown(value)}, but an image has three sizes: channels, height and "
+            f"width. Write all three, like [1, 28, 28]."
+        )
+    side = checks.integer(1, MAX_IMAGE_SIDE)
+    channels = checks.integer(1, MAX_CHANNELS)(f"{name}[0] (channels)", size[0])
+    return (channels, side(f"{name}[1] (height)", size[1]), side(f"{name}[2] (width)", size[2]))
+
+
+def _stem(name: str, value: Any) -> Stem | None:
+    """A stem, none, or a stem written as a mapping."""
+    return value if value is None or isinstance(value, Stem) else Stem.from_dict(value)
+
+
+_channels = checks.integer(1, MAX_CHANNELS)
+_kernel_size = checks.integer(1, MAX_KERNEL_SIZE)
+_step = checks.integer(1, MAX_KERNEL_SIZE)  # a stride or a dilation
+_pixels = checks.integer(0, MAX_KERNEL_SIZE)  # a padding
+_padding = checks.either("same", _pixels)
+
+_STEM_CHECKS: dict[str, checks.Check] = {
+    "channels": _channels,
+    "kernel_size": _kernel_size,
+    "stride": _step,
+    "padding": _padding,
+    "bias": checks.flag,
+    "pool": checks.flag,
+}
+
+_ACTIVATION_CHECKS: dict[str, checks.Check] = {
+    "negative_slope": checks.fraction(10),
+    "alpha": checks.fraction(10),
+    "approximate": checks.choice(("none", "tanh")),
+}
+
+_CHECKS: dict[str, checks.Check] = {
+    "in_size": _image_size,
+    "out_classes": checks.integer(1, MAX_CLASSES),
+    "channels": checks.sequence(_channels, MAX_CONVOLUTIONS),
+    "pool_every": checks.integer(0, MAX_CONVOLUTIONS),
+    "hidden_dims": checks.sequence(checks.integer(1, MAX_HIDDEN_WIDTH), MAX_HIDDEN_LAYERS),
+    "kernel_size": checks.one_or_each(_kernel_size, MAX_CONVOLUTIONS),
+    "stride": checks.one_or_each(_step, MAX_CONVOLUTIONS),
+    "padding": checks.one_or_each(_padding, MAX_CONVOLUTIONS),
+    "dilation": checks.one_or_each(_step, MAX_CONVOLUTIONS),
+    "bias": checks.one_or_each(checks.flag, MAX_CONVOLUTIONS),
+    "stem": _stem,
+    "block": checks.choice(BLOCKS),
+    "block_convs": checks.integer(0, MAX_CONVOLUTIONS),
+    "block_stride": _step,
+    "last_norm": checks.flag,
+    "shortcut_norm": checks.flag,
+    "downsample": checks.choice(DOWNSAMPLINGS),
+    "activation": checks.choice(ACTIVATIONS),
+    "pooling": checks.choice(POOLINGS),
+    "pool_kernel_size": _kernel_size,
+    "pool_stride": checks.optional(_step),
+    "pool_padding": _pixels,
+    "pool_dilation": _step,
+    "norm": checks.choice(NORMS),
+    "norm_groups": checks.integer(1, MAX_CHANNELS),
+    "norm_place": checks.choice(NORM_PLACES),
+    "dropout": checks.fraction(1),
+    "hidden_dropout": checks.fraction(1),
+    "head": checks.choice(HEADS),
+    "init": checks.choice(INITS),
+}
