@@ -38,3 +38,22 @@ def check_flag(name: str, value: Any) -> None:
     """``value`` is true or false."""
     if not isinstance(value, bool):
         raise RecipeError(f"{name}={value!r} is neither true nor false. Write true or false.")
+
+
+def check_text(name: str, value: Any, longest: int) -> None:
+    """``value`` is text of at most ``longest`` characters."""
+    if not isinstance(value, str):
+        raise RecipeError(f"{name}={value!r} is not text. Write it in quotes.")
+    if len(value) > longest:
+        raise RecipeError(
+            f"{name} has {len(value):,} characters; at most {longest} are kept. Shorten it."
+        )
+
+
+def check_record(name: str, value: Any, kind: type) -> None:
+    """``value`` is a record of the class ``kind``."""
+    if not isinstance(value, kind):
+        raise RecipeError(
+            f"{name}={value!r} is not a {kind.__name__.lower()}. "
+            f"Give a {kind.__name__}, or its JSON object."
+        )

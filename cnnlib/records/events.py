@@ -116,7 +116,7 @@ class WeightsSaved:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a run is doing where that is not training: "preparing mnist", "measuring the test split"."""
+    """What a run does where that is not training: "preparing mnist", "measuring the test split"."""
 
     state: RunState
     text: str

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from cnnlib.records.checks import check_choice, check_flag, check_integer, check_number
+from cnnlib.records.checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_record,
+)
 from cnnlib.records.record import Record
 
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
@@ -98,6 +104,7 @@ class Recipe(Record):
             check_integer("patience", self.patience, 1, 10_000)
         if self.max_batches is not None:
             check_integer("max_batches", self.max_batches, 0, 10**9)
+        check_record("augmentation", self.augmentation, Augmentation)
         check_flag("test_each_epoch", self.test_each_epoch)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, Self
 
 from cnnlib.errors import CnnlibError, RecipeError
@@ -31,18 +31,24 @@ class Record:
         """
         if not isinstance(values, Mapping):
             raise cls.error(
-                f"A {cls.__name__} is read from a JSON object, but this is {type(values).__name__}. "
-                "Write it as {...} with field names."
+                f"A {cls.__name__} is read from a JSON object, but this is "
+                f"{type(values).__name__}. Write it as {...} with field names."
             )
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(str(name) for name in set(values) - set(known))
         if unknown:
             raise cls.error(
-                f"{cls.__name__} has no field {', '.join(map(repr, unknown))}. Known fields: {', '.join(known)}."
+                f"{cls.__name__} has no field {', '.join(map(repr, unknown))}. "
+                f"Known fields: {', '.join(known)}."
             )
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise cls.error(
-                f"{cls.__name__} cannot be read: {error}. Add what is missing."
-            ) from error
+        missing = [
+            name for name, field in known.items() if _is_required(field) and name not in values
+        ]
+        if missing:
+            raise cls.error(f"{cls.__name__} needs {', '.join(missing)}. Add what is missing.")
+        return cls(**values)
+
+
+def _is_required(field: Field[Any]) -> bool:
+    """The field has no default of either kind."""
+    return field.default is MISSING and field.default_factory is MISSING

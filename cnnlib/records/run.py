@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from cnnlib.design import CNNSpec
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import check_choice, check_integer, check_number
+from cnnlib.records.checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_record,
+    check_text,
+)
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record
 
@@ -89,6 +96,10 @@ class RunRequest(Record):
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        check_record("spec", self.spec, CNNSpec)
+        check_record("recipe", self.recipe, Recipe)
+        if self.origin is not None:
+            check_record("origin", self.origin, Origin)
         check_dataset_name(self.dataset)
         check_integer("seed", self.seed, 0, 2**31 - 1)
         check_integer("split_seed", self.split_seed, 0, 2**31 - 1)
@@ -96,10 +107,9 @@ class RunRequest(Record):
         if self.train_limit is not None:
             check_integer("train_limit", self.train_limit, 1, 10**8)
         check_choice("device", self.device, DEVICES)
-        if len(self.name) > NAME_LIMIT:
-            raise RecipeError(
-                f"The name has {len(self.name)} characters; at most {NAME_LIMIT} are kept. Shorten it."
-            )
+        for name in ("mode", "name", "preset", "group"):
+            check_text(name, getattr(self, name), NAME_LIMIT)
+        check_flag("compile", self.compile)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -134,8 +144,8 @@ def check_dataset_name(name: str) -> None:
         or name.removeprefix("folder:") in (".", "..")
     ):
         raise RecipeError(
-            f"dataset={name!r} is not known. Choose one of: digits, mnist, fashion-mnist, cifar10, cifar100, "
-            "or folder:<name> for pictures of your own."
+            f"dataset={name!r} is not known. Choose one of: digits, mnist, fashion-mnist, cifar10, "
+            "cifar100, or folder:<name> for pictures of your own."
         )
 
 

@@ -1,0 +1,83 @@
+"""Records: what they accept, what they refuse and in which words, and their way through JSON."""
+
+import json
+
+import pytest
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import RecipeError
+from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.run import Origin, RunRequest
+
+
+def request(**changes):
+    """A small valid request, changed."""
+    spec = CNNSpec(in_size=(1, 28, 28), out_classes=10, channels=(6, 16), pool_every=1)
+    return RunRequest(**{"spec": spec, "recipe": Recipe(), "dataset": "digits"} | changes)
+
+
+def test_a_recipe_survives_json():
+    recipe = Recipe(epochs=3, optimizer="nesterov", augmentation=Augmentation(flip=True, shift=4))
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_a_request_survives_json():
+    asked = request(origin=Origin("r1", step=12, weights_only=True), validation=1000)
+    assert RunRequest.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked
+
+
+def test_a_recipe_saved_before_a_field_existed_takes_its_default():
+    assert Recipe.from_dict({"epochs": 2}).label_smoothing == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"epochs": -1}, r"epochs=-1 is not a whole number from 0 to 10,000"),
+        ({"epochs": True}, r"epochs=True is not a whole number"),
+        ({"batch_size": 0}, r"batch_size=0 is not a whole number from 1"),
+        ({"optimizer": "sdg"}, r"optimizer='sdg' is not known. Choose one of: sgd, momentum"),
+        ({"lr": float("nan")}, r"lr=nan is not a number from 0"),
+        ({"lr": "fast"}, r"lr='fast' is not a number"),
+        ({"momentum": 1.0}, r"momentum=1.0 is not a number from 0 to 0.9999"),
+        ({"clip_grad_norm": 0}, r"clip_grad_norm=0 is not a number above 0"),
+        ({"decay_norm_and_bias": 1}, r"decay_norm_and_bias=1 is neither true nor false"),
+        ({"augmentation": {"flip": "yes"}}, r"flip='yes' is neither true nor false"),
+        ({"augmentation": {"rotate": 5}}, r"Augmentation has no field 'rotate'.*flip, shift"),
+        ({"augmentation": 5}, r"augmentation=5 is not"),
+        ({"learning_rate": 0.1}, r"Recipe has no field 'learning_rate'. Known fields: epochs"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, sentence):
+    with pytest.raises(RecipeError, match=sentence):
+        Recipe.from_dict(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"dataset": "minst"}, r"dataset='minst' is not known. Choose one of: digits, mnist"),
+        ({"dataset": "folder:../../etc"}, r"dataset='folder:../../etc' is not known"),
+        ({"dataset": "folder:.."}, r"dataset='folder:..' is not known"),
+        ({"seed": -1}, r"seed=-1 is not a whole number"),
+        ({"device": "tpu"}, r"device='tpu' is not known. Choose one of: auto, cpu"),
+        ({"name": "x" * 121}, r"name has 121 characters; at most 120"),
+        ({"name": 5}, r"name=5 is not text"),
+        ({"compile": "no"}, r"compile='no' is neither true nor false"),
+        ({"recipe": None}, r"recipe=None is not a recipe"),
+        ({"origin": "r1"}, r"origin='r1' is not"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(changes, sentence):
+    with pytest.raises(RecipeError, match=sentence):
+        request(**changes)
+
+
+def test_a_request_names_what_is_missing():
+    with pytest.raises(RecipeError, match=r"RunRequest needs spec, recipe, dataset"):
+        RunRequest.from_dict({})
+
+
+def test_a_record_is_read_from_an_object_only():
+    with pytest.raises(RecipeError, match=r"read from a JSON object, but this is list"):
+        Recipe.from_dict([1, 2])
