@@ -1,0 +1,53 @@
+# CNN Lab. `make run` and `make test` are all that most people need; `make help` lists the rest.
+#
+#   make run PORT=8600                          another port
+#   make run ARGS="--server.address 0.0.0.0"    anything that `streamlit run` takes
+#   make test-quick ARGS="-k plan"              anything that pytest takes
+
+PORT ?=
+ARGS ?=
+
+# Which Python to make .venv with: the first of these that runs and is new enough. (A version manager
+# leaves names on the PATH that do not run.) `make run PYTHON=/path/to/python` asks for one.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3 python
+IN_VENV := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-quick test-browser lint bench demo-shots clean install install-dev
+
+help:  ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
+
+run: install  ## install what is missing, then start the app and open it in the browser
+	$(IN_VENV) -m streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(ARGS)
+
+test: test-quick test-browser  ## install what tests need and run them all
+
+test-quick: install-dev  ## the tests that need no browser
+	$(IN_VENV) -m pytest -m "not browser" -n auto --maxprocesses 4 $(ARGS)
+
+test-browser: install-dev  ## the tests that drive the app in Chromium and train for real
+	$(IN_VENV) -m pytest -m browser $(ARGS)
+
+lint: install-dev  ## check style and format
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+
+bench: install-dev  ## measure speed; keep the machine quiet meanwhile
+	$(IN_VENV) -m bench $(ARGS)
+
+demo-shots: install-dev  ## drive the app in Chromium and write the README's screenshots
+	$(IN_VENV) docs/make_shots.py $(ARGS)
+
+clean:  ## remove the environment and all caches; datasets and runs stay
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install install-dev:
+	@for python in $(PYTHON); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec $$python scripts/install.py $(if $(filter install-dev,$@),--dev); \
+		fi; \
+	done; \
+	echo "CNN Lab needs Python 3.11 or newer; none of these is: $(PYTHON)" >&2; \
+	exit 1

@@ -1,0 +1,138 @@
+"""Create .venv in the project folder and install CNN Lab into it; a second call does nothing.
+
+Used by the Makefile and, where there is no make, by hand:
+
+    python scripts/install.py          what the app needs
+    python scripts/install.py --dev    also what the tests need
+
+Needs the standard library only, and starts on a Python that is too old, in order to say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+OLDEST = (3, 11)
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+# What each level installs (the arguments of pip), and the files that say so.
+ARGUMENTS = {
+    "app": ["-e", "."],
+    "dev": ["-e", ".", "-r", "requirements-dev.txt"],
+}
+DESCRIBED_BY = {
+    "app": ["pyproject.toml", "requirements.txt"],
+    "dev": ["pyproject.toml", "requirements.txt", "requirements-dev.txt"],
+}
+CONTAINS = {"app": ["app"], "dev": ["app", "dev"]}
+
+
+class InstallError(Exception):
+    """The machine lacks something; the message names it."""
+
+
+def digest(level: str) -> str:
+    """What the files of a level say, and where: it changes when there is something to install."""
+    told = hashlib.sha256(str(ROOT).encode())
+    for name in DESCRIBED_BY[level]:
+        told.update((ROOT / name).read_bytes())
+    return told.hexdigest()
+
+
+def stamp(level: str) -> Path:
+    """The file that holds the digest of what was last installed."""
+    return ENVIRONMENT / f"installed-{level}"
+
+
+def is_installed(level: str) -> bool:
+    """Whether the environment runs and holds what the files of the level say today."""
+    if not PYTHON.exists() or not stamp(level).exists():
+        return False
+    return stamp(level).read_text() == digest(level)
+
+
+def venv_command(uv: str | None, can_venv: bool) -> list[str]:
+    """The command that creates the environment: venv where Python has it, else uv.
+
+    Raises:
+        InstallError: There is neither.
+    """
+    if can_venv:
+        return [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]
+    if uv:
+        return [uv, "venv", "--clear", "--python", sys.executable, str(ENVIRONMENT)]
+    raise InstallError(
+        f"This Python ({sys.executable}) cannot create an environment, because its ensurepip is "
+        "missing, and there is no uv on the PATH. On Debian or Ubuntu install the package "
+        "python3-venv, then try again."
+    )
+
+
+def create_environment() -> None:
+    """Make an empty environment, in place of whatever lies there."""
+    can_venv = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
+    run(venv_command(shutil.which("uv"), can_venv))
+
+
+def installer() -> list[str]:
+    """The command to install with: uv from the PATH or from PyPI, else the environment's pip."""
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--python", str(PYTHON)]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
+    if subprocess.run([*pip, "--quiet", "uv"]).returncode == 0:
+        return [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    return pip
+
+
+def install(level: str) -> None:
+    """Install one level, and stamp it and what it contains once it is complete."""
+    print("Installing into .venv. The first time this takes a few minutes.", flush=True)
+    if not PYTHON.exists():
+        create_environment()
+    for each in DESCRIBED_BY:
+        stamp(each).unlink(missing_ok=True)
+    run([*installer(), *ARGUMENTS[level]])
+    for each in CONTAINS[level]:
+        stamp(each).write_text(digest(each))
+
+
+def run(command: list[str]) -> None:
+    """Run a command in the project folder.
+
+    Raises:
+        InstallError: It failed; its own output stands above.
+    """
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        raise InstallError(f"This command failed: {' '.join(command)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Install CNN Lab into .venv.")
+    parser.add_argument("--dev", action="store_true", help="also install what the tests need")
+    level = "dev" if parser.parse_args().dev else "app"
+    try:
+        if sys.version_info < OLDEST:
+            raise InstallError(
+                f"This is Python {sys.version.split()[0]}; CNN Lab needs 3.11 or newer. Install a "
+                "newer Python and run this script with it."
+            )
+        if not is_installed(level):
+            install(level)
+    except InstallError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
