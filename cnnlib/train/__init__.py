@@ -1,0 +1,1 @@
+"""Training: one generator of records, and the small parts that it calls."""

@@ -1,0 +1,56 @@
+"""What a person wants of a run, handed from any thread to the loop that trains it."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Condition
+
+from cnnlib.records.events import Order
+
+
+class Control:
+    """A line of orders that other threads fill and the training loop empties.
+
+    The loop looks at ``pending`` once per batch, which is two attribute reads, and waits here while
+    it is paused.
+    """
+
+    def __init__(self) -> None:
+        self._orders: deque[Order] = deque()
+        self._changed = Condition()
+        self._interrupted = False
+
+    @property
+    def interrupted(self) -> bool:
+        """The run is to write a checkpoint and end, because its app is shut down."""
+        return self._interrupted
+
+    @property
+    def pending(self) -> bool:
+        """There is something that the loop has not seen yet."""
+        return self._interrupted or bool(self._orders)
+
+    def put(self, order: Order) -> None:
+        """Hand an order to the loop; it is carried out after the batch that is under way."""
+        with self._changed:
+            self._orders.append(order)
+            self._changed.notify_all()
+
+    def interrupt(self) -> None:
+        """Ask the loop to write a checkpoint and end as "interrupted".
+
+        Takes no lock, so that a signal handler may call it; a paused loop sees it within a tenth of
+        a second.
+        """
+        self._interrupted = True
+
+    def take(self) -> Order | None:
+        """The next order, or None if there is none."""
+        return self._orders.popleft() if self._orders else None
+
+    def wait(self) -> Order | None:
+        """Block until there is an order, and take it; None once the run is interrupted."""
+        with self._changed:
+            while not self.pending:
+                self._changed.wait(timeout=0.1)  # a signal handler sets a flag and cannot notify
+        return None if self._interrupted else self.take()

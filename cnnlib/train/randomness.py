@@ -1,0 +1,57 @@
+"""Every random number of a run follows from its seed and from where in the run it is drawn.
+
+The order of an epoch is a function of (seed, epoch); augmentation and dropout of a step are
+functions of (seed, step). A run that is resumed, rewound or forked at step k therefore draws
+exactly what the uninterrupted run draws from step k on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+
+Stream = Literal["order", "augmentation", "dropout"]
+_STREAM_NUMBER: dict[str, int] = {"order": 1, "augmentation": 2, "dropout": 3}
+
+
+def derived_seed(seed: int, stream: Stream, index: int) -> int:
+    """A seed of its own for one epoch or step of one stream, in 0..2**32 - 1.
+
+    ``numpy.random.SeedSequence`` mixes the three numbers, so that neighbouring seeds and steps have
+    nothing in common. (The initial weights take the run's seed itself: they are those of
+    ``build_model(spec, seed=seed)``.)
+    """
+    entropy = (seed, _STREAM_NUMBER[stream], index)
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
+    """The order in which an epoch shows the training pictures: a permutation, int64, on the CPU."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, "order", epoch))
+    return torch.randperm(count, generator=generator)
+
+
+@contextmanager
+def exact_arithmetic(device: torch.device) -> Iterator[None]:
+    """Inside, equal inputs give equal bits on this device; what was set before is restored after.
+
+    The CPU is exact for a fixed number of threads. CUDA is asked for its deterministic kernels. MPS
+    has no such switch.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]

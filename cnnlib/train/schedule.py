@@ -1,0 +1,48 @@
+"""Learning-rate schedules: from the position in a run to a factor of the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+from cnnlib.records.recipe import Recipe
+
+# Where one-cycle begins and ends, as fractions of the highest rate (torch's OneCycleLR: div_factor,
+# final_div_factor).
+_ONE_CYCLE_START = 1 / 25
+_ONE_CYCLE_END = _ONE_CYCLE_START / 1e4
+
+
+def factor(recipe: Recipe, *, step: int, total_steps: int, epoch: int) -> float:
+    """What the learning rate is multiplied with for one update.
+
+    Args:
+        step: Updates done before this one, 0..total_steps - 1.
+        total_steps: Updates of the whole run; a fork with more epochs stretches cosine and
+            one-cycle, from its first step on.
+        epoch: Epochs finished before this update.
+
+    Returns:
+        A number in 0..1.
+    """
+    if recipe.schedule == "step":
+        return recipe.step_factor ** (epoch // recipe.step_epochs)
+    if recipe.schedule == "cosine":
+        return _between(1.0, 0.0, step / max(1, total_steps))
+    if recipe.schedule == "one_cycle":
+        return _one_cycle(step, total_steps, recipe.warmup)
+    return 1.0
+
+
+def _one_cycle(step: int, total_steps: int, warmup: float) -> float:
+    """Up over the first ``warmup`` of the run, then down to almost 0 (Smith & Topin 2018)."""
+    peak = warmup * total_steps - 1
+    last = max(1, total_steps - 1)
+    if step < peak:
+        return _between(_ONE_CYCLE_START, 1.0, step / peak)
+    peak = max(0.0, peak)
+    return _between(1.0, _ONE_CYCLE_END, min(1.0, (step - peak) / max(1e-9, last - peak)))
+
+
+def _between(start: float, end: float, fraction: float) -> float:
+    """From ``start`` to ``end`` along half a cosine wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
