@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 OLDEST = (3, 11)
@@ -78,42 +79,55 @@ def venv_command(uv: str | None, can_venv: bool) -> list[str]:
 
 
 def create_environment() -> None:
-    """Make an empty environment, in place of whatever lies there."""
+    """Make an empty environment, in place of whatever lies there.
+
+    Raises:
+        InstallError: This Python cannot, and there is no uv that could.
+    """
     can_venv = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
-    run(venv_command(shutil.which("uv"), can_venv))
+    if not succeeds(venv_command(shutil.which("uv"), can_venv)):
+        raise InstallError(
+            f"The environment {ENVIRONMENT} could not be made, for the reason above."
+        )
 
 
-def installer() -> list[str]:
-    """The command to install with: uv from the PATH or from PyPI, else the environment's pip."""
+def installers() -> Iterator[list[str]]:
+    """The commands to install with, best first: uv from the PATH or from PyPI, then pip.
+
+    pip comes last because it is slow, and comes at all because it follows what the machine's
+    owner told it: mirrors, proxies, certificates.
+    """
     uv = shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--python", str(PYTHON)]
+        yield [uv, "pip", "install", "--python", str(PYTHON)]
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
-    if subprocess.run([*pip, "--quiet", "uv"]).returncode == 0:
-        return [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
-    return pip
+    if not uv and succeeds([*pip, "--quiet", "uv"]):
+        yield [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    yield pip
 
 
 def install(level: str) -> None:
-    """Install one level, and stamp it and what it contains once it is complete."""
+    """Install one level, and stamp it and what it contains once it is complete.
+
+    Raises:
+        InstallError: No installer managed to; their own output stands above.
+    """
     print("Installing into .venv. The first time this takes a few minutes.", flush=True)
     if not PYTHON.exists():
         create_environment()
     for each in DESCRIBED_BY:
         stamp(each).unlink(missing_ok=True)
-    run([*installer(), *ARGUMENTS[level]])
+    if not any(succeeds([*installer, *ARGUMENTS[level]]) for installer in installers()):
+        raise InstallError("Installing failed, for the reason above. Mend it, then try again.")
     for each in CONTAINS[level]:
         stamp(each).write_text(digest(each))
 
 
-def run(command: list[str]) -> None:
-    """Run a command in the project folder.
-
-    Raises:
-        InstallError: It failed; its own output stands above.
-    """
-    if subprocess.run(command, cwd=ROOT).returncode != 0:
-        raise InstallError(f"This command failed: {' '.join(command)}")
+def succeeds(command: list[str]) -> bool:
+    """Run a command in the project folder, its output shown; tell whether it succeeded."""
+    # uv shall trust the certificates that this machine trusts, as pip does.
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
 
 
 def main() -> int:
