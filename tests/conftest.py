@@ -13,10 +13,15 @@ _THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 os.environ.update(_THREADS)
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 from serving import serving  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+# No example has a time limit: the machine may be busy. In CI the examples are the same every time.
+settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = Path(os.environ.get("CNNLAB_DATA", ROOT / "data")).resolve()
