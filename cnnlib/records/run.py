@@ -183,6 +183,8 @@ class Run:
         summary: What the results table shows: first and last training loss, last and best
             validation accuracy, test accuracy, images per second, forecast; filled as it becomes
             known.
+        phase: What it does now, in words, where that is not training.
+        attempt: 1, and one more after each resume.
     """
 
     id: str
@@ -202,6 +204,8 @@ class Run:
     machine: Machine | None
     intervened: bool
     summary: Mapping[str, Any]
+    phase: str = ""
+    attempt: int = 1
 
     @property
     def is_live(self) -> bool:

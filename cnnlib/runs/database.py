@@ -1,0 +1,202 @@
+"""The connection to the database: transactions, the version of its tables, errors as sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from cnnlib.errors import StoreError
+from cnnlib.records.folders import Folders
+from cnnlib.runs import tables
+
+BUSY_SECONDS = 5.0  # how long a write waits for another one
+
+
+class Database:
+    """SQLite (WAL) in the folder of runs, or the database that ``folders.database`` names.
+
+    Safe to share between threads; every process opens its own.
+
+    Raises:
+        StoreError: It cannot be opened or created, or a newer version of the lab wrote it.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        _make_folder(folders.runs)
+        url = _url(folders)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._place = url.database if self.is_sqlite else url.render_as_string()
+        if self.is_sqlite:
+            with self._sentences():
+                _use_write_ahead_log(Path(url.database))
+        self._engine = _engine(url)
+        self._writing = self._engine.execution_options(cnnlab_writes=True)
+        self._create_tables()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection that sees one state of the store and waits for no writer."""
+        with self._sentences(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that is committed as a whole, or not at all."""
+        with self._sentences(), self._writing.begin() as connection:
+            yield connection
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Let transactions that count before they write go one after the other.
+
+        On SQLite every writing transaction is alone from its beginning.
+        """
+        if not self.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
+
+    def clock(self) -> sa.ColumnElement[float] | float:
+        """Seconds since 1970 by the one clock that all users of this database share."""
+        if self.is_sqlite:
+            return time.time()
+        return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+
+    def close(self) -> None:
+        """Give all connections back; the next use opens new ones."""
+        self._engine.dispose()
+
+    def _create_tables(self) -> None:
+        """Make the tables where there are none, and see that their version is known."""
+        with self.read() as connection:
+            is_new = not sa.inspect(connection).has_table("meta")
+        if is_new:
+            with self.write() as connection:
+                self.lock(connection)
+                if not sa.inspect(connection).has_table("meta"):
+                    tables.metadata.create_all(connection)
+                    values = {"key": "schema_version", "value": str(tables.SCHEMA_VERSION)}
+                    connection.execute(sa.insert(tables.meta).values(values))
+        with self.read() as connection:
+            asked = sa.select(tables.meta.c.value).where(tables.meta.c.key == "schema_version")
+            version = connection.scalar(asked)
+        if version != str(tables.SCHEMA_VERSION):
+            raise StoreError(
+                f"The run store {self._place} has version {version}, and this program knows "
+                f"version {tables.SCHEMA_VERSION}. Update the program, or name another folder in "
+                "CNNLAB_RUNS."
+            )
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Turn errors of the database into a StoreError that says what to do."""
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            found = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
+            sentence = next((text for sign, text in _SENTENCES.items() if sign in found), _OTHER)
+            raise StoreError(sentence.format(place=self._place, found=found)) from error
+
+
+_LOCK_NUMBER = 20_250_601  # any number that nobody else takes an advisory lock on
+
+_OTHER = (
+    "The run store {place} cannot be used: {found}. See that it can be reached, or name another "
+    "one in CNNLAB_RUNS or CNNLAB_DATABASE."
+)
+_SENTENCES = {
+    "locked": (
+        "The run store {place} was locked by another program for more than "
+        f"{BUSY_SECONDS:.0f} seconds. Try again; if it stays so, close the program that holds the "
+        "file."
+    ),
+    "readonly": (
+        "The run store {place} cannot be written: {found}. Allow writing to its folder, or name "
+        "another folder in CNNLAB_RUNS."
+    ),
+    "unable to open": (
+        "The run store {place} cannot be opened: {found}. Allow writing to its folder, or name "
+        "another folder in CNNLAB_RUNS."
+    ),
+    "is full": (
+        "The run store {place} cannot grow: the disk is full. What was recorded is kept; delete "
+        "runs or other files, then go on."
+    ),
+    "malformed": (
+        "The run store {place} is damaged: {found}. Bring the file back from a copy, or move it "
+        "away to begin a new store."
+    ),
+    "not a database": (
+        "{place} is not a run store: {found}. Move the file away to begin a new store, or name "
+        "another folder in CNNLAB_RUNS."
+    ),
+}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be made: {error.strerror}. Runs are kept there: allow "
+            "writing to the folder that it lies in, or name another one in CNNLAB_RUNS."
+        ) from error
+
+
+def _url(folders: Folders) -> sa.URL:
+    """Where the database is; a password stays out of all messages."""
+    try:
+        return sa.make_url(folders.database or f"sqlite:///{folders.runs / 'cnnlab.db'}")
+    except sa.exc.ArgumentError as error:
+        raise StoreError(
+            "CNNLAB_DATABASE is not an address of a database. Write it as "
+            "postgresql+psycopg://user@host/name, or leave it out."
+        ) from error
+
+
+def _use_write_ahead_log(file: Path) -> None:
+    """Let readers and a writer go on side by side; the file keeps this.
+
+    SQLite waits for no lock here, so programs that create a store at the same time take turns.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    """An engine whose connections are set up; nothing is opened yet."""
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return sa.create_engine(url, pool_pre_ping=True)
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        raise StoreError(
+            f"CNNLAB_DATABASE names a database that needs a module that is not there: {error}. "
+            "For PostgreSQL install psycopg: pip install 'psycopg[binary]'."
+        ) from error
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    """SQLAlchemy begins transactions itself; a power cut may take the last moments, no more."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer takes its place in the line at once: a read that turns into a write could fail."""
+    writes = connection.get_execution_options().get("cnnlab_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,54 @@
+"""Orders: what people want of a run, from the moment of the press until its worker takes it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cnnlib.records.events import Order
+from cnnlib.records.run import ENDED_STATES
+from cnnlib.runs.rows import unknown_run
+from cnnlib.runs.tables import orders, runs
+
+IGNORED = 0  # instead of an order's id: the run had ended already
+
+
+def give(connection: sa.Connection, run_id: str, order: Order, now: float) -> int:
+    """Write an order down for the run's worker; a queued run is stopped at once.
+
+    Returns:
+        The order's id, or `IGNORED` where there is nothing left to order: the run has ended, or
+        somebody only wanted to look at a run that has not begun.
+    """
+    row = connection.execute(
+        sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == run_id).with_for_update()
+    ).first()
+    if row is None:
+        raise unknown_run(run_id)
+    if row.state in ENDED_STATES or (row.state == "queued" and order.kind == "look"):
+        return IGNORED
+    values = {"kind": order.kind, "setting": order.setting, "value": order.value}
+    added = connection.execute(sa.insert(orders).values(run_id=run_id, **values))
+    if row.state == "queued" and order.kind == "stop":
+        _stop_queued(connection, run_id, row.attempt, now)
+    return added.inserted_primary_key[0]
+
+
+def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: float) -> None:
+    waited = "before it began" if attempt == 1 else "while it waited to go on"
+    ended = {"state": "stopped", "reason": f"Stopped {waited}.", "ended": now}
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**ended))
+    connection.execute(sa.delete(orders).where(orders.c.run_id == run_id))
+
+
+WAITING = sa.select(orders.c.id).where(orders.c.run_id == sa.bindparam("run_id")).limit(1)
+
+
+def take(connection: sa.Connection, run_id: str) -> list[Order]:
+    """The orders that the run's worker has not seen yet, oldest first; each is handed out once."""
+    waiting = sa.select(orders).where(orders.c.run_id == run_id).order_by(orders.c.id)
+    rows = connection.execute(waiting)
+    taken = [Order(row.kind, row.setting, row.value, row.id) for row in rows]
+    if taken:
+        seen = orders.c.id <= taken[-1].id
+        connection.execute(sa.delete(orders).where(orders.c.run_id == run_id, seen))
+    return taken

@@ -1,0 +1,188 @@
+"""The queue: first come, first served; one run goes to one worker, over all processes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from cnnlib.errors import StoreError
+from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
+from cnnlib.runs.rows import find_run, unknown_run
+from cnnlib.runs.tables import orders, runs, workers
+
+BUSY_STATES = ("starting", "running", "paused")
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing looks like another
+
+
+def new_id() -> str:
+    """Twelve characters: the millisecond, so that ids sort by time, and three by chance."""
+    number = (time.time_ns() // 1_000_000) * 32**3 + secrets.randbelow(32**3)
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(55, -1, -5))
+
+
+def submit(
+    connection: sa.Connection,
+    request: RunRequest,
+    plan_cost: Mapping[str, int],
+    forecast: Mapping[str, float],
+    first: bool,
+) -> str:
+    """Put a run into the queue, at its end or before all others."""
+    run_id = new_id()
+    values = {
+        "id": run_id,
+        "request": request.to_dict(),
+        "group_name": request.group,
+        "state": "queued",
+        "rank": _first_rank(connection) if first else _last_rank(connection),
+        "epochs_total": request.recipe.epochs,
+        "created": time.time(),
+        "plan_cost": dict(plan_cost),
+        "summary": {"forecast": dict(forecast)} if forecast else {},
+    }
+    connection.execute(sa.insert(runs).values(**values))
+    return run_id
+
+
+def resume(connection: sa.Connection, run_id: str) -> None:
+    """Put an ended run at the end of the queue, to go on from its last checkpoint.
+
+    Raises:
+        StoreError: It waits or runs already, or it is finished.
+    """
+    asked = sa.select(runs.c.state).where(runs.c.id == run_id).with_for_update()
+    state = connection.scalar(asked)
+    if state is None:
+        raise unknown_run(run_id)
+    if state not in RESUMABLE_STATES:
+        raise StoreError(
+            f"The run {run_id} is {state}, so there is nothing to resume. Only a run that is "
+            f"{', '.join(RESUMABLE_STATES[:-1])} or {RESUMABLE_STATES[-1]} can go on; train a "
+            "finished one further with a fork."
+        )
+    values = {
+        "state": "queued",
+        "rank": _last_rank(connection),
+        "attempt": runs.c.attempt + 1,
+        "worker_id": None,
+        "reason": "",
+        "phase": "",
+        "ended": None,
+    }
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
+    connection.execute(sa.delete(orders).where(orders.c.run_id == run_id))
+
+
+def claim(
+    connection: sa.Connection, worker_id: str, run_id: str | None, at_once: int | None
+) -> Run | None:
+    """Give the next run, or the one named, to a worker.
+
+    Args:
+        at_once: Runs that may be at work on the worker's machine; None is no limit.
+    """
+    if at_once is not None and _at_work(connection, worker_id) >= at_once:
+        return None
+    waiting = sa.select(runs.c.id).where(runs.c.state == "queued")
+    if run_id is not None:
+        waiting = waiting.where(runs.c.id == run_id)
+    next_in_line = waiting.order_by(runs.c.rank, runs.c.number).limit(1)
+    claimed = connection.scalar(next_in_line.with_for_update(skip_locked=True))
+    if claimed is None:
+        return None
+    values = {
+        "state": "starting",
+        "phase": "getting ready",
+        "worker_id": worker_id,
+        "started": sa.func.coalesce(runs.c.started, time.time()),
+    }
+    connection.execute(sa.update(runs).where(runs.c.id == claimed).values(**values))
+    return find_run(connection, claimed)
+
+
+def position(connection: sa.Connection, run_id: str) -> int | None:
+    """1 for the run that is next; None for one that does not wait."""
+    own = connection.execute(
+        sa.select(runs.c.state, runs.c.rank, runs.c.number).where(runs.c.id == run_id)
+    ).first()
+    if own is None:
+        raise unknown_run(run_id)
+    if own.state != "queued":
+        return None
+    before = sa.select(sa.func.count()).where(_is_ahead_of(own))
+    return 1 + connection.scalar(before)
+
+
+def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
+    """How long a queued run will wait for those ahead of it, as far as they are known.
+
+    Returns:
+        Seconds, with one worker per run at work; None where a run ahead has no forecast, or where
+        nobody works.
+    """
+    own = connection.execute(
+        sa.select(runs.c.state, runs.c.rank, runs.c.number).where(runs.c.id == run_id)
+    ).first()
+    if own is None or own.state != "queued":
+        return None
+    ahead = sa.or_(runs.c.state.in_(BUSY_STATES), _is_ahead_of(own))
+    rows = connection.execute(sa.select(*ETA_COLUMNS).where(ahead)).all()
+    left = [eta_seconds(row) for row in rows]
+    at_work = sum(row.state != "queued" for row in rows)
+    if any(seconds is None for seconds in left) or (rows and not at_work):
+        return None
+    return sum(left) / max(1, at_work)
+
+
+ETA_COLUMNS = (
+    runs.c.state,
+    runs.c.step,
+    runs.c.total_steps,
+    runs.c.epoch,
+    runs.c.epochs_total,
+    runs.c.train_seconds,
+    runs.c.eval_seconds,
+    runs.c.summary,
+)
+
+
+def eta_seconds(row: sa.Row[Any]) -> float | None:
+    """Seconds until a run ends, if it goes on as it went; None while nothing is known.
+
+    Before its first step the forecast stands in, if there was one.
+    """
+    if row.step and row.total_steps:
+        per_step = row.train_seconds / row.step
+        per_epoch = row.eval_seconds / row.epoch if row.epoch else 0.0
+        epochs_left = max(0, row.epochs_total - row.epoch)
+        return max(0, row.total_steps - row.step) * per_step + epochs_left * per_epoch
+    forecast = (row.summary or {}).get("forecast", {}).get("seconds_per_epoch")
+    return None if forecast is None else forecast * row.epochs_total
+
+
+def _at_work(connection: sa.Connection, worker_id: str) -> int:
+    """Runs at work on the machine of a worker."""
+    host = sa.select(workers.c.host).where(workers.c.id == worker_id).scalar_subquery()
+    on_host = sa.select(workers.c.id).where(workers.c.host == host)
+    busy = sa.and_(runs.c.state.in_(BUSY_STATES), runs.c.worker_id.in_(on_host))
+    return connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy))
+
+
+def _is_ahead_of(own: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    """It waits, and its turn comes before this run's."""
+    sooner = sa.tuple_(runs.c.rank, runs.c.number) < sa.tuple_(own.rank, own.number)
+    return sa.and_(runs.c.state == "queued", sooner)
+
+
+def _first_rank(connection: sa.Connection) -> int:
+    lowest = sa.select(sa.func.min(runs.c.rank)).where(runs.c.state == "queued")
+    return (connection.scalar(lowest) or 0) - 1
+
+
+def _last_rank(connection: sa.Connection) -> int:
+    highest = sa.select(sa.func.max(runs.c.rank)).where(runs.c.state == "queued")
+    return (connection.scalar(highest) or 0) + 1

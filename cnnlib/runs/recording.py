@@ -1,0 +1,234 @@
+"""What a run tells, written down: a batch of events becomes rows and the run's new state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import sqlalchemy as sa
+
+from cnnlib.errors import StoreError
+from cnnlib.records.events import (
+    EpochEnd,
+    Event,
+    Intervention,
+    Phase,
+    RunEnd,
+    Started,
+    StepMetrics,
+    WeightsSaved,
+)
+from cnnlib.runs import tables
+from cnnlib.runs.rows import epoch_from_row
+from cnnlib.runs.tables import epochs, interventions, runs, steps, weights
+
+Values = dict[str, Any]
+
+
+def record(
+    connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event], now: float
+) -> None:
+    """Write down what a run told since the last time, in the order in which it did.
+
+    Raises:
+        StoreError: The run was deleted or given to another worker; this one should let go of it.
+    """
+    _insert_steps(connection, run_id, [e for e in events if isinstance(e, StepMetrics)])
+    changes: Values = {}
+    summary: Values = {}
+    for event in events:
+        match event:
+            case StepMetrics():
+                _note_step(changes, event)
+            case EpochEnd():
+                _insert_epoch(connection, run_id, event)
+                changes |= {"epoch": event.epoch, "step": event.step}
+                changes["eval_seconds"] = runs.c.eval_seconds + event.eval_seconds
+            case Intervention():
+                _insert_intervention(connection, run_id, event)
+                if event.order == "set":
+                    changes["intervened"] = True
+            case WeightsSaved():
+                _insert_weights(connection, run_id, event)
+            case Phase():
+                changes |= {"state": event.state, "phase": event.text}
+            case Started():
+                changes |= _settled(event)
+                summary |= {
+                    "forecast": dict(event.forecast),
+                    "batches_per_epoch": event.batches_per_epoch,
+                }
+            case RunEnd():
+                changes |= _ended(event, now)
+                summary |= _end_summary(event)
+    if "step" in changes and "phase" not in changes:
+        changes["phase"] = _PHASE_WHILE_STEPPING
+    told = [event for event in events if isinstance(event, EpochEnd)]
+    if summary or told:
+        before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
+        changes["summary"] = before | epochs_summary(told, before) | summary
+    own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
+    update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
+    if connection.execute(update).rowcount == 0:
+        raise StoreError(
+            f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
+            "worker. What this one did since then is not recorded."
+        )
+
+
+def epochs_summary(told: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
+    """What the results table says about epochs: ``before`` carried on over those ``told``."""
+    summary: Values = dict(before)
+    for epoch in told:
+        summary.setdefault("first_train_loss", epoch.train_loss)
+        summary["last_train_loss"] = epoch.train_loss
+        summary["last_train_accuracy"] = epoch.train_accuracy
+        summary["last_val_loss"] = epoch.val_loss
+        summary["last_val_accuracy"] = epoch.val_accuracy
+        best = summary.get("best_val_accuracy")
+        if epoch.val_accuracy is not None and (best is None or epoch.val_accuracy > best):
+            summary["best_val_accuracy"] = epoch.val_accuracy
+            summary["best_val_epoch"] = epoch.epoch
+    return summary
+
+
+def rewind(connection: sa.Connection, run_id: str, step: int) -> list[str]:
+    """Forget what came after ``step``: a new attempt continues from a checkpoint made there.
+
+    Returns:
+        Names of the weight files of later steps, which the caller removes.
+    """
+    later = [
+        (steps, steps.c.step > step),
+        (epochs, epochs.c.step > step),
+        (interventions, interventions.c.step > step),
+    ]
+    stale = sa.and_(weights.c.run_id == run_id, weights.c.step > step)
+    files = list(connection.scalars(sa.select(weights.c.file).where(stale)))
+    connection.execute(sa.delete(weights).where(stale))
+    for table, condition in later:
+        connection.execute(sa.delete(table).where(table.c.run_id == run_id, condition))
+    update = sa.update(runs).where(runs.c.id == run_id)
+    connection.execute(update.values(**_state_at(connection, run_id, step)))
+    return files
+
+
+def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
+    """The numbers of a run's row as they were at ``step``, from the rows that are left."""
+    rows = connection.execute(
+        sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
+    )
+    left = [epoch_from_row(row) for row in rows]
+    seconds = sa.select(steps.c.seconds).where(steps.c.run_id == run_id, steps.c.step == step)
+    changed = sa.select(sa.func.count()).where(
+        interventions.c.run_id == run_id, interventions.c.order_kind == "set"
+    )
+    return {
+        "step": step,
+        "epoch": left[-1].epoch if left else 0,
+        "train_seconds": connection.scalar(seconds) or 0.0,
+        "eval_seconds": sum(epoch.eval_seconds for epoch in left),
+        "intervened": connection.scalar(changed) > 0,
+        "summary": epochs_summary(left, {}),
+        "result": None,
+    }
+
+
+def _insert_steps(connection: sa.Connection, run_id: str, told: Sequence[StepMetrics]) -> None:
+    """All steps in one statement."""
+    if not told:
+        return
+    rows = [
+        {
+            "run_id": run_id,
+            "step": e.step,
+            "loss": _finite(e.loss),
+            "lr": _finite(e.lr),
+            "grad_norm": _finite(e.grad_norm),
+            "images_per_second": _finite(e.images_per_second),
+            "seconds": e.seconds,
+        }
+        for e in told
+    ]
+    connection.execute(_INSERT_STEPS, rows)
+
+
+_INSERT_STEPS = sa.insert(steps)
+
+
+def _finite(value: float) -> float | None:
+    """The number, or None where it is none: databases and JSON have no NaN in common."""
+    return value if isfinite(value) else None
+
+
+def _note_step(changes: Values, event: StepMetrics) -> None:
+    """The latest step stands in the run's row; what a running run did before it is over."""
+    changes["step"] = event.step
+    changes["train_seconds"] = event.seconds
+    changes["images_per_second"] = _finite(event.images_per_second)
+    if changes.get("state", "paused") != "paused":
+        changes["phase"] = ""
+
+
+# A paused run that makes single steps stays paused, and says so.
+_PHASE_WHILE_STEPPING = sa.case((runs.c.state == "paused", runs.c.phase), else_="")
+
+
+def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> None:
+    body = {
+        name: getattr(event, name) for name in event.__dataclass_fields__ if name != "val_confusion"
+    }
+    values = {"epoch": event.epoch, "step": event.step, "val_confusion": event.val_confusion}
+    connection.execute(sa.insert(epochs).values(run_id=run_id, body=body, **values))
+
+
+def _insert_intervention(connection: sa.Connection, run_id: str, event: Intervention) -> None:
+    values = {"step": event.step, "order_kind": event.order}
+    values |= {"setting": event.setting, "value": event.value}
+    connection.execute(sa.insert(interventions).values(run_id=run_id, **values))
+
+
+def _insert_weights(connection: sa.Connection, run_id: str, event: WeightsSaved) -> None:
+    """A file that is written anew replaces its row; those thinned out lose theirs."""
+    gone = (event.file, *event.dropped)
+    connection.execute(
+        sa.delete(weights).where(weights.c.run_id == run_id, weights.c.file.in_(gone))
+    )
+    values = {"file": event.file, "what": event.what, "size_bytes": event.size_bytes}
+    connection.execute(sa.insert(weights).values(run_id=run_id, step=event.step, **values))
+
+
+def _settled(event: Started) -> Values:
+    return {
+        "state": "running",
+        "phase": "",
+        "total_steps": event.total_steps,
+        "fingerprint": event.fingerprint,
+        "chosen": dict(event.chosen),
+        "machine": dict(event.machine),
+    }
+
+
+def _ended(event: RunEnd, now: float) -> Values:
+    values: Values = {"state": event.state, "reason": event.reason, "phase": "", "ended": now}
+    values |= {"step": event.step, "train_seconds": event.train_seconds}
+    if event.test is not None:
+        values["result"] = event.test.to_dict()
+    return values
+
+
+def _end_summary(event: RunEnd) -> Values:
+    values: Values = {"images_per_second": event.images_per_second}
+    if event.latency:
+        values["latency"] = dict(event.latency)
+    if event.test is not None:
+        values |= {"test_loss": event.test.loss, "test_accuracy": event.test.accuracy}
+    return values
+
+
+def erase(connection: sa.Connection, run_id: str) -> None:
+    """Remove every row of a run."""
+    for table in tables.RUN_PARTS:
+        connection.execute(sa.delete(table).where(table.c.run_id == run_id))
+    connection.execute(sa.delete(runs).where(runs.c.id == run_id))

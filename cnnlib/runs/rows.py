@@ -1,0 +1,131 @@
+"""From rows of the database to the records that people read."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from cnnlib.errors import StoreError
+from cnnlib.records.events import EpochEnd, Intervention, SplitResult, WeightsSaved
+from cnnlib.records.job import Job
+from cnnlib.records.run import Machine, Run, RunRequest
+from cnnlib.runs import tables
+
+_COPIED = (
+    "id",
+    "state",
+    "reason",
+    "phase",
+    "step",
+    "total_steps",
+    "epoch",
+    "train_seconds",
+    "created",
+    "started",
+    "ended",
+    "plan_cost",
+    "fingerprint",
+    "chosen",
+    "intervened",
+    "summary",
+    "attempt",
+)
+RUN_COLUMNS = (
+    *(tables.runs.c[name] for name in _COPIED),
+    sa.type_coerce(tables.runs.c.request, sa.Text).label("request"),
+    tables.runs.c.machine,
+)
+
+
+def find_run(connection: sa.Connection, run_id: str) -> Run:
+    """One run, or a sentence."""
+    row = connection.execute(sa.select(*RUN_COLUMNS).where(tables.runs.c.id == run_id)).first()
+    if row is None:
+        raise unknown_run(run_id)
+    return run_from_row(row)
+
+
+def unknown_run(run_id: str) -> StoreError:
+    """The sentence for an id that names no run."""
+    return StoreError(
+        f"There is no run {run_id[:40]!r} in the run store. It may have been deleted; "
+        "`python -m cnnlib runs` and the Results page list those that are there."
+    )
+
+
+def run_from_row(row: sa.Row[Any]) -> Run:
+    """A row of `RUN_COLUMNS` as a record."""
+    return Run(
+        request=_request(row.request),
+        machine=None if row.machine is None else Machine.from_dict(row.machine),
+        **{name: getattr(row, name) for name in _COPIED},
+    )
+
+
+@lru_cache(maxsize=2048)
+def _request(text: str) -> RunRequest:
+    """Requests are read often, never change and are immutable."""
+    return RunRequest.from_dict(json.loads(text))
+
+
+STEP_COLUMNS = ("step", "loss", "lr", "grad_norm", "images_per_second", "seconds")
+
+
+def step_columns(
+    connection: sa.Connection, run_id: str, after: int, limit: int
+) -> dict[str, list[Any]]:
+    """The steps after one, as columns; None where a number was not finite."""
+    wanted = {"run_id": run_id, "after": after, "limit": limit}
+    found = connection.execute(_STEPS, wanted).all()
+    columns = zip(*found, strict=True) if found else ((),) * len(STEP_COLUMNS)
+    return {name: list(column) for name, column in zip(STEP_COLUMNS, columns, strict=True)}
+
+
+_STEPS = (
+    sa.select(*(tables.steps.c[name] for name in STEP_COLUMNS))
+    .where(
+        tables.steps.c.run_id == sa.bindparam("run_id"), tables.steps.c.step > sa.bindparam("after")
+    )
+    .order_by(tables.steps.c.step)
+    .limit(sa.bindparam("limit"))
+)
+
+
+def epoch_from_row(row: sa.Row[Any]) -> EpochEnd:
+    """A row of ``epochs``, its confusion counts as tuples again."""
+    counts = row.val_confusion
+    confusion = None if counts is None else tuple(map(tuple, counts))
+    return EpochEnd(**row.body, val_confusion=confusion)
+
+
+def result_from_json(values: dict[str, Any] | None) -> SplitResult | None:
+    """A test result, its lists as tuples again."""
+    if values is None:
+        return None
+    values = values | {
+        "class_accuracy": tuple(values["class_accuracy"]),
+        "confusion": tuple(map(tuple, values["confusion"])),
+    }
+    return SplitResult.from_dict(values)
+
+
+def intervention_from_row(row: sa.Row[Any]) -> Intervention:
+    """A row of ``interventions``."""
+    return Intervention(row.step, row.order_kind, row.setting, row.value)
+
+
+def weights_from_row(row: sa.Row[Any]) -> WeightsSaved:
+    """A row of ``weights``."""
+    return WeightsSaved(row.step, row.file, row.what, row.size_bytes)
+
+
+_JOB_FIELDS = tuple(Job.__dataclass_fields__)
+JOB_COLUMNS = tuple(tables.jobs.c[name] for name in _JOB_FIELDS)
+
+
+def job_from_row(row: sa.Row[Any]) -> Job:
+    """A row of `JOB_COLUMNS` as a record."""
+    return Job(**{name: getattr(row, name) for name in _JOB_FIELDS})

@@ -1,0 +1,303 @@
+"""The run store: the only door between the pages, the command line and the workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from cnnlib.errors import StoreError
+from cnnlib.records.events import (
+    EpochEnd,
+    Event,
+    Intervention,
+    Order,
+    SplitResult,
+    WeightsSaved,
+)
+from cnnlib.records.folders import Folders
+from cnnlib.records.job import Job, Progress
+from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs import files, jobs, orders, presence, queue, recording, rows
+from cnnlib.runs.database import Database
+from cnnlib.runs.tables import epochs, interventions, runs, weights
+
+REAP_SECONDS = 1.0  # readers look for dead workers at most so often
+
+
+class RunStore:
+    """Runs and jobs with everything that they told, in a database and a folder of files.
+
+    Safe to share between threads and cheap to keep. Opening it creates what is missing.
+
+    Args:
+        folders: Where it is; None asks the environment.
+
+    Raises:
+        StoreError: (all methods) The store cannot be read or written, or there is no such run.
+    """
+
+    def __init__(self, folders: Folders | None = None) -> None:
+        self.folders = folders or Folders.from_environment()
+        self.database = Database(self.folders)
+        self._reaping = threading.Lock()
+        self._reaped_at = -REAP_SECONDS
+
+    def close(self) -> None:
+        """Give the database's connections back."""
+        self.database.close()
+
+    # -- asking for runs ---------------------------------------------------------------------------
+
+    def submit(
+        self,
+        request: RunRequest,
+        plan_cost: Mapping[str, int] | None = None,
+        now: bool = False,
+        forecast: Mapping[str, float] | None = None,
+    ) -> str:
+        """Put a run into the queue and return its id.
+
+        Args:
+            plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
+            now: Put it before all that wait.
+            forecast: ``{"seconds_per_epoch": ...}`` where it was measured; it tells those behind
+                how long they wait.
+        """
+        with self.database.write() as connection:
+            return queue.submit(connection, request, plan_cost or {}, forecast or {}, now)
+
+    def order(self, run_id: str, order: Order) -> int:
+        """Tell a run what a person wants of it.
+
+        Returns:
+            The order's id; 0 where the run had ended already and there was nothing to do.
+        """
+        with self.database.write() as connection:
+            return orders.give(connection, run_id, order, time.time())
+
+    def resume(self, run_id: str) -> None:
+        """Put an ended run back into the queue, to go on from its last checkpoint."""
+        with self.database.write() as connection:
+            queue.resume(connection, run_id)
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name; an empty one brings back the name of its design."""
+        with self.database.write() as connection:
+            request = replace(rows.find_run(connection, run_id).request, name=name)
+            update = sa.update(runs).where(runs.c.id == run_id)
+            connection.execute(update.values(request=request.to_dict()))
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with its files; one that waits or runs is refused."""
+        with self.database.write() as connection:
+            run = rows.find_run(connection, run_id)
+            if run.is_live:
+                raise StoreError(
+                    f"The run {run_id} is {run.state} and cannot be deleted. Stop it first."
+                )
+            files.remove_folder(self.folders.run(run_id))
+            recording.erase(connection, run_id)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def run(self, run_id: str) -> Run:
+        """One run as it is now."""
+        self.reap_now_and_then()
+        with self.database.read() as connection:
+            return rows.find_run(connection, run_id)
+
+    def runs(
+        self,
+        limit: int | None = None,
+        states: Collection[str] | None = None,
+        group: str | None = None,
+    ) -> list[Run]:
+        """Runs, the newest first; all, or those in some states or of one group."""
+        self.reap_now_and_then()
+        wanted = sa.select(*rows.RUN_COLUMNS).order_by(runs.c.number.desc()).limit(limit)
+        if states is not None:
+            wanted = wanted.where(runs.c.state.in_(states))
+        if group is not None:
+            wanted = wanted.where(runs.c.group_name == group)
+        with self.database.read() as connection:
+            return [rows.run_from_row(row) for row in connection.execute(wanted)]
+
+    def position(self, run_id: str) -> int | None:
+        """Place in the queue: 1 is next; None for a run that does not wait."""
+        with self.database.read() as connection:
+            return queue.position(connection, run_id)
+
+    def wait_seconds(self, run_id: str) -> float | None:
+        """Forecast until a queued run begins; None where it is not known."""
+        with self.database.read() as connection:
+            return queue.wait_seconds(connection, run_id)
+
+    def steps_after(self, run_id: str, step: int = 0, limit: int = 5000) -> dict[str, list[Any]]:
+        """What was told about the steps after ``step``, as columns; None where not finite."""
+        with self.database.read() as connection:
+            return rows.step_columns(connection, run_id, step, limit)
+
+    def epochs(self, run_id: str, after: int = 0) -> list[EpochEnd]:
+        """The epochs after number ``after``."""
+        wanted = sa.select(epochs).where(epochs.c.run_id == run_id, epochs.c.epoch > after)
+        with self.database.read() as connection:
+            found = connection.execute(wanted.order_by(epochs.c.epoch))
+            return [rows.epoch_from_row(row) for row in found]
+
+    def interventions(self, run_id: str) -> list[Intervention]:
+        """What people changed while it ran, in the order in which they did."""
+        wanted = sa.select(interventions).where(interventions.c.run_id == run_id)
+        with self.database.read() as connection:
+            found = connection.execute(wanted.order_by(interventions.c.number))
+            return [rows.intervention_from_row(row) for row in found]
+
+    def saved(self, run_id: str) -> list[WeightsSaved]:
+        """The weights that still lie on disk, by step."""
+        wanted = sa.select(weights).where(weights.c.run_id == run_id)
+        with self.database.read() as connection:
+            found = connection.execute(wanted.order_by(weights.c.step, weights.c.file))
+            known = [rows.weights_from_row(row) for row in found]
+        return [saved for saved in known if (self.folders.run(run_id) / saved.file).exists()]
+
+    def result(self, run_id: str) -> SplitResult | None:
+        """The result on the test split; None until it was measured."""
+        with self.database.read() as connection:
+            found = connection.execute(sa.select(runs.c.result).where(runs.c.id == run_id)).first()
+        if found is None:
+            raise rows.unknown_run(run_id)
+        return rows.result_from_json(found.result)
+
+    def run_size_bytes(self, run_id: str) -> int:
+        """Bytes that a run's files take on disk."""
+        return files.folder_size_bytes(self.folders.run(run_id))
+
+    # -- workers -----------------------------------------------------------------------------------
+
+    def announce(self, does: str = "runs") -> str:
+        """Enter this process as a worker for "runs" or "jobs"; returns its worker id."""
+        with self.database.write() as connection:
+            return presence.announce(connection, does, self.database.clock())
+
+    def beat(self, worker_id: str) -> None:
+        """Say that a worker is alive, while it has nothing else to tell."""
+        with self.database.write() as connection:
+            presence.beat(connection, worker_id, self.database.clock())
+
+    def leave(self, worker_id: str) -> None:
+        """Take a worker out of the list."""
+        with self.database.write() as connection:
+            presence.leave(connection, worker_id)
+
+    def has_queued(self) -> bool:
+        """Some run waits: a cheap look before a claim."""
+        with self.database.read() as connection:
+            return connection.execute(_QUEUED).first() is not None
+
+    def claim(
+        self, worker_id: str, run_id: str | None = None, at_once: int | None = None
+    ) -> Run | None:
+        """Take the next run, or the one named; no run is ever given to two workers.
+
+        Args:
+            at_once: Take none while so many are at work on this machine; None is no limit.
+        """
+        with self.database.write() as connection:
+            self.database.lock(connection)
+            return queue.claim(connection, worker_id, run_id, at_once)
+
+    def rewind(self, run_id: str, step: int) -> None:
+        """Forget what a run told after ``step``, because it goes on from a checkpoint there."""
+        with self.database.write() as connection:
+            stale = recording.rewind(connection, run_id, step)
+        files.remove_files(self.folders.run(run_id), stale)
+
+    def tell(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Order]:
+        """Write down what a run told, beat the heart, and fetch new orders: one transaction.
+
+        Raises:
+            StoreError: The run is no longer this worker's.
+        """
+        with self.database.write() as connection:
+            recording.record(connection, run_id, worker_id, events, time.time())
+            presence.beat(connection, worker_id, self.database.clock())
+            return orders.take(connection, run_id)
+
+    def has_orders(self, run_id: str) -> bool:
+        """Some order waits for the run's worker: a cheap look between two tellings."""
+        with self.database.read() as connection:
+            return connection.execute(orders.WAITING, {"run_id": run_id}).first() is not None
+
+    def reap(self) -> list[str]:
+        """Find runs whose worker is dead and end them as "lost"; returns their ids."""
+        clock = self.database.clock()
+        with self.database.read() as connection:
+            if not presence.somebody_is_missing(connection, clock):
+                return []
+        with self.database.write() as connection:
+            return presence.bury(connection, clock, time.time())
+
+    def reap_now_and_then(self) -> None:
+        """What readers call, so that no run is shown as running long after its worker died."""
+        with self._reaping:
+            if time.monotonic() - self._reaped_at < REAP_SECONDS:
+                return
+            self._reaped_at = time.monotonic()
+        self.reap()
+
+    # -- jobs --------------------------------------------------------------------------------------
+
+    def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
+        """Ask for a job and return its id; one that waits or is at work is not doubled."""
+        with self.database.write() as connection:
+            self.database.lock(connection)
+            return jobs.submit(connection, kind, args or {})
+
+    def job(self, job_id: str) -> Job:
+        """One job as it is now."""
+        self.reap_now_and_then()
+        with self.database.read() as connection:
+            return jobs.find(connection, job_id)
+
+    def jobs(self, states: Collection[str] | None = None) -> list[Job]:
+        """Jobs, the newest first."""
+        self.reap_now_and_then()
+        with self.database.read() as connection:
+            return jobs.find_all(connection, states)
+
+    def stop_job(self, job_id: str) -> None:
+        """End a job; harmless where it has ended already."""
+        with self.database.write() as connection:
+            jobs.stop(connection, job_id)
+
+    def claim_job(self, worker_id: str) -> Job | None:
+        """Take the next job."""
+        with self.database.write() as connection:
+            return jobs.claim(connection, worker_id)
+
+    def tell_job(
+        self, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None = None
+    ) -> bool:
+        """Write down how far a job is; False where it is to end."""
+        with self.database.write() as connection:
+            presence.beat(connection, worker_id, self.database.clock())
+            return jobs.tell(connection, job_id, worker_id, progress, eta_seconds)
+
+    def end_job(
+        self,
+        job_id: str,
+        worker_id: str,
+        state: str,
+        reason: str = "",
+        result: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down how a job ended."""
+        with self.database.write() as connection:
+            jobs.end(connection, job_id, worker_id, state, reason, result or {})
+
+
+_QUEUED = sa.select(runs.c.id).where(runs.c.state == "queued").limit(1)

@@ -1,0 +1,167 @@
+"""The tables of the run store, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+SCHEMA_VERSION = 1  # raise it with every change of a table, and teach `database` to upgrade
+
+
+class Json(TypeDecorator[Any]):
+    """A plain JSON value as text; NaN and infinity survive, which a JSON column would refuse."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("number", Integer, primary_key=True),  # counts up in the order of asking
+    Column("id", Text, nullable=False, unique=True),
+    Column("request", Json, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("phase", Text, nullable=False, default=""),
+    Column("rank", Integer, nullable=False),  # place in the queue: the lowest is next
+    Column("attempt", Integer, nullable=False, default=1),  # 2 after the first resume...
+    Column("worker_id", Text),
+    Column("step", Integer, nullable=False, default=0),
+    Column("total_steps", Integer, nullable=False, default=0),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("epochs_total", Integer, nullable=False),
+    Column("train_seconds", Double, nullable=False, default=0.0),
+    Column("eval_seconds", Double, nullable=False, default=0.0),
+    Column("images_per_second", Double),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("plan_cost", Json, nullable=False),
+    Column("fingerprint", Text, nullable=False, default=""),
+    Column("chosen", Json, nullable=False, default=dict),
+    Column("machine", Json),
+    Column("intervened", Boolean, nullable=False, default=False),
+    Column("summary", Json, nullable=False, default=dict),
+    Column("result", Json),
+    Index("runs_by_state", "state", "rank"),
+    Index("runs_by_group", "group_name"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("loss", Double),  # null where it is not a finite number
+    Column("lr", Double),
+    Column("grad_norm", Double),
+    Column("images_per_second", Double),
+    Column("seconds", Double),
+    sqlite_with_rowid=False,  # the rows of a run lie together, in the order of its steps
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("body", Json, nullable=False),  # an EpochEnd without its confusion counts
+    Column("val_confusion", Json),
+    sqlite_with_rowid=False,
+)
+
+interventions = Table(
+    "interventions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run_id", Text, nullable=False, index=True),
+    Column("step", Integer, nullable=False),
+    Column("order_kind", Text, nullable=False),
+    Column("setting", Text),
+    Column("value", Double),
+)
+
+weights = Table(
+    "weights",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("setting", Text),
+    Column("value", Double),
+    sqlite_autoincrement=True,  # an id is never given twice, though taken orders are deleted
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("does", Text, nullable=False),  # "runs" or "jobs"
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("birth", Text, nullable=False),  # tells the process from a later one with its number
+    Column("heartbeat", Double, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("args", Json, nullable=False),
+    Column("state", Text, nullable=False, index=True),
+    Column("progress", Double, nullable=False, default=0.0),
+    Column("text", Text, nullable=False, default=""),
+    Column("eta_seconds", Double),
+    Column("reason", Text, nullable=False, default=""),
+    Column("result", Json, nullable=False, default=dict),
+    Column("stop_wanted", Boolean, nullable=False, default=False),
+    Column("worker_id", Text),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+)
+
+RUN_PARTS = (steps, epochs, interventions, weights, orders)  # what goes with a run

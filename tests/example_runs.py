@@ -1,0 +1,61 @@
+"""Small requests and events for tests of the run store; no torch, no pictures."""
+
+from pathlib import Path
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import EpochEnd, RunEnd, SplitResult, Started, StepMetrics, WeightsSaved
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+
+
+def a_store(folder: Path) -> RunStore:
+    """A store in a folder of the test's own."""
+    return RunStore(Folders(data=folder / "data", runs=folder / "runs"))
+
+
+def a_request(epochs: int = 2, **fields) -> RunRequest:
+    return RunRequest(
+        CNNSpec(channels=(4,)), Recipe(epochs=epochs), **{"dataset": "digits"} | fields
+    )
+
+
+def started(total_steps: int = 20) -> Started:
+    machine = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {"torch": "2"}}
+    chosen = {"name": "cpu-1"}
+    return Started(
+        total_steps, total_steps // 2, "f00d", chosen, machine, {"seconds_per_epoch": 3.0}
+    )
+
+
+def a_step(step: int, loss: float = 1.0) -> StepMetrics:
+    """Step number ``step``, a tenth of a second after the one before it."""
+    return StepMetrics(step, loss, 0.1, 2.0, 640.0, step / 10)
+
+
+def steps(first: int, last: int) -> list[StepMetrics]:
+    return [a_step(step) for step in range(first, last + 1)]
+
+
+def an_epoch(epoch: int, step: int, val_accuracy: float | None = 0.5) -> EpochEnd:
+    counts = ((3, 1), (0, 4))
+    return EpochEnd(epoch, step, 1 / epoch, 0.5, 0.8, val_accuracy, 1.0, 0.25, val_confusion=counts)
+
+
+def a_checkpoint(step: int, *dropped: str) -> WeightsSaved:
+    return WeightsSaved(step, f"checkpoint-{step}", "checkpoint", 4, tuple(dropped))
+
+
+def the_end(state: str = "finished", step: int = 20) -> RunEnd:
+    test = SplitResult(0.7, 0.75, 8, (0.75, None), ((3, 1), (0, 0)), "test.npz")
+    return RunEnd(state, "", step, 2.0, 640.0, test, {"one": 0.001})
+
+
+def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
+    """A run that has just started, and the worker (this process) that has it."""
+    worker_id = store.announce()
+    run_id = store.submit(a_request(**fields))
+    assert store.claim(worker_id, run_id) is not None
+    store.tell(run_id, worker_id, [started()])
+    return run_id, worker_id
