@@ -34,6 +34,11 @@ class Layer:
         return ()
 
     @property
+    def buffers(self) -> int:
+        """Values that are kept with the weights, but not trained."""
+        return 0
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates for one image, bias not counted."""
         return 0
@@ -88,6 +93,11 @@ class Norm(Layer):
     @property
     def param_sizes(self) -> tuple[int, ...]:
         return (self.in_shape[0],) * 2
+
+    @property
+    def buffers(self) -> int:
+        """Running mean and variance of each channel, and a count of batches; batch norm only."""
+        return 2 * self.in_shape[0] + 1 if self.norm == "batch" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,10 @@ class Residual(Layer):
     @property
     def param_sizes(self) -> tuple[int, ...]:
         return tuple(size for leaf in self.leaves() for size in leaf.param_sizes)
+
+    @property
+    def buffers(self) -> int:
+        return sum(leaf.buffers for leaf in self.leaves())
 
     @property
     def macs(self) -> int:

@@ -187,6 +187,11 @@ class CNNSpec:
         value = getattr(self, name)
         return value if isinstance(value, tuple) else (value,) * len(self.channels)
 
+    @property
+    def pool_step(self) -> int:
+        """The stride of the pooling, in pixels of its input."""
+        return self.pool_stride or self.pool_kernel_size
+
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values, every field included."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}

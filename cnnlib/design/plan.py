@@ -1,0 +1,74 @@
+"""`plan`: from what was asked to every layer with its shapes. Plain integer arithmetic, no torch.
+
+Everything else reads the plan: the costs, the picture, the torch modules, the exported code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnlib.design.layers import AnyLayer, Leaf
+from cnnlib.design.layout import lay_out
+from cnnlib.design.path import Misfit
+from cnnlib.design.repair import find_repair
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A spec resolved to layers, in forward order.
+
+    Args:
+        layers: Leaves, and residual blocks that hold leaves.
+    """
+
+    spec: CNNSpec
+    layers: tuple[AnyLayer, ...]
+
+    def walk(self) -> Iterator[Leaf]:
+        """The layers that compute, blocks opened: main path, shortcut, then the ReLU of the sum."""
+        for layer in self.layers:
+            yield from layer.leaves()
+
+    def layer(self, name: str) -> AnyLayer:
+        """The leaf or block of that name.
+
+        Raises:
+            SpecError: There is none.
+        """
+        named = {layer.name: layer for layer in (*self.layers, *self.walk())}
+        if name not in named:
+            raise SpecError(
+                f"The network has no layer {name!r}. Its layers are: {', '.join(named)}."
+            )
+        return named[name]
+
+
+def plan(spec: CNNSpec) -> Plan:
+    """Resolve a spec to its layers.
+
+    Returns:
+        A plan that torch can build, run and train. (Batch norm on 1 x 1 maps needs batches of more
+        than one image.)
+
+    Raises:
+        SpecError: A layer does not fit. The error names the layer, the sizes and what to change;
+            ``repair`` holds the fields of a spec that does plan, where one was found.
+
+    Example:
+        >>> [layer.out_shape for layer in plan(CNNSpec(channels=(6, 16))).layers if
+        ...  layer.kind == "pool"]
+        [(6, 14, 14), (16, 7, 7)]
+    """
+    try:
+        return Plan(spec, lay_out(spec))
+    except Misfit as misfit:
+        repair = find_repair(spec, misfit)
+        raise SpecError(
+            str(misfit),
+            layer=misfit.layer,
+            repair=repair.fields if repair else None,
+            repair_text=repair.text if repair else None,
+        ) from None

@@ -1,0 +1,140 @@
+"""Random specs that plan, drawn from a seed: all blocks, strides, paddings, norms, leftovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import (
+    ACTIVATIONS,
+    BLOCKS,
+    DOWNSAMPLINGS,
+    HEADS,
+    INITS,
+    NORM_PLACES,
+    NORMS,
+    POOLINGS,
+    CNNSpec,
+    Stem,
+)
+from cnnlib.errors import SpecError
+
+
+def random_specs(count: int, seed: int = 0) -> Iterator[CNNSpec]:
+    """Specs that plan, small enough to run, the same ones for the same seed."""
+    random = Random(seed)
+    while count:
+        spec = random_spec(random)
+        try:
+            plan(spec)
+        except SpecError:
+            continue
+        count -= 1
+        yield spec
+
+
+def random_spec(random: Random) -> CNNSpec:
+    """Any spec within small bounds; it may not plan."""
+    block = random.choice(BLOCKS)
+    channels = _channels(random, block)
+    is_plain = block == "plain"
+    activation = random.choice(ACTIVATIONS)
+    return CNNSpec(
+        in_size=(random.choice((1, 2, 3, 4)), random.randint(5, 24), random.randint(5, 24)),
+        out_classes=random.randint(1, 12),
+        channels=channels,
+        pool_every=random.randint(0, 4),
+        hidden_dims=tuple(random.randint(1, 20) for _ in range(random.randint(0, 2))),
+        **_convolutions(random, len(channels), is_plain),
+        stem=_stem(random),
+        block=block,
+        block_convs=random.randint(0, 3),
+        block_stride=random.choice((1, 1, 1, 2)),
+        last_norm=random.random() < 0.5,
+        shortcut_norm=random.random() < 0.5,
+        downsample=random.choice(DOWNSAMPLINGS),
+        activation=activation,
+        activation_params=_activation_params(random, activation),
+        **_pooling(random),
+        norm=random.choice(NORMS),
+        norm_groups=random.choice((1, 2, 4)),
+        norm_place=random.choice(NORM_PLACES),
+        dropout=random.choice((0.0, 0.0, 0.3)),
+        hidden_dropout=random.choice((0.0, 0.0, 0.3)),
+        head=random.choice(HEADS),
+        init=random.choice(INITS),
+    )
+
+
+def _channels(random: Random, block: str) -> tuple[int, ...]:
+    """Few channels, and for bottlenecks sequences that return to where they came from."""
+    count = random.choice((0, 1, 2, 3, 4, 5, 6, 7))
+    if block == "bottleneck" and random.random() < 0.7:
+        wide, narrow = random.choice(((8, 4), (4, 4), (12, 8)))
+        return tuple(narrow if i % 3 == 1 else wide for i in range(count))
+    return tuple(random.choice((1, 3, 4, 8, 12)) for _ in range(count))
+
+
+def _convolutions(random: Random, count: int, is_plain: bool) -> dict:
+    """The five fields, one value or one per convolution; under a skip, those that keep the size."""
+    if is_plain:
+        choices = {
+            "kernel_size": (1, 2, 3, 3, 5),
+            "stride": (1, 1, 1, 2, 3),
+            "padding": ("same", 0, 1, 2),
+            "dilation": (1, 1, 1, 2),
+        }
+    else:
+        choices = {
+            "kernel_size": (1, 3, 3, 5),
+            "stride": (1,),
+            "padding": ("same",),
+            "dilation": (1, 1, 2),
+        }
+    choices["bias"] = (True, False)
+    return {name: _one_or_each(random, values, count) for name, values in choices.items()}
+
+
+def _one_or_each(random: Random, values: tuple, count: int):
+    """One of the values, or a tuple with one for each convolution."""
+    if random.random() < 0.5:
+        return random.choice(values)
+    return tuple(random.choice(values) for _ in range(count))
+
+
+def _stem(random: Random) -> Stem | None:
+    """A stem in one spec of three."""
+    if random.random() < 0.67:
+        return None
+    return Stem(
+        channels=random.choice((4, 8)),
+        kernel_size=random.choice((3, 5, 7)),
+        stride=random.choice((1, 2)),
+        padding=random.choice(("same", 1, 3)),
+        bias=random.random() < 0.5,
+        pool=random.random() < 0.5,
+    )
+
+
+def _activation_params(random: Random, activation: str) -> dict[str, float | str]:
+    """Other parameters than torch's in one spec of two, where there are any."""
+    others = {
+        "lrelu": {"negative_slope": 0.2},
+        "elu": {"alpha": 0.5},
+        "gelu": {"approximate": "tanh"},
+    }
+    return others.get(activation, {}) if random.random() < 0.5 else {}
+
+
+def _pooling(random: Random) -> dict:
+    """A pooling, overlapping, padded and dilated at times."""
+    pooling = random.choice(POOLINGS)
+    kernel_size = random.choice((1, 2, 2, 3))
+    return {
+        "pooling": pooling,
+        "pool_kernel_size": kernel_size,
+        "pool_stride": random.choice((None, 1, 2, 2)),
+        "pool_padding": random.randint(0, kernel_size // 2),
+        "pool_dilation": random.choice((1, 1, 2)) if pooling == "max" else 1,
+    }
