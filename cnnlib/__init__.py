@@ -6,8 +6,21 @@ The public names below are handed on lazily, so that ``import cnnlib`` costs not
 
 from importlib import import_module
 
-# Public name -> the module that defines it. This is the one table: add a line, in alphabetical order.
-_HOMES: dict[str, str] = {}
+# Public name -> the module that defines it; in alphabetical order.
+_HOMES: dict[str, str] = {
+    "ArgMaxClassifier": "cnnlib.nets.classifier",
+    "CNN": "cnnlib.nets.networks",
+    "CNNSpec": "cnnlib.design.spec",
+    "CnnlibError": "cnnlib.errors",
+    "ResNet": "cnnlib.nets.networks",
+    "ResidualBlock": "cnnlib.nets.blocks",
+    "ResidualBottleneckBlock": "cnnlib.nets.blocks",
+    "SpecError": "cnnlib.errors",
+    "Stem": "cnnlib.design.spec",
+    "build_model": "cnnlib.nets.model",
+    "cost": "cnnlib.design.cost",
+    "plan": "cnnlib.design.plan",
+}
 
 __all__ = sorted(_HOMES)
 

@@ -1,0 +1,171 @@
+"""`cost`: what a plan costs, layer by layer and in all.
+
+What the numbers mean:
+
+- ``params`` are trainable; buffers (running statistics) stand beside them.
+- ``macs`` are the multiply-accumulates of convolutions and linear layers for ONE image, without
+  bias; ``flops = 2 * macs``.
+- A training step costs ``batch * (3 * forward - forward of the layers fed by the image)`` FLOPs:
+  backward, each layer computes the gradient of its weights and that of its input, each as dear as
+  its forward pass, and nobody needs the gradient of the image. That is what
+  ``torch.utils.flop_counter`` counts over forward and backward.
+- Memory is in bytes of float32 tensors for a whole batch; `cnnlib.design.memory` says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnlib.design import memory
+from cnnlib.design.layers import AnyLayer, Leaf, Residual
+from cnnlib.design.plan import Plan
+from cnnlib.design.receptive import Field, receptive_fields
+from cnnlib.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """What one layer costs.
+
+    Args:
+        macs: For one image.
+        flops: Forward, for one image.
+        output_bytes: Of its output for the batch; 0 where it is a view of its input.
+        saved_bytes: Of what it is the first to save for backward, for the batch.
+        field: Its receptive field.
+    """
+
+    layer: Leaf
+    params: int
+    buffers: int
+    macs: int
+    flops: int
+    output_bytes: int
+    saved_bytes: int
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a network costs: the sums of its layers, and what only the whole has.
+
+    Args:
+        layers: One row per leaf, in forward order.
+        macs: For one image.
+        flops: Forward, for one image.
+        training_step_flops: Forward and backward, for the batch.
+        weight_bytes: Parameters and buffers.
+        gradient_bytes: One value per parameter.
+        optimizer_bytes: What the optimiser keeps.
+        activation_bytes: Outputs of all layers for the batch, in training, images not included.
+        peak_activation_bytes: The most that evaluating a batch holds at once, images included.
+        saved_bytes: What a training step saves for backward, images included.
+        receptive_field: Of one value of the last feature map, in pixels; 1 without convolutions.
+    """
+
+    batch_size: int
+    optimizer: str
+    layers: tuple[LayerCost, ...]
+    params: int
+    buffers: int
+    macs: int
+    flops: int
+    training_step_flops: int
+    weight_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+    peak_activation_bytes: int
+    saved_bytes: int
+    receptive_field: int
+
+    @property
+    def training_bytes(self) -> int:
+        """Memory of a training step: weights, gradients, optimiser state, saved tensors."""
+        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.saved_bytes
+
+
+def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
+    """Count what a plan costs.
+
+    Args:
+        optimizer: One of `memory.OPTIMIZERS`.
+
+    Raises:
+        SpecError: A batch of less than one image, or an optimiser that the lab does not know.
+
+    Example:
+        >>> cost(plan(CNNSpec(hidden_dims=(100,)))).params
+        79510
+    """
+    _check(batch_size, optimizer)
+    leaves = tuple(plan.walk())
+    fields = receptive_fields(plan)
+    saved = memory.saved_bytes(plan, batch_size)
+    rows = tuple(
+        _layer_cost(leaf, batch_size, saved[leaf.name], fields[leaf.name]) for leaf in leaves
+    )
+    params = sum(row.params for row in rows)
+    macs = sum(row.macs for row in rows)
+    return Cost(
+        batch_size=batch_size,
+        optimizer=optimizer,
+        layers=rows,
+        params=params,
+        buffers=sum(row.buffers for row in rows),
+        macs=macs,
+        flops=2 * macs,
+        training_step_flops=batch_size * 2 * (3 * macs - _macs_fed_by_image(plan.layers)),
+        weight_bytes=memory.weight_bytes(leaves),
+        gradient_bytes=params * memory.FLOAT_BYTES,
+        optimizer_bytes=memory.optimizer_bytes(leaves, optimizer),
+        activation_bytes=sum(row.output_bytes for row in rows),
+        peak_activation_bytes=memory.peak_forward_bytes(plan, batch_size),
+        saved_bytes=sum(saved.values()),
+        receptive_field=_last_field(plan, fields).size,
+    )
+
+
+def _check(batch_size: int, optimizer: str) -> None:
+    """Arguments that a person may have typed."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise SpecError(
+            f"batch_size is {batch_size!r}, but a batch holds at least one image. "
+            f"Use a whole number from 1."
+        )
+    if optimizer not in memory.OPTIMIZERS:
+        raise SpecError(
+            f"optimizer is {optimizer!r}, but the lab knows only these: "
+            f"{', '.join(memory.OPTIMIZERS)}. Use one of them."
+        )
+
+
+def _layer_cost(leaf: Leaf, batch_size: int, saved_bytes: int, field: Field) -> LayerCost:
+    """One row."""
+    is_view = leaf.kind == "flatten"
+    return LayerCost(
+        layer=leaf,
+        params=leaf.params,
+        buffers=leaf.buffers,
+        macs=leaf.macs,
+        flops=2 * leaf.macs,
+        output_bytes=0 if is_view else memory.tensor_bytes(leaf.out_shape, batch_size),
+        saved_bytes=saved_bytes,
+        field=field,
+    )
+
+
+def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
+    """Multiply-accumulates of the layers that take the image, as it is, averaged or flattened."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            return layer.main[0].macs + sum(leaf.macs for leaf in layer.shortcut[:1])
+        if layer.params:
+            return layer.macs
+    raise AssertionError("every network ends in a linear layer")
+
+
+def _last_field(plan: Plan, fields: dict[str, Field]) -> Field:
+    """The receptive field at the end of the convolutional part."""
+    features = [layer for layer in plan.layers if layer.name.startswith("features.")]
+    return fields[features[-1].name] if features else Field()

@@ -1,0 +1,165 @@
+"""The memory that a plan's tensors take: float32, contiguous, on the CPU.
+
+*Saved for backward* are the distinct tensors that ``torch.autograd.graph.saved_tensors_hooks`` sees
+in one training step: forward in training mode, then mean cross-entropy without label smoothing.
+Tensors that share storage count once. Parameters and buffers do not count: they are there anyway.
+The batch of images counts, because the first layer saves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from cnnlib.design.layers import Leaf, Residual, Shape
+from cnnlib.design.plan import Plan
+
+FLOAT_BYTES = 4
+INT64_BYTES = 8
+
+LOSS = "loss"  # the name under which `saved_bytes` lists what the cross-entropy saves
+
+# Activations whose derivative is computed from their result; the others save their input.
+_SAVES_RESULT = ("relu", "tanh", "sigmoid")
+
+# Optimiser -> tensors as large as each parameter, and float32 step counts per parameter.
+_OPTIMIZER_STATE = {
+    "sgd": (0, 0),
+    "momentum": (1, 0),
+    "nesterov": (1, 0),
+    "adam": (2, 1),
+    "adamw": (2, 1),
+}
+OPTIMIZERS = tuple(_OPTIMIZER_STATE)
+
+
+def tensor_bytes(shape: Shape, batch_size: int) -> int:
+    """Bytes of a batch of float32 values."""
+    return batch_size * prod(shape) * FLOAT_BYTES
+
+
+def weight_bytes(leaves: Iterable[Leaf]) -> int:
+    """Bytes of all parameters and buffers; a batch norm counts its batches in int64."""
+    return sum(
+        (leaf.params + leaf.buffers) * FLOAT_BYTES
+        + bool(leaf.buffers) * (INT64_BYTES - FLOAT_BYTES)
+        for leaf in leaves
+    )
+
+
+def optimizer_bytes(leaves: Iterable[Leaf], optimizer: str) -> int:
+    """Bytes that an optimiser of `OPTIMIZERS` keeps after its first step."""
+    copies, counts = _OPTIMIZER_STATE[optimizer]
+    return FLOAT_BYTES * sum(
+        copies * leaf.params + counts * len(leaf.param_sizes) for leaf in leaves
+    )
+
+
+def saved_bytes(plan: Plan, batch_size: int) -> dict[str, int]:
+    """Bytes saved for backward, by the name of the leaf that is the first to save them.
+
+    The last entry, `LOSS`, is the cross-entropy's: log-probabilities, labels, and one weight.
+    """
+    saved = _Saved(batch_size)
+    tensor = "image"
+    for layer in plan.layers:
+        if isinstance(layer, Residual):
+            saved.follow(layer.main, tensor)
+            saved.follow(layer.shortcut, tensor)
+            tensor = saved.follow((layer.activation,), f"{layer.name} sum")
+        else:
+            tensor = saved.follow((layer,), tensor)
+    loss = tensor_bytes((plan.spec.out_classes,), batch_size) + batch_size * INT64_BYTES
+    return saved.by_leaf | {LOSS: loss + FLOAT_BYTES}
+
+
+class _Saved:
+    """The tensors saved so far, each known by the name of the leaf that made it."""
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.tensors: set[str] = set()
+        self.by_leaf: dict[str, int] = {}
+
+    def follow(self, leaves: Iterable[Leaf], tensor: str) -> str:
+        """Save what each leaf saves; returns the tensor that comes out of the last."""
+        for leaf in leaves:
+            saves = _saves(leaf, tensor, self.batch_size)
+            self.by_leaf[leaf.name] = sum(n for t, n in saves.items() if t not in self.tensors)
+            self.tensors.update(saves)
+            tensor = tensor if leaf.kind == "flatten" else leaf.name  # flattening is a view
+        return tensor
+
+
+def _saves(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
+    """What autograd saves for a leaf that takes `tensor`: tensors by name, in bytes."""
+    given = {tensor: tensor_bytes(leaf.in_shape, batch_size)}
+    match leaf.kind:
+        case "conv2d" | "linear":
+            return given
+        case "norm":
+            return given | {f"{leaf.name} statistics": _statistics_bytes(leaf, batch_size)}
+        case "activation" if leaf.activation in _SAVES_RESULT:
+            return {leaf.name: tensor_bytes(leaf.out_shape, batch_size)}
+        case "activation":
+            return given
+        case "pool" if leaf.pooling == "max":
+            indices = batch_size * prod(leaf.out_shape) * INT64_BYTES
+            return given | {f"{leaf.name} indices": indices}
+        case "pool":
+            return given
+        case "dropout":
+            mask = leaf.in_shape[:1] if leaf.per_channel else leaf.in_shape
+            return {f"{leaf.name} mask": tensor_bytes(mask, batch_size)}
+        case "global_avg_pool" | "flatten":
+            return {}
+    raise AssertionError(f"nothing is written about what {leaf.kind} saves")
+
+
+def _statistics_bytes(norm: Leaf, batch_size: int) -> int:
+    """Mean and inverse deviation of each group; an instance norm repeats its scale per image."""
+    if norm.norm == "batch":
+        return 2 * norm.groups * FLOAT_BYTES
+    tensors = 3 if norm.norm == "instance" else 2
+    return tensors * batch_size * norm.groups * FLOAT_BYTES
+
+
+def peak_forward_bytes(plan: Plan, batch_size: int) -> int:
+    """The most that must be held at once in a forward pass without gradients (evaluation).
+
+    A layer needs its input and its output; a block also holds its own input to the end, and adds
+    main path and shortcut into a third tensor. Dropout and flattening take nothing.
+    """
+    peak = 0
+    for layer in plan.layers:
+        if isinstance(layer, Residual):
+            values = _peak_of_block(layer)
+        else:
+            values = prod(layer.in_shape) + _new_values(layer)
+        peak = max(peak, values)
+    return batch_size * peak * FLOAT_BYTES
+
+
+def _peak_of_block(block: Residual) -> int:
+    """The most values of one image that a block holds at once, its input among them."""
+    held = prod(block.in_shape)
+    out = prod(block.out_shape)
+    main = _peak_of_path(block.main)
+    shortcut = out + _peak_of_path(block.shortcut)
+    both_and_sum = 2 * out + (out if block.shortcut else 0)
+    return held + max(main, shortcut, both_and_sum)
+
+
+def _peak_of_path(leaves: tuple[Leaf, ...]) -> int:
+    """The most values that leaves hold at once beside the input of the first."""
+    peak = given = 0
+    for leaf in leaves:
+        made = _new_values(leaf)
+        peak = max(peak, given + made)
+        given = made or given
+    return peak
+
+
+def _new_values(leaf: Leaf) -> int:
+    """Values of one image that a leaf allocates in evaluation."""
+    return 0 if leaf.kind in ("flatten", "dropout") else prod(leaf.out_shape)

@@ -1,0 +1,146 @@
+"""The residual blocks: the modules that `build_model` uses, with the course texts' signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from cnnlib.design import checks
+from cnnlib.design.layers import AnyLayer, Residual
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec
+from cnnlib.errors import SpecError
+from cnnlib.nets.modules import module_of, sequential
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class ResidualBlock(nn.Module):
+    """ReLU(main(x) + shortcut(x)), on feature maps of any size.
+
+    The main path is convolutions with bias that keep the size, and between two of them dropout (of
+    whole channels), batch norm and activation, in this order; nothing follows the last. The
+    shortcut is the identity, or a 1x1 convolution without bias where the channel counts differ.
+    (He et al., "Deep residual learning for image recognition", CVPR 2016, section 3.)
+
+    Args:
+        channels: Output channels of each convolution on the main path.
+        kernel_sizes: One for each of them, odd.
+        dropout: Probability that a channel is zeroed.
+        activation_type: One of relu, lrelu, tanh, sigmoid, elu, gelu, silu, none.
+        activation_params: Arguments of the activation, under torch's names.
+
+    Raises:
+        SpecError: No convolutions, an even kernel, lists of different length, or a wrong value.
+
+    Example:
+        >>> ResidualBlock(3, [8, 16], [3, 3], batchnorm=True)(torch.zeros(1, 3, 9, 9)).shape
+        torch.Size([1, 16, 9, 9])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        kernel_sizes: Sequence[int],
+        batchnorm: bool = False,
+        dropout: float = 0.0,
+        activation_type: str = "relu",
+        activation_params: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        spec = CNNSpec(
+            in_size=(in_channels, 1, 1),  # the size of the map changes no module of the block
+            channels=channels,
+            pool_every=0,
+            kernel_size=kernel_sizes,
+            block="residual",
+            norm="batch" if batchnorm else "none",
+            dropout=dropout,
+            activation=activation_type,
+            activation_params=activation_params,
+        )
+        self._build(_only_block(spec))
+
+    @classmethod
+    def from_layer(cls, layer: Residual) -> Self:
+        """The block that a plan describes, whatever its norms, stride and biases."""
+        block = cls.__new__(cls)
+        block._build(layer)
+        return block
+
+    def _build(self, layer: Residual) -> None:
+        """Create the modules, main path before shortcut."""
+        super().__init__()
+        self.main = sequential((leaf.name, module_of(leaf)) for leaf in layer.main)
+        self.shortcut = sequential((leaf.name, module_of(leaf)) for leaf in layer.shortcut)
+        self.act = module_of(layer.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x C x H x W -> N x channels[-1] x H x W (H and W are divided by a stride)."""
+        return self.act(self.main(x) + self.shortcut(x))
+
+
+class ResidualBottleneckBlock(ResidualBlock):
+    """A residual block whose main path narrows: 1x1, the inner convolutions, and 1x1 back.
+
+    Args:
+        in_out_channels: Channels of the input, and of the output.
+        inner_channels: Output channels of the inner convolutions; the first 1x1 convolution
+            goes to ``inner_channels[0]``.
+        inner_kernel_sizes: One for each of them, odd.
+
+    The other arguments, and the errors, are those of `ResidualBlock`.
+    """
+
+    def __init__(
+        self,
+        in_out_channels: int,
+        inner_channels: Sequence[int],
+        inner_kernel_sizes: Sequence[int],
+        batchnorm: bool = False,
+        dropout: float = 0.0,
+        activation_type: str = "relu",
+        activation_params: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        inner = _channels("inner_channels", inner_channels)
+        kernel_sizes = _kernel_sizes("inner_kernel_sizes", inner_kernel_sizes)
+        if not inner or len(inner) != len(kernel_sizes):
+            raise SpecError(
+                f"inner_channels has {len(inner)} entries and inner_kernel_sizes "
+                f"{len(kernel_sizes)}, but a bottleneck has at least one inner convolution, and "
+                f"each has both. Give lists of one length, not empty."
+            )
+        super().__init__(
+            in_channels=in_out_channels,
+            channels=[inner[0], *inner, in_out_channels],
+            kernel_sizes=[1, *kernel_sizes, 1],
+            batchnorm=batchnorm,
+            dropout=dropout,
+            activation_type=activation_type,
+            activation_params=activation_params,
+        )
+
+
+_channels = checks.sequence(checks.integer(1, MAX_CHANNELS), MAX_CONVOLUTIONS - 2)
+_kernel_sizes = checks.sequence(checks.integer(1, MAX_KERNEL_SIZE), MAX_CONVOLUTIONS - 2)
+
+
+def module_of_layer(layer: AnyLayer) -> nn.Module:
+    """A new module that computes a leaf or a block."""
+    if layer.kind != "residual":
+        return module_of(layer)
+    block = ResidualBottleneckBlock if layer.block == "bottleneck" else ResidualBlock
+    return block.from_layer(layer)
+
+
+def _only_block(spec: CNNSpec) -> Residual:
+    """The block that stands first in the plan of a spec with one group."""
+    if not spec.channels:
+        raise SpecError(
+            "channels is empty, but a residual block has at least one convolution. "
+            "Give one or more."
+        )
+    return plan(spec).layers[0]

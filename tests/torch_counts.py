@@ -1,0 +1,106 @@
+"""What torch itself counts in one training step of a network: the oracle of `plan` and `cost`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnnlib.design.cost import Cost, cost
+from cnnlib.design.plan import Plan
+from cnnlib.nets.model import Network, build_model
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What can be counted both from a plan and by torch.
+
+    Args:
+        shapes: Input and output shape of every leaf, without the batch, by name.
+        flops: Forward, for the batch.
+        training_step_flops: Forward and backward, for the batch.
+        saved_bytes: Saved for backward, without parameters and buffers.
+    """
+
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    params: int
+    buffers: int
+    weight_bytes: int
+    flops: int
+    training_step_flops: int
+    saved_bytes: int
+
+
+def planned_counts(plan: Plan, batch_size: int) -> Counts:
+    """What `plan` and `cost` say."""
+    total: Cost = cost(plan, batch_size=batch_size)
+    return Counts(
+        shapes={leaf.name: (leaf.in_shape, leaf.out_shape) for leaf in plan.walk()},
+        params=total.params,
+        buffers=total.buffers,
+        weight_bytes=total.weight_bytes,
+        flops=batch_size * total.flops,
+        training_step_flops=total.training_step_flops,
+        saved_bytes=total.saved_bytes,
+    )
+
+
+def torch_counts(plan: Plan, batch_size: int) -> Counts:
+    """What torch counts while the network that `build_model` builds takes a training step."""
+    model = build_model(plan, seed=0)
+    tensors = [*model.parameters(), *model.buffers()]
+    shapes, handles = _watch_shapes(model)
+    saved = _SavedTensors(tensors)
+    images = torch.randn(batch_size, *plan.spec.in_size)
+    labels = torch.zeros(batch_size, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        with saved_tensors_hooks(saved.pack, lambda tensor: tensor):
+            loss = cross_entropy(model(images), labels)
+        flops = counter.get_total_flops()
+        loss.backward()
+    for handle in handles:
+        handle.remove()
+    return Counts(
+        shapes=shapes,
+        params=sum(tensor.numel() for tensor in model.parameters()),
+        buffers=sum(tensor.numel() for tensor in model.buffers()),
+        weight_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        flops=flops,
+        training_step_flops=counter.get_total_flops(),
+        saved_bytes=saved.total_bytes,
+    )
+
+
+class _SavedTensors:
+    """Adds up the storages that autograd saves, each once, those in `known` not at all."""
+
+    def __init__(self, known: list[Tensor]) -> None:
+        self.storages = {tensor.untyped_storage().data_ptr() for tensor in known}
+        self.kept: list[Tensor] = []  # an address may be used again once its storage is freed
+        self.total_bytes = 0
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        """Called by autograd with each tensor that it saves."""
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self.storages:
+            self.storages.add(storage.data_ptr())
+            self.total_bytes += storage.nbytes()
+        self.kept.append(tensor)
+        return tensor
+
+
+def _watch_shapes(model: Network) -> tuple[dict, list]:
+    """Hooks that write down the shapes which each leaf of the model's plan sees."""
+    shapes: dict = {}
+
+    def watch(name: str, module: nn.Module):
+        def hook(_module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+            shapes[name] = (tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
+
+        return module.register_forward_hook(hook)
+
+    return shapes, [watch(leaf.name, model.get_submodule(leaf.name)) for leaf in model.plan.walk()]
