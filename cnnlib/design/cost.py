@@ -95,6 +95,7 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
         SpecError: A batch of less than one image, or an optimiser that the lab does not know.
 
     Example:
+        >>> from cnnlib import CNNSpec, plan
         >>> cost(plan(CNNSpec(hidden_dims=(100,)))).params
         79510
     """

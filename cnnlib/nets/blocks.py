@@ -37,6 +37,7 @@ class ResidualBlock(nn.Module):
         SpecError: No convolutions, an even kernel, lists of different length, or a wrong value.
 
     Example:
+        >>> import torch
         >>> ResidualBlock(3, [8, 16], [3, 3], batchnorm=True)(torch.zeros(1, 3, 9, 9)).shape
         torch.Size([1, 16, 9, 9])
     """
