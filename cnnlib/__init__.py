@@ -20,6 +20,8 @@ _HOMES: dict[str, str] = {
     "build_model": "cnnlib.nets.model",
     "cost": "cnnlib.design.cost",
     "plan": "cnnlib.design.plan",
+    "preset": "cnnlib.design.presets",
+    "presets": "cnnlib.design.presets",
 }
 
 __all__ = sorted(_HOMES)

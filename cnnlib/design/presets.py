@@ -1,0 +1,221 @@
+"""The presets: networks that course texts and papers teach, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec, Stem
+from cnnlib.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A network to start from.
+
+    Args:
+        title: For a menu.
+        description: One sentence for a beginner.
+        source: Where it comes from.
+        spec: For the image size and the classes of the dataset that it is taught with.
+    """
+
+    name: str
+    title: str
+    description: str
+    source: str
+    spec: CNNSpec
+
+    def adapt(self, in_size: tuple[int, int, int], out_classes: int) -> CNNSpec:
+        """The preset's spec for other images and classes (see `adapt`)."""
+        return adapt(self.spec, in_size, out_classes)
+
+
+def presets() -> tuple[Preset, ...]:
+    """All presets, from the simplest to the largest."""
+    return tuple(_PRESETS.values())
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        SpecError: There is none.
+
+    Example:
+        >>> preset("lenet5").spec.channels
+        (6, 16)
+    """
+    if name not in _PRESETS:
+        raise SpecError(
+            f"There is no preset {name!r}. The presets are: {', '.join(_PRESETS)}. Use one of them."
+        )
+    return _PRESETS[name]
+
+
+def adapt(spec: CNNSpec, in_size: tuple[int, int, int], out_classes: int) -> CNNSpec:
+    """A spec for the images and classes of a dataset, repaired where its layers no longer fit.
+
+    Raises:
+        SpecError: Nothing makes it fit.
+
+    Example:
+        >>> adapt(preset("cnn3").spec, in_size=(3, 4, 4), out_classes=2).pool_every
+        2
+    """
+    adapted = replace(spec, in_size=in_size, out_classes=out_classes)
+    try:
+        plan(adapted)
+    except SpecError as error:
+        if error.repair is None:
+            raise
+        return replace(adapted, **error.repair)
+    return adapted
+
+
+_HE_2016 = 'He et al., "Deep residual learning for image recognition", CVPR 2016'
+
+_PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="mlp",
+            title="Perceptron, one hidden layer",
+            description="Every pixel feeds 100 hidden units: the network before convolutions.",
+            source='Rumelhart, Hinton and Williams, "Learning representations by '
+            'back-propagating errors", Nature 1986',
+            spec=CNNSpec(hidden_dims=(100,)),
+        ),
+        Preset(
+            name="mlp_deep",
+            title="Perceptron, three hidden layers",
+            description="More hidden layers, many more parameters, and still no idea of space.",
+            source="Course texts: the multilayer perceptron that a first CNN is compared with",
+            spec=CNNSpec(hidden_dims=(512, 256, 128)),
+        ),
+        Preset(
+            name="lenet5",
+            title="LeNet-5",
+            description="Two convolutions with pooling and three linear layers: the classic.",
+            source='After LeCun et al., "Gradient-based learning applied to document recognition", '
+            "1998, with 3x3 kernels, ReLU and max pooling",
+            spec=CNNSpec(channels=(6, 16), hidden_dims=(120, 84)),
+        ),
+        Preset(
+            name="cnn3",
+            title="Three convolutions",
+            description="Channels double each time that pooling halves the size.",
+            source="Course texts: a first deep CNN for MNIST",
+            spec=CNNSpec(channels=(16, 32, 64), hidden_dims=(128,)),
+        ),
+        Preset(
+            name="conv_maxpool",
+            title="Convolutions with max pooling",
+            description="Wide convolutions straight into the output layer, size halved by pooling.",
+            source="Course texts: a CNN that halves its maps by max pooling",
+            spec=CNNSpec(channels=(32, 64, 100)),
+        ),
+        Preset(
+            name="conv_batchnorm",
+            title="Strided convolutions with batch norm",
+            description="Strides instead of pooling, batch norm, and one average per channel.",
+            source="Course texts: the same channels, halved by stride; batch norm after Ioffe and "
+            'Szegedy, "Batch normalization", ICML 2015',
+            spec=CNNSpec(
+                channels=(32, 64, 100),
+                pool_every=0,
+                stride=2,
+                norm="batch",
+                norm_place="conv-act-norm",
+                head="gap",
+            ),
+        ),
+        Preset(
+            name="three_layer",
+            title="Three layers",
+            description="Two convolutions that keep the size, then one large linear layer.",
+            source="Course texts: a three-layer CNN for CIFAR-10",
+            spec=CNNSpec(
+                in_size=(3, 32, 32),
+                channels=(32, 16),
+                pool_every=0,
+                kernel_size=(5, 3),
+                init="he",
+            ),
+        ),
+        Preset(
+            name="three_layer_wide",
+            title="Three layers, widening",
+            description="The same three layers with channels that grow: twice the linear layer.",
+            source="Course texts: a three-layer CNN for CIFAR-10",
+            spec=CNNSpec(
+                in_size=(3, 32, 32),
+                channels=(16, 32),
+                pool_every=0,
+                kernel_size=(5, 3),
+                init="he",
+            ),
+        ),
+        Preset(
+            name="resnet20",
+            title="ResNet-20",
+            description="Nine residual blocks: skips let a gradient reach the first layer.",
+            source=f"{_HE_2016}, section 4.2, with 1x1 projection shortcuts",
+            spec=CNNSpec(
+                in_size=(3, 32, 32),
+                channels=(16,) * 6 + (32,) * 6 + (64,) * 6,
+                pool_every=6,
+                bias=False,
+                stem=Stem(16, bias=False),
+                block="residual",
+                block_convs=2,
+                last_norm=True,
+                shortcut_norm=True,
+                downsample="stride",
+                norm="batch",
+                head="gap",
+                init="he",
+            ),
+        ),
+        Preset(
+            name="resnet_bottleneck",
+            title="Bottleneck ResNet",
+            description="Blocks that squeeze 64 channels to 16, convolve, and widen them again.",
+            source=f"Bottleneck blocks after {_HE_2016}, figure 5",
+            spec=CNNSpec(
+                in_size=(3, 32, 32),
+                channels=(64, 16, 64) * 4,
+                pool_every=3,
+                block="bottleneck",
+                norm="batch",
+            ),
+        ),
+        Preset(
+            name="cifar_fast",
+            title="Fast ResNet for CIFAR-10",
+            description="A small residual network that learns colour images on two CPU cores.",
+            source="CNN Lab",
+            spec=CNNSpec(
+                in_size=(3, 32, 32),
+                channels=(32, 32, 64, 64, 128, 128),
+                pool_every=2,
+                bias=False,
+                stem=Stem(24, bias=False, pool=True),
+                block="residual",
+                last_norm=True,
+                shortcut_norm=True,
+                downsample="stride",
+                norm="batch",
+                head="gap",
+                init="he",
+            ),
+        ),
+        Preset(
+            name="tiny99",
+            title="Tiny network for 99 % on MNIST",
+            description="Under nine thousand parameters, and still 99 of 100 digits right.",
+            source="CNN Lab",
+            spec=CNNSpec(channels=(8, 16, 32), bias=False, norm="batch"),
+        ),
+    )
+}
