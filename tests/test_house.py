@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import cnnlib
+from cnnlib.figures import theme
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -124,6 +125,11 @@ def test_the_theme_reads_well(mode):
 def test_every_chart_colour_stands_out_from_the_page(mode):
     for colour in THEME["chartCategoricalColors"]:
         assert contrast(colour, THEME[mode]["backgroundColor"]) >= 3
+
+
+def test_figures_have_the_colours_of_the_theme():
+    assert list(theme.CATEGORICAL) == THEME["chartCategoricalColors"]
+    assert list(theme.DIVERGING) == THEME["chartDivergingColors"]
 
 
 # -- in CI no test is skipped in silence -----------------------------------------------------------
