@@ -1,0 +1,106 @@
+"""One layer of a plan as the text of a torch module: ``nn.Conv2d(1, 6, 3, padding=1)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, Pool
+
+_ACTIVATIONS = {
+    "relu": "ReLU",
+    "lrelu": "LeakyReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+}
+
+
+class Argument(NamedTuple):
+    """One argument of a torch module.
+
+    Args:
+        kind: Its name as torch spells it; ``channels`` and ``features`` without a direction.
+        default: What torch takes where it is not given; None: always given, by position.
+    """
+
+    kind: str
+    value: Any
+    default: Any = None
+
+    @property
+    def is_positional(self) -> bool:
+        """It is written without its name."""
+        return self.default is None
+
+
+class ModuleCall(NamedTuple):
+    """A torch module and what it is made with."""
+
+    module: str
+    arguments: tuple[Argument, ...] = ()
+
+    def text(self, values: Iterable[str] | None = None) -> str:
+        """The call as Python; ``values`` are expressions to write in place of the values."""
+        texts = values or [repr(argument.value) for argument in self.arguments]
+        written = [
+            text if argument.is_positional else f"{argument.kind}={text}"
+            for argument, text in zip(self.arguments, texts, strict=True)
+            if text != repr(argument.default)
+        ]
+        return f"nn.{self.module}({', '.join(written)})"
+
+
+def module_call(layer: Leaf) -> ModuleCall:
+    """The torch module that computes a layer."""
+    match layer:
+        case Conv2d():
+            return ModuleCall("Conv2d", _conv_arguments(layer))
+        case Linear():
+            sizes = (layer.in_features, layer.out_features)
+            return ModuleCall("Linear", tuple(Argument("features", size) for size in sizes))
+        case Pool():
+            return ModuleCall(f"{layer.pooling.title()}Pool2d", _pool_arguments(layer))
+        case Norm():
+            return _norm_call(layer)
+        case Activation():
+            options = tuple(Argument(name, value, "") for name, value in layer.options)
+            return ModuleCall(_ACTIVATIONS[layer.activation], options)
+        case Dropout():
+            name = "Dropout2d" if layer.per_channel else "Dropout"
+            return ModuleCall(name, (Argument("p", layer.p),))
+    if layer.kind == "global_avg_pool":
+        return ModuleCall("AdaptiveAvgPool2d", (Argument("output_size", 1),))
+    return ModuleCall("Flatten")
+
+
+def _conv_arguments(layer: Conv2d) -> tuple[Argument, ...]:
+    return (
+        Argument("channels", layer.in_channels),
+        Argument("channels", layer.out_channels),
+        Argument("kernel_size", layer.kernel_size),
+        Argument("stride", layer.stride, 1),
+        Argument("padding", layer.padding, 0),
+        Argument("dilation", layer.dilation, 1),
+        Argument("bias", layer.bias, True),
+    )
+
+
+def _pool_arguments(layer: Pool) -> tuple[Argument, ...]:
+    return (
+        Argument("kernel_size", layer.kernel_size),
+        Argument("stride", layer.stride, layer.kernel_size),
+        Argument("padding", layer.padding, 0),
+        Argument("dilation", layer.dilation, 1),
+    )
+
+
+def _norm_call(layer: Norm) -> ModuleCall:
+    channels = Argument("channels", layer.in_shape[0])
+    if layer.norm == "batch":
+        return ModuleCall("BatchNorm2d", (channels,))
+    if layer.norm == "instance":
+        return ModuleCall("InstanceNorm2d", (channels, Argument("affine", True, False)))
+    return ModuleCall("GroupNorm", (Argument("groups", layer.groups), channels))

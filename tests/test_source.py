@@ -1,0 +1,117 @@
+"""The stand-alone file is the network that `build_model` builds, and it reads well."""
+
+import ast
+import runpy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from random_specs import random_specs
+
+from cnnlib.design import source as module
+from cnnlib.design.plan import Plan, plan
+from cnnlib.design.presets import preset, presets
+from cnnlib.design.source import source
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+
+DEEP = CNNSpec(
+    in_size=(3, 32, 32),
+    channels=(8,) * 10 + (16,) * 10,
+    pool_every=5,
+    kernel_size=(3,) * 10 + (5,) * 10,
+    norm="batch",
+    hidden_dims=(20,) * 9,
+    hidden_dropout=0.5,
+)
+
+
+def net_from(text: str) -> torch.nn.Module:
+    """The network that a stand-alone file defines."""
+    names: dict = {"__name__": "net"}
+    exec(compile(text, "net.py", "exec"), names)
+    return names["Net"]()
+
+
+def assert_same_network(planned: Plan) -> None:
+    """Same names, and with the same weights the same scores, in training and in evaluation."""
+    ours, theirs = build_model(planned, seed=1), net_from(source(planned))
+    theirs.load_state_dict(ours.state_dict())
+    assert list(theirs.state_dict()) == list(ours.state_dict())
+    images = torch.rand(2, *planned.spec.in_size, generator=torch.Generator().manual_seed(2))
+    for is_training in (False, True):
+        torch.manual_seed(3)  # so that both drop the same channels
+        expected = ours.train(is_training)(images)
+        torch.manual_seed(3)
+        found = theirs.train(is_training)(images)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_thirty_random_networks_are_the_same_when_written_out(seed):
+    for spec in random_specs(30, seed=seed):
+        assert_same_network(plan(spec))
+
+
+@pytest.mark.parametrize("seed", range(10, 13))
+def test_thirty_random_networks_are_the_same_when_functions_stand_for_layers(seed, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WRITTEN_OUT", 1)
+    for spec in random_specs(30, seed=seed):
+        assert_same_network(plan(spec))
+
+
+@pytest.mark.parametrize("name", [preset.name for preset in presets()])
+def test_a_preset_is_the_same_network_in_less_than_120_lines_of_100_characters(name):
+    planned = plan(preset(name).spec)
+    lines = source(planned, name).splitlines()
+    assert len(lines) < 120
+    assert max(map(len, lines)) <= 100
+    assert_same_network(planned)
+
+
+def test_a_deep_network_has_one_line_for_each_convolution_and_hidden_layer():
+    text = source(plan(DEEP))
+    # 20 convolutions, 4 poolings, 9 hidden layers, the flattening and the last linear layer.
+    assert len([line for line in text.splitlines() if line.startswith(" " * 12)]) == 35
+    assert "def convolution(number, in_channels, out_channels, kernel_size, padding):" in text
+    assert_same_network(plan(DEEP))
+
+
+def test_only_torch_is_imported():
+    imports = {
+        alias.name
+        for node in ast.walk(ast.parse(source(plan(DEEP))))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imports == {"torch", "nn"}
+
+
+def test_the_file_can_be_run_to_see_what_it_is(tmp_path, capsys):
+    file = tmp_path / "net.py"
+    file.write_text(source(plan(preset("lenet5").spec), "lenet5"))
+    runpy.run_path(str(file), run_name="__main__")
+    assert capsys.readouterr().out == "106,154 parameters\n(1, 10)\n"
+
+
+def test_blocks_of_one_form_share_a_class_whose_arguments_are_what_differs():
+    text = source(plan(preset("resnet20").spec), "resnet20")
+    assert text.count("class ") == 2
+    assert "def __init__(self, in_channels, out_channels, stride=1):" in text
+    assert "if stride != 1 or in_channels != out_channels:" in text
+    assert "block4=ResidualBlock(16, 32, stride=2),  # 32 x 16 x 16" in text
+
+
+def test_every_layer_tells_the_shape_that_it_gives():
+    text = source(plan(preset("lenet5").spec))
+    assert "conv1=nn.Conv2d(1, 6, 3, padding=1),  # 6 x 28 x 28" in text
+    assert "pool2=nn.MaxPool2d(2),  # 16 x 7 x 7" in text
+
+
+@given(st.text())
+def test_whatever_the_title_is_the_file_means_the_same(title):
+    tree = ast.parse(source(plan(CNNSpec()), title))
+    assert ast.dump(ast.Module(tree.body[1:], [])) == ast.dump(
+        ast.Module(ast.parse(source(plan(CNNSpec()))).body[1:], [])
+    )

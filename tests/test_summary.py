@@ -1,0 +1,40 @@
+"""The Markdown page says what the plan and its cost say."""
+
+import pytest
+
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset, presets
+from cnnlib.design.summary import summary
+from cnnlib.errors import SpecError
+
+
+def test_lenet5_is_summed_up():
+    text = summary(plan(preset("lenet5").spec), "LeNet-5", batch_size=128, optimizer="sgd")
+    assert text.startswith("# LeNet-5\n")
+    assert "| trainable parameters | 106,154 |" in text
+    # 28 * 28 * 6 * 9 + 14 * 14 * 16 * 6 * 9 + 784 * 120 + 120 * 84 + 84 * 10
+    assert "| multiply-accumulates (MACs), one picture | 316,680 |" in text
+    assert "| `features.conv1` | `nn.Conv2d(1, 6, 3, padding=1)` | 6 x 28 x 28 | 60 |" in text
+
+
+@pytest.mark.parametrize("name", [preset.name for preset in presets()])
+def test_each_table_of_a_preset_has_as_many_cells_in_each_line(name):
+    planned = plan(preset(name).spec)
+    for table in summary(planned, name).split("\n\n"):
+        rows = [line.count("|") for line in table.splitlines() if line.startswith("|")]
+        assert len(set(rows)) <= 1
+
+
+def test_there_is_a_line_for_each_layer():
+    planned = plan(preset("resnet20").spec)
+    text = summary(planned)
+    assert all(f"| `{leaf.name}` |" in text for leaf in planned.walk())
+
+
+def test_a_title_cannot_make_a_table_or_a_tag():
+    assert summary(plan(preset("mlp").spec), "a | b\n<i>").startswith("# a \\| b \\<i\\>\n")
+
+
+def test_a_batch_without_pictures_is_refused():
+    with pytest.raises(SpecError, match="at least one image"):
+        summary(plan(preset("mlp").spec), batch_size=0)
