@@ -25,9 +25,9 @@ PARAMS = {
     "three_layer": 170_906,
     "three_layer_wide": 333_546,
     "resnet20": 272_474,
-    # A block of 3x3 convolutions 3->64->16->64 with norms between and a 1x1 shortcut: 1,792 + 128 +
-    # 9,232 + 32 + 9,280 + 192 = 20,656; three bottlenecks of 1,040 + 32 + 2,320 + 32 + 1,088 = 4,512;
-    # 64 maps of 2 x 2 into ten classes: 2,570.
+    # A block of 3x3 convolutions 3->64->16->64 with norms between and a 1x1 shortcut:
+    # 1,792 + 128 + 9,232 + 32 + 9,280 + 192 = 20,656; three bottlenecks of
+    # 1,040 + 32 + 2,320 + 32 + 1,088 = 4,512; 64 maps of 2 x 2 into ten classes: 2,570.
     "resnet_bottleneck": 36_762,
     "cifar_fast": 306_946,
     "tiny99": 8_834,
