@@ -1,5 +1,7 @@
 """Small requests and events for tests of the run store; no torch, no pictures."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cnnlib.design.spec import CNNSpec
@@ -59,3 +61,11 @@ def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     assert store.claim(worker_id, run_id) is not None
     store.tell(run_id, worker_id, [started()])
     return run_id, worker_id
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Poll until something is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)

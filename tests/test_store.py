@@ -14,10 +14,12 @@ from example_runs import (
     steps,
     the_end,
 )
+from sqlalchemy.exc import IntegrityError
 
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.events import Intervention, Order, Phase
 from cnnlib.runs import RunStore
+from cnnlib.runs.recording import RunTakenAway
 
 
 @pytest.fixture
@@ -203,7 +205,7 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
 def test_what_a_run_told_stays_readable_when_a_later_telling_fails(store):
     run_id, worker_id = a_running_run(store)
     store.tell(run_id, worker_id, steps(1, 3))
-    with pytest.raises(StoreError):
+    with pytest.raises(IntegrityError):
         store.tell(run_id, worker_id, [a_step(4), a_step(3)])  # step 3 is there: all or nothing
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
     assert store.run(run_id).step == 3
@@ -211,7 +213,7 @@ def test_what_a_run_told_stays_readable_when_a_later_telling_fails(store):
 
 def test_a_worker_that_lost_its_run_is_told_so(store):
     run_id, worker_id = a_running_run(store)
-    with pytest.raises(StoreError, match="no longer this worker's"):
+    with pytest.raises(RunTakenAway, match="no longer this worker's"):
         store.tell(run_id, "another", [a_step(1)])
     store.tell(run_id, worker_id, [a_step(1)])
 
@@ -259,7 +261,7 @@ def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, 
         ask(store)
 
 
-def test_telling_nothing_beats_the_heart_and_brings_orders(store):
+def test_telling_nothing_brings_orders(store):
     run_id, worker_id = a_running_run(store)
     store.order(run_id, Order("pause"))
     assert [order.kind for order in store.tell(run_id, worker_id, [])] == ["pause"]

@@ -92,9 +92,14 @@ class Database:
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:
-        """Turn errors of the database into a StoreError that says what to do."""
+        """Turn errors of the database into a StoreError that says what to do.
+
+        Rows or statements that it refuses are not among them: those are bugs of the lab.
+        """
         try:
             yield
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+            raise
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             found = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
             sentence = next((text for sign, text in _SENTENCES.items() if sign in found), _OTHER)

@@ -85,7 +85,7 @@ def claim(
     Args:
         at_once: Runs that may be at work on the worker's machine; None is no limit.
     """
-    if at_once is not None and _at_work(connection, worker_id) >= at_once:
+    if not has_room(connection, worker_id, at_once):
         return None
     waiting = sa.select(runs.c.id).where(runs.c.state == "queued")
     if run_id is not None:
@@ -164,12 +164,14 @@ def eta_seconds(row: sa.Row[Any]) -> float | None:
     return None if forecast is None else forecast * row.epochs_total
 
 
-def _at_work(connection: sa.Connection, worker_id: str) -> int:
-    """Runs at work on the machine of a worker."""
+def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> bool:
+    """Fewer than ``at_once`` runs are at work on the worker's machine; None is no limit."""
+    if at_once is None:
+        return True
     host = sa.select(workers.c.host).where(workers.c.id == worker_id).scalar_subquery()
     on_host = sa.select(workers.c.id).where(workers.c.host == host)
     busy = sa.and_(runs.c.state.in_(BUSY_STATES), runs.c.worker_id.in_(on_host))
-    return connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy))
+    return connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy)) < at_once
 
 
 def _is_ahead_of(own: sa.Row[Any]) -> sa.ColumnElement[bool]:

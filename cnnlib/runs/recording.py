@@ -26,13 +26,17 @@ from cnnlib.runs.tables import epochs, interventions, runs, steps, weights
 Values = dict[str, Any]
 
 
+class RunTakenAway(StoreError):
+    """The run is no longer this worker's: it was deleted, or resumed by another worker."""
+
+
 def record(
     connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event], now: float
 ) -> None:
     """Write down what a run told since the last time, in the order in which it did.
 
     Raises:
-        StoreError: The run was deleted or given to another worker; this one should let go of it.
+        RunTakenAway: It is another worker's, or deleted; this one lets go of it.
     """
     _insert_steps(connection, run_id, [e for e in events if isinstance(e, StepMetrics)])
     changes: Values = {}
@@ -71,7 +75,7 @@ def record(
     own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
     update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
     if connection.execute(update).rowcount == 0:
-        raise StoreError(
+        raise RunTakenAway(
             f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
             "worker. What this one did since then is not recorded."
         )
@@ -212,14 +216,17 @@ def _settled(event: Started) -> Values:
 
 def _ended(event: RunEnd, now: float) -> Values:
     values: Values = {"state": event.state, "reason": event.reason, "phase": "", "ended": now}
-    values |= {"step": event.step, "train_seconds": event.train_seconds}
+    if event.step:
+        values |= {"step": event.step, "train_seconds": event.train_seconds}
     if event.test is not None:
         values["result"] = event.test.to_dict()
     return values
 
 
 def _end_summary(event: RunEnd) -> Values:
-    values: Values = {"images_per_second": event.images_per_second}
+    values: Values = {}
+    if event.images_per_second:
+        values["images_per_second"] = event.images_per_second
     if event.latency:
         values["latency"] = dict(event.latency)
     if event.test is not None:

@@ -25,6 +25,7 @@ from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import files, jobs, orders, presence, queue, recording, rows
 from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
+from cnnlib.runs.tables import jobs as job_rows
 
 REAP_SECONDS = 1.0  # readers look for dead workers at most so often
 
@@ -184,7 +185,7 @@ class RunStore:
             return presence.announce(connection, does, self.database.clock())
 
     def beat(self, worker_id: str) -> None:
-        """Say that a worker is alive, while it has nothing else to tell."""
+        """Say that a worker is alive."""
         with self.database.write() as connection:
             presence.beat(connection, worker_id, self.database.clock())
 
@@ -193,10 +194,11 @@ class RunStore:
         with self.database.write() as connection:
             presence.leave(connection, worker_id)
 
-    def has_queued(self) -> bool:
-        """Some run waits: a cheap look before a claim."""
+    def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
+        """Some run waits and may be taken: a cheap look before a claim."""
         with self.database.read() as connection:
-            return connection.execute(_QUEUED).first() is not None
+            waiting = connection.execute(_QUEUED_RUN).first() is not None
+            return waiting and queue.has_room(connection, worker_id, at_once)
 
     def claim(
         self, worker_id: str, run_id: str | None = None, at_once: int | None = None
@@ -217,14 +219,13 @@ class RunStore:
         files.remove_files(self.folders.run(run_id), stale)
 
     def tell(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Order]:
-        """Write down what a run told, beat the heart, and fetch new orders: one transaction.
+        """Write down what a run told, and fetch new orders: one transaction.
 
         Raises:
-            StoreError: The run is no longer this worker's.
+            RunTakenAway: The run is no longer this worker's.
         """
         with self.database.write() as connection:
             recording.record(connection, run_id, worker_id, events, time.time())
-            presence.beat(connection, worker_id, self.database.clock())
             return orders.take(connection, run_id)
 
     def has_orders(self, run_id: str) -> bool:
@@ -274,6 +275,11 @@ class RunStore:
         with self.database.write() as connection:
             jobs.stop(connection, job_id)
 
+    def has_queued_job(self) -> bool:
+        """Some job waits: a cheap look before a claim."""
+        with self.database.read() as connection:
+            return connection.execute(_QUEUED_JOB).first() is not None
+
     def claim_job(self, worker_id: str) -> Job | None:
         """Take the next job."""
         with self.database.write() as connection:
@@ -284,7 +290,6 @@ class RunStore:
     ) -> bool:
         """Write down how far a job is; False where it is to end."""
         with self.database.write() as connection:
-            presence.beat(connection, worker_id, self.database.clock())
             return jobs.tell(connection, job_id, worker_id, progress, eta_seconds)
 
     def end_job(
@@ -300,4 +305,5 @@ class RunStore:
             jobs.end(connection, job_id, worker_id, state, reason, result or {})
 
 
-_QUEUED = sa.select(runs.c.id).where(runs.c.state == "queued").limit(1)
+_QUEUED_RUN = sa.select(runs.c.id).where(runs.c.state == "queued").limit(1)
+_QUEUED_JOB = sa.select(job_rows.c.id).where(job_rows.c.state == "queued").limit(1)

@@ -1,0 +1,42 @@
+"""A worker's presence in the store: from its announcement to its leaving."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Literal
+
+from cnnlib.errors import StoreError
+from cnnlib.runs.store import RunStore
+
+BEAT_SECONDS = 3.0
+
+
+@contextmanager
+def at_work(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
+    """Make this process a worker, with a beating heart, until the block is left.
+
+    Yields:
+        The worker's id, with which it claims.
+    """
+    worker_id = store.announce(does)
+    ended = Event()
+    heart = Thread(target=_beat, args=(store, worker_id, ended), name="heart", daemon=True)
+    heart.start()
+    try:
+        yield worker_id
+    finally:
+        ended.set()
+        heart.join()
+        store.leave(worker_id)
+
+
+def _beat(store: RunStore, worker_id: str, ended: Event) -> None:
+    """Beat until the end; a beat that fails is made up for by the next one."""
+    while not ended.wait(BEAT_SECONDS):
+        try:
+            store.beat(worker_id)
+        except StoreError as error:
+            print(error, file=sys.stderr, flush=True)

@@ -1,0 +1,80 @@
+"""Jobs: what a worker can be asked to do beside training, and how it carries one out."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from cnnlib.errors import CnnlibError
+from cnnlib.records.folders import Folders
+from cnnlib.records.job import Job, Progress
+from cnnlib.runs import RunStore
+
+TELL_SECONDS = 0.1
+Result = Mapping[str, Any]
+JobKind = Callable[[Mapping[str, Any], Folders], Generator[Progress, None, Result]]
+
+
+def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Download a dataset if need be, and write the copy that runs read: ``{"name": ...}``."""
+    from cnnlib.data.prepare import prepare  # torchvision is slow to import
+
+    yield from prepare(args["name"], folders)
+    return {"name": args["name"]}
+
+
+KINDS: dict[str, JobKind] = {"prepare": prepare_dataset}
+
+
+def carry_out_job(
+    job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool] = lambda: False
+) -> None:
+    """Do a job and write down how it goes and how it ended.
+
+    Args:
+        is_to_end: Asked between two pieces of progress: the app is being shut down.
+    """
+    try:
+        state, reason, result = _do(job, store, worker_id, is_to_end)
+    except CnnlibError as error:
+        state, reason, result = "failed", str(error), {}
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        state, result = "failed", {}
+        reason = f"The lab itself made an error: {type(error).__name__}: {error}. Its log has more."
+    store.end_job(job.id, worker_id, state, reason, result)
+
+
+def _do(
+    job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool]
+) -> tuple[str, str, Result]:
+    """State, reason and result at the job's end."""
+    if job.kind not in KINDS:
+        return "failed", f"{job.kind!r} is no job. Choose one of: {', '.join(KINDS)}.", {}
+    work = KINDS[job.kind](job.args, store.folders)
+    began = told = time.monotonic()
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as end:
+            return "done", "", end.value or {}
+        if is_to_end():
+            work.close()
+            return "stopped", "The app was shut down. Start it again.", {}
+        now = time.monotonic()
+        if now - told < TELL_SECONDS and told > began:
+            continue
+        told = now
+        if not store.tell_job(job.id, worker_id, progress, _eta(progress, now - began)):
+            work.close()
+            return "stopped", "", {}
+
+
+def _eta(progress: Progress, seconds: float) -> float | None:
+    """Seconds that are left if the rest goes as fast as what is done; None at the beginning."""
+    if progress.fraction < 0.02:
+        return None
+    return seconds * (1 - progress.fraction) / progress.fraction

@@ -1,0 +1,159 @@
+"""The worker process: waits with everything imported, takes the next run, trains it, waits again.
+
+``python -m cnnlib.train.worker`` is started by `cnnlib.runs.workers.WorkerPool` with a pipe at its
+standard input. The byte ``q`` in it, SIGTERM or SIGINT mean: write a checkpoint, end the run as
+"interrupted", leave. The end of the pipe means that the app is gone: finish the run that is under
+way, then leave; an idle worker leaves at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from cnnlib.errors import StoreError
+from cnnlib.records.job import Job
+from cnnlib.records.run import Run
+from cnnlib.runs import RunStore
+from cnnlib.runs.heart import at_work
+from cnnlib.runs.recording import RunTakenAway
+from cnnlib.runs.workers import QUIT
+from cnnlib.train.control import Control
+from cnnlib.train.jobs import carry_out_job
+from cnnlib.train.work import carry_out
+
+POLL_SECONDS = 0.05  # an idle worker looks for work so often
+RETRY_SECONDS = 1.0  # after the store could not be used
+LINGER_SECONDS = 60.0  # a worker for jobs leaves after so long without one
+_IMPORT_NICENESS = 10
+T = TypeVar("T")
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        at_once: Runs that may be at work on this machine; None is no limit.
+    """
+
+    def __init__(self, store: RunStore, worker_id: str, at_once: int | None = None) -> None:
+        self._store = store
+        self._id = worker_id
+        self._at_once = at_once
+        self._control: Control | None = None
+        self._interrupted = False
+        self._app_is_gone = False
+
+    def interrupt(self, *_signal: object) -> None:
+        """End the run with a checkpoint and leave; takes no lock, as a signal handler must not."""
+        self._interrupted = True
+        if (control := self._control) is not None:
+            control.interrupt()
+
+    def follow(self, pipe: int) -> None:
+        """Read what the app says until its end of the pipe is closed (runs in a thread)."""
+        while said := os.read(pipe, 1):
+            if said == QUIT:
+                self.interrupt()
+        self._app_is_gone = True
+
+    def serve_runs(self) -> None:
+        """Train one run after the other until it is time to leave."""
+        while not self._is_to_leave():
+            if (run := self._try(self._next_run)) is not None:
+                self._train(run)
+
+    def serve_jobs(self) -> None:
+        """Do one job after the other until it is time to leave, or there was none for a while."""
+        idle_since = time.monotonic()
+        while not self._is_to_leave() and time.monotonic() - idle_since < LINGER_SECONDS:
+            if (job := self._try(self._next_job)) is not None:
+                carry_out_job(job, self._store, self._id, lambda: self._interrupted)
+                idle_since = time.monotonic()
+
+    def _is_to_leave(self) -> bool:
+        return self._interrupted or self._app_is_gone
+
+    def _try(self, take: Callable[[], T | None]) -> T | None:
+        """Look for work; where there is none, or the store cannot be used, wait a little."""
+        try:
+            taken = take()
+        except StoreError as error:
+            _say(error)
+            time.sleep(RETRY_SECONDS)
+            return None
+        if taken is None:
+            time.sleep(POLL_SECONDS)
+        return taken
+
+    def _next_run(self) -> Run | None:
+        if self._store.can_claim(self._id, self._at_once):
+            return self._store.claim(self._id, at_once=self._at_once)
+        return None
+
+    def _next_job(self) -> Job | None:
+        return self._store.claim_job(self._id) if self._store.has_queued_job() else None
+
+    def _train(self, run: Run) -> None:
+        self._control = Control()
+        if self._interrupted:  # between the claim and the line above
+            self._control.interrupt()
+        try:
+            carry_out(run, self._store, self._id, self._control)
+        except RunTakenAway as error:
+            _say(error)
+        except StoreError as error:
+            _say(error)
+            self._interrupted = True  # its end is not written: others find it lost once we are gone
+        finally:
+            self._control = None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Be a worker until the app says otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m cnnlib.train.worker", description=__doc__)
+    parser.add_argument("--does", choices=("runs", "jobs"), default="runs")
+    parser.add_argument("--at-once", type=int, help="runs at work on this machine at most")
+    parser.add_argument("--follow", action="store_true", help="leave when standard input ends")
+    options = parser.parse_args(arguments)
+    store = RunStore()
+    with at_work(store, options.does) as worker_id:
+        worker = Worker(store, worker_id, options.at_once)
+        signal.signal(signal.SIGTERM, worker.interrupt)
+        signal.signal(signal.SIGINT, worker.interrupt)
+        if options.follow:
+            pipe = sys.stdin.fileno()
+            threading.Thread(target=worker.follow, args=(pipe,), daemon=True).start()
+        if options.does == "jobs":
+            worker.serve_jobs()
+        else:
+            threading.Thread(target=import_gently, daemon=True).start()
+            worker.serve_runs()
+
+
+def import_gently() -> None:
+    """Import what training needs before there is a run, out of the way of the page.
+
+    On Linux a thread has a niceness of its own, so the thread that trains stays as it is; a run
+    that comes meanwhile waits for the rest of the import. Elsewhere the import runs as it is.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
+    import numpy  # noqa: F401  (before torch, and on one thread: torch expects it whole)
+
+    import cnnlib.data.prepared
+    import cnnlib.train.loop  # noqa: F401
+
+
+def _say(error: Exception) -> None:
+    print(error, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The recorder: the loop never waits for the store, and nothing that it told is lost."""
+
+import math
+
+import pytest
+from example_runs import a_running_run, a_step, a_store, steps, the_end, wait_for
+
+from cnnlib.errors import StoreError
+from cnnlib.records.events import Order
+from cnnlib.runs import RunStore
+from cnnlib.runs.recording import RunTakenAway
+from cnnlib.train import recorder as recorder_module
+from cnnlib.train.control import Control
+from cnnlib.train.recorder import Recorder
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return a_store(tmp_path)
+
+
+def test_everything_is_written_when_the_block_is_left(store):
+    run_id, worker_id = a_running_run(store)
+    with Recorder(store, run_id, worker_id, Control()) as recorder:
+        for event in [*steps(1, 500), the_end()]:
+            recorder.record(event)
+    assert store.steps_after(run_id)["step"] == list(range(1, 501))
+    assert store.run(run_id).state == "finished"
+
+
+def test_steps_are_readable_while_the_loop_goes_on(store):
+    run_id, worker_id = a_running_run(store)
+    with Recorder(store, run_id, worker_id, Control()) as recorder:
+        recorder.record(a_step(1))
+        wait_for(lambda: store.run(run_id).step == 1)
+        recorder.record(a_step(2))
+        wait_for(lambda: store.run(run_id).step == 2)
+
+
+def test_an_order_reaches_the_loop_while_there_is_nothing_to_write(store):
+    run_id, worker_id = a_running_run(store)
+    control = Control()
+    with Recorder(store, run_id, worker_id, control):
+        store.order(run_id, Order("pause"))
+        wait_for(lambda: control.pending)
+    assert control.take().kind == "pause"
+
+
+def test_an_order_reaches_the_loop_once(store):
+    run_id, worker_id = a_running_run(store)
+    control = Control()
+    with Recorder(store, run_id, worker_id, control) as recorder:
+        store.order(run_id, Order("stop"))
+        store.order(run_id, Order("stop"))
+        for event in steps(1, 50):
+            recorder.record(event)
+        wait_for(lambda: control.pending)
+    assert [control.take().kind for _ in range(2)] == ["stop", "stop"]
+    assert control.take() is None
+
+
+class Brittle:
+    """A store whose writing fails while it is told to."""
+
+    def __init__(self, store: RunStore, error: Exception) -> None:
+        self.store, self.error, self.fails, self.failures = store, error, True, 0
+
+    def has_orders(self, run_id: str) -> bool:
+        return False
+
+    def tell(self, run_id, worker_id, events):
+        if self.fails:
+            self.failures += 1
+            raise self.error
+        return self.store.tell(run_id, worker_id, events)
+
+
+@pytest.fixture
+def brittle(store, monkeypatch) -> Brittle:
+    monkeypatch.setattr(recorder_module, "RETRY_SECONDS", 0.01)
+    return Brittle(store, StoreError("The disk is full."))
+
+
+def test_what_a_store_refuses_for_a_while_is_written_later_in_order(store, brittle):
+    run_id, worker_id = a_running_run(store)
+    with Recorder(brittle, run_id, worker_id, Control()) as recorder:
+        for event in steps(1, 10):
+            recorder.record(event)
+        wait_for(lambda: brittle.failures > 1)
+        recorder.record(a_step(11))
+        brittle.fails = False
+        wait_for(lambda: store.run(run_id).step == 11)
+    assert store.steps_after(run_id)["step"] == list(range(1, 12))
+
+
+def test_a_run_ends_when_memory_for_what_waits_is_full(store, brittle):
+    run_id, worker_id = a_running_run(store)
+    with Recorder(brittle, run_id, worker_id, Control(), most_waiting=5) as recorder:
+        for event in steps(1, 5):
+            recorder.record(event)
+        wait_for(lambda: brittle.failures > 0)
+        with pytest.raises(StoreError, match="The disk is full"):
+            recorder.record(a_step(6))
+        recorder.record(the_end("failed", 5))  # the end itself is always taken
+        brittle.fails = False
+    run = store.run(run_id)
+    assert (run.step, run.state) == (5, "failed")
+
+
+def test_an_end_that_cannot_be_written_is_not_silent(store, brittle):
+    run_id, worker_id = a_running_run(store)
+    with pytest.raises(StoreError, match="The disk is full"):
+        with Recorder(brittle, run_id, worker_id, Control(), last_try_seconds=0.05) as recorder:
+            recorder.record(the_end())
+
+
+def test_a_run_that_was_taken_away_ends_at_once(store):
+    run_id, _ = a_running_run(store)
+    control = Control()
+    with pytest.raises(RunTakenAway):
+        with Recorder(store, run_id, "another worker", control) as recorder:
+            recorder.record(a_step(1))
+            wait_for(lambda: control.interrupted)
+            recorder.record(a_step(2))
+    assert store.steps_after(run_id)["step"] == []
+
+
+def test_a_loss_that_explodes_is_recorded_like_any_other(store):
+    run_id, worker_id = a_running_run(store)
+    with Recorder(store, run_id, worker_id, Control()) as recorder:
+        recorder.record(a_step(1, math.nan))
+    assert store.steps_after(run_id)["loss"] == [None]
