@@ -1,0 +1,110 @@
+"""Costs worked out by hand; `test_torch_agrees.py` holds them against torch."""
+
+import pytest
+
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset
+from cnnlib.design.receptive import Field, receptive_fields
+from cnnlib.design.spec import CNNSpec, Stem
+from cnnlib.errors import SpecError
+
+# 1x8x8 -> conv 4 (3x3, same) -> ReLU -> max pool -> 4x4x4 -> 64 features -> 10 classes.
+SMALL = plan(CNNSpec(in_size=(1, 8, 8), channels=(4,)))
+CONV_MACS = 4 * 8 * 8 * 1 * 9  # 2,304
+LINEAR_MACS = 64 * 10
+
+
+def test_macs_are_those_of_convolutions_and_linear_layers_without_bias():
+    assert cost(SMALL).macs == CONV_MACS + LINEAR_MACS
+    assert cost(SMALL).flops == 2 * (CONV_MACS + LINEAR_MACS)
+
+
+def test_a_training_step_is_three_forward_passes_less_one_for_the_layer_fed_by_the_image():
+    # 5 images; the convolution is computed twice, the linear layer three times.
+    assert cost(SMALL, batch_size=5).training_step_flops == 5 * 2 * (
+        2 * CONV_MACS + 3 * LINEAR_MACS
+    )
+
+
+def test_both_convolutions_of_a_first_block_are_fed_by_the_image():
+    spec = CNNSpec(in_size=(1, 8, 8), channels=(4, 4), pool_every=2, block="residual", head="gap")
+    first, second, shortcut, linear = 2_304, 4 * 64 * 36, 4 * 64, 4 * 10
+    assert cost(plan(spec)).training_step_flops == 2 * (
+        2 * first + 3 * second + 2 * shortcut + 3 * linear
+    )
+
+
+def test_bytes_are_worked_out_by_hand():
+    total = cost(SMALL, batch_size=2, optimizer="adam")
+    params = 4 * 9 + 4 + 640 + 10  # 690 in four tensors
+    assert total.weight_bytes == total.gradient_bytes == 4 * params
+    assert total.optimizer_bytes == 4 * (2 * params + 4)  # two moments, and four step counts
+    # Outputs of two images: conv 256, ReLU 256, pool 64, linear 10 values; flattening is a view.
+    assert total.activation_bytes == 2 * 4 * (256 + 256 + 64 + 10)
+    # The most at once: what the ReLU takes and what it gives.
+    assert total.peak_activation_bytes == 2 * 4 * (256 + 256)
+    # Saved: images (64), the ReLU's result (256), the pool's indices (64, int64), the pool's result
+    # (64, for the linear layer); the loss saves log-probabilities, labels and one weight.
+    assert total.saved_bytes == 2 * (4 * 64 + 4 * 256 + 8 * 64 + 4 * 64) + 2 * (4 * 10 + 8) + 4
+    assert total.training_bytes == 4 * params * 2 + total.optimizer_bytes + total.saved_bytes
+
+
+def test_a_block_holds_its_input_both_ways_and_their_sum():
+    spec = CNNSpec(in_size=(1, 8, 8), channels=(4,), pool_every=0, block="residual", head="gap")
+    # One image: 64 values, main path 256, shortcut 256, sum 256.
+    assert cost(plan(spec)).peak_activation_bytes == 4 * (64 + 3 * 256)
+
+
+def test_buffers_are_counted_beside_the_parameters():
+    total = cost(plan(CNNSpec(in_size=(1, 8, 8), channels=(4,), norm="batch")))
+    assert total.params == 690 + 8
+    assert total.buffers == 4 + 4 + 1  # running mean, running variance, number of batches
+    assert total.weight_bytes == 4 * (698 + 8) + 8  # the number of batches is int64
+
+
+def test_rows_add_up_to_the_whole():
+    total = cost(plan(preset("resnet20").spec), batch_size=3)
+    assert sum(row.params for row in total.layers) == total.params
+    assert sum(row.macs for row in total.layers) == total.macs
+    assert sum(row.output_bytes for row in total.layers) == total.activation_bytes
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, True, 2.0, "8"])
+def test_a_batch_holds_at_least_one_image(batch_size):
+    with pytest.raises(SpecError, match="a batch holds at least one image"):
+        cost(SMALL, batch_size=batch_size)
+
+
+def test_an_unknown_optimizer_is_answered_with_the_known_ones():
+    with pytest.raises(SpecError, match="optimizer is 'lion'.*sgd, momentum, nesterov, adam"):
+        cost(SMALL, optimizer="lion")
+
+
+# -- receptive fields ------------------------------------------------------------------------------
+
+
+def test_receptive_fields_grow_by_reach_and_jump():
+    fields = receptive_fields(plan(preset("lenet5").spec))
+    assert fields["features.conv1"] == Field(3, 1)
+    assert fields["features.pool1"] == Field(4, 2)
+    assert fields["features.conv2"] == Field(8, 2)  # 4 + 2 * 2
+    assert fields["features.pool2"] == Field(10, 4)  # 8 + 1 * 2
+    # All 7 x 7 features together: 10 + 6 * 4, more than the image because of the padding.
+    assert fields["classifier.fc1"].size == 34
+
+
+def test_dilation_widens_the_receptive_field():
+    spec = CNNSpec(channels=(4,), kernel_size=3, dilation=4)
+    assert receptive_fields(plan(spec))["features.conv1"].size == 9
+
+
+def test_a_block_sees_what_the_wider_of_its_ways_sees():
+    spec = CNNSpec(channels=(4, 4), pool_every=2, block="residual", stem=Stem(4, stride=2))
+    fields = receptive_fields(plan(spec))
+    assert fields["features.block1"] == Field(11, 2)  # stem 3, then twice 2 * 2
+    assert fields["features.block1.act"] == fields["features.block1"]
+
+
+def test_without_convolutions_the_receptive_field_is_one_pixel():
+    assert cost(plan(CNNSpec())).receptive_field == 1
