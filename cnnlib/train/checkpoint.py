@@ -1,0 +1,160 @@
+"""Weights and checkpoints as files: safetensors with a line of JSON, never pickle.
+
+A snapshot holds a network's ``state_dict``. A checkpoint holds that under ``net/``, what the
+optimiser remembers under ``optimizer/``, and in the file's header, as JSON, where the run stands
+and under which circumstances. It is one file, written under a temporary name and renamed, so that
+it is whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from cnnlib.errors import TrainError
+from cnnlib.records.recipe import Recipe
+from cnnlib.train.optim import optimizer_tensors
+from cnnlib.train.progress import Progress
+
+_NET, _OPTIMIZER = "net/", "optimizer/"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What must not change for a continuation to be the same run.
+
+    Args:
+        mode: Name of the execution mode.
+        device: "cpu", "cuda" or "mps".
+        fingerprint: Hash of the dataset's content.
+    """
+
+    recipe: Recipe
+    mode: str
+    device: str
+    fingerprint: str
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Circumstances:
+        """The inverse of ``dataclasses.asdict``."""
+        return cls(**{**values, "recipe": Recipe.from_dict(values["recipe"])})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a bitwise continuation needs.
+
+    There are no states of random generators in it: what a step draws follows from the seed and
+    the step (`cnnlib.train.randomness`).
+
+    Args:
+        weights: The network's ``state_dict``.
+        optimizer: ``"<parameter>/<quantity>" -> tensor``.
+    """
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    progress: Progress
+    circumstances: Circumstances
+
+
+def write_weights(path: Path, net: nn.Module, step: int) -> int:
+    """Write a network's weights; returns the size in bytes."""
+    return _write(path, _plain(net.state_dict()), {"step": step})
+
+
+def write_checkpoint(
+    path: Path,
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    circumstances: Circumstances,
+) -> int:
+    """Write everything that a continuation needs; returns the size in bytes."""
+    remembered = _plain(optimizer_tensors(optimizer, net))
+    tensors = {_NET + name: value for name, value in _plain(net.state_dict()).items()}
+    tensors |= {_OPTIMIZER + name: value for name, value in remembered.items()}
+    header = {
+        "step": progress.step,
+        "progress": progress.to_dict(),
+        "circumstances": asdict(circumstances),
+    }
+    return _write(path, tensors, header)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The network's ``state_dict`` from a snapshot or a checkpoint, on the CPU.
+
+    Raises:
+        TrainError: The file is not there or damaged.
+    """
+    tensors, _ = _read(path, skip=_OPTIMIZER)
+    return {name.removeprefix(_NET): value for name, value in tensors.items()}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what `write_checkpoint` wrote, on the CPU.
+
+    Raises:
+        TrainError: The file is not there, damaged, or holds weights alone.
+    """
+    tensors, header = _read(path)
+    if "progress" not in header:
+        raise TrainError(
+            f"{path.name} holds weights alone, and a run can only be continued from a checkpoint. "
+            "Choose a step that is marked as one, or start from the weights alone."
+        )
+    return Checkpoint(
+        weights=_under(_NET, tensors),
+        optimizer=_under(_OPTIMIZER, tensors),
+        progress=Progress.from_dict(header["progress"]),
+        circumstances=Circumstances.from_dict(header["circumstances"]),
+    )
+
+
+def is_finite(path: Path) -> bool:
+    """Every weight in a file is a number."""
+    return all(bool(torch.isfinite(value).all()) for value in read_weights(path).values())
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As safetensors takes them: row-major, each with memory of its own, on the CPU."""
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    kept = {name: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in kept.items()}
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> int:
+    content = save(tensors, metadata={"cnnlib": json.dumps(header)})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(content)
+
+
+def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("cnnlib", "{}"))
+            names = [name for name in file.keys() if not (skip and name.startswith(skip))]
+            return {name: file.get_tensor(name) for name in names}, header
+    except (FileNotFoundError, SafetensorError) as error:
+        raise TrainError(
+            f"{path.name} cannot be read ({error}). It was deleted, thinned out or damaged. "
+            "Choose another saved step of the run."
+        ) from error

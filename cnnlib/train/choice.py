@@ -1,0 +1,91 @@
+"""Which execution mode was chosen for a design, and where choices are kept. (No torch here.)"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnnlib.records.record import Record
+
+
+@dataclass(frozen=True)
+class Choice(Record):
+    """Which mode a run is executed in, and what is known about its speed.
+
+    Args:
+        mode: Its name.
+        reason: A sentence.
+        seconds_per_step: By name of mode, the best that was measured; 0 where the time was too
+            short to measure it.
+        batch_size: Pictures per step.
+        step_flops: Floating-point operations of one step (`cnnlib.design.cost`).
+        device: Name of the processor or GPU.
+        threads: The most that were allowed.
+    """
+
+    mode: str
+    reason: str
+    seconds_per_step: Mapping[str, float] = field(default_factory=dict)
+    batch_size: int = 0
+    step_flops: int = 0
+    device: str = ""
+    threads: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Of one step in the chosen mode; 0 where it was not measured."""
+        return self.seconds_per_step.get(self.mode, 0.0)
+
+
+class ChoiceShelf:
+    """Choices that were made before, one small file each; the first to make one keeps it.
+
+    Args:
+        folder: Where they lie; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def read(self, key: str) -> Choice | None:
+        """What was chosen for this key, if anything was."""
+        path = self._path(key)
+        if path is None or not path.exists():
+            return None
+        return Choice.from_dict(json.loads(path.read_text()))
+
+    def keep(self, key: str, choice: Choice) -> Choice:
+        """Keep a choice, unless another process was first; the one that now holds for all."""
+        path = self._path(key)
+        if path is None:
+            return choice
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(asdict(choice)))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another run was quicker: both take what it chose
+        finally:
+            temporary.unlink()
+        return self.read(key) or choice
+
+    def all(self) -> list[Choice]:
+        """Every choice that was kept, in no order that means anything."""
+        if self._folder is None:
+            return []
+        return [Choice.from_dict(json.loads(p.read_text())) for p in self._folder.glob("*.json")]
+
+    def _path(self, key: str) -> Path | None:
+        return self._folder / f"{key}.json" if self._folder else None
+
+
+def choice_key(**parts: Any) -> str:
+    """A short name for what a choice depends on: plan, batch size, device, threads, versions."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

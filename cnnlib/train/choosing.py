@@ -1,0 +1,131 @@
+"""How a run comes to its execution mode: asked for, continued, remembered, or tried."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from cnnlib.design.cost import Cost
+from cnnlib.records.events import Phase
+from cnnlib.records.run import RunRequest
+from cnnlib.train.choice import Choice, ChoiceShelf, choice_key
+from cnnlib.train.machine import device_name
+from cnnlib.train.mode import ExecutionMode, candidates
+from cnnlib.train.trial import fastest, measure
+
+_COMPILE_FROM_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a choice is made for.
+
+    Args:
+        images, labels: One batch on the device.
+        threads: The most that may be used.
+        steps: That the run will take, to see whether compiling can pay.
+        fixed: A mode that a continuation has to keep; None leaves the choice open.
+    """
+
+    request: RunRequest
+    net: nn.Module
+    images: Tensor
+    labels: Tensor
+    cost: Cost
+    threads: int
+    steps: int
+    fixed: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What a remembered choice must agree in."""
+        return choice_key(
+            spec=self.request.spec.to_dict(),
+            batch_size=len(self.images),
+            optimizer=self.request.recipe.optimizer,
+            device=device_name(self.images.device),
+            threads=self.threads,
+            compile=self.request.compile,
+            mode=self.fixed or self.request.mode,
+            torch=torch.__version__,
+            python=platform.python_version(),
+        )
+
+
+def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
+    """Settle the execution mode; returns the `Choice`.
+
+    Raises:
+        RecipeError: The request names a mode that does not exist.
+    """
+    remembered = shelf.read(trial.key)
+    if remembered:
+        return remembered
+    asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
+    if asked:
+        only = ExecutionMode.from_name(asked)
+        reason = "as the run that it continues" if trial.fixed else "asked for"
+        return shelf.keep(trial.key, _choice(trial, only, _seconds(trial, [only]), reason))
+    device = trial.images.device
+    seconds = _seconds(
+        trial, candidates(device, trial.threads, has_maps=bool(trial.request.spec.channels))
+    )
+    chosen = fastest(seconds)
+    reason = f"the fastest of {len(seconds)} that were tried" if len(seconds) > 1 else "the default"
+    if _compiling_may_pay(trial, seconds[chosen]):
+        yield Phase("starting", "compiling the network, which can take a minute")
+        chosen, reason = _compiled_or_not(trial, chosen, seconds)
+    return shelf.keep(trial.key, _choice(trial, chosen, seconds, reason))
+
+
+def _seconds(
+    trial: Trial, modes: list[ExecutionMode], warm_up: bool = False
+) -> dict[ExecutionMode, float]:
+    recipe = trial.request.recipe
+    return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=warm_up)
+
+
+def _compiled_or_not(
+    trial: Trial, eager: ExecutionMode, seconds: dict[ExecutionMode, float]
+) -> tuple[ExecutionMode, str]:
+    """The better of a mode and its compiled form, and why; adds to what was measured."""
+    compiled = replace(eager, compiled=True)
+    try:
+        seconds |= _seconds(trial, [compiled], warm_up=True)
+    except RuntimeError as error:  # what torch.compile raises derives from it
+        return eager, f"compiling failed: {str(error).splitlines()[0]}"
+    chosen = fastest({eager: seconds[eager], compiled: seconds[compiled]})
+    return chosen, "faster than without compiling" if chosen.compiled else "faster than compiled"
+
+
+def _compiling_may_pay(trial: Trial, seconds_per_step: float) -> bool:
+    """Compiling was asked for, or the run is long and a compiler is there."""
+    if trial.request.compile:
+        return True
+    is_long = seconds_per_step * trial.steps > _COMPILE_FROM_SECONDS
+    return is_long and _compiler_is_there(trial.images.device)
+
+
+def _compiler_is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (7, 0)
+    return any(shutil.which(name) for name in ("g++", "clang++", "cl"))
+
+
+def _choice(
+    trial: Trial, mode: ExecutionMode, seconds: dict[ExecutionMode, float], reason: str
+) -> Choice:
+    return Choice(
+        mode=mode.name,
+        reason=reason,
+        seconds_per_step={tried.name: value for tried, value in seconds.items()},
+        batch_size=len(trial.images),
+        step_flops=trial.cost.training_step_flops,
+        device=device_name(trial.images.device),
+        threads=trial.threads,
+    )

@@ -1,0 +1,149 @@
+"""Execution modes: how a training step is run, apart from what it computes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from cnnlib.errors import RecipeError
+
+Precision = Literal["fp32", "bf16"]
+_NAME = re.compile(r"t([1-9]\d{0,3})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
+
+
+@dataclass(frozen=True)
+class ExecutionMode:
+    """How steps run; equal modes on equal machines give equal bits.
+
+    Args:
+        threads: Processor threads that torch uses for one operation.
+        channels_last: Images and weights lie in memory as N x H x W x C.
+        precision: "bf16" runs convolutions and matrix products in bfloat16 (autocast); weights stay
+            float32.
+        compiled: The network goes through ``torch.compile``.
+    """
+
+    threads: int = 1
+    channels_last: bool = False
+    precision: Precision = "fp32"
+    compiled: bool = False
+
+    @property
+    def name(self) -> str:
+        """``t2-nhwc-fp32``: threads, memory format, precision, and ``-compiled``."""
+        layout = "nhwc" if self.channels_last else "nchw"
+        end = "-compiled" if self.compiled else ""
+        return f"t{self.threads}-{layout}-{self.precision}{end}"
+
+    @classmethod
+    def from_name(cls, name: str) -> ExecutionMode:
+        """The inverse of ``name``.
+
+        Raises:
+            RecipeError: It does not have that form.
+        """
+        match = _NAME.fullmatch(name)
+        if not match:
+            raise RecipeError(
+                f"mode={name!r} is not an execution mode. Write threads, memory format and "
+                "precision, as in t1-nhwc-fp32 or t2-nchw-bf16-compiled; or auto."
+            )
+        threads, layout, precision, compiled = match.groups()
+        return cls(int(threads), layout == "nhwc", precision, bool(compiled))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The mode and its name as plain JSON values."""
+        return asdict(self) | {"name": self.name}
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """What ``Tensor.to(memory_format=...)`` takes."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def autocast(self, device: torch.device) -> Any:
+        """The context in which the forward pass runs."""
+        if self.precision == "bf16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def place(self, net: nn.Module, device: torch.device) -> nn.Module:
+        """Move a net to a device and into this mode's memory format, in place."""
+        return net.to(device=device, memory_format=self.memory_format)
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device that a request names; "auto" is CUDA, else MPS, else the CPU.
+
+    Raises:
+        RecipeError: This machine does not have it.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _mps_is_there()}
+    if wanted == "auto":
+        wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[wanted]:
+        known = ", ".join(name for name, is_there in there.items() if is_there)
+        raise RecipeError(
+            f"device={wanted!r} was asked for, but this machine has none that torch can use. "
+            f"Choose one of: {known}, or auto."
+        )
+    return torch.device(wanted)
+
+
+def _mps_is_there() -> bool:
+    return hasattr(torch.backends, "mps") and torch.backends.mps.is_available()
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Whatever number of threads is set inside, the former number is restored after."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def free_cores() -> int:
+    """Processor cores that training may use: all that this process is allowed, less one for the
+    pages, and at least one. ``OMP_NUM_THREADS`` lowers it.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    free = max(1, cores - 1)
+    return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
+
+
+def candidates(device: torch.device, threads: int, has_maps: bool) -> list[ExecutionMode]:
+    """The modes that are worth a try on a device, the most likely winner first.
+
+    Args:
+        threads: The most that may be used.
+        has_maps: The network has convolutions, so that the memory format matters.
+    """
+    layouts = (True, False) if has_maps and device.type != "mps" else (False,)
+    counts = _thread_counts(threads) if device.type == "cpu" else [threads]
+    lower = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return [
+        ExecutionMode(count, channels_last, precision)
+        for precision in (("bf16", "fp32") if lower else ("fp32",))
+        for count in counts
+        for channels_last in layouts
+    ]
+
+
+def _thread_counts(most: int) -> list[int]:
+    """The most, then halves of it: small networks lose more by waiting than they gain."""
+    counts = [most]
+    while counts[-1] > 1:
+        counts.append(counts[-1] // 2)
+    return counts

@@ -1,0 +1,47 @@
+"""Where a run stands: what a checkpoint has to remember beside tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cnnlib.records.record import Record
+
+
+@dataclass
+class Progress(Record):
+    """Counters and sums of a run under way; the loop changes them, checkpoints keep them as JSON.
+
+    Args:
+        step: Updates done.
+        epoch: Epochs finished.
+        position: Pictures of the epoch under way that were trained on.
+        images: Pictures trained on in all.
+        train_seconds: Time spent training.
+        epoch_began: What train_seconds were when the epoch under way began.
+        loss_sum: Sum over the epoch's pictures so far of their batch's mean loss.
+        correct: Pictures of the epoch so far whose class was right as they were trained on.
+        best_val_loss: Lowest validation loss of any epoch so far.
+        epochs_since_best: Epochs finished since then.
+        settings: Learning rate, momentum and weight decay that a person set while it ran.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    images: int = 0
+    train_seconds: float = 0.0
+    epoch_began: float = 0.0
+    loss_sum: float = 0.0
+    correct: int = 0
+    best_val_loss: float | None = None
+    epochs_since_best: int = 0
+    settings: dict[str, float] = field(default_factory=dict)
+
+    def end_epoch(self, val_loss: float | None) -> None:
+        """Count the epoch and start the sums of the next one."""
+        self.epoch += 1
+        self.position, self.correct = 0, 0
+        self.loss_sum, self.epoch_began = 0.0, self.train_seconds
+        self.epochs_since_best += 1
+        if val_loss is not None and (self.best_val_loss is None or val_loss < self.best_val_loss):
+            self.best_val_loss, self.epochs_since_best = val_loss, 0
