@@ -180,6 +180,9 @@ _PHASE_WHILE_STEPPING = sa.case((runs.c.state == "paused", runs.c.phase), else_=
 
 
 def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> None:
+    """A run that goes on from the last step of an epoch may measure that epoch again."""
+    its = sa.and_(epochs.c.run_id == run_id, epochs.c.epoch == event.epoch)
+    connection.execute(sa.delete(epochs).where(its))
     body = {
         name: getattr(event, name) for name in event.__dataclass_fields__ if name != "val_confusion"
     }

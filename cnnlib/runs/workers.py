@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cnnlib
@@ -38,12 +38,18 @@ class WorkerPool:
 
     Args:
         count: Workers for runs; None asks CNNLAB_WORKERS, else it is one per GPU, or one.
+        command: What starts a worker process.
 
     Raises:
         StoreError: CNNLAB_WORKERS is not a number, or the store cannot be opened.
     """
 
-    def __init__(self, folders: Folders, count: int | None = None) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        count: int | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "cnnlib.train.worker"),
+    ) -> None:
         gpus = visible_gpus()
         self.count = count if count is not None else default_count(gpus)
         self._store = RunStore(folders)
@@ -51,12 +57,16 @@ class WorkerPool:
         self._for_runs = [
             _Place(
                 folders.runs / "logs" / f"runs-{number + 1}.log",
-                ["--does", "runs", "--at-once", str(self.count)],
+                [*command, "--follow", "--does", "runs", "--at-once", str(self.count)],
                 environment | _own_gpu(gpus, number),
             )
             for number in range(self.count)
         ]
-        self._for_jobs = _Place(folders.runs / "logs" / "jobs.log", ["--does", "jobs"], environment)
+        self._for_jobs = _Place(
+            folders.runs / "logs" / "jobs.log",
+            [*command, "--follow", "--does", "jobs"],
+            environment,
+        )
         self._turn = threading.Lock()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._keep_watch, name="worker-pool", daemon=True)
@@ -103,6 +113,11 @@ class WorkerPool:
         self._store.close()
 
     @property
+    def pids(self) -> list[int]:
+        """The processes that are at work or wait for it."""
+        return [place.pid for place in self._places if place.pid is not None]
+
+    @property
     def _places(self) -> list[_Place]:
         return [*self._for_runs, self._for_jobs]
 
@@ -117,9 +132,9 @@ class WorkerPool:
 class _Place:
     """Where one worker process is, or was, or will be."""
 
-    def __init__(self, log: Path, options: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, log: Path, command: list[str], environment: Mapping[str, str]) -> None:
         self._log = log
-        self._command = [sys.executable, "-m", "cnnlib.train.worker", "--follow", *options]
+        self._command = command
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._started = self._not_before = 0.0
@@ -135,6 +150,12 @@ class _Place:
             self._note_death(self._process)
         if time.monotonic() >= self._not_before:
             self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is there; None where there is none."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
 
     def dismiss(self) -> None:
         """Ask the process to leave."""

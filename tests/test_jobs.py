@@ -1,0 +1,183 @@
+"""Jobs: asked for once, watched while they run, stopped, and ended with a result or a sentence."""
+
+import subprocess
+import sys
+
+import pytest
+from example_runs import a_store, wait_for
+
+from cnnlib.errors import DataError, StoreError
+from cnnlib.records.job import Progress
+from cnnlib.runs import RunStore
+from cnnlib.runs.heart import at_work
+from cnnlib.runs.workers import WorkerPool
+from cnnlib.train import jobs
+from cnnlib.train.jobs import KINDS, carry_out_job
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return a_store(tmp_path)
+
+
+def count_to(args, folders):
+    """A job that counts; what it found is how far."""
+    for number in range(args["last"]):
+        yield Progress(number / args["last"], f"at {number}")
+    return {"counted": args["last"]}
+
+
+@pytest.fixture(autouse=True)
+def counting(monkeypatch):
+    monkeypatch.setitem(KINDS, "count", count_to)
+    monkeypatch.setattr(jobs, "TELL_SECONDS", 0.0)
+
+
+def carried_out(store: RunStore, kind: str, is_to_end=lambda: False, **args):
+    job_id = store.submit_job(kind, args)
+    with at_work(store, "jobs") as worker_id:
+        carry_out_job(store.claim_job(worker_id), store, worker_id, is_to_end)
+    return store.job(job_id)
+
+
+def test_a_job_waits_until_a_worker_takes_it(store):
+    job_id = store.submit_job("count", {"last": 3})
+    job = store.job(job_id)
+    assert (job.kind, job.args, job.state, job.is_live) == ("count", {"last": 3}, "queued", True)
+    assert store.has_queued_job()
+    assert store.claim_job(store.announce("jobs")).state == "running"
+    assert not store.has_queued_job()
+    assert store.claim_job(store.announce("jobs")) is None
+
+
+def test_a_job_that_is_done_has_its_result(store):
+    job = carried_out(store, "count", last=3)
+    assert (job.state, job.result, job.progress, job.is_live) == (
+        "done",
+        {"counted": 3},
+        1.0,
+        False,
+    )
+    assert job.created <= job.started <= job.ended
+
+
+def test_a_job_shows_how_far_it_is(store):
+    seen = []
+
+    def look():
+        seen.extend((job.progress, job.text) for job in store.jobs(["running"]))
+        return False
+
+    carried_out(store, "count", look, last=3)
+    assert seen == [(0.0, ""), (0.0, "at 0"), (1 / 3, "at 1")]  # each before the next is written
+
+
+def test_the_time_that_is_left_follows_from_what_is_done():
+    assert jobs._eta(Progress(0.25), 5.0) == pytest.approx(15.0)  # 5 s for a quarter: 15 s to go
+    assert jobs._eta(Progress(0.0), 5.0) is None
+
+
+def test_the_same_job_is_not_asked_for_twice(store):
+    first = store.submit_job("count", {"last": 3})
+    assert store.submit_job("count", {"last": 3}) == first
+    assert store.submit_job("count", {"last": 4}) != first
+
+
+def test_a_job_that_ended_can_be_asked_for_again(store):
+    first = carried_out(store, "count", last=3)
+    assert store.submit_job("count", {"last": 3}) != first.id
+
+
+def test_a_waiting_job_is_stopped_at_once_and_a_second_stop_is_harmless(store):
+    job_id = store.submit_job("count", {"last": 3})
+    store.stop_job(job_id)
+    store.stop_job(job_id)
+    assert store.job(job_id).state == "stopped"
+    assert not store.has_queued_job()
+
+
+def test_a_running_job_is_stopped_between_two_pieces_of_progress(store):
+    def press_stop():
+        store.stop_job(store.jobs()[0].id)
+        return False
+
+    job = carried_out(store, "count", press_stop, last=10**9)
+    assert (job.state, job.reason, job.eta_seconds) == ("stopped", "", None)
+
+
+def test_a_job_ends_when_the_app_is_shut_down(store):
+    job = carried_out(store, "count", lambda: True, last=10**9)
+    assert job.state == "stopped"
+    assert "shut down" in job.reason
+
+
+def test_a_stopped_job_can_clean_up(store, monkeypatch):
+    cleaned = []
+
+    def tidy(args, folders):
+        try:
+            while True:
+                yield Progress(0.5)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setitem(KINDS, "tidy", tidy)
+    carried_out(store, "tidy", lambda: True)
+    assert cleaned == [True]
+
+
+def test_a_job_that_fails_for_a_reason_says_it(store, monkeypatch):
+    def fail(args, folders):
+        raise DataError("The archive is damaged. Delete it.")
+        yield
+
+    monkeypatch.setitem(KINDS, "fail", fail)
+    job = carried_out(store, "fail")
+    assert (job.state, job.reason) == ("failed", "The archive is damaged. Delete it.")
+
+
+def test_an_error_of_the_lab_is_named_and_its_trace_goes_to_the_log(store, monkeypatch, capsys):
+    def fail(args, folders):
+        yield Progress(0.5)
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setitem(KINDS, "fail", fail)
+    job = carried_out(store, "fail")
+    assert job.state == "failed"
+    assert "ZeroDivisionError: oh" in job.reason
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_job_that_nobody_knows_fails_and_lists_the_known_ones(store):
+    job = carried_out(store, "sing")
+    assert job.state == "failed"
+    assert "'sing' is no job. Choose one of: prepare" in job.reason
+
+
+def test_a_job_fails_when_its_worker_dies(store):
+    command = "from cnnlib.runs import RunStore; s = RunStore(); s.claim_job(s.announce('jobs'))"
+    job_id = store.submit_job("count", {"last": 3})
+    subprocess.run([sys.executable, "-c", command], check=True)
+    store.reap()
+    job = store.job(job_id)
+    assert job.state == "failed"
+    assert "ended without a word" in job.reason and "Start it again" in job.reason
+
+
+def test_an_unknown_job_is_a_sentence(store):
+    with pytest.raises(StoreError, match="no job 'nobody'"):
+        store.job("nobody")
+
+
+def test_a_pool_starts_a_worker_for_a_job_beside_those_for_runs(store):
+    pool = WorkerPool(store.folders, count=0)
+    try:
+        pool.start()
+        assert pool.pids == []
+        job_id = store.submit_job("prepare", {"name": "digits"})
+        wait_for(lambda: not store.job(job_id).is_live, seconds=60)
+        assert len(pool.pids) == 1
+    finally:
+        pool.shutdown()
+    job = store.job(job_id)
+    assert (job.state, job.result) == ("done", {"name": "digits"}), job.reason
