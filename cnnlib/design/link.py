@@ -1,0 +1,126 @@
+"""A design as a short text for the address bar: ``1~in.3x32x32~ch.16x6-32x6~every.6``.
+
+A text begins with the version of the form; then come the fields that differ from the defaults, as
+``name.value``, in any order. Entries of a list are joined by ``-``, and ``16x6`` is six times 16.
+All characters are among those that no browser escapes (RFC 3986, unreserved).
+
+Links are kept for years, so the names and defaults of version 1 never change: a new field gets a
+new name; another default needs a version 2 that knows both. A test pins the defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnlib.design.checks import shown
+from cnnlib.design.link_forms import (
+    FLAG,
+    INTEGER,
+    NUMBER,
+    PADDING,
+    PARAMS,
+    SIZE,
+    STEM,
+    WORD,
+    Form,
+    listed,
+    one_or_each,
+)
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import SpecError
+
+VERSION = "1"
+MAX_LENGTH = 8000  # characters; 200 convolutions with values of their own take less
+
+# Name in a link -> the field, and how its values are written.
+_FIELDS: dict[str, tuple[str, Form]] = {
+    "in": ("in_size", SIZE),
+    "out": ("out_classes", INTEGER),
+    "ch": ("channels", listed(INTEGER)),
+    "every": ("pool_every", INTEGER),
+    "fc": ("hidden_dims", listed(INTEGER)),
+    "k": ("kernel_size", one_or_each(INTEGER)),
+    "s": ("stride", one_or_each(INTEGER)),
+    "p": ("padding", one_or_each(PADDING)),
+    "d": ("dilation", one_or_each(INTEGER)),
+    "bias": ("bias", one_or_each(FLAG)),
+    "stem": ("stem", STEM),
+    "block": ("block", WORD),
+    "skip": ("block_convs", INTEGER),
+    "blocks": ("block_stride", INTEGER),
+    "last": ("last_norm", FLAG),
+    "short": ("shortcut_norm", FLAG),
+    "down": ("downsample", WORD),
+    "act": ("activation", WORD),
+    "actp": ("activation_params", PARAMS),
+    "pool": ("pooling", WORD),
+    "poolk": ("pool_kernel_size", INTEGER),
+    "pools": ("pool_stride", INTEGER),
+    "poolp": ("pool_padding", INTEGER),
+    "poold": ("pool_dilation", INTEGER),
+    "norm": ("norm", WORD),
+    "groups": ("norm_groups", INTEGER),
+    "place": ("norm_place", WORD),
+    "drop": ("dropout", NUMBER),
+    "fcdrop": ("hidden_dropout", NUMBER),
+    "head": ("head", WORD),
+    "init": ("init", WORD),
+}
+
+
+def encode(spec: CNNSpec) -> str:
+    """A spec as text.
+
+    Example:
+        >>> encode(CNNSpec(channels=(6, 16), hidden_dims=(120, 84)))
+        '1~ch.6-16~fc.120-84'
+    """
+    default = CNNSpec()
+    written = [
+        f"{word}.{form.write(getattr(spec, name))}"
+        for word, (name, form) in _FIELDS.items()
+        if getattr(spec, name) != getattr(default, name)
+    ]
+    return "~".join((VERSION, *written))
+
+
+def decode(text: str) -> CNNSpec:
+    """The spec that a text describes; it may not plan.
+
+    Raises:
+        SpecError: The text is damaged, is of a later version, or a value is out of range.
+
+    Example:
+        >>> decode("1~ch.16x3~every.0").channels
+        (16, 16, 16)
+    """
+    if len(text) > MAX_LENGTH:
+        raise _damaged(f"it has {len(text):,} characters, more than any design takes")
+    version, *parts = text.split("~")
+    if version != VERSION:
+        raise _damaged(f"it begins with {shown(version)}, but this lab reads version {VERSION}")
+    given: dict[str, Any] = {}
+    for part in parts:
+        word, _, value = part.partition(".")
+        if word not in _FIELDS:
+            raise _damaged(f"it says {shown(part)}, which this lab does not know")
+        name, form = _FIELDS[word]
+        if name in given:
+            raise _damaged(f"it says {word} twice")
+        given[name] = _read(part, form, value)
+    return CNNSpec(**given)
+
+
+def _read(part: str, form: Form, value: str) -> Any:
+    """A value, or the sentence that says what is wrong with it."""
+    try:
+        return form.read(value)
+    except ValueError:
+        raise _damaged(f"it says {shown(part)}, whose value cannot be read") from None
+
+
+def _damaged(what: str) -> SpecError:
+    """The error of a link that cannot be read."""
+    return SpecError(
+        f"This link does not describe a design: {what}. Copy the whole link again, or start anew."
+    )
