@@ -1,0 +1,141 @@
+"""A dataset on the training device: bytes, gathered and normalised batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlib.data.augment import augment
+from cnnlib.data.prepared import Prepared
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.recipe import Augmentation
+
+Batch = tuple[Tensor, Tensor]
+_NO_AUGMENTATION = Augmentation()
+
+
+class Normaliser:
+    """Brings bytes to mean 0 and deviation 1 per channel, as measured on the training pictures.
+
+    A channel that never changes (standard deviation 0) is only shifted to 0.
+    """
+
+    def __init__(self, info: DatasetInfo, device: torch.device | str) -> None:
+        mean = torch.tensor(info.mean, dtype=torch.float64)
+        std = torch.tensor(info.std, dtype=torch.float64)
+        scale = 1 / (255 * torch.where(std > 0, std, 1.0))
+        self.scale = scale.view(1, -1, 1, 1).to(device, torch.float32)
+        self.offset = (-255 * mean * scale).view(1, -1, 1, 1).to(device, torch.float32)
+        self.mean_colour = (255 * mean).round().to(device, torch.uint8)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """N x C x H x W, uint8, as float32."""
+        return images.float().mul_(self.scale).add_(self.offset)
+
+
+class DeviceData:
+    """The pictures of one dataset on one device, as uint8, divided into train, validation and test.
+
+    Batches are pairs of pictures (N x C x H x W, float32, normalised) and labels (N, int64), in
+    tensors of their own.
+
+    Args:
+        train, validation: Indices into the prepared training pictures.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        train: np.ndarray,
+        validation: np.ndarray,
+        device: torch.device | str,
+    ) -> None:
+        self.device = torch.device(device)
+        self.info = prepared.info
+        self.normalise = Normaliser(prepared.info, self.device)
+        self._prepared = prepared
+        self._train = self._load(prepared.train_images, prepared.train_labels, train)
+        self._validation = self._load(prepared.train_images, prepared.train_labels, validation)
+
+    @property
+    def train_count(self) -> int:
+        """Pictures to train on."""
+        return len(self._train[1])
+
+    @property
+    def validation_count(self) -> int:
+        """Pictures kept for validation."""
+        return len(self._validation[1])
+
+    @property
+    def test_count(self) -> int:
+        """Pictures in the test split."""
+        return len(self._prepared.test_labels)
+
+    @property
+    def size_bytes(self) -> int:
+        """What all three splits take on the device."""
+        pictures = self.train_count + self.validation_count + self.test_count
+        return pictures * (int(np.prod(self.info.in_size)) + 8)
+
+    def train_batch(
+        self,
+        positions: Tensor,
+        augmentation: Augmentation = _NO_AUGMENTATION,
+        generator: torch.Generator | None = None,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> Batch:
+        """The pictures at ``positions`` of the training split, each changed at random.
+
+        Args:
+            positions: N, int64, 0..train_count-1; best on the data's device.
+            generator: For the augmentation, where there is one.
+            memory_format: How the pictures lie in memory.
+        """
+        images, labels = self._train
+        positions = positions.to(self.device)
+        batch = images.index_select(0, positions)
+        if generator is not None:
+            batch = augment(batch, augmentation, generator, self.normalise.mean_colour)
+        return self._finished(batch, memory_format), labels.index_select(0, positions)
+
+    def first_batch(self, batch_size: int) -> Batch:
+        """The first training pictures, unchanged: something to try a network on."""
+        return self.train_batch(torch.arange(min(batch_size, self.train_count)))
+
+    def validation_batches(
+        self, batch_size: int, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Iterator[Batch]:
+        """The validation split in its own order."""
+        return self._in_order(self._validation, batch_size, memory_format)
+
+    def test_batches(
+        self, batch_size: int, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Iterator[Batch]:
+        """The test split in its own order; its first use brings it to the device."""
+        return self._in_order(self._test, batch_size, memory_format)
+
+    @cached_property
+    def _test(self) -> Batch:
+        images, labels = self._prepared.test_images, self._prepared.test_labels
+        return self._load(images, labels, np.arange(len(labels)))
+
+    def _load(self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Batch:
+        chosen = np.ascontiguousarray(images[indices]), np.ascontiguousarray(labels[indices])
+        return tuple(torch.from_numpy(array).to(self.device) for array in chosen)
+
+    def _in_order(
+        self, split: Batch, batch_size: int, memory_format: torch.memory_format
+    ) -> Iterator[Batch]:
+        for images, labels in zip(
+            split[0].split(batch_size), split[1].split(batch_size), strict=True
+        ):
+            if len(labels):
+                yield self._finished(images, memory_format), labels
+
+    def _finished(self, images: Tensor, memory_format: torch.memory_format) -> Tensor:
+        return self.normalise(images).contiguous(memory_format=memory_format)

@@ -1,0 +1,101 @@
+"""What follows from a dataset's content alone: fingerprint, mean and spread, test split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import sqrt
+
+import numpy as np
+
+TEST_FRACTION = 0.2
+_CHUNK_BYTES = 1 << 24
+
+
+def fingerprint(
+    classes: Sequence[str],
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+) -> str:
+    """Hash of all pictures, labels and class names, in their order; 32 hexadecimal digits.
+
+    It does not depend on where the dataset lies, on file names, or on the machine.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(["cnnlib dataset", 1, list(classes)]).encode())
+    for array in (train_images, train_labels, test_images, test_labels):
+        digest.update(json.dumps([array.dtype.str, list(array.shape)]).encode())
+        for chunk in chunks(array):
+            digest.update(np.ascontiguousarray(chunk).reshape(-1))
+    return digest.hexdigest()
+
+
+def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel, of values scaled to 0..1.
+
+    Both come from whole-number sums, so they are exact up to the last rounding.
+
+    Args:
+        images: N x C x H x W, uint8; N is at least 1.
+    """
+    channels = images.shape[1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for chunk in chunks(images):
+        for channel in range(channels):
+            counts[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
+    moments = [_moments([int(count) for count in row]) for row in counts]
+    return tuple(mean for mean, _ in moments), tuple(std for _, std in moments)
+
+
+def _moments(counts: list[int]) -> tuple[float, float]:
+    """Mean and deviation of grey levels 0..255, scaled to 0..1, from how often each occurs."""
+    total = sum(counts)
+    first = sum(level * count for level, count in enumerate(counts))
+    second = sum(level * level * count for level, count in enumerate(counts))
+    variance = Fraction(total * second - first * first, (255 * total) ** 2)
+    return first / (255 * total), sqrt(variance)
+
+
+def split_by_content(
+    digests: Sequence[bytes], labels: np.ndarray, test_fraction: float = TEST_FRACTION
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide pictures into training and test by what they show, never by order or file name.
+
+    Within each class, the pictures with the smallest digests are the test split: ``test_fraction``
+    of them, rounded, but at least one of two or more. Equal pictures of a class stay on one side.
+
+    Args:
+        digests: A hash per picture.
+        labels: N, integers.
+
+    Returns:
+        Indices of the training and of the test pictures, each in the order of their digests.
+    """
+    order = np.array(sorted(range(len(digests)), key=lambda index: (digests[index], index)), int)
+    is_test = np.zeros(len(digests), dtype=bool)
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        is_test[members[: _test_count(members, digests, test_fraction)]] = True
+    return order[~is_test[order]], order[is_test[order]]
+
+
+def _test_count(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) -> int:
+    count = len(members)
+    if count < 2:
+        return 0
+    cut = min(count - 1, max(1, round(test_fraction * count)))
+    while cut < count and digests[members[cut]] == digests[members[cut - 1]]:
+        cut += 1
+    return cut if cut < count else 0
+
+
+def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Consecutive parts of an array, each of 16 MB or one row."""
+    row_bytes = max(1, array.nbytes // max(1, len(array)))
+    rows = max(1, _CHUNK_BYTES // row_bytes)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]

@@ -1,0 +1,74 @@
+"""MNIST's file format (idx), read with plain numpy; MNIST and Fashion-MNIST come in it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from cnnlib.errors import DataError
+
+# MD5 of MNIST's unpacked files, to tell people when theirs are others.
+PUBLISHED_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+_LARGEST_BYTES = 1 << 30
+_UNSIGNED_BYTE = 0x08
+
+
+def read_idx(path: Path) -> tuple[np.ndarray, str]:
+    """Read one file, unpacked or with ``.gz``.
+
+    The header is two zero bytes, the type (8 is uint8), the number of dimensions, and each size as
+    four bytes with the highest first (LeCun, Cortes and Burges, "The MNIST database").
+
+    Returns:
+        The uint8 array, and the MD5 of the unpacked file.
+
+    Raises:
+        DataError: The file cannot be read, or is not a whole idx file of unsigned bytes.
+    """
+    try:
+        content = _unpacked(path) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}). Put a whole file there, or remove it to have it "
+            "downloaded."
+        ) from error
+    return _parse(content, path), hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _unpacked(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise DataError(
+            f"{path} unpacks to more than {_LARGEST_BYTES:,} bytes, the most that is read. Put the "
+            "real file there."
+        )
+    return content
+
+
+def _parse(content: bytes, path: Path) -> np.ndarray:
+    dimensions = content[3] if len(content) >= 4 else 0
+    start = 4 + 4 * dimensions
+    is_idx = content[:2] == b"\0\0" and content[2:3] == bytes([_UNSIGNED_BYTE])
+    if not is_idx or not 1 <= dimensions <= 3 or len(content) < start:
+        raise DataError(
+            f"{path} does not begin like an idx file of unsigned bytes. "
+            "Put the real file there, or remove it to have it downloaded."
+        )
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
+    wanted = start + int(np.prod(shape, dtype=object))
+    if len(content) != wanted:
+        raise DataError(
+            f"{path} has {len(content):,} bytes where its header announces {wanted:,}. "
+            "It was cut short: copy it again, or remove it to have it downloaded."
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

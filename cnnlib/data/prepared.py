@@ -1,0 +1,256 @@
+"""The prepared copy of a dataset: four plain arrays and an ``info.json``, read by memory-mapping.
+
+::
+
+    prepared/<name>/info.json             what it is, and what each array must look like
+                    train_images.npy      N x C x H x W, uint8
+                    train_labels.npy      N, int64
+                    test_images.npy       M x C x H x W, uint8
+                    test_labels.npy       M, int64
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlib.data.content import fingerprint
+from cnnlib.data.places import places, prepared_folder
+from cnnlib.data.sources import FolderOptions, OwnSource, own_source
+from cnnlib.errors import DataError, RecipeError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+from cnnlib.records.run import check_dataset_name
+
+VERSION = 1
+INFO_FILE = "info.json"
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_DTYPES = {name: "|u1" if name.endswith("images") else "<i8" for name in ARRAYS}
+
+
+@dataclass(frozen=True)
+class SkippedPicture:
+    """A file that could not be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A dataset that is ready to train on; its arrays are read-only views of files.
+
+    Args:
+        train_images: N x C x H x W, uint8.
+        train_labels: N, int64, 0..classes-1.
+        test_images: M x C x H x W, uint8; M may be 0.
+        test_labels: M, int64.
+        folder: Where it lies.
+        skipped: Files that could not be used (the first thousand of them).
+    """
+
+    info: DatasetInfo
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    folder: Path
+    skipped: tuple[SkippedPicture, ...] = ()
+
+    def verify(self) -> None:
+        """Read everything once and compare it with the fingerprint taken when it was prepared.
+
+        Raises:
+            DataError: The content is not what was prepared.
+        """
+        arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
+        if fingerprint(self.info.classes, *arrays) != self.info.fingerprint:
+            raise _damaged(self.info.name, self.folder, "its content changed since it was prepared")
+
+
+@dataclass(frozen=True)
+class PreparedRecord:
+    """What ``info.json`` holds.
+
+    Args:
+        seen: What the source looked like, to notice that it changed since.
+    """
+
+    info: DatasetInfo
+    arrays: Mapping[str, Mapping[str, Any]]
+    seen: Mapping[str, Any]
+    skipped: tuple[SkippedPicture, ...]
+
+
+def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
+    """Open the prepared copy of a dataset; nothing is read before it is used.
+
+    Raises:
+        RecipeError: The name is none that a dataset can have.
+        DataError: There is no prepared copy, it is damaged, or the pictures changed since it was
+            made.
+    """
+    folders = folders or Folders.from_environment()
+    problems: list[DataError] = []
+    for folder in prepared_copies(name, folders):
+        try:
+            check_current(name, read_record(name, folder), folders)
+            return open_prepared(name, folder)
+        except DataError as error:
+            problems.append(error)
+    raise (
+        problems[0]
+        if problems
+        else DataError(
+            f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and only a "
+            "prepared copy can be trained on. Prepare it first: python -m cnnlib data prepare "
+            f"{name}."
+        )
+    )
+
+
+def is_prepared(name: str, folders: Folders | None = None) -> bool:
+    """Whether a whole prepared copy is there, of pictures that did not change since."""
+    return current_record(name, folders or Folders.from_environment()) is not None
+
+
+def current_record(name: str, folders: Folders) -> PreparedRecord | None:
+    """What ``load_prepared`` would open, unopened; None where it would raise DataError."""
+    for folder in prepared_copies(name, folders):
+        try:
+            record = read_record(name, folder)
+            check_current(name, record, folders)
+        except DataError:
+            continue
+        return record
+    return None
+
+
+def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
+    """The pictures that the copy was made of are as they were, or gone (the copy stands for them).
+
+    Raises:
+        DataError: They changed.
+    """
+    source = own_source(name, folders) if name.startswith("folder:") else None
+    if source is not None and not source.is_as(record.seen):
+        raise DataError(
+            f"The pictures of {name} in {source.path} changed since their copy was prepared. "
+            f"Prepare it again: python -m cnnlib data prepare {name}."
+        )
+
+
+def folder_options(source: OwnSource, folders: Folders) -> FolderOptions:
+    """What was chosen for a person's own pictures, at upload or when they were prepared before."""
+    if source.uploaded and source.options_file.is_file():
+        with suppress(OSError, ValueError, RecipeError):
+            return FolderOptions.from_dict(json.loads(source.options_file.read_text("utf-8")))
+    for folder in prepared_copies(source.name, folders):
+        with suppress(DataError, KeyError, ValueError, RecipeError):
+            recorded = read_record(source.name, folder).info.source
+            return FolderOptions(int(recorded["size"]), int(recorded["channels"]))
+    return FolderOptions()
+
+
+def prepared_copies(name: str, folders: Folders) -> Iterator[Path]:
+    """The folders that may hold a prepared copy, in the order of looking."""
+    check_dataset_name(name)
+    for place in places(folders):
+        folder = prepared_folder(name, place)
+        if (folder / INFO_FILE).is_file():
+            yield folder
+
+
+def open_prepared(name: str, folder: Path) -> Prepared:
+    """Open the prepared copy that lies in ``folder``.
+
+    Raises:
+        DataError: It is damaged, or belongs to another dataset.
+    """
+    record = read_record(name, folder)
+    arrays = {array: _open_array(name, folder, array, record.arrays[array]) for array in ARRAYS}
+    return Prepared(info=record.info, folder=folder, skipped=record.skipped, **arrays)
+
+
+def read_record(name: str, folder: Path) -> PreparedRecord:
+    """Read ``info.json`` and check the sizes of the files beside it.
+
+    Raises:
+        DataError: It is damaged, was written by another version, or belongs to another dataset.
+    """
+    try:
+        values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+        version, info = values["version"], info_from_dict(values["info"])
+        arrays = {array: values["arrays"][array] for array in ARRAYS}
+        skipped = tuple(SkippedPicture(*entry) for entry in values["skipped"])
+        record = PreparedRecord(info, arrays, values["seen"], skipped)
+        sizes = {array: int(arrays[array]["bytes"]) for array in ARRAYS}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(name, folder, f"{INFO_FILE} cannot be read ({error})") from error
+    if version != VERSION:
+        raise _damaged(name, folder, f"it has version {version!r}, and version {VERSION} is read")
+    if info.name != name:
+        raise _damaged(name, folder, f"it holds {info.name!r}")
+    for array, size in sizes.items():
+        _check_size(name, folder, array, size)
+    return record
+
+
+def write_record(folder: Path, record: PreparedRecord) -> None:
+    """Write ``info.json``."""
+    values = {
+        "version": VERSION,
+        "info": record.info.to_dict(),
+        "arrays": record.arrays,
+        "seen": record.seen,
+        "skipped": [[entry.path, entry.reason] for entry in record.skipped],
+    }
+    text = json.dumps(values, ensure_ascii=False, indent=1)
+    (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def info_from_dict(values: Mapping[str, Any]) -> DatasetInfo:
+    """Read a ``DatasetInfo`` from JSON, where tuples have become lists."""
+    info = DatasetInfo.from_dict(values)
+    channels, height, width = info.in_size
+    return replace(
+        info,
+        in_size=(int(channels), int(height), int(width)),
+        classes=tuple(str(name) for name in info.classes),
+        mean=tuple(float(value) for value in info.mean),
+        std=tuple(float(value) for value in info.std),
+    )
+
+
+def _check_size(name: str, folder: Path, array: str, size: int) -> None:
+    path = folder / f"{array}.npy"
+    found = path.stat().st_size if path.is_file() else None
+    if found != size:
+        what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
+        raise _damaged(name, folder, f"{path.name} {what}")
+
+
+def _open_array(name: str, folder: Path, array: str, wanted: Mapping[str, Any]) -> np.ndarray:
+    try:
+        values = np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _damaged(name, folder, f"{array}.npy cannot be read ({error})") from error
+    if list(values.shape) != list(wanted["shape"]) or values.dtype.str != _DTYPES[array]:
+        found = f"{values.dtype.str} of shape {list(values.shape)}"
+        raise _damaged(
+            name, folder, f"{array}.npy is {found} instead of {_DTYPES[array]} {wanted['shape']}"
+        )
+    return values
+
+
+def _damaged(name: str, folder: Path, what: str) -> DataError:
+    return DataError(
+        f"The prepared copy of {name} in {folder} is damaged: {what}. "
+        f"Make it again: python -m cnnlib data prepare {name}."
+    )
