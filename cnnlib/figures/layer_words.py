@@ -1,0 +1,83 @@
+"""Layers in words: what a table, a tooltip or a label says about one of them."""
+
+from __future__ import annotations
+
+from cnnlib.design.layers import AnyLayer, Shape
+
+_KINDS = {
+    "conv2d": "Convolution",
+    "linear": "Linear layer",
+    "global_avg_pool": "Global average pooling",
+    "flatten": "Flatten",
+    "dropout": "Dropout",
+}
+_POOLINGS = {"max": "Max pooling", "avg": "Average pooling"}
+_NORMS = {
+    "batch": "Batch norm",
+    "layer": "Layer norm",
+    "group": "Group norm",
+    "instance": "Instance norm",
+}
+_ACTIVATIONS = {
+    "relu": "ReLU",
+    "lrelu": "Leaky ReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "none": "None",
+}
+_BLOCKS = {"residual": "Residual block", "bottleneck": "Bottleneck block"}
+
+
+def activation_word(name: str) -> str:
+    """An activation as people write it."""
+    return _ACTIVATIONS[name]
+
+
+def kind_words(layer: AnyLayer) -> str:
+    """What a layer is: ``Convolution 3 × 3``, ``Batch norm``, ``ReLU``."""
+    match layer.kind:
+        case "conv2d":
+            return f"Convolution {layer.kernel_size} × {layer.kernel_size}"
+        case "pool":
+            return f"{_POOLINGS[layer.pooling]} {layer.kernel_size} × {layer.kernel_size}"
+        case "norm":
+            return _NORMS[layer.norm]
+        case "activation":
+            return _ACTIVATIONS[layer.activation]
+        case "residual":
+            return _BLOCKS[layer.block]
+    return _KINDS[layer.kind]
+
+
+def setting_words(layer: AnyLayer) -> str:
+    """Settings that the kind does not tell: ``stride 2, padding 1, no bias``; "" where none."""
+    words: list[str] = []
+    if layer.kind in ("conv2d", "pool"):
+        words.append(f"stride {layer.stride}")
+        words += [f"padding {layer.padding}"] if layer.padding else []
+        words += [f"dilation {layer.dilation}"] if layer.dilation > 1 else []
+    if layer.kind == "conv2d" and not layer.bias:
+        words.append("no bias")
+    if layer.kind == "norm" and layer.norm == "group":
+        words.append(f"{layer.groups} groups")
+    if layer.kind == "dropout":
+        words.append(f"p = {layer.p:g}")
+    if layer.kind == "activation":
+        words += [f"{name} = {value}" for name, value in layer.options]
+    return ", ".join(words)
+
+
+def shape_words(shape: Shape) -> str:
+    """``16 × 14 × 14`` (channels, height, width) or ``120``."""
+    return " × ".join(str(size) for size in shape)
+
+
+def shape_label(shape: Shape) -> str:
+    """A shape as a label under a picture: ``16@14×14`` or ``120``."""
+    if len(shape) == 1:
+        return str(shape[0])
+    channels, height, width = shape
+    return f"{channels}@{height}×{width}"

@@ -1,0 +1,98 @@
+"""Colours, margins and scales of every figure, in one place.
+
+Colours are those of ``.streamlit/config.toml``: Okabe and Ito's, moved in lightness until each has
+a contrast of at least 3 on the light and on the dark page, because a figure does not know which one
+it is shown on. For the same reason figures have no background of their own, and leave the colour of
+their text to the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+BLUE = "#0068a8"
+ORANGE = "#d08000"
+GREEN = "#0e9c79"
+VERMILION = "#c43a00"
+PURPLE = "#bc6ab4"
+SKY = "#2a97ea"
+GREY = "#7d8894"
+
+CATEGORICAL = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
+
+# Below zero to above zero, for signed values such as weights.
+DIVERGING = (
+    *("#003f66", "#005d96", "#4785b9", "#8cb1d3", "#d0ddeb"),
+    *("#efd8d3", "#e4a08d", "#d26647", "#b03400", "#7a2400"),
+)
+
+MARGIN = {"l": 56, "r": 16, "t": 40, "b": 48}
+HEIGHT = 320
+GRID = "rgba(125, 136, 148, 0.25)"
+CLEAR = "rgba(0, 0, 0, 0)"
+
+
+def colour(index: int) -> str:
+    """The colour of the n-th series; they repeat after six."""
+    return CATEGORICAL[index % len(CATEGORICAL)]
+
+
+def mix(first: str, second: str, share: float) -> str:
+    """A colour between two ``#rrggbb`` colours; `share` 0..1 is how much of the second."""
+    pairs = zip(_channels(first), _channels(second), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0..255."""
+    return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+
+
+def diverging_scale() -> list[tuple[float, str]]:
+    """`DIVERGING` as a plotly colour scale."""
+    last = len(DIVERGING) - 1
+    return [(i / last, colour) for i, colour in enumerate(DIVERGING)]
+
+
+def symmetric_range(values: Sequence[float]) -> tuple[float, float]:
+    """A range around zero that holds all values, so that zero is the middle of `DIVERGING`."""
+    largest = max((abs(value) for value in values), default=0.0) or 1.0
+    return (-largest, largest)
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with a title (which carries the unit) and a quiet grid."""
+    return {"title": {"text": title}, "gridcolor": GRID, "zerolinecolor": GRID, **more}
+
+
+def figure(
+    data: Sequence[dict[str, Any]], title: str, x_title: str = "", y_title: str = "", **layout: Any
+) -> go.Figure:
+    """A figure built from plain dicts, which plotly checks once, in the house's layout.
+
+    Args:
+        data: Traces, as dicts with their ``type``.
+        layout: More of plotly's layout; overrides what stands here.
+    """
+    house = {
+        "title": {"text": title},
+        "xaxis": axis(x_title),
+        "yaxis": axis(y_title),
+        "margin": MARGIN,
+        "height": HEIGHT,
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "colorway": CATEGORICAL,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+    }
+    return go.Figure({"data": list(data), "layout": house | layout})
+
+
+def empty_figure(title: str, sentence: str) -> go.Figure:
+    """A figure with nothing to show yet, which says so."""
+    hidden = {"visible": False}
+    note = {"text": sentence, "showarrow": False, "xref": "paper", "yref": "paper"}
+    return figure([], title, xaxis=hidden, yaxis=hidden, annotations=[note | {"x": 0.5, "y": 0.5}])

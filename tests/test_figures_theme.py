@@ -1,0 +1,57 @@
+"""The house's layout of figures, and its colours."""
+
+import pytest
+
+from cnnlib.figures import theme
+
+
+def test_an_empty_figure_has_its_title_and_says_why_it_is_empty():
+    figure = theme.empty_figure("Loss", "No run yet.")
+    assert figure.layout.title.text == "Loss"
+    assert [note.text for note in figure.layout.annotations] == ["No run yet."]
+    assert len(figure.data) == 0
+
+
+def test_a_figure_has_its_axis_titles_and_no_background_of_its_own():
+    line = {"type": "scatter", "x": [1, 2], "y": [0.5, 0.25]}
+    figure = theme.figure([line], "Loss", "step", "loss (nats)")
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == (
+        "step",
+        "loss (nats)",
+    )
+    assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == theme.CLEAR
+    assert list(figure.data[0].y) == [0.5, 0.25]
+
+
+def test_the_same_input_gives_the_same_figure():
+    line = {"type": "scatter", "x": [1], "y": [1]}
+    assert theme.figure([line], "A") == theme.figure([line], "A")
+
+
+def test_layout_may_be_overridden():
+    assert theme.figure([], "A", height=100).layout.height == 100
+
+
+def test_colours_repeat_after_the_last():
+    assert theme.colour(len(theme.CATEGORICAL)) == theme.colour(0)
+
+
+def test_a_mix_lies_between_two_colours():
+    # 0x00 and 0xff, a fifth of the way: 51 = 0x33.
+    assert theme.mix("#000000", "#ffffff", 0.2) == "#333333"
+
+
+def test_zero_is_the_middle_of_a_symmetric_range():
+    assert theme.symmetric_range([-0.5, 2.0]) == (-2.0, 2.0)
+
+
+@pytest.mark.parametrize("values", [[], [0.0, 0.0]])
+def test_a_symmetric_range_is_never_empty(values):
+    low, high = theme.symmetric_range(values)
+    assert low < high
+
+
+def test_the_diverging_scale_runs_from_zero_to_one():
+    scale = theme.diverging_scale()
+    assert (scale[0][0], scale[-1][0]) == (0.0, 1.0)
+    assert [colour for _, colour in scale] == list(theme.DIVERGING)
