@@ -132,7 +132,7 @@ def root_of(module: str) -> str:
 
 
 def floor_named(module: str) -> str:
-    """The floor that a module of cnnlib stands on: ``design`` for ``cnnlib.design.spec``."""
+    """The floor of a module: ``design`` for ``cnnlib.design.spec``, "" for ``cnnlib`` itself."""
     return module.removeprefix("cnnlib").removeprefix(".").split(".")[0]
 
 
@@ -148,7 +148,8 @@ def test_every_file_stands_on_a_floor_of_the_table():
 
 def test_imports_go_downwards_only():
     table = floors()
-    allowed = {floor.name: reachable(floor.name, table) for floor in table}
+    # "import cnnlib" alone imports no floor: it is how a file finds the folder of the package.
+    allowed = {floor.name: {"", *reachable(floor.name, table)} for floor in table}
     upwards = [
         str(each)
         for floor, each in all_imports()
