@@ -55,7 +55,7 @@ def folder_name(name: str) -> str:
         >>> folder_name("mnist")
         'mnist'
         >>> folder_name("folder:Katzen & Hunde")
-        'folder-Katzen-Hunde-9d1c9a44'
+        'folder-Katzen-Hunde-ea2c17bd'
     """
     if not name.startswith("folder:"):
         return name

@@ -28,10 +28,11 @@ class Recorder:
     A store that cannot be written for a while costs nothing: events wait in memory, in order, and
     are written when it can be again.
 
-    Example:
-        >>> with Recorder(store, run.id, worker_id, control) as recorder:
-        ...     for event in train(...):
-        ...         recorder.record(event)
+    As the worker uses it::
+
+        with Recorder(store, run.id, worker_id, control) as recorder:
+            for event in train(...):
+                recorder.record(event)
 
     Args:
         control: Where orders are put.
