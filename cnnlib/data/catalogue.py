@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from cnnlib.data.content import test_count
 from cnnlib.data.files import open_files
 from cnnlib.data.known import KNOWN, KnownDataset
 from cnnlib.data.layout import TEST, arrange
@@ -115,7 +117,7 @@ def _bare_info(source: OwnSource, folders: Folders) -> DatasetInfo:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What paths tell before a picture is decoded; counts are 0 where they do not."""
+    """What paths tell before a picture is decoded; fewer pictures may be readable."""
 
     classes: tuple[str, ...]
     train_count: int
@@ -127,8 +129,11 @@ class _Survey:
 def _survey(source: OwnSource) -> _Survey:
     with open_files(source) as files:
         layout = arrange(files.paths)
-        test = sum(placed.split == TEST for placed in layout.placed)
-        train = len(layout.placed) - test if layout.has_test_split else 0
+        if layout.has_test_split:
+            test = sum(placed.split == TEST for placed in layout.placed)
+        else:
+            test = sum(map(test_count, Counter(placed.label for placed in layout.placed).values()))
+        train = len(layout.placed) - test
         return _Survey(layout.classes, train, test, files.total_bytes, " ".join(layout.notes))
 
 

@@ -79,18 +79,21 @@ def split_by_content(
     is_test = np.zeros(len(digests), dtype=bool)
     for label in np.unique(labels):
         members = order[labels[order] == label]
-        is_test[members[: _test_count(members, digests, test_fraction)]] = True
+        is_test[members[: _cut(members, digests, test_fraction)]] = True
     return order[~is_test[order]], order[is_test[order]]
 
 
-def _test_count(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) -> int:
-    count = len(members)
-    if count < 2:
-        return 0
-    cut = min(count - 1, max(1, round(test_fraction * count)))
-    while cut < count and digests[members[cut]] == digests[members[cut - 1]]:
+def test_count(count: int, test_fraction: float = TEST_FRACTION) -> int:
+    """How many of a class's pictures are kept for the test split."""
+    return min(count - 1, max(1, round(test_fraction * count))) if count >= 2 else 0
+
+
+def _cut(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) -> int:
+    """`test_count`, moved on where it would part equal pictures; 0 where all are equal."""
+    cut = test_count(len(members), test_fraction)
+    while 0 < cut < len(members) and digests[members[cut]] == digests[members[cut - 1]]:
         cut += 1
-    return cut if cut < count else 0
+    return cut if cut < len(members) else 0
 
 
 def chunks(array: np.ndarray) -> Iterator[np.ndarray]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +17,22 @@ from cnnlib.data.sources import OwnSource, is_visible
 from cnnlib.errors import DataError
 
 MAX_FILES = 200_000
-MAX_FILE_BYTES = 64 << 20
+MAX_FILE_BYTES = 32 << 20
 MAX_TOTAL_BYTES = 4 << 30
 MAX_RATIO = 200  # unpacked over packed; pictures are packed already and have a ratio near 1
 _RATIO_COUNTS_FROM_BYTES = 1 << 20
-_MAX_DIRECTORY_BYTES = 32 << 20  # of the zip's own table of contents, which is read at once
+_MAX_READ_BYTES = MAX_FILE_BYTES + 1  # at once, of a zip's table of contents too
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises on files that are not what they seem; ValueError includes UnicodeError.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 0x1
 
@@ -85,7 +96,7 @@ def _walk(root: Path) -> Iterator[str]:
         for name in filter(is_visible, names):
             count += 1
             if count > MAX_FILES:
-                raise _too_many(root)
+                raise _too_many(root.name)
             yield name if below == "." else f"{below}/{name}"
 
 
@@ -99,18 +110,19 @@ def _size(path: Path) -> int:
 class _ZipFiles:
     """The files in a zip, read one at a time straight from it."""
 
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+    def __init__(self, archive: zipfile.ZipFile, shown: str, size: int) -> None:
         self._archive = archive
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = archive.infolist()
         if len(members) > MAX_FILES:
-            raise _too_many(path)
+            raise _too_many(shown)
+        for member in members:
+            _check_member(shown, _name(member), member)
+        members = [member for member in members if not member.is_dir()]
         named = sorted(((_name(member), member) for member in members), key=lambda pair: pair[0])
         self.paths = [name for name, _ in named]
         self._members = [member for _, member in named]
         self.total_bytes = sum(member.file_size for member in members)
-        for name, member in named:
-            _check_member(path, name, member)
-        _check_total(path, members)
+        _check_total(shown, size, members)
 
     def read(self, index: int) -> bytes:
         member = self._members[index]
@@ -121,26 +133,33 @@ class _ZipFiles:
         try:
             with self._archive.open(member) as file:
                 return _bounded(file.read(MAX_FILE_BYTES + 1))
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        except _ZIP_ERRORS as error:
             raise UnreadableFile(str(error) or type(error).__name__) from error
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[_ZipFiles]:
+def open_zip(path: Path, shown: str = "") -> Iterator[_ZipFiles]:
     """Open a zip and check every entry of it before one is read.
+
+    Args:
+        shown: What errors call it, where that is not its own name.
 
     Raises:
         DataError: It is no zip; an entry has an unsafe name, is a link or is encrypted; or it would
             unpack to too much.
     """
-    try:
-        with _BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
-            yield _ZipFiles(archive, path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-        raise DataError(
-            f"{path.name} cannot be read as a zip ({error}). Make the zip again, and copy the "
-            "whole of it."
-        ) from error
+    shown = shown or path.name
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_BoundedFile(path))
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            files = _ZipFiles(archive, shown, path.stat().st_size)
+        except _ZIP_ERRORS as error:
+            raise DataError(
+                f"{shown} cannot be read as a zip ({error}). Make the zip again, and copy the "
+                "whole of it."
+            ) from error
+        yield files
 
 
 class _BoundedFile(FileIO):
@@ -149,10 +168,10 @@ class _BoundedFile(FileIO):
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, os.fstat(self.fileno()).st_size - self.tell())
         wanted = left if size is None or size < 0 else min(size, left)
-        if wanted > _MAX_DIRECTORY_BYTES:
+        if wanted > _MAX_READ_BYTES:
             raise DataError(
-                f"{Path(str(self.name)).name} announces a table of contents of {wanted:,} bytes; "
-                f"at most {_MAX_DIRECTORY_BYTES:,} are read. Put fewer files into the zip."
+                f"The zip announces a table of contents of {wanted:,} bytes; at most "
+                f"{_MAX_READ_BYTES:,} are read. Put fewer files into it."
             )
         return super().read(wanted) or b""
 
@@ -160,7 +179,7 @@ class _BoundedFile(FileIO):
 def _name(member: zipfile.ZipInfo) -> str:
     """The path of an entry; older programs write UTF-8 without saying so, or backslashes."""
     name = member.filename
-    if not member.flag_bits & _UTF8_FLAG:
+    if not name.isascii() and not member.flag_bits & _UTF8_FLAG:
         try:
             name = name.encode("cp437").decode("utf-8")
         except UnicodeError:
@@ -168,24 +187,32 @@ def _name(member: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _check_member(path: Path, name: str, member: zipfile.ZipInfo) -> None:
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+def _check_member(shown: str, name: str, member: zipfile.ZipInfo) -> None:
+    has_drive = name[1:2] == ":" and name[:1].isalpha()
+    if name.startswith("/") or has_drive or (".." in name and ".." in name.split("/")):
         raise _unsafe(
-            path, name, "points outside the zip", "Make the zip again from a plain folder."
+            shown, name, "points outside the zip", "Make the zip again from a plain folder."
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG):
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _unsafe(
-            path,
+            shown,
             name,
             "is a link or a device, not a file",
             "Make the zip again with the files themselves.",
         )
     if member.flag_bits & _ENCRYPTED_FLAG:
-        raise _unsafe(path, name, "is encrypted", "Make the zip again without a password.")
+        raise _unsafe(shown, name, "is encrypted", "Make the zip again without a password.")
+    if member.compress_type not in _METHODS:
+        raise _unsafe(
+            shown,
+            name,
+            f"is packed by method {member.compress_type}, and only stored and deflated are read",
+            "Make the zip again with default settings.",
+        )
     if member.file_size > max(_RATIO_COUNTS_FROM_BYTES, MAX_RATIO * member.compress_size):
         raise _unsafe(
-            path,
+            shown,
             name,
             f"unpacks {member.compress_size:,} bytes to {member.file_size:,}, more than "
             f"{MAX_RATIO} times as much, which no picture does",
@@ -193,17 +220,17 @@ def _check_member(path: Path, name: str, member: zipfile.ZipInfo) -> None:
         )
 
 
-def _check_total(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+def _check_total(shown: str, size: int, members: Sequence[zipfile.ZipInfo]) -> None:
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if total > MAX_TOTAL_BYTES:
         raise DataError(
-            f"{path.name} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
+            f"{shown} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
             "Put fewer or smaller pictures into it."
         )
-    if packed > path.stat().st_size:
+    if packed > size:
         raise DataError(
-            f"{path.name} is not a plain zip: its entries are larger together than the file, so "
+            f"{shown} is not a plain zip: its entries are larger together than the file, so "
             "that they lie over one another. Make the zip again."
         )
 
@@ -214,11 +241,11 @@ def _bounded(content: bytes) -> bytes:
     return content
 
 
-def _unsafe(path: Path, name: str, what: str, repair: str) -> DataError:
-    return DataError(f"{path.name} is refused: its entry {name[:200]!r} {what}. {repair}")
+def _unsafe(shown: str, name: str, what: str, repair: str) -> DataError:
+    return DataError(f"{shown} is refused: its entry {name[:200]!r} {what}. {repair}")
 
 
-def _too_many(path: Path) -> DataError:
+def _too_many(shown: str) -> DataError:
     return DataError(
-        f"{path.name} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
+        f"{shown} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
     )

@@ -120,7 +120,7 @@ def _collect(
     for block in _decoded_blocks(files, layout, options):
         for picture in block:
             if picture.pixels is None:
-                collected.skip(files.paths[picture.placed.index], picture.reason)
+                collected.skip(files.paths[picture.placed.file], picture.reason)
                 continue
             out.write(picture.pixels.tobytes())
             collected.placed.append(picture.placed)
@@ -154,7 +154,7 @@ def _blocks(files: Files, layout: Layout) -> Iterator[list[_Encoded]]:
     size = 0
     for placed in layout.placed:
         try:
-            block.append(_Encoded(placed, files.read(placed.index)))
+            block.append(_Encoded(placed, files.read(placed.file)))
         except UnreadableFile as error:
             block.append(_Encoded(placed, reason=str(error)))
         size += len(block[-1].content)

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnlib.data.sources import is_picture_name, is_visible
 from cnnlib.errors import DataError
@@ -16,16 +17,15 @@ TRAIN, TEST = "train", "test"
 VALIDATION = ("val", "valid", "validation")
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """One picture file and where it belongs.
 
     Args:
-        index: Its position in the list of paths.
+        file: Its position in the list of paths.
         split: "train" or "test"; "" where the split is made by content.
     """
 
-    index: int
+    file: int
     label: int
     split: str
 
@@ -66,44 +66,58 @@ def arrange(paths: Sequence[str]) -> Layout:
     Raises:
         DataError: There are no class folders, too many, or one whose name cannot be shown.
     """
-    parts = {index: tuple(path.split("/")) for index, path in enumerate(paths) if _counts(path)}
-    parts = _without_wrapper(parts)
-    splits = _splits(parts)
-    inner = {index: own[1:] for index, own in parts.items()} if splits else parts
-    loose = tuple(index for index, own in inner.items() if len(own) < 2)
-    in_class = {
-        index: unicodedata.normalize("NFC", own[0]) for index, own in inner.items() if len(own) >= 2
-    }
-    classes = tuple(sorted(set(in_class.values())))
-    _check_classes(classes, len(parts))
+    folders = _without_wrapper(_by_folder(paths))
+    splits = _splits(folders)
+    in_class: dict[tuple[str, str], list[int]] = {}
+    loose: list[int] = []
+    for folder, files in folders.items():
+        split, inner = (splits[folder[0]], folder[1:]) if splits else ("", folder)
+        where = in_class.setdefault((inner[0], split), []) if inner else loose
+        where.extend(files)
+    classes = tuple(sorted({name for name, _ in in_class}))
+    _check_classes(classes, len(loose))
     labels = {name: label for label, name in enumerate(classes)}
-    placed = tuple(
-        Placed(index, labels[name], splits[parts[index][0]] if splits else "")
-        for index, name in in_class.items()
+    placed = sorted(
+        Placed(file, labels[name], split)
+        for (name, split), files in in_class.items()
+        for file in files
     )
-    return Layout(classes, placed, loose, tuple(_notes(classes, splits)))
+    return Layout(classes, tuple(placed), tuple(sorted(loose)), tuple(_notes(classes, splits)))
 
 
-def _counts(path: str) -> bool:
-    *folders, name = path.split("/")
-    return is_picture_name(name) and all(is_visible(folder) for folder in folders)
+_Folders = dict[tuple[str, ...], list[int]]  # the parts of a folder's path -> the pictures in it
 
 
-def _without_wrapper(parts: dict[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+def _by_folder(paths: Sequence[str]) -> _Folders:
+    """The folders that count, with the positions of the pictures directly in them."""
+    folders: dict[str, list[int]] = {}
+    for index, path in enumerate(paths):
+        folder, _, name = path.rpartition("/")
+        if is_picture_name(name):
+            folders.setdefault(folder, []).append(index)
+    by_parts: _Folders = {}
+    for folder, files in folders.items():
+        parts = tuple(unicodedata.normalize("NFC", folder).split("/")) if folder else ()
+        if all(map(is_visible, parts)):
+            by_parts.setdefault(parts, []).extend(files)
+    return by_parts
+
+
+def _without_wrapper(folders: _Folders) -> _Folders:
     """Step through folders that hold everything and are no class themselves."""
-    while len({own[0] for own in parts.values()}) == 1 and all(
-        len(own) >= 3 for own in parts.values()
+    while len({folder[:1] for folder in folders}) == 1 and all(
+        len(folder) >= 2 for folder in folders
     ):
-        parts = {index: own[1:] for index, own in parts.items()}
-    return parts
+        folders = {folder[1:]: files for folder, files in folders.items()}
+    return folders
 
 
-def _splits(parts: dict[int, tuple[str, ...]]) -> dict[str, str]:
+def _splits(folders: _Folders) -> dict[str, str]:
     """Top folder -> split, where the top folders are splits; empty where they are classes."""
-    tops = {own[0] for own in parts.values()}
+    tops = {folder[0] for folder in folders if len(folder) >= 2}
     names = {top.casefold() for top in tops}
-    deep_enough = all(len(own) >= 3 for own in parts.values())
-    if TRAIN not in names or len(names) < 2 or not deep_enough:
+    has_others = any(len(folder) < 2 for folder in folders)
+    if has_others or TRAIN not in names or len(names) < 2:
         return {}
     if not names <= {TRAIN, TEST, *VALIDATION}:
         return {}
@@ -111,11 +125,11 @@ def _splits(parts: dict[int, tuple[str, ...]]) -> dict[str, str]:
     return {top: validation if top.casefold() in VALIDATION else top.casefold() for top in tops}
 
 
-def _check_classes(classes: tuple[str, ...], pictures: int) -> None:
+def _check_classes(classes: tuple[str, ...], loose: int) -> None:
     if not classes:
-        found = f"{pictures:,} pictures, but none of them in a folder" if pictures else "no picture"
+        found = f"are {loose:,} pictures, none of them in a folder" if loose else "is no picture"
         raise DataError(
-            f"There is {found}. The pictures of each class belong in a folder with the name of the "
+            f"There {found}. The pictures of each class belong in a folder with the name of the "
             "class: make one folder per class, and put them inside."
         )
     if len(classes) > MAX_CLASSES:

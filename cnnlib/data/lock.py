@@ -13,16 +13,25 @@ _POLL_SECONDS = 0.1
 
 
 def wait_for_lock(path: Path, text: str) -> Generator[Progress, None, int]:
-    """Take the lock on ``path``; while another process holds it, tell so ten times a second.
+    """Take the lock on ``path``; while another holds it, tell ``text`` ten times a second.
 
     Returns:
         A file descriptor; closing it releases the lock.
     """
+    while (descriptor := try_lock(path)) is None:
+        yield Progress(0.0, text)
+        time.sleep(_POLL_SECONDS)
+    return descriptor
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock on ``path``, or None where another holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        while not _try_lock(descriptor):
-            yield Progress(0.0, text)
-            time.sleep(_POLL_SECONDS)
+        _lock(descriptor)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
     except BaseException:
         os.close(descriptor)
         raise
@@ -32,19 +41,14 @@ def wait_for_lock(path: Path, text: str) -> Generator[Progress, None, int]:
 if os.name == "nt":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def _lock(descriptor: int) -> None:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            raise BlockingIOError(*error.args) from error
 
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

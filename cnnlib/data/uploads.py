@@ -1,0 +1,233 @@
+"""Uploads of people's own datasets; what datasets take on disk, and removing them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO
+
+from cnnlib.data.catalogue import dataset_info, missing
+from cnnlib.data.files import open_zip
+from cnnlib.data.known import KNOWN
+from cnnlib.data.layout import arrange
+from cnnlib.data.lock import try_lock
+from cnnlib.data.places import (
+    PREPARED,
+    UPLOADS,
+    download_folders,
+    folder_name,
+    places,
+    prepared_folder,
+)
+from cnnlib.data.sources import FolderOptions, own_source, own_sources
+from cnnlib.errors import DataError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+from cnnlib.records.run import check_dataset_name
+
+MAX_UPLOAD_BYTES = 1 << 30
+_MAX_NAME_BYTES = 200  # a file system allows 255, with .zip.json
+_NOT_IN_NAMES = '<>:"/\\|?*'
+_COPY_BYTES = 1 << 20
+
+
+def add_folder_zip(
+    file: BinaryIO | Path,
+    name: str,
+    folders: Folders | None = None,
+    options: FolderOptions | None = None,
+) -> DatasetInfo:
+    """Take in a zip with one folder per class as the dataset ``folder:<name>``.
+
+    The zip is checked from outside (names, sizes, class folders), and kept as it is.
+
+    Args:
+        file: The zip, or where it lies.
+        name: What the dataset is called, without ``folder:``; no other may be called so, in capital
+            letters or not.
+        options: How the pictures are brought to one size.
+
+    Raises:
+        DataError: The name cannot be had, or the zip is refused, and why. Nothing is kept then.
+    """
+    folders = folders or Folders.from_environment()
+    options = options or FolderOptions()
+    name = _checked_name(name, folders)
+    target = folders.runs / UPLOADS / f"{name}.zip"
+    with _checked_copy(file, target.parent, name) as copy:
+        Path(f"{target}.json").write_text(json.dumps(options.to_dict()), encoding="utf-8")
+        os.replace(copy, target)
+    return dataset_info(f"folder:{name}", folders)
+
+
+def _checked_name(name: str, folders: Folders) -> str:
+    name = unicodedata.normalize("NFC", name.strip())
+    is_plain = name.isprintable() and not set(name) & set(_NOT_IN_NAMES)
+    if not name or not is_plain or name.startswith(".") or name.endswith("."):
+        raise DataError(
+            f"A dataset cannot be called {name[:100]!r}. A name has letters, digits, spaces and "
+            f"signs other than {' '.join(_NOT_IN_NAMES)}, and no dot at its ends. Choose another."
+        )
+    if len(name) > 100 or len(name.encode()) > _MAX_NAME_BYTES:
+        raise DataError(
+            f"The name {name[:20]!r}... has {len(name):,} characters, too many for the name of a "
+            "file. Choose a shorter one."
+        )
+    taken = {source.name.casefold(): source for source in own_sources(folders)}
+    other = taken.get(f"folder:{name}".casefold())
+    if other is not None:
+        raise DataError(
+            f"There is a dataset {other.name} already, in {other.path}. "
+            "Choose another name, or remove that one first."
+        )
+    return name
+
+
+@contextmanager
+def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Iterator[Path]:
+    """A copy of the zip that was looked through; it is removed unless it has got another name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=folder, prefix=".upload-", suffix=".zip", delete=False) as copy:
+        path = Path(copy.name)
+        try:
+            if isinstance(file, Path):
+                with file.open("rb") as opened:
+                    _copy_bounded(opened, copy)
+            else:
+                _copy_bounded(file, copy)
+            copy.close()
+            with open_zip(path, f"{name}.zip") as files:
+                arrange(files.paths)
+            yield path
+        except OSError as error:
+            raise DataError(
+                f"The zip {name!r} could not be copied to {folder} ({error}). Make room there, and "
+                "try again."
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _copy_bounded(file: BinaryIO, copy: BinaryIO) -> None:
+    size = 0
+    while part := file.read(_COPY_BYTES):
+        size += len(part)
+        if size > MAX_UPLOAD_BYTES:
+            raise DataError(
+                f"The zip has more than {MAX_UPLOAD_BYTES:,} bytes, the most that is taken in. "
+                "Use smaller pictures, or put it into the data folder."
+            )
+        copy.write(part)
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """What a dataset takes on disk.
+
+    Args:
+        prepared_bytes: Its prepared copies.
+        download_bytes: Published files that the lab downloaded.
+        upload_bytes: The upload.
+        own_path: Where a person put it; the lab does not remove that.
+    """
+
+    prepared_bytes: int
+    download_bytes: int
+    upload_bytes: int
+    own_path: str
+
+    @property
+    def removable_bytes(self) -> int:
+        """What removing the dataset gives back."""
+        return self.prepared_bytes + self.download_bytes + self.upload_bytes
+
+
+def disk_use(name: str, folders: Folders | None = None) -> DiskUse:
+    """What a dataset takes on disk."""
+    folders = folders or Folders.from_environment()
+    check_dataset_name(name)
+    source = own_source(name, folders) if name not in KNOWN else None
+    return DiskUse(
+        prepared_bytes=sum(map(_bytes_below, _prepared(name, folders))),
+        download_bytes=sum(map(_bytes_below, download_folders(name, folders))),
+        upload_bytes=_bytes_below(source.path) if source and source.uploaded else 0,
+        own_path=str(source.path) if source and not source.uploaded else "",
+    )
+
+
+def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
+    """Remove what the lab wrote of a dataset: prepared copies, downloads, the upload.
+
+    What a person put into the data folder stays. Runs that train on the copy go on: they have it
+    open.
+
+    Returns:
+        What it took on disk.
+
+    Raises:
+        DataError: There is no such dataset, it is being prepared, or it cannot be removed.
+    """
+    folders = folders or Folders.from_environment()
+    use = disk_use(name, folders)
+    source = own_source(name, folders) if name not in KNOWN else None
+    if name not in KNOWN and source is None and not use.removable_bytes:
+        raise missing(name, folders)
+    with _locked(name, folders):
+        try:
+            for path in (*_prepared(name, folders), *download_folders(name, folders)):
+                _remove(path)
+            if source is not None and source.uploaded:
+                _remove(source.path)
+                _remove(source.options_file)
+        except OSError as error:
+            raise DataError(
+                f"{name} could not be removed ({error}). Check who may write there, and try again."
+            ) from error
+    return use
+
+
+def _prepared(name: str, folders: Folders) -> list[Path]:
+    return [prepared_folder(name, place) for place in places(folders)]
+
+
+@contextmanager
+def _locked(name: str, folders: Folders) -> Iterator[None]:
+    """Hold the locks of a dataset's preparation, wherever one could be under way."""
+    held = []
+    try:
+        for place in places(folders):
+            path = place / PREPARED / f".lock-{folder_name(name)}"
+            if path.exists():
+                held.append(try_lock(path))
+                if held[-1] is None:
+                    raise DataError(f"{name} is being prepared. Stop that first, then remove it.")
+        yield
+    finally:
+        for descriptor in held:
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _bytes_below(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):  # it went away in the meantime
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
