@@ -1,0 +1,1 @@
+"""What numbers of runs mean: intervals and, over several runs, comparisons."""
