@@ -1,0 +1,121 @@
+/**
+ * The picture of a network, with a card that tells what is pointed at.
+ *
+ * The SVG comes from the server; its titles hold the lines of the card. One press of Tab leads to the picture, arrow keys from
+ * layer to layer. At a change the SVG is exchanged in place, so the page neither jumps nor flickers.
+ */
+const views = new WeakMap(); // host -> its View
+
+/** Called with every change of the page's data or of the theme; the first call builds. */
+export function mount({ data, parentElement }) {
+  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
+  views.get(parentElement).show(data.svg);
+}
+
+export function unmount({ parentElement }) {
+  views.delete(parentElement);
+}
+
+class View {
+  constructor(host) {
+    const root = document.createElement("div");
+    root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><div class="card" role="status" hidden></div>`;
+    host.append(root);
+    this.scroller = root.querySelector(".scroller");
+    this.card = root.querySelector(".card");
+    this.svg = "";
+    this.scroller.onpointerover = ({ target }) => this.point(target.closest("[data-layer]"));
+    this.scroller.onpointerleave = () => this.hide();
+    this.scroller.onscroll = () => this.hide();
+    this.scroller.onfocusin = ({ target }) => this.point(target.closest("[data-layer]"));
+    this.scroller.onfocusout = () => this.hide();
+    this.scroller.onkeydown = (event) => this.step(event);
+  }
+
+  show(svg) {
+    if (svg === this.svg) return;
+    this.svg = svg;
+    const focused = this.scroller.querySelector("[data-layer]:focus")?.dataset.layer;
+    this.hide();
+    this.scroller.innerHTML = svg;
+    for (const layer of this.layers()) makeReadable(layer);
+    const again = focused && this.scroller.querySelector(`[data-layer="${CSS.escape(focused)}"]`);
+    const first = again || this.layers()[0];
+    first.tabIndex = 0;
+    again?.focus();
+  }
+
+  layers() {
+    return [...this.scroller.querySelectorAll("[data-layer]")];
+  }
+
+  /** Arrow keys, Home and End lead through the layers. */
+  step(event) {
+    const layers = this.layers();
+    const here = layers.indexOf(event.target);
+    const places = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: layers.length - 1 };
+    const next = layers[places[event.key]];
+    if (event.key === "Escape") this.hide();
+    if (!next) return;
+    event.preventDefault();
+    layers[here].tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+    next.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  point(layer) {
+    if (!layer) return this.hide();
+    const [head, ...lines] = layer.lines;
+    this.card.replaceChildren(element("b", head), ...lines.flatMap(row));
+    this.card.hidden = false;
+    const { left, width, top } = layer.getBoundingClientRect();
+    const { width: cardWidth, height: cardHeight } = this.card.getBoundingClientRect();
+    const x = Math.min(Math.max(8, left + width / 2 - cardWidth / 2), innerWidth - cardWidth - 8);
+    const above = top - cardHeight - 6;
+    this.card.style.left = `${x}px`;
+    this.card.style.top = `${above > 8 ? above : layer.getBoundingClientRect().bottom + 6}px`;
+  }
+
+  hide() {
+    this.card.hidden = true;
+  }
+}
+
+/** The title becomes the card's lines and the name that a screen reader reads: the browser's own box would cover the card. */
+function makeReadable(layer) {
+  const title = layer.querySelector("title");
+  layer.lines = title.textContent.split("\n");
+  title.remove();
+  layer.setAttribute("role", "img");
+  layer.setAttribute("aria-label", layer.lines.join(", "));
+  layer.tabIndex = -1;
+}
+
+/** "what: value" as two cells. */
+function row(line) {
+  const [what, ...value] = line.split(": ");
+  return [element("span", what), element("span", value.join(": "))];
+}
+
+function element(tag, text) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  return made;
+}
+
+const STYLES = `
+.scroller { overflow-x: auto; overflow-y: hidden; color: var(--st-text-color); container-type: inline-size; }
+.scroller svg { display: block; margin: 0 auto; font-family: var(--st-font); }
+@container (min-width: 1000px) { .scroller svg { zoom: 1.25; } }
+[data-layer]:focus-visible > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 1.5; }
+.card {
+  position: fixed; z-index: 1000; display: grid; grid-template-columns: auto auto; gap: 0.1rem 0.75rem; max-width: 24rem;
+  padding: 0.5rem 0.75rem; pointer-events: none; font: 0.8125rem/1.4 var(--st-font); color: var(--st-text-color);
+  background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+  box-shadow: 0 4px 16px rgb(0 0 0 / 20%);
+}
+.card[hidden] { display: none; }
+.card b { grid-column: 1 / -1; }
+.card span:nth-of-type(odd) { opacity: 0.7; }
+`;

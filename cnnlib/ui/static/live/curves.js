@@ -1,0 +1,111 @@
+/**
+ * Which curves there are, and the points of one of them for what the chart shows now.
+ *
+ * A panel is one chart. A kind is one sort of curve in it; each run has one curve of each kind. With one run the colour tells
+ * the kind; with several it tells the run, and the dash tells the kind.
+ */
+
+const SOLID = undefined;
+const DASHED = [6, 4];
+const DOTTED = [2, 3];
+
+export const PANELS = [
+  {
+    id: "loss",
+    title: "Loss",
+    height: 280,
+    log: true,
+    kinds: [
+      { id: "loss-step", label: "each step", column: "loss", colour: 0, faint: true },
+      { id: "loss-smooth", label: "smoothed", column: "smooth", colour: 0 },
+      { id: "loss-epoch", label: "epoch mean", epoch: "train_loss", colour: 5, dash: DASHED },
+      { id: "loss-val", label: "validation", epoch: "val_loss", colour: 1, dash: DOTTED },
+    ],
+  },
+  {
+    id: "accuracy",
+    title: "Accuracy",
+    height: 220,
+    fraction: true,
+    kinds: [
+      { id: "accuracy-train", label: "training", epoch: "train_accuracy", colour: 0, dash: DASHED },
+      { id: "accuracy-val", label: "validation", epoch: "val_accuracy", colour: 1, dash: SOLID },
+      { id: "accuracy-test", label: "test (each epoch)", epoch: "test_accuracy", colour: 4, dash: DOTTED },
+    ],
+  },
+  {
+    id: "lr",
+    title: "Learning rate",
+    height: 140,
+    log: true,
+    optional: true,
+    kinds: [{ id: "lr", label: "learning rate", column: "lr", colour: 2 }],
+  },
+  {
+    id: "gradient",
+    title: "Gradient norm",
+    height: 140,
+    log: true,
+    optional: true,
+    kinds: [{ id: "gradient", label: "gradient norm", column: "grad_norm", colour: 4, faint: true }],
+  },
+];
+
+/** Whether any of the runs has numbers for this kind: a curve that cannot exist is not offered. */
+export function hasNumbers(kind, histories) {
+  return kind.id !== "accuracy-test" || histories.some((run) => run.epochs.some((end) => end.test_accuracy != null));
+}
+
+/**
+ * The points of one curve inside a window of the x axis, at most a few per pixel.
+ *
+ * @param {RunHistory} history
+ * @param {object} kind One of a panel's kinds.
+ * @param {"step"|"epoch"|"seconds"} unit
+ * @param {[number, number]|null} shown Window of the x axis; null shows all.
+ * @param {number} pixels Width of the plot.
+ * @returns {[number[], (number|null)[]]} x and y.
+ */
+export function points(history, kind, unit, shown, pixels) {
+  return kind.epoch ? epochPoints(history, kind, unit) : stepPoints(history, kind, unit, shown, pixels);
+}
+
+function epochPoints(history, kind, unit) {
+  const ends = history.epochs;
+  return [ends.map((end) => history.stepAs(unit, end.step)), ends.map((end) => end[kind.epoch] ?? null)];
+}
+
+function stepPoints(history, kind, unit, shown, pixels) {
+  const { step, seconds } = history.steps;
+  const column = history.steps[kind.column];
+  const from = shown ? Math.max(0, history.rowAt(unit, shown[0]) - 1) : 0;
+  const to = shown ? Math.min(step.length, history.rowAt(unit, shown[1]) + 1) : step.length;
+  const rows = column.extremes(from, to, pixels);
+  const perEpoch = history.stepsPerEpoch;
+  const x = unit === "seconds" ? (row) => seconds.at(row) : unit === "epoch" ? (row) => step.at(row) / perEpoch : (row) => step.at(row);
+  return [rows.map(x), rows.map((row) => (Number.isNaN(column.at(row)) ? null : column.at(row)))];
+}
+
+/** Where the curves end on the right: the last point of any run. */
+export function lastX(histories, unit) {
+  return Math.max(0, ...histories.map((run) => (run.steps.step.length ? run.stepAs(unit, run.steps.step.last) : 0)));
+}
+
+/**
+ * Right end of the x axis. While a run goes on the axis is a half, a quarter, an eighth... of what is to come (in seconds: 10,
+ * 20, 40...), so that it stands still while the curve grows into it and changes scale only a few times in a run.
+ */
+export function rightEnd(histories, unit, live) {
+  const last = lastX(histories, unit);
+  if (!live) return last || 1;
+  const total = unit === "seconds" ? Infinity : Math.max(0, ...histories.map((run) => totalX(run, unit)));
+  if (total <= last) return last || 1;
+  let end = unit === "seconds" ? 10 : total / 64;
+  while (end < last) end *= 2;
+  return Math.min(end, total);
+}
+
+function totalX(history, unit) {
+  const steps = history.facts?.total_steps ?? 0;
+  return unit === "step" ? steps : steps / history.stepsPerEpoch || 0;
+}

@@ -1,0 +1,91 @@
+/** A chart with its title, its buttons that show and hide curves, and the curves themselves. */
+import { Chart } from "./chart.js";
+import { hasNumbers, points } from "./curves.js";
+import { element } from "./dom.js";
+
+export class Panel {
+  constructor(uPlot, definition, view) {
+    this.definition = definition;
+    this.view = view;
+    this.buttons = new Map();
+    this.canvas = element("div", {
+      class: "canvas",
+      tabindex: "0",
+      role: "img",
+      "aria-label": `${definition.title}. Plus and minus zoom, the arrow keys move, zero shows everything.`,
+    });
+    this.canvas.style.minHeight = `${definition.height}px`;
+    this.legend = element("div", { class: "legend", role: "group", "aria-label": `Curves of ${definition.title}` });
+    this.root = element("section", { class: "panel", "data-panel": definition.id }, [
+      element("header", {}, [element("h4", {}, [definition.title]), this.legend]),
+      this.canvas,
+    ]);
+    this.chart = new Chart(uPlot, this.canvas, {
+      ...definition,
+      group: view.group,
+      onZoom: (shown) => view.zoomTo(shown),
+    });
+  }
+
+  draw() {
+    const { view, definition } = this;
+    this.root.hidden = Boolean(definition.optional) && !view.settings.panels.includes(definition.id);
+    if (this.root.hidden) return;
+    const kinds = definition.kinds.filter((kind) => hasNumbers(kind, view.histories));
+    this.#offer(kinds);
+    const curves = kinds
+      .filter((kind) => !view.hidden.includes(kind.id))
+      .flatMap((kind) => view.visibleRuns.map((run) => ({ kind, run })));
+    const log = Boolean(definition.log) && view.settings.log;
+    const window = view.window;
+    const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
+    this.chart.draw(curves.map((curve) => this.#line(curve)), tables, {
+      unit: view.settings.unit,
+      log,
+      window,
+      marks: view.marks,
+      theme: view.theme,
+    });
+  }
+
+  destroy() {
+    this.chart.destroy();
+  }
+
+  #points(run, kind, window, log) {
+    const [xs, ys] = points(run, kind, this.view.settings.unit, window, this.chart.pixels);
+    return [xs, log ? ys.map((y) => (y > 0 ? y : null)) : ys];
+  }
+
+  #line({ kind, run }) {
+    const several = this.view.histories.length > 1;
+    return {
+      label: several ? `${this.view.nameOf(run)}, ${kind.label}` : kind.label,
+      colour: several ? this.view.colourOf(run) : this.view.colour(kind.colour),
+      dash: kind.dash,
+      faint: kind.faint,
+      dots: Boolean(kind.epoch),
+    };
+  }
+
+  #offer(kinds) {
+    if (this.definition.kinds.length === 1) return;
+    for (const kind of kinds) {
+      if (!this.buttons.has(kind.id)) this.#addButton(kind);
+      const button = this.buttons.get(kind.id);
+      button.setAttribute("aria-pressed", String(!this.view.hidden.includes(kind.id)));
+      button.style.setProperty("--line", this.view.histories.length > 1 ? "currentColor" : this.view.colour(kind.colour));
+    }
+  }
+
+  #addButton(kind) {
+    const look = kind.faint ? "faint" : kind.dash ? (kind.dash[0] > 3 ? "dashed" : "dotted") : "solid";
+    const button = element("button", { type: "button", class: "curve", "data-curve": kind.id }, [
+      element("i", { class: look, "aria-hidden": "true" }),
+      kind.label,
+    ]);
+    button.onclick = () => this.view.toggle(this.view.hiddenName, kind.id);
+    this.buttons.set(kind.id, button);
+    this.legend.append(button);
+  }
+}

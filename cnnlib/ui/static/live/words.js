@@ -1,0 +1,46 @@
+/** Numbers as people read them. Their width hardly changes from one update to the next. */
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+export const count = (value) => (Number.isFinite(value) ? whole.format(value) : "–");
+
+export const percent = (fraction) => (Number.isFinite(fraction) ? `${(100 * fraction).toFixed(2)} %` : "–");
+
+/** A loss, a learning rate, a norm: four significant digits, or a power of ten where it is tiny or huge. */
+export function figure(value) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
+  return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 4);
+}
+
+/** "48 s", "3 min 20 s", "2 h 5 min". */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  const rounded = Math.round(seconds);
+  if (rounded < 60) return `${rounded} s`;
+  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
+  return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
+}
+
+const STATES = {
+  queued: "Waiting",
+  starting: "Starting",
+  running: "Training",
+  paused: "Paused",
+  finished: "Finished",
+  stopped: "Stopped",
+  interrupted: "Interrupted",
+  diverged: "Diverged",
+  failed: "Failed",
+  lost: "Lost",
+};
+
+export const stateWord = (state) => STATES[state] ?? state;
+
+/** A place on the x axis: "step 431", "epoch 1.20", "35.2 s". */
+export function place(unit, x) {
+  if (unit === "step") return `step ${count(x)}`;
+  if (unit === "epoch") return `epoch ${x.toFixed(2)}`;
+  return x < 60 ? `${x.toFixed(1)} s` : duration(x);
+}
