@@ -1,0 +1,42 @@
+"""Where pages are, and what their addresses say: that is what a reload finds again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+
+HOME = PAGES / "home.py"
+BUILD = PAGES / "build.py"
+TRAIN = PAGES / "train.py"
+RESULTS = PAGES / "results.py"
+
+_KEPT_DESIGN = "kept_design"
+
+
+def runs_in_address() -> list[str]:
+    """Ids of the runs that the page's address names: ``?run=a&run=b``."""
+    return st.query_params.get_all("run")
+
+
+def put_runs_in_address(run_ids: Sequence[str]) -> None:
+    """Make the page's address name these runs and nothing else."""
+    st.query_params.from_dict({"run": list(run_ids)})
+
+
+def design_in_address() -> str | None:
+    """The link form of the design that the page's address names: ``?design=...``."""
+    return st.query_params.get("design")
+
+
+def keep_design(link: str) -> None:
+    """Remember the design that this session works on, in link form, from page to page."""
+    st.session_state[_KEPT_DESIGN] = link
+
+
+def kept_design() -> str | None:
+    """The design that this session works on, in link form; None before there is one."""
+    return st.session_state.get(_KEPT_DESIGN)

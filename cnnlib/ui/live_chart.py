@@ -1,0 +1,60 @@
+"""The live chart: status and curves of runs, kept up to date by the browser alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from cnnlib.records.run import Run
+from cnnlib.ui.routes import ASSETS_ADDRESS, RUNS_ADDRESS
+
+# The scripts come from this server as modules. What is sent with every rerun is only this: it finds
+# them, whatever path the server lives under, and passes on what Streamlit says.
+_LOADER = """
+const modules = new Map();
+const load = ({ data }) => {
+  const address = `${location.origin}${data.assets_address}/live/live.js`;
+  if (!modules.has(address)) modules.set(address, import(address));
+  return modules.get(address);
+};
+
+export default function (component) {
+  load(component).then((live) => live.mount(component));
+  return () => load(component).then((live) => live.unmount(component));
+}
+"""
+
+_live_chart = st.components.v2.component("cnnlab_live_chart", js=_LOADER)
+
+
+def live_chart(
+    runs: Sequence[Run], *, key: str, status: bool = True, outcomes: Mapping[str, str] | None = None
+) -> None:
+    """Curves of runs laid over each other; the page reruns when one of them changes its state.
+
+    Args:
+        runs: As the page knows them now.
+        status: Show what each run is doing, with its numbers; otherwise its name alone.
+        outcomes: What an ended run is worth, as a sentence by run id; stands beside its state.
+    """
+    base = st.get_option("server.baseUrlPath").strip("/")
+    root = f"/{base}" if base else ""
+    _live_chart(
+        key=key,
+        data={
+            "assets_address": f"{root}/{ASSETS_ADDRESS}",
+            "runs_address": f"{root}/{RUNS_ADDRESS}",
+            "runs": [
+                {
+                    "id": run.id,
+                    "name": run.title,
+                    "state": run.state,
+                    "outcome": (outcomes or {}).get(run.id, ""),
+                }
+                for run in runs
+            ],
+            "status": status,
+        },
+        on_changed_change=lambda: None,
+    )

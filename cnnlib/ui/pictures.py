@@ -1,0 +1,48 @@
+"""Pictures of a dataset as a row that a page can show, without a request per picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+CLASSES_SHOWN = 12
+
+
+def first_of_each_class(labels: np.ndarray, class_count: int) -> list[int]:
+    """Position of the first picture of each class; classes without pictures are left out."""
+    found = []
+    for label in range(class_count):
+        matches = labels == label
+        if matches.any():
+            found.append(int(matches.argmax()))
+    return found
+
+
+def data_uri(image: np.ndarray) -> str:
+    """A picture (C x H x W uint8, one or three channels) as a PNG in an address."""
+    pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
+    """A row of pictures with their names below, enlarged pixel by pixel; it wraps."""
+    figures = "".join(_figure_html(image, name) for image, name in zip(images, names, strict=True))
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0.5rem 0.75rem">{figures}</div>'
+
+
+def _figure_html(image: np.ndarray, name: str) -> str:
+    name = html.escape(name)
+    return (
+        '<figure style="margin:0;width:56px;text-align:center">'
+        f'<img src="{data_uri(image)}" alt="Example of class {name}" width="56" height="56" '
+        'style="image-rendering:pixelated;border-radius:4px;display:block">'
+        '<figcaption style="font-size:0.75rem;opacity:0.75;overflow:hidden;text-overflow:ellipsis;'
+        f'white-space:nowrap">{name}</figcaption></figure>'
+    )

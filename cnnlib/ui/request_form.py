@@ -1,0 +1,127 @@
+"""The form for training: dataset, design, recipe, seeds, and the button that asks for runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from cnnlib.data.catalogue import catalogue
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.errors import CnnlibError, SpecError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.offers import RECIPES, offered_recipe
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import DEVICES, Run, RunRequest
+from cnnlib.ui.dataset_picker import choose_dataset
+from cnnlib.ui.design_picker import ChosenDesign, FittedDesign, choose_design, fit, show_design
+from cnnlib.ui.offer import offered_dataset, offered_preset
+from cnnlib.ui.recipe_form import recipe_form
+from cnnlib.ui.resources import folders, run_store
+
+OFFERED = "offered"
+MOST_SEEDS = 20
+
+
+def request_form(runs: Sequence[Run]) -> list[str]:
+    """The whole form; returns the ids of the runs that were asked for, once, when they are.
+
+    Args:
+        runs: Past runs, whose designs are offered.
+    """
+    infos = catalogue(folders())
+    left, right = st.columns(2, gap="large")
+    with left:
+        info, chosen, fitted = _what(infos, runs)
+    with right:
+        return _how(info, chosen, fitted)
+
+
+def _what(
+    infos: Sequence[DatasetInfo], runs: Sequence[Run]
+) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
+    """Dataset and design; stops the page with a sentence where they do not fit."""
+    info = choose_dataset(infos, offered_dataset(folders()).name)
+    try:
+        chosen = choose_design(offered_preset(info), runs)
+        fitted = fit(chosen, info)
+    except SpecError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+    show_design(chosen, fitted)
+    return info, chosen, fitted
+
+
+def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
+    """Recipe and seeds, and the button."""
+    try:
+        recipe = recipe_form(_recipe_to_start_from(info, fitted))
+        request = _request_fields(info, chosen, fitted, recipe)
+    except CnnlibError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seeds = st.number_input(
+            "Seeds",
+            1,
+            MOST_SEEDS,
+            1,
+            key="train_seeds",
+            width=120,
+            help="The same design trained several times, each time from other random weights: how "
+            "much of a result is luck?",
+        )
+        pressed = st.button(
+            "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
+        )
+    return submit(request, seeds) if pressed else []
+
+
+def submit(request: RunRequest, seeds: int = 1) -> list[str]:
+    """Ask for one run per seed, beginning with the request's own seed; returns their ids."""
+    group = secrets.token_hex(4) if seeds > 1 else ""
+    costs = cost(plan(request.spec))
+    plan_cost = {"params": costs.params, "macs": costs.macs}
+    return [
+        run_store().submit(replace(request, seed=request.seed + more, group=group), plan_cost)
+        for more in range(seeds)
+    ]
+
+
+def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
+    names = (OFFERED, *RECIPES)
+    titles = {OFFERED: "For this design and dataset"}
+    titles |= {name: named.title for name, named in RECIPES.items()}
+    name = st.selectbox("Recipe", names, format_func=titles.__getitem__, key="train_recipe")
+    if name != OFFERED:
+        st.caption(RECIPES[name].source)
+        return RECIPES[name].recipe
+    return offered_recipe(fitted.spec, info.name, info.train_count)
+
+
+def _request_fields(
+    info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign, recipe: Recipe
+) -> RunRequest:
+    with st.expander("More about the run", icon=":material/settings:"), st.grid(3):
+        limit = st.number_input(
+            "Training pictures", 1, value=None, step=1000, placeholder="all", key="train_limit"
+        )
+        return RunRequest(
+            spec=fitted.spec,
+            recipe=recipe,
+            dataset=info.name,
+            preset=chosen.preset,
+            train_limit=limit,
+            name=st.text_input("Name", key="train_name", placeholder="none"),
+            seed=st.number_input("First seed", 0, 2**31 - 1, 0, key="train_seed"),
+            validation=st.number_input(
+                "Share kept for validation", 0.0, 0.9, 0.1, step=0.05, key="train_validation"
+            ),
+            split_seed=st.number_input(
+                "Seed of the split", 0, 2**31 - 1, 0, key="train_split_seed"
+            ),
+            device=st.selectbox("Device", DEVICES, key="train_device"),
+        )

@@ -1,0 +1,53 @@
+"""What all sessions of the server share: folders, the run store, workers, open datasets."""
+
+from __future__ import annotations
+
+import threading
+
+import streamlit as st
+
+from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.records.folders import Folders
+from cnnlib.runs.store import RunStore
+from cnnlib.runs.workers import WorkerPool
+
+
+def folders() -> Folders:
+    """Where this server finds data and keeps runs."""
+    return Folders.from_environment()
+
+
+def run_store() -> RunStore:
+    """The run store of this server; safe to share between threads."""
+    return _run_store(folders())
+
+
+def prepared(name: str, fingerprint: str) -> Prepared:
+    """A prepared dataset, memory-mapped.
+
+    Args:
+        fingerprint: Of its content, so that a dataset that was prepared anew is opened anew.
+    """
+    return _prepared(name, fingerprint, folders())
+
+
+@st.cache_resource(show_spinner=False)
+def worker_pool() -> WorkerPool:
+    """The workers of this server; the server itself starts and ends them."""
+    return WorkerPool(folders())
+
+
+@st.cache_resource(show_spinner=False)
+def first_page() -> threading.Event:
+    """Set once the script of some page has run to its end."""
+    return threading.Event()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _run_store(folders: Folders) -> RunStore:
+    return RunStore(folders)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _prepared(name: str, fingerprint: str, folders: Folders) -> Prepared:
+    return load_prepared(name, folders)

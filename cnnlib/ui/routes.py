@@ -1,0 +1,78 @@
+"""What the server answers beside pages: the rows of a run, and the files of the live chart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from cnnlib.errors import StoreError
+from cnnlib.runs.live import metrics_since
+from cnnlib.ui.resources import run_store
+
+# Streamlit keeps /static, /media and /component for itself.
+ASSETS_ADDRESS = "assets"
+RUNS_ADDRESS = "api/runs"
+ASSETS = Path(__file__).resolve().parent / "static"
+
+_CURSOR = re.compile(r"[0-9]{1,15}")  # a browser keeps numbers of that size exactly
+
+
+async def metrics(request: Request) -> JSONResponse:
+    """The state of a run and its rows after the ones that the browser has:
+    ``?after=<step>&after_epoch=<epoch>``.
+    """
+    try:
+        after, after_epoch = (_cursor(request, name) for name in ("after", "after_epoch"))
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    try:
+        answer = await run_in_threadpool(_answer, request.path_params["run_id"], after, after_epoch)
+    except StoreError as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+def _answer(run_id: str, after: int, after_epoch: int) -> dict[str, Any]:
+    """Reads the database, so it runs on a thread of its own."""
+    return metrics_since(run_store(), run_id, after, after_epoch)
+
+
+def _cursor(request: Request, name: str) -> int:
+    """A whole number from 0 in the address; 0 where it is not given.
+
+    Raises:
+        ValueError: It is something else; the text is a sentence.
+    """
+    text = request.query_params.get(name, "0")
+    if not _CURSOR.fullmatch(text):
+        raise ValueError(
+            f"{name}={text[:40]!r} is not a whole number from 0 with at most 15 digits. Write one."
+        )
+    return int(text)
+
+
+class _Revalidated(StaticFiles):
+    """Files that a browser keeps, but asks about each time: after an update nobody runs an old
+    script.
+    """
+
+    def file_response(
+        self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+ROUTES: list[BaseRoute] = [
+    Route(f"/{RUNS_ADDRESS}/{{run_id}}/metrics", metrics),
+    Mount(f"/{ASSETS_ADDRESS}", app=_Revalidated(directory=ASSETS)),
+]

@@ -1,0 +1,30 @@
+"""The latest runs, a line each, with a link."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cnnlib.records.run import Run
+from cnnlib.ui.addresses import TRAIN
+from cnnlib.ui.words import STATE_WORDS, ago, percent
+
+
+def run_list(runs: Sequence[Run]) -> None:
+    """A link to each run, with what is known about it beside."""
+    for run in runs:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
+            st.caption(describe_state(run, time.time()))
+
+
+def describe_state(run: Run, now: float) -> str:
+    """``Finished, 98.20 % test accuracy, 3 min ago``."""
+    accuracy = run.summary.get("test_accuracy")
+    parts = [STATE_WORDS[run.state]]
+    if accuracy is not None:
+        parts.append(f"{percent(accuracy)} test accuracy")
+    parts.append(ago(now - run.created))
+    return ", ".join(parts)

@@ -1,0 +1,39 @@
+"""Home: what this is, one button that trains a network, and the latest runs."""
+
+import streamlit as st
+
+from cnnlib.design.presets import preset
+from cnnlib.ui.addresses import BUILD, RESULTS, TRAIN
+from cnnlib.ui.offer import offered_dataset, offered_request
+from cnnlib.ui.request_form import submit
+from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.run_list import run_list
+from cnnlib.ui.words import describe_recipe
+
+RECENT = 6
+
+st.title("CNN Lab")
+st.markdown(
+    "Design a convolutional network and watch it learn real images, on this computer. "
+    "Then compare designs, with their exact cost beside what they are worth."
+)
+
+info = offered_dataset(folders())
+request = offered_request(info)
+with st.container(horizontal=True, vertical_alignment="center"):
+    label = f"Train a network on {info.title}"
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="home_train"):
+        st.switch_page(TRAIN, query_params={"run": submit(request)})
+    st.page_link(BUILD, label="Design your own", icon=":material/layers:")
+st.caption(
+    f"{preset(request.preset).title}, {describe_recipe(request.recipe)}, "
+    f"{info.train_count:,} pictures of {len(info.classes)} classes."
+)
+
+st.subheader("Latest runs")
+runs = run_store().runs(limit=RECENT)
+if not runs:
+    st.caption("None yet. A run that you start here or on the command line appears in this place.")
+    st.stop()
+run_list(runs)
+st.page_link(RESULTS, label="All results", icon=":material/arrow_forward:")
