@@ -101,10 +101,13 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, net: nn.Module, tensors: dict[str, Tensor]
 ) -> None:
-    """Give a fresh optimiser back what `optimizer_tensors` returned."""
+    """Give a fresh optimiser back what `optimizer_tensors` returned.
+
+    Fused kernels walk through memory, so what belongs to a weight has to lie as the weight does.
+    """
     parameters = dict(net.named_parameters())
     for key, value in tensors.items():
         name, _, quantity = key.rpartition("/")
         parameter = parameters[name]
-        device = value.device if quantity == "step" else parameter.device
-        optimizer.state[parameter][quantity] = value.to(device)
+        own = torch.empty_like(parameter, requires_grad=False) if value.dim() else torch.tensor(0.0)
+        optimizer.state[parameter][quantity] = own.copy_(value).to(parameter.device)
