@@ -106,11 +106,16 @@ def test_several_processes_can_create_the_store_at_once(tmp_path):
 # -- orders ----------------------------------------------------------------------------------------
 
 
+def has_orders(store: RunStore, run_id: str) -> bool:
+    with store.watching_orders(run_id) as some_wait:
+        return some_wait()
+
+
 def test_orders_are_handed_out_once_and_in_their_order(store):
     run_id, worker_id = a_running_run(store)
     given = [Order("pause"), Order("set", "lr", 0.01), Order("resume")]
     ids = [store.order(run_id, order) for order in given]
-    assert store.has_orders(run_id)
+    assert has_orders(store, run_id)
     taken = store.tell(run_id, worker_id, [])
     assert [(order.kind, order.setting, order.value) for order in taken] == [
         ("pause", None, None),
@@ -118,7 +123,7 @@ def test_orders_are_handed_out_once_and_in_their_order(store):
         ("resume", None, None),
     ]
     assert [order.id for order in taken] == ids == sorted(ids)
-    assert not store.has_orders(run_id)
+    assert not has_orders(store, run_id)
     assert store.tell(run_id, worker_id, []) == []
 
 
@@ -135,7 +140,7 @@ def test_an_order_to_an_ended_run_is_ignored(store):
     run_id, worker_id = a_running_run(store)
     store.tell(run_id, worker_id, [the_end()])
     assert store.order(run_id, Order("pause")) == 0
-    assert not store.has_orders(run_id)
+    assert not has_orders(store, run_id)
 
 
 def test_an_order_to_a_queued_run_waits_for_its_worker(store):
@@ -183,7 +188,7 @@ def test_orders_of_an_earlier_attempt_do_not_reach_the_next_one(store):
     with store.database.write() as connection:  # the worker died before it took the second order
         connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
     store.resume(run_id)
-    assert not store.has_orders(run_id)
+    assert not has_orders(store, run_id)
 
 
 def test_a_finished_run_is_not_resumed(store):

@@ -65,8 +65,8 @@ class Brittle:
     def __init__(self, store: RunStore, error: Exception) -> None:
         self.store, self.error, self.fails, self.failures = store, error, True, 0
 
-    def has_orders(self, run_id: str) -> bool:
-        return False
+    def watching_orders(self, run_id: str):
+        return self.store.watching_orders(run_id)
 
     def tell(self, run_id, worker_id, events):
         if self.fails:

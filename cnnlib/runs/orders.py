@@ -40,15 +40,18 @@ def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: floa
     connection.execute(sa.delete(orders).where(orders.c.run_id == run_id))
 
 
-WAITING = sa.select(orders.c.id).where(orders.c.run_id == sa.bindparam("run_id")).limit(1)
+_WAITING = sa.select(orders).where(orders.c.run_id == sa.bindparam("run_id")).order_by(orders.c.id)
 
 
 def take(connection: sa.Connection, run_id: str) -> list[Order]:
     """The orders that the run's worker has not seen yet, oldest first; each is handed out once."""
-    waiting = sa.select(orders).where(orders.c.run_id == run_id).order_by(orders.c.id)
-    rows = connection.execute(waiting)
-    taken = [Order(row.kind, row.setting, row.value, row.id) for row in rows]
-    if taken:
-        seen = orders.c.id <= taken[-1].id
+    rows = connection.execute(_WAITING, {"run_id": run_id}).all()
+    if rows:
+        seen = orders.c.id <= rows[-1].id
         connection.execute(sa.delete(orders).where(orders.c.run_id == run_id, seen))
-    return taken
+    return [Order(row.kind, row.setting, row.value, row.id) for row in rows]
+
+
+def waiting(run_id: str) -> sa.Select[tuple[int]]:
+    """Finds a row if the run's worker has orders to take."""
+    return sa.select(orders.c.id).where(orders.c.run_id == run_id).limit(1)

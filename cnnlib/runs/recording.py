@@ -38,47 +38,74 @@ def record(
     Raises:
         RunTakenAway: It is another worker's, or deleted; this one lets go of it.
     """
-    _insert_steps(connection, run_id, [e for e in events if isinstance(e, StepMetrics)])
-    changes: Values = {}
-    summary: Values = {}
-    for event in events:
-        match event:
-            case StepMetrics():
-                _note_step(changes, event)
-            case EpochEnd():
-                _insert_epoch(connection, run_id, event)
-                changes |= {"epoch": event.epoch, "step": event.step}
-                changes["eval_seconds"] = runs.c.eval_seconds + event.eval_seconds
-            case Intervention():
-                _insert_intervention(connection, run_id, event)
-                if event.order == "set":
-                    changes["intervened"] = True
-            case WeightsSaved():
-                _insert_weights(connection, run_id, event)
-            case Phase():
-                changes |= {"state": event.state, "phase": event.text}
-            case Started():
-                changes |= _settled(event)
-                summary |= {
-                    "forecast": dict(event.forecast),
-                    "batches_per_epoch": event.batches_per_epoch,
-                }
-            case RunEnd():
-                changes |= _ended(event, now)
-                summary |= _end_summary(event)
-    if "step" in changes and "phase" not in changes:
-        changes["phase"] = _PHASE_WHILE_STEPPING
-    told = [event for event in events if isinstance(event, EpochEnd)]
-    if summary or told:
-        before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
-        changes["summary"] = before | epochs_summary(told, before) | summary
-    own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
-    update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
-    if connection.execute(update).rowcount == 0:
+    _insert_rows(connection, run_id, events)
+    if events and all(isinstance(event, StepMetrics) for event in events):  # nearly always
+        updated = _update_to_step(connection, run_id, worker_id, events[-1])
+    else:
+        changes = _changes(events, now) | _summary_change(connection, run_id, events)
+        own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
+        update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
+        updated = connection.execute(update).rowcount
+    if not updated:
         raise RunTakenAway(
             f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
             "worker. What this one did since then is not recorded."
         )
+
+
+def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> None:
+    """What has a table of its own."""
+    _insert_steps(connection, run_id, [e for e in events if isinstance(e, StepMetrics)])
+    for event in events:
+        match event:
+            case EpochEnd():
+                _insert_epoch(connection, run_id, event)
+            case Intervention():
+                _insert_intervention(connection, run_id, event)
+            case WeightsSaved():
+                _insert_weights(connection, run_id, event)
+
+
+def _changes(events: Sequence[Event], now: float) -> Values:
+    """What the events change in the run's own row, the summary left out."""
+    changes: Values = {}
+    for event in events:
+        match event:
+            case StepMetrics():
+                changes |= _at_step(event)
+                if changes.get("state", "paused") != "paused":
+                    changes["phase"] = ""
+            case EpochEnd():
+                changes |= {"epoch": event.epoch, "step": event.step}
+            case Intervention(order="set"):
+                changes["intervened"] = True
+            case Phase():
+                changes |= {"state": event.state, "phase": event.text}
+            case Started():
+                changes |= _settled(event)
+            case RunEnd():
+                changes |= _ended(event, now)
+    if "step" in changes and "phase" not in changes:
+        changes["phase"] = _PHASE_WHILE_STEPPING
+    measured = sum(event.eval_seconds for event in events if isinstance(event, EpochEnd))
+    return changes | ({"eval_seconds": runs.c.eval_seconds + measured} if measured else {})
+
+
+def _summary_change(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> Values:
+    """The summary that the results table shows, where the events say something for it."""
+    epochs_told = [event for event in events if isinstance(event, EpochEnd)]
+    news: Values = {}
+    for event in events:
+        match event:
+            case Started():
+                news["forecast"] = dict(event.forecast)
+                news["batches_per_epoch"] = event.batches_per_epoch
+            case RunEnd():
+                news |= _end_summary(event)
+    if not epochs_told and not news:
+        return {}
+    before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
+    return {"summary": epochs_summary(epochs_told, before) | news}
 
 
 def epochs_summary(told: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
@@ -166,17 +193,37 @@ def _finite(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def _note_step(changes: Values, event: StepMetrics) -> None:
-    """The latest step stands in the run's row; what a running run did before it is over."""
-    changes["step"] = event.step
-    changes["train_seconds"] = event.seconds
-    changes["images_per_second"] = _finite(event.images_per_second)
-    if changes.get("state", "paused") != "paused":
-        changes["phase"] = ""
+def _at_step(event: StepMetrics) -> Values:
+    """The latest step stands in the run's row."""
+    return {
+        "step": event.step,
+        "train_seconds": event.seconds,
+        "images_per_second": _finite(event.images_per_second),
+    }
 
 
-# A paused run that makes single steps stays paused, and says so.
+# With the next step, what a running run did before it is over. A paused run that makes single steps
+# stays paused, and says so.
 _PHASE_WHILE_STEPPING = sa.case((runs.c.state == "paused", runs.c.phase), else_="")
+
+_UPDATE_TO_STEP = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("its_id"), runs.c.worker_id == sa.bindparam("its_worker"))
+    .values(
+        step=sa.bindparam("step"),
+        train_seconds=sa.bindparam("train_seconds"),
+        images_per_second=sa.bindparam("images_per_second"),
+        phase=_PHASE_WHILE_STEPPING,
+    )
+)
+
+
+def _update_to_step(
+    connection: sa.Connection, run_id: str, worker_id: str, event: StepMetrics
+) -> int:
+    """The update of ten times a second, with a statement that is built once; rows updated."""
+    its = {"its_id": run_id, "its_worker": worker_id}
+    return connection.execute(_UPDATE_TO_STEP, its | _at_step(event)).rowcount
 
 
 def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -228,10 +229,9 @@ class RunStore:
             recording.record(connection, run_id, worker_id, events, time.time())
             return orders.take(connection, run_id)
 
-    def has_orders(self, run_id: str) -> bool:
-        """Some order waits for the run's worker: a cheap look between two tellings."""
-        with self.database.read() as connection:
-            return connection.execute(orders.WAITING, {"run_id": run_id}).first() is not None
+    def watching_orders(self, run_id: str) -> AbstractContextManager[Callable[[], bool]]:
+        """A function that says whether orders wait for a run, for one thread, often and cheaply."""
+        return self.database.looking(orders.waiting(run_id))
 
     def reap(self) -> list[str]:
         """Find runs whose worker is dead and end them as "lost"; returns their ids."""

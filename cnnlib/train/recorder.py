@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
@@ -95,22 +96,29 @@ class Recorder:
             self._write_the_rest()
 
     def _work(self) -> None:
-        """The thread: write what was told, look for orders, until the end."""
+        """The thread, until the end. What it cannot handle, the loop raises, and the run ends."""
+        try:
+            with self._store.watching_orders(self._run_id) as has_orders:
+                self._write_and_look(has_orders)
+        except Exception as error:
+            self._trouble = error
+            self._control.interrupt()
+
+    def _write_and_look(self, has_orders: Callable[[], bool]) -> None:
+        """Write what was told and look for orders; a store that fails is tried again later."""
         due = time.monotonic()
         while not self._ended.wait(LOOK_SECONDS):
             try:
                 if self._has_news() and time.monotonic() >= due:
                     due = time.monotonic() + FLUSH_SECONDS
                     self._write()
-                elif self._store.has_orders(self._run_id):
+                elif has_orders():
                     self._write()
-            except RunTakenAway as error:
-                return self._give_up(error)
+            except RunTakenAway:
+                raise
             except StoreError as error:
                 self._put_off = error
                 due = time.monotonic() + RETRY_SECONDS
-            except Exception as error:  # a bug: the loop raises it, and the run ends as failed
-                return self._give_up(error)
 
     def _is_full(self) -> bool:
         return len(self._told) + len(self._unwritten) >= self._most_waiting
@@ -127,10 +135,6 @@ class Recorder:
         self._put_off = None
         for order in orders:
             self._control.put(order)
-
-    def _give_up(self, error: Exception) -> None:
-        self._trouble = error
-        self._control.interrupt()
 
     def _write_the_rest(self) -> None:
         """Write until nothing is left, with patience: it holds the end of the run."""

@@ -81,13 +81,13 @@ class LastStep:
 
 def _events(run: Run, store: RunStore, control: Control) -> Iterator[Event]:
     """All that a run tells, from the preparation of its pictures to its end."""
-    from cnnlib.data.prepared import load_prepared
-    from cnnlib.train.loop import train
-
     dataset = run.request.dataset
     if (end := (yield from _prepare(dataset, store, control))) is not None:
         yield end
         return
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.train.loop import train
+
     folder = store.folders.run(run.id)
     resume, told = _go_back(run, store, folder)
     yield from told

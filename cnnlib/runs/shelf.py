@@ -1,0 +1,100 @@
+"""The shelf: a person's own designs, saved by name, each as one JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import SpecError, StoreError
+from cnnlib.records.folders import Folders
+
+NAME_LIMIT = 60
+MOST_DESIGNS = 500
+FILE_LIMIT_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class ShelvedDesign:
+    """A design with the name that a person gave it."""
+
+    name: str
+    spec: CNNSpec
+
+
+class Shelf:
+    """The designs in one folder.
+
+    A file's name is a hash of the design's name, so that any name is safe and each has one file.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        self.folder = folders.runs / "designs"
+
+    def designs(self) -> list[ShelvedDesign]:
+        """All designs by name; files that are no designs are passed over."""
+        files = self.folder.glob("*.json") if self.folder.is_dir() else ()
+        read = (_read(file) for file in files)
+        return sorted((design for design in read if design), key=lambda d: d.name.casefold())
+
+    def save(self, name: str, spec: CNNSpec) -> str:
+        """Put a design on the shelf, over one of the same name; returns the name as kept.
+
+        Raises:
+            StoreError: The name is empty or too long, the shelf is full, or the disk refuses.
+        """
+        name = _checked(name)
+        file = self._file(name)
+        if not file.exists() and len(self.designs()) >= MOST_DESIGNS:
+            raise StoreError(
+                f"The shelf holds {MOST_DESIGNS} designs, which is all it takes. Remove one first."
+            )
+        text = json.dumps({"name": name, "spec": spec.to_dict()}, indent=2)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_suffix(f".{uuid4().hex}.part")
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, file)
+        except OSError as error:
+            raise StoreError(
+                f"The design cannot be written to {self.folder}: {error.strerror}. "
+                f"Free some space, or allow writing there."
+            ) from error
+        return name
+
+    def remove(self, name: str) -> None:
+        """Take a design off the shelf; one that is not there is fine."""
+        self._file(name).unlink(missing_ok=True)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+
+
+def _checked(name: str) -> str:
+    """A name with single blanks inside and none around.
+
+    Raises:
+        StoreError: It is empty or too long.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LIMIT:
+        raise StoreError(
+            f"The name has {len(name)} characters, but it needs 1 to {NAME_LIMIT}. "
+            f"{'Write one.' if not name else 'Shorten it.'}"
+        )
+    return name
+
+
+def _read(file: Path) -> ShelvedDesign | None:
+    """A design from a file; None where somebody else's file, or half of one, lies there."""
+    try:
+        if file.stat().st_size > FILE_LIMIT_BYTES:
+            return None
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return ShelvedDesign(str(values["name"]), CNNSpec.from_dict(values["spec"]))
+    except (OSError, ValueError, TypeError, KeyError, SpecError, RecursionError):
+        return None
