@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from cnnlib.data.content import test_count
+from cnnlib.data.content import kept_for_test
 from cnnlib.data.files import open_files
 from cnnlib.data.known import KNOWN, KnownDataset
 from cnnlib.data.layout import TEST, arrange
@@ -132,7 +132,9 @@ def _survey(source: OwnSource) -> _Survey:
         if layout.has_test_split:
             test = sum(placed.split == TEST for placed in layout.placed)
         else:
-            test = sum(map(test_count, Counter(placed.label for placed in layout.placed).values()))
+            test = sum(
+                map(kept_for_test, Counter(placed.label for placed in layout.placed).values())
+            )
         train = len(layout.placed) - test
         return _Survey(layout.classes, train, test, files.total_bytes, " ".join(layout.notes))
 

@@ -83,14 +83,14 @@ def split_by_content(
     return order[~is_test[order]], order[is_test[order]]
 
 
-def test_count(count: int, test_fraction: float = TEST_FRACTION) -> int:
+def kept_for_test(count: int, test_fraction: float = TEST_FRACTION) -> int:
     """How many of a class's pictures are kept for the test split."""
     return min(count - 1, max(1, round(test_fraction * count))) if count >= 2 else 0
 
 
 def _cut(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) -> int:
-    """`test_count`, moved on where it would part equal pictures; 0 where all are equal."""
-    cut = test_count(len(members), test_fraction)
+    """`kept_for_test`, moved on where it would part equal pictures; 0 where all are equal."""
+    cut = kept_for_test(len(members), test_fraction)
     while 0 < cut < len(members) and digests[members[cut]] == digests[members[cut - 1]]:
         cut += 1
     return cut if cut < len(members) else 0

@@ -1,0 +1,79 @@
+"""Small datasets that tests make: pictures, zips of them, and MNIST's files."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnnlib.data.prepare import prepare
+from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.records.folders import Folders
+
+
+def encoded(
+    number: int = 0, size: tuple[int, int] = (8, 8), form: str = "PNG", mode: str = "RGB"
+) -> bytes:
+    """A picture of noise that no other number gives, as the content of a file."""
+    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise, "RGBA").convert(mode).save(out, form)
+    return out.getvalue()
+
+
+def class_folders(
+    counts: Mapping[str, int], root: str = "", form: str = "PNG", first: int = 0
+) -> dict[str, bytes]:
+    """Paths and contents of so many different pictures per class."""
+    files: dict[str, bytes] = {}
+    for name, count in counts.items():
+        for _ in range(count):
+            number = first + len(files)
+            files[f"{root}{name}/{number:04}.{form.lower()}"] = encoded(number, form=form)
+    return files
+
+
+def write_zip(path: Path, files: Mapping[str, bytes]) -> Path:
+    """A zip of these files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
+    """A directory of these files."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def prepared_now(name: str, folders: Folders | None = None) -> Prepared:
+    """The dataset, prepared if need be."""
+    for _ in prepare(name, folders):
+        pass
+    return load_prepared(name, folders)
+
+
+def idx_bytes(values: np.ndarray) -> bytes:
+    """An array in MNIST's file format: two zeros, 8 for uint8, dimensions, sizes, values."""
+    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    return header + values.astype(np.uint8).tobytes()
+
+
+def small_mnist(train: int = 20, test: int = 10) -> dict[str, bytes]:
+    """The contents of MNIST's four files, with few pictures of noise and labels 0, 1, 2..."""
+    random = np.random.default_rng(0)
+    files = {}
+    for prefix, count in (("train", train), ("t10k", test)):
+        images = random.integers(0, 256, (count, 28, 28))
+        files[f"{prefix}-images-idx3-ubyte"] = idx_bytes(images)
+        files[f"{prefix}-labels-idx1-ubyte"] = idx_bytes(np.arange(count) % 10)
+    return files

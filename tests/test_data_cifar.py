@@ -1,0 +1,170 @@
+"""CIFAR's archives hold pickles: torchvision alone opens them, after their MD5s matched."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import pickle
+import tarfile
+from dataclasses import replace
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_data import prepared_now, write_folder
+
+from cnnlib.data.known import KNOWN
+from cnnlib.data.prepare import prepare
+from cnnlib.errors import DataError
+from cnnlib.records.folders import Folders
+
+
+@pytest.fixture
+def folders() -> Folders:
+    return Folders.from_environment()
+
+
+def published(module: str, name: str) -> dict[str, object]:
+    """The constants of a class of torchvision's, from its source: importing it takes seconds."""
+    (root,) = find_spec("torchvision").submodule_search_locations
+    tree = ast.parse(Path(root, "datasets", f"{module}.py").read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    assigned = (node for node in found.body if isinstance(node, ast.Assign))
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
+def test_addresses_and_md5s_of_mnist_are_those_of_torchvision(name: str, kind: str):
+    theirs = published("mnist", kind)
+    assert [(file.name, file.md5) for file in KNOWN[name].files] == theirs["resources"]
+    for file in KNOWN[name].files:
+        assert list(file.urls) == [f"{mirror}{file.name}" for mirror in theirs["mirrors"]]
+    assert KNOWN[name].folder == f"{kind}/raw"
+    assert len(KNOWN[name].classes) == len(theirs["classes"])
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100")])
+def test_addresses_and_md5s_of_cifar_are_those_of_torchvision(name: str, kind: str):
+    theirs = published("cifar", kind)
+    (file,) = KNOWN[name].files
+    assert (file.name, file.md5) == (theirs["filename"], theirs["tgz_md5"])
+    assert file.urls == (theirs["url"],)
+    assert KNOWN[name].folder == theirs["base_folder"]
+
+
+def test_fashion_mnists_classes_are_those_of_torchvision():
+    assert list(KNOWN["fashion-mnist"].classes) == published("mnist", "FashionMNIST")["classes"]
+
+
+class Explosive:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.trace,)
+
+
+def cifar_parts(count: int = 4) -> dict[str, bytes]:
+    """CIFAR-10's seven files with ``count`` pictures each."""
+    random = np.random.default_rng(0)
+    parts = {}
+    for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
+        data = random.integers(0, 256, (count, 3072), dtype=np.uint8)
+        content = pickle.dumps({"data": data, "labels": list(range(count))}, protocol=2)
+        # The real files are from a numpy that wrote dtype("u1", 0, 1), not dtype("u1", False, True).
+        parts[name] = content.replace(b"\x89\x88\x87R", b"K\x00K\x01\x87R")
+    parts["batches.meta"] = pickle.dumps({"label_names": list(KNOWN["cifar10"].classes)})
+    return parts
+
+
+def trust(parts: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make torchvision expect these parts."""
+    from torchvision.datasets import CIFAR10
+
+    def md5(name: str) -> str:
+        return hashlib.md5(parts[name]).hexdigest()
+
+    train = [[f"data_batch_{number}", md5(f"data_batch_{number}")] for number in range(1, 6)]
+    monkeypatch.setattr(CIFAR10, "train_list", train)
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5("test_batch")]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5("batches.meta")})
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    out = BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in parts.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+    return out.getvalue()
+
+
+def publish_cifar(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = KNOWN["cifar10"].files
+    file = replace(file, md5=hashlib.md5(content).hexdigest(), urls=("http://127.0.0.1:9/",))
+    monkeypatch.setitem(KNOWN, "cifar10", replace(KNOWN["cifar10"], files=(file,)))
+
+
+def test_cifar_is_read_from_its_archive(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+    parts = cifar_parts()
+    archive = packed(parts)
+    trust(parts, monkeypatch)
+    publish_cifar(archive, monkeypatch)
+    write_folder(folders.data, {"cifar-10-python.tar.gz": archive})
+    cifar = prepared_now("cifar10")
+    first = pickle.loads(parts["data_batch_1"])["data"][1].reshape(3, 32, 32)
+    assert np.array_equal(cifar.train_images[1], first)
+    assert cifar.train_labels.tolist() == [0, 1, 2, 3] * 5
+    assert cifar.test_images.shape == (4, 3, 32, 32)
+    assert sorted(path.name for path in cifar.folder.iterdir()) == [
+        "info.json",
+        "test_images.npy",
+        "test_labels.npy",
+        "train_images.npy",
+        "train_labels.npy",
+    ]
+
+
+def test_cifar_is_read_from_its_unpacked_folder(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+    parts = cifar_parts()
+    trust(parts, monkeypatch)
+    write_folder(folders.data / "cifar-10-batches-py", parts)
+    assert prepared_now("cifar10").info.train_count == 20
+
+
+def test_nothing_is_unpickled_whose_md5_does_not_match(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trace = tmp_path / "unpickled"
+    bad = cifar_parts() | {"data_batch_3": pickle.dumps(Explosive(trace))}
+    trust(cifar_parts(), monkeypatch)
+    publish_cifar(packed(cifar_parts()), monkeypatch)
+    write_folder(folders.data / "cifar-10-batches-py", bad)
+    write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
+    with pytest.raises(DataError, match="could not be downloaded"):
+        list(prepare("cifar10"))
+    assert not trace.exists()
+
+
+def test_an_archive_of_the_right_md5_with_other_parts_is_not_unpickled(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trace = tmp_path / "unpickled"
+    bad = cifar_parts() | {"test_batch": pickle.dumps(Explosive(trace))}
+    trust(cifar_parts(), monkeypatch)
+    publish_cifar(packed(bad), monkeypatch)
+    write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
+    with pytest.raises(DataError, match="are not those that were published"):
+        list(prepare("cifar10"))
+    assert not trace.exists()
+    assert prepared_names(folders) == []
+
+
+def prepared_names(folders: Folders) -> list[str]:
+    """Prepared copies, whole or in the making."""
+    return [path.name for path in (folders.data / "prepared").iterdir() if path.is_dir()]
