@@ -75,8 +75,8 @@ def cifar_parts(count: int = 4) -> dict[str, bytes]:
     for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
         data = random.integers(0, 256, (count, 3072), dtype=np.uint8)
         content = pickle.dumps({"data": data, "labels": list(range(count))}, protocol=2)
-        # The real files are from a numpy that wrote dtype("u1", 0, 1), not dtype("u1", False, True).
-        parts[name] = content.replace(b"\x89\x88\x87R", b"K\x00K\x01\x87R")
+        # The real files are from an old numpy: dtype("u1", 0, 1), not dtype("u1", False, True).
+        parts[name] = content.replace(b"\x89\x88\x87", b"K\x00K\x01\x87", 1)
     parts["batches.meta"] = pickle.dumps({"label_names": list(KNOWN["cifar10"].classes)})
     return parts
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -161,10 +160,7 @@ def _is_whole(kind: type, root: Path) -> bool:
 def _cifar_split(kind: type, root: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (N x 3 x 32 x 32, uint8) and labels, read by torchvision after its checks."""
     try:
-        with warnings.catch_warnings():
-            # The archives were pickled by an old numpy, and a new one says so.
-            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-            split = kind(root=str(root), train=train, download=False)
+        split = kind(root=str(root), train=train, download=False)
     except RuntimeError as error:  # torchvision's word for a file whose MD5 does not match
         raise DataError(
             f"{kind.__name__}'s files in {root} are not those that were published ({error}). "
