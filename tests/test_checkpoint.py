@@ -15,7 +15,7 @@ from cnnlib.train.checkpoint import (
     write_checkpoint,
     write_weights,
 )
-from cnnlib.train.optim import build_optimizer
+from cnnlib.train.optim import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import (
     Saved,
@@ -37,11 +37,11 @@ def _net() -> nn.Module:
     )
 
 
-def _trained() -> tuple[nn.Module, torch.optim.Optimizer]:
+def _trained() -> tuple[nn.Module, Optimizer]:
     net = _net()
     optimizer = build_optimizer(net, RECIPE)
     net(torch.randn(2, 2, 5, 5)).square().mean().backward()
-    optimizer.step()
+    optimizer.step(optimizer.gradients())
     return net, optimizer
 
 
@@ -65,8 +65,8 @@ def test_a_checkpoint_holds_weights_optimizer_progress_and_circumstances(tmp_pat
     write_checkpoint(tmp_path / "c.safetensors", net, optimizer, progress, HERE)
     checkpoint = read_checkpoint(tmp_path / "c.safetensors")
     assert (checkpoint.progress, checkpoint.circumstances) == (progress, HERE)
-    # Four parameters (weight and bias of convolution and norm), three quantities each.
-    assert len(checkpoint.optimizer) == 4 * 3
+    # Four parameters (weight and bias of convolution and norm), two averages each; the steps.
+    assert len(checkpoint.optimizer) == 4 * 2 + 1
     assert torch.equal(checkpoint.weights["0.weight"], net[0].weight)
     assert read_weights(tmp_path / "c.safetensors").keys() == net.state_dict().keys()
 

@@ -161,6 +161,7 @@ from cnnlib.train.loop import train
 request = RunRequest.from_dict(json.loads(sys.argv[1]))
 for event in train(request, tiny_prepared(), folder=Path(sys.argv[2])):
     if event.kind == "step":
+        assert "torch._dynamo" not in sys.modules  # takes longer to load than torch itself
         print(event.step, flush=True)
 """
 

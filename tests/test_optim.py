@@ -5,15 +5,7 @@ import torch
 from torch import nn
 
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.optim import (
-    build_optimizer,
-    clip,
-    optimizer_tensors,
-    restore_optimizer,
-    set_lr,
-    set_setting,
-    total_norm,
-)
+from cnnlib.train.optim import Optimizer, build_optimizer, clip, total_norm
 
 PLAIN = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),
@@ -33,10 +25,18 @@ def _net(seed: int = 0) -> nn.Module:
     )
 
 
-def _steps(net: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> None:
-    images = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+IMAGES = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def _steps(net: nn.Module, optimizer: Optimizer, count: int) -> None:
     for _ in range(count):
-        net(images).square().mean().backward()
+        net(IMAGES).square().mean().backward()
+        optimizer.step(optimizer.gradients())
+
+
+def _torchs_steps(net: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> None:
+    for _ in range(count):
+        net(IMAGES).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -46,44 +46,61 @@ def _recipe(name: str, **changes) -> Recipe:
     return Recipe(optimizer=name, **(settings | changes))
 
 
+def _assert_same(one: nn.Module, other: nn.Module) -> None:
+    for ours, torchs in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, torchs)
+
+
 @pytest.mark.parametrize("name", PLAIN)
-def test_each_optimizer_does_what_torchs_unfused_one_does(name):
-    ours, torchs = _net(), _net()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_each_optimizer_does_what_torchs_does(name, layout):
+    ours, torchs = (_net().to(memory_format=layout) for _ in range(2))
     _steps(ours, build_optimizer(ours, _recipe(name)), 5)
-    _steps(torchs, PLAIN[name](torchs.parameters()), 5)
-    for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
-        torch.testing.assert_close(one, other)
-
-
-def test_nesterov_without_momentum_is_plain_sgd():
-    net = _net()
-    group = build_optimizer(net, _recipe("nesterov", momentum=0.0)).param_groups[0]
-    assert (group["momentum"], group["nesterov"]) == (0.0, False)
+    _torchs_steps(torchs, PLAIN[name](torchs.parameters()), 5)
+    _assert_same(ours, torchs)
 
 
 def test_weight_decay_spares_norms_and_biases_unless_asked():
-    net = _net()
-    optimizer = build_optimizer(net, _recipe("adamw", decay_norm_and_bias=False))
-    decayed = {id(p) for p in optimizer.param_groups[0]["params"]}
-    # Of the parameters, only the convolution's and the linear layer's weights are decayed.
-    assert decayed == {id(net[0].weight), id(net[4].weight)}
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.05, 0.0]
+    ours, torchs = _net(), _net()
+    decayed = [torchs[0].weight, torchs[4].weight]  # of the convolution and the linear layer
+    spared = [p for p in torchs.parameters() if not any(p is weight for weight in decayed)]
+    oracle = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.05}, {"params": spared, "weight_decay": 0.0}], lr=0.1
+    )
+    _steps(ours, build_optimizer(ours, _recipe("adamw", decay_norm_and_bias=False)), 3)
+    _torchs_steps(torchs, oracle, 3)
+    _assert_same(ours, torchs)
 
 
-def test_settings_change_from_the_next_step_on():
-    optimizer = build_optimizer(_net(), _recipe("momentum", decay_norm_and_bias=False))
-    set_lr(optimizer, 0.3)
-    set_setting(optimizer, "momentum", 0.5)
-    set_setting(optimizer, "weight_decay", 0.01)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.3, 0.3]
-    assert [group["momentum"] for group in optimizer.param_groups] == [0.5, 0.5]
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
+@pytest.mark.parametrize("name", PLAIN)
+def test_settings_change_from_the_next_step_on(name):
+    ours, torchs = _net(), _net()
+    optimizer, oracle = build_optimizer(ours, _recipe(name)), PLAIN[name](torchs.parameters())
+    _steps(ours, optimizer, 2)
+    _torchs_steps(torchs, oracle, 2)
+    optimizer.lr = oracle.param_groups[0]["lr"] = 0.03
+    optimizer.set("weight_decay", 0.2)
+    oracle.param_groups[0]["weight_decay"] = 0.2
+    if optimizer.takes("momentum"):
+        optimizer.set("momentum", 0.5)
+        oracle.param_groups[0]["momentum"] = 0.5
+        oracle.param_groups[0]["betas"] = (0.5, 0.999)
+    _steps(ours, optimizer, 2)
+    _torchs_steps(torchs, oracle, 2)
+    _assert_same(ours, torchs)
 
 
-def test_momentum_of_adam_is_its_first_beta():
-    optimizer = build_optimizer(_net(), _recipe("adam"))
-    set_setting(optimizer, "momentum", 0.5)
-    assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)
+@pytest.mark.parametrize("name", ["momentum", "nesterov"])
+def test_without_momentum_they_are_plain_sgd(name):
+    ours, plain = _net(), _net()
+    _steps(ours, build_optimizer(ours, _recipe(name, momentum=0.0)), 3)
+    _steps(plain, build_optimizer(plain, _recipe("sgd")), 3)
+    _assert_same(ours, plain)
+
+
+def test_only_plain_sgd_has_no_momentum_to_change():
+    takes = {name: build_optimizer(_net(), _recipe(name)).takes("momentum") for name in PLAIN}
+    assert takes == {name: name != "sgd" for name in PLAIN}
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -92,16 +109,15 @@ def test_a_restored_optimizer_continues_bit_for_bit(name, layout):
     whole = _net().to(memory_format=layout)
     optimizer = build_optimizer(whole, _recipe(name))
     _steps(whole, optimizer, 3)
-    weights = {
-        k: v.clone(memory_format=torch.contiguous_format) for k, v in whole.state_dict().items()
-    }
-    remembered = {k: v.contiguous().clone() for k, v in optimizer_tensors(optimizer, whole).items()}
+    rows = torch.contiguous_format  # as files hold them
+    weights = {k: v.clone(memory_format=rows) for k, v in whole.state_dict().items()}
+    remembered = {k: v.clone(memory_format=rows) for k, v in optimizer.tensors().items()}
     _steps(whole, optimizer, 3)
 
     again = _net(seed=9).to(memory_format=layout)
     again.load_state_dict(weights)
     optimizer = build_optimizer(again, _recipe(name))
-    restore_optimizer(optimizer, again, remembered)
+    optimizer.restore(remembered)
     _steps(again, optimizer, 3)
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from cnnlib.errors import TrainError
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.optim import optimizer_tensors
+from cnnlib.train.optim import Optimizer
 from cnnlib.train.progress import Progress
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
@@ -58,7 +58,7 @@ class Checkpoint:
 
     Args:
         weights: The network's ``state_dict``.
-        optimizer: ``"<parameter>/<quantity>" -> tensor``.
+        optimizer: What the optimiser remembers, by name.
     """
 
     weights: dict[str, Tensor]
@@ -75,12 +75,12 @@ def write_weights(path: Path, net: nn.Module, step: int) -> int:
 def write_checkpoint(
     path: Path,
     net: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     progress: Progress,
     circumstances: Circumstances,
 ) -> int:
     """Write everything that a continuation needs; returns the size in bytes."""
-    remembered = _plain(optimizer_tensors(optimizer, net))
+    remembered = _plain(optimizer.tensors())
     tensors = {_NET + name: value for name, value in _plain(net.state_dict()).items()}
     tensors |= {_OPTIMIZER + name: value for name, value in remembered.items()}
     header = {

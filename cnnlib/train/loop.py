@@ -15,7 +15,7 @@ from cnnlib.train.ending import conclude, diverged, failed, interrupted
 from cnnlib.train.failures import known_failure
 from cnnlib.train.measuring import Interrupted, has_numbers, measure_epoch
 from cnnlib.train.mode import kept_threads, pick_device
-from cnnlib.train.optim import clip, set_lr, total_norm
+from cnnlib.train.optim import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
 from cnnlib.train.session import Session, set_up, started
@@ -113,17 +113,15 @@ def _steps(session: Session) -> Iterator[Event]:
     request, recipe, data = session.request, session.request.recipe, session.data
     net, optimizer, saver = session.net, session.optimizer, session.saver
     progress, readings, control = session.progress, session.readings, session.control
-    parameters = list(net.parameters())
     order = epoch_order(data.train_count, request.seed, progress.epoch).to(session.device)
 
     for stop in session.batch_ends():
         step = progress.step
         if step >= session.total_steps:
             break
-        lr = session.lr * factor(
+        lr = optimizer.lr = session.lr * factor(
             recipe, step=step, total_steps=session.total_steps, epoch=progress.epoch
         )
-        set_lr(optimizer, lr)
         session.seed_step(step)
         images, labels = session.train_batch(order[progress.position : stop])  # N x C x H x W, N
 
@@ -131,7 +129,7 @@ def _steps(session: Session) -> Iterator[Event]:
             logits = session.forward(images)  # N x classes
             loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         loss.backward()
-        gradients = [parameter.grad for parameter in parameters]
+        gradients = optimizer.gradients()
         norm = total_norm(gradients)
         hits = (logits.detach().argmax(dim=1) == labels).sum()
 
@@ -142,8 +140,7 @@ def _steps(session: Session) -> Iterator[Event]:
             return diverged(session, "the loss")
         if recipe.clip_grad_norm is not None:
             clip(gradients, norm, recipe.clip_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
+        optimizer.step(gradients)
         progress.step, progress.position = step + 1, stop
         progress.images += len(labels)
         yield from metrics

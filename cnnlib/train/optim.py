@@ -1,8 +1,14 @@
-"""Optimisers as recipes name them, with settings that may change between two steps."""
+"""Optimisers as recipes name them, with settings that may change between two steps.
+
+They call torch's fused kernels themselves, one call for all weights. Making an optimiser of
+``torch.optim`` loads torch's compiler, which takes a new process longer than torch itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -10,72 +16,167 @@ from torch import Tensor, nn
 from cnnlib.records.events import Setting
 from cnnlib.records.recipe import Recipe
 
-_NORMS = (
-    nn.modules.batchnorm._NormBase,
-    nn.GroupNorm,
-    nn.LayerNorm,
-)
+_ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
+_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
-def build_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all parameters of a net, one fused kernel for all of them where
-    torch has one.
+@dataclass
+class _Group:
+    """Parameters that weight decay treats alike, and what is remembered of each.
 
-    Weight decay acts on the weights of convolutions and linear layers; on norms and biases only if
-    the recipe asks for it. For Adam it is an L2 penalty, for AdamW it is decoupled (Loshchilov &
-    Hutter 2019), as in torch.
+    Args:
+        memory: Quantity (``exp_avg``) -> one tensor per parameter, that lies in memory as it does.
     """
-    groups = _parameter_groups(net, recipe)
-    fused = next(net.parameters()).device.type in ("cpu", "cuda", "mps")
-    lr = recipe.lr
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=lr, fused=fused)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=lr, fused=fused)
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=lr, fused=fused)
-    nesterov = recipe.optimizer == "nesterov" and recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
+
+    names: list[str]
+    parameters: list[nn.Parameter]
+    weight_decay: float
+    memory: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
-def _parameter_groups(net: nn.Module, recipe: Recipe) -> list[dict]:
-    """One group that weight decay acts on and one that it spares; an empty group is left out."""
-    spared = set() if recipe.decay_norm_and_bias else set(_norms_and_biases(net))
-    decayed = [p for p in net.parameters() if p not in spared]
-    kept = [p for p in net.parameters() if p in spared]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay, "decays": True},
-        {"params": kept, "weight_decay": 0.0, "decays": False},
-    ]
-    return [group for group in groups if group["params"]]
+class Optimizer(ABC):
+    """Changes the parameters of a net, one step at a time.
 
+    Weight decay acts on the weights of convolutions and linear layers; on norms and biases only
+    if the recipe asks for it.
 
-def _norms_and_biases(net: nn.Module) -> Iterator[nn.Parameter]:
-    for module in net.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if isinstance(module, _NORMS) or name == "bias":
-                yield parameter
-
-
-def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The learning rate of the next update."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-
-
-def set_setting(optimizer: torch.optim.Optimizer, setting: Setting, value: float) -> None:
-    """Change momentum (beta1 of Adam and AdamW) or weight decay from the next update on.
-
-    The learning rate is not set here: the loop multiplies it with the schedule's factor at every
-    step.
+    Attributes:
+        lr: Learning rate of the next step.
+        momentum: Of SGD; beta1 of Adam and AdamW.
+        steps: How many were taken (0-d tensor, float32, on the net's device).
     """
-    for group in optimizer.param_groups:
-        if setting == "weight_decay" and group["decays"]:
-            group["weight_decay"] = value
-        elif setting == "momentum" and "betas" in group:
-            group["betas"] = (value, group["betas"][1])
-        elif setting == "momentum":
-            group["momentum"] = value
+
+    quantities: tuple[str, ...] = ()
+
+    def __init__(self, net: nn.Module, recipe: Recipe, momentum: float) -> None:
+        self.lr, self.momentum = recipe.lr, momentum
+        named = dict(net.named_parameters())
+        spared = set() if recipe.decay_norm_and_bias else _norms_and_biases(net)
+        self._decayed = _group({n: p for n, p in named.items() if n not in spared})
+        self._spared = _group({n: p for n, p in named.items() if n in spared})
+        self._decayed.weight_decay = recipe.weight_decay
+        self._groups = [group for group in (self._decayed, self._spared) if group.names]
+        self._parameters = [p for group in self._groups for p in group.parameters]
+        self.steps = torch.zeros((), device=self._parameters[0].device)
+        for group in self._groups:
+            group.memory = {
+                quantity: [torch.zeros_like(p, requires_grad=False) for p in group.parameters]
+                for quantity in self.quantities
+            }
+
+    def gradients(self) -> list[Tensor]:
+        """The gradient of each parameter, as the last backward pass left it."""
+        return [parameter.grad for parameter in self._parameters]
+
+    def step(self, gradients: list[Tensor]) -> None:
+        """Change every parameter by its gradient (of `gradients`), and drop the gradients."""
+        self.steps += 1
+        start = 0
+        with torch.no_grad():
+            for group in self._groups:
+                end = start + len(group.parameters)
+                self._step(group, gradients[start:end])
+                start = end
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def takes(self, setting: Setting) -> bool:
+        """The setting means something to this optimiser."""
+        return True
+
+    def set(self, setting: Setting, value: float) -> None:
+        """Change a setting from the next step on; weight decay only where it acts at all."""
+        if setting == "weight_decay":
+            self._decayed.weight_decay = value
+        else:
+            setattr(self, setting, value)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a continuation needs: ``"steps"``, and ``"<parameter>/<quantity>"`` -> tensor."""
+        return {"steps": self.steps} | {
+            f"{name}/{quantity}": value
+            for group in self._groups
+            for quantity, values in group.memory.items()
+            for name, value in zip(group.names, values, strict=True)
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave."""
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
+
+    @abstractmethod
+    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
+        """Change the parameters of one group."""
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent; with momentum, gradients are averaged over steps."""
+
+    def __init__(
+        self, net: nn.Module, recipe: Recipe, *, has_momentum: bool, nesterov: bool
+    ) -> None:
+        self.quantities = ("momentum_buffer",) if has_momentum else ()
+        self._nesterov = nesterov
+        super().__init__(net, recipe, recipe.momentum if has_momentum else 0.0)
+
+    def takes(self, setting: Setting) -> bool:
+        """Plain SGD has no momentum to change."""
+        return setting != "momentum" or bool(self.quantities)
+
+    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
+        torch._fused_sgd_(
+            group.parameters,
+            gradients,
+            group.memory["momentum_buffer"] if self.momentum else [],
+            weight_decay=group.weight_decay,
+            momentum=self.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=self._nesterov and self.momentum > 0,
+            maximize=False,
+            is_first_step=False,  # buffers begin at 0, which gives what torch's first step does
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), where weight decay is an L2 penalty; or AdamW, where it is
+    decoupled from the gradient (Loshchilov & Hutter 2019).
+    """
+
+    quantities = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, net: nn.Module, recipe: Recipe, *, decoupled: bool) -> None:
+        self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        super().__init__(net, recipe, _ADAM_BETA1)
+
+    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
+        self._kernel(
+            group.parameters,
+            gradients,
+            group.memory["exp_avg"],
+            group.memory["exp_avg_sq"],
+            [],
+            [self.steps] * len(gradients),
+            lr=self.lr,
+            beta1=self.momentum,
+            beta2=_ADAM_BETA2,
+            weight_decay=group.weight_decay,
+            eps=_ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def build_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser over all parameters of a net, which stays on its device."""
+    match recipe.optimizer:
+        case "adam" | "adamw":
+            return Adam(net, recipe, decoupled=recipe.optimizer == "adamw")
+        case "momentum" | "nesterov":
+            return SGD(net, recipe, has_momentum=True, nesterov=recipe.optimizer == "nesterov")
+        case _:
+            return SGD(net, recipe, has_momentum=False, nesterov=False)
 
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
@@ -88,26 +189,15 @@ def clip(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
     torch._foreach_mul_(gradients, torch.clamp(limit / (norm + 1e-6), max=1.0))
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
-    """What the optimiser remembers, as ``"<parameter name>/<quantity>" -> tensor``."""
+def _group(named: dict[str, nn.Parameter]) -> _Group:
+    return _Group(list(named), list(named.values()), weight_decay=0.0)
+
+
+def _norms_and_biases(net: nn.Module) -> set[str]:
+    """Names of all biases, and of the scales of norms."""
     return {
-        f"{name}/{quantity}": value
-        for name, parameter in net.named_parameters()
-        for quantity, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
+        f"{path}.{name}".removeprefix(".")
+        for path, module in net.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+        if name == "bias" or isinstance(module, _NORMS)
     }
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, net: nn.Module, tensors: dict[str, Tensor]
-) -> None:
-    """Give a fresh optimiser back what `optimizer_tensors` returned.
-
-    Fused kernels walk through memory, so what belongs to a weight has to lie as the weight does.
-    """
-    parameters = dict(net.named_parameters())
-    for key, value in tensors.items():
-        name, _, quantity = key.rpartition("/")
-        parameter = parameters[name]
-        own = torch.empty_like(parameter, requires_grad=False) if value.dim() else torch.tensor(0.0)
-        optimizer.state[parameter][quantity] = own.copy_(value).to(parameter.device)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import nn
 
 from cnnlib.records.events import WeightsSaved
 from cnnlib.train.checkpoint import Circumstances, is_finite, write_checkpoint, write_weights
+from cnnlib.train.optim import Optimizer
 from cnnlib.train.progress import Progress
 
 BUDGET_BYTES = 16_000_000
@@ -140,7 +140,7 @@ class Saver:
     def checkpoint(
         self,
         net: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         progress: Progress,
         circumstances: Circumstances,
     ) -> list[WeightsSaved]:

@@ -29,7 +29,7 @@ from cnnlib.train.control import Control
 from cnnlib.train.feed import batch_ends, step_count
 from cnnlib.train.machine import this_machine
 from cnnlib.train.mode import ExecutionMode, free_cores
-from cnnlib.train.optim import build_optimizer, restore_optimizer, set_setting
+from cnnlib.train.optim import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.randomness import derived_seed
 from cnnlib.train.readings import Readings, Stopwatch
@@ -59,7 +59,7 @@ class Session:
     device: torch.device
     net: nn.Module
     compiled: Callable[[Tensor], Tensor] | None
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     mode: ExecutionMode
     choice: Choice
     progress: Progress
@@ -159,9 +159,9 @@ def set_up(
     mode.place(net, device).train()
     optimizer = build_optimizer(net, recipe)
     if start.checkpoint and start.checkpoint.circumstances.recipe.optimizer == recipe.optimizer:
-        restore_optimizer(optimizer, net, start.checkpoint.optimizer)
+        optimizer.restore(start.checkpoint.optimizer)
     for setting, value in progress.settings.items():
-        set_setting(optimizer, setting, value)
+        optimizer.set(setting, value)
     return Session(
         request=request,
         plan=planned,

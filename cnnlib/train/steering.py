@@ -8,7 +8,6 @@ from time import perf_counter
 
 from cnnlib.records.events import Event, Intervention, Order, Phase
 from cnnlib.records.run import RunState
-from cnnlib.train.optim import set_setting
 from cnnlib.train.session import Session
 
 _LOOK_SECONDS = 10.0
@@ -41,7 +40,7 @@ def steer(session: Session) -> Iterator[Event]:
             case "stop":
                 yield Intervention(step, "stop")
                 return End("stopped")
-            case "set":
+            case "set" if session.optimizer.takes(order.setting):
                 yield from _set(session, order)
             case "look":
                 session.looked_at = perf_counter()
@@ -93,7 +92,7 @@ def _hold(session: Session) -> Iterator[Event]:
 def _set(session: Session, order: Order) -> Iterator[Event]:
     """Change a setting from the next step on; a resumed run must know of it, hence a checkpoint."""
     session.progress.settings[order.setting] = order.value
-    set_setting(session.optimizer, order.setting, order.value)
+    session.optimizer.set(order.setting, order.value)
     yield Intervention(session.progress.step, "set", order.setting, order.value)
     if not session.control.pending:  # of many changes in a row, the last one writes
         yield from checkpoint(session)

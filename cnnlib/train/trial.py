@@ -83,8 +83,7 @@ def _step_on_a_copy(
         with mode.autocast(images.device):
             loss = cross_entropy(forward(images), labels)
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        optimizer.step(optimizer.gradients())
 
     return step
 

@@ -1,0 +1,466 @@
+"""The training loop: what it tells, and how a run ends."""
+
+import errno
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import SPEC, of_kind, run_folder, steered, tiny_prepared, tiny_request, told, with_recipe
+from torch.nn.functional import cross_entropy
+
+from cnnlib.data.batches import DeviceData
+from cnnlib.data.split import train_validation_split
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import RecipeError, TrainError
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import (
+    EpochEnd,
+    Intervention,
+    Order,
+    Phase,
+    RunEnd,
+    Started,
+    StepMetrics,
+    WeightsSaved,
+)
+from cnnlib.records.run import Origin
+from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.feed import batch_ends, step_count
+from cnnlib.train.randomness import epoch_order
+from cnnlib.train.saver import saved_files
+
+
+# Three strides of two: 8, 4, 2, 1 pixels.
+DOWN_TO_1X1 = CNNSpec(
+    in_size=(1, 8, 8), out_classes=3, channels=(4, 4, 4), pool_every=0, stride=2, norm="batch"
+)
+
+
+def _losses(events) -> list[float]:
+    return [event.loss for event in of_kind(events, StepMetrics)]
+
+
+def _end(events) -> RunEnd:
+    assert isinstance(events[-1], RunEnd)
+    return events[-1]
+
+
+def _at(step: int, *orders: Order):
+    """Give these orders after that step."""
+
+    def give(control, now):
+        for order in orders if now == step else ():
+            control.put(order)
+
+    return give
+
+
+# -- what a run tells ------------------------------------------------------------------------------
+
+
+def test_a_tiny_net_learns_a_separable_dataset():
+    end = _end(told(tiny_request(epochs=8)))
+    assert (end.state, end.test.accuracy) == ("finished", 1.0)
+
+
+def test_a_run_tells_its_start_its_steps_its_epochs_and_its_end(tmp_path):
+    events = told(tiny_request(), folder=run_folder(tmp_path))
+    assert isinstance(events[0], Started)
+    # A tenth of 90 pictures is kept for validation; 81 in batches of 24 are 4 steps, 3 epochs 12.
+    assert (events[0].batches_per_epoch, events[0].total_steps) == (4, 12)
+    assert [event.step for event in of_kind(events, StepMetrics)] == list(range(1, 13))
+    assert [(e.epoch, e.step) for e in of_kind(events, EpochEnd)] == [(1, 4), (2, 8), (3, 12)]
+    assert _end(events).step == 12
+
+
+def test_steps_are_those_of_a_loop_written_by_hand():
+    request = tiny_request(optimizer="momentum", lr=0.1, epochs=2, label_smoothing=0.1)
+    prepared = tiny_prepared()
+    train, validation = train_validation_split(prepared.train_labels, 0.1, split_seed=0)
+    data = DeviceData(prepared, train, validation, "cpu")
+    net = build_model(SPEC, seed=0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    losses, norms, right = [], [], 0
+    for epoch in range(2):
+        for positions in epoch_order(81, seed=0, epoch=epoch).split(24):
+            images, labels = data.train_batch(positions)
+            logits = net(images)
+            loss = cross_entropy(logits, labels, label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            norms.append(torch.nn.utils.get_total_norm([p.grad for p in net.parameters()]).item())
+            optimizer.step()
+            losses.append(loss.item())
+            right += int((logits.argmax(1) == labels).sum()) if epoch == 1 else 0
+
+    events = told(request)
+    assert _losses(events) == pytest.approx(losses, rel=1e-4)
+    assert [e.grad_norm for e in of_kind(events, StepMetrics)] == pytest.approx(norms, rel=1e-4)
+    second = of_kind(events, EpochEnd)[1]
+    # The last of an epoch's four batches has 81 - 3 * 24 = 9 pictures.
+    assert second.train_loss == pytest.approx(np.average(losses[4:], weights=[24, 24, 24, 9]))
+    assert second.train_accuracy == right / 81
+
+
+def test_the_schedule_moves_the_learning_rate_that_is_told():
+    events = told(tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5))
+    rates = [event.lr for event in of_kind(events, StepMetrics)]
+    assert rates == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
+
+
+def test_seconds_grow_and_speed_is_pictures_over_seconds():
+    events = told(tiny_request())
+    seconds = [event.seconds for event in of_kind(events, StepMetrics)]
+    assert seconds == sorted(seconds)
+    end = _end(events)
+    assert end.images_per_second == pytest.approx(3 * 81 / end.train_seconds)
+    assert sum(e.seconds for e in of_kind(events, EpochEnd)) == pytest.approx(end.train_seconds)
+    assert all(event.images_per_second > 0 for event in of_kind(events, StepMetrics))
+
+
+def test_the_test_split_is_measured_once_and_its_predictions_are_kept(tmp_path):
+    folder = run_folder(tmp_path)
+    test = _end(told(tiny_request(epochs=8), folder=folder)).test
+    stored = np.load(folder / test.predictions_file)
+    assert (test.count, test.class_accuracy) == (30, (1.0, 1.0, 1.0))
+    assert test.confusion == ((10, 0, 0), (0, 10, 0), (0, 0, 10))
+    assert stored["labels"].tolist() == stored["predicted"].tolist() == [0, 1, 2] * 10
+    assert (stored["labels"].dtype, stored["probabilities"].dtype) == (np.uint8, np.float16)
+    assert stored["probabilities"].sum(axis=1) == pytest.approx(np.ones(30), abs=2e-3)
+
+
+def test_the_test_split_is_measured_after_each_epoch_only_if_asked():
+    assert {e.test_loss for e in of_kind(told(tiny_request()), EpochEnd)} == {None}
+    epochs = of_kind(told(tiny_request(test_each_epoch=True)), EpochEnd)
+    assert all(0 <= e.test_accuracy <= 1 and e.test_loss > 0 for e in epochs)
+
+
+def test_validation_can_be_left_out():
+    (epoch,) = of_kind(told(replace(tiny_request(epochs=1), validation=0)), EpochEnd)
+    assert (epoch.val_loss, epoch.val_accuracy, epoch.val_confusion) == (None, None, None)
+
+
+def test_a_dataset_without_a_test_split_ends_without_a_result():
+    assert _end(told(tiny_request(epochs=1), tiny_prepared(test_count=0))).test is None
+
+
+def test_latency_is_told_for_one_picture_and_for_a_batch():
+    latency = _end(told(tiny_request(epochs=1))).latency
+    assert latency["batch_size"] == 24
+    assert 0 < latency["one"] < 1 and 0 < latency["batch"] < 1
+
+
+def test_started_says_where_and_how_it_runs():
+    started = told(tiny_request())[0]
+    assert (started.chosen["name"], started.chosen["reason"]) == ("t1-nhwc-fp32", "asked for")
+    assert started.machine["device"] == "cpu" and started.machine["versions"]["torch"]
+    assert started.forecast["seconds_per_epoch"] > 0
+    assert started.forecast["peak_memory_bytes"] > 0
+
+
+# -- how long a run is -----------------------------------------------------------------------------
+
+
+def test_max_batches_ends_a_run_in_the_middle_of_an_epoch_with_what_it_measured():
+    events = told(tiny_request(max_batches=6))
+    assert (events[0].total_steps, _end(events).step, _end(events).state) == (6, 6, "finished")
+    assert [(e.epoch, e.step) for e in of_kind(events, EpochEnd)] == [(1, 4), (2, 6)]
+
+
+@pytest.mark.parametrize("nothing", [{"epochs": 0}, {"max_batches": 0}])
+def test_a_run_without_steps_measures_the_untrained_network(nothing):
+    events = told(tiny_request(**nothing))
+    (epoch,) = of_kind(events, EpochEnd)
+    assert (epoch.epoch, epoch.step, _end(events).step) == (0, 0, 0)
+    assert epoch.train_loss == pytest.approx(1.1, abs=0.5)  # about log(3)
+    assert _end(events).test.count == 30 and not _losses(events)
+
+
+def test_early_stopping_ends_after_so_many_epochs_without_a_better_validation_loss():
+    events = told(tiny_request(epochs=50, lr=0.0, optimizer="sgd", patience=2))
+    # Nothing is learned at rate 0, but batch norm's averages settle: count from the best epoch.
+    losses = [e.val_loss for e in of_kind(events, EpochEnd)]
+    assert len(losses) == losses.index(min(losses)) + 1 + 2 < 50
+    assert "Stopped early after epoch" in _end(events).reason
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "ends"),
+    [
+        (10, 4, [4, 8, 10]),
+        (9, 4, [4, 9]),  # the last one joins the batch before
+        (8, 4, [4, 8]),
+        (3, 10, [3]),
+        (1, 4, [1]),
+        (5, 1, [1, 2, 3, 4, 5]),
+        (0, 4, []),
+    ],
+)
+def test_batches_cover_an_epoch_and_none_has_one_picture(count, size, ends):
+    assert batch_ends(count, size) == ends
+    assert step_count(count, size, epochs=3) == 3 * len(ends)
+
+
+@pytest.mark.parametrize(("count", "size"), [(9, 4), (10, 4), (81, 24), (97, 24)])
+def test_an_epoch_that_is_continued_has_the_batches_of_a_whole_one(count, size):
+    ends = batch_ends(count, size)
+    for done, start in enumerate([0, *ends]):
+        assert batch_ends(count, size, start) == ends[done:]
+
+
+def test_batch_norm_is_safe_where_the_last_batch_would_have_one_picture():
+    prepared = tiny_prepared(train_count=81 + 9)
+    request = tiny_request(DOWN_TO_1X1, batch_size=20, epochs=1)  # 81 = 3 * 20 + 21
+    assert len(_losses(told(request, prepared))) == 4
+
+
+def test_batch_norm_on_single_values_is_refused_before_the_first_step():
+    with pytest.raises(RecipeError, match="Batch norm in .* batch size of 2 or more"):
+        told(tiny_request(DOWN_TO_1X1, batch_size=1))
+
+
+def test_a_batch_larger_than_the_data_is_one_step_an_epoch():
+    assert len(_losses(told(tiny_request(batch_size=1000)))) == 3
+
+
+def test_a_dataset_of_one_class_trains():
+    spec = replace(SPEC, out_classes=1)
+    assert _end(told(tiny_request(spec), tiny_prepared(classes=1))).test.accuracy == 1.0
+
+
+# -- steering --------------------------------------------------------------------------------------
+
+
+def test_a_paused_run_has_a_checkpoint_and_goes_on_when_told(tmp_path):
+    orders = _at(5, Order("pause"), Order("resume"))
+    events = steered(tiny_request(), orders, folder=run_folder(tmp_path))
+    assert [(i.step, i.order) for i in of_kind(events, Intervention)] == [
+        (5, "pause"),
+        (5, "resume"),
+    ]
+    assert (5, "checkpoint") in [(w.step, w.what) for w in of_kind(events, WeightsSaved)]
+    states = [phase.state for phase in of_kind(events, Phase)]
+    assert states.index("paused") < states.index("running", states.index("paused"))
+    assert _end(events).state == "finished" and len(_losses(events)) == 12
+
+
+def test_a_single_step_is_one_batch_and_then_a_pause():
+    orders = _at(3, Order("step"), Order("step"), Order("stop"))
+    events = steered(tiny_request(), orders)
+    assert len(_losses(events)) == 5
+    assert [p.text for p in of_kind(events, Phase) if p.state == "paused"] == [
+        "paused after step 4",
+        "paused after step 5",
+    ]
+
+
+def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path):
+    folder = run_folder(tmp_path)
+    events = steered(tiny_request(), _at(6, Order("stop")), folder=folder)
+    end = _end(events)
+    assert (end.state, end.step, end.test.count) == ("stopped", 6, 30)
+    assert {(6, "snapshot"), (6, "checkpoint")} <= {(f.step, f.what) for f in saved_files(folder)}
+
+
+def test_settings_change_within_one_batch_and_are_recorded():
+    orders = _at(4, Order("set", "lr", 0.5), Order("set", "momentum", 0.1))
+    events = steered(tiny_request(optimizer="momentum", lr=0.1), orders)
+    rates = [event.lr for event in of_kind(events, StepMetrics)]
+    assert rates == [0.1] * 4 + [0.5] * 8
+    assert [(i.step, i.setting, i.value) for i in of_kind(events, Intervention)] == [
+        (4, "lr", 0.5),
+        (4, "momentum", 0.1),
+    ]
+
+
+def test_a_schedule_acts_on_the_learning_rate_that_a_person_set():
+    request = tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5)
+    rates = [
+        event.lr
+        for event in of_kind(steered(request, _at(4, Order("set", "lr", 0.8))), StepMetrics)
+    ]
+    # Epoch 2 multiplies by 0.5, epoch 3 by 0.25.
+    assert rates == pytest.approx([0.1] * 4 + [0.4] * 4 + [0.2] * 4)
+
+
+def test_somebody_who_looks_inside_gets_the_weights_of_now(tmp_path):
+    folder = run_folder(tmp_path)
+    events = steered(tiny_request(), _at(5, Order("look")), folder=folder)
+    latest = [w for w in of_kind(events, WeightsSaved) if w.what == "latest"]
+    assert [w.step for w in latest] == [5]  # and not again within a second
+    assert read_weights(folder / latest[0].file).keys() == build_model(SPEC).state_dict().keys()
+
+
+def test_orders_that_mean_nothing_now_are_passed_over():
+    events = steered(tiny_request(), _at(2, Order("resume"), Order("look")))
+    assert not of_kind(events, Intervention) and len(_losses(events)) == 12
+
+
+def test_an_interrupted_run_writes_a_checkpoint_and_is_not_measured(tmp_path):
+    folder = run_folder(tmp_path)
+    interrupt = steered(
+        tiny_request(), lambda control, step: step == 2 and control.interrupt(), folder=folder
+    )
+    end = _end(interrupted := interrupt)
+    assert (end.state, end.step, end.test) == ("interrupted", 2, None)
+    assert (2, "checkpoint") in {(f.step, f.what) for f in saved_files(folder)}
+    assert len(_losses(interrupted)) == 2
+
+
+def test_a_run_that_is_interrupted_while_paused_ends(tmp_path):
+    control_of = []
+
+    def pause(control, step):
+        control_of.append(control)
+        if step == 2:
+            control.put(Order("pause"))
+            control.interrupt()
+
+    assert _end(steered(tiny_request(), pause)).state == "interrupted"
+
+
+# -- runs that cannot go on ------------------------------------------------------------------------
+
+
+def test_a_learning_rate_that_explodes_ends_as_diverged_and_keeps_finite_weights(tmp_path):
+    folder = run_folder(tmp_path)
+    spec = replace(SPEC, norm="none")
+    events = told(tiny_request(spec, optimizer="sgd", lr=1e6, epochs=20), folder=folder)
+    end = _end(events)
+    assert end.state == "diverged" and end.test is None
+    assert (
+        f"Diverged at step {end.step + 1}" in end.reason and "Lower the learning rate" in end.reason
+    )
+    assert all(np.isfinite(_losses(events)))
+    assert len(_losses(events)) == end.step
+    for file in saved_files(folder):
+        assert all(torch.isfinite(t).all() for t in read_weights(folder / file.file).values())
+
+
+def test_a_full_disk_ends_a_run_with_a_sentence(tmp_path, monkeypatch):
+    def full(path, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    end = _end(told(tiny_request(), folder=run_folder(tmp_path)))
+    assert (end.state, end.step) == ("failed", 0)
+    assert "is full" in end.reason and "Make room" in end.reason
+
+
+def test_running_out_of_memory_proposes_a_batch_size(monkeypatch):
+    def too_much(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 999 bytes")
+
+    monkeypatch.setattr("cnnlib.train.loop.total_norm", too_much)
+    end = _end(told(tiny_request()))
+    assert (end.state, end.step) == ("failed", 0)
+    assert "Memory ran out" in end.reason and "batch size of 12 or less" in end.reason
+
+
+def test_any_other_error_is_a_bug_and_is_raised(monkeypatch):
+    def wrong(*_):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr("cnnlib.train.loop.total_norm", wrong)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        told(tiny_request())
+
+
+def test_a_design_for_other_pictures_is_refused():
+    with pytest.raises(RecipeError, match="1x28x28 pictures of 10 classes.*1x8x8.*3 classes"):
+        told(tiny_request(CNNSpec(channels=(4,))))
+
+
+def test_a_device_that_is_not_there_is_refused():
+    missing = "cuda" if not torch.cuda.is_available() else "mps"
+    with pytest.raises(RecipeError, match=f"device='{missing}'.*Choose one of: cpu"):
+        told(replace(tiny_request(), device=missing))
+
+
+def test_closing_the_generator_in_the_middle_is_safe(tmp_path):
+    from cnnlib.train.loop import train
+
+    events = train(tiny_request(), tiny_prepared(), folder=run_folder(tmp_path))
+    for _ in range(8):
+        next(events)
+    events.close()
+
+
+# -- starting from another run ---------------------------------------------------------------------
+
+
+def test_a_fork_with_another_optimizer_starts_it_afresh(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(optimizer="sgd", epochs=4), origin=Origin("whole", 8))
+    events = told(fork, folder=run_folder(tmp_path))
+    assert [event.step for event in of_kind(events, StepMetrics)] == list(range(9, 17))
+    assert of_kind(events, EpochEnd)[0].epoch == 3
+
+
+def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
+    whole = run_folder(tmp_path, "whole")
+    steered(tiny_request(), _at(2, Order("pause"), Order("resume")), folder=whole)
+    fork = replace(tiny_request(batch_size=11), origin=Origin("whole", 2))
+    events = told(fork, folder=run_folder(tmp_path))
+    # 48 of 81 pictures were seen: the other 33 are 3 steps of 11, then 8 steps (7 * 11 + 4) twice.
+    assert events[0].total_steps == 2 + 3 + 2 * 8 == _end(events).step
+
+
+def test_a_fork_after_the_last_epoch_asks_for_more_epochs(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(), origin=Origin("whole", 12))
+    with pytest.raises(RecipeError, match="after epoch 3.*Ask for more epochs"):
+        told(fork, folder=run_folder(tmp_path))
+
+
+def test_a_fork_from_a_step_that_was_not_saved_names_those_that_were(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(), origin=Origin("whole", 5))
+    with pytest.raises(TrainError, match="no checkpoint 5 .*Choose one of: 0, 4, 8, 12"):
+        told(fork, folder=run_folder(tmp_path))
+
+
+def test_a_fork_of_another_design_is_refused(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    other = replace(tiny_request(replace(SPEC, channels=(4, 7))), origin=Origin("whole", 8))
+    with pytest.raises(TrainError, match="those of another design"):
+        told(other, folder=run_folder(tmp_path))
+
+
+def test_a_fork_on_other_pictures_is_refused(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(), origin=Origin("whole", 8))
+    with pytest.raises(TrainError, match="other pictures.*weights alone"):
+        told(fork, tiny_prepared(train_count=60), folder=run_folder(tmp_path))
+
+
+def test_a_warm_start_takes_weights_alone_and_begins_at_step_1(tmp_path):
+    whole, folder = run_folder(tmp_path, "whole"), run_folder(tmp_path)
+    told(tiny_request(epochs=8), folder=whole)
+    warm = replace(tiny_request(epochs=1, lr=0.0), origin=Origin("whole", 32, weights_only=True))
+    events = told(warm, folder=folder)
+    assert of_kind(events, StepMetrics)[0].step == 1
+    assert _end(events).test.accuracy == 1.0
+    one, other = (read_weights(f / saved_files(f)[-1].file) for f in (whole, folder))
+    assert torch.equal(one["features.conv1.weight"], other["features.conv1.weight"])
+
+
+def test_a_warm_start_for_other_classes_keeps_a_fresh_last_layer_and_says_so(tmp_path):
+    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    spec = replace(SPEC, out_classes=4)
+    warm = replace(tiny_request(spec, epochs=1), origin=Origin("whole", 12, weights_only=True))
+    events = told(warm, tiny_prepared(classes=4), folder=run_folder(tmp_path))
+    assert "but for classifier" in of_kind(events, Phase)[0].text
+    assert _end(events).state == "finished"
+
+
+def test_resuming_with_a_recipe_of_more_epochs_is_left_to_forks(tmp_path):
+    folder = run_folder(tmp_path)
+    told(tiny_request(), folder=folder)
+    events = told(
+        with_recipe(tiny_request(), epochs=4),
+        folder=folder,
+        resume=folder / saved_files(folder)[-2].file,
+    )
+    assert len(_losses(events)) == 4
