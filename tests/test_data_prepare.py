@@ -42,7 +42,7 @@ def test_digits_are_those_of_scikit_learn():
 
 
 def test_digits_are_enlarged_to_a_box_of_20_in_the_middle_of_28():
-    white = enlarge(np.full((8, 8), 16, dtype=np.uint8))
+    (white,) = enlarge(np.full((1, 8, 8), 16, dtype=np.uint8))
     assert white.shape == (28, 28)
     assert np.array_equal(white[4:24, 4:24], np.full((20, 20), 255))
     assert white.sum() == 20 * 20 * 255

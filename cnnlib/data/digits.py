@@ -28,7 +28,7 @@ def make_digits(folder: Path) -> Generator[Progress, None, Made]:
     yield Progress(0.0, "reading the digits that come with scikit-learn")
     small, labels = read_digits()
     digests = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in small]
-    images = np.stack([enlarge(picture) for picture in small])[:, None]  # N x 1 x 28 x 28
+    images = enlarge(small)[:, None]  # N x 1 x 28 x 28
     train, test = split_by_content(digests, labels)
     for split, indices in (("train", train), ("test", test)):
         save_array(folder, f"{split}_images", images[indices])
@@ -58,8 +58,17 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 
 
-def enlarge(picture: np.ndarray) -> np.ndarray:
-    """An 8x8 picture with values 0..16 as 28x28 uint8: 20x20 (bicubic) with a border of zeros."""
-    grey = np.round(picture.astype(np.float64) * (255 / _BRIGHTEST)).astype(np.uint8)
-    box = Image.fromarray(grey).resize((BOX, BOX), Image.Resampling.BICUBIC)
-    return np.pad(np.asarray(box), (SIDE - BOX) // 2)
+def enlarge(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of 8x8 with values 0..16 as 28x28 uint8: 20x20 (bicubic) in a border of zeros.
+
+    Args:
+        pictures: N x 8 x 8.
+
+    Returns:
+        N x 28 x 28.
+    """
+    grey = np.round(pictures.astype(np.float64) * (255 / _BRIGHTEST)).astype(np.uint8)
+    bicubic = Image.Resampling.BICUBIC
+    boxes = [np.asarray(Image.fromarray(one).resize((BOX, BOX), bicubic)) for one in grey]
+    border = (SIDE - BOX) // 2
+    return np.pad(np.stack(boxes), ((0, 0), (border, border), (border, border)))

@@ -191,7 +191,7 @@ def read_record(name: str, folder: Path) -> PreparedRecord:
         skipped = tuple(SkippedPicture(*entry) for entry in values["skipped"])
         record = PreparedRecord(info, arrays, values["seen"], skipped)
         sizes = {array: int(arrays[array]["bytes"]) for array in ARRAYS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
         raise _damaged(name, folder, f"{INFO_FILE} cannot be read ({error})") from error
     if version != VERSION:
         raise _damaged(name, folder, f"it has version {version!r}, and version {VERSION} is read")

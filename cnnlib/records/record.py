@@ -32,7 +32,7 @@ class Record:
         if not isinstance(values, Mapping):
             raise cls.error(
                 f"A {cls.__name__} is read from a JSON object, but this is "
-                f"{type(values).__name__}. Write it as {...} with field names."
+                f"{type(values).__name__}. Write it as {{...}} with field names."
             )
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(str(name) for name in set(values) - set(known))

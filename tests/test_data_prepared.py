@@ -1,0 +1,243 @@
+"""Prepared copies: written whole or not at all, found damaged, made once by several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_data import class_folders, prepared_now, write_folder, write_zip
+
+from cnnlib.data.lock import try_lock
+from cnnlib.data.prepare import prepare
+from cnnlib.data.prepared import is_prepared, load_prepared
+from cnnlib.errors import DataError, RecipeError
+from cnnlib.records.folders import Folders
+
+
+@pytest.fixture
+def folders() -> Folders:
+    return Folders.from_environment()
+
+
+def test_a_prepared_copy_holds_four_read_only_arrays():
+    digits = prepared_now("digits")
+    assert digits.train_images.shape == (1438, 1, 28, 28)
+    assert (digits.train_images.dtype, digits.train_labels.dtype) == (np.uint8, np.int64)
+    assert isinstance(digits.train_images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        digits.train_images[0] = 0
+    digits.verify()
+
+
+def test_a_prepared_copy_lies_in_the_data_folder(folders: Folders):
+    assert prepared_now("digits").folder == folders.data / "prepared/digits"
+
+
+def test_a_read_only_data_folder_is_not_written_to(folders: Folders):
+    # Root could write there all the same, and must not.
+    folders.data.mkdir()
+    folders.data.chmod(0o555)
+    assert prepared_now("digits").folder == folders.runs / "prepared/digits"
+    assert list(folders.data.iterdir()) == []
+
+
+def test_a_copy_in_a_read_only_data_folder_is_used(folders: Folders):
+    prepared_now("digits")
+    folders.data.chmod(0o555)
+    assert prepared_now("digits").folder == folders.data / "prepared/digits"
+
+
+def test_the_content_decides_the_fingerprint_and_not_the_place(tmp_path: Path):
+    here = prepared_now("digits", Folders(tmp_path / "a", tmp_path / "b"))
+    there = prepared_now("digits", Folders(tmp_path / "c", tmp_path / "d"))
+    assert here.info.fingerprint == there.info.fingerprint
+
+
+def test_preparing_twice_does_nothing_the_second_time():
+    first = prepared_now("digits").folder.stat().st_mtime_ns
+    assert [progress.fraction for progress in prepare("digits")] == [1.0]
+    assert prepared_now("digits").folder.stat().st_mtime_ns == first
+
+
+def test_preparing_again_replaces_the_copy_under_those_who_read_it():
+    old = prepared_now("digits")
+    inode = (old.folder / "train_images.npy").stat().st_ino
+    for _ in prepare("digits", again=True):
+        pass
+    new = load_prepared("digits")
+    assert (new.folder / "train_images.npy").stat().st_ino != inode
+    assert np.array_equal(old.train_images, new.train_images)
+
+
+# -- damage ----------------------------------------------------------------------------------------
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    return lambda folder: os.truncate(folder / name, (folder / name).stat().st_size // 2)
+
+
+def other_info(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        values = json.loads((folder / "info.json").read_text())
+        values["info"] |= changes.pop("info", {})
+        (folder / "info.json").write_text(json.dumps(values | changes))
+
+    return change
+
+
+def no_info(folder: Path) -> None:
+    (folder / "info.json").write_text('{"version": 1, "info": 5}')
+
+
+def other_shape(folder: Path) -> None:
+    values = np.load(folder / "train_labels.npy")
+    np.save(folder / "train_labels.npy", values.reshape(2, -1))
+
+
+DAMAGES = {
+    "train_images.npy has .* bytes instead of": cut("train_images.npy"),
+    "info.json cannot be read": cut("info.json"),
+    "test_labels.npy is missing": lambda folder: (folder / "test_labels.npy").unlink(),
+    "it has version 99, and version 1 is read": other_info(version=99),
+    "it holds 'mnist'": other_info(info={"name": "mnist"}),
+    r"info.json cannot be read \('train_images'\)": other_info(arrays={}),
+    r"train_labels.npy is <i8 of shape \[2, 719\] instead of <i8 \[1438\]": other_shape,
+    r"info.json cannot be read \(A DatasetInfo is read from a JSON object": no_info,
+}
+
+
+@pytest.mark.parametrize("sentence", DAMAGES)
+def test_a_damaged_copy_is_found_and_can_be_made_again(sentence: str):
+    digits = prepared_now("digits")
+    DAMAGES[sentence](digits.folder)
+    with pytest.raises(DataError, match=f"digits in .* is damaged: {sentence}.*Make it again"):
+        load_prepared("digits")
+    for _ in prepare("digits", again=True):
+        pass
+    assert load_prepared("digits").info.fingerprint == digits.info.fingerprint
+
+
+def test_a_copy_of_the_wrong_size_is_made_again_without_being_asked():
+    cut("test_images.npy")(prepared_now("digits").folder)
+    assert not is_prepared("digits")
+    prepared_now("digits").verify()
+
+
+def test_content_that_changed_unseen_is_found_by_verifying():
+    digits = prepared_now("digits")
+    path = digits.folder / "train_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="its content changed since it was prepared"):
+        load_prepared("digits").verify()
+
+
+def test_arrays_are_never_unpickled(tmp_path: Path):
+    digits = prepared_now("digits")
+    path = digits.folder / "train_labels.npy"
+    size = path.stat().st_size
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    os.truncate(path, size)
+    with pytest.raises(DataError, match="train_labels.npy cannot be read"):
+        load_prepared("digits")
+
+
+# -- whole or not at all ---------------------------------------------------------------------------
+
+
+def test_a_preparation_that_is_stopped_leaves_nothing_behind(folders: Folders):
+    work = prepare("digits")
+    next(work)
+    work.close()
+    assert [path.name for path in (folders.data / "prepared").iterdir()] == [".lock-digits"]
+    assert not is_prepared("digits")
+
+
+def test_what_a_killed_process_left_behind_is_cleared_away(folders: Folders):
+    write_folder(folders.data / "prepared/.making-digits", {"train_images.npy": b"half"})
+    prepared_now("digits")
+    left = sorted(path.name for path in (folders.data / "prepared").iterdir())
+    assert left == [".lock-digits", "digits"]
+
+
+def test_of_two_that_prepare_one_waits_for_the_other(folders: Folders):
+    first, second = prepare("digits"), prepare("digits")
+    next(first)
+    waiting = next(second)
+    assert waiting.text == "another process is preparing digits"
+    rest = list(first)
+    assert rest[-1].fraction == 1.0
+    assert [progress.text for progress in second] == ["digits is prepared"]
+
+
+def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path):
+    held = try_lock(tmp_path / "lock")
+    assert held is not None
+    assert try_lock(tmp_path / "lock") is None
+    os.close(held)
+    again = try_lock(tmp_path / "lock")
+    assert again is not None
+    os.close(again)
+
+
+def test_a_disk_that_cannot_be_written_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cnnlib.data.digits.save_array", full)
+    with pytest.raises(
+        DataError, match=r"digits could not be written to .*No space left.*Make room"
+    ):
+        list(prepare("digits"))
+    assert not is_prepared("digits")
+
+
+# -- copies and what they were made of -------------------------------------------------------------
+
+
+def test_a_copy_is_old_when_its_zip_changed(folders: Folders):
+    write_zip(folders.data / "cats.zip", class_folders({"a": 3, "b": 3}))
+    before = prepared_now("folder:cats")
+    write_zip(folders.data / "cats.zip", class_folders({"a": 4, "b": 4}))
+    assert not is_prepared("folder:cats")
+    with pytest.raises(DataError, match=r"folder:cats in .*cats.zip changed since"):
+        load_prepared("folder:cats")
+    assert prepared_now("folder:cats").info.fingerprint != before.info.fingerprint
+
+
+def test_a_copy_is_old_when_a_picture_came_into_its_folder(folders: Folders):
+    write_folder(folders.data / "cats", class_folders({"a": 3, "b": 3}))
+    assert prepared_now("folder:cats").info.train_count == 4
+    write_folder(folders.data / "cats", class_folders({"c/deep": 3}, first=100))
+    assert not is_prepared("folder:cats")
+    assert prepared_now("folder:cats").info.classes == ("a", "b", "c")
+
+
+def test_a_copy_stands_for_pictures_that_are_gone(folders: Folders):
+    archive = write_zip(folders.data / "cats.zip", class_folders({"a": 3, "b": 3}))
+    before = prepared_now("folder:cats")
+    archive.unlink()
+    assert load_prepared("folder:cats").info == before.info
+
+
+@pytest.mark.parametrize("name", ["imagenet", "folder:", "folder:..", "folder:a/b", "../mnist", ""])
+def test_a_name_that_no_dataset_can_have_is_refused(name: str, folders: Folders):
+    for use in (load_prepared, is_prepared, prepared_now):
+        with pytest.raises(RecipeError, match="is not known"):
+            use(name)
+    assert not folders.data.exists()
+
+
+def test_names_that_a_file_system_cannot_hold_get_folders_of_their_own(folders: Folders):
+    names = ["CON", "con", "a.b", "a b", "猫と犬", "ünï", "x" * 90]
+    for name in names:
+        write_zip(folders.data / f"{name}.zip", class_folders({"a": 1, "b": 1}))
+        prepared_now(f"folder:{name}")
+    made = [path.name for path in (folders.data / "prepared").iterdir() if path.is_dir()]
+    assert len({name.casefold() for name in made}) == len(names)
+    assert all(name.isascii() and len(name) < 80 for name in made)
