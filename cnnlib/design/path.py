@@ -153,7 +153,7 @@ def same_padding(name: str, kernel_size: int, dilation: int) -> int:
             f"but keeping the size needs the same padding on both sides, and so an odd number. "
             f"Use kernel_size={kernel_size - 1} or {kernel_size + 1}.",
             layer=name,
-            mend=("kernel_size",),
+            mend=("kernel_size", "stem"),
         )
     return around // 2
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
+from math import gcd
 from typing import Any
 
 from cnnlib.design.checks import shown
@@ -11,7 +13,7 @@ from cnnlib.design.layout import lay_out
 from cnnlib.design.path import Misfit
 from cnnlib.design.spec import CNNSpec, Stem
 
-_MAX_CHANGES = 6
+_MAX_TRIALS = 60  # a page waits for the answer, and a trial of the largest network takes 3 ms
 
 
 @dataclass(frozen=True)
@@ -28,34 +30,57 @@ class Repair:
 
 
 def find_repair(spec: CNNSpec, misfit: Misfit) -> Repair | None:
-    """The first change that makes a spec plan: of one field if possible, else of several.
+    """The first change of one field that makes a spec plan, else a change of as few as possible.
 
     Args:
         misfit: What `lay_out` said of the spec.
     """
-    mended = spec
-    for _ in range(_MAX_CHANGES):
-        mended, misfit = _mend(mended, misfit)
-        if misfit is None:
-            return _difference(spec, mended)
-    return None
+    candidates = (replace(spec, **{n: v}) for n in misfit.mend for v in _candidates(spec, n))
+    mended = next(filter(_plans, islice(candidates, _MAX_TRIALS)), None) or _modest(spec)
+    return _difference(spec, mended) if mended else None
 
 
-def _mend(spec: CNNSpec, misfit: Misfit) -> tuple[CNNSpec, Misfit | None]:
-    """The first candidate that plans, else the first that fails in another way."""
-    best = spec, misfit
-    for name in misfit.mend:
-        for value in _candidates(spec, name):
-            candidate = replace(spec, **{name: value})
-            try:
-                lay_out(candidate)
-            except Misfit as later:
-                is_other = (later.layer, later.mend) != (misfit.layer, misfit.mend)
-                if is_other and best[0] is spec:
-                    best = candidate, later
-            else:
-                return candidate, None
-    return best
+def _plans(spec: CNNSpec) -> bool:
+    """Whether all layers fit."""
+    try:
+        lay_out(spec)
+    except Misfit:
+        return False
+    return True
+
+
+def _modest(spec: CNNSpec) -> CNNSpec | None:
+    """The spec with modest values in all fields that can fail, but for those that may stay."""
+    modest: dict[str, Any] = {
+        "channels": tuple(min(width, 64) for width in spec.channels),
+        "hidden_dims": tuple(min(width, 512) for width in spec.hidden_dims),
+        "kernel_size": 3,
+        "pool_every": 0,
+        "norm": "none" if spec.norm == "none" else "batch",
+        "norm_groups": 1,
+        "stem": _modest_stem(spec.stem),
+        "padding": "same",
+        "stride": 1,
+        "block_stride": 1,
+        "dilation": 1,
+        "pool_kernel_size": 2,
+        "pool_stride": None,
+        "pool_padding": 0,
+        "pool_dilation": 1,
+        "head": "gap",
+    }
+    mended = replace(spec, **modest)
+    if not _plans(mended):
+        return None
+    for name in modest:
+        restored = replace(mended, **{name: getattr(spec, name)})
+        mended = restored if _plans(restored) else mended
+    return mended
+
+
+def _modest_stem(stem: Stem | None) -> Stem | None:
+    """A 3 x 3 stem of stride 1, of as many channels."""
+    return Stem(stem.channels, bias=stem.bias) if stem else None
 
 
 def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
@@ -74,13 +99,13 @@ def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
         case "pool_padding":
             return (spec.pool_kernel_size // 2,)
         case "norm_groups":
-            return range(spec.norm_groups - 1, 0, -1)
+            return _fewer_groups(spec)
         case "norm":
             return ("batch",)
         case "head":
             return ("gap",)
         case "stem":
-            return (Stem(spec.stem.channels, bias=spec.stem.bias), None) if spec.stem else ()
+            return (_modest_stem(spec.stem),)
         case "hidden_dims" | "channels":
             widths = getattr(spec, name)
             return (tuple(max(1, width >> half) for width in widths) for half in range(1, 13))
@@ -93,6 +118,12 @@ def _smaller_kernels(spec: CNNSpec) -> Iterable[tuple[int, ...]]:
     yield sizes
     for largest in range(max(sizes, default=1) - 2, 0, -2):
         yield tuple(min(size, largest) for size in sizes)
+
+
+def _fewer_groups(spec: CNNSpec) -> Iterable[int]:
+    """Numbers of groups that divide the channels of every convolution, the largest first."""
+    shared = gcd(*spec.channels, spec.stem.channels if spec.stem else 0)
+    return (groups for groups in range(spec.norm_groups - 1, 0, -1) if shared % groups == 0)
 
 
 _WORDS = {
@@ -119,7 +150,7 @@ def _words(name: str, before: Any, after: Any) -> str:
     if name == "pool_every" and after == 0:
         return "never pool"
     if name == "stem":
-        return "a 3 x 3 stem of stride 1" if after else "no stem"
+        return "a 3 x 3 stem of stride 1"
     if name == "padding":
         return "padding that keeps the size"
     return f"{_WORDS.get(name, name)} {_plain(after)} instead of {_plain(before)}"
