@@ -1,0 +1,1 @@
+"""The command line: the same store and the same functions as the pages, in plain text or JSON."""

@@ -1,0 +1,141 @@
+"""The options that say which network: a preset, or a spec from a file, a pipe or a link."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+from cnnlib.cli.parser import one_of, shown
+from cnnlib.design.link import decode
+from cnnlib.design.plan import Plan, plan
+from cnnlib.design.presets import adapt, preset, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import SpecError
+from cnnlib.records.dataset import DatasetInfo
+
+MAX_SPEC_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Design:
+    """The network that a command line names.
+
+    Args:
+        preset: Name of the preset that it is; "" for a spec of one's own.
+    """
+
+    plan: Plan
+    preset: str = ""
+
+
+def add_design_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """``--preset`` or ``--spec``; one of them must be given.
+
+    Returns:
+        The group of the two, for another way to name a network.
+    """
+    which = parser.add_mutually_exclusive_group(required=True)
+    names = [each.name for each in presets()]
+    which.add_argument("--preset", metavar="NAME", type=one_of(names), help=", ".join(names))
+    which.add_argument(
+        "--spec", metavar="FILE", help="a design as JSON: a file, - for standard input, or a link"
+    )
+    return which
+
+
+def add_adapt_option(parser: argparse.ArgumentParser) -> None:
+    """``--adapt``, for commands that know a dataset."""
+    parser.add_argument(
+        "--adapt", action="store_true", help="fit the --spec to the pictures of the --dataset"
+    )
+
+
+def chosen_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
+    """The network that the options name, for the pictures and classes of a dataset.
+
+    Args:
+        info: The dataset; None takes the design as it is.
+
+    Raises:
+        SpecError: It cannot be read or does not plan, or is for other pictures than the dataset's.
+    """
+    spec = preset(args.preset).spec if args.preset else read_spec(args.spec)
+    if info is not None:
+        classes = len(info.classes)
+        if args.preset or args.adapt:
+            spec = adapt(spec, info.in_size, classes)
+        elif (spec.in_size, spec.out_classes) != (info.in_size, classes):
+            raise SpecError(
+                f"The design is for {_size(spec.in_size)} pictures of {spec.out_classes} classes, "
+                f"but {info.name} has {_size(info.in_size)} pictures of {classes}. "
+                "Add --adapt to fit it, or choose another dataset."
+            )
+    return Design(plan(spec), args.preset or "")
+
+
+def read_spec(text: str) -> CNNSpec:
+    """The spec that ``--spec`` names: a file, ``-`` for standard input, or a link.
+
+    Raises:
+        SpecError: There is no such file, or what is there is no design.
+    """
+    if text == "-":
+        return _spec_from_json(_read(sys.stdin.buffer, "Standard input"), "Standard input")
+    if "://" in text or re.match(r"\d+~", text):
+        return decode(_design_in(text) if "://" in text else text)
+    try:
+        with Path(text).open("rb") as file:
+            content = _read(file, shown(text))
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise SpecError(
+            f"The design {shown(text)} cannot be read: {why}. Name a file with a design as JSON, "
+            "- for standard input, or a link from the Build page."
+        ) from error
+    return _spec_from_json(content, shown(text))
+
+
+def _design_in(link: str) -> str:
+    """The design that an address of the Build page holds."""
+    try:
+        return parse_qs(urlsplit(link).query, max_num_fields=20)["design"][0]
+    except (ValueError, KeyError):
+        raise SpecError(
+            f"The link {shown(link)} holds no design. Copy the whole address of the Build page."
+        ) from None
+
+
+def _read(file: BinaryIO, name: str) -> bytes:
+    """All bytes of a file that may be a design."""
+    content = file.read(MAX_SPEC_BYTES + 1)
+    if len(content) > MAX_SPEC_BYTES:
+        raise SpecError(
+            f"{name} holds more than {MAX_SPEC_BYTES:,} bytes, and no design is that long. "
+            "Name the file that the Build page or 'export' wrote."
+        )
+    return content
+
+
+def _spec_from_json(content: bytes, name: str) -> CNNSpec:
+    """A spec from the text of a file."""
+    try:
+        return CNNSpec.from_dict(json.loads(content))
+    except UnicodeDecodeError:
+        why = "it is not text"
+    except json.JSONDecodeError as error:
+        why = f"{error.msg} in line {error.lineno}, column {error.colno}"
+    except RecursionError:
+        why = "it is nested too deeply"
+    except ValueError:
+        why = "a number in it has thousands of digits"
+    raise SpecError(f'{name} is not JSON: {why}. Write it as {{"channels": [6, 16], ...}}.')
+
+
+def _size(in_size: tuple[int, ...]) -> str:
+    return " x ".join(map(str, in_size))

@@ -1,0 +1,97 @@
+"""What the commands print: tables for people, one JSON object per line for machines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON, sent at once; a number that is not finite becomes null."""
+    print(json.dumps(plain(value), allow_nan=False), flush=True)
+
+
+def plain(value: Any) -> Any:
+    """Records, tuples and paths as plain JSON values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(value.to_dict() if hasattr(value, "to_dict") else asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns side by side, numbers to the right; an empty cell for None."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(headings))]
+    for line in [headings, ["-" * width for width in widths], *cells]:
+        padded = (
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(line, widths, right, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """One fact a line, names aligned; facts that are None or "" are left out."""
+    known = {name: value for name, value in facts.items() if value not in (None, "")}
+    width = max(map(len, known), default=0)
+    for name, value in known.items():
+        print(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def duration(seconds: float | None) -> str:
+    """``8.2 s``, ``3:05 min`` or ``2:03 h``; "" where it is not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = int(seconds) // 60
+    return (
+        f"{minutes}:{int(seconds) % 60:02} min"
+        if minutes < 60
+        else f"{minutes // 60}:{minutes % 60:02} h"
+    )
+
+
+def percent(fraction: float | None) -> str:
+    """``97.25 %``; "" where it is not known."""
+    return "" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def moment(seconds: float | None) -> str:
+    """Local date and time of a moment in seconds since 1970; "" where it is not known."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def complain(sentence: object) -> None:
+    """One line on standard error."""
+    print(one_line(str(sentence)), file=sys.stderr, flush=True)
+
+
+def one_line(text: str, longest: int = 1000) -> str:
+    """Text without line breaks or what a terminal obeys, cut in the middle where it is long."""
+    text = " ".join(text.split())
+    text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    half = (longest - 5) // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))

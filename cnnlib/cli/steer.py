@@ -1,0 +1,90 @@
+"""``pause``, ``step``, ``stop`` and ``set``: orders to a run, wherever it trains."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+from cnnlib.cli.output import print_json
+from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
+from cnnlib.cli.stores import existing_store
+from cnnlib.errors import StoreError
+from cnnlib.records.events import Order, Setting
+from cnnlib.records.recipe import Recipe
+
+SETTINGS: tuple[str, ...] = get_args(Setting)
+_ORDERS = {
+    "pause": "hold a run after the batch under way",
+    "step": "train one batch of a paused run",
+    "stop": "end a run and keep what was learned",
+}
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    for kind, help_text in _ORDERS.items():
+        parser = commands.add_parser(kind, help=help_text)
+        parser.add_argument("run_id", metavar="ID", type=id_of_run)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.set_defaults(command=give_order, orders=[Order(kind)])
+    change = commands.add_parser("set", help="change settings of a run while it trains")
+    change.add_argument("run_id", metavar="ID", type=id_of_run)
+    change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
+    change.add_argument("--json", action="store_true", help="print JSON")
+    change.set_defaults(command=change_settings)
+
+
+def give_order(args: argparse.Namespace) -> int:
+    """Hand a run its orders; it carries them out within one batch."""
+    send(args.run_id, args.orders, as_json=args.json)
+    return 0
+
+
+def change_settings(args: argparse.Namespace) -> int:
+    """Change learning rate, momentum or weight decay from the next batch on."""
+    orders = [_setting(text) for text in args.settings]
+    send(args.run_id, orders, as_json=args.json)
+    return 0
+
+
+def send(run_id: str, orders: Sequence[Order], *, as_json: bool) -> None:
+    """Write orders down for a run's worker, and say so.
+
+    Raises:
+        StoreError: There is no such run, or it has ended.
+    """
+    store = existing_store(run_id)
+    for order in orders:
+        if not store.order(run_id, order):
+            raise StoreError(
+                f"The run {run_id} is {store.run(run_id).state}, so {order.kind!r} has no effect. "
+                "Only a run that waits or trains takes orders."
+            )
+        if as_json:
+            facts = {"order": order.kind, "setting": order.setting, "value": order.value}
+            print_json({"run_id": run_id} | facts)
+        else:
+            what = f"{order.kind} {order.setting}={order.value:g}" if order.setting else order.kind
+            print(f"{run_id}  {what}")
+
+
+def _setting(text: str) -> Order:
+    """``lr=0.01`` as an order.
+
+    Raises:
+        UsageError: It is not written so, or the name is not known.
+        RecipeError: The value is out of range.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{shown(text)} is not a setting. Write it as lr=0.01.")
+    if name not in SETTINGS:
+        raise UsageError(f"Setting {unknown_name(name, SETTINGS)}")
+    try:
+        changed = number(value)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{name}: {error}") from error
+    replace(Recipe(), **{name: changed})  # the recipe knows the range
+    return Order("set", name, changed)
