@@ -115,7 +115,7 @@ class CNNSpec:
         stem: A convolution before the first group.
         block: ``"plain"``; ``"residual"``: skips over the convolutions; ``"bottleneck"``: likewise,
             and a block of at least three convolutions with as many channels out as in gets 1x1
-            convolutions at both ends.
+            convolutions at both ends, the first of them to the channels of the second.
         block_convs: Convolutions under one skip; 0 is the whole group.
         block_stride: Stride of each block's first convolution and of its shortcut.
         last_norm: Whether a norm stands after a block's last convolution too (He et al. 2016), not
