@@ -12,6 +12,9 @@ ARGS ?=
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3 python
 IN_VENV := .venv/bin/python
 
+# An empty environment has no PATH; the system's own folders will do.
+export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-quick test-browser lint bench demo-shots clean install install-dev
 
