@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from example_runs import a_store, wait_for
@@ -10,14 +12,15 @@ from cnnlib.errors import DataError, StoreError
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
 from cnnlib.runs.heart import at_work
-from cnnlib.runs.workers import WorkerPool
+from cnnlib.runs.workers import WorkerPool, worker_environment
 from cnnlib.train import jobs
 from cnnlib.train.jobs import KINDS, carry_out_job
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 def count_to(args, folders):
@@ -157,7 +160,8 @@ def test_a_job_that_nobody_knows_fails_and_lists_the_known_ones(store):
 def test_a_job_fails_when_its_worker_dies(store):
     command = "from cnnlib.runs import RunStore; s = RunStore(); s.claim_job(s.announce('jobs'))"
     job_id = store.submit_job("count", {"last": 3})
-    subprocess.run([sys.executable, "-c", command], check=True)
+    env = worker_environment(store.folders)
+    subprocess.run([sys.executable, "-c", command], check=True, env=env)
     store.reap()
     job = store.job(job_id)
     assert job.state == "failed"

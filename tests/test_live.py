@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, steps, the_end
@@ -13,8 +15,9 @@ from cnnlib.runs.live import metrics_since
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 def test_a_queued_run_shows_its_place_in_the_line(store):

@@ -3,19 +3,23 @@
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from example_runs import a_checkpoint, a_request, a_running_run, a_store, started, steps, the_end
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Order, Phase
 from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.runs import RunStore
+from cnnlib.runs.workers import worker_environment
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 # -- the line --------------------------------------------------------------------------------------
@@ -78,6 +82,12 @@ def test_the_wait_is_unknown_where_a_run_ahead_has_no_forecast(store):
     assert store.wait_seconds(store.submit(a_request())) is None
 
 
+def test_the_wait_is_unknown_while_the_run_ahead_is_paused(store):
+    running, worker_id = a_running_run(store)
+    store.tell(running, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
+    assert store.wait_seconds(store.submit(a_request())) is None
+
+
 CLAIM_ALL = """
 from cnnlib.runs import RunStore
 from cnnlib.records.events import RunEnd
@@ -92,7 +102,10 @@ while (run := store.claim(worker_id)) is not None:
 def test_several_processes_on_one_store_run_nothing_twice(store):
     asked = [store.submit(a_request()) for _ in range(200)]
     command = [sys.executable, "-c", CLAIM_ALL]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    env = worker_environment(store.folders)
+    workers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) for _ in range(4)
+    ]
     claimed = Counter(line for worker in workers for line in worker.communicate()[0].split())
     assert claimed == Counter(asked)
 

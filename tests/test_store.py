@@ -1,6 +1,8 @@
 """The run store keeps what runs tell, and gives it back as it was told."""
 
 import math
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from example_runs import (
@@ -23,8 +25,9 @@ from cnnlib.runs.recording import RunTakenAway
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 def test_a_new_store_has_no_runs(store):
@@ -42,7 +45,8 @@ def test_a_submitted_run_waits_with_everything_that_was_asked(store):
 
 def test_a_second_opening_of_the_store_sees_the_same_run(store):
     run_id = store.submit(a_request())
-    assert RunStore(store.folders).run(run_id) == store.run(run_id)
+    with closing(RunStore(store.folders)) as other:
+        assert other.run(run_id) == store.run(run_id)
 
 
 def test_ids_are_safe_in_a_file_name_and_an_address(store):
@@ -254,6 +258,7 @@ def test_a_live_run_is_not_deleted(store):
         lambda store: store.resume("nobody"),
         lambda store: store.result("nobody"),
         lambda store: store.position("nobody"),
+        lambda store: store.run_size_bytes("nobody"),
     ],
 )
 def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, ask):

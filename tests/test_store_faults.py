@@ -89,6 +89,14 @@ def test_a_store_of_a_newer_version_is_not_touched(tmp_path):
         RunStore(store.folders)
 
 
+def test_a_database_apart_always_meets_the_same_folder(tmp_path):
+    address = f"sqlite:///{tmp_path / 'apart.db'}"
+    for _ in range(2):
+        RunStore(Folders(data=tmp_path, runs=tmp_path / "one", database=address)).close()
+    with pytest.raises(StoreError, match="two is not the folder with the files.*CNNLAB_RUNS"):
+        RunStore(Folders(data=tmp_path, runs=tmp_path / "two", database=address))
+
+
 @pytest.mark.parametrize("address", ["nonsense", "nonsense://host/name"])
 def test_an_address_of_no_database_is_a_sentence(tmp_path, address):
     with pytest.raises(StoreError, match="CNNLAB_DATABASE"):

@@ -1,6 +1,8 @@
 """The recorder: the loop never waits for the store, and nothing that it told is lost."""
 
 import math
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from example_runs import a_running_run, a_step, a_store, steps, the_end, wait_for
@@ -15,8 +17,9 @@ from cnnlib.train.recorder import Recorder
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 def test_everything_is_written_when_the_block_is_left(store):

@@ -7,16 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from example_runs import a_request, a_running_run, a_step, a_store, started, steps, wait_for
 
 from cnnlib.errors import DataError, StoreError
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore, presence
 from cnnlib.runs.heart import at_work
+from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import WorkerPool, default_count, visible_gpus, worker_environment
 from cnnlib.train import work
 from cnnlib.train.control import Control
@@ -25,8 +27,9 @@ COUNTING = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))
 
 
 @pytest.fixture
-def store(tmp_path) -> RunStore:
-    return a_store(tmp_path)
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
 
 
 @contextmanager
@@ -46,9 +49,7 @@ def counting_worker(store: RunStore) -> Iterator[subprocess.Popen]:
 def set_worker(store: RunStore, worker_id: str, **values) -> None:
     """Change what the store knows of a worker."""
     with store.database.write() as connection:
-        for name, value in values.items():
-            sql = f"UPDATE workers SET {name} = ? WHERE id = ?"
-            connection.exec_driver_sql(sql, (value, worker_id))
+        connection.execute(sa.update(workers).where(workers.c.id == worker_id).values(values))
 
 
 # -- who is missing --------------------------------------------------------------------------------
@@ -117,7 +118,8 @@ def test_a_run_whose_worker_left_without_a_word_is_lost(store):
 def test_readers_find_a_lost_run_by_themselves(store):
     run_id, worker_id = a_running_run(store)
     set_worker(store, worker_id, pid=_ended_pid())
-    assert RunStore(store.folders).run(run_id).state == "lost"
+    with closing(RunStore(store.folders)) as reader:
+        assert reader.run(run_id).state == "lost"
 
 
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
@@ -284,5 +286,5 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch):
 
 def test_this_machine_is_named_as_workers_name_it(store):
     with at_work(store, "runs") as worker_id, store.database.read() as connection:
-        sql = "SELECT host, pid FROM workers WHERE id = ?"
-        assert connection.exec_driver_sql(sql, (worker_id,)).one() == (platform.node(), os.getpid())
+        row = connection.execute(sa.select(workers).where(workers.c.id == worker_id)).one()
+    assert (row.host, row.pid) == (platform.node(), os.getpid())

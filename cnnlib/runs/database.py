@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ class Database:
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(cnnlab_writes=True)
         self._create_tables()
+        if folders.database:
+            self._check_folder(folders.runs)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -98,17 +101,40 @@ class Database:
                 self.lock(connection)
                 if not sa.inspect(connection).has_table("meta"):
                     tables.metadata.create_all(connection)
-                    values = {"key": "schema_version", "value": str(tables.SCHEMA_VERSION)}
-                    connection.execute(sa.insert(tables.meta).values(values))
+                    self._keep(connection, "schema_version", str(tables.SCHEMA_VERSION))
         with self.read() as connection:
-            asked = sa.select(tables.meta.c.value).where(tables.meta.c.key == "schema_version")
-            version = connection.scalar(asked)
+            version = self._kept(connection, "schema_version")
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
                 f"The run store {self._place} has version {version}, and this program knows "
                 f"version {tables.SCHEMA_VERSION}. Update the program, or name another folder in "
                 "CNNLAB_RUNS."
             )
+
+    def _check_folder(self, folder: Path) -> None:
+        """A database apart from its files must always meet the same folder, on every machine."""
+        file = folder / "store.id"
+        with self.write() as connection:
+            self.lock(connection)
+            own = self._kept(connection, "folder")
+            if own is None:
+                own = secrets.token_hex(16)
+                self._keep(connection, "folder", own)
+                file.write_text(own)
+        if not file.exists() or file.read_text() != own:
+            raise StoreError(
+                f"{folder} is not the folder with the files of the run store {self._place}. "
+                "Every machine that uses this database needs the same shared folder: name it in "
+                "CNNLAB_RUNS."
+            )
+
+    @staticmethod
+    def _keep(connection: sa.Connection, key: str, value: str) -> None:
+        connection.execute(sa.insert(tables.meta).values(key=key, value=value))
+
+    @staticmethod
+    def _kept(connection: sa.Connection, key: str) -> str | None:
+        return connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

@@ -121,8 +121,8 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
     """How long a queued run will wait for those ahead of it, as far as they are known.
 
     Returns:
-        Seconds, with one worker per run at work; None where a run ahead has no forecast, or where
-        nobody works.
+        Seconds, with one worker per run at work; None where a run ahead is paused or has no
+        forecast, or where nobody works.
     """
     own = connection.execute(
         sa.select(runs.c.state, runs.c.rank, runs.c.number).where(runs.c.id == run_id)
@@ -131,7 +131,7 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
         return None
     ahead = sa.or_(runs.c.state.in_(BUSY_STATES), _is_ahead_of(own))
     rows = connection.execute(sa.select(*ETA_COLUMNS).where(ahead)).all()
-    left = [eta_seconds(row) for row in rows]
+    left = [None if row.state == "paused" else eta_seconds(row) for row in rows]
     at_work = sum(row.state != "queued" for row in rows)
     if any(seconds is None for seconds in left) or (rows and not at_work):
         return None

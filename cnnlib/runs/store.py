@@ -176,6 +176,8 @@ class RunStore:
 
     def run_size_bytes(self, run_id: str) -> int:
         """Bytes that a run's files take on disk."""
+        with self.database.read() as connection:
+            rows.find_run(connection, run_id)
         return files.folder_size_bytes(self.folders.run(run_id))
 
     # -- workers -----------------------------------------------------------------------------------

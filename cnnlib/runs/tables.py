@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -119,7 +120,7 @@ weights = Table(
     Column("file", Text, primary_key=True),
     Column("step", Integer, nullable=False),
     Column("what", Text, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
 )
 
 orders = Table(

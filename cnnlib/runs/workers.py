@@ -72,8 +72,7 @@ class WorkerPool:
         self._watch = threading.Thread(target=self._keep_watch, name="worker-pool", daemon=True)
 
     def start(self) -> None:
-        """Start the workers, and a thread that keeps them there; harmless twice."""
-        self.ensure()
+        """Start a thread that starts the workers and keeps them there; harmless twice."""
         with self._turn:
             if not self._watch.is_alive() and not self._ended.is_set():
                 self._watch.start()
@@ -122,11 +121,13 @@ class WorkerPool:
         return [*self._for_runs, self._for_jobs]
 
     def _keep_watch(self) -> None:
-        while not self._ended.wait(WATCH_SECONDS):
+        while True:
             try:
                 self.ensure()
             except StoreError as error:  # pages say it themselves; it may pass
                 print(error, file=sys.stderr, flush=True)
+            if self._ended.wait(WATCH_SECONDS):
+                return
 
 
 class _Place:

@@ -9,6 +9,7 @@ way, then leave; an idle worker leaves at once.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ from cnnlib.train.work import carry_out
 POLL_SECONDS = 0.05  # an idle worker looks for work so often
 RETRY_SECONDS = 1.0  # after the store could not be used
 LINGER_SECONDS = 60.0  # a worker for jobs leaves after so long without one
-_IMPORT_NICENESS = 10
+_IMPORT_NICENESS = 5
 T = TypeVar("T")
 
 
@@ -133,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.does == "jobs":
             worker.serve_jobs()
         else:
-            threading.Thread(target=import_gently, daemon=True).start()
+            if not store.can_claim(worker_id, options.at_once):  # nobody waits
+                threading.Thread(target=import_gently, daemon=True).start()
             worker.serve_runs()
 
 
@@ -149,6 +151,8 @@ def import_gently() -> None:
 
     import cnnlib.data.prepared
     import cnnlib.train.loop  # noqa: F401
+
+    gc.freeze()  # what was imported stays, and need not be looked at by collections while it trains
 
 
 def _say(error: Exception) -> None:

@@ -1,0 +1,58 @@
+"""The whole way, for real: a pool, a worker process, real pictures, a kill, and going on."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from example_runs import a_store, wait_for
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.runs.workers import WorkerPool
+
+REQUEST = RunRequest(
+    CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(64,)),
+    Recipe(epochs=12, batch_size=32, lr=0.003),
+    "digits",
+    mode="t1-nchw-fp32",
+)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
+
+
+def test_a_run_whose_worker_is_killed_goes_on_to_what_it_would_have_been(store):
+    pool = WorkerPool(store.folders, count=1)
+    try:
+        pool.start()
+        killed, whole = store.submit(REQUEST), store.submit(REQUEST)
+        wait_for(lambda: store.run(killed).epoch >= 2, seconds=120)
+        os.kill(pool.pids[0], signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+        wait_for(lambda: store.run(killed).state == "lost", seconds=5)
+        assert store.steps_after(killed)["step"] == list(range(1, store.run(killed).step + 1))
+        store.resume(killed)
+        wait_for(lambda: not store.run(killed).is_live, seconds=120)
+    finally:
+        pool.shutdown()
+    runs = [store.run(run_id) for run_id in (killed, whole)]
+    assert [(run.state, run.attempt) for run in runs] == [("finished", 2), ("finished", 1)]
+    assert runs[0].summary["test_accuracy"] >= 0.9
+    first, second = (store.steps_after(run_id) for run_id in (killed, whole))
+    assert first["step"] == second["step"] == list(range(1, runs[1].total_steps + 1))
+    assert first["loss"] == second["loss"]
+    assert [(e.epoch, e.val_loss) for e in store.epochs(killed)] == [
+        (e.epoch, e.val_loss) for e in store.epochs(whole)
+    ]
+    assert _last_weights(store, killed) == _last_weights(store, whole)
+
+
+def _last_weights(store: RunStore, run_id: str) -> bytes:
+    last = [saved for saved in store.saved(run_id) if saved.what == "snapshot"][-1]
+    return (store.folders.run(run_id) / last.file).read_bytes()
