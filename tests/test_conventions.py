@@ -51,7 +51,7 @@ def test_the_parts_of_a_total_are_named_and_add_up():
 
 def test_what_a_tool_gives_nothing_for_is_named():
     found = counted(SMALL)["fvcore flops"]
-    assert found.not_counted == ("biases", "relu", "poolings", "flattening")
+    assert found.not_counted == ("biases", "ReLU", "poolings", "flattening")
 
 
 def test_every_layer_of_every_recorded_network_counts_as_the_tools_printed():

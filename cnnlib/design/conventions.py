@@ -40,10 +40,17 @@ _PARTS: dict[str, str] = {
 }
 
 # How a rule's subject is called where people read it; the others are called by their own name.
-_WORDS = {"conv2d": "convolutions", "linear": "linear layers", "bias": "biases"} | {
+_WORDS = {
+    "conv2d": "convolutions",
+    "linear": "linear layers",
+    "bias": "biases",
+    "relu": "ReLU",
+    "lrelu": "leaky ReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
     "pool": "poolings",
     "global_avg_pool": "global average pooling",
-    "dropout": "dropout",
     "flatten": "flattening",
 }
 

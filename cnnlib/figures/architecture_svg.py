@@ -51,6 +51,7 @@ def architecture_svg(plan: Plan) -> str:
         (
             f'<svg class="arch" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
             f'height="{HEIGHT:.0f}" viewBox="{-MARGIN} 0 {width:.0f} {HEIGHT:.0f}" '
+            f'style="--width:{width:.0f}px;--height:{HEIGHT:.0f}px" '
             f'role="group" aria-label="{_summary(drawing)}"><style>{_style(kinds)}</style>'
             f'<g transform="translate(0 {_MIDDLE:.0f})">',
             *map(_slab, drawing.slabs),

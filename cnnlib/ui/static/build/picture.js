@@ -5,6 +5,7 @@
  * layer to layer. At a change the SVG is exchanged in place, so the page neither jumps nor flickers.
  */
 const views = new WeakMap(); // host -> its View
+const HEADER = 64; // pixels at the top of the page that lie over everything
 
 /** Called with every change of the page's data or of the theme; the first call builds. */
 export function mount({ data, parentElement }) {
@@ -69,12 +70,12 @@ class View {
     const [head, ...lines] = layer.lines;
     this.card.replaceChildren(element("b", head), ...lines.flatMap(row));
     this.card.hidden = false;
-    const { left, width, top } = layer.getBoundingClientRect();
-    const { width: cardWidth, height: cardHeight } = this.card.getBoundingClientRect();
-    const x = Math.min(Math.max(8, left + width / 2 - cardWidth / 2), innerWidth - cardWidth - 8);
-    const above = top - cardHeight - 6;
+    const at = layer.getBoundingClientRect();
+    const card = this.card.getBoundingClientRect();
+    const x = Math.min(Math.max(8, at.left + at.width / 2 - card.width / 2), innerWidth - card.width - 8);
+    const above = at.top - card.height - 6;
     this.card.style.left = `${x}px`;
-    this.card.style.top = `${above > 8 ? above : layer.getBoundingClientRect().bottom + 6}px`;
+    this.card.style.top = `${above > HEADER ? above : at.bottom + 6}px`;
   }
 
   hide() {
@@ -106,8 +107,8 @@ function element(tag, text) {
 
 const STYLES = `
 .scroller { overflow-x: auto; overflow-y: hidden; color: var(--st-text-color); container-type: inline-size; }
-.scroller svg { display: block; margin: 0 auto; font-family: var(--st-font); }
-@container (min-width: 1000px) { .scroller svg { zoom: 1.25; } }
+.scroller svg { display: block; width: 100%; min-width: calc(0.72 * var(--width)); font-family: var(--st-font); }
+@container (min-width: 1000px) { .scroller svg { height: calc(1.3 * var(--height)); } }
 [data-layer]:focus-visible > path:not(.wide) { stroke: var(--st-text-color); stroke-opacity: 1; stroke-width: 1.5; }
 .card {
   position: fixed; z-index: 1000; display: grid; grid-template-columns: auto auto; gap: 0.1rem 0.75rem; max-width: 24rem;

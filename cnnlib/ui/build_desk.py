@@ -1,0 +1,123 @@
+"""What a person has on the desk while designing, and the steps that lead there. No streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cnnlib.design import link
+from cnnlib.design.memory import OPTIMIZERS
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import SpecError
+
+MOST_STEPS = 200
+JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast are one step
+MOST_IMAGES = 65_536
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A design, and the dataset that it is for ("" for images of a size of one's own)."""
+
+    spec: CNNSpec
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that the Build page remembers.
+
+    Args:
+        valid: The last design that planned; it stays on screen while `draft` does not.
+        batch_size: Images in a training step, for memory and FLOPs.
+        pinned: The design that others are compared with.
+        past, future: What undo and redo lead to, the nearest last.
+        control: What was changed last, and when in seconds.
+    """
+
+    draft: Draft
+    valid: CNNSpec
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    pinned: CNNSpec | None = None
+    past: tuple[Draft, ...] = ()
+    future: tuple[Draft, ...] = ()
+    control: str = ""
+    changed_at: float = 0.0
+
+    def changed(self, draft: Draft, control: str, now: float) -> Desk:
+        """Another draft; what undo leads to is the one before, or before a drag of one slider."""
+        if draft == self.draft:
+            return self
+        is_same_step = control == self.control and now - self.changed_at < JOIN_SECONDS
+        past = self.past if is_same_step and self.past else (*self.past, self.draft)
+        return replace(
+            self,
+            draft=draft,
+            past=past[-MOST_STEPS:],
+            future=(),
+            control=control,
+            changed_at=now,
+        )
+
+    def undone(self) -> Desk:
+        """One step back; the same where there is none."""
+        if not self.past:
+            return self
+        *past, draft = self.past
+        future = (*self.future, self.draft)
+        return replace(self, draft=draft, past=tuple(past), future=future, control="")
+
+    def redone(self) -> Desk:
+        """One step forward again; the same where there is none."""
+        if not self.future:
+            return self
+        *future, draft = self.future
+        past = (*self.past, self.draft)
+        return replace(self, draft=draft, past=past, future=tuple(future), control="")
+
+    def address(self) -> dict[str, str]:
+        """What the address bar says, so that the same page opens elsewhere."""
+        told = {"design": link.encode(self.draft.spec), "dataset": self.draft.dataset}
+        if self.batch_size != 128:
+            told["batch"] = str(self.batch_size)
+        if self.optimizer != "adamw":
+            told["optimizer"] = self.optimizer
+        if self.pinned:
+            told["pinned"] = link.encode(self.pinned)
+        return {name: value for name, value in told.items() if value}
+
+    def opened(self, told: Mapping[str, str], now: float) -> Desk:
+        """The desk that an address describes; the draft that lay here can be had back by undo.
+
+        Raises:
+            SpecError: A part of the address is damaged.
+        """
+        draft = Draft(link.decode(told["design"]), told.get("dataset", ""))
+        return replace(
+            self.changed(draft, "address", now),
+            batch_size=_batch_size(told.get("batch", "128")),
+            optimizer=_optimizer(told.get("optimizer", "adamw")),
+            pinned=link.decode(told["pinned"]) if "pinned" in told else None,
+        )
+
+
+def _batch_size(text: str) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) <= 5
+    if not is_number or not 1 <= int(text) <= MOST_IMAGES:
+        raise _damaged("batch", text, f"a whole number from 1 to {MOST_IMAGES:,}")
+    return int(text)
+
+
+def _optimizer(text: str) -> str:
+    if text not in OPTIMIZERS:
+        raise _damaged("optimizer", text, f"one of {', '.join(OPTIMIZERS)}")
+    return text
+
+
+def _damaged(name: str, value: Any, rule: str) -> SpecError:
+    return SpecError(
+        f"The link says {name}={str(value)[:40]!r}, but that must be {rule}. "
+        f"Copy the whole link again, or start anew."
+    )

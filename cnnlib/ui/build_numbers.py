@@ -1,0 +1,136 @@
+"""What a design costs, as the Build page writes it, with the change against a pinned design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cnnlib.design.cost import Cost
+from cnnlib.ui.words import short_count
+
+MOST_DIGITS_WRITTEN_OUT = 9_999_999
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a design.
+
+    Args:
+        value: Of a cost.
+        written: A value as text.
+        less_is_better: None where neither is.
+    """
+
+    label: str
+    help: str
+    value: Callable[[Cost], int]
+    written: Callable[[float], str]
+    less_is_better: bool | None = True
+
+
+def whole(value: float) -> str:
+    """``61,706``; from ten million on ``12.3 M``."""
+    return f"{value:,.0f}" if value <= MOST_DIGITS_WRITTEN_OUT else short_count(value)
+
+
+def memory(size_bytes: float) -> str:
+    """``4.2 MB``: bytes with a unit of 1000."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= size:
+            return f"{size_bytes / size:.3g} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def pixels(size: float) -> str:
+    """``14 px``."""
+    return f"{size:,.0f} px"
+
+
+NUMBERS: tuple[Number, ...] = (
+    Number(
+        "Parameters",
+        "Numbers that training learns. Running statistics of norms are not counted.",
+        lambda cost: cost.params,
+        whole,
+    ),
+    Number(
+        "MACs",
+        "Multiply-accumulates of convolutions and linear layers for one image, bias not counted.",
+        lambda cost: cost.macs,
+        whole,
+    ),
+    Number(
+        "FLOPs, forward",
+        "Floating-point operations for one image: two for each multiply-accumulate.",
+        lambda cost: cost.flops,
+        short_count,
+    ),
+    Number(
+        "FLOPs, training step",
+        "Forward and backward for the whole batch, as torch.utils.flop_counter counts them.",
+        lambda cost: cost.training_step_flops,
+        short_count,
+    ),
+    Number(
+        "Memory, weights",
+        "Parameters and running statistics, four bytes each.",
+        lambda cost: cost.weight_bytes,
+        memory,
+    ),
+    Number(
+        "Memory, activations",
+        "The outputs of all layers for the whole batch, forward.",
+        lambda cost: cost.activation_bytes,
+        memory,
+    ),
+    Number(
+        "Memory, training step",
+        "Weights, gradients, what the optimiser keeps, and what backward needs, for the batch.",
+        lambda cost: cost.training_bytes,
+        memory,
+    ),
+    Number(
+        "Receptive field",
+        "How many pixels of the image, across, one value of the last feature map depends on.",
+        lambda cost: cost.receptive_field,
+        pixels,
+        less_is_better=None,
+    ),
+)
+
+
+def cost_numbers(cost: Cost, pinned: Cost | None, image: tuple[int, int]) -> None:
+    """All numbers as a grid of tiles.
+
+    Args:
+        pinned: What the pinned design costs, if there is one.
+        image: Height and width of the image, which the receptive field is held against.
+    """
+    with st.grid(4, min_column_width=150, gap="small"):
+        for number in NUMBERS:
+            value = number.value(cost)
+            is_field = number.less_is_better is None
+            exact = f"The image is {image[0]} × {image[1]}." if is_field else f"Exactly {value:,}."
+            has_changed = pinned is not None and number.value(pinned) != value
+            st.metric(
+                number.label,
+                number.written(value),
+                delta=change(number, cost, pinned) if pinned else None,
+                delta_color="inverse" if has_changed and not is_field else "off",
+                delta_arrow="auto" if has_changed else "off",
+                help=f"{number.help} {exact}",
+                border=True,
+                height="stretch",
+            )
+
+
+def change(number: Number, cost: Cost, pinned: Cost) -> str:
+    """``+1,234 (+2.1 %)``, against the pinned design."""
+    now, before = number.value(cost), number.value(pinned)
+    if now == before:
+        return "±0"
+    sign = "+" if now > before else "-"
+    share = f" ({(now - before) / before:+.1%})" if before else ""
+    return f"{sign}{number.written(abs(now - before))}{share}"

@@ -1,0 +1,167 @@
+"""The desk of this session: kept between reruns and pages, in step with the address bar.
+
+Two things can change what the page shows: a control (its callback runs before the page does) and
+the address bar (a link is opened, or the browser goes back). In a rerun in which a callback ran,
+the control wins, because the browser may not have heard of the newest address yet; in any other,
+the address wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from cnnlib.data.catalogue import catalogue
+from cnnlib.design import link
+from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError, SpecError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.ui.addresses import keep_design, kept_design
+from cnnlib.ui.build_desk import Desk, Draft
+from cnnlib.ui.offer import offered_dataset
+from cnnlib.ui.resources import folders
+
+_DESK = "build_desk"
+_FIRST = "build_first_desk"
+_FIRST_PRESET = "lenet5"
+_ADDRESS = "build_address"  # what the address bar said when this session last read or wrote it
+_ACTED = "build_acted"  # a control was used in this rerun
+_NOTICE = "build_notice"  # a sentence to show once
+_WRONG = "build_wrong"  # control -> what is wrong with what was written into it
+_HERE = "build_dataset"  # key of a menu of this page: gone once the person was on another page
+
+
+def desk() -> Desk:
+    """What lies on the desk."""
+    return st.session_state[_DESK]
+
+
+def open_desk(infos: Sequence[DatasetInfo]) -> None:
+    """Bring the desk in step with the address bar; first of all in every rerun."""
+    st.session_state.setdefault(_WRONG, {})
+    told = st.query_params.to_dict()
+    acted = st.session_state.pop(_ACTED, False)
+    is_new = _DESK not in st.session_state
+    has_arrived = _HERE not in st.session_state
+    if is_new:
+        st.session_state[_DESK] = _first_desk(infos)
+    if "design" in told:
+        if is_new or not (acted or told == st.session_state.get(_ADDRESS)):
+            _open_address(told, infos)
+    elif has_arrived:
+        _open_kept(infos)
+    elif not acted and st.session_state.get(_ADDRESS):  # back to the address without a design
+        st.session_state[_DESK] = _first_desk(infos)
+
+
+def close_desk(infos: Sequence[DatasetInfo]) -> None:
+    """Bring the address bar in step with the desk; last of all in every rerun."""
+    now = desk()
+    told = {} if now.address() == _first_desk(infos).address() else now.address()
+    if st.query_params.to_dict() != told:
+        st.query_params.from_dict(told)
+    st.session_state[_ADDRESS] = told
+    keep_design(link.encode(now.draft.spec))
+
+
+def act(change: Callable[[Desk], Desk], control: str = "") -> None:
+    """Change the desk from a callback; what goes wrong is told beside the control."""
+    st.session_state[_ACTED] = True
+    wrong: dict[str, str] = st.session_state[_WRONG]
+    wrong.pop(control, None)
+    try:
+        st.session_state[_DESK] = change(desk())
+    except CnnlibError as error:
+        wrong[control] = str(error)
+
+
+def act_on_draft(change: Callable[[Draft], Draft], control: str) -> None:
+    """Change the draft from a callback, as one step of undo."""
+    act(lambda desk: desk.changed(change(desk.draft), control, time.monotonic()), control)
+
+
+def act_on_spec(change: Callable[[CNNSpec], CNNSpec], control: str) -> None:
+    """Change the spec from a callback; where its images change, so does the dataset."""
+
+    def on_draft(draft: Draft) -> Draft:
+        spec = change(draft.spec)
+        if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
+            return Draft(spec, draft.dataset)
+        return on_fitting_dataset(Draft(spec, ""), catalogue(folders()))
+
+    act_on_draft(on_draft, control)
+
+
+def keep_valid(spec: CNNSpec) -> None:
+    """Remember a design that planned: it stays on screen while the next ones do not."""
+    if desk().valid != spec:
+        st.session_state[_DESK] = replace(desk(), valid=spec)
+
+
+def acted() -> None:
+    """A callback for what changes nothing on the desk."""
+    act(lambda desk: desk)
+
+
+def mend(fields: Mapping[str, Any]) -> None:
+    """Carry out the repair that a SpecError offers."""
+    act_on_spec(lambda spec: replace(spec, **fields), "repair")
+
+
+def whats_wrong(control: str) -> str:
+    """What is wrong with what was written into a control; "" where nothing is."""
+    return st.session_state[_WRONG].get(control, "")
+
+
+def notice() -> str:
+    """The sentence to show once, or ""."""
+    return st.session_state.pop(_NOTICE, "")
+
+
+def notify(sentence: str) -> None:
+    """Show a sentence in the next rerun."""
+    st.session_state[_NOTICE] = sentence
+
+
+def on_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
+    """A draft on its own dataset if that fits, else on one that does, else on none."""
+    spec = draft.spec
+    fitting = [i for i in infos if (i.in_size, len(i.classes)) == (spec.in_size, spec.out_classes)]
+    here_first = sorted(fitting, key=lambda info: info.state == "download")
+    names = [info.name for info in here_first]
+    return Draft(spec, draft.dataset if draft.dataset in names else next(iter(names), ""))
+
+
+def _first_desk(infos: Sequence[DatasetInfo]) -> Desk:
+    """What a person finds who comes for the first time; the same all through a session."""
+    if _FIRST not in st.session_state:
+        info = offered_dataset(infos)
+        spec = preset(_FIRST_PRESET).adapt(info.in_size, len(info.classes))
+        st.session_state[_FIRST] = Desk(Draft(spec, info.name), valid=spec)
+    return st.session_state[_FIRST]
+
+
+def _open_address(told: Mapping[str, str], infos: Sequence[DatasetInfo]) -> None:
+    """The page that an address describes, or the first desk and a sentence."""
+    try:
+        opened = desk().opened(told, time.monotonic())
+    except SpecError as error:
+        st.session_state[_DESK] = _first_desk(infos)
+        notify(f"{error} Shown instead: the design that everybody starts with.")
+        return
+    draft = on_fitting_dataset(opened.draft, infos)
+    st.session_state[_DESK] = replace(opened, draft=draft)
+    st.session_state[_WRONG].clear()
+
+
+def _open_kept(infos: Sequence[DatasetInfo]) -> None:
+    """The design that another page has put into this session's hands, if it is not the desk's."""
+    kept = kept_design()
+    if kept and kept != link.encode(desk().draft.spec):
+        draft = on_fitting_dataset(Draft(link.decode(kept), desk().draft.dataset), infos)
+        st.session_state[_DESK] = desk().changed(draft, "kept", time.monotonic())

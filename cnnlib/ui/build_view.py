@@ -1,0 +1,157 @@
+"""The right half of the Build page: what the design is, what it costs, and what to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from cnnlib.design import link
+from cnnlib.design.cost import Cost, cost
+from cnnlib.design.memory import OPTIMIZERS
+from cnnlib.design.plan import Plan, plan
+from cnnlib.errors import SpecError
+from cnnlib.figures.design_words import design_words
+from cnnlib.ui.addresses import TRAIN
+from cnnlib.ui.build_desk import MOST_IMAGES, Desk
+from cnnlib.ui.build_files import file_panel
+from cnnlib.ui.build_layers import layer_table
+from cnnlib.ui.build_numbers import cost_numbers
+from cnnlib.ui.build_session import act, acted, desk, keep_valid, mend
+from cnnlib.ui.build_shelf import shelf_panel
+from cnnlib.ui.build_tools import tool_table
+from cnnlib.ui.spec_form import show_value
+
+_OPTIMIZER_WORDS = {
+    "sgd": "SGD",
+    "momentum": "SGD with momentum",
+    "nesterov": "Nesterov momentum",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+
+
+def toolbar() -> None:
+    """Undo, redo, pin, train."""
+    now = desk()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _button("Undo", "undo", Desk.undone, bool(now.past), "Take the last change back.")
+        _button("Redo", "redo", Desk.redone, bool(now.future), "Make it again.")
+        if now.pinned:
+            _button("Unpin", "keep_off", _unpinned, True, "Compare with nothing.")
+        else:
+            _button(
+                "Pin", "keep", _pinned, True, "Compare every number with this design from now on."
+            )
+        if st.button(
+            "Train this",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="build_train",
+            help="Go on to Train with the design that is shown.",
+        ):
+            st.switch_page(TRAIN, query_params={"design": link.encode(now.valid)})
+
+
+def _button(
+    label: str, icon: str, change: Callable[[Desk], Desk], enabled: bool, words: str
+) -> None:
+    st.button(
+        label,
+        key=f"build_{label.lower()}",
+        icon=f":material/{icon}:",
+        on_click=act,
+        args=(change,),
+        disabled=not enabled,
+        help=words,
+    )
+
+
+def _pinned(desk: Desk) -> Desk:
+    return replace(desk, pinned=desk.valid)
+
+
+def _unpinned(desk: Desk) -> Desk:
+    return replace(desk, pinned=None)
+
+
+def planned() -> Plan:
+    """The plan of the design on the desk; where it does not plan, why, and the last that did."""
+    spec = desk().draft.spec
+    try:
+        found = plan(spec)
+    except SpecError as error:
+        _tell_misfit(error)
+        return plan(desk().valid)
+    keep_valid(spec)
+    return found
+
+
+def _tell_misfit(error: SpecError) -> None:
+    """Which layer fails and why, with a repair by one click."""
+    st.error(f"{error} Shown below is your last design that fits.", icon=":material/error:")
+    if error.repair:
+        words = error.repair_text or "repair it"
+        st.button(
+            words[0].upper() + words[1:],
+            key="build_repair",
+            icon=":material/build:",
+            on_click=mend,
+            args=(error.repair,),
+        )
+
+
+def numbers(found: Plan) -> Cost:
+    """What the design costs, at a batch size and for an optimiser that are chosen here."""
+    now = desk()
+    costs = cost(found, batch_size=now.batch_size, optimizer=now.optimizer)
+    pinned = None
+    if now.pinned:
+        st.caption(f"Changes are against the pinned design: {design_words(now.pinned)}.")
+        pinned = cost(plan(now.pinned), batch_size=now.batch_size, optimizer=now.optimizer)
+    cost_numbers(costs, pinned, found.spec.in_size[1:])
+    return costs
+
+
+def training_settings() -> None:
+    """Batch size and optimiser, which memory and FLOPs of a training step depend on."""
+    with st.container(horizontal=True):
+        show_value("build_batch_size", desk().batch_size)
+        st.number_input(
+            "Batch size",
+            min_value=1,
+            max_value=MOST_IMAGES,
+            key="build_batch_size",
+            on_change=_take_training,
+            help="Images in one training step: memory and FLOPs of a step grow with it.",
+        )
+        show_value("build_optimizer", desk().optimizer)
+        st.selectbox(
+            "Optimiser",
+            OPTIMIZERS,
+            format_func=_OPTIMIZER_WORDS.__getitem__,
+            key="build_optimizer",
+            on_change=_take_training,
+            help="What changes the weights; some keep one or two numbers for each parameter.",
+        )
+
+
+def _take_training() -> None:
+    values = (st.session_state.build_batch_size, st.session_state.build_optimizer)
+    act(lambda desk: replace(desk, batch_size=values[0], optimizer=values[1]))
+
+
+def panels(found: Plan, costs: Cost) -> None:
+    """Layers, other tools, files, shelf: only the open one is made."""
+    contents: dict[str, Callable[[], None]] = {
+        "Layers": lambda: layer_table(costs, key="build_layers"),
+        "What other tools would print": lambda: tool_table(found, costs.macs),
+        "Export and share": lambda: file_panel(desk(), found),
+        "Shelf": shelf_panel,
+    }
+    tabs = st.tabs(list(contents), key="build_panel", on_change=acted)
+    for tab, content in zip(tabs, contents.values(), strict=True):
+        if tab.open:
+            with tab:
+                content()

@@ -1,0 +1,241 @@
+"""The Build page's form without a page: what its controls read from a spec and write to it."""
+
+from dataclasses import replace
+
+import pytest
+from random_specs import random_specs
+
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset, presets
+from cnnlib.design.spec import CNNSpec, Stem
+from cnnlib.errors import SpecError
+from cnnlib.ui import build_widths as widths
+from cnnlib.ui.build_controls import CONTROLS, GROUPS
+from cnnlib.ui.build_desk import JOIN_SECONDS, Desk, Draft
+
+LENET = preset("lenet5").spec
+RESNET = preset("resnet20").spec
+
+
+# -- controls --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_writing_what_a_control_shows_changes_nothing(name):
+    control = CONTROLS[name]
+    for spec in (*(entry.spec for entry in presets()), *random_specs(60, seed=5)):
+        if control.shown(spec):
+            assert control.write(spec, control.read(spec)) == spec
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_can_show_every_spec(name):
+    control = CONTROLS[name]
+    for spec in (*(entry.spec for entry in presets()), *random_specs(60, seed=6)):
+        if control.shown(spec) and control.kind in ("slider", "number"):
+            assert control.low <= control.read(spec) <= max(control.high, control.highest)
+        if control.shown(spec) and control.kind in ("choice", "menu"):
+            assert control.read(spec) in (*control.options, None)
+
+
+def test_no_two_controls_have_one_name():
+    assert len(CONTROLS) == sum(len(group) for group in GROUPS.values())
+
+
+def test_every_control_has_one_sentence_of_help():
+    for control in CONTROLS.values():
+        assert control.help.endswith(".")
+        assert control.help[0].isupper() or control.help[0].isdigit()
+
+
+def test_a_slider_keeps_what_no_slider_shows():
+    changed = CONTROLS["width"].write(RESNET, 8)
+    assert changed == replace(RESNET, channels=(8,) * 6 + (16,) * 6 + (32,) * 6)
+
+
+def test_taking_more_convolutions_lengthens_the_lists_of_other_fields():
+    spec = CNNSpec(channels=(6, 16), kernel_size=(5, 3), bias=(True, False))
+    more = CONTROLS["convolutions"].write(spec, 4)
+    assert more.kernel_size == (5, 3, 3, 3)
+    assert more.bias == (True, False, False, False)
+
+
+def test_residual_blocks_in_a_long_group_lead_past_two_convolutions():
+    spec = replace(CNNSpec(channels=(16,) * 12), pool_every=6)
+    assert CONTROLS["block"].write(spec, "residual").block_convs == 2
+
+
+def test_residual_blocks_in_a_short_group_lead_past_all_of_it():
+    spec = replace(CNNSpec(channels=(16,) * 4), pool_every=2)
+    assert CONTROLS["block"].write(spec, "residual").block_convs == 0
+
+
+def test_a_bottleneck_grows_with_a_quarter_of_the_channels_inside():
+    spec = CNNSpec(channels=(64,) * 6, pool_every=3)
+    changed = CONTROLS["block"].write(spec, "bottleneck")
+    assert changed.channels == (64, 16, 64) * 2
+    assert [layer.block for layer in plan(changed).layers if layer.kind == "residual"] == [
+        "residual",  # its input is the image, of one channel
+        "bottleneck",
+    ]
+
+
+def test_another_activation_forgets_the_parameters_of_the_last():
+    spec = CNNSpec(activation="lrelu", activation_params={"negative_slope": 0.2})
+    assert CONTROLS["activation"].write(spec, "tanh").activation_params == ()
+
+
+def test_a_stem_begins_as_wide_as_the_first_convolution():
+    assert CONTROLS["stem"].write(LENET, True).stem == Stem(6)
+
+
+def test_an_unselected_choice_changes_nothing():
+    for control in CONTROLS.values():
+        if control.kind == "choice" and control.shown(RESNET):
+            assert control.write(RESNET, None) == RESNET
+
+
+# -- channels --------------------------------------------------------------------------------------
+
+
+def test_channels_grow_with_each_group_up_to_a_bound():
+    spec = CNNSpec(pool_every=1)
+    # 64, 128, 256, 512, and no further.
+    assert widths.grown(spec, 5, 64, 2.0) == (64, 128, 256, 512, 512)
+
+
+def test_a_width_beyond_the_bound_is_kept():
+    assert widths.grown(CNNSpec(), 2, 1000, 2.0) == (1000, 1000)
+
+
+def test_growth_is_read_off_a_list_that_follows_it():
+    assert widths.growth_of(CNNSpec(channels=(16, 32, 64))) == 2.0
+    assert widths.growth_of(CNNSpec(channels=(16, 24, 36))) == 1.5
+
+
+def test_a_list_of_ones_own_has_no_growth():
+    assert widths.growth_of(LENET) is None
+
+
+def test_a_list_of_ones_own_keeps_its_proportions_when_it_gets_wider():
+    # 16 * 12 / 6 = 32.
+    assert widths.with_width(LENET, 12).channels == (12, 32)
+
+
+def test_a_list_of_ones_own_goes_on_with_its_last_entry():
+    assert widths.with_count(LENET, 4).channels == (6, 16, 16, 16)
+    assert widths.with_count(LENET, 1).channels == (6,)
+
+
+def test_the_first_convolution_of_a_perceptron_has_a_usual_width():
+    assert widths.with_count(CNNSpec(hidden_dims=(100,)), 2).channels == (16, 32)
+
+
+def test_other_groups_regrow_a_list_that_followed_the_rule():
+    spec = CNNSpec(channels=(16, 32, 64, 128))
+    assert CONTROLS["pool_every"].write(spec, 2).channels == (16, 16, 32, 32)
+
+
+# -- lists as text ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ((), ""),
+        ((6, 16), "6, 16"),
+        ((16, 16), "16, 16"),
+        ((16,) * 20 + (32,) * 20, "16×20, 32×20"),
+        (3, "3"),
+        (("same", 0), "same, 0"),
+    ],
+)
+def test_a_list_is_written_as_people_write_it(entries, text):
+    assert widths.list_text(entries) == text
+
+
+@pytest.mark.parametrize("text", ["16, 32×2", "16 32x2", "16,32 * 2", " 16 , 32 , 32 "])
+def test_a_list_is_read_however_people_write_it(text):
+    assert widths.list_from_text("The list", text) == (16, 32, 32)
+
+
+@pytest.mark.parametrize("text", ["16, zwei", "16,, x3", "1.5", "3××2", "-"])
+def test_what_is_no_list_is_refused_with_an_example(text):
+    with pytest.raises(SpecError, match="takes whole numbers. Write them like 16, 32, 64"):
+        widths.list_from_text("The list", text)
+
+
+def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
+    with pytest.raises(SpecError, match="at most 200"):
+        CONTROLS["channels"].write(LENET, "16x999999999999")
+
+
+# -- the desk --------------------------------------------------------------------------------------
+
+
+def desk(*counts: int) -> Desk:
+    """A desk on which designs of so many convolutions lay one after the other, slowly."""
+    drafts = [Draft(CNNSpec(channels=(16,) * count), "digits") for count in counts]
+    at = Desk(drafts[0], valid=drafts[0].spec)
+    for number, draft in enumerate(drafts[1:], start=1):
+        at = at.changed(draft, "convolutions", number * 2 * JOIN_SECONDS)
+    return at
+
+
+def lying(desk: Desk) -> int:
+    return len(desk.draft.spec.channels)
+
+
+def test_undo_and_redo_lead_back_and_forth():
+    at = desk(1, 2, 3)
+    assert [lying(at), lying(at.undone()), lying(at.undone().undone())] == [3, 2, 1]
+    assert lying(at.undone().undone().redone()) == 2
+
+
+def test_undo_at_the_beginning_and_redo_at_the_end_change_nothing():
+    assert desk(1).undone() == desk(1).redone() == desk(1)
+
+
+def test_a_change_after_undo_forgets_what_redo_led_to():
+    at = desk(1, 2, 3).undone()
+    assert at.changed(Draft(CNNSpec(), ""), "head", 99.0).future == ()
+
+
+def test_a_drag_of_one_slider_is_one_step():
+    at = desk(1, 2)
+    for count, now in ((3, 2.1), (4, 2.2), (5, 2.3)):
+        at = at.changed(Draft(CNNSpec(channels=(16,) * count), "digits"), "convolutions", now)
+    assert lying(at) == 5
+    assert lying(at.undone()) == 1
+
+
+def test_changes_of_two_sliders_are_two_steps_however_fast():
+    at = desk(1, 2).changed(Draft(CNNSpec(channels=(8,) * 3), "digits"), "width", 2.01)
+    assert lying(at.undone()) == 2
+
+
+def test_an_address_gives_the_same_desk_back():
+    at = replace(desk(3), batch_size=64, optimizer="sgd", pinned=LENET)
+    opened = desk(1).opened(at.address(), now=0.0)
+    assert opened.address() == at.address()
+    assert (opened.draft, opened.pinned) == (at.draft, LENET)
+
+
+def test_opening_an_address_can_be_undone():
+    assert lying(desk(1).opened(desk(3).address(), now=0.0).undone()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("design", "1~zz.3", "This link does not describe a design"),
+        ("pinned", "nonsense", "This link does not describe a design"),
+        ("batch", "0", "batch='0', but that must be a whole number from 1"),
+        ("batch", "1e9", "batch='1e9'"),
+        ("batch", "٣", "batch='٣'"),
+        ("optimizer", "magic", "must be one of sgd, momentum"),
+    ],
+)
+def test_a_damaged_address_is_refused_with_a_sentence(name, value, words):
+    with pytest.raises(SpecError, match=words):
+        desk(1).opened({**desk(2).address(), name: value}, now=0.0)
