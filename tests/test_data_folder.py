@@ -1,0 +1,211 @@
+"""People's own pictures, prepared: classes, splits, sizes, and what is left out."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
+
+from cnnlib.data.known import KNOWN
+from cnnlib.data.pictures import decode
+from cnnlib.data.prepare import prepare
+from cnnlib.data.prepared import SkippedPicture, is_prepared, load_prepared
+from cnnlib.data.sources import FolderOptions
+from cnnlib.errors import DataError, RecipeError
+from cnnlib.records.folders import Folders
+
+
+@pytest.fixture
+def folders() -> Folders:
+    return Folders.from_environment()
+
+
+def test_a_directory_and_a_zip_of_it_are_the_same_dataset(folders: Folders):
+    files = class_folders({"cat": 6, "dog": 4})
+    write_folder(folders.data / "plain", files)
+    write_zip(folders.data / "packed.zip", {f"wrapper/{name}": it for name, it in files.items()})
+    plain, packed = prepared_now("folder:plain"), prepared_now("folder:packed")
+    assert plain.info.fingerprint == packed.info.fingerprint
+    assert plain.info.classes == ("cat", "dog")
+    assert plain.info.in_size == (3, 32, 32)
+
+
+def test_the_test_split_depends_on_the_pictures_and_not_on_their_names(folders: Folders):
+    files = class_folders({"cat": 20, "dog": 20})
+    renamed = {f"{name.split('/')[0]}/{hash(it)}.png": it for name, it in files.items()}
+    write_folder(folders.data / "one", files)
+    write_folder(folders.data / "two", renamed)
+    one, two = prepared_now("folder:one"), prepared_now("folder:two")
+    assert one.info.fingerprint == two.info.fingerprint
+    assert np.bincount(one.test_labels).tolist() == [4, 4]  # a fifth of each class
+
+
+def test_the_test_split_does_not_depend_on_the_size_of_the_pictures(folders: Folders):
+    write_folder(folders.data / "one", class_folders({"a": 30, "b": 10}))
+    write_folder(folders.data / "two", class_folders({"a": 30, "b": 10}))
+    for _ in prepare("folder:two", options=FolderOptions(size=8, channels=1)):
+        pass
+    assert np.array_equal(
+        prepared_now("folder:one").test_labels, load_prepared("folder:two").test_labels
+    )
+
+
+def test_train_and_test_folders_are_kept(folders: Folders):
+    train, test = {"a": 3, "b": 3}, {"a": 2, "b": 1}
+    files = class_folders(train, root="train/") | class_folders(test, root="test/", first=50)
+    write_folder(folders.data / "kept", files)
+    kept = prepared_now("folder:kept")
+    assert np.bincount(kept.train_labels).tolist() == [3, 3]
+    assert np.bincount(kept.test_labels).tolist() == [2, 1]
+    assert "Test split made" not in kept.info.note
+    decoded = {decode(files[name], 32, 3).tobytes() for name in files if name.startswith("test")}
+    assert {image.tobytes() for image in kept.test_images} == decoded
+
+
+def test_each_picture_has_the_label_of_its_folder(folders: Folders):
+    files = class_folders({"red": 5, "blue": 5, "green": 1})
+    write_zip(folders.data / "own.zip", files)
+    own = prepared_now("folder:own")
+    labels = {decode(it, 32, 3).tobytes(): name.split("/")[0] for name, it in files.items()}
+    images = np.concatenate([own.train_images, own.test_images])
+    for image, label in zip(images, [*own.train_labels, *own.test_labels], strict=True):
+        assert own.info.classes[label] == labels[image.tobytes()]
+
+
+def test_size_and_channels_can_be_chosen_and_are_remembered(folders: Folders):
+    write_folder(folders.data / "own", class_folders({"a": 3, "b": 3}))
+    for _ in prepare("folder:own", options=FolderOptions(size=28, channels=1)):
+        pass
+    assert load_prepared("folder:own").info.in_size == (1, 28, 28)
+    write_folder(folders.data / "own", class_folders({"c/more": 2}, first=90))
+    changed = prepared_now("folder:own").info
+    assert (changed.in_size, changed.classes) == ((1, 28, 28), ("a", "b", "c"))
+    assert changed.note.startswith("28x28x1 by centre crop")
+
+
+@pytest.mark.parametrize(
+    "options", [{"size": 7}, {"size": 257}, {"channels": 2}, {"size": True}, {"channels": "3"}]
+)
+def test_a_size_that_cannot_be_is_refused(options: dict):
+    with pytest.raises(RecipeError, match="Choose one"):
+        FolderOptions(**options)
+
+
+def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
+    broken = {"a/text.png": b"Dear diary", "b/half.jpg": encoded(form="JPEG")[:300]}
+    files = (
+        class_folders({"a": 4, "b": 4}) | broken | {"loose.png": encoded(99), "b/notes.txt": b""}
+    )
+    write_zip(folders.data / "own.zip", files)
+    own = prepared_now("folder:own")
+    assert own.info.train_count + own.info.test_count == 8
+    assert own.info.note.endswith("Files that could not be used: 3.")
+    assert own.info.source["skipped"] == "3"
+    assert own.skipped[:2] == (
+        SkippedPicture("loose.png", "it is in no class folder"),
+        SkippedPicture("a/text.png", "it is none of PNG, JPEG, WEBP, BMP, GIF, TIFF"),
+    )
+    assert own.skipped[2].path == "b/half.jpg"
+
+
+def test_pictures_that_are_all_broken_are_no_dataset(folders: Folders):
+    write_folder(folders.data / "own", {"a/1.png": b"x", "b/2.png": b"y"})
+    with pytest.raises(
+        DataError, match=r"None of the 2 pictures .*a/1.png is the first, and it is"
+    ):
+        list(prepare("folder:own"))
+    assert not is_prepared("folder:own")
+
+
+def test_a_class_without_a_readable_picture_is_left_out(folders: Folders):
+    write_folder(folders.data / "own", class_folders({"a": 2, "c": 2}) | {"b/1.png": b"x"})
+    own = prepared_now("folder:own")
+    assert own.info.classes == ("a", "c")
+    assert set(own.train_labels) == {0, 1}
+    assert "Classes without a readable picture are left out: b." in own.info.note
+
+
+def test_one_class_with_one_picture_is_a_dataset(folders: Folders):
+    write_folder(folders.data / "own", class_folders({"a": 1}))
+    own = prepared_now("folder:own")
+    assert (own.info.train_count, own.info.test_count) == (1, 0)
+    assert own.test_images.shape == (0, 3, 32, 32)
+    assert "There is one class only" in own.info.note
+
+
+def test_test_pictures_alone_are_no_dataset(folders: Folders):
+    files = {"train/a/1.png": b"broken"} | class_folders({"a": 2}, root="test/")
+    write_folder(folders.data / "own", files)
+    with pytest.raises(DataError, match="folder:own has no training pictures"):
+        list(prepare("folder:own"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="cannot run here: no pipes in folders")
+def test_what_is_no_regular_file_is_left_out_and_not_waited_for(folders: Folders):
+    root = write_folder(folders.data / "own", class_folders({"a": 2, "b": 2}))
+    os.mkfifo(root / "a/pipe.png")
+    (root / "a/gone.png").symlink_to(root / "nowhere.png")
+    (root / "a/around").symlink_to(root)
+    own = prepared_now("folder:own")
+    reasons = {skipped.path: skipped.reason for skipped in own.skipped}
+    assert reasons == {
+        "a/pipe.png": "it is not a regular file",
+        "a/gone.png": "No such file or directory",
+    }
+
+
+def test_progress_tells_pictures_and_time_left(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cnnlib.data.folder._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("cnnlib.data.folder._BLOCK_FILES", 4)
+    write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
+    told = list(prepare("folder:own"))
+    texts = [progress.text for progress in told if progress.text.startswith("reading")]
+    assert [text.split(",")[0] for text in texts] == [
+        "reading pictures: 4 of 10",
+        "reading pictures: 8 of 10",
+        "reading pictures: 10 of 10",
+    ]
+    assert texts[-1].endswith("about 0 s left")
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+
+
+def test_stopping_leaves_nothing_behind(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cnnlib.data.folder._REPORT_SECONDS", 0.0)
+    write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
+    work = prepare("folder:own")
+    assert next(progress for progress in work if progress.text.startswith("reading"))
+    work.close()
+    assert [path for path in (folders.data / "prepared").iterdir() if path.is_dir()] == []
+
+
+def test_a_full_disk_is_seen_before_anything_is_written(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
+    nearly_full = os.statvfs_result((4096, 4096, 10, 10, 10, 0, 0, 0, 0, 255))
+    monkeypatch.setattr("os.statvfs", lambda _: nearly_full)
+    with pytest.raises(DataError, match=r"takes 67,170,304 bytes, and .* has 40,960 free"):
+        list(prepare("folder:own"))  # twice 10 x 3,072 bytes, and 64 MB to spare
+
+
+def test_the_real_cifar_pictures_are_as_in_their_zip(cifar_jpeg_zip: Path, folders: Folders):
+    # A cut of the real zip: the first picture of each class and split.
+    with zipfile.ZipFile(cifar_jpeg_zip) as archive:
+        names = [name for name in archive.namelist() if name.endswith("/0000.jpg")]
+        files = {name: archive.read(name) for name in names}
+    cut = Folders(folders.runs / "data", folders.runs)
+    write_zip(cut.data / "cifar.zip", files)
+    cifar = prepared_now("folder:cifar", cut)
+    assert (cifar.info.train_count, cifar.info.test_count) == (10, 10)
+    assert cifar.info.classes == KNOWN["cifar10"].classes
+    with Image.open(io.BytesIO(files["cifar10-jpeg/train/ship/0000.jpg"])) as image:
+        pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    (ship,) = cifar.train_images[cifar.train_labels == 8]
+    assert np.array_equal(ship, pixels)
