@@ -1,0 +1,48 @@
+"""What a dataset holds: pictures per class, and pictures that occur more than once."""
+
+from __future__ import annotations
+
+from sample_data import class_folders, encoded, prepared_now, write_folder
+
+from cnnlib.data.facts import ClassCount, class_counts, duplicates
+from cnnlib.records.folders import Folders
+
+
+def test_pictures_are_counted_by_class_and_split():
+    folders = Folders.from_environment()
+    files = class_folders({"a": 3, "b": 2}, "train/") | class_folders({"b": 1}, "test/", first=9)
+    write_folder(folders.data / "own", files)
+    counts = class_counts(prepared_now("folder:own"))
+    assert counts == (ClassCount("a", 3, 0), ClassCount("b", 2, 1))
+
+
+def test_equal_pictures_are_found_within_and_across_splits():
+    folders = Folders.from_environment()
+    pictures = [encoded(number) for number in range(5)]
+    files = {
+        "train/a/0.png": pictures[0],
+        "train/a/0-again.png": pictures[0],
+        "train/a/1.png": pictures[1],
+        "train/b/1-as-b.png": pictures[1],
+        "train/b/2.png": pictures[2],
+        "test/a/0.png": pictures[0],
+        "test/b/3.png": pictures[3],
+        "test/b/3-again.png": pictures[3],
+        "test/b/4.png": pictures[4],
+    }
+    write_folder(folders.data / "own", files)
+    own = prepared_now("folder:own")
+    found = duplicates(own)
+    assert (found.train_repeats, found.test_repeats) == (2, 1)
+    ((train, test),) = found.across
+    assert (own.train_images[train] == own.test_images[test]).all()
+    ((one, other),) = found.contradictions
+    assert own.train_labels[one] != own.train_labels[other]
+    assert (own.train_images[one] == own.train_images[other]).all()
+
+
+def test_a_dataset_without_a_test_split_has_no_duplicates_across():
+    folders = Folders.from_environment()
+    write_folder(folders.data / "own", class_folders({"a": 1, "b": 1}))
+    found = duplicates(prepared_now("folder:own"))
+    assert (found.across, found.train_repeats, found.test_repeats) == ((), 0, 0)
