@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
 
+Watching = AbstractContextManager[Callable[[], bool]]
 REAP_SECONDS = 1.0  # readers look for dead workers at most so often
 
 
@@ -197,10 +198,14 @@ class RunStore:
         with self.database.write() as connection:
             presence.leave(connection, worker_id)
 
+    def watching_queue(self, does: Literal["runs", "jobs"]) -> Watching:
+        """A function that says whether runs, or jobs, wait; for one thread, often and cheaply."""
+        return self.database.looking(_QUEUED[does])
+
     def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
-        """Some run waits and may be taken: a cheap look before a claim."""
+        """Some run waits, and there is room for it: a look before a claim."""
         with self.database.read() as connection:
-            waiting = connection.execute(_QUEUED_RUN).first() is not None
+            waiting = connection.execute(_QUEUED["runs"]).first() is not None
             return waiting and queue.has_room(connection, worker_id, at_once)
 
     def claim(
@@ -231,7 +236,7 @@ class RunStore:
             recording.record(connection, run_id, worker_id, events, time.time())
             return orders.take(connection, run_id)
 
-    def watching_orders(self, run_id: str) -> AbstractContextManager[Callable[[], bool]]:
+    def watching_orders(self, run_id: str) -> Watching:
         """A function that says whether orders wait for a run, for one thread, often and cheaply."""
         return self.database.looking(orders.waiting(run_id))
 
@@ -278,9 +283,9 @@ class RunStore:
             jobs.stop(connection, job_id)
 
     def has_queued_job(self) -> bool:
-        """Some job waits: a cheap look before a claim."""
+        """Some job waits."""
         with self.database.read() as connection:
-            return connection.execute(_QUEUED_JOB).first() is not None
+            return connection.execute(_QUEUED["jobs"]).first() is not None
 
     def claim_job(self, worker_id: str) -> Job | None:
         """Take the next job."""
@@ -307,5 +312,7 @@ class RunStore:
             jobs.end(connection, job_id, worker_id, state, reason, result or {})
 
 
-_QUEUED_RUN = sa.select(runs.c.id).where(runs.c.state == "queued").limit(1)
-_QUEUED_JOB = sa.select(job_rows.c.id).where(job_rows.c.state == "queued").limit(1)
+_QUEUED = {
+    "runs": sa.select(runs.c.number).where(runs.c.state == "queued").limit(1),
+    "jobs": sa.select(job_rows.c.number).where(job_rows.c.state == "queued").limit(1),
+}

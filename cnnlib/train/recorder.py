@@ -16,8 +16,8 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.recording import RunTakenAway
 from cnnlib.train.control import Control
 
-FLUSH_SECONDS = 0.1  # events are written so often, all in one transaction
-LOOK_SECONDS = 0.03  # new orders are looked for so often
+FLUSH_SECONDS = 0.1  # steps are written so often, all in one transaction
+LOOK_SECONDS = 0.03  # new orders, and other events than steps, are looked for so often
 RETRY_SECONDS = 1.0  # after a write that failed
 MOST_WAITING = 200_000  # events kept in memory while the store cannot be written
 LAST_TRY_SECONDS = 120.0  # how long the end of a run waits for a store that cannot be written
@@ -57,6 +57,7 @@ class Recorder:
         self._last_try_seconds = last_try_seconds
         self._told: deque[Event] = deque()  # filled by the loop, emptied by the thread
         self._unwritten: list[Event] = []  # the thread's own
+        self._is_urgent = False  # a change of state was told: somebody may be waiting for it
         self._ended = Flag()
         self._trouble: Exception | None = None  # why the run cannot go on
         self._put_off: StoreError | None = None  # why the last write failed
@@ -74,6 +75,8 @@ class Recorder:
         if self._put_off is not None and self._is_full() and isinstance(event, StepMetrics):
             raise self._put_off
         self._told.append(event)
+        if not isinstance(event, StepMetrics):
+            self._is_urgent = True
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -109,8 +112,9 @@ class Recorder:
         due = time.monotonic()
         while not self._ended.wait(LOOK_SECONDS):
             try:
-                if self._has_news() and time.monotonic() >= due:
-                    due = time.monotonic() + FLUSH_SECONDS
+                now = time.monotonic()
+                if self._has_news() and (now >= due or (self._is_urgent and not self._put_off)):
+                    due = now + FLUSH_SECONDS
                     self._write()
                 elif has_orders():
                     self._write()
@@ -128,6 +132,7 @@ class Recorder:
 
     def _write(self) -> None:
         """One transaction; what it could not write stays, in order, for the next one."""
+        self._is_urgent = False
         while self._told:
             self._unwritten.append(self._told.popleft())
         orders = self._store.tell(self._run_id, self._worker_id, self._unwritten)

@@ -66,25 +66,27 @@ class Worker:
 
     def serve_runs(self) -> None:
         """Train one run after the other until it is time to leave."""
-        while not self._is_to_leave():
-            if (run := self._try(self._next_run)) is not None:
-                self._train(run)
+        with self._store.watching_queue("runs") as some_wait:
+            while not self._is_to_leave():
+                if (run := self._try(self._next_run, some_wait)) is not None:
+                    self._train(run)
 
     def serve_jobs(self) -> None:
         """Do one job after the other until it is time to leave, or there was none for a while."""
         idle_since = time.monotonic()
-        while not self._is_to_leave() and time.monotonic() - idle_since < LINGER_SECONDS:
-            if (job := self._try(self._next_job)) is not None:
-                carry_out_job(job, self._store, self._id, lambda: self._interrupted)
-                idle_since = time.monotonic()
+        with self._store.watching_queue("jobs") as some_wait:
+            while not self._is_to_leave() and time.monotonic() - idle_since < LINGER_SECONDS:
+                if (job := self._try(self._next_job, some_wait)) is not None:
+                    carry_out_job(job, self._store, self._id, lambda: self._interrupted)
+                    idle_since = time.monotonic()
 
     def _is_to_leave(self) -> bool:
         return self._interrupted or self._app_is_gone
 
-    def _try(self, take: Callable[[], T | None]) -> T | None:
+    def _try(self, take: Callable[[], T | None], some_wait: Callable[[], bool]) -> T | None:
         """Look for work; where there is none, or the store cannot be used, wait a little."""
         try:
-            taken = take()
+            taken = take() if some_wait() else None
         except StoreError as error:
             _say(error)
             time.sleep(RETRY_SECONDS)
@@ -99,7 +101,7 @@ class Worker:
         return None
 
     def _next_job(self) -> Job | None:
-        return self._store.claim_job(self._id) if self._store.has_queued_job() else None
+        return self._store.claim_job(self._id)
 
     def _train(self, run: Run) -> None:
         self._control = Control()
