@@ -55,13 +55,14 @@ def _brought_to_size(image: Image.Image, size: int, channels: int) -> np.ndarray
     short = min(width, height)
     # A JPEG can be decoded at 1/2, 1/4 or 1/8 for less time and memory; twice the size is enough.
     image.draft(image.mode, (2 * size * width // short, 2 * size * height // short))
-    upright = _eight_bits(ImageOps.exif_transpose(image))
-    square = _middle(upright)
-    resized = upright.resize((size, size), Image.Resampling.BICUBIC, box=square)
-    if resized.mode == "RGBA":
-        white = Image.new("RGBA", resized.size, "white")
-        resized = Image.alpha_composite(white, resized).convert("RGB")
-    pixels = np.asarray(resized.convert("RGB" if channels == 3 else "L"))
+    ImageOps.exif_transpose(image, in_place=True)
+    picture = _eight_bits(image)
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=_middle(picture))
+    if picture.mode == "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    pixels = np.asarray(_in_mode(picture, "RGB" if channels == 3 else "L"))
     return pixels.transpose(2, 0, 1) if channels == 3 else pixels[None]
 
 
@@ -80,7 +81,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         raise BrokenPicture("it has 32 bits a pixel; 8 and 16 are read")
     if image.has_transparency_data:
         return image.convert("RGBA")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    return _in_mode(image, "L" if image.mode in ("1", "L") else "RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _reason(error: Exception) -> str:
