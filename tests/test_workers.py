@@ -12,10 +12,21 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from example_runs import a_request, a_running_run, a_step, a_store, started, steps, wait_for
+from example_runs import (
+    a_checkpoint,
+    a_request,
+    a_running_run,
+    a_step,
+    a_store,
+    started,
+    steps,
+    wait_for,
+)
 
 from cnnlib.errors import DataError, StoreError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Order, Phase
+from cnnlib.records.job import Progress
+from cnnlib.records.run import Run
 from cnnlib.runs import RunStore, presence
 from cnnlib.runs.heart import at_work
 from cnnlib.runs.tables import workers
@@ -168,6 +179,106 @@ def test_everything_told_is_heard_by_a_listener_too(store, monkeypatch):
     told, heard = [started(), a_step(1), a_step(2)], []
     carried_out(store, monkeypatch, told, heard.append)
     assert heard == told
+
+
+def with_checkpoints(store: RunStore, *at: int) -> str:
+    """A run with 20 steps and checkpoints at some of them."""
+    run_id, worker_id = a_running_run(store)
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True)
+    for step in at:
+        (folder / f"checkpoint-{step}").write_bytes(b"1234")
+    store.tell(run_id, worker_id, [*steps(1, 20), *map(a_checkpoint, at)])
+    return run_id
+
+
+@pytest.fixture
+def four_bytes_are_whole(monkeypatch):
+    monkeypatch.setattr(work, "_is_whole", lambda path: path.stat().st_size == 4)
+
+
+def test_a_run_goes_on_from_its_newest_checkpoint(store, four_bytes_are_whole):
+    run_id = with_checkpoints(store, 0, 10, 15)
+    folder = store.folders.run(run_id)
+    resume, told = work._go_back(store.run(run_id), store, folder)
+    assert (resume, told) == (folder / "checkpoint-15", [a_checkpoint(15)])
+    assert store.run(run_id).step == 15
+
+
+def test_a_checkpoint_that_was_cut_in_half_is_passed_over(store, four_bytes_are_whole):
+    run_id = with_checkpoints(store, 0, 10, 15)
+    folder = store.folders.run(run_id)
+    (folder / "checkpoint-15").write_bytes(b"12")
+    assert work._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+    assert store.run(run_id).step == 10
+    assert not (folder / "checkpoint-15").exists()
+
+
+def test_a_checkpoint_whose_steps_were_never_told_is_passed_over(store, four_bytes_are_whole):
+    run_id = with_checkpoints(store, 0, 10)
+    folder = store.folders.run(run_id)
+    (folder / "checkpoint-25").write_bytes(b"1234")  # written just before the worker was killed
+    assert work._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+
+
+def test_a_run_without_a_checkpoint_begins_anew(store, four_bytes_are_whole):
+    run_id = with_checkpoints(store)
+    folder = store.folders.run(run_id)
+    (folder / "leftover").write_bytes(b"1234")
+    assert work._go_back(store.run(run_id), store, folder) == (None, [])
+    assert store.run(run_id).step == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def slow_to_prepare(monkeypatch):
+    """A dataset whose preparation never ends by itself."""
+
+    def prepare(name, folders):
+        while True:
+            yield Progress(0.25, "reading")
+
+    monkeypatch.setattr("cnnlib.data.prepared.is_prepared", lambda name, folders: False)
+    monkeypatch.setattr("cnnlib.data.prepare.prepare", prepare)
+
+
+def prepared_until(store: RunStore, control: Control) -> Run:
+    store.submit(a_request())
+    with at_work(store, "runs") as worker_id:
+        run = store.claim(worker_id)
+        work.carry_out(run, store, worker_id, control)
+    return store.run(run.id)
+
+
+def test_stop_is_obeyed_while_pictures_are_prepared(store, slow_to_prepare):
+    control = Control()
+    control.put(Order("set", "lr", 0.5))
+    control.put(Order("stop"))
+    run = prepared_until(store, control)
+    assert (run.state, run.reason) == ("stopped", "Stopped before the first step.")
+    assert control.take().setting == "lr"  # other orders would have waited for the first step
+
+
+def test_a_worker_can_leave_while_pictures_are_prepared(store, slow_to_prepare):
+    control = Control()
+    control.interrupt()
+    assert prepared_until(store, control).state == "interrupted"
+
+
+def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
+    run_id = store.submit(a_request())
+    control, seen = Control(), []
+
+    def listen(event):
+        seen.append(event)
+        control.interrupt()
+
+    with at_work(store, "runs") as worker_id:
+        work.carry_out(store.claim(worker_id, run_id), store, worker_id, control, listen)
+    assert seen[:2] == [
+        Phase("starting", "preparing digits"),
+        Phase("starting", "preparing digits: reading, 25%"),
+    ]
 
 
 # -- processes -------------------------------------------------------------------------------------
