@@ -30,7 +30,6 @@ from cnnlib.train.feed import batch_ends, step_count
 from cnnlib.train.randomness import epoch_order
 from cnnlib.train.saver import saved_files
 
-
 # Three strides of two: 8, 4, 2, 1 pixels.
 DOWN_TO_1X1 = CNNSpec(
     in_size=(1, 8, 8), out_classes=3, channels=(4, 4, 4), pool_every=0, stride=2, norm="batch"

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlib.design.cost import Cost
+from cnnlib.nets.model import Network
 from cnnlib.records.events import Phase
 from cnnlib.records.run import RunRequest
 from cnnlib.train.choice import Choice, ChoiceShelf, choice_key
@@ -33,7 +34,7 @@ class Trial:
     """
 
     request: RunRequest
-    net: nn.Module
+    net: Network
     images: Tensor
     labels: Tensor
     cost: Cost

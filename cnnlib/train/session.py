@@ -16,7 +16,8 @@ from cnnlib.data.split import train_validation_split
 from cnnlib.design.cost import Cost, cost
 from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import RecipeError
-from cnnlib.nets.model import build_model
+from cnnlib.nets.model import Network, build_model
+from cnnlib.nets.training_form import training_form
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Phase, Started
 from cnnlib.records.folders import Folders
@@ -44,6 +45,7 @@ class Session:
     """A run under way.
 
     Args:
+        formed: The net in its training form.
         compiled: The net as ``torch.compile`` made it, where that was chosen.
         draws: The net draws random numbers (dropout).
         is_watched: Somebody may be looking inside.
@@ -57,7 +59,8 @@ class Session:
     cost: Cost
     data: DeviceData
     device: torch.device
-    net: nn.Module
+    net: Network
+    formed: Callable[[Tensor], Tensor]
     compiled: Callable[[Tensor], Tensor] | None
     optimizer: Optimizer
     mode: ExecutionMode
@@ -91,7 +94,7 @@ class Session:
         """The net as steps run it; a batch of another size is not worth another compilation."""
         if self.compiled is not None and len(images) == self.request.recipe.batch_size:
             return self.compiled(images)
-        return self.net(images)
+        return self.formed(images)
 
     def seed_step(self, step: int) -> None:
         """What the net itself draws in a step (dropout) follows from the seed and the step."""
@@ -157,6 +160,7 @@ def set_up(
     mode = ExecutionMode.from_name(choice.mode)
     torch.set_num_threads(mode.threads)
     mode.place(net, device).train()
+    formed = training_form(net)
     optimizer = build_optimizer(net, recipe)
     if start.checkpoint and start.checkpoint.circumstances.recipe.optimizer == recipe.optimizer:
         optimizer.restore(start.checkpoint.optimizer)
@@ -169,7 +173,8 @@ def set_up(
         data=data,
         device=device,
         net=net,
-        compiled=torch.compile(net) if mode.compiled else None,
+        formed=formed,
+        compiled=torch.compile(formed) if mode.compiled else None,
         draws=any(isinstance(module, _DROPOUTS) and module.p > 0 for module in net.modules()),
         optimizer=optimizer,
         mode=mode,
