@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnnlib.design.presets import preset
 from cnnlib.ui.addresses import BUILD, RESULTS, TRAIN
-from cnnlib.ui.offer import offered_dataset, offered_request
+from cnnlib.ui.offer import offered_dataset, offered_request, starters
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.run_list import run_list
@@ -18,7 +18,7 @@ st.markdown(
     "Then compare designs, with their exact cost beside what they are worth."
 )
 
-info = offered_dataset(folders())
+info = offered_dataset(starters(folders()))
 request = offered_request(info)
 with st.container(horizontal=True, vertical_alignment="center"):
     label = f"Train a network on {info.title}"
@@ -26,8 +26,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
         st.switch_page(TRAIN, query_params={"run": submit(request)})
     st.page_link(BUILD, label="Design your own", icon=":material/layers:")
 st.caption(
-    f"{preset(request.preset).title}, {describe_recipe(request.recipe)}, "
-    f"{info.train_count:,} pictures of {len(info.classes)} classes."
+    f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} classes. "
+    f"{describe_recipe(request.recipe)}."
 )
 
 st.subheader("Latest runs")

@@ -20,9 +20,7 @@ if not runs:
 def results() -> None:
     """The table and the curves of the selected rows."""
     now = run_store().runs()
-    st.caption(
-        f"{len(now)} runs, the newest first. Select rows to lay their curves over each other."
-    )
+    st.caption("The newest first. Select rows to lay their curves over each other.")
     selected = selectable_table(now, runs_in_address(), key="results_table")
     put_runs_in_address(selected)
     if selected:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.presets import preset
 from cnnlib.records.dataset import DatasetInfo
@@ -13,20 +15,25 @@ from cnnlib.records.run import RunRequest
 _DATASETS = ("mnist", "fashion-mnist", "cifar10", "digits")
 
 
-def offered_dataset(folders: Folders) -> DatasetInfo:
+def starters(folders: Folders) -> list[DatasetInfo]:
+    """The datasets that one may begin with; quicker to ask for than the whole catalogue."""
+    return [dataset_info(name, folders) for name in _DATASETS]
+
+
+def offered_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
     """The dataset to begin with: the best known of those that are on this machine."""
-    infos = (dataset_info(name, folders) for name in _DATASETS)
-    return next(info for info in infos if info.state != "download")
+    here = {info.name: info for info in infos if info.state != "download"}
+    return next(here[name] for name in _DATASETS if name in here)
 
 
-def offered_preset(info: DatasetInfo) -> str:
-    """Name of the preset that does best for its time on pictures of that kind."""
-    return "tiny99" if info.in_size[0] == 1 else "cifar_fast"
+def offered_preset(dataset: str) -> str:
+    """Name of the preset that does best for its time on a dataset."""
+    return "tiny99" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"
 
 
 def offered_request(info: DatasetInfo) -> RunRequest:
     """What one press trains on a dataset, with nothing else chosen."""
-    name = offered_preset(info)
+    name = offered_preset(info.name)
     spec = preset(name).adapt(info.in_size, len(info.classes))
     recipe = offered_recipe(spec, info.name, info.train_count)
     return RunRequest(spec=spec, recipe=recipe, dataset=info.name, preset=name)

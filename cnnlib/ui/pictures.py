@@ -34,15 +34,16 @@ def data_uri(image: np.ndarray) -> str:
 def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
     """A row of pictures with their names below, enlarged pixel by pixel; it wraps."""
     figures = "".join(_figure_html(image, name) for image, name in zip(images, names, strict=True))
-    return f'<div style="display:flex;flex-wrap:wrap;gap:0.5rem 0.75rem">{figures}</div>'
+    columns = "grid-template-columns:repeat(auto-fill,minmax(44px,1fr))"
+    return f'<div style="display:grid;gap:0.5rem;{columns}">{figures}</div>'
 
 
 def _figure_html(image: np.ndarray, name: str) -> str:
     name = html.escape(name)
     return (
-        '<figure style="margin:0;width:56px;text-align:center">'
-        f'<img src="{data_uri(image)}" alt="Example of class {name}" width="56" height="56" '
-        'style="image-rendering:pixelated;border-radius:4px;display:block">'
+        '<figure style="margin:0;text-align:center;min-width:0">'
+        f'<img src="{data_uri(image)}" alt="Example of class {name}" style="width:100%;'
+        'aspect-ratio:1;image-rendering:pixelated;border-radius:4px;display:block">'
         '<figcaption style="font-size:0.75rem;opacity:0.75;overflow:hidden;text-overflow:ellipsis;'
         f'white-space:nowrap">{name}</figcaption></figure>'
     )

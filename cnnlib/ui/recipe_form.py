@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
 
@@ -25,111 +24,119 @@ SCHEDULE_WORDS = {
 }
 
 
-def recipe_form(offered: Recipe) -> Recipe:
-    """Fields that start with an offered recipe; another offer starts them anew.
+def recipe_form(offered: Recipe, usual: DeltaGenerator, more: DeltaGenerator) -> Recipe:
+    """Fields that start with an offered recipe.
+
+    A field whose offer changes, with another dataset or design, starts anew; the others keep what
+    was written into them. So the key of a field holds what was offered for it.
+
+    Args:
+        usual: Place of the fields that everybody sets.
+        more: Place of the others.
 
     Raises:
         RecipeError: A value that no recipe takes.
     """
-    key = hashlib.sha256(json.dumps(offered.to_dict()).encode()).hexdigest()[:8]
-    values = _usual_fields(offered, key)
-    with st.expander("More about the recipe", icon=":material/tune:"):
-        values |= _schedule_fields(offered, key)
-        values |= _regularisation_fields(offered, key)
-        values["augmentation"] = _augmentation_fields(offered.augmentation, key)
+    with usual:
+        values = _usual_fields(offered)
+    with more.expander("More about the recipe", icon=":material/tune:"):
+        values |= _schedule_fields(offered)
+        values |= _regularisation_fields(offered)
+        values["augmentation"] = _augmentation_fields(offered.augmentation)
     return Recipe(**values)
 
 
-def _usual_fields(offered: Recipe, key: str) -> dict[str, Any]:
+def _usual_fields(offered: Recipe) -> dict[str, Any]:
     with st.grid(4, min_column_width=110):
         return {
-            "epochs": _integer("Epochs", "epochs", offered.epochs, key, 1, 10_000),
-            "batch_size": _integer("Batch size", "batch_size", offered.batch_size, key, 1, 65_536),
+            "epochs": _integer("Epochs", "epochs", offered.epochs, 1, 10_000),
+            "batch_size": _integer("Batch size", "batch_size", offered.batch_size, 1, 65_536),
             "optimizer": st.selectbox(
                 "Optimizer",
                 OPTIMIZERS,
                 index=OPTIMIZERS.index(offered.optimizer),
                 format_func=OPTIMIZER_WORDS.__getitem__,
-                key=f"train_optimizer_{key}",
+                key=f"train_optimizer_{offered.optimizer}",
             ),
-            "lr": _number("Learning rate", "lr", offered.lr, key, step=0.001),
+            "lr": _number("Learning rate", "lr", offered.lr, step=0.001),
         }
 
 
-def _schedule_fields(offered: Recipe, key: str) -> dict[str, Any]:
+def _schedule_fields(offered: Recipe) -> dict[str, Any]:
     with st.grid(4, min_column_width=110):
         schedule = st.selectbox(
-            "Learning rate over time",
+            "Schedule",
             SCHEDULES,
             index=SCHEDULES.index(offered.schedule),
             format_func=SCHEDULE_WORDS.__getitem__,
-            key=f"train_schedule_{key}",
+            key=f"train_schedule_{offered.schedule}",
         )
         values: dict[str, Any] = {"schedule": schedule}
         if schedule == "step":
-            label = "Epochs between steps"
-            values["step_epochs"] = _integer(label, "step_epochs", offered.step_epochs, key, 1)
-            label = "Factor of a step"
-            values["step_factor"] = _number(label, "step_factor", offered.step_factor, key)
+            label = "Step epochs"
+            values["step_epochs"] = _integer(label, "step_epochs", offered.step_epochs, 1)
+            label = "Step factor"
+            values["step_factor"] = _number(label, "step_factor", offered.step_factor)
         if schedule == "one_cycle":
-            label = "Share that rises"
-            values["warmup"] = _number(label, "warmup", offered.warmup, key, step=0.05)
-        values["momentum"] = _number("Momentum", "momentum", offered.momentum, key, step=0.05)
+            label = "Warm-up"
+            values["warmup"] = _number(label, "warmup", offered.warmup, step=0.05)
+        values["momentum"] = _number("Momentum", "momentum", offered.momentum, step=0.05)
     return values
 
 
-def _regularisation_fields(offered: Recipe, key: str) -> dict[str, Any]:
+def _regularisation_fields(offered: Recipe) -> dict[str, Any]:
     with st.grid(4, min_column_width=110):
         values = {
-            "weight_decay": _number("Weight decay", "weight_decay", offered.weight_decay, key),
+            "weight_decay": _number("Weight decay", "weight_decay", offered.weight_decay),
             "label_smoothing": _number(
-                "Label smoothing", "label_smoothing", offered.label_smoothing, key
+                "Label smoothing", "label_smoothing", offered.label_smoothing
             ),
             "clip_grad_norm": st.number_input(
-                "Clip gradients at norm",
+                "Clip gradients",
                 value=offered.clip_grad_norm,
                 min_value=1e-6,
                 format="%g",
                 placeholder="never",
-                key=f"train_clip_grad_norm_{key}",
+                help="Scale gradients down to this norm.",
+                key=f"train_clip_grad_norm_{offered.clip_grad_norm}",
             ),
             "patience": st.number_input(
-                "Stop after epochs without progress",
+                "Patience",
                 value=offered.patience,
                 min_value=1,
                 step=1,
                 placeholder="never",
-                key=f"train_patience_{key}",
+                help="Stop after so many epochs without a better validation loss.",
+                key=f"train_patience_{offered.patience}",
             ),
         }
     values["test_each_epoch"] = st.checkbox(
         "Measure the test split after each epoch",
         value=offered.test_each_epoch,
-        key=f"train_test_each_epoch_{key}",
+        key=f"train_test_each_epoch_{offered.test_each_epoch}",
         help="As some course texts plot it. Choosing by that curve is choosing on the test split.",
     )
     return values
 
 
-def _augmentation_fields(offered: Augmentation, key: str) -> Augmentation:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def _augmentation_fields(offered: Augmentation) -> Augmentation:
+    with st.grid(3, min_column_width=130, vertical_alignment="bottom"):
         return Augmentation(
+            shift=_integer("Shift (pixels)", "shift", offered.shift, 0, 64),
+            cutout=_integer("Cutout (pixels)", "cutout", offered.cutout, 0, 128),
             flip=st.checkbox(
-                "Mirror pictures", value=offered.flip, key=f"train_flip_{key}", help="Not digits."
+                "Mirror pictures", value=offered.flip, key=f"train_flip_{offered.flip}"
             ),
-            shift=_integer("Shift by pixels", "shift", offered.shift, key, 0, 64, width=160),
-            cutout=_integer("Cut out pixels", "cutout", offered.cutout, key, 0, 128, width=160),
         )
 
 
-def _integer(
-    label: str, field: str, value: int, key: str, low: int, high: int | None = None, **look: Any
-) -> int:
-    return st.number_input(label, low, high, value, step=1, key=f"train_{field}_{key}", **look)
+def _integer(label: str, field: str, offered: int, low: int, high: int | None = None) -> int:
+    return st.number_input(label, low, high, offered, step=1, key=f"train_{field}_{offered}")
 
 
-def _number(label: str, field: str, value: float, key: str, step: float = 0.01) -> float:
+def _number(label: str, field: str, offered: float, step: float = 0.01) -> float:
     """A number from 0; ``%g`` shows 0.002 and 1e-05 alike."""
+    value = float(offered)
     return st.number_input(
-        label, 0.0, None, float(value), step=step, format="%g", key=f"train_{field}_{key}"
+        label, 0.0, None, value, step=step, format="%g", key=f"train_{field}_{offered:g}"
     )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.errors import CnnlibError, SpecError
+from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.recipe import Recipe
@@ -44,9 +45,9 @@ def _what(
     infos: Sequence[DatasetInfo], runs: Sequence[Run]
 ) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
     """Dataset and design; stops the page with a sentence where they do not fit."""
-    info = choose_dataset(infos, offered_dataset(folders()).name)
+    info = choose_dataset(infos, offered_dataset(infos).name)
     try:
-        chosen = choose_design(offered_preset(info), runs)
+        chosen = choose_design(offered_preset(info.name), runs)
         fitted = fit(chosen, info)
     except SpecError as error:
         st.error(str(error), icon=":material/error:")
@@ -56,14 +57,16 @@ def _what(
 
 
 def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
-    """Recipe and seeds, and the button."""
+    """Recipe and seeds, and the button; what few people change stands below it."""
+    offered = _recipe_to_start_from(info, fitted)
+    usual, start, more = st.container(), st.container(), st.container()
     try:
-        recipe = recipe_form(_recipe_to_start_from(info, fitted))
-        request = _request_fields(info, chosen, fitted, recipe)
-    except CnnlibError as error:
+        recipe = recipe_form(offered, usual, more)
+        request = _request_fields(info, chosen, fitted, recipe, more)
+    except RecipeError as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with start.container(horizontal=True, vertical_alignment="bottom"):
         seeds = st.number_input(
             "Seeds",
             1,
@@ -71,8 +74,8 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
             1,
             key="train_seeds",
             width=120,
-            help="The same design trained several times, each time from other random weights: how "
-            "much of a result is luck?",
+            help="Train the same design several times, each from other random weights: how much "
+            "of a result is luck?",
         )
         pressed = st.button(
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
@@ -103,9 +106,13 @@ def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
 
 
 def _request_fields(
-    info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign, recipe: Recipe
+    info: DatasetInfo,
+    chosen: ChosenDesign,
+    fitted: FittedDesign,
+    recipe: Recipe,
+    place: DeltaGenerator,
 ) -> RunRequest:
-    with st.expander("More about the run", icon=":material/settings:"), st.grid(3):
+    with place.expander("More about the run", icon=":material/settings:"), st.grid(3):
         limit = st.number_input(
             "Training pictures", 1, value=None, step=1000, placeholder="all", key="train_limit"
         )

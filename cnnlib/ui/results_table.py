@@ -42,7 +42,7 @@ def selectable_table(runs: Sequence[Run], selected: Sequence[str], *, key: str) 
         column_config=_column_config(),
         placeholder="–",
     )
-    return [ids[row] for row in state["selection"]["rows"] if row < len(ids)]
+    return [ids[row] for row in sorted(state["selection"]["rows"]) if row < len(ids)]
 
 
 def _row(run: Run) -> dict[str, Any]:

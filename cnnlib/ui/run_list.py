@@ -11,12 +11,27 @@ from cnnlib.records.run import Run
 from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.words import STATE_WORDS, ago, percent
 
+_ICONS = {
+    "queued": ":material/schedule:",
+    "starting": ":material/hourglass_top:",
+    "running": ":material/show_chart:",
+    "paused": ":material/pause_circle:",
+    "finished": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "interrupted": ":material/power_settings_new:",
+    "diverged": ":material/trending_up:",
+    "failed": ":material/error:",
+    "lost": ":material/link_off:",
+}
+
 
 def run_list(runs: Sequence[Run]) -> None:
     """A link to each run, with what is known about it beside."""
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
+            st.page_link(
+                TRAIN, label=run.title, icon=_ICONS[run.state], query_params={"run": run.id}
+            )
             st.caption(describe_state(run, time.time()))
 
 

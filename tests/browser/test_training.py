@@ -1,0 +1,117 @@
+"""From a click to a trained network on real pictures, in a real browser; nothing is replaced."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from driving import (
+    ENDED,
+    fact,
+    loss_curve,
+    outcome,
+    pick,
+    result_row,
+    state,
+    step,
+    wait_until,
+    workers_of,
+    write,
+)
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+TRAINING = 240_000  # ms: two busy cores
+READY = 90_000  # ms: a worker imports torch and prepares a dataset
+
+
+def test_lenet_learns_mnist_in_an_epoch_and_survives_a_reload(mnist_folder, app_server, page):
+    url = app_server()
+    page.goto(f"{url}/train")
+    pick(page, "Dataset", "MNIST")
+    pick(page, "Preset", "LeNet-5")
+    expect(page.get_by_text("106,154 parameters")).to_be_visible()
+    write(page, "Epochs", 1)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+
+    pictures = {loss_curve(page)}
+    for _ in range(2):  # two updates while it runs
+        before = step(page)
+        wait_until(lambda before=before: step(page) > before, page)
+        wait_until(lambda: loss_curve(page) not in pictures, page)
+        pictures.add(loss_curve(page))
+        expect(state(page)).to_have_text("Training")
+
+    seen = step(page)
+    page.reload()
+    expect(state(page)).to_have_text("Training", timeout=20_000)
+    assert step(page) >= seen  # nothing began anew
+
+    expect(state(page)).to_have_text("Finished", timeout=TRAINING)
+    assert outcome(page) >= 0.93
+    assert fact(page, "epoch") == "1 / 1"
+
+    page.get_by_role("button", name="See in results").click()
+    expect(result_row(page, "lenet5 on mnist, seed 0")).to_be_attached()
+
+
+def test_with_digits_alone_one_press_trains_a_network_that_reads_them(app_server, page):
+    page.goto(app_server())
+    page.get_by_role("button", name="Train a network on Digits").click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+    expect(state(page)).to_have_text("Finished", timeout=TRAINING)
+    assert outcome(page) >= 0.90
+    page.get_by_role("button", name="See in results").click()
+    expect(result_row(page, "tiny99 on digits, seed 0")).to_be_attached()
+
+
+def test_a_run_of_the_command_line_appears_in_the_browser(app_server, page):
+    url = app_server()
+    command = [sys.executable, "-m", "cnnlib", "train", "--preset", "lenet5", "--dataset", "digits"]
+    command += ["--epochs", "2", "--seed", "3", "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    end = json.loads(told.stdout.splitlines()[-1])
+    page.goto(url)
+    page.get_by_role("link", name="lenet5 on digits, seed 3").click()
+    expect(state(page)).to_have_text("Finished")
+    assert outcome(page) == pytest.approx(end["test_accuracy"], abs=5e-5)
+    assert f"run={end['run_id']}" in page.url
+
+
+def test_a_killed_worker_is_said_within_five_seconds_and_what_was_told_stays(
+    app_server, page, tmp_path
+):
+    page.goto(f"{app_server()}/train")
+    write(page, "Epochs", 2000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+    wait_until(lambda: step(page) >= 20, page)
+    [worker] = workers_of(tmp_path / "runs")
+    worker.kill()
+    expect(state(page)).to_have_text("Lost", timeout=5_000)
+    expect(page.locator(".status .reason")).to_contain_text("worker")
+    assert step(page) >= 20
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+
+
+def test_a_run_can_be_paused_stepped_resumed_and_stopped(app_server, page):
+    page.goto(f"{app_server()}/train")
+    write(page, "Epochs", 2000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+    page.get_by_role("button", name="Pause").click()
+    expect(state(page)).to_have_text("Paused")
+    at = step(page)
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    page.get_by_role("button", name="One step").click()
+    wait_until(lambda: step(page) == at + 1, page)
+    expect(state(page)).to_have_text("Paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(state(page)).to_have_text("Training")
+    wait_until(lambda: step(page) > at + 1, page)
+    page.get_by_role("button", name="Stop").click()
+    expect(state(page)).to_have_text(ENDED, timeout=30_000)
+    expect(state(page)).to_have_text("Stopped")
+    assert 0 <= outcome(page) <= 1  # what was learned is measured
