@@ -45,6 +45,12 @@ def test_a_read_only_data_folder_is_not_written_to(folders: Folders):
     assert list(folders.data.iterdir()) == []
 
 
+def test_a_place_for_copies_that_is_read_only_is_not_written_to(folders: Folders):
+    (folders.data / "prepared").mkdir(parents=True)
+    (folders.data / "prepared").chmod(0o555)
+    assert prepared_now("digits").folder == folders.runs / "prepared/digits"
+
+
 def test_a_copy_in_a_read_only_data_folder_is_used(folders: Folders):
     prepared_now("digits")
     folders.data.chmod(0o555)

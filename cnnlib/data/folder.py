@@ -28,6 +28,7 @@ from cnnlib.records.job import Progress
 _LISTED_SKIPPED = 1_000
 _BLOCK_FILES = 64
 _BLOCK_BYTES = 8 << 20
+_THREADS = 2  # a picture of 50 million pixels can take half a gigabyte while it is decoded
 _COPY_ROWS = 4_096
 _SPARE_BYTES = 64 << 20
 _REPORT_SECONDS = 0.1
@@ -137,7 +138,7 @@ def _decoded_blocks(
     files: Files, layout: Layout, options: FolderOptions
 ) -> Iterator[list[_Decoded]]:
     """Decode on several threads, a few blocks ahead, in the order of the files."""
-    threads = min(4, os.cpu_count() or 1)
+    threads = min(_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         ahead: deque[Future[list[_Decoded]]] = deque()
         for block in _blocks(files, layout):

@@ -35,9 +35,9 @@ def is_writable(folder: Path) -> bool:
     return stat.S_ISDIR(mode) and bool(may_write) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def home(folders: Folders) -> Path:
-    """Where prepared copies and downloads go: ``data``, or ``runs`` where that is read-only."""
-    return folders.data if is_writable(folders.data) else folders.runs
+def home(folders: Folders, what: str) -> Path:
+    """Where new `PREPARED` copies or `DOWNLOADS` go: ``data``, or ``runs`` if it is read-only."""
+    return folders.data if is_writable(folders.data / what) else folders.runs
 
 
 def places(folders: Folders) -> tuple[Path, ...]:

@@ -73,7 +73,7 @@ def _source(name: str, folders: Folders) -> KnownDataset | OwnSource:
 def _place(source: KnownDataset | OwnSource, folders: Folders) -> Path:
     """Where the copy is written: beside an upload, or in the data folder if that can be."""
     is_upload = isinstance(source, OwnSource) and source.uploaded
-    return folders.runs if is_upload else home(folders)
+    return folders.runs if is_upload else home(folders, PREPARED)
 
 
 def _make_alone(

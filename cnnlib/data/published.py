@@ -86,7 +86,7 @@ def fetch_missing(known: KnownDataset, folders: Folders) -> Iterator[Progress]:
     Raises:
         DataError: One of them could not be downloaded.
     """
-    target = home(folders) / DOWNLOADS / folder_name(known.name)
+    target = home(folders, DOWNLOADS) / DOWNLOADS / folder_name(known.name)
     before = 0
     for file in known.files:
         if _find(known, file, folders) is None:
