@@ -27,10 +27,10 @@ class View {
     this.svg = "";
     this.scroller.onpointerover = ({ target }) => this.point(target.closest("[data-layer]"));
     this.scroller.onpointerleave = () => this.hide();
-    this.scroller.onscroll = () => this.hide();
-    this.scroller.onfocusin = ({ target }) => this.point(target.closest("[data-layer]"));
-    this.scroller.onfocusout = () => this.hide();
+    this.scroller.onscroll = () => this.point(this.scroller.querySelector("[data-layer]:focus"));
     this.scroller.onkeydown = (event) => this.step(event);
+    this.scroller.addEventListener("focusin", ({ target }) => this.point(target.closest("[data-layer]")));
+    this.scroller.addEventListener("focusout", () => this.hide());
   }
 
   show(svg) {

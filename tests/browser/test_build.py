@@ -1,0 +1,167 @@
+"""The Build page in a real browser: the address bar, the picture, a deep network in few steps."""
+
+import re
+
+import pytest
+from driving import pick
+from playwright.sync_api import Locator, Page, expect
+
+from cnnlib.design.link import decode
+from cnnlib.design.presets import preset
+
+pytestmark = pytest.mark.browser
+
+LENET_PARAMETERS = "106,154"
+
+
+def parameters(page: Page) -> Locator:
+    """The first tile of numbers."""
+    return page.get_by_test_id("stMetricValue").first
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.locator(f'input[type=range][aria-label="{name}"]')
+
+
+def layers(page: Page) -> Locator:
+    """Everything in the picture that can be pointed at."""
+    return page.locator("[data-layer]")
+
+
+def open_build(page: Page, url: str, address: str = "") -> None:
+    page.goto(f"{url}/build{address}")
+    expect(parameters(page)).to_be_visible()
+    expect(layers(page).first).to_be_visible()
+
+
+def design_in(page: Page):
+    """The design that the address bar holds."""
+    return decode(page.evaluate("new URL(location).searchParams.get('design')"))
+
+
+def test_back_and_forward_show_the_design_of_the_address_bar(app_server, page):
+    open_build(page, app_server())
+    width = slider(page, "Width")
+    seen = [LENET_PARAMETERS]
+    for _ in range(2):
+        width.press("ArrowRight")
+        expect(parameters(page)).not_to_have_text(seen[-1])
+        seen.append(parameters(page).inner_text())
+    expect(page).to_have_url(re.compile("ch.8-"))
+    for expected, shown_width in ((seen[1], "7"), (seen[0], "6")):
+        page.go_back()
+        expect(parameters(page)).to_have_text(expected)
+        expect(width).to_have_value(shown_width)
+    page.go_forward()
+    expect(parameters(page)).to_have_text(seen[1])
+    assert design_in(page).channels[0] == 7
+    page.reload()
+    expect(parameters(page)).to_have_text(seen[1])
+
+
+def test_the_design_is_kept_from_page_to_page(app_server, page):
+    open_build(page, app_server())
+    slider(page, "Width").press("ArrowRight")
+    expect(parameters(page)).not_to_have_text(LENET_PARAMETERS)
+    kept = parameters(page).inner_text()
+    navigation = page.get_by_test_id("stTopNav")
+    navigation.get_by_role("link", name="Results").click()
+    expect(page.get_by_role("heading", name="Results")).to_be_visible()
+    navigation.get_by_role("link", name="Build").click()
+    expect(parameters(page)).to_have_text(kept)
+    assert design_in(page).channels[0] == 7
+
+
+def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_opens(
+    app_server, page, browser
+):
+    url = app_server()
+    open_build(page, url)
+    # Three controls make the residual stages.
+    page.get_by_text("Residual", exact=True).click()  # 1
+    channels = page.get_by_role("textbox", name="Channels, one by one")
+    channels.fill("16x20, 32x20, 64x20")
+    channels.press("Enter")  # 2
+    expect(page.get_by_test_id("stAlert")).to_contain_text("last design that fits")
+    slider(page, "Pool every").press("End")  # 3
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    page.get_by_role("tab", name="Layers").first.click()  # 4
+    pick(page, "Normalisation", "Batch norm")  # 5, 6
+    page.get_by_role("tab", name="Head").click()  # 7
+    page.get_by_text("Global average", exact=True).click()  # 8
+    expect(page).to_have_url(re.compile("head.gap"))
+
+    spec = design_in(page)
+    assert (spec.block, len(spec.channels), spec.pool_every) == ("residual", 60, 20)
+    assert (spec.norm, spec.head) == ("batch", "gap")
+    numbers = page.get_by_test_id("stMetricValue").all_inner_texts()
+    with browser.new_context() as elsewhere:
+        other = elsewhere.new_page()
+        open_build(other, url, page.evaluate("location.search"))
+        expect(parameters(other)).to_have_text(numbers[0])
+        assert other.get_by_test_id("stMetricValue").all_inner_texts() == numbers
+
+
+def test_pointing_at_a_layer_tells_what_it_is(app_server, page):
+    open_build(page, app_server())
+    card = page.locator(".card")
+    expect(card).to_be_hidden()
+    page.locator('[data-layer="features.conv2"]').hover()
+    # 16 * 6 * 9 + 16 = 880 parameters; 14 * 14 * 864 = 169,344 MACs.
+    for words in ("Convolution 3 × 3", "16 × 14 × 14", "880 (0.8%)", "169,344 (53.5%)", "ReLU"):
+        expect(card).to_contain_text(words)
+    page.mouse.move(5, 5)
+    expect(card).to_be_hidden()
+
+
+def test_arrow_keys_walk_through_the_picture(app_server, page):
+    open_build(page, app_server())
+    layers(page).first.focus()
+    expect(page.locator(".card")).to_contain_text("Image")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".card")).to_contain_text("features.conv1")
+    page.keyboard.press("End")
+    expect(page.locator(".card")).to_contain_text("classifier.fc3")
+    focused = page.locator("[data-layer]:focus")
+    expect(focused).to_have_attribute(
+        "aria-label", re.compile("^Linear layer, name: classifier.fc3")
+    )
+
+
+def test_the_picture_keeps_its_place_while_a_slider_moves(app_server, page):
+    open_build(page, app_server())
+    before = page.locator("svg.arch").bounding_box()
+    slider(page, "Width").press("ArrowRight")
+    expect(parameters(page)).not_to_have_text(LENET_PARAMETERS)
+    after = page.locator("svg.arch").bounding_box()
+    assert (before["y"], before["height"]) == (after["y"], after["height"])
+
+
+def test_the_pytorch_file_is_downloaded(app_server, page, tmp_path):
+    open_build(page, app_server())
+    page.get_by_role("tab", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PyTorch").click()
+    download.value.save_as(tmp_path / "network.py")
+    assert "class Net(nn.Module):" in (tmp_path / "network.py").read_text()
+
+
+def test_train_this_goes_to_train_with_the_design(app_server, page):
+    open_build(page, app_server())
+    page.get_by_role("button", name="Train this").click()
+    expect(page.get_by_role("heading", name="Train", level=1)).to_be_visible()
+    assert design_in(page) == preset("lenet5").spec
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(app_server, browser, width, scheme):
+    url = app_server()
+    with browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme
+    ) as context:
+        page = context.new_page()
+        open_build(page, url)
+        for tab in ("Layers", "What other tools would print", "Export and share", "Shelf"):
+            page.get_by_role("tab", name=tab).last.click()
+            assert page.evaluate("document.body.scrollWidth <= innerWidth")
