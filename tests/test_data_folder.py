@@ -89,6 +89,15 @@ def test_size_and_channels_can_be_chosen_and_are_remembered(folders: Folders):
     assert changed.note.startswith("28x28x1 by centre crop")
 
 
+def test_a_size_of_ones_own_goes_before_a_copy_in_a_read_only_data_folder(folders: Folders):
+    write_folder(folders.data / "own", class_folders({"a": 3, "b": 3}))
+    prepared_now("folder:own")
+    (folders.data / "prepared").chmod(0o555)
+    for _ in prepare("folder:own", options=FolderOptions(size=16)):
+        pass
+    assert load_prepared("folder:own").info.in_size == (3, 16, 16)
+
+
 @pytest.mark.parametrize(
     "options", [{"size": 7}, {"size": 257}, {"channels": 2}, {"size": True}, {"channels": "3"}]
 )

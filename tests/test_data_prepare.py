@@ -172,7 +172,7 @@ def test_a_download_tells_megabytes_speed_and_time_left(
     assert told[0].text.endswith("s left")
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
-    assert fractions[-1] == 1.0
+    assert fractions[-1] == 0.8  # the rest is reading and writing
 
 
 def test_a_download_that_is_stopped_leaves_nothing_behind(

@@ -65,6 +65,21 @@ def test_a_name_is_given_once_in_capital_letters_or_not(name: str, pets: Path, f
     assert uploaded(folders) == []
 
 
+def test_of_two_uploads_of_one_name_at_once_the_second_is_refused(
+    pets: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    def meanwhile(paths: list[str]) -> None:
+        with monkeypatch.context() as undone:
+            undone.setattr(uploads, "arrange", lambda paths: None)
+            add_folder_zip(pets, "pets", options=FolderOptions(size=16))
+
+    monkeypatch.setattr(uploads, "arrange", meanwhile)
+    with pytest.raises(DataError, match="a dataset folder:pets already"):
+        add_folder_zip(pets, "pets")
+    assert uploaded(folders) == ["pets.zip", "pets.zip.json"]
+    assert dataset_info("folder:pets").in_size == (3, 16, 16)
+
+
 @pytest.mark.parametrize(
     "name",
     ["", " ", ".", "..", ".hidden", "a/b", "a\\b", "../a", "a\0b", "a\nb", "a:b", "what?", "end."]
@@ -164,6 +179,14 @@ def test_a_dataset_that_is_being_prepared_is_not_removed():
     with pytest.raises(DataError, match="digits is being prepared"):
         remove_dataset("digits")
     assert list(work)[-1].fraction == 1.0
+    assert is_prepared("digits")
+
+
+def test_a_copy_in_a_read_only_folder_is_not_removed(folders: Folders):
+    copies = prepared_now("digits").folder.parent
+    copies.chmod(0o555)
+    with pytest.raises(DataError, match=r"digits could not be removed .*read-only"):
+        remove_dataset("digits")
     assert is_prepared("digits")
 
 

@@ -34,13 +34,15 @@ def augment(
     shift = augmentation.shift
     bordered = pad(images, (shift,) * 4).flatten(2)  # N x C x (H + 2 shift)(W + 2 shift)
     colour = fill.to(images).view(1, channels, 1).expand(count, -1, 1)
-    rows, columns = _rows_and_columns(augmentation, (count, height, width), generator)
+    looked_up = _rows_and_columns(augmentation, (count, height, width), generator)
+    rows, columns = (index.to(images.device) for index in looked_up)
     pixels = (rows * (width + 2 * shift)).unsqueeze(2) + columns.unsqueeze(1)  # N x H x W
     if augmentation.cutout:
         bordered = torch.cat([bordered, colour], dim=2)
-        covered = _covered(augmentation.cutout, (count, height, width), generator)
-        pixels.masked_fill_(covered, bordered.shape[2] - 1)
-    pixels = pixels.view(count, 1, -1).to(images.device).expand(-1, channels, -1)
+        inside = _inside(augmentation.cutout, (count, height, width), generator)
+        rows, columns = (index.to(images.device) for index in inside)
+        pixels.masked_fill_(rows.unsqueeze(2) & columns.unsqueeze(1), bordered.shape[2] - 1)
+    pixels = pixels.view(count, 1, -1).expand(-1, channels, -1)
     return bordered.gather(2, pixels).view(images.shape)
 
 
@@ -62,12 +64,17 @@ def _rows_and_columns(
     return rows, columns
 
 
-def _covered(side: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-    """N x H x W, bool: a square around a random pixel; what of it lies outside is lost."""
-    count, height, width = shape
+def _inside(
+    side: int, shape: tuple[int, int, int], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Which rows (N x H) and columns (N x W) a square around a random pixel covers.
+
+    What of the square lies outside of the picture is lost.
+    """
+    count, *sizes = shape
     inside = []
-    for size in (height, width):
+    for size in sizes:
         centre = torch.randint(size, (count, 1), generator=generator, device=generator.device)
         offset = torch.arange(size, device=generator.device) - (centre - side // 2)
         inside.append((offset >= 0) & (offset < side))
-    return inside[0].unsqueeze(2) & inside[1].unsqueeze(1)
+    return inside[0], inside[1]

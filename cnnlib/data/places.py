@@ -41,8 +41,11 @@ def home(folders: Folders, what: str) -> Path:
 
 
 def places(folders: Folders) -> tuple[Path, ...]:
-    """Where prepared copies and downloads may lie, in the order of looking."""
-    return (folders.data, folders.runs) if folders.data != folders.runs else (folders.data,)
+    """Where prepared copies and downloads may lie, in the order of looking.
+
+    What lies in ``runs`` was made there because ``data`` is read-only, so it is the newer.
+    """
+    return (folders.runs, folders.data) if folders.data != folders.runs else (folders.data,)
 
 
 def folder_name(name: str) -> str:

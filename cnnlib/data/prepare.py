@@ -137,11 +137,11 @@ def make_cifar(
     root, unpacked = folders.data, folder / "unpacked"
     if not _is_whole(kind, root):
         yield from fetch_missing(known, folders)
-        yield Progress(0.6, f"unpacking {known.title}")
+        yield Progress(0.8, f"unpacking {known.title}")
         root = unpacked
         extract_archive(str(found_file(known, known.files[0], folders)), str(unpacked))
     for split in ("train", "test"):
-        yield Progress(0.8, f"reading the {split} split of {known.title}")
+        yield Progress(0.9, f"reading the {split} split of {known.title}")
         images, labels = _cifar_split(kind, root, split == "train")
         save_array(folder, f"{split}_images", images)
         save_array(folder, f"{split}_labels", labels)

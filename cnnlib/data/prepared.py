@@ -104,14 +104,11 @@ def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
             return open_prepared(name, folder)
         except DataError as error:
             problems.append(error)
-    raise (
-        problems[0]
-        if problems
-        else DataError(
-            f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and only a "
-            "prepared copy can be trained on. Prepare it first: python -m cnnlib data prepare "
-            f"{name}."
-        )
+    if problems:
+        raise problems[0]
+    raise DataError(
+        f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and only a "
+        f"prepared copy can be trained on. Prepare it first: python -m cnnlib data prepare {name}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from cnnlib.data.places import DOWNLOADS, download_folders, folder_name, home
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
+
+_DOWNLOADED_FRACTION = 0.8  # of the whole work, where something is to be downloaded
 
 
 def is_here(known: KnownDataset, folders: Folders) -> bool:
@@ -49,7 +52,7 @@ def make_idx(
     yield from fetch_missing(known, folders)
     arrays, others = {}, []
     for name, file in zip(IDX_NAMES, known.files, strict=True):
-        yield Progress(0.5, f"reading {name}")
+        yield Progress(_DOWNLOADED_FRACTION, f"reading {name}")
         arrays[name], md5 = read_idx(found_file(known, file, folders))
         if known.name == "mnist" and md5 != PUBLISHED_MD5[name]:
             others.append(name)
@@ -57,7 +60,7 @@ def make_idx(
         ("train", "test"), (IDX_NAMES[:2], IDX_NAMES[2:]), strict=True
     ):
         _check_pair(known, images, arrays[images], labels, arrays[labels])
-        yield Progress(0.8, f"writing the {split} split of {known.title}")
+        yield Progress(0.9, f"writing the {split} split of {known.title}")
         save_array(folder, f"{split}_images", arrays[images][:, None])  # N x 1 x 28 x 28
         save_array(folder, f"{split}_labels", arrays[labels])
     note = f"Not the published files: {', '.join(others)}." if others else known.note
@@ -91,7 +94,8 @@ def fetch_missing(known: KnownDataset, folders: Folders) -> Iterator[Progress]:
     for file in known.files:
         if _find(known, file, folders) is None:
             target.mkdir(parents=True, exist_ok=True)
-            yield from download(known, file, target / file.name, before)
+            for progress in download(known, file, target / file.name, before):
+                yield replace(progress, fraction=_DOWNLOADED_FRACTION * progress.fraction)
         before += file.size_bytes
 
 

@@ -150,8 +150,8 @@ def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(root) as entries:
             yield from entries
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # what cannot be looked into holds no dataset
 
 
 def has_class_folders(path: Path, depth: int = 3) -> bool:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EACCES
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from cnnlib.data.places import (
     UPLOADS,
     download_folders,
     folder_name,
+    is_writable,
     places,
     prepared_folder,
 )
@@ -62,8 +64,13 @@ def add_folder_zip(
     name = _checked_name(name, folders)
     target = folders.runs / UPLOADS / f"{name}.zip"
     with _checked_copy(file, target.parent, name) as copy:
-        Path(f"{target}.json").write_text(json.dumps(options.to_dict()), encoding="utf-8")
-        os.replace(copy, target)
+        _reserve(target)
+        try:
+            Path(f"{target}.json").write_text(json.dumps(options.to_dict()), encoding="utf-8")
+            os.replace(copy, target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
     return dataset_info(f"folder:{name}", folders)
 
 
@@ -83,11 +90,23 @@ def _checked_name(name: str, folders: Folders) -> str:
     taken = {source.name.casefold(): source for source in own_sources(folders)}
     other = taken.get(f"folder:{name}".casefold())
     if other is not None:
-        raise DataError(
-            f"There is a dataset {other.name} already, in {other.path}. "
-            "Choose another name, or remove that one first."
-        )
+        raise _taken(other.name, other.path)
     return name
+
+
+def _reserve(target: Path) -> None:
+    """Create the file, unless somebody else uploaded one of that name in the meantime."""
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError as error:
+        raise _taken(f"folder:{target.stem}", target) from error
+
+
+def _taken(name: str, path: Path) -> DataError:
+    return DataError(
+        f"There is a dataset {name} already, in {path}. "
+        "Choose another name, or remove that one first."
+    )
 
 
 @contextmanager
@@ -204,7 +223,7 @@ def _locked(name: str, folders: Folders) -> Iterator[None]:
     try:
         for place in places(folders):
             path = place / PREPARED / f".lock-{folder_name(name)}"
-            if path.exists():
+            if path.exists() and is_writable(path.parent):
                 held.append(try_lock(path))
                 if held[-1] is None:
                     raise DataError(f"{name} is being prepared. Stop that first, then remove it.")
@@ -227,6 +246,8 @@ def _bytes_below(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
+    if path.exists() and not is_writable(path.parent):
+        raise PermissionError(EACCES, "The folder is read-only", str(path.parent))
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
