@@ -3,9 +3,11 @@
 #   make run PORT=8600                          another port
 #   make run ARGS="--server.address 0.0.0.0"    anything that `streamlit run` takes
 #   make test-quick ARGS="-k plan"              anything that pytest takes
+#   make bench BENCH=build_page                 one of bench/, not all
 
 PORT ?=
 ARGS ?=
+BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
 
 # Which Python to make .venv with: the first of these that runs and is new enough. (A version manager
 # leaves names on the PATH that do not run.) `make run PYTHON=/path/to/python` asks for one.
@@ -16,7 +18,7 @@ IN_VENV := .venv/bin/python
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-browser lint bench demo-shots clean install install-dev
+.PHONY: help run test test-quick test-browser lint bench demo-shots clean install install-dev install-bench
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -36,20 +38,20 @@ lint: install-dev  ## check style and format
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 
-bench: install-dev  ## measure speed; keep the machine quiet meanwhile
-	$(IN_VENV) -m bench $(ARGS)
+bench: install-bench  ## measure, and compare with other tools; keep the machine quiet meanwhile
+	for name in $(BENCH); do $(IN_VENV) -m bench.$$name $(ARGS) || exit; done
 
 demo-shots: install-dev  ## drive the app in Chromium and write the README's screenshots
-	$(IN_VENV) docs/make_shots.py $(ARGS)
+	PYTHONPATH=scripts $(IN_VENV) docs/make_shots.py $(ARGS)
 
 clean:  ## remove the environment and all caches; datasets and runs stay
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install install-dev:
+install install-dev install-bench:
 	@for python in $(PYTHON); do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			exec $$python scripts/install.py $(if $(filter install-dev,$@),--dev); \
+			exec $$python scripts/install.py $(patsubst install-%,--%,$(filter-out install,$@)); \
 		fi; \
 	done; \
 	echo "CNN Lab needs Python 3.11 or newer; none of these is: $(PYTHON)" >&2; \

@@ -4,6 +4,7 @@ Used by the Makefile and, where there is no make, by hand:
 
     python scripts/install.py          what the app needs
     python scripts/install.py --dev    also what the tests need
+    python scripts/install.py --bench  also the tools that bench/ compares with
 
 Needs the standard library only, and starts on a Python that is too old, in order to say so.
 """
@@ -25,16 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-# What each level installs (the arguments of pip), and the files that say so.
-ARGUMENTS = {
-    "app": ["-e", "."],
-    "dev": ["-e", ".", "-r", "requirements-dev.txt"],
+# What each level installs on top of the app itself, which names its own dependencies.
+REQUIREMENTS = {
+    "app": [],
+    "dev": ["requirements-dev.txt"],
+    "bench": ["requirements-dev.txt", "bench/requirements.txt"],
 }
-DESCRIBED_BY = {
-    "app": ["pyproject.toml", "requirements.txt"],
-    "dev": ["pyproject.toml", "requirements.txt", "requirements-dev.txt"],
-}
-CONTAINS = {"app": ["app"], "dev": ["app", "dev"]}
 
 
 class InstallError(Exception):
@@ -44,9 +41,19 @@ class InstallError(Exception):
 def digest(level: str) -> str:
     """What the files of a level say, and where: it changes when there is something to install."""
     told = hashlib.sha256(str(ROOT).encode())
-    for name in DESCRIBED_BY[level]:
+    for name in ["pyproject.toml", "requirements.txt", *REQUIREMENTS[level]]:
         told.update((ROOT / name).read_bytes())
     return told.hexdigest()
+
+
+def arguments(level: str) -> list[str]:
+    """What pip is told to install for a level: the app, linked to this folder, and its files."""
+    return ["-e", ".", *(word for name in REQUIREMENTS[level] for word in ("-r", name))]
+
+
+def contained(level: str) -> list[str]:
+    """The levels that are complete once this one is."""
+    return [each for each, files in REQUIREMENTS.items() if {*files} <= {*REQUIREMENTS[level]}]
 
 
 def stamp(level: str) -> Path:
@@ -115,11 +122,11 @@ def install(level: str) -> None:
     print("Installing into .venv. The first time this takes a few minutes.", flush=True)
     if not PYTHON.exists():
         create_environment()
-    for each in DESCRIBED_BY:
+    for each in REQUIREMENTS:
         stamp(each).unlink(missing_ok=True)
-    if not any(succeeds([*installer, *ARGUMENTS[level]]) for installer in installers()):
+    if not any(succeeds([*installer, *arguments(level)]) for installer in installers()):
         raise InstallError("Installing failed, for the reason above. Mend it, then try again.")
-    for each in CONTAINS[level]:
+    for each in contained(level):
         stamp(each).write_text(digest(each))
 
 
@@ -132,20 +139,30 @@ def succeeds(command: list[str]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Install CNN Lab into .venv.")
-    parser.add_argument("--dev", action="store_true", help="also install what the tests need")
-    level = "dev" if parser.parse_args().dev else "app"
+    parser.add_argument("--dev", action="store_true", help="also what the tests need")
+    parser.add_argument("--bench", action="store_true", help="also what bench/ compares with")
+    options = parser.parse_args()
     try:
-        if sys.version_info < OLDEST:
-            raise InstallError(
-                f"This is Python {sys.version.split()[0]}; CNN Lab needs 3.11 or newer. Install a "
-                "newer Python and run this script with it."
-            )
-        if not is_installed(level):
-            install(level)
+        prepare("bench" if options.bench else "dev" if options.dev else "app")
     except InstallError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def prepare(level: str) -> None:
+    """Install a level where it is not installed already.
+
+    Raises:
+        InstallError: This Python is too old, or installing failed.
+    """
+    if sys.version_info < OLDEST:
+        raise InstallError(
+            f"This is Python {sys.version.split()[0]}; CNN Lab needs 3.11 or newer. Install a "
+            "newer Python and run this script with it."
+        )
+    if not is_installed(level):
+        install(level)
 
 
 if __name__ == "__main__":

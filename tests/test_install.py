@@ -10,7 +10,8 @@ import pytest
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project folder whose environment has a Python; what would be run is noted and succeeds."""
-    for name in install.DESCRIBED_BY["dev"]:
+    (tmp_path / "bench").mkdir()
+    for name in ["pyproject.toml", "requirements.txt", *install.REQUIREMENTS["bench"]]:
         (tmp_path / name).write_text(name)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -76,9 +77,11 @@ def test_a_second_call_installs_nothing(project, monkeypatch):
 
 def test_what_tests_need_includes_what_the_app_needs(project, monkeypatch):
     call(monkeypatch, "--dev")
-    assert len(project) == 1
+    assert project[0][-4:] == ["-e", ".", "-r", "requirements-dev.txt"]
     call(monkeypatch)
     assert len(project) == 1
+    call(monkeypatch, "--bench")
+    assert len(project) == 2
 
 
 def test_a_changed_requirement_is_installed(project, monkeypatch):
