@@ -1,0 +1,104 @@
+"""What a comparison found: records for tables, figures and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cnnlib.records.record import Record
+
+Outcome = Literal["a", "b", "same", "open", "untold"]
+
+
+@dataclass(frozen=True)
+class Look(Record):
+    """What a duel knows after one pair more; all numbers are fractions, B minus A.
+
+    Args:
+        pairs: Pairs of runs so far.
+        low, high: The sequential interval (see ``Verdict``); None before the first look.
+    """
+
+    pairs: int
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict(Record):
+    """How a duel stands.
+
+    Args:
+        outcome: "a" or "b" is better; "same" within ``within``; "open": more pairs may tell;
+            "untold": all pairs are run and it cannot tell.
+        pairs, most_pairs: Pairs so far, and the number that was fixed before the first.
+        mean, sd: Of the differences B minus A, fractions; sd None before the second pair.
+        low, high: The sequential interval of the mean difference: all looks together hold it in
+            ``level`` of all duels. Where the outcome is "same" it is that of two one-sided tests.
+        within: What counts as the same, a fraction; 0 never does.
+        more_pairs: About how many more would tell; None where nothing can be said.
+        looks: One per pair so far.
+    """
+
+    outcome: Outcome
+    pairs: int
+    most_pairs: int
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    level: float
+    within: float
+    more_pairs: int | None = None
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """No further pair is to be run."""
+        return self.outcome != "open"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A number over epochs, as mean and band over the seeds of one design.
+
+    Args:
+        epochs: From 1.
+        low, high: Smallest and largest of the seeds.
+    """
+
+    name: str
+    epochs: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """One design in a chart of accuracy against cost.
+
+    Args:
+        cost: Parameters, MACs or seconds.
+        accuracy: Mean over seeds, a fraction; low, high: its interval, None where there is none.
+        on_frontier: No other design is both cheaper and better.
+    """
+
+    name: str
+    cost: float
+    accuracy: float
+    low: float | None = None
+    high: float | None = None
+    on_frontier: bool = False
+
+
+@dataclass(frozen=True)
+class SettingLine:
+    """One design in parallel coordinates: what differs between the designs, and its accuracy."""
+
+    name: str
+    values: Mapping[str, float | str | None] = field(default_factory=dict)
+    accuracy: float | None = None
