@@ -6,6 +6,7 @@ from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.results_table import selectable_table
+from cnnlib.ui.run_list import link_row
 
 REFRESH_SECONDS = 2.0  # while some run goes on
 
@@ -18,16 +19,18 @@ if not runs:
 
 
 def results() -> None:
-    """The table and the curves of the selected rows."""
+    """The table, and the curves of the selected rows."""
     now = run_store().runs()
+    if goes_on and not any(run.is_live for run in now):
+        st.rerun()  # the last one ended: no more looking every two seconds
     st.caption("The newest first. Select rows to lay their curves over each other.")
-    selected = selectable_table(now, runs_in_address(), key="results_table")
-    put_runs_in_address(selected)
+    ids = selectable_table(now, runs_in_address(), key="results_table")
+    put_runs_in_address(ids)
+    selected = [run for run in now if run.id in ids]
     if selected:
-        live_chart([run for run in now if run.id in selected], key="results_live", status=False)
-        for run in (run for run in now if run.id in selected):
-            st.page_link(TRAIN, label=f"Open {run.title}", query_params={"run": run.id})
+        link_row(selected)
+        live_chart(selected, key="results_live", status=False)
 
 
-some_live = any(run.is_live for run in runs)
-st.fragment(results, run_every=REFRESH_SECONDS if some_live else None)()
+goes_on = any(run.is_live for run in runs)
+st.fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()

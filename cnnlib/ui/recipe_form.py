@@ -52,7 +52,7 @@ def _usual_fields(offered: Recipe) -> dict[str, Any]:
             "epochs": _integer("Epochs", "epochs", offered.epochs, 1, 10_000),
             "batch_size": _integer("Batch size", "batch_size", offered.batch_size, 1, 65_536),
             "optimizer": st.selectbox(
-                "Optimizer",
+                "Optimiser",
                 OPTIMIZERS,
                 index=OPTIMIZERS.index(offered.optimizer),
                 format_func=OPTIMIZER_WORDS.__getitem__,

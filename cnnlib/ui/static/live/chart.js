@@ -155,7 +155,7 @@ export class Chart {
 function seriesOf({ label, colour, dash, faint, dots }) {
   return {
     label,
-    stroke: faint ? fainter(colour, 0.3) : colour,
+    stroke: faint ? fainter(colour, 0.42) : colour,
     width: faint ? 1 : 2,
     dash,
     points: { show: Boolean(dots), size: 6, fill: colour },

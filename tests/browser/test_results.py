@@ -1,0 +1,65 @@
+"""The results table in a real browser: its rows are drawn on a canvas, and clicked by place."""
+
+import pytest
+from driving import result_row
+from example_runs import a_running_run, an_epoch, steps, the_end
+from playwright.sync_api import Locator, Page, expect
+
+from cnnlib.runs import RunStore
+
+pytestmark = pytest.mark.browser
+
+HEADER, ROW = 35, 35  # pixels
+
+
+def click_row(page: Page, row: int) -> None:
+    """Click the box at the left of a row, counted from 0."""
+    box = page.get_by_test_id("data-grid-canvas").bounding_box()
+    page.mouse.click(box["x"] + 18, box["y"] + HEADER + ROW * row + ROW / 2)
+
+
+def overlaid(page: Page) -> Locator:
+    """The links to the runs whose curves are shown."""
+    return page.get_by_test_id("stMain").get_by_role("link", name="fed on digits")
+
+
+@pytest.fixture
+def three_runs() -> list[str]:
+    """Ids of three finished runs, the newest first, as the table shows them."""
+    store = RunStore()
+    ids = []
+    for seed in range(3):
+        run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
+        store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
+        store.leave(worker_id)
+        ids.insert(0, run_id)
+    store.close()
+    return ids
+
+
+def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, app_server, page):
+    page.goto(f"{app_server()}/results")
+    expect(result_row(page, "fed on digits, seed 2")).to_be_attached()
+    click_row(page, 0)
+    expect(page.locator(".live .panel").first).to_be_visible()
+    click_row(page, 2)
+    expect(overlaid(page)).to_contain_text(["fed on digits, seed 2", "fed on digits, seed 0"])
+    expect(page.locator(".live .run")).to_have_count(2)
+    assert [f"run={run_id}" in page.url for run_id in three_runs] == [True, False, True]
+    click_row(page, 0)
+    expect(overlaid(page)).to_contain_text(["fed on digits, seed 0"])
+    page.reload()
+    expect(overlaid(page)).to_contain_text(["fed on digits, seed 0"])
+    assert f"run={three_runs[2]}" in page.url
+
+
+def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
+    page.goto(f"{app_server()}/results?run={three_runs[1]}")
+    expect(overlaid(page)).to_contain_text(["fed on digits, seed 1"])
+    store = RunStore()
+    run_id, worker_id = a_running_run(store, preset="fed", seed=7)
+    page.reload()
+    expect(result_row(page, "fed on digits, seed 7")).to_be_attached()
+    expect(overlaid(page)).to_contain_text(["fed on digits, seed 1"])
+    store.tell(run_id, worker_id, [the_end()])
+    store.close()
