@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnlib.design import CNNSpec
+from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 
 
