@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError
+from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 
 
@@ -24,6 +27,7 @@ class Choice(Record):
             short to measure it.
         batch_size: Pictures per step.
         step_flops: Floating-point operations of one step (`cnnlib.design.cost`).
+        design: `design_key` of the spec.
         device: Name of the processor or GPU.
         threads: The most that were allowed.
     """
@@ -33,6 +37,7 @@ class Choice(Record):
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)
     batch_size: int = 0
     step_flops: int = 0
+    design: str = ""
     device: str = ""
     threads: int = 0
 
@@ -55,9 +60,7 @@ class ChoiceShelf:
     def read(self, key: str) -> Choice | None:
         """What was chosen for this key, if anything was."""
         path = self._path(key)
-        if path is None or not path.exists():
-            return None
-        return Choice.from_dict(json.loads(path.read_text()))
+        return None if path is None else _read(path)
 
     def keep(self, key: str, choice: Choice) -> Choice:
         """Keep a choice, unless another process was first; the one that now holds for all."""
@@ -79,10 +82,32 @@ class ChoiceShelf:
         """Every choice that was kept, in no order that means anything."""
         if self._folder is None:
             return []
-        return [Choice.from_dict(json.loads(p.read_text())) for p in self._folder.glob("*.json")]
+        choices = [_read(path) for path in sorted(self._folder.glob("*.json"))]
+        return [choice for choice in choices if choice is not None]
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.json" if self._folder else None
+
+
+def _read(path: Path) -> Choice | None:
+    """A choice from its file; one that is damaged, or from another version, is made anew."""
+    try:
+        return Choice.from_dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, CnnlibError):
+        path.unlink(missing_ok=True)
+        return None
+
+
+def modes_folder(folders: Folders) -> Path:
+    """Where the choices of this lab lie."""
+    return folders.runs / "modes"
+
+
+def design_key(spec: CNNSpec) -> str:
+    """A short name for a design."""
+    return choice_key(spec=spec.to_dict())
 
 
 def choice_key(**parts: Any) -> str:

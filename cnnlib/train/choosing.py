@@ -14,7 +14,7 @@ from cnnlib.design.cost import Cost
 from cnnlib.nets.model import Network
 from cnnlib.records.events import Phase
 from cnnlib.records.run import RunRequest
-from cnnlib.train.choice import Choice, ChoiceShelf, choice_key
+from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key
 from cnnlib.train.machine import device_name
 from cnnlib.train.mode import ExecutionMode, candidates
 from cnnlib.train.trial import fastest, measure
@@ -46,9 +46,8 @@ class Trial:
     def key(self) -> str:
         """What a remembered choice must agree in."""
         return choice_key(
-            spec=self.request.spec.to_dict(),
+            design=design_key(self.request.spec),
             batch_size=len(self.images),
-            optimizer=self.request.recipe.optimizer,
             device=device_name(self.images.device),
             threads=self.threads,
             compile=self.request.compile,
@@ -64,14 +63,17 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     Raises:
         RecipeError: The request names a mode that does not exist.
     """
-    remembered = shelf.read(trial.key)
-    if remembered:
-        return remembered
     asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
+    remembered = shelf.read(trial.key)
     if asked:
         only = ExecutionMode.from_name(asked)
         reason = "as the run that it continues" if trial.fixed else "asked for"
-        return shelf.keep(trial.key, _choice(trial, only, _seconds(trial, [only]), reason))
+        if remembered is None:
+            timed = _choice(trial, only, _seconds(trial, [only]), reason)
+            remembered = shelf.keep(trial.key, timed)
+        return replace(remembered, reason=reason)
+    if remembered is not None:
+        return remembered
     device = trial.images.device
     seconds = _seconds(
         trial, candidates(device, trial.threads, has_maps=bool(trial.request.spec.channels))
@@ -127,6 +129,7 @@ def _choice(
         seconds_per_step={tried.name: value for tried, value in seconds.items()},
         batch_size=len(trial.images),
         step_flops=trial.cost.training_step_flops,
+        design=design_key(trial.request.spec),
         device=device_name(trial.images.device),
         threads=trial.threads,
     )

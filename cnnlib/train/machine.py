@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from cnnlib.records.run import Machine
+from cnnlib.train.processor import processor_name
 
 
 def this_machine(device: torch.device, threads: int) -> Machine:
@@ -30,16 +30,6 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor_name()
-
-
-def processor_name() -> str:
-    """The processor's model as the system calls it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def wait_for(device: torch.device) -> None:

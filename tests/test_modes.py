@@ -1,0 +1,173 @@
+"""Execution modes: their names, the trial that chooses one, where choices are kept, forecasts."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import SPEC, run_folder, tiny_prepared, tiny_request, told
+
+from cnnlib.design.presets import preset
+from cnnlib.errors import RecipeError
+from cnnlib.nets.model import build_model
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, modes_folder
+from cnnlib.train.forecast import forecast
+from cnnlib.train.mode import ExecutionMode, candidates, free_cores
+from cnnlib.train.trial import fastest, measure, warm_up
+
+CPU = torch.device("cpu")
+ONE, TWO, THREE = (ExecutionMode(threads) for threads in (1, 2, 3))
+
+
+@pytest.mark.parametrize("name", ["t1-nhwc-fp32", "t16-nchw-bf16", "t2-nhwc-fp32-compiled"])
+def test_a_mode_is_what_its_name_says(name):
+    assert ExecutionMode.from_name(name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "fast", "t0-nhwc-fp32", "t1-nhwc-fp16", "t1-nhwc-fp32-"])
+def test_a_name_that_is_none_shows_the_form(name):
+    with pytest.raises(RecipeError, match="as in t1-nhwc-fp32"):
+        ExecutionMode.from_name(name)
+
+
+def test_the_cpu_tries_all_threads_down_to_one_in_both_memory_formats():
+    assert [mode.name for mode in candidates(CPU, 4, has_maps=True)] == [
+        f"t{threads}-{layout}-fp32" for threads in (4, 2, 1) for layout in ("nhwc", "nchw")
+    ]
+
+
+def test_a_multilayer_perceptron_has_no_memory_format_to_choose():
+    assert candidates(CPU, 1, has_maps=False) == [ExecutionMode(1)]
+
+
+def test_one_core_is_left_to_the_pages(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for cores, free in ((1, 1), (2, 1), (8, 7)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
+        assert free_cores() == free
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert free_cores() == 3
+
+
+def test_a_later_mode_has_to_be_clearly_faster():
+    assert fastest({ONE: 1.00, TWO: 0.97}) == ONE
+    assert fastest({ONE: 1.00, TWO: 0.90}) == TWO
+    assert fastest({ONE: 1.00, TWO: 0.90, THREE: 0.89}) == TWO
+
+
+def _measured(limit_seconds: float) -> dict[ExecutionMode, float]:
+    net = build_model(SPEC, seed=0)
+    images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)
+    modes = candidates(CPU, 1, has_maps=True)
+    return measure(modes, net, Recipe(), images, labels, limit_seconds)
+
+
+def test_a_trial_times_every_mode_and_leaves_no_trace():
+    threads = torch.get_num_threads()
+    seconds = _measured(limit_seconds=5.0)
+    assert list(seconds) == candidates(CPU, 1, has_maps=True)
+    assert all(0 < value < 5 for value in seconds.values())
+    assert torch.get_num_threads() == threads
+
+
+def test_a_trial_without_time_measures_the_first_mode():
+    assert list(_measured(limit_seconds=0.0)) == candidates(CPU, 1, has_maps=True)[:1]
+
+
+def test_warming_up_leaves_the_random_state_alone():
+    state = torch.get_rng_state()
+    warm_up()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# -- choices are kept ------------------------------------------------------------------------------
+
+
+def test_the_first_choice_holds_for_all(tmp_path):
+    shelf, other = ChoiceShelf(tmp_path), ChoiceShelf(tmp_path)
+    first, second = Choice("t1-nhwc-fp32", "first"), Choice("t2-nchw-fp32", "second")
+    assert shelf.read("key") is None
+    assert shelf.keep("key", first) == first
+    assert other.keep("key", second) == first == other.read("key")
+    assert other.all() == [first]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"from": "another version"}'])
+def test_a_damaged_choice_is_made_anew(tmp_path, content):
+    (tmp_path / "key.json").write_text(content)
+    shelf = ChoiceShelf(tmp_path)
+    assert shelf.read("key") is None
+    assert shelf.keep("key", Choice("t1-nhwc-fp32", "new")).reason == "new"
+
+
+def test_a_key_tells_every_part_apart():
+    keys = {choice_key(threads=t, batch=b) for t in (1, 2) for b in (1, 2)}
+    assert len(keys) == 4 and choice_key(a=1, b=2) == choice_key(b=2, a=1)
+
+
+def test_a_run_tries_modes_once_and_the_next_one_keeps_to_the_choice(tmp_path):
+    request = replace(tiny_request(epochs=1), mode="auto")
+    first = told(request, folder=run_folder(tmp_path, "a"))[0].chosen
+    assert first["mode"] in first["seconds_per_step"]
+    (kept,) = (tmp_path / "runs" / "modes").glob("*.json")
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"reason": "kept"}))
+    second = told(replace(request, seed=1), folder=run_folder(tmp_path, "b"))[0].chosen
+    assert (second["name"], second["reason"]) == (first["name"], "kept")
+
+
+def test_a_continuation_keeps_the_mode_of_its_checkpoint(tmp_path):
+    folder = run_folder(tmp_path)
+    told(replace(tiny_request(), mode="t1-nchw-fp32"), folder=folder)
+    resume = folder / "checkpoint-00000004.safetensors"
+    chosen = told(replace(tiny_request(), mode="auto"), folder=folder, resume=resume)[0].chosen
+    assert (chosen["name"], chosen["reason"]) == ("t1-nchw-fp32", "as the run that it continues")
+
+
+# -- forecasts -------------------------------------------------------------------------------------
+
+
+def _folders(tmp_path) -> Folders:
+    return Folders(tmp_path / "data", tmp_path / "runs")
+
+
+def _keep(tmp_path, **parts) -> None:
+    shelf = ChoiceShelf(modes_folder(_folders(tmp_path)))
+    choice = Choice("t1-nhwc-fp32", "", {"t1-nhwc-fp32": parts.pop("seconds")}, **parts)
+    shelf.keep(choice_key(**parts), choice)
+
+
+def test_a_forecast_without_any_measurement_says_that_it_is_a_guess(tmp_path):
+    told_before = forecast(tiny_request(), tiny_prepared().info, _folders(tmp_path))
+    assert told_before.basis == "a guess" and told_before.seconds_per_epoch > 0
+
+
+def test_a_forecast_after_a_run_of_the_same_design_is_that_of_the_run(tmp_path):
+    request = replace(tiny_request(), mode="auto")
+    started = told(request, folder=run_folder(tmp_path))[0]
+    before = forecast(request, tiny_prepared().info, _folders(tmp_path))
+    assert before.basis == "this design"
+    assert before.seconds_per_epoch == pytest.approx(started.forecast["seconds_per_epoch"])
+    assert before.seconds == pytest.approx(3 * before.seconds_per_epoch)
+    assert before.peak_memory_bytes == started.forecast["peak_memory_bytes"]
+
+
+def test_a_forecast_for_another_design_is_scaled_by_its_operations(tmp_path):
+    spec = preset("lenet5").spec
+    request = RunRequest(spec, Recipe(epochs=1, batch_size=100), "mnist", validation=0)
+    info = replace(tiny_prepared().info, train_count=1000, in_size=(1, 28, 28))
+    # lenet5 does 181,540,800 operations per step of 100 pictures; half of that in 0.1 s.
+    _keep(tmp_path, seconds=0.1, batch_size=50, step_flops=181_540_800 // 2)
+    before = forecast(request, info, _folders(tmp_path))
+    assert before.basis == "other designs"
+    assert before.seconds == pytest.approx(10 * 0.2, rel=0.02)
+
+
+def test_max_batches_shortens_a_forecast(tmp_path):
+    whole, short = (
+        forecast(tiny_request(max_batches=limit), tiny_prepared().info, _folders(tmp_path))
+        for limit in (None, 6)
+    )
+    assert short.seconds == pytest.approx(whole.seconds / 2)
