@@ -66,9 +66,13 @@ class Brittle:
     """A store whose writing fails while it is told to."""
 
     def __init__(self, store: RunStore, error: Exception) -> None:
-        self.store, self.error, self.fails, self.failures = store, error, True, 0
+        self.store, self.error = store, error
+        self.opens, self.fails, self.failures = True, True, 0
 
     def watching_orders(self, run_id: str):
+        if not self.opens:
+            self.failures += 1
+            raise self.error
         return self.store.watching_orders(run_id)
 
     def tell(self, run_id, worker_id, events):
@@ -94,6 +98,16 @@ def test_what_a_store_refuses_for_a_while_is_written_later_in_order(store, britt
         brittle.fails = False
         wait_for(lambda: store.run(run_id).step == 11)
     assert store.steps_after(run_id)["step"] == list(range(1, 12))
+
+
+def test_a_store_that_cannot_even_be_opened_is_tried_again(store, brittle):
+    run_id, worker_id = a_running_run(store)
+    brittle.opens = brittle.fails = False
+    with Recorder(brittle, run_id, worker_id, Control()) as recorder:
+        recorder.record(a_step(1))
+        wait_for(lambda: brittle.failures > 1)
+        brittle.opens = True
+        wait_for(lambda: store.run(run_id).step == 1)
 
 
 def test_a_run_ends_when_memory_for_what_waits_is_full(store, brittle):

@@ -39,10 +39,7 @@ def find(connection: sa.Connection, job_id: str) -> Job:
     """One job, or a sentence."""
     row = connection.execute(sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)).first()
     if row is None:
-        raise StoreError(
-            f"There is no job {job_id[:40]!r} in the run store. It may have been cleared away; "
-            "start it again."
-        )
+        raise StoreError(f"There is no job {job_id[:40]!r} in the run store. Start it again.")
     return job_from_row(row)
 
 

@@ -101,11 +101,22 @@ class Recorder:
     def _work(self) -> None:
         """The thread, until the end. What it cannot handle, the loop raises, and the run ends."""
         try:
-            with self._store.watching_orders(self._run_id) as has_orders:
-                self._write_and_look(has_orders)
+            while not self._ended.is_set():
+                self._try_to_watch()
         except Exception as error:
             self._trouble = error
             self._control.interrupt()
+
+    def _try_to_watch(self) -> None:
+        """Watch to the end; where the store cannot even be opened, try again later."""
+        try:
+            with self._store.watching_orders(self._run_id) as has_orders:
+                self._write_and_look(has_orders)
+        except RunTakenAway:
+            raise
+        except StoreError as error:
+            self._put_off = error
+            self._ended.wait(RETRY_SECONDS)
 
     def _write_and_look(self, has_orders: Callable[[], bool]) -> None:
         """Write what was told and look for orders; a store that fails is tried again later."""
