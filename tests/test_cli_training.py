@@ -1,5 +1,6 @@
 """The command line trains for real: digits, a few steps, in this process or in one of its own."""
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -192,6 +194,24 @@ def test_an_exported_run_gives_the_same_scores_without_the_lab(cli, tmp_path, la
     assert accuracy == pytest.approx(store.run(run_id).summary["test_accuracy"], abs=1e-9)
 
 
+def test_a_zip_of_pictures_is_taken_in_trained_on_and_removed(cli, tmp_path):
+    archive = tmp_path / "shades.zip"
+    with ZipFile(archive, "w") as file:
+        for name, level in (("dark", 40), ("light", 220)):
+            for number in range(10):
+                picture = io.BytesIO()
+                Image.new("L", (20, 20), level + number).save(picture, "PNG")
+                file.writestr(f"{name}/{number}.png", picture.getvalue())
+    code, (info,) = cli("data", "add", str(archive), "--size", "16", "--channels", "1")
+    assert (code, info["name"], info["in_size"]) == (0, "folder:shades", [1, 16, 16])
+    assert info["classes"] == ["dark", "light"]
+    code, told = cli("train", "--preset", "lenet5", "--dataset", "folder:shades", "--epochs", "1")
+    assert (code, told[-1]["state"]) == (0, "finished")
+    assert cli("data", "remove", "folder:shades")[0] == 0
+    listed = cli("data", "list")[1][0]
+    assert "folder:shades" not in [each["name"] for each in listed]
+
+
 # -- signals, and readers that go away -------------------------------------------------------------
 
 
@@ -254,6 +274,19 @@ def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
     thread.join()
     store.leave(worker_id)
     assert (code, [order.kind for order in orders]) == (130, ["stop"])
+
+
+def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
+    run_id = cli(*TINY, "--detach")[1][0]["run_id"]
+    busy = store.submit(store.run(run_id).request)
+    worker_id = store.announce()
+    store.claim(worker_id, busy)
+    waiting = threading.Timer(1.0, store.tell, (busy, worker_id, [RunEnd("finished")]))
+    waiting.start()
+    assert see_through(store, run_id, JsonTeller()) == 0
+    waiting.join()
+    store.leave(worker_id)
+    assert f"Run {busy} is starting; this one waits" in capsys.readouterr().err
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_a_checkpoint(store, monkeypatch):

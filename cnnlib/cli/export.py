@@ -17,10 +17,11 @@ from cnnlib.cli.stores import existing_store
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.source import source
 from cnnlib.design.summary import summary
-from cnnlib.records.dataset import DatasetInfo
+from cnnlib.errors import DataError
+from cnnlib.records.events import WeightsSaved
+from cnnlib.records.run import Run
 
-WEIGHTS_FILE = "weights.safetensors"
-Texts = dict[str, str]
+Files = dict[str, bytes]  # name -> content
 
 
 def add_commands(commands: Any) -> None:
@@ -40,80 +41,90 @@ def add_commands(commands: Any) -> None:
 def export_files(args: argparse.Namespace) -> int:
     """Write the stand-alone network, its summary and its JSON; of a run also the weights."""
     if args.run_id:
-        files = _export_run(args)
+        files = _run_files(args)
     else:
         design = chosen_design(args, None)
-        files = _write(args, _design_texts(design.plan, design.preset))
+        files = _design_files(design.plan, design.preset)
+    paths = _write_all(Path(args.to), files, is_forced=args.force)
     if args.json:
-        print_json({"files": files})
+        print_json({"files": paths})
     else:
-        for file in files:
-            print(file)
+        for path in paths:
+            print(path)
     return 0
 
 
-def _export_run(args: argparse.Namespace) -> list[Path]:
-    """Weights and facts of a run beside its design."""
-    from cnnlib.data.catalogue import dataset_info
-    from cnnlib.train.checkpoint import write_weights
-
+def _run_files(args: argparse.Namespace) -> Files:
+    """The files of a run: weights and facts beside its design."""
     store = existing_store(args.run_id)
     run = store.run(args.run_id)
     saved = saved_weights(store, run, args.step)
-    facts = all_run_facts(store, run) | {
-        "exported_step": saved.step,
-        "pictures": _picture_facts(dataset_info(run.request.dataset, store.folders)),
-    }
-    texts = _design_texts(plan(run.request.spec), run.request.name or run.request.preset)
-    net = trained_net(store, run, saved)
-    files = _write(args, texts | {"run.json": _json(facts)}, also=WEIGHTS_FILE)
-    weights = Path(args.to) / WEIGHTS_FILE
-    write_weights(weights, net, saved.step)
-    return [weights, *files]
-
-
-def _design_texts(planned: Plan, title: str) -> Texts:
-    """What can be written of any design: file name -> text."""
+    facts = {"exported_step": saved.step, "pictures": _picture_facts(run)}
+    title = run.request.name or run.request.preset
     return {
-        "net.py": source(planned, title),
-        "summary.md": summary(planned, title),
+        "weights.safetensors": _weights(run, saved),
+        "run.json": _json(all_run_facts(store, run) | facts),
+        **_design_files(plan(run.request.spec), title),
+    }
+
+
+def _weights(run: Run, saved: WeightsSaved) -> bytes:
+    """The weights as a file of their own; what a checkpoint holds beside them stays behind."""
+    from safetensors.torch import save
+
+    weights = trained_net(run, saved).state_dict()
+    return save({name: value.contiguous() for name, value in weights.items()})
+
+
+def _design_files(planned: Plan, title: str) -> Files:
+    """What can be written of any design."""
+    return {
+        "net.py": source(planned, title).encode(),
+        "summary.md": summary(planned, title).encode(errors="backslashreplace"),
         "design.json": _json(planned.spec.to_dict()),
     }
 
 
-def _picture_facts(info: DatasetInfo) -> dict[str, Any]:
-    """What the network was fed: bytes / 255, less mean, over std, per channel."""
+def _picture_facts(run: Run) -> dict[str, Any] | None:
+    """What the network was fed: bytes / 255, less mean, over std, per channel.
+
+    None where the dataset is gone or another one by now; the network is worth having without it.
+    """
+    from cnnlib.data.catalogue import dataset_info
+
+    try:
+        info = dataset_info(run.request.dataset)
+    except DataError:
+        return None
+    if info.fingerprint != run.fingerprint:
+        return None
     names = ("name", "in_size", "classes", "mean", "std", "fingerprint")
     return {name: getattr(info, name) for name in names}
 
 
-def _write(args: argparse.Namespace, texts: Texts, also: str = "") -> list[Path]:
-    """Write all texts, or none where one of the files is there already.
-
-    Args:
-        also: Another file that the caller is about to write.
+def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
+    """Write all files, or none where one of them is there already.
 
     Raises:
         UsageError: The folder cannot be written, or holds such files.
     """
-    folder = Path(args.to)
     try:
-        there = [name for name in (*texts, also) if name and (folder / name).exists()]
-        if there and not args.force:
+        there = [name for name in files if (folder / name).exists()]
+        if there and not is_forced:
             raise UsageError(
-                f"The folder {shown(args.to)} holds {', '.join(there)} already. Choose another "
+                f"The folder {shown(str(folder))} holds {', '.join(there)} already. Choose another "
                 "folder, or add --force to write over them."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
     except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"The folder {shown(args.to)} cannot be written: {why}. Choose another one."
+            f"The folder {shown(str(folder))} cannot be written: {why}. Choose another one."
         ) from error
-    return [folder / name for name in texts]
+    return [folder / name for name in files]
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode()

@@ -44,7 +44,7 @@ def predict_pictures(args: argparse.Namespace) -> int:
     saved = saved_weights(store, run, args.step)
     info = load_prepared(run.request.dataset, store.folders).info
     pictures = [_picture(path, info, args.invert) for path in args.pictures]
-    found = _probabilities(trained_net(store, run, saved), pictures, info)
+    found = _probabilities(trained_net(run, saved), pictures, info)
     if args.json:
         print_json([_facts(*each) for each in zip(args.pictures, found, strict=True)])
     else:

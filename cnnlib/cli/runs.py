@@ -40,7 +40,7 @@ def _add_runs(commands: Any) -> None:
     runs.add_argument("--state", metavar="NAME", type=one_of(RUN_STATES), action="append")
     runs.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     runs.add_argument("--group", metavar="NAME", help="only runs of this group")
-    runs.add_argument("--limit", metavar="N", type=whole_number, default=30, help="at most so many")
+    runs.add_argument("--limit", metavar="N", type=whole_number, default=30, help="default: 30")
     runs.add_argument("--json", action="store_true", help="print a JSON list")
     runs.set_defaults(command=list_runs)
 

@@ -38,15 +38,12 @@ def saved_weights(
     return files[step]
 
 
-def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> nn.Module:
+def trained_net(run: Run, saved: WeightsSaved) -> nn.Module:
     """The run's network with saved weights, on the CPU, in evaluation mode.
 
     Raises:
         TrainError: The file is damaged, or went away.
     """
-    from cnnlib.nets.model import build_model
-    from cnnlib.train.checkpoint import read_weights
+    from cnnlib.train.load import load_run
 
-    net = build_model(run.request.spec)
-    net.load_state_dict(read_weights(store.folders.run(run.id) / saved.file))
-    return net.eval()
+    return load_run(run.id, saved.step).net

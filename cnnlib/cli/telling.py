@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from shutil import get_terminal_size
 from typing import Any, Protocol
 
 from cnnlib.cli.output import duration, percent, plain, print_json
@@ -59,13 +60,15 @@ class TextTeller:
         self._state = ""
 
     def state(self, news: News) -> None:
-        if news["state"] == self._state == "running":
-            return  # what it measures between epochs is over in a moment
+        is_same = news["state"] == self._state
         self._state = news["state"]
+        if is_same and (news["state"] == "running" or not self._is_terminal):
+            return  # how far a preparation is, or what is measured between two epochs
         waits = (news["queue_position"] or 1) - 1
         place = f" behind {waits} others" if waits else ""
-        phase = f": {news['phase']}" if news["phase"] else ""
-        self._line(f"{news['run_id']}  {news['state']}{place}{phase}")
+        phase = f": {news['phase']}" if news["phase"] and news["state"] != "running" else ""
+        tell = self._overwrite if is_same else self._line
+        tell(f"{news['run_id']}  {news['state']}{place}{phase}")
 
     def progress(self, news: News) -> None:
         if not self._is_terminal:
@@ -109,11 +112,13 @@ class TextTeller:
 
     def _line(self, text: str) -> None:
         """A line that stays, where the progress line stood."""
-        self._overwrite(text)
-        print(flush=True)
+        start = "\r" if self._width else ""
+        print(f"{start}{text.ljust(self._width)}", flush=True)
         self._width = 0
 
     def _overwrite(self, text: str) -> None:
+        """A line that the next one takes the place of, cut so that it is one line."""
+        text = text[: get_terminal_size().columns - 1]
         start = "\r" if self._width else ""
         print(f"{start}{text.ljust(self._width)}", end="", flush=True)
         self._width = len(text)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cnnlib.cli.follow import POLL_SECONDS, exit_code, told
+from cnnlib.cli.output import complain
 from cnnlib.cli.telling import News, Teller
 from cnnlib.records.events import Order
 from cnnlib.records.run import Run
@@ -73,14 +74,15 @@ def interrupted_by_signals(control: Control) -> Iterator[None]:
 class _Line:
     """Whether a run that waits is to be trained here.
 
-    It is when nobody is at work on this machine, and no worker took it for a while: the longer, the
-    more runs are before it, so that those whose turn it is come first.
+    It is when nobody is at work, and no worker took it for a while: the longer, the more runs are
+    before it, so that those whose turn it is come first.
     """
 
     def __init__(self, store: RunStore, skip: bool) -> None:
         self._store = store
         self._skip = skip
         self._idle_since: float | None = None
+        self._told_why = False
 
     def is_our_turn(self, news: News) -> bool:
         """Ask at every poll; ``news`` is what the store just said about the run."""
@@ -90,13 +92,23 @@ class _Line:
             return False
         if self._skip:
             return True
-        if self._store.runs(limit=1, states=BUSY_STATES):
+        busy = self._store.runs(limit=1, states=BUSY_STATES)
+        if busy:
             self._idle_since = None
+            self._tell_why(busy[0])
             return False
         now = time.monotonic()
         self._idle_since = self._idle_since or now
         places = min(10, news["queue_position"] or 1)
         return now - self._idle_since >= PATIENCE_SECONDS * places
+
+    def _tell_why(self, busy: Run) -> None:
+        """Say once what the run waits for."""
+        if not self._told_why:
+            complain(
+                f"Run {busy.id} is {busy.state}; this one waits for its turn (--now does not)."
+            )
+        self._told_why = True
 
 
 def _train_here(
