@@ -63,7 +63,7 @@ def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     return run_id, worker_id
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
     """Poll until something is so."""
     deadline = time.monotonic() + seconds
     while not is_so():

@@ -300,7 +300,7 @@ def test_a_terminated_worker_ends_its_run_as_interrupted_and_leaves(store):
     with counting_worker(store) as worker:
         wait_for(lambda: store.run(run_id).step > 0)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=30) == 0
     assert store.run(run_id).state == "interrupted"
 
 
@@ -309,7 +309,7 @@ def test_a_worker_finishes_its_run_after_its_app_is_gone_and_then_leaves(store):
     with counting_worker(store) as worker:
         wait_for(lambda: store.run(first).step > 0)
         worker.stdin.close()
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=30) == 0
     assert (store.run(first).state, store.run(second).state) == ("finished", "queued")
 
 
@@ -337,7 +337,7 @@ def pool_of(store: RunStore, count: int = 1) -> Iterator[WorkerPool]:
         pool.start()
         yield pool
     finally:
-        pool.shutdown()
+        pool.shutdown(patience_seconds=30)
         assert pool.pids == []
 
 
