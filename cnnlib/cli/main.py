@@ -10,13 +10,24 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cnnlib.cli import datasets, designs, export, follow, go_on, predict, runs, steer, train
+from cnnlib.cli import (
+    datasets,
+    designs,
+    export,
+    follow,
+    go_on,
+    predict,
+    runs,
+    steer,
+    table,
+    train,
+)
 from cnnlib.cli.output import complain
 from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.working import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
-_GROUPS = (designs, train, follow, steer, go_on, runs, predict, export, datasets)
+_GROUPS = (designs, train, follow, steer, go_on, runs, table, predict, export, datasets)
 
 BAD_INPUT = 2
 FAILED = 3

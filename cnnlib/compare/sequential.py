@@ -36,7 +36,8 @@ def spent(share: np.ndarray) -> np.ndarray:
     """Share of the error that is spent when a share of all pairs has been looked at, both 0..1.
 
     Little on the first looks, where two degrees of freedom would waste it; most by 12 of 20 pairs;
-    the rest evenly. Of the shapes that were tried (``bench/duels.py`` tabulates them), this one calls large differences by 8 pairs, middling ones by 20, and equality by 12.
+    the rest evenly. Of the shapes that were tried (``bench/duels.py`` tabulates them), this one
+    calls large differences by 8 pairs, middling ones by 20, and equality by 12.
     """
     return _MOST * np.minimum(1.0, (share / _MIDDLE) ** 4) + (1 - _MOST) * share
 

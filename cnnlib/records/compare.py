@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cnnlib.design.layers import Leaf
 from cnnlib.records.record import Record
 
 Outcome = Literal["a", "b", "same", "open", "untold"]
@@ -102,3 +103,54 @@ class SettingLine:
     name: str
     values: Mapping[str, float | str | None] = field(default_factory=dict)
     accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Accuracy of one design in each class, mean over seeds; None for a class without pictures."""
+
+    name: str
+    accuracy: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """One line of a design difference.
+
+    Args:
+        before, after: The layer; None where there is none.
+        what: "same", "changed", "added" or "removed".
+    """
+
+    what: Literal["same", "changed", "added", "removed"]
+    before: Leaf | None
+    after: Leaf | None
+
+    @property
+    def params(self) -> int:
+        """Parameters, after minus before."""
+        return _of(self.after, "params") - _of(self.before, "params")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image, after minus before."""
+        return _of(self.after, "macs") - _of(self.before, "macs")
+
+
+def _of(layer: Leaf | None, name: str) -> int:
+    return 0 if layer is None else getattr(layer, name)
+
+
+@dataclass(frozen=True)
+class DesignDifference:
+    """What changed from one design to another, and what it cost.
+
+    Args:
+        settings: Fields of spec and recipe that differ, as (before, after).
+        costs: ``{"params": (before, after), "macs": ..., "training_bytes": ...,
+            "receptive_field": ...}``.
+    """
+
+    settings: Mapping[str, tuple[str, str]]
+    layers: tuple[LayerChange, ...]
+    costs: Mapping[str, tuple[int, int]]

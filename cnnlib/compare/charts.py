@@ -1,0 +1,94 @@
+"""From rows of the results table to the records that charts are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any, Literal
+
+from cnnlib.compare.columns import column
+from cnnlib.compare.differences import differing_settings
+from cnnlib.compare.pooling import Row
+from cnnlib.compare.seeds import accuracy_interval
+from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine
+
+Told = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
+Cost = Literal["params", "macs", "seconds"]
+
+
+def curves(rows: Sequence[Row], told: Told) -> list[Curve]:
+    """A number over the epochs that all seeds of a row have; rows without it are left out."""
+    found = [_curve(row, name, told) for row, name in zip(rows, labels(rows), strict=True)]
+    return [curve for curve in found if curve is not None]
+
+
+def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
+    """Test accuracy of each row against what it costs, with the frontier marked."""
+    points = []
+    for row, name in zip(rows, labels(rows), strict=True):
+        spent, scores = column(cost).value(row), row.numbers("test_accuracy")
+        if spent is None or not scores:
+            continue
+        interval, _ = accuracy_interval(scores, row.test_pictures)
+        ends = (interval.low, interval.high) if interval else (None, None)
+        points.append(Point(name, float(spent), fmean(scores), *ends))
+    return [_marked(point, points) for point in points]
+
+
+def settings(rows: Sequence[Row]) -> list[SettingLine]:
+    """What differs between rows, one line per row, with its mean validation accuracy."""
+    table = differing_settings(rows)
+    lines = []
+    for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
+        scores = row.numbers("last_val_accuracy")
+        values = {setting: values[place] for setting, values in table.items()}
+        lines.append(SettingLine(name, values, fmean(scores) if scores else None))
+    return lines
+
+
+def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
+    """Mean accuracy per class over the test results of a row's seeds."""
+    classes = zip(*(result.class_accuracy for result in results), strict=True)
+    known = [[value for value in values if value is not None] for values in classes]
+    return ClassScores(name, tuple(fmean(values) if values else None for values in known))
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """A name for each row, with a number behind names that several have."""
+    names = [row.name for row in rows]
+    seen: dict[str, int] = {}
+    told = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        told.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
+    return told
+
+
+def _curve(row: Row, name: str, told: Told) -> Curve | None:
+    series = [[getattr(epoch, told) for epoch in run] for run in row.epochs]
+    length = min((len(values) for values in series), default=0)
+    places = [
+        place for place in range(length) if all(values[place] is not None for values in series)
+    ]
+    if not places:
+        return None
+    at = [[values[place] for values in series] for place in places]
+    return Curve(
+        name,
+        tuple(row.epochs[0][place].epoch for place in places),
+        tuple(map(fmean, at)),
+        tuple(map(min, at)),
+        tuple(map(max, at)),
+        len(series),
+    )
+
+
+def _marked(point: Point, points: Sequence[Point]) -> Point:
+    """The point, on the frontier where no other is as cheap and as good, and better in one."""
+    beaten = any(
+        other.cost <= point.cost
+        and other.accuracy >= point.accuracy
+        and (other.cost, other.accuracy) != (point.cost, point.accuracy)
+        for other in points
+    )
+    return Point(point.name, point.cost, point.accuracy, point.low, point.high, not beaten)

@@ -1,0 +1,172 @@
+"""The desk: the results table as people arranged it, with names, notes, tags and a waste basket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import sqlalchemy as sa
+
+from cnnlib.compare.pooling import Row
+from cnnlib.compare.results import results
+from cnnlib.compare.tables import annotations, ensure_tables
+from cnnlib.errors import StoreError
+from cnnlib.records.run import NAME_LIMIT, Run
+from cnnlib.runs.store import RunStore
+
+NOTE_LIMIT = 2000
+MOST_TAGS = 20
+BASKET_DAYS = 7  # a deleted run's files stay so long, unless the basket is emptied
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What people noted on a row.
+
+    Args:
+        name: Shown instead of the design's own; "" is none.
+        hidden: Left out of the table until somebody asks for hidden rows.
+    """
+
+    name: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+class Desk:
+    """The rows of a store with what people noted on them.
+
+    Raises:
+        StoreError: (all methods) The store cannot be read or written.
+    """
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+        ensure_tables(store.database)
+
+    def rows(
+        self, *, hidden: bool = False, search: str = "", group: str | None = None
+    ) -> list[Row]:
+        """Rows in the order of validation; runs in the waste basket are left out.
+
+        Args:
+            hidden: Hidden rows too.
+            search: Words that a row must all hold: in its name, dataset, note, tags or settings.
+            group: Only runs of this group.
+        """
+        gone = self.basket()
+        runs = [run for run in self.store.runs(group=group) if run.id not in gone]
+        notes = self.annotations()
+        shown = []
+        for row in results(self.store, runs):
+            note = notes.get(row.key, Annotation())
+            if (hidden or not note.hidden) and _holds(row, note, search):
+                shown.append(replace(row, given_name=note.name))
+        return shown
+
+    def annotations(self) -> dict[str, Annotation]:
+        """What was noted, by the key of the row."""
+        with self.store.database.read() as connection:
+            found = connection.execute(sa.select(annotations))
+            return {
+                row.subject: Annotation(**row.body | {"tags": tuple(row.body["tags"])})
+                for row in found
+                if "deleted" not in row.body
+            }
+
+    def annotate(self, key: str, annotation: Annotation) -> None:
+        """Note something on a row, instead of what was noted before.
+
+        Raises:
+            StoreError: A text is too long, or there are too many tags.
+        """
+        _check(annotation)
+        self._keep(key, asdict(annotation) | {"tags": list(annotation.tags)})
+
+    def basket(self) -> dict[str, float]:
+        """Runs that were deleted and can be brought back: when each was, by id."""
+        with self.store.database.read() as connection:
+            found = connection.execute(sa.select(annotations))
+            return {row.subject: row.body["deleted"] for row in found if "deleted" in row.body}
+
+    def throw_away(self, runs: Iterable[Run]) -> list[str]:
+        """Put runs into the waste basket; what lies there for a week is removed for good.
+
+        Returns:
+            The ids, for `bring_back`.
+
+        Raises:
+            StoreError: One of them still waits or runs; none is thrown away then.
+        """
+        runs = list(runs)
+        for run in runs:
+            if run.is_live:
+                raise StoreError(
+                    f"The run {run.id} is {run.state} and cannot be deleted. Stop it first."
+                )
+        for run in runs:
+            self._keep(run.id, {"deleted": time.time()})
+        self.empty_basket(older_than_seconds=BASKET_DAYS * 86_400)
+        return [run.id for run in runs]
+
+    def bring_back(self, run_ids: Iterable[str]) -> None:
+        """Take runs out of the waste basket; those that are not in it are fine."""
+        gone = self.basket()
+        self._forget([run_id for run_id in run_ids if run_id in gone])
+
+    def empty_basket(self, older_than_seconds: float = 0.0) -> list[str]:
+        """Remove what lies in the waste basket, with its files; returns the ids."""
+        limit = time.time() - older_than_seconds
+        old = [run_id for run_id, when in self.basket().items() if when <= limit]
+        known = {run.id for run in self.store.runs()}
+        for run_id in old:
+            if run_id in known:
+                self.store.delete(run_id)
+        self._forget(old)
+        return old
+
+    def _keep(self, subject: str, body: Mapping[str, object]) -> None:
+        with self.store.database.write() as connection:
+            its = annotations.c.subject == subject
+            connection.execute(sa.delete(annotations).where(its))
+            connection.execute(sa.insert(annotations).values(subject=subject, body=dict(body)))
+
+    def _forget(self, subjects: list[str]) -> None:
+        with self.store.database.write() as connection:
+            connection.execute(sa.delete(annotations).where(annotations.c.subject.in_(subjects)))
+
+
+def _holds(row: Row, note: Annotation, search: str) -> bool:
+    """Every word of the search stands somewhere in what the row says."""
+    if not search.strip():
+        return True
+    request = row.request
+    recipe = request.recipe
+    said = (
+        *(note.name, row.name, request.dataset, note.note, *note.tags, request.preset),
+        *(recipe.optimizer, recipe.schedule, request.spec.block, request.spec.norm),
+        *(run.id for run in row.runs),
+    )
+    text = " ".join(said).casefold()
+    return all(word in text for word in search.casefold().split())
+
+
+def _check(annotation: Annotation) -> None:
+    """Lengths that the table can show.
+
+    Raises:
+        StoreError: One is exceeded.
+    """
+    long = {
+        "name": (len(annotation.name), NAME_LIMIT, "characters"),
+        "note": (len(annotation.note), NOTE_LIMIT, "characters"),
+        "list of tags": (len(annotation.tags), MOST_TAGS, "tags"),
+        "longest tag": (max(map(len, annotation.tags), default=0), 40, "characters"),
+    }
+    for what, (length, limit, unit) in long.items():
+        if length > limit:
+            raise StoreError(
+                f"The {what} has {length:,} {unit}; at most {limit:,} are kept. Shorten it."
+            )

@@ -1,0 +1,123 @@
+"""Which runs make one row of the results table: those that differ by their seed alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run, RunRequest
+
+
+@dataclass(frozen=True)
+class Row:
+    """A design with its recipe, and the runs that tell what it is worth.
+
+    Args:
+        key: Names the row in addresses and annotations: a hash of all that its runs agree in, or
+            the id of a run that stands alone.
+        runs: By seed; at least one.
+        alone_because: Why this run is not pooled with others; "" where it may be.
+        epochs: Of each run, in the order of ``runs``.
+        test_pictures, val_pictures: In the split that accuracies were measured on; 0 where nothing
+            was measured.
+        given_name: What a person called this row; "" where nobody did.
+    """
+
+    key: str
+    runs: tuple[Run, ...]
+    alone_because: str = ""
+    epochs: tuple[tuple[EpochEnd, ...], ...] = field(default=(), repr=False)
+    test_pictures: int = 0
+    val_pictures: int = 0
+    given_name: str = ""
+
+    @property
+    def request(self) -> RunRequest:
+        """What was asked for; the seed is the first run's."""
+        return self.runs[0].request
+
+    @property
+    def name(self) -> str:
+        """The name that a person gave, or the preset."""
+        return self.given_name or self.request.name or self.request.preset or "own design"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of its runs."""
+        return tuple(run.request.seed for run in self.runs)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Processors or GPUs that its runs trained on."""
+        return tuple(sorted({run.machine.processor for run in self.runs if run.machine}))
+
+    def numbers(self, name: str) -> list[float]:
+        """A number of the runs' summaries, where it is known."""
+        found = (run.summary.get(name) for run in self.runs)
+        return [value for value in found if value is not None]
+
+
+def pooled(
+    runs: Iterable[Run], epochs: Mapping[str, Sequence[EpochEnd]] | None = None
+) -> list[Row]:
+    """Rows of runs; those that may be pooled share one, each other has its own, with the reason.
+
+    Pooled are finished runs from fresh weights, in which nobody intervened, with the same spec,
+    recipe, splits, dataset content and execution mode; each seed once, the oldest run of it.
+    """
+    groups: dict[str, dict[int, Run]] = defaultdict(dict)
+    alone: list[tuple[Run, str]] = []
+    for run in sorted(runs, key=lambda run: run.id):
+        if reason := why_alone(run):
+            alone.append((run, reason))
+        elif run.request.seed in groups[(key := pool_key(run))]:
+            alone.append((run, f"it repeats seed {run.request.seed} of another row"))
+        else:
+            groups[key][run.request.seed] = run
+    told = epochs or {}
+    rows = [
+        Row(key, tuple(group[seed] for seed in sorted(group)))
+        for key, group in groups.items()
+        if group
+    ]
+    rows += [Row(run.id, (run,), reason) for run, reason in alone]
+    return [_with_epochs(row, told) for row in rows]
+
+
+def why_alone(run: Run) -> str:
+    """Why a run is not pooled with others; "" where it may be."""
+    if run.state != "finished":
+        return {"queued": "it waits", "starting": "it is starting", "running": "it goes on"}.get(
+            run.state, f"it is {run.state}"
+        )
+    if run.intervened:
+        return "somebody changed a setting while it ran"
+    if run.request.origin is not None:
+        return f"it starts from step {run.request.origin.step:,} of another run"
+    return ""
+
+
+def pool_key(run: Run) -> str:
+    """A hash of all that pooled runs agree in."""
+    request = run.request
+    agreed = {
+        "spec": request.spec.to_dict(),
+        "recipe": request.recipe.to_dict(),
+        "dataset": request.dataset,
+        "fingerprint": run.fingerprint,
+        "split_seed": request.split_seed,
+        "validation": request.validation,
+        "train_limit": request.train_limit,
+        "mode": run.chosen.get("mode", ""),
+    }
+    text = json.dumps(agreed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:
+    told = tuple(tuple(epochs.get(run.id, ())) for run in row.runs)
+    return Row(row.key, row.runs, row.alone_because, told)

@@ -1,0 +1,230 @@
+"""Figures of comparisons: curves with bands, accuracy against cost, settings, classes, duels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cnnlib.figures.theme import CATEGORICAL, GREY, axis, colour, empty_figure, figure
+from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine, Verdict
+
+COST_TITLES = {
+    "params": "Trainable parameters",
+    "macs": "Multiply-accumulates for one image",
+    "seconds": "Training time (seconds)",
+}
+
+
+def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
+    """Means over seeds as lines, with a band from the smallest to the largest seed."""
+    if not curves:
+        return empty_figure(title, "No epoch was measured yet.")
+    is_share = "accuracy" in title.lower()
+    scale = 100 if is_share else 1
+    traces: list[dict[str, Any]] = []
+    for number, curve in enumerate(curves):
+        if curve.seeds > 1:
+            traces.append(_band(curve, number, scale))
+        traces.append(
+            {
+                "type": "scatter",
+                "x": curve.epochs,
+                "y": [scale * value for value in curve.mean],
+                "mode": "lines+markers" if len(curve.epochs) < 30 else "lines",
+                "name": f"{curve.name}, {curve.seeds} seeds" if curve.seeds > 1 else curve.name,
+                "line": {"color": colour(number), "dash": _DASHES[number // 6 % len(_DASHES)]},
+            }
+        )
+    return figure(
+        traces,
+        title,
+        "Epoch",
+        f"{title} (%)" if is_share else title,
+        legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
+    )
+
+
+def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
+    """Test accuracy against what it costs, with intervals and the frontier; a log scale of cost."""
+    title = f"Test accuracy against {COST_TITLES[cost].split(' (')[0].lower()}"
+    if not points:
+        return empty_figure(title, "No row has a test accuracy yet.")
+    frontier = sorted((p for p in points if p.on_frontier), key=lambda point: point.cost)
+    line = {
+        "type": "scatter",
+        "x": [point.cost for point in frontier],
+        "y": [100 * point.accuracy for point in frontier],
+        "mode": "lines",
+        "name": "frontier: nothing is cheaper and better",
+        "line": {"color": GREY, "dash": "dot", "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+    dots = {
+        "type": "scatter",
+        "x": [point.cost for point in points],
+        "y": [100 * point.accuracy for point in points],
+        "text": [point.name for point in points],
+        "mode": "markers+text" if len(points) <= 12 else "markers",
+        "textposition": "top center",
+        "name": "designs",
+        "marker": {"color": CATEGORICAL[0], "size": 9},
+        "error_y": _error_bars(points),
+        "hovertemplate": "%{text}<br>%{x:,} – %{y:.2f} %<extra></extra>",
+    }
+    wide = max(p.cost for p in points) > 20 * max(1e-9, min(p.cost for p in points))
+    return figure(
+        [line, dots],
+        title,
+        COST_TITLES[cost],
+        "Test accuracy (%)",
+        xaxis=axis(COST_TITLES[cost], type="log" if wide else "linear"),
+        showlegend=False,
+    )
+
+
+def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
+    """Parallel coordinates: one line per design over the settings that differ."""
+    title = "Settings that differ, and validation accuracy"
+    lines = [line for line in lines if line.accuracy is not None]
+    if len(lines) < 2 or not lines[0].values:
+        return empty_figure(title, "Choose two rows or more that differ in a setting.")
+    scores = [100 * line.accuracy for line in lines]
+    dimensions = [
+        _dimension(name, [line.values.get(name) for line in lines]) for name in lines[0].values
+    ]
+    dimensions.append({"label": "validation %", "values": scores})
+    trace = {
+        "type": "parcoords",
+        "dimensions": dimensions,
+        "line": {"color": scores, "colorscale": "Cividis", "showscale": False},
+        "labelfont": {"size": 11},
+    }
+    return figure([trace], title, margin={"l": 90, "r": 60, "t": 80, "b": 30})
+
+
+def class_figure(
+    scores: Sequence[ClassScores], classes: Sequence[str], title: str = "Test accuracy per class"
+) -> go.Figure:
+    """Accuracy in each class, the designs side by side."""
+    if not scores:
+        return empty_figure(title, "No chosen row has a test result yet.")
+    bars = [
+        {
+            "type": "bar",
+            "x": list(classes),
+            "y": [None if share is None else 100 * share for share in each.accuracy],
+            "name": each.name,
+            "marker": {"color": colour(number)},
+        }
+        for number, each in enumerate(scores)
+    ]
+    shown = [100 * share for each in scores for share in each.accuracy if share is not None]
+    floor = max(0.0, min(shown, default=0.0) - 5)
+    return figure(
+        bars,
+        title,
+        "Class",
+        "Right (%)",
+        barmode="group",
+        xaxis=axis("Class", type="category"),
+        yaxis=axis("Right (%)", range=[floor, 100]),
+    )
+
+
+def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
+    """The difference after each pair with its sequential interval, zero, and what is the same."""
+    title = f"{name_b} minus {name_a}"
+    if not verdict.looks:
+        return empty_figure(title, "No pair has finished yet.")
+    looks = [look for look in verdict.looks if look.low is not None]
+    interval = {
+        "type": "scatter",
+        "x": [look.pairs for look in verdict.looks],
+        "y": [100 * look.mean for look in verdict.looks],
+        "mode": "lines+markers",
+        "name": "mean difference",
+        "line": {"color": CATEGORICAL[0]},
+    }
+    band = {
+        "type": "scatter",
+        "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
+        "y": [100 * look.low for look in looks] + [100 * look.high for look in reversed(looks)],
+        "fill": "toself",
+        "fillcolor": _faded(CATEGORICAL[0]),
+        "line": {"width": 0},
+        "mode": "lines",
+        "name": "sequential interval",
+        "hoverinfo": "skip",
+    }
+    same = {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": -100 * verdict.within,
+        "y1": 100 * verdict.within,
+        "fillcolor": _faded(GREY),
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    spread = max([abs(100 * look.mean) for look in verdict.looks] + [300 * verdict.within, 0.1])
+    return figure(
+        [band, interval],
+        title,
+        "Pairs of runs",
+        "Difference (percentage points)",
+        shapes=[same] if verdict.within else [],
+        xaxis=axis("Pairs of runs", range=[0.5, verdict.most_pairs + 0.5]),
+        yaxis=axis("Difference (percentage points)", range=[-3 * spread, 3 * spread]),
+    )
+
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
+    ends = [*curve.high, *reversed(curve.low)]
+    return {
+        "type": "scatter",
+        "x": [*curve.epochs, *reversed(curve.epochs)],
+        "y": [scale * value for value in ends],
+        "fill": "toself",
+        "fillcolor": _faded(colour(number)),
+        "line": {"width": 0},
+        "mode": "lines",
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def _faded(colour: str) -> str:
+    """A ``#rrggbb`` colour that lets much through."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.18)"
+
+
+def _error_bars(points: Sequence[Point]) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (p.high - p.accuracy) if p.high is not None else 0 for p in points],
+        "arrayminus": [100 * (p.accuracy - p.low) if p.low is not None else 0 for p in points],
+        "color": GREY,
+        "thickness": 1,
+    }
+
+
+def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """One axis: numbers to scale, words evenly."""
+    try:
+        return {"label": name, "values": [float(value) for value in values]}
+    except (TypeError, ValueError):
+        known = sorted({str(value) for value in values})
+        return {
+            "label": name,
+            "values": [known.index(str(value)) for value in values],
+            "tickvals": list(range(len(known))),
+            "ticktext": [text if len(text) <= 18 else text[:17] + "…" for text in known],
+        }

@@ -1,0 +1,1 @@
+"""Results as files that travel: CSV, Markdown, LaTeX, and HTML with charts."""

@@ -1,0 +1,67 @@
+"""The results as one HTML file with its charts: it opens anywhere, without a network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from cnnlib.compare.charts import accuracy_against, curves
+from cnnlib.compare.columns import Column
+from cnnlib.compare.pooling import Row
+from cnnlib.figures.compare import cost_figure, curves_figure
+from cnnlib.report.text import shown_cells
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+div.wide { overflow-x: auto; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid #7d889455; text-align: left; }
+td.number, th.number { text-align: right; }
+p.note { color: #7d8894; }
+"""
+
+
+def to_html(
+    rows: Sequence[Row], columns: Sequence[Column], *, title: str = "Results", note: str = ""
+) -> str:
+    """A page with the table and the charts of its rows.
+
+    Args:
+        note: A sentence under the table.
+    """
+    figures = [
+        curves_figure(curves(rows, "val_accuracy"), "Validation accuracy"),
+        curves_figure(curves(rows, "train_loss"), "Training loss"),
+        *(
+            cost_figure(accuracy_against(rows, cost), cost)
+            for cost in ("params", "macs", "seconds")
+        ),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body><h1>{html.escape(title)}</h1>"
+        f'<div class="wide">{_table(rows, columns)}</div><p class="note">{html.escape(note)}</p>'
+        f"{''.join(_chart(figure) for figure in figures)}</body></html>\n"
+    )
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    classes = ["" if column.kind == "text" else ' class="number"' for column in columns]
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        parts = zip(cells, classes, strict=True)
+        return f"<tr>{''.join(f'<{tag}{c}>{html.escape(t)}</{tag}>' for t, c in parts)}</tr>"
+
+    head = line([column.title for column in columns], "th")
+    body = "".join(line(cells, "td") for cells in shown_cells(rows, columns))
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _chart(figure: go.Figure) -> str:
+    return figure.to_html(full_html=False, include_plotlyjs=False, default_height="360px")

@@ -1,0 +1,63 @@
+"""Finished runs with chosen results, for tests of what compares them; nothing is trained."""
+
+from example_runs import a_step, a_store, an_epoch, started, the_end
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import EpochEnd, RunEnd, SplitResult
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+
+__all__ = ["a_finished_run", "a_store", "a_step", "an_epoch", "finish", "started", "the_end"]
+
+PICTURES = 1000  # of each split
+
+
+def a_result(accuracy: float) -> SplitResult:
+    """A test result over two classes of 500 pictures each."""
+    right = round(accuracy * 500)
+    counts = ((right, 500 - right), (500 - right, right))
+    return SplitResult(0.5, accuracy, PICTURES, (accuracy, accuracy), counts, "")
+
+
+def finish(
+    store: RunStore,
+    run_id: str,
+    val: float = 0.9,
+    test: float = 0.9,
+    state: str = "finished",
+    epochs: int = 2,
+) -> None:
+    """Be the worker of a queued run: claim it, tell its epochs, end it."""
+    worker_id = store.announce()
+    assert store.claim(worker_id, run_id) is not None
+    told = [_epoch(number, val) for number in range(1, epochs + 1)]
+    end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test), {"one": 0.001})
+    store.tell(run_id, worker_id, [started(10 * epochs), a_step(1), *told, end])
+    store.leave(worker_id)
+
+
+def a_finished_run(
+    store: RunStore,
+    val: float = 0.9,
+    test: float = 0.9,
+    *,
+    channels: tuple[int, ...] = (4,),
+    recipe: Recipe | None = None,
+    **fields,
+) -> str:
+    """A run that has ended with these accuracies; ``fields`` are those of its request."""
+    wanted = {"dataset": "digits"} | fields
+    recipe = recipe or Recipe(epochs=2)
+    run_id = store.submit(
+        RunRequest(CNNSpec(channels=channels), recipe, **wanted),
+        {"params": 1000 * sum(channels), "macs": 10_000 * sum(channels)},
+    )
+    finish(store, run_id, val, test, epochs=recipe.epochs)
+    return run_id
+
+
+def _epoch(number: int, val: float) -> EpochEnd:
+    right = round(val * 500)
+    counts = ((right, 500 - right), (500 - right, right))
+    return EpochEnd(number, 10 * number, 1 / number, 0.5, 0.8, val, 1.0, 0.25, val_confusion=counts)

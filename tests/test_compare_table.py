@@ -1,0 +1,411 @@
+"""The results table: which runs share a row, what its columns say, what people note on it."""
+
+import csv
+import io
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from compare_runs import a_finished_run, a_store, finish
+from example_runs import a_request, a_running_run
+
+from cnnlib.cli.main import main
+from cnnlib.compare.charts import accuracy_against, curves, labels, settings
+from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, cells, column, columns
+from cnnlib.compare.desk import Annotation, Desk
+from cnnlib.compare.differences import design_difference, differing_settings
+from cnnlib.compare.results import best_of_sentence, results
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import RecipeError, StoreError
+from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.records.events import Intervention
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Origin
+from cnnlib.report.page import to_html
+from cnnlib.report.text import for_latex, to_csv, to_latex, to_markdown
+from cnnlib.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = a_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+# -- pooling ---------------------------------------------------------------------------------------
+
+
+def test_runs_that_differ_by_their_seed_alone_share_a_row(store):
+    for seed in (2, 0, 1):
+        a_finished_run(store, seed=seed)
+    [row] = results(store)
+    assert (row.seeds, row.alone_because) == ((0, 1, 2), "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"channels": (8,)},
+        {"recipe": Recipe(epochs=2, lr=0.01)},
+        {"dataset": "mnist"},
+        {"split_seed": 1},
+        {"validation": 0.2},
+        {"train_limit": 100},
+    ],
+)
+def test_runs_that_differ_in_anything_else_do_not(store, other):
+    a_finished_run(store)
+    a_finished_run(store, seed=1, **other)
+    rows = results(store)
+    assert [row.alone_because for row in rows] == ["", ""]
+
+
+def test_a_name_does_not_part_runs(store):
+    a_finished_run(store, name="mine")
+    a_finished_run(store, seed=1, preset="lenet5", group="g")
+    assert len(results(store)) == 1
+
+
+def test_a_repeated_seed_gets_a_row_that_says_so(store):
+    a_finished_run(store)
+    second = a_finished_run(store)
+    alone = [row for row in results(store) if row.alone_because]
+    assert [(row.runs[0].id, row.alone_because) for row in alone] == [
+        (second, "it repeats seed 0 of another row")
+    ]
+
+
+def test_a_run_that_is_not_finished_stands_alone(store):
+    a_finished_run(store)
+    a_running_run(store, seed=1)
+    stopped = store.submit(replace(a_request(), seed=2))
+    finish(store, stopped, state="stopped")
+    assert sorted(row.alone_because for row in results(store)) == [
+        "",
+        "it goes on",
+        "it is stopped",
+    ]
+
+
+def test_a_run_that_somebody_steered_stands_alone(store):
+    run_id, worker_id = a_running_run(store)
+    store.tell(run_id, worker_id, [Intervention(5, "set", "lr", 0.1)])
+    from example_runs import the_end
+
+    store.tell(run_id, worker_id, [the_end()])
+    [row] = results(store)
+    assert row.alone_because == "somebody changed a setting while it ran"
+
+
+def test_a_fork_stands_alone(store):
+    first = a_finished_run(store)
+    a_finished_run(store, seed=1, origin=Origin(first, 10))
+    assert "it starts from step 10 of another run" in [row.alone_because for row in results(store)]
+
+
+# -- order and columns -----------------------------------------------------------------------------
+
+
+def test_validation_decides_the_order_and_not_the_test(store):
+    a_finished_run(store, val=0.90, test=0.99, name="a")
+    a_finished_run(store, val=0.95, test=0.91, name="b", channels=(8,))
+    a_running_run(store, name="c")
+    assert [row.name for row in results(store)] == ["b", "a", "c"]
+
+
+def test_a_row_tells_mean_spread_and_interval_over_seeds(store):
+    a_finished_run(store, 0.92, 0.90)
+    a_finished_run(store, 0.94, 0.92, seed=1)
+    names = ("seeds", "val_accuracy", "test_accuracy", "test_sd", "test_low", "interval", "params")
+    [line] = cells(results(store), columns(names))
+    # mean 0.91, sd 0.01 * sqrt(2); t(0.975, 1) = 12.706: 0.91 - 12.706 * 0.01 = 0.78294
+    assert line == {
+        "seeds": 2,
+        "val_accuracy": pytest.approx(0.93),
+        "test_accuracy": pytest.approx(0.91),
+        "test_sd": pytest.approx(0.0141421, abs=1e-6),
+        "test_low": pytest.approx(0.78294, abs=1e-4),
+        "interval": "t, over seeds",
+        "params": 4000,
+    }
+
+
+def test_one_run_tells_wilsons_interval_over_its_test_pictures(store):
+    a_finished_run(store, test=0.9)
+    [line] = cells(results(store), columns(["test_low", "test_high", "interval"]))
+    # 900 of 1000: z^2 = 3.84146; middle 0.901920 / 1.003841 = 0.898469, reach 0.018692 / 1.003841
+    assert (line["test_low"], line["test_high"]) == pytest.approx((0.87985, 0.91709), abs=2e-5)
+    assert line["interval"] == "Wilson, over pictures"
+
+
+def test_the_table_of_the_course_texts(store):
+    a_finished_run(store, test=0.97, recipe=Recipe(epochs=5))
+    a_finished_run(store, recipe=Recipe(epochs=2), val=0.5)
+    texts = columns(COLUMN_PRESETS["course texts"])
+    five, two = cells(results(store), texts)
+    assert five == {
+        "name": "own design",
+        "epoch1_loss": 1.0,
+        "epoch5_loss": 0.2,
+        "epoch5_test": 0.97,
+        "params": 4000,
+    }
+    assert (two["epoch5_loss"], two["epoch5_test"]) == (None, None)
+
+
+def test_time_to_an_accuracy_is_the_training_time_until_it_was_first_reached(store):
+    a_finished_run(store, val=0.9)  # one second per epoch
+    [row] = results(store)
+    assert column("seconds_to_90").value(row) == 1.0
+    assert column("seconds_to_95").value(row) is None
+
+
+def test_an_unknown_column_lists_those_there_are():
+    with pytest.raises(RecipeError, match="no column 'accurcy'.*val_accuracy"):
+        column("accurcy")
+
+
+def test_every_column_reads_every_kind_of_row(store):
+    a_finished_run(store)
+    a_running_run(store, seed=1)
+    store.submit(a_request(seed=2))
+    for line in cells(results(store), tuple(COLUMNS.values())):
+        assert line.keys() == COLUMNS.keys()
+
+
+def test_the_best_of_several_is_said_to_be_that(store):
+    assert best_of_sentence(results(store)) == ""
+    for seed in (0, 1):
+        a_finished_run(store, val=0.90 + seed / 100, seed=seed)
+        a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
+    # sd 0.00707 over 2 seeds each: 0.005 for a mean; best of two (0.594 sd by Blom): 0.30 points
+    sentence = best_of_sentence(results(store))
+    assert sentence.startswith("The first is the best of 2 by validation")
+    assert "about 0.29 points among 2 equal designs" in sentence
+
+
+# -- what differs ----------------------------------------------------------------------------------
+
+
+def test_only_what_differs_between_rows_is_shown(store):
+    a_finished_run(store, val=0.9)
+    a_finished_run(store, val=0.8, channels=(4, 8), recipe=Recipe(epochs=2, lr=0.01))
+    assert differing_settings(results(store)) == {
+        "channels": ["4", "4, 8"],
+        "lr": ["0.001", "0.01"],
+    }
+
+
+def test_a_design_difference_names_layers_settings_and_costs():
+    small = CNNSpec(in_size=(1, 8, 8), channels=(4,), hidden_dims=())
+    found = design_difference(small, replace(small, channels=(4, 6)))
+    assert found.settings == {"channels": ("4", "4, 6")}
+    assert [change.what for change in found.layers if change.what in ("added", "removed")] == [
+        "added"
+    ] * 3  # convolution, activation, pooling
+    # 4 * 16 * 10 + 10 = 650 and 40; then 6 * (4 * 9) + 6 = 222 more, but 6 * 4 * 10 + 10 = 250
+    assert found.costs["params"] == (40 + 650, 40 + 222 + 250)
+    assert sum(change.params for change in found.layers) == 222 + 250 - 650
+
+
+# -- charts ----------------------------------------------------------------------------------------
+
+
+def test_a_curve_is_the_mean_over_seeds_with_a_band(store):
+    a_finished_run(store, val=0.8)
+    a_finished_run(store, val=0.9, seed=1)
+    [curve] = curves(results(store), "val_accuracy")
+    assert curve.epochs == (1, 2)
+    assert curve.mean == pytest.approx((0.85, 0.85))
+    assert (curve.low, curve.high, curve.seeds) == ((0.8, 0.8), (0.9, 0.9), 2)
+
+
+def test_the_frontier_holds_what_nothing_beats_in_both(store):
+    a_finished_run(store, test=0.90, channels=(1,), name="small")
+    a_finished_run(store, test=0.95, channels=(4,), name="good")
+    a_finished_run(store, test=0.93, channels=(8,), name="beaten")
+    points = {point.name: point for point in accuracy_against(results(store), "params")}
+    assert {name for name, point in points.items() if point.on_frontier} == {"small", "good"}
+    assert points["good"].cost == 4000
+
+
+def test_equal_names_are_told_apart(store):
+    a_finished_run(store, val=0.9, preset="lenet5")
+    a_finished_run(store, val=0.8, preset="lenet5", channels=(8,))
+    assert labels(results(store)) == ["lenet5 (1)", "lenet5 (2)"]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_every_figure_is_built_from_nothing_and_from_something(store, filled):
+    if filled:
+        a_finished_run(store)
+        a_finished_run(store, val=0.8, channels=(8,))
+    rows = results(store)
+    assert curves_figure(curves(rows, "val_accuracy"), "Validation accuracy").layout.title.text
+    assert cost_figure(accuracy_against(rows, "macs"), "macs").layout.title.text
+    assert settings_figure(settings(rows)).layout.title.text
+    assert class_figure([], []).layout.title.text
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_csv_opens_in_pandas_with_full_precision(store):
+    import pandas as pd
+
+    a_finished_run(store, test=0.9125, name='odd, "name"')
+    text = to_csv(results(store), columns(COLUMN_PRESETS["results"]))
+    frame = pd.read_csv(io.StringIO(text))
+    assert frame.loc[0, "name"] == 'odd, "name"'
+    assert frame.loc[0, "test_accuracy"] == 0.9125
+    assert list(frame.columns) == list(COLUMN_PRESETS["results"])
+
+
+def test_markdown_keeps_a_bar_inside_its_cell(store):
+    a_finished_run(store, test=0.9125, name="a|b")
+    table = to_markdown(results(store), columns(["name", "test_accuracy"]))
+    assert table == "| Design | Test |\n| --- | ---: |\n| a\\|b | 91.25 % |\n"
+
+
+def test_latex_has_no_letter_that_it_would_take_for_a_command():
+    assert for_latex("50 % & a_b #1 \\x {y}") == (
+        "50 \\% \\& a\\_b \\#1 \\textbackslash{}x \\{y\\}"
+    )
+
+
+def test_latex_has_as_many_cells_in_each_line_as_places(store):
+    a_finished_run(store, name="a_b")
+    lines = to_latex(results(store), columns(["name", "params"])).splitlines()
+    assert lines == [
+        "\\begin{tabular}{lr}",
+        "\\hline",
+        "Design & Parameters \\\\",
+        "\\hline",
+        "a\\_b & 4,000 \\\\",
+        "\\hline",
+        "\\end{tabular}",
+    ]
+
+
+def test_latex_compiles_where_there_is_latex(store, tmp_path):
+    if not shutil.which("pdflatex"):
+        pytest.skip("cannot run here: no pdflatex")
+    a_finished_run(store, name="100 % of $5 & ~^ ünicode <|>")
+    table = to_latex(results(store), columns(COLUMN_PRESETS["results"]))
+    (tmp_path / "t.tex").write_text(
+        f"\\documentclass{{article}}\\begin{{document}}{table}\\end{{document}}"
+    )
+    done = subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_the_html_report_needs_nothing_else(store):
+    a_finished_run(store, name="<b>bold</b>")
+    page = to_html(results(store), columns(["name", "test_accuracy"]), note="A note.")
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page and "<b>bold</b>" not in page.split("<table>")[1][:400]
+    assert page.count("Plotly.newPlot(") >= 5
+    assert '<script src="http' not in page
+
+
+# -- the desk --------------------------------------------------------------------------------------
+
+
+def test_a_row_can_be_named_noted_tagged_and_hidden(store):
+    a_finished_run(store)
+    desk = Desk(store)
+    [row] = desk.rows()
+    desk.annotate(row.key, Annotation("Mine", "looks odd", ("course", "old"), hidden=True))
+    assert desk.rows() == []
+    [shown] = Desk(RunStore(store.folders)).rows(hidden=True)
+    assert shown.name == "Mine"
+    assert desk.annotations()[row.key].tags == ("course", "old")
+
+
+def test_a_search_finds_names_datasets_tags_and_settings(store):
+    a_finished_run(store, name="wide", channels=(8,))
+    a_finished_run(store, name="narrow", recipe=Recipe(epochs=2, optimizer="sgd"))
+    desk = Desk(store)
+    assert [row.name for row in desk.rows(search="SGD digits")] == ["narrow"]
+    assert [row.name for row in desk.rows(search="wide")] == ["wide"]
+    assert desk.rows(search="wide sgd") == []
+
+
+def test_a_deleted_run_can_be_brought_back_until_the_basket_is_emptied(store):
+    run_id = a_finished_run(store)
+    desk = Desk(store)
+    thrown = desk.throw_away([store.run(run_id)])
+    assert desk.rows() == [] and store.run(run_id)
+    desk.bring_back(thrown)
+    assert len(desk.rows()) == 1
+    desk.throw_away([store.run(run_id)])
+    assert desk.empty_basket() == [run_id]
+    with pytest.raises(StoreError, match="no run"):
+        store.run(run_id)
+
+
+def test_a_run_that_goes_on_is_not_deleted(store):
+    run_id, _ = a_running_run(store)
+    with pytest.raises(StoreError, match="Stop it first"):
+        Desk(store).throw_away([store.run(run_id)])
+
+
+def test_a_note_that_is_too_long_is_refused(store):
+    with pytest.raises(StoreError, match="note has 2,001 characters"):
+        Desk(store).annotate("key", Annotation(note="x" * 2001))
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_store():
+    opened = RunStore()
+    yield opened
+    opened.close()
+
+
+def test_the_command_prints_rows_as_json(own_store, capsys):
+    import json
+
+    a_finished_run(own_store, 0.92, 0.90)
+    a_finished_run(own_store, 0.94, 0.92, seed=1)
+    assert main(["table", "--json", "--columns", "name,test_accuracy"]) == 0
+    [line] = json.loads(capsys.readouterr().out)
+    assert line["row_seeds"] == [0, 1]
+    assert line["test_accuracy"] == pytest.approx(0.91)
+
+
+def test_the_command_prints_csv_in_the_order_asked_for(own_store, capsys):
+    a_finished_run(own_store, val=0.9, channels=(8,), name="large")
+    a_finished_run(own_store, val=0.8, name="small")
+    assert (
+        main(["table", "--csv", "--columns", "name,params", "--sort", "params", "--ascending"]) == 0
+    )
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [line["name"] for line in lines] == ["small", "large"]
+
+
+def test_the_command_prints_a_table_for_people(own_store, capsys):
+    a_finished_run(own_store, name="mine")
+    assert main(["table"]) == 0
+    assert "Wilson, over pictures" in capsys.readouterr().out
+
+
+def test_the_command_without_runs_makes_no_store(capsys, tmp_path):
+    assert main(["table"]) == 0
+    assert capsys.readouterr().out == "No runs yet.\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_writes_a_report(own_store, tmp_path):
+    a_finished_run(own_store)
+    file = tmp_path / "report.html"
+    assert main(["table", "--html", "--output", str(file)]) == 0
+    assert file.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(own_store, capsys):
+    assert main(["table", "--csv", "--output", "/nowhere/at/all.csv"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
