@@ -81,7 +81,7 @@ def test_home_trains_on_what_is_there_and_shows_the_run(store):
     app.button(key="home_train").click().run()
     [run] = store.runs()
     assert (run.request.dataset, run.state) == ("digits", "queued")  # nothing else lies here
-    assert run.plan_cost["params"] == 8834  # tiny99
+    assert run.plan_cost["params"] == 23_354  # mnist_fast
     assert runs_in_address(app) == [run.id]
 
 

@@ -30,6 +30,7 @@ PARAMS = {
     # 1,040 + 32 + 2,320 + 32 + 1,088 = 4,512; 64 maps of 2 x 2 into ten classes: 2,570.
     "resnet_bottleneck": 36_762,
     "cifar_fast": 306_946,
+    "mnist_fast": 23_354,
     "tiny99": 8_834,
 }
 

@@ -1,8 +1,10 @@
 """From a click to a trained network on real pictures, in a real browser; nothing is replaced."""
 
 import json
+import os
 import subprocess
 import sys
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from driving import (
@@ -19,6 +21,9 @@ from driving import (
     write,
 )
 from playwright.sync_api import expect
+from serving import serving
+
+from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +69,7 @@ def test_with_digits_alone_one_press_trains_a_network_that_reads_them(app_server
     expect(state(page)).to_have_text("Finished", timeout=TRAINING)
     assert outcome(page) >= 0.90
     page.get_by_role("button", name="See in results").click()
-    expect(result_row(page, "tiny99 on digits, seed 0")).to_be_attached()
+    expect(result_row(page, "mnist_fast on digits, seed 0")).to_be_attached()
 
 
 def test_a_run_of_the_command_line_appears_in_the_browser(app_server, page):
@@ -115,3 +120,24 @@ def test_a_run_can_be_paused_stepped_resumed_and_stopped(app_server, page):
     expect(state(page)).to_have_text(ENDED, timeout=30_000)
     expect(state(page)).to_have_text("Stopped")
     assert 0 <= outcome(page) <= 1  # what was learned is measured
+
+
+def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page, tmp_path):
+    with serving(tmp_path / "first.log", os.environ) as first:
+        page.goto(f"{first.url}/train")
+        write(page, "Epochs", 2000)
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(state(page)).to_have_text("Training", timeout=READY)
+        wait_until(lambda: step(page) >= 50, page)
+        [(_, run_id)] = parse_qsl(urlsplit(page.url).query)
+        seen = step(page)
+    store = RunStore()
+    run = store.run(run_id)
+    store.close()
+    assert (run.state, run.step >= seen) == ("interrupted", True)
+    with serving(tmp_path / "second.log", os.environ) as second:
+        page.goto(f"{second.url}/train?run={run_id}")
+        expect(state(page)).to_have_text("Interrupted")
+        page.get_by_role("button", name="Continue").click()
+        expect(state(page)).to_have_text("Training", timeout=READY)
+        wait_until(lambda: step(page) > run.step, page)

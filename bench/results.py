@@ -1,0 +1,244 @@
+"""The course texts' results, trained here: ``python -m bench.results`` writes ``docs/results.md``.
+
+Each row is trained once and kept in the run store, so that a second call only trains what is
+missing. Needs MNIST and the CIFAR-10 pictures (``folder:cifar10-jpeg``) in ``CNNLAB_DATA``.
+``--only mnist`` trains one part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders
+from cnnlib.records.offers import RECIPES
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Run
+from cnnlib.runs import RunStore
+from cnnlib.train.load import History, fit, load_run
+
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+CIFAR = "folder:cifar10-jpeg"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One design with its recipe, over some seeds.
+
+    Args:
+        title: Names its runs in the store, by which a second call finds them.
+        goal: The least that is asked of it, as a fraction, on ``split``.
+    """
+
+    part: str
+    title: str
+    design: str | CNNSpec
+    dataset: str
+    recipe: Recipe
+    goal: float
+    split: str = "test"
+    seeds: int = 1
+    validation: float = 0.1
+    train_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run came to."""
+
+    run: Run
+    history: History
+
+    @property
+    def first_loss(self) -> float:
+        return self.history.epochs[0].train_loss
+
+    @property
+    def last_loss(self) -> float:
+        return self.history.epochs[-1].train_loss
+
+    def accuracy(self, split: str) -> float:
+        """At the end of the run, as a fraction."""
+        last = self.history.epochs[-1]
+        found = {
+            "test": self.history.test.accuracy,
+            "validation": last.val_accuracy,
+            "training": last.train_accuracy,
+        }
+        return found[split]
+
+
+def _trials() -> list[Trial]:
+    """Every result that the texts report, with the lab's own presets after them."""
+    mnist = RECIPES["mnist-sgd"].recipe
+    adam = RECIPES["mnist-adam"].recipe
+    one_convolution = CNNSpec(in_size=(3, 32, 32), channels=(32,), hidden_dims=(100,))
+    memorise = Recipe(epochs=25, batch_size=10, optimizer="adam", lr=1e-3)
+    return [
+        Trial("mnist", "mlp_deep, SGD 0.1", "mlp_deep", "mnist", mnist, 0.96),
+        Trial("mnist", "lenet5, SGD 0.1", "lenet5", "mnist", mnist, 0.98),
+        Trial("mnist", "cnn3, SGD 0.1", "cnn3", "mnist", mnist, 0.985),
+        Trial("adam", "conv_maxpool, Adam 0.01", "conv_maxpool", "mnist", adam, 0.0, seeds=3),
+        Trial("adam", "conv_batchnorm, Adam 0.01", "conv_batchnorm", "mnist", adam, 0.0, seeds=3),
+        Trial("adam", "mlp, Adam 0.01", "mlp", "mnist", adam, 0.0, seeds=3),
+        Trial(
+            "cifar",
+            "three_layer, SGD 0.003",
+            "three_layer",
+            CIFAR,
+            RECIPES["cifar-sgd"].recipe,
+            0.43,
+            "validation",
+            validation=1000,
+        ),
+        Trial(
+            "cifar",
+            "three_layer_wide, Nesterov 0.0005",
+            "three_layer_wide",
+            CIFAR,
+            RECIPES["cifar-nesterov"].recipe,
+            0.45,
+            "validation",
+            validation=1000,
+        ),
+        Trial(
+            "cifar",
+            "50 pictures memorised by one convolution",
+            one_convolution,
+            CIFAR,
+            memorise,
+            0.9,
+            "training",
+            validation=1000,
+            train_limit=50,
+        ),
+        Trial(
+            "lab",
+            "cifar_fast",
+            "cifar_fast",
+            CIFAR,
+            RECIPES["cifar-fast"].recipe,
+            0.70,
+            "validation",
+        ),
+        Trial("lab", "tiny99", "tiny99", "mnist", RECIPES["tiny99"].recipe, 0.99, seeds=3),
+        Trial("lab", "mnist_fast", "mnist_fast", "mnist", RECIPES["fast99"].recipe, 0.99, seeds=5),
+    ]
+
+
+def outcomes(trial: Trial, folders: Folders) -> Iterator[Outcome]:
+    """The trial's runs, trained where they are not in the store yet."""
+    for seed in range(trial.seeds):
+        yield _kept(trial, seed, folders) or _trained(trial, seed, folders)
+
+
+def _kept(trial: Trial, seed: int, folders: Folders) -> Outcome | None:
+    with closing(RunStore(folders)) as store:
+        for run in store.runs(states=("finished",)):
+            asked = run.request
+            if (asked.name, asked.seed, asked.recipe) == (trial.title, seed, trial.recipe):
+                return Outcome(run, load_run(run.id, folders=folders).history)
+    return None
+
+
+def _trained(trial: Trial, seed: int, folders: Folders) -> Outcome:
+    print(f"training {trial.title}, seed {seed}", flush=True)
+    loaded = fit(
+        trial.design,
+        trial.dataset,
+        trial.recipe,
+        seed=seed,
+        name=trial.title,
+        validation=trial.validation,
+        train_limit=trial.train_limit,
+        folders=folders,
+    )
+    return Outcome(loaded.run, loaded.history)
+
+
+def _goal_rows(results: dict[Trial, list[Outcome]], part: str) -> list[str]:
+    """What was asked and what came out, a line a trial; the mean where there are several seeds."""
+    rows = ["| design and recipe | seeds | asked | measured | split | parameters | training |"]
+    rows.append("|---|---:|---:|---:|---|---:|---:|")
+    for trial, found in results.items():
+        if trial.part != part:
+            continue
+        value = mean(outcome.accuracy(trial.split) for outcome in found)
+        seconds = mean(outcome.run.train_seconds for outcome in found)
+        rows.append(
+            f"| {trial.title} | {len(found)} | {trial.goal:.1%} | {value:.2%} | {trial.split} "
+            f"| {found[0].run.plan_cost['params']:,} | {seconds:,.0f} s |"
+        )
+    return rows
+
+
+def _texts_rows(results: dict[Trial, list[Outcome]]) -> list[str]:
+    """The texts' own table, one line a seed."""
+    rows = ["| model | seed | epoch 1 training loss | epoch 5 training loss "]
+    rows[0] += "| epoch 5 test accuracy | parameters |"
+    rows.append("|---|---:|---:|---:|---:|---:|")
+    for trial, found in results.items():
+        if trial.part == "adam":
+            rows += [
+                f"| {trial.design} | {outcome.run.request.seed} | {outcome.first_loss:.4f} "
+                f"| {outcome.last_loss:.4f} | {outcome.accuracy('test'):.2%} "
+                f"| {cost(plan(preset(trial.design).spec)).params:,} |"
+                for outcome in found
+            ]
+    return rows
+
+
+def page(results: dict[Trial, list[Outcome]]) -> str:
+    """The Markdown page; a part without results says so."""
+    machine = next((found[0].run.machine for found in results.values() if found), None)
+    where = f"{machine.processor}, {machine.versions}" if machine else "nowhere yet"
+    parts = [
+        ("MNIST, 5 epochs, batch 128, SGD 0.1", "mnist"),
+        ("CIFAR-10, from the JPEG pictures", "cifar"),
+        ("The lab's own presets (CIFAR-10 from the JPEG pictures)", "lab"),
+    ]
+    lines = [
+        "# Results",
+        "",
+        "Trained by `python -m bench.results`; nothing here is copied from a text. "
+        f"Machine: {where}.",
+        "",
+        "Validation is cut out of the training pictures; test is measured once, at the end. "
+        "Where there are several seeds, the figures are means over all of them.",
+    ]
+    for title, part in parts:
+        lines += ["", f"## {title}", "", *_goal_rows(results, part)]
+    lines += ["", "## MNIST, 5 epochs, batch 64, Adam 0.01: the texts' own table", ""]
+    return "\n".join([*lines, *_texts_rows(results), ""])
+
+
+def main() -> None:
+    """Train what is missing, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="one part: mnist, adam, cifar or lab")
+    only = parser.parse_args().only
+    os.environ.setdefault("CNNLAB_RUNS", "runs/results")
+    folders = Folders.from_environment()
+    results = {}
+    for trial in _trials():
+        if only in ("", trial.part):
+            results[trial] = list(outcomes(trial, folders))
+            print("\n".join(_goal_rows({trial: results[trial]}, trial.part)[2:]), flush=True)
+    text = page(results)
+    if only:
+        print(text)
+    else:
+        PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
