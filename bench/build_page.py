@@ -11,17 +11,20 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median, quantiles
 from timeit import repeat
 
+import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
 
-from serving import serving  # noqa: E402
+from serving import Served, serving  # noqa: E402
 
 from cnnlib.design import link  # noqa: E402
 from cnnlib.design.cost import cost  # noqa: E402
@@ -44,6 +47,7 @@ DESIGNS: dict[str, tuple[CNNSpec, float]] = {
     "lenet5": (preset("lenet5").spec, 150),
     "60 convolutions": (SIXTY, 300),
 }
+WARM_SECONDS = 120
 WARM_UP = 5  # presses that are not counted: the browser compiles what it meets first
 
 # Notes, for each press of a key, when the browser sent it, heard the first and the last of the
@@ -90,16 +94,37 @@ def arithmetic(spec: CNNSpec) -> dict[str, float]:
     }
 
 
-def presses(browser: Browser, url: str, spec: CNNSpec, count: int) -> list[Press]:
+def wait_until_idle(server: psutil.Process, page: Page) -> None:
+    """Wait until the app has finished importing what it warms up with, its worker included."""
+    deadline = time.monotonic() + WARM_SECONDS
+    busy = _cpu_seconds(server)
+    while time.monotonic() < deadline:
+        page.wait_for_timeout(2000)
+        before, busy = busy, _cpu_seconds(server)
+        if busy - before < 0.1:
+            return
+
+
+def _cpu_seconds(server: psutil.Process) -> float:
+    """What a process and all that it started have used; ended ones count nothing."""
+    total = 0.0
+    for process in (server, *server.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def presses(browser: Browser, served: Served, spec: CNNSpec, count: int) -> list[Press]:
     """Press an arrow key on the slider for width so many times, each after the last has settled."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
         page.add_init_script(_WATCH)
-        page.goto(f"{url}/build?design={link.encode(spec)}")
+        page.goto(f"{served.url}/build?design={link.encode(spec)}")
         slider = page.locator('input[type=range][aria-label="Width"]')
         slider.wait_for()
         page.locator("[data-layer]").first.wait_for()
-        page.wait_for_load_state("networkidle")
+        wait_until_idle(psutil.Process(served.process.pid), page)
         taken = [_press(page, slider, number) for number in range(WARM_UP + count)]
         return taken[WARM_UP:]
 
@@ -141,7 +166,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with serving(Path(folder) / "server.log", env) as served:
             within = [
-                report(name, spec, presses(browser, served.url, spec, asked.presses), limit)
+                report(name, spec, presses(browser, served, spec, asked.presses), limit)
                 for name, (spec, limit) in DESIGNS.items()
             ]
         browser.close()

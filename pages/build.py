@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.build_picture import network_picture
 from cnnlib.ui.build_session import close_desk, notice, open_desk
 from cnnlib.ui.build_view import numbers, panels, planned, toolbar, training_settings
 from cnnlib.ui.resources import folders
-from cnnlib.ui.spec_form import spec_form
+from cnnlib.ui.spec_form import known_datasets, spec_form
 
-infos = catalogue(folders())
+infos = known_datasets(folders())
 open_desk(infos)
 
 form, view = st.columns([2, 5], gap="large")

@@ -1,6 +1,8 @@
 """The Build page's form without a page: what its controls read from a spec and write to it."""
 
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
 import pytest
 from random_specs import random_specs
@@ -10,6 +12,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 from cnnlib.ui import build_widths as widths
+from cnnlib.ui.build_control import Control
 from cnnlib.ui.build_controls import CONTROLS, GROUPS
 from cnnlib.ui.build_desk import JOIN_SECONDS, Desk, Draft
 
@@ -93,6 +96,34 @@ def test_an_unselected_choice_changes_nothing():
     for control in CONTROLS.values():
         if control.kind == "choice" and control.shown(RESNET):
             assert control.write(RESNET, None) == RESNET
+
+
+def test_any_position_of_any_control_plans_or_is_refused_with_a_repair():
+    random = Random(0)
+    spec = LENET
+    for _ in range(300):
+        control = random.choice(list(CONTROLS.values()))
+        if control.shown(spec):
+            with suppress(SpecError):  # what cannot be written leaves the spec as it was
+                spec = control.write(spec, any_position(control, random))
+        try:
+            plan(spec)
+        except SpecError as error:
+            assert error.repair and error.repair_text
+            spec = replace(spec, **error.repair)
+            plan(spec)
+
+
+def any_position(control: Control, random: Random):
+    """A value that a person can give to a control."""
+    if control.kind in ("choice", "menu"):
+        return random.choice(list(control.options))
+    if control.kind == "toggle":
+        return random.random() < 0.5
+    if control.kind == "text":
+        return random.choice(["", "3", "same", "16x6", "8, 16, 32"])
+    steps = int((min(control.high, 64) - control.low) / control.step)
+    return control.low + random.choice([0, steps, random.randint(0, steps)]) * control.step
 
 
 # -- channels --------------------------------------------------------------------------------------

@@ -71,6 +71,11 @@ def test_every_number_is_there():
     assert list(shown(opened())) == [number.label for number in NUMBERS]
 
 
+def test_the_receptive_field_stands_against_the_image():
+    # Two 3x3 convolutions and two poolings: 1 + 2 + 1 + 4 + 2 = 10.
+    assert shown(opened())["Receptive field"] == "10 of 28 px"
+
+
 def test_the_table_has_a_row_for_every_layer():
     table = opened().dataframe[0].value
     # conv, ReLU, pool, twice; flatten; linear and ReLU, twice; linear.
@@ -152,6 +157,11 @@ def test_what_does_not_fit_is_told_and_the_last_design_stays_on_screen():
     assert "features.pool5" in page.error[0].value
     assert page.slider(key="build_convolutions").value == 12
     assert shown(page)["Parameters"] == "106,154"
+
+
+def test_other_pages_are_given_the_design_that_is_shown():
+    page = change(opened(), "convolutions", 12)
+    assert page.session_state["kept_design"] == link.encode(preset("lenet5").spec)
 
 
 def test_the_repair_is_named_and_one_click():

@@ -93,7 +93,8 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "Receptive field",
-        "How many pixels of the image, across, one value of the last feature map depends on.",
+        "How many pixels, across, one value of the last feature map depends on, and how wide the "
+        "image is. More than the image includes padding.",
         lambda cost: cost.receptive_field,
         pixels,
         less_is_better=None,
@@ -112,15 +113,15 @@ def cost_numbers(cost: Cost, pinned: Cost | None, image: tuple[int, int]) -> Non
         for number in NUMBERS:
             value = number.value(cost)
             is_field = number.less_is_better is None
-            exact = f"The image is {image[0]} × {image[1]}." if is_field else f"Exactly {value:,}."
+            written = f"{value:,} of {max(image)} px" if is_field else number.written(value)
             has_changed = pinned is not None and number.value(pinned) != value
             st.metric(
                 number.label,
-                number.written(value),
+                written,
                 delta=change(number, cost, pinned) if pinned else None,
                 delta_color="inverse" if has_changed and not is_field else "off",
                 delta_arrow="auto" if has_changed else "off",
-                help=f"{number.help} {exact}",
+                help=number.help if is_field else f"{number.help} Exactly {value:,}.",
                 border=True,
                 height="stretch",
             )

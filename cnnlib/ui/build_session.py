@@ -66,7 +66,7 @@ def close_desk(infos: Sequence[DatasetInfo]) -> None:
     if st.query_params.to_dict() != told:
         st.query_params.from_dict(told)
     st.session_state[_ADDRESS] = told
-    keep_design(link.encode(now.draft.spec))
+    keep_design(link.encode(now.valid))
 
 
 def act(change: Callable[[Desk], Desk], control: str = "") -> None:
@@ -162,6 +162,6 @@ def _open_address(told: Mapping[str, str], infos: Sequence[DatasetInfo]) -> None
 def _open_kept(infos: Sequence[DatasetInfo]) -> None:
     """The design that another page has put into this session's hands, if it is not the desk's."""
     kept = kept_design()
-    if kept and kept != link.encode(desk().draft.spec):
+    if kept and kept != link.encode(desk().valid):
         draft = on_fitting_dataset(Draft(link.decode(kept), desk().draft.dataset), infos)
         st.session_state[_DESK] = desk().changed(draft, "kept", time.monotonic())

@@ -51,7 +51,8 @@ def toolbar() -> None:
             key="build_train",
             help="Go on to Train with the design that is shown.",
         ):
-            st.switch_page(TRAIN, query_params={"design": link.encode(now.valid)})
+            told = {"design": link.encode(now.valid), "dataset": now.draft.dataset}
+            st.switch_page(TRAIN, query_params=told)
 
 
 def _button(

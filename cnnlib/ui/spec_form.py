@@ -7,10 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from cnnlib.data.catalogue import catalogue
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
 from cnnlib.ui.build_control import Control
 from cnnlib.ui.build_controls import CONTROLS, GROUPS
 from cnnlib.ui.build_desk import Draft
@@ -18,6 +20,12 @@ from cnnlib.ui.build_session import act_on_draft, act_on_spec, acted, desk, what
 
 _OWN_SIZE = "Images of my own size"
 _OWN_DESIGN = "My own design"
+
+
+@st.cache_resource(show_spinner=False, ttl="5s", max_entries=4)
+def known_datasets(folders: Folders) -> tuple[DatasetInfo, ...]:
+    """The catalogue; it looks at many files, and a slider asks ten times a second."""
+    return tuple(catalogue(folders))
 
 
 def spec_form(infos: Sequence[DatasetInfo]) -> None:
