@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cnnlib.cli import (
     datasets,
     designs,
+    duel,
     export,
     follow,
     go_on,
@@ -27,7 +28,7 @@ from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.working import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
-_GROUPS = (designs, train, follow, steer, go_on, runs, table, predict, export, datasets)
+_GROUPS = (designs, train, follow, steer, go_on, runs, table, duel, predict, export, datasets)
 
 BAD_INPUT = 2
 FAILED = 3

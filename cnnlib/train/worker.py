@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from cnnlib.errors import StoreError
+from cnnlib.compare.plans import advance
+from cnnlib.errors import CnnlibError, StoreError
+from cnnlib.records.events import EpochEnd, Event
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
@@ -108,7 +110,7 @@ class Worker:
         if self._interrupted:  # between the claim and the line above
             self._control.interrupt()
         try:
-            carry_out(run, self._store, self._id, self._control)
+            carry_out(run, self._store, self._id, self._control, self._after_epoch)
         except RunTakenAway as error:
             _say(error)
         except StoreError as error:
@@ -116,6 +118,18 @@ class Worker:
             self._interrupted = True  # its end is not written: others find it lost once we are gone
         finally:
             self._control = None
+        self._advance_plans()
+
+    def _after_epoch(self, event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            self._advance_plans()
+
+    def _advance_plans(self) -> None:
+        """Let duels and experiments ask for their next runs, or end runs that cannot win."""
+        try:
+            advance(self._store)
+        except CnnlibError as error:  # theirs, not the run's: whoever looks next tries again
+            _say(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
