@@ -19,7 +19,7 @@ from statistics import median, quantiles
 from timeit import repeat
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
@@ -129,7 +129,7 @@ def presses(browser: Browser, served: Served, spec: CNNSpec, count: int) -> list
         return taken[WARM_UP:]
 
 
-def _press(page: Page, slider, number: int) -> Press:
+def _press(page: Page, slider: Locator, number: int) -> Press:
     """One press, forwards and backwards in turn, and what the browser noted."""
     slider.press("ArrowLeft" if number % 2 else "ArrowRight")
     page.wait_for_function("window.note.shown")

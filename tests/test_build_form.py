@@ -252,6 +252,11 @@ def test_an_address_gives_the_same_desk_back():
     assert (opened.draft, opened.pinned) == (at.draft, LENET)
 
 
+def test_what_an_address_leaves_out_never_changes():
+    assert desk(1).address().keys() == {"design", "dataset"}
+    assert (desk(1).batch_size, desk(1).optimizer) == (128, "adamw")
+
+
 def test_opening_an_address_can_be_undone():
     assert lying(desk(1).opened(desk(3).address(), now=0.0).undone()) == 1
 

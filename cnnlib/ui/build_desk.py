@@ -14,6 +14,9 @@ from cnnlib.errors import SpecError
 MOST_STEPS = 200
 JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast are one step
 MOST_IMAGES = 65_536
+# An address leaves these out, so they never change: old links would then mean something else.
+BATCH_SIZE = 128
+OPTIMIZER = "adamw"
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Desk:
 
     draft: Draft
     valid: CNNSpec
-    batch_size: int = 128
-    optimizer: str = "adamw"
+    batch_size: int = BATCH_SIZE
+    optimizer: str = OPTIMIZER
     pinned: CNNSpec | None = None
     past: tuple[Draft, ...] = ()
     future: tuple[Draft, ...] = ()
@@ -80,9 +83,9 @@ class Desk:
     def address(self) -> dict[str, str]:
         """What the address bar says, so that the same page opens elsewhere."""
         told = {"design": link.encode(self.draft.spec), "dataset": self.draft.dataset}
-        if self.batch_size != 128:
+        if self.batch_size != BATCH_SIZE:
             told["batch"] = str(self.batch_size)
-        if self.optimizer != "adamw":
+        if self.optimizer != OPTIMIZER:
             told["optimizer"] = self.optimizer
         if self.pinned:
             told["pinned"] = link.encode(self.pinned)
@@ -97,8 +100,8 @@ class Desk:
         draft = Draft(link.decode(told["design"]), told.get("dataset", ""))
         return replace(
             self.changed(draft, "address", now),
-            batch_size=_batch_size(told.get("batch", "128")),
-            optimizer=_optimizer(told.get("optimizer", "adamw")),
+            batch_size=_batch_size(told.get("batch", str(BATCH_SIZE))),
+            optimizer=_optimizer(told.get("optimizer", OPTIMIZER)),
             pinned=link.decode(told["pinned"]) if "pinned" in told else None,
         )
 

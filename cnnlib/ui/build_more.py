@@ -48,6 +48,12 @@ def _with_stem(spec: CNNSpec, wanted: bool) -> CNNSpec:
     return replace(spec, stem=Stem(widths.first_width(spec)) if wanted else None)
 
 
+def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
+    padding = text.strip().lower()
+    is_number = padding.isascii() and padding.isdigit() and len(padding) < 10
+    return replace(spec, stem=replace(spec.stem, padding=int(padding) if is_number else padding))
+
+
 def _size(place: int, low: int, high: int, name: str, label: str, words: str) -> Control:
     """A control for one of the image's three sizes."""
 
@@ -254,6 +260,15 @@ MORE = (
         **_of_stem("stride"),
         low=1,
         high=MAX_KERNEL_SIZE,
+    ),
+    Control(
+        "stem_padding",
+        "Stem padding",
+        "text",
+        'Zeros around the image before the stem, on each side; "same" keeps its size.',
+        read=lambda spec: str(spec.stem.padding),
+        write=_with_stem_padding,
+        shown=_has_stem,
     ),
     Control(
         "stem_bias",
