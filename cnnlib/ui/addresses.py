@@ -13,6 +13,7 @@ HOME = PAGES / "home.py"
 BUILD = PAGES / "build.py"
 TRAIN = PAGES / "train.py"
 RESULTS = PAGES / "results.py"
+INSPECT = PAGES / "inspect.py"
 
 _KEPT_DESIGN = "kept_design"
 

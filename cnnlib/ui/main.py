@@ -7,7 +7,7 @@ a server that has just started.
 
 import streamlit as st
 
-from cnnlib.ui.addresses import BUILD, HOME, RESULTS, TRAIN
+from cnnlib.ui.addresses import BUILD, HOME, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.resources import first_page
 from cnnlib.ui.routes import ASSETS
 
@@ -42,6 +42,13 @@ page = st.navigation(
             icon=":material/table_rows:",
             url_path="results",
             help="Every run with its numbers; select some to lay their curves over each other.",
+        ),
+        st.Page(
+            INSPECT,
+            title="Inspect",
+            icon=":material/search:",
+            url_path="inspect",
+            help="Look inside a trained network, at any moment of its training.",
         ),
     ],
     position="top",

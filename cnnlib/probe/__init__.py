@@ -1,0 +1,1 @@
+"""Look inside a trained network: filters, feature maps, arithmetic, gradients, reasons, errors."""

@@ -1,0 +1,90 @@
+"""Convolutions, poolings and the sums of skips, number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cnnlib.design.layers import Conv2d, Pool
+from cnnlib.design.plan import Plan
+from cnnlib.errors import ProbeError
+from cnnlib.probe.graph import Step, following, step_named
+from cnnlib.probe.snapshots import Weights
+from cnnlib.records.probe import Arithmetic
+
+KINDS = ("conv2d", "pool", "global_avg_pool", "sum")
+
+
+def arithmetic(
+    plan: Plan, weights: Weights, found: Mapping[str, np.ndarray], layer: str, channel: int
+) -> Arithmetic:
+    """What one output channel of a layer is computed from, for one picture.
+
+    Args:
+        found: What `cnnlib.probe.forward.activations` gave; its first picture is used.
+
+    Raises:
+        ProbeError: The layer is of another kind, or has no such channel.
+    """
+    step = step_named(plan, layer)
+    if step.kind not in KINDS:
+        raise ProbeError(
+            f"{layer} is of kind {step.kind}, and only convolutions, poolings and the sums of "
+            "skips are taken apart number by number. Choose one of those."
+        )
+    if not 0 <= channel < step.out_shape[0]:
+        raise ProbeError(
+            f"{layer} has no channel {channel}. Choose one from 0 to {step.out_shape[0] - 1}."
+        )
+    inputs, names = _inputs(step, found, channel)
+    kernel, bias = _kernel(step, weights, inputs, channel)
+    window = _window(step)
+    return Arithmetic(
+        layer=step.name,
+        channel=channel,
+        inputs=inputs,
+        input_names=names,
+        kernel=kernel,
+        bias=bias,
+        stride=window[0],
+        padding=window[1],
+        dilation=window[2],
+        reduce="max" if isinstance(step.leaf, Pool) and step.leaf.pooling == "max" else "sum",
+        output=found[step.name][0, channel],
+        after=tuple((each.name, found[each.name][0, channel]) for each in following(plan, layer)),
+    )
+
+
+def _inputs(
+    step: Step, found: Mapping[str, np.ndarray], channel: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """C x H x W and a name per map: all of a convolution's input, else the channel alone."""
+    if step.kind == "conv2d":
+        maps = found[step.inputs[0]][0]
+        return maps, tuple(f"{step.inputs[0]}, channel {i}" for i in range(len(maps)))
+    maps = np.stack([found[name][0, channel] for name in step.inputs])
+    return maps, tuple(f"{name}, channel {channel}" for name in step.inputs)
+
+
+def _kernel(
+    step: Step, weights: Weights, inputs: np.ndarray, channel: int
+) -> tuple[np.ndarray, float]:
+    """C x kh x kw and the bias."""
+    if isinstance(step.leaf, Conv2d):
+        bias = float(weights[f"{step.name}.bias"][channel]) if step.leaf.bias else 0.0
+        return weights[f"{step.name}.weight"][channel], bias
+    if isinstance(step.leaf, Pool):
+        size = step.leaf.kernel_size
+        weight = 1.0 if step.leaf.pooling == "max" else 1 / size**2
+        return np.full((1, size, size), weight), 0.0
+    if step.kind == "global_avg_pool":
+        return np.full(inputs.shape, 1 / inputs[0].size), 0.0
+    return np.ones((2, 1, 1)), 0.0
+
+
+def _window(step: Step) -> tuple[int, int, int]:
+    """Stride, padding, dilation."""
+    if isinstance(step.leaf, Conv2d | Pool):
+        return step.leaf.stride, step.leaf.padding, step.leaf.dilation
+    return 1, 0, 1

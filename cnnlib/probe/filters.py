@@ -1,0 +1,56 @@
+"""Filters of convolutions and their strengths, and maps that are silent. Plain numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnlib.design.plan import Plan
+from cnnlib.errors import ProbeError
+from cnnlib.probe.graph import step_named, steps
+from cnnlib.probe.snapshots import Weights
+
+
+def convolutions(plan: Plan) -> list[str]:
+    """Names of all convolutions in forward order."""
+    return [step.name for step in steps(plan) if step.kind == "conv2d"]
+
+
+def filters(plan: Plan, weights: Weights, layer: str) -> np.ndarray:
+    """The filters of a convolution: out_channels x in_channels x k x k, float32.
+
+    Raises:
+        ProbeError: The layer is no convolution.
+    """
+    step = step_named(plan, layer)
+    if step.kind != "conv2d":
+        names = ", ".join(convolutions(plan)) or "none"
+        raise ProbeError(
+            f"{layer} is no convolution ({step.kind}), and only convolutions have filters. "
+            f"Choose one of: {names}."
+        )
+    return weights[f"{step.name}.weight"]
+
+
+def filter_norms(filters: np.ndarray) -> np.ndarray:
+    """Euclidean length of each filter: out_channels, float64."""
+    return np.sqrt((filters.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
+
+
+def largest_weight(plan: Plan, weights: Weights) -> float:
+    """The largest absolute weight of all convolutions, for one scale over the network."""
+    return max((float(np.abs(weights[f"{n}.weight"]).max()) for n in convolutions(plan)), default=0)
+
+
+def silent_maps(maps: np.ndarray) -> np.ndarray:
+    """Which maps have one value everywhere, so that nothing is told by them.
+
+    Args:
+        maps: C x H x W, or N x C x H x W where a map must be silent on all pictures.
+
+    Returns:
+        C, bool. A 1 x 1 map counts as silent where it is 0.
+    """
+    stacked = maps.reshape(-1, *maps.shape[-3:])
+    if stacked[0, 0].size == 1 and len(stacked) == 1:
+        return stacked[0, :, 0, 0] == 0
+    return stacked.max(axis=(0, 2, 3)) == stacked.min(axis=(0, 2, 3))

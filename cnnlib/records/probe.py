@@ -1,0 +1,96 @@
+"""What a look inside a network finds, as plain numpy arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One output value of a layer, number by number.
+
+    Args:
+        patch: C x kh x kw, float64: what the window covers; padding is 0 (-inf under a maximum).
+        products: C x kh x kw: the patch times the kernel; under a maximum the patch itself.
+        total: Sum of all products, or their maximum.
+        output: What the network computed at this place.
+    """
+
+    row: int
+    column: int
+    patch: np.ndarray
+    products: np.ndarray
+    total: float
+    bias: float
+    output: float
+
+    @property
+    def value(self) -> float:
+        """What the numbers on display add up to."""
+        return self.total + self.bias
+
+    @property
+    def tolerance(self) -> float:
+        """How far the network's own float32 sum may be from ``value``."""
+        return TOLERANCE * (1 + float(np.abs(self.products[np.isfinite(self.products)]).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class Arithmetic:
+    """Everything that one output channel is computed from; every value of it can be shown.
+
+    A convolution is its own kernel; an average pooling is a kernel of equal weights on one map, and
+    the sum of a skip is a 1 x 1 kernel of ones on two maps.
+
+    Args:
+        inputs: C x H x W, float32.
+        input_names: One name per input map.
+        kernel: C x kh x kw, float32.
+        reduce: "sum" of patch times kernel, or "max" of the patch.
+        output: H' x W', float32: what the network computed.
+        after: Names and H' x W' values of the norms and activations that follow at once.
+    """
+
+    layer: str
+    channel: int
+    inputs: np.ndarray
+    input_names: tuple[str, ...]
+    kernel: np.ndarray
+    bias: float
+    stride: int
+    padding: int
+    dilation: int
+    reduce: Literal["sum", "max"]
+    output: np.ndarray
+    after: tuple[tuple[str, np.ndarray], ...] = ()
+
+    def at(self, row: int, column: int) -> Window:
+        """The numbers behind one value of the output.
+
+        Raises:
+            IndexError: The place lies outside the output.
+        """
+        rows, columns = self.output.shape
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise IndexError(f"row {row}, column {column} is outside the {rows} x {columns} output")
+        patch = self._patch(row, column)
+        products = patch if self.reduce == "max" else patch * self.kernel.astype(np.float64)
+        total = float(products.max() if self.reduce == "max" else products.sum())
+        place = float(self.output[row, column])
+        return Window(row, column, patch, products, total, self.bias, place)
+
+    def _patch(self, row: int, column: int) -> np.ndarray:
+        """What the window covers at a place of the output."""
+        _, height, width = self.inputs.shape
+        empty = -np.inf if self.reduce == "max" else 0.0
+        patch = np.full(self.kernel.shape, empty)
+        ys = row * self.stride - self.padding + self.dilation * np.arange(self.kernel.shape[1])
+        xs = column * self.stride - self.padding + self.dilation * np.arange(self.kernel.shape[2])
+        on_y, on_x = (ys >= 0) & (ys < height), (xs >= 0) & (xs < width)
+        patch[np.ix_(range(len(patch)), on_y, on_x)] = self.inputs[:, ys[on_y]][:, :, xs[on_x]]
+        return patch

@@ -1,0 +1,153 @@
+/**
+ * Many small pictures on one canvas: filters, feature maps, gradients.
+ *
+ * Pointing at a tile tells its number, a click or Enter picks it; arrow keys walk. The server is asked only after a pick.
+ */
+import { divergingColours, greyColours, number, reader, tileCanvas } from "./pixels.js";
+
+const views = new WeakMap(); // host -> its Grid
+const GAP = 6;
+
+export function mount({ data, parentElement, setTriggerValue }) {
+  if (!views.has(parentElement)) views.set(parentElement, new Grid(parentElement));
+  views.get(parentElement).show(data, (tile) => setTriggerValue("picked", tile));
+}
+
+export function unmount({ parentElement }) {
+  views.get(parentElement)?.end();
+  views.delete(parentElement);
+}
+
+class Grid {
+  constructor(host) {
+    this.host = host;
+    const root = document.createElement("div");
+    root.className = "grid";
+    root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="told"></div>`;
+    host.append(root);
+    this.canvas = root.querySelector("canvas");
+    this.told = root.querySelector(".told");
+    this.canvas.onpointermove = (event) => this.point(event);
+    this.canvas.onpointerleave = () => this.tell(null);
+    this.canvas.onclick = (event) => this.choose(this.at(event)?.tile);
+    this.canvas.onkeydown = (event) => this.key(event);
+    this.watcher = new ResizeObserver(() => this.data && root.clientWidth !== this.drawnFor && this.draw());
+    this.watcher.observe(root);
+    this.root = root;
+  }
+
+  end() {
+    this.watcher.disconnect();
+  }
+
+  show(data, pick) {
+    this.data = data;
+    this.pick = pick;
+    this.read = reader(data);
+    const colours = data.signed ? divergingColours(this.host) : greyColours();
+    this.tiles = Array.from({ length: data.count }, (_, i) => tileCanvas(this.read, i, data, data.limits[i % data.limits.length], colours));
+    this.silent = new Set(data.silent);
+    this.active = data.selected ?? 0;
+    this.canvas.setAttribute("aria-label", data.title);
+    this.draw();
+    this.tell(null);
+  }
+
+  draw() {
+    const { height, width, count } = this.data;
+    const space = (this.drawnFor = this.root.clientWidth || 600);
+    const wanted = this.data.tile;
+    this.scale = Math.max(1, Math.round(wanted / width));
+    while (this.scale > 1 && this.scale * width > space) this.scale--;
+    this.cell = [width * this.scale + GAP, height * this.scale + GAP];
+    this.columns = Math.max(1, Math.min(count, Math.floor(space / this.cell[0])));
+    const rows = Math.ceil(count / this.columns);
+    const size = [Math.min(space, this.columns * this.cell[0]), rows * this.cell[1]];
+    const dense = window.devicePixelRatio || 1;
+    [this.canvas.width, this.canvas.height] = size.map((side) => Math.round(side * dense));
+    [this.canvas.style.width, this.canvas.style.height] = size.map((side) => `${side}px`);
+    const context = this.canvas.getContext("2d");
+    context.scale(dense, dense);
+    context.imageSmoothingEnabled = false;
+    const style = getComputedStyle(this.host);
+    for (let i = 0; i < count; i++) this.drawTile(context, i, style);
+    this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn ?? 0) + 1);
+  }
+
+  drawTile(context, i, style) {
+    const [x, y] = this.corner(i);
+    const [w, h] = [this.cell[0] - GAP, this.cell[1] - GAP];
+    context.drawImage(this.tiles[i], x, y, w, h);
+    context.lineWidth = 1;
+    context.strokeStyle = style.getPropertyValue("--st-border-color") || "#888";
+    context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
+    if (this.silent.has(i)) {
+      context.strokeStyle = "#d08000";
+      context.beginPath();
+      context.moveTo(x, y + h);
+      context.lineTo(x + w, y);
+      context.stroke();
+    }
+    if (i === this.active && this.data.selected !== null) {
+      context.lineWidth = 2;
+      context.strokeStyle = style.getPropertyValue("--st-primary-color") || "#0068a8";
+      context.strokeRect(x - 2, y - 2, w + 4, h + 4);
+    }
+  }
+
+  corner(i) {
+    return [(i % this.columns) * this.cell[0] + GAP / 2, Math.floor(i / this.columns) * this.cell[1] + GAP / 2];
+  }
+
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const [px, py] = [event.clientX - box.left, event.clientY - box.top];
+    const tile = Math.floor(py / this.cell[1]) * this.columns + Math.floor(px / this.cell[0]);
+    if (tile >= this.data.count || px >= this.columns * this.cell[0]) return null;
+    const [x, y] = this.corner(tile);
+    const [column, row] = [Math.floor((px - x) / this.scale), Math.floor((py - y) / this.scale)];
+    const inside = row >= 0 && column >= 0 && row < this.data.height && column < this.data.width;
+    return { tile, row: inside ? row : null, column };
+  }
+
+  point(event) {
+    this.tell(this.at(event));
+  }
+
+  tell(place) {
+    if (!place || place.tile < 0) {
+      this.told.textContent = this.data.hint;
+      return;
+    }
+    const name = this.data.names[place.tile] + (this.silent.has(place.tile) ? " (silent: one value everywhere)" : "");
+    if (place.row === null) return void (this.told.textContent = name);
+    const { width, height, channels } = this.data;
+    const values = Array.from({ length: channels }, (_, c) => this.read(place.tile, c * width * height + place.row * width + place.column));
+    const about = this.data.exact ? "" : "about ";
+    this.told.textContent = `${name}, row ${place.row}, column ${place.column}: ${about}${values.map(number).join(", ")}`;
+  }
+
+  key(event) {
+    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns };
+    if (event.key === "Enter") return this.choose(this.active);
+    if (!(event.key in moves) || this.data.selected === null) return;
+    event.preventDefault();
+    this.active = Math.max(0, Math.min(this.data.count - 1, this.active + moves[event.key]));
+    this.draw();
+    this.tell({ tile: this.active, row: null });
+  }
+
+  choose(tile) {
+    if (tile === undefined || this.data.selected === null) return;
+    this.active = tile;
+    this.draw();
+    this.pick(tile);
+  }
+}
+
+const STYLES = `
+.grid { color: var(--st-text-color); font: 0.8125rem/1.5 var(--st-font); font-variant-numeric: tabular-nums; }
+.grid canvas { display: block; cursor: crosshair; border-radius: 2px; }
+.grid canvas:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+.told { min-height: 1.5em; margin-top: 0.25rem; opacity: 0.8; }
+`;

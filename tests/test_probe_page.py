@@ -1,0 +1,194 @@
+"""Inspect: with an empty and with a filled store, whatever the layer; and what is not there."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from example_runs import a_request, a_running_run, steps, the_end
+from PIL import Image
+from sample_data import prepared_now
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.probe import graph
+from cnnlib.records.events import WeightsSaved
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.train.checkpoint import write_weights
+from cnnlib.ui import inspect_source
+from cnnlib.ui.addresses import HOME, INSPECT
+
+MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
+PLAIN = CNNSpec(channels=(4, 6), norm="batch", hidden_dims=(12,), hidden_dropout=0.5)
+RESIDUAL = CNNSpec(
+    channels=(4, 4, 4, 4), block="residual", norm="batch", pool_every=2, head="gap", dropout=0.1
+)
+
+
+@pytest.fixture
+def store():
+    with_folders = RunStore()
+    yield with_folders
+    with_folders.close()
+
+
+def a_saved_run(store: RunStore, spec: CNNSpec = PLAIN, moments: tuple[int, ...] = (0, 5)) -> str:
+    """A finished run on the digits, with weights of some steps."""
+    worker_id = store.announce()
+    prepared = prepared_now("digits")
+    run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
+    store.claim(worker_id, run_id)
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for step in moments:
+        size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
+        saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
+    store.tell(run_id, worker_id, [*steps(1, 5), *saved, the_end(step=5)])
+    store.leave(worker_id)
+    assert prepared.info.name == "digits"
+    return run_id
+
+
+def open_inspect(**query: str) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(INSPECT)).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def parts(app: AppTest) -> list[dict]:
+    """What the page told the parts in the browser."""
+    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
+
+
+def said(app: AppTest) -> str:
+    every = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
+    return "\n".join(str(each.value) for each in every)
+
+
+def test_with_no_run_there_is_a_sentence_and_a_link():
+    assert "No run yet. Train a network" in said(open_inspect())
+
+
+def test_a_run_without_saved_weights_is_a_sentence(store):
+    a_running_run(store)
+    assert "saved no weights yet" in said(open_inspect())
+
+
+def test_a_deleted_run_is_a_sentence(store):
+    a_saved_run(store)
+    app = open_inspect(run="gone")
+    assert "The run gone that this address names was deleted" in said(app)
+    assert parts(app)
+
+
+@pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
+def test_filters_maps_and_numbers_of_every_layer_are_shown(store, spec):
+    a_saved_run(store, spec)
+    app = open_inspect()
+    for step in graph.steps(plan(spec)):
+        app.selectbox(key="inspect_layer").select(step.name).run()
+        assert not app.exception and not app.error, step.name
+        assert parts(app), step.name
+
+
+def test_the_address_names_run_step_picture_and_layer(store):
+    first = a_saved_run(store)
+    a_saved_run(store, RESIDUAL)
+    app = open_inspect(run=first, step="0", picture="3", layer="features.conv2")
+    assert app.selectbox(key="inspect_run").value == first
+    assert "At step 0 the network says" in said(app)
+    assert app.number_input(key="inspect_picture").value == 3
+    assert app.selectbox(key="inspect_layer").value == "features.conv2"
+
+
+def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch):
+    a_saved_run(store)
+    reads = []
+    read = inspect_source.read_arrays
+    monkeypatch.setattr(
+        inspect_source, "read_arrays", lambda path: reads.append(path) or read(path)
+    )
+    app = open_inspect()
+    for layer in ("features.conv2", "features.act1", "classifier.fc1"):
+        app.selectbox(key="inspect_layer").select(layer).run()
+    app.number_input(key="inspect_picture").set_value(7).run()
+    assert len(reads) == 1
+    app.select_slider[0].set_value(0).run()
+    app.select_slider[0].set_value(5).run()
+    assert len(reads) == 2
+
+
+def test_two_moments_are_shown_side_by_side(store):
+    a_saved_run(store)
+    app = open_inspect()
+    app.toggle(key="inspect_pinning").set_value(True).run()
+    app.select_slider[0].set_value(0).run()
+    assert "**Step 5** (pinned)" in said(app) and "**Step 0**" in said(app)
+    assert len(parts(app)) == 2 + 2 + 1  # filters and maps of both, and the arithmetic
+
+
+def encoded(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (width, height), 90).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
+    a_saved_run(store)
+    app = open_inspect()
+    app.file_uploader(key="inspect_upload").set_value(
+        [("large.png", encoded(5000, 4000), "image/png")]
+    ).run()
+    assert not app.exception
+    assert "Your picture of 5,000 × 4,000 pixels, brought to 28 × 28" in said(app)
+
+
+def test_an_upload_that_is_no_picture_is_a_sentence(store):
+    a_saved_run(store)
+    app = open_inspect()
+    app.file_uploader(key="inspect_upload").set_value([("a.png", b"no", "image/png")]).run()
+    assert "This file cannot be looked at: it is none of PNG" in said(app)
+    assert parts(app)
+
+
+def test_pictures_that_are_gone_are_a_sentence(store):
+    run_id = a_saved_run(store)
+    assert run_id
+    worker_id = store.announce()
+    other = store.submit(a_request(dataset="folder:gone"))
+    store.claim(worker_id, other)
+    folder = store.folders.run(other)
+    folder.mkdir(parents=True)
+    size = write_weights(folder / "s.safetensors", build_model(a_request().spec), 0)
+    store.tell(other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()])
+    assert "There is no prepared copy of folder:gone" in said(open_inspect(run=other))
+
+
+# -- what is sent to the browser -------------------------------------------------------------------
+
+
+def test_few_values_are_sent_exactly_and_many_as_bytes():
+    from cnnlib.ui.inspect_parts import MOST_EXACT_VALUES, grid_data
+
+    assert grid_data(np.zeros((2, 3, 3)), "together")["exact"]
+    many = np.random.default_rng(0).normal(size=(MOST_EXACT_VALUES // 64 + 1, 8, 8))
+    assert not grid_data(many, "together")["exact"]
+
+
+def test_colours_are_symmetric_about_zero_where_values_are_signed():
+    from cnnlib.ui.inspect_parts import grid_data
+
+    tiles = np.array([[[-1.0, 2.0]], [[0.5, 0.0]]])
+    assert grid_data(tiles, "together")["limits"] == [[-2.0, 2.0]]
+    assert grid_data(tiles, "each")["limits"] == [[-2.0, 2.0], [-0.5, 0.5]]
+    assert grid_data(tiles, 4.0)["limits"] == [[-4.0, 4.0]]
+    assert grid_data(np.abs(tiles), "together")["limits"] == [[0.0, 2.0]]
