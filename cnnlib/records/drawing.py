@@ -109,7 +109,7 @@ class Change:
     """A small change to what a network sees.
 
     Args:
-        amount: Pixels to the right or down; degrees, against the clock; thickness: 1 is one pixel
+        amount: Pixels to the right or down; degrees, with the clock; thickness: 1 is one pixel
             more on every side of a stroke, negative is thinner.
     """
 
