@@ -76,7 +76,7 @@ def changed_picture(picture: np.ndarray, change: Change) -> np.ndarray:
         return picture
     if change.kind == "turn":
         turned = ndimage.rotate(
-            picture.astype(np.float64), change.amount, axes=(1, 2), reshape=False, order=1
+            picture.astype(np.float64), -change.amount, axes=(1, 2), reshape=False, order=1
         )
         return np.clip(np.rint(turned), 0, 255).astype(np.uint8)
     if change.kind == "thickness":
