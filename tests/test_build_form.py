@@ -266,6 +266,7 @@ def test_opening_an_address_can_be_undone():
     [
         ("design", "1~zz.3", "This link does not describe a design"),
         ("pinned", "nonsense", "This link does not describe a design"),
+        ("pinned", "1~ch.16x12", "features.pool5 covers 2 pixels"),
         ("batch", "0", "batch='0', but that must be a whole number from 1"),
         ("batch", "1e9", "batch='1e9'"),
         ("batch", "٣", "batch='٣'"),

@@ -236,7 +236,9 @@ def test_back_to_the_plain_address_shows_the_first_design():
     page = change(opened(), "width", 12)
     for name in list(page.query_params):
         del page.query_params[name]
-    assert shown(run(page))["Parameters"] == "106,154"
+    page = run(page)
+    assert shown(page)["Parameters"] == "106,154"
+    assert spec(press(page, "undo")).channels == (12, 32)
 
 
 def test_a_link_without_a_dataset_finds_one_that_fits():

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlib.design import link
 from cnnlib.design.memory import OPTIMIZERS
+from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 
@@ -102,8 +103,15 @@ class Desk:
             self.changed(draft, "address", now),
             batch_size=_batch_size(told.get("batch", str(BATCH_SIZE))),
             optimizer=_optimizer(told.get("optimizer", OPTIMIZER)),
-            pinned=link.decode(told["pinned"]) if "pinned" in told else None,
+            pinned=_pinned(told["pinned"]) if "pinned" in told else None,
         )
+
+
+def _pinned(text: str) -> CNNSpec:
+    """A design to compare with: unlike a draft, it must plan."""
+    spec = link.decode(text)
+    plan(spec)
+    return spec
 
 
 def _batch_size(text: str) -> int:

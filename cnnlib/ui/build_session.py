@@ -56,7 +56,7 @@ def open_desk(infos: Sequence[DatasetInfo]) -> None:
     elif has_arrived:
         _open_kept(infos)
     elif not acted and st.session_state.get(_ADDRESS):  # back to the address without a design
-        st.session_state[_DESK] = _first_desk(infos)
+        _open_address(_first_desk(infos).address(), infos)
 
 
 def close_desk(infos: Sequence[DatasetInfo]) -> None:
@@ -123,11 +123,6 @@ def notice() -> str:
     return st.session_state.pop(_NOTICE, "")
 
 
-def notify(sentence: str) -> None:
-    """Show a sentence in the next rerun."""
-    st.session_state[_NOTICE] = sentence
-
-
 def on_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
     """A draft on its own dataset if that fits, else on one that does, else on none."""
     spec = draft.spec
@@ -152,7 +147,8 @@ def _open_address(told: Mapping[str, str], infos: Sequence[DatasetInfo]) -> None
         opened = desk().opened(told, time.monotonic())
     except SpecError as error:
         st.session_state[_DESK] = _first_desk(infos)
-        notify(f"{error} Shown instead: the design that everybody starts with.")
+        first = "Shown instead: the design that everybody starts with."
+        st.session_state[_NOTICE] = f"{error} {first}"
         return
     draft = on_fitting_dataset(opened.draft, infos)
     st.session_state[_DESK] = replace(opened, draft=draft)
