@@ -6,7 +6,6 @@ from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.results_table import selectable_table
-from cnnlib.ui.run_list import link_row
 
 REFRESH_SECONDS = 2.0  # while some run goes on
 
@@ -28,7 +27,8 @@ def results() -> None:
     put_runs_in_address(ids)
     selected = [run for run in now if run.id in ids]
     if selected:
-        link_row(selected)
+        if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
+            st.switch_page(TRAIN, query_params={"run": ids})
         live_chart(selected, key="results_live", status=False)
 
 

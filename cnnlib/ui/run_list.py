@@ -29,19 +29,10 @@ def run_list(runs: Sequence[Run]) -> None:
     """A link to each run, with what is known about it beside."""
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            _link(run)
+            st.page_link(
+                TRAIN, label=run.title, icon=_ICONS[run.state], query_params={"run": run.id}
+            )
             st.caption(describe_state(run, time.time()))
-
-
-def link_row(runs: Sequence[Run]) -> None:
-    """Links to runs, side by side; it wraps."""
-    with st.container(horizontal=True, gap="small"):
-        for run in runs:
-            _link(run)
-
-
-def _link(run: Run) -> None:
-    st.page_link(TRAIN, label=run.title, icon=_ICONS[run.state], query_params={"run": run.id})
 
 
 def describe_state(run: Run, now: float) -> str:

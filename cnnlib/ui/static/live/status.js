@@ -62,7 +62,7 @@ export class Status {
 
   #drawBar(facts) {
     const done = facts.total_steps ? Math.min(1, facts.step / facts.total_steps) : 0;
-    this.fill.style.width = `${(100 * done).toFixed(2)}%`;
+    this.fill.style.transform = `scaleX(${done.toFixed(4)})`;
     this.bar.setAttribute("aria-valuenow", Math.floor(100 * done));
   }
 

@@ -121,7 +121,7 @@ export class LiveView {
   #follow(ids, status) {
     for (const [id, { feed }] of this.runs) if (!ids.includes(id)) feed.stop();
     this.runs = new Map(ids.map((id) => [id, this.runs.get(id) ?? this.#start(id)]));
-    for (const run of this.runs.values()) run.status = new Status(run.history, this, ids.length > 1);
+    for (const run of this.runs.values()) run.status = new Status(run.history, this, ids.length > 1 || !status);
     this.statusBox.replaceChildren(...[...this.runs.values()].map((run) => run.status.root));
     this.root.classList.toggle("several", ids.length > 1);
     this.root.classList.toggle("curves-only", !status);

@@ -1,0 +1,122 @@
+"""Drive the real app in Chromium, train for real, and write the pictures of the README.
+
+    python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png
+
+It starts the app on a free port with a run store of its own, which is thrown away afterwards. It
+trains on MNIST where CNNLAB_DATA has it, else on the digits that ship with scikit-learn.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from serving import serving  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+SIZE = {"width": 1280, "height": 860}
+THEMES = ("light", "dark")
+WAIT_MS = 60_000
+TRAINING_MS = 600_000
+RESTING = "[data-test-script-state=notRunning]"
+SETTLING_MS = 1500  # fonts, charts and pictures of a page that is there
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The app's address, and a tab for each theme."""
+
+    url: str
+    tabs: dict[str, Page]
+
+    @property
+    def tab(self) -> Page:
+        """The tab that presses buttons."""
+        return self.tabs["light"]
+
+    def goto(self, address: str, sign: str) -> None:
+        """Open an address of the app in all tabs, and wait for a sign that it is drawn."""
+        for tab in self.tabs.values():
+            tab.goto(f"{self.url}{address}")
+        for tab in self.tabs.values():
+            tab.locator(sign).first.wait_for(timeout=WAIT_MS)
+            tab.locator(RESTING).wait_for(timeout=WAIT_MS)
+
+    def shoot(self, name: str) -> None:
+        """Write what the tabs show."""
+        for theme, tab in self.tabs.items():
+            tab.wait_for_timeout(SETTLING_MS)
+            tab.screenshot(path=IMAGES / f"{name}-{theme}.png")
+            print(f"docs/images/{name}-{theme}.png")
+
+
+def main() -> None:
+    """Make all pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with running_lab() as lab:
+        lab.goto("/build", "text=Receptive field")
+        lab.shoot("build")
+        first = train(lab, "LeNet-5", shoot_as="train")
+        second = train(lab, "Tiny network for 99 % on MNIST")
+        lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
+        lab.shoot("results")
+        lab.goto("/", "text=All results")
+        lab.shoot("home")
+
+
+def train(lab: Lab, preset: str, shoot_as: str = "") -> str:
+    """Train a preset with the recipe that the app offers; returns the run's id.
+
+    Args:
+        shoot_as: Name of a picture in the middle of the training; "" takes none.
+    """
+    lab.tab.goto(f"{lab.url}/train")
+    lab.tab.get_by_role("combobox", name="Preset").click(timeout=WAIT_MS)
+    lab.tab.get_by_role("option", name=preset, exact=True).click()
+    lab.tab.get_by_role("button", name="Train", exact=True).click()
+    state = lab.tab.locator(".status .state").first
+    expect(state).to_have_text("Training", timeout=TRAINING_MS)
+    address = lab.tab.url.removeprefix(lab.url)
+    if shoot_as:
+        lab.goto(address, ".live .panel canvas")
+        epoch = lab.tab.locator('[data-fact="epoch"] dd')
+        expect(epoch).to_contain_text("3 /", timeout=TRAINING_MS)
+        lab.shoot(shoot_as)
+    expect(state).to_have_text("Finished", timeout=TRAINING_MS)
+    return address.split("run=")[1]
+
+
+@contextmanager
+def running_lab() -> Iterator[Lab]:
+    """The app with an empty run store, and a browser that looks at it."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        env = {**os.environ, "CNNLAB_RUNS": f"{folder}/runs"}
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        with serving(Path(folder) / "server.log", env) as served:
+            yield Lab(served.url, {theme: _tab(browser, theme) for theme in THEMES})
+        browser.close()
+
+
+def chromium() -> str:
+    """The path of an installed Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    sys.exit("The pictures need Chromium, and neither chromium nor google-chrome is on the PATH.")
+
+
+def _tab(browser: Browser, theme: str) -> Page:
+    return browser.new_context(viewport=SIZE, color_scheme=theme).new_page()
+
+
+if __name__ == "__main__":
+    main()
