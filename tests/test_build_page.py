@@ -76,6 +76,11 @@ def test_the_receptive_field_stands_against_the_image():
     assert shown(opened())["Receptive field"] == "10 of 28 px"
 
 
+def test_a_perceptron_sees_the_whole_image():
+    page = change(opened(), "preset", "mlp")
+    assert shown(page)["Receptive field"] == "all pixels"
+
+
 def test_the_table_has_a_row_for_every_layer():
     table = opened().dataframe[0].value
     # conv, ReLU, pool, twice; flatten; linear and ReLU, twice; linear.
@@ -217,6 +222,7 @@ def test_a_link_gives_the_same_page():
     assert page.selectbox(key="build_preset").value == "resnet20"
     assert page.number_input(key="build_batch_size").value == 32
     assert page.query_params == address
+    assert page.button(key="build_undo").disabled
 
 
 def test_a_damaged_link_gives_a_sentence_and_the_first_design():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cnnlib.design.cost import Cost
+from cnnlib.design.spec import CNNSpec
 from cnnlib.ui.words import short_count
 
 MOST_DIGITS_WRITTEN_OUT = 9_999_999
@@ -102,18 +103,18 @@ NUMBERS: tuple[Number, ...] = (
 )
 
 
-def cost_numbers(cost: Cost, pinned: Cost | None, image: tuple[int, int]) -> None:
+def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
     """All numbers as a grid of tiles.
 
     Args:
         pinned: What the pinned design costs, if there is one.
-        image: Height and width of the image, which the receptive field is held against.
+        spec: The design whose cost it is.
     """
     with st.grid(4, min_column_width=150, gap="small"):
         for number in NUMBERS:
             value = number.value(cost)
             is_field = number.less_is_better is None
-            written = f"{value:,} of {max(image)} px" if is_field else number.written(value)
+            written = field_words(value, spec) if is_field else number.written(value)
             has_changed = pinned is not None and number.value(pinned) != value
             st.metric(
                 number.label,
@@ -125,6 +126,13 @@ def cost_numbers(cost: Cost, pinned: Cost | None, image: tuple[int, int]) -> Non
                 border=True,
                 height="stretch",
             )
+
+
+def field_words(size: int, spec: CNNSpec) -> str:
+    """``10 of 28 px``: a receptive field against the longer side of the image."""
+    if not spec.channels and not spec.stem:
+        return "all pixels"
+    return f"{size:,} of {max(spec.in_size[1:]):,} px"
 
 
 def change(number: Number, cost: Cost, pinned: Cost) -> str:

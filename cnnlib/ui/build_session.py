@@ -53,6 +53,8 @@ def open_desk(infos: Sequence[DatasetInfo]) -> None:
     if "design" in told:
         if is_new or not (acted or told == st.session_state.get(_ADDRESS)):
             _open_address(told, infos)
+        if is_new:
+            st.session_state[_DESK] = replace(desk(), past=())  # nothing was done here before
     elif has_arrived:
         _open_kept(infos)
     elif not acted and st.session_state.get(_ADDRESS):  # back to the address without a design

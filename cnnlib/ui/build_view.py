@@ -111,7 +111,7 @@ def numbers(found: Plan) -> Cost:
     if now.pinned:
         st.caption(f"Changes are against the pinned design: {design_words(now.pinned)}.")
         pinned = cost(plan(now.pinned), batch_size=now.batch_size, optimizer=now.optimizer)
-    cost_numbers(costs, pinned, found.spec.in_size[1:])
+    cost_numbers(costs, pinned, found.spec)
     return costs
 
 
