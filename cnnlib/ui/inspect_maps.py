@@ -15,7 +15,6 @@ from cnnlib.ui.inspect_parts import tile_grid, window_view
 from cnnlib.ui.inspect_source import (
     Moment,
     maps_at,
-    network_at,
     probabilities,
     wait_for_torch,
     weights_at,

@@ -1,4 +1,4 @@
-"""The two browser parts of Inspect: many small pictures on one canvas, and one value's arithmetic."""
+"""The two browser parts of Inspect: many small pictures on one canvas, one value in numbers."""
 
 from __future__ import annotations
 

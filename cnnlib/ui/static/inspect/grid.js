@@ -20,7 +20,6 @@ export function unmount({ parentElement }) {
 
 class Grid {
   constructor(host) {
-    this.host = host;
     const root = document.createElement("div");
     root.className = "grid";
     root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="told"></div>`;
@@ -44,7 +43,7 @@ class Grid {
     this.data = data;
     this.pick = pick;
     this.read = reader(data);
-    const colours = data.signed ? divergingColours(this.host) : greyColours();
+    const colours = data.signed ? divergingColours(this.root) : greyColours();
     this.tiles = Array.from({ length: data.count }, (_, i) => tileCanvas(this.read, i, data, data.limits[i % data.limits.length], colours));
     this.silent = new Set(data.silent);
     this.active = data.selected ?? 0;
@@ -69,7 +68,7 @@ class Grid {
     const context = this.canvas.getContext("2d");
     context.scale(dense, dense);
     context.imageSmoothingEnabled = false;
-    const style = getComputedStyle(this.host);
+    const style = getComputedStyle(this.root);
     for (let i = 0; i < count; i++) this.drawTile(context, i, style);
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn ?? 0) + 1);
   }

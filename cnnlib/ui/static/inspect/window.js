@@ -21,7 +21,6 @@ export function unmount({ parentElement }) {
 
 class WindowView {
   constructor(host) {
-    this.host = host;
     this.root = document.createElement("div");
     this.root.className = "window";
     this.root.innerHTML = `<style>${STYLES}</style>
@@ -110,7 +109,7 @@ class WindowView {
     context.imageSmoothingEnabled = false;
     const signed = values.some((value) => value < 0);
     const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-    const colours = signed ? divergingColours(this.host) : greyColours();
+    const colours = signed ? divergingColours(this.root) : greyColours();
     const tile = tileCanvas((_, place) => values[place], 0, { height, width, channels: 1 }, [signed ? -most : 0, most], colours);
     context.fillStyle = "rgba(125, 136, 148, 0.35)";
     context.fillRect(0, 0, canvas.width, canvas.height);
