@@ -1,0 +1,89 @@
+"""A lane in a process of its own: ``python -m bench.lanes.child texts lenet5 2``.
+
+Each line of standard input is a number of seconds to train for; the answer is a line with the
+pictures per second.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.lanes import BATCH_SIZES, Work, images_per_second
+from cnnlib.records.folders import Folders
+
+# glibc keeps freed memory instead of returning it to the system after every step; the lab starts
+# its workers so.
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+
+
+class Child:
+    """A lane that runs when it is asked to."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def images_per_second(self, seconds: float) -> float:
+        """Let it train for a while."""
+        print(seconds, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._process.args} ended; its error is above")
+        return float(answer)
+
+
+@contextmanager
+def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child]:
+    """Start a lane, and end it with the block."""
+    own = {"CNNLAB_DATA": str(folders.data), "CNNLAB_RUNS": str(folders.runs)}
+    allocator = ALLOCATOR if lane == "engine" else {}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.lanes.child", lane, net, str(threads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | own | allocator,
+    )
+    try:
+        yield Child(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lane_of(name: str, work: Work, folders: Folders) -> Iterator[int]:
+    """The lane of that name; only what it needs is imported."""
+    if name == "engine":
+        from bench.lanes.ours import engine
+
+        return engine(work, folders)
+    if name == "texts":
+        from bench.lanes.texts import texts
+
+        return texts(work, folders)
+    from bench.lanes import others
+
+    return {"lightning": others.lightning, "skorch": others.skorch, "keras": others.keras}[name](
+        work, folders
+    )
+
+
+def main() -> None:
+    """Answer lines until there are no more."""
+    name, net, threads = sys.argv[1:]
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a framework prints is not an answer
+    lane = lane_of(name, Work(net, BATCH_SIZES[net], int(threads)), Folders.from_environment())
+    images_per_second(lane, 0.5)
+    for line in sys.stdin:
+        print(images_per_second(lane, float(line)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

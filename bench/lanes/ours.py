@@ -1,0 +1,69 @@
+"""The engine with everything recorded in a run store, and the bare step that bounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from bench.lanes import LR, Work
+from cnnlib.data.prepare import prepare
+from cnnlib.data.prepared import Prepared, is_prepared, load_prepared
+from cnnlib.design.presets import preset
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import StepMetrics
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.runs.heart import at_work
+from cnnlib.train.control import Control
+from cnnlib.train.loop import train
+from cnnlib.train.mode import ExecutionMode
+from cnnlib.train.recorder import Recorder
+
+
+def engine(work: Work, folders: Folders, *, name: str = "") -> Iterator[int]:
+    """`train`, its events in a store, as a worker runs it; validation is left out."""
+    prepared = prepared_dataset(work.dataset, folders)
+    recipe = Recipe(epochs=10_000, batch_size=work.batch_size, optimizer="sgd", lr=LR)
+    spec = preset(work.net).spec
+    request = RunRequest(spec, recipe, work.dataset, validation=0, device="cpu", name=name)
+    store = RunStore(folders)
+    with at_work(store, "runs") as worker_id:
+        run = store.claim(worker_id, store.submit(request, now=True))
+        folder = folders.run(run.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        control = Control()
+        with Recorder(store, run.id, worker_id, control) as recorder:
+            for event in train(
+                request, prepared, folder=folder, control=control, threads=work.threads
+            ):
+                recorder.record(event)
+                if isinstance(event, StepMetrics):
+                    yield work.batch_size
+
+
+def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
+    """Forward, backward, step on one fixed batch, in the engine's mode: the limit."""
+    info = prepared_dataset(work.dataset, folders).info
+    torch.manual_seed(0)
+    net = mode.place(build_model(preset(work.net).spec, seed=0), torch.device("cpu"))
+    images = torch.randn(work.batch_size, *info.in_size)
+    images = images.contiguous(memory_format=mode.memory_format)
+    labels = torch.randint(len(info.classes), (work.batch_size,))
+    optimizer = torch.optim.SGD(net.parameters(), lr=LR, fused=True)
+    while True:
+        cross_entropy(net(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        yield work.batch_size
+
+
+def prepared_dataset(name: str, folders: Folders) -> Prepared:
+    """The dataset, prepared first where need be."""
+    if not is_prepared(name, folders):
+        for _ in prepare(name, folders):
+            pass
+    return load_prepared(name, folders)

@@ -1,0 +1,71 @@
+"""The loop as the course texts write it: a ``DataLoader`` that makes a tensor of each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import datasets, transforms
+
+from bench.lanes import LR, Work
+from bench.lanes.ours import prepared_dataset
+from cnnlib.design.presets import preset
+from cnnlib.nets.model import build_model
+from cnnlib.records.folders import Folders
+
+CIFAR_STATISTICS = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+Transform = Callable[[Image.Image], Tensor]
+
+
+class Cifar(Dataset):
+    """What ``torchvision.datasets.CIFAR10`` does for a picture, on the lab's prepared copy."""
+
+    def __init__(self, folders: Folders, transform: Transform) -> None:
+        prepared = prepared_dataset("cifar10", folders)
+        self.images = np.ascontiguousarray(prepared.train_images.transpose(0, 2, 3, 1))
+        self.labels = prepared.train_labels.tolist()
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
+
+
+def dataset(work: Work, folders: Folders) -> Dataset:
+    """Training pictures with the transforms that the texts give them."""
+    mean, std = ((0.1307,), (0.3081,)) if work.dataset == "mnist" else CIFAR_STATISTICS
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+    if work.dataset == "mnist":
+        return datasets.MNIST(folders.data, train=True, transform=transform)
+    return Cifar(folders, transform)
+
+
+def loader(work: Work, folders: Folders) -> DataLoader:
+    """Shuffled batches."""
+    return DataLoader(dataset(work, folders), batch_size=work.batch_size, shuffle=True)
+
+
+def texts(work: Work, folders: Folders) -> Iterator[int]:
+    """Epoch after epoch, with the mean loss that the texts print."""
+    torch.set_num_threads(work.threads)
+    torch.manual_seed(0)
+    model = build_model(preset(work.net).spec)
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    train_loader = loader(work, folders)
+    while True:
+        running_loss = 0.0
+        for images, labels in train_loader:
+            optimizer.zero_grad()
+            outputs = model(images)
+            loss = criterion(outputs, labels)
+            loss.backward()
+            optimizer.step()
+            running_loss += loss.item()
+            yield len(labels)
