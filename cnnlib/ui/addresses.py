@@ -14,6 +14,7 @@ BUILD = PAGES / "build.py"
 TRAIN = PAGES / "train.py"
 RESULTS = PAGES / "results.py"
 INSPECT = PAGES / "inspect.py"
+DRAW = PAGES / "draw.py"
 
 _KEPT_DESIGN = "kept_design"
 

@@ -7,7 +7,8 @@ a server that has just started.
 
 import streamlit as st
 
-from cnnlib.ui.addresses import BUILD, HOME, INSPECT, RESULTS, TRAIN
+from cnnlib.errors import CnnlibError
+from cnnlib.ui.addresses import BUILD, DRAW, HOME, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.resources import first_page
 from cnnlib.ui.routes import ASSETS
 
@@ -50,10 +51,19 @@ page = st.navigation(
             url_path="inspect",
             help="Look inside a trained network, at any moment of its training.",
         ),
+        st.Page(
+            DRAW,
+            title="Draw",
+            icon=":material/draw:",
+            url_path="draw",
+            help="Draw a digit, and see what networks make of it.",
+        ),
     ],
     position="top",
 )
 try:
     page.run()
-finally:  # st.stop() and errors leave a page by an exception
+except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
+    st.error(str(error), icon=":material/error:")
+finally:  # st.stop() leaves a page by an exception too
     first_page().set()

@@ -1,0 +1,13 @@
+"""Draw: a digit drawn with the mouse, what networks see of it, and what they say."""
+
+import streamlit as st
+
+from cnnlib.ui.draw_runs import offer_training, trained_runs
+from cnnlib.ui.draw_view import drawing_desk
+
+st.title("Draw")
+runs = trained_runs()
+if not runs:
+    offer_training()
+    st.stop()
+st.fragment(drawing_desk)(runs)

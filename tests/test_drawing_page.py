@@ -1,0 +1,133 @@
+"""The Draw page with an empty and with a filled store; the pad is played by a stand-in."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from drawings import STROKES, painted
+from example_runs import a_request
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.records.recipe import Recipe
+from cnnlib.runs import RunStore
+from cnnlib.train.load import LoadedRun, fit
+from cnnlib.ui.addresses import DRAW, HOME
+
+MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
+
+
+@pytest.fixture
+def store():
+    """The run store that the pages of this test see."""
+    found = RunStore()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def trained() -> LoadedRun:
+    """A network that saw two batches of digits."""
+    return fit("lenet5", "digits", Recipe(epochs=1, max_batches=2), device="cpu", name="reader")
+
+
+@pytest.fixture
+def pad(monkeypatch) -> SimpleNamespace:
+    """What the browser's canvas would have sent."""
+    sent = SimpleNamespace(image_data=None, json_data={"objects": []}, asked={})
+
+    def canvas(**asked):
+        sent.asked = asked
+        return sent
+
+    monkeypatch.setattr("cnnlib.ui.draw_pad.st_canvas", canvas)
+    return sent
+
+
+def open_draw(**query: str) -> AppTest:
+    """The Draw page as a browser would open it."""
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(DRAW)).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.warning])
+
+
+def test_without_a_network_one_press_trains_one(store):
+    app = open_draw()
+    assert "none is trained yet" in texts(app)
+    app.button(key="draw_train").click().run()
+    [run] = store.runs()
+    assert (run.request.dataset, run.request.preset) == ("mnist", "cnn3")
+
+
+def test_a_run_that_never_made_a_step_is_no_network(store):
+    store.submit(a_request())
+    assert "none is trained yet" in texts(open_draw())
+
+
+def test_before_the_first_stroke_the_page_says_what_to_do(trained, pad):
+    app = open_draw()
+    assert app.multiselect(key="draw_runs").value == [trained.run.id]
+    assert "Draw something" in texts(app)
+    assert app.query_params["run"] in (trained.run.id, [trained.run.id])
+
+
+def test_a_drawing_is_answered_and_every_step_is_shown(trained, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw()
+    assert "% sure" in texts(app)
+    assert "of 24 small changes" in texts(app)
+    shown = "".join(each.proto.body for each in app.get("html"))
+    assert shown.count("<img") == 3  # as drawn, fitted, centred
+    app.toggle(key="draw_centre").set_value(False).run()
+    assert "".join(each.proto.body for each in app.get("html")).count("<img") == 2
+
+
+def test_the_eraser_draws_in_the_colour_of_the_paper(trained, pad):
+    app = open_draw()
+    assert pad.asked["stroke_color"] != pad.asked["background_color"]
+    app.segmented_control(key="draw_tool").select("Eraser").run()
+    assert pad.asked["stroke_color"] == pad.asked["background_color"]
+
+
+def test_undo_shows_all_strokes_but_the_last_and_clear_shows_none(trained, pad):
+    pad.image_data, pad.json_data = painted(STROKES["3"]), {"objects": ["first", "second"]}
+    app = open_draw()
+    app.button(key="draw_undo").click().run()
+    assert pad.asked["initial_drawing"] == {"objects": ["first"], "edition": 1}
+    app.button(key="draw_clear").click().run()
+    assert pad.asked["initial_drawing"] == {"objects": [], "edition": 2}
+
+
+def test_networks_stand_side_by_side_and_one_that_is_gone_says_so(trained, store, pad):
+    other = fit("mlp", "digits", Recipe(epochs=1, max_batches=1), device="cpu", name="other")
+    for saved in store.saved(other.run.id):
+        (store.folders.run(other.run.id) / saved.file).unlink()
+    pad.image_data = np.ascontiguousarray(painted(STROKES["8"]))
+    app = open_draw(run=trained.run.id)
+    app.multiselect(key="draw_runs").select(other.run.id).run()
+    assert "has kept no weights" in texts(app)
+    assert "reader on digits" in texts(app)
+
+
+def test_an_uploaded_picture_on_light_paper_is_read(trained, pad):
+    from cnnlib.ui.draw_pad import as_png
+
+    app = open_draw()
+    app.segmented_control(key="draw_source").select("Upload").run()
+    paper = 255 - painted(STROKES["7"])[..., :3]
+    app.file_uploader(key="draw_upload").upload("seven.png", as_png(paper), "image/png").run()
+    assert "% sure" in texts(app)
+
+
+def test_a_file_that_is_no_picture_is_refused_with_a_sentence(trained, pad):
+    app = open_draw()
+    app.segmented_control(key="draw_source").select("Upload").run()
+    app.file_uploader(key="draw_upload").upload("seven.png", b"not a picture", "image/png").run()
+    assert "seven.png cannot be looked at" in app.error[0].value
