@@ -1,32 +1,20 @@
 """Inspect: with an empty and with a filled store, whatever the layer; and what is not there."""
 
 import io
-import json
 
 import numpy as np
 import pytest
-from example_runs import a_request, a_running_run, steps, the_end
+from example_runs import a_request, a_running_run, the_end
+from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
 from PIL import Image
-from sample_data import prepared_now
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.probe import graph
 from cnnlib.records.events import WeightsSaved
-from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui import inspect_source
-from cnnlib.ui.addresses import HOME, INSPECT
-
-MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
-PLAIN = CNNSpec(channels=(4, 6), norm="batch", hidden_dims=(12,), hidden_dropout=0.5)
-RESIDUAL = CNNSpec(
-    channels=(4, 4, 4, 4), block="residual", norm="batch", pool_every=2, head="gap", dropout=0.1
-)
 
 
 @pytest.fixture
@@ -34,44 +22,6 @@ def store():
     with_folders = RunStore()
     yield with_folders
     with_folders.close()
-
-
-def a_saved_run(store: RunStore, spec: CNNSpec = PLAIN, moments: tuple[int, ...] = (0, 5)) -> str:
-    """A finished run on the digits, with weights of some steps."""
-    worker_id = store.announce()
-    prepared = prepared_now("digits")
-    run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
-    store.claim(worker_id, run_id)
-    folder = store.folders.run(run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    saved = []
-    for step in moments:
-        size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
-        saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
-    store.tell(run_id, worker_id, [*steps(1, 5), *saved, the_end(step=5)])
-    store.leave(worker_id)
-    assert prepared.info.name == "digits"
-    return run_id
-
-
-def open_inspect(**query: str) -> AppTest:
-    app = AppTest.from_file(str(MAIN), default_timeout=60)
-    app.run()
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.switch_page(str(INSPECT)).run()
-    assert not app.exception, app.exception
-    return app
-
-
-def parts(app: AppTest) -> list[dict]:
-    """What the page told the parts in the browser."""
-    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
-
-
-def said(app: AppTest) -> str:
-    every = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
-    return "\n".join(str(each.value) for each in every)
 
 
 def test_with_no_run_there_is_a_sentence_and_a_link():

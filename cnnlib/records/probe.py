@@ -94,3 +94,55 @@ class Arithmetic:
         on_y, on_x = (ys >= 0) & (ys < height), (xs >= 0) & (xs < width)
         patch[np.ix_(range(len(patch)), on_y, on_x)] = self.inputs[:, ys[on_y]][:, :, xs[on_x]]
         return patch
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a run said about each test picture, in the order of the split.
+
+    Args:
+        labels, predicted: N, int64.
+        probabilities: N x classes, float32 (stored with the precision of float16).
+    """
+
+    labels: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the class that was said: N, float32."""
+        return self.probabilities[np.arange(len(self.predicted)), self.predicted]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How often a network is right when it is so sure, in bins of confidence.
+
+    Args:
+        confidence, accuracy: Means per bin, 0..1; 0 where a bin is empty.
+        counts: Pictures per bin.
+        error: Expected calibration error, 0..1.
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    counts: np.ndarray
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class LayerGradient:
+    """The gradient of the loss with respect to one layer's weights.
+
+    Args:
+        weight_norm, norm: Euclidean lengths of the weights and of their gradient.
+        rms: Root mean square of the gradient's values.
+        quantiles: 5, 25, 50, 75 and 95 % quantiles of their sizes.
+    """
+
+    layer: str
+    weight_norm: float
+    norm: float
+    rms: float
+    quantiles: tuple[float, ...]

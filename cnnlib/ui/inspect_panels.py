@@ -9,11 +9,13 @@ import streamlit as st
 from cnnlib.errors import CnnlibError
 from cnnlib.records.run import Run
 from cnnlib.ui.inspect_choice import Subject, choose_subject
+from cnnlib.ui.inspect_errors import errors_panel
 from cnnlib.ui.inspect_maps import answer, maps_panel
 from cnnlib.ui.inspect_source import import_torch
 
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Filters and maps": maps_panel,
+    "Errors": errors_panel,
 }
 
 
@@ -30,8 +32,10 @@ def inspect_run(runs: Sequence[Run]) -> None:
     try:
         subject = choose_subject(runs)
         if subject is not None:
-            answer(subject)
+            said = st.container()  # needs torch, which may still be on its way
             _panel()(subject)
+            with said:
+                answer(subject)
     except CnnlibError as error:
         st.error(str(error), icon=":material/error:")
 

@@ -1,0 +1,66 @@
+"""What tests of Inspect share: finished runs with saved weights, and the page opened on them."""
+
+import json
+
+from example_runs import steps, the_end
+from sample_data import prepared_now
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import RunEnd, Started, WeightsSaved
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.train.checkpoint import write_weights
+from cnnlib.ui.addresses import HOME, INSPECT
+
+MACHINE = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {}}
+MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
+PLAIN = CNNSpec(channels=(4, 6), norm="batch", hidden_dims=(12,), hidden_dropout=0.5)
+RESIDUAL = CNNSpec(
+    channels=(4, 4, 4, 4), block="residual", norm="batch", pool_every=2, head="gap", dropout=0.1
+)
+
+
+def a_saved_run(
+    store: RunStore,
+    spec: CNNSpec = PLAIN,
+    moments: tuple[int, ...] = (0, 5),
+    end: RunEnd | None = None,
+) -> str:
+    """A finished run on the digits, with weights of some steps."""
+    worker_id = store.announce()
+    prepared = prepared_now("digits")
+    run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
+    store.claim(worker_id, run_id)
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for step in moments:
+        size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
+        saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
+    begun = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
+    store.tell(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
+    store.leave(worker_id)
+    return run_id
+
+
+def open_inspect(**query: str) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(INSPECT)).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def parts(app: AppTest) -> list[dict]:
+    """What the page told the parts in the browser."""
+    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
+
+
+def said(app: AppTest) -> str:
+    every = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
+    return "\n".join(str(each.value) for each in every)
