@@ -25,8 +25,13 @@ def runs_in_address() -> list[str]:
 
 
 def put_runs_in_address(run_ids: Sequence[str]) -> None:
-    """Make the page's address name these runs and nothing else."""
-    st.query_params.from_dict({"run": list(run_ids)})
+    """Make the page's address name these runs and nothing else.
+
+    Nothing is sent where it does so already: a late message would change the address of the page
+    that the browser has gone on to.
+    """
+    if runs_in_address() != list(run_ids) or set(st.query_params) - {"run"}:
+        st.query_params.from_dict({"run": list(run_ids)})
 
 
 def design_in_address() -> str | None:

@@ -10,7 +10,7 @@ from cnnlib.compare.intervals import wilson
 from cnnlib.design.link import encode
 from cnnlib.records.events import Order, OrderKind, SplitResult
 from cnnlib.records.run import RESUMABLE_STATES, Run
-from cnnlib.ui.addresses import RESULTS, TRAIN
+from cnnlib.ui.addresses import INSPECT, RESULTS, TRAIN
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.words import count, describe_recipe, percent
@@ -135,6 +135,8 @@ def _ways_on(runs: Sequence[Run]) -> None:
     """Where people go from here, whatever the runs do."""
     if st.button("Train another", icon=":material/add:", key="train_another"):
         st.switch_page(TRAIN, query_params={"design": encode(runs[0].request.spec)})
+    if st.button("Look inside", icon=":material/search:", key="train_inspect"):
+        st.switch_page(INSPECT, query_params={"run": runs[0].id})
     if st.button("See in results", icon=":material/table_rows:", key="train_results"):
         st.switch_page(RESULTS, query_params={"run": [run.id for run in runs]})
 

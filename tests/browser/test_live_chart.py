@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from driving import state, step, wait_until
-from example_runs import a_request, an_epoch, started, the_end
+from example_runs import a_checkpoint, a_request, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
 from serving import Served, serving
 
@@ -88,7 +88,9 @@ def update(page: Page, feeder: Feeder, times: int) -> None:
 
 def place_under_mouse(page: Page, share: float) -> str:
     """What the loss chart says about the place that lies at a share of its width."""
-    box = page.locator('.panel[data-panel="loss"] .u-over').bounding_box()
+    plot = page.locator('.panel[data-panel="loss"] .u-over')
+    wait_until(lambda: plot.bounding_box() is not None, page)  # another scale is another plot
+    box = plot.bounding_box()
     page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
     return page.locator('.panel[data-panel="loss"] .tip').inner_text()
 
@@ -224,6 +226,24 @@ def test_the_page_says_when_the_server_is_away_and_catches_up(lab, fed, page):
     page.unroute("**/metrics*")
     expect(state(page)).to_have_text("Training")
     wait_until(lambda: step(page) == fed.step, page)
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(lab, page):
+    feeder = Feeder(lab.store)
+    feeder.tell(80)
+    lab.store.tell(feeder.run_id, feeder.worker_id, [a_checkpoint(50)])
+    feeder.end("interrupted")
+    watch(page, lab, feeder)
+    expect(state(page)).to_have_text("Interrupted")
+    lab.store.resume(feeder.run_id)
+    worker_id = lab.store.announce()
+    assert lab.store.claim(worker_id, feeder.run_id)
+    lab.store.rewind(feeder.run_id, 50)
+    lab.store.tell(feeder.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
+    expect(state(page)).to_have_text("Training")
+    wait_until(lambda: step(page) == 60, page)
+    lab.store.tell(feeder.run_id, worker_id, [the_end(step=60)])
+    lab.store.leave(worker_id)
 
 
 def test_nothing_moves_for_those_who_asked_for_less_motion(lab, fed, page):
