@@ -42,7 +42,7 @@ bench: install-bench  ## measure, and compare with other tools; keep the machine
 	for name in $(BENCH); do $(IN_VENV) -m bench.$$name $(ARGS) || exit; done
 
 demo-shots: install-dev  ## drive the app in Chromium and write the README's screenshots
-	PYTHONPATH=scripts $(IN_VENV) docs/make_shots.py $(ARGS)
+	$(IN_VENV) docs/make_shots.py $(ARGS)
 
 clean:  ## remove the environment and all caches; datasets and runs stay
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
