@@ -16,7 +16,7 @@ from cnnlib.records.run import RunRequest
 from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, modes_folder
 from cnnlib.train.forecast import forecast
 from cnnlib.train.mode import ExecutionMode, candidates, free_cores
-from cnnlib.train.trial import fastest, measure, warm_up
+from cnnlib.train.trial import fastest, measure
 
 CPU = torch.device("cpu")
 ONE, TWO, THREE = (ExecutionMode(threads) for threads in (1, 2, 3))
@@ -75,12 +75,6 @@ def test_a_trial_times_every_mode_and_leaves_no_trace():
 
 def test_a_trial_without_time_measures_the_first_mode():
     assert list(_measured(limit_seconds=0.0)) == candidates(CPU, 1, has_maps=True)[:1]
-
-
-def test_warming_up_leaves_the_random_state_alone():
-    state = torch.get_rng_state()
-    warm_up()
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 # -- choices are kept ------------------------------------------------------------------------------

@@ -158,6 +158,8 @@ class RunEnd(Record):
             ...}``; empty if not measured.
         train_seconds: Time spent training, pauses and evaluations left out.
         images_per_second: Training pictures over ``train_seconds``.
+        peak_memory_bytes: The most that the run held at once, its pictures included; 0 where the
+            machine does not tell.
     """
 
     state: RunState
@@ -167,6 +169,7 @@ class RunEnd(Record):
     images_per_second: float = 0.0
     test: SplitResult | None = None
     latency: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
     kind: Literal["end"] = "end"
 
 

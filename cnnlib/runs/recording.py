@@ -279,6 +279,8 @@ def _end_summary(event: RunEnd) -> Values:
         values["images_per_second"] = event.images_per_second
     if event.latency:
         values["latency"] = dict(event.latency)
+    if event.peak_memory_bytes:
+        values["peak_memory_bytes"] = event.peak_memory_bytes
     if event.test is not None:
         values |= {"test_loss": event.test.loss, "test_accuracy": event.test.accuracy}
     return values

@@ -82,4 +82,5 @@ def _told(
         images_per_second=images / seconds if seconds else 0.0,
         test=test,
         latency=latency or {},
+        peak_memory_bytes=session.memory.bytes(),
     )

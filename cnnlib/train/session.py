@@ -29,6 +29,7 @@ from cnnlib.train.choosing import Trial, choose
 from cnnlib.train.control import Control
 from cnnlib.train.feed import batch_ends, step_count
 from cnnlib.train.machine import this_machine
+from cnnlib.train.memory import PeakMemory
 from cnnlib.train.mode import ExecutionMode, free_cores
 from cnnlib.train.optim import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
@@ -73,6 +74,7 @@ class Session:
     readings: Readings
     watch: Stopwatch
     folder: Path | None
+    memory: PeakMemory
     draws: bool
     is_watched: bool = False
     looked_at: float = -inf
@@ -132,6 +134,7 @@ def set_up(
     """
     recipe, planned = request.recipe, plan(request.spec)
     _check_fits(request, prepared.info)
+    memory = PeakMemory(device)
     data = _load(request, prepared, device)
     _check_batches(planned, request, data.train_count)
     start = find_start(request, _runs_folder(folder), resume)
@@ -187,6 +190,7 @@ def set_up(
         readings=Readings(device, progress),
         watch=Stopwatch(progress.train_seconds),
         folder=folder,
+        memory=memory,
     )
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cnnlib.design.spec import CNNSpec
-from cnnlib.nets.model import Network, build_model
+from cnnlib.nets.model import Network
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.machine import wait_for
@@ -66,18 +65,6 @@ def measure(
     finally:
         torch.set_num_threads(threads)
     return first | best
-
-
-def warm_up() -> None:
-    """Run a step of a small network, so that the first step of a run finds everything loaded.
-
-    An idle worker does this: kernels and threads that a process uses for the first time take a
-    tenth of a second.
-    """
-    spec = CNNSpec(in_size=(1, 8, 8), channels=(2,), norm="batch", hidden_dims=(2,))
-    images, labels = torch.zeros(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64)
-    mode = ExecutionMode(torch.get_num_threads(), channels_last=True)
-    _step_on_a_copy(mode, build_model(spec, seed=0), Recipe(), images, labels)()
 
 
 def fastest(seconds: Mapping[ExecutionMode, float]) -> ExecutionMode:
