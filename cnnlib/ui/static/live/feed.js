@@ -2,6 +2,7 @@
 
 const LIVE = ["queued", "starting", "running", "paused"];
 const BETWEEN_MS = 1000 / 6;
+const QUEUED_BETWEEN_MS = 1000;
 const ENDED_BETWEEN_MS = 5000; // an ended run can be resumed, here or in another tab
 const HIDDEN_BETWEEN_MS = 1000;
 const AWAY_BETWEEN_MS = 1000;
@@ -63,6 +64,7 @@ export class Feed {
     if (problem) return AWAY_BETWEEN_MS;
     if (facts?.more || !facts) return 0;
     if (document.hidden) return HIDDEN_BETWEEN_MS;
+    if (facts.state === "queued") return QUEUED_BETWEEN_MS;
     return isLive(facts.state) ? BETWEEN_MS : ENDED_BETWEEN_MS;
   }
 
