@@ -1,36 +1,51 @@
-"""Results: every run with its numbers; the curves of those that are selected, over each other."""
+"""Results: designs with what they are worth and how sure that is; what is selected, compared."""
 
 import streamlit as st
 
+from cnnlib.compare.desk import Desk
+from cnnlib.compare.plans import advance
+from cnnlib.compare.results import best_of_sentence
+from cnnlib.records.run import LIVE_STATES
 from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
-from cnnlib.ui.results_table import selectable_table
+from cnnlib.ui.results_charts import charts
+from cnnlib.ui.results_desk import basket, desk_menu, export_menu, notes_of
+from cnnlib.ui.results_table import is_part_of_a_row, selectable_table, shown_rows, view_controls
 
 REFRESH_SECONDS = 2.0  # while some run goes on
 
 st.title("Results")
-runs = run_store().runs()
-if not runs:
+store = run_store()
+if not store.runs(limit=1):
     st.write("No run yet. Every network that is trained gets a row here.")
     st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
     st.stop()
 
+desk = Desk(store)
+view = view_controls(is_part_of_a_row(desk, runs_in_address()))
+goes_on = bool(store.runs(limit=1, states=LIVE_STATES))
+
 
 def results() -> None:
-    """The table, and the curves of the selected rows."""
-    now = run_store().runs()
-    if goes_on and not any(run.is_live for run in now):
+    """The table, and what is selected in it."""
+    if goes_on and not store.runs(limit=1, states=LIVE_STATES):
         st.rerun()  # the last one ended: no more looking every two seconds
-    st.caption("The newest first. Select rows to lay their curves over each other.")
-    ids = selectable_table(now, runs_in_address(), key="results_table")
+    advance(store)
+    rows = shown_rows(desk, view)
+    selected = selectable_table(rows, view.columns, runs_in_address(), key="results_table")
+    ids = [run.id for row in selected for run in row.runs]
     put_runs_in_address(ids)
-    selected = [run for run in now if run.id in ids]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        export_menu(rows, view.columns)
+        if selected:
+            desk_menu(desk, selected)
+            if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
+                st.switch_page(TRAIN, query_params={"run": ids})
+    basket(desk)
+    st.caption(best_of_sentence(rows) or "Select rows to compare them.")
     if selected:
-        if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
-            st.switch_page(TRAIN, query_params={"run": ids})
-        live_chart(selected, key="results_live", status=False)
+        notes_of(desk, selected)
+        charts(selected)
 
 
-goes_on = any(run.is_live for run in runs)
 st.fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()

@@ -211,20 +211,82 @@ def test_an_interrupted_run_can_be_continued(store):
 # -- results ---------------------------------------------------------------------------------------
 
 
-def test_results_show_every_run_with_its_numbers(store):
-    run_id = a_finished_run(store, preset="lenet5")
+def test_results_show_a_design_with_its_numbers(store):
+    a_finished_run(store, preset="lenet5")
     row = open_page("results").dataframe[0].value.iloc[0]
-    assert row["Run"] == store.run(run_id).title
-    assert (row["First loss"], row["Last loss"]) == (1.0, 0.5)
-    assert (row["Validation"], row["Test"]) == (50.0, 75.0)
-    assert (row["Epochs"], row["Seconds"], row["Images/s"]) == (2, 2.0, 640.0)
+    assert (row["Design"], row["Dataset"], row["Seeds"]) == ("lenet5", "digits", 1)
+    assert (row["Validation"], row["Test"], row["Seconds"]) == (50.0, 75.0, 2.0)
+    assert row["Interval"] == "Wilson, over pictures"
+    assert list(row["Curve"]) == [50.0, 50.0]
+
+
+def test_seeds_of_one_design_share_a_row_until_each_is_asked_for(store):
+    for seed in range(3):
+        a_finished_run(store, preset="lenet5", seed=seed)
+    app = open_page("results")
+    assert list(app.dataframe[0].value["Seeds"]) == [3]
+    app.toggle(key="results_each").set_value(True).run()
+    names = sorted(app.dataframe[0].value["Design"])
+    assert names == [f"lenet5, seed {seed}" for seed in range(3)]
 
 
 def test_selected_rows_are_overlaid_and_named_in_the_address(store):
     older, newer = a_finished_run(store), a_finished_run(store, seed=1)
     app = open_page("results", run=[older, newer])
-    assert [run["id"] for run in live_data(app)["runs"]] == [newer, older]
-    assert runs_in_address(app) == [newer, older]
+    assert [run["id"] for run in live_data(app)["runs"]] == [older, newer]
+    assert runs_in_address(app) == [older, newer]
+
+
+def test_an_address_with_one_seed_of_several_shows_single_runs(store):
+    older, _ = a_finished_run(store), a_finished_run(store, seed=1)
+    app = open_page("results", run=older)
+    assert app.toggle(key="results_each").value is True
+    assert runs_in_address(app) == [older]
+
+
+def test_the_search_leaves_only_what_fits(store):
+    a_finished_run(store, preset="lenet5")
+    a_finished_run(store, preset="tiny99", validation=0.2)
+    app = open_page("results")
+    app.text_input(key="results_search").set_value("tiny").run()
+    assert list(app.dataframe[0].value["Design"]) == ["tiny99"]
+
+
+def test_the_table_of_the_course_texts_is_a_choice_of_columns(store):
+    a_finished_run(store)
+    app = open_page("results")
+    app.selectbox(key="results_preset").select("course texts").run()
+    assert list(app.dataframe[0].value.columns) == [
+        *("Design", "Curve", "Epoch 1 loss", "Epoch 5 loss", "Epoch 5 test", "Parameters")
+    ]
+
+
+@pytest.mark.parametrize(
+    "view", ["Mean over seeds", "Accuracy against cost", "What differs", "Classes", "Pictures"]
+)
+def test_every_comparison_of_two_rows_is_shown(store, view):
+    runs = [a_finished_run(store), a_finished_run(store, validation=0.2)]
+    app = open_page("results", run=runs)
+    app.segmented_control(key="results_view").select(view).run()
+    assert not app.exception
+
+
+def test_a_deleted_row_is_brought_back_by_undo(store):
+    run_id = a_finished_run(store)
+    app = open_page("results", run=run_id)
+    app.button(key="results_delete").click().run()
+    assert len(app.dataframe[0].value) == 0
+    app.button(key="results_undo").click().run()
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_a_hidden_row_is_shown_on_demand(store):
+    run_id = a_finished_run(store)
+    app = open_page("results", run=run_id)
+    app.button(key="results_hide").click().run()
+    assert len(app.dataframe[0].value) == 0
+    app.toggle(key="results_hidden").set_value(True).run()
+    assert len(app.dataframe[0].value) == 1
 
 
 def test_results_without_runs_lead_to_train():

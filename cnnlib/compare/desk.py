@@ -14,6 +14,7 @@ from cnnlib.compare.tables import annotations, ensure_tables
 from cnnlib.errors import StoreError
 from cnnlib.records.run import NAME_LIMIT, Run
 from cnnlib.runs.store import RunStore
+from cnnlib.runs.tables import runs
 
 NOTE_LIMIT = 2000
 MOST_TAGS = 20
@@ -56,15 +57,36 @@ class Desk:
             search: Words that a row must all hold: in its name, dataset, note, tags or settings.
             group: Only runs of this group.
         """
+        return self.arranged(self.all_rows(group), hidden=hidden, search=search)
+
+    def all_rows(self, group: str | None = None) -> list[Row]:
+        """Every row that is not in the waste basket, before names, hiding and searching."""
         gone = self.basket()
-        runs = [run for run in self.store.runs(group=group) if run.id not in gone]
+        return results(
+            self.store, [run for run in self.store.runs(group=group) if run.id not in gone]
+        )
+
+    def arranged(self, rows: Iterable[Row], *, hidden: bool, search: str) -> list[Row]:
+        """Rows under the names that people gave them, without those that they do not want."""
         notes = self.annotations()
-        shown = []
-        for row in results(self.store, runs):
-            note = notes.get(row.key, Annotation())
-            if (hidden or not note.hidden) and _holds(row, note, search):
-                shown.append(replace(row, given_name=note.name))
-        return shown
+        noted = ((row, notes.get(row.key, Annotation())) for row in rows)
+        return [
+            replace(row, given_name=note.name)
+            for row, note in noted
+            if (hidden or not note.hidden) and _holds(row, note, search)
+        ]
+
+    def version(self) -> tuple[object, ...]:
+        """Changes whenever ``all_rows`` may; costs one question."""
+        text = sa.type_coerce(runs.c.request, sa.Text)
+        wanted = sa.select(
+            *(sa.func.count(), sa.func.max(runs.c.number), sa.func.sum(runs.c.step)),
+            *(sa.func.sum(runs.c.epoch), sa.func.sum(runs.c.attempt), sa.func.max(runs.c.ended)),
+            *(sa.func.sum(sa.func.length(runs.c.state)), sa.func.sum(sa.func.length(text))),
+        ).select_from(runs)
+        with self.store.database.read() as connection:
+            numbers = connection.execute(wanted).one()
+        return (self.store.folders, *numbers, *sorted(self.basket()))
 
     def annotations(self) -> dict[str, Annotation]:
         """What was noted, by the key of the row."""
@@ -91,7 +113,7 @@ class Desk:
             found = connection.execute(sa.select(annotations))
             return {row.subject: row.body["deleted"] for row in found if "deleted" in row.body}
 
-    def throw_away(self, runs: Iterable[Run]) -> list[str]:
+    def throw_away(self, thrown: Iterable[Run]) -> list[str]:
         """Put runs into the waste basket; what lies there for a week is removed for good.
 
         Returns:
@@ -100,16 +122,16 @@ class Desk:
         Raises:
             StoreError: One of them still waits or runs; none is thrown away then.
         """
-        runs = list(runs)
-        for run in runs:
+        thrown = list(thrown)
+        for run in thrown:
             if run.is_live:
                 raise StoreError(
                     f"The run {run.id} is {run.state} and cannot be deleted. Stop it first."
                 )
-        for run in runs:
+        for run in thrown:
             self._keep(run.id, {"deleted": time.time()})
         self.empty_basket(older_than_seconds=BASKET_DAYS * 86_400)
-        return [run.id for run in runs]
+        return [run.id for run in thrown]
 
     def bring_back(self, run_ids: Iterable[str]) -> None:
         """Take runs out of the waste basket; those that are not in it are fine."""

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run, RunRequest
@@ -103,19 +104,25 @@ def why_alone(run: Run) -> str:
 
 def pool_key(run: Run) -> str:
     """A hash of all that pooled runs agree in."""
-    request = run.request
+    return _key(_without_seed(run.request), run.fingerprint, run.chosen.get("mode", ""))
+
+
+@lru_cache(maxsize=4096)
+def _without_seed(request: RunRequest) -> str:
+    """What pooled requests agree in, as text; requests are immutable and asked about often."""
     agreed = {
         "spec": request.spec.to_dict(),
         "recipe": request.recipe.to_dict(),
         "dataset": request.dataset,
-        "fingerprint": run.fingerprint,
         "split_seed": request.split_seed,
         "validation": request.validation,
         "train_limit": request.train_limit,
-        "mode": run.chosen.get("mode", ""),
     }
-    text = json.dumps(agreed, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return json.dumps(agreed, sort_keys=True)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:

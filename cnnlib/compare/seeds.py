@@ -55,13 +55,13 @@ def accuracy_interval(accuracies: Sequence[float], pictures: int) -> tuple[Inter
         pictures: That each was measured on.
 
     Returns:
-        One run: Wilson's, "pictures"; more: Student's, "seeds"; none: None and "".
+        One run: Wilson's, "pictures"; more: Student's within 0..1, "seeds"; none: None and "".
     """
     found = summary(accuracies)
     if found is None:
         return None, ""
-    if found.interval is not None:
-        return found.interval, "seeds"
+    if (student := found.interval) is not None:
+        return Interval(max(0.0, student.low), min(1.0, student.high), student.level), "seeds"
     if pictures == 0:
         return None, ""
     return wilson(round(found.mean * pictures), pictures), "pictures"

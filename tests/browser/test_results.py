@@ -37,21 +37,37 @@ def three_runs() -> list[str]:
     return ids
 
 
+def show_each_seed(page: Page) -> None:
+    """One row for each run."""
+    page.get_by_text("Each seed", exact=True).click()
+    expect(result_row(page, "fed, seed 2")).to_be_attached()
+
+
 def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, app_server, page):
     page.goto(f"{app_server()}/results")
-    expect(result_row(page, "fed on digits, seed 2")).to_be_attached()
+    expect(result_row(page, "fed")).to_be_attached()
+    show_each_seed(page)
     click_row(page, 0)
     expect(page.locator(".live .panel").first).to_be_visible()
     click_row(page, 2)
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 2", "fed on digits, seed 0"])
+    expect(overlaid(page)).to_have_text(["fed on digits, seed 0", "fed on digits, seed 2"])
     assert [f"run={run_id}" in page.url for run_id in three_runs] == [True, False, True]
     click_row(page, 0)
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 0"])
+    expect(overlaid(page)).to_have_text(["fed on digits, seed 2"])
     page.reload()
-    expect(overlaid(page)).to_have_text(["fed on digits, seed 0"])
+    expect(overlaid(page)).to_have_text(["fed on digits, seed 2"])
     page.get_by_role("button", name="Open in Train").click()
-    expect(page.get_by_role("heading", level=1, name="fed on digits, seed 0")).to_be_visible()
-    assert page.url.endswith(f"/train?run={three_runs[2]}")
+    expect(page.get_by_role("heading", level=1, name="fed on digits, seed 2")).to_be_visible()
+    assert page.url.endswith(f"/train?run={three_runs[0]}")
+
+
+def test_a_row_of_three_seeds_overlays_all_three(three_runs, app_server, page):
+    page.goto(f"{app_server()}/results")
+    expect(result_row(page, "fed")).to_be_attached()
+    click_row(page, 0)
+    expect(overlaid(page)).to_have_count(3)
+    page.get_by_text("Mean over seeds", exact=True).click()
+    expect(page.locator(".js-plotly-plot").first).to_contain_text("Validation accuracy")
 
 
 def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
@@ -60,7 +76,7 @@ def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
     store = RunStore()
     run_id, worker_id = a_running_run(store, preset="fed", seed=7)
     page.reload()
-    expect(result_row(page, "fed on digits, seed 7")).to_be_attached()
+    expect(result_row(page, "fed, seed 7")).to_be_attached()
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
     store.tell(run_id, worker_id, [the_end()])
     store.close()

@@ -1,0 +1,109 @@
+"""What people do with rows of the results table: note, hide, delete, bring back, take away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from cnnlib.compare.columns import Column
+from cnnlib.compare.desk import Annotation, Desk
+from cnnlib.compare.pooling import Row
+from cnnlib.compare.results import best_of_sentence
+from cnnlib.errors import CnnlibError
+from cnnlib.report.page import to_html
+from cnnlib.report.text import to_csv, to_latex, to_markdown
+
+
+def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
+    """The table as a file; each is written when it is asked for."""
+    files = {
+        "CSV": ("results.csv", "text/csv", lambda: to_csv(rows, shown)),
+        "Markdown": ("results.md", "text/markdown", lambda: to_markdown(rows, shown)),
+        "LaTeX": ("results.tex", "text/x-tex", lambda: to_latex(rows, shown)),
+        "HTML with charts": (
+            "results.html",
+            "text/html",
+            lambda: to_html(rows, shown, note=best_of_sentence(rows)),
+        ),
+    }
+    with st.popover("Export", icon=":material/download:"):
+        st.caption("The rows and columns that the table shows.")
+        for title, (name, mime, write) in files.items():
+            st.download_button(
+                *(title, write, name, mime),
+                key=f"results_export_{name.rpartition('.')[2]}",
+                on_click="ignore",
+                width="stretch",
+            )
+
+
+def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
+    """What can be done with the selected rows."""
+    if len(rows) == 1:
+        _notes_menu(desk, rows[0])
+    notes = desk.annotations()
+    hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
+    if st.button(
+        "Show again" if hidden else "Hide",
+        icon=":material/visibility:" if hidden else ":material/visibility_off:",
+        key="results_hide",
+    ):
+        for row in rows:
+            note = notes.get(row.key, Annotation())
+            desk.annotate(row.key, replace(note, hidden=not hidden))
+        st.rerun()
+    if st.button("Delete", icon=":material/delete:", key="results_delete"):
+        try:
+            desk.throw_away([run for row in rows for run in row.runs])
+        except CnnlibError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
+
+
+def _notes_menu(desk: Desk, row: Row) -> None:
+    note = desk.annotations().get(row.key, Annotation())
+    with (
+        st.popover("Name, note, tags", icon=":material/edit_note:"),
+        st.form(f"results_note_{row.key}", border=False),
+    ):
+        name = st.text_input("Name", note.name, placeholder=row.name, max_chars=120)
+        text = st.text_area("Note", note.note, max_chars=2000)
+        tags = st.text_input("Tags", ", ".join(note.tags), placeholder="with commas between")
+        if st.form_submit_button("Keep", type="primary"):
+            words = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+            try:
+                desk.annotate(row.key, replace(note, name=name.strip(), note=text, tags=words))
+            except CnnlibError as error:
+                st.error(str(error), icon=":material/error:")
+                return
+            st.rerun()
+
+
+def basket(desk: Desk) -> None:
+    """What was deleted and can be brought back."""
+    gone = desk.basket()
+    if not gone:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        runs = f"{len(gone)} deleted run{'' if len(gone) == 1 else 's'}"
+        st.caption(f"{runs}; the files stay for a week.")
+        if st.button("Undo", icon=":material/undo:", key="results_undo"):
+            latest = max(gone.values())
+            desk.bring_back([run_id for run_id, when in gone.items() if latest - when < 1.0])
+            st.rerun()
+        if st.button("Remove for good", key="results_empty", type="tertiary"):
+            desk.empty_basket()
+            st.rerun()
+
+
+def notes_of(desk: Desk, rows: Sequence[Row]) -> None:
+    """Notes and tags of the selected rows, where there are any."""
+    notes = desk.annotations()
+    for row in rows:
+        note = notes.get(row.key, Annotation())
+        words = " ".join([note.note, *(f"`{tag}`" for tag in note.tags)]).strip()
+        if words:
+            st.markdown(f"**{row.name}**: {words}")
