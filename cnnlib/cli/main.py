@@ -14,6 +14,7 @@ from cnnlib.cli import (
     datasets,
     designs,
     duel,
+    experiment,
     export,
     follow,
     go_on,
@@ -28,7 +29,20 @@ from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.working import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
-_GROUPS = (designs, train, follow, steer, go_on, runs, table, duel, predict, export, datasets)
+_GROUPS = (
+    designs,
+    train,
+    follow,
+    steer,
+    go_on,
+    runs,
+    table,
+    duel,
+    experiment,
+    predict,
+    export,
+    datasets,
+)
 
 BAD_INPUT = 2
 FAILED = 3

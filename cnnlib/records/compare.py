@@ -154,3 +154,17 @@ class DesignDifference:
     settings: Mapping[str, tuple[str, str]]
     layers: tuple[LayerChange, ...]
     costs: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much one setting mattered in an experiment.
+
+    Args:
+        means: Mean score by value, in words.
+        spread: From the lowest to the highest of them.
+    """
+
+    setting: str
+    means: Mapping[str, float]
+    spread: float

@@ -1,0 +1,164 @@
+"""Varying a request: settings by name, applied to spec and recipe; combinations of their values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from typing import Any
+
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.run import RunRequest
+
+# Settings of the course texts that are no field: N convolutions come from L layers for each K.
+SHORT = {
+    "K": "filters of a convolution: a number, or one for each block",
+    "L": "convolutions for each entry of K",
+    "P": "convolutions between two poolings: a number, or L/4 for max(1, L/4)",
+}
+_SPEC = tuple(field.name for field in fields(CNNSpec))
+_RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmentation")
+_AUGMENTATION = tuple(field.name for field in fields(Augmentation))
+SETTINGS = (*SHORT, *_SPEC, *_RECIPE, *_AUGMENTATION)
+MOST_COMBINATIONS = 500
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One choice of settings.
+
+    Args:
+        request: What it asks for; None where it is not a valid design or recipe.
+        reason: Why it is not, as a sentence.
+    """
+
+    settings: Mapping[str, Any]
+    request: RunRequest | None
+    reason: str = ""
+
+
+def combinations(base: RunRequest, varied: Mapping[str, Sequence[Any]]) -> list[Combination]:
+    """Every combination of the values of some settings, those that are not valid included.
+
+    Raises:
+        RecipeError: A setting is not known, has no values, or there are too many combinations.
+    """
+    check_settings(varied)
+    count = 1
+    for name, values in varied.items():
+        if not values:
+            raise RecipeError(f"{name} has no values. Name at least one.")
+        count *= len(values)
+    if count > MOST_COMBINATIONS:
+        raise RecipeError(
+            f"These settings have {count:,} combinations; at most {MOST_COMBINATIONS} are queued "
+            "at once. Vary fewer, or search instead."
+        )
+    chosen = [dict(zip(varied, values, strict=True)) for values in product(*varied.values())]
+    return [combine(base, settings) for settings in chosen]
+
+
+def combine(base: RunRequest, settings: Mapping[str, Any]) -> Combination:
+    """One combination; a design that does not plan is a combination with its reason."""
+    try:
+        request = with_settings(base, settings)
+        plan(request.spec)
+    except CnnlibError as error:
+        return Combination(settings, None, str(error))
+    return Combination(settings, request)
+
+
+def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
+    """A request with some settings changed.
+
+    Raises:
+        RecipeError, SpecError: A setting is not known, or does not take the value.
+
+    Example:
+        >>> request = RunRequest(CNNSpec(), Recipe(), "digits")
+        >>> with_settings(request, {"K": 8, "L": 4, "P": "L/4"}).spec.channels
+        (8, 8, 8, 8)
+    """
+    check_settings(settings)
+    spec = dict(_from_short(settings)) | _named(settings, _SPEC)
+    for name in ("channels", "hidden_dims"):
+        if name in spec and not isinstance(spec[name], int):
+            spec[name] = tuple(spec[name])
+        elif name in spec:
+            spec[name] = (spec[name],)
+    recipe = _named(settings, _RECIPE)
+    augmentation = replace(base.recipe.augmentation, **_named(settings, _AUGMENTATION))
+    return replace(
+        base,
+        spec=replace(base.spec, **spec),
+        recipe=replace(base.recipe, **recipe, augmentation=augmentation),
+    )
+
+
+def check_settings(names: Mapping[str, Any]) -> None:
+    """Every setting is known.
+
+    Raises:
+        RecipeError: One is not.
+    """
+    for name in names:
+        if name not in SETTINGS:
+            raise RecipeError(
+                f"{name!r} is no setting that can be varied. Choose from: {', '.join(SETTINGS)}."
+            )
+
+
+def read_values(text: str) -> list[Any]:
+    """Values as people write them: ``2,4,8``; ``plain,residual``; ``[32],[64,64]``.
+
+    Example:
+        >>> read_values("32, [32,64], plain, none")
+        [32, [32, 64], 'plain', None]
+    """
+    parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", text)
+    return [_read(part.strip()) for part in parts if part.strip()]
+
+
+def _read(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    if text.lower() in ("yes", "no"):
+        return text.lower() == "yes"
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _named(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the course texts' letters say in fields of a spec."""
+    spec: dict[str, Any] = {}
+    if "K" in settings or "L" in settings:
+        if "K" not in settings:
+            raise RecipeError("L says how many convolutions each entry of K gets. Name K too.")
+        filters, layers = settings["K"], settings.get("L", 1)
+        blocks = filters if isinstance(filters, list | tuple) else [filters]
+        if not isinstance(layers, int) or layers < 1:
+            raise RecipeError(f"L={layers!r} is not a number of layers. Write 1 or more.")
+        spec["channels"] = tuple(each for each in blocks for _ in range(layers))
+    if "P" in settings:
+        spec["pool_every"] = _pool_every(settings["P"], settings.get("L", 1))
+    return spec
+
+
+def _pool_every(value: Any, layers: int) -> Any:
+    match = re.fullmatch(r"L/(\d+)", value) if isinstance(value, str) else None
+    if match and int(match[1]):
+        return max(1, layers // int(match[1]))
+    if isinstance(value, int):
+        return value
+    raise RecipeError(f"P={value!r} is no number of convolutions. Write a number, or L/4.")

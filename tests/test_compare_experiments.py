@@ -1,0 +1,229 @@
+"""Experiments: what a grid and a search ask for, what they list, what they found."""
+
+import json
+
+import pytest
+from compare_runs import a_store, finish
+from example_runs import a_request
+
+from cnnlib.cli.main import main
+from cnnlib.compare.experiments import best_so_far, effects, experiment_state, start_grid
+from cnnlib.compare.plans import advance, stop_plan
+from cnnlib.compare.search import start_search
+from cnnlib.compare.varying import combinations, read_values, with_settings
+from cnnlib.errors import RecipeError
+from cnnlib.records.run import Run
+from cnnlib.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = a_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def test_the_letters_of_the_course_texts_become_channels_and_pooling():
+    request = with_settings(a_request(), {"K": [32, 64], "L": 2, "P": "L/4"})
+    assert request.spec.channels == (32, 32, 64, 64)
+    assert request.spec.pool_every == 1  # max(1, 2 // 4)
+
+
+def test_settings_reach_design_recipe_and_augmentation():
+    request = with_settings(
+        a_request(), {"norm": "batch", "lr": 0.5, "flip": True, "hidden_dims": [7]}
+    )
+    assert (request.spec.norm, request.spec.hidden_dims) == ("batch", (7,))
+    assert (request.recipe.lr, request.recipe.augmentation.flip) == (0.5, True)
+
+
+def test_values_are_read_as_people_write_them():
+    assert read_values("2,4, 0.1") == [2, 4, 0.1]
+    assert read_values("plain,residual") == ["plain", "residual"]
+    assert read_values("[32],[32,64]") == [[32], [32, 64]]
+    assert read_values("yes,none") == [True, None]
+
+
+def test_an_unknown_setting_lists_those_there_are():
+    with pytest.raises(RecipeError, match="'depth' is no setting.*channels"):
+        combinations(a_request(), {"depth": [1]})
+
+
+def test_combinations_that_are_no_valid_design_are_listed_with_their_reason():
+    found = combinations(a_request(), {"K": [4], "L": [2, 8], "P": [1]})
+    assert [each.request is not None for each in found] == [True, False]  # 28 halves 4 times
+    assert "features" in found[1].reason or "pool" in found[1].reason
+
+
+def test_too_many_combinations_are_refused():
+    with pytest.raises(RecipeError, match="1,000 combinations"):
+        combinations(a_request(), {"lr": [0.1] * 10, "K": [1] * 10, "batch_size": [1] * 10})
+
+
+# -- a grid ----------------------------------------------------------------------------------------
+
+
+def a_grid(store: RunStore, **options) -> str:
+    return start_grid(store, a_request(), {"K": [4, 8], "lr": [0.1, 0.01]}, **options)
+
+
+def test_a_grid_queues_every_combination_with_every_seed(store):
+    plan_id = a_grid(store, seeds=2)
+    runs = store.runs(group=plan_id)
+    asked = {(run.request.spec.channels, run.request.recipe.lr, run.request.seed) for run in runs}
+    assert len(runs) == 8
+    assert asked == {((k,), lr, s) for k in (4, 8) for lr in (0.1, 0.01) for s in (0, 1)}
+    assert "K 4, lr 0.1" in {run.request.name for run in runs}
+
+
+def test_a_grid_tells_which_setting_mattered_and_the_best(store):
+    plan_id = a_grid(store)
+    scores = {(4, 0.1): 0.5, (4, 0.01): 0.6, (8, 0.1): 0.7, (8, 0.01): 0.9}
+    for trial in experiment_state(store, plan_id).trials:
+        finish(store, trial.runs[0].id, val=scores[trial.settings["K"], trial.settings["lr"]])
+    advance(store)
+    state = experiment_state(store, plan_id)
+    assert (state.state, state.ended, state.asked) == ("done", 4, 4)
+    assert state.best.settings == {"K": 8, "lr": 0.01}
+    # K: 0.55 and 0.80; lr: 0.60 and 0.75
+    found = effects(state.trials)
+    assert [(each.setting, round(each.spread, 6)) for each in found] == [("K", 0.25), ("lr", 0.15)]
+    assert best_so_far(state.trials) == [0.5, 0.6, 0.7, 0.9]
+
+
+def test_a_grid_lists_what_cannot_be_built(store):
+    plan_id = start_grid(store, a_request(), {"K": [4], "L": [1, 8], "P": [1]})
+    state = experiment_state(store, plan_id)
+    assert [trial.settings["L"] for trial in state.trials] == [1]
+    [invalid] = state.invalid
+    assert invalid.settings["L"] == 8 and invalid.reason
+
+
+def test_a_grid_without_a_valid_design_is_refused(store):
+    with pytest.raises(RecipeError, match="None of the 1 combinations is a valid design"):
+        start_grid(store, a_request(), {"K": [4], "L": [9], "P": [1]})
+
+
+def test_a_grid_can_be_stopped(store):
+    plan_id = a_grid(store)
+    stop_plan(store, plan_id)
+    assert {run.state for run in store.runs()} == {"stopped"}
+    assert experiment_state(store, plan_id).state == "stopped"
+
+
+def test_the_rest_is_forecast_from_what_has_ended(store):
+    plan_id = a_grid(store)
+    assert experiment_state(store, plan_id).eta_seconds is None
+    finish(store, experiment_state(store, plan_id).trials[0].runs[0].id)
+    assert experiment_state(store, plan_id).eta_seconds >= 0
+
+
+# -- a search --------------------------------------------------------------------------------------
+
+
+def live_run(store: RunStore, plan_id: str) -> Run:
+    [run] = [run for run in store.runs(group=plan_id) if run.is_live]
+    return run
+
+
+def run_search(store: RunStore, plan_id: str, trials: int) -> None:
+    """Finish each trial with an accuracy that is best at lr = 0.01."""
+    for _ in range(trials):
+        run = live_run(store, plan_id)
+        from math import log10
+
+        finish(store, run.id, val=max(0.0, 0.9 - 0.2 * abs(log10(run.request.recipe.lr) + 2)))
+        advance(store)
+
+
+SPACE = {"lr": {"low": 1e-5, "high": 1.0, "log": True}}
+
+
+def test_a_search_asks_for_one_trial_after_the_other_and_ends(store):
+    plan_id = start_search(store, a_request(), SPACE, trials=3)
+    run_search(store, plan_id, 3)
+    state = experiment_state(store, plan_id)
+    assert (state.state, len(state.trials), state.ended) == ("done", 3, 3)
+
+
+def test_a_search_comes_nearer_to_the_best_after_its_random_start(store):
+    plan_id = start_search(store, a_request(), SPACE, trials=20)
+    run_search(store, plan_id, 20)
+    scores = [trial.score for trial in experiment_state(store, plan_id).trials]
+    assert max(scores) > 0.85  # lr within a quarter of a decade of the best
+    assert sum(scores[8:]) / 12 > sum(scores[:8]) / 8
+
+
+def test_the_same_search_proposes_the_same(store, tmp_path):
+    other = a_store(tmp_path / "other")
+    learned = []
+    for each in (store, other):
+        plan_id = start_search(each, a_request(), SPACE, trials=2)
+        run_search(each, plan_id, 2)
+        learned.append([dict(t.settings) for t in experiment_state(each, plan_id).trials])
+    other.close()
+    assert learned[0] == learned[1]
+
+
+def test_a_search_skips_and_lists_what_cannot_be_built(store):
+    space = {"L": {"choices": [1, 9]}, "K": {"choices": [[4]]}, "P": {"choices": [1]}}
+    plan_id = start_search(store, a_request(), space, trials=4)
+    for _ in range(4):
+        finish(store, live_run(store, plan_id).id)
+        advance(store)
+    state = experiment_state(store, plan_id)
+    assert {trial.settings["L"] for trial in state.trials} == {1}
+    assert all(trial.settings["L"] == 9 for trial in state.invalid)
+
+
+def test_a_trial_that_falls_behind_is_stopped(store):
+    from example_runs import an_epoch, started
+
+    plan_id = start_search(store, a_request(), SPACE, trials=6)
+    for _ in range(4):
+        finish(store, live_run(store, plan_id).id, val=0.8)
+        advance(store)
+    run = live_run(store, plan_id)
+    worker_id = store.announce()
+    store.claim(worker_id, run.id)
+    store.tell(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
+    advance(store)
+    assert [order.kind for order in store.tell(run.id, worker_id, [])] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    "values", [{"low": 1, "high": 0}, {"low": 0.0, "high": 1.0, "log": True}, {"choices": []}]
+)
+def test_a_range_that_is_none_is_refused(store, values):
+    with pytest.raises(RecipeError, match="lr has no range"):
+        start_search(store, a_request(), {"lr": values}, trials=3)
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+def test_the_command_runs_a_real_grid_to_its_end(capsys):
+    arguments = ["experiment", "grid", "--preset", "tiny99", "--vary", "lr=0.01,0.001"]
+    tiny = ["--epochs", "1", "--train-limit", "64", "--max-batches", "2", "--json"]
+    assert main([*arguments, *tiny]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["event"] == "experiment"
+    assert (lines[-1]["state"], lines[-1]["ended"]) == ("done", 2)
+    assert [trial["settings"] for trial in lines[-1]["trials"]] == [{"lr": 0.01}, {"lr": 0.001}]
+
+
+def test_a_setting_without_values_is_a_sentence(capsys):
+    assert main(["experiment", "grid", "--preset", "lenet5", "--vary", "lr"]) == 2
+    assert "has no values" in capsys.readouterr().err
+
+
+def test_experiments_are_listed(store, capsys):
+    own = RunStore()
+    a_grid(own)
+    own.close()
+    assert main(["experiment", "list", "--json"]) == 0
+    [line] = json.loads(capsys.readouterr().out)
+    assert (line["kind"], line["state"]) == ("grid", "live")
