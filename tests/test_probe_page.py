@@ -9,6 +9,7 @@ from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
 from PIL import Image
 
 from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.probe import graph
 from cnnlib.records.events import WeightsSaved
@@ -121,6 +122,46 @@ def test_pictures_that_are_gone_are_a_sentence(store):
     size = write_weights(folder / "s.safetensors", build_model(a_request().spec), 0)
     store.tell(other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()])
     assert "There is no prepared copy of folder:gone" in said(open_inspect(run=other))
+
+
+# -- the other panels ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
+def test_gradients_of_every_layer_are_shown(store, spec):
+    a_saved_run(store, spec)
+    app = open_inspect(view="Gradients")
+    for step in graph.steps(plan(spec)):
+        app.selectbox(key="inspect_layer").select(step.name).run()
+        assert not app.exception and not app.error, step.name
+    app.toggle(key="inspect_gradients_over_time").set_value(True).run()
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_the_loss_needs_the_true_class(store):
+    a_saved_run(store)
+    app = open_inspect(view="Gradients")
+    app.file_uploader(key="inspect_upload").set_value(
+        [("mine.png", encoded(40, 40), "image/png")]
+    ).run()
+    assert "The loss needs the true class" in said(app)
+
+
+@pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
+def test_every_method_explains_and_is_checked(store, spec):
+    a_saved_run(store, spec)
+    app = open_inspect(view="Why this answer")
+    for method in ("saliency", "integrated", "occlusion", "grad_cam", "guided"):
+        app.segmented_control(key="inspect_method").set_value(method).run()
+        assert not app.exception and not app.error, method
+        assert "no better than random order" in said(app)  # it was never trained
+
+
+def test_a_method_that_does_not_apply_says_why(store):
+    a_saved_run(store, CNNSpec(channels=(4,), activation="tanh"))
+    app = open_inspect(view="Why this answer")
+    app.segmented_control(key="inspect_method").set_value("guided").run()
+    assert "Guided backprop is defined for ReLU" in said(app)
 
 
 # -- what is sent to the browser -------------------------------------------------------------------

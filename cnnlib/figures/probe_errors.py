@@ -12,7 +12,7 @@ from cnnlib.records.probe import Calibration
 
 
 def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Figure:
-    """A bar per class; classes without pictures are left out.
+    """A point per class; classes without pictures are left out.
 
     Args:
         accuracies: Fractions 0..1, NaN for a class without pictures.
@@ -20,17 +20,18 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
     there = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
     if not there:
         return empty_figure("Accuracy per class", "No test picture was measured.")
-    bars = {
-        "type": "bar",
+    points = {
+        "type": "scatter",
+        "mode": "markers",
         "x": [names[i] for i in there],
         "y": [100 * float(accuracies[i]) for i in there],
-        "marker": {"color": BLUE},
+        "marker": {"color": BLUE, "size": 9},
         "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
     }
-    lowest = min(bars["y"])
+    lowest = min(points["y"])
     limits = [max(0, lowest - 5) if lowest > 50 else 0, 100]
     return figure(
-        [bars],
+        [points],
         "Accuracy per class",
         xaxis=axis("Class", type="category"),
         yaxis=axis("Recognised (%)", range=limits),

@@ -63,4 +63,4 @@ def network(spec: CNNSpec, weights: Weights) -> Network:
             f"The saved weights do not fit the design of their run ({error}). "
             "The file was exchanged; choose another step."
         ) from error
-    return net.eval().requires_grad_(False)
+    return net.eval()

@@ -146,3 +146,79 @@ class LayerGradient:
     norm: float
     rms: float
     quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RandomisedWeights:
+    """How alike a map is to that of the same network with random weights.
+
+    Args:
+        correlation: Spearman's rank correlation of the sizes of the values.
+        same_from: From here on the map says nothing about what was learned.
+    """
+
+    correlation: float
+    same_from: float
+
+    @property
+    def fires(self) -> bool:
+        """The map stays the same when the weights are randomised."""
+        return self.correlation >= self.same_from
+
+    @property
+    def sentence(self) -> str:
+        """What that means."""
+        number = f"rank correlation {self.correlation:.2f} with the map of random weights"
+        if self.fires:
+            return f"Not informative: the map hardly depends on the weights ({number})."
+        return f"The map depends on what was learned ({number})."
+
+
+@dataclass(frozen=True, eq=False)
+class DeletionCurve:
+    """The class's probability while pixels are deleted, in the map's order and in random ones.
+
+    Args:
+        fractions: Of the pixels that are deleted, 0..1.
+        ordered: Probability at each fraction.
+        random: Orders x fractions.
+        least_gain: By so much the mean probability must lie below that of random orders.
+    """
+
+    fractions: np.ndarray
+    ordered: np.ndarray
+    random: np.ndarray
+    least_gain: float
+
+    @property
+    def gain(self) -> float:
+        """How much lower the mean probability is than in random order."""
+        return float(self.random.mean() - self.ordered.mean())
+
+    @property
+    def is_informative(self) -> bool:
+        """It falls faster than in every random order, and by more than a trifle."""
+        best = float(self.random.mean(axis=1).min())
+        return self.gain >= self.least_gain and float(self.ordered.mean()) < best
+
+    @property
+    def sentence(self) -> str:
+        """What that means."""
+        means = f"mean probability {self.ordered.mean():.2f} against {self.random.mean():.2f}"
+        if self.is_informative:
+            return f"Deleting pixels in this order works better than random order ({means})."
+        return f"Deleting pixels in this order is no better than random order ({means})."
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients of the loss on one picture.
+
+    Args:
+        weights: By the name of the parameter, in its shape.
+        maps: By the name of the step, ``input`` first: C x H x W or features.
+    """
+
+    loss: float
+    weights: dict[str, np.ndarray]
+    maps: dict[str, np.ndarray]

@@ -10,11 +10,15 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.run import Run
 from cnnlib.ui.inspect_choice import Subject, choose_subject
 from cnnlib.ui.inspect_errors import errors_panel
+from cnnlib.ui.inspect_gradients import gradients_panel
 from cnnlib.ui.inspect_maps import answer, maps_panel
+from cnnlib.ui.inspect_reasons import reasons_panel
 from cnnlib.ui.inspect_source import import_torch
 
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Filters and maps": maps_panel,
+    "Why this answer": reasons_panel,
+    "Gradients": gradients_panel,
     "Errors": errors_panel,
 }
 

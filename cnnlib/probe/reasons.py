@@ -1,0 +1,207 @@
+"""Why this answer: which pixels a score depends on, by five methods.
+
+==================  ==============================================================================
+``saliency``        gradient of the score (Simonyan, Vedaldi and Zisserman, 2014)
+``integrated``      gradients summed on the way from a grey picture (Sundararajan et al., 2017)
+``occlusion``       what covering a patch takes from the score (Zeiler and Fergus, 2014)
+``grad_cam``        feature maps weighted by their mean gradients (Selvaraju et al., 2017)
+``guided``          gradient that passes a ReLU only where it is positive (Springenberg et al.,
+                    2015)
+==================  ==============================================================================
+
+All work on one picture, C x H x W, float32, normalised; scores are logits. "Grey" is 0, the mean
+colour of the training pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from cnnlib.design.layers import Activation
+from cnnlib.design.plan import Plan
+from cnnlib.errors import ProbeError
+from cnnlib.nets.model import Network
+from cnnlib.probe.forward import evaluating, plain_activation, trace
+from cnnlib.probe.graph import steps
+
+Method = Callable[[Network, np.ndarray, int], np.ndarray]
+INTEGRATION_STEPS = 50
+OCCLUSION_WINDOW, OCCLUSION_STRIDE = 5, 2
+_BATCH = 32
+
+
+def saliency(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+    """Gradient of a class's score with respect to the picture: C x H x W."""
+    return _input_gradients(net, torch.from_numpy(image)[None], target)[0].numpy()
+
+
+def integrated(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+    """Gradients on the straight way from grey to the picture, times the way: C x H x W.
+
+    The values sum to the score minus the score of the grey picture (Gauss-Legendre quadrature of
+    `INTEGRATION_STEPS` points).
+    """
+    points, weights = np.polynomial.legendre.leggauss(INTEGRATION_STEPS)
+    picture = torch.from_numpy(image)
+    total = torch.zeros_like(picture, dtype=torch.float64)
+    parts = zip(_split((1 + points) / 2), _split(weights / 2), strict=True)
+    for shares, parts_of_one in parts:
+        gradients = _input_gradients(net, shares.float().view(-1, 1, 1, 1) * picture, target)
+        total += (gradients * parts_of_one.view(-1, 1, 1, 1)).sum(dim=0)
+    return (total * picture).float().numpy()
+
+
+def occlusion(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+    """What the score loses, on average, by the grey patches that cover a pixel: C x H x W."""
+    picture = torch.from_numpy(image)
+    _, height, width = picture.shape
+    masks = torch.stack(
+        [_mask(height, width, *corner) for corner in _corners(height, width)]
+    )  # P x H x W
+    with evaluating(net), torch.inference_mode():
+        whole = net(picture[None])[0, target]
+        scores = [net(picture * ~part[:, None])[:, target] for part in masks.split(_BATCH)]
+        lost = whole - torch.cat(scores)
+    covered = masks.sum(dim=0).clamp(min=1)
+    shares = (masks * lost.view(-1, 1, 1)).sum(dim=0) / covered
+    return shares.expand_as(picture).numpy().copy()
+
+
+def grad_cam(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+    """Feature maps of the last layer that has a size, weighted by their mean gradients: 1 x h x w.
+
+    Raises:
+        ProbeError: The network has no feature maps.
+    """
+    layer = cam_layer(net.plan)
+    with evaluating(net), torch.enable_grad():
+        found = trace(net, torch.from_numpy(image)[None])
+        (gradient,) = torch.autograd.grad(_score(found, target), found[layer])
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    return relu((weights * found[layer]).sum(dim=1)).detach().numpy()
+
+
+def guided(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+    """The gradient that passes a ReLU only where it is positive: C x H x W.
+
+    Raises:
+        ProbeError: An activation is no ReLU.
+    """
+    others = {a.activation for a in net.plan.walk() if isinstance(a, Activation)} - {"relu"}
+    if others:
+        raise ProbeError(
+            f"Guided backprop is defined for ReLU, and this network has {', '.join(sorted(others))}"
+            ". Look at saliency or integrated gradients."
+        )
+    return _input_gradients(net, torch.from_numpy(image)[None], target, _guided_relu)[0].numpy()
+
+
+METHODS: dict[str, Method] = {
+    "saliency": saliency,
+    "integrated": integrated,
+    "occlusion": occlusion,
+    "grad_cam": grad_cam,
+    "guided": guided,
+}
+
+
+def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.ndarray:
+    """A method's map, by its name.
+
+    Raises:
+        ProbeError: There is no such method or class, or it does not apply to the network.
+    """
+    if method not in METHODS:
+        raise ProbeError(f"{method[:40]!r} is no method. Choose one of: {', '.join(METHODS)}.")
+    if not 0 <= target < net.plan.spec.out_classes:
+        last = net.plan.spec.out_classes - 1
+        raise ProbeError(f"There is no class {target}. Choose one from 0 to {last}.")
+    return METHODS[method](net, np.ascontiguousarray(image, np.float32), target)
+
+
+def forward_passes(method: str, height: int, width: int) -> int:
+    """About how many passes over the network a method takes; a backward pass counts twice."""
+    if method == "occlusion":
+        return 1 + len(list(_corners(height, width)))
+    return 3 * INTEGRATION_STEPS if method == "integrated" else 3
+
+
+def cam_layer(plan: Plan) -> str:
+    """The last layer whose maps still have a size, before pooling over all or flattening.
+
+    Raises:
+        ProbeError: There is none.
+    """
+    with_maps = [
+        step.name
+        for step in steps(plan)
+        if len(step.out_shape) == 3 and step.kind != "global_avg_pool"
+    ]
+    if not plan.spec.channels and not plan.spec.stem or not with_maps:
+        raise ProbeError(
+            "Grad-CAM weighs feature maps, and this network has none: it has no convolution. "
+            "Look at saliency or integrated gradients."
+        )
+    return with_maps[-1]
+
+
+def _input_gradients(
+    net: Network,
+    images: Tensor,
+    target: int,
+    activate: Callable[[nn.Module, Tensor], Tensor] = plain_activation,
+) -> Tensor:
+    """N x C x H x W gradients; the network's own gradients stay as they are."""
+    with evaluating(net), torch.enable_grad():
+        images = images.detach().requires_grad_()
+        score = _score(trace(net, images, activate), target)
+        return torch.autograd.grad(score, images)[0]
+
+
+def _score(found: dict[str, Tensor], target: int) -> Tensor:
+    return list(found.values())[-1][:, target].sum()
+
+
+class _GuidedReLU(torch.autograd.Function):
+    """ReLU whose backward pass drops what is negative."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return relu(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return relu(gradient) * (x > 0)
+
+
+def _guided_relu(module: nn.Module, x: Tensor) -> Tensor:
+    return _GuidedReLU.apply(x)
+
+
+def _corners(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Top left corners of the occluding patches; the last ones may reach over the edge."""
+    for row in range(0, _span(height), OCCLUSION_STRIDE):
+        for column in range(0, _span(width), OCCLUSION_STRIDE):
+            yield row, column
+
+
+def _span(side: int) -> int:
+    """Where corners of patches end along a side."""
+    return max(1, side - OCCLUSION_WINDOW + OCCLUSION_STRIDE)
+
+
+def _mask(height: int, width: int, row: int, column: int) -> Tensor:
+    mask = torch.zeros(height, width, dtype=torch.bool)
+    mask[row : row + OCCLUSION_WINDOW, column : column + OCCLUSION_WINDOW] = True
+    return mask
+
+
+def _split(values: np.ndarray) -> tuple[Tensor, ...]:
+    return torch.from_numpy(values).split(_BATCH)

@@ -1,0 +1,108 @@
+"""Gradients of the loss on the chosen picture: as pictures, layer by layer, and over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.errors import ProbeError
+from cnnlib.figures.probe_gradients import gradient_sizes_figure, gradients_over_time_figure
+from cnnlib.probe.graph import step_named
+from cnnlib.records.probe import Gradients, LayerGradient
+from cnnlib.ui.inspect_choice import Subject, choose_layer
+from cnnlib.ui.inspect_parts import tile_grid
+from cnnlib.ui.inspect_source import (
+    Moment,
+    network_at,
+    normalised,
+    wait_for_torch,
+    weights_at,
+)
+
+MOST_MACS_OVER_TIME = 3_000_000_000  # about a second on one thread
+
+
+def gradients_panel(subject: Subject) -> None:
+    """What would change the loss: sizes per layer with warnings, and a layer's own pictures."""
+    if subject.picture.label is None:
+        raise ProbeError(
+            "The loss needs the true class, and nobody knows that of your own picture. "
+            "Remove it to go back to a test picture."
+        )
+    wait_for_torch()
+    found = _gradients(subject.moment, subject.picture.key, subject)
+    layers = _layers(subject, subject.moment)
+    st.caption(f"Loss on this picture {found.loss:.4g}, in evaluation mode.")
+    _warn(layers)
+    st.plotly_chart(gradient_sizes_figure(layers), key="inspect_gradient_sizes")
+    layer = choose_layer(subject.plan)
+    name = step_named(subject.plan, layer).name
+    _of_weights(found, name)
+    _of_maps(found, name)
+    if st.toggle("Over the training", key="inspect_gradients_over_time"):
+        _over_time(subject)
+
+
+def _warn(layers: list[LayerGradient]) -> None:
+    from cnnlib.probe.gradients import warnings_about
+
+    for sentence in warnings_about(layers):
+        st.warning(sentence, icon=":material/warning:")
+
+
+def _of_weights(found: Gradients, layer: str) -> None:
+    gradient = found.weights.get(f"{layer}.weight")
+    if gradient is None or gradient.ndim != 4:
+        return
+    st.subheader("With respect to the filters")
+    norms = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
+    rgb = gradient.shape[1] == 3
+    tile_grid(
+        gradient if rgb else gradient.mean(axis=1),
+        key="inspect_weight_gradients",
+        title=f"Gradients of the filters of {layer}",
+        names=[f"filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
+    )
+    if gradient.shape[1] not in (1, 3):
+        st.caption("Each tile is the mean over the filter's input channels.")
+
+
+def _of_maps(found: Gradients, layer: str) -> None:
+    gradient = found.maps[layer]
+    if gradient.ndim != 3:
+        return
+    st.subheader("With respect to the feature maps")
+    tile_grid(
+        gradient,
+        key="inspect_map_gradients",
+        title=f"Gradients of the maps of {layer}",
+        names=[f"channel {i}" for i in range(len(gradient))],
+        silent=np.flatnonzero(np.abs(gradient).max(axis=(1, 2)) == 0),
+    )
+
+
+def _over_time(subject: Subject) -> None:
+    cost = 3 * subject.run.plan_cost.get("macs", 0) * len(subject.steps)
+    if cost > MOST_MACS_OVER_TIME:
+        st.info(
+            f"{len(subject.steps)} saved steps of this network take more than a moment. "
+            "Move the slider of the training to see them one by one.",
+            icon=":material/hourglass_top:",
+        )
+        return
+    moments = {step: _layers(subject, moment) for step, moment in subject.steps.items()}
+    st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
+
+
+def _layers(subject: Subject, moment: Moment) -> list[LayerGradient]:
+    from cnnlib.probe.gradients import by_layer
+
+    return by_layer(_gradients(moment, subject.picture.key, subject), weights_at(moment))
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _gradients(moment: Moment, picture_key: str, _subject: Subject) -> Gradients:
+    from cnnlib.probe.gradients import gradients
+
+    image = normalised(_subject.picture.pixels, _subject.info)
+    return gradients(network_at(moment, _subject.run), image, _subject.picture.label or 0)

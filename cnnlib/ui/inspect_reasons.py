@@ -1,0 +1,130 @@
+"""Why this answer: what the score of a class depends on, with two checks of each map."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.figures.probe_reasons import deletion_figure
+from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+from cnnlib.ui.inspect_choice import Subject
+from cnnlib.ui.inspect_parts import tile_grid
+from cnnlib.ui.inspect_source import Moment, maps_at, network_at, normalised, wait_for_torch
+
+METHODS = {
+    "saliency": "Saliency",
+    "integrated": "Integrated gradients",
+    "occlusion": "Occlusion",
+    "grad_cam": "Grad-CAM",
+    "guided": "Guided backprop",
+}
+MOST_MACS = 12_000_000_000  # some seconds on one thread
+CHECK_PASSES = 66  # pictures of the deletion curves
+
+
+def reasons_panel(subject: Subject) -> None:
+    """One method's map beside the picture, and what the two checks say about it."""
+    wait_for_torch()
+    method = st.segmented_control(
+        "Method",
+        list(METHODS),
+        key="inspect_method",
+        default="saliency",
+        required=True,
+        format_func=METHODS.__getitem__,
+    )
+    target = _target(subject)
+    if not _affordable(subject, method):
+        return
+    found = _explained(subject.moment, subject.picture.key, method, target, subject)
+    _show(subject, found, METHODS[method])
+    with st.spinner("Checking the map."):
+        weights, curve = _checked(subject.moment, subject.picture.key, method, target, subject)
+    st.subheader("Can it be trusted?")
+    for doubt, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
+        icon = ":material/check_circle:" if is_good else ":material/warning:"
+        st.markdown(f"{icon} {doubt.sentence}")
+    st.plotly_chart(deletion_figure(curve), key="inspect_deletion")
+
+
+def _target(subject: Subject) -> int:
+    """The class whose score is explained; at first the one that the network says."""
+    names = subject.info.classes
+    picture = subject.picture
+    found = maps_at(subject.moment, picture.key, subject.run, picture, subject.info)
+    said = names[int(found[subject.plan.layers[-1].name][0].argmax())]
+    options = ["what it says", *names]
+    chosen = st.selectbox(
+        "Score of the class",
+        options,
+        key="inspect_target",
+        format_func=lambda each: f"what it says ({said})" if each == options[0] else each,
+    )
+    return names.index(said if chosen == options[0] else chosen)
+
+
+def _affordable(subject: Subject, method: str) -> bool:
+    """A sentence instead of a page that hangs."""
+    from cnnlib.probe.reasons import forward_passes
+
+    passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
+    if passes * subject.run.plan_cost.get("macs", 0) <= MOST_MACS:
+        return True
+    st.info(
+        f"{METHODS[method]} takes about {passes} passes over this network, which is more than a "
+        f"page does. Run it in a terminal: python -m cnnlib inspect why {subject.run.id} "
+        f"--method {method}.",
+        icon=":material/hourglass_top:",
+    )
+    return False
+
+
+def _show(subject: Subject, found: np.ndarray, name: str) -> None:
+    pixels = subject.picture.pixels
+    with st.container(horizontal=True, gap="large"):
+        tile_grid(
+            pixels[:1] if len(pixels) == 1 else pixels[None],
+            key="inspect_reason_picture",
+            title="The picture",
+            names=["the picture"],
+            span=255.0,
+            tile=224,
+        )
+        tile_grid(
+            found.sum(axis=0, keepdims=True),
+            key="inspect_reason_map",
+            title=name,
+            names=[name if len(found) == 1 else f"{name}, sum over colours"],
+            tile=224,
+        )
+    height, width = found.shape[-2:]
+    st.caption(
+        f"The map has {height} × {width} values for {pixels.shape[1]} × {pixels.shape[2]} pixels. "
+        "Red speaks for the class, blue against it."
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _explained(
+    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+) -> np.ndarray:
+    from cnnlib.probe.reasons import explain
+
+    image = normalised(_subject.picture.pixels, _subject.info)
+    return explain(network_at(moment, _subject.run), image, target, method)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _checked(
+    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+) -> tuple[RandomisedWeights, DeletionCurve]:
+    from cnnlib.probe.doubts import deletion, randomised_weights
+    from cnnlib.probe.reasons import METHODS as methods
+
+    image = normalised(_subject.picture.pixels, _subject.info)
+    net = network_at(moment, _subject.run)
+    found = _explained(moment, picture_key, method, target, _subject)
+    return (
+        randomised_weights(methods[method], net, image, target),
+        deletion(net, image, target, found),
+    )
