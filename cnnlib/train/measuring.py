@@ -19,7 +19,7 @@ from cnnlib.train.control import Control
 from cnnlib.train.machine import wait_for
 from cnnlib.train.session import Session
 
-EVAL_BATCH_SIZE = 512
+_CPU_BATCH_SIZE, _GPU_BATCH_SIZE = 256, 2048  # a larger one is no faster
 PREDICTIONS_FILE = "predictions.npz"
 _MOST_CLASSES_IN_A_TABLE = 100
 _LATENCY_SECONDS = 0.1
@@ -46,12 +46,12 @@ def measure_epoch(session: Session) -> EpochEnd:
     else:
         train = _score(session, _training_batches(session))
         loss, accuracy = train.loss, train.accuracy
-    layout = session.mode.memory_format
+    size, layout = _batch_size(session), session.mode.memory_format
     val = test = None
     if data.validation_count:
-        val = _score(session, data.validation_batches(EVAL_BATCH_SIZE, layout))
+        val = _score(session, data.validation_batches(size, layout))
     if session.request.recipe.test_each_epoch and data.test_count:
-        test = _score(session, data.test_batches(EVAL_BATCH_SIZE, layout))
+        test = _score(session, data.test_batches(size, layout))
     return EpochEnd(
         epoch=progress.epoch + 1 if progress.position else 0,
         step=progress.step,
@@ -81,7 +81,7 @@ def measure_test(session: Session) -> SplitResult | None:
     """
     if not session.data.test_count:
         return None
-    batches = session.data.test_batches(EVAL_BATCH_SIZE, session.mode.memory_format)
+    batches = session.data.test_batches(_batch_size(session), session.mode.memory_format)
     predictions = predict(session.net, _until_interrupted(batches, session.control))
     result = score(predictions)
     if session.folder is None or not math.isfinite(result.loss):
@@ -136,8 +136,12 @@ def forward_seconds(net: nn.Module, images: Tensor) -> float:
 def _training_batches(session: Session) -> Batches:
     """The training split as it is, without augmentation."""
     layout = session.mode.memory_format
-    for positions in torch.arange(session.data.train_count).split(EVAL_BATCH_SIZE):
+    for positions in torch.arange(session.data.train_count).split(_batch_size(session)):
         yield session.data.train_batch(positions, memory_format=layout)
+
+
+def _batch_size(session: Session) -> int:
+    return _CPU_BATCH_SIZE if session.device.type == "cpu" else _GPU_BATCH_SIZE
 
 
 def _score(session: Session, batches: Batches) -> SplitResult:

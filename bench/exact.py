@@ -1,0 +1,144 @@
+"""Same bits after everything that can happen to a run, and what a run takes on disk.
+
+python -m bench.exact                  LeNet on MNIST: rewound, paused, killed twenty times
+python -m bench.exact --kills 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from bench.lanes.ours import prepared_dataset
+from cnnlib.data.prepared import Prepared
+from cnnlib.design.presets import preset
+from cnnlib.records.events import Event, Order
+from cnnlib.records.folders import Folders
+from cnnlib.records.offers import offered_recipe
+from cnnlib.records.run import Origin, RunRequest
+from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.control import Control
+from cnnlib.train.loop import train
+from cnnlib.train.saver import newest_checkpoint, saved_files
+
+STEPS = 200
+MOST_BYTES = 20_000_000
+
+
+def main() -> int:
+    """Do everything to a run and compare its last weights; 1 if any differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    asked = parser.parse_args()
+    wrong = []
+    with tempfile.TemporaryDirectory() as runs:
+        bench = Bench(Folders(Folders.from_environment().data, Path(runs)))
+        wrong += bench.check("the same request again", bench.trained("again"))
+        wrong += bench.check(f"{STEPS} steps replayed after a rewind", bench.rewound())
+        wrong += bench.check("paused, and stepped", bench.paused())
+        for number in range(asked.kills):
+            step, folder = bench.killed(number)
+            wrong += bench.check(f"killed after step {step:3} and resumed", folder)
+        wrong += bench.size_on_disk()
+    for line in wrong:
+        print(f"WRONG: {line}")
+    return 1 if wrong else 0
+
+
+class Bench:
+    """Runs of one request in folders of their own."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.prepared: Prepared = prepared_dataset("mnist", folders)
+        self.spec = preset("lenet5").spec
+        self.offered = offered_recipe(self.spec, "mnist", self.prepared.info.train_count)
+        recipe = replace(self.offered, epochs=4, max_batches=STEPS)
+        self.request = RunRequest(
+            self.spec, recipe, "mnist", mode="t1-nhwc-fp32", train_limit=128 * 60
+        )
+        self.whole = self.trained("whole")
+
+    def trained(self, name: str, request: RunRequest | None = None) -> Path:
+        """A whole run; its folder."""
+        folder = self._folder(name)
+        for _ in train(request or self.request, self.prepared, folder=folder):
+            pass
+        return folder
+
+    def check(self, what: str, folder: Path) -> list[str]:
+        """Compare the last weights with those of the whole run."""
+        one, other = _last_weights(self.whole), _last_weights(folder)
+        same = one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+        print(f"{what:44} {'equal to the last bit' if same else 'DIFFERENT'}", flush=True)
+        return [] if same else [what]
+
+    def rewound(self) -> Path:
+        """From the whole run's weights of step 0."""
+        return self.trained("rewound", replace(self.request, origin=Origin("whole", 0)))
+
+    def paused(self) -> Path:
+        """Pause, step twice, go on; a pause has to come before another batch is done."""
+        folder, control = self._folder("paused"), Control()
+        for event in train(self.request, self.prepared, folder=folder, control=control):
+            if event.kind == "step" and event.step == 50:
+                for kind in ("pause", "step", "step", "resume"):
+                    control.put(Order(kind))
+            if event.kind == "phase" and event.state == "paused":
+                print(f"  {event.text} (asked for after step 50)")
+        return folder
+
+    def killed(self, number: int) -> tuple[int, Path]:
+        """Kill a child in the middle of a random step, then let another one finish."""
+        folder = self._folder(f"killed-{number}")
+        at_step = random.randrange(1, STEPS)
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            for event in train(self.request, self.prepared, folder=folder):
+                if event.kind == "step":
+                    os.write(writes, b".")
+            os._exit(0)
+        for _ in range(at_step):
+            os.read(reads, 1)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reads)
+        os.close(writes)
+        for _ in self._resumed(folder):
+            pass
+        return at_step, folder
+
+    def size_on_disk(self) -> list[str]:
+        """What a run with the recipe that the lab offers leaves behind."""
+        request = RunRequest(self.spec, self.offered, "mnist", mode="t1-nhwc-fp32")
+        folder = self.trained("default", request)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        print(f"{'a default MNIST run on disk':44} {size / 1e6:.1f} MB")
+        return [f"{size:,} bytes on disk"] if size > MOST_BYTES else []
+
+    def _resumed(self, folder: Path) -> Iterator[Event]:
+        checkpoint = newest_checkpoint(folder)
+        return train(self.request, self.prepared, folder=folder, resume=checkpoint)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.folders.run(name)
+        folder.mkdir(parents=True)
+        return folder
+
+
+def _last_weights(folder: Path) -> dict[str, torch.Tensor]:
+    return read_weights(folder / saved_files(folder)[-1].file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
