@@ -31,7 +31,7 @@ def class_probabilities(net: Network, info: DatasetInfo, pictures: np.ndarray) -
         N x classes, float64; each row sums to 1.
     """
     with evaluating(net), torch.inference_mode():
-        images = Normaliser(info, "cpu")(torch.from_numpy(np.ascontiguousarray(pictures)))
+        images = Normaliser(info, "cpu")(torch.from_numpy(np.array(pictures)))
         return net(images).double().softmax(dim=1).numpy()
 
 

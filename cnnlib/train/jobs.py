@@ -19,14 +19,28 @@ JobKind = Callable[[Mapping[str, Any], Folders], Generator[Progress, None, Resul
 
 
 def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Download a dataset if need be, and write the copy that runs read: ``{"name": ...}``."""
-    from cnnlib.data.prepare import prepare  # torchvision is slow to import
+    """Download a dataset if need be, and write the copy that runs read: ``{"name": ...}``.
 
-    yield from prepare(args["name"], folders)
+    For a person's own pictures ``size`` and ``channels`` may say how they are brought to one size.
+    """
+    from cnnlib.data.prepare import prepare  # torchvision is slow to import
+    from cnnlib.data.sources import FolderOptions
+
+    chosen = {name: args[name] for name in ("size", "channels") if name in args}
+    yield from prepare(args["name"], folders, options=FolderOptions(**chosen) if chosen else None)
     return {"name": args["name"]}
 
 
-KINDS: dict[str, JobKind] = {"prepare": prepare_dataset}
+def measure_unfamiliar(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, Result]:
+    """Measure what a run calls strange: ``{"run": ...}``."""
+    from cnnlib.probe.unfamiliar_job import measure_unfamiliar  # scipy and torch
+
+    return (yield from measure_unfamiliar(args, folders))
+
+
+KINDS: dict[str, JobKind] = {"prepare": prepare_dataset, "unfamiliar": measure_unfamiliar}
 
 
 def carry_out_job(

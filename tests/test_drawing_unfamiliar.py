@@ -1,0 +1,118 @@
+"""What looks like no class is called strange, with error rates that were measured."""
+
+import numpy as np
+import pytest
+from tiny import tiny_prepared
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import ProbeError
+from cnnlib.nets.model import build_model
+from cnnlib.probe.junk import noise, scribbles
+from cnnlib.probe.unfamiliar import (
+    distance,
+    distances,
+    features,
+    measure,
+    read_familiarity,
+    write_familiarity,
+)
+from cnnlib.records.familiarity import Familiarity
+from cnnlib.records.recipe import Recipe
+from cnnlib.runs import RunStore
+from cnnlib.train.jobs import KINDS
+from cnnlib.train.load import fit
+
+NET = build_model(CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6)), seed=0)
+
+
+def ended(work):
+    """What a generator returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def measured(seed: int = 0) -> Familiarity:
+    prepared = tiny_prepared(train_count=240, test_count=60)
+    return ended(measure(NET, prepared, {"black": np.zeros((4, 1, 8, 8), np.uint8)}, seed, 20))
+
+
+def test_features_have_length_one():
+    found = features(NET, tiny_prepared().info, tiny_prepared().test_images)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(30), abs=1e-6)
+
+
+def test_the_distance_is_that_to_the_nearest():
+    known = np.array([[1, 0], [0, 1]], np.float32)
+    found = np.array([[0, 1], [-1, 0], [0.6, 0.8]], np.float32)
+    # To (0, 1) itself 0; from (-1, 0) to (0, 1) the root of 2; from (0.6, 0.8) to (0, 1): the root
+    # of 0.6^2 + 0.2^2 = 0.4.
+    assert distances(known, found) == pytest.approx([0, 2**0.5, 0.4**0.5], abs=1e-6)
+
+
+def test_a_training_picture_that_is_known_has_distance_zero():
+    prepared, found = tiny_prepared(train_count=240), measured()
+    away = [distance(found, NET, prepared.info, each) for each in prepared.train_images[:30]]
+    assert sum(each < 1e-3 for each in away) > 10  # two thirds of them are known
+
+
+def test_about_one_real_picture_in_twenty_is_given_up():
+    found = measured()
+    assert found.quantiles[950] == pytest.approx(found.threshold)
+    assert found.farther_than(found.threshold) == pytest.approx(0.95, abs=0.01)
+    assert found.is_strange(found.threshold + 0.01) and not found.is_strange(0)
+
+
+def test_every_kind_of_junk_is_measured():
+    found = measured()
+    assert set(found.junk) == {"random strokes", "noise", "black"}
+    assert found.junk["black"].count == 4
+    assert all(0 <= rate.missed <= 1 for rate in found.junk.values())
+    assert found.real_count == 60
+
+
+def test_the_same_seed_measures_the_same():
+    one, two, other = measured(), measured(), measured(seed=1)
+    assert np.array_equal(one.known, two.known) and one.junk == two.junk
+    assert not np.array_equal(one.known, other.known)
+
+
+def test_what_was_measured_is_read_back(tmp_path):
+    found = measured()
+    write_familiarity(tmp_path / "familiarity-7.npz", found)
+    again = read_familiarity(tmp_path / "familiarity-7.npz")
+    assert np.array_equal(again.known, found.known)
+    assert (again.threshold, again.junk) == (found.threshold, found.junk)
+    assert [file.name for file in tmp_path.iterdir()] == ["familiarity-7.npz"]
+
+
+def test_a_file_that_is_not_there_or_damaged_is_nothing(tmp_path):
+    assert read_familiarity(tmp_path / "none.npz") is None
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 and no more")
+    assert read_familiarity(tmp_path / "bad.npz") is None
+
+
+def test_too_few_pictures_are_refused():
+    with pytest.raises(ProbeError, match="12 pictures to train"):
+        ended(measure(NET, tiny_prepared(train_count=12), {}))
+
+
+def test_the_job_measures_a_run_and_keeps_it_with_the_run():
+    trained = fit("mlp", "digits", Recipe(epochs=1), device="cpu")
+    store = RunStore()
+    result = ended(KINDS["unfamiliar"]({"run": trained.run.id}, store.folders))
+    [file] = store.folders.run(trained.run.id).glob("familiarity-*.npz")
+    found = read_familiarity(file)
+    assert result["false_alarms"] == found.false_alarms
+    assert result["missed"]["noise"] == found.junk["noise"].missed
+    assert found.false_alarms < 0.2
+    store.close()
+
+
+def test_junk_is_the_same_for_one_seed_and_has_the_size_of_the_input():
+    assert noise(2, (3, 8, 8)).shape == (2, 3, 8, 8)
+    one, two = scribbles(3, (1, 28, 28), 4), scribbles(3, (1, 28, 28), 4)
+    assert np.array_equal(one, two) and one.shape == (3, 1, 28, 28)
+    assert (one.reshape(3, -1).max(axis=1) > 100).all()
