@@ -18,6 +18,7 @@ from cnnlib.cli import (
     export,
     follow,
     go_on,
+    look,
     predict,
     runs,
     steer,
@@ -40,6 +41,7 @@ _GROUPS = (
     duel,
     experiment,
     predict,
+    look,
     export,
     datasets,
 )

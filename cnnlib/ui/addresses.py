@@ -13,8 +13,12 @@ HOME = PAGES / "home.py"
 BUILD = PAGES / "build.py"
 TRAIN = PAGES / "train.py"
 RESULTS = PAGES / "results.py"
+COMPARE = PAGES / "compare.py"
+EXPERIMENTS = PAGES / "experiments.py"
 INSPECT = PAGES / "inspect.py"
+CONVOLUTION = PAGES / "convolution.py"
 DRAW = PAGES / "draw.py"
+DATA = PAGES / "data.py"
 
 _KEPT_DESIGN = "kept_design"
 

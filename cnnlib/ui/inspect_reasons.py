@@ -18,6 +18,14 @@ METHODS = {
     "grad_cam": "Grad-CAM",
     "guided": "Guided backprop",
 }
+_SLOPE = "A brighter red pixel, or a darker blue one, would raise the score."
+_READING = {
+    "saliency": _SLOPE,
+    "integrated": "Red pixels raised the score over that of a grey picture, blue ones lowered it.",
+    "occlusion": "Covering red pixels lowers the score, covering blue ones raises it.",
+    "grad_cam": "Bright places speak for the class.",
+    "guided": _SLOPE,
+}
 MOST_MACS = 12_000_000_000  # some seconds on one thread
 CHECK_PASSES = 66  # pictures of the deletion curves
 
@@ -37,7 +45,7 @@ def reasons_panel(subject: Subject) -> None:
     if not _affordable(subject, method):
         return
     found = _explained(subject.moment, subject.picture.key, method, target, subject)
-    _show(subject, found, METHODS[method])
+    _show(subject, found, method)
     with st.spinner("Checking the map."):
         weights, curve = _checked(subject.moment, subject.picture.key, method, target, subject)
     st.subheader("Can it be trusted?")
@@ -79,7 +87,8 @@ def _affordable(subject: Subject, method: str) -> bool:
     return False
 
 
-def _show(subject: Subject, found: np.ndarray, name: str) -> None:
+def _show(subject: Subject, found: np.ndarray, method: str) -> None:
+    name = METHODS[method]
     pixels = subject.picture.pixels
     with st.container(horizontal=True, gap="large"):
         tile_grid(
@@ -100,7 +109,7 @@ def _show(subject: Subject, found: np.ndarray, name: str) -> None:
     height, width = found.shape[-2:]
     st.caption(
         f"The map has {height} × {width} values for {pixels.shape[1]} × {pixels.shape[2]} pixels. "
-        "Red speaks for the class, blue against it."
+        f"{_READING[method]}"
     )
 
 

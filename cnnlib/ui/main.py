@@ -8,7 +8,18 @@ a server that has just started.
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
-from cnnlib.ui.addresses import BUILD, DRAW, HOME, INSPECT, RESULTS, TRAIN
+from cnnlib.ui.addresses import (
+    BUILD,
+    COMPARE,
+    CONVOLUTION,
+    DATA,
+    DRAW,
+    EXPERIMENTS,
+    HOME,
+    INSPECT,
+    RESULTS,
+    TRAIN,
+)
 from cnnlib.ui.resources import first_page
 from cnnlib.ui.routes import ASSETS
 
@@ -42,7 +53,21 @@ page = st.navigation(
             title="Results",
             icon=":material/table_rows:",
             url_path="results",
-            help="Every run with its numbers; select some to lay their curves over each other.",
+            help="Designs with what they are worth and how sure that is, side by side.",
+        ),
+        st.Page(
+            COMPARE,
+            title="Compare",
+            icon=":material/balance:",
+            url_path="compare",
+            help="What changes from one design to another, and a duel: is B better than A?",
+        ),
+        st.Page(
+            EXPERIMENTS,
+            title="Experiments",
+            icon=":material/science:",
+            url_path="experiments",
+            help="Vary settings over a grid, or search for the best.",
         ),
         st.Page(
             INSPECT,
@@ -52,11 +77,25 @@ page = st.navigation(
             help="Look inside a trained network, at any moment of its training.",
         ),
         st.Page(
+            CONVOLUTION,
+            title="Convolution",
+            icon=":material/grid_on:",
+            url_path="convolution",
+            help="Slide a kernel over a picture, and see every number of it.",
+        ),
+        st.Page(
             DRAW,
             title="Draw",
             icon=":material/draw:",
             url_path="draw",
             help="Draw a digit, and see what networks make of it.",
+        ),
+        st.Page(
+            DATA,
+            title="Data",
+            icon=":material/photo_library:",
+            url_path="data",
+            help="What there is to train on, and your own pictures.",
         ),
     ],
     position="top",

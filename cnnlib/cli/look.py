@@ -1,0 +1,269 @@
+"""``inspect``: filters, feature maps, numbers, reasons and errors of a trained network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.output import percent, print_facts, print_json, print_table
+from cnnlib.cli.parser import id_of_run, one_of, shown, whole_number
+from cnnlib.cli.saved import saved_weights
+from cnnlib.cli.stores import existing_store
+from cnnlib.errors import DataError, ProbeError
+from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.design.plan import Plan
+
+_METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
+_FORMS = (".npz", ".json", ".png")
+MOST_PICTURE_BYTES = 100_000_000
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    group = commands.add_parser("inspect", help="look inside a trained network")
+    looks = group.add_subparsers(metavar="WHAT", required=True, dest="what")
+    errors = _look(looks, "errors", show_errors, "what it got wrong on the test split")
+    errors.add_argument("--json", action="store_true", help="print JSON")
+    filters = _look(looks, "filters", write_filters, "weights of a convolution, to a file")
+    maps = _look(looks, "maps", write_maps, "what a layer gives for a picture, to a file")
+    for each in (filters, maps):
+        each.add_argument("--layer", metavar="NAME", required=True)
+        each.add_argument(
+            "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
+        )
+    numbers = _look(looks, "numbers", show_numbers, "one value of a layer, number by number")
+    numbers.add_argument("--layer", metavar="NAME", required=True)
+    for name in ("channel", "row", "column"):
+        numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
+    why = _look(looks, "why", explain_answer, "what a class's score depends on, with two checks")
+    why.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
+    why.add_argument("--class", metavar="NAME", dest="class_name", help="default: what it says")
+    why.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
+    for each in (numbers, why):
+        each.add_argument("--json", action="store_true", help="print JSON")
+    for each in (maps, numbers, why):
+        each.add_argument(
+            "--picture", metavar="N|FILE", default="0", help="of the test split; default: 0"
+        )
+    for each in (filters, maps, numbers, why):
+        each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+
+
+def show_errors(args: argparse.Namespace) -> int:
+    """Print accuracy per class and the largest confusions."""
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.probe.errors import calibration, class_accuracy, confusion, read_predictions
+
+    store = existing_store(args.run_id)
+    run = store.run(args.run_id)
+    result = store.result(args.run_id)
+    if result is None or not result.predictions_file:
+        raise ProbeError(
+            f"The run {run.id} has not measured the test split, so nothing is known about its "
+            "errors. Let it finish, or choose a finished run."
+        )
+    found = read_predictions(store.folders.run(run.id) / result.predictions_file)
+    names = load_prepared(run.request.dataset, store.folders).info.classes
+    table, gap = confusion(found, len(names)), calibration(found).error
+    accuracies = class_accuracy(table)
+    if args.json:
+        facts = {"classes": names, "confusion": table.tolist(), "calibration_error": gap}
+        print_json(facts | {"class_accuracy": accuracies.tolist()})
+        return 0
+    print_table(
+        ("class", "recognised"),
+        [(n, percent(float(a))) for n, a in zip(names, accuracies, strict=True)],
+    )
+    wrong = [
+        (int(table[i, j]), i, j) for i in range(len(names)) for j in range(len(names)) if i != j
+    ]
+    rows = [(names[i], names[j], n) for n, i, j in sorted(wrong, reverse=True)[:10] if n]
+    print()
+    print_table(("is", "taken for", "pictures"), rows)
+    print(f"\nConfidence and accuracy differ by {100 * gap:.2f} points on average.")
+    return 0
+
+
+def write_filters(args: argparse.Namespace) -> int:
+    """Write the filters of a convolution."""
+    from cnnlib.probe.filters import filters
+
+    looked = _opened(args)
+    found = filters(looked.plan, looked.weights, args.layer)
+    is_rgb = found.shape[1] == 3
+    tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
+    _write(args.out, found, tiles)
+    return 0
+
+
+def write_maps(args: argparse.Namespace) -> int:
+    """Write what a layer gives for a picture."""
+    from cnnlib.probe.forward import activations
+    from cnnlib.probe.graph import step_named
+
+    looked = _opened(args)
+    name = step_named(looked.plan, args.layer).name
+    found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
+    _write(args.out, found, found if found.ndim == 3 else found[:, None, None])
+    return 0
+
+
+def show_numbers(args: argparse.Namespace) -> int:
+    """Print one value of a layer: window, kernel, products, sum, bias, and the network's own."""
+    from cnnlib.probe.arithmetic import arithmetic
+    from cnnlib.probe.forward import activations
+
+    looked = _opened(args)
+    found = activations(looked.net(), looked.image(args.picture)[None])
+    made = arithmetic(looked.plan, looked.weights, found, args.layer, args.channel)
+    try:
+        window = made.at(args.row, args.column)
+    except IndexError as error:
+        raise ProbeError(f"There is no such place: {error}. Choose one inside.") from None
+    facts = {"sum" if made.reduce == "sum" else "maximum": window.total, "bias": window.bias}
+    facts |= {"together": window.value, "network": window.output}
+    facts |= {name: float(values[args.row, args.column]) for name, values in made.after}
+    if args.json:
+        lists = {"window": window.patch, "kernel": made.kernel, "products": window.products}
+        print_json(facts | {name: values.tolist() for name, values in lists.items()})
+        return 0
+    for name, products in zip(made.input_names, window.products, strict=True):
+        print(f"{name}, products:")
+        print("\n".join("  ".join(f"{value:9.4g}" for value in row) for row in products))
+    print_facts(facts)
+    return 0
+
+
+def explain_answer(args: argparse.Namespace) -> int:
+    """Write a method's map, and print what the two checks say."""
+    from cnnlib.probe.doubts import deletion, randomised_weights
+    from cnnlib.probe.forward import activations
+    from cnnlib.probe.reasons import METHODS, explain
+
+    looked = _opened(args)
+    net, image = looked.net(), looked.image(args.picture)
+    names = list(looked.prepared.info.classes)
+    if args.class_name is not None and args.class_name not in names:
+        raise ProbeError(f"There is no class {shown(args.class_name)}. Known: {', '.join(names)}.")
+    said = int(list(activations(net, image[None]).values())[-1][0].argmax())
+    target = said if args.class_name is None else names.index(args.class_name)
+    found = explain(net, image, target, args.method)
+    weights = randomised_weights(METHODS[args.method], net, image, target)
+    curve = deletion(net, image, target, found)
+    if args.out:
+        _write(args.out, found, found[None] if len(found) == 3 else found)
+    if args.json:
+        facts = {"class": names[target], "method": args.method, "gain": curve.gain}
+        facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
+        print_json(facts | {"better_than_random": curve.is_informative})
+        return 0
+    print(f"Score of {names[target]}; the network says {names[said]}.")
+    print(weights.sentence)
+    print(curve.sentence)
+    return 0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A run at a saved step."""
+
+    run: Run
+    plan: Plan
+    weights: dict[str, np.ndarray]
+    prepared: Prepared
+
+    def net(self) -> Any:
+        """The network, in evaluation mode."""
+        from cnnlib.probe.snapshots import network
+
+        return network(self.run.request.spec, self.weights)
+
+    def image(self, wanted: str) -> np.ndarray:
+        """A picture of the test split, or of a file: C x H x W, normalised."""
+        import torch
+
+        from cnnlib.data.batches import Normaliser
+
+        pixels = torch.from_numpy(_pixels(self.prepared, wanted))
+        return Normaliser(self.prepared.info, "cpu")(pixels[None]).numpy()[0]
+
+
+def _look(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
+    parser = looks.add_parser(name, help=help)
+    parser.add_argument("run_id", metavar="ID", type=id_of_run)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _opened(args: argparse.Namespace) -> Looked:
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.design.plan import plan
+    from cnnlib.probe.snapshots import read_arrays
+
+    store = existing_store(args.run_id)
+    run = store.run(args.run_id)
+    saved = saved_weights(store, run, args.step)
+    weights = read_arrays(store.folders.run(run.id) / saved.file)
+    return Looked(
+        run, plan(run.request.spec), weights, load_prepared(run.request.dataset, store.folders)
+    )
+
+
+def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
+    """A picture of the test split by its number, or that of a file."""
+    import numpy as np
+
+    from cnnlib.data.pictures import BrokenPicture, decode
+
+    if wanted.isdigit():
+        if int(wanted) >= len(prepared.test_images):
+            raise DataError(
+                f"There is no test picture {shown(wanted)}. "
+                f"Choose a number below {len(prepared.test_images)}."
+            )
+        return np.array(prepared.test_images[int(wanted)])
+    channels, size, _ = prepared.info.in_size
+    try:
+        with Path(wanted).open("rb") as file:
+            return decode(file.read(MOST_PICTURE_BYTES), size, channels)
+    except (OSError, ValueError, BrokenPicture) as error:
+        raise DataError(
+            f"The picture {shown(wanted)} cannot be read: {error}. Choose another."
+        ) from error
+
+
+def _write(out: str, values: np.ndarray, tiles: np.ndarray) -> None:
+    """Numbers as .npz or .json, or pictures as .png; the ending decides."""
+    import numpy as np
+
+    path = Path(out)
+    if path.suffix not in _FORMS:
+        raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
+    try:
+        if path.suffix == ".npz":
+            np.savez_compressed(path, values=values)
+        elif path.suffix == ".json":
+            path.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
+        else:
+            _write_picture(path, tiles)
+    except OSError as error:
+        raise DataError(
+            f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
+        ) from error
+    print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
+
+
+def _write_picture(path: Path, tiles: np.ndarray) -> None:
+    from PIL import Image
+
+    from cnnlib.figures.probe_tiles import tiles_picture
+
+    Image.fromarray(tiles_picture(tiles)).save(path)

@@ -1,0 +1,130 @@
+"""A convolution of one picture with one kernel, for the first lesson. Plain numpy."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from cnnlib.design.shapes import output_size
+from cnnlib.errors import ProbeError
+from cnnlib.records.probe import Arithmetic
+
+MAX_SIDE = 11
+PRESETS: dict[str, tuple[tuple[float, ...], ...]] = {
+    "Identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
+    "Vertical edges (Sobel)": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
+    "Horizontal edges (Sobel)": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+    "All edges (Laplace)": ((0, 1, 0), (1, -4, 1), (0, 1, 0)),
+    "Blur (mean)": ((1 / 9,) * 3,) * 3,
+    "Blur (Gauss)": ((1 / 16, 2 / 16, 1 / 16), (2 / 16, 4 / 16, 2 / 16), (1 / 16, 2 / 16, 1 / 16)),
+    "Sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
+    "Emboss": ((-2, -1, 0), (-1, 1, 1), (0, 1, 2)),
+    "Shift right": ((0, 0, 0), (1, 0, 0), (0, 0, 0)),
+}
+
+
+def parse_kernel(text: str) -> np.ndarray:
+    """A kernel as a person types it: a row a line, numbers between blanks or commas.
+
+    Fractions such as ``1/9`` are numbers too.
+
+    Returns:
+        kh x kw, float32.
+
+    Raises:
+        ProbeError: It is not a table of numbers, or larger than 11 x 11.
+    """
+    rows = [
+        [_value(word) for word in re.split(r"[\s,]+", line.strip(" ,\t"))]
+        for line in re.split(r"[\n;]+", text)
+        if line.strip(" ,\t")
+    ]
+    widths = {len(row) for row in rows}
+    if len(widths) != 1:
+        raise ProbeError(
+            f"The kernel's rows have {', '.join(map(str, sorted(widths))) or 'no'} numbers, and "
+            "all rows need the same. Write a row a line, with blanks between the numbers."
+        )
+    kernel = np.array(rows, np.float32)
+    if max(kernel.shape) > MAX_SIDE:
+        raise ProbeError(
+            f"The kernel has {kernel.shape[0]} x {kernel.shape[1]} numbers, and at most "
+            f"{MAX_SIDE} x {MAX_SIDE} are taken. Use a smaller one."
+        )
+    return kernel
+
+
+def kernel_text(kernel: np.ndarray) -> str:
+    """A kernel as `parse_kernel` reads it."""
+    return "\n".join(" ".join(f"{value:.6g}" for value in row) for row in np.atleast_2d(kernel))
+
+
+def convolve(
+    picture: np.ndarray,
+    kernel: np.ndarray,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    flip: bool = False,
+) -> Arithmetic:
+    """Slide a kernel over a picture.
+
+    Args:
+        picture: H x W, float32.
+        kernel: kh x kw.
+        flip: Turn the kernel by half a turn first, which is convolution as mathematics has it;
+            otherwise it is correlation, which is what ``torch.nn.Conv2d`` computes.
+
+    Returns:
+        The output with everything that each of its values is computed from.
+
+    Raises:
+        ProbeError: The window does not fit inside the padded picture.
+    """
+    kernel = np.ascontiguousarray(kernel[::-1, ::-1] if flip else kernel)
+    sides = [
+        output_size(side, reach, stride, padding, dilation)
+        for side, reach in zip(picture.shape, kernel.shape, strict=True)
+    ]
+    if min(sides) < 1:
+        height, width = picture.shape
+        raise ProbeError(
+            f"A {kernel.shape[0]} x {kernel.shape[1]} kernel with dilation {dilation} does not fit "
+            f"into {height} x {width} pixels with padding {padding}. Use less dilation, or more "
+            "padding."
+        )
+    padded = np.pad(picture.astype(np.float64), padding)
+    output = np.zeros(sides)
+    for row, column in np.ndindex(*kernel.shape):
+        down, right = row * dilation, column * dilation
+        rows = slice(down, down + stride * (sides[0] - 1) + 1, stride)
+        columns = slice(right, right + stride * (sides[1] - 1) + 1, stride)
+        output += float(kernel[row, column]) * padded[rows, columns]
+    return Arithmetic(
+        layer="convolution" if flip else "correlation",
+        channel=0,
+        inputs=picture[None].astype(np.float32),
+        input_names=("picture",),
+        kernel=kernel[None].astype(np.float32),
+        bias=0.0,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        reduce="sum",
+        output=output.astype(np.float32),
+    )
+
+
+def _value(word: str) -> float:
+    above, _, below = word.partition("/")
+    try:
+        value = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        value = float("nan")
+    if not np.isfinite(value):
+        raise ProbeError(
+            f"{word[:20]!r} is no number. Write numbers such as 1, -0.5 or 1/9, a row a line."
+        )
+    return value

@@ -1,0 +1,101 @@
+"""``python -m cnnlib inspect``: the same numbers as the library, to a terminal or a file."""
+
+import json
+
+import numpy as np
+import pytest
+from inspecting import PLAIN, a_saved_run
+from PIL import Image
+
+from cnnlib.cli.main import main
+from cnnlib.figures.probe_tiles import tiles_picture
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import RunEnd
+from cnnlib.runs import RunStore
+
+
+@pytest.fixture
+def run_id():
+    store = RunStore()
+    yield a_saved_run(store)
+    store.close()
+
+
+def said(capsys, *arguments: str) -> str:
+    assert main(["inspect", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_filters_go_into_a_file_of_numbers(run_id, tmp_path, capsys):
+    out = tmp_path / "filters.npz"
+    text = said(capsys, "filters", run_id, "--layer", "features.conv2", "--out", str(out))
+    assert "6 x 4 x 3 x 3 values" in text
+    weight = build_model(PLAIN, seed=5).get_submodule("features.conv2").weight  # the last step is 5
+    np.testing.assert_array_equal(np.load(out)["values"], weight.detach().numpy())
+
+
+def test_maps_go_into_a_file_of_numbers_or_a_picture(run_id, tmp_path, capsys):
+    arguments = ("maps", run_id, "--layer", "features.act1", "--step", "0", "--out")
+    said(capsys, *arguments, str(tmp_path / "maps.json"))
+    assert np.shape(json.loads((tmp_path / "maps.json").read_text())) == (4, 28, 28)
+    said(capsys, *arguments, str(tmp_path / "maps.png"))
+    # Two rows of two tiles, each 28 pixels twice as large, with gaps of 2: 2 * 58 + 2.
+    with Image.open(tmp_path / "maps.png") as picture:
+        assert picture.size == (118, 118)
+
+
+def test_numbers_add_up(run_id, capsys):
+    place = ("--channel", "3", "--row", "5", "--column", "6", "--json")
+    found = json.loads(said(capsys, "numbers", run_id, "--layer", "features.conv1", *place))
+    assert found["together"] == pytest.approx(found["network"], abs=1e-5)
+    assert np.sum(found["products"]) == pytest.approx(found["sum"])
+    assert "features.act1" in found
+    assert "products:" in said(capsys, "numbers", run_id, "--layer", "features.pool1")
+
+
+def test_why_prints_what_the_checks_say(run_id, tmp_path, capsys):
+    out = tmp_path / "map.npz"
+    text = said(capsys, "why", run_id, "--class", "3", "--method", "occlusion", "--out", str(out))
+    assert "Score of 3" in text
+    assert "no better than random order" in text  # it was never trained
+    assert np.load(out)["values"].shape == (1, 28, 28)
+
+
+def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
+    store = RunStore()
+    run_id = a_saved_run(store, end=RunEnd("stopped", step=5))
+    store.close()
+    assert main(["inspect", "errors", run_id]) == 2
+    assert "has not measured the test split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("filters", "--layer", "features.act1", "--out", "x.npz"), "is no convolution"),
+        (("maps", "--layer", "nowhere", "--out", "x.npz"), "no layer 'nowhere'"),
+        (("maps", "--layer", "features.act1", "--out", "x.gif"), "does not end with"),
+        (("maps", "--layer", "features.act1", "--out", "no/such/x.npz"), "cannot be written"),
+        (("maps", "--layer", "input9", "--picture", "99999", "--out", "x.npz"), "no layer"),
+        (("why", "--picture", "99999"), "no test picture '99999'"),
+        (("why", "--picture", "gone.png"), "cannot be read"),
+        (("why", "--class", "eleven"), "no class 'eleven'"),
+        (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such place"),
+        (("why", "--step", "77"), "no weights at step 77"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_sentence(run_id, arguments, sentence, capsys):
+    word, *rest = arguments
+    assert main(["inspect", word, run_id, *rest]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_signed_tiles_have_a_white_zero_and_others_are_grey():
+    signed = tiles_picture(np.array([[[-1.0, 0.0, 1.0]]]))
+    assert [tuple(map(int, signed[3, x])) for x in (3, 26, 42)] == [
+        (0x00, 0x3F, 0x66),
+        (255, 255, 255),
+        (0x7A, 0x24, 0x00),
+    ]
+    grey = tiles_picture(np.array([[[0.0, 2.0]]]))
+    assert grey[3, 3].tolist() == [0, 0, 0] and grey[3, 40].tolist() == [255] * 3

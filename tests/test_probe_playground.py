@@ -1,0 +1,129 @@
+"""The playground's output is SciPy's and torch's; its page takes what people type."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.signal import convolve2d, correlate2d
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.errors import ProbeError
+from cnnlib.probe.playground import PRESETS, convolve, kernel_text, parse_kernel
+from cnnlib.ui.addresses import CONVOLUTION
+
+RANDOM = np.random.default_rng(0)
+PICTURE = RANDOM.normal(size=(13, 17)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 5), (5, 4)])
+def test_the_output_is_scipys(shape):
+    kernel = RANDOM.normal(size=shape).astype(np.float32)
+    ours = convolve(PICTURE, kernel).output
+    np.testing.assert_allclose(ours, correlate2d(PICTURE, kernel, "valid"), rtol=1e-4, atol=1e-5)
+    flipped = convolve(PICTURE, kernel, flip=True).output
+    np.testing.assert_allclose(flipped, convolve2d(PICTURE, kernel, "valid"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1, 4])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_the_output_is_torchs(stride, padding, dilation):
+    kernel = RANDOM.normal(size=(3, 4)).astype(np.float32)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation}
+    torchs = torch.nn.functional.conv2d(
+        torch.from_numpy(PICTURE)[None, None], torch.from_numpy(kernel)[None, None], **settings
+    )
+    shown = convolve(PICTURE, kernel, **settings)
+    np.testing.assert_allclose(shown.output, torchs[0, 0], rtol=1e-4, atol=1e-5)
+    window = shown.at(shown.output.shape[0] - 1, 0)
+    assert abs(window.value - window.output) <= window.tolerance
+
+
+def test_a_kernel_is_typed_in_rows():
+    assert parse_kernel("1, 2 3\n-1 .5 1/4\n").tolist() == [[1, 2, 3], [-1, 0.5, 0.25]]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_read_back_as_it_was_written(name):
+    kernel = np.array(PRESETS[name], np.float32)
+    np.testing.assert_allclose(parse_kernel(kernel_text(kernel)), kernel, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1 2\n3", "rows have 1, 2 numbers, and all"),
+        ("", "rows have no numbers"),
+        ("1 x", "'x' is no number"),
+        ("1/0", "'1/0' is no number"),
+        ("nan", "'nan' is no number"),
+        ("\n".join(["1 " * 12] * 12), "12 x 12 numbers, and at most 11 x 11"),
+    ],
+)
+def test_what_is_no_kernel_is_a_sentence(text, sentence):
+    with pytest.raises(ProbeError, match=sentence):
+        parse_kernel(text)
+
+
+def test_a_kernel_that_does_not_fit_is_a_sentence():
+    with pytest.raises(ProbeError, match="3 x 3 kernel with dilation 9 does not fit"):
+        convolve(PICTURE, np.ones((3, 3)), dilation=9)
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def open_page() -> AppTest:
+    app = AppTest.from_file(str(CONVOLUTION), default_timeout=60).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.error])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_shown(name):
+    app = open_page()
+    app.selectbox(key="convolution_preset").select(name).run()
+    assert not app.exception and not app.error
+    assert "**Output: 28 × 28**" in said(app)  # 28 + 2 * 1 - 3 + 1
+
+
+def test_every_picture_is_shown_with_any_setting():
+    app = open_page()
+    for picture in app.selectbox(key="convolution_picture").options:
+        app.selectbox(key="convolution_picture").select(picture).run()
+        assert not app.exception and not app.error
+    app.number_input(key="convolution_stride").set_value(2).run()
+    assert "**Output: 14 × 14**" in said(app)  # (28 + 2 - 3) // 2 + 1
+
+
+def test_a_symmetric_kernel_makes_no_difference():
+    app = open_page()
+    assert "differ by up to" in said(app)
+    app.selectbox(key="convolution_preset").select("Blur (Gauss)").run()
+    assert "both are the same" in said(app)
+
+
+def test_what_is_no_kernel_or_no_picture_is_a_sentence_on_the_page():
+    app = open_page()
+    app.text_area(key="convolution_kernel").set_value("1 2\n3").run()
+    assert "all rows need the same" in said(app)
+    app = open_page()
+    app.selectbox(key="convolution_picture").select("My own").run()
+    app.file_uploader(key="convolution_upload").set_value([("a.png", b"no", "image/png")]).run()
+    assert "This file cannot be used: it is none of PNG" in said(app)
+
+
+def test_a_large_picture_is_brought_to_size():
+    out = io.BytesIO()
+    Image.new("RGB", (5000, 4000), "red").save(out, "PNG")
+    app = open_page()
+    app.selectbox(key="convolution_picture").select("My own").run()
+    files = [("large.png", out.getvalue(), "image/png")]
+    app.file_uploader(key="convolution_upload").set_value(files).run()
+    assert not app.exception and "**Output: 32 × 32**" in said(app)
