@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.records.folders import Folders
+
 BATCH_SIZES = {
     "lenet5": 128,
     "conv_maxpool": 64,
@@ -32,10 +35,15 @@ class Work:
     batch_size: int
     threads: int
 
-    @property
-    def dataset(self) -> str:
+    def dataset(self, folders: Folders) -> str:
         """Where the pictures come from."""
-        return "mnist" if self.net not in ("three_layer", "resnet20") else "cifar10"
+        return cifar10(folders) if self.net in ("three_layer", "resnet20") else "mnist"
+
+
+def cifar10(folders: Folders) -> str:
+    """CIFAR-10 as published, or as a zip of JPEG pictures that lies in the data folder."""
+    is_here = dataset_info("cifar10", folders).state != "download"
+    return "cifar10" if is_here else "folder:cifar10-jpeg"
 
 
 def images_per_second(lane: Iterator[int], seconds: float) -> float:

@@ -119,7 +119,7 @@ def keras(work: Work, folders: Folders) -> Iterator[int]:
 
 def _arrays(work: Work, folders: Folders) -> tuple[np.ndarray, np.ndarray]:
     """N x H x W x C float32 in 0..1, and N labels, as Keras' guides load them."""
-    prepared = prepared_dataset(work.dataset, folders)
+    prepared = prepared_dataset(work.dataset(folders), folders)
     images = prepared.train_images.transpose(0, 2, 3, 1).astype("float32") / 255
     return images, np.array(prepared.train_labels)
 

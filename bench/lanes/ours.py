@@ -26,10 +26,10 @@ from cnnlib.train.recorder import Recorder
 
 def engine(work: Work, folders: Folders, *, name: str = "") -> Iterator[int]:
     """`train`, its events in a store, as a worker runs it; validation is left out."""
-    prepared = prepared_dataset(work.dataset, folders)
+    prepared = prepared_dataset(work.dataset(folders), folders)
     recipe = Recipe(epochs=10_000, batch_size=work.batch_size, optimizer="sgd", lr=LR)
     spec = preset(work.net).spec
-    request = RunRequest(spec, recipe, work.dataset, validation=0, device="cpu", name=name)
+    request = RunRequest(spec, recipe, work.dataset(folders), validation=0, device="cpu", name=name)
     store = RunStore(folders)
     with at_work(store, "runs") as worker_id:
         run = store.claim(worker_id, store.submit(request, now=True))
@@ -47,7 +47,7 @@ def engine(work: Work, folders: Folders, *, name: str = "") -> Iterator[int]:
 
 def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
     """Forward, backward, step on one fixed batch, in the engine's mode: the limit."""
-    info = prepared_dataset(work.dataset, folders).info
+    info = prepared_dataset(work.dataset(folders), folders).info
     torch.manual_seed(0)
     net = mode.place(build_model(preset(work.net).spec, seed=0), torch.device("cpu"))
     images = torch.randn(work.batch_size, *info.in_size)

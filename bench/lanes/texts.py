@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets, transforms
 
-from bench.lanes import LR, Work
+from bench.lanes import LR, Work, cifar10
 from bench.lanes.ours import prepared_dataset
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
 from cnnlib.records.folders import Folders
 
+MNIST_STATISTICS = (0.1307,), (0.3081,)
 CIFAR_STATISTICS = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 Transform = Callable[[Image.Image], Tensor]
 
@@ -25,7 +26,7 @@ class Cifar(Dataset):
     """What ``torchvision.datasets.CIFAR10`` does for a picture, on the lab's prepared copy."""
 
     def __init__(self, folders: Folders, transform: Transform) -> None:
-        prepared = prepared_dataset("cifar10", folders)
+        prepared = prepared_dataset(cifar10(folders), folders)
         self.images = np.ascontiguousarray(prepared.train_images.transpose(0, 2, 3, 1))
         self.labels = prepared.train_labels.tolist()
         self.transform = transform
@@ -39,9 +40,10 @@ class Cifar(Dataset):
 
 def dataset(work: Work, folders: Folders) -> Dataset:
     """Training pictures with the transforms that the texts give them."""
-    mean, std = ((0.1307,), (0.3081,)) if work.dataset == "mnist" else CIFAR_STATISTICS
+    is_mnist = work.dataset(folders) == "mnist"
+    mean, std = MNIST_STATISTICS if is_mnist else CIFAR_STATISTICS
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
-    if work.dataset == "mnist":
+    if is_mnist:
         return datasets.MNIST(folders.data, train=True, transform=transform)
     return Cifar(folders, transform)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
@@ -81,37 +83,48 @@ RECIPES: dict[str, NamedRecipe] = {
 # Presets that the lab tuned a recipe for, at the image size and the classes they were tuned on.
 _TUNED = {"mnist_fast": "fast99", "tiny99": "tiny99", "cifar_fast": "cifar-fast"}
 
-# Training pictures that a run should see, so that small datasets are passed over often enough to
-# learn something.
-_PICTURES_SEEN = 110_000
-_MOST_EPOCHS = 80
+# Pictures that a run on a small dataset sees in all: enough to learn, and to watch.
+_PICTURES_SEEN = 130_000
+_MOST_EPOCHS, _FEWEST_EPOCHS = 100, 3
+# Networks that need more operations per picture than this see fewer pictures.
+_LIGHT_MACS = 1_000_000
+_MANY_PICTURES = 10_000
 
 
 def offered_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
     """A recipe that works at the first press of Train: AdamW on a one-cycle schedule.
 
-    A preset that the lab tuned a recipe for gets that one.
+    A preset that the lab tuned a recipe for gets that one, where there are many pictures.
 
     Args:
-        dataset: Its name; natural pictures are mirrored and shifted, digits are not.
-        train_count: Pictures in the training split; small datasets get more epochs.
+        dataset: Its name; the pictures of CIFAR are mirrored and shifted, others are left alone.
+        train_count: Pictures in the training split; of few pictures there are many epochs.
     """
-    for name, recipe in _TUNED.items():
-        if train_count >= 10_000 and spec == preset(name).spec:
-            return RECIPES[recipe].recipe
-    epochs = 3 if train_count >= 10_000 else -(-_PICTURES_SEEN // max(1, train_count))
+    is_small = train_count < _MANY_PICTURES
+    for name, tuned in _TUNED.items():
+        if not is_small and spec == preset(name).spec:
+            return RECIPES[tuned].recipe
+    natural = "cifar" in dataset
     return Recipe(
-        epochs=max(3, min(_MOST_EPOCHS, epochs)),
-        batch_size=128 if train_count >= 10_000 else 32,
+        epochs=_small_epochs(spec, train_count) if is_small else 10 if natural else 3,
+        batch_size=32 if is_small else 128,
         optimizer="adamw",
-        lr=0.005 if spec.norm != "none" else 0.002,
+        lr=_offered_lr(spec, is_small),
         weight_decay=0.01,
         schedule="one_cycle",
-        augmentation=_offered_augmentation(dataset),
+        augmentation=Augmentation(flip=True, shift=4) if natural else Augmentation(),
     )
 
 
-def _offered_augmentation(dataset: str) -> Augmentation:
-    if dataset.removeprefix("folder:").startswith("cifar"):
-        return Augmentation(flip=True, shift=4)
-    return Augmentation()
+def _small_epochs(spec: CNNSpec, train_count: int) -> int:
+    """Epochs of a small dataset: about as long for a heavy network as for a light one."""
+    macs = cost(plan(spec)).macs
+    seen = _PICTURES_SEEN * min(1.0, (_LIGHT_MACS / max(1, macs)) ** 0.5)
+    return max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, round(seen / max(1, train_count))))
+
+
+def _offered_lr(spec: CNNSpec, is_small: bool) -> float:
+    """Batch norm stands higher rates, and small batches lower ones."""
+    if spec.norm == "none":
+        return 0.002
+    return 0.005 if is_small else 0.01
