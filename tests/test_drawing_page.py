@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
+from cnnlib.train.jobs import KINDS
 from cnnlib.train.load import LoadedRun, fit
 from cnnlib.ui.addresses import DRAW, HOME
 
@@ -131,3 +132,16 @@ def test_a_file_that_is_no_picture_is_refused_with_a_sentence(trained, pad):
     app.segmented_control(key="draw_source").select("Upload").run()
     app.file_uploader(key="draw_upload").upload("seven.png", b"not a picture", "image/png").run()
     assert "seven.png cannot be looked at" in app.error[0].value
+
+
+def test_what_a_network_does_not_know_is_measured_by_a_job_and_then_said(trained, store, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw()
+    app.button(key=f"draw_measure_{trained.run.id}").click().run()
+    [job] = [each for each in store.jobs() if each.kind == "unfamiliar"]
+    assert (job.args, job.state) == ({"run": trained.run.id}, "queued")
+    for _ in KINDS[job.kind](job.args, store.folders):
+        pass
+    app = open_draw()
+    assert "of real pictures of Digits are nearer" in texts(app)
+    assert "How often this is wrong: of 359 real test pictures" in texts(app)

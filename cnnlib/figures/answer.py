@@ -69,7 +69,7 @@ def robustness_figure(found: Sequence[Robustness]) -> go.Figure:
     """
     if not found:
         return empty_figure("Under small changes", "Draw something.")
-    kinds = [kind for kind in _AMOUNTS if _curve(found[0], kind)[0]]
+    kinds = [kind for kind in _AMOUNTS if any(_curve(each, kind)[0] for each in found)]
     traces = [
         _trace(each, kind, panel, number)
         for panel, kind in enumerate(kinds, start=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import numpy as np
 import streamlit as st
@@ -12,6 +11,7 @@ from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
 from cnnlib.records.run import Run
+from cnnlib.ui.draw_doubt import doubts
 from cnnlib.ui.draw_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.draw_runs import Reader, choose_readers
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
@@ -93,8 +93,11 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
     for answer in answers:
         name = "" if len(answers) == 1 else f"{answer.title}: "
         st.markdown(f"{name}**{answer.name}**, {percent(answer.probability)} sure")
-    for number, (_, group) in enumerate(groupby(answers, key=lambda each: each.classes)):
-        st.plotly_chart(answer_figure(list(group)), key=f"draw_answer_{number}", config=_CONFIG)
+    for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
+        same = [answer for answer in answers if answer.classes == classes]
+        st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
+    st.subheader("How sure")
+    doubts(readers, pictures)
     _under_changes(found)
 
 
@@ -111,7 +114,6 @@ def _asked(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> li
 
 def _under_changes(found: Sequence[Robustness]) -> None:
     """How the answers move, in a sentence each and as curves."""
-    st.subheader("How sure")
     for each in found:
         st.caption(kept_words(each))
     st.plotly_chart(robustness_figure(found), key="draw_changes", config=_CONFIG)

@@ -1,0 +1,40 @@
+"""Pictures per class of a dataset, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from cnnlib.figures.theme import BLUE, ORANGE, axis, empty_figure, figure
+
+
+def class_counts_figure(
+    classes: Sequence[str], train: Sequence[int], test: Sequence[int]
+) -> go.Figure:
+    """How many pictures each class has to train and to test, side by side.
+
+    Args:
+        classes: Names; ``train`` and ``test`` have one number for each.
+    """
+    if not classes:
+        return empty_figure("Pictures per class", "No classes.")
+    bars = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": list(classes),
+            "y": list(values),
+            "marker": {"color": colour},
+            "hovertemplate": "%{x}: %{y:,}<extra></extra>",
+        }
+        for name, values, colour in (("to train", train, BLUE), ("to test", test, ORANGE))
+    ]
+    return figure(
+        bars,
+        "",
+        xaxis=axis("Class", type="category"),
+        yaxis=axis("Pictures"),
+        barmode="group",
+        height=280,
+    )

@@ -1,0 +1,145 @@
+"""Getting datasets ready, taking in people's own, and removing what the lab keeps of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from cnnlib.data.sources import FolderOptions
+from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
+from cnnlib.errors import CnnlibError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.job import Job
+from cnnlib.ui.data_choice import show_next
+from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.words import duration
+
+_LOOK_SECONDS = 0.5
+_SIZES = (16, 28, 32, 48, 64, 96, 128)
+_NOTICE = "data_notice"
+
+
+def say_notice() -> None:
+    """What the last press did, once."""
+    for sentence, is_error in st.session_state.pop(_NOTICE, []):
+        show = st.error if is_error else st.success
+        show(sentence, icon=":material/error:" if is_error else ":material/check:")
+
+
+def preparation(info: DatasetInfo) -> None:
+    """A button that gets the dataset ready, or how far that is."""
+    its = [job for job in run_store().jobs() if _is_of(job, info)]
+    if its and its[0].is_live:
+        st.fragment(_watch, run_every=_LOOK_SECONDS)(its[0].id)
+        return
+    if its and its[0].state == "failed" and info.state != "prepared":
+        st.error(its[0].reason, icon=":material/error:")
+    words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
+    args: dict[str, Any] = {"name": info.name}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if info.name.startswith("folder:"):
+            args |= _options(info)
+        elif info.state == "prepared":
+            return
+        st.button(
+            words[info.state],
+            icon=":material/download:",
+            key="data_prepare",
+            type="primary" if info.state != "prepared" else "secondary",
+            on_click=run_store().submit_job,
+            args=("prepare", args),
+        )
+
+
+def upload() -> None:
+    """A form that takes in a zip with one folder of pictures per class."""
+    with st.expander("Add pictures of your own", icon=":material/upload:"):
+        st.caption(
+            "A zip with one folder of pictures per class, train/ and test/ above them if you like: "
+            "PNG, JPEG, WebP, BMP, GIF or TIFF. The square in the middle of each is used."
+        )
+        with st.form("data_upload", border=False):
+            file = st.file_uploader("Zip", type="zip", key="data_zip")
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                name = st.text_input("Name", key="data_name", placeholder="that of the zip")
+                side = st.selectbox("Pixels", _SIZES, index=_SIZES.index(32), key="data_size")
+                grey = st.toggle("Grey", key="data_grey")
+            pressed = st.form_submit_button("Add", icon=":material/add:")
+        if pressed:
+            _add(file, name, FolderOptions(side, 1 if grey else 3))
+
+
+def _add(file: Any, name: str, options: FolderOptions) -> None:
+    """Take in the zip; says what went wrong, or shows the new dataset."""
+    if file is None:
+        st.error("There is no zip yet. Choose one above.", icon=":material/error:")
+        return
+    try:
+        info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
+    except CnnlibError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    run_store().submit_job("prepare", {"name": info.name})
+    show_next(info.name)
+    st.rerun()
+
+
+def removal(info: DatasetInfo) -> None:
+    """What the dataset takes on disk, and a button that removes it after a second press."""
+    use = disk_use(info.name, folders())
+    parts = {
+        "prepared copy": use.prepared_bytes,
+        "download": use.download_bytes,
+        "upload": use.upload_bytes,
+    }
+    shown = [f"{what} {size / 1e6:.1f} MB" for what, size in parts.items() if size]
+    st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
+    if use.own_path:
+        st.caption(f"The pictures themselves are yours, in {use.own_path}; they stay there.")
+    if not use.removable_bytes:
+        return
+    with st.popover("Remove", icon=":material/delete:"):
+        st.write(f"Remove {use.removable_bytes / 1e6:.1f} MB of {info.title}?")
+        if use.upload_bytes:
+            st.write("The upload is the only copy that the lab has.")
+        st.button(
+            "Remove it", key="data_remove", type="primary", on_click=_remove, args=(info.name,)
+        )
+
+
+def _remove(name: str) -> None:
+    try:
+        use = remove_dataset(name, folders())
+    except CnnlibError as error:
+        st.session_state[_NOTICE] = [(str(error), True)]
+        return
+    sentence = f"{name} is removed: {use.removable_bytes / 1e6:.1f} MB."
+    st.session_state[_NOTICE] = [(sentence, False)]
+
+
+def _is_of(job: Job, info: DatasetInfo) -> bool:
+    return job.kind == "prepare" and job.args.get("name") == info.name
+
+
+def _options(info: DatasetInfo) -> dict[str, int]:
+    """How own pictures are brought to one size; nothing where that stays as it was."""
+    channels, side, _ = info.in_size
+    sides = sorted({*_SIZES, side})
+    size = st.selectbox(
+        "Pixels", sides, index=sides.index(side), key=f"data_side_{info.name}", width=110
+    )
+    grey = st.toggle("Grey", channels == 1, key=f"data_channels_{info.name}")
+    chosen = {"size": size, "channels": 1 if grey else 3}
+    is_same = (chosen["channels"], size) == (channels, side)
+    return {} if is_same and info.state != "prepared" else chosen
+
+
+def _watch(job_id: str) -> None:
+    """How far a preparation is; the page follows when it is over."""
+    job = run_store().job(job_id)
+    if not job.is_live:
+        st.rerun()
+    left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
+    st.progress(job.progress, text=f"{job.text or 'Waiting for a worker'}{left}")
+    st.button("Stop", key="data_stop", on_click=run_store().stop_job, args=(job_id,))

@@ -1,0 +1,109 @@
+"""Does a drawing look like any class at all? The score of each network, with its error rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from cnnlib.records.drawing import PreparedDrawing
+from cnnlib.records.familiarity import Familiarity
+from cnnlib.records.job import Job
+from cnnlib.ui.draw_runs import Reader
+from cnnlib.ui.inspect_source import network_at
+from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.words import count, percent
+
+_LOOK_SECONDS = 1.0
+
+
+def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:
+    """What each network has to say, or a button that measures it first."""
+    for reader, prepared in zip(readers, pictures, strict=True):
+        name = "" if len(readers) == 1 else f"{reader.run.title}: "
+        found = _familiarity_of(reader)
+        if found is None:
+            _measuring(reader, name)
+        else:
+            _say(reader, prepared, found, name)
+
+
+def _say(reader: Reader, prepared: PreparedDrawing, found: Familiarity, name: str) -> None:
+    from cnnlib.probe.unfamiliar import distance
+
+    net = network_at(reader.moment, reader.run)
+    away = distance(found, net, reader.info, prepared.picture)
+    text = f"{name}{doubt_words(found, away, reader.info.title)}"
+    if found.is_strange(away):
+        st.warning(text, icon=":material/help:")
+    else:
+        st.markdown(text)
+    st.caption(rate_words(found))
+
+
+def doubt_words(found: Familiarity, away: float, dataset: str) -> str:
+    """How strange a drawing is, in a sentence."""
+    share = percent(found.farther_than(away), 1)
+    verdict = (
+        "This does not look like anything that it learned"
+        if found.is_strange(away)
+        else "This looks like what it learned"
+    )
+    return f"{verdict}: {share} of real pictures of {dataset} are nearer to the training pictures."
+
+
+def rate_words(found: Familiarity) -> str:
+    """How often that is wrong, as measured."""
+    missed = ", ".join(
+        f"{percent(rate.missed, 1)} of {kind} ({count(rate.count)})"
+        for kind, rate in found.junk.items()
+    )
+    return (
+        f"How often this is wrong: of {count(found.real_count)} real test pictures, "
+        f"{percent(found.false_alarms, 1)} are called strange; taken for real are {missed}."
+    )
+
+
+def _familiarity_of(reader: Reader) -> Familiarity | None:
+    """What was measured for a network; None before that."""
+    path = folders().run(reader.run.id) / f"familiarity-{reader.moment.step}.npz"
+    try:
+        written = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    return _read(str(path), written)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _read(path: str, written: int) -> Familiarity | None:
+    from cnnlib.probe.unfamiliar import read_familiarity
+
+    return read_familiarity(Path(path))
+
+
+def _measuring(reader: Reader, name: str) -> None:
+    """A button that asks for the measurement, or how far that is."""
+    args = {"run": reader.run.id}
+    its = [job for job in run_store().jobs() if job.kind == "unfamiliar" and job.args == args]
+    if its and its[0].is_live:
+        st.fragment(_watch, run_every=_LOOK_SECONDS)(its[0].id, name)
+        return
+    if its and its[0].state == "failed":
+        st.error(its[0].reason, icon=":material/error:")
+    st.button(
+        f"{name}Measure what it does not know",
+        icon=":material/help:",
+        key=f"draw_measure_{reader.run.id}",
+        on_click=run_store().submit_job,
+        args=("unfamiliar", args),
+        help="A network always answers with some class. This measures, on real pictures and on "
+        "junk, how well it can tell that a drawing is none of them. It takes about a minute.",
+    )
+
+
+def _watch(job_id: str, name: str) -> None:
+    job: Job = run_store().job(job_id)
+    if not job.is_live:
+        st.rerun()
+    st.progress(job.progress, text=f"{name}{job.text or 'Waiting for a worker'}")
