@@ -143,5 +143,5 @@ def test_what_a_network_does_not_know_is_measured_by_a_job_and_then_said(trained
     for _ in KINDS[job.kind](job.args, store.folders):
         pass
     app = open_draw()
-    assert "of real pictures of Digits are nearer" in texts(app)
+    assert "of real pictures of Digits (scikit-learn) are nearer" in texts(app)
     assert "How often this is wrong: of 359 real test pictures" in texts(app)
