@@ -1,5 +1,7 @@
 """Finished runs with chosen results, for tests of what compares them; nothing is trained."""
 
+from dataclasses import replace
+
 from example_runs import a_step, a_store, an_epoch, started, the_end
 
 from cnnlib.design.spec import CNNSpec
@@ -27,13 +29,16 @@ def finish(
     test: float = 0.9,
     state: str = "finished",
     epochs: int = 2,
+    chosen: dict | None = None,
 ) -> None:
     """Be the worker of a queued run: claim it, tell its epochs, end it."""
     worker_id = store.announce()
     assert store.claim(worker_id, run_id) is not None
     told = [_epoch(number, val) for number in range(1, epochs + 1)]
     end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test), {"one": 0.001})
-    store.tell(run_id, worker_id, [started(10 * epochs), a_step(1), *told, end])
+    begin = started(10 * epochs)
+    begin = replace(begin, chosen=chosen) if chosen else begin
+    store.tell(run_id, worker_id, [begin, a_step(1), *told, end])
     store.leave(worker_id)
 
 

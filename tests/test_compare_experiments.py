@@ -40,6 +40,12 @@ def test_settings_reach_design_recipe_and_augmentation():
     assert (request.recipe.lr, request.recipe.augmentation.flip) == (0.5, True)
 
 
+def test_none_is_a_word_for_a_design_and_nothing_for_a_recipe():
+    request = with_settings(a_request(), {"norm": None, "patience": None, "hidden_dims": None})
+    assert (request.spec.norm, request.spec.hidden_dims) == ("none", ())
+    assert request.recipe.patience is None
+
+
 def test_values_are_read_as_people_write_them():
     assert read_values("2,4, 0.1") == [2, 4, 0.1]
     assert read_values("plain,residual") == ["plain", "residual"]

@@ -81,7 +81,7 @@ def _add_start(commands: Any, name: str, text: str) -> None:
 def start_experiment(args: argparse.Namespace) -> int:
     """Begin a grid or a search, and see it through."""
     from cnnlib.compare.experiments import start_grid
-    from cnnlib.compare.varying import read_values
+    from cnnlib.compare.varying import read_range, read_values
 
     base = _base(args)
     varied = dict(_split(text) for text in args.vary)
@@ -92,7 +92,7 @@ def start_experiment(args: argparse.Namespace) -> int:
     else:
         from cnnlib.compare.search import start_search
 
-        space = {name: _range(text) for name, text in varied.items()}
+        space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
         plan_id = start_search(store, base, space, **options)
     return _tell_state(store, plan_id, args) if args.detach else _see_through(store, plan_id, args)
@@ -226,15 +226,3 @@ def _split(text: str) -> tuple[str, str]:
             f"--vary {shown(text)} has no values. Write a setting and its values: K=32,64."
         )
     return name.strip(), values
-
-
-def _range(text: str) -> dict[str, Any]:
-    """``1e-4..1e-1:log`` or ``plain,residual`` as a space that is searched."""
-    from cnnlib.compare.varying import read_values
-
-    ends, _, scale = text.partition(":")
-    low, dots, high = ends.partition("..")
-    if dots and scale in ("", "log"):
-        [first], [last] = read_values(low) or [None], read_values(high) or [None]
-        return {"low": first, "high": last, "log": scale == "log"}
-    return {"choices": read_values(text)}

@@ -85,12 +85,9 @@ def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
         (8, 8, 8, 8)
     """
     check_settings(settings)
-    spec = dict(_from_short(settings)) | _named(settings, _SPEC)
-    for name in ("channels", "hidden_dims"):
-        if name in spec and not isinstance(spec[name], int):
-            spec[name] = tuple(spec[name])
-        elif name in spec:
-            spec[name] = (spec[name],)
+    spec = _from_short(settings) | {
+        name: _for_spec(name, value) for name, value in _named(settings, _SPEC).items()
+    }
     recipe = _named(settings, _RECIPE)
     augmentation = replace(base.recipe.augmentation, **_named(settings, _AUGMENTATION))
     return replace(
@@ -124,6 +121,22 @@ def read_values(text: str) -> list[Any]:
     return [_read(part.strip()) for part in parts if part.strip()]
 
 
+def read_range(text: str) -> dict[str, Any]:
+    """What a search draws a setting from.
+
+    Example:
+        >>> read_range("1e-4..0.1:log")
+        {'low': 0.0001, 'high': 0.1, 'log': True}
+        >>> read_range("plain, residual")
+        {'choices': ['plain', 'residual']}
+    """
+    ends, _, scale = text.partition(":")
+    low, dots, high = ends.partition("..")
+    if dots and scale.strip() in ("", "log"):
+        return {"low": _read(low.strip()), "high": _read(high.strip()), "log": bool(scale.strip())}
+    return {"choices": read_values(text)}
+
+
 def _read(text: str) -> Any:
     if text.lower() in ("none", "null"):
         return None
@@ -137,6 +150,13 @@ def _read(text: str) -> Any:
 
 def _named(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in names}
+
+
+def _for_spec(name: str, value: Any) -> Any:
+    """A field of a spec: lists of one may be written as a number, and "none" is a word there."""
+    if name in ("channels", "hidden_dims"):
+        return (value,) if isinstance(value, int) else tuple(value or ())
+    return "none" if value is None else value
 
 
 def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from cnnlib.figures.theme import CATEGORICAL, GREY, axis, colour, empty_figure, figure
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine, Verdict
 
+LEGEND_BELOW = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
 COST_TITLES = {
     "params": "Trainable parameters",
     "macs": "Multiply-accumulates for one image",
@@ -42,7 +43,7 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
         title,
         "Epoch",
         f"{title} (%)" if is_share else title,
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
+        legend=LEGEND_BELOW,
     )
 
 
@@ -128,6 +129,7 @@ def class_figure(
         "Class",
         "Right (%)",
         barmode="group",
+        legend=LEGEND_BELOW,
         xaxis=axis("Class", type="category"),
         yaxis=axis("Right (%)", range=[floor, 100]),
     )
@@ -176,7 +178,12 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "Pairs of runs",
         "Difference (percentage points)",
         shapes=[same] if verdict.within else [],
-        xaxis=axis("Pairs of runs", range=[0.5, verdict.most_pairs + 0.5]),
+        legend=LEGEND_BELOW,
+        xaxis=axis(
+            "Pairs of runs",
+            range=[0.5, verdict.most_pairs + 0.5],
+            dtick=1 if verdict.most_pairs <= 20 else 5,
+        ),
         yaxis=axis("Difference (percentage points)", range=[-3 * spread, 3 * spread]),
     )
 

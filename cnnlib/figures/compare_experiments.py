@@ -1,0 +1,55 @@
+"""Figures of experiments: which setting mattered, and the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from cnnlib.figures.compare import LEGEND_BELOW
+from cnnlib.figures.theme import CATEGORICAL, GREY, colour, empty_figure, figure
+from cnnlib.records.compare import Effect
+
+
+def effects_figure(effects: Sequence[Effect]) -> go.Figure:
+    """Mean validation accuracy at each value of each setting, the setting that matters first."""
+    title = "Which setting mattered"
+    if not effects:
+        return empty_figure(title, "No trial has ended yet.")
+    traces = [
+        {
+            "type": "scatter",
+            "x": [f"{effect.setting} = {value}" for value in effect.means],
+            "y": [100 * mean for mean in effect.means.values()],
+            "mode": "lines+markers",
+            "name": f"{effect.setting}: {100 * effect.spread:.1f} points",
+            "line": {"color": colour(number)},
+        }
+        for number, effect in enumerate(effects)
+    ]
+    return figure(traces, title, "", "Mean validation accuracy (%)", legend=LEGEND_BELOW)
+
+
+def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
+    """The score of each trial, and the best up to it."""
+    title = "Best so far"
+    if not scores:
+        return empty_figure(title, "No trial has ended yet.")
+    number = list(range(1, len(scores) + 1))
+    dots = {
+        "type": "scatter",
+        "x": number,
+        "y": [100 * score for score in scores],
+        "mode": "markers",
+        "name": "trial",
+        "marker": {"color": GREY},
+    }
+    line = {
+        "type": "scatter",
+        "x": number,
+        "y": [100 * score for score in best],
+        "mode": "lines",
+        "name": "best so far",
+        "line": {"color": CATEGORICAL[0], "shape": "hv"},
+    }
+    return figure([dots, line], title, "Trial", "Validation accuracy (%)", legend=LEGEND_BELOW)

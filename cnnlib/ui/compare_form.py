@@ -1,0 +1,152 @@
+"""Two designs and how they are to be compared: the form of the Compare page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from cnnlib.compare.desk import Desk
+from cnnlib.compare.duel import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
+from cnnlib.compare.duel_runs import Duel, start_duel
+from cnnlib.compare.sequential import FIRST_LOOK, MOST_PAIRS
+from cnnlib.data.catalogue import catalogue
+from cnnlib.design.link import decode
+from cnnlib.design.presets import adapt, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.offers import RECIPES, offered_recipe
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs.shelf import Shelf
+from cnnlib.ui.addresses import kept_design
+from cnnlib.ui.offer import offered_dataset
+from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.words import describe_recipe
+
+OFFERED = "offered"
+MOST_ROWS = 50  # of the results table, whose designs are offered
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two designs, fitted to the dataset."""
+
+    name: str
+    spec: CNNSpec
+    preset: str = ""
+
+
+def known_designs() -> dict[str, Side]:
+    """Designs to choose from, by label: your own, the shelf's, presets, those of past runs."""
+    sides: list[tuple[str, Side]] = []
+    if link := kept_design():
+        sides.append(("Your design", Side("your design", decode(link))))
+    sides += [
+        (f"Shelf: {design.name}", Side(design.name, design.spec))
+        for design in Shelf(folders()).designs()
+    ]
+    sides += [
+        (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
+    ]
+    for row in Desk(run_store()).rows()[:MOST_ROWS]:
+        label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
+        sides.append((label, Side(row.name, row.request.spec, row.request.preset)))
+    return dict(sides)
+
+
+def choose_info() -> DatasetInfo:
+    """The dataset that both learn."""
+    infos = {info.name: info for info in catalogue(folders()) if info.classes}
+    names = list(infos)
+    name = st.selectbox(
+        "Dataset",
+        names,
+        index=names.index(offered_dataset(infos.values()).name),
+        format_func=lambda name: infos[name].title,
+        key="compare_dataset",
+        persist_state="session",
+    )
+    return infos[name]
+
+
+def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, Side] | None:
+    """Design A and design B, fitted to the dataset; None where one cannot be."""
+    labels = list(designs)
+    chosen = []
+    for place, letter, first in zip(st.columns(2), "AB", (0, 1), strict=True):
+        label = place.selectbox(
+            f"Design {letter}",
+            labels,
+            index=min(first, len(labels) - 1),
+            key=f"compare_{letter}",
+            persist_state="session",
+        )
+        side = designs[label]
+        try:
+            spec = adapt(side.spec, info.in_size, len(info.classes))
+        except CnnlibError as error:
+            place.error(str(error), icon=":material/error:")
+            return None
+        chosen.append(replace(side, spec=spec))
+    a, b = chosen
+    if a.name == b.name:
+        a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
+    return a, b
+
+
+def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
+    """How the duel goes, and the button; returns its id when it is begun."""
+    names = (OFFERED, *RECIPES)
+    titles = {OFFERED: "For design A and this dataset"}
+    titles |= {name: named.title for name, named in RECIPES.items()}
+    with st.grid(3):
+        name = st.selectbox("Recipe", names, format_func=titles.__getitem__, key="compare_recipe")
+        epochs = st.number_input(
+            "Epochs", 1, 1000, None, placeholder="the recipe's", key="compare_epochs"
+        )
+        limit = st.number_input(
+            "Training pictures", 1, value=None, step=1000, placeholder="all", key="compare_limit"
+        )
+        most = st.number_input(
+            "Pairs at most", FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS, key="compare_pairs"
+        )
+        within = st.number_input(
+            "The same within (points)",
+            *(0.0, 50.0, 100 * DEFAULT_WITHIN, 0.05),
+            key="compare_within",
+        )
+        split = st.selectbox("Decided by", ["validation", "test"], key="compare_on")
+    recipe = _recipe(name, epochs, a, info)
+    st.caption(
+        f"Both sides: {describe_recipe(recipe)}. Pairs share seed, split and order of the data. "
+        f"It is looked at after each pair from the third on; at most {most} pairs, fixed now."
+    )
+    if not st.button(
+        "Begin the duel", type="primary", icon=":material/balance:", key="compare_start"
+    ):
+        return None
+    request = RunRequest(a.spec, recipe, info.name, train_limit=limit, preset=a.preset)
+    try:
+        duel = Duel(
+            request,
+            replace(request, spec=b.spec, preset=b.preset),
+            *(a.name, b.name),
+            most_pairs=most,
+            within=within / 100,
+            on=split,
+        )
+        return start_duel(run_store(), duel)
+    except CnnlibError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+
+
+def _recipe(name: str, epochs: int | None, a: Side, info: DatasetInfo) -> Recipe:
+    if name == OFFERED:
+        recipe = offered_recipe(a.spec, info.name, info.train_count)
+    else:
+        recipe = RECIPES[name].recipe
+    return replace(recipe, epochs=epochs) if epochs else recipe

@@ -1,0 +1,141 @@
+"""The pages Compare and Experiments, with an empty and a filled store; what people press."""
+
+import pytest
+from compare_runs import a_finished_run, finish
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.compare.duel_runs import duel_state
+from cnnlib.compare.experiments import experiment_state
+from cnnlib.compare.plans import advance, find_plans
+from cnnlib.runs import RunStore
+from cnnlib.ui.addresses import COMPARE, EXPERIMENTS, HOME
+
+MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
+
+
+@pytest.fixture
+def store():
+    opened = RunStore()
+    yield opened
+    opened.close()
+
+
+def open_page(address, **query: str) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(address)).run()
+    assert not app.exception
+    return app
+
+
+def choose(app: AppTest, a: str, b: str) -> None:
+    """Choose two designs by the beginning of their labels."""
+    for key, start in (("compare_A", a), ("compare_B", b)):
+        box = app.selectbox(key=key)
+        box.select(next(each for each in box.options if start in each)).run()
+
+
+def start_duel(app: AppTest) -> str:
+    app.number_input(key="compare_pairs").set_value(3).run()
+    app.button(key="compare_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(RunStore(), ["duel"])
+    return plan.id
+
+
+@pytest.mark.parametrize("address", [COMPARE, EXPERIMENTS])
+def test_a_page_opens_with_an_empty_and_with_a_filled_store(address, store):
+    assert len(open_page(address).title) == 1
+    a_finished_run(store, preset="lenet5")
+    assert len(open_page(address).title) == 1
+
+
+def test_the_difference_of_two_designs_is_shown_layer_by_layer():
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert list(table.columns) == ["", "lenet5", "tiny99", "Parameters", "MACs"]
+    assert {"added", "removed", "changed"} & set(table[""])
+    # On digits at 1 x 28 x 28: lenet5 has 940 + 105,214 parameters, tiny99 8,834.
+    [params] = [each for each in app.metric if each.label == "Parameters"]
+    assert params.value == "106 K → 8.83 K"
+
+
+def test_a_duel_is_begun_and_its_address_finds_it_again(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    assert app.query_params["duel"] == duel_id
+    assert "Cannot tell yet after 0 paired seeds" in app.info[0].value
+    assert "Cannot tell yet" in open_page(COMPARE, duel=duel_id).info[0].value
+
+
+def test_a_duel_that_is_over_shows_its_sentence(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    store_mode = {"mode": "t1-nchw-fp32"}
+    first = duel_state(store, duel_id).pairs[0][0]
+    finish(store, first.id, val=0.90, chosen=store_mode)
+    advance(store)
+    for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
+        for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
+            if run.is_live:
+                finish(store, run.id, val=score)
+    advance(store)
+    app = open_page(COMPARE, duel=duel_id)
+    assert "tiny99 is better by 5.00 points" in app.info[0].value
+
+
+def test_a_duel_can_be_stopped(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    app.button(key="compare_stop").click().run()
+    assert duel_state(store, duel_id).state == "stopped"
+
+
+def test_an_address_with_an_unknown_duel_says_so():
+    assert "nothing" in open_page(COMPARE, duel="nothing").error[0].value
+
+
+def test_a_grid_is_begun_and_tells_what_cannot_be_built(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
+    app.button(key="experiments_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(store, ["grid"])
+    assert app.query_params["experiment"] == plan.id
+    assert [trial.settings["L"] for trial in experiment_state(store, plan.id).invalid] == [9]
+    assert "1 combination is no valid design" in app.expander[0].label
+
+
+def test_a_finished_grid_tells_the_best(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = find_plans(store, ["grid"])
+    for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
+        finish(store, trial.runs[0].id, val=score)
+    app = open_page(EXPERIMENTS, experiment=plan.id)
+    assert "Best so far: lr 0.01, 80.00 % validation accuracy" in app.info[0].value
+    assert list(app.dataframe[0].value["Validation"]) == [60.0, 80.0]
+
+
+def test_a_search_is_begun(store):
+    app = open_page(EXPERIMENTS)
+    app.segmented_control(key="experiments_kind").select("Search").run()
+    app.button(key="experiments_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(store, ["search"])
+    assert len(store.runs(group=plan.id)) == 1
+
+
+def test_settings_that_cannot_be_read_are_said_in_a_sentence():
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
+    app.button(key="experiments_start").click().run()
+    assert "'depth' is no setting" in app.error[0].value
