@@ -40,7 +40,26 @@ def measure_unfamiliar(
     return (yield from measure_unfamiliar(args, folders))
 
 
-KINDS: dict[str, JobKind] = {"prepare": prepare_dataset, "unfamiliar": measure_unfamiliar}
+def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Mute or reset each filter of a layer in turn: see `cnnlib.probe.surgery.operate`."""
+    from cnnlib.probe.surgery import operate  # torch
+
+    return (yield from operate(args, folders))
+
+
+def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Find the picture that excites a channel most: see `cnnlib.probe.dream.dream`."""
+    from cnnlib.probe.dream import dream  # torch
+
+    return (yield from dream(args, folders))
+
+
+KINDS: dict[str, JobKind] = {
+    "prepare": prepare_dataset,
+    "unfamiliar": measure_unfamiliar,
+    "surgery": operate,
+    "dream": dream,
+}
 
 
 def carry_out_job(

@@ -14,11 +14,14 @@ from cnnlib.ui.inspect_gradients import gradients_panel
 from cnnlib.ui.inspect_maps import answer, maps_panel
 from cnnlib.ui.inspect_reasons import reasons_panel
 from cnnlib.ui.inspect_source import import_torch
+from cnnlib.ui.inspect_surgery import dream_panel, surgery_panel
 
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Filters and maps": maps_panel,
     "Why this answer": reasons_panel,
     "Gradients": gradients_panel,
+    "Surgery": surgery_panel,
+    "What excites it": dream_panel,
     "Errors": errors_panel,
 }
 

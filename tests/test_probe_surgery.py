@@ -1,0 +1,143 @@
+"""Surgery and excitation: worked by hand where it can be, and as jobs with their panels."""
+
+import numpy as np
+import pytest
+import torch
+from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
+from sample_data import prepared_now
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import ProbeError
+from cnnlib.figures.probe_surgery import surgery_figure
+from cnnlib.nets.model import build_model
+from cnnlib.probe.dream import STEPS, excite
+from cnnlib.probe.forward import activations
+from cnnlib.probe.surgery import muted, reset, subset
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.train.jobs import carry_out_job
+
+
+@pytest.fixture
+def store():
+    with_folders = RunStore()
+    yield with_folders
+    with_folders.close()
+
+
+def result_of(generator):
+    """What a generator returns, and what it yielded."""
+    told = []
+    while True:
+        try:
+            told.append(next(generator))
+        except StopIteration as end:
+            return end.value, told
+
+
+def weights_of(net) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in net.state_dict().items()}
+
+
+def test_a_muted_filter_says_the_same_of_every_picture():
+    spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
+    net = build_model(spec, seed=0)
+    changed = muted(weights_of(net), "features.conv1", 2)
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
+    images = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    maps = activations(net.eval(), images)["features.conv1"]
+    assert (maps[:, 2] == 0).all() and (maps[:, [0, 1, 3]] != 0).any()
+
+
+def test_a_reset_filter_is_what_it_was_and_the_others_stay():
+    spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
+    now, first = (weights_of(build_model(spec, seed=seed)) for seed in (1, 0))
+    changed = reset(now, first, "features.conv1", 3)
+    np.testing.assert_array_equal(
+        changed["features.conv1.weight"][3], first["features.conv1.weight"][3]
+    )
+    np.testing.assert_array_equal(
+        changed["features.conv1.weight"][:3], now["features.conv1.weight"][:3]
+    )
+
+
+def test_the_subset_is_of_validation_pictures_and_the_same_for_a_seed():
+    prepared = prepared_now("digits")
+    request = RunRequest(PLAIN, Recipe(epochs=1), "digits")
+    chosen = subset(prepared, request, 60, seed=0)
+    assert len(chosen) == len(set(chosen)) == 60
+    np.testing.assert_array_equal(chosen, subset(prepared, request, 60, seed=0))
+    everything = subset(prepared, request, 10**6, seed=0)
+    assert set(chosen) <= set(everything)
+    assert len(everything) == round(0.1 * len(prepared.train_labels))
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("features.conv1", 1), ("classifier.fc2", 7)])
+def test_a_picture_is_found_that_excites_more_than_noise(layer, channel):
+    info = prepared_now("digits").info
+    net = build_model(PLAIN, seed=0).eval()
+    (pixels, answer, began), told = result_of(excite(net, info, layer, channel, seed=1))
+    assert (pixels.shape, pixels.dtype) == ((1, 28, 28), np.uint8)
+    assert answer > began
+    assert len(told) == STEPS and told[-1].fraction == 1
+    (again, _, _), _ = result_of(excite(net, info, layer, channel, seed=1))
+    np.testing.assert_array_equal(again, pixels)
+
+
+def test_a_channel_that_is_not_there_is_a_sentence():
+    info = prepared_now("digits").info
+    with pytest.raises(ProbeError, match="no channel 99. Choose one from 0 to 3"):
+        next(excite(build_model(PLAIN), info, "features.conv1", 99))
+
+
+def do_jobs(store: RunStore) -> list:
+    """Carry out what waits, as a worker does."""
+    worker_id = store.announce("jobs")
+    done = []
+    while (job := store.claim_job(worker_id)) is not None:
+        carry_out_job(job, store, worker_id)
+        done.append(store.job(job.id))
+    store.leave(worker_id)
+    return done
+
+
+@pytest.mark.parametrize("how", ["mute", "reset"])
+def test_surgery_is_a_job_whose_result_is_kept(store, how):
+    a_saved_run(store, RESIDUAL)
+    app = open_inspect(view="Surgery")
+    app.segmented_control(key="inspect_how").set_value(how).run()
+    app.button(key="inspect_surgery").click().run()
+    [job] = do_jobs(store)
+    assert job.state == "done", job.reason
+    assert len(job.result["after"]) == 4 and len(job.result["classes_after"][0]) == 10
+    assert job.result["count"] == 144  # a tenth of 1,438 digits
+    app.run()
+    assert "144 validation pictures are right" in said(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_what_excites_a_class_is_a_job_whose_result_is_kept(store):
+    a_saved_run(store)
+    app = open_inspect(view="What excites it", layer="classifier.fc2")
+    app.button(key="inspect_dream").click().run()
+    [job] = do_jobs(store)
+    assert job.state == "done", job.reason
+    app.run()
+    assert "The mean answer rose from" in said(app)
+    assert parts(app)[0]["count"] == 1
+
+
+def test_a_job_that_waits_shows_its_progress_and_can_be_stopped(store):
+    a_saved_run(store)
+    app = open_inspect(view="Surgery")
+    app.button(key="inspect_surgery").click().run()
+    app.button(key="inspect_surgery_stop").click().run()
+    [job] = store.jobs()
+    assert job.state == "stopped"
+    assert app.button(key="inspect_surgery").label.startswith("Operate")
+
+
+def test_figures_leave_out_classes_without_pictures():
+    assert surgery_figure([0.5, None], [0.25, None], ["a", "b"], 3).data[1].y == (25.0,)
+    assert "No picture" in surgery_figure([None], [None], ["a"], 0).layout.annotations[0].text
