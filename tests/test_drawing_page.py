@@ -9,10 +9,12 @@ from example_runs import a_request
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.train.jobs import KINDS
 from cnnlib.train.load import LoadedRun, fit
 from cnnlib.ui.addresses import DRAW, HOME
+from cnnlib.ui.draw_teach import worth_words
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 
@@ -145,3 +147,36 @@ def test_what_a_network_does_not_know_is_measured_by_a_job_and_then_said(trained
     app = open_draw()
     assert "of real pictures of Digits (scikit-learn) are nearer" in texts(app)
     assert "How often this is wrong: of 359 real test pictures" in texts(app)
+
+
+# -- teaching --------------------------------------------------------------------------------------
+
+
+def test_a_drawing_is_kept_under_its_class_and_a_lesson_is_an_ordinary_run(trained, store, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw()
+    app.selectbox(key="draw_label").select(7).run()
+    app.button(key="draw_keep").click().run()
+    assert "Kept as 7." in texts(app) and "1 kept for Digits" in texts(app)
+    app.button(key="draw_teach").click().run()
+    run = store.runs()[0]
+    assert run.request.dataset == "folder:lesson 1 for digits"
+    assert run.request.origin == Origin(trained.run.id, trained.step, weights_only=True)
+    assert run.title == "reader, taught on folder:lesson 1 for digits, seed 0"
+
+
+def test_nothing_can_be_kept_before_something_is_drawn(trained, pad):
+    assert open_draw().button(key="draw_keep").disabled
+
+
+def test_what_a_lesson_was_worth_is_said_in_numbers():
+    words = worth_words(
+        {
+            "trained on": {"count": 6, "before": 0.5, "after": 1.0},
+            "kept apart": {"count": 2, "before": 0.0, "after": 0.5},
+            "test": {"count": 10_000, "before": 0.99, "after": 0.985},
+        }
+    )
+    assert "6 drawings that it learned from 50.00 % → 100.00 %" in words
+    assert "2 drawings that were kept apart 0.00 % → 50.00 %" in words
+    assert "10,000 test pictures 99.00 % → 98.50 % (-0.50 points)" in words

@@ -54,11 +54,27 @@ def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None
     return (yield from dream(args, folders))
 
 
+def measure_taught(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Measure what a lesson was worth: ``{"run": ...}``."""
+    from cnnlib.probe.taught_job import measure_taught  # torch
+
+    return (yield from measure_taught(args, folders))
+
+
+def find_patches(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Find what excites each filter of a layer: see `cnnlib.probe.patches.find_patches`."""
+    from cnnlib.probe.patches import find_patches  # torch
+
+    return (yield from find_patches(args, folders))
+
+
 KINDS: dict[str, JobKind] = {
     "prepare": prepare_dataset,
     "unfamiliar": measure_unfamiliar,
+    "taught": measure_taught,
     "surgery": operate,
     "dream": dream,
+    "patches": find_patches,
 }
 
 

@@ -14,6 +14,7 @@ from cnnlib.records.run import Run
 from cnnlib.ui.draw_doubt import doubts
 from cnnlib.ui.draw_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.draw_runs import Reader, choose_readers
+from cnnlib.ui.draw_teach import teaching
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
 from cnnlib.ui.pictures import data_uri
 from cnnlib.ui.words import percent
@@ -38,6 +39,9 @@ def drawing_desk(runs: Sequence[Run]) -> None:
         if readers:
             seen(readers, pictures)
             _answers(readers, pictures)
+    if readers:
+        with left:
+            teaching(readers[0], pictures[0])
 
 
 def _preparation() -> Preparation:

@@ -1,0 +1,223 @@
+"""Drawings that a person named: collected in a dataset of one's own, and made into a lesson.
+
+The collection grows; a lesson is a copy of it that never changes, so that a run that was taught
+with it can be repeated. A lesson also holds pictures of the dataset that the network knows: without
+them it would forget what it is not shown (rehearsal; Robins, "Catastrophic forgetting, rehearsal
+and pseudorehearsal", 1995).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnnlib.data.places import UPLOADS
+from cnnlib.data.prepared import Prepared
+from cnnlib.data.sources import FolderOptions, is_visible
+from cnnlib.errors import DataError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+
+REHEARSED = 30  # pictures of each class that is known, to train; a third of that to test
+KEPT_APART = 4  # every so manieth drawing of a class is not trained on
+_MOST_COPIES = 40  # of one drawing
+_DRAWING = "drawing-"  # what a drawing's file name begins with
+
+
+@dataclass(frozen=True, eq=False)
+class Drawings:
+    """Drawings with the classes that a person gave them.
+
+    Args:
+        pictures: N x C x H x W, uint8.
+        labels: N, int64.
+    """
+
+    pictures: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def collection_name(dataset: str) -> str:
+    """The dataset that collects drawings for networks that were trained on ``dataset``."""
+    return f"folder:drawings for {dataset.removeprefix('folder:')}"
+
+
+def keep_drawing(picture: np.ndarray, label: int, info: DatasetInfo, folders: Folders) -> Path:
+    """Put a drawing into the collection; returns its file.
+
+    Args:
+        picture: C x H x W, uint8, as the network saw it.
+        label: The class that a person gave it.
+        info: Of the dataset with these classes.
+    """
+    root = _folder(collection_name(info.name), folders)
+    _write_options(root, info)
+    folder = root / class_folders(info.classes)[label]
+    folder.mkdir(parents=True, exist_ok=True)
+    number = len(list(folder.glob(f"{_DRAWING}*.png"))) + 1
+    while (path := folder / f"{_DRAWING}{number:04}.png").exists():
+        number += 1
+    path.write_bytes(_png(picture))
+    return path
+
+
+def kept_drawings(info: DatasetInfo, folders: Folders) -> Drawings:
+    """Everything that was collected for networks with these classes."""
+    root = _folder(collection_name(info.name), folders)
+    return _read(root, info)
+
+
+def drawings_zip(info: DatasetInfo, folders: Folders) -> bytes:
+    """The collection as a zip with one folder per class."""
+    root = _folder(collection_name(info.name), folders)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(root.rglob("*.png")):
+            archive.write(path, path.relative_to(root).as_posix())
+    return out.getvalue()
+
+
+def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0) -> str:
+    """Write a lesson from the collection; returns its name as a dataset.
+
+    Every fourth drawing of a class is kept apart, in the test split. The others are repeated until
+    they are about a quarter of what is trained on.
+
+    Raises:
+        DataError: Nothing was collected yet, or it cannot be written.
+    """
+    info = prepared.info
+    drawings = kept_drawings(info, folders)
+    if not len(drawings):
+        raise DataError(
+            f"No drawing was kept for {info.title} yet, so there is nothing to teach. Draw "
+            "something, name its class, and keep it."
+        )
+    name = _free_name(info, folders)
+    root = _folder(name, folders)
+    unfinished = root.with_name(f".{root.name}")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _write_known(unfinished, prepared, seed)
+        _write_drawings(unfinished, drawings, info)
+        _write_options(root, info)
+        os.replace(unfinished, root)
+    except OSError as error:
+        raise DataError(
+            f"The lesson could not be written to {root} ({error}). Make room there, and try again."
+        ) from error
+    return name
+
+
+def lesson_drawings(name: str, info: DatasetInfo, folders: Folders, split: str) -> Drawings:
+    """The drawings of a lesson, each once.
+
+    Args:
+        info: Of the dataset that the network knew before.
+        split: "train", or "test" for those that were kept apart.
+    """
+    return _read(_folder(name, folders) / split, info)
+
+
+def class_folders(classes: tuple[str, ...]) -> list[str]:
+    """Names of folders that give the classes the same labels again.
+
+    Classes are their folders' names in sorted order. Names that are sorted and can be folders stay;
+    others get a number before them.
+
+    Example:
+        >>> class_folders(("0", "1"))
+        ['0', '1']
+        >>> class_folders(("T-shirt/top", "Bag"))
+        ['000 T-shirt-top', '001 Bag']
+    """
+    plain = all(is_visible(name) and not set(name) & set('<>:"/\\|?*') for name in classes)
+    if plain and list(classes) == sorted(classes):
+        return list(classes)
+    safe = ["".join("-" if c in '<>:"/\\|?*' else c for c in name) for name in classes]
+    return [f"{label:03} {name}" for label, name in enumerate(safe)]
+
+
+def _write_known(root: Path, prepared: Prepared, seed: int) -> None:
+    """Pictures of every class that is known, drawn by seed."""
+    rng = np.random.default_rng(seed)
+    names = class_folders(prepared.info.classes)
+    splits = {
+        "train": (prepared.train_images, prepared.train_labels, REHEARSED),
+        "test": (prepared.test_images, prepared.test_labels, REHEARSED // 3),
+    }
+    for split, (images, labels, most) in splits.items():
+        for label, name in enumerate(names):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            its = np.flatnonzero(labels == label)
+            for index in rng.permutation(its)[:most]:
+                (folder / f"known-{index:06}.png").write_bytes(_png(images[index]))
+
+
+def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
+    """Each drawing once where it is kept apart, else so often that it counts."""
+    names = class_folders(info.classes)
+    copies = -(-REHEARSED * len(names) // 3 // len(drawings))
+    copies = max(1, min(_MOST_COPIES, copies))
+    seen = dict.fromkeys(range(len(names)), 0)
+    for picture, label in zip(drawings.pictures, drawings.labels, strict=True):
+        seen[int(label)] += 1
+        number, content = seen[int(label)], _png(picture)
+        split = "test" if number % KEPT_APART == 0 else "train"
+        folder = root / split / names[label]
+        (folder / f"{_DRAWING}{number:04}.png").write_bytes(content)
+        for copy in range(1, copies if split == "train" else 1):
+            (folder / f"again-{number:04}-{copy:02}.png").write_bytes(content)
+
+
+def _free_name(info: DatasetInfo, folders: Folders) -> str:
+    number = 1
+    while _folder(name := f"folder:lesson {number} for {_own(info.name)}", folders).exists():
+        number += 1
+    return name
+
+
+def _own(dataset: str) -> str:
+    return dataset.removeprefix("folder:")
+
+
+def _folder(name: str, folders: Folders) -> Path:
+    return folders.runs / UPLOADS / _own(name)
+
+
+def _write_options(root: Path, info: DatasetInfo) -> None:
+    """Beside the folder, as uploads have it: pictures keep their size and channels."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    options = FolderOptions(info.in_size[1], info.in_size[0])
+    root.with_name(f"{root.name}.json").write_text(json.dumps(options.to_dict()), "utf-8")
+
+
+def _read(root: Path, info: DatasetInfo) -> Drawings:
+    pictures, labels = [], []
+    for label, name in enumerate(class_folders(info.classes)):
+        for path in sorted((root / name).glob(f"{_DRAWING}*.png")):
+            with Image.open(path) as image:
+                pixels = np.asarray(image)
+            pictures.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+            labels.append(label)
+    stacked = np.stack(pictures) if pictures else np.zeros((0, *info.in_size), np.uint8)
+    return Drawings(stacked, np.array(labels, np.int64))
+
+
+def _png(picture: np.ndarray) -> bytes:
+    pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,81 @@
+"""What a lesson was worth: gained on the drawings, forgotten on the test split. A job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from cnnlib.data.lessons import lesson_drawings
+from cnnlib.data.prepared import load_prepared
+from cnnlib.errors import ProbeError
+from cnnlib.nets.model import Network
+from cnnlib.probe.answer import class_probabilities
+from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+from cnnlib.records.job import Progress
+from cnnlib.records.run import Run
+from cnnlib.runs import RunStore
+
+_BATCH = 500
+_Known = tuple[Network, DatasetInfo]  # a network, and the dataset whose mean it subtracts
+
+
+def measure_taught(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, Mapping[str, Any]]:
+    """Compare a run that was taught with the one that it started from: ``{"run": ...}``.
+
+    Returns:
+        For "trained on" (drawings), "kept apart" (drawings) and "test" (of the dataset before):
+        ``{"count": ..., "before": accuracy, "after": accuracy}``, accuracies None without pictures.
+
+    Raises:
+        CnnlibError: A run, its weights or its dataset are not there.
+    """
+    with closing(RunStore(folders)) as store:
+        run = store.run(args["run"])
+        if run.request.origin is None or not run.request.origin.weights_only:
+            raise ProbeError(
+                f"{run.title} was not taught: it did not start from another's weights."
+            )
+        before_run = store.run(run.request.origin.run_id)
+        before = _net(store, before_run, run.request.origin.step, folders)
+        after = _net(store, run, None, folders)
+    known = load_prepared(before_run.request.dataset, folders)
+    lesson = load_prepared(run.request.dataset, folders)
+    nets = (before, known.info), (after, lesson.info)
+    result = {}
+    for split, name in (("train", "trained on"), ("test", "kept apart")):
+        drawings = lesson_drawings(lesson.info.name, known.info, folders, split)
+        result[name] = yield from _compared(nets, drawings.pictures, drawings.labels)
+    result["test"] = yield from _compared(nets, known.test_images, known.test_labels)
+    return result
+
+
+def _net(store: RunStore, run: Run, step: int | None, folders: Folders) -> Network:
+    """A run's network; at its last saved step where none is named."""
+    there = moments(store.saved(run.id))
+    step = max(there, default=-1) if step is None else step
+    if step not in there:
+        raise ProbeError(f"{run.title} has kept no weights to compare. Let it train to its end.")
+    return network(run.request.spec, read_arrays(folders.run(run.id) / there[step].file))
+
+
+def _compared(
+    nets: tuple[_Known, _Known], pictures: np.ndarray, labels: np.ndarray
+) -> Generator[Progress, None, Mapping[str, Any]]:
+    """Accuracy of both networks on the same pictures."""
+    right = [0, 0]
+    for start in range(0, len(labels), _BATCH):
+        yield Progress(start / len(labels), f"looking at {len(labels):,} pictures")
+        part, truth = pictures[start : start + _BATCH], labels[start : start + _BATCH]
+        for number, (net, info) in enumerate(nets):
+            found = class_probabilities(net, info, part).argmax(axis=1)
+            right[number] += int((found == truth).sum())
+    count = len(labels)
+    before, after = (each / count if count else None for each in right)
+    return {"count": count, "before": before, "after": after}

@@ -1,0 +1,181 @@
+"""Wrong? Teach it: name the class of a drawing, collect them, and train a network on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.data.lessons import (
+    collection_name,
+    drawings_zip,
+    keep_drawing,
+    kept_drawings,
+    make_lesson,
+)
+from cnnlib.errors import CnnlibError
+from cnnlib.records.drawing import PreparedDrawing
+from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.run import Origin, Run, RunRequest
+from cnnlib.ui.addresses import DATA, TRAIN
+from cnnlib.ui.draw_runs import Reader
+from cnnlib.ui.request_form import submit
+from cnnlib.ui.resources import folders, prepared, run_store
+from cnnlib.ui.words import count, percent
+
+LESSON = Recipe(
+    epochs=6,
+    batch_size=32,
+    optimizer="adamw",
+    lr=0.0005,
+    weight_decay=0.01,
+    schedule="one_cycle",
+    augmentation=Augmentation(shift=1),
+)
+_NOTICE = "draw_notice"
+
+
+def teaching(reader: Reader, picture: PreparedDrawing) -> None:
+    """Keep the drawing under its right class, and what can be done with those that were kept."""
+    st.subheader("Wrong? Teach it")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        classes = reader.info.classes
+        label = st.selectbox(
+            "It is a",
+            range(len(classes)),
+            format_func=classes.__getitem__,
+            key="draw_label",
+            width=140,
+        )
+        st.button(
+            "Keep it",
+            icon=":material/bookmark_add:",
+            key="draw_keep",
+            disabled=picture.is_empty,
+            on_click=_keep,
+            args=(reader, picture.picture, label),
+        )
+    if sentence := st.session_state.pop(_NOTICE, ""):
+        st.caption(sentence)
+    drawings = kept_drawings(reader.info, folders())
+    if len(drawings):
+        _collection(reader, len(drawings))
+    lessons(reader)
+
+
+def lesson_request(run: Run, step: int, dataset: str) -> RunRequest:
+    """A short run that goes on from another one's weights, on a lesson."""
+    return RunRequest(
+        spec=run.request.spec,
+        recipe=LESSON,
+        dataset=dataset,
+        seed=run.request.seed,
+        validation=0.0,
+        name=f"{run.request.name or run.request.preset or 'own design'}, taught",
+        preset=run.request.preset,
+        origin=Origin(run.id, step, weights_only=True),
+    )
+
+
+def lessons(reader: Reader) -> None:
+    """Runs that were taught from this one, and what each of them was worth."""
+    for run in run_store().runs(limit=200):
+        origin = run.request.origin
+        if origin is None or not origin.weights_only or origin.run_id != reader.run.id:
+            continue
+        st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
+        if run.state == "finished":
+            _worth(run)
+
+
+def worth_words(result: Mapping[str, Any]) -> str:
+    """What was gained on drawings, and what was forgotten on the test split."""
+    parts = []
+    for name, what in (("trained on", "drawings that it learned from"), ("kept apart", "drawings")):
+        found = result[name]
+        if found["count"]:
+            apart = " that were kept apart" if name == "kept apart" else ""
+            parts.append(f"on {count(found['count'])} {what}{apart} {_change(found)}")
+    test = result["test"]
+    if test["count"]:
+        points = 100 * (test["after"] - test["before"])
+        parts.append(
+            f"on {count(test['count'])} test pictures {_change(test)} ({points:+.2f} points)"
+        )
+    return f"Right before and after: {'; '.join(parts)}."
+
+
+def _change(found: Mapping[str, Any]) -> str:
+    return f"{percent(found['before'])} → {percent(found['after'])}"
+
+
+def _keep(reader: Reader, picture: np.ndarray, label: int) -> None:
+    keep_drawing(picture, label, reader.info, folders())
+    st.session_state[_NOTICE] = f"Kept as {reader.info.classes[label]}."
+
+
+def _collection(reader: Reader, kept: int) -> None:
+    """How many were kept, and what can be done with them."""
+    st.caption(
+        f"{count(kept)} kept for {reader.info.title}. A lesson mixes them with pictures that the "
+        "network knows, so that it does not forget those; every fourth drawing of a class is kept "
+        "apart to measure the gain."
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Teach the network",
+            icon=":material/school:",
+            key="draw_teach",
+            on_click=_teach,
+            args=(reader,),
+        )
+        st.download_button(
+            "Download",
+            lambda: drawings_zip(reader.info, folders()),
+            file_name=f"{collection_name(reader.info.name).removeprefix('folder:')}.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            key="draw_download",
+        )
+        st.page_link(
+            DATA,
+            label="Look at them",
+            icon=":material/photo_library:",
+            query_params={"dataset": collection_name(reader.info.name)},
+        )
+
+
+def _teach(reader: Reader) -> None:
+    """Make a lesson and ask for the run; an ordinary one, in the queue."""
+    try:
+        lesson = make_lesson(prepared(reader.info.name, reader.info.fingerprint), folders())
+        request = lesson_request(reader.run, reader.moment.step, lesson)
+    except CnnlibError as error:
+        st.session_state[_NOTICE] = str(error)
+        return
+    submit(request)
+    st.session_state[_NOTICE] = "The lesson is in the queue. Its run is linked below."
+
+
+def _worth(run: Run) -> None:
+    """What a lesson was worth; asks for the measurement where nobody did."""
+    args = {"run": run.id}
+    its = [job for job in run_store().jobs() if job.kind == "taught" and job.args == args]
+    if not its:
+        run_store().submit_job("taught", args)
+        st.caption("Measuring what it gained and what it forgot.")
+    elif its[0].state == "done":
+        st.markdown(worth_words(its[0].result))
+    elif its[0].is_live:
+        st.fragment(_wait, run_every=1.0)(its[0].id)
+    else:
+        st.caption(its[0].reason or "The measurement was stopped.")
+
+
+def _wait(job_id: str) -> None:
+    job = run_store().job(job_id)
+    if not job.is_live:
+        st.rerun()
+    st.progress(job.progress, text=job.text or "Waiting for a worker")

@@ -1,0 +1,132 @@
+"""Drawings are collected, made into lessons, and what a lesson was worth is measured."""
+
+import io
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sample_data import prepared_now
+
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.data.lessons import (
+    class_folders,
+    collection_name,
+    drawings_zip,
+    keep_drawing,
+    kept_drawings,
+    lesson_drawings,
+    make_lesson,
+)
+from cnnlib.data.uploads import remove_dataset
+from cnnlib.errors import DataError
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Origin, RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.train.control import Control
+from cnnlib.train.jobs import KINDS
+from cnnlib.train.load import fit
+from cnnlib.train.work import carry_out
+
+
+@pytest.fixture
+def folders() -> Folders:
+    return Folders.from_environment()
+
+
+@pytest.fixture
+def digits():
+    return prepared_now("digits")
+
+
+def a_drawing(number: int = 0) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (1, 28, 28), dtype=np.uint8)
+
+
+def test_a_drawing_is_kept_as_it_is_with_its_class(digits, folders):
+    keep_drawing(a_drawing(1), 7, digits.info, folders)
+    keep_drawing(a_drawing(2), 3, digits.info, folders)
+    kept = kept_drawings(digits.info, folders)
+    assert kept.labels.tolist() == [3, 7]
+    assert np.array_equal(kept.pictures, np.stack([a_drawing(2), a_drawing(1)]))
+
+
+def test_the_collection_is_a_dataset_and_can_be_removed(digits, folders):
+    keep_drawing(a_drawing(), 7, digits.info, folders)
+    name = collection_name("digits")
+    info = dataset_info(name)
+    assert (info.classes, info.in_size) == (("7",), (1, 28, 28))
+    remove_dataset(name)
+    assert len(kept_drawings(digits.info, folders)) == 0
+
+
+def test_the_collection_can_be_downloaded_as_a_zip_of_class_folders(digits, folders):
+    for number in range(2):
+        keep_drawing(a_drawing(number), 4, digits.info, folders)
+    with zipfile.ZipFile(io.BytesIO(drawings_zip(digits.info, folders))) as archive:
+        assert archive.namelist() == ["4/drawing-0001.png", "4/drawing-0002.png"]
+
+
+def test_without_drawings_there_is_no_lesson(digits, folders):
+    with pytest.raises(DataError, match="nothing to teach"):
+        make_lesson(digits, folders)
+
+
+def test_a_lesson_has_all_classes_and_keeps_every_fourth_drawing_apart(digits, folders):
+    for number in range(5):
+        keep_drawing(a_drawing(number), 7, digits.info, folders)
+    name = make_lesson(digits, folders)
+    lesson = prepared_now(name)
+    assert lesson.info.classes == digits.info.classes
+    # 30 known pictures of each of ten classes, and four drawings, each 300 / 3 / 5 = 20 times.
+    assert lesson.info.train_count == 300 + 4 * 20
+    assert lesson.info.test_count == 10 * 10 + 1
+    apart = lesson_drawings(name, digits.info, folders, "test")
+    assert np.array_equal(apart.pictures, a_drawing(3)[None])
+    assert len(lesson_drawings(name, digits.info, folders, "train")) == 4
+
+
+def test_a_lesson_does_not_change_when_more_is_collected(digits, folders):
+    keep_drawing(a_drawing(1), 7, digits.info, folders)
+    first = make_lesson(digits, folders)
+    before = prepared_now(first).info.fingerprint
+    keep_drawing(a_drawing(2), 2, digits.info, folders)
+    second = make_lesson(digits, folders)
+    assert first != second
+    assert prepared_now(first).info.fingerprint == before
+
+
+def test_classes_keep_their_labels_whatever_they_are_called():
+    classes = ("T-shirt/top", "Bag", "Ankle boot")
+    assert sorted(class_folders(classes)) == class_folders(classes)
+
+
+def test_a_taught_run_says_what_it_gained_and_what_it_forgot(digits, folders):
+    trained = fit("lenet5", "digits", Recipe(epochs=8), device="cpu")
+    # Upside-down fours, called 7: nothing that the network could know.
+    fours = digits.train_images[digits.train_labels == 4][:5, :, ::-1]
+    for picture in fours:
+        keep_drawing(np.ascontiguousarray(picture), 7, digits.info, folders)
+    name = make_lesson(digits, folders)
+    prepared_now(name)
+    recipe = Recipe(epochs=6, batch_size=32, lr=0.001)
+    origin = Origin(trained.run.id, trained.step, weights_only=True)
+    request = RunRequest(trained.spec, recipe, name, device="cpu", origin=origin, validation=0.0)
+    store = RunStore()
+    run_id = store.submit(replace(request, name="taught"))
+    worker = store.announce()
+    carry_out(store.claim(worker, run_id), store, worker, Control(), lambda event: None)
+    assert store.run(run_id).state == "finished"
+
+    work = KINDS["taught"]({"run": run_id}, folders)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(work)
+    found = end.value.value
+    assert found["trained on"]["count"] == 4 and found["kept apart"]["count"] == 1
+    assert found["trained on"]["after"] > found["trained on"]["before"]
+    assert found["test"]["count"] == len(digits.test_labels)
+    assert found["test"]["before"] == pytest.approx(trained.history.test.accuracy, abs=0.01)
+    store.leave(worker)
+    store.close()
