@@ -6,17 +6,22 @@ import torch
 from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
 from sample_data import prepared_now
 
+from cnnlib.data.batches import Normaliser
+from cnnlib.design.plan import plan
+from cnnlib.design.receptive import receptive_fields
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.figures.probe_surgery import surgery_figure
 from cnnlib.nets.model import build_model
 from cnnlib.probe.dream import STEPS, excite
 from cnnlib.probe.forward import activations
+from cnnlib.probe.patches import View, exciting, patch, view_of
 from cnnlib.probe.surgery import muted, reset, subset
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.jobs import carry_out_job
+from cnnlib.ui import inspect_reasons
 
 
 @pytest.fixture
@@ -128,6 +133,46 @@ def test_what_excites_a_class_is_a_job_whose_result_is_kept(store):
     assert parts(app)[0]["count"] == 1
 
 
+def test_the_patch_of_a_value_is_what_it_depends_on():
+    # A 3 x 3 convolution with padding 1, a 2 x 2 pooling, a 3 x 3 convolution: 3, 4, 4 + 2 * 2 = 8
+    # pixels; the first square begins 1 + 2 * 1 = 3 before the picture, neighbours are 2 apart.
+    view = view_of(plan(PLAIN), "features.conv2")
+    assert view == View(size=8, jump=2, before=3)
+    assert receptive_fields(plan(PLAIN))["features.conv2"].size == 8
+    assert [view.corner(place, 8, 28) for place in (0, 2, 13)] == [0, 1, 20]  # 4 - 3; 28 - 8
+
+
+def test_the_most_exciting_places_are_those_of_the_maps():
+    prepared = prepared_now("digits")
+    net = build_model(PLAIN, seed=0).eval()
+    chosen = np.arange(30)
+    found, _ = result_of(exciting(net, prepared, "features.act2", chosen))
+    images = Normaliser(prepared.info, "cpu")(torch.from_numpy(prepared.test_images[chosen]))
+    maps = activations(net, images.numpy())["features.act2"]
+    for channel, places in enumerate(found):
+        strongest = np.sort(maps[:, channel].max(axis=(1, 2)))[::-1][:9]
+        np.testing.assert_allclose([each[3] for each in places], strongest, rtol=1e-5)
+        picture, row, column, answer = places[0]
+        assert maps[picture, channel, row, column] == pytest.approx(answer)
+        assert patch(prepared, view_of(net.plan, "features.act2"), places[0]).shape == (1, 8, 8)
+
+
+def test_what_excites_each_filter_is_a_job_whose_result_is_kept(store):
+    a_saved_run(store, RESIDUAL)
+    app = open_inspect(view="What excites it", layer="features.block1.sum")
+    app.button(key="inspect_patches").click().run()
+    [job] = do_jobs(store)
+    assert job.state == "done", job.reason
+    app.run()
+    assert "Of 359 test pictures" in said(app)
+    assert parts(app)[0]["count"] == 9
+
+
+def test_a_layer_without_places_is_a_sentence():
+    with pytest.raises(ProbeError, match="no places on the picture"):
+        view_of(plan(PLAIN), "classifier.fc1")
+
+
 def test_a_job_that_waits_shows_its_progress_and_can_be_stopped(store):
     a_saved_run(store)
     app = open_inspect(view="Surgery")
@@ -136,6 +181,25 @@ def test_a_job_that_waits_shows_its_progress_and_can_be_stopped(store):
     [job] = store.jobs()
     assert job.state == "stopped"
     assert app.button(key="inspect_surgery").label.startswith("Operate")
+
+
+@pytest.mark.parametrize("method", ["integrated", "grad_cam"])
+def test_an_explanation_of_a_large_network_is_a_job_that_gives_the_same(store, monkeypatch, method):
+    a_saved_run(store)
+
+    def texts(app) -> list[str]:
+        return [each.value for each in app.markdown if "order" in each.value]
+
+    app = open_inspect(view="Why this answer")
+    app.segmented_control(key="inspect_method").set_value(method).run()
+    on_the_page = parts(app)[1]["values"], texts(app)
+    monkeypatch.setattr(inspect_reasons, "MOST_MACS", 0)
+    app.run()
+    app.button(key="inspect_explain").click().run()
+    [job] = do_jobs(store)
+    assert job.state == "done", job.reason
+    app.run()
+    assert (parts(app)[1]["values"], texts(app)) == on_the_page
 
 
 def test_figures_leave_out_classes_without_pictures():

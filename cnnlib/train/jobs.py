@@ -68,6 +68,13 @@ def find_patches(args: Mapping[str, Any], folders: Folders) -> Generator[Progres
     return (yield from find_patches(args, folders))
 
 
+def explain_answer(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Explain an answer and check the map: see `cnnlib.probe.explain_job.explain_answer`."""
+    from cnnlib.probe.explain_job import explain_answer  # torch
+
+    return (yield from explain_answer(args, folders))
+
+
 KINDS: dict[str, JobKind] = {
     "prepare": prepare_dataset,
     "unfamiliar": measure_unfamiliar,
@@ -75,6 +82,7 @@ KINDS: dict[str, JobKind] = {
     "surgery": operate,
     "dream": dream,
     "patches": find_patches,
+    "explain": explain_answer,
 }
 
 

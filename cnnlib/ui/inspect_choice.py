@@ -21,6 +21,7 @@ from cnnlib.probe.graph import steps
 from cnnlib.probe.snapshots import moments
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
+from cnnlib.ui.draw_why import drawn_picture
 from cnnlib.ui.inspect_source import Moment, Picture, test_picture
 from cnnlib.ui.pictures import data_uri
 from cnnlib.ui.resources import prepared as open_prepared
@@ -119,7 +120,7 @@ def choose_picture(prepared: Prepared) -> Picture:
         )
         picture = _uploaded(own, prepared) if own is not None else None
         if picture is None:
-            picture = _from_test_split(prepared)
+            picture = drawn_picture(prepared) or _from_test_split(prepared)
         classes = prepared.info.classes
         truth = "" if picture.label is None else f"Its class is {classes[picture.label]}."
         st.html(

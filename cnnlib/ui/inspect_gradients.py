@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from cnnlib.design.cost import cost
 from cnnlib.errors import ProbeError
 from cnnlib.figures.probe_gradients import gradient_sizes_figure, gradients_over_time_figure
 from cnnlib.probe.graph import step_named
@@ -82,8 +83,8 @@ def _of_maps(found: Gradients, layer: str) -> None:
 
 
 def _over_time(subject: Subject) -> None:
-    cost = 3 * subject.run.plan_cost.get("macs", 0) * len(subject.steps)
-    if cost > MOST_MACS_OVER_TIME:
+    macs = 3 * cost(subject.plan).macs * len(subject.steps)
+    if macs > MOST_MACS_OVER_TIME:
         st.info(
             f"{len(subject.steps)} saved steps of this network take more than a moment. "
             "Move the slider of the training to see them one by one.",

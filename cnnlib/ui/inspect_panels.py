@@ -10,11 +10,12 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.run import Run
 from cnnlib.ui.inspect_choice import Subject, choose_subject
 from cnnlib.ui.inspect_errors import errors_panel
+from cnnlib.ui.inspect_exciting import dream_panel
 from cnnlib.ui.inspect_gradients import gradients_panel
 from cnnlib.ui.inspect_maps import answer, maps_panel
 from cnnlib.ui.inspect_reasons import reasons_panel
 from cnnlib.ui.inspect_source import import_torch
-from cnnlib.ui.inspect_surgery import dream_panel, surgery_panel
+from cnnlib.ui.inspect_surgery import surgery_panel
 
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Filters and maps": maps_panel,

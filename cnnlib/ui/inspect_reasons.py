@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import streamlit as st
 
+from cnnlib.design.cost import cost
 from cnnlib.figures.probe_reasons import deletion_figure
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 from cnnlib.ui.inspect_choice import Subject
+from cnnlib.ui.inspect_jobs import job_result
 from cnnlib.ui.inspect_parts import tile_grid
 from cnnlib.ui.inspect_source import Moment, maps_at, network_at, normalised, wait_for_torch
 
@@ -26,7 +30,7 @@ _READING = {
     "grad_cam": "Bright places speak for the class.",
     "guided": _SLOPE,
 }
-MOST_MACS = 12_000_000_000  # some seconds on one thread
+MOST_MACS = 6_000_000_000  # a second or two on one thread
 CHECK_PASSES = 66  # pictures of the deletion curves
 
 
@@ -42,17 +46,41 @@ def reasons_panel(subject: Subject) -> None:
         format_func=METHODS.__getitem__,
     )
     target = _target(subject)
-    if not _affordable(subject, method):
+    if _takes_long(subject, method):
+        _by_a_worker(subject, method, target)
         return
     found = _explained(subject.moment, subject.picture.key, method, target, subject)
     _show(subject, found, method)
     with st.spinner("Checking the map."):
-        weights, curve = _checked(subject.moment, subject.picture.key, method, target, subject)
+        checks = _checked(subject.moment, subject.picture.key, method, target, subject)
+    _doubts(*checks)
+
+
+def _doubts(weights: RandomisedWeights, curve: DeletionCurve) -> None:
+    """What the two checks say."""
     st.subheader("Can it be trusted?")
     for doubt, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
         icon = ":material/check_circle:" if is_good else ":material/warning:"
         st.markdown(f"{icon} {doubt.sentence}")
     st.plotly_chart(deletion_figure(curve), key="inspect_deletion")
+
+
+def _by_a_worker(subject: Subject, method: str, target: int) -> None:
+    """The same as a job, for networks that are too large for a page."""
+    args = {"run": subject.run.id, "step": subject.moment.step, "method": method}
+    pixels = base64.b64encode(subject.picture.pixels.tobytes()).decode()
+    result = job_result(
+        "explain",
+        args | {"target": target, "pixels": pixels},
+        label=f"Compute {METHODS[method]}: it takes some seconds on this network",
+        key="inspect_explain",
+    )
+    if result is not None:
+        from cnnlib.probe.explain_job import read_explanation
+
+        found, weights, curve = read_explanation(result)
+        _show(subject, found, method)
+        _doubts(weights, curve)
 
 
 def _target(subject: Subject) -> int:
@@ -71,20 +99,12 @@ def _target(subject: Subject) -> int:
     return names.index(said if chosen == options[0] else chosen)
 
 
-def _affordable(subject: Subject, method: str) -> bool:
-    """A sentence instead of a page that hangs."""
+def _takes_long(subject: Subject, method: str) -> bool:
+    """More than some seconds of the page's thread."""
     from cnnlib.probe.reasons import forward_passes
 
     passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
-    if passes * subject.run.plan_cost.get("macs", 0) <= MOST_MACS:
-        return True
-    st.info(
-        f"{METHODS[method]} takes about {passes} passes over this network, which is more than a "
-        f"page does. Run it in a terminal: python -m cnnlib inspect why {subject.run.id} "
-        f"--method {method}.",
-        icon=":material/hourglass_top:",
-    )
-    return False
+    return passes * cost(subject.plan).macs > MOST_MACS
 
 
 def _show(subject: Subject, found: np.ndarray, method: str) -> None:
