@@ -28,9 +28,11 @@ from cnnlib.records.events import (
 )
 from cnnlib.records.run import Origin
 from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.control import Control
 from cnnlib.train.feed import batch_ends, step_count
+from cnnlib.train.loop import train
 from cnnlib.train.randomness import epoch_order
-from cnnlib.train.saver import saved_files
+from cnnlib.train.saver import newest_checkpoint, saved_files
 
 # Three strides of two: 8, 4, 2, 1 pixels.
 DOWN_TO_1X1 = CNNSpec(
@@ -318,6 +320,22 @@ def test_an_interrupted_run_writes_a_checkpoint_and_is_not_measured(tmp_path):
     assert len(_losses(interrupted)) == 2
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_run_interrupted_while_a_split_is_measured_measures_it_again(tmp_path, split):
+    request, folder, control = tiny_request(), run_folder(tmp_path), Control()
+    events = []
+    for event in train(request, tiny_prepared(), folder=folder, control=control):
+        events.append(event)
+        if isinstance(event, Phase) and split in event.text:
+            control.interrupt()
+    assert (_end(events).state, _end(events).test) == ("interrupted", None)
+    rest = told(request, folder=folder, resume=newest_checkpoint(folder))
+    whole = told(request)
+    told_twice = {e.epoch: e.val_loss for e in of_kind([*events, *rest], EpochEnd)}
+    assert told_twice == {e.epoch: e.val_loss for e in of_kind(whole, EpochEnd)}
+    assert _end(rest).test.loss == _end(whole).test.loss
+
+
 def test_a_run_that_is_interrupted_while_paused_ends(tmp_path):
     control_of = []
 
@@ -368,6 +386,25 @@ def test_running_out_of_memory_proposes_a_batch_size(monkeypatch):
     assert "Memory ran out" in end.reason and "batch size of 12 or less" in end.reason
 
 
+def test_running_out_of_memory_before_the_first_step_is_a_sentence_too(monkeypatch):
+    def too_much(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("cnnlib.train.session.build_model", too_much)
+    with pytest.raises(TrainError, match="batch size of 12 or less"):
+        told(tiny_request())
+
+
+def test_early_stopping_without_a_validation_split_is_refused():
+    with pytest.raises(RecipeError, match="Early stopping .* no pictures are kept"):
+        told(replace(tiny_request(patience=2), validation=0))
+
+
+def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused():
+    with pytest.raises(RecipeError, match="87 can be kept|none is left to train on"):
+        told(replace(tiny_request(), validation=90))
+
+
 def test_any_other_error_is_a_bug_and_is_raised(monkeypatch):
     def wrong(*_):
         raise RuntimeError("shapes do not match")
@@ -389,8 +426,6 @@ def test_a_device_that_is_not_there_is_refused():
 
 
 def test_closing_the_generator_in_the_middle_is_safe(tmp_path):
-    from cnnlib.train.loop import train
-
     events = train(tiny_request(), tiny_prepared(), folder=run_folder(tmp_path))
     for _ in range(8):
         next(events)

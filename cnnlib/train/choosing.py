@@ -90,6 +90,7 @@ def _seconds(
     trial: Trial, modes: list[ExecutionMode], warm_up: bool = False
 ) -> dict[ExecutionMode, float]:
     recipe = trial.request.recipe
+    warm_up = warm_up or trial.images.device.type != "cpu"  # a GPU loads its libraries first
     return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=warm_up)
 
 

@@ -6,6 +6,9 @@ import errno
 
 import torch
 
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.records.run import RunRequest
 from cnnlib.train.session import Session
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -18,12 +21,12 @@ def known_failure(error: Exception, session: Session) -> str | None:
             f"The disk that holds {session.folder} is full, so the weights of step "
             f"{session.progress.step:,} could not be written. Make room, then resume the run."
         )
-    if _is_out_of_memory(error):
-        return _out_of_memory(session)
+    if is_out_of_memory(error):
+        return out_of_memory(session.request, session.device)
     return None
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """CUDA and MPS have a class for it; the CPU's allocator raises a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
@@ -32,13 +35,14 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _out_of_memory(session: Session) -> str:
-    size = session.request.recipe.batch_size
-    need = session.cost.training_bytes
+def out_of_memory(request: RunRequest, device: torch.device) -> str:
+    """What a step needs, and the batch size that needs half."""
+    size = request.recipe.batch_size
+    need = cost(plan(request.spec), batch_size=size, optimizer=request.recipe.optimizer)
     found = (
-        f"Memory ran out: a step with {size:,} pictures needs about {need / 1e9:.2g} GB on "
-        f"{session.device.type} beside what is there already. "
+        f"Memory ran out: a step with {size:,} pictures needs about "
+        f"{need.training_bytes / 1e9:.2g} GB on {device.type} beside what is there already. "
     )
     if size == 1:
         return found + "Choose a smaller network."
-    return found + f"Choose a batch size of {max(1, size // 2):,} or less, or a smaller network."
+    return found + f"Choose a batch size of {size // 2:,} or less, or a smaller network."

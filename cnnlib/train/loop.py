@@ -8,11 +8,12 @@ from pathlib import Path
 from torch.nn.functional import cross_entropy
 
 from cnnlib.data.prepared import Prepared
+from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase
 from cnnlib.records.run import RunRequest
 from cnnlib.train.control import Control
 from cnnlib.train.ending import conclude, diverged, failed, interrupted
-from cnnlib.train.failures import known_failure
+from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
 from cnnlib.train.measuring import Interrupted, has_numbers, measure_epoch
 from cnnlib.train.mode import kept_threads, pick_device
 from cnnlib.train.optim import clip, total_norm
@@ -49,7 +50,12 @@ def train(
     control = control or Control()
     device = pick_device(request.device)
     with exact_arithmetic(device), kept_threads():
-        session = yield from set_up(request, prepared, device, folder, control, resume, threads)
+        try:
+            session = yield from set_up(request, prepared, device, folder, control, resume, threads)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise TrainError(out_of_memory(request, device)) from error
+            raise
         yield started(session)
         try:
             yield from _save_first(session)

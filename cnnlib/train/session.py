@@ -136,7 +136,7 @@ def set_up(
     _check_fits(request, prepared.info)
     memory = PeakMemory(device)
     data = _load(request, prepared, device)
-    _check_batches(planned, request, data.train_count)
+    _check_splits(planned, request, data)
     start = find_start(request, _runs_folder(folder), resume)
     progress = starting_progress(start, recipe, prepared.info.fingerprint)
     net = build_model(planned, seed=request.seed).to(device)
@@ -254,15 +254,21 @@ def _check_fits(request: RunRequest, info: DatasetInfo) -> None:
         )
 
 
-def _check_batches(planned: Plan, request: RunRequest, count: int) -> None:
-    """There is something to train on, and batch norm never sees a single value per channel."""
+def _check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
+    """There is something to train on and to watch, and batch norm never sees a single value."""
+    count, validation_count = data.train_count, data.validation_count
     if request.recipe.epochs and not count:
         raise RecipeError(
             "The validation split takes every training picture, so that none is left to train on. "
             "Choose a smaller validation split."
         )
-    size = request.recipe.batch_size
-    if request.recipe.epochs == 0 or min(size, count) > 1:
+    recipe = request.recipe
+    if recipe.patience is not None and not validation_count:
+        raise RecipeError(
+            f"Early stopping (patience={recipe.patience}) watches the validation loss, but no "
+            "pictures are kept for validation. Keep some, or leave early stopping out."
+        )
+    if recipe.epochs == 0 or min(recipe.batch_size, count) > 1:
         return
     for layer in planned.walk():
         if layer.kind == "norm" and layer.norm == "batch" and layer.out_shape[1:] == (1, 1):
