@@ -9,7 +9,7 @@ from cnnlib.records.run import LIVE_STATES
 from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.results_charts import charts
-from cnnlib.ui.results_desk import basket, desk_menu, export_menu, notes_of
+from cnnlib.ui.results_desk import basket, desk_menu, export_menu, import_menu, notes_of
 from cnnlib.ui.results_table import is_part_of_a_row, selectable_table, shown_rows, view_controls
 
 REFRESH_SECONDS = 2.0  # while some run goes on
@@ -19,6 +19,7 @@ store = run_store()
 if not store.runs(limit=1):
     st.write("No run yet. Every network that is trained gets a row here.")
     st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
+    import_menu()
     st.stop()
 
 desk = Desk(store)
@@ -37,6 +38,7 @@ def results() -> None:
     put_runs_in_address(ids)
     with st.container(horizontal=True, vertical_alignment="center"):
         export_menu(rows, view.columns)
+        import_menu()
         if selected:
             desk_menu(desk, selected)
             if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):

@@ -6,6 +6,7 @@ import pytest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
+from cnnlib.compare.parcel import export_bytes
 from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
@@ -287,6 +288,18 @@ def test_a_hidden_row_is_shown_on_demand(store):
     assert len(app.dataframe[0].value) == 0
     app.toggle(key="results_hidden").set_value(True).run()
     assert len(app.dataframe[0].value) == 1
+
+
+def test_runs_from_another_lab_are_taken_over(store, tmp_path):
+    run_id = a_finished_run(store, preset="lenet5")
+    parcel = export_bytes(store, [run_id])
+    store.delete(run_id)
+    app = open_page("results")
+    app.file_uploader(key="results_import").upload("runs.zip", parcel, "application/zip").run()
+    app.button(key="results_import_take").click().run()
+    assert not app.exception
+    assert list(app.dataframe[0].value["Design"]) == ["lenet5"]
+    assert runs_in_address(app) == [run_id]
 
 
 def test_results_without_runs_lead_to_train():

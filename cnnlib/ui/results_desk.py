@@ -9,11 +9,13 @@ import streamlit as st
 
 from cnnlib.compare.columns import Column
 from cnnlib.compare.desk import Annotation, Desk
+from cnnlib.compare.parcel import export_bytes, import_runs
 from cnnlib.compare.pooling import Row
 from cnnlib.compare.results import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.ui.resources import run_store
 
 
 def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
@@ -37,6 +39,34 @@ def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
                 on_click="ignore",
                 width="stretch",
             )
+        _export_runs(rows)
+
+
+def _export_runs(rows: Sequence[Row]) -> None:
+    """The rows' runs as one file, which another lab can take over."""
+    ids = [run.id for row in rows for run in row.runs if not run.is_live]
+    st.caption("The runs themselves, with curves and predictions, for another lab.")
+    st.download_button(
+        *("Runs", lambda: export_bytes(run_store(), ids), "runs.zip", "application/zip"),
+        key="results_export_runs",
+        on_click="ignore",
+        width="stretch",
+        disabled=not ids,
+    )
+
+
+def import_menu() -> None:
+    """Runs that come from another lab."""
+    with st.popover("Import", icon=":material/upload:"):
+        file = st.file_uploader("A file of runs", "zip", key="results_import")
+        if file and st.button("Take them over", type="primary", key="results_import_take"):
+            try:
+                ids = import_runs(run_store(), file)
+            except CnnlibError as error:
+                st.error(str(error), icon=":material/error:")
+                return
+            st.query_params.from_dict({"run": ids[:60]})
+            st.rerun()
 
 
 def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:

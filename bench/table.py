@@ -1,0 +1,118 @@
+"""How quickly the results table opens and filters: ``python -m bench.table``.
+
+Hundreds of tiny networks are trained for real on digits, then a browser opens the page and searches
+it. Needs Chromium. ``--runs N`` trains that many; ``--folder`` keeps them, and finds them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from cnnlib.data.prepare import prepare
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.runs.heart import at_work
+from cnnlib.train.control import Control
+from cnnlib.train.work import carry_out
+
+TURNS = 7
+ROW = "canvas [role=gridcell]"
+
+
+def train(folders: Folders, count: int) -> None:
+    """Train so many networks, three seeds of each design."""
+    for _ in prepare("digits", folders):
+        pass
+    store = RunStore(folders)
+    with at_work(store, "runs") as worker_id:
+        for number in range(count):
+            design = number // 3
+            spec = CNNSpec(channels=(2 + design % 20,), hidden_dims=(8 + design // 20,))
+            recipe = Recipe(epochs=2, batch_size=64, lr=0.01)
+            request = RunRequest(
+                spec,
+                recipe,
+                "digits",
+                seed=number % 3,
+                train_limit=128,
+                mode="t1-nchw-fp32",
+                name=f"tiny{design:03}",
+            )
+            costs = cost(plan(spec))
+            run_id = store.submit(request, {"params": costs.params, "macs": costs.macs})
+            run = store.claim(worker_id, run_id)
+            assert run is not None
+            carry_out(run, store, worker_id, Control())
+    store.close()
+
+
+def measure(folders: Folders) -> tuple[list[float], list[float]]:
+    """Seconds from a click on Results to the table's first row, and from Enter to fewer rows."""
+    from playwright.sync_api import sync_playwright
+
+    sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+    from serving import serving
+
+    env = os.environ | {"CNNLAB_RUNS": str(folders.runs), "CNNLAB_DATA": str(folders.data)}
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    opened, filtered = [], []
+    with serving(folders.runs / "server.log", env) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{served.url}/results")
+        page.locator(ROW).first.wait_for(state="attached", timeout=60_000)
+        for _ in range(TURNS):
+            page.get_by_role("link", name="Home", exact=True).click()
+            page.get_by_role("heading", level=1, name="CNN Lab").wait_for()
+            page.wait_for_timeout(1000)
+            start = time.perf_counter()
+            page.get_by_role("link", name="Results", exact=True).click()
+            page.locator(ROW).first.wait_for(state="attached")
+            opened.append(time.perf_counter() - start)
+        for turn in range(TURNS):
+            search = page.get_by_role("textbox", name="Search")
+            search.fill(f"tiny{turn + 1:03}")
+            start = time.perf_counter()
+            search.press("Enter")
+            page.wait_for_function(_FIRST_ROW_IS, arg=f"tiny{turn + 1:03}")
+            filtered.append(time.perf_counter() - start)
+        browser.close()
+    return opened, filtered
+
+
+_FIRST_ROW_IS = """text => [...document.querySelectorAll("canvas [role=row]")].slice(1)
+  .every((row, _, rows) => rows.length && row.textContent.includes(text))"""
+
+
+def main() -> None:
+    """Train, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--folder", type=Path, help="default: a temporary one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folders = Folders(folder / "data", folder / "runs")
+        if not (folders.runs / "cnnlab.db").exists():
+            start = time.perf_counter()
+            train(folders, options.runs)
+            print(f"{options.runs} runs trained in {time.perf_counter() - start:.0f} s", flush=True)
+        opened, filtered = measure(folders)
+    for what, seconds in (("opens", opened), ("filters", filtered)):
+        print(f"{what}: median {median(seconds):.2f} s, worst {max(seconds):.2f} s of {TURNS}")
+
+
+if __name__ == "__main__":
+    main()
