@@ -27,6 +27,7 @@ SIZE = {"width": 1280, "height": 860}
 THEMES = ("light", "dark")
 WAIT_MS = 60_000
 TRAINING_MS = 600_000
+EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
 SETTLING_MS = 1500  # fonts, charts and pictures of a page that is there
 
@@ -65,23 +66,29 @@ def main() -> None:
     with running_lab() as lab:
         lab.goto("/build", "text=Receptive field")
         lab.shoot("build")
-        first = train(lab, "LeNet-5", shoot_as="train")
-        second = train(lab, "Tiny network for 99 % on MNIST")
+        first = train(lab, "LeNet-5", "106,154 parameters", shoot_as="train")
+        second = train(lab, "Tiny network for 99 % on MNIST", "8,834 parameters")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")
         lab.goto("/", "text=All results")
         lab.shoot("home")
 
 
-def train(lab: Lab, preset: str, shoot_as: str = "") -> str:
-    """Train a preset with the recipe that the app offers; returns the run's id.
+def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
+    """Train a preset for a few epochs; returns the run's id.
 
     Args:
+        sign: What the page says once it has taken the preset.
         shoot_as: Name of a picture in the middle of the training; "" takes none.
     """
     lab.tab.goto(f"{lab.url}/train")
     lab.tab.get_by_role("combobox", name="Preset").click(timeout=WAIT_MS)
     lab.tab.get_by_role("option", name=preset, exact=True).click()
+    lab.tab.get_by_text(sign).wait_for(timeout=WAIT_MS)
+    lab.tab.locator(RESTING).wait_for(timeout=WAIT_MS)
+    epochs = lab.tab.get_by_role("spinbutton", name="Epochs")
+    epochs.fill(str(EPOCHS))
+    epochs.press("Tab")
     lab.tab.get_by_role("button", name="Train", exact=True).click()
     state = lab.tab.locator(".status .state").first
     expect(state).to_have_text("Training", timeout=TRAINING_MS)
@@ -89,7 +96,7 @@ def train(lab: Lab, preset: str, shoot_as: str = "") -> str:
     if shoot_as:
         lab.goto(address, ".live .panel canvas")
         epoch = lab.tab.locator('[data-fact="epoch"] dd')
-        expect(epoch).to_contain_text("3 /", timeout=TRAINING_MS)
+        expect(epoch).to_have_text(f"{EPOCHS} / {EPOCHS}", timeout=TRAINING_MS)
         lab.shoot(shoot_as)
     expect(state).to_have_text("Finished", timeout=TRAINING_MS)
     return address.split("run=")[1]
