@@ -281,6 +281,14 @@ def test_a_deleted_row_is_brought_back_by_undo(store):
     assert len(app.dataframe[0].value) == 1
 
 
+def test_a_row_is_trained_again_from_fresh_seeds(store):
+    run_ids = [a_finished_run(store, seed=seed) for seed in (0, 4)]
+    app = open_page("results", run=run_ids)
+    app.button(key="results_fresh").click().run()
+    assert not app.exception
+    assert sorted(run.request.seed for run in store.runs(states=["queued"])) == [5, 6, 7]
+
+
 def test_a_hidden_row_is_shown_on_demand(store):
     run_id = a_finished_run(store)
     app = open_page("results", run=run_id)

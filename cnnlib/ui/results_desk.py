@@ -15,7 +15,10 @@ from cnnlib.compare.results import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import run_store
+
+FRESH_SEEDS = 3
 
 
 def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
@@ -73,6 +76,11 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
     """What can be done with the selected rows."""
     if len(rows) == 1:
         _notes_menu(desk, rows[0])
+        if not rows[0].runs[0].is_live and st.button(
+            "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
+        ):
+            _train_fresh_seeds(rows[0])
+            st.rerun()
     notes = desk.annotations()
     hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
     if st.button(
@@ -91,6 +99,20 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
             st.error(str(error), icon=":material/error:")
             return
         st.rerun()
+
+
+_FRESH_HELP = (
+    f"Train this row with {FRESH_SEEDS} seeds that it has not had. Their mean alone is free of the "
+    "luck of having been chosen: switch on Each seed to see them."
+)
+
+
+def _train_fresh_seeds(row: Row) -> None:
+    """Queue runs like the row's first, in its execution mode."""
+    first = row.runs[0]
+    mode = first.chosen.get("mode", first.request.mode)
+    seed = 1 + max(row.seeds)
+    submit(replace(first.request, seed=seed, mode=mode), FRESH_SEEDS)
 
 
 def _notes_menu(desk: Desk, row: Row) -> None:
