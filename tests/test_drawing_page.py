@@ -180,3 +180,13 @@ def test_what_a_lesson_was_worth_is_said_in_numbers():
     assert "6 drawings that it learned from 50.00 % → 100.00 %" in words
     assert "2 drawings that were kept apart 0.00 % → 50.00 %" in words
     assert "10,000 test pictures 99.00 % → 98.50 % (-0.50 points)" in words
+
+
+def test_one_press_shows_the_drawing_on_the_inspection_page(trained, pad):
+    pad.image_data = painted(STROKES["7"])
+    app = open_draw()
+    app.button(key="draw_why").click().run()
+    assert not app.exception
+    assert "Your drawing, as the network sees it." in texts(app)
+    app.button(key="inspect_no_drawing").click().run()
+    assert "Your drawing" not in texts(app)

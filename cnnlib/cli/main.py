@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cnnlib.cli import (
     datasets,
     designs,
+    drawings,
     duel,
     experiment,
     export,
@@ -43,6 +44,7 @@ _GROUPS = (
     experiment,
     parcels,
     predict,
+    drawings,
     look,
     export,
     datasets,

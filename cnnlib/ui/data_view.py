@@ -86,15 +86,20 @@ def pictures(data: Prepared) -> None:
     st.html(grid_html([images[i] for i in shown], names))
 
 
-def grid_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
-    """Pictures in a grid that wraps; their names show under the pointer."""
+def grid_html(images: Sequence[np.ndarray], names: Sequence[str], in_a_row: int = 0) -> str:
+    """Pictures in a grid; their names show under the pointer.
+
+    Args:
+        in_a_row: So many pictures; 0 is as many as there is room for.
+    """
     tiles = "".join(
         f'<img src="{data_uri(np.asarray(image))}" alt="{html.escape(name)}" '
         f'title="{html.escape(name)}" style="width:100%;aspect-ratio:1;'
         'image-rendering:pixelated;border-radius:3px;display:block">'
         for image, name in zip(images, names, strict=True)
     )
-    columns = "grid-template-columns:repeat(auto-fill,minmax(52px,1fr))"
+    places = f"{in_a_row},minmax(0,64px)" if in_a_row else "auto-fill,minmax(52px,1fr)"
+    columns = f"grid-template-columns:repeat({places})"
     return f'<div class="grid" style="display:grid;gap:0.25rem;{columns}">{tiles}</div>'
 
 
@@ -108,8 +113,11 @@ def augmentation(data: Prepared) -> None:
         seed = st.number_input("Draw", 1, 10_000, key="data_seed", width=120)
     wait_for_torch()
     changed = augmented(data, Augmentation(flip, shift, cutout), seed)
-    names = [f"drawn {number}" for number in range(len(changed))]
-    st.html(grid_html(changed, names))
+    names = [
+        f"change {i % _VARIANTS}" if i % _VARIANTS else "as it is" for i in range(len(changed))
+    ]
+    st.caption("The first of each row is the picture as it is.")
+    st.html(grid_html(changed, names, in_a_row=_VARIANTS))
 
 
 def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:

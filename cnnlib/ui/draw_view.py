@@ -15,6 +15,7 @@ from cnnlib.ui.draw_doubt import doubts
 from cnnlib.ui.draw_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.draw_runs import Reader, choose_readers
 from cnnlib.ui.draw_teach import teaching
+from cnnlib.ui.draw_why import why
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
 from cnnlib.ui.pictures import data_uri
 from cnnlib.ui.words import percent
@@ -92,28 +93,37 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
         st.plotly_chart(answer_figure([]), key="draw_no_answer", config=_CONFIG)
         return
     wait_for_torch()
-    found = _asked(readers, pictures)
-    answers = [each.answer for each in found]
+    answers = _asked(readers, pictures)
     for answer in answers:
         name = "" if len(answers) == 1 else f"{answer.title}: "
         st.markdown(f"{name}**{answer.name}**, {percent(answer.probability)} sure")
     for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
+    why(readers[0], pictures[0].picture)
     st.subheader("How sure")
     doubts(readers, pictures)
-    _under_changes(found)
+    _under_changes(_moved(readers, pictures, answers))
 
 
-def _asked(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> list[Robustness]:
-    from cnnlib.probe.answer import answer, robustness
+def _asked(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> list[Answer]:
+    from cnnlib.probe.answer import answer
 
-    found = []
-    for reader, prepared in zip(readers, pictures, strict=True):
-        net = network_at(reader.moment, reader.run)
-        said = answer(net, reader.info, reader.run, prepared.picture)
-        found.append(robustness(net, reader.info, said, prepared.picture))
-    return found
+    return [
+        answer(network_at(reader.moment, reader.run), reader.info, reader.run, prepared.picture)
+        for reader, prepared in zip(readers, pictures, strict=True)
+    ]
+
+
+def _moved(
+    readers: Sequence[Reader], pictures: Sequence[PreparedDrawing], answers: Sequence[Answer]
+) -> list[Robustness]:
+    from cnnlib.probe.answer import robustness
+
+    return [
+        robustness(network_at(reader.moment, reader.run), reader.info, said, prepared.picture)
+        for reader, prepared, said in zip(readers, pictures, answers, strict=True)
+    ]
 
 
 def _under_changes(found: Sequence[Robustness]) -> None:
