@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.looked import opened
 from cnnlib.cli.output import percent, print_facts, print_json, print_table
 from cnnlib.cli.parser import id_of_run, one_of, shown, whole_number
-from cnnlib.cli.saved import saved_weights
 from cnnlib.cli.stores import existing_store
 from cnnlib.errors import DataError, ProbeError
-from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnnlib.data.prepared import Prepared
-    from cnnlib.design.plan import Plan
 
 _METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 _FORMS = (".npz", ".json", ".png")
-MOST_PICTURE_BYTES = 100_000_000
 
 
 def add_commands(commands: Any) -> None:
@@ -96,7 +91,7 @@ def write_filters(args: argparse.Namespace) -> int:
     """Write the filters of a convolution."""
     from cnnlib.probe.filters import filters
 
-    looked = _opened(args)
+    looked = opened(args)
     found = filters(looked.plan, looked.weights, args.layer)
     is_rgb = found.shape[1] == 3
     tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
@@ -109,7 +104,7 @@ def write_maps(args: argparse.Namespace) -> int:
     from cnnlib.probe.forward import activations
     from cnnlib.probe.graph import step_named
 
-    looked = _opened(args)
+    looked = opened(args)
     name = step_named(looked.plan, args.layer).name
     found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
     _write(args.out, found, found if found.ndim == 3 else found[:, None, None])
@@ -121,7 +116,7 @@ def show_numbers(args: argparse.Namespace) -> int:
     from cnnlib.probe.arithmetic import arithmetic
     from cnnlib.probe.forward import activations
 
-    looked = _opened(args)
+    looked = opened(args)
     found = activations(looked.net(), looked.image(args.picture)[None])
     made = arithmetic(looked.plan, looked.weights, found, args.layer, args.channel)
     try:
@@ -148,7 +143,7 @@ def explain_answer(args: argparse.Namespace) -> int:
     from cnnlib.probe.forward import activations
     from cnnlib.probe.reasons import METHODS, explain
 
-    looked = _opened(args)
+    looked = opened(args)
     net, image = looked.net(), looked.image(args.picture)
     names = list(looked.prepared.info.classes)
     if args.class_name is not None and args.class_name not in names:
@@ -171,73 +166,11 @@ def explain_answer(args: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Looked:
-    """A run at a saved step."""
-
-    run: Run
-    plan: Plan
-    weights: dict[str, np.ndarray]
-    prepared: Prepared
-
-    def net(self) -> Any:
-        """The network, in evaluation mode."""
-        from cnnlib.probe.snapshots import network
-
-        return network(self.run.request.spec, self.weights)
-
-    def image(self, wanted: str) -> np.ndarray:
-        """A picture of the test split, or of a file: C x H x W, normalised."""
-        import torch
-
-        from cnnlib.data.batches import Normaliser
-
-        pixels = torch.from_numpy(_pixels(self.prepared, wanted))
-        return Normaliser(self.prepared.info, "cpu")(pixels[None]).numpy()[0]
-
-
 def _look(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
     parser = looks.add_parser(name, help=help)
     parser.add_argument("run_id", metavar="ID", type=id_of_run)
     parser.set_defaults(command=command)
     return parser
-
-
-def _opened(args: argparse.Namespace) -> Looked:
-    from cnnlib.data.prepared import load_prepared
-    from cnnlib.design.plan import plan
-    from cnnlib.probe.snapshots import read_arrays
-
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    saved = saved_weights(store, run, args.step)
-    weights = read_arrays(store.folders.run(run.id) / saved.file)
-    return Looked(
-        run, plan(run.request.spec), weights, load_prepared(run.request.dataset, store.folders)
-    )
-
-
-def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
-    """A picture of the test split by its number, or that of a file."""
-    import numpy as np
-
-    from cnnlib.data.pictures import BrokenPicture, decode
-
-    if wanted.isdigit():
-        if int(wanted) >= len(prepared.test_images):
-            raise DataError(
-                f"There is no test picture {shown(wanted)}. "
-                f"Choose a number below {len(prepared.test_images)}."
-            )
-        return np.array(prepared.test_images[int(wanted)])
-    channels, size, _ = prepared.info.in_size
-    try:
-        with Path(wanted).open("rb") as file:
-            return decode(file.read(MOST_PICTURE_BYTES), size, channels)
-    except (OSError, ValueError, BrokenPicture) as error:
-        raise DataError(
-            f"The picture {shown(wanted)} cannot be read: {error}. Choose another."
-        ) from error
 
 
 def _write(out: str, values: np.ndarray, tiles: np.ndarray) -> None:

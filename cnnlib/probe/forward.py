@@ -73,7 +73,7 @@ def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
         >>> net = CNN((1, 8, 8), 3, [4], 1, [])
         >>> found = activations(net, np.zeros((1, 1, 8, 8), np.float32))
         >>> {name: values.shape for name, values in found.items()}["features.pool1"]
-        (1, 4, 4, 4)
+        (1, 4, 3, 3)
     """
     with evaluating(net), torch.inference_mode():
         found = trace(net, torch.from_numpy(np.ascontiguousarray(images)))

@@ -101,7 +101,7 @@ def _settings() -> dict[str, int]:
 def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
     rows, columns = correlation.output.shape
     st.markdown(f"**Output: {rows} × {columns}**")
-    window_view(correlation, key="convolution_window")
+    window_view(correlation, key="convolution_window", teller="The output")
     st.subheader("Convolution and correlation")
     difference = float(np.abs(correlation.output - convolution.output).max())
     st.caption(

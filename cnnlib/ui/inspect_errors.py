@@ -113,7 +113,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
     names = subject.info.classes
     true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
     places = pictures_of(found, true, said)
-    st.subheader(f"{count(len(places))} pictures of {names[true]}, taken for {names[said]}")
+    st.subheader(f"Pictures of {names[true]}, taken for {names[said]}: {count(len(places))}")
     if not len(places):
         st.caption("There is no such picture. Choose a cell that is not 0.")
         return

@@ -117,9 +117,14 @@ def _packed(flat: np.ndarray) -> Mapping[str, Any]:
     return {"exact": False, "values": text, "lows": lows.tolist(), "highs": highs.tolist()}
 
 
-def window_view(shown: Arithmetic, *, key: str) -> None:
-    """One output value, number by number; the browser moves the window without asking."""
-    _window(key=key, data={"script": _script("window"), **window_data(shown)})
+def window_view(shown: Arithmetic, *, key: str, teller: str = "The network") -> None:
+    """One output value, number by number; the browser moves the window without asking.
+
+    Args:
+        teller: Who computed the output that the numbers are compared with.
+    """
+    data = {"script": _script("window"), "teller": teller, **window_data(shown)}
+    _window(key=key, data=data)
 
 
 def window_data(shown: Arithmetic) -> dict[str, Any]:

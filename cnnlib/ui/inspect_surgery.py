@@ -60,7 +60,7 @@ def _costs(subject: Subject, result: Mapping[str, Any]) -> None:
         "Filter, the most costly first",
         options,
         key=f"inspect_operated_{len(options)}",
-        format_func=lambda each: f"filter {each}: {100 * cost[each]:+.1f} points lost",
+        format_func=lambda each: f"filter {each}: accuracy {-100 * cost[each]:+.1f} points",
     )
     figure = surgery_figure(
         result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen

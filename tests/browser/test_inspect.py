@@ -49,7 +49,9 @@ def test_a_notch_of_the_slider_redraws_filters_and_64_maps(app_server, page, run
         before = drawn(page)
         began = time.perf_counter()
         slider.press("ArrowLeft")
-        wait_until(lambda before=before: all(a > b for a, b in zip(drawn(page), before, strict=True)), page)
+        wait_until(
+            lambda before=before: all(a > b for a, b in zip(drawn(page), before, strict=True)), page
+        )
         taken.append(time.perf_counter() - began)
     report = f"notch: median {statistics.median(taken):.3f} s of {[round(t, 3) for t in taken]}"
     print(report)

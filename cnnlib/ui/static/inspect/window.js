@@ -139,7 +139,7 @@ class WindowView {
     const after = data.after.map(({ name, values }) => `. After ${name}: ${number(values[place])}`).join("");
     const agrees = Math.abs(found.value - own) <= found.tolerance ? "the same" : `it differs by ${number(found.value - own)}`;
     this.root.querySelector(".sum").textContent =
-      `Row ${this.row}, column ${this.column}: ${total}${bias}. The network has ${number(own)} here: ${agrees}${after}.`;
+      `Row ${this.row}, column ${this.column}: ${total}${bias}. ${data.teller} has ${number(own)} here: ${agrees}${after}.`;
   }
 }
 
