@@ -1,0 +1,33 @@
+"""The pages Compare and Experiments in a real browser, opened by address on a cold server."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_duel_is_begun_and_a_reload_finds_it(app_server, page):
+    page.goto(f"{app_server()}/compare")
+    expect(page.get_by_role("heading", level=1, name="Compare")).to_be_visible()
+    expect(page.get_by_text("Settings that differ")).to_be_visible()
+    page.get_by_role("tab", name="Is B better? A duel").click()
+    page.get_by_role("button", name="Begin the duel").click()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("Cannot tell yet")
+    expect(page).to_have_url(re.compile("duel="))
+    page.reload()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("Cannot tell yet")
+    page.get_by_role("button", name="Stop the duel").click()
+    expect(page.get_by_text("was stopped, so its pair cannot be compared")).to_be_visible()
+
+
+def test_a_grid_is_begun_and_lists_what_cannot_be_built(app_server, page):
+    page.goto(f"{app_server()}/experiments")
+    expect(page.get_by_role("heading", level=1, name="Experiments")).to_be_visible()
+    settings = page.get_by_role("textbox", name="Settings, one a line")
+    settings.fill("K = 4\nL = 1, 9\nP = 1")
+    settings.press("Control+Enter")
+    page.get_by_role("button", name="Begin", exact=True).click()
+    expect(page.get_by_text("1 combination is no valid design")).to_be_visible()
+    expect(page).to_have_url(re.compile("experiment="))
