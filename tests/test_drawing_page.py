@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from drawings import STROKES, painted
-from example_runs import a_request
+from example_runs import a_request, a_running_run, the_end
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.recipe import Recipe
@@ -36,6 +36,8 @@ def trained() -> LoadedRun:
 @pytest.fixture
 def pad(monkeypatch) -> SimpleNamespace:
     """What the browser's canvas would have sent."""
+    # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
+    AppTest.from_string("import cnnlib.ui.draw_pad", default_timeout=60).run()
     sent = SimpleNamespace(image_data=None, json_data={"objects": []}, asked={})
 
     def canvas(**asked):
@@ -190,3 +192,16 @@ def test_one_press_shows_the_drawing_on_the_inspection_page(trained, pad):
     assert "Your drawing, as the network sees it." in texts(app)
     app.button(key="inspect_no_drawing").click().run()
     assert "Your drawing" not in texts(app)
+
+
+def test_what_a_finished_lesson_was_worth_is_asked_for_once(trained, store, pad):
+    name = "folder:lesson 1 for digits"
+    origin = Origin(trained.run.id, trained.step, weights_only=True)
+    run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, taught")
+    assert "Training" in texts(open_draw(run=trained.run.id))
+    store.tell(run_id, worker, [the_end()])
+    store.leave(worker)
+    for _ in range(2):
+        open_draw(run=trained.run.id)
+    [job] = [each for each in store.jobs() if each.kind == "taught"]
+    assert (job.args, job.state) == ({"run": run_id}, "queued")

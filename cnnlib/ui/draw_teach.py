@@ -23,7 +23,7 @@ from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
-from cnnlib.ui.words import count, percent
+from cnnlib.ui.words import STATE_WORDS, count, percent
 
 LESSON = Recipe(
     epochs=6,
@@ -88,6 +88,8 @@ def lessons(reader: Reader) -> None:
         st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
         if run.state == "finished":
             _worth(run)
+        else:
+            st.caption(STATE_WORDS[run.state])
 
 
 def worth_words(result: Mapping[str, Any]) -> str:
@@ -163,15 +165,15 @@ def _worth(run: Run) -> None:
     """What a lesson was worth; asks for the measurement where nobody did."""
     args = {"run": run.id}
     its = [job for job in run_store().jobs() if job.kind == "taught" and job.args == args]
-    if not its:
-        run_store().submit_job("taught", args)
-        st.caption("Measuring what it gained and what it forgot.")
-    elif its[0].state == "done":
-        st.markdown(worth_words(its[0].result))
-    elif its[0].is_live:
-        st.fragment(_wait, run_every=1.0)(its[0].id)
+    job = its[0] if its else None
+    if job is None or job.state == "stopped":  # nobody asked yet, or the app was shut down
+        job = run_store().job(run_store().submit_job("taught", args))
+    if job.is_live:
+        st.fragment(_wait, run_every=1.0)(job.id)
+    elif job.state == "done":
+        st.markdown(worth_words(job.result))
     else:
-        st.caption(its[0].reason or "The measurement was stopped.")
+        st.caption(job.reason)
 
 
 def _wait(job_id: str) -> None:
