@@ -106,6 +106,28 @@ def test_a_slider_changes_the_spec_the_numbers_and_the_address():
     assert link.decode(page.query_params["design"]).channels == (12, 32)
 
 
+def test_what_the_browser_still_holds_does_not_turn_a_slider_back():
+    # The list of channels was rewritten with the width; the browser sends the next width before it
+    # has heard of that, and the old list with it.
+    page = change(opened(), "width", 7)
+    page.text_input(key="build_channels").set_value("6, 16")
+    page = change(page, "width", 8)
+    assert spec(page).channels[0] == 8
+    assert page.text_input(key="build_channels").value == "8, 22"
+
+
+def test_two_changes_of_a_person_that_arrive_together_are_both_made():
+    page = opened()
+    page.text_input(key="build_channels").set_value("10, 20, 40")
+    page = change(page, "block", "residual")
+    assert (spec(page).channels, spec(page).block) == ((10, 20, 40), "residual")
+
+
+def test_a_list_may_be_written_back_to_what_it_was():
+    page = change(change(opened(), "width", 7), "channels", "6, 16")
+    assert spec(page).channels == (6, 16)
+
+
 def test_the_list_of_channels_is_edited_in_place():
     page = change(opened(), "channels", "8, 16x2")
     assert spec(page).channels == (8, 16, 16)

@@ -14,7 +14,7 @@ from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.ui.build_desk import Desk
-from cnnlib.ui.build_session import act_on_spec, whats_wrong
+from cnnlib.ui.build_session import act, on_spec, whats_wrong
 
 UPLOAD_LIMIT_MB = 1
 
@@ -67,7 +67,7 @@ def design_from_json(content: bytes) -> CNNSpec:
 def _take_upload() -> None:
     file = st.session_state.build_upload
     if file is not None:
-        act_on_spec(lambda _: design_from_json(file.getvalue()), "upload")
+        act(on_spec(lambda _: design_from_json(file.getvalue()), "upload"), "upload")
 
 
 def _download(label: str, name: str, content: str, words: str) -> None:

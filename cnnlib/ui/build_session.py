@@ -1,9 +1,8 @@
 """The desk of this session: kept between reruns and pages, in step with the address bar.
 
-Two things can change what the page shows: a control (its callback runs before the page does) and
-the address bar (a link is opened, or the browser goes back). In a rerun in which a callback ran,
-the control wins, because the browser may not have heard of the newest address yet; in any other,
-the address wins.
+Two things can change what the page shows: a control, and the address bar (a link is opened, or the
+browser goes back). In a rerun in which a control was used, the control wins, because the browser
+may not have heard of the newest address yet; in any other, the address wins.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from cnnlib.errors import CnnlibError, SpecError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.addresses import keep_design, kept_design
 from cnnlib.ui.build_desk import Desk, Draft
+from cnnlib.ui.build_widgets import called_back, take_changes
 from cnnlib.ui.offer import offered_dataset
 from cnnlib.ui.resources import folders
 
@@ -30,7 +30,6 @@ _DESK = "build_desk"
 _FIRST = "build_first_desk"
 _FIRST_PRESET = "lenet5"
 _ADDRESS = "build_address"  # what the address bar said when this session last read or wrote it
-_ACTED = "build_acted"  # a control was used in this rerun
 _NOTICE = "build_notice"  # a sentence to show once
 _WRONG = "build_wrong"  # control -> what is wrong with what was written into it
 _HERE = "build_dataset"  # key of a menu of this page: gone once the person was on another page
@@ -45,19 +44,21 @@ def open_desk(infos: Sequence[DatasetInfo]) -> None:
     """Bring the desk in step with the address bar; first of all in every rerun."""
     st.session_state.setdefault(_WRONG, {})
     told = st.query_params.to_dict()
-    acted = st.session_state.pop(_ACTED, False)
+    was_used, changes = take_changes()
     is_new = _DESK not in st.session_state
     has_arrived = _HERE not in st.session_state
     if is_new:
         st.session_state[_DESK] = _first_desk(infos)
+    for change in changes:
+        _carry_out(change.carry_out, change.control)
     if "design" in told:
-        if is_new or not (acted or told == st.session_state.get(_ADDRESS)):
+        if is_new or not (was_used or told == st.session_state.get(_ADDRESS)):
             _open_address(told, infos)
         if is_new:
             st.session_state[_DESK] = replace(desk(), past=())  # nothing was done here before
     elif has_arrived:
         _open_kept(infos)
-    elif not acted and st.session_state.get(_ADDRESS):  # back to the address without a design
+    elif not was_used and st.session_state.get(_ADDRESS):  # back to the address without a design
         _open_address(_first_desk(infos).address(), infos)
 
 
@@ -72,31 +73,26 @@ def close_desk(infos: Sequence[DatasetInfo]) -> None:
 
 
 def act(change: Callable[[Desk], Desk], control: str = "") -> None:
-    """Change the desk from a callback; what goes wrong is told beside the control."""
-    st.session_state[_ACTED] = True
-    wrong: dict[str, str] = st.session_state[_WRONG]
-    wrong.pop(control, None)
-    try:
-        st.session_state[_DESK] = change(desk())
-    except CnnlibError as error:
-        wrong[control] = str(error)
+    """Called back by a button: change the desk; what goes wrong is told beside the control."""
+    called_back()
+    _carry_out(change, control)
 
 
-def act_on_draft(change: Callable[[Draft], Draft], control: str) -> None:
-    """Change the draft from a callback, as one step of undo."""
-    act(lambda desk: desk.changed(change(desk.draft), control, time.monotonic()), control)
+def on_draft(change: Callable[[Draft], Draft], control: str) -> Callable[[Desk], Desk]:
+    """A change of the draft as one of the desk, one step of undo."""
+    return lambda desk: desk.changed(change(desk.draft), control, time.monotonic())
 
 
-def act_on_spec(change: Callable[[CNNSpec], CNNSpec], control: str) -> None:
-    """Change the spec from a callback; where its images change, so does the dataset."""
+def on_spec(change: Callable[[CNNSpec], CNNSpec], control: str) -> Callable[[Desk], Desk]:
+    """A change of the spec as one of the desk; where its images change, so does the dataset."""
 
-    def on_draft(draft: Draft) -> Draft:
+    def changed(draft: Draft) -> Draft:
         spec = change(draft.spec)
         if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
             return Draft(spec, draft.dataset)
         return on_fitting_dataset(Draft(spec, ""), catalogue(folders()))
 
-    act_on_draft(on_draft, control)
+    return on_draft(changed, control)
 
 
 def keep_valid(spec: CNNSpec) -> None:
@@ -105,14 +101,9 @@ def keep_valid(spec: CNNSpec) -> None:
         st.session_state[_DESK] = replace(desk(), valid=spec)
 
 
-def acted() -> None:
-    """A callback for what changes nothing on the desk."""
-    act(lambda desk: desk)
-
-
 def mend(fields: Mapping[str, Any]) -> None:
     """Carry out the repair that a SpecError offers."""
-    act_on_spec(lambda spec: replace(spec, **fields), "repair")
+    act(on_spec(lambda spec: replace(spec, **fields), "repair"))
 
 
 def whats_wrong(control: str) -> str:
@@ -132,6 +123,15 @@ def on_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
     here_first = sorted(fitting, key=lambda info: info.state == "download")
     names = [info.name for info in here_first]
     return Draft(spec, draft.dataset if draft.dataset in names else next(iter(names), ""))
+
+
+def _carry_out(change: Callable[[Desk], Desk], control: str) -> None:
+    wrong: dict[str, str] = st.session_state[_WRONG]
+    wrong.pop(control, None)
+    try:
+        st.session_state[_DESK] = change(desk())
+    except CnnlibError as error:
+        wrong[control] = str(error)
 
 
 def _first_desk(infos: Sequence[DatasetInfo]) -> Desk:

@@ -8,7 +8,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.figures.design_words import design_words
 from cnnlib.runs.shelf import NAME_LIMIT, Shelf
 from cnnlib.ui.build_desk import Desk
-from cnnlib.ui.build_session import act, act_on_spec, whats_wrong
+from cnnlib.ui.build_session import act, on_spec, whats_wrong
 from cnnlib.ui.resources import folders
 
 
@@ -59,7 +59,7 @@ def _save(shelf: Shelf) -> None:
 
 
 def _open(spec: CNNSpec) -> None:
-    act_on_spec(lambda _: spec, "shelf")
+    act(on_spec(lambda _: spec, "shelf"), "shelf")
 
 
 def _remove(shelf: Shelf, name: str) -> None:

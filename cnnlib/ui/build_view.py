@@ -18,10 +18,10 @@ from cnnlib.ui.build_desk import MOST_IMAGES, Desk
 from cnnlib.ui.build_files import file_panel
 from cnnlib.ui.build_layers import layer_table
 from cnnlib.ui.build_numbers import cost_numbers
-from cnnlib.ui.build_session import act, acted, desk, keep_valid, mend
+from cnnlib.ui.build_session import act, desk, keep_valid, mend
 from cnnlib.ui.build_shelf import shelf_panel
 from cnnlib.ui.build_tools import tool_table
-from cnnlib.ui.spec_form import show_value
+from cnnlib.ui.build_widgets import called_back, note, show_value
 
 _OPTIMIZER_WORDS = {
     "sgd": "SGD",
@@ -124,7 +124,8 @@ def training_settings() -> None:
             min_value=1,
             max_value=MOST_IMAGES,
             key="build_batch_size",
-            on_change=_take_training,
+            on_change=_take,
+            args=("build_batch_size", "batch_size"),
             help="Images in one training step: memory and FLOPs of a step grow with it.",
         )
         show_value("build_optimizer", desk().optimizer)
@@ -133,14 +134,15 @@ def training_settings() -> None:
             OPTIMIZERS,
             format_func=_OPTIMIZER_WORDS.__getitem__,
             key="build_optimizer",
-            on_change=_take_training,
+            on_change=_take,
+            args=("build_optimizer", "optimizer"),
             help="What changes the weights; some keep one or two numbers for each parameter.",
         )
 
 
-def _take_training() -> None:
-    values = (st.session_state.build_batch_size, st.session_state.build_optimizer)
-    act(lambda desk: replace(desk, batch_size=values[0], optimizer=values[1]))
+def _take(key: str, field: str) -> None:
+    value = st.session_state[key]
+    note(key, lambda desk: replace(desk, **{field: value}), field)
 
 
 def panels(found: Plan, costs: Cost) -> None:
@@ -151,7 +153,7 @@ def panels(found: Plan, costs: Cost) -> None:
         "Export and share": lambda: file_panel(desk(), found),
         "Shelf": shelf_panel,
     }
-    tabs = st.tabs(list(contents), key="build_panel", on_change=acted)
+    tabs = st.tabs(list(contents), key="build_panel", on_change=called_back)
     for tab, content in zip(tabs, contents.values(), strict=True):
         if tab.open:
             with tab:

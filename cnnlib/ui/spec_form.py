@@ -16,7 +16,8 @@ from cnnlib.records.folders import Folders
 from cnnlib.ui.build_control import Control
 from cnnlib.ui.build_controls import CONTROLS, GROUPS
 from cnnlib.ui.build_desk import Draft
-from cnnlib.ui.build_session import act_on_draft, act_on_spec, acted, desk, whats_wrong
+from cnnlib.ui.build_session import desk, on_draft, on_spec, whats_wrong
+from cnnlib.ui.build_widgets import called_back, note, show_value
 
 _OWN_SIZE = "Images of my own size"
 _OWN_DESIGN = "My own design"
@@ -32,7 +33,7 @@ def spec_form(infos: Sequence[DatasetInfo]) -> None:
     """Dataset, preset, and a tab for each group of controls; only the open one is made."""
     _dataset_menu(infos)
     _preset_menu()
-    tabs = st.tabs(list(GROUPS), key="build_group", on_change=acted)
+    tabs = st.tabs(list(GROUPS), key="build_group", on_change=called_back)
     for tab, controls in zip(tabs, GROUPS.values(), strict=True):
         if tab.open:
             with tab, st.grid(2 if controls is GROUPS["More"] else 1, min_column_width=110):
@@ -59,7 +60,8 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
 def _take_dataset(by_name: dict[str, DatasetInfo]) -> None:
     info = by_name.get(st.session_state.build_dataset)
     if info:
-        act_on_draft(lambda draft: _on_dataset(draft.spec, info), "dataset")
+        change = on_draft(lambda draft: _on_dataset(draft.spec, info), "dataset")
+        note("build_dataset", change, "dataset")
 
 
 def _on_dataset(spec: CNNSpec, info: DatasetInfo) -> Draft:
@@ -97,7 +99,8 @@ def _is(name: str, spec: CNNSpec) -> bool:
 def _take_preset() -> None:
     name = st.session_state.build_preset
     if name:
-        act_on_spec(lambda spec: adapt(preset(name).spec, spec.in_size, spec.out_classes), "preset")
+        change = on_spec(lambda spec: preset(name).adapt(spec.in_size, spec.out_classes), "preset")
+        note("build_preset", change, "preset")
 
 
 def _show(control: Control) -> None:
@@ -123,13 +126,7 @@ def _show(control: Control) -> None:
 def _take(name: str, key: str) -> None:
     """Called with a control's new value."""
     value = st.session_state[key]
-    act_on_spec(lambda spec: CONTROLS[name].write(spec, value), name)
-
-
-def show_value(key: str, value: Any) -> None:
-    """Make a widget show a value; one that does already is left alone."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+    note(key, on_spec(lambda spec: CONTROLS[name].write(spec, value), name), name)
 
 
 def _tell_wrong(control: str) -> None:

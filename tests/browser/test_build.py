@@ -59,6 +59,19 @@ def test_back_and_forward_show_the_design_of_the_address_bar(app_server, page):
     expect(parameters(page)).to_have_text(seen[1])
 
 
+def test_no_step_is_lost_while_an_arrow_key_is_held_down(app_server, page):
+    open_build(page, app_server())
+    width = slider(page, "Width")
+    width.focus()
+    for _ in range(20):  # as fast as a keyboard repeats; the page answers slower
+        page.keyboard.down("ArrowRight")
+        page.wait_for_timeout(33)
+    page.keyboard.up("ArrowRight")
+    expect(page).to_have_url(re.compile("ch.26-"))
+    expect(width).to_have_value("26")
+    assert design_in(page).channels[0] == 26
+
+
 def test_the_design_is_kept_from_page_to_page(app_server, page):
     open_build(page, app_server())
     slider(page, "Width").press("ArrowRight")
