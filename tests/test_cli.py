@@ -1,5 +1,6 @@
 """The command line without training: what it prints, and what it says of wrong input."""
 
+import argparse
 import io
 import json
 import os
@@ -568,12 +569,20 @@ def test_a_folder_that_cannot_be_written_is_refused(folder, tmp_path, run_cli, m
 # -- printing --------------------------------------------------------------------------------------
 
 
+def commands_of(command):
+    """The commands below one, as name and parser; groups such as `experiment` are walked into."""
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                inner = list(commands_of(below))
+                yield from [([name, *names], leaf) for names, leaf in inner] or [([name], below)]
+
+
 def test_every_command_has_json_and_help(capsys):
-    commands = next(a for a in parser()._actions if a.choices and "train" in a.choices).choices
-    for name, command in commands.items():
-        assert "--json" in command.format_help(), name
+    for names, command in commands_of(parser()):
+        assert "json" in command.format_help(), names  # an option, or the ending of a file
         with pytest.raises(SystemExit):
-            main([name, "--help"])
+            main([*names, "--help"])
 
 
 def test_what_is_not_a_number_becomes_null():
