@@ -157,6 +157,7 @@ def test_latency_is_told_for_one_picture_and_for_a_batch():
 def test_started_says_where_and_how_it_runs():
     started = told(tiny_request())[0]
     assert (started.chosen["name"], started.chosen["reason"]) == ("t1-nhwc-fp32", "asked for")
+    assert (started.chosen["threads"], started.machine["threads"]) == (1, 1)
     assert started.machine["device"] == "cpu" and started.machine["versions"]["torch"]
     assert started.forecast["seconds_per_epoch"] > 0
     assert started.forecast["peak_memory_bytes"] > 0

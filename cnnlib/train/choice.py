@@ -29,7 +29,7 @@ class Choice(Record):
         step_flops: Floating-point operations of one step (`cnnlib.design.cost`).
         design: `design_key` of the spec.
         device: Name of the processor or GPU.
-        threads: The most that were allowed.
+        allowed_threads: The most that the trial might use.
     """
 
     mode: str
@@ -39,7 +39,7 @@ class Choice(Record):
     step_flops: int = 0
     design: str = ""
     device: str = ""
-    threads: int = 0
+    allowed_threads: int = 0
 
     @property
     def seconds(self) -> float:

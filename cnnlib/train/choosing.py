@@ -20,6 +20,7 @@ from cnnlib.train.mode import ExecutionMode, candidates
 from cnnlib.train.trial import fastest, measure
 
 _COMPILE_FROM_SECONDS = 600.0
+_COMPILING = Phase("starting", "compiling the network, which can take a minute")
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,15 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     if asked:
         only = ExecutionMode.from_name(asked)
         reason = "as the run that it continues" if trial.fixed else "asked for"
+        if only.compiled:
+            yield _COMPILING
         if remembered is None:
             timed = _choice(trial, only, _seconds(trial, [only]), reason)
             remembered = shelf.keep(trial.key, timed)
         return replace(remembered, reason=reason)
     if remembered is not None:
+        if ExecutionMode.from_name(remembered.mode).compiled:
+            yield _COMPILING
         return remembered
     device = trial.images.device
     seconds = _seconds(
@@ -81,17 +86,16 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     chosen = fastest(seconds)
     reason = f"the fastest of {len(seconds)} that were tried" if len(seconds) > 1 else "the default"
     if _compiling_may_pay(trial, seconds[chosen]):
-        yield Phase("starting", "compiling the network, which can take a minute")
+        yield _COMPILING
         chosen, reason = _compiled_or_not(trial, chosen, seconds)
     return shelf.keep(trial.key, _choice(trial, chosen, seconds, reason))
 
 
-def _seconds(
-    trial: Trial, modes: list[ExecutionMode], warm_up: bool = False
-) -> dict[ExecutionMode, float]:
+def _seconds(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, float]:
+    """Of a step in each mode; compiling, or loading what a GPU needs, is not part of the limit."""
+    is_slow = trial.images.device.type != "cpu" or any(mode.compiled for mode in modes)
     recipe = trial.request.recipe
-    warm_up = warm_up or trial.images.device.type != "cpu"  # a GPU loads its libraries first
-    return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=warm_up)
+    return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=is_slow)
 
 
 def _compiled_or_not(
@@ -100,7 +104,7 @@ def _compiled_or_not(
     """The better of a mode and its compiled form, and why; adds to what was measured."""
     compiled = replace(eager, compiled=True)
     try:
-        seconds |= _seconds(trial, [compiled], warm_up=True)
+        seconds |= _seconds(trial, [compiled])
     except RuntimeError as error:  # what torch.compile raises derives from it
         return eager, f"compiling failed: {str(error).splitlines()[0]}"
     chosen = fastest({eager: seconds[eager], compiled: seconds[compiled]})
@@ -132,5 +136,5 @@ def _choice(
         step_flops=trial.cost.training_step_flops,
         design=design_key(trial.request.spec),
         device=device_name(trial.images.device),
-        threads=trial.threads,
+        allowed_threads=trial.threads,
     )

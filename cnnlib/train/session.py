@@ -202,7 +202,7 @@ def started(session: Session) -> Started:
         total_steps=session.total_steps,
         batches_per_epoch=steps,
         fingerprint=session.circumstances.fingerprint,
-        chosen=session.mode.to_dict() | asdict(session.choice),
+        chosen=asdict(session.choice) | session.mode.to_dict(),
         machine=asdict(this_machine(session.device, session.mode.threads)),
         forecast={
             "seconds_per_epoch": session.choice.seconds * steps,
