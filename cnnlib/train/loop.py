@@ -19,7 +19,8 @@ from cnnlib.train.mode import kept_threads, pick_device
 from cnnlib.train.optim import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
-from cnnlib.train.session import Session, set_up, started
+from cnnlib.train.session import Session
+from cnnlib.train.setting_up import set_up, started
 from cnnlib.train.steering import End, checkpoint, keep_latest, steer
 
 
