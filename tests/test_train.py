@@ -444,6 +444,13 @@ def test_a_fork_with_another_optimizer_starts_it_afresh(tmp_path):
     assert of_kind(events, EpochEnd)[0].epoch == 3
 
 
+def test_a_fork_to_plain_sgd_has_no_use_for_a_momentum_that_was_set(tmp_path):
+    orders = _at(2, Order("set", "momentum", 0.5))
+    steered(tiny_request(optimizer="momentum"), orders, folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(optimizer="sgd"), origin=Origin("whole", 4))
+    assert _end(told(fork, folder=run_folder(tmp_path))).state == "finished"
+
+
 def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
     whole = run_folder(tmp_path, "whole")
     steered(tiny_request(), _at(2, Order("pause"), Order("resume")), folder=whole)

@@ -75,9 +75,8 @@ def set_up(
         steps=total_steps,
         fixed=_mode_to_keep(request, start, device),
     )
-    choice = yield from choose(
-        trial, ChoiceShelf(folder.parent.parent / "modes" if folder else None)
-    )
+    shelf = ChoiceShelf(folder.parent.parent / "modes" if folder else None)
+    choice = yield from choose(trial, shelf)
     mode = ExecutionMode.from_name(choice.mode)
     torch.set_num_threads(mode.threads)
     mode.place(net, device).train()
