@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import CANNOT_RUN_HERE
 from tiny import SPEC, of_kind, run_folder, steered, tiny_prepared, tiny_request, told, with_recipe
 from torch.nn.functional import cross_entropy
 
@@ -163,7 +162,7 @@ def test_started_says_where_and_how_it_runs():
     assert started.forecast["peak_memory_bytes"] > 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason=f"{CANNOT_RUN_HERE} Linux tells, others do not")
+@pytest.mark.skipif(sys.platform != "linux", reason="cannot run here: Linux tells, others do not")
 def test_the_memory_that_a_run_took_is_told_beside_the_forecast():
     spec = CNNSpec(in_size=(1, 8, 8), out_classes=3, hidden_dims=(2000, 2000))
     events = told(tiny_request(spec, epochs=1))
