@@ -240,6 +240,16 @@ def test_a_drag_of_one_slider_is_one_step():
     assert lying(at.undone()) == 1
 
 
+def test_a_drag_changes_the_draft_that_it_began_with():
+    at = Desk(Draft(LENET, "digits"), valid=LENET)
+    for step, count in enumerate((1, 2, 3)):  # dragged to the left too far, then to the right
+        draft = at.before("convolutions", step / 10)
+        longer = widths.with_count(draft.spec, count)
+        at = at.changed(Draft(longer, "digits"), "convolutions", step / 10)
+    assert at.draft.spec.channels == (6, 16, 16)
+    assert at.before("width", 0.3) == at.draft
+
+
 def test_changes_of_two_sliders_are_two_steps_however_fast():
     at = desk(1, 2).changed(Draft(CNNSpec(channels=(8,) * 3), "digits"), "width", 2.01)
     assert lying(at.undone()) == 2

@@ -50,12 +50,20 @@ class Desk:
     control: str = ""
     changed_at: float = 0.0
 
+    def before(self, control: str, now: float) -> Draft:
+        """The draft that a control changes: the present one, or where a drag of it began.
+
+        So a slider that is dragged to and fro ends where it would have been dragged at once.
+        """
+        is_drag = control == self.control and now - self.changed_at < JOIN_SECONDS
+        return self.past[-1] if is_drag and self.past else self.draft
+
     def changed(self, draft: Draft, control: str, now: float) -> Desk:
-        """Another draft; what undo leads to is the one before, or before a drag of one slider."""
-        if draft == self.draft:
+        """Another draft; undo leads to the one `before` it."""
+        is_drag = self.before(control, now) is not self.draft
+        if draft == self.draft and not is_drag:
             return self
-        is_same_step = control == self.control and now - self.changed_at < JOIN_SECONDS
-        past = self.past if is_same_step and self.past else (*self.past, self.draft)
+        past = self.past if is_drag else (*self.past, self.draft)
         return replace(
             self,
             draft=draft,

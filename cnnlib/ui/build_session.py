@@ -80,7 +80,12 @@ def act(change: Callable[[Desk], Desk], control: str = "") -> None:
 
 def on_draft(change: Callable[[Draft], Draft], control: str) -> Callable[[Desk], Desk]:
     """A change of the draft as one of the desk, one step of undo."""
-    return lambda desk: desk.changed(change(desk.draft), control, time.monotonic())
+
+    def changed(desk: Desk) -> Desk:
+        now = time.monotonic()
+        return desk.changed(change(desk.before(control, now)), control, now)
+
+    return changed
 
 
 def on_spec(change: Callable[[CNNSpec], CNNSpec], control: str) -> Callable[[Desk], Desk]:
