@@ -15,6 +15,7 @@ from cnnlib.train.control import Control
 from cnnlib.train.ending import conclude, diverged, failed, interrupted
 from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
 from cnnlib.train.measuring import Interrupted, has_numbers, measure_epoch
+from cnnlib.train.memory import kept_memory
 from cnnlib.train.mode import kept_threads, pick_device
 from cnnlib.train.optim import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
@@ -50,7 +51,7 @@ def train(
     """
     control = control or Control()
     device = pick_device(request.device)
-    with exact_arithmetic(device), kept_threads():
+    with exact_arithmetic(device), kept_threads(), kept_memory():
         try:
             session = yield from set_up(request, prepared, device, folder, control, resume, threads)
         except Exception as error:
