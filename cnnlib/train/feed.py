@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Pictures that are measured at once; more are no faster.
+CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH = 256, 2048
+
 
 def batch_ends(count: int, batch_size: int, start: int = 0) -> list[int]:
     """Where the batches of an epoch end, as positions in its order.

@@ -13,7 +13,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
 from cnnlib.train.choice import Choice, ChoiceShelf, design_key, modes_folder
-from cnnlib.train.feed import step_count
+from cnnlib.train.feed import CPU_EVALUATION_BATCH, step_count
 
 # Of one processor core, where nothing was measured yet: what small networks reach.
 _GUESSED_FLOPS_PER_SECOND = 2e10
@@ -56,12 +56,22 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     if recipe.max_batches is not None:
         steps = min(steps, recipe.max_batches)
     pictures = info.train_count + info.test_count
+    pictures_bytes = pictures * (math.prod(info.in_size) + 8)
     return Forecast(
         seconds_per_epoch=step_seconds * step_count(count, recipe.batch_size, 1),
         seconds=step_seconds * steps,
-        peak_memory_bytes=costs.training_bytes + pictures * (math.prod(info.in_size) + 8),
+        peak_memory_bytes=peak_memory_bytes(request) + pictures_bytes,
         basis=basis,
     )
+
+
+def peak_memory_bytes(request: RunRequest) -> int:
+    """The most that training or measuring holds at once, beside the pictures of the dataset."""
+    recipe, planned = request.recipe, plan(request.spec)
+    step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
+    measured = cost(planned, batch_size=CPU_EVALUATION_BATCH)
+    kept = step.weight_bytes + step.optimizer_bytes
+    return max(step.training_bytes, kept + measured.peak_activation_bytes)
 
 
 def _step_seconds(

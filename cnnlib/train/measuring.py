@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.train.control import Control
+from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
 from cnnlib.train.machine import wait_for
 from cnnlib.train.session import Session
 
-_CPU_BATCH_SIZE, _GPU_BATCH_SIZE = 256, 2048  # a larger one is no faster
 PREDICTIONS_FILE = "predictions.npz"
 _MOST_CLASSES_IN_A_TABLE = 100
 _LATENCY_SECONDS = 0.1
@@ -141,7 +141,7 @@ def _training_batches(session: Session) -> Batches:
 
 
 def _batch_size(session: Session) -> int:
-    return _CPU_BATCH_SIZE if session.device.type == "cpu" else _GPU_BATCH_SIZE
+    return CPU_EVALUATION_BATCH if session.device.type == "cpu" else GPU_EVALUATION_BATCH
 
 
 def _score(session: Session, batches: Batches) -> SplitResult:

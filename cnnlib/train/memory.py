@@ -12,11 +12,8 @@ import torch
 
 # mallopt(3), with what it takes here: no buffer gets a mapping of its own, none is returned, and
 # the heap grows in steps of 256 MB.
-_KEEP_MEMORY = {
-    "M_MMAP_MAX": (-4, 0),
-    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
-    "M_TOP_PAD": (-2, 2**28),
-}
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_KEEP_MEMORY = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**28}
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # as proc(5) has it: set the peak to what is resident now
 
@@ -30,7 +27,7 @@ def kept_memory() -> Iterator[None]:
     """
     library = _glibc()
     if library is not None:
-        for parameter, value in _KEEP_MEMORY.values():
+        for parameter, value in _KEEP_MEMORY.items():
             library.mallopt(parameter, value)
     try:
         yield
@@ -56,14 +53,15 @@ class PeakMemory:
             if (library := _glibc()) is not None:
                 library.malloc_trim(0)
             _RESET.write_text(_RESET_PEAK)
-            self._before = _status_bytes("VmRSS")
+            self._before, self._libraries = _status_bytes("VmRSS"), _status_bytes("RssFile")
 
     def bytes(self) -> int:
         """The most that was held at once so far, beyond what was held before; 0 where unknown."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) - self._before
         if _can_measure():
-            return max(0, _status_bytes("VmHWM") - self._before)
+            loaded = _status_bytes("RssFile") - self._libraries  # code that was used first now
+            return max(0, _status_bytes("VmHWM") - self._before - loaded)
         return 0
 
 

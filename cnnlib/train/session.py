@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.design.cost import Cost
 from cnnlib.nets.model import Network
 from cnnlib.records.recipe import Augmentation
 from cnnlib.records.run import RunRequest
@@ -43,7 +42,6 @@ class Session:
     """
 
     request: RunRequest
-    cost: Cost
     data: DeviceData
     device: torch.device
     net: Network

@@ -26,6 +26,7 @@ from cnnlib.train.choice import ChoiceShelf
 from cnnlib.train.choosing import Trial, choose
 from cnnlib.train.control import Control
 from cnnlib.train.feed import batch_ends, step_count
+from cnnlib.train.forecast import peak_memory_bytes
 from cnnlib.train.machine import this_machine
 from cnnlib.train.memory import PeakMemory
 from cnnlib.train.mode import ExecutionMode, free_cores
@@ -83,7 +84,6 @@ def set_up(
     formed = training_form(net)
     return Session(
         request=request,
-        cost=costs,
         data=data,
         device=device,
         net=net,
@@ -117,7 +117,7 @@ def started(session: Session) -> Started:
         machine=asdict(this_machine(session.device, session.mode.threads)),
         forecast={
             "seconds_per_epoch": session.choice.seconds * steps,
-            "peak_memory_bytes": session.cost.training_bytes + session.data.size_bytes,
+            "peak_memory_bytes": peak_memory_bytes(session.request) + session.data.size_bytes,
         },
     )
 
