@@ -23,6 +23,7 @@ from statistics import median
 
 from bench.lanes import BATCH_SIZES, Work, images_per_second
 from bench.lanes.child import ALLOCATOR, child
+from cnnlib.records.events import Started
 from cnnlib.records.folders import Folders
 
 OTHERS = ("texts", "lightning", "skorch", "keras")
@@ -68,17 +69,16 @@ def _against_the_limit(net: str, asked: argparse.Namespace, folders: Folders) ->
     import torch
 
     from bench.lanes.ours import bare, engine
-    from cnnlib.runs import RunStore
     from cnnlib.train.mode import ExecutionMode
 
     work = Work(net, BATCH_SIZES[net], threads=1)
-    ours = engine(work, folders, name=f"bench {net}")
+    told: list[tuple[str, Started]] = []
+    ours = engine(work, folders, lambda *how: told.append(how))
     next(ours)
-    (run,) = RunStore(folders).runs(states=["running"])
-    mode = ExecutionMode.from_name(run.chosen["name"])
+    run_id, mode = told[0][0], ExecutionMode.from_name(told[0][1].chosen["name"])
     torch.set_num_threads(mode.threads)
     limit = bare(work, mode, folders)
-    with _reader(run.id, folders) as reading:
+    with _reader(run_id, folders) as reading:
 
         def watched(seconds: float) -> float:
             with reading():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -12,7 +13,7 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import Prepared, is_prepared, load_prepared
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
-from cnnlib.records.events import StepMetrics
+from cnnlib.records.events import Started, StepMetrics
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
@@ -24,12 +25,20 @@ from cnnlib.train.mode import ExecutionMode
 from cnnlib.train.recorder import Recorder
 
 
-def engine(work: Work, folders: Folders, *, name: str = "") -> Iterator[int]:
-    """`train`, its events in a store, as a worker runs it; validation is left out."""
+def engine(
+    work: Work, folders: Folders, listen: Callable[[str, Started], None] = lambda *_: None
+) -> Iterator[int]:
+    """`train`, its events in a store, as a worker runs it; validation is left out.
+
+    Args:
+        listen: Is told the run's id, and how it runs.
+    """
     prepared = prepared_dataset(work.dataset(folders), folders)
     recipe = Recipe(epochs=10_000, batch_size=work.batch_size, optimizer="sgd", lr=LR)
-    spec = preset(work.net).spec
-    request = RunRequest(spec, recipe, work.dataset(folders), validation=0, device="cpu", name=name)
+    request = RunRequest(
+        preset(work.net).spec, recipe, work.dataset(folders), validation=0, device="cpu"
+    )
+    _choose_a_mode(request, prepared, work.threads, folders)
     store = RunStore(folders)
     with at_work(store, "runs") as worker_id:
         run = store.claim(worker_id, store.submit(request, now=True))
@@ -41,8 +50,19 @@ def engine(work: Work, folders: Folders, *, name: str = "") -> Iterator[int]:
                 request, prepared, folder=folder, control=control, threads=work.threads
             ):
                 recorder.record(event)
+                if isinstance(event, Started):
+                    listen(run.id, event)
                 if isinstance(event, StepMetrics):
                     yield work.batch_size
+
+
+def _choose_a_mode(request: RunRequest, prepared: Prepared, threads: int, folders: Folders) -> None:
+    """By a run of one step, and kept: a run as long as the lane would be worth compiling for."""
+    short = replace(request, recipe=replace(request.recipe, max_batches=1))
+    folder = folders.run("first")
+    folder.mkdir(parents=True, exist_ok=True)
+    for _ in train(short, prepared, folder=folder, threads=threads):
+        pass
 
 
 def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
