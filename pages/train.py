@@ -4,14 +4,20 @@ import streamlit as st
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.addresses import design_in_address, put_runs_in_address, runs_in_address
+from cnnlib.ui.addresses import (
+    dataset_in_address,
+    design_in_address,
+    put_runs_in_address,
+    runs_in_address,
+)
 from cnnlib.ui.request_form import request_form
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.run_panel import run_panel
 
 store = run_store()
 run_ids = runs_in_address()
-if not run_ids and not design_in_address():  # opened by its plain address: what goes on now?
+asked_for = run_ids or design_in_address() or dataset_in_address()
+if not asked_for:  # opened by its plain address: what goes on now?
     run_ids = [run.id for run in store.runs(limit=1, states=LIVE_STATES)]
     put_runs_in_address(run_ids)
 

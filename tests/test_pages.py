@@ -133,6 +133,19 @@ def test_train_takes_the_design_from_its_address(store):
     assert store.runs()[0].request.spec == spec
 
 
+def test_train_takes_the_dataset_from_its_address(store):
+    app = open_page("train", design=encode(CNNSpec(channels=(5,))), dataset="digits")
+    assert app.selectbox(key="train_dataset_digits").value == "digits"
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.dataset == "digits"
+
+
+def test_a_dataset_in_the_address_that_is_not_here_is_said_in_a_sentence():
+    app = open_page("train", dataset="folder:gone")
+    assert "'folder:gone', which is not here" in app.warning[0].value
+    assert app.selectbox[0].value != "folder:gone"
+
+
 def test_a_damaged_design_in_the_address_is_said_in_a_sentence():
     app = open_page("train", design="1~ch.a-b")
     assert "does not describe a design" in app.error[0].value

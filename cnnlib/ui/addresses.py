@@ -43,6 +43,11 @@ def design_in_address() -> str | None:
     return st.query_params.get("design")
 
 
+def dataset_in_address() -> str:
+    """Name of the dataset that the page's address asks for; "" where it names none."""
+    return st.query_params.get("dataset", "")
+
+
 def keep_design(link: str) -> None:
     """Remember the design that this session works on, in link form, from page to page."""
     st.session_state[_KEPT_DESIGN] = link

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.job import Job
+from cnnlib.ui.addresses import dataset_in_address
 from cnnlib.ui.pictures import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.resources import prepared, run_store
 from cnnlib.ui.words import count, duration, size
@@ -21,16 +22,19 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     The page stops with a sentence where its pictures cannot be used.
 
     Args:
-        default: Name of the one that is chosen at first.
+        default: Name of the one that is chosen at first, where the address names none of them.
     """
     by_name = {info.name: info for info in infos}
     names = list(by_name)
+    asked = dataset_in_address()
+    if asked and asked not in by_name:
+        st.warning(f"The address asks for the dataset {asked!r}, which is not here.")
     name = st.selectbox(
         "Dataset",
         names,
-        index=names.index(default),
+        index=names.index(asked if asked in by_name else default),
         format_func=lambda name: by_name[name].title,
-        key="train_dataset",
+        key=f"train_dataset_{asked}" if asked else "train_dataset",
         persist_state="session",
     )
     info = by_name[name]

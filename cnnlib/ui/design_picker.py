@@ -68,7 +68,7 @@ def fit(chosen: ChosenDesign, info: DatasetInfo) -> FittedDesign:
     return FittedDesign(spec, cost(plan(spec)))
 
 
-def show_design(chosen: ChosenDesign, fitted: FittedDesign) -> None:
+def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> None:
     """What will be trained, in a line, with a way to change it."""
     sizes = f"{count(fitted.cost.params)} parameters, {count(fitted.cost.macs)} MACs per image"
     adapted = ""
@@ -81,7 +81,7 @@ def show_design(chosen: ChosenDesign, fitted: FittedDesign) -> None:
         BUILD,
         label="Change it in Build",
         icon=":material/layers:",
-        query_params={"design": encode(fitted.spec)},
+        query_params={"design": encode(fitted.spec), "dataset": dataset},
     )
 
 

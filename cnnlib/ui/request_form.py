@@ -52,7 +52,7 @@ def _what(
     except SpecError as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
-    show_design(chosen, fitted)
+    show_design(chosen, fitted, info.name)
     return info, chosen, fitted
 
 
