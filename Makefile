@@ -31,8 +31,8 @@ test: test-quick test-browser  ## install what tests need and run them all
 test-quick: install-dev  ## the tests that need no browser
 	$(IN_VENV) -m pytest -m "not browser" -n auto --maxprocesses 4 $(ARGS)
 
-test-browser: install-dev  ## the tests that drive the app in Chromium; one that fails is tried again, and that is told
-	$(IN_VENV) -m pytest -m browser --reruns 2 $(ARGS)
+test-browser: install-dev  ## the tests that drive the app in Chromium
+	$(IN_VENV) -m pytest -m browser $(ARGS)
 
 lint: install-dev  ## check style and format
 	$(IN_VENV) -m ruff check .

@@ -19,7 +19,10 @@ SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is prepared
 _PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
 _START = "draw_pad_start"  # the drawing that the pad was last told to show
-_NOW = "draw_pad_now"  # the strokes that the browser sent last
+_NOW = "draw_pad_now"  # the strokes that are on the pad
+_SENT = "draw_pad_sent"  # the strokes that the browser sent last
+_OUTDATED = "draw_pad_outdated"  # what it had sent before the pad was told to show others
+_WIDTHS = {"Pen": 18, "Eraser": 36}  # at first, in pixels of the pad
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +116,24 @@ def _show(strokes: list[Any]) -> None:
     edition = st.session_state.get(_START, {}).get("edition", 0) + 1
     st.session_state[_START] = {"objects": strokes, "edition": edition}
     st.session_state[_NOW] = strokes
+    st.session_state[_OUTDATED] = st.session_state.get(_SENT)
 
 
 def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
     """The pad itself: H x W x 4, uint8; None before the first stroke."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        width = st.slider("Stroke width", 6, 40, 18, key="draw_width", width=200)
+        width = st.slider(
+            f"{tool} width",
+            6,
+            80,
+            _WIDTHS[tool],
+            key=f"draw_width_{tool}",
+            width=200,
+            persist_state="session",
+        )
         ink = st.color_picker("Colour", _INK, key="draw_colour") if in_colour else _INK
     result = st_canvas(
-        stroke_width=width if tool == "Pen" else 2 * width,
+        stroke_width=width,
         stroke_color=ink if tool == "Pen" else _PAPER,
         background_color=_PAPER,
         height=SIDE,
@@ -131,8 +143,16 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
         key="draw_pad",
     )
     if result.image_data is not None:
-        st.session_state[_NOW] = result.json_data["objects"]
+        _keep(result.json_data["objects"])
     return result.image_data
+
+
+def _keep(strokes: list[Any]) -> None:
+    """Remember what the browser sent: it may not have heard yet what the pad was told to show."""
+    st.session_state[_SENT] = strokes
+    if strokes != st.session_state.get(_OUTDATED):
+        st.session_state[_NOW] = strokes
+        st.session_state[_OUTDATED] = None
 
 
 def _uploaded() -> np.ndarray | None:
