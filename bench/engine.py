@@ -97,7 +97,7 @@ def _against_the_limit(net: str, asked: argparse.Namespace, folders: Folders) ->
     ratios = _told(rates, "bare step")
     found = {
         f"{net}: engine / bare step": ratios["engine"],
-        f"{net}: watched / unwatched": median(rates["engine, watched"]) / median(rates["engine"]),
+        f"{net}: watched / unwatched": _ratio(rates, "engine, watched", "engine"),
     }
     return [f"{k} = {v:.3f} < {LEAST_OF_LIMIT}" for k, v in found.items() if v < LEAST_OF_LIMIT]
 
@@ -119,7 +119,7 @@ def _against_others(net: str, asked: argparse.Namespace, folders: Folders) -> li
     print(f"{net}, batch {BATCH_SIZES[net]}, two threads, a process each")
     missed = []
     for name in there:
-        ratio = median(rates["engine"]) / median(rates[name])
+        ratio = _ratio(rates, "engine", name)
         least = LEAST.get(net, 1.0) if name == "texts" else 1.0
         print(f"  {f'engine / {name}':24} {ratio:6.2f}")
         if ratio < least:
@@ -141,11 +141,21 @@ def _alternate(
     return rates
 
 
+def _each_window(rates: dict[str, list[float]], name: str, other: str) -> list[float]:
+    """How many times as fast one lane was as another in the window beside it."""
+    return [one / beside for one, beside in zip(rates[name], rates[other], strict=True)]
+
+
+def _ratio(rates: dict[str, list[float]], name: str, other: str) -> float:
+    """The median over windows: what slows the machine for a while slows both."""
+    return median(_each_window(rates, name, other))
+
+
 def _told(rates: dict[str, list[float]], reference: str) -> dict[str, float]:
     """Print a line per lane; the median over windows of its ratio to the reference."""
     ratios = {}
     for name, values in rates.items():
-        each = [one / other for one, other in zip(values, rates[reference], strict=True)]
+        each = _each_window(rates, name, reference)
         ratios[name] = median(each)
         spread = f"{min(each):.2f} to {max(each):.2f}"
         print(f"  {name:24} {median(values):8,.0f} /s   {ratios[name]:6.3f}   ({spread})")

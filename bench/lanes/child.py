@@ -43,13 +43,14 @@ class Child:
 def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child]:
     """Start a lane, and end it with the block."""
     own = {"CNNLAB_DATA": str(folders.data), "CNNLAB_RUNS": str(folders.runs)}
-    allocator = ALLOCATOR if lane == "engine" else {}
+    common = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
+    allocator = ALLOCATOR if lane == "engine" else {}  # people start Python as it is
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.lanes.child", lane, net, str(threads)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | own | allocator,
+        env=common | own | allocator,
     )
     try:
         yield Child(process)
