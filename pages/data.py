@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.data_choice import choose, overview
-from cnnlib.ui.data_files import preparation, removal, say_notice, upload
+from cnnlib.ui.data_files import preparation, removal, say_notice, training_link, upload
 from cnnlib.ui.data_view import dataset_view
 from cnnlib.ui.dataset_picker import describe_dataset
 from cnnlib.ui.resources import folders
@@ -20,4 +20,5 @@ if info.classes:
     preparation(info)
 removal(info)
 if info.state == "prepared":
+    training_link(info)
     dataset_view(info)

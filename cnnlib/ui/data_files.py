@@ -11,6 +11,7 @@ from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.job import Job
+from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.data_choice import show_next
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.words import duration
@@ -50,6 +51,16 @@ def preparation(info: DatasetInfo) -> None:
             on_click=run_store().submit_job,
             args=("prepare", args),
         )
+
+
+def training_link(info: DatasetInfo) -> None:
+    """The way to a network that learns these pictures."""
+    st.page_link(
+        TRAIN,
+        label=f"Train on {info.title}",
+        icon=":material/play_arrow:",
+        query_params={"dataset": info.name},
+    )
 
 
 def upload() -> None:

@@ -1,26 +1,58 @@
 """The Data page in a real browser: a zip of one's own becomes a dataset, and goes again."""
 
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import expect
-from sample_data import class_folders, write_zip
+from driving import state, write
+from playwright.sync_api import Page, expect
+from sample_data import class_folders, encoded, write_zip
 
 pytestmark = pytest.mark.browser
 
 READY = 90_000  # ms: a worker prepares the pictures
+TRAINING = 180_000  # ms: a worker tries execution modes, then trains
 
 
-def test_a_zip_becomes_a_dataset_that_is_shown_and_removed(app_server, page, tmp_path):
-    pets = write_zip(tmp_path / "pets.zip", class_folders({"cat": 6, "dog": 9}))
+def choose(page: Page, file: Path) -> None:
+    """Choose a file as the zip, where it was not there yet."""
+    page.locator(".st-key-data_zip input[type=file]").set_input_files(file)
+    expect(page.get_by_text(file.name)).to_be_visible()
+
+
+def add(page: Page) -> None:
+    page.get_by_role("button", name="Add", exact=True).click()
+
+
+def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(app_server, page, tmp_path):
+    pets = write_zip(tmp_path / "pets.zip", class_folders({"кот": 6, "dog": 9}))
+    outside = write_zip(tmp_path / "outside.zip", {"../../cat/1.png": encoded(), "dog/1.png": b""})
     page.goto(f"{app_server()}/data")
     page.get_by_text("Add pictures of your own").click()
-    page.locator(".st-key-data_zip input[type=file]").set_input_files(pets)
-    expect(page.get_by_text("pets.zip")).to_be_visible()
-    page.get_by_role("button", name="Add", exact=True).click()
+
+    # What cannot be taken in is refused in a sentence; the form then takes another file.
+    choose(page, outside)
+    add(page)
+    refusal = page.get_by_test_id("stAlertContentError")
+    expect(refusal).to_contain_text("../../cat/1.png")
+
+    choose(page, pets)
+    add(page)
+    expect(refusal).to_have_count(0)
     expect(page.get_by_text("2 classes, 3 × 32 × 32")).to_be_visible(timeout=READY)
     expect(page.get_by_role("heading", name="Pictures per class")).to_be_visible(timeout=READY)
-    shown = page.locator('img[alt^="cat, number"], img[alt^="dog, number"]')
+    shown = page.locator('img[alt^="кот, number"], img[alt^="dog, number"]')
     expect(shown).to_have_count(12)  # of 15, 1 cat and 2 dogs are the test split
     assert "dataset=folder" in page.url
+    address = page.url
+
+    page.get_by_role("link", name="Train on").click()
+    expect(page.get_by_text("2 classes, 3 × 32 × 32")).to_be_visible()
+    write(page, "Epochs", 2)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Finished", timeout=TRAINING)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("folder:pets")
+
+    page.goto(address)
     page.get_by_test_id("stPopoverButton").click()
     page.get_by_role("button", name="Remove it").click()
     expect(page.get_by_text("folder:pets is removed")).to_be_visible()
