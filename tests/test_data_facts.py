@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from sample_data import class_folders, encoded, prepared_now, write_folder
 
+from cnnlib.cli.main import main
 from cnnlib.data.facts import ClassCount, class_counts, duplicates
 from cnnlib.records.folders import Folders
 
@@ -46,3 +49,16 @@ def test_a_dataset_without_a_test_split_has_no_duplicates_across():
     write_folder(folders.data / "own", class_folders({"a": 1, "b": 1}))
     found = duplicates(prepared_now("folder:own"))
     assert (found.across, found.train_repeats, found.test_repeats) == ((), 0, 0)
+
+
+def test_the_command_line_tells_what_a_dataset_holds(capsys):
+    data = prepared_now("digits")
+    assert main(["data", "show", "digits", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sum(each["train"] for each in told["per_class"]) == data.info.train_count
+    assert told["mean"] == list(data.info.mean)
+    assert told["duplicates"]["across"] == [] and told["skipped"] == []
+    assert main(["data", "show", "digits"]) == 0
+    assert "in train and in test" in capsys.readouterr().out
+    assert main(["data", "show", "mnist"]) == 2
+    assert "mnist" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``data``: the datasets that there are, getting one ready, taking one in."""
+"""``data``: the datasets that there are, what one holds, getting one ready, taking one in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cnnlib.cli.output import print_json, print_table
+from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
@@ -23,6 +23,11 @@ def add_commands(commands: Any) -> None:
     listing = what.add_parser("list", help="list datasets")
     _add_json_option(listing)
     listing.set_defaults(command=list_datasets)
+
+    show = what.add_parser("show", help="what a prepared dataset holds, and what it holds twice")
+    show.add_argument("name", metavar="NAME")
+    _add_json_option(show)
+    show.set_defaults(command=show_dataset)
 
     prepare = what.add_parser("prepare", help="download a dataset if need be, and prepare it")
     prepare.add_argument("name", metavar="NAME")
@@ -85,6 +90,34 @@ def list_datasets(args: argparse.Namespace) -> int:
         return 0
     headings = ("name", "state", "pictures", "classes", "train", "test", "MB", "note")
     print_table(headings, [_line(info) for info in infos])
+    return 0
+
+
+def show_dataset(args: argparse.Namespace) -> int:
+    """Print pictures per class, mean and deviation per channel, equal pictures, unusable files."""
+    from cnnlib.data.facts import class_counts, duplicates
+    from cnnlib.data.prepared import load_prepared
+
+    dataset_named(args.name)
+    data = load_prepared(args.name)
+    counts, equal = class_counts(data), duplicates(data)
+    if args.json:
+        facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped}
+        print_json(data.info.to_dict() | facts)
+        return 0
+    print_table(("class", "train", "test"), [(each.name, each.train, each.test) for each in counts])
+    print()
+    print_facts(
+        {
+            "mean": " ".join(f"{value:.4f}" for value in data.info.mean),
+            "deviation": " ".join(f"{value:.4f}" for value in data.info.std),
+            "in train and in test": len(equal.across),
+            "repeated in train": equal.train_repeats,
+            "repeated in test": equal.test_repeats,
+            "equal, of two classes": len(equal.contradictions),
+            "could not be used": len(data.skipped),
+        }
+    )
     return 0
 
 

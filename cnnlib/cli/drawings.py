@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,15 @@ from cnnlib.cli.output import percent, print_json, print_table
 from cnnlib.cli.parser import id_of_run, number, shown
 from cnnlib.cli.saved import saved_weights, trained_net
 from cnnlib.cli.stores import existing_store
+from cnnlib.cli.working import carried_out
 from cnnlib.errors import DataError
+from cnnlib.records.dataset import DatasetInfo
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from cnnlib.records.drawing import Robustness
+    from cnnlib.records.familiarity import Familiarity
 
 _SIDE = 280  # pixels to which a picture is brought before its ink is looked for
 _MOST_BYTES = 100_000_000
@@ -41,51 +47,44 @@ def add_commands(commands: Any) -> None:
 
 
 def read_drawings(args: argparse.Namespace) -> int:
-    """Print what a network says about each drawing, and how often small changes leave that."""
+    """Print what a network says about each drawing, and how often small changes leave that.
+
+    Where it was measured what the network calls strange, that is told too.
+    """
     from cnnlib.data.prepared import load_prepared
     from cnnlib.probe.answer import answer, robustness
-    from cnnlib.probe.drawing import ink_on_paper, prepare_drawing
+    from cnnlib.probe.drawing import prepare_drawing
+    from cnnlib.probe.unfamiliar import distance, familiarity_file, read_familiarity
     from cnnlib.records.drawing import Preparation
 
     store = existing_store(args.run_id)
     run = store.run(args.run_id)
-    net = trained_net(run, saved_weights(store, run, None))
+    saved = saved_weights(store, run, None)
+    net = trained_net(run, saved)
     info = load_prepared(run.request.dataset, store.folders).info
     steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
+    known = read_familiarity(familiarity_file(store.folders.run(run.id), saved.step))
     found = []
     for path in args.pictures:
-        pixels = _picture(path)
-        if info.in_size[0] == 1:
-            pixels = ink_on_paper(pixels)
-        picture = prepare_drawing(pixels, info.in_size, steps).picture
-        found.append(robustness(net, info, answer(net, info, run, picture), picture))
+        picture = prepare_drawing(pixels_for(info, path), info.in_size, steps).picture
+        said = robustness(net, info, answer(net, info, run, picture), picture)
+        strange = None
+        if known is not None:
+            strange = _strangeness(known, distance(known, net, info, picture))
+        found.append(_facts(path, said) | {"strangeness": strange})
     if args.json:
-        print_json(
-            [
-                {
-                    "picture": path,
-                    "class": each.answer.name,
-                    "probability": each.answer.probability,
-                    "probabilities": dict(
-                        zip(each.answer.classes, each.answer.probabilities, strict=True)
-                    ),
-                    "changes": len(each.real_changes),
-                    "same_after": each.kept,
-                }
-                for path, each in zip(args.pictures, found, strict=True)
-            ]
-        )
+        print_json(found)
         return 0
     rows = [
         (
-            path,
-            each.answer.name,
-            percent(each.answer.probability),
-            f"{each.kept} of {len(each.real_changes)}",
+            *(each["picture"], each["class"], percent(each["probability"])),
+            f"{each['same_after']} of {each['changes']}",
+            _strange_words(each["strangeness"]),
         )
-        for path, each in zip(args.pictures, found, strict=True)
+        for each in found
     ]
-    print_table(("picture", "says", "sure", "same after small changes"), rows)
+    headings = ("picture", "says", "sure", "same after small changes", "looks strange")
+    print_table(headings, rows)
     return 0
 
 
@@ -94,13 +93,7 @@ def measure_unfamiliar(args: argparse.Namespace) -> int:
     from cnnlib.probe.unfamiliar_job import measure_unfamiliar as measure
 
     store = existing_store(args.run_id)
-    work = measure({"run": args.run_id}, store.folders)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result = end.value
-            break
+    result = carried_out(measure({"run": args.run_id}, store.folders))
     if args.json:
         print_json(result)
         return 0
@@ -108,6 +101,50 @@ def measure_unfamiliar(args: argparse.Namespace) -> int:
     rows += [(f"{kind} taken for real", percent(share)) for kind, share in result["missed"].items()]
     print_table(("what goes wrong", "how often"), rows)
     return 0
+
+
+def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
+    """The square in the middle of a picture, as networks of a dataset are shown it.
+
+    Returns:
+        Side x side x 3, uint8, for those that see colours; else its ink, side x side.
+
+    Raises:
+        DataError: It is no picture, or cannot be read.
+    """
+    from cnnlib.probe.drawing import ink_on_paper
+
+    pixels = _picture(path)
+    return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
+
+
+def _facts(path: str, said: Robustness) -> dict[str, Any]:
+    answer = said.answer
+    return {
+        "picture": path,
+        "class": answer.name,
+        "probability": answer.probability,
+        "probabilities": dict(zip(answer.classes, answer.probabilities, strict=True)),
+        "changes": len(said.real_changes),
+        "same_after": said.kept,
+    }
+
+
+def _strangeness(known: Familiarity, away: float) -> dict[str, Any]:
+    return {
+        "distance": away,
+        "threshold": known.threshold,
+        "real_pictures_nearer": known.farther_than(away),
+        "is_strange": known.is_strange(away),
+    }
+
+
+def _strange_words(found: Mapping[str, Any] | None) -> str:
+    """`no, 12.00 % of real ones are nearer`."""
+    if found is None:
+        return "not measured: see 'unfamiliar'"
+    nearer = percent(found["real_pictures_nearer"])
+    return f"{'yes' if found['is_strange'] else 'no'}, {nearer} of real ones are nearer"
 
 
 def _picture(path: str) -> np.ndarray:

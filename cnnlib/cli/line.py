@@ -32,11 +32,18 @@ def submit(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, args: argparse.Namespace
 ) -> int:
     """Queue runs of one design, the first one first, and see them through."""
+    return see_all_through(store, queued(store, requests, planned, now=args.now), args)
+
+
+def queued(
+    store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
+) -> list[str]:
+    """Queue runs of one design, the first one first; returns their ids in that order."""
     costs = cost(planned)
     plan_cost = {"params": costs.params, "macs": costs.macs}
-    in_order = reversed(requests) if args.now else requests  # each "now" goes before the last one
-    run_ids = [store.submit(request, plan_cost, now=args.now) for request in in_order]
-    return see_all_through(store, run_ids[::-1] if args.now else run_ids, args)
+    in_order = reversed(requests) if now else requests  # each "now" goes before the last one
+    run_ids = [store.submit(request, plan_cost, now=now) for request in in_order]
+    return run_ids[::-1] if now else run_ids
 
 
 def see_all_through(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.follow import POLL_SECONDS, exit_code, told
 from cnnlib.cli.output import complain
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 0.5  # how long a run waits for a worker, for each place in the line
 INTERRUPTED = 130
+T = TypeVar("T")
 
 
 def see_through(store: RunStore, run_id: str, teller: Teller, *, skip_line: bool = False) -> int:
@@ -50,6 +51,15 @@ def see_through(store: RunStore, run_id: str, teller: Teller, *, skip_line: bool
                 _train_here(store, run_id, tale, control, None if skip_line else 1)
             time.sleep(POLL_SECONDS)
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
+
+
+def carried_out(work: Generator[Any, None, T]) -> T:
+    """Do a job here and now; returns its result, its progress is not told."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 @contextmanager

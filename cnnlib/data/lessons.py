@@ -78,6 +78,20 @@ def kept_drawings(info: DatasetInfo, folders: Folders) -> Drawings:
     return _read(root, info)
 
 
+def collections(folders: Folders) -> dict[str, dict[str, int]]:
+    """Every collection by its name as a dataset: drawings of each class, by the class's folder."""
+    roots = sorted((folders.runs / UPLOADS).glob(f"{_own(collection_name(''))}*"))
+    return {
+        f"folder:{root.name}": {
+            folder.name: count
+            for folder in sorted(root.iterdir())
+            if (count := len(list(folder.glob(f"{_DRAWING}*.png"))))
+        }
+        for root in roots
+        if root.is_dir()
+    }
+
+
 def drawings_zip(info: DatasetInfo, folders: Folders) -> bytes:
     """The collection as a zip with one folder per class."""
     root = _folder(collection_name(info.name), folders)

@@ -17,23 +17,14 @@ from cnnlib.data.lessons import (
 )
 from cnnlib.errors import CnnlibError
 from cnnlib.records.drawing import PreparedDrawing
-from cnnlib.records.recipe import Augmentation, Recipe
-from cnnlib.records.run import Origin, Run, RunRequest
+from cnnlib.records.lesson import lesson_request
+from cnnlib.records.run import Run
 from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
 from cnnlib.ui.words import STATE_WORDS, count, percent
 
-LESSON = Recipe(
-    epochs=6,
-    batch_size=32,
-    optimizer="adamw",
-    lr=0.0005,
-    weight_decay=0.01,
-    schedule="one_cycle",
-    augmentation=Augmentation(shift=1),
-)
 _NOTICE = "draw_notice"
 
 
@@ -63,20 +54,6 @@ def teaching(reader: Reader, picture: PreparedDrawing) -> None:
     if len(drawings):
         _collection(reader, len(drawings))
     lessons(reader)
-
-
-def lesson_request(run: Run, step: int, dataset: str) -> RunRequest:
-    """A short run that goes on from another one's weights, on a lesson."""
-    return RunRequest(
-        spec=run.request.spec,
-        recipe=LESSON,
-        dataset=dataset,
-        seed=run.request.seed,
-        validation=0.0,
-        name=f"{run.request.name or run.request.preset or 'own design'}, taught",
-        preset=run.request.preset,
-        origin=Origin(run.id, step, weights_only=True),
-    )
 
 
 def lessons(reader: Reader) -> None:
