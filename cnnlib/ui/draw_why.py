@@ -28,16 +28,23 @@ def why(reader: Reader, picture: np.ndarray) -> None:
 
 
 def drawn_picture(prepared: Prepared) -> Picture | None:
-    """The drawing that was brought along; None without one, or where it does not fit."""
+    """The drawing that was brought along, with a way back; None where there is none."""
+    picture = kept_drawing(prepared)
+    if picture is not None:
+        st.button(
+            "Back to test pictures",
+            icon=":material/arrow_back:",
+            key="inspect_no_drawing",
+            on_click=st.session_state.pop,
+            args=(_DRAWN, None),
+        )
+    return picture
+
+
+def kept_drawing(prepared: Prepared) -> Picture | None:
+    """The drawing that this session brought along; None without one, or where it does not fit."""
     pixels = st.session_state.get(_DRAWN)
     if pixels is None or pixels.shape != prepared.info.in_size:
         return None
-    st.button(
-        "Back to test pictures",
-        icon=":material/arrow_back:",
-        key="inspect_no_drawing",
-        on_click=st.session_state.pop,
-        args=(_DRAWN, None),
-    )
     key = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
     return Picture(pixels, f"drawing-{key}", note="Your drawing, as the network sees it.")

@@ -69,17 +69,25 @@ class Picture:
         key: Tells it from other pictures.
         label: Its true class; None where nobody knows.
         note: What was done to it, as a sentence.
+        place: Its number in the test split; None where it is the person's own.
     """
 
     pixels: np.ndarray
     key: str
     label: int | None = None
     note: str = ""
+    place: int | None = None
 
 
 def import_torch() -> None:
     """Begin to import torch beside the page, once for the server."""
     _torch()
+
+
+def torch_is_here() -> bool:
+    """Torch can be used at once; where not, its import is under way now."""
+    ready = _torch()
+    return ready.done() and ready.result() is None
 
 
 def wait_for_torch() -> None:
@@ -155,4 +163,5 @@ def test_picture(prepared: Prepared, index: int) -> Picture:
         np.array(prepared.test_images[index]),
         f"{prepared.info.fingerprint}/{index}",
         int(prepared.test_labels[index]),
+        place=index,
     )

@@ -11,21 +11,21 @@ from cnnlib.ui.routes import ASSETS_ADDRESS, RUNS_ADDRESS
 
 # The scripts come from this server as modules. What is sent with every rerun is only this: it finds
 # them, whatever path the server lives under, and passes on what Streamlit says.
-_LOADER = """
+LOADER = """
 const modules = new Map();
 const load = ({ data }) => {
-  const address = `${location.origin}${data.assets_address}/live/live.js`;
+  const address = `${location.origin}${data.script}`;
   if (!modules.has(address)) modules.set(address, import(address));
   return modules.get(address);
 };
 
 export default function (component) {
-  load(component).then((live) => live.mount(component));
-  return () => load(component).then((live) => live.unmount(component));
+  load(component).then((part) => part.mount(component));
+  return () => load(component).then((part) => part.unmount(component));
 }
 """
 
-_live_chart = st.components.v2.component("cnnlab_live_chart", js=_LOADER)
+_live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 
 
 def live_chart(
@@ -38,13 +38,11 @@ def live_chart(
         status: Show what each run is doing, with its numbers; otherwise its name alone.
         outcomes: What an ended run is worth, as a sentence by run id; stands beside its state.
     """
-    base = st.get_option("server.baseUrlPath").strip("/")
-    root = f"/{base}" if base else ""
     _live_chart(
         key=key,
         data={
-            "assets_address": f"{root}/{ASSETS_ADDRESS}",
-            "runs_address": f"{root}/{RUNS_ADDRESS}",
+            "script": asset("live/live.js"),
+            "runs_address": f"{_root()}/{RUNS_ADDRESS}",
             "runs": [
                 {
                     "id": run.id,
@@ -58,3 +56,13 @@ def live_chart(
         },
         on_changed_change=lambda: None,
     )
+
+
+def asset(path: str) -> str:
+    """Address of one of the server's own scripts, without host."""
+    return f"{_root()}/{ASSETS_ADDRESS}/{path}"
+
+
+def _root() -> str:
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"/{base}" if base else ""

@@ -12,6 +12,7 @@ from cnnlib.records.events import Order, OrderKind, SplitResult
 from cnnlib.records.run import RESUMABLE_STATES, Run
 from cnnlib.ui.addresses import INSPECT, RESULTS, TRAIN
 from cnnlib.ui.live_chart import live_chart
+from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.words import count, describe_recipe, percent
 
@@ -31,6 +32,7 @@ def run_panel(runs: Sequence[Run]) -> None:
     if worker_pool().trouble and any(run.state == "queued" for run in runs):
         st.warning(worker_pool().trouble, icon=":material/warning:")
     live_chart(runs, key="train_live", outcomes={run.id: _outcome_of(run) for run in runs})
+    look_section(runs)
 
 
 def describe(run: Run) -> str:

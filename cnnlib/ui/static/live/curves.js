@@ -25,7 +25,7 @@ export const PANELS = [
   {
     id: "accuracy",
     title: "Accuracy",
-    height: 220,
+    height: 280,
     fraction: true,
     kinds: [
       { id: "accuracy-train", label: "training", epoch: "train_accuracy", colour: 0, dash: DASHED },

@@ -23,7 +23,11 @@ export class LiveView {
     this.statusBox = element("div", { class: "statuses" });
     this.toolbar = new Toolbar(this);
     this.panels = PANELS.map((definition) => new Panel(uPlot, definition, this));
-    this.root = element("div", { class: "live" }, [this.statusBox, this.toolbar.root, ...this.panels.map((panel) => panel.root)]);
+    this.root = element("div", { class: "live" }, [
+      this.statusBox,
+      this.toolbar.root,
+      element("div", { class: "panels" }, this.panels.map((panel) => panel.root)),
+    ]);
     host.append(this.root);
   }
 

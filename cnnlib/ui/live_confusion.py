@@ -1,0 +1,49 @@
+"""The validation pictures of each class and what the network took them for, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.figures.confusion import confusion_figure
+from cnnlib.records.run import Run
+from cnnlib.ui.resources import run_store
+from cnnlib.ui.words import count, percent
+
+
+def confusion_view(run: Run, classes: Sequence[str]) -> None:
+    """The table of one epoch: the latest, until somebody chooses another."""
+    tables = {epoch.epoch: epoch for epoch in run_store().epochs(run.id) if epoch.val_confusion}
+    if not tables:
+        st.caption(_why_none(run))
+        return
+    epoch = _choose_epoch(list(tables), run)
+    found = np.array(tables[epoch].val_confusion)
+    wrong = int(found.sum() - found.trace())
+    st.caption(
+        f"After epoch {epoch}: {percent(tables[epoch].val_accuracy)} of {count(int(found.sum()))} "
+        f"validation pictures right, {count(wrong)} wrong."
+    )
+    st.plotly_chart(confusion_figure(found, classes), key=f"train_confusion_{run.id}")
+
+
+def _choose_epoch(epochs: list[int], run: Run) -> int:
+    """A slider that follows the training while it stands at its end."""
+    key, seen = f"train_confusion_epoch_{run.id}", f"train_confusion_seen_{run.id}"
+    at_end = st.session_state.get(key) in (None, st.session_state.get(seen))
+    if at_end or st.session_state[key] not in epochs:
+        st.session_state[key] = epochs[-1]
+    st.session_state[seen] = epochs[-1]
+    if len(epochs) == 1:
+        return epochs[0]
+    return st.select_slider("Epoch", epochs, key=key)
+
+
+def _why_none(run: Run) -> str:
+    if run.request.spec.out_classes > 100:
+        return "Tables of more than 100 classes are not kept for every epoch."
+    if run.request.validation == 0:
+        return "This run keeps no pictures for validation, so nothing is counted after an epoch."
+    return "The first table comes at the end of the first epoch."

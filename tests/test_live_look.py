@@ -1,0 +1,146 @@
+"""What the live page shows of a network that learns: answers, layers, confusions."""
+
+import json
+
+import numpy as np
+import pytest
+from example_runs import a_request, an_epoch, started
+from inspecting import MAIN, RESIDUAL, a_saved_run, parts, said
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.events import Order
+from cnnlib.runs import RunStore
+from cnnlib.ui.addresses import TRAIN
+from cnnlib.ui.inspect_source import wait_for_torch
+from cnnlib.ui.live_strip import PICTURES, Strip, answers, in_turn, strip_size
+
+INFO = DatasetInfo(
+    "digits", "Digits", (1, 2, 2), ("zero", "one", "two"), 4, 2, "prepared", "f00d", (0.5,), (0.5,)
+)
+
+
+@pytest.fixture
+def store():
+    with_folders = RunStore()
+    yield with_folders
+    with_folders.close()
+
+
+def open_train(run_id: str, view: str | None = None) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    app.query_params["run"] = run_id
+    app.switch_page(str(TRAIN)).run()
+    if view is not None:
+        wait_for_torch()
+        app.button_group(key="train_look").set_value(view).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_while_it_is_closed_nothing_is_sent_but_the_curves(store):
+    assert len(parts(open_train(a_saved_run(store)))) == 1
+
+
+def test_test_pictures_come_with_what_the_network_says(store):
+    app = open_train(a_saved_run(store), "Test pictures")
+    strip = parts(app)[-1]
+    assert len(strip["cards"]) == PICTURES
+    assert strip["step"] == 5
+    card = strip["cards"][0]
+    assert card["truth"] == "0" and card["uri"].startswith("data:image/png")
+    assert card["right"] == card["said"][0]["true"]
+
+
+@pytest.mark.parametrize("layer", ["conv2d", "activation", "linear"])
+def test_layers_show_filters_maps_and_features(store, layer):
+    app = open_train(a_saved_run(store), "Layers")
+    [menu] = [each for each in app.selectbox if each.label == "Layer"]
+    name = next(each for each in menu.options if f"({layer.replace('_', ' ')}," in each)
+    menu.select(name.split(" ")[0]).run()
+    assert not app.exception
+    titles = [part["title"] for part in parts(app)[1:]]
+    expected = {"conv2d": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
+    assert len(titles) == expected[layer], titles
+    assert "It says" in said(app)
+
+
+def test_gradients_stand_in_the_place_of_filters_and_maps(store):
+    app = open_train(a_saved_run(store, RESIDUAL), "Layers")
+    app.toggle(key="train_look_gradients").set_value(True).run()
+    assert not app.exception
+    assert all(part["title"].startswith("Gradients of the ") for part in parts(app)[1:])
+
+
+def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
+    run_id = _a_run_with_epochs(store, 2)
+    app = open_train(run_id, "Confusions")
+    assert "After epoch 2: 50.00 % of 8 validation pictures right, 1 wrong." in said(app)
+    app.select_slider(key=f"train_confusion_epoch_{run_id}").set_value(1).run()
+    assert "After epoch 1" in said(app)
+
+
+def _a_run_with_epochs(store: RunStore, count: int) -> str:
+    worker_id = store.announce()
+    run_id = store.submit(a_request())
+    assert store.claim(worker_id, run_id)
+    told = [an_epoch(epoch, 10 * epoch) for epoch in range(1, count + 1)]
+    store.tell(run_id, worker_id, [started(), *told])
+    return run_id
+
+
+def test_a_look_at_a_run_under_way_asks_for_fresh_weights_once(store):
+    run_id = _a_run_with_epochs(store, 1)
+    app = open_train(run_id, "Test pictures")
+    app.run()
+    app.run()
+    assert _orders(store, run_id) == ["look"]
+    assert "first weights" in said(app)
+
+
+def _orders(store: RunStore, run_id: str) -> list[str]:
+    from cnnlib.runs import orders
+
+    with store.database.write() as connection:
+        return [order.kind for order in orders.take(connection, run_id)]
+
+
+def test_a_queued_run_is_not_asked(store):
+    run_id = store.submit(a_request())
+    open_train(run_id, "Test pictures")
+    assert store.order(run_id, Order("look")) == 0
+
+
+def test_pictures_are_taken_from_the_classes_in_turn():
+    # Class 0 stands at 1 and 3, class 1 at 0, class 2 at 2 and 4.
+    labels = np.array([1, 0, 2, 0, 2])
+    assert in_turn(labels, 3, 4) == (1, 0, 2, 3)
+    assert in_turn(labels, 3, 99) == (1, 0, 2, 3, 4)
+    assert in_turn(labels[:0], 3, 4) == ()
+
+
+def test_a_large_network_is_asked_about_fewer_pictures():
+    assert strip_size(400_000) == PICTURES
+    assert strip_size(100_000_000) == 10  # 1e9 in all
+    assert strip_size(20_000_000_000) == 1
+
+
+def test_a_card_names_the_likeliest_classes_first():
+    strip = Strip((7,), (2,), ("data:,",))
+    told = answers(strip, np.array([[0.1, 0.6, 0.3]]), INFO, step=12)
+    assert json.loads(json.dumps(told)) == {
+        "step": 12,
+        "cards": [
+            {
+                "uri": "data:,",
+                "truth": "two",
+                "right": False,
+                "said": [
+                    {"name": "one", "share": 0.6, "true": False},
+                    {"name": "two", "share": 0.3, "true": True},
+                    {"name": "zero", "share": 0.1, "true": False},
+                ],
+            }
+        ],
+    }
