@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import BLUE, CLEAR, ORANGE, axis, empty_figure, figure
+from cnnlib.figures.theme import BLUE, ORANGE, axis, empty_figure, figure
 
 _WRITTEN_CLASSES = 20  # numbers stand in the cells of a table up to this size
 _LOG_FROM = 1.0
@@ -30,6 +30,7 @@ def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
         "",
         xaxis=axis("The network says", **side),
         yaxis=axis("It is", autorange="reversed", **side),
+        annotations=_written(table, names),
         height=max(320, min(720, 34 * len(names) + 90)),
         margin={"l": 72, "r": 16, "t": 16, "b": 56},
     )
@@ -50,18 +51,27 @@ def _cells(
         "y": list(names),
         "zmin": 0.0,
         "zmax": float(most),
-        "colorscale": [[0, CLEAR], [1, _faint(colour)]],
+        "colorscale": [[0, _faint(colour, 0.05)], [1, _faint(colour, 0.6)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
         "text": written.tolist(),
-        "texttemplate": "%{text}" if len(names) <= _WRITTEN_CLASSES else "",
         "hovertemplate": "is %{y}, said %{x}: %{text}<extra></extra>",
         "hoverongaps": False,
     }
 
 
-def _faint(colour: str) -> str:
+def _written(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The counts in the cells, in the colour of the page's text; none in a large table."""
+    if len(names) > _WRITTEN_CLASSES:
+        return []
+    return [
+        {"x": int(said), "y": int(true), "text": f"{table[true, said]:,}", "showarrow": False}
+        for true, said in zip(*np.nonzero(table), strict=True)
+    ]
+
+
+def _faint(colour: str, alpha: float) -> str:
     """A colour through which the page shows, so that numbers are read on either theme."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.6)"
+    return f"rgba({red}, {green}, {blue}, {alpha})"

@@ -89,7 +89,7 @@ def _answer(picture: Picture, scores: np.ndarray, classes: tuple[str, ...]) -> N
     """What the network says about the picture, the likeliest classes in words."""
     shares = probabilities(scores)
     best = np.argsort(-shares)[:3]
-    said = ", ".join(f"{classes[i]} {percent(float(shares[i]), 0)}" for i in best)
+    said = ", ".join(f"{classes[i]} ({percent(float(shares[i]), 0)})" for i in best)
     verdict = ""
     if picture.label is not None:
         verdict = " Right." if best[0] == picture.label else f" It is {classes[picture.label]}."

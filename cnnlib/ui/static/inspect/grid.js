@@ -3,7 +3,7 @@
  *
  * Pointing at a tile tells its number, a click or Enter picks it; arrow keys walk. The server is asked only after a pick.
  */
-import { divergingColours, greyColours, number, reader, tileCanvas } from "./pixels.js";
+import { divergingColours, greyColours, number, reader, sheet } from "./pixels.js";
 
 const views = new WeakMap(); // host -> its Grid
 const GAP = 6;
@@ -37,14 +37,14 @@ class Grid {
 
   end() {
     this.watcher.disconnect();
+    this.root.remove(); // the same host may be mounted again
   }
 
   show(data, pick) {
     this.data = data;
     this.pick = pick;
     this.read = reader(data);
-    const colours = data.signed ? divergingColours(this.root) : greyColours();
-    this.tiles = Array.from({ length: data.count }, (_, i) => tileCanvas(this.read, i, data, data.limits[i % data.limits.length], colours));
+    this.sheet = null;
     this.silent = new Set(data.silent);
     this.active = data.selected ?? 0;
     this.canvas.setAttribute("aria-label", data.title);
@@ -61,6 +61,10 @@ class Grid {
     this.cell = [width * this.scale + GAP, height * this.scale + GAP];
     this.columns = Math.max(1, Math.min(count, Math.floor(space / this.cell[0])));
     const rows = Math.ceil(count / this.columns);
+    if (this.sheet?.width !== this.columns * width) {
+      const colours = this.data.signed ? divergingColours(this.root) : greyColours();
+      this.sheet = sheet(this.read, this.data, this.columns, colours);
+    }
     const size = [Math.min(space, this.columns * this.cell[0]), rows * this.cell[1]];
     const dense = window.devicePixelRatio || 1;
     [this.canvas.width, this.canvas.height] = size.map((side) => Math.round(side * dense));
@@ -69,16 +73,18 @@ class Grid {
     context.scale(dense, dense);
     context.imageSmoothingEnabled = false;
     const style = getComputedStyle(this.root);
-    for (let i = 0; i < count; i++) this.drawTile(context, i, style);
+    const inks = { border: style.getPropertyValue("--st-border-color") || "#888", frame: style.getPropertyValue("--st-primary-color") || "#0068a8" };
+    for (let i = 0; i < count; i++) this.drawTile(context, i, inks);
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn ?? 0) + 1);
   }
 
-  drawTile(context, i, style) {
+  drawTile(context, i, inks) {
+    const { height, width } = this.data;
     const [x, y] = this.corner(i);
     const [w, h] = [this.cell[0] - GAP, this.cell[1] - GAP];
-    context.drawImage(this.tiles[i], x, y, w, h);
+    context.drawImage(this.sheet, (i % this.columns) * width, Math.floor(i / this.columns) * height, width, height, x, y, w, h);
     context.lineWidth = 1;
-    context.strokeStyle = style.getPropertyValue("--st-border-color") || "#888";
+    context.strokeStyle = inks.border;
     context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
     if (this.silent.has(i)) {
       context.strokeStyle = "#d08000";
@@ -89,7 +95,7 @@ class Grid {
     }
     if (i === this.active && this.data.selected !== null) {
       context.lineWidth = 2;
-      context.strokeStyle = style.getPropertyValue("--st-primary-color") || "#0068a8";
+      context.strokeStyle = inks.frame;
       context.strokeRect(x - 2, y - 2, w + 4, h + 4);
     }
   }

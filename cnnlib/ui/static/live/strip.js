@@ -16,6 +16,7 @@ export function mount({ data, parentElement, setTriggerValue }) {
 }
 
 export function unmount({ parentElement }) {
+  strips.get(parentElement)?.root.remove();
   strips.delete(parentElement);
 }
 
@@ -27,7 +28,8 @@ class Strip {
     this.grid = element("div", { class: "cards" });
     const style = element("style");
     style.textContent = STYLES;
-    host.append(element("div", { class: "strip" }, [style, this.score, this.grid]));
+    this.root = element("div", { class: "strip" }, [style, this.score, this.grid]);
+    host.append(this.root);
   }
 
   show({ cards, step }, pick) {
