@@ -8,7 +8,10 @@
     ├── DataError      a dataset that is missing, broken, unknown or too large
     ├── StoreError     the run store cannot be read or written, or has no such run
     ├── TrainError     a run that cannot go on (out of memory, a disk that is full)
-    └── ProbeError     a view inside a network that this run, layer or picture does not allow
+    ├── ProbeError     a view inside a network that this run, layer or picture does not allow
+    ├── SettingsError  a file of settings that cannot be understood
+    ├── LimitError     more than one person may ask for on this machine
+    └── RightsError    something that belongs to somebody else
 
 A message has three parts: what was found, the rule it breaks, what to do. Pages show it as it is.
 """
@@ -65,3 +68,15 @@ class TrainError(CnnlibError):
 
 class ProbeError(CnnlibError):
     """A view inside a network that this run, layer or picture does not allow."""
+
+
+class SettingsError(CnnlibError):
+    """A file of settings that cannot be understood."""
+
+
+class LimitError(CnnlibError):
+    """More than one person may ask for on this machine; its operator sets how much that is."""
+
+
+class RightsError(CnnlibError):
+    """A run, a job or a dataset that belongs to somebody else, who alone may change it."""

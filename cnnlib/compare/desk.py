@@ -18,6 +18,7 @@ from cnnlib.runs.tables import runs
 
 NOTE_LIMIT = 2000
 MOST_TAGS = 20
+_OF = "/"  # between an owner and the key of a row that they noted something on
 BASKET_DAYS = 7  # a deleted run's files stay so long, unless the basket is emptied
 
 
@@ -38,6 +39,9 @@ class Annotation:
 
 class Desk:
     """The rows of a store with what people noted on them.
+
+    In class mode names, notes, tags and what is hidden are each person's own; the runs and the
+    waste basket are everybody's, and everybody may throw away their own runs.
 
     Raises:
         StoreError: (all methods) The store cannot be read or written.
@@ -93,9 +97,9 @@ class Desk:
         with self.store.database.read() as connection:
             found = connection.execute(sa.select(annotations))
             return {
-                row.subject: Annotation(**row.body | {"tags": tuple(row.body["tags"])})
+                key: Annotation(**row.body | {"tags": tuple(row.body["tags"])})
                 for row in found
-                if "deleted" not in row.body
+                if "deleted" not in row.body and (key := self._own_key(row.subject))
             }
 
     def annotate(self, key: str, annotation: Annotation) -> None:
@@ -105,7 +109,15 @@ class Desk:
             StoreError: A text is too long, or there are too many tags.
         """
         _check(annotation)
-        self._keep(key, asdict(annotation) | {"tags": list(annotation.tags)})
+        self._keep(self._subject(key), asdict(annotation) | {"tags": list(annotation.tags)})
+
+    def _subject(self, key: str) -> str:
+        return f"{self.store.owner}{_OF}{key}" if self.store.owner else key
+
+    def _own_key(self, subject: str) -> str:
+        """The row that a note of this person is on; "" for somebody else's note."""
+        owner, _, key = subject.rpartition(_OF)
+        return key if owner == self.store.owner else ""
 
     def basket(self) -> dict[str, float]:
         """Runs that were deleted and can be brought back: when each was, by id."""
@@ -121,9 +133,11 @@ class Desk:
 
         Raises:
             StoreError: One of them still waits or runs; none is thrown away then.
+            RightsError: One of them is somebody else's; none is thrown away then.
         """
         thrown = list(thrown)
         for run in thrown:
+            self.store.check_may_change(run)
             if run.is_live:
                 raise StoreError(
                     f"The run {run.id} is {run.state} and cannot be deleted. Stop it first."
@@ -134,14 +148,19 @@ class Desk:
         return [run.id for run in thrown]
 
     def bring_back(self, run_ids: Iterable[str]) -> None:
-        """Take runs out of the waste basket; those that are not in it are fine."""
-        gone = self.basket()
+        """Take runs out of the waste basket; those that are not in it, or not one's own, stay."""
+        gone = self.own_basket()
         self._forget([run_id for run_id in run_ids if run_id in gone])
+
+    def own_basket(self) -> dict[str, float]:
+        """The part of the waste basket that who asks may bring back, or remove for good."""
+        others = {run.id for run in self.store.runs() if not self.store.may_change(run.owner)}
+        return {run_id: when for run_id, when in self.basket().items() if run_id not in others}
 
     def empty_basket(self, older_than_seconds: float = 0.0) -> list[str]:
         """Remove what lies in the waste basket, with its files; returns the ids."""
         limit = time.time() - older_than_seconds
-        old = [run_id for run_id, when in self.basket().items() if when <= limit]
+        old = [run_id for run_id, when in self.own_basket().items() if when <= limit]
         known = {run.id for run in self.store.runs()}
         for run_id in old:
             if run_id in known:

@@ -79,6 +79,7 @@ class DuelState:
         pairs: Runs of A and B by pair; None where not asked for yet, or deleted.
         sentence: What can be said now.
         trouble: Why it waits or ended early; "" while all is well.
+        owner: Who may stop it, in class mode.
     """
 
     id: str
@@ -88,6 +89,7 @@ class DuelState:
     verdict: Verdict
     sentence: str
     trouble: str = ""
+    owner: str = ""
 
 
 def start_duel(store: RunStore, duel: Duel) -> str:
@@ -111,7 +113,9 @@ def read_duel(plan: Plan) -> DuelState:
     count = 1 + max((int(place[1:]) for place in plan.progress["runs"]), default=-1)
     pairs = tuple((plan.runs.get(f"a{n}"), plan.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
-    return DuelState(plan.id, duel, plan.state, pairs, verdict, sentence, _trouble(duel, plan))
+    return DuelState(
+        plan.id, duel, plan.state, pairs, verdict, sentence, _trouble(duel, plan), plan.owner
+    )
 
 
 def next_step(plan: Plan) -> Step:
@@ -197,6 +201,8 @@ def _trouble(duel: Duel, plan: Plan) -> str:
     """Why the duel waits or ended early, the gravest first; "" while all is well."""
     if plan.state == DONE:
         return ""
+    if sentence := plan.progress.get("trouble"):  # its owner may not have what it asked for
+        return sentence
     for state, sentence in _TROUBLES.items():
         for place, run in sorted(plan.runs.items()):
             if run.state == state:

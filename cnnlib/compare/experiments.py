@@ -52,6 +52,8 @@ class ExperimentState:
         invalid: Combinations that are no valid design, with the reason.
         asked: Runs that there will be in all.
         eta_seconds: Forecast from the runs that have ended; None while there is none.
+        trouble: Why it ended early; "" where nothing was wrong.
+        owner: Who may stop it, in class mode.
     """
 
     id: str
@@ -64,6 +66,8 @@ class ExperimentState:
     ended: int
     eta_seconds: float | None
     created: float
+    trouble: str = ""
+    owner: str = ""
 
     @property
     def best(self) -> Trial | None:
@@ -163,6 +167,8 @@ def read_experiment(plan: Plan) -> ExperimentState:
         ended=len(ended),
         eta_seconds=_eta(plan, ended, asked),
         created=plan.created,
+        trouble=plan.progress.get("trouble", ""),
+        owner=plan.owner,
     )
 
 

@@ -9,28 +9,40 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import sqlalchemy as sa
 
-from cnnlib.errors import CnnlibError, StoreError
-from cnnlib.records.run import ENDED_STATES, RunRequest
+from cnnlib.compare.parcel_checks import NAME, NOT_SENT, PARTS, Unfit, check_run, sent
+from cnnlib.errors import StoreError
 from cnnlib.runs import tables
+from cnnlib.runs.belongings import check_parcel
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.store import RunStore
 
 FORMAT = "cnnlab-runs-1"
 MOST_RUNS = 2000
-MOST_FILE_BYTES = 2_000_000_000  # of one file, unpacked
-MOST_JSON_BYTES = 500_000_000
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
-_KEPT = (tables.epochs, tables.steps, tables.interventions, tables.weights)
-_LEFT_OUT = {"number", "worker_id", "rank"}
+MOST_BYTES = 4_000_000_000  # of all files together, unpacked
+MOST_RATIO = 50  # unpacked over packed; weights are hardly packed at all, lists of numbers are
+MOST_JSON_BYTES = 100_000_000  # a list of that length takes five times as much memory
+# What zipfile raises on files that are not what they seem; ValueError includes UnicodeError.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+_MOST_READ_BYTES = 32_000_000  # at once: zipfile reads a table of contents whole
 
 
 def export_runs(
@@ -82,13 +94,17 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
 
     Raises:
         StoreError: The file is no parcel, is damaged, or holds what a parcel must not.
+        LimitError: It is more than one person may bring.
     """
     try:
-        with zipfile.ZipFile(source) as parcel:
+        with ExitStack() as stack:
+            file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            parcel = stack.enter_context(zipfile.ZipFile(_Bounded(file)))
             runs = _read(parcel)
-            return [_take(store, parcel, values) for values in runs]
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _no_parcel(f"it cannot be unpacked ({error})") from error
+            check_parcel(store, sum(entry.file_size for entry in parcel.infolist()))
+            return _take_all(store, parcel, runs)
+    except _ZIP_ERRORS as error:
+        raise _no_parcel(f"it cannot be unpacked ({str(error)[:200]})") from error
     except OSError as error:
         raise StoreError(
             f"The file {source} cannot be read: {error.strerror}. Name the file that "
@@ -96,18 +112,35 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
         ) from error
 
 
+class _Bounded:
+    """A file that is read in bounded parts only; what a forged length asks for is refused."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(_MOST_READ_BYTES + 1 if size < 0 else min(size, _MOST_READ_BYTES))
+        if len(content) >= _MOST_READ_BYTES:
+            raise _no_parcel("its table of contents is too long")
+        return content
+
+
 def _rows(store: RunStore, run_id: str, weights: bool) -> dict[str, Any]:
     """All rows of a run as plain JSON values, by table."""
     with store.database.read() as connection:
         own = connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id)).one()
-        values = {name: value for name, value in own._mapping.items() if name not in _LEFT_OUT}
+        values = {name: value for name, value in own._mapping.items() if name not in NOT_SENT}
         rows: dict[str, Any] = {"run": values}
-        for table in _KEPT:
+        for table in PARTS:
             if table is tables.weights and not weights:
                 rows[table.name] = []
                 continue
             wanted = sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key)
-            names = [name for name in table.c.keys() if name not in ("run_id", "number")]
+            names = sent(table)
             found = connection.execute(wanted).all()
             rows[table.name] = [[row._mapping[name] for name in names] for row in found]
         return rows
@@ -119,62 +152,75 @@ def _files(folder: Path, weights: bool) -> list[Path]:
         return []
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     return [
-        file for file in files if _NAME.fullmatch(file.name) and (weights or file.suffix == ".npz")
+        file for file in files if NAME.fullmatch(file.name) and (weights or file.suffix == ".npz")
     ]
 
 
 def _read(parcel: zipfile.ZipFile) -> list[dict[str, Any]]:
     """The rows of a parcel, checked for what nobody but us would write."""
+    for entry in parcel.infolist():
+        _check_entry(entry)
+    _check_size(parcel)
     try:
         if parcel.getinfo("runs.json").file_size > MOST_JSON_BYTES:
-            raise _no_parcel("its list of runs is too long")
+            raise _no_parcel(
+                f"its list of runs has more than {MOST_JSON_BYTES:,} bytes; send fewer at a time"
+            )
         content = json.loads(parcel.read("runs.json"))
         if content["format"] != FORMAT:
-            raise _no_parcel(f"its format is {content['format']!r}, not {FORMAT!r}")
+            raise _no_parcel(f"its format is {str(content['format'])[:60]!r}, not {FORMAT!r}")
         runs = content["runs"]
         if not isinstance(runs, list) or len(runs) > MOST_RUNS:
             raise _no_parcel(f"it does not hold a list of at most {MOST_RUNS:,} runs")
         for values in runs:
-            _check(values)
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        raise _no_parcel(f"its list of runs cannot be read ({error!r})") from error
-    for entry in parcel.infolist():
-        _check_entry(entry)
+            check_run(values)
+    except Unfit as error:
+        raise _no_parcel(str(error)) from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _no_parcel(f"its list of runs cannot be read ({repr(error)[:200]})") from error
     return runs
-
-
-def _check(values: dict[str, Any]) -> None:
-    """A run that has ended, whose request the lab understands, in rows of the right width."""
-    run = values["run"]
-    if set(run) != {name for name in tables.runs.c.keys() if name not in _LEFT_OUT}:
-        raise _no_parcel("a run in it has other fields than this version knows")
-    if not _NAME.fullmatch(run["id"]) or run["state"] not in ENDED_STATES:
-        raise _no_parcel("a run in it has no proper id, or has not ended")
-    try:
-        RunRequest.from_dict(run["request"])
-    except CnnlibError as error:
-        raise _no_parcel(f"a run in it asks for what the lab does not know: {error}") from error
-    for table in _KEPT:
-        width = len([name for name in table.c.keys() if name not in ("run_id", "number")])
-        if any(len(row) != width for row in values[table.name]):
-            raise _no_parcel(f"its {table.name} have another form than this version knows")
-    if any(not _NAME.fullmatch(row[0]) for row in values[tables.weights.name]):
-        raise _no_parcel("a file in it has a name that files of runs do not have")
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     """A file of a run with a plain name, or the list of runs."""
     parts = PurePosixPath(entry.filename).parts
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _no_parcel(f"{entry.filename[:80]!r} is packed as no parcel is")
     if entry.filename == "runs.json":
         return
-    is_plain = len(parts) == 3 and parts[0] == "files" and all(map(_NAME.fullmatch, parts[1:]))
-    if not is_plain or ".." in entry.filename or "\\" in entry.filename:
+    is_plain = len(parts) == 3 and parts[0] == "files" and all(map(NAME.fullmatch, parts[1:]))
+    if not is_plain or entry.is_dir() or ".." in entry.filename or "\\" in entry.filename:
         raise _no_parcel(f"it holds {entry.filename[:80]!r}, which is no file of a run")
-    if entry.file_size > MOST_FILE_BYTES:
-        raise _no_parcel(f"{entry.filename!r} would unpack to more than 2 GB")
+    if entry.file_size > max(1_000_000, MOST_RATIO * entry.compress_size):
+        raise _no_parcel(f"{entry.filename!r} would unpack to far more than it is")
 
 
-def _take(store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any]) -> str:
+def _check_size(parcel: zipfile.ZipFile) -> None:
+    """Unpacked, it fits; and its entries do not lie over one another to be unpacked twice."""
+    entries = parcel.infolist()
+    size = parcel.fp.seek(0, io.SEEK_END)
+    if sum(entry.compress_size for entry in entries) > size:
+        raise _no_parcel("its entries are larger together than the file")
+    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+        raise _no_parcel(f"it would unpack to more than {MOST_BYTES:,} bytes")
+
+
+def _take_all(
+    store: RunStore, parcel: zipfile.ZipFile, runs: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Write runs into the store: all of them, or none where one cannot be written."""
+    new: list[str] = []
+    try:
+        return [_take(store, parcel, values, new) for values in runs]
+    except BaseException:
+        for run_id in new:
+            store.delete(run_id)
+        raise
+
+
+def _take(
+    store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any], new: list[str]
+) -> str:
     """Write one run into the store, files first; nothing is kept of it if that fails."""
     told = values["run"]
     run_id = told["id"]
@@ -194,27 +240,33 @@ def _take(store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any]) -> s
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    new.append(run_id)
     return run_id
 
 
 def _unpack(parcel: zipfile.ZipFile, told_id: str, folder: Path) -> None:
     entries = [e for e in parcel.infolist() if e.filename.startswith(f"files/{told_id}/")]
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in entries:
-        target = folder / PurePosixPath(entry.filename).name
-        with parcel.open(entry) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file)
-            file.flush()
-            os.fsync(file.fileno())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for entry in entries:
+            target = folder / PurePosixPath(entry.filename).name
+            with parcel.open(entry) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(
+            f"The runs cannot be written to {folder}: {error.strerror or error}. Free some space, "
+            "or allow writing there. None of them was taken over."
+        ) from error
 
 
 def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:
     with store.database.write() as connection:
-        own = values["run"] | {"id": run_id, "rank": 0}
+        own = values["run"] | {"id": run_id, "rank": 0, "owner": store.owner}
         connection.execute(sa.insert(tables.runs).values(**own))
-        for table in _KEPT:
-            names = [name for name in table.c.keys() if name not in ("run_id", "number")]
-            rows = _as_rows(names, values[table.name], run_id)
+        for table in PARTS:
+            rows = _as_rows(sent(table), values[table.name], run_id)
             if rows:
                 connection.execute(sa.insert(table), rows)
 

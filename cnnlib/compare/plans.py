@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from cnnlib.compare.tables import ensure_tables, plans
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan as plan_design
-from cnnlib.errors import StoreError
+from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import EpochEnd, Order
 from cnnlib.records.run import Run, RunRequest
-from cnnlib.runs import orders, queue, rows
+from cnnlib.runs import orders, queue, rights, rows
+from cnnlib.runs.limits import check_request
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import epochs, runs
 
@@ -38,6 +39,7 @@ class Plan:
         progress: ``{"runs": {place: run id}, ...}`` and what the kind of plan keeps besides.
         runs: Its runs as they are now, by place; those that were deleted are missing.
         epochs: What its runs told, by place, without confusion counts.
+        owner: Who may stop it, and whose its runs are, in class mode; "" is the operator.
         pictures: In the splits that its runs are measured on: ``{"validation": ..., "test": ...}``;
             empty before the first one has finished.
     """
@@ -48,6 +50,7 @@ class Plan:
     body: Mapping[str, Any]
     progress: Mapping[str, Any]
     created: float
+    owner: str = ""
     runs: Mapping[str, Run] = field(default_factory=dict)
     epochs: Mapping[str, Sequence[EpochEnd]] = field(default_factory=dict)
     pictures: Mapping[str, int] = field(default_factory=dict)
@@ -81,17 +84,26 @@ KINDS = {
     "grid": "cnnlib.compare.experiments",
     "search": "cnnlib.compare.search",
 }
+KIND_WORDS = {"duel": "duel", "grid": "experiment", "search": "experiment"}
 
 
 def submit_plan(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
-    """Begin a plan, ask for its first runs, and return its id."""
+    """Begin a plan, ask for its first runs, and return its id.
+
+    Raises:
+        LimitError: Its first runs are more, or larger, than one person may ask for.
+    """
     ensure_tables(store.database)
     plan_id = queue.new_id()
     values = {"id": plan_id, "kind": kind, "state": LIVE, "body": dict(body)}
-    values |= {"progress": {"runs": {}}, "created": time.time()}
+    values |= {"progress": {"runs": {}}, "created": time.time(), "owner": store.owner}
     with store.database.write() as connection:
+        store.database.lock(connection)
         connection.execute(sa.insert(plans).values(**values))
-    _advance_one(store, plan_id)
+        plan = _find(connection, plan_id)
+        step = _next_step(plan)
+        store.check_limits(connection, plan.owner, step.submit.values())
+        _carry_out(connection, plan, step)
     return plan_id
 
 
@@ -119,6 +131,7 @@ def stop_plan(store: RunStore, plan_id: str) -> None:
     """End a plan: it asks for no more runs, and those that wait or run are stopped."""
     with store.database.write() as connection:
         plan = _find(connection, plan_id)
+        rights.check(store.person, plan.owner, f"The {KIND_WORDS[plan.kind]} {plan.id}")
         if plan.is_live:
             live = tuple(place for place, run in plan.runs.items() if run.is_live)
             _carry_out(connection, plan, Step(stop=live, state=STOPPED))
@@ -139,7 +152,26 @@ def _advance_one(store: RunStore, plan_id: str) -> None:
         store.database.lock(connection)
         plan = _find(connection, plan_id)
         if plan.is_live:
-            _carry_out(connection, plan, import_module(KINDS[plan.kind]).next_step(plan))
+            _carry_out(connection, plan, _within_limits(store, plan, _next_step(plan)))
+
+
+def _next_step(plan: Plan) -> Step:
+    return import_module(KINDS[plan.kind]).next_step(plan)
+
+
+def _within_limits(store: RunStore, plan: Plan, step: Step) -> Step:
+    """The step, or the end of the plan where it asks for a run that its owner may not have.
+
+    How many of its runs wait is not looked at: that was, when the plan began.
+    """
+    try:
+        if plan.owner:
+            for request in step.submit.values():
+                check_request(request, store.settings.person)
+    except LimitError as error:
+        live = tuple(place for place, run in plan.runs.items() if run.is_live)
+        return Step(stop=live, state=STOPPED, keep={"trouble": str(error)})
+    return step
 
 
 def _carry_out(connection: sa.Connection, plan: Plan, step: Step) -> None:
@@ -148,7 +180,7 @@ def _carry_out(connection: sa.Connection, plan: Plan, step: Step) -> None:
     for place, request in step.submit.items():
         costs = cost(plan_design(request.spec))
         plan_cost = {"params": costs.params, "macs": costs.macs}
-        asked[place] = queue.submit(connection, request, plan_cost, {}, False)
+        asked[place] = queue.submit(connection, request, plan_cost, {}, owner=plan.owner)
     for place in step.stop:
         orders.give(connection, plan.runs[place].id, Order("stop"), time.time())
     progress = dict(plan.progress) | dict(step.keep) | {"runs": asked}
@@ -198,4 +230,4 @@ def _pictures(connection: sa.Connection, its_runs: Iterable[Run]) -> dict[str, i
 
 
 def _from_row(row: sa.Row[Any]) -> Plan:
-    return Plan(row.id, row.kind, row.state, row.body, row.progress, row.created)
+    return Plan(row.id, row.kind, row.state, row.body, row.progress, row.created, row.owner)

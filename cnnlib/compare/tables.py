@@ -26,6 +26,7 @@ plans = sa.Table(
     sa.Column("body", Json, nullable=False),  # what was asked for
     sa.Column("progress", Json, nullable=False, default=dict),  # runs so far, by place
     sa.Column("created", sa.Double, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),  # of its runs
 )
 
 

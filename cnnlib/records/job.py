@@ -37,6 +37,7 @@ class Job(Record):
         result: What it found; plain JSON values; empty until it is done.
         reason: Why it failed, as a sentence.
         created, started, ended: Seconds since 1970; None until it happened.
+        owner: Who may stop it, in class mode; "" is the operator.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Job(Record):
     started: float | None = None
     ended: float | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -185,6 +185,7 @@ class Run:
             known.
         phase: What it does now, in words, where that is not training.
         attempt: 1, and one more after each resume.
+        owner: Who may change it, in class mode; "" is the operator.
     """
 
     id: str
@@ -206,6 +207,7 @@ class Run:
     summary: Mapping[str, Any]
     phase: str = ""
     attempt: int = 1
+    owner: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
-from cnnlib.runs import tables
+from cnnlib.runs import tables, upgrades
 
 BUSY_SECONDS = 5.0  # how long a write waits for another one
 
@@ -104,12 +104,25 @@ class Database:
                     self._keep(connection, "schema_version", str(tables.SCHEMA_VERSION))
         with self.read() as connection:
             version = self._kept(connection, "schema_version")
+        if version in upgrades.FROM:
+            version = self._upgrade()
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
                 f"The run store {self._place} has version {version}, and this program knows "
                 f"version {tables.SCHEMA_VERSION}. Update the program, or name another folder in "
                 "CNNLAB_RUNS."
             )
+
+    def _upgrade(self) -> str | None:
+        """Bring the tables of an older version up to this one; returns the version they have."""
+        with self.write() as connection:
+            self.lock(connection)
+            version = self._kept(connection, "schema_version")  # another program may be first
+            while version in upgrades.FROM:
+                version = upgrades.FROM[version](connection)
+                its = tables.meta.c.key == "schema_version"
+                connection.execute(sa.update(tables.meta).where(its).values(value=version))
+        return version
 
     def _check_folder(self, folder: Path) -> None:
         """A database apart from its files must always meet the same folder, on every machine."""

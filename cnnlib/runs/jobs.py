@@ -16,7 +16,7 @@ from cnnlib.runs.rows import JOB_COLUMNS, job_from_row
 from cnnlib.runs.tables import jobs
 
 
-def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any]) -> str:
+def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any], owner: str = "") -> str:
     """Ask for a job; the same one is not asked for twice.
 
     Returns:
@@ -31,6 +31,7 @@ def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any]) -> str
             return row.id
     job_id = new_id()
     values = {"id": job_id, "kind": kind, "args": asked, "state": "queued", "created": time.time()}
+    values["owner"] = owner
     connection.execute(sa.insert(jobs).values(**values))
     return job_id
 

@@ -1,4 +1,7 @@
-"""The queue: first come, first served; one run goes to one worker, over all processes."""
+"""The queue: the owners of runs take turns, and each one's runs are served as they came.
+
+With one owner that is first come, first served. One run goes to one worker, over all processes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, unknown_run
-from cnnlib.runs.tables import orders, runs, workers
+from cnnlib.runs.tables import orders, runs, turns, workers
 
 BUSY_STATES = ("starting", "running", "paused")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing looks like another
@@ -29,7 +32,8 @@ def submit(
     request: RunRequest,
     plan_cost: Mapping[str, int],
     forecast: Mapping[str, float],
-    first: bool,
+    first: bool = False,
+    owner: str = "",
 ) -> str:
     """Put a run into the queue, at its end or before all others."""
     run_id = new_id()
@@ -43,6 +47,7 @@ def submit(
         "created": time.time(),
         "plan_cost": dict(plan_cost),
         "summary": {"forecast": dict(forecast)} if forecast else {},
+        "owner": owner,
     }
     connection.execute(sa.insert(runs).values(**values))
     return run_id
@@ -87,34 +92,62 @@ def claim(
     """
     if not has_room(connection, worker_id, at_once):
         return None
-    waiting = sa.select(runs.c.id).where(runs.c.state == "queued")
-    if run_id is not None:
-        waiting = waiting.where(runs.c.id == run_id)
-    next_in_line = waiting.order_by(runs.c.rank, runs.c.number).limit(1)
-    claimed = connection.scalar(next_in_line.with_for_update(skip_locked=True))
-    if claimed is None:
-        return None
+    if run_id is None:
+        line = _line()
+        run_id = connection.scalar(sa.select(line.c.id).order_by(line.c.place).limit(1))
     values = {
         "state": "starting",
         "phase": "getting ready",
         "worker_id": worker_id,
         "started": sa.func.coalesce(runs.c.started, time.time()),
     }
-    connection.execute(sa.update(runs).where(runs.c.id == claimed).values(**values))
-    return find_run(connection, claimed)
+    still_waits = sa.and_(runs.c.id == run_id, runs.c.state == "queued")
+    if not connection.execute(sa.update(runs).where(still_waits).values(**values)).rowcount:
+        return None
+    run = find_run(connection, run_id)
+    _note_turn(connection, run.owner)
+    return run
+
+
+def _note_turn(connection: sa.Connection, owner: str) -> None:
+    """The others come before this owner's next run."""
+    latest = connection.scalar(sa.select(sa.func.max(turns.c.served))) or 0
+    connection.execute(sa.delete(turns).where(turns.c.owner == owner))
+    connection.execute(sa.insert(turns).values(owner=owner, served=latest + 1))
+
+
+def _line() -> sa.Subquery:
+    """The runs that wait, with their ``place``: 1 is next.
+
+    Runs that are wanted now (rank below 0) come first. Then each owner's first run, the owner who
+    was served longest ago first, then each owner's second run, and so on.
+    """
+    of_one_owner = (runs.c.owner, sa.case((runs.c.rank < 0, 1), else_=0))
+    in_order = (runs.c.rank, runs.c.number)
+    own = sa.func.row_number().over(partition_by=of_one_owner, order_by=in_order)
+    waiting = (
+        sa.select(*_LINED_UP, own.label("round"), sa.func.coalesce(turns.c.served, 0).label("at"))
+        .select_from(runs.outerjoin(turns, turns.c.owner == runs.c.owner))
+        .where(runs.c.state == "queued")
+        .subquery()
+    )
+    urgency = sa.case((waiting.c.rank < 0, waiting.c.rank), else_=0)
+    keys = (urgency, waiting.c.round, waiting.c.at, waiting.c.rank, waiting.c.number)
+    return sa.select(
+        waiting.c.id, sa.func.row_number().over(order_by=keys).label("place")
+    ).subquery()
+
+
+_LINED_UP = (runs.c.id, runs.c.rank, runs.c.number)
 
 
 def position(connection: sa.Connection, run_id: str) -> int | None:
     """1 for the run that is next; None for one that does not wait."""
-    own = connection.execute(
-        sa.select(runs.c.state, runs.c.rank, runs.c.number).where(runs.c.id == run_id)
-    ).first()
-    if own is None:
+    state = connection.scalar(sa.select(runs.c.state).where(runs.c.id == run_id))
+    if state is None:
         raise unknown_run(run_id)
-    if own.state != "queued":
-        return None
-    before = sa.select(sa.func.count()).where(_is_ahead_of(own))
-    return 1 + connection.scalar(before)
+    line = _line()
+    return connection.scalar(sa.select(line.c.place).where(line.c.id == run_id))
 
 
 def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
@@ -124,12 +157,14 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
         Seconds, with one worker per run at work; None where a run ahead is paused or has no
         forecast, or where nobody works.
     """
-    own = connection.execute(
-        sa.select(runs.c.state, runs.c.rank, runs.c.number).where(runs.c.id == run_id)
-    ).first()
-    if own is None or own.state != "queued":
+    line = _line()
+    place = connection.scalar(sa.select(line.c.place).where(line.c.id == run_id))
+    if place is None:
         return None
-    ahead = sa.or_(runs.c.state.in_(BUSY_STATES), _is_ahead_of(own))
+    ahead = sa.or_(
+        runs.c.state.in_(BUSY_STATES),
+        runs.c.id.in_(sa.select(line.c.id).where(line.c.place < place)),
+    )
     rows = connection.execute(sa.select(*ETA_COLUMNS).where(ahead)).all()
     left = [None if row.state == "paused" else eta_seconds(row) for row in rows]
     at_work = sum(row.state != "queued" for row in rows)
@@ -174,17 +209,11 @@ def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> 
     return connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy)) < at_once
 
 
-def _is_ahead_of(own: sa.Row[Any]) -> sa.ColumnElement[bool]:
-    """It waits, and its turn comes before this run's."""
-    sooner = sa.tuple_(runs.c.rank, runs.c.number) < sa.tuple_(own.rank, own.number)
-    return sa.and_(runs.c.state == "queued", sooner)
-
-
 def _first_rank(connection: sa.Connection) -> int:
     lowest = sa.select(sa.func.min(runs.c.rank)).where(runs.c.state == "queued")
-    return (connection.scalar(lowest) or 0) - 1
+    return min(0, connection.scalar(lowest) or 0) - 1
 
 
 def _last_rank(connection: sa.Connection) -> int:
     highest = sa.select(sa.func.max(runs.c.rank)).where(runs.c.state == "queued")
-    return (connection.scalar(highest) or 0) + 1
+    return max(0, connection.scalar(highest) or 0) + 1

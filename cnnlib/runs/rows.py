@@ -32,6 +32,7 @@ _COPIED = (
     "intervened",
     "summary",
     "attempt",
+    "owner",
 )
 RUN_COLUMNS = (
     *(tables.runs.c[name] for name in _COPIED),

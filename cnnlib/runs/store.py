@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
@@ -23,7 +25,18 @@ from cnnlib.records.events import (
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Job, Progress
 from cnnlib.records.run import Run, RunRequest
-from cnnlib.runs import files, jobs, orders, presence, queue, recording, rows
+from cnnlib.records.settings import Settings
+from cnnlib.runs import (
+    files,
+    jobs,
+    limits,
+    orders,
+    presence,
+    queue,
+    recording,
+    rights,
+    rows,
+)
 from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
@@ -37,22 +50,70 @@ class RunStore:
 
     Safe to share between threads and cheap to keep. Opening it creates what is missing.
 
+    It is the operator's: nothing is refused. A page of a server that is shared uses it
+    `on_behalf_of` somebody.
+
     Args:
         folders: Where it is; None asks the environment.
 
     Raises:
         StoreError: (all methods) The store cannot be read or written, or there is no such run.
+        RightsError: (all methods that change something) It belongs to somebody else.
+        LimitError: (all methods that ask for something) It is more than one person may ask for.
     """
 
     def __init__(self, folders: Folders | None = None) -> None:
         self.folders = folders or Folders.from_environment()
         self.database = Database(self.folders)
-        self._reaping = threading.Lock()
-        self._reaped_at = -REAP_SECONDS
+        self.person: str | None = None
+        self._look = _NowAndThen(REAP_SECONDS)
 
     def close(self) -> None:
         """Give the database's connections back."""
         self.database.close()
+
+    # -- who asks ----------------------------------------------------------------------------------
+
+    def on_behalf_of(self, person: str) -> Self:
+        """The same store, as one person may use it: what they start is theirs and limited, and what
+        is not theirs they only look at.
+        """
+        theirs = copy.copy(self)
+        theirs.person = person
+        return theirs
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How this machine is shared, as it was set when that was first asked for.
+
+        Raises:
+            SettingsError: The file of settings cannot be understood.
+        """
+        return Settings.read(self.folders)
+
+    @property
+    def owner(self) -> str:
+        """Whose the things are that are started through this store; "" is the operator."""
+        return self.person or ""
+
+    def may_change(self, owner: str) -> bool:
+        """Who asks may change what belongs to ``owner``."""
+        return rights.may_change(self.person, owner)
+
+    def check_may_change(self, thing: Run | Job) -> None:
+        """Refuse to change what is somebody else's."""
+        what = "run" if isinstance(thing, Run) else "job"
+        rights.check(self.person, thing.owner, f"The {what} {thing.id}")
+
+    def check_limits(
+        self, connection: sa.Connection, owner: str, requests: Collection[RunRequest]
+    ) -> None:
+        """Runs that a person asks for are few and small enough; the operator's always are."""
+        if owner:
+            for request in requests:
+                limits.check_request(request, self.settings.person)
+            limits.check_queue(connection, owner, len(requests), self.settings)
+            limits.check_disk(connection, owner, 0, self.settings, self.folders.runs)
 
     # -- asking for runs ---------------------------------------------------------------------------
 
@@ -72,7 +133,10 @@ class RunStore:
                 how long they wait.
         """
         with self.database.write() as connection:
-            return queue.submit(connection, request, plan_cost or {}, forecast or {}, now)
+            self.check_limits(connection, self.owner, [request])
+            return queue.submit(
+                connection, request, plan_cost or {}, forecast or {}, now, self.owner
+            )
 
     def order(self, run_id: str, order: Order) -> int:
         """Tell a run what a person wants of it.
@@ -81,30 +145,41 @@ class RunStore:
             The order's id; 0 where the run had ended already and there was nothing to do.
         """
         with self.database.write() as connection:
+            if order.kind != "look":
+                self._check_run(connection, run_id)
             return orders.give(connection, run_id, order, time.time())
 
     def resume(self, run_id: str) -> None:
         """Put an ended run back into the queue, to go on from its last checkpoint."""
         with self.database.write() as connection:
+            run = self._check_run(connection, run_id)
+            if self.person is not None:
+                self.check_limits(connection, run.owner, [run.request])
             queue.resume(connection, run_id)
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name; an empty one brings back the name of its design."""
         with self.database.write() as connection:
-            request = replace(rows.find_run(connection, run_id).request, name=name)
+            request = replace(self._check_run(connection, run_id).request, name=name)
             update = sa.update(runs).where(runs.c.id == run_id)
             connection.execute(update.values(request=request.to_dict()))
 
     def delete(self, run_id: str) -> None:
         """Remove a run with its files; one that waits or runs is refused."""
         with self.database.write() as connection:
-            run = rows.find_run(connection, run_id)
+            run = self._check_run(connection, run_id)
             if run.is_live:
                 raise StoreError(
                     f"The run {run_id} is {run.state} and cannot be deleted. Stop it first."
                 )
             files.remove_folder(self.folders.run(run_id))
             recording.erase(connection, run_id)
+
+    def _check_run(self, connection: sa.Connection, run_id: str) -> Run:
+        """A run that who asks may change."""
+        run = rows.find_run(connection, run_id)
+        self.check_may_change(run)
+        return run
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -251,11 +326,8 @@ class RunStore:
 
     def reap_now_and_then(self) -> None:
         """What readers call, so that no run is shown as running long after its worker died."""
-        with self._reaping:
-            if time.monotonic() - self._reaped_at < REAP_SECONDS:
-                return
-            self._reaped_at = time.monotonic()
-        self.reap()
+        if self._look.is_due():
+            self.reap()
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -263,7 +335,9 @@ class RunStore:
         """Ask for a job and return its id; one that waits or is at work is not doubled."""
         with self.database.write() as connection:
             self.database.lock(connection)
-            return jobs.submit(connection, kind, args or {})
+            if self.person is not None:
+                limits.check_jobs(connection, self.owner, self.settings.person)
+            return jobs.submit(connection, kind, args or {}, self.owner)
 
     def job(self, job_id: str) -> Job:
         """One job as it is now."""
@@ -280,7 +354,13 @@ class RunStore:
     def stop_job(self, job_id: str) -> None:
         """End a job; harmless where it has ended already."""
         with self.database.write() as connection:
+            self.check_may_change(jobs.find(connection, job_id))
             jobs.stop(connection, job_id)
+
+    def has_queued_run(self) -> bool:
+        """Some run waits."""
+        with self.database.read() as connection:
+            return connection.execute(_QUEUED["runs"]).first() is not None
 
     def has_queued_job(self) -> bool:
         """Some job waits."""
@@ -316,3 +396,20 @@ _QUEUED = {
     "runs": sa.select(runs.c.number).where(runs.c.state == "queued").limit(1),
     "jobs": sa.select(job_rows.c.number).where(job_rows.c.state == "queued").limit(1),
 }
+
+
+class _NowAndThen:
+    """Says at most so often that something is due; safe to share between threads."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._turn = threading.Lock()
+        self._last = -seconds
+
+    def is_due(self) -> bool:
+        """The last time is long enough ago; if so, this is the new last time."""
+        with self._turn:
+            if time.monotonic() - self._last < self._seconds:
+                return False
+            self._last = time.monotonic()
+            return True

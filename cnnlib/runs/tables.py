@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 1  # raise it with every change of a table, and teach `database` to upgrade
+SCHEMA_VERSION = 2  # raise it with every change of a table, and teach `database` to upgrade
 
 
 class Json(TypeDecorator[Any]):
@@ -74,8 +74,23 @@ runs = Table(
     Column("intervened", Boolean, nullable=False, default=False),
     Column("summary", Json, nullable=False, default=dict),
     Column("result", Json),
+    Column("owner", Text, nullable=False, server_default=""),  # "" is the operator
     Index("runs_by_state", "state", "rank"),
     Index("runs_by_group", "group_name"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("served", BigInteger, nullable=False),  # number of the last turn, over all owners
+)
+
+belongings = Table(
+    "belongings",
+    metadata,
+    Column("name", Text, primary_key=True),  # of a dataset
+    Column("owner", Text, nullable=False, index=True),
 )
 
 steps = Table(
@@ -163,6 +178,7 @@ jobs = Table(
     Column("created", Double, nullable=False),
     Column("started", Double),
     Column("ended", Double),
+    Column("owner", Text, nullable=False, server_default=""),
 )
 
 RUN_PARTS = (steps, epochs, interventions, weights, orders)  # what goes with a run

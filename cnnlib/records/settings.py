@@ -1,0 +1,174 @@
+"""How a machine is shared: class mode, and what each person and the machine may do.
+
+One TOML file says it. Without one, the lab is one person's, and nothing is limited::
+
+    [class]
+    on = true
+
+    [person]
+    runs_waiting = 10
+
+    [machine]
+    runs_at_once = 2
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from cnnlib.errors import RecipeError, SettingsError
+from cnnlib.records.checks import check_flag, check_integer, check_number
+from cnnlib.records.folders import Folders
+
+FILE = "cnnlab.toml"  # in the folder of runs, unless CNNLAB_CONFIG names another one
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class ClassMode:
+    """Whether several people share the server.
+
+    Args:
+        on: What somebody starts is theirs: others may look, not change it.
+        sign_in: People sign in by Streamlit's own sign-in; else a cookie tells browsers apart.
+    """
+
+    on: bool = False
+    sign_in: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag("on", self.on)
+        check_flag("sign_in", self.sign_in)
+
+
+@dataclass(frozen=True)
+class PersonLimits:
+    """What one person may ask for through the pages, in class mode.
+
+    Args:
+        runs_waiting: Runs of theirs in the queue.
+        jobs_waiting: Jobs of theirs that wait or are at work.
+        parameters: Of a network.
+        macs: Multiply-accumulates of a network for one image.
+        memory_mb: Of a training step, as `cnnlib.design.cost` forecasts it.
+        epochs: Of a run.
+        disk_mb: Weights of their runs, together.
+        upload_mb: One upload.
+        uploads: Datasets of theirs.
+    """
+
+    runs_waiting: int = 20
+    jobs_waiting: int = 4
+    parameters: int = 5_000_000
+    macs: int = 300_000_000
+    memory_mb: int = 2_000
+    epochs: int = 50
+    disk_mb: int = 500
+    upload_mb: int = 50
+    uploads: int = 5
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            check_integer(each.name, getattr(self, each.name), 0, 10**15)
+
+
+@dataclass(frozen=True)
+class MachineLimits:
+    """What the machine does.
+
+    Args:
+        runs_at_once: Runs that train side by side; 0 is one per GPU, or one.
+        runs_waiting: Runs in the queue, of all people; in class mode.
+        disk_mb: Weights of all runs, together; in class mode.
+        free_disk_mb: Nothing new is asked for when less than this is free; in class mode.
+        pause_minutes: A paused run is set aside after so long if others wait; 0 is never.
+    """
+
+    runs_at_once: int = 0
+    runs_waiting: int = 300
+    disk_mb: int = 20_000
+    free_disk_mb: int = 500
+    pause_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        check_integer("runs_at_once", self.runs_at_once, 0, 64)
+        for name in ("runs_waiting", "disk_mb", "free_disk_mb"):
+            check_integer(name, getattr(self, name), 0, 10**12)
+        check_number("pause_minutes", self.pause_minutes, 0.0, 10_000.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the file of settings says."""
+
+    class_mode: ClassMode = field(default_factory=ClassMode)
+    person: PersonLimits = field(default_factory=PersonLimits)
+    machine: MachineLimits = field(default_factory=MachineLimits)
+
+    @classmethod
+    def read(cls, folders: Folders) -> Self:
+        """What the file says; the defaults where there is none.
+
+        Raises:
+            SettingsError: It cannot be read, or a key or a value in it is not known; the sentence
+                names the key.
+        """
+        named = os.environ.get("CNNLAB_CONFIG", "")
+        path = Path(named) if named else folders.runs / FILE
+        if not named and not path.exists():
+            return cls()
+        try:
+            with path.open("rb") as file:
+                tables = tomllib.load(file)
+        except OSError as error:
+            raise SettingsError(
+                f"The settings {path} cannot be read: {error.strerror}. Mend that, or let "
+                "CNNLAB_CONFIG name another file."
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"The settings {path} are no TOML: {error}. Write lines such as on = true below "
+                "headings such as [class]."
+            ) from error
+        return cls(**{_FIELDS[name]: _section(path, name, tables) for name in _known(path, tables)})
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """By section and key, as the file writes them."""
+        return {name: asdict(getattr(self, _FIELDS[name])) for name in _SECTIONS}
+
+
+_SECTIONS = {"class": ClassMode, "person": PersonLimits, "machine": MachineLimits}
+_FIELDS = {"class": "class_mode", "person": "person", "machine": "machine"}
+
+
+def _known(path: Path, tables: Mapping[str, Any]) -> list[str]:
+    """The sections of a file; one that is not known is an error."""
+    for name in tables:
+        if name not in _SECTIONS:
+            sections = ", ".join(f"[{each}]" for each in _SECTIONS)
+            raise SettingsError(
+                f"{path}: {name!r} is no section of settings. Known sections: {sections}."
+            )
+    return list(tables)
+
+
+def _section(path: Path, name: str, tables: Mapping[str, Any]) -> Any:
+    """One section as its record."""
+    values, kind = tables[name], _SECTIONS[name]
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: {name} is a section. Write [{name}] on a line of its own.")
+    keys = [each.name for each in fields(kind)]
+    for key in values:
+        if key not in keys:
+            raise SettingsError(
+                f"{path}: [{name}] has no key {key!r}. Known keys: {', '.join(keys)}."
+            )
+    try:
+        return kind(**values)
+    except RecipeError as error:
+        raise SettingsError(f"{path}: in [{name}], {error}") from error

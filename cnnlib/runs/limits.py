@@ -1,0 +1,140 @@
+"""What one person may ask for: looked at where runs, jobs and uploads enter the store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.errors import LimitError
+from cnnlib.records.job import LIVE_JOB_STATES
+from cnnlib.records.run import RunRequest
+from cnnlib.records.settings import MB, PersonLimits, Settings
+from cnnlib.runs.tables import belongings, jobs, runs, weights
+
+
+def check_request(request: RunRequest, limits: PersonLimits) -> None:
+    """A run is not larger than one person's may be.
+
+    Raises:
+        LimitError: It is; the sentence says what, and by how much.
+    """
+    recipe = request.recipe
+    _check(recipe.epochs, limits.epochs, "epochs", "Train for fewer.")
+    costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
+    smaller = "Make it narrower, or pool earlier."
+    _check(costs.params, limits.parameters, "parameters", f"Its network is too large. {smaller}")
+    _check(costs.macs, limits.macs, "MACs per image", f"Its network is too slow. {smaller}")
+    _check(
+        -(-costs.training_bytes // MB),
+        limits.memory_mb,
+        "MB of memory in a training step",
+        "Choose a smaller batch, or a smaller network.",
+    )
+
+
+def _check(asked: int, most: int, what: str, remedy: str) -> None:
+    if asked > most:
+        raise LimitError(
+            f"This run would have {asked:,} {what}, and one person's may have {most:,} on this "
+            f"server. {remedy}"
+        )
+
+
+def check_queue(connection: sa.Connection, owner: str, more: int, settings: Settings) -> None:
+    """There is room for more runs in the queue.
+
+    Raises:
+        LimitError: There is none, for this person or for anybody.
+    """
+    waiting = sa.select(sa.func.count()).select_from(runs).where(runs.c.state == "queued")
+    own = connection.scalar(waiting.where(runs.c.owner == owner))
+    if own + more > settings.person.runs_waiting:
+        raise LimitError(
+            f"You would have {own + more:,} runs waiting, and one person may have "
+            f"{settings.person.runs_waiting:,} on this server. Ask for fewer, stop some that wait, "
+            "or come back when they have run."
+        )
+    everybodys = connection.scalar(waiting)
+    if everybodys + more > settings.machine.runs_waiting:
+        raise LimitError(
+            f"{everybodys:,} runs wait on this server, and it takes "
+            f"{settings.machine.runs_waiting:,}. Come back when some of them have run."
+        )
+
+
+def check_jobs(connection: sa.Connection, owner: str, limits: PersonLimits) -> None:
+    """There is room for one job more of this person.
+
+    Raises:
+        LimitError: There is none.
+    """
+    live = sa.and_(jobs.c.owner == owner, jobs.c.state.in_(LIVE_JOB_STATES))
+    count = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(live))
+    if count >= limits.jobs_waiting:
+        raise LimitError(
+            f"{count:,} jobs of yours wait or are at work, and one person may have "
+            f"{limits.jobs_waiting:,} on this server. Wait for one to end, or stop one."
+        )
+
+
+def check_disk(
+    connection: sa.Connection, owner: str, more_bytes: int, settings: Settings, folder: Path
+) -> None:
+    """What is kept of runs leaves room for more.
+
+    Args:
+        more_bytes: What is about to be added, as far as it is known.
+        folder: On the disk that must have room.
+
+    Raises:
+        LimitError: This person, or everybody together, has filled the room, or the disk is full.
+    """
+    own = _weights_bytes(connection, owner) + more_bytes
+    if own > settings.person.disk_mb * MB:
+        raise LimitError(
+            f"Your runs would take {own / MB:,.0f} MB on disk, and one person's may take "
+            f"{settings.person.disk_mb:,} MB on this server. Delete some in Results, and remove "
+            "them for good there."
+        )
+    everybodys = _weights_bytes(connection, None) + more_bytes
+    free = shutil.disk_usage(folder).free - more_bytes
+    if everybodys > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
+        raise LimitError(
+            f"The runs of this server would take {everybodys / MB:,.0f} MB of the "
+            f"{settings.machine.disk_mb:,} MB that are set apart for them, with "
+            f"{max(0, free) / MB:,.0f} MB free on its disk. Delete runs that you no longer need, "
+            "and tell who runs this server."
+        )
+
+
+def _weights_bytes(connection: sa.Connection, owner: str | None) -> int:
+    """Bytes of the weights of one owner's runs, or of all."""
+    total = sa.select(sa.func.sum(weights.c.size_bytes))
+    if owner is not None:
+        total = total.join(runs, runs.c.id == weights.c.run_id).where(runs.c.owner == owner)
+    return int(connection.scalar(total) or 0)
+
+
+def check_upload(
+    connection: sa.Connection, owner: str, size_bytes: int, limits: PersonLimits
+) -> None:
+    """An upload is not too large, and not one too many.
+
+    Raises:
+        LimitError: It is.
+    """
+    if size_bytes > limits.upload_mb * MB:
+        raise LimitError(
+            f"The file has {size_bytes / MB:,.1f} MB, and an upload may have {limits.upload_mb:,} "
+            "MB on this server. Use fewer or smaller pictures."
+        )
+    own = sa.select(sa.func.count()).select_from(belongings).where(belongings.c.owner == owner)
+    if connection.scalar(own) >= limits.uploads:
+        raise LimitError(
+            f"You have {limits.uploads:,} datasets here, as many as one person may have on this "
+            "server. Remove one first."
+        )

@@ -1,0 +1,23 @@
+"""How a store that an older version wrote is brought up to this one, a version at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from cnnlib.runs import tables
+
+
+def _to_2(connection: sa.Connection) -> str:
+    """Runs, jobs and plans belong to somebody; what was there before is the operator's."""
+    for name in ("runs", "jobs", "plans"):
+        if sa.inspect(connection).has_table(name):
+            added = f"ALTER TABLE {name} ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
+            connection.exec_driver_sql(added)
+    tables.metadata.create_all(connection, tables=[tables.turns, tables.belongings])
+    return "2"
+
+
+# The version that a store has -> what brings it to the next one, whose name it returns.
+FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2}

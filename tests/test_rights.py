@@ -1,0 +1,316 @@
+"""Class mode: what one person starts, others look at and do not change; turns are taken."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from example_runs import a_request, a_running_run, a_store, started, steps, the_end
+
+from cnnlib.compare.desk import Annotation, Desk
+from cnnlib.compare.duel_runs import Duel, duel_state, start_duel
+from cnnlib.compare.experiments import start_grid
+from cnnlib.compare.parcel import export_bytes, import_runs
+from cnnlib.compare.plans import advance, find_plans, stop_plan
+from cnnlib.errors import LimitError, RightsError
+from cnnlib.records.events import Order
+from cnnlib.runs import RunStore
+from cnnlib.runs.belongings import (
+    check_dataset,
+    check_upload,
+    dataset_owner,
+    disown_dataset,
+    own_dataset,
+)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[RunStore]:
+    """The operator's own way into the store."""
+    with closing(a_store(tmp_path)) as store:
+        yield store
+
+
+@pytest.fixture
+def ada(store) -> RunStore:
+    return store.on_behalf_of("ada")
+
+
+@pytest.fixture
+def bob(store) -> RunStore:
+    return store.on_behalf_of("bob")
+
+
+def with_settings(store: RunStore, text: str) -> RunStore:
+    """The store as it is opened with these settings."""
+    (store.folders.runs / "cnnlab.toml").write_text(text)
+    return RunStore(store.folders)
+
+
+# -- whose it is -----------------------------------------------------------------------------------
+
+
+def test_a_run_belongs_to_who_asked_for_it(store, ada):
+    assert store.run(ada.submit(a_request())).owner == "ada"
+    assert store.run(store.submit(a_request())).owner == ""
+
+
+@pytest.mark.parametrize("kind", ["pause", "resume", "step", "stop", "set"])
+def test_another_person_does_not_steer_a_run(kind, ada, bob):
+    run_id = ada.submit(a_request())
+    order = Order(kind, "lr", 0.1) if kind == "set" else Order(kind)
+    with pytest.raises(RightsError, match=f"The run {run_id} belongs to somebody else"):
+        bob.order(run_id, order)
+    assert ada.run(run_id).state == "queued"
+
+
+def test_another_person_looks_inside_a_run_that_trains(ada, bob):
+    run_id, _ = a_running_run(ada)
+    assert bob.order(run_id, Order("look")) > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, run_id: store.delete(run_id),
+        lambda store, run_id: store.rename(run_id, "mine"),
+        lambda store, run_id: store.resume(run_id),
+        lambda store, run_id: Desk(store).throw_away([store.run(run_id)]),
+    ],
+    ids=["delete", "rename", "resume", "throw away"],
+)
+def test_another_person_does_not_change_a_run_that_has_ended(change, store, ada, bob):
+    run_id = ada.submit(a_request())
+    ada.order(run_id, Order("stop"))
+    before = store.run(run_id)
+    with pytest.raises(RightsError):
+        change(bob, run_id)
+    assert store.run(run_id) == before
+    change(ada, run_id)
+
+
+def test_the_operator_does_everything(store, ada):
+    run_id = ada.submit(a_request())
+    store.rename(run_id, "shown in class")
+    store.order(run_id, Order("stop"))
+    store.delete(run_id)
+    assert store.runs() == []
+
+
+def test_another_person_does_not_stop_a_job(ada, bob):
+    job_id = ada.submit_job("prepare", {"name": "mnist"})
+    with pytest.raises(RightsError, match=f"The job {job_id}"):
+        bob.stop_job(job_id)
+    assert ada.job(job_id).state == "queued"
+    ada.stop_job(job_id)
+    assert ada.job(job_id).state == "stopped"
+
+
+def test_a_duel_and_its_runs_belong_to_who_began_it(store, ada, bob):
+    duel = Duel(a_request(mode="cpu-1"), a_request(epochs=3, mode="cpu-1"), "A", "B")
+    duel_id = start_duel(ada, duel)
+    assert {run.owner for run in store.runs()} == {"ada"}
+    with pytest.raises(RightsError, match=f"The duel {duel_id}"):
+        stop_plan(bob, duel_id)
+    assert duel_state(bob, duel_id).state == "live"
+    stop_plan(ada, duel_id)
+    assert duel_state(bob, duel_id).state == "stopped"
+
+
+def test_runs_from_elsewhere_belong_to_who_brought_them(store, ada, tmp_path):
+    run_id, worker_id = a_running_run(ada)
+    store.tell(run_id, worker_id, [*steps(1, 20), the_end()])
+    parcel = tmp_path / "runs.zip"
+    parcel.write_bytes(export_bytes(store, [run_id]))
+    with closing(a_store(tmp_path / "elsewhere")) as elsewhere:
+        [brought] = import_runs(elsewhere.on_behalf_of("bob"), parcel)
+        assert elsewhere.run(brought).owner == "bob"
+
+
+def test_notes_are_each_persons_own(store, ada, bob):
+    for desk, name in ((Desk(ada), "ada's"), (Desk(bob), "bob's"), (Desk(store), "the teacher's")):
+        desk.annotate("0123", Annotation(name=name))
+    assert Desk(ada).annotations() == {"0123": Annotation(name="ada's")}
+    assert Desk(store).annotations() == {"0123": Annotation(name="the teacher's")}
+
+
+def test_the_waste_basket_gives_back_ones_own_runs(store, ada, bob):
+    run_id = ada.submit(a_request())
+    ada.order(run_id, Order("stop"))
+    Desk(ada).throw_away([ada.run(run_id)])
+    Desk(bob).bring_back([run_id])
+    assert Desk(bob).empty_basket() == []
+    assert list(Desk(store).basket()) == [run_id]
+    Desk(ada).bring_back([run_id])
+    assert Desk(store).basket() == {}
+
+
+def test_a_dataset_belongs_to_who_uploaded_it_until_it_is_removed(store, ada, bob):
+    own_dataset(ada, "folder:leaves")
+    with pytest.raises(RightsError, match="The dataset folder:leaves"):
+        check_dataset(bob, "folder:leaves")
+    check_dataset(ada, "folder:leaves")
+    check_dataset(store, "folder:leaves")
+    disown_dataset(store, "folder:leaves")
+    assert dataset_owner(store, "folder:leaves") == ""
+
+
+def test_what_lies_in_the_data_folder_is_the_operators(ada):
+    with pytest.raises(RightsError):
+        check_dataset(ada, "mnist")
+
+
+# -- turns -----------------------------------------------------------------------------------------
+
+
+def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
+    # Ada asks for three, then Bob for two, then the teacher for one: each one's first, then each
+    # one's second, and so on.
+    first, second, third = (ada.submit(a_request()) for _ in range(3))
+    one, two = bob.submit(a_request()), bob.submit(a_request())
+    teachers = store.submit(a_request())
+    line = [first, one, teachers, second, two, third]
+    assert [store.position(run_id) for run_id in line] == [1, 2, 3, 4, 5, 6]
+    worker_id = store.announce()
+    for place, run_id in enumerate(line):  # and it comes as it was told, at every step
+        left = [store.position(each) for each in line[place:]]
+        assert left == list(range(1, len(left) + 1))
+        assert store.claim(worker_id).id == run_id
+
+
+def test_who_was_served_last_waits_for_the_others(store, ada, bob):
+    worker_id = store.announce()
+    ada.submit(a_request())
+    store.claim(worker_id)
+    again = ada.submit(a_request())
+    newcomer = bob.submit(a_request())
+    assert [store.position(newcomer), store.position(again)] == [1, 2]
+
+
+def test_deleting_what_has_run_wins_no_turn(store, ada, bob):
+    worker_id = store.announce()
+    done = ada.submit(a_request())
+    store.claim(worker_id)
+    store.tell(done, worker_id, [started(), the_end()])
+    again = ada.submit(a_request())
+    newcomer = bob.submit(a_request())
+    ada.delete(done)
+    assert [store.position(newcomer), store.position(again)] == [1, 2]
+
+
+def test_what_the_operator_wants_now_goes_before_everybody(store, ada):
+    first, second = store.submit(a_request()), ada.submit(a_request())
+    urgent = store.submit(a_request(), now=True)
+    more_urgent = store.submit(a_request(), now=True)
+    line = [more_urgent, urgent, first, second]
+    assert [store.position(run_id) for run_id in line] == [1, 2, 3, 4]
+
+
+def test_the_wait_is_that_of_the_runs_whose_turn_is_sooner(store, ada, bob):
+    running, worker_id = a_running_run(store)
+    store.tell(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s: 1 s
+    ada.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})  # 8 s
+    last = ada.submit(a_request(), forecast={"seconds_per_epoch": 5.0})
+    bobs = bob.submit(a_request(epochs=1), forecast={"seconds_per_epoch": 3.0})  # 3 s
+    assert store.wait_seconds(bobs) == pytest.approx(1 + 8)
+    assert store.wait_seconds(last) == pytest.approx(1 + 8 + 3)
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+def test_as_many_runs_wait_as_a_person_may_have(store):
+    ada = with_settings(store, "[person]\nruns_waiting = 2\n").on_behalf_of("ada")
+    ada.submit(a_request())
+    run_id = ada.submit(a_request())
+    with pytest.raises(LimitError, match="You would have 3 runs waiting.* may have 2 on this"):
+        ada.submit(a_request())
+    ada.order(run_id, Order("stop"))
+    ada.submit(a_request())
+
+
+def test_as_many_runs_wait_as_the_machine_takes(store):
+    limited = with_settings(store, "[machine]\nruns_waiting = 1\n")
+    limited.on_behalf_of("ada").submit(a_request())
+    with pytest.raises(LimitError, match="1 runs wait on this server, and it takes 1"):
+        limited.on_behalf_of("bob").submit(a_request())
+
+
+def test_the_operator_has_no_limits(store):
+    limited = with_settings(store, "[person]\nepochs = 1\nruns_waiting = 0\n")
+    limited.submit(a_request(epochs=2))
+
+
+@pytest.mark.parametrize(
+    ("limit", "sentence"),
+    [
+        # One convolution to 4 channels on 28 x 28: 4 * (9 + 1) + 10 * (4 * 14 * 14 + 1) = 7,890,
+        # 4 * 9 * 28 * 28 + 10 * 784 = 36,064 MACs.
+        ("parameters = 7_889", "7,890 parameters, and one person's may have 7,889"),
+        ("macs = 36_063", "36,064 MACs per image"),
+        ("epochs = 1", "2 epochs"),
+        ("memory_mb = 0", "MB of memory in a training step"),
+    ],
+)
+def test_a_run_is_as_large_as_a_persons_may_be(limit, sentence, store):
+    ada = with_settings(store, f"[person]\n{limit}\n").on_behalf_of("ada")
+    with pytest.raises(LimitError, match=sentence):
+        ada.submit(a_request(epochs=2))
+
+
+def test_a_run_at_the_edge_of_all_limits_is_taken(store):
+    edge = "[person]\nparameters = 7_890\nmacs = 36_064\nepochs = 2\nruns_waiting = 1\n"
+    with_settings(store, edge).on_behalf_of("ada").submit(a_request(epochs=2))
+
+
+def test_weights_take_as_much_disk_as_a_persons_may(store):
+    from cnnlib.records.events import WeightsSaved
+
+    ada = with_settings(store, "[person]\ndisk_mb = 1\n").on_behalf_of("ada")
+    run_id, worker_id = a_running_run(ada)
+    store.tell(run_id, worker_id, [WeightsSaved(1, "a", "snapshot", 1_000_000)])
+    ada.submit(a_request())
+    store.tell(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 1)])
+    with pytest.raises(LimitError, match="and one person's may take 1 MB"):
+        ada.submit(a_request())
+    store.on_behalf_of("bob").submit(a_request())
+
+
+def test_an_upload_is_as_large_as_a_persons_may_be(store):
+    ada = with_settings(store, "[person]\nupload_mb = 1\nuploads = 1\n").on_behalf_of("ada")
+    check_upload(ada, 1_000_000)
+    with pytest.raises(LimitError, match="The file has 1.0 MB, and an upload may have 1 MB"):
+        check_upload(ada, 1_000_001)
+    own_dataset(ada, "folder:leaves")
+    with pytest.raises(LimitError, match="You have 1 datasets here"):
+        check_upload(ada, 10)
+
+
+def test_as_many_jobs_wait_as_a_person_may_have(store):
+    ada = with_settings(store, "[person]\njobs_waiting = 1\n").on_behalf_of("ada")
+    ada.submit_job("prepare", {"name": "mnist"})
+    with pytest.raises(LimitError, match="1 jobs of yours"):
+        ada.submit_job("prepare", {"name": "cifar10"})
+
+
+def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
+    ada = with_settings(store, "[person]\nruns_waiting = 3\n").on_behalf_of("ada")
+    with pytest.raises(LimitError, match="You would have 4 runs waiting"):
+        start_grid(ada, a_request(), {"lr": [0.1, 0.01]}, seeds=2)
+    assert find_plans(store, ["grid"]) == []
+    assert store.runs() == []
+
+
+def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
+    ada = store.on_behalf_of("ada")
+    duel = Duel(a_request(), a_request(epochs=3), "A", "B")
+    duel_id = start_duel(ada, duel)  # A's first run makes the choice of the mode
+    [first] = store.runs()
+    worker_id = store.announce()
+    store.claim(worker_id)
+    store.tell(first.id, worker_id, [replace(started(), chosen={"mode": "cpu-1"})])
+    limited = with_settings(store, "[person]\nepochs = 2\n")
+    advance(limited)
+    state = duel_state(store, duel_id)
+    assert state.state == "stopped"
+    assert "3 epochs" in state.trouble
