@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.lanes import BATCH_SIZES, Work, images_per_second
-from bench.lanes.child import ALLOCATOR, child
+from bench.lanes.child import ALLOCATOR, OURS, child
 from cnnlib.records.events import Started
 from cnnlib.records.folders import Folders
 
@@ -113,7 +113,7 @@ def _against_others(net: str, asked: argparse.Namespace, folders: Folders) -> li
         return []
     with ExitStack() as stack:
         children = {
-            name: stack.enter_context(child(name, net, 2, folders)) for name in ("engine", *there)
+            name: stack.enter_context(child(name, net, 2, folders)) for name in (*OURS, *there)
         }
         rates = _alternate({k: v.images_per_second for k, v in children.items()}, asked)
     print(f"{net}, batch {BATCH_SIZES[net]}, two threads, a process each")
@@ -121,7 +121,8 @@ def _against_others(net: str, asked: argparse.Namespace, folders: Folders) -> li
     for name in there:
         ratio = _ratio(rates, "engine", name)
         least = LEAST.get(net, 1.0) if name == "texts" else 1.0
-        print(f"  {f'engine / {name}':24} {ratio:6.2f}")
+        most = _ratio(rates, "limit", name)
+        print(f"  {f'engine / {name}':24} {ratio:6.2f}   (the bare step: {most:.2f})")
         if ratio < least:
             missed.append(f"{net}: engine / {name} = {ratio:.2f} < {least}")
     _told(rates, there[0])

@@ -22,6 +22,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
+OURS = ("engine", "limit")
 
 
 class Child:
@@ -44,7 +45,7 @@ def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child
     """Start a lane, and end it with the block."""
     own = {"CNNLAB_DATA": str(folders.data), "CNNLAB_RUNS": str(folders.runs)}
     common = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
-    allocator = ALLOCATOR if lane == "engine" else {}  # people start Python as it is
+    allocator = ALLOCATOR if lane in OURS else {}  # people start Python as it is
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.lanes.child", lane, net, str(threads)],
         stdin=subprocess.PIPE,
@@ -65,6 +66,10 @@ def lane_of(name: str, work: Work, folders: Folders) -> Iterator[int]:
         from bench.lanes.ours import engine
 
         return engine(work, folders)
+    if name == "limit":
+        from bench.lanes.ours import limit
+
+        return limit(work, folders)
     if name == "texts":
         from bench.lanes.texts import texts
 

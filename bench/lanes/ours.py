@@ -21,7 +21,8 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.heart import at_work
 from cnnlib.train.control import Control
 from cnnlib.train.loop import train
-from cnnlib.train.mode import ExecutionMode
+from cnnlib.train.memory import kept_memory
+from cnnlib.train.mode import ExecutionMode, kept_threads
 from cnnlib.train.recorder import Recorder
 
 
@@ -79,6 +80,13 @@ def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
         optimizer.step()
         optimizer.zero_grad()
         yield work.batch_size
+
+
+def limit(work: Work, folders: Folders) -> Iterator[int]:
+    """The bare step in a process of its own: what no loop around it can pass."""
+    with kept_memory(), kept_threads():
+        torch.set_num_threads(work.threads)
+        yield from bare(work, ExecutionMode(work.threads, channels_last=True), folders)
 
 
 def prepared_dataset(name: str, folders: Folders) -> Prepared:
