@@ -47,6 +47,10 @@ class EpochEnd:
         seconds: Training time of this epoch; eval_seconds: time of its measurements.
         val_confusion: Classes x classes counts (row: true, column: predicted) on the validation
             split.
+        dead_units: By layer, the share of the units behind a ReLU that were 0 on all of some
+            pictures; empty where there are no ReLUs.
+        memory_bytes: The most that the run has held at once so far; 0 where the machine does not
+            tell.
     """
 
     epoch: int
@@ -60,6 +64,8 @@ class EpochEnd:
     test_loss: float | None = None
     test_accuracy: float | None = None
     val_confusion: tuple[tuple[int, ...], ...] | None = None
+    dead_units: Mapping[str, float] = field(default_factory=dict)
+    memory_bytes: int = 0
     kind: Literal["epoch"] = "epoch"
 
 

@@ -46,7 +46,7 @@ def submit(
         "epochs_total": request.recipe.epochs,
         "created": time.time(),
         "plan_cost": dict(plan_cost),
-        "summary": {"forecast": dict(forecast)} if forecast else {},
+        "summary": {"forecast": dict(forecast), "promised": dict(forecast)} if forecast else {},
         "owner": owner,
     }
     connection.execute(sa.insert(runs).values(**values))

@@ -161,9 +161,15 @@ def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
         "train_seconds": connection.scalar(seconds) or 0.0,
         "eval_seconds": sum(epoch.eval_seconds for epoch in left),
         "intervened": connection.scalar(changed) > 0,
-        "summary": epochs_summary(left, {}),
+        "summary": epochs_summary(left, _told_before_it_began(connection, run_id)),
         "result": None,
     }
+
+
+def _told_before_it_began(connection: sa.Connection, run_id: str) -> Values:
+    """What was forecast before the run was taken by a worker."""
+    summary = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
+    return {name: summary[name] for name in ("forecast", "promised") if name in summary}
 
 
 def _insert_steps(connection: sa.Connection, run_id: str, told: Sequence[StepMetrics]) -> None:

@@ -95,6 +95,23 @@ _STEPS = (
 )
 
 
+_FIRST_STEPS = 20  # of a sample: what happens at the start happens quickly
+
+
+def sampled_step_columns(
+    connection: sa.Connection, run_id: str, count: int
+) -> dict[str, list[Any]]:
+    """The first steps and about ``count`` others, evenly, found by their numbers."""
+    last = connection.scalar(sa.select(tables.runs.c.step).where(tables.runs.c.id == run_id)) or 0
+    every = max(1, last // count)
+    wanted = {*range(1, min(last, _FIRST_STEPS) + 1), *range(every, last + 1, every)}
+    its = sa.and_(tables.steps.c.run_id == run_id, tables.steps.c.step.in_(wanted))
+    columns = (tables.steps.c[name] for name in STEP_COLUMNS)
+    found = connection.execute(sa.select(*columns).where(its).order_by(tables.steps.c.step)).all()
+    values = zip(*found, strict=True) if found else ((),) * len(STEP_COLUMNS)
+    return {name: list(column) for name, column in zip(STEP_COLUMNS, values, strict=True)}
+
+
 def epoch_from_row(row: sa.Row[Any]) -> EpochEnd:
     """A row of ``epochs``, its confusion counts as tuples again."""
     counts = row.val_confusion

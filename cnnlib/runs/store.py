@@ -27,6 +27,7 @@ from cnnlib.records.job import Job, Progress
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
 from cnnlib.runs import (
+    belongings,
     files,
     jobs,
     limits,
@@ -122,7 +123,7 @@ class RunStore:
         request: RunRequest,
         plan_cost: Mapping[str, int] | None = None,
         now: bool = False,
-        forecast: Mapping[str, float] | None = None,
+        forecast: Mapping[str, Any] | None = None,
     ) -> str:
         """Put a run into the queue and return its id.
 
@@ -137,6 +138,17 @@ class RunStore:
             return queue.submit(
                 connection, request, plan_cost or {}, forecast or {}, now, self.owner
             )
+
+    def submit_all(
+        self, requests: Sequence[RunRequest], plan_cost: Mapping[str, int] | None = None
+    ) -> list[str]:
+        """Put runs of one plan into the queue, all or none, and return their ids."""
+        with self.database.write() as connection:
+            self.check_limits(connection, self.owner, requests)
+            return [
+                queue.submit(connection, request, plan_cost or {}, {}, owner=self.owner)
+                for request in requests
+            ]
 
     def order(self, run_id: str, order: Order) -> int:
         """Tell a run what a person wants of it.
@@ -219,6 +231,14 @@ class RunStore:
         """What was told about the steps after ``step``, as columns; None where not finite."""
         with self.database.read() as connection:
             return rows.step_columns(connection, run_id, step, limit)
+
+    def sampled_steps(self, run_id: str, count: int = 600) -> dict[str, list[Any]]:
+        """The first steps and an even sample of the others, as `steps_after` gives them.
+
+        However long the run is, this costs the same.
+        """
+        with self.database.read() as connection:
+            return rows.sampled_step_columns(connection, run_id, count)
 
     def epochs(self, run_id: str, after: int = 0) -> list[EpochEnd]:
         """The epochs after number ``after``."""
@@ -333,6 +353,8 @@ class RunStore:
 
     def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
         """Ask for a job and return its id; one that waits or is at work is not doubled."""
+        if self.person is not None:
+            belongings.check_job(self, kind, args or {})
         with self.database.write() as connection:
             self.database.lock(connection)
             if self.person is not None:

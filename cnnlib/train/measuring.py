@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.train.control import Control
+from cnnlib.train.dead_units import PICTURES, dead_units
 from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
 from cnnlib.train.machine import wait_for
 from cnnlib.train.session import Session
@@ -64,6 +65,8 @@ def measure_epoch(session: Session) -> EpochEnd:
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
         val_confusion=_small_table(val),
+        dead_units=dead_units(session.net, _some_pictures(session)),
+        memory_bytes=session.memory.bytes(),
     )
 
 
@@ -138,6 +141,15 @@ def _training_batches(session: Session) -> Batches:
     layout = session.mode.memory_format
     for positions in torch.arange(session.data.train_count).split(_batch_size(session)):
         yield session.data.train_batch(positions, memory_format=layout)
+
+
+def _some_pictures(session: Session) -> Tensor:
+    """A batch of validation pictures, or of training pictures where none are kept for that."""
+    data, layout = session.data, session.mode.memory_format
+    if data.validation_count:
+        return next(data.validation_batches(PICTURES, layout))[0]
+    positions = torch.arange(min(PICTURES, data.train_count))
+    return data.train_batch(positions, memory_format=layout)[0]
 
 
 def _batch_size(session: Session) -> int:

@@ -1,0 +1,103 @@
+"""What the engine chose for a run, and what was forecast against what came of it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
+
+_BASES = {
+    "this design": "from steps of this design on this machine",
+    "other designs": "from steps of other designs on this machine",
+    "a guess": "a guess, as nothing had been measured on this machine",
+}
+
+
+def explained(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
+    """Sentences by what they are about; what is not known yet is left out."""
+    promised = run.summary.get("promised") or run.summary.get("forecast") or {}
+    found = {
+        "Engine": _engine(run.chosen),
+        "Machine": _machine(run),
+        "Memory": _memory(run, epochs, promised.get("peak_memory_bytes")),
+        "Time": _time(run, epochs, promised),
+    }
+    return {about: sentence for about, sentence in found.items() if sentence}
+
+
+def time_words(seconds: float) -> str:
+    """``850 ms``, ``4.2 s``, ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size_words(size_bytes: float) -> str:
+    """``412 MB``, ``1.3 GB``."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def _engine(chosen: Mapping[str, Any]) -> str:
+    """Threads, layout and precision, why these, and how the others did."""
+    if "threads" not in chosen:
+        return ""
+    threads = chosen["threads"]
+    parts = [
+        f"{threads} processor thread{'' if threads == 1 else 's'}",
+        "channels last in memory" if chosen.get("channels_last") else "channels first in memory",
+        "bfloat16 in convolutions and products" if chosen["precision"] == "bf16" else "float32",
+    ]
+    parts += ["compiled"] if chosen.get("compiled") else []
+    return f"{', '.join(parts)}: {chosen.get('reason') or 'the default'}{_timed(chosen)}."
+
+
+def _timed(chosen: Mapping[str, Any]) -> str:
+    """How long a step took in each mode, the chosen one first."""
+    seconds = {mode: each for mode, each in chosen.get("seconds_per_step", {}).items() if each}
+    own = seconds.pop(chosen.get("mode"), None)
+    if own is None:
+        return ""
+    others = [f"{mode} {time_words(each)}" for mode, each in sorted(seconds.items())]
+    return f" ({'; '.join([f'{time_words(own)} a step', *others])})"
+
+
+def _machine(run: Run) -> str:
+    if run.machine is None:
+        return ""
+    versions = [f"{name} {version}" for name, version in run.machine.versions.items()]
+    return f"{', '.join([run.machine.processor, *versions])}."
+
+
+def _memory(run: Run, epochs: Sequence[EpochEnd], promised: float | None) -> str:
+    """The most that was held at once so far, beside what was forecast."""
+    most = max((epoch.memory_bytes for epoch in epochs), default=0)
+    most = max(most, run.summary.get("peak_memory_bytes") or 0)
+    parts = [f"{size_words(most)} at most{' so far' if run.is_live else ''}"] if most else []
+    parts += [f"{'forecast' if most else 'Forecast'} {size_words(promised)}"] if promised else []
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _time(run: Run, epochs: Sequence[EpochEnd], promised: Mapping[str, Any]) -> str:
+    """Seconds of an epoch as forecast and as measured, and of the whole run once it is over."""
+    per_epoch = promised.get("seconds_per_epoch")
+    if not per_epoch:
+        return ""
+    basis = _BASES.get(promised.get("basis", ""), "")
+    parts = [f"Forecast {time_words(per_epoch)} an epoch{f', {basis}' if basis else ''}"]
+    measured = [epoch.seconds for epoch in epochs if epoch.seconds]
+    if measured:
+        parts.append(f"measured {time_words(sum(measured) / len(measured))} an epoch")
+    if run.state == "finished" and promised.get("seconds"):
+        parts.append(
+            f"in all {time_words(run.train_seconds)} of {time_words(promised['seconds'])} forecast"
+        )
+    return "; ".join(parts) + "."

@@ -1,0 +1,41 @@
+"""What is wrong with a training, as far as its recorded numbers tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnlib.records.record import Record
+
+TroubleKind = Literal["diverging", "not learning", "dead units", "over-fitting"]
+
+
+@dataclass(frozen=True)
+class Check(Record):
+    """One of the usual reasons, held against the numbers of this run.
+
+    Args:
+        question: The reason, as a question.
+        fits: The numbers speak for it.
+        sentence: Which numbers, and what to do where they do.
+    """
+
+    question: str
+    fits: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Trouble(Record):
+    """Something that is wrong.
+
+    Args:
+        title: In a few words: "Over-fitting since epoch 4".
+        sentence: The numbers that say so, and what to do.
+        checks: Reasons that were looked into; empty where the sentence says it all.
+    """
+
+    kind: TroubleKind
+    title: str
+    sentence: str
+    checks: tuple[Check, ...] = ()

@@ -1,0 +1,44 @@
+"""Units behind a ReLU that are 0 on every picture."""
+
+import torch
+from torch import nn
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.train.dead_units import dead_units
+
+SPEC = CNNSpec(in_size=(1, 8, 8), channels=(4, 4), hidden_dims=(6,), dropout=0.5)
+
+
+def a_net() -> nn.Module:
+    return build_model(SPEC, seed=0)
+
+
+def images() -> torch.Tensor:
+    return torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_maps_and_features_that_are_never_positive_are_counted():
+    net = a_net()
+    with torch.no_grad():
+        for layer, dead in ((net.features[0], 3), (net.classifier[1], 6)):
+            layer.weight[:dead] = 0
+            layer.bias[:dead] = -1
+            layer.bias[dead:] = 10
+    found = dead_units(net, images())
+    first, *_, last = found
+    assert found[first] == 0.75  # 3 of 4 filters give -1 everywhere
+    assert found[last] == 1.0
+
+
+def test_the_net_is_left_as_it_was():
+    net = a_net().train()
+    before = torch.get_rng_state()
+    dead_units(net, images())
+    assert net.training
+    assert torch.equal(before, torch.get_rng_state())  # dropout drew nothing
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_without_a_relu_nothing_is_asked():
+    assert dead_units(build_model(CNNSpec(channels=(2,), activation="tanh"), seed=0), None) == {}

@@ -1,0 +1,83 @@
+"""What the engine chose for a run, and forecasts against what came of them, in words."""
+
+import pytest
+from example_runs import a_request, an_epoch, started, the_end
+from example_runs import a_store as open_store
+
+from cnnlib.compare.explained import explained, size_words, time_words
+from cnnlib.records.events import EpochEnd, Started
+
+CHOSEN = {
+    "mode": "t1-nhwc-fp32",
+    "name": "t1-nhwc-fp32",
+    "threads": 1,
+    "channels_last": True,
+    "precision": "fp32",
+    "compiled": False,
+    "reason": "the fastest of 2 that were tried",
+    "seconds_per_step": {"t1-nchw-fp32": 0.014, "t1-nhwc-fp32": 0.0121},
+}
+PROMISED = {
+    "seconds_per_epoch": 12.0,
+    "seconds": 24.0,
+    "peak_memory_bytes": 390e6,
+    "basis": "a guess",
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(tmp_path)
+    yield store
+    store.close()
+
+
+def test_a_run_that_was_only_asked_for_tells_its_forecast(store):
+    run = store.run(store.submit(a_request(), forecast=PROMISED))
+    assert explained(run, ()) == {
+        "Memory": "Forecast 390 MB.",
+        "Time": "Forecast 12 s an epoch, a guess, as nothing had been measured on this machine.",
+    }
+
+
+def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(store):
+    worker_id = store.announce()
+    run_id = store.submit(a_request(), forecast=PROMISED)
+    assert store.claim(worker_id, run_id)
+    store.rewind(run_id, 0)  # as every worker does first
+    begun = started()
+    begun = Started(20, 10, "f00d", CHOSEN, begun.machine, {"seconds_per_epoch": 9.9})
+    epoch = EpochEnd(1, 10, 1.0, 0.5, 0.8, 0.5, 14.0, 0.25, memory_bytes=412_000_000)
+    store.tell(run_id, worker_id, [begun, epoch, the_end()])
+    run = store.run(run_id)
+    assert explained(run, store.epochs(run_id)) == {
+        "Engine": "1 processor thread, channels last in memory, float32: the fastest of 2 that "
+        "were tried (12.1 ms a step; t1-nchw-fp32 14 ms).",
+        "Machine": "abacus, torch 2.",
+        "Memory": "412 MB at most, forecast 390 MB.",
+        "Time": "Forecast 12 s an epoch, a guess, as nothing had been measured on this machine; "
+        "measured 14 s an epoch; in all 2.0 s of 24 s forecast.",
+    }
+
+
+def test_without_a_forecast_nothing_is_said_of_it(store):
+    run = store.run(store.submit(a_request()))
+    assert explained(run, [an_epoch(1, 10)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0121, "12.1 ms"),
+        (4.25, "4.2 s"),
+        (59.4, "59 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_times_are_read_at_a_glance(seconds, words):
+    assert time_words(seconds) == words
+
+
+def test_sizes_are_read_at_a_glance():
+    assert (size_words(411_900_000), size_words(1_290_000_000)) == ("412 MB", "1.3 GB")
