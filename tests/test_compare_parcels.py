@@ -106,7 +106,7 @@ def test_a_file_that_is_no_parcel_is_refused(there):
         lambda content: content["runs"][0]["run"].update(id="../../etc"),
         lambda content: content["runs"][0]["run"].update(state="running"),
         lambda content: content["runs"][0]["run"]["request"].update(dataset="folder:.."),
-        lambda content: content["runs"][0]["run"].pop("reason"),
+        lambda content: content["runs"][0]["run"].pop("created"),
         lambda content: content["runs"][0]["epochs"].append([1]),
         lambda content: content["runs"][0]["weights"].append(["../x", 1, "snapshot", 4]),
         lambda content: content.update(runs=None),

@@ -218,9 +218,7 @@ def _take_all(
         raise
 
 
-def _take(
-    store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any], new: list[str]
-) -> str:
+def _take(store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any], new: list[str]) -> str:
     """Write one run into the store, files first; nothing is kept of it if that fails."""
     told = values["run"]
     run_id = told["id"]

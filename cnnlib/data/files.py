@@ -188,6 +188,8 @@ def _name(member: zipfile.ZipInfo) -> str:
 
 
 def _check_member(shown: str, name: str, member: zipfile.ZipInfo) -> None:
+    if not member.filename:
+        raise _unsafe(shown, name, "has no name", "Make the zip again from a plain folder.")
     has_drive = name[1:2] == ":" and name[:1].isalpha()
     if name.startswith("/") or has_drive or (".." in name and ".." in name.split("/")):
         raise _unsafe(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlib.nets.model import Network
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
+_NO_NUMPY_TYPE = (TypeError, AttributeError)  # what reading numbers of 8 bits or a bfloat16 raises
 Weights = Mapping[str, np.ndarray]
 
 
@@ -38,9 +39,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
             return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(
-            f"{path.name} cannot be read ({error}). It was deleted, thinned out or damaged. "
+            f"{path.name} cannot be read ({str(error)[:300]}). It was deleted, thinned out or damaged. "
             "Choose another saved step of the run."
         ) from error
 
@@ -60,7 +61,7 @@ def network(spec: CNNSpec, weights: Weights) -> Network:
         net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     except RuntimeError as error:
         raise ProbeError(
-            f"The saved weights do not fit the design of their run ({error}). "
+            f"The saved weights do not fit the design of their run ({str(error)[:300]}). "
             "The file was exchanged; choose another step."
         ) from error
     return net.eval()

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cnnlib.errors import TrainError
+from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.optim import Optimizer
 from cnnlib.train.progress import Progress
@@ -113,12 +113,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path.name} holds weights alone, and a run can only be continued from a checkpoint. "
             "Choose a step that is marked as one, or start from the weights alone."
         )
-    return Checkpoint(
-        weights=_under(_NET, tensors),
-        optimizer=_under(_OPTIMIZER, tensors),
-        progress=Progress.from_dict(header["progress"]),
-        circumstances=Circumstances.from_dict(header["circumstances"]),
-    )
+    try:
+        return Checkpoint(
+            weights=_under(_NET, tensors),
+            optimizer=_under(_OPTIMIZER, tensors),
+            progress=Progress.from_dict(header["progress"]),
+            circumstances=Circumstances.from_dict(header["circumstances"]),
+        )
+    except (CnnlibError, KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
 
 
 def is_finite(path: Path) -> bool:
@@ -152,9 +155,16 @@ def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("cnnlib", "{}"))
             names = [name for name in file.keys() if not (skip and name.startswith(skip))]
-            return {name: file.get_tensor(name) for name in names}, header
-    except (FileNotFoundError, SafetensorError) as error:
-        raise TrainError(
-            f"{path.name} cannot be read ({error}). It was deleted, thinned out or damaged. "
-            "Choose another saved step of the run."
-        ) from error
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(header, dict):
+        raise _unreadable(path, "its header is no JSON object")
+    return tensors, header
+
+
+def _unreadable(path: Path, why: object) -> TrainError:
+    return TrainError(
+        f"{path.name} cannot be read ({str(why)[:300]}). It was deleted, thinned out or damaged. "
+        "Choose another saved step of the run."
+    )

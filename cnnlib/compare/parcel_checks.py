@@ -1,0 +1,293 @@
+"""What a parcel of runs may say: each value is looked at before one of them enters the store.
+
+A parcel comes from anybody. What the store and the pages take for granted of rows that the lab
+wrote itself (a fraction is from 0 to 1, a time is one that a calendar has) is asked for here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, get_args
+
+from cnnlib.design.plan import plan
+from cnnlib.errors import CnnlibError
+from cnnlib.records.events import EpochEnd, OrderKind, SplitResult
+from cnnlib.records.run import ENDED_STATES, Machine, RunRequest
+from cnnlib.runs import tables
+
+Check = Callable[[Any], bool]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # of a file, or the id of a run
+NOT_SENT = {"number", "worker_id", "rank", "owner"}  # what a run's row says for its own store alone
+PARTS = (tables.epochs, tables.steps, tables.interventions, tables.weights)
+_MOST_CLASSES = 1000
+_MOST_COUNT = 2**31 - 1
+_LATEST = 1e11  # seconds since 1970; a calendar ends later
+
+
+class Unfit(Exception):
+    """Something in a parcel that the lab would not have written; the text says what."""
+
+
+def check_run(values: Any) -> None:
+    """Look at all rows of one run.
+
+    Raises:
+        Unfit: Something is not as the lab writes it.
+    """
+    if not isinstance(values, dict) or not isinstance(values.get("run"), dict):
+        raise Unfit("a run in it is no JSON object with rows")
+    _check_own_row(values["run"])
+    for table in PARTS:
+        _check_rows(table.name, sent(table), values.get(table.name))
+
+
+def sent(table: Any) -> list[str]:
+    """The columns of a part of a run that a parcel holds, in their order."""
+    return [name for name in table.c.keys() if name not in ("run_id", "number")]
+
+
+def _check_own_row(run: dict[str, Any]) -> None:
+    if unknown := sorted(set(run) - set(_RUN)):
+        raise Unfit(
+            f"a run in it has a field {unknown[0][:40]!r}, which this version does not know"
+        )
+    for name, check in _RUN.items():
+        if name in run:
+            if not check(run[name]):
+                raise Unfit(f"the {name} of a run is {_shown(run[name])}")
+        elif not _may_lack(tables.runs.c[name]):
+            raise Unfit(f"a run in it lacks {name}")
+    try:
+        request = RunRequest.from_dict(run["request"])
+        plan(request.spec)
+    except CnnlibError as error:
+        raise Unfit(
+            f"a run in it asks for what the lab does not know: {str(error)[:500]}"
+        ) from error
+    if run["group_name"] != request.group:
+        raise Unfit("a run in it belongs to two groups")
+
+
+def _may_lack(column: Any) -> bool:
+    """A parcel of an earlier version does not have it, and the table knows what to take."""
+    return column.nullable or column.default is not None or column.server_default is not None
+
+
+def _check_rows(name: str, columns: list[str], rows: Any) -> None:
+    if not isinstance(rows, list):
+        raise Unfit(f"its {name} are no list")
+    checks = [_ROWS[name][column] for column in columns]
+    seen = set()
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(checks):
+            raise Unfit(f"its {name} have another form than this version knows")
+        for column, check, value in zip(columns, checks, row, strict=True):
+            if not check(value):
+                raise Unfit(f"the {column} in its {name} is {_shown(value)}")
+        seen.add(row[0])
+    if name != "interventions" and len(seen) != len(rows):
+        raise Unfit(f"it tells some of its {name} twice")
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
+
+
+# -- single values ---------------------------------------------------------------------------------
+
+
+def _text(longest: int = 10_000) -> Check:
+    """Text that a database and a page can hold: no zero, no half of a character."""
+
+    def check(value: Any) -> bool:
+        return isinstance(value, str) and len(value) <= longest and is_writable_text(value)
+
+    return check
+
+
+def is_writable_text(value: str) -> bool:
+    """A database, a file and a page can all hold it."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _MOST_COUNT
+
+
+def _large(value: Any) -> bool:
+    """A number of bytes, parameters or operations."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def _number(value: Any) -> bool:
+    """Any number, one that is not finite too: what a run that diverged has told."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**53)
+
+
+def _finite(value: Any) -> bool:
+    return _number(value) and math.isfinite(value)
+
+
+def _positive(value: Any) -> bool:
+    return _finite(value) and value >= 0
+
+
+def _fraction(value: Any) -> bool:
+    return _finite(value) and 0 <= value <= 1
+
+
+def _moment(value: Any) -> bool:
+    return _finite(value) and 0 <= value <= _LATEST
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(*known: str) -> Check:
+    return lambda value: isinstance(value, str) and value in known
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _name(value: Any) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _mapping(check: Check, most: int = 1000) -> Check:
+    """An object with short names, whose values all pass."""
+
+    def checked(value: Any) -> bool:
+        if not isinstance(value, dict) or len(value) > most:
+            return False
+        return all(_text(200)(name) and check(each) for name, each in value.items())
+
+    return checked
+
+
+def _fields(known: Mapping[str, Check], other: Check = lambda _: False) -> Check:
+    """An object whose values pass the checks of their names."""
+
+    def checked(value: Any) -> bool:
+        if not isinstance(value, dict) or len(value) > 100:
+            return False
+        return all(_text(200)(n) and known.get(n, other)(each) for n, each in value.items())
+
+    return checked
+
+
+def _record(kind: type, known: Mapping[str, Check]) -> Check:
+    """An object that a record can be made of."""
+    needed = {
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    checked = _fields(known)
+    return lambda value: checked(value) and needed <= set(value)
+
+
+def _counts(value: Any) -> bool:
+    """Classes x classes counts."""
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_CLASSES
+        and all(isinstance(row, list) and len(row) == len(value) for row in value)
+        and all(_whole(count) for row in value for count in row)
+    )
+
+
+def _list(check: Check) -> Check:
+    return lambda value: (
+        isinstance(value, list) and len(value) <= _MOST_CLASSES and all(map(check, value))
+    )
+
+
+# -- what is where ---------------------------------------------------------------------------------
+
+_SCORES = {
+    **dict.fromkeys(("train_loss", "val_loss", "test_loss"), _or_none(_number)),
+    **dict.fromkeys(("val_accuracy", "test_accuracy"), _or_none(_fraction)),
+    "train_accuracy": _fraction,
+}
+_SUMMARY = {
+    **dict.fromkeys(("forecast", "latency"), _mapping(_finite)),
+    **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes"), _large),
+    "images_per_second": _or_none(_positive),
+    **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _or_none(_number)),
+    **dict.fromkeys(
+        ("last_train_accuracy", "last_val_accuracy", "best_val_accuracy", "test_accuracy"),
+        _or_none(_fraction),
+    ),
+    "test_loss": _or_none(_number),
+}
+_PLAIN = (str, bool, int, float, type(None))
+_CHOSEN = _fields(
+    {"mode": _text(200), "name": _text(200), "seconds_per_step": _mapping(_finite)},
+    lambda value: isinstance(value, _PLAIN) and (not isinstance(value, str) or _text()(value)),
+)
+_MACHINE = {
+    "processor": _text(500),
+    "device": _text(50),
+    "threads": _whole,
+    "versions": _mapping(_text(200)),
+}
+_RESULT = {
+    "loss": _number,
+    "accuracy": _fraction,
+    "count": _whole,
+    "class_accuracy": _list(_or_none(_fraction)),
+    "confusion": _counts,
+    "predictions_file": lambda value: value == "" or _name(value),
+}
+_RUN: dict[str, Check] = {
+    "id": _name,
+    "request": lambda value: isinstance(value, dict),
+    "state": _one_of(*ENDED_STATES),
+    **dict.fromkeys(("group_name", "reason", "phase", "fingerprint"), _text()),
+    **dict.fromkeys(("attempt", "step", "total_steps", "epoch", "epochs_total"), _whole),
+    **dict.fromkeys(("train_seconds", "eval_seconds"), _positive),
+    "images_per_second": _or_none(_positive),
+    "created": _moment,
+    **dict.fromkeys(("started", "ended"), _or_none(_moment)),
+    "plan_cost": _mapping(_large),
+    "chosen": _CHOSEN,
+    "machine": _or_none(_record(Machine, _MACHINE)),
+    "intervened": _flag,
+    "summary": _fields(_SUMMARY, lambda value: value is None or _number(value)),
+    "result": _or_none(_record(SplitResult, _RESULT)),
+}
+_EPOCH = _SCORES | {"epoch": _whole, "step": _whole, "kind": _one_of("epoch")}
+_EPOCH |= dict.fromkeys(("seconds", "eval_seconds"), _positive)
+_EPOCH |= {"dead_units": _mapping(_fraction), "memory_bytes": _large}
+_ROWS: dict[str, dict[str, Check]] = {
+    "epochs": {
+        "epoch": _whole,
+        "step": _whole,
+        "body": _record(EpochEnd, _EPOCH),
+        "val_confusion": _or_none(_counts),
+    },
+    "steps": {
+        "step": _whole,
+        **dict.fromkeys(
+            ("loss", "lr", "grad_norm", "images_per_second", "seconds"), _or_none(_finite)
+        ),
+    },
+    "interventions": {
+        "step": _whole,
+        "order_kind": _one_of(*get_args(OrderKind)),
+        "setting": _or_none(_text(100)),
+        "value": _or_none(_finite),
+    },
+    "weights": {
+        "file": _name,
+        "step": _whole,
+        "what": _one_of("snapshot", "latest", "checkpoint"),
+        "size_bytes": _large,
+    },
+}
