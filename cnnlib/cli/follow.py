@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import id_of_run
@@ -13,6 +13,7 @@ from cnnlib.cli.stores import existing_store
 from cnnlib.cli.telling import JsonTeller, News, Teller, TextTeller
 from cnnlib.errors import StoreError
 from cnnlib.records.run import ENDED_STATES, Run
+from cnnlib.records.trouble import Trouble
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
@@ -58,6 +59,7 @@ def told(store: RunStore, run_id: str, teller: Teller) -> Iterator[News]:
     Raises:
         StoreError: There is no such run (any more), or the store cannot be read at all.
     """
+    from cnnlib.compare.told import troubles_of
     from cnnlib.runs.live import metrics_since
 
     seen, news, read_at = _Seen(), None, time.monotonic()
@@ -76,6 +78,8 @@ def told(store: RunStore, run_id: str, teller: Teller) -> Iterator[News]:
         seen.tell(news, teller)
         if news["more"]:
             continue
+        if news["epochs"] or news["state"] in ENDED_STATES:
+            seen.tell_troubles(troubles_of(store, store.run(run_id)), run_id, teller)
         if news["state"] in ENDED_STATES:
             teller.end(all_run_facts(store, store.run(run_id)))
             return
@@ -91,6 +95,14 @@ class _Seen:
         self.epoch = 0
         self._interventions = 0
         self._state: tuple = ()
+        self._troubles: set[str] = set()
+
+    def tell_troubles(self, found: Sequence[Trouble], run_id: str, teller: Teller) -> None:
+        """Tell what is wrong and was not told yet."""
+        for trouble in found:
+            if trouble.title not in self._troubles:
+                self._troubles.add(trouble.title)
+                teller.trouble(run_id, trouble)
 
     def tell(self, news: News, teller: Teller) -> None:
         """Tell what is not seen yet, and take it as seen."""

@@ -42,7 +42,10 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
     """Everything about a run but its steps, for a machine."""
+    from cnnlib.compare.told import words_about
+
     epochs = store.epochs(run.id)
+    words = words_about(store, run.id)
     return run_facts(run) | {
         "epoch_train_loss": [epoch.train_loss for epoch in epochs],
         "epoch_train_accuracy": [epoch.train_accuracy for epoch in epochs],
@@ -53,6 +56,10 @@ def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
         "test_loss": run.summary.get("test_loss"),
         "latency": run.summary.get("latency"),
         "forecast": run.summary.get("forecast"),
+        "promised": run.summary.get("promised"),
+        "peak_memory_bytes": run.summary.get("peak_memory_bytes"),
+        "troubles": words["troubles"],
+        "explained": words["explained"],
         "interventions": store.interventions(run.id),
         "saved": [
             {"step": saved.step, "what": saved.what, "file": saved.file}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import (
     duration,
@@ -18,6 +18,10 @@ from cnnlib.cli.parser import id_of_run, one_of, whole_number
 from cnnlib.cli.run_facts import all_run_facts, run_facts
 from cnnlib.cli.stores import existing_store, has_store, open_store
 from cnnlib.records.run import RUN_STATES, Run
+from cnnlib.records.trouble import trouble_lines
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
 
 
 def add_commands(commands: Any) -> None:
@@ -88,11 +92,11 @@ def show_run(args: argparse.Namespace) -> int:
             "validation accuracy": percent(facts["val_accuracy"]),
             "test accuracy": percent(facts["test_accuracy"]),
             "asked": moment(run.created),
-            "mode": run.chosen.get("mode"),
-            "processor": run.machine.processor if run.machine else None,
+            **{about.lower(): sentence for about, sentence in facts["explained"].items()},
         }
     )
     print()
+    _print_troubles(store, run)
     print_table(
         ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "time"),
         [
@@ -108,6 +112,14 @@ def show_run(args: argparse.Namespace) -> int:
         ],
     )
     return 0
+
+
+def _print_troubles(store: RunStore, run: Run) -> None:
+    """What is wrong with a run, where something is."""
+    from cnnlib.compare.told import troubles_of
+
+    for trouble in troubles_of(store, run):
+        print("\n".join(trouble_lines(trouble)), end="\n\n")
 
 
 def rename_run(args: argparse.Namespace) -> int:

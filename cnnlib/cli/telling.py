@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from typing import Any, Protocol
 
 from cnnlib.cli.output import duration, percent, plain, print_json
+from cnnlib.records.trouble import Trouble, trouble_lines
 
 News = Mapping[str, Any]
 
@@ -26,6 +27,9 @@ class Teller(Protocol):
 
     def intervention(self, run_id: str, change: News) -> None:
         """Somebody changed something."""
+
+    def trouble(self, run_id: str, trouble: Trouble) -> None:
+        """Something is wrong with it, which was not told before."""
 
     def end(self, facts: News) -> None:
         """It ended."""
@@ -46,6 +50,9 @@ class JsonTeller:
 
     def intervention(self, run_id: str, change: News) -> None:
         _event("intervention", {"run_id": run_id} | dict(change))
+
+    def trouble(self, run_id: str, trouble: Trouble) -> None:
+        _event("trouble", {"run_id": run_id} | trouble.to_dict())
 
     def end(self, facts: News) -> None:
         _event("end", facts)
@@ -97,6 +104,10 @@ class TextTeller:
     def intervention(self, run_id: str, change: News) -> None:
         what = f" {change['setting']}={change['value']:g}" if change["setting"] else ""
         self._line(f"{change['order']}{what} after step {change['step']:,}")
+
+    def trouble(self, run_id: str, trouble: Trouble) -> None:
+        for line in trouble_lines(trouble):
+            self._line(line)
 
     def end(self, facts: News) -> None:
         speed = facts["images_per_second"]

@@ -39,3 +39,9 @@ class Trouble(Record):
     title: str
     sentence: str
     checks: tuple[Check, ...] = ()
+
+
+def trouble_lines(trouble: Trouble) -> list[str]:
+    """A trouble as lines of text: its title and sentence, and a line for each reason."""
+    lines = [f"{trouble.title}: {trouble.sentence}"]
+    return lines + [f"  - {check.question} {check.sentence}" for check in trouble.checks]

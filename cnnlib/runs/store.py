@@ -240,9 +240,12 @@ class RunStore:
         with self.database.read() as connection:
             return rows.sampled_step_columns(connection, run_id, count)
 
-    def epochs(self, run_id: str, after: int = 0) -> list[EpochEnd]:
-        """The epochs after number ``after``."""
-        wanted = sa.select(epochs).where(epochs.c.run_id == run_id, epochs.c.epoch > after)
+    def epochs(self, run_id: str, after: int = 0, confusions: bool = True) -> list[EpochEnd]:
+        """The epochs after number ``after``; their confusion counts may be left out."""
+        counts = epochs.c.val_confusion if confusions else sa.null().label("val_confusion")
+        wanted = sa.select(epochs.c.body, counts).where(
+            epochs.c.run_id == run_id, epochs.c.epoch > after
+        )
         with self.database.read() as connection:
             found = connection.execute(wanted.order_by(epochs.c.epoch))
             return [rows.epoch_from_row(row) for row in found]
