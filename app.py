@@ -4,11 +4,18 @@ Start it with ``make run`` or ``streamlit run app.py``.
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from cnnlib.ui.lifespan import lifespan
 from cnnlib.ui.routes import ROUTES
+from cnnlib.ui.visitor import BrowserCookie
 
-app = st.App("cnnlib/ui/main.py", routes=ROUTES, lifespan=lifespan)
+app = st.App(
+    "cnnlib/ui/main.py",
+    routes=ROUTES,
+    lifespan=lifespan,
+    middleware=[Middleware(BrowserCookie)],
+)
 
 if __name__ == "__main__":
     app.run()

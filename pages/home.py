@@ -5,7 +5,7 @@ import streamlit as st
 from cnnlib.design.presets import preset
 from cnnlib.ui.addresses import BUILD, RESULTS, TRAIN
 from cnnlib.ui.offer import offered_dataset, offered_request, starters
-from cnnlib.ui.request_form import submit
+from cnnlib.ui.request_form import ask_for
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.run_list import run_list
 from cnnlib.ui.words import describe_recipe
@@ -22,9 +22,10 @@ info = offered_dataset(starters(folders()))
 request = offered_request(info)
 with st.container(horizontal=True, vertical_alignment="center"):
     label = f"Train a network on {info.title}"
-    if st.button(label, type="primary", icon=":material/play_arrow:", key="home_train"):
-        st.switch_page(TRAIN, query_params={"run": submit(request)})
+    pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
     st.page_link(BUILD, label="Design your own", icon=":material/layers:")
+if pressed and (started := ask_for(request)):
+    st.switch_page(TRAIN, query_params={"run": started})
 st.caption(
     f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} classes. "
     f"{describe_recipe(request.recipe)}."

@@ -9,6 +9,7 @@ import pytest
 from example_runs import a_store, wait_for
 
 from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import Order
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -51,6 +52,28 @@ def test_a_run_whose_worker_is_killed_goes_on_to_what_it_would_have_been(store):
         (e.epoch, e.val_loss) for e in store.epochs(whole)
     ]
     assert _last_weights(store, killed) == _last_weights(store, whole)
+
+
+def test_a_run_that_is_paused_while_others_wait_is_set_aside_and_goes_on_later(store):
+    (store.folders.runs / "cnnlab.toml").write_text("[machine]\npause_minutes = 0.001\n")
+    pool = WorkerPool(store.folders, count=1)
+    try:
+        pool.start()
+        paused = store.submit(REQUEST)
+        wait_for(lambda: store.run(paused).step >= 1, seconds=120)
+        store.order(paused, Order("pause"))
+        wait_for(lambda: store.run(paused).state == "paused", seconds=60)
+        whole = store.submit(REQUEST)
+        wait_for(lambda: store.run(paused).state == "interrupted", seconds=60)
+        assert "paused for more than 0.001 minutes and others waited" in store.run(paused).reason
+        wait_for(lambda: not store.run(whole).is_live, seconds=120)
+        store.resume(paused)
+        wait_for(lambda: not store.run(paused).is_live, seconds=120)
+    finally:
+        pool.shutdown()
+    assert [store.run(run_id).state for run_id in (paused, whole)] == ["finished", "finished"]
+    assert store.steps_after(paused)["loss"] == store.steps_after(whole)["loss"]
+    assert _last_weights(store, paused) == _last_weights(store, whole)
 
 
 def _last_weights(store: RunStore, run_id: str) -> bytes:

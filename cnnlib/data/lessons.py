@@ -29,6 +29,7 @@ from cnnlib.records.folders import Folders
 REHEARSED = 30  # pictures of each class that is known, to train; a third of that to test
 KEPT_APART = 4  # every so manieth drawing of a class is not trained on
 _MOST_COPIES = 40  # of one drawing
+_SIGNS_OF_OWNER = 6  # of an owner's name, in that of their collection
 _DRAWING = "drawing-"  # what a drawing's file name begins with
 
 
@@ -48,12 +49,19 @@ class Drawings:
         return len(self.labels)
 
 
-def collection_name(dataset: str) -> str:
-    """The dataset that collects drawings for networks that were trained on ``dataset``."""
-    return f"folder:drawings for {dataset.removeprefix('folder:')}"
+def collection_name(dataset: str, owner: str = "") -> str:
+    """The dataset that collects drawings for networks that were trained on ``dataset``.
+
+    Args:
+        owner: In class mode, whose drawings; each owner has a collection of their own.
+    """
+    whose = f" ({owner[-_SIGNS_OF_OWNER:]})" if owner else ""
+    return f"folder:drawings for {dataset.removeprefix('folder:')}{whose}"
 
 
-def keep_drawing(picture: np.ndarray, label: int, info: DatasetInfo, folders: Folders) -> Path:
+def keep_drawing(
+    picture: np.ndarray, label: int, info: DatasetInfo, folders: Folders, owner: str = ""
+) -> Path:
     """Put a drawing into the collection; returns its file.
 
     Args:
@@ -61,7 +69,7 @@ def keep_drawing(picture: np.ndarray, label: int, info: DatasetInfo, folders: Fo
         label: The class that a person gave it.
         info: Of the dataset with these classes.
     """
-    root = _folder(collection_name(info.name), folders)
+    root = _folder(collection_name(info.name, owner), folders)
     _write_options(root, info)
     folder = root / class_folders(info.classes)[label]
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,9 +80,9 @@ def keep_drawing(picture: np.ndarray, label: int, info: DatasetInfo, folders: Fo
     return path
 
 
-def kept_drawings(info: DatasetInfo, folders: Folders) -> Drawings:
+def kept_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
     """Everything that was collected for networks with these classes."""
-    root = _folder(collection_name(info.name), folders)
+    root = _folder(collection_name(info.name, owner), folders)
     return _read(root, info)
 
 
@@ -92,9 +100,9 @@ def collections(folders: Folders) -> dict[str, dict[str, int]]:
     }
 
 
-def drawings_zip(info: DatasetInfo, folders: Folders) -> bytes:
+def drawings_zip(info: DatasetInfo, folders: Folders, owner: str = "") -> bytes:
     """The collection as a zip with one folder per class."""
-    root = _folder(collection_name(info.name), folders)
+    root = _folder(collection_name(info.name, owner), folders)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(root.rglob("*.png")):
@@ -102,7 +110,7 @@ def drawings_zip(info: DatasetInfo, folders: Folders) -> bytes:
     return out.getvalue()
 
 
-def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0) -> str:
+def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0, owner: str = "") -> str:
     """Write a lesson from the collection; returns its name as a dataset.
 
     Every fourth drawing of a class is kept apart, in the test split. The others are repeated until
@@ -112,7 +120,7 @@ def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0) -> str:
         DataError: Nothing was collected yet, or it cannot be written.
     """
     info = prepared.info
-    drawings = kept_drawings(info, folders)
+    drawings = kept_drawings(info, folders, owner)
     if not len(drawings):
         raise DataError(
             f"No drawing was kept for {info.title} yet, so there is nothing to teach. Draw "

@@ -59,7 +59,7 @@ class PersonLimits:
         epochs: Of a run.
         disk_mb: Weights of their runs, together.
         upload_mb: One upload.
-        uploads: Datasets of theirs.
+        uploads: Datasets of theirs, lessons of drawings included.
     """
 
     runs_waiting: int = 20
@@ -70,7 +70,7 @@ class PersonLimits:
     epochs: int = 50
     disk_mb: int = 500
     upload_mb: int = 50
-    uploads: int = 5
+    uploads: int = 20
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import sqlalchemy as sa
 
 from cnnlib.runs import limits, rights
-from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import belongings
+
+if TYPE_CHECKING:
+    from cnnlib.runs.store import RunStore
 
 
 def dataset_owner(store: RunStore, name: str) -> str:
@@ -28,6 +33,18 @@ def check_dataset(store: RunStore, name: str) -> None:
         RightsError: It is somebody else's.
     """
     rights.check(store.person, dataset_owner(store, name), f"The dataset {name}")
+
+
+def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
+    """Let pass a job that changes nothing of somebody else's.
+
+    Preparing a dataset with other options makes it another one, for everybody.
+
+    Raises:
+        RightsError: It does.
+    """
+    if kind == "prepare" and set(args) - {"name"}:
+        check_dataset(store, str(args.get("name")))
 
 
 def own_dataset(store: RunStore, name: str) -> None:

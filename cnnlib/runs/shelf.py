@@ -27,13 +27,13 @@ class ShelvedDesign:
 
 
 class Shelf:
-    """The designs in one folder.
+    """The designs in one folder; in class mode, each owner's.
 
     A file's name is a hash of the design's name, so that any name is safe and each has one file.
     """
 
-    def __init__(self, folders: Folders) -> None:
-        self.folder = folders.runs / "designs"
+    def __init__(self, folders: Folders, owner: str = "") -> None:
+        self.folder = folders.runs / "designs" / owner
 
     def designs(self) -> list[ShelvedDesign]:
         """All designs by name; files that are no designs are passed over."""

@@ -140,13 +140,20 @@ class RunStore:
             )
 
     def submit_all(
-        self, requests: Sequence[RunRequest], plan_cost: Mapping[str, int] | None = None
+        self,
+        requests: Sequence[RunRequest],
+        plan_cost: Mapping[str, int] | None = None,
+        forecast: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Put runs of one plan into the queue, all or none, and return their ids."""
+        """Put runs of one plan into the queue, all or none, and return their ids.
+
+        Args:
+            plan_cost, forecast: Of each of them, as `submit` takes them.
+        """
         with self.database.write() as connection:
             self.check_limits(connection, self.owner, requests)
             return [
-                queue.submit(connection, request, plan_cost or {}, {}, owner=self.owner)
+                queue.submit(connection, request, plan_cost or {}, forecast or {}, owner=self.owner)
                 for request in requests
             ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from threading import Condition
 
 from cnnlib.records.events import Order
@@ -13,9 +15,15 @@ class Control:
 
     The loop looks at ``pending`` once per batch, which is two attribute reads, and waits here while
     it is paused.
+
+    Args:
+        give_way: Is asked ten times a second while the run is paused, with the seconds since the
+            last order; a sentence from it ends the run as "interrupted", and says why.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, give_way: Callable[[float], str] = lambda seconds: "") -> None:
+        self._give_way = give_way
+        self.reason = ""  # why the run is interrupted, where there is more to say than that
         self._orders: deque[Order] = deque()
         self._changed = Condition()
         self._interrupted = False
@@ -50,7 +58,11 @@ class Control:
 
     def wait(self) -> Order | None:
         """Block until there is an order, and take it; None once the run is interrupted."""
+        since = time.monotonic()
         with self._changed:
             while not self.pending:
                 self._changed.wait(timeout=0.1)  # a signal handler sets a flag and cannot notify
+                if reason := self._give_way(time.monotonic() - since):
+                    self.reason = reason
+                    self.interrupt()
         return None if self._interrupted else self.take()

@@ -32,7 +32,8 @@ def interrupted(session: Session) -> Iterator[Event]:
     """Write a checkpoint and end; a run that is resumed goes on from it."""
     session.watch.stop()
     yield from checkpoint(session)
-    yield _told(session, End("interrupted", "The app was shut down. Resume the run to go on."))
+    reason = session.control.reason or "The app was shut down. Resume the run to go on."
+    yield _told(session, End("interrupted", reason))
 
 
 def failed(session: Session, reason: str) -> RunEnd:

@@ -35,6 +35,10 @@ POLL_SECONDS = 0.05  # an idle worker looks for work so often
 RETRY_SECONDS = 1.0  # after the store could not be used
 LINGER_SECONDS = 60.0  # a worker for jobs leaves after so long without one
 _IMPORT_NICENESS = 5
+_SET_ASIDE = (
+    "Set aside, because it was paused for more than {minutes:g} minutes and others waited. "
+    "Continue it, and it goes on from the same step when its turn comes."
+)
 T = TypeVar("T")
 
 
@@ -43,12 +47,20 @@ class Worker:
 
     Args:
         at_once: Runs that may be at work on this machine; None is no limit.
+        patience_seconds: How long a paused run keeps its place while others wait; 0 is for ever.
     """
 
-    def __init__(self, store: RunStore, worker_id: str, at_once: int | None = None) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        worker_id: str,
+        at_once: int | None = None,
+        patience_seconds: float = 0.0,
+    ) -> None:
         self._store = store
         self._id = worker_id
         self._at_once = at_once
+        self._patience_seconds = patience_seconds
         self._control: Control | None = None
         self._interrupted = False
         self._app_is_gone = False
@@ -106,7 +118,7 @@ class Worker:
         return self._store.claim_job(self._id)
 
     def _train(self, run: Run) -> None:
-        self._control = Control()
+        self._control = Control(self._give_way)
         if self._interrupted:  # between the claim and the line above
             self._control.interrupt()
         try:
@@ -119,6 +131,19 @@ class Worker:
         finally:
             self._control = None
         self._advance_plans()
+
+    def _give_way(self, paused_seconds: float) -> str:
+        """Why a paused run is to be set aside; "" while it may keep its place."""
+        if not self._patience_seconds or paused_seconds < self._patience_seconds:
+            return ""
+        try:
+            others_wait = self._store.has_queued_run()
+            if not others_wait or self._store.can_claim(self._id, self._at_once):
+                return ""
+        except StoreError as error:
+            _say(error)
+            return ""
+        return _SET_ASIDE.format(minutes=self._patience_seconds / 60)
 
     def _after_epoch(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
@@ -141,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     store = RunStore()
     with at_work(store, options.does) as worker_id:
-        worker = Worker(store, worker_id, options.at_once)
+        patience_seconds = 60 * store.settings.machine.pause_minutes
+        worker = Worker(store, worker_id, options.at_once, patience_seconds)
         signal.signal(signal.SIGTERM, worker.interrupt)
         signal.signal(signal.SIGINT, worker.interrupt)
         if options.follow:

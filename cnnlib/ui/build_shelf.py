@@ -9,12 +9,12 @@ from cnnlib.figures.design_words import design_words
 from cnnlib.runs.shelf import NAME_LIMIT, Shelf
 from cnnlib.ui.build_desk import Desk
 from cnnlib.ui.build_session import act, on_spec, whats_wrong
-from cnnlib.ui.resources import folders
+from cnnlib.ui.resources import folders, run_store
 
 
 def shelf_panel() -> None:
     """Save the design by name; open or remove those that were saved."""
-    shelf = Shelf(folders())
+    shelf = Shelf(folders(), run_store().owner)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Name",

@@ -46,7 +46,7 @@ def known_designs() -> dict[str, Side]:
         sides.append(("Your design", Side("your design", decode(link))))
     sides += [
         (f"Shelf: {design.name}", Side(design.name, design.spec))
-        for design in Shelf(folders()).designs()
+        for design in Shelf(folders(), run_store().owner).designs()
     ]
     sides += [
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()

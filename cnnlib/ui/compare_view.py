@@ -15,6 +15,7 @@ from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.compare_form import Side
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.rights import whose
 from cnnlib.ui.words import percent, short_count
 
 REFRESH_SECONDS = 2.0
@@ -109,8 +110,13 @@ def _duel(duel_id: str, shown_state: str) -> None:
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
     _runs(state)
+    why_not = whose(state.owner, "duel")
     if state.state == "live" and st.button(
-        "Stop the duel", icon=":material/stop_circle:", key="compare_stop"
+        "Stop the duel",
+        icon=":material/stop_circle:",
+        key="compare_stop",
+        help=why_not or None,
+        disabled=bool(why_not),
     ):
         stop_plan(store, duel_id)
         st.rerun()

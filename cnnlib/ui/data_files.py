@@ -11,9 +11,17 @@ from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.job import Job
+from cnnlib.runs.belongings import (
+    check_dataset,
+    check_upload,
+    dataset_owner,
+    disown_dataset,
+    own_dataset,
+)
 from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.data_choice import show_next
-from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.resources import folders, run_store, settings
+from cnnlib.ui.rights import attempt, stop_button, whose
 from cnnlib.ui.words import duration
 
 _LOOK_SECONDS = 0.5
@@ -43,13 +51,20 @@ def preparation(info: DatasetInfo) -> None:
             args |= _options(info)
         elif info.state == "prepared":
             return
+        why_not = (
+            whose(dataset_owner(run_store(), info.name), "dataset")
+            if args.keys() > {"name"}
+            else ""
+        )
         st.button(
             words[info.state],
             icon=":material/download:",
             key="data_prepare",
             type="primary" if info.state != "prepared" else "secondary",
-            on_click=run_store().submit_job,
-            args=("prepare", args),
+            help=why_not or None,
+            disabled=bool(why_not),
+            on_click=attempt,
+            args=(run_store().submit_job, "prepare", args),
         )
 
 
@@ -71,7 +86,9 @@ def upload() -> None:
             "PNG, JPEG, WebP, BMP, GIF or TIFF. The square in the middle of each is used."
         )
         with st.form("data_upload", border=False):
-            file = st.file_uploader("Zip", type="zip", key="data_zip")
+            file = st.file_uploader(
+                "Zip", type="zip", key="data_zip", max_upload_size=most_upload_mb()
+            )
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 name = st.text_input("Name", key="data_name", placeholder="that of the zip")
                 side = st.selectbox("Pixels", _SIZES, index=_SIZES.index(32), key="data_size")
@@ -81,17 +98,26 @@ def upload() -> None:
             _add(file, name, FolderOptions(side, 1 if grey else 3))
 
 
+def most_upload_mb() -> int | None:
+    """How large an upload may be in class mode; None is what the server allows."""
+    shared = settings()
+    return max(1, shared.person.upload_mb) if shared.class_mode.on else None
+
+
 def _add(file: Any, name: str, options: FolderOptions) -> None:
     """Take in the zip; says what went wrong, or shows the new dataset."""
     if file is None:
         st.error("There is no zip yet. Choose one above.", icon=":material/error:")
         return
+    store = run_store()
     try:
+        check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
+        own_dataset(store, info.name)
+        store.submit_job("prepare", {"name": info.name})
     except CnnlibError as error:
         st.error(str(error), icon=":material/error:")
         return
-    run_store().submit_job("prepare", {"name": info.name})
     show_next(info.name)
     st.rerun()
 
@@ -114,14 +140,23 @@ def removal(info: DatasetInfo) -> None:
         st.write(f"Remove {use.removable_bytes / 1e6:.1f} MB of {info.title}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
+        why_not = whose(dataset_owner(run_store(), info.name), "dataset")
         st.button(
-            "Remove it", key="data_remove", type="primary", on_click=_remove, args=(info.name,)
+            "Remove it",
+            key="data_remove",
+            type="primary",
+            help=why_not or None,
+            disabled=bool(why_not),
+            on_click=_remove,
+            args=(info.name,),
         )
 
 
 def _remove(name: str) -> None:
     try:
+        check_dataset(run_store(), name)
         use = remove_dataset(name, folders())
+        disown_dataset(run_store(), name)
     except CnnlibError as error:
         st.session_state[_NOTICE] = [(str(error), True)]
         return
@@ -153,4 +188,4 @@ def _watch(job_id: str) -> None:
         st.rerun()
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
     st.progress(job.progress, text=f"{job.text or 'Waiting for a worker'}{left}")
-    st.button("Stop", key="data_stop", on_click=run_store().stop_job, args=(job_id,))
+    stop_button(job, key="data_stop")

@@ -11,6 +11,7 @@ from cnnlib.records.job import Job
 from cnnlib.ui.addresses import dataset_in_address
 from cnnlib.ui.pictures import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.resources import prepared, run_store
+from cnnlib.ui.rights import attempt, stop_button
 from cnnlib.ui.words import count, duration, size
 
 _LOOK_SECONDS = 0.5  # between two looks at a preparation
@@ -81,7 +82,7 @@ def _preparation(info: DatasetInfo) -> None:
         words,
         icon=":material/download:",
         key="train_prepare",
-        on_click=lambda: run_store().submit_job("prepare", _args(info)),
+        on_click=lambda: attempt(run_store().submit_job, "prepare", _args(info)),
         help="Training does this by itself where you do not.",
     )
 
@@ -96,7 +97,7 @@ def _watch(job_id: str) -> None:
     if not job.is_live:
         st.rerun()
     st.progress(job.progress, text=_progress_words(job))
-    st.button("Stop", key="train_stop_prepare", on_click=run_store().stop_job, args=(job_id,))
+    stop_button(job, key="train_stop_prepare")
 
 
 def _progress_words(job: Job) -> str:

@@ -13,6 +13,7 @@ from cnnlib.records.job import Job
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.inspect_source import network_at
 from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.rights import attempt
 from cnnlib.ui.words import count, percent
 
 _LOOK_SECONDS = 1.0
@@ -95,8 +96,8 @@ def _measuring(reader: Reader, name: str) -> None:
         f"{name}Measure what it does not know",
         icon=":material/help:",
         key=f"draw_measure_{reader.run.id}",
-        on_click=run_store().submit_job,
-        args=("unfamiliar", args),
+        on_click=attempt,
+        args=(run_store().submit_job, "unfamiliar", args),
         help="A network always answers with some class. This measures, on real pictures and on "
         "junk, how well it can tell that a drawing is none of them. It takes about a minute.",
     )

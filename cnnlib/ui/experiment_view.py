@@ -17,6 +17,7 @@ from cnnlib.figures.compare_experiments import best_figure, effects_figure
 from cnnlib.ui.addresses import RESULTS
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.rights import whose
 from cnnlib.ui.words import duration, percent
 
 REFRESH_SECONDS = 2.0
@@ -55,6 +56,8 @@ def _experiment(plan_id: str, shown_state: str) -> None:
     if state.state != shown_state:
         st.rerun()
     _progress(state)
+    if state.trouble:
+        st.warning(state.trouble, icon=":material/warning:")
     if state.best:
         st.info(
             f"Best so far: {state.best.title}, {percent(state.best.score)} validation accuracy. "
@@ -69,8 +72,13 @@ def _experiment(plan_id: str, shown_state: str) -> None:
         best_figure(known, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
     )
     _trials(state)
+    why_not = whose(state.owner, "experiment")
     if state.state == "live" and st.button(
-        "Stop the experiment", icon=":material/stop_circle:", key="experiments_stop"
+        "Stop the experiment",
+        icon=":material/stop_circle:",
+        key="experiments_stop",
+        help=why_not or None,
+        disabled=bool(why_not),
     ):
         stop_plan(store, plan_id)
         st.rerun()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from cnnlib.records.job import Job
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.rights import attempt, stop_button
 from cnnlib.ui.words import duration
 
 _LOOK_SECONDS = 0.5
@@ -34,8 +35,8 @@ def job_result(
         label,
         key=key,
         icon=":material/play_arrow:",
-        on_click=run_store().submit_job,
-        args=(kind, dict(args)),
+        on_click=attempt,
+        args=(run_store().submit_job, kind, dict(args)),
     )
     return None
 
@@ -54,4 +55,4 @@ def _watch(job_id: str, key: str) -> None:
         st.rerun()
     left = "" if job.eta_seconds is None else f", {duration(job.eta_seconds)} left"
     st.progress(job.progress, text=(job.text or "waiting for a worker") + left)
-    st.button("Stop", key=f"{key}_stop", on_click=run_store().stop_job, args=(job_id,))
+    stop_button(job, key=f"{key}_stop")

@@ -20,8 +20,9 @@ from cnnlib.ui.addresses import (
     RESULTS,
     TRAIN,
 )
-from cnnlib.ui.resources import first_page
+from cnnlib.ui.resources import first_page, settings
 from cnnlib.ui.routes import ASSETS
+from cnnlib.ui.visitor import must_sign_in, sign_in
 
 st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 
@@ -101,6 +102,9 @@ page = st.navigation(
     position="top",
 )
 try:
+    if must_sign_in(settings()):
+        sign_in()
+        st.stop()
     page.run()
 except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
     st.error(str(error), icon=":material/error:")

@@ -12,13 +12,15 @@ from streamlit.delta_generator import DeltaGenerator
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.errors import RecipeError, SpecError
+from cnnlib.errors import CnnlibError, RecipeError, SpecError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import DEVICES, Run, RunRequest
+from cnnlib.train.forecast import promise
 from cnnlib.ui.dataset_picker import choose_dataset
 from cnnlib.ui.design_picker import ChosenDesign, FittedDesign, choose_design, fit, show_design
+from cnnlib.ui.live_forecast import forecast_line
 from cnnlib.ui.offer import offered_dataset, offered_preset
 from cnnlib.ui.recipe_form import recipe_form
 from cnnlib.ui.resources import folders, run_store
@@ -80,7 +82,17 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
         pressed = st.button(
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
         )
-    return submit(request, seeds) if pressed else []
+    start.caption(forecast_line(request, info, seeds))
+    return ask_for(request, seeds) if pressed else []
+
+
+def ask_for(request: RunRequest, seeds: int = 1) -> list[str]:
+    """As `submit`; where that is refused, the page says why and nothing is asked for."""
+    try:
+        return submit(request, seeds)
+    except CnnlibError as error:
+        st.error(str(error), icon=":material/error:")
+        return []
 
 
 def submit(request: RunRequest, seeds: int = 1) -> list[str]:
@@ -88,10 +100,8 @@ def submit(request: RunRequest, seeds: int = 1) -> list[str]:
     group = secrets.token_hex(4) if seeds > 1 else ""
     costs = cost(plan(request.spec))
     plan_cost = {"params": costs.params, "macs": costs.macs}
-    return [
-        run_store().submit(replace(request, seed=request.seed + more, group=group), plan_cost)
-        for more in range(seeds)
-    ]
+    seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
+    return run_store().submit_all(seeded, plan_cost, promise(request, folders()))
 
 
 def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:

@@ -8,8 +8,10 @@ import streamlit as st
 
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.records.folders import Folders
+from cnnlib.records.settings import Settings
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers import WorkerPool
+from cnnlib.ui.visitor import owner
 
 
 def folders() -> Folders:
@@ -17,9 +19,25 @@ def folders() -> Folders:
     return Folders.from_environment()
 
 
-def run_store() -> RunStore:
-    """The run store of this server; safe to share between threads."""
+def shared_store() -> RunStore:
+    """The run store of this server, as its operator; safe to share between threads."""
     return _run_store(folders())
+
+
+def run_store() -> RunStore:
+    """The run store, as who looks at this page may use it; in class mode that is one of many."""
+    store = shared_store()
+    visitor = owner(store.settings)
+    return store if visitor is None else store.on_behalf_of(visitor)
+
+
+def settings() -> Settings:
+    """How this server is shared.
+
+    Raises:
+        SettingsError: The file that says it cannot be understood.
+    """
+    return shared_store().settings
 
 
 def prepared(name: str, fingerprint: str) -> Prepared:
@@ -34,7 +52,7 @@ def prepared(name: str, fingerprint: str) -> Prepared:
 @st.cache_resource(show_spinner=False)
 def worker_pool() -> WorkerPool:
     """The workers of this server; the server itself starts and ends them."""
-    return WorkerPool(folders())
+    return WorkerPool(folders(), settings().machine.runs_at_once or None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -15,8 +15,9 @@ from cnnlib.compare.results import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
-from cnnlib.ui.request_form import submit
-from cnnlib.ui.resources import run_store
+from cnnlib.ui.request_form import ask_for
+from cnnlib.ui.resources import run_store, settings
+from cnnlib.ui.rights import whose
 
 FRESH_SEEDS = 3
 
@@ -48,9 +49,10 @@ def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
 def _export_runs(rows: Sequence[Row]) -> None:
     """The rows' runs as one file, which another lab can take over."""
     ids = [run.id for row in rows for run in row.runs if not run.is_live]
+    store = run_store()  # not in the function below: that runs outside the page
     st.caption("The runs themselves, with curves and predictions, for another lab.")
     st.download_button(
-        *("Runs", lambda: export_bytes(run_store(), ids), "runs.zip", "application/zip"),
+        *("Runs", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
         key="results_export_runs",
         on_click="ignore",
         width="stretch",
@@ -61,7 +63,11 @@ def _export_runs(rows: Sequence[Row]) -> None:
 def import_menu() -> None:
     """Runs that come from another lab."""
     with st.popover("Import", icon=":material/upload:"):
-        file = st.file_uploader("A file of runs", "zip", key="results_import")
+        shared = settings()
+        most_mb = max(1, shared.person.upload_mb) if shared.class_mode.on else None
+        file = st.file_uploader(
+            "A file of runs", "zip", key="results_import", max_upload_size=most_mb
+        )
         if file and st.button("Take them over", type="primary", key="results_import_take"):
             try:
                 ids = import_runs(run_store(), file)
@@ -79,8 +85,8 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
         if not rows[0].runs[0].is_live and st.button(
             "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
         ):
-            _train_fresh_seeds(rows[0])
-            st.rerun()
+            if _train_fresh_seeds(rows[0]):
+                st.rerun()
     notes = desk.annotations()
     hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
     if st.button(
@@ -92,7 +98,14 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
             note = notes.get(row.key, Annotation())
             desk.annotate(row.key, replace(note, hidden=not hidden))
         st.rerun()
-    if st.button("Delete", icon=":material/delete:", key="results_delete"):
+    others = [run for row in rows for run in row.runs if whose(run.owner, "run")]
+    if st.button(
+        "Delete",
+        icon=":material/delete:",
+        key="results_delete",
+        help=_OTHERS_HELP if others else None,
+        disabled=bool(others),
+    ):
         try:
             desk.throw_away([run for row in rows for run in row.runs])
         except CnnlibError as error:
@@ -101,18 +114,19 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
         st.rerun()
 
 
+_OTHERS_HELP = "Some of these runs belong to somebody else. Switch on Each seed to choose your own."
 _FRESH_HELP = (
     f"Train this row with {FRESH_SEEDS} seeds that it has not had. Their mean alone is free of the "
     "luck of having been chosen: switch on Each seed to see them."
 )
 
 
-def _train_fresh_seeds(row: Row) -> None:
-    """Queue runs like the row's first, in its execution mode."""
+def _train_fresh_seeds(row: Row) -> list[str]:
+    """Queue runs like the row's first, in its execution mode; returns their ids."""
     first = row.runs[0]
     mode = first.chosen.get("mode", first.request.mode)
     seed = 1 + max(row.seeds)
-    submit(replace(first.request, seed=seed, mode=mode), FRESH_SEEDS)
+    return ask_for(replace(first.request, seed=seed, mode=mode), FRESH_SEEDS)
 
 
 def _notes_menu(desk: Desk, row: Row) -> None:
@@ -136,7 +150,7 @@ def _notes_menu(desk: Desk, row: Row) -> None:
 
 def basket(desk: Desk) -> None:
     """What was deleted and can be brought back."""
-    gone = desk.basket()
+    gone = desk.own_basket()
     if not gone:
         return
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,4 +1,8 @@
-"""What the server answers beside pages: the rows of a run, and the files of the live chart."""
+"""What the server answers beside pages: the rows of a run, and the files of the live chart.
+
+Both only read. The rows follow the rule of the pages: everybody may look at everybody's runs, and
+where people sign in, nobody looks who has not. The files are the program's own, the same for all.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+from streamlit.web.server.starlette.starlette_websocket import (
+    USER_COOKIE_NAME,
+    _get_signed_cookie_with_chunks,
+)
 
 from cnnlib.errors import StoreError
 from cnnlib.runs.live import metrics_since
-from cnnlib.ui.resources import run_store
+from cnnlib.ui.resources import settings, shared_store
 
 # Streamlit keeps /static, /media and /component for itself.
 ASSETS_ADDRESS = "assets"
@@ -29,6 +37,8 @@ async def metrics(request: Request) -> JSONResponse:
     """The state of a run and its rows after the ones that the browser has:
     ``?after=<step>&after_epoch=<epoch>``.
     """
+    if not await run_in_threadpool(_may_look, request):
+        return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
     try:
         after, after_epoch = (_cursor(request, name) for name in ("after", "after_epoch"))
     except ValueError as error:
@@ -40,9 +50,17 @@ async def metrics(request: Request) -> JSONResponse:
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
+def _may_look(request: Request) -> bool:
+    """Nobody has to sign in here, or the browser shows that it has: a cookie that we signed."""
+    mode = settings().class_mode
+    if not (mode.on and mode.sign_in):
+        return True
+    return bool(_get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME))
+
+
 def _answer(run_id: str, after: int, after_epoch: int) -> dict[str, Any]:
     """Reads the database, so it runs on a thread of its own."""
-    return metrics_since(run_store(), run_id, after, after_epoch)
+    return metrics_since(shared_store(), run_id, after, after_epoch)
 
 
 def _cursor(request: Request, name: str) -> int:

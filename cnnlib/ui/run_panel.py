@@ -14,6 +14,7 @@ from cnnlib.ui.addresses import INSPECT, RESULTS, TRAIN
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
+from cnnlib.ui.rights import attempt, own, whose
 from cnnlib.ui.words import count, describe_recipe, percent
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
@@ -58,8 +59,9 @@ def _outcome_of(run: Run) -> str:
 
 
 def _steering(runs: Sequence[Run]) -> None:
-    """Buttons for runs of which at least one is not over; each acts on all of them."""
+    """Buttons for runs of which at least one is not over; each acts on all that are one's own."""
     live = [run for run in runs if run.is_live]
+    live = own(live) or live
     if all(run.state == "paused" for run in live):
         _order_button("Resume", "resume", ":material/play_arrow:", live, type="primary")
     else:
@@ -73,6 +75,7 @@ def _steering(runs: Sequence[Run]) -> None:
 def _order_button(
     label: str, kind: OrderKind, icon: str, runs: Sequence[Run], type: str = "secondary"
 ) -> None:
+    why_not = whose(runs[0].owner, "run")
     help = {
         "pause": "Stop after this batch, and wait.",
         "resume": "Go on from where it is.",
@@ -83,10 +86,11 @@ def _order_button(
         label,
         icon=icon,
         key=f"train_{kind}",
-        help=help,
+        help=why_not or help,
+        disabled=bool(why_not),
         type=type,
-        on_click=_give_order,
-        args=([run.id for run in runs], Order(kind)),
+        on_click=attempt,
+        args=(_give_order, [run.id for run in runs], Order(kind)),
     )
 
 
@@ -107,8 +111,11 @@ def _learning_rate(run: Run) -> None:
             key=key,
             format_func=lambda rate: f"{rate:g}",
             width=280,
-            help="With a schedule, its highest value.",
-            on_change=lambda: _give_order([run.id], Order("set", "lr", st.session_state[key])),
+            disabled=bool(whose(run.owner, "run")),
+            help=whose(run.owner, "run") or "With a schedule, its highest value.",
+            on_change=lambda: attempt(
+                _give_order, [run.id], Order("set", "lr", st.session_state[key])
+            ),
         )
 
 
@@ -120,16 +127,19 @@ def _current_lr(run: Run) -> float:
 
 def _next_steps(runs: Sequence[Run]) -> None:
     """Buttons for runs that are all over."""
-    resumable = [run.id for run in runs if run.state in RESUMABLE_STATES]
+    resumable = [run for run in runs if run.state in RESUMABLE_STATES]
+    resumable = own(resumable) or resumable
     if resumable:
+        why_not = whose(resumable[0].owner, "run")
         st.button(
             "Continue",
             icon=":material/play_arrow:",
             key="train_continue",
             type="primary",
-            help="Go on from the last checkpoint.",
-            on_click=_resume,
-            args=(resumable,),
+            help=why_not or "Go on from the last checkpoint.",
+            disabled=bool(why_not),
+            on_click=attempt,
+            args=(_resume, [run.id for run in resumable]),
         )
 
 
