@@ -39,10 +39,13 @@ def queued(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
 ) -> list[str]:
     """Queue runs of one design, the first one first; returns their ids in that order."""
+    from cnnlib.train.forecast import promise
+
     costs = cost(planned)
     plan_cost = {"params": costs.params, "macs": costs.macs}
     in_order = reversed(requests) if now else requests  # each "now" goes before the last one
-    run_ids = [store.submit(request, plan_cost, now=now) for request in in_order]
+    promised = promise(requests[0], store.folders)
+    run_ids = [store.submit(request, plan_cost, now, promised) for request in in_order]
     return run_ids[::-1] if now else run_ids
 
 

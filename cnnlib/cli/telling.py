@@ -39,7 +39,7 @@ class JsonTeller:
     """One JSON object per line; ``event`` says what it is about."""
 
     def state(self, news: News) -> None:
-        names = ("run_id", "state", "phase", "queue_position")
+        names = ("run_id", "state", "phase", "queue_position", "wait_seconds")
         _event("state", {name: news[name] for name in names})
 
     def progress(self, news: News) -> None:
@@ -73,6 +73,8 @@ class TextTeller:
             return  # how far a preparation is, or what is measured between two epochs
         waits = (news["queue_position"] or 1) - 1
         place = f" behind {waits} others" if waits else ""
+        wait = duration(news["wait_seconds"])
+        place += f", begins in about {wait}" if wait else ""
         phase = f": {news['phase']}" if news["phase"] and news["state"] != "running" else ""
         tell = self._overwrite if is_same else self._line
         tell(f"{news['run_id']}  {news['state']}{place}{phase}")

@@ -60,11 +60,13 @@ def metrics_since(
         changed = _interventions(connection, run_id)
         is_queued = run.state == "queued"
         place = queue.position(connection, run_id) if is_queued else None
+        wait = queue.wait_seconds(connection, run_id) if is_queued else None
     is_at_work = run.state in queue.BUSY_STATES
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
         "eta_seconds": queue.eta_seconds(run) if is_at_work else None,
         "queue_position": place,
+        "wait_seconds": wait,
         "steps": columns,
         "epochs": told,
         "interventions": changed,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
+from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
@@ -63,6 +65,19 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
         peak_memory_bytes=peak_memory_bytes(request) + pictures_bytes,
         basis=basis,
     )
+
+
+def promise(request: RunRequest, folders: Folders) -> dict[str, Any]:
+    """A forecast as the run store takes it, beside a request; empty where nothing can be said.
+
+    A dataset that is not there, or not yet known in size, is no reason to refuse a request: the run
+    says so itself when its turn comes.
+    """
+    try:
+        info = dataset_info(request.dataset, folders)
+    except DataError:
+        return {}
+    return forecast(request, info, folders).to_dict() if info.train_count else {}
 
 
 def peak_memory_bytes(request: RunRequest) -> int:

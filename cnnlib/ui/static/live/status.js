@@ -1,6 +1,7 @@
 /** What a run is doing: its state in words, a bar with the time left, and its numbers. One run in full, several in a line each. */
 import { element, write } from "./dom.js";
 import { isLive } from "./feed.js";
+import { Story } from "./story.js";
 import { count, duration, figure, percent, stateWord } from "./words.js";
 
 const SPEAK_EVERY_MS = 10_000;
@@ -27,11 +28,13 @@ export class Status {
     this.facts = new Map(FACTS.map(([id]) => [id, element("dd", {})]));
     this.spoken = element("div", { class: "spoken", "aria-live": "polite" });
     this.spokenAt = 0;
+    this.story = new Story(view.base, history, compact);
     this.root = element("div", { class: compact ? "status compact" : "status", "data-run": history.id }, [
       element("div", { class: "line" }, [...(compact ? [this.#name()] : []), this.state, this.phase, this.left]),
       this.bar,
       element("dl", {}, FACTS.map(([id, label]) => element("div", { "data-fact": id }, [element("dt", {}, [label]), this.facts.get(id)]))),
       this.reason,
+      this.story.root,
       this.spoken,
     ]);
   }
@@ -51,6 +54,7 @@ export class Status {
     this.#drawBar(facts);
     this.#drawFacts(facts);
     this.#speak(facts);
+    if (!this.view.curvesOnly) this.story.draw();
   }
 
   #drawProblem(problem) {
@@ -101,6 +105,10 @@ export class Status {
 const outOf = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
 function phaseOf(facts) {
-  if (facts.queue_position != null) return facts.queue_position === 1 ? "next in the queue" : `number ${facts.queue_position} in the queue`;
+  const { queue_position: place, wait_seconds: wait } = facts;
+  if (place != null) {
+    const begins = wait ? `, begins in about ${duration(wait)}` : "";
+    return (place === 1 ? "next in the queue" : `number ${place} in the queue`) + begins;
+  }
   return facts.phase ?? "";
 }

@@ -123,6 +123,7 @@ export class LiveView {
   }
 
   #follow(ids, status) {
+    this.curvesOnly = !status;
     for (const [id, { feed }] of this.runs) if (!ids.includes(id)) feed.stop();
     this.runs = new Map(ids.map((id) => [id, this.runs.get(id) ?? this.#start(id)]));
     for (const run of this.runs.values()) run.status = new Status(run.history, this, ids.length > 1 || !status);

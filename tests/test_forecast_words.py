@@ -1,0 +1,39 @@
+"""A forecast before the click: in a line, and for those who wait behind it."""
+
+import pytest
+from example_runs import a_request, a_running_run, a_store
+
+from cnnlib.records.folders import Folders
+from cnnlib.runs.live import metrics_since
+from cnnlib.train.forecast import Forecast, promise
+from cnnlib.ui.live_forecast import describe
+
+
+def test_time_and_memory_stand_in_a_line_with_what_they_are_worth():
+    found = Forecast(12.0, 36.0, 180_000_000, "this design")
+    assert describe(found, epochs=3, seeds=1) == (
+        "About 12 s an epoch, 36 s in all, 180 MB of memory. Measured here, with this design."
+    )
+    # One epoch is all of it; two seeds take twice as long, one after the other.
+    assert describe(found, epochs=1, seeds=2).startswith("About 1 min 12 s in all, 180 MB")
+
+
+def test_the_store_is_promised_what_is_forecast(tmp_path):
+    # Digits: 1,797 pictures, of which the catalogue knows the number before they are prepared.
+    found = promise(a_request(epochs=2), Folders(tmp_path, tmp_path))
+    assert found["seconds"] == pytest.approx(2 * found["seconds_per_epoch"])
+    assert found["basis"] == "a guess"
+
+
+def test_a_dataset_that_is_not_there_is_forecast_by_nobody(tmp_path):
+    assert promise(a_request(dataset="folder:gone"), Folders(tmp_path, tmp_path)) == {}
+
+
+def test_who_waits_is_told_for_how_long(tmp_path):
+    store = a_store(tmp_path)
+    a_running_run(store, epochs=2)  # its forecast: 3 s an epoch
+    store.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})
+    last = store.submit(a_request())
+    # 2 epochs of 3 s are at work, and 4 of 2 s are ahead.
+    assert metrics_since(store, last)["wait_seconds"] == 2 * 3.0 + 4 * 2.0
+    store.close()
