@@ -1,11 +1,12 @@
 """The routes beside the pages: the rows of a run, and the files of the live chart."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from example_runs import a_running_run, steps
+from example_runs import a_running_run, an_epoch, steps
 from starlette.applications import Starlette
 
 from cnnlib.runs import RunStore
@@ -75,3 +76,18 @@ def test_nothing_outside_the_folder_of_assets_is_served():
 
 def test_the_licence_of_the_chart_library_lies_beside_it():
     assert "MIT License" in get("/assets/uplot/LICENSE.txt").text
+
+
+def test_what_is_wrong_with_a_run_and_what_was_chosen_is_told_in_words(store):
+    run_id, worker_id = a_running_run(store)
+    # The validation loss of these epochs stays; the training loss falls from 1 to 1/4.
+    worse = [replace(an_epoch(at, 5 * at), val_loss=0.8 + at / 10) for at in range(1, 5)]
+    store.tell(run_id, worker_id, [*steps(1, 20), *worse])
+    answer = get(f"/api/runs/{run_id}/words").json()
+    assert [trouble["title"] for trouble in answer["troubles"]] == ["Over-fitting since epoch 1"]
+    assert answer["explained"]["Machine"] == "abacus, torch 2."
+
+
+def test_words_about_an_unknown_run_are_a_sentence():
+    answer = get("/api/runs/nosuchrun/words")
+    assert (answer.status_code, "nosuchrun" in answer.json()["error"]) == (404, True)

@@ -21,6 +21,7 @@ from streamlit.web.server.starlette.starlette_websocket import (
     _get_signed_cookie_with_chunks,
 )
 
+from cnnlib.compare.told import words_about
 from cnnlib.errors import StoreError
 from cnnlib.runs.live import metrics_since
 from cnnlib.ui.resources import settings, shared_store
@@ -45,6 +46,17 @@ async def metrics(request: Request) -> JSONResponse:
         return JSONResponse({"error": str(error)}, status_code=400)
     try:
         answer = await run_in_threadpool(_answer, request.path_params["run_id"], after, after_epoch)
+    except StoreError as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+async def words(request: Request) -> JSONResponse:
+    """What is wrong with a run and what was chosen for it, in words."""
+    if not await run_in_threadpool(_may_look, request):
+        return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
+    try:
+        answer = await run_in_threadpool(words_about, shared_store(), request.path_params["run_id"])
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
@@ -92,5 +104,6 @@ class _Revalidated(StaticFiles):
 
 ROUTES: list[BaseRoute] = [
     Route(f"/{RUNS_ADDRESS}/{{run_id}}/metrics", metrics),
+    Route(f"/{RUNS_ADDRESS}/{{run_id}}/words", words),
     Mount(f"/{ASSETS_ADDRESS}", app=_Revalidated(directory=ASSETS)),
 ]
