@@ -110,6 +110,21 @@ def test_undo_shows_all_strokes_but_the_last_and_clear_shows_none(trained, pad):
     assert pad.asked["initial_drawing"] == {"objects": [], "edition": 2}
 
 
+def test_a_drawing_is_there_again_after_another_page_or_an_upload(trained, pad):
+    pad.image_data, pad.json_data = painted(STROKES["7"]), {"objects": ["one stroke"]}
+    app = open_draw()
+    pad.image_data = None  # as the browser's canvas answers when it comes back
+    app.switch_page(str(HOME)).run()
+    app.switch_page(str(DRAW)).run()
+    assert pad.asked["initial_drawing"]["objects"] == ["one stroke"]
+    assert "% sure" in texts(app)
+    app.segmented_control(key="draw_source").select("Upload").run()
+    app.segmented_control(key="draw_source").select("Draw").run()
+    assert pad.asked["initial_drawing"]["objects"] == ["one stroke"]
+    app.button(key="draw_clear").click().run()
+    assert "% sure" not in texts(app)
+
+
 def test_networks_stand_side_by_side_and_one_that_is_gone_says_so(trained, store, pad):
     other = fit("mlp", "digits", Recipe(epochs=1, max_batches=1), device="cpu", name="other")
     for saved in store.saved(other.run.id):
@@ -179,8 +194,8 @@ def test_what_a_lesson_was_worth_is_said_in_numbers():
             "test": {"count": 10_000, "before": 0.99, "after": 0.985},
         }
     )
-    assert "6 drawings that it learned from 50.00 % → 100.00 %" in words
-    assert "2 drawings that were kept apart 0.00 % → 50.00 %" in words
+    assert "6 drawings learned from 50.00 % → 100.00 %" in words
+    assert "2 drawings kept apart 0.00 % → 50.00 %" in words
     assert "10,000 test pictures 99.00 % → 98.50 % (-0.50 points)" in words
 
 

@@ -20,6 +20,7 @@ UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is pr
 _PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
 _START = "draw_pad_start"  # the drawing that the pad was last told to show
 _NOW = "draw_pad_now"  # the strokes that are on the pad
+_PICTURE = "draw_pad_picture"  # of these strokes: H x W x 4, uint8
 _SENT = "draw_pad_sent"  # the strokes that the browser sent last
 _OUTDATED = "draw_pad_outdated"  # what it had sent before the pad was told to show others
 _WIDTHS = {"Pen": 18, "Eraser": 36}  # at first, in pixels of the pad
@@ -61,6 +62,8 @@ def drawing_pad(in_colour: bool) -> Drawn:
     )
     if source == "Upload":
         return Drawn(_uploaded(), is_photo=True)
+    if "draw_tool" not in st.session_state and st.session_state.get(_NOW):
+        _show(st.session_state[_NOW])  # the pad was away, and comes back empty
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         tool = st.segmented_control(
             "Tool",
@@ -142,16 +145,18 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
         return_image_data=True,
         key="draw_pad",
     )
-    if result.image_data is not None:
-        _keep(result.json_data["objects"])
+    if result.image_data is None:  # a pad that comes back sends nothing before the next stroke
+        return st.session_state.get(_PICTURE) if st.session_state.get(_NOW) else None
+    _keep(result.json_data["objects"], result.image_data)
     return result.image_data
 
 
-def _keep(strokes: list[Any]) -> None:
+def _keep(strokes: list[Any], picture: np.ndarray) -> None:
     """Remember what the browser sent: it may not have heard yet what the pad was told to show."""
     st.session_state[_SENT] = strokes
     if strokes != st.session_state.get(_OUTDATED):
         st.session_state[_NOW] = strokes
+        st.session_state[_PICTURE] = picture
         st.session_state[_OUTDATED] = None
 
 

@@ -29,8 +29,24 @@ _NOTICE = "draw_notice"
 
 
 def teaching(reader: Reader, picture: PreparedDrawing) -> None:
-    """Keep the drawing under its right class, and what can be done with those that were kept."""
-    st.subheader("Wrong? Teach it")
+    """Keep the drawing under its right class, and what can be done with those that were kept.
+
+    It is closed at first: on a phone it stands between the pad and the answer.
+    """
+    kept = len(kept_drawings(reader.info, folders()))
+    with st.expander(
+        "Wrong? Teach it", icon=":material/school:", expanded=kept > 0, key="draw_teaching"
+    ):
+        _keeping(reader, picture)
+        if sentence := st.session_state.pop(_NOTICE, ""):
+            st.caption(sentence)
+        if kept:
+            _collection(reader, kept)
+        lessons(reader)
+
+
+def _keeping(reader: Reader, picture: PreparedDrawing) -> None:
+    """Name the class, and keep the drawing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         classes = reader.info.classes
         label = st.selectbox(
@@ -48,12 +64,6 @@ def teaching(reader: Reader, picture: PreparedDrawing) -> None:
             on_click=_keep,
             args=(reader, picture.picture, label),
         )
-    if sentence := st.session_state.pop(_NOTICE, ""):
-        st.caption(sentence)
-    drawings = kept_drawings(reader.info, folders())
-    if len(drawings):
-        _collection(reader, len(drawings))
-    lessons(reader)
 
 
 def lessons(reader: Reader) -> None:
@@ -65,6 +75,8 @@ def lessons(reader: Reader) -> None:
         st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
         if run.state == "finished":
             _worth(run)
+        elif run.is_live:
+            st.fragment(_follow, run_every=2.0)(run.id)
         else:
             st.caption(STATE_WORDS[run.state])
 
@@ -72,11 +84,11 @@ def lessons(reader: Reader) -> None:
 def worth_words(result: Mapping[str, Any]) -> str:
     """What was gained on drawings, and what was forgotten on the test split."""
     parts = []
-    for name, what in (("trained on", "drawings that it learned from"), ("kept apart", "drawings")):
+    for name, which in (("trained on", "learned from"), ("kept apart", "kept apart")):
         found = result[name]
         if found["count"]:
-            apart = " that were kept apart" if name == "kept apart" else ""
-            parts.append(f"on {count(found['count'])} {what}{apart} {_change(found)}")
+            drawings = "drawing" if found["count"] == 1 else "drawings"
+            parts.append(f"on {count(found['count'])} {drawings} {which} {_change(found)}")
     test = result["test"]
     if test["count"]:
         points = 100 * (test["after"] - test["before"])
@@ -151,6 +163,13 @@ def _worth(run: Run) -> None:
         st.markdown(worth_words(job.result))
     else:
         st.caption(job.reason)
+
+
+def _follow(run_id: str) -> None:
+    run = run_store().run(run_id)
+    if not run.is_live:
+        st.rerun()
+    st.caption(STATE_WORDS[run.state])
 
 
 def _wait(job_id: str) -> None:

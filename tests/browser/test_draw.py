@@ -1,19 +1,26 @@
 """Digits drawn with the mouse are read by a network that was trained here on real pictures."""
 
+import io
 from dataclasses import replace
 
 import pytest
 from drawings import STROKES, Point
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+from sample_data import write_folder
 
 from cnnlib.data.prepare import prepare
 from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders
 from cnnlib.records.offers import offered_recipe
+from cnnlib.records.recipe import Recipe
 from cnnlib.train.load import fit
 
 pytestmark = pytest.mark.browser
 
 LOADING = 120_000  # ms: the server imports torch
+LESSON = 180_000  # ms: a worker tries execution modes, trains six epochs and compares
 
 
 def pad(page: Page) -> Locator:
@@ -26,9 +33,14 @@ def draw(page: Page, digit: str, left: int = 0, top: int = 0, scale: float = 1.0
         stroke_on(page, [(left + x * scale, top + y * scale) for x, y in stroke])
 
 
-def stroke_on(page: Page, points: list[Point]) -> None:
+def on_page(page: Page, points: list[Point]) -> list[Point]:
+    """Points of the pad as points of the window."""
     box = pad(page).bounding_box()
-    (x, y), *others = [(box["x"] + x, box["y"] + y) for x, y in points]
+    return [(box["x"] + x, box["y"] + y) for x, y in points]
+
+
+def stroke_on(page: Page, points: list[Point]) -> None:
+    (x, y), *others = on_page(page, points)
     page.mouse.move(x, y)
     page.mouse.down()
     for x, y in others:
@@ -80,3 +92,97 @@ def test_digits_drawn_with_the_mouse_are_read_wherever_and_however_small(
     expect(page.get_by_text("Eraser width").first).to_be_visible()
     stroke_on(page, [(140, 50), (140, 215)])
     nothing_drawn(page)
+
+
+def touch(page: Page, stroke: list[Point]) -> None:
+    """Draw a stroke with a finger."""
+    device = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(on_page(page, stroke)):
+        kind = "touchMove" if number else "touchStart"
+        device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    device.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def write_with_pen(page: Page, stroke: list[Point]) -> None:
+    """Draw a stroke with a pen on a tablet."""
+    device = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(on_page(page, stroke)):
+        pen = {"x": x, "y": y, "button": "left", "pointerType": "pen", "clickCount": 1}
+        kind = "mouseMoved" if number else "mousePressed"
+        device.send("Input.dispatchMouseEvent", pen | {"type": kind, "buttons": 1})
+    device.send("Input.dispatchMouseEvent", pen | {"type": "mouseReleased"})
+
+
+def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(app_server, browser):
+    fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
+    small = {"width": 420, "height": 700}
+    with browser.new_context(viewport=small, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto(f"{app_server()}/draw")
+        nothing_drawn(page)
+        pad(page).scroll_into_view_if_needed()
+        before = pad(page).bounding_box()
+        touch(page, [(140, 40), (140, 120), (140, 240)])  # as if to scroll
+        expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
+        assert pad(page).bounding_box() == before
+        press(page, "draw_clear")
+        nothing_drawn(page)
+        write_with_pen(page, [(60, 60), (140, 60), (200, 60)])
+        expect(page.get_by_text("% sure")).to_be_visible()
+
+
+def test_from_a_drawing_one_looks_inside_comes_back_and_teaches_the_network(app_server, page):
+    fit("lenet5", "digits", Recipe(epochs=3), device="cpu", name="reader")
+    page.goto(f"{app_server()}/draw")
+    nothing_drawn(page)
+    draw(page, "7")
+    expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
+    page.get_by_role("button", name="Why? Look inside").click()
+    expect(page.get_by_text("Your drawing, as the network sees it.")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Inspect")
+
+    page.get_by_role("link", name="Draw", exact=True).click()
+    expect(page.get_by_text("% sure")).to_be_visible()  # it is still there
+    page.get_by_text("Wrong? Teach it").click()
+    page.get_by_role("combobox", name="It is a").fill("7")  # far down in the menu
+    page.keyboard.press("Enter")
+    press(page, "draw_keep")
+    expect(page.get_by_text("1 kept for Digits")).to_be_visible()
+    press(page, "draw_teach")
+    expect(page.get_by_role("link", name="reader, taught")).to_be_visible()
+    worth = page.get_by_text("Right before and after: on 1 drawing learned from")
+    expect(worth).to_contain_text("on 359 test pictures", timeout=LESSON)
+
+
+def test_a_network_that_sees_colours_is_drawn_for_in_colours(app_server, page):
+    folders = Folders.from_environment()
+    squares = {
+        f"{colour}/{number}.png": coloured(colour, number)
+        for colour in ("blue", "red")
+        for number in range(30)
+    }
+    write_folder(folders.data / "colours", squares)
+    for _ in prepare("folder:colours"):
+        pass
+    spec = CNNSpec(in_size=(3, 32, 32), channels=(4,), hidden_dims=(), out_classes=2)
+    fit(spec, "folder:colours", Recipe(epochs=8, batch_size=8, lr=0.01), device="cpu")
+    page.goto(f"{app_server()}/draw")
+    nothing_drawn(page)
+    for colour, code in (("red", "#ff0000"), ("blue", "#0000ff")):
+        page.locator(".st-key-draw_colour button, .st-key-draw_colour [data-baseweb]").first.click()
+        page.get_by_role("textbox").last.fill(code)
+        page.keyboard.press("Escape")
+        stroke_on(page, [(90, 90), (190, 90), (190, 140), (90, 140), (90, 190), (190, 190)])
+        says(page, colour)
+        press(page, "draw_clear")
+        nothing_drawn(page)
+
+
+def coloured(colour: str, number: int) -> bytes:
+    """A bright rectangle somewhere on black, as a PNG."""
+    out = io.BytesIO()
+    image = Image.new("RGB", (32, 32))
+    left, top = 4 + number % 5, 4 + number // 5
+    image.paste(colour, (left, top, left + 14, top + 14))
+    image.save(out, "PNG")
+    return out.getvalue()
