@@ -19,6 +19,7 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.lesson import lesson_request
 from cnnlib.records.run import Run
+from cnnlib.runs.belongings import own_dataset
 from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.request_form import submit
@@ -33,7 +34,7 @@ def teaching(reader: Reader, picture: PreparedDrawing) -> None:
 
     It is closed at first: on a phone it stands between the pad and the answer.
     """
-    kept = len(kept_drawings(reader.info, folders()))
+    kept = len(kept_drawings(reader.info, folders(), run_store().owner))
     with st.expander(
         "Wrong? Teach it", icon=":material/school:", expanded=kept > 0, key="draw_teaching"
     ):
@@ -103,12 +104,15 @@ def _change(found: Mapping[str, Any]) -> str:
 
 
 def _keep(reader: Reader, picture: np.ndarray, label: int) -> None:
-    keep_drawing(picture, label, reader.info, folders())
+    store = run_store()
+    keep_drawing(picture, label, reader.info, folders(), store.owner)
+    own_dataset(store, collection_name(reader.info.name, store.owner))
     st.session_state[_NOTICE] = f"Kept as {reader.info.classes[label]}."
 
 
 def _collection(reader: Reader, kept: int) -> None:
     """How many were kept, and what can be done with them."""
+    owner = run_store().owner
     st.caption(
         f"{count(kept)} kept for {reader.info.title}. A lesson mixes them with pictures that the "
         "network knows, so that it does not forget those; every fourth drawing of a class is kept "
@@ -124,8 +128,8 @@ def _collection(reader: Reader, kept: int) -> None:
         )
         st.download_button(
             "Download",
-            lambda: drawings_zip(reader.info, folders()),
-            file_name=f"{collection_name(reader.info.name).removeprefix('folder:')}.zip",
+            lambda: drawings_zip(reader.info, folders(), owner),
+            file_name=f"{collection_name(reader.info.name, owner).removeprefix('folder:')}.zip",
             mime="application/zip",
             icon=":material/download:",
             key="draw_download",
@@ -134,19 +138,20 @@ def _collection(reader: Reader, kept: int) -> None:
             DATA,
             label="Look at them",
             icon=":material/photo_library:",
-            query_params={"dataset": collection_name(reader.info.name)},
+            query_params={"dataset": collection_name(reader.info.name, owner)},
         )
 
 
 def _teach(reader: Reader) -> None:
     """Make a lesson and ask for the run; an ordinary one, in the queue."""
     try:
-        lesson = make_lesson(prepared(reader.info.name, reader.info.fingerprint), folders())
-        request = lesson_request(reader.run, reader.moment.step, lesson)
+        known = prepared(reader.info.name, reader.info.fingerprint)
+        lesson = make_lesson(known, folders(), owner=run_store().owner)
+        own_dataset(run_store(), lesson)
+        submit(lesson_request(reader.run, reader.moment.step, lesson))
     except CnnlibError as error:
         st.session_state[_NOTICE] = str(error)
         return
-    submit(request)
     st.session_state[_NOTICE] = "The lesson is in the queue. Its run is linked below."
 
 
