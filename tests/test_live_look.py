@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from example_runs import a_request, an_epoch, started
+from example_runs import a_checkpoint, a_request, an_epoch, started, the_end
 from inspecting import MAIN, RESIDUAL, a_saved_run, parts, said
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Order
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.inspect_source import wait_for_torch
@@ -144,3 +145,32 @@ def test_a_card_names_the_likeliest_classes_first():
             }
         ],
     }
+
+
+# -- from an ended run on --------------------------------------------------------------------------
+
+
+def test_a_fork_goes_on_from_a_checkpoint_with_more_epochs_and_both_are_shown(store):
+    worker_id = store.announce()
+    run_id = store.submit(a_request(epochs=2))
+    assert store.claim(worker_id, run_id)
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint-10").touch()
+    told = [a_checkpoint(10), an_epoch(1, 10), an_epoch(2, 20), the_end()]
+    store.tell(run_id, worker_id, [started(), *told])
+    app = open_train(run_id)
+    app.number_input(key=f"train_fork_lr_{run_id}").set_value(0.005)
+    app.number_input(key=f"train_fork_epochs_{run_id}").set_value(3)
+    app.button(key="train_fork").click().run()
+    fork = store.runs()[0]
+    assert fork.request.origin == Origin(run_id, 10)
+    # One epoch was over at step 10, and three more are asked for.
+    assert (fork.request.recipe.epochs, fork.request.recipe.lr) == (4, 0.005)
+    assert app.query_params["run"] == [fork.id, run_id]
+
+
+def test_an_ended_run_without_checkpoints_offers_no_fork(store):
+    app = open_train(a_saved_run(store))
+    assert "train_fork" not in {button.key for button in app.button}
+    assert {"train_inspect", "train_draw", "train_results"} <= {b.key for b in app.button}

@@ -10,8 +10,9 @@ from cnnlib.compare.intervals import wilson
 from cnnlib.design.link import encode
 from cnnlib.records.events import Order, OrderKind, SplitResult
 from cnnlib.records.run import RESUMABLE_STATES, Run
-from cnnlib.ui.addresses import INSPECT, RESULTS, TRAIN
+from cnnlib.ui.addresses import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.live_chart import live_chart
+from cnnlib.ui.live_fork import fork_popover
 from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.rights import attempt, own, whose
@@ -145,12 +146,18 @@ def _next_steps(runs: Sequence[Run]) -> None:
 
 def _ways_on(runs: Sequence[Run]) -> None:
     """Where people go from here, whatever the runs do."""
-    if st.button("Train another", icon=":material/add:", key="train_another"):
-        st.switch_page(TRAIN, query_params={"design": encode(runs[0].request.spec)})
+    first, is_over = runs[0], not any(run.is_live for run in runs)
     if st.button("Look inside", icon=":material/search:", key="train_inspect"):
-        st.switch_page(INSPECT, query_params={"run": runs[0].id})
+        st.switch_page(INSPECT, query_params={"run": first.id})
+    if is_over and first.request.spec.in_size[0] == 1:
+        if st.button("Draw for it", icon=":material/draw:", key="train_draw"):
+            st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
+    if is_over and len(runs) == 1:
+        fork_popover(first)
     if st.button("See in results", icon=":material/table_rows:", key="train_results"):
         st.switch_page(RESULTS, query_params={"run": [run.id for run in runs]})
+    if st.button("Train another", icon=":material/add:", key="train_another"):
+        st.switch_page(TRAIN, query_params={"design": encode(first.request.spec)})
 
 
 def _resume(run_ids: Sequence[str]) -> None:
