@@ -31,7 +31,7 @@ st.caption(
     f"{describe_recipe(request.recipe)}."
 )
 
-st.subheader("Latest runs")
+st.header("Latest runs")
 runs = run_store().runs(limit=RECENT)
 if not runs:
     st.caption("None yet. A run that you start here or on the command line appears in this place.")

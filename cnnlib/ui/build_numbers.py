@@ -103,6 +103,14 @@ NUMBERS: tuple[Number, ...] = (
 )
 
 
+def cost_line(cost: Cost) -> str:
+    """``106,154 parameters, 316,680 MACs, 9.24 MB a training step``."""
+    return (
+        f"{whole(cost.params)} parameters, {whole(cost.macs)} MACs, "
+        f"{memory(cost.training_bytes)} a training step"
+    )
+
+
 def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
     """All numbers as a grid of tiles.
 

@@ -1,4 +1,4 @@
-"""The right half of the Build page: what the design is, what it costs, and what to do with it."""
+"""What the Build page shows of a design beside its controls: what it costs, what to do with it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OPTIMIZER_WORDS = {
 def toolbar() -> None:
     """Undo, redo, pin, train."""
     now = desk()
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, width="content"):
         _button("Undo", "undo", Desk.undone, bool(now.past), "Take the last change back.")
         _button("Redo", "redo", Desk.redone, bool(now.future), "Make it again.")
         if now.pinned:
@@ -103,16 +103,18 @@ def _tell_misfit(error: SpecError) -> None:
         )
 
 
-def numbers(found: Plan) -> Cost:
-    """What the design costs, at a batch size and for an optimiser that are chosen here."""
-    now = desk()
-    costs = cost(found, batch_size=now.batch_size, optimizer=now.optimizer)
+def priced(found: Plan) -> Cost:
+    """What a design costs at the batch size and for the optimiser that are chosen here."""
+    return cost(found, batch_size=desk().batch_size, optimizer=desk().optimizer)
+
+
+def numbers(found: Plan, costs: Cost) -> None:
+    """What the design costs, against the pinned one if there is one."""
     pinned = None
-    if now.pinned:
-        st.caption(f"Changes are against the pinned design: {design_words(now.pinned)}.")
-        pinned = cost(plan(now.pinned), batch_size=now.batch_size, optimizer=now.optimizer)
+    if design := desk().pinned:
+        st.caption(f"Changes are against the pinned design: {design_words(design)}.")
+        pinned = priced(plan(design))
     cost_numbers(costs, pinned, found.spec)
-    return costs
 
 
 def training_settings() -> None:

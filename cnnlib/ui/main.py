@@ -25,6 +25,7 @@ from cnnlib.ui.routes import ASSETS
 from cnnlib.ui.visitor import must_sign_in, sign_in
 
 st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.html(ASSETS / "page.css")
 
 page = st.navigation(
     [

@@ -10,7 +10,7 @@ const HEADER = 64; // pixels at the top of the page that lie over everything
 /** Called with every change of the page's data or of the theme; the first call builds. */
 export function mount({ data, parentElement }) {
   if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
-  views.get(parentElement).show(data.svg);
+  views.get(parentElement).show(data.svg, data.words);
 }
 
 export function unmount({ parentElement }) {
@@ -20,9 +20,11 @@ export function unmount({ parentElement }) {
 class View {
   constructor(host) {
     const root = document.createElement("div");
-    root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><div class="card" role="status" hidden></div>`;
+    root.className = "view";
+    root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
     host.append(root);
     this.scroller = root.querySelector(".scroller");
+    this.words = root.querySelector(".words");
     this.card = root.querySelector(".card");
     this.svg = "";
     this.scroller.onpointerover = ({ target }) => this.point(target.closest("[data-layer]"));
@@ -33,7 +35,8 @@ class View {
     this.scroller.addEventListener("focusout", () => this.hide());
   }
 
-  show(svg) {
+  show(svg, words) {
+    this.words.textContent = words;
     if (svg === this.svg) return;
     this.svg = svg;
     const focused = this.scroller.querySelector("[data-layer]:focus")?.dataset.layer;
@@ -115,6 +118,12 @@ const STYLES = `
   padding: 0.5rem 0.75rem; pointer-events: none; font: 0.8125rem/1.4 var(--st-font); color: var(--st-text-color);
   background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
   box-shadow: 0 4px 16px rgb(0 0 0 / 20%);
+}
+.words { display: none; margin: 0.5rem 0 0; font: 600 0.875rem/1.4 var(--st-font); color: var(--st-text-color); }
+@media (max-width: 900px) {
+  .view { padding-bottom: 0.5rem; background: var(--st-background-color); border-bottom: 1px solid var(--st-border-color); }
+  .words { display: block; }
+  .scroller svg { width: auto; height: 180px; min-width: 0; }
 }
 .card[hidden] { display: none; }
 .card b { grid-column: 1 / -1; }
