@@ -67,7 +67,7 @@ class PersonLimits:
     parameters: int = 5_000_000
     macs: int = 300_000_000
     memory_mb: int = 2_000
-    epochs: int = 50
+    epochs: int = 200
     disk_mb: int = 500
     upload_mb: int = 50
     uploads: int = 20
