@@ -20,6 +20,7 @@ from cnnlib.cli import (
     follow,
     go_on,
     lessons,
+    limits,
     look,
     parcels,
     predict,
@@ -50,6 +51,7 @@ _GROUPS = (
     look,
     export,
     datasets,
+    limits,
 )
 
 BAD_INPUT = 2

@@ -1,0 +1,56 @@
+"""``limits``: how this machine is shared, and what one person may ask for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import fields
+from typing import Any
+
+from cnnlib.cli.output import print_json, print_table
+from cnnlib.records.folders import Folders
+from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's command to the parser."""
+    limits = commands.add_parser("limits", help="what one person may ask for, in class mode")
+    limits.add_argument("--json", action="store_true", help="print JSON")
+    limits.set_defaults(command=limits_command)
+
+
+def limits_command(args: argparse.Namespace) -> int:
+    """Print every setting with what it means; the command line itself has no limits."""
+    folders = Folders.from_environment()
+    settings = Settings.read(folders).to_dict()
+    path = os.environ.get("CNNLAB_CONFIG") or str(folders.runs / FILE)
+    if args.json:
+        print_json({"file": path, "exists": os.path.exists(path)} | settings)
+        return 0
+    rows = [
+        (f"[{section}] {key}", value, _MEANINGS[section].get(key, ""))
+        for section, values in settings.items()
+        for key, value in values.items()
+    ]
+    print_table(("setting", "value", "meaning"), rows)
+    there = "Set in" if os.path.exists(path) else "All are defaults. To change them, write"
+    print(f"\n{there} {path}. The pages obey them in class mode; this command line may do all.")
+    return 0
+
+
+def _meanings(record: type) -> dict[str, str]:
+    """What each field of a record of settings means, from its docstring."""
+    told: dict[str, str] = {}
+    names = [field.name for field in fields(record)]
+    for line in (record.__doc__ or "").splitlines():
+        name, colon, meaning = line.strip().partition(": ")
+        if colon and name in names:
+            told[name] = meaning
+    return told
+
+
+_MEANINGS = {
+    "class": _meanings(ClassMode),
+    "person": _meanings(PersonLimits),
+    "machine": _meanings(MachineLimits),
+}
