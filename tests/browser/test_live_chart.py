@@ -1,65 +1,22 @@
 """The live chart, fed by the test: zoom, hidden curves, two tabs, a server that goes away."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import replace
 
 import pytest
 from driving import state, step, wait_until
-from example_runs import a_checkpoint, a_request, an_epoch, started, steps, the_end
+from example_runs import a_checkpoint, an_epoch, started, steps, the_end
+from feeding import TOTAL, Feeder, Lab, a_lab
 from playwright.sync_api import Page, expect
-from serving import Served, serving
-
-from cnnlib.records.events import StepMetrics
-from cnnlib.records.folders import Folders
-from cnnlib.runs import RunStore
-from cnnlib.runs.workers import worker_environment
 
 pytestmark = pytest.mark.browser
-
-TOTAL = 4000
-
-
-class Lab(NamedTuple):
-    """An app, and the store that it reads."""
-
-    served: Served
-    store: RunStore
-
-
-class Feeder:
-    """A run that the test tells, as a worker would."""
-
-    def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
-        self.store = store
-        self.worker_id = store.announce()
-        self.run_id = store.submit(a_request(preset="fed"), {"params": 1, "macs": 2}, now=True)
-        assert store.claim(self.worker_id, self.run_id)
-        store.tell(self.run_id, self.worker_id, [started(total_steps)])
-        self.step = 0
-
-    def tell(self, count: int) -> list[str]:
-        """So many steps more; returns the kinds of the orders that were given."""
-        told = range(self.step + 1, self.step + count + 1)
-        events = [StepMetrics(s, 2.0 / s**0.3, 0.1, 1.0, 640.0, s / 50) for s in told]
-        self.step += count
-        orders = self.store.tell(self.run_id, self.worker_id, events)
-        return [order.kind for order in orders]
-
-    def end(self, state: str = "finished") -> None:
-        self.store.tell(self.run_id, self.worker_id, [the_end(state, step=self.step)])
-        self.store.leave(self.worker_id)
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One app for all tests of this file."""
-    folder: Path = tmp_path_factory.mktemp("lab")
-    folders = Folders(data=folder / "data", runs=folder / "runs")
-    store = RunStore(folders)
-    with serving(folder / "server.log", worker_environment(folders)) as served:
-        yield Lab(served, store)
-    store.close()
+    with a_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -76,7 +33,7 @@ def fed(lab: Lab) -> Iterator[Feeder]:
 def watch(page: Page, lab: Lab, feeder: Feeder) -> None:
     """Open the run's page and wait until it has caught up."""
     page.goto(f"{lab.served.url}/train?run={feeder.run_id}")
-    wait_until(lambda: state(page).count() > 0 and step(page) == feeder.step, page)
+    wait_until(lambda: state(page).count() > 0 and step(page) == feeder.step, page, seconds=90)
 
 
 def update(page: Page, feeder: Feeder, times: int) -> None:
@@ -284,3 +241,16 @@ def test_a_run_that_diverged_is_said(lab, page):
     watch(page, lab, feeder)
     lab.store.tell(feeder.run_id, feeder.worker_id, [the_end("diverged", step=5)])
     expect(state(page)).to_have_text("Diverged")
+
+
+def test_troubles_and_what_was_chosen_are_told_in_words_while_it_runs(lab, fed, page):
+    watch(page, lab, fed)
+    expect(page.locator(".trouble")).to_have_count(0)
+    summary = page.get_by_text("How it runs")
+    summary.focus()
+    summary.press("Enter")
+    expect(page.get_by_text("abacus, torch 2.")).to_be_visible()
+    worse = [replace(an_epoch(at, 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
+    lab.store.tell(fed.run_id, fed.worker_id, worse)
+    expect(page.locator(".trouble")).to_contain_text("Over-fitting since epoch 1")
+    expect(page.get_by_text("abacus, torch 2.")).to_be_visible()  # what was opened stays open
