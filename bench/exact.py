@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,7 +38,10 @@ def main() -> int:
     """Do everything to a run and compare its last weights; 1 if any differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.into:
+        return to_be_killed(asked.into)
     wrong = []
     with tempfile.TemporaryDirectory() as runs:
         bench = Bench(Folders(Folders.from_environment().data, Path(runs)))
@@ -54,18 +57,30 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def small_run(prepared: Prepared) -> RunRequest:
+    """What everything is done to: LeNet-5, four epochs on a part of MNIST."""
+    spec = preset("lenet5").spec
+    offered = offered_recipe(spec, "mnist", prepared.info.train_count)
+    recipe = replace(offered, epochs=4, max_batches=STEPS)
+    return RunRequest(spec, recipe, "mnist", mode="t1-nhwc-fp32", train_limit=128 * 60)
+
+
+def to_be_killed(folder: Path) -> int:
+    """Train, and print a line for each step, until somebody ends this process."""
+    prepared = prepared_dataset("mnist", Folders.from_environment())
+    for event in train(small_run(prepared), prepared, folder=folder):
+        if event.kind == "step":
+            print(event.step, flush=True)
+    return 0
+
+
 class Bench:
     """Runs of one request in folders of their own."""
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
         self.prepared: Prepared = prepared_dataset("mnist", folders)
-        self.spec = preset("lenet5").spec
-        self.offered = offered_recipe(self.spec, "mnist", self.prepared.info.train_count)
-        recipe = replace(self.offered, epochs=4, max_batches=STEPS)
-        self.request = RunRequest(
-            self.spec, recipe, "mnist", mode="t1-nhwc-fp32", train_limit=128 * 60
-        )
+        self.request = small_run(self.prepared)
         self.whole = self.trained("whole")
 
     def trained(self, name: str, request: RunRequest | None = None) -> Path:
@@ -101,27 +116,25 @@ class Bench:
         """Kill a child in the middle of a random step, then let another one finish."""
         folder = self._folder(f"killed-{number}")
         at_step = random.randrange(1, STEPS)
-        reads, writes = os.pipe()
-        child = os.fork()
-        if child == 0:
-            for event in train(self.request, self.prepared, folder=folder):
-                if event.kind == "step":
-                    os.write(writes, b".")
-            os._exit(0)
+        own = {"CNNLAB_DATA": str(self.folders.data), "CNNLAB_RUNS": str(self.folders.runs)}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bench.exact", "--into", folder],
+            stdout=subprocess.PIPE,
+            env=os.environ | own,
+        )
         for _ in range(at_step):
-            os.read(reads, 1)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reads)
-        os.close(writes)
+            child.stdout.readline()
+        child.kill()
+        child.communicate()
         for _ in self._resumed(folder):
             pass
         return at_step, folder
 
     def size_on_disk(self) -> list[str]:
         """What a run with the recipe that the lab offers leaves behind."""
-        request = RunRequest(self.spec, self.offered, "mnist", mode="t1-nhwc-fp32")
-        folder = self.trained("default", request)
+        offered = offered_recipe(self.request.spec, "mnist", self.prepared.info.train_count)
+        default = replace(self.request, recipe=offered, train_limit=None)
+        folder = self.trained("default", default)
         size = sum(file.stat().st_size for file in folder.iterdir())
         print(f"{'a default MNIST run on disk':44} {size / 1e6:.1f} MB")
         return [f"{size:,} bytes on disk"] if size > MOST_BYTES else []

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from bench.comparisons import sections
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
@@ -198,7 +199,7 @@ def _texts_rows(results: dict[Trial, list[Outcome]]) -> list[str]:
     return rows
 
 
-def page(results: dict[Trial, list[Outcome]]) -> str:
+def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
     """The Markdown page; what is missing is named, and has no table."""
     runs = [outcome.run for found in results.values() for outcome in found]
     machines = sorted(
@@ -228,7 +229,7 @@ def page(results: dict[Trial, list[Outcome]]) -> str:
     if any(found for trial, found in results.items() if trial.part == "adam"):
         title = "## MNIST, 5 epochs, batch 64, Adam 0.01: the texts' own table"
         lines += ["", title, "", *_texts_rows(results)]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *comparisons, ""])
 
 
 def main() -> None:
@@ -245,7 +246,8 @@ def main() -> None:
             results[trial] = list(outcomes(trial, folders, kept_only=asked.kept))
             print("\n".join(_goal_rows({trial: results[trial]}, trial.part)[2:]), flush=True)
     if not asked.only:
-        PAGE.write_text(page(results), encoding="utf-8")
+        comparisons = sections(folders, kept_only=asked.kept)
+        PAGE.write_text(page(results, comparisons), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,189 @@
+"""Two comparisons of the course, made with the lab's own commands, as parts of ``docs/results.md``.
+
+``python -m bench.results`` calls this. A comparison that the run store holds is read, not repeated.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from cnnlib.compare.duel_runs import DuelState, read_duel
+from cnnlib.compare.plans import Plan, find_plan, find_plans
+from cnnlib.figures.theme import colour, figure
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.folders import Folders
+from cnnlib.runs import RunStore
+
+DUEL = (
+    *("duel", "conv_maxpool", "conv_batchnorm", "--dataset", "mnist"),
+    *("--recipe", "mnist-adam", "--pairs", "3", "--max-pairs", "3"),
+)
+DEPTH = (
+    *("experiment", "grid", "--preset", "cnn3", "--dataset", "folder:cifar10-jpeg"),
+    *("--name", "Depth on CIFAR-10", "--recipe", "cifar-sgd", "--optimizer", "adam"),
+    *("--lr", "0.001", "--epochs", "4", "--train-limit", "12000"),
+    *("--vary", "K=32", "--vary", "L=2,4,8,16", "--vary", "P=L/4"),
+    *("--vary", "block=plain,residual", "--vary", "init=default,he", "--vary", "norm=none"),
+)
+CHANCE = 0.1
+DEPTH_IMAGE = Path(__file__).parents[1] / "docs" / "images" / "depth.png"
+_MADE = "Made by `python -m cnnlib {}`."
+
+# What a network of the depth experiment is, but its depth -> its epochs by depth.
+Curves = dict[str, dict[int, list[EpochEnd]]]
+
+
+def sections(folders: Folders, *, kept_only: bool) -> list[str]:
+    """Both comparisons as lines of Markdown; a missing one is made first, or left out."""
+    lines = []
+    for command, kind, write in ((DUEL, "duel", _duel), (DEPTH, "grid", _depth)):
+        plan = _kept(command, kind, folders)
+        if plan is None and not kept_only:
+            subprocess.run([sys.executable, "-m", "cnnlib", *command], check=True)
+            plan = _kept(command, kind, folders)
+        if plan is not None:
+            lines += write(plan, _MADE.format(_shell(command)))
+    return lines
+
+
+def _shell(command: tuple[str, ...]) -> str:
+    return " ".join(f'"{word}"' if " " in word else word for word in command)
+
+
+def _kept(command: tuple[str, ...], kind: str, folders: Folders) -> Plan | None:
+    """The newest of its kind that is over and that this command would make again."""
+    with closing(RunStore(folders)) as store:
+        for found in find_plans(store, (kind,)):
+            if found.state == "done" and _is_of(found.body, command):
+                return find_plan(store, found.id)
+    return None
+
+
+def _is_of(body: Mapping[str, Any], command: tuple[str, ...]) -> bool:
+    if command is DEPTH:
+        return body.get("name") == "Depth on CIFAR-10"
+    return (body["a"]["preset"], body["b"]["preset"]) == command[1:3]
+
+
+# -- the duel --------------------------------------------------------------------------------------
+
+
+def _duel(plan: Plan, made: str) -> list[str]:
+    """The duel's sentence, with what each pair reached."""
+    state = read_duel(plan)
+    names = (state.duel.name_a, state.duel.name_b)
+    lines = [
+        "",
+        "## A duel: `conv_batchnorm` against `conv_maxpool` in the texts' setting",
+        "",
+        f"**{state.sentence}**",
+        "",
+        f"{made} Validation accuracy decides; test accuracy stands beside it.",
+        "",
+        f"| seed | {names[0]}, validation | {names[1]}, validation | {names[0]}, test "
+        f"| {names[1]}, test |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    return lines + _pairs(state)
+
+
+def _pairs(state: DuelState) -> list[str]:
+    rows = []
+    for pair in state.pairs:
+        cells = [f"{run.summary['last_val_accuracy']:.2%}" for run in pair]
+        cells += [f"{run.summary['test_accuracy']:.2%}" for run in pair]
+        rows.append(f"| {pair[0].request.seed} | {' | '.join(cells)} |")
+    return rows
+
+
+# -- depth -----------------------------------------------------------------------------------------
+
+
+def _depth(plan: Plan, made: str) -> list[str]:
+    """What each depth reached, as a table and a chart, and where training never began."""
+    curves = _curves(plan)
+    _shoot(curves)
+    depths = sorted(next(iter(curves.values())))
+    lines = [
+        "",
+        "## Depth on CIFAR-10 (JPEG pictures): plain against residual",
+        "",
+        f"K = 32 filters, L convolutions, pooled every max(1, L/4), no normalisation. {made} "
+        "Epochs are short: 12,000 pictures each, and one seed.",
+        "",
+        *_not_trained(curves),
+        "",
+        "![Validation accuracy over depth](images/depth.png)",
+        "",
+        f"| training loss, best validation accuracy | {' | '.join(f'L = {d}' for d in depths)} |",
+        f"|---|{'---:|' * len(depths)}",
+    ]
+    for name, by_depth in curves.items():
+        cells = [f"{by_depth[d][-1].train_loss:.3f}, {_best(by_depth[d]):.1%}" for d in depths]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _curves(plan: Plan) -> Curves:
+    curves: Curves = {}
+    for number, settings in enumerate(plan.body["trials"]):
+        name = f"{settings['block']}, {settings['init']} initialisation"
+        curves.setdefault(name, {})[settings["L"]] = list(plan.epochs[f"{number}.0"])
+    return curves
+
+
+def _best(epochs: list[EpochEnd]) -> float:
+    return max(epoch.val_accuracy for epoch in epochs)
+
+
+def _not_trained(curves: Curves) -> list[str]:
+    """A line per kind of network: at which depths it stayed near guessing."""
+    lines = []
+    for name, by_depth in curves.items():
+        stuck = [str(d) for d, epochs in sorted(by_depth.items()) if _best(epochs) < 1.5 * CHANCE]
+        found = f"stayed at guessing with L = {', '.join(stuck)}" if stuck else "trained everywhere"
+        lines.append(f"- {name}: {found}.")
+    return lines
+
+
+def _shoot(curves: Curves) -> None:
+    """Draw the chart, and have Chromium make a picture of it."""
+    from playwright.sync_api import sync_playwright
+
+    traces = [
+        {
+            "type": "scatter",
+            "x": sorted(by_depth),
+            "y": [100 * _best(by_depth[depth]) for depth in sorted(by_depth)],
+            "name": name,
+            "mode": "lines+markers",
+            "line": {"color": colour(number), "dash": "dot" if "plain" in name else "solid"},
+            "marker": {"symbol": number, "size": 9},
+        }
+        for number, (name, by_depth) in enumerate(curves.items())
+    ]
+    chart = figure(
+        traces,
+        "Validation accuracy over depth, after four short epochs",
+        "Convolutions L",
+        "Best validation accuracy (%)",
+        paper_bgcolor="white",
+        width=720,
+        height=400,
+        legend={"y": 0.02, "yanchor": "bottom", "x": 0.02},
+    )
+    chart.update_xaxes(type="log", tickvals=sorted(next(iter(curves.values()))))
+    chart.update_yaxes(rangemode="tozero")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 720, "height": 400})
+        page.set_content(chart.to_html(config={"displayModeBar": False}, full_html=True))
+        page.locator(".plotly-graph-div").screenshot(path=DEPTH_IMAGE)
+        browser.close()
