@@ -96,6 +96,7 @@ def encoded(width: int, height: int) -> bytes:
 def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
     a_saved_run(store)
     app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value(
         [("large.png", encoded(5000, 4000), "image/png")]
     ).run()
@@ -106,6 +107,7 @@ def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
 def test_an_upload_that_is_no_picture_is_a_sentence(store):
     a_saved_run(store)
     app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value([("a.png", b"no", "image/png")]).run()
     assert "This file cannot be looked at: it is none of PNG" in said(app)
     assert parts(app)
@@ -141,6 +143,7 @@ def test_gradients_of_every_layer_are_shown(store, spec):
 def test_the_loss_needs_the_true_class(store):
     a_saved_run(store)
     app = open_inspect(view="Gradients")
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value(
         [("mine.png", encoded(40, 40), "image/png")]
     ).run()

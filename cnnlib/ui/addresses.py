@@ -38,6 +38,12 @@ def put_runs_in_address(run_ids: Sequence[str]) -> None:
         st.query_params.from_dict({"run": list(run_ids)})
 
 
+def remember(name: str, value: str) -> None:
+    """Make the page's address say this; nothing is sent where it does so already."""
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
 def design_in_address() -> str | None:
     """The link form of the design that the page's address names: ``?design=...``."""
     return st.query_params.get("design")

@@ -22,6 +22,7 @@ from cnnlib.records.probe import Predicted
 from cnnlib.records.run import Run
 from cnnlib.ui.inspect_choice import Subject
 from cnnlib.ui.inspect_parts import tile_grid
+from cnnlib.ui.inspect_picture import PLACE, TEST
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.words import count, percent
 
@@ -119,7 +120,11 @@ def _pictures(subject: Subject, found: Predicted) -> None:
         return
     places = places[:MOST_PICTURES]
     pictures = np.stack([np.array(subject.prepared.test_images[place]) for place in places])
-    at = _shown_picture(subject)
+    at = subject.picture.place
+
+    def open_picture(tile: int) -> None:
+        st.session_state.update({PLACE: int(places[tile]), "inspect_source": TEST})
+
     tile_grid(
         pictures[:, 0] if pictures.shape[1] == 1 else pictures,
         key="inspect_cell",
@@ -127,16 +132,11 @@ def _pictures(subject: Subject, found: Predicted) -> None:
         names=[f"picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
         span=255.0,
         selected=int(np.flatnonzero(places == at)[0]) if at in places else -1,
-        on_pick=lambda tile: st.session_state.update(inspect_picture=int(places[tile])),
+        on_pick=open_picture,
         tile=64,
     )
     if at is not None:
         st.caption(who_is_right(subject, at))
-
-
-def _shown_picture(subject: Subject) -> int | None:
-    """The test picture that is looked at; None where it is the person's own."""
-    return None if subject.picture.label is None else int(st.session_state["inspect_picture"])
 
 
 def who_is_right(subject: Subject, picture: int) -> str:

@@ -19,7 +19,7 @@ from cnnlib.ui.words import count
 PICTURES = 1000
 
 
-def dream_panel(subject: Subject) -> None:
+def exciting_panel(subject: Subject) -> None:
     """The picture that excites a channel, or a class, most."""
     layer = choose_layer(subject.plan)
     step = step_named(subject.plan, layer)

@@ -83,15 +83,15 @@ def _of_maps(found: Gradients, layer: str) -> None:
 
 
 def _over_time(subject: Subject) -> None:
-    macs = 3 * cost(subject.plan).macs * len(subject.steps)
+    macs = 3 * cost(subject.plan).macs * len(subject.moments)
     if macs > MOST_MACS_OVER_TIME:
         st.info(
-            f"{len(subject.steps)} saved steps of this network take more than a moment. "
+            f"{len(subject.moments)} saved steps of this network take more than a moment. "
             "Move the slider of the training to see them one by one.",
             icon=":material/hourglass_top:",
         )
         return
-    moments = {step: _layers(subject, moment) for step, moment in subject.steps.items()}
+    moments = {step: _layers(subject, moment) for step, moment in subject.moments.items()}
     st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
 
 

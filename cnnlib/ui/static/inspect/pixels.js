@@ -45,23 +45,34 @@ function ramp(stops) {
   });
 }
 
-/** One tile as a canvas with a pixel per number. `limits` is [low, high]; three channels lie one behind the other. */
-export function tileCanvas(read, tile, { height, width, channels }, limits, colours) {
+/** A colour as the number that stands for it in the memory of a canvas (little-endian). */
+const packed = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
+
+/**
+ * Many tiles beside each other on one canvas, a pixel per number: painting from one canvas is much cheaper than from many.
+ * `limits` has [low, high] of each tile, or one for all; three channels lie one behind the other.
+ */
+export function sheet(read, { count, height, width, channels, limits }, columns, colours) {
   const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  canvas.width = columns * width;
+  canvas.height = Math.ceil(count / columns) * height;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  const [low, high] = limits;
-  const scale = high > low ? 255 / (high - low) : 0;
-  const level = (value) => (Number.isFinite(value) ? Math.max(0, Math.min(255, Math.round((value - low) * scale))) : 0);
+  const image = context.createImageData(canvas.width, canvas.height);
+  const pixels = new Int32Array(image.data.buffer);
+  const inks = Int32Array.from(colours, packed);
   const area = height * width;
-  for (let place = 0; place < area; place++) {
-    const colour =
-      channels === 3
-        ? [0, 1, 2].map((c) => level(read(tile, c * area + place)))
-        : colours[level(read(tile, place))];
-    image.data.set([...colour, 255], 4 * place);
+  for (let tile = 0; tile < count; tile++) {
+    const [low, high] = limits[tile % limits.length];
+    const scale = high > low ? 255 / (high - low) : 0;
+    const level = (place) => {
+      const found = (read(tile, place) - low) * scale;
+      return found > 0 ? Math.min(255, Math.round(found)) : 0; // what is no number is as nothing
+    };
+    const corner = Math.floor(tile / columns) * height * canvas.width + (tile % columns) * width;
+    for (let place = 0; place < area; place++) {
+      const at = corner + Math.floor(place / width) * canvas.width + (place % width);
+      pixels[at] = channels === 3 ? packed([level(place), level(area + place), level(2 * area + place)]) : inks[level(place)];
+    }
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -3,7 +3,7 @@
  *
  * Moving over the output, or with arrow keys, moves the window; nothing is asked of the server.
  */
-import { divergingColours, floats, greyColours, number, tileCanvas } from "./pixels.js";
+import { divergingColours, floats, greyColours, number, sheet } from "./pixels.js";
 import { windowAt } from "./sums.js";
 
 const views = new WeakMap(); // host -> its WindowView
@@ -110,7 +110,8 @@ class WindowView {
     const signed = values.some((value) => value < 0);
     const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
     const colours = signed ? divergingColours(this.root) : greyColours();
-    const tile = tileCanvas((_, place) => values[place], 0, { height, width, channels: 1 }, [signed ? -most : 0, most], colours);
+    const shape = { count: 1, height, width, channels: 1, limits: [[signed ? -most : 0, most]] };
+    const tile = sheet((_, place) => values[place], shape, 1, colours);
     context.fillStyle = "rgba(125, 136, 148, 0.35)";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(tile, padding * scale, padding * scale, width * scale, height * scale);

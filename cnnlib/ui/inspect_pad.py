@@ -1,0 +1,39 @@
+"""A small pad, for a drawing that is looked at where it is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from streamlit_drawable_canvas import st_canvas
+
+_PEN = 0.065  # of the pad's side
+_PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
+
+
+def small_pad(key: str, side: int = 168) -> np.ndarray | None:
+    """A pad with Clear: side x side x 4, uint8; None before the first stroke.
+
+    Args:
+        side: Of the pad, in pixels.
+    """
+    edition = st.session_state.setdefault(f"{key}_edition", 0)
+    with st.container(width="content", gap="small"):
+        result = st_canvas(
+            stroke_width=round(_PEN * side),
+            stroke_color=_INK,
+            background_color=_PAPER,
+            height=side,
+            width=side,
+            return_image_data=True,
+            display_toolbar=False,
+            key=f"{key}_{edition}",
+        )
+        st.button(
+            "Clear", icon=":material/delete:", key=f"{key}_clear", on_click=_clear, args=(key,)
+        )
+    pixels = result.image_data
+    return None if pixels is None or not pixels[..., :3].any() else pixels
+
+
+def _clear(key: str) -> None:
+    st.session_state[f"{key}_edition"] += 1
