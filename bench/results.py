@@ -36,7 +36,7 @@ class Trial:
     """One design with its recipe, over some seeds.
 
     Args:
-        title: Names its runs in the store, by which a second call finds them.
+        title: The name of its runs, and of its row.
         goal: The least that is asked of it, as a fraction, on ``split``.
     """
 
@@ -147,10 +147,24 @@ def outcomes(trial: Trial, folders: Folders, *, kept_only: bool) -> Iterator[Out
 def _kept(trial: Trial, seed: int, folders: Folders) -> Outcome | None:
     with closing(RunStore(folders)) as store:
         for run in store.runs(states=("finished",)):
-            asked = run.request
-            if (asked.name, asked.seed, asked.recipe) == (trial.title, seed, trial.recipe):
+            if _is_of(trial, run) and run.request.seed == seed:
                 return Outcome(run, load_run(run.id, folders=folders).history)
     return None
+
+
+def _is_of(trial: Trial, run: Run) -> bool:
+    """Whether the trial would ask for this run again, whoever asked for it (a duel may have)."""
+    asked, by_name = run.request, isinstance(trial.design, str)
+    same_design = (asked.preset if by_name else asked.spec) == trial.design
+    return (
+        same_design
+        and not run.intervened
+        and asked.origin is None
+        and (
+            (asked.dataset, asked.recipe, asked.validation, asked.train_limit)
+            == (trial.dataset, trial.recipe, trial.validation, trial.train_limit)
+        )
+    )
 
 
 def _trained(trial: Trial, seed: int, folders: Folders) -> Outcome:
