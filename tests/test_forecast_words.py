@@ -1,8 +1,12 @@
 """A forecast before the click: in a line, and for those who wait behind it."""
 
+from io import BytesIO
+
 import pytest
 from example_runs import a_request, a_running_run, a_store
 
+from cnnlib.compare.parcel import export_bytes, import_runs
+from cnnlib.records.events import Order
 from cnnlib.records.folders import Folders
 from cnnlib.runs.live import metrics_since
 from cnnlib.train.forecast import Forecast, promise
@@ -37,3 +41,14 @@ def test_who_waits_is_told_for_how_long(tmp_path):
     # 2 epochs of 3 s are at work, and 4 of 2 s are ahead.
     assert metrics_since(store, last)["wait_seconds"] == 2 * 3.0 + 4 * 2.0
     store.close()
+
+
+def test_a_run_that_was_promised_something_travels_in_a_parcel(tmp_path):
+    here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
+    promised = {"seconds_per_epoch": 2.0, "basis": "a guess"}
+    run_id = here.submit(a_request(), forecast=promised)
+    here.order(run_id, Order("stop"))
+    import_runs(there, BytesIO(export_bytes(here, [run_id])))
+    assert there.runs()[0].summary["promised"] == promised
+    here.close()
+    there.close()

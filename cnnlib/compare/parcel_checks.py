@@ -217,6 +217,7 @@ _SCORES = {
 }
 _SUMMARY = {
     **dict.fromkeys(("forecast", "latency"), _mapping(_finite)),
+    "promised": _mapping(lambda value: _finite(value) or _text(50)(value)),
     **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes"), _large),
     "images_per_second": _or_none(_positive),
     **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _or_none(_number)),

@@ -46,11 +46,17 @@ def submit(
         "epochs_total": request.recipe.epochs,
         "created": time.time(),
         "plan_cost": dict(plan_cost),
-        "summary": {"forecast": dict(forecast), "promised": dict(forecast)} if forecast else {},
+        "summary": _forecast_summary(forecast) if forecast else {},
         "owner": owner,
     }
     connection.execute(sa.insert(runs).values(**values))
     return run_id
+
+
+def _forecast_summary(forecast: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers, until the run's own take their place; and all of it, as it was promised."""
+    numbers = {name: value for name, value in forecast.items() if not isinstance(value, str)}
+    return {"forecast": numbers, "promised": dict(forecast)}
 
 
 def resume(connection: sa.Connection, run_id: str) -> None:
