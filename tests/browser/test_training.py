@@ -141,3 +141,54 @@ def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page
         page.get_by_role("button", name="Continue").click()
         expect(state(page)).to_have_text("Training", timeout=READY)
         wait_until(lambda: step(page) > run.step, page)
+
+
+def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_whole_curves(
+    page, tmp_path
+):
+    with serving(tmp_path / "first.log", os.environ) as first:
+        page.goto(f"{first.url}/train")
+        write(page, "Epochs", 2000)
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(state(page)).to_have_text("Training", timeout=READY)
+        wait_until(lambda: step(page) >= 20, page, seconds=90)
+        [(_, run_id)] = parse_qsl(urlsplit(page.url).query)
+        first.process.kill()
+        expect(state(page)).to_have_text("Reconnecting")
+        seen = step(page)
+        with serving(tmp_path / "second.log", os.environ) as second:
+            page.goto(f"{second.url}/train?run={run_id}")
+            expect(state(page)).to_have_text("Training", timeout=READY)
+            wait_until(lambda: step(page) > seen + 5, page, seconds=90)
+            page.get_by_role("button", name="Stop").click()
+            expect(state(page)).to_have_text("Stopped", timeout=READY)
+    store = RunStore()
+    told = store.steps_after(run_id, 0, 10**6)["step"]
+    assert told == list(range(1, store.run(run_id).step + 1))  # no step is missing
+    assert [each.order for each in store.interventions(run_id)] == ["stop"]
+    store.close()
+
+
+def test_while_it_learns_its_answers_layers_and_confusions_are_seen(app_server, page):
+    page.goto(f"{app_server()}/train")
+    write(page, "Epochs", 2000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+    page.get_by_text("Test pictures", exact=True).click()
+    cards = page.locator(".cards")
+    expect(cards).to_be_visible(timeout=READY)
+    expect(page.locator(".card")).to_have_count(20)
+    first = int(cards.get_attribute("data-step"))
+    page.locator(".card").first.evaluate("card => { card.dataset.kept = 'yes'; }")
+    wait_until(lambda: int(cards.get_attribute("data-step")) > first, page, seconds=90)
+    # The cards are those that were there: nothing is built anew, so nothing flickers.
+    expect(page.locator(".card").first).to_have_attribute("data-kept", "yes")
+    page.locator(".card").nth(3).click()
+    expect(page.get_by_text("It says")).to_be_visible()
+    expect(page.get_by_text("Feature maps")).to_be_visible()
+    page.get_by_text("Confusions", exact=True).click()
+    expect(page.get_by_text("validation pictures right")).to_be_visible(timeout=READY)
+    page.get_by_text("Closed", exact=True).click()
+    expect(page.get_by_text("Open it to watch")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(state(page)).to_have_text("Stopped", timeout=READY)

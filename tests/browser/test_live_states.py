@@ -1,0 +1,127 @@
+"""The training page in every state that it can be in: pictures of each, and nothing sticks out.
+
+``CNNLAB_SHOTS`` names a folder that keeps the pictures; otherwise they go with the test's files.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from driving import state
+from example_runs import an_epoch, the_end
+from feeding import Feeder, Lab, a_lab
+from playwright.sync_api import Page, expect
+
+from cnnlib.data.prepare import prepare
+from cnnlib.records.events import Intervention, Phase, RunEnd
+
+pytestmark = pytest.mark.browser
+
+LOOKS = (("light", 1280), ("dark", 420))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One app for all tests of this file."""
+    with a_lab(tmp_path_factory.mktemp("states")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("CNNLAB_SHOTS") or tmp_path / "shots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def fed(lab: Lab) -> Iterator[Feeder]:
+    """A run that is a third done."""
+    feeder = Feeder(lab.store, total_steps=600)
+    feeder.tell(200)
+    lab.store.tell(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
+    yield feeder
+    if lab.store.run(feeder.run_id).is_live:
+        feeder.end()
+
+
+def keep(page: Page, shots: Path, name: str) -> None:
+    """A picture of the whole page in each look; it is never wider than the window."""
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("innerWidth === " + str(width))
+        main = page.locator('[data-testid="stMain"]')
+        expect(main).to_be_visible()
+        height = main.evaluate("main => main.scrollHeight")
+        page.set_viewport_size({"width": width, "height": max(900, min(height, 3000))})
+        page.screenshot(path=shots / f"train-{name}-{scheme}-{width}.png", animations="disabled")
+        overflow = main.evaluate("main => main.scrollWidth - main.clientWidth")
+        assert overflow <= 0, f"{name} is {overflow} pixels too wide at {width}"
+
+
+def watch(page: Page, lab: Lab, feeder: Feeder, word: str) -> None:
+    page.goto(f"{lab.served.url}/train?run={feeder.run_id}")
+    expect(state(page)).to_have_text(word, timeout=90_000)
+
+
+def test_empty_and_choosing(lab, page, shots):
+    page.goto(f"{lab.served.url}/train?dataset=digits")
+    expect(page.get_by_role("button", name="Prepare it now")).to_be_visible(timeout=90_000)
+    keep(page, shots, "empty")
+    for _ in prepare("digits", lab.store.folders):
+        pass
+    page.reload()
+    expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("in all")).to_be_visible()  # the forecast
+    keep(page, shots, "choosing")
+
+
+def test_running(lab, fed, page, shots):
+    watch(page, lab, fed, "Training")
+    keep(page, shots, "running")
+
+
+def test_paused(lab, fed, page, shots):
+    paused = [Intervention(200, "pause"), Phase("paused", "paused after step 200")]
+    lab.store.tell(fed.run_id, fed.worker_id, paused)
+    watch(page, lab, fed, "Paused")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    keep(page, shots, "paused")
+
+
+def test_in_trouble(lab, fed, page, shots):
+    worse = [replace(an_epoch(at, 100 + 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
+    lab.store.tell(fed.run_id, fed.worker_id, worse)
+    watch(page, lab, fed, "Training")
+    expect(page.locator(".trouble")).to_be_visible()
+    page.get_by_text("How it runs").click()
+    keep(page, shots, "trouble")
+
+
+@pytest.mark.parametrize(
+    ("how", "word", "reason"),
+    [
+        ("diverged", "Diverged", "Diverged at step 200: the loss is no longer a number."),
+        ("failed", "Failed", "The machine has no memory left for a step. Make batches smaller."),
+        ("interrupted", "Interrupted", "The app was shut down. Resume the run to go on."),
+    ],
+)
+def test_broken_off(lab, fed, page, shots, how, word, reason):
+    lab.store.tell(fed.run_id, fed.worker_id, [RunEnd(how, reason, step=200, train_seconds=4.0)])
+    watch(page, lab, fed, word)
+    expect(page.locator(".status .reason")).to_contain_text(reason)
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    keep(page, shots, how)
+
+
+def test_done(lab, fed, page, shots):
+    told = [an_epoch(2, 400), an_epoch(3, 600), the_end(step=600)]
+    lab.store.tell(fed.run_id, fed.worker_id, told)
+    watch(page, lab, fed, "Finished")
+    expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
+    for name in ("Look inside", "Draw for it", "See in results"):
+        expect(page.get_by_role("button", name=name)).to_be_visible()
+    keep(page, shots, "done")
