@@ -14,9 +14,10 @@ from cnnlib.ui.live_forecast import describe
 
 
 def test_time_and_memory_stand_in_a_line_with_what_they_are_worth():
-    found = Forecast(12.0, 36.0, 180_000_000, "this design")
+    found = Forecast(12.04, 36.1, 180_000_000, "this design")
     assert describe(found, epochs=3, seeds=1) == (
-        "About 12 s an epoch, 36 s in all, 180 MB of memory. Measured here, with this design."
+        "About 12 s an epoch, 36 s in all, 180 MB for network and pictures. "
+        "Measured here, with this design."
     )
     # One epoch is all of it; two seeds take twice as long, one after the other.
     assert describe(found, epochs=1, seeds=2).startswith("About 1 min 12 s in all, 180 MB")

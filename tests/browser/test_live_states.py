@@ -70,12 +70,14 @@ def watch(page: Page, lab: Lab, feeder: Feeder, word: str) -> None:
 def test_empty_and_choosing(lab, page, shots):
     page.goto(f"{lab.served.url}/train?dataset=digits")
     expect(page.get_by_role("button", name="Prepare it now")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     keep(page, shots, "empty")
     for _ in prepare("digits", lab.store.folders):
         pass
     page.reload()
     expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
     expect(page.get_by_text("in all")).to_be_visible()  # the forecast
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     keep(page, shots, "choosing")
 
 
