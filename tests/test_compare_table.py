@@ -28,8 +28,8 @@ from cnnlib.runs import RunStore
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = a_store(tmp_path)
+def store(tmp_path, store_address):
+    opened = a_store(tmp_path, store_address)
     yield opened
     opened.close()
 
@@ -273,6 +273,7 @@ def test_latex_has_no_letter_that_it_would_take_for_a_command():
     assert for_latex("50 % & a_b #1 \\x {y}") == (
         "50 \\% \\& a\\_b \\#1 \\textbackslash{}x \\{y\\}"
     )
+    assert for_latex("für кот") == "für ???"
 
 
 def test_latex_has_as_many_cells_in_each_line_as_places(store):
@@ -292,7 +293,7 @@ def test_latex_has_as_many_cells_in_each_line_as_places(store):
 def test_latex_compiles_where_there_is_latex(store, tmp_path):
     if not shutil.which("pdflatex"):
         pytest.skip("cannot run here: no pdflatex")
-    a_finished_run(store, name="100 % of $5 & ~^ ünicode <|>")
+    a_finished_run(store, name="100 % of $5 & ~^ ünïcødé ß Æ ×± кот <|>")
     table = to_latex(results(store), columns(COLUMN_PRESETS["results"]))
     (tmp_path / "t.tex").write_text(
         f"\\documentclass{{article}}\\begin{{document}}{table}\\end{{document}}"
@@ -330,6 +331,26 @@ def test_a_search_finds_names_datasets_tags_and_settings(store):
     assert [row.name for row in desk.rows(search="SGD digits")] == ["narrow"]
     assert [row.name for row in desk.rows(search="wide")] == ["wide"]
     assert desk.rows(search="wide sgd") == []
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("test>90", ["good"]),
+        ("test>=90 params<=4000", ["cheap"]),
+        ("validation<95 dataset=digits", ["cheap"]),
+        ("tag=course", ["good"]),
+        ("seeds>=2", []),
+        ("seconds_per_life>3", []),  # no column, and no row says so
+        ("test>much", []),
+    ],
+)
+def test_a_search_compares_columns_accuracies_in_per_cent(search, found, store):
+    a_finished_run(store, val=0.96, test=0.95, channels=(8,), name="good")
+    a_finished_run(store, val=0.91, test=0.90, channels=(4,), name="cheap")
+    desk = Desk(store)
+    desk.annotate(desk.rows()[0].key, Annotation(tags=("Course",)))
+    assert [row.name for row in desk.rows(search=search)] == found
 
 
 def test_a_deleted_run_can_be_brought_back_until_the_basket_is_emptied(store):

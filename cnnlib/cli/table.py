@@ -29,7 +29,12 @@ def add_commands(commands: Any) -> None:
     )
     table.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     table.add_argument("--group", metavar="NAME", help="only runs of this group")
-    table.add_argument("--search", metavar="TEXT", default="", help="only rows that hold this")
+    table.add_argument(
+        "--search",
+        metavar="TEXT",
+        default="",
+        help="only rows that hold these words: lenet5 test>99",
+    )
     which = table.add_mutually_exclusive_group()
     which.add_argument(
         "--columns", metavar="A,B", help="columns by name; seconds_to_95 is the time to 95 %%"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 
+from cnnlib.compare.finding import holds
 from cnnlib.compare.pooling import Row
 from cnnlib.compare.results import results
 from cnnlib.compare.tables import annotations, ensure_tables
@@ -58,7 +59,7 @@ class Desk:
 
         Args:
             hidden: Hidden rows too.
-            search: Words that a row must all hold: in its name, dataset, note, tags or settings.
+            search: Words and comparisons that a row must all meet: see `finding.holds`.
             group: Only runs of this group.
         """
         return self.arranged(self.all_rows(group), hidden=hidden, search=search)
@@ -77,7 +78,7 @@ class Desk:
         return [
             replace(row, given_name=note.name)
             for row, note in noted
-            if (hidden or not note.hidden) and _holds(row, note, search)
+            if (hidden or not note.hidden) and holds(row, note, search)
         ]
 
     def version(self) -> tuple[object, ...]:
@@ -177,21 +178,6 @@ class Desk:
     def _forget(self, subjects: list[str]) -> None:
         with self.store.database.write() as connection:
             connection.execute(sa.delete(annotations).where(annotations.c.subject.in_(subjects)))
-
-
-def _holds(row: Row, note: Annotation, search: str) -> bool:
-    """Every word of the search stands somewhere in what the row says."""
-    if not search.strip():
-        return True
-    request = row.request
-    recipe = request.recipe
-    said = (
-        *(note.name, row.name, request.dataset, note.note, *note.tags, request.preset),
-        *(recipe.optimizer, recipe.schedule, request.spec.block, request.spec.norm),
-        *(run.id for run in row.runs),
-    )
-    text = " ".join(said).casefold()
-    return all(word in text for word in search.casefold().split())
 
 
 def _check(annotation: Annotation) -> None:

@@ -70,9 +70,15 @@ def shown(value: Any, column: Column) -> str:
 
 
 def for_latex(text: str) -> str:
-    """Text in which LaTeX sees no command; what its basic fonts lack becomes a question mark."""
-    return "".join(_LATEX.get(letter, letter if letter.isascii() else "?") for letter in text)
+    """Text in which LaTeX sees no command; what its basic fonts lack becomes a question mark.
 
+    They have ASCII, and the letters of western Europe, which LaTeX reads as UTF-8 since 2018.
+    """
+    known = (letter if letter.isascii() or letter in _ACCENTED else "?" for letter in text)
+    return "".join(_LATEX.get(letter, letter) for letter in known)
+
+
+_ACCENTED = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ±–×")
 
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": "\\textbackslash{}",

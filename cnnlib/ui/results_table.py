@@ -46,8 +46,9 @@ def view_controls(each_seed: bool) -> View:
         search = st.text_input(
             "Search",
             key="results_search",
-            placeholder="name, dataset, tag, optimiser…",
-            width=260,
+            placeholder="lenet5 adam test>99 params<1e5",
+            width=280,
+            help=_SEARCH_HELP,
         )
         preset = st.selectbox(
             "Columns",
@@ -61,6 +62,10 @@ def view_controls(each_seed: bool) -> View:
     return View(search, _chosen_columns(preset), each, hidden)
 
 
+_SEARCH_HELP = (
+    "Words of a row's name, dataset, note, tags or settings, and comparisons with its columns: "
+    "test>99, validation>=98.5, params<1e5, seconds<60, seeds>=3, dataset=mnist, tag=course."
+)
 _EACH_HELP = "One row for each run; otherwise runs that differ by their seed alone share a row."
 
 
