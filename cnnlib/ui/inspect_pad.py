@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from streamlit_drawable_canvas import st_canvas
 
 _PEN = 0.065  # of the pad's side
 _PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
@@ -16,6 +15,8 @@ def small_pad(key: str, side: int = 168) -> np.ndarray | None:
     Args:
         side: Of the pad, in pixels.
     """
+    from streamlit_drawable_canvas import st_canvas  # registers itself with a running server
+
     edition = st.session_state.setdefault(f"{key}_edition", 0)
     with st.container(width="content", gap="small"):
         result = st_canvas(
