@@ -18,6 +18,7 @@ from serving import serving  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+    from postgres import Postgres
 
 # No example has a time limit: the machine may be busy. In CI the examples are the same every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -142,6 +143,30 @@ def cifar_jpeg_zip(data_folder: Path) -> Path:
     if not archive.exists():
         pytest.skip(f"needs cifar10-jpeg.zip, and {DATASETS} has none: set CNNLAB_DATA")
     return archive
+
+
+# -- databases -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[Postgres]":
+    """A PostgreSQL of the tests' own."""
+    from postgres import programs, running
+
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'psycopg[binary]'")
+    installed = programs()
+    if installed is None:
+        pytest.skip("needs PostgreSQL, and there is no initdb: apt install postgresql")
+    with running(installed) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_address(request: pytest.FixtureRequest) -> str:
+    """What CNNLAB_DATABASE says, for a store in each of the databases that the lab knows."""
+    if request.param == "sqlite":
+        return ""
+    return request.getfixturevalue("postgres_server").empty()
 
 
 # -- the app and a browser -------------------------------------------------------------------------

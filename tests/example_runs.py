@@ -12,9 +12,9 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 
 
-def a_store(folder: Path) -> RunStore:
-    """A store in a folder of the test's own."""
-    return RunStore(Folders(data=folder / "data", runs=folder / "runs"))
+def a_store(folder: Path, address: str = "") -> RunStore:
+    """A store in a folder of the test's own, or with its database elsewhere."""
+    return RunStore(Folders(data=folder / "data", runs=folder / "runs", database=address))
 
 
 def a_request(epochs: int = 2, **fields) -> RunRequest:

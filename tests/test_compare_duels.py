@@ -17,8 +17,8 @@ from cnnlib.runs import RunStore
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = a_store(tmp_path)
+def store(tmp_path, store_address):
+    opened = a_store(tmp_path, store_address)
     yield opened
     opened.close()
 

@@ -18,8 +18,8 @@ from cnnlib.train.jobs import KINDS, carry_out_job
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -15,8 +15,8 @@ from cnnlib.runs.live import metrics_since
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -25,9 +25,9 @@ from cnnlib.runs.belongings import (
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
     """The operator's own way into the store."""
-    with closing(a_store(tmp_path)) as store:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -25,8 +25,8 @@ from cnnlib.runs.recording import RunTakenAway
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -17,8 +17,8 @@ from cnnlib.train.recorder import Recorder
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -38,8 +38,8 @@ COUNTING = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Iterator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 

@@ -41,7 +41,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(
-            f"{path.name} cannot be read ({str(error)[:300]}). It was deleted, thinned out or damaged. "
+            f"{path.name} cannot be read ({str(error)[:300]}). It was deleted, thinned "
+            "out or damaged. "
             "Choose another saved step of the run."
         ) from error
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from fuzz.design_fuzzers import Links, SpecFiles
 from fuzz.file_fuzzers import Parcels, Pictures, Weights, Zips
+from fuzz.line_fuzzers import Commands
 from fuzz.running import Fuzzer
+from fuzz.web_fuzzers import Pages, Routes
 
 FUZZERS: dict[str, Callable[[Path], Fuzzer]] = {
     "links": Links,
@@ -16,4 +18,7 @@ FUZZERS: dict[str, Callable[[Path], Fuzzer]] = {
     "pictures": Pictures,
     "weights": Weights,
     "parcels": Parcels,
+    "pages": Pages,
+    "routes": Routes,
+    "commands": Commands,
 }

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save
 from sample_data import class_folders, encoded, prepared_now
 
 from cnnlib.compare.parcel import export_bytes, import_runs
-from cnnlib.data.places import UPLOADS
 from cnnlib.data.pictures import BrokenPicture, decode
+from cnnlib.data.places import UPLOADS
 from cnnlib.data.prepare import prepare
 from cnnlib.data.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, remove_dataset
