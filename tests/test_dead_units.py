@@ -1,10 +1,12 @@
 """Units behind a ReLU that are 0 on every picture."""
 
 import torch
+from tiny import of_kind, tiny_request, told
 from torch import nn
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
+from cnnlib.records.events import EpochEnd
 from cnnlib.train.dead_units import dead_units
 
 SPEC = CNNSpec(in_size=(1, 8, 8), channels=(4, 4), hidden_dims=(6,), dropout=0.5)
@@ -42,3 +44,10 @@ def test_the_net_is_left_as_it_was():
 
 def test_without_a_relu_nothing_is_asked():
     assert dead_units(build_model(CNNSpec(channels=(2,), activation="tanh"), seed=0), None) == {}
+
+
+def test_an_epoch_tells_them_with_the_memory_that_was_held():
+    (epoch,) = of_kind(told(tiny_request(epochs=1)), EpochEnd)
+    assert list(epoch.dead_units) == ["features.act1", "features.act2"]
+    assert all(0 <= share <= 1 for share in epoch.dead_units.values())
+    assert epoch.memory_bytes >= 0

@@ -119,7 +119,7 @@ def test_dead_units_speak_of_a_dead_start_and_are_a_trouble_of_their_own():
     told = epochs([CHANCE], [CHANCE], dead_units={"features.act1": 0.1, "features.act2": 0.95})
     told = [EpochEnd(1, 10, CHANCE, 0.1, CHANCE, 0.1, 1.0, 0.1, dead_units=told[0].dead_units)]
     first, second = find_troubles(a_run(), curve(FLAT), told)
-    assert first.checks[1].fits and "95% of the units of features.act2" in first.checks[1].sentence
+    assert first.checks[1].fits and "95 % of the units of features.act2" in first.checks[1].sentence
     assert second.title == "Dead ReLUs"
 
 

@@ -72,8 +72,8 @@ def _dead_start(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check
         return Check(
             question,
             True,
-            f"Yes: {shares[worst]:.0%} of the units of {worst} are 0 on every picture. Use another "
-            "initialisation, a normalisation, or a leaky activation.",
+            f"Yes: {100 * shares[worst]:.0f} % of the units of {worst} are 0 on every picture. Use "
+            "another initialisation, a normalisation, or a leaky activation.",
         )
     if norm < NO_GRADIENT:
         return Check(

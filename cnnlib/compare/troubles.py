@@ -126,7 +126,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
     return Trouble(
         "dead units",
         "Dead ReLUs",
-        f"{dead[worst]:.0%} of the units of {worst} were 0 on every picture that was looked at "
+        f"{100 * dead[worst]:.0f} % of the units of {worst} were 0 on every picture looked at "
         f"after epoch {epochs[-1].epoch}: they get no gradient and learn nothing more.{others} "
         "Lower the learning rate, put a normalisation before the ReLU, or use a leaky one.",
     )
@@ -146,7 +146,7 @@ def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
         f"Over-fitting since epoch {best.epoch}",
         f"The validation loss was lowest then ({best.val_loss:.3g}) and is {last.val_loss:.3g} "
         f"after epoch {last.epoch}, while the training loss fell from {best.train_loss:.3g} to "
-        f"{last.train_loss:.3g}; validation accuracy {best.val_accuracy:.2%} then, "
-        f"{last.val_accuracy:.2%} now. Stop earlier (patience), augment the pictures, or add "
-        "dropout or weight decay.",
+        f"{last.train_loss:.3g}; validation accuracy {100 * best.val_accuracy:.2f} % then, "
+        f"{100 * last.val_accuracy:.2f} % now. Stop earlier (patience), augment the pictures, or "
+        "add dropout or weight decay.",
     )
