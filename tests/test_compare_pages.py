@@ -8,7 +8,7 @@ from cnnlib.compare.duel_runs import duel_state
 from cnnlib.compare.experiments import experiment_state
 from cnnlib.compare.plans import advance, find_plans
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import COMPARE, EXPERIMENTS, HOME
+from cnnlib.ui.addresses import COMPARE, EXPERIMENTS, HOME, RESULTS
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 
@@ -20,7 +20,7 @@ def store():
     opened.close()
 
 
-def open_page(address, **query: str) -> AppTest:
+def open_page(address, **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(MAIN), default_timeout=30)
     app.run()
     for key, value in query.items():
@@ -139,3 +139,23 @@ def test_settings_that_cannot_be_read_are_said_in_a_sentence():
     app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
     app.button(key="experiments_start").click().run()
     assert "'depth' is no setting" in app.error[0].value
+
+
+# -- from the results table ------------------------------------------------------------------------
+
+
+def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):
+    runs = [
+        a_finished_run(store, name=name, channels=channels)
+        for name, channels in (("narrow", (4,)), ("wide", (8,)))
+    ]
+    app = open_page(RESULTS, run=runs)
+    app.segmented_control(key="results_view").select("What differs").run()
+    assert not app.exception
+    assert {"narrow", "wide", "MACs"} <= set(app.dataframe[-1].value.columns)
+    app.button(key="results_duel").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Compare"
+    chosen = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
+    assert chosen == {"Result: narrow", "Result: wide"}
+    assert app.selectbox(key="compare_dataset").value == "digits"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from cnnlib.compare.desk import Desk
 from cnnlib.compare.duel import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.compare.duel_runs import Duel, start_duel
+from cnnlib.compare.pooling import Row
 from cnnlib.compare.sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.link import decode
@@ -27,6 +28,7 @@ from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.words import describe_recipe
 
 OFFERED = "offered"
+_BROUGHT = "compare_brought"  # designs that came from the results table, with their labels
 MOST_ROWS = 50  # of the results table, whose designs are offered
 
 
@@ -51,10 +53,24 @@ def known_designs() -> dict[str, Side]:
     sides += [
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
     ]
-    for row in Desk(run_store()).rows()[:MOST_ROWS]:
-        label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
-        sides.append((label, Side(row.name, row.request.spec, row.request.preset)))
+    sides += map(_from_row, Desk(run_store()).rows()[:MOST_ROWS])
+    sides += st.session_state.get(_BROUGHT, [])
     return dict(sides)
+
+
+def bring_rows(rows: Sequence[Row]) -> None:
+    """Let the Compare page begin with two rows of the results table."""
+    sides = [_from_row(row) for row in rows]
+    st.session_state[_BROUGHT] = sides
+    for letter, (label, _) in zip("AB", sides, strict=True):
+        st.session_state[f"compare_{letter}"] = label
+    st.session_state["compare_dataset"] = rows[0].request.dataset
+
+
+def _from_row(row: Row) -> tuple[str, Side]:
+    """The design of a row with its label in the menus."""
+    label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
+    return label, Side(row.name, row.request.spec, row.request.preset)
 
 
 def choose_info() -> DatasetInfo:

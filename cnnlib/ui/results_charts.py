@@ -13,6 +13,8 @@ from cnnlib.compare.pooling import Row
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.ui.compare_form import Side
+from cnnlib.ui.compare_view import difference_view
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.pictures import strip_html
 from cnnlib.ui.resources import folders, prepared, run_store
@@ -85,6 +87,11 @@ def _settings(rows: Sequence[Row]) -> None:
         key="results_differences",
     )
     st.plotly_chart(settings_figure(settings(rows)), key="results_settings")
+    if len(rows) == 2 and rows[0].request.spec != rows[1].request.spec:
+        one, two = (
+            Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True)
+        )
+        difference_view(one, two)
 
 
 def _classes(rows: Sequence[Row]) -> None:

@@ -15,6 +15,8 @@ from cnnlib.compare.results import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.ui.addresses import COMPARE
+from cnnlib.ui.compare_form import bring_rows
 from cnnlib.ui.request_form import ask_for
 from cnnlib.ui.resources import run_store, settings
 from cnnlib.ui.rights import whose
@@ -87,6 +89,11 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
         ):
             if _train_fresh_seeds(rows[0]):
                 st.rerun()
+    if len(rows) == 2 and st.button(
+        "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
+    ):
+        bring_rows(rows)
+        st.switch_page(COMPARE)
     notes = desk.annotations()
     hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
     if st.button(
@@ -115,6 +122,7 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
 
 
 _OTHERS_HELP = "Some of these runs belong to somebody else. Switch on Each seed to choose your own."
+_DUEL_HELP = "Take both designs to Compare: what changes, and paired seeds that decide."
 _FRESH_HELP = (
     f"Train this row with {FRESH_SEEDS} seeds that it has not had. Their mean alone is free of the "
     "luck of having been chosen: switch on Each seed to see them."
