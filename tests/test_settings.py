@@ -1,5 +1,8 @@
 """The file of settings: what is not in it has a default, and a mistake in it is one sentence."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cnnlib.errors import SettingsError
@@ -67,3 +70,12 @@ def test_bytes_that_are_no_text_are_a_sentence(folders):
     (folders.runs / "cnnlab.toml").write_bytes(b"\xff\xfe[class]")
     with pytest.raises(SettingsError, match="are no TOML"):
         Settings.read(folders)
+
+
+def test_the_page_for_operators_shows_every_key_with_its_default(folders):
+    text = (Path(__file__).parents[1] / "docs" / "class.md").read_text()
+    everything = max(re.findall(r"```toml\n(.*?)```", text, re.DOTALL), key=len)
+    (folders.runs / "cnnlab.toml").write_text(everything)
+    keys = re.findall(r"^(\w+) =", everything, re.MULTILINE)
+    assert keys == [key for values in Settings().to_dict().values() for key in values]
+    assert Settings.read(folders) == Settings()
