@@ -30,6 +30,9 @@ def test_filters_go_into_a_file_of_numbers(run_id, tmp_path, capsys):
     out = tmp_path / "filters.npz"
     text = said(capsys, "filters", run_id, "--layer", "features.conv2", "--out", str(out))
     assert "6 x 4 x 3 x 3 values" in text
+    named = ("--layer", "features.conv2", "--out", str(out), "--json")
+    found = json.loads(said(capsys, "filters", run_id, *named))
+    assert found == {"file": str(out), "shape": [6, 4, 3, 3]}
     weight = build_model(PLAIN, seed=5).get_submodule("features.conv2").weight  # the last step is 5
     np.testing.assert_array_equal(np.load(out)["values"], weight.detach().numpy())
 
@@ -61,6 +64,76 @@ def test_why_prints_what_the_checks_say(run_id, tmp_path, capsys):
     assert np.load(out)["values"].shape == (1, 28, 28)
 
 
+@pytest.mark.parametrize("how", ["mute", "reset"])
+def test_surgery_ranks_filters_by_what_they_are_worth(run_id, how, capsys):
+    layer = ("--layer", "features.conv1", "--how", how, "--pictures", "40")
+    found = json.loads(said(capsys, "surgery", run_id, *layer, "--json"))
+    assert found["count"] == 40 and len(found["after"]) == 4
+    assert "right without it" in said(capsys, "surgery", run_id, *layer)
+
+
+def test_the_pictures_that_excite_a_layer_are_named(run_id, capsys):
+    layer = ("--layer", "features.act2", "--pictures", "20")
+    found = json.loads(said(capsys, "excite", run_id, *layer, "--json"))
+    assert found["count"] == 20 and len(found["found"]) == 6
+    assert "answer" in said(capsys, "excite", run_id, *layer)
+
+
+def test_a_dreamt_picture_goes_into_a_file(run_id, tmp_path, capsys):
+    out = tmp_path / "dream.npz"
+    to = ("--layer", "classifier.fc2", "--channel", "3", "--out", str(out))
+    found = json.loads(said(capsys, "dream", run_id, *to, "--json"))
+    assert found["answer"] > found["began"]
+    assert np.load(out)["values"].shape == (1, 28, 28)
+
+
+def test_gradients_are_told_layer_by_layer(run_id, capsys):
+    found = json.loads(said(capsys, "gradients", run_id, "--json"))
+    assert [each["layer"] for each in found["layers"]] == [
+        "features.conv1",
+        "features.conv2",
+        "classifier.fc1",
+        "classifier.fc2",
+    ]
+    assert "length of weights" in said(capsys, "gradients", run_id, "--picture", "3")
+
+
+def test_dead_maps_are_counted(run_id, capsys):
+    found = json.loads(said(capsys, "dead", run_id, "--pictures", "12", "--json"))
+    assert found["pictures"] == 12 and found["dead"]["features.conv1"] == []
+    assert "channels, the first 20" in said(capsys, "dead", run_id, "--pictures", "12")
+
+
+def test_a_kernel_slides_over_a_picture_of_ones_own(tmp_path, capsys):
+    drawn = np.zeros((8, 8), np.uint8)
+    drawn[:, 4:] = 255
+    Image.fromarray(drawn).save(tmp_path / "edge.png")
+    edge = ("convolve", str(tmp_path / "edge.png"), "--size", "8", "--kernel", "-1 0 1")
+    assert main([*edge, "--column", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    # The window covers columns 2 to 4, which are black, black, white: -0 + 0 + 1.
+    assert found["products"] == [[0, 0, 1]] and found["sum"] == 1
+    assert found["output"][0] == [0, 0, 1, 1, 0, 0]
+    assert main([*edge, "--out", str(tmp_path / "out.png")]) == 0
+    assert "Output: 8 x 6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--kernel", "a b"), "'a' is no number"),
+        (("--kernel", "1", "--row", "99"), "There is no such place"),
+        (("--kernel", "1", "--stride", "0"), "--stride 0 is less than 1"),
+        (("--kernel", "1", "--size", "9999"), "not between 1 and 512"),
+        (("--kernel", "1 1; 1 1", "--dilation", "99"), "does not fit"),
+    ],
+)
+def test_what_cannot_be_convolved_is_one_sentence(arguments, sentence, tmp_path, capsys):
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    assert main(["convolve", str(tmp_path / "a.png"), *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
     store = RunStore()
     run_id = a_saved_run(store, end=RunEnd("stopped", step=5))
@@ -82,6 +155,12 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
         (("why", "--class", "eleven"), "no class 'eleven'"),
         (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such place"),
         (("why", "--step", "77"), "no weights at step 77"),
+        (("surgery", "--layer", "features.act1"), "is no convolution"),
+        (("surgery", "--layer", "features.conv1", "--pictures", "0"), "less than 1"),
+        (("excite", "--layer", "classifier.fc1"), "no places on the picture"),
+        (("dream", "--layer", "features.conv1", "--channel", "9", "--out", "x.png"), "no channel"),
+        (("gradients", "--picture", "99999"), "no test picture '99999'"),
+        (("gradients", "--class", "eleven"), "no class 'eleven'"),
     ],
 )
 def test_what_cannot_be_shown_is_one_sentence(run_id, arguments, sentence, capsys):

@@ -13,6 +13,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.arithmetic import KINDS, arithmetic
+from cnnlib.probe.dead import dead_channels
 from cnnlib.probe.filters import convolutions, filter_norms, filters, largest_weight, silent_maps
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import INPUT, following, step_named, steps
@@ -204,6 +205,17 @@ def test_a_map_is_silent_on_several_pictures_only_if_it_is_on_all():
 
 
 # -- saved steps -----------------------------------------------------------------------------------
+
+
+def test_a_channel_is_dead_if_every_picture_gives_it_one_value():
+    net = a_net(RESIDUAL)
+    first = net.get_submodule(convolutions(net.plan)[0])
+    with torch.no_grad():
+        first.weight[2] = 0  # its map is its bias, whatever the picture
+    found = dead_channels(net, a_picture(RESIDUAL, count=60))
+    assert found[convolutions(net.plan)[0]].tolist() == [False, False, True, False]
+    assert list(found) == [step.name for step in steps(net.plan)]
+    assert not found[net.plan.layers[-1].name].any()
 
 
 def test_saved_weights_give_the_network_that_was_saved(tmp_path):

@@ -6,9 +6,19 @@ import torch
 from random_specs import random_specs
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.probe_gradients import gradient_sizes_figure, gradients_over_time_figure
+from cnnlib.figures.probe_gradients import (
+    gradient_bands_figure,
+    gradient_sizes_figure,
+    gradients_over_time_figure,
+)
 from cnnlib.nets.model import build_model
-from cnnlib.probe.gradients import by_layer, gradients, warnings_about
+from cnnlib.probe.gradients import (
+    by_layer,
+    gradients,
+    steps_within,
+    warnings_about,
+    warnings_over_time,
+)
 from cnnlib.records.probe import LayerGradient
 
 SPEC = CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6), norm="batch")
@@ -62,7 +72,34 @@ def test_gradients_of_zero_say_so():
     assert "exactly 0" in warnings_about([a_layer("only", 0.0)])[0]
 
 
+def test_signs_over_time_are_counted_and_told_with_the_numbers_of_the_first():
+    fine = [a_layer("first", 0.5), a_layer("last", 1.0)]
+    vanished = [a_layer("first", 2e-4), a_layer("last", 1.0)]
+    [sentence] = warnings_over_time({0: fine, 4: vanished, 9: vanished})
+    assert sentence.startswith("Vanishing at 2 of 3 steps, first at step 4: the gradient of first")
+    assert "0.0002" in sentence
+    assert warnings_over_time({0: fine}) == []
+
+
+def test_as_many_steps_are_measured_as_fit_and_the_ends_always():
+    assert steps_within([0, 1, 2, 4, 8], macs=10, most_macs=1000) == [0, 1, 2, 4, 8]
+    assert steps_within([0, 1, 2, 4, 8], macs=10, most_macs=1) == [0, 2, 8]
+    assert steps_within([7], macs=10, most_macs=1) == [7]
+
+
+def test_bands_show_each_quantile_of_one_layer_at_each_step():
+    moments = {
+        step: [LayerGradient("first", 1.0, 1.0, 1.0, (1.0, 2.0, 3.0, 4.0, 5.0 + step))]
+        for step in (0, 9)
+    }
+    outer, inner, middle = gradient_bands_figure(moments, "first").data
+    assert outer.y == (1.0, 1.0, 14.0, 5.0) and outer.x == (0, 9, 9, 0)
+    assert inner.y == (2.0, 2.0, 4.0, 4.0)
+    assert middle.y == (3.0, 3.0)
+
+
 def test_figures_of_nothing_say_so():
+    assert "no weights" in gradient_bands_figure({}, "first").layout.annotations[0].text
     assert "no weights" in gradient_sizes_figure([]).layout.annotations[0].text
     assert "No step" in gradients_over_time_figure({}).layout.annotations[0].text
 

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.looked import opened
+from cnnlib.cli.look_jobs import add_looks
+from cnnlib.cli.looked import add_run, opened, write_values
 from cnnlib.cli.output import percent, print_facts, print_json, print_table
-from cnnlib.cli.parser import id_of_run, one_of, shown, whole_number
+from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.stores import existing_store
-from cnnlib.errors import DataError, ProbeError
+from cnnlib.errors import ProbeError
 
 if TYPE_CHECKING:
     import numpy as np
 
-
 _METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
-_FORMS = (".npz", ".json", ".png")
 
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     group = commands.add_parser("inspect", help="look inside a trained network")
     looks = group.add_subparsers(metavar="WHAT", required=True, dest="what")
-    errors = _look(looks, "errors", show_errors, "what it got wrong on the test split")
+    errors = add_run(looks, "errors", show_errors, "what it got wrong on the test split")
     errors.add_argument("--json", action="store_true", help="print JSON")
-    filters = _look(looks, "filters", write_filters, "weights of a convolution, to a file")
-    maps = _look(looks, "maps", write_maps, "what a layer gives for a picture, to a file")
+    filters = add_run(looks, "filters", write_filters, "weights of a convolution, to a file")
+    maps = add_run(looks, "maps", write_maps, "what a layer gives for a picture, to a file")
     for each in (filters, maps):
         each.add_argument("--layer", metavar="NAME", required=True)
         each.add_argument(
             "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
         )
-    numbers = _look(looks, "numbers", show_numbers, "one value of a layer, number by number")
+    numbers = add_run(looks, "numbers", show_numbers, "one value of a layer, number by number")
     numbers.add_argument("--layer", metavar="NAME", required=True)
     for name in ("channel", "row", "column"):
         numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
-    why = _look(looks, "why", explain_answer, "what a class's score depends on, with two checks")
+    why = add_run(looks, "why", explain_answer, "what a class's score depends on, with two checks")
     why.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
     why.add_argument("--class", metavar="NAME", dest="class_name", help="default: what it says")
     why.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
-    for each in (numbers, why):
+    for each in (filters, maps, numbers, why):
         each.add_argument("--json", action="store_true", help="print JSON")
     for each in (maps, numbers, why):
         each.add_argument(
@@ -50,6 +47,7 @@ def add_commands(commands: Any) -> None:
         )
     for each in (filters, maps, numbers, why):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    add_looks(looks)
 
 
 def show_errors(args: argparse.Namespace) -> int:
@@ -95,7 +93,7 @@ def write_filters(args: argparse.Namespace) -> int:
     found = filters(looked.plan, looked.weights, args.layer)
     is_rgb = found.shape[1] == 3
     tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
-    _write(args.out, found, tiles)
+    _written(args, found, tiles)
     return 0
 
 
@@ -107,7 +105,7 @@ def write_maps(args: argparse.Namespace) -> int:
     looked = opened(args)
     name = step_named(looked.plan, args.layer).name
     found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
-    _write(args.out, found, found if found.ndim == 3 else found[:, None, None])
+    _written(args, found, found if found.ndim == 3 else found[:, None, None])
     return 0
 
 
@@ -154,7 +152,8 @@ def explain_answer(args: argparse.Namespace) -> int:
     weights = randomised_weights(METHODS[args.method], net, image, target)
     curve = deletion(net, image, target, found)
     if args.out:
-        _write(args.out, found, found[None] if len(found) == 3 else found)
+        tiles = found[None] if len(found) == 3 else found
+        write_values(args.out, found, tiles, tell=not args.json)
     if args.json:
         facts = {"class": names[target], "method": args.method, "gain": curve.gain}
         facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
@@ -166,37 +165,7 @@ def explain_answer(args: argparse.Namespace) -> int:
     return 0
 
 
-def _look(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
-    parser = looks.add_parser(name, help=help)
-    parser.add_argument("run_id", metavar="ID", type=id_of_run)
-    parser.set_defaults(command=command)
-    return parser
-
-
-def _write(out: str, values: np.ndarray, tiles: np.ndarray) -> None:
-    """Numbers as .npz or .json, or pictures as .png; the ending decides."""
-    import numpy as np
-
-    path = Path(out)
-    if path.suffix not in _FORMS:
-        raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
-    try:
-        if path.suffix == ".npz":
-            np.savez_compressed(path, values=values)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
-        else:
-            _write_picture(path, tiles)
-    except OSError as error:
-        raise DataError(
-            f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
-        ) from error
-    print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
-
-
-def _write_picture(path: Path, tiles: np.ndarray) -> None:
-    from PIL import Image
-
-    from cnnlib.figures.probe_tiles import tiles_picture
-
-    Image.fromarray(tiles_picture(tiles)).save(path)
+def _written(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:
+    write_values(args.out, values, tiles, tell=not args.json)
+    if args.json:
+        print_json({"file": args.out, "shape": values.shape})

@@ -1,13 +1,14 @@
-"""What the commands that look inside a network look at: a run at a saved step, and a picture."""
+"""What the commands that look inside a network look at, and the files that they write."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.parser import shown
+from cnnlib.cli.parser import id_of_run, shown
 from cnnlib.cli.saved import saved_weights
 from cnnlib.cli.stores import existing_store
 from cnnlib.errors import DataError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
 
 MOST_PICTURE_BYTES = 100_000_000
+_FORMS = (".npz", ".json", ".png")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Looked:
     """A run at a saved step."""
 
     run: Run
+    step: int
     plan: Plan
     weights: dict[str, np.ndarray]
     prepared: Prepared
@@ -57,16 +60,21 @@ def opened(args: argparse.Namespace) -> Looked:
     run = store.run(args.run_id)
     saved = saved_weights(store, run, args.step)
     weights = read_arrays(store.folders.run(run.id) / saved.file)
-    return Looked(
-        run, plan(run.request.spec), weights, load_prepared(run.request.dataset, store.folders)
-    )
+    prepared = load_prepared(run.request.dataset, store.folders)
+    return Looked(run, saved.step, plan(run.request.spec), weights, prepared)
+
+
+def add_run(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
+    """Add a command that takes a run's id."""
+    parser = looks.add_parser(name, help=help)
+    parser.add_argument("run_id", metavar="ID", type=id_of_run)
+    parser.set_defaults(command=command)
+    return parser
 
 
 def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
     """A picture of the test split by its number, or that of a file."""
     import numpy as np
-
-    from cnnlib.data.pictures import BrokenPicture, decode
 
     if wanted.isdigit():
         if int(wanted) >= len(prepared.test_images):
@@ -76,10 +84,58 @@ def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
             )
         return np.array(prepared.test_images[int(wanted)])
     channels, size, _ = prepared.info.in_size
+    return file_picture(Path(wanted), size, channels)
+
+
+def file_picture(path: Path, size: int, channels: int) -> np.ndarray:
+    """A picture in a file, brought to a size: C x H x W, uint8.
+
+    Raises:
+        DataError: It is not there, or no picture.
+    """
+    from cnnlib.data.pictures import BrokenPicture, decode
+
     try:
-        with Path(wanted).open("rb") as file:
+        with path.open("rb") as file:
             return decode(file.read(MOST_PICTURE_BYTES), size, channels)
     except (OSError, ValueError, BrokenPicture) as error:
         raise DataError(
-            f"The picture {shown(wanted)} cannot be read: {error}. Choose another."
+            f"The picture {shown(str(path))} cannot be read: {error}. Choose another."
         ) from error
+
+
+def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = True) -> None:
+    """Write numbers as .npz or .json, or pictures as .png; the ending decides.
+
+    Args:
+        tell: Print what was written.
+
+    Raises:
+        DataError: It has another ending, or cannot be written.
+    """
+    import numpy as np
+
+    path = Path(out)
+    if path.suffix not in _FORMS:
+        raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
+    try:
+        if path.suffix == ".npz":
+            np.savez_compressed(path, values=values)
+        elif path.suffix == ".json":
+            path.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
+        else:
+            _write_picture(path, tiles)
+    except OSError as error:
+        raise DataError(
+            f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
+        ) from error
+    if tell:
+        print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
+
+
+def _write_picture(path: Path, tiles: np.ndarray) -> None:
+    from PIL import Image
+
+    from cnnlib.figures.probe_tiles import tiles_picture
+
+    Image.fromarray(tiles_picture(tiles)).save(path)

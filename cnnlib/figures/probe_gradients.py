@@ -76,3 +76,50 @@ def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -
         yaxis=axis("Root mean square", type="log", exponentformat="power"),
         legend={"orientation": "v"},
     )
+
+
+def gradient_bands_figure(moments: Mapping[int, Sequence[LayerGradient]], layer: str) -> go.Figure:
+    """How one layer's gradients are distributed at each saved step: median, half, nine tenths."""
+    title = f"Gradients of {layer} over the training"
+    there = {
+        step: each.quantiles
+        for step, layers in moments.items()
+        for each in layers
+        if each.layer == layer
+    }
+    if not there:
+        return empty_figure(title, "This layer has no weights.")
+    steps = list(there)
+
+    def line(place: int) -> list[float]:
+        return [max(quantiles[place], 1e-12) for quantiles in there.values()]
+
+    bands = [
+        {
+            "type": "scatter",
+            "x": [*steps, *reversed(steps)],
+            "y": [*line(low), *reversed(line(high))],
+            "fill": "toself",
+            "fillcolor": mix(BLUE, "#ffffff", share),
+            "opacity": 0.6,
+            "line": {"width": 0},
+            "mode": "lines",
+            "name": name,
+            "hoverinfo": "skip",
+        }
+        for low, high, share, name in ((0, 4, 0.3, "nine tenths"), (1, 3, 0.6, "half"))
+    ]
+    middle = {
+        "type": "scatter",
+        "x": steps,
+        "y": line(2),
+        "mode": "lines+markers",
+        "name": "median",
+        "line": {"color": BLUE},
+    }
+    return figure(
+        [*bands, middle],
+        title,
+        "Step",
+        yaxis=axis("Absolute value", type="log", exponentformat="power"),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -55,26 +55,52 @@ def _of_layer(layer: str, gradient: np.ndarray, weight: np.ndarray) -> LayerGrad
 
 def warnings_about(layers: list[LayerGradient]) -> list[str]:
     """A sentence for each sign of vanishing or exploding gradients, with its numbers."""
-    if not layers:
-        return []
-    found = []
-    largest = max(layers, key=lambda each: each.rms)
-    for each in layers:
-        if not np.isfinite(each.rms):
-            found.append(f"Exploding: the gradient of {each.layer} is no longer a number.")
-        elif each.weight_norm and each.norm > EXPLODING * each.weight_norm:
-            found.append(
-                f"Exploding: the gradient of {each.layer} is {each.norm:.3g} long, more than "
-                f"{EXPLODING:g} times its weights ({each.weight_norm:.3g})."
-            )
-        elif each.rms < VANISHING * largest.rms:
-            found.append(
-                f"Vanishing: the gradient of {each.layer} has a typical size of {each.rms:.2g}, "
-                f"less than a thousandth of {largest.layer}'s ({largest.rms:.2g})."
-            )
-    if largest.rms == 0:
+    found = [f"{sign}: {text}" for _, sign, text in _signs(layers)]
+    if layers and all(each.rms == 0 for each in layers):
         found.append("All gradients are exactly 0: the loss on this picture cannot fall further.")
     return found
+
+
+def warnings_over_time(moments: Mapping[int, list[LayerGradient]]) -> list[str]:
+    """A sentence for each layer and sign: at how many saved steps, and the numbers of the first."""
+    first: dict[tuple[str, str], tuple[int, str]] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for step, layers in moments.items():
+        for layer, sign, text in _signs(layers):
+            first.setdefault((layer, sign), (step, text))
+            counts[layer, sign] = counts.get((layer, sign), 0) + 1
+    return [
+        f"{sign} at {counts[layer, sign]} of {len(moments)} steps, first at step {step:,}: {text}"
+        for (layer, sign), (step, text) in first.items()
+    ]
+
+
+def steps_within(steps: Sequence[int], macs: int, most_macs: int) -> list[int]:
+    """As many steps, evenly spread over those there are, as fit; never fewer than three."""
+    fit = min(len(steps), max(3, most_macs // max(1, macs)))
+    return [steps[place] for place in sorted({*np.linspace(0, len(steps) - 1, fit).astype(int)})]
+
+
+def _signs(layers: list[LayerGradient]) -> Iterator[tuple[str, str, str]]:
+    """Layer, "Vanishing" or "Exploding", and the numbers that say so."""
+    largest = max(layers, key=lambda each: each.rms, default=None)
+    for each in layers:
+        if not np.isfinite(each.rms):
+            yield each.layer, "Exploding", f"the gradient of {each.layer} is no longer a number."
+        elif each.weight_norm and each.norm > EXPLODING * each.weight_norm:
+            yield (
+                each.layer,
+                "Exploding",
+                f"the gradient of {each.layer} is {each.norm:.3g} long, more than {EXPLODING:g} "
+                f"times its weights ({each.weight_norm:.3g}).",
+            )
+        elif largest is not None and each.rms < VANISHING * largest.rms:
+            yield (
+                each.layer,
+                "Vanishing",
+                f"the gradient of {each.layer} has a typical size of {each.rms:.2g}, less than a "
+                f"thousandth of {largest.layer}'s ({largest.rms:.2g}).",
+            )
 
 
 VANISHING = 1e-3  # of the largest layer's typical size
