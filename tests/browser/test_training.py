@@ -20,7 +20,7 @@ from driving import (
     workers_of,
     write,
 )
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from serving import serving
 
 from cnnlib.runs import RunStore
@@ -143,14 +143,20 @@ def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page
         wait_until(lambda: step(page) > run.step, page)
 
 
+def begin(page: Page, url: str) -> None:
+    """A run that goes on until somebody stops it."""
+    page.goto(f"{url}/train")
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible(timeout=READY)
+    write(page, "Epochs", 2000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+
+
 def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_whole_curves(
     page, tmp_path
 ):
     with serving(tmp_path / "first.log", os.environ) as first:
-        page.goto(f"{first.url}/train")
-        write(page, "Epochs", 2000)
-        page.get_by_role("button", name="Train", exact=True).click()
-        expect(state(page)).to_have_text("Training", timeout=READY)
+        begin(page, first.url)
         wait_until(lambda: step(page) >= 20, page, seconds=90)
         [(_, run_id)] = parse_qsl(urlsplit(page.url).query)
         first.process.kill()
@@ -170,10 +176,7 @@ def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_who
 
 
 def test_while_it_learns_its_answers_layers_and_confusions_are_seen(app_server, page):
-    page.goto(f"{app_server()}/train")
-    write(page, "Epochs", 2000)
-    page.get_by_role("button", name="Train", exact=True).click()
-    expect(state(page)).to_have_text("Training", timeout=READY)
+    begin(page, app_server())
     page.get_by_text("Test pictures", exact=True).click()
     cards = page.locator(".cards")
     expect(cards).to_be_visible(timeout=READY)
