@@ -7,6 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from cnnlib.ui.lifespan import lifespan
+from cnnlib.ui.policy import ContentPolicy
 from cnnlib.ui.routes import ROUTES
 from cnnlib.ui.visitor import BrowserCookie
 
@@ -14,7 +15,7 @@ app = st.App(
     "cnnlib/ui/main.py",
     routes=ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(BrowserCookie)],
+    middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy)],
 )
 
 if __name__ == "__main__":

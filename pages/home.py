@@ -8,7 +8,7 @@ from cnnlib.ui.offer import offered_dataset, offered_request, starters
 from cnnlib.ui.request_form import ask_for
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.run_list import run_list
-from cnnlib.ui.words import describe_recipe
+from cnnlib.ui.words import describe_recipe, plain
 
 RECENT = 6
 
@@ -21,7 +21,7 @@ st.markdown(
 info = offered_dataset(starters(folders()))
 request = offered_request(info)
 with st.container(horizontal=True, vertical_alignment="center"):
-    label = f"Train a network on {info.title}"
+    label = f"Train a network on {plain(info.title)}"
     pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
     st.page_link(BUILD, label="Design your own", icon=":material/layers:")
 if pressed and (started := ask_for(request)):

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError
+from cnnlib.records.checks import is_writable
 from cnnlib.records.events import EpochEnd, OrderKind, SplitResult
 from cnnlib.records.run import ENDED_STATES, Machine, RunRequest
 from cnnlib.runs import tables
@@ -103,14 +104,9 @@ def _text(longest: int = 10_000) -> Check:
     """Text that a database and a page can hold: no zero, no half of a character."""
 
     def check(value: Any) -> bool:
-        return isinstance(value, str) and len(value) <= longest and is_writable_text(value)
+        return isinstance(value, str) and len(value) <= longest and is_writable(value)
 
     return check
-
-
-def is_writable_text(value: str) -> bool:
-    """A database, a file and a page can all hold it."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _whole(value: Any) -> bool:

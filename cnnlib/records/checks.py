@@ -48,6 +48,16 @@ def check_text(name: str, value: Any, longest: int) -> None:
         raise RecipeError(
             f"{name} has {len(value):,} characters; at most {longest} are kept. Shorten it."
         )
+    if not is_writable(value):
+        raise RecipeError(
+            f"{name}={value!r} holds a sign that is none: a zero, or half a character. "
+            "Leave it out."
+        )
+
+
+def is_writable(text: str) -> bool:
+    """Databases, files and pages can all hold it: no zero, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def check_record(name: str, value: Any, kind: type) -> None:

@@ -18,8 +18,17 @@ def to_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, [column.name for column in columns], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(cells(rows, columns))
+    for line in cells(rows, columns):
+        writer.writerow({name: _for_spreadsheet(value) for name, value in line.items()})
     return file.getvalue()
+
+
+def _for_spreadsheet(value: Any) -> Any:
+    """Text that a spreadsheet takes for no formula: names come from anybody."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
@@ -95,4 +104,7 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 
 def _for_markdown(text: str) -> str:
     """Text that stays in its cell."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return "".join(_MARKDOWN.get(letter, letter) for letter in text)
+
+
+_MARKDOWN = {letter: f"\\{letter}" for letter in "\\|`*[]$"} | {"<": "&lt;", ">": "&gt;"}

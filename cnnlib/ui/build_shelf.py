@@ -10,6 +10,7 @@ from cnnlib.runs.shelf import NAME_LIMIT, Shelf
 from cnnlib.ui.build_desk import Desk
 from cnnlib.ui.build_session import act, on_spec, whats_wrong
 from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.words import plain
 
 
 def shelf_panel() -> None:
@@ -31,7 +32,7 @@ def shelf_panel() -> None:
         st.caption("Nothing is on the shelf yet. What you save stays on this machine.")
     for number, design in enumerate(designs):
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"**{_plain(design.name)}**  \n{design_words(design.spec)}"
+            words = f"**{plain(design.name)}**  \n{design_words(design.spec)}"
             st.markdown(words, width="stretch")
             st.button("Open", key=f"build_open_{number}", on_click=_open, args=(design.spec,))
             st.button(
@@ -41,11 +42,6 @@ def shelf_panel() -> None:
                 on_click=_remove,
                 args=(shelf, design.name),
             )
-
-
-def _plain(name: str) -> str:
-    """A name in which nothing is Markdown."""
-    return "".join(f"\\{letter}" if letter in r"\`*_[]<>#$:~|" else letter for letter in name)
 
 
 def _save(shelf: Shelf) -> None:

@@ -22,7 +22,7 @@ from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.data_choice import show_next
 from cnnlib.ui.resources import folders, run_store, settings
 from cnnlib.ui.rights import attempt, stop_button, whose
-from cnnlib.ui.words import duration
+from cnnlib.ui.words import duration, plain
 
 _LOOK_SECONDS = 0.5
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
@@ -72,7 +72,7 @@ def training_link(info: DatasetInfo) -> None:
     """The way to a network that learns these pictures."""
     st.page_link(
         TRAIN,
-        label=f"Train on {info.title}",
+        label=f"Train on {plain(info.title)}",
         icon=":material/play_arrow:",
         query_params={"dataset": info.name},
     )
@@ -137,7 +137,7 @@ def removal(info: DatasetInfo) -> None:
     if not use.removable_bytes:
         return
     with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {use.removable_bytes / 1e6:.1f} MB of {info.title}?")
+        st.write(f"Remove {use.removable_bytes / 1e6:.1f} MB of {plain(info.title)}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
         why_not = whose(dataset_owner(run_store(), info.name), "dataset")

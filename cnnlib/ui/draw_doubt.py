@@ -14,7 +14,7 @@ from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.inspect_source import network_at
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.rights import attempt
-from cnnlib.ui.words import count, percent
+from cnnlib.ui.words import count, percent, plain
 
 _LOOK_SECONDS = 1.0
 
@@ -22,7 +22,7 @@ _LOOK_SECONDS = 1.0
 def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:
     """What each network has to say, or a button that measures it first."""
     for reader, prepared in zip(readers, pictures, strict=True):
-        name = "" if len(readers) == 1 else f"{reader.run.title}: "
+        name = "" if len(readers) == 1 else f"{plain(reader.run.title)}: "
         found = _familiarity_of(reader)
         if found is None:
             _measuring(reader, name)

@@ -24,7 +24,7 @@ from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
-from cnnlib.ui.words import STATE_WORDS, count, percent
+from cnnlib.ui.words import STATE_WORDS, count, percent, plain
 
 _NOTICE = "draw_notice"
 
@@ -73,7 +73,7 @@ def lessons(reader: Reader) -> None:
         origin = run.request.origin
         if origin is None or not origin.weights_only or origin.run_id != reader.run.id:
             continue
-        st.page_link(TRAIN, label=run.title, query_params={"run": run.id})
+        st.page_link(TRAIN, label=plain(run.title), query_params={"run": run.id})
         if run.state == "finished":
             _worth(run)
         elif run.is_live:

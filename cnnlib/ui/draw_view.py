@@ -18,7 +18,7 @@ from cnnlib.ui.draw_teach import teaching
 from cnnlib.ui.draw_why import why
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
 from cnnlib.ui.pictures import data_uri
-from cnnlib.ui.words import percent
+from cnnlib.ui.words import percent, plain
 
 _EMPTY = np.zeros((2, 2), np.uint8)
 _CONFIG = {"displayModeBar": False}
@@ -95,8 +95,8 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
     wait_for_torch()
     answers = _asked(readers, pictures)
     for answer in answers:
-        name = "" if len(answers) == 1 else f"{answer.title}: "
-        st.markdown(f"{name}**{answer.name}**, {percent(answer.probability)} sure")
+        name = "" if len(answers) == 1 else f"{plain(answer.title)}: "
+        st.markdown(f"{name}**{plain(answer.name)}**, {percent(answer.probability)} sure")
     for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
@@ -139,6 +139,6 @@ def kept_words(each: Robustness) -> str:
     others = sorted({one.name for one in each.real_changes} - {answer.name})
     instead = f" Otherwise: {', '.join(others)}." if others else ""
     return (
-        f"{answer.title} still says {answer.name} after {each.kept} of "
+        f"{plain(answer.title)} still says {plain(answer.name)} after {each.kept} of "
         f"{len(each.real_changes)} small changes.{instead}"
     )

@@ -24,7 +24,7 @@ from cnnlib.ui.inspect_choice import Subject
 from cnnlib.ui.inspect_parts import tile_grid
 from cnnlib.ui.inspect_picture import PLACE, TEST
 from cnnlib.ui.resources import folders, run_store
-from cnnlib.ui.words import count, percent
+from cnnlib.ui.words import count, percent, plain
 
 MOST_PICTURES = 60
 MOST_OTHER_RUNS = 12
@@ -150,7 +150,8 @@ def who_is_right(subject: Subject, picture: int) -> str:
             continue
         said = subject.info.classes[found.predicted[picture]]
         is_right = found.predicted[picture] == found.labels[picture]
-        (right if is_right else wrong).append(run.title if is_right else f"{run.title} ({said})")
+        name = plain(run.title)
+        (right if is_right else wrong).append(name if is_right else f"{name} ({plain(said)})")
         if len(right) + len(wrong) == MOST_OTHER_RUNS:
             break
     if not right and not wrong:

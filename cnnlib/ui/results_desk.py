@@ -20,6 +20,7 @@ from cnnlib.ui.compare_form import bring_rows
 from cnnlib.ui.request_form import ask_for
 from cnnlib.ui.resources import run_store, settings
 from cnnlib.ui.rights import whose
+from cnnlib.ui.words import plain
 
 FRESH_SEEDS = 3
 
@@ -178,6 +179,6 @@ def notes_of(desk: Desk, rows: Sequence[Row]) -> None:
     notes = desk.annotations()
     for row in rows:
         note = notes.get(row.key, Annotation())
-        words = " ".join([note.note, *(f"`{tag}`" for tag in note.tags)]).strip()
+        words = " ".join([plain(note.note), *(f"`{tag}`" for tag in note.tags)]).strip()
         if words:
-            st.markdown(f"**{row.name}**: {words}")
+            st.markdown(f"**{plain(row.name)}**: {words}")

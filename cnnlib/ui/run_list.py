@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnnlib.records.run import Run
 from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.words import STATE_WORDS, ago, percent
+from cnnlib.ui.words import STATE_WORDS, ago, percent, plain
 
 _ICONS = {
     "queued": ":material/schedule:",
@@ -30,7 +30,7 @@ def run_list(runs: Sequence[Run]) -> None:
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(
-                TRAIN, label=run.title, icon=_ICONS[run.state], query_params={"run": run.id}
+                TRAIN, label=plain(run.title), icon=_ICONS[run.state], query_params={"run": run.id}
             )
             st.caption(describe_state(run, time.time()))
 

@@ -16,14 +16,14 @@ from cnnlib.ui.live_fork import fork_popover
 from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.rights import attempt, own, whose
-from cnnlib.ui.words import count, describe_recipe, percent
+from cnnlib.ui.words import count, describe_recipe, percent, plain
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
 
 
 def run_panel(runs: Sequence[Run]) -> None:
     """Title, buttons and live curves of one run, or of several together."""
-    st.title(runs[0].title if len(runs) == 1 else f"{len(runs)} runs")
+    st.title(plain(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
     st.caption(describe(runs[0]))
     with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
         if any(run.is_live for run in runs):

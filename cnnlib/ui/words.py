@@ -20,6 +20,14 @@ STATE_WORDS = {
 }
 
 
+def plain(name: str) -> str:
+    """A name, which anybody may have given, in which nothing is Markdown."""
+    return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in name)
+
+
+_MARKDOWN = frozenset(r"\`*_[]<>#$:~|!")
+
+
 def percent(fraction: float | None, digits: int = 2) -> str:
     """``97.25 %``; a dash where it is not known."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
