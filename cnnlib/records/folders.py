@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,12 +14,13 @@ class Folders:
     Args:
         data: Datasets as people or torchvision left them; may be read-only.
         runs: Everything that the lab makes: the database, weights, prepared datasets.
-        database: SQLAlchemy URL of the run store; "" means SQLite in ``runs``.
+        database: SQLAlchemy URL of the run store; "" means SQLite in ``runs``. It may hold a
+            password, so that no message shows it.
     """
 
     data: Path
     runs: Path
-    database: str = ""
+    database: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> Folders:

@@ -31,13 +31,15 @@ class Database:
     def __init__(self, folders: Folders) -> None:
         _make_folder(folders.runs)
         url = _url(folders)
+        self._passwords = _passwords(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._place = url.database if self.is_sqlite else url.render_as_string()
+        self._place = url.database if self.is_sqlite else _without_password(url)
         if self.is_sqlite:
             with self._sentences():
                 _use_write_ahead_log(Path(url.database))
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(cnnlab_writes=True)
+        self._try_to_connect()
         self._create_tables()
         if folders.database:
             self._check_folder(folders.runs)
@@ -91,6 +93,23 @@ class Database:
     def close(self) -> None:
         """Give all connections back; the next use opens new ones."""
         self._engine.dispose()
+
+    def _try_to_connect(self) -> None:
+        """See that the address is one that the database's own library understands."""
+        try:
+            with self._sentences(), self._engine.connect():
+                pass
+        except sa.exc.ProgrammingError as error:
+            found = self._without_passwords(str(error.orig).strip())
+            raise StoreError(
+                f"CNNLAB_DATABASE cannot be used: {found}. Write it as "
+                "postgresql+psycopg://user@host/name, or leave it out."
+            ) from error
+
+    def _without_passwords(self, text: str) -> str:
+        for password in self._passwords:
+            text = text.replace(password, "***")
+        return text
 
     def _create_tables(self) -> None:
         """Make the tables where there are none, and see that their version is known."""
@@ -160,7 +179,8 @@ class Database:
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
             raise
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            found = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
+            own = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            found = self._without_passwords(str(own).strip())
             sentence = next((text for sign, text in _SENTENCES.items() if sign in found), _OTHER)
             raise StoreError(sentence.format(place=self._place, found=found)) from error
 
@@ -219,6 +239,21 @@ def _url(folders: Folders) -> sa.URL:
             "CNNLAB_DATABASE is not an address of a database. Write it as "
             "postgresql+psycopg://user@host/name, or leave it out."
         ) from error
+
+
+def _passwords(url: sa.URL) -> list[str]:
+    """What no message may hold: the password, wherever the address has it."""
+    asked = [url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)]
+    return [str(password) for password in asked if password]
+
+
+def _without_password(url: sa.URL) -> str:
+    """The address as messages show it."""
+    hidden = {name: "***" for name in _SECRET_OPTIONS if name in url.query}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
+
+
+_SECRET_OPTIONS = ("password", "sslpassword")
 
 
 def _use_write_ahead_log(file: Path) -> None:
