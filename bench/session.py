@@ -68,8 +68,11 @@ class Session:
         return await self._rerun(WidgetState(id=self._widgets[key], trigger_value=True))
 
     async def get_json(self, address: str) -> Any:
-        """What a route of the server answers."""
-        answer = await self._http.get(address)
+        """What a route of the server answers; a connection that went stale is opened anew."""
+        try:
+            answer = await self._http.get(address)
+        except httpx.RemoteProtocolError:
+            answer = await self._http.get(address)
         answer.raise_for_status()
         return answer.json()
 

@@ -18,7 +18,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -66,11 +66,13 @@ async def _class(served: Served, seconds: float) -> dict[str, object]:
         await builders[0].open("build")
         await _until_warm(served)
         before = server.memory_info().rss
+        answer_ms = await _cost_ms(server, lambda number: builders[0].move("build_width", number))
         asked = [await _ask_for_runs(each) for each in trainers]
         run_ids = [run_id for ids in asked for run_id in ids]
         opened = [await each.open("build") for each in builders[1:]]
         opened += [await each.open("train", f"run={run_ids[0]}") for each in watchers]
         after_opening = server.memory_info().rss
+        look_ms = await _cost_ms(server, lambda _: _position(watchers[0], run_ids[0]))
         line = [await _position(trainers[0], run_id) for run_id in run_ids]
         end = time.monotonic() + seconds
         work = [_build(each, end, seed) for seed, each in enumerate(builders)]
@@ -87,6 +89,8 @@ async def _class(served: Served, seconds: float) -> dict[str, object]:
             "looks": _spread([each for some in told[BUILDERS:] for each in some]),
             "opening": _spread(opened),
             "server_cores": round(busy, 2),
+            "cpu_ms_of_an_answer": answer_ms,  # these two hardly depend on what else runs
+            "cpu_ms_of_a_look": look_ms,
             "rss_mb_one_session": round(before / 1e6),
             "rss_mb_thirty": round(after_opening / 1e6),
             "rss_mb_end": round(server.memory_info().rss / 1e6),
@@ -101,6 +105,15 @@ async def _class(served: Served, seconds: float) -> dict[str, object]:
         }
     finally:
         await asyncio.gather(*(each.close() for each in sessions))
+
+
+async def _cost_ms(server: psutil.Process, ask: Callable[[int], Awaitable[object]]) -> float:
+    """Processor time of the server for one question, in milliseconds: the mean of twenty."""
+    await ask(100)
+    before = sum(server.cpu_times()[:2])
+    for number in range(20):
+        await ask(20 + number)
+    return round((sum(server.cpu_times()[:2]) - before) / 20 * 1000, 1)
 
 
 async def _ask_for_runs(session: Session) -> list[str]:
