@@ -120,7 +120,8 @@ def test_broken_off(lab, fed, page, shots, how, word, reason):
 
 
 def test_done(lab, fed, page, shots):
-    told = [an_epoch(2, 400), an_epoch(3, 600), the_end(step=600)]
+    fed.tell(400)
+    told = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
     lab.store.tell(fed.run_id, fed.worker_id, told)
     watch(page, lab, fed, "Finished")
     expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
