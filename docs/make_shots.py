@@ -1,4 +1,4 @@
-"""Drive the real app in Chromium, train for real, and write the pictures of the README.
+"""Drive the real app in Chromium, train for real, and write the pictures of README and tour.
 
     python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png
 
@@ -29,6 +29,7 @@ WAIT_MS = 60_000
 TRAINING_MS = 600_000
 EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
+SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
 SETTLING_MS = 1500  # fonts, charts and pictures of a page that is there
 
 
@@ -67,11 +68,21 @@ def main() -> None:
         lab.goto("/build", "text=Receptive field")
         lab.shoot("build")
         first = train(lab, "LeNet-5", "106,154 parameters", shoot_as="train")
-        second = train(lab, "Tiny network for 99 % on MNIST", "8,834 parameters")
+        second = train(lab, "Fast network for MNIST", "23,354 parameters")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")
         lab.goto("/", "text=All results")
         lab.shoot("home")
+        lab.goto("/compare", "text=Settings that differ")
+        lab.shoot("compare")
+        lab.goto(f"/inspect?run={second}", "text=Feature maps")
+        lab.shoot("inspect")
+        lab.goto("/draw", "canvas.upper-canvas")
+        for tab in lab.tabs.values():
+            draw_a_seven(tab)
+        lab.shoot("draw")
+        lab.goto("/data?dataset=mnist", "text=Pictures per class")
+        lab.shoot("data")
 
 
 def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
@@ -100,6 +111,18 @@ def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
         lab.shoot(shoot_as)
     expect(state).to_have_text("Finished", timeout=TRAINING_MS)
     return address.split("run=")[1]
+
+
+def draw_a_seven(tab: Page) -> None:
+    """Draw it with the mouse, and wait for the answer."""
+    box = tab.locator("canvas.upper-canvas").bounding_box()
+    (x, y), *others = [(box["x"] + x, box["y"] + y) for x, y in SEVEN]
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    for x, y in others:
+        tab.mouse.move(x, y, steps=8)
+    tab.mouse.up()
+    tab.get_by_text("% sure").wait_for(timeout=WAIT_MS)
 
 
 @contextmanager
