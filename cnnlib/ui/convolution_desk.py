@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from cnnlib.data.pictures import BrokenPicture, decode
 from cnnlib.errors import ProbeError
 from cnnlib.probe.playground import PRESETS, convolve, kernel_text, parse_kernel
 from cnnlib.records.probe import Arithmetic
+from cnnlib.ui.inspect_pad import small_pad
 from cnnlib.ui.inspect_parts import tile_grid, window_view
 
 SIDE = 32
@@ -36,7 +38,9 @@ def playground() -> None:
 
 def _picture() -> np.ndarray:
     """H x W, float32, 0..1."""
-    chosen = st.selectbox("Picture", [*_PICTURES, "My own"], key="convolution_picture")
+    chosen = st.selectbox("Picture", [*_PICTURES, "Draw", "My own"], key="convolution_picture")
+    if chosen == "Draw":
+        return _drawn()
     if chosen != "My own":
         return shipped_picture(chosen)
     file = st.file_uploader("Your own picture", key="convolution_upload")
@@ -51,6 +55,16 @@ def _picture() -> np.ndarray:
             icon=":material/error:",
         )
         return shipped_picture(_PICTURES[0])
+
+
+def _drawn() -> np.ndarray:
+    """What is on the pad; the letter before the first stroke."""
+    pixels = small_pad("convolution_pad")
+    if pixels is None:
+        st.caption("Draw something. Until then the letter stays.")
+        return shipped_picture(_PICTURES[0])
+    ink = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    return np.asarray(ink.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
 
 
 def shipped_picture(name: str) -> np.ndarray:

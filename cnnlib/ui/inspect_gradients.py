@@ -7,7 +7,11 @@ import streamlit as st
 
 from cnnlib.design.cost import cost
 from cnnlib.errors import ProbeError
-from cnnlib.figures.probe_gradients import gradient_sizes_figure, gradients_over_time_figure
+from cnnlib.figures.probe_gradients import (
+    gradient_bands_figure,
+    gradient_sizes_figure,
+    gradients_over_time_figure,
+)
 from cnnlib.probe.graph import step_named
 from cnnlib.records.probe import Gradients, LayerGradient
 from cnnlib.ui.inspect_choice import Subject, choose_layer
@@ -28,7 +32,7 @@ def gradients_panel(subject: Subject) -> None:
     if subject.picture.label is None:
         raise ProbeError(
             "The loss needs the true class, and nobody knows that of your own picture. "
-            "Remove it to go back to a test picture."
+            "Tell it beside the picture, or look at a test picture."
         )
     wait_for_torch()
     found = _gradients(subject.moment, subject.picture.key, subject)
@@ -41,7 +45,7 @@ def gradients_panel(subject: Subject) -> None:
     _of_weights(found, name)
     _of_maps(found, name)
     if st.toggle("Over the training", key="inspect_gradients_over_time"):
-        _over_time(subject)
+        _over_time(subject, name)
 
 
 def _warn(layers: list[LayerGradient]) -> None:
@@ -82,17 +86,20 @@ def _of_maps(found: Gradients, layer: str) -> None:
     )
 
 
-def _over_time(subject: Subject) -> None:
-    macs = 3 * cost(subject.plan).macs * len(subject.moments)
-    if macs > MOST_MACS_OVER_TIME:
-        st.info(
-            f"{len(subject.moments)} saved steps of this network take more than a moment. "
-            "Move the slider of the training to see them one by one.",
-            icon=":material/hourglass_top:",
-        )
-        return
-    moments = {step: _layers(subject, moment) for step, moment in subject.moments.items()}
+def _over_time(subject: Subject, layer: str) -> None:
+    """All layers, and the distribution of the chosen one, at saved steps."""
+    from cnnlib.probe.gradients import steps_within, warnings_over_time
+
+    chosen = steps_within(list(subject.moments), 3 * cost(subject.plan).macs, MOST_MACS_OVER_TIME)
+    moments = {step: _layers(subject, subject.moments[step]) for step in chosen}
+    if len(chosen) < len(subject.moments):
+        st.caption(f"{len(chosen)} of {len(subject.moments)} saved steps, evenly spread.")
+    for sentence in warnings_over_time(moments):
+        st.warning(sentence, icon=":material/warning:")
     st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
+    if any(each.layer == layer for each in next(iter(moments.values()))):
+        figure = gradient_bands_figure(moments, layer)
+        st.plotly_chart(figure, key="inspect_gradients_bands")
 
 
 def _layers(subject: Subject, moment: Moment) -> list[LayerGradient]:
@@ -101,7 +108,7 @@ def _layers(subject: Subject, moment: Moment) -> list[LayerGradient]:
     return by_layer(_gradients(moment, subject.picture.key, subject), weights_at(moment))
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
+@st.cache_resource(show_spinner=False, max_entries=64)
 def _gradients(moment: Moment, picture_key: str, _subject: Subject) -> Gradients:
     from cnnlib.probe.gradients import gradients
 

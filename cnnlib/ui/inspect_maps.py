@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnnlib.design.cost import cost
 from cnnlib.probe.arithmetic import KINDS, arithmetic
-from cnnlib.probe.filters import filter_norms, filters, largest_weight, silent_maps
+from cnnlib.probe.filters import silent_maps
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.inspect_choice import Scene, Subject, choose_layer
+from cnnlib.ui.inspect_filters import (
+    FilterChoice,
+    choose_channel,
+    filter_choice,
+    shared_span,
+    show_filters,
+    side_by_side,
+    span_control,
+)
 from cnnlib.ui.inspect_parts import Span, tile_grid, window_view
 from cnnlib.ui.inspect_source import (
     Moment,
+    dead_at,
     maps_at,
     probabilities,
     wait_for_torch,
@@ -23,23 +34,9 @@ from cnnlib.ui.inspect_source import (
 )
 from cnnlib.ui.words import percent
 
-_SPANS = {"layer": "Whole layer", "each": "Each alone", "network": "Whole network"}
 MOST_SHOWN = 1024  # features of a flat layer
-
-
-@dataclass(frozen=True)
-class FilterChoice:
-    """How filters are shown.
-
-    Args:
-        whole: A filter is one picture: it has one input channel, or three colours.
-        place: The input channel that is shown of each; None for all kernels of one filter.
-    """
-
-    span: str
-    largest_first: bool
-    whole: bool
-    place: int | None
+MOST_TRIED, FEWEST_TRIED = 200, 20  # pictures on which a dead map is silent
+MOST_MACS_FOR_DEATH = 1_500_000_000  # half a second on one thread
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,14 @@ class MapsPlaces:
         layer: The canonical name of a step.
         pinned: A moment to compare with; None without one.
         filters: None where the layer has none.
+        tried: Pictures on which a map must be silent to be called dead; 0 to call none so.
     """
 
     layer: str
     pinned: Moment | None
     filters: FilterChoice | None
     maps_span: str
+    tried: int
     filters_place: DeltaGenerator
     maps_place: DeltaGenerator
     numbers_place: DeltaGenerator
@@ -69,25 +68,28 @@ class MapsPlaces:
         choice = None
         if layer.kind == "conv2d":
             st.subheader("Filters")
-            choice = _filter_choice(scene, layer.name)
+            choice = filter_choice(scene, layer.name)
         filters_place = st.container()
-        span = "layer"
+        span, tried = "layer", 0
         if len(layer.out_shape) == 3:
             st.subheader("Feature maps")
-            span = _span_control("inspect_maps_span", ["layer", "each"])
+            with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+                span = span_control("inspect_maps_span", ["layer", "each"])
+                tried = _tried_for_death(scene)
         else:
             st.subheader("Features")
         maps_place = st.container()
         if layer.kind in KINDS:
             st.subheader("Number by number")
-        return cls(layer.name, pinned, choice, span, filters_place, maps_place, st.container())
+        slots = (filters_place, maps_place, st.container())
+        return cls(layer.name, pinned, choice, span, tried, *slots)
 
 
 def answer(subject: Subject, place: DeltaGenerator) -> None:
     """What the network says about the picture at this moment."""
     shares = probabilities(_maps(subject, subject.moment)[_last(subject)][0])
     best = np.argsort(shares)[::-1][:3]
-    said = ", ".join(f"{subject.info.classes[i]} {percent(float(shares[i]))}" for i in best)
+    said = ", ".join(f"{subject.info.classes[i]} ({percent(float(shares[i]))})" for i in best)
     truth = subject.picture.label
     verdict = "" if truth is None else " Right." if best[0] == truth else " Wrong."
     place.markdown(f"At step {subject.moment.step:,} the network says: **{said}**.{verdict}")
@@ -101,7 +103,7 @@ def show_maps(subject: Subject, places: MapsPlaces) -> None:
         moments = {"pinned": places.pinned, **moments}
     if places.filters is not None:
         with places.filters_place:
-            _filters(subject, moments, places.layer, places.filters, channel)
+            show_filters(subject, moments, places.layer, places.filters, channel)
     with places.maps_place:
         _maps_of(subject, moments, places, channel)
     if step_named(subject.plan, places.layer).kind in KINDS:
@@ -132,94 +134,20 @@ def _pin(scene: Scene) -> Moment | None:
     return scene.timeline.moments.get(pinned)
 
 
-def _side_by_side(moments: Mapping[str, Moment]) -> Sequence[DeltaGenerator]:
-    """A column for each moment, with its step above where there are two."""
-    if len(moments) == 1:
-        return [st.container()]
-    columns = st.columns(len(moments))
-    for column, (name, moment) in zip(columns, moments.items(), strict=True):
-        column.markdown(f"**Step {moment.step:,}**" + (" (pinned)" if name == "pinned" else ""))
-    return columns
-
-
-def _filter_choice(scene: Scene, layer: str) -> FilterChoice:
-    """How the filters of a convolution are shown."""
-    depth = _depth(scene, layer)
-    whole = depth == 1 or (depth == 3 and layer == _first_conv(scene))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        span = _span_control("inspect_filters_span", list(_SPANS))
-        place: int | None = 0
-        if not whole:
-            if st.toggle("All kernels of the chosen filter", key="inspect_filters_kernels"):
-                return FilterChoice(span, False, whole, None)
-            key = f"inspect_filters_input_{layer}"
-            place = st.number_input("Input channel", 0, depth - 1, key=key, width=140)
-        largest_first = st.toggle("Largest first", key="inspect_filters_sorted")
-    return FilterChoice(span, largest_first, whole, place)
-
-
-def _filters(
-    subject: Subject,
-    moments: Mapping[str, Moment],
-    layer: str,
-    choice: FilterChoice,
-    channel: int,
-) -> None:
-    """The weights of a convolution as pictures, at one moment or two."""
-    found = {name: filters(subject.plan, weights_at(m), layer) for name, m in moments.items()}
-    if choice.place is None:
-        shown = {name: each[channel] for name, each in found.items()}
-    elif choice.whole and next(iter(found.values())).shape[1] == 3:
-        shown = found
-    else:
-        shown = {name: each[:, choice.place] for name, each in found.items()}
-    network = [largest_weight(subject.plan, weights_at(each)) for each in moments.values()]
-    span = _span(choice.span, list(shown.values()), max(network))
-    for column, name in zip(_side_by_side(moments), moments, strict=True):
-        with column:
-            key = f"inspect_filters_{name}"
-            if choice.place is None:
-                names = [f"filter {channel}, input channel {i}" for i in range(len(shown[name]))]
-                tile_grid(shown[name], key=key, title=f"Filter {channel}", names=names, span=span)
-            else:
-                _grid_of_filters(found[name], shown[name], layer, choice, channel, span, key)
-
-
-def _grid_of_filters(
-    found: np.ndarray,
-    shown: np.ndarray,
-    layer: str,
-    choice: FilterChoice,
-    channel: int,
-    span: Span | float,
-    key: str,
-) -> None:
-    norms = filter_norms(found)
-    order = np.argsort(-norms, kind="stable") if choice.largest_first else np.arange(len(found))
-    tile_grid(
-        shown[order],
-        key=key,
-        title=f"{len(found)} filters of {layer}",
-        names=[f"filter {i}, norm {norms[i]:.3g}" for i in order],
-        span=span,
-        selected=int(np.flatnonzero(order == channel)[0]),
-        on_pick=lambda tile: _choose(layer, int(order[tile])),
-    )
-
-
 def _maps_of(
     subject: Subject, moments: Mapping[str, Moment], places: MapsPlaces, channel: int
 ) -> None:
     """What the layer gives for the picture; a flat layer is one row of features."""
     layer = places.layer
     values = {name: _maps(subject, moment)[layer][0] for name, moment in moments.items()}
-    span = _span(places.maps_span, list(values.values()))
-    for column, name in zip(_side_by_side(moments), moments, strict=True):
+    span = shared_span(places.maps_span, list(values.values()))
+    for column, name in zip(side_by_side(moments), moments, strict=True):
         with column:
             if values[name].ndim == 1:
                 _flat(subject, values[name], layer, span, f"inspect_flat_{name}")
             else:
-                _grid_of_maps(values[name], layer, channel, span, f"inspect_maps_{name}")
+                dead = _dead(subject, moments[name], places)
+                _grid_of_maps(values[name], dead, layer, channel, span, f"inspect_maps_{name}")
 
 
 def _flat(subject: Subject, values: np.ndarray, layer: str, span: Span | float, key: str) -> None:
@@ -232,8 +160,38 @@ def _flat(subject: Subject, values: np.ndarray, layer: str, span: Span | float, 
     tile_grid(shown, key=key, title=f"Features of {layer}", names=names, tile=22, span=span)
 
 
+def _tried_for_death(scene: Scene) -> int:
+    """How many test pictures a map must be silent on to be called dead; 0 where nobody asks."""
+    fit = MOST_MACS_FOR_DEATH // max(1, cost(scene.plan).macs)
+    count = min(MOST_TRIED, max(FEWEST_TRIED, fit), len(scene.prepared.test_labels))
+    asked = count > 0 and st.toggle(
+        "Mark dead maps",
+        key="inspect_dead",
+        help=f"Those that say the same of each of the first {count} test pictures.",
+    )
+    return count if asked else 0
+
+
+def _dead(subject: Subject, moment: Moment, places: MapsPlaces) -> np.ndarray:
+    """Channels of the layer that are dead; none where nobody asks."""
+    if not places.tried:
+        return np.array([], int)
+    found = dead_at(moment, places.tried, subject.run, subject.prepared)[places.layer]
+    dead = np.flatnonzero(found)
+    st.caption(
+        f"{len(dead)} of {len(found)} maps are dead: they say the same of all {places.tried} "
+        "pictures tried. They are crossed out twice."
+    )
+    return dead
+
+
 def _grid_of_maps(
-    values: np.ndarray, layer: str, channel: int, span: Span | float, key: str
+    values: np.ndarray,
+    dead: np.ndarray,
+    layer: str,
+    channel: int,
+    span: Span | float,
+    key: str,
 ) -> None:
     silent = np.flatnonzero(silent_maps(values))
     if len(silent):
@@ -248,29 +206,10 @@ def _grid_of_maps(
         names=[f"channel {i}" for i in range(len(values))],
         span=span,
         silent=silent,
+        dead=dead,
         selected=channel,
-        on_pick=lambda tile: _choose(layer, tile),
+        on_pick=lambda tile: choose_channel(layer, tile),
         tile=56 if len(values) <= 64 else 36,
-    )
-
-
-def _span(chosen: str, shown: Sequence[np.ndarray], network: float = 0.0) -> Span | float:
-    """The range of the colours; moments that stand beside each other share it."""
-    if chosen == "each":
-        return "each"
-    if chosen == "network":
-        return network
-    return max(float(np.abs(np.nan_to_num(each)).max()) for each in shown)
-
-
-def _span_control(key: str, options: Sequence[str]) -> str:
-    return st.segmented_control(
-        "Colours span",
-        options,
-        key=key,
-        default="layer",
-        required=True,
-        format_func=_SPANS.__getitem__,
     )
 
 
@@ -280,24 +219,11 @@ def _channel(subject: Subject, layer: str) -> int:
     return min(st.session_state.get(f"inspect_channel_{layer}", 0), count - 1)
 
 
-def _choose(layer: str, channel: int) -> None:
-    st.session_state[f"inspect_channel_{layer}"] = channel
-
-
 def _maps(subject: Subject, moment: Moment) -> Mapping[str, np.ndarray]:
     wait_for_torch()
     picture = subject.picture
     return maps_at(moment, picture.key, subject.run, picture, subject.info)
 
 
-def _depth(scene: Scene, layer: str) -> int:
-    """Input channels of a convolution."""
-    return next(leaf.in_channels for leaf in scene.plan.walk() if leaf.name == layer)
-
-
 def _last(subject: Subject) -> str:
     return subject.plan.layers[-1].name
-
-
-def _first_conv(scene: Scene) -> str:
-    return next((leaf.name for leaf in scene.plan.walk() if leaf.kind == "conv2d"), "")

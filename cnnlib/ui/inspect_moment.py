@@ -131,7 +131,7 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
             f'<span title="{title}" style="position:absolute;left:{left:.2f}%;'
             f'transform:translateX(-50%);{look}"></span>'
         )
-    ticks = f'<div style="position:relative;height:10px">{"".join(marks)}</div>'
+    ticks = f'<div style="position:relative;height:10px;margin:0 6px">{"".join(marks)}</div>'
     if not checkpoints & set(steps):
         return ticks
     return ticks + (

@@ -43,6 +43,7 @@ def tile_grid(
     names: Sequence[str],
     span: Span | float = "together",
     silent: Sequence[int] = (),
+    dead: Sequence[int] = (),
     selected: int | None = None,
     on_pick: Callable[[int], None] | None = None,
     tile: int = 56,
@@ -54,7 +55,8 @@ def tile_grid(
         names: One for each tile.
         span: The range of the colours: each tile's own, all tiles' together, or a given largest
             absolute value. Where some value is negative it is symmetric about zero.
-        silent: Tiles to be marked.
+        silent: Tiles to be crossed out once: one value everywhere.
+        dead: Tiles to be crossed out twice: the same on many pictures.
         selected: The tile that is framed; None where there is nothing to pick.
         on_pick: Is called with the tile that was clicked, before the page runs again.
         tile: Pixels that a tile is wide on the screen, about.
@@ -64,6 +66,7 @@ def tile_grid(
         "title": title,
         "names": list(names),
         "silent": [int(each) for each in silent],
+        "dead": [int(each) for each in dead],
         "selected": selected,
         "tile": tile,
         "hint": "Point at a tile to read its numbers."

@@ -142,13 +142,27 @@ def maps_at(
     return activations(network_at(moment, _run), normalised(_picture.pixels, _info)[None])
 
 
-def normalised(pixels: np.ndarray, info: DatasetInfo) -> np.ndarray:
-    """C x H x W, uint8, as the network is fed: float32."""
+@st.cache_resource(show_spinner=False, max_entries=24)
+def dead_at(moment: Moment, count: int, _run: Run, _prepared: Prepared) -> Mapping[str, np.ndarray]:
+    """Which channels say the same of the first ``count`` test pictures, by step."""
+    from cnnlib.probe.dead import dead_channels
+
+    pictures = normalised_all(_prepared.test_images[:count], _prepared.info)
+    return dead_channels(network_at(moment, _run), pictures)
+
+
+def normalised_all(pictures: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """N x C x H x W, uint8, as the network is fed: float32."""
     import torch
 
     from cnnlib.data.batches import Normaliser
 
-    return Normaliser(info, "cpu")(torch.from_numpy(np.array(pixels)[None])).numpy()[0]
+    return Normaliser(info, "cpu")(torch.from_numpy(np.array(pictures))).numpy()
+
+
+def normalised(pixels: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """C x H x W, uint8, as the network is fed: float32."""
+    return normalised_all(pixels[None], info)[0]
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

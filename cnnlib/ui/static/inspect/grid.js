@@ -45,7 +45,8 @@ class Grid {
     this.pick = pick;
     this.read = reader(data);
     this.sheet = null;
-    this.silent = new Set(data.silent);
+    this.silent = new Set([...data.silent, ...data.dead]);
+    this.dead = new Set(data.dead);
     this.active = data.selected ?? 0;
     this.canvas.setAttribute("aria-label", data.title);
     this.draw();
@@ -91,6 +92,10 @@ class Grid {
       context.beginPath();
       context.moveTo(x, y + h);
       context.lineTo(x + w, y);
+      if (this.dead.has(i)) {
+        context.moveTo(x, y);
+        context.lineTo(x + w, y + h);
+      }
       context.stroke();
     }
     if (i === this.active && this.data.selected !== null) {
@@ -124,12 +129,17 @@ class Grid {
       this.told.textContent = this.data.hint;
       return;
     }
-    const name = this.data.names[place.tile] + (this.silent.has(place.tile) ? " (silent: one value everywhere)" : "");
+    const name = this.data.names[place.tile] + this.state(place.tile);
     if (place.row === null) return void (this.told.textContent = name);
     const { width, height, channels } = this.data;
     const values = Array.from({ length: channels }, (_, c) => this.read(place.tile, c * width * height + place.row * width + place.column));
     const about = this.data.exact ? "" : "about ";
     this.told.textContent = `${name}, row ${place.row}, column ${place.column}: ${about}${values.map(number).join(", ")}`;
+  }
+
+  state(tile) {
+    if (this.dead.has(tile)) return " (dead: the same on every picture tried)";
+    return this.silent.has(tile) ? " (silent: one value everywhere)" : "";
   }
 
   key(event) {
