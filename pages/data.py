@@ -18,7 +18,8 @@ info = choose(infos)
 st.caption(describe_dataset(info))
 if info.classes:
     preparation(info)
-removal(info)
 if info.state == "prepared":
     training_link(info)
+removal(info)
+if info.state == "prepared":
     dataset_view(info)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sample_data import class_folders, prepared_now, write_folder, write_zip
+from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.data.facts import Duplicates
@@ -105,6 +105,41 @@ def test_a_zip_that_is_none_is_refused_with_a_sentence():
     app.file_uploader(key="data_zip").upload("pets.zip", b"no zip", "application/zip")
     next(each for each in app.button if each.label == "Add").click().run()
     assert "cannot be read as a zip" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"../cat/1.png": encoded(), "dog/1.png": encoded(1)}, "points outside the zip"),
+        ({"/etc/cat/1.png": encoded(), "dog/1.png": encoded(1)}, "points outside the zip"),
+        ({"cat/bomb.png": bytes(5_000_000), "dog/1.png": encoded()}, "more than 200 times"),
+        ({"1.png": encoded(), "2.png": encoded(1)}, "make one folder per class"),
+        ({"cat/notes.txt": b"no pictures here"}, "There is no picture"),
+    ],
+)
+def test_a_zip_that_is_not_safe_or_has_no_classes_says_so_on_the_page(files, sentence, tmp_path):
+    content = write_zip(tmp_path / "odd.zip", files).read_bytes()
+    app = open_data()
+    app.file_uploader(key="data_zip").upload("odd.zip", content, "application/zip")
+    next(each for each in app.button if each.label == "Add").click().run()
+    assert sentence in app.error[0].value
+    assert "folder:odd" not in app.selectbox(key="data_dataset").options
+
+
+def test_what_is_odd_but_usable_is_taken_in_and_said(store, tmp_path):
+    files = class_folders({"Кот": 4, "кот": 4}) | {"кот/text.png": b"not a picture"}
+    write_zip(tmp_path / "odd.zip", files)
+    add_folder_zip(tmp_path / "odd.zip", "odd")
+    assert "differ in capital letters only" in texts(open_data(dataset="folder:odd"))
+    prepared_now("folder:odd")
+    shown = open_data(dataset="folder:odd")
+    assert [row["File"] for _, row in shown.dataframe[-1].value.iterrows()] == ["кот/text.png"]
+
+
+def test_one_class_alone_is_said_to_be_one(tmp_path):
+    write_zip(tmp_path / "one.zip", class_folders({"cat": 4}))
+    add_folder_zip(tmp_path / "one.zip", "one")
+    assert "There is one class only" in texts(open_data(dataset="folder:one"))
 
 
 def test_without_a_zip_the_form_says_what_is_missing():
