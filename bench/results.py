@@ -213,6 +213,25 @@ def _texts_rows(results: dict[Trial, list[Outcome]]) -> list[str]:
     return rows
 
 
+def _stuck(results: dict[Trial, list[Outcome]]) -> list[str]:
+    """Which runs of the texts' table never left guessing; nothing where all did."""
+    found = [
+        f"{trial.design} with seed {outcome.run.request.seed}"
+        for trial, outcomes in results.items()
+        if trial.part == "adam"
+        for outcome in outcomes
+        if outcome.accuracy("test") < 0.15
+    ]
+    if not found:
+        return []
+    return [
+        "",
+        f"Never left guessing: {', '.join(found)}. Adam's first steps at this rate are so large that "
+        "some starts do not survive them. A plain loop with `torch.optim.Adam` on the same batches "
+        "loses the same seeds in the same steps.",
+    ]
+
+
 def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
     """The Markdown page; what is missing is named, and has no table."""
     runs = [outcome.run for found in results.values() for outcome in found]
@@ -242,7 +261,7 @@ def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
             lines += ["", f"## {title}", "", *_goal_rows(results, part)]
     if any(found for trial, found in results.items() if trial.part == "adam"):
         title = "## MNIST, 5 epochs, batch 64, Adam 0.01: the texts' own table"
-        lines += ["", title, "", *_texts_rows(results)]
+        lines += ["", title, "", *_texts_rows(results), *_stuck(results)]
     return "\n".join([*lines, *comparisons, ""])
 
 
