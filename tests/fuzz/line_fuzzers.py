@@ -8,8 +8,10 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 from sample_data import class_folders, encoded, prepared_now, write_zip
 
@@ -54,9 +56,6 @@ class Commands:
         export_runs(self.store, self.runs[:1], folder / "runs.zip")
         self.commands = dict(_commands(main.parser()))
         self.guard = Guard([folder, folders.runs, folders.data], counts_files=False)
-        for module in (line, duel, experiment):  # whoever queues runs does not wait for them
-            module.see_through = lambda *_, **__: 0
-        duel._see_through = experiment._see_through = lambda *_: 0
 
     def draw(self, random: Random) -> list[str]:
         words = random.choice(list(self.commands))
@@ -75,7 +74,7 @@ class Commands:
         out, err = io.StringIO(), io.StringIO()
         stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(b'{"channels": [4]'))
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _no_waiting():
                 code = main.main(case)
         except SystemExit as leave:  # --help
             code = leave.code
@@ -142,7 +141,16 @@ def _word(random: Random) -> str:
     return os.fsdecode(raw[:100_000])
 
 
+@contextlib.contextmanager
+def _no_waiting() -> Iterator[None]:
+    """Whoever queues runs does not wait for them."""
+    with contextlib.ExitStack() as stack:
+        for module in (line, duel, experiment):
+            stack.enter_context(patch.object(module, "see_through", lambda *_, **__: 0))
+        for module in (duel, experiment):
+            stack.enter_context(patch.object(module, "_see_through", lambda *_: 0))
+        yield
+
+
 def _no_constant(name: str) -> None:
     raise AssertionError(f"{name} is no JSON")
-
-

@@ -21,7 +21,7 @@ from cnnlib.runs.live import metrics_since
 from cnnlib.train.checkpoint import write_weights
 
 
-def a_told_run(store: RunStore, name: str = "", **fields) -> str:
+def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fields) -> str:
     """A finished run with steps, epochs, weights, an intervention, predictions and a result."""
     request = a_request(name=name, **fields)
     worker_id = store.announce()
@@ -37,7 +37,8 @@ def a_told_run(store: RunStore, name: str = "", **fields) -> str:
         saved.append(WeightsSaved(step, file, "snapshot", size))
     np.savez(folder / "test.npz", predicted=np.zeros(4, np.int16), true=np.ones(4, np.int16))
     change = Intervention(3, "set", "lr", 0.01)
-    told = [started(), *steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), change, *saved]
+    begun = replace(started(), fingerprint=fingerprint)
+    told = [begun, *steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), change, *saved]
     store.tell(run_id, worker_id, [*told, replace(the_end(), reason="")])
     store.leave(worker_id)
     return run_id

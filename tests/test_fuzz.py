@@ -1,0 +1,211 @@
+"""A short sample of every fuzzer, and what they found once: it is found no more."""
+
+import io
+import json
+import struct
+import zipfile
+from random import Random
+
+import pytest
+import torch
+from compare_runs import a_finished_run, a_store
+from fuzz.catalogue import FUZZERS
+from fuzz.guard import Forbidden, Guard, guarded
+from fuzz.running import folder_below, try_seed
+from fuzz.web_fuzzers import NAMES, ask, assert_harmless
+from safetensors.torch import save
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from cnnlib.compare.columns import COLUMNS, columns
+from cnnlib.compare.desk import Desk
+from cnnlib.compare.parcel import export_bytes, import_runs
+from cnnlib.compare.parcel_checks import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_SENT
+from cnnlib.data.files import open_zip
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import DataError, ProbeError, RecipeError, StoreError, TrainError
+from cnnlib.probe.snapshots import read_arrays
+from cnnlib.records.events import EpochEnd, SplitResult
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Machine, RunRequest
+from cnnlib.report.page import to_html
+from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.runs import tables
+from cnnlib.train.checkpoint import read_checkpoint
+from cnnlib.ui.policy import POLICY, ContentPolicy
+
+SAMPLES = {"pages": 1, "commands": 4, "parcels": 6, "zips": 6, "spec_files": 15, "weights": 15}
+
+
+@pytest.mark.parametrize("name", FUZZERS)
+def test_a_sample_of_a_fuzzer_finds_nothing(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fuzzer = FUZZERS[name](folder_below(tmp_path, name))
+    for seed in range(SAMPLES.get(name, 30)):
+        found = try_seed(name, fuzzer, seed)
+        assert found is None, f"seed {seed}: {found.case}\n{found.trace}"
+
+
+@pytest.mark.parametrize("name", FUZZERS)
+def test_a_seed_gives_the_same_input_again(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fuzzer = FUZZERS[name](folder_below(tmp_path, name))
+    assert fuzzer.draw(Random(3)) == fuzzer.draw(Random(3))
+
+
+# -- the guard sees what it is there for -----------------------------------------------------------
+
+
+def test_the_guard_sees_a_file_outside(tmp_path):
+    with pytest.raises(Forbidden, match="open"), guarded(Guard([tmp_path / "inside"])):
+        try:
+            (tmp_path / "outside").write_text("x")
+        except PermissionError:
+            pass
+    assert not (tmp_path / "outside").exists()
+
+
+def test_the_guard_sees_a_pickle(tmp_path):
+    torch.save({"x": torch.zeros(1)}, tmp_path / "x.pt")
+    with pytest.raises(Forbidden, match="pickle"), guarded(Guard([tmp_path])):
+        try:
+            torch.load(tmp_path / "x.pt", weights_only=False)
+        except Exception:
+            pass
+
+
+# -- finds -----------------------------------------------------------------------------------------
+
+
+def test_a_zip_whose_entry_has_no_name_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("cat/0.png", b"x")
+        archive.filelist[0].filename = ""
+    with pytest.raises(DataError, match="has no name"), open_zip(tmp_path / "x.zip"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"progress": -1, "circumstances": {}},
+        {"progress": {}, "circumstances": {"recipe": {"patience": 1e308}}},
+        {"progress": {}, "circumstances": {"recipe": {}, "<script>": 1}},
+        {"progress": {"step": 0, "unknown": 1}},
+        [],
+        "x",
+    ],
+)
+def test_a_checkpoint_whose_header_says_something_else_is_a_sentence(tmp_path, header):
+    (tmp_path / "x").write_bytes(save({"net/a": torch.zeros(1)}, {"cnnlib": json.dumps(header)}))
+    with pytest.raises(TrainError, match="cannot be read|holds weights alone"):
+        read_checkpoint(tmp_path / "x")
+
+
+def test_a_checkpoint_whose_header_is_no_json_is_a_short_sentence(tmp_path):
+    header = json.dumps("é" * 5000).encode()
+    (tmp_path / "x").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(TrainError, match="cannot be read") as raised:
+        read_checkpoint(tmp_path / "x")
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e4m3fn])
+def test_weights_in_numbers_that_numpy_does_not_know_are_a_sentence(tmp_path, kind):
+    (tmp_path / "x").write_bytes(save({"a": torch.zeros(1).to(kind)}))
+    with pytest.raises(ProbeError, match="cannot be read"):
+        read_arrays(tmp_path / "x")
+
+
+def _set(part: str, row: int, column: int, value):
+    def change(run: dict) -> None:
+        run[part][row][column] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("steps", 0, 0, 10**400),
+        _set("steps", 0, 1, "[]"),
+        lambda run: run["steps"].append(run["steps"][0]),
+        lambda run: run["run"].update(intervened=None),
+        lambda run: run["run"].update(created=1e308),
+        lambda run: run["run"].update(reason="\ud800"),
+        lambda run: run["run"]["summary"].update(test_accuracy=5.0),
+        lambda run: run["run"]["summary"].update(forecast=3),
+        lambda run: run["run"]["request"]["spec"].update(channels=[4] * 9, pool_every=1),
+        lambda run: run["run"].update(group_name="another"),
+        _set("epochs", 0, 2, {"epoch": 1}),
+        _set("epochs", 0, 3, [[1, 2]]),
+    ],
+)
+def test_a_parcel_that_says_what_no_run_says_is_refused(tmp_path, change):
+    here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
+    parcel = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
+    out = io.BytesIO()
+    with zipfile.ZipFile(parcel) as old, zipfile.ZipFile(out, "w") as new:
+        content = json.loads(old.read("runs.json"))
+        change(content["runs"][0])
+        new.writestr("runs.json", json.dumps(content))
+    with pytest.raises(StoreError, match="no parcel of runs"):
+        import_runs(there, out)
+    assert there.runs() == []
+    here.close(), there.close()
+
+
+def test_a_parcel_of_which_one_run_is_damaged_leaves_none(tmp_path):
+    here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
+    ids = [a_finished_run(here), a_finished_run(here, seed=1)]
+    file = here.folders.run(ids[1]) / "test.npz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"to be found " * 100)
+    parcel = export_bytes(here, ids).replace(b"to be found to", b"to be lost  to")
+    with pytest.raises(StoreError, match="Bad CRC-32"):
+        import_runs(there, io.BytesIO(parcel))
+    assert there.runs() == []
+    assert not list((there.folders.runs / "files").glob("*"))
+    here.close(), there.close()
+
+
+def test_every_field_that_a_run_tells_is_looked_at_in_a_parcel():
+    assert set(_RUN) == set(tables.runs.c.keys()) - NOT_SENT
+    for record, known in ((EpochEnd, _EPOCH), (SplitResult, _RESULT), (Machine, _MACHINE)):
+        assert set(known) >= set(record.__dataclass_fields__) - {"val_confusion"}
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_with_a_sign_that_is_none_is_refused(name):
+    with pytest.raises(RecipeError, match="a sign that is none"):
+        RunRequest(CNNSpec(channels=(4,)), Recipe(), "digits", name=name)
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*NAMES, "=1+1", "</script><script>x", "a | b", "\\end{tabular}"])
+def test_a_name_stays_a_name_in_every_report(tmp_path, name):
+    store = a_store(tmp_path)
+    a_finished_run(store, name=name)
+    rows, shown = Desk(store).rows(), columns(COLUMNS)
+    page = to_html(rows, shown)
+    innocent = a_store(tmp_path / "innocent")
+    a_finished_run(innocent, name="innocent")
+    plain = to_html(Desk(innocent).rows(), shown)
+    assert page.count("<script") == plain.count("<script")
+    assert page.count("</script") == plain.count("</script")
+    assert "<img src=x" not in page
+    for line in to_markdown(rows, shown).splitlines():
+        assert line.replace("\\|", "").count("|") == len(shown) + 1
+        assert_harmless("markdown", line)
+        assert "<img" not in line
+    assert "\\end{tabular}" not in to_latex(rows, shown).removesuffix("\\end{tabular}\n")
+    assert not any(cell.startswith("=") for cell in to_csv(rows, shown).split(","))
+    store.close(), innocent.close()
+
+
+def test_a_page_loads_no_picture_from_elsewhere():
+    server = Starlette(middleware=[Middleware(ContentPolicy)])
+    assert ask(server, "/").headers["Content-Security-Policy"] == POLICY
+    assert "img-src 'self' data: blob:" in POLICY
