@@ -144,10 +144,10 @@ def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page
 
 
 def begin(page: Page, url: str) -> None:
-    """A run that goes on until somebody stops it."""
+    """A run that goes on for minutes: not so long that compiling it first would pay."""
     page.goto(f"{url}/train")
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible(timeout=READY)
-    write(page, "Epochs", 2000)
+    write(page, "Epochs", 500)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(state(page)).to_have_text("Training", timeout=READY)
 
