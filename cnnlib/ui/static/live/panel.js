@@ -2,6 +2,9 @@
 import { Chart } from "./chart.js";
 import { hasNumbers, points } from "./curves.js";
 import { element } from "./dom.js";
+import { figure, percent } from "./words.js";
+
+const KEYS = "Plus and minus zoom, the arrow keys move, zero shows everything.";
 
 export class Panel {
   constructor(uPlot, definition, view) {
@@ -12,7 +15,7 @@ export class Panel {
       class: "canvas",
       tabindex: "0",
       role: "img",
-      "aria-label": `${definition.title}. Plus and minus zoom, the arrow keys move, zero shows everything.`,
+      "aria-label": `${definition.title}. ${KEYS}`,
     });
     this.canvas.style.minHeight = `${definition.height}px`;
     this.legend = element("div", { class: "legend", role: "group", "aria-label": `Curves of ${definition.title}` });
@@ -39,7 +42,9 @@ export class Panel {
     const log = Boolean(definition.log) && view.settings.log;
     const window = view.window;
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
-    this.chart.draw(curves.map((curve) => this.#line(curve)), tables, {
+    const lines = curves.map((curve) => this.#line(curve));
+    this.#tell(lines, tables);
+    this.chart.draw(lines, tables, {
       unit: view.settings.unit,
       log,
       window,
@@ -55,6 +60,17 @@ export class Panel {
   #points(run, kind, window, log) {
     const [xs, ys] = points(run, kind, this.view.settings.unit, window, this.chart.pixels);
     return [xs, log ? ys.map((y) => (y > 0 ? y : null)) : ys];
+  }
+
+  /** Where the curves that are shown end, for a screen reader. */
+  #tell(lines, tables) {
+    const { title, fraction } = this.definition;
+    const ends = lines.flatMap(({ label }, at) => {
+      const last = tables[at][1].findLast((y) => y != null);
+      return last == null ? [] : [`${label} ${fraction ? percent(last) : figure(last)}`];
+    });
+    const said = ends.length ? `ending at ${ends.join(", ")}` : "no curve yet";
+    this.canvas.setAttribute("aria-label", `${title}, ${said}. ${KEYS}`);
   }
 
   #line({ kind, run }) {

@@ -1,0 +1,185 @@
+"""Every page for everyone: what axe finds, the keyboard alone, what a screen reader is told."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from example_runs import a_request, a_running_run, an_epoch, steps, the_end
+from playwright.sync_api import Page, expect
+
+from cnnlib.runs import RunStore
+
+pytestmark = pytest.mark.browser
+
+HEADINGS = {
+    "": "CNN Lab",
+    "build": "Build",
+    "train": "Train",
+    "results": "Results",
+    "compare": "Compare",
+    "experiments": "Experiments",
+    "inspect": "Inspect",
+    "convolution": "Convolution",
+    "draw": "Draw",
+    "data": "Data",
+}
+RESTING = "[data-test-script-state=notRunning]"
+COLD = 60_000  # ms: the first page of a server that shares its cores
+
+# The element that the keyboard is in, within components too.
+ACTIVE = """
+let at = document.activeElement;
+while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+"""
+
+
+def open_page(page: Page, url: str, address: str, heading: str) -> None:
+    """Open a page and wait until its script has ended."""
+    page.goto(f"{url}/{address}")
+    title = page.get_by_role("heading", level=1, name=heading)
+    expect(title).to_be_visible(timeout=COLD)
+    expect(page.locator(RESTING)).to_be_attached(timeout=COLD)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=COLD)
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds that is serious or critical, a line each."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def faults_of_all(page: Page, url: str, headings: dict[str, str]) -> dict[str, list[str]]:
+    """The faults of each page that has any, in both themes."""
+    found = {}
+    for address, heading in headings.items():
+        open_page(page, url, address, heading)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            wait_for_theme(page, theme)
+            if lines := faults(page):
+                found[f"{address or 'home'}, {theme}"] = lines
+    return found
+
+
+def wait_for_theme(page: Page, theme: str) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", theme)
+
+
+def a_finished_run(store: RunStore, **fields) -> str:
+    run_id, worker_id = a_running_run(store, **fields)
+    store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()])
+    return run_id
+
+
+@pytest.fixture
+def filled() -> Iterator[list[str]]:
+    """Runs in the store that the app then opens: two that finished and one that waits."""
+    store = RunStore()
+    ids = [a_finished_run(store, seed=seed) for seed in (0, 1)]
+    store.submit(a_request(name="It waits"))
+    store.close()
+    yield ids
+
+
+def test_axe_finds_nothing_serious_on_any_page_of_an_empty_lab(app_server, page):
+    assert faults_of_all(page, app_server(), HEADINGS) == {}
+
+
+def test_axe_finds_nothing_serious_where_there_are_runs(app_server, page, filled):
+    first, second = filled
+    title = RunStore().run(first).title
+    headings = {
+        "": "CNN Lab",
+        f"train?run={first}": title,
+        f"results?run={first}&run={second}": "Results",
+        f"compare?run={first}": "Compare",
+    }
+    assert faults_of_all(page, app_server(), headings) == {}
+
+
+# -- the keyboard alone ----------------------------------------------------------------------------
+
+
+def focused(page: Page) -> str:
+    """What a screen reader calls the element that the keyboard is in; "" before there is one."""
+    name = 'at.getAttribute("aria-label") || at.labels?.[0]?.textContent || at.textContent'
+    return page.evaluate(f"() => {{ {ACTIVE} return at === document.body ? '' : {name} }}")
+
+
+def tab_to(page: Page, name: str, key: str = "Tab", most: int = 100) -> None:
+    """Press Tab until the name of what the keyboard is in matches a pattern."""
+    passed = []
+    for _ in range(most):
+        if re.search(name, here := focused(page)):
+            return
+        passed.append(here[:40])
+        page.keyboard.press(key)
+    raise AssertionError(f"{most} presses of {key} do not lead to {name!r}, only to {passed}")
+
+
+def focus_shows(page: Page) -> bool:
+    """Whether an outline, a ring or a border is drawn around the focused element or its frame."""
+    return page.evaluate(
+        f"""() => {{
+            {ACTIVE}
+            for (let up = 0; at && up < 4; up++, at = at.parentElement) {{
+                const {{ outlineStyle, boxShadow }} = getComputedStyle(at);
+                if (outlineStyle !== "none" || boxShadow !== "none") return true;
+            }}
+            return false;
+        }}"""
+    )
+
+
+def test_a_design_is_changed_and_undone_by_the_keyboard_alone(app_server, page):
+    open_page(page, app_server(), "build", "Build")
+    parameters = page.get_by_test_id("stMetricValue").first
+    expect(parameters).to_have_text("106,154", timeout=COLD)
+    tab_to(page, "^Width$")
+    page.keyboard.press("ArrowRight")
+    expect(parameters).not_to_have_text("106,154")
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    tab_to(page, "Undo$", key="Shift+Tab")
+    assert focus_shows(page)
+    page.keyboard.press("Enter")
+    expect(parameters).to_have_text("106,154")
+
+
+def test_the_picture_of_the_network_says_what_it_shows(app_server, page):
+    open_page(page, app_server(), "build", "Build")
+    picture = page.get_by_role("group", name="Picture of a network")
+    expect(picture).to_have_attribute(
+        "aria-label", "Picture of a network. Convolutions: 2; skips: 0; linear layers: 3"
+    )
+    tab_to(page, "^Image")
+    page.keyboard.press("ArrowRight")
+    assert focused(page).startswith("Convolution 3 × 3, name: features.conv1")
+    assert focus_shows(page)
+
+
+def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page):
+    open_page(page, app_server(), "", "CNN Lab")
+    tab_to(page, "Train a network on")
+    assert focus_shows(page)
+    page.keyboard.press("Enter")
+    state = page.locator(".status .state").first
+    expect(state).to_have_text("Training", timeout=120_000)
+    tab_to(page, "Stop$")
+    page.keyboard.press("Enter")
+    expect(state).to_have_text("Stopped", timeout=COLD)
+
+
+def test_the_curves_of_a_run_are_told_in_words(app_server, page, filled):
+    title = RunStore().run(filled[0]).title
+    open_page(page, app_server(), f"train?run={filled[0]}", title)
+    chart = page.locator('.panel[data-panel="loss"] .canvas')
+    expect(chart).to_have_attribute("role", "img")
+    # In example_runs every step has loss 1, and epoch 2 a mean of 1 / 2 and 0.8 on validation.
+    ends = "each step 1.0000, smoothed 1.0000, epoch mean 0.5000, validation 0.8000"
+    expect(chart).to_have_attribute("aria-label", re.compile(f"^Loss, ending at {ends}"))
