@@ -1,7 +1,10 @@
 """What tests of Inspect share: finished runs with saved weights, and the page opened on them."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
 from example_runs import steps, the_end
 from sample_data import prepared_now
 from streamlit.testing.v1 import AppTest
@@ -44,6 +47,22 @@ def a_saved_run(
     store.tell(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
     store.leave(worker_id)
     return run_id
+
+
+def with_pad(monkeypatch: pytest.MonkeyPatch, drawn: np.ndarray | None = None) -> None:
+    """The browser's canvas has sent these pixels (H x W x 4, uint8); None before a stroke."""
+    # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
+    AppTest.from_string("import streamlit_drawable_canvas", default_timeout=60).run()
+    sent = SimpleNamespace(image_data=drawn)
+    monkeypatch.setattr("streamlit_drawable_canvas.st_canvas", lambda **asked: sent)
+
+
+def a_stroke() -> np.ndarray:
+    """A pad with one thick white line from top to bottom."""
+    pad = np.zeros((168, 168, 4), np.uint8)
+    pad[..., 3] = 255
+    pad[30:140, 78:90] = 255
+    return pad
 
 
 def open_inspect(**query: str) -> AppTest:

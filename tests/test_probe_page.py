@@ -1,12 +1,23 @@
 """Inspect: with an empty and with a filled store, whatever the layer; and what is not there."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from example_runs import a_request, a_running_run, the_end
-from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
+from example_runs import a_request, a_running_run, started, the_end
+from inspecting import (
+    PLAIN,
+    RESIDUAL,
+    a_saved_run,
+    a_stroke,
+    open_inspect,
+    parts,
+    said,
+    with_pad,
+)
 from PIL import Image
+from sample_data import prepared_now
 
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
@@ -16,6 +27,7 @@ from cnnlib.records.events import WeightsSaved
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui import inspect_source
+from cnnlib.ui.inspect_moment import marks_html
 
 
 @pytest.fixture
@@ -87,6 +99,82 @@ def test_two_moments_are_shown_side_by_side(store):
     assert len(parts(app)) == 2 + 2 + 1  # filters and maps of both, and the arithmetic
 
 
+def test_moments_are_stepped_through_and_checkpoints_are_marked(store):
+    a_saved_run(store, moments=(0, 2, 5))
+    app = open_inspect()
+    assert app.button(key="inspect_step_on").disabled
+    app.button(key="inspect_step_back").click().run()
+    assert app.select_slider[0].value == 2
+    assert "At step 2 the network says" in said(app)
+    marks = marks_html([0, 2, 5], frozenset({5}))
+    assert marks.count("<span") == 3 and 'title="step 5, checkpoint"' in marks
+    assert "resumed or forked" in marks
+    assert "resumed or forked" not in marks_html([0, 2, 5], frozenset())
+
+
+def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
+    run_id, worker_id = a_running_run(store)
+    store.tell(
+        run_id, worker_id, [replace(started(), fingerprint=prepared_now("digits").info.fingerprint)]
+    )
+    folder = store.folders.run(run_id)
+    orders = []
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(step: int, name: str, what: str) -> None:
+        size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
+        orders.extend(store.tell(run_id, worker_id, [WeightsSaved(step, name, what, size)]))
+
+    save(0, "s0.safetensors", "snapshot")
+    save(3, "latest.safetensors", "latest")
+    app = open_inspect(run=run_id)
+    assert app.select_slider[0].value == 3
+    save(4, "latest.safetensors", "latest")
+    app.run()
+    assert app.select_slider[0].value == 4  # it stood at the end, and the end moved on
+    app.select_slider[0].set_value(0).run()
+    save(5, "latest.safetensors", "latest")
+    app.run()
+    assert app.select_slider[0].value == 0
+    assert "look" in [order.kind for order in orders]
+
+
+def test_dead_maps_are_marked(store):
+    a_saved_run(store)
+    app = open_inspect(layer="features.act2")
+    app.toggle(key="inspect_dead").set_value(True).run()
+    assert "maps are dead: they say the same of all 200 pictures tried" in said(app)
+
+
+def test_the_class_of_ones_own_picture_can_be_told(store):
+    a_saved_run(store)
+    app = open_inspect(view="Gradients")
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
+    app.file_uploader(key="inspect_upload").set_value(
+        [("mine.png", encoded(40, 40), "image/png")]
+    ).run()
+    app.selectbox(key="inspect_own_class").select(3).run()
+    assert "Loss on this picture" in said(app)
+
+
+def test_until_something_is_drawn_the_test_picture_stays(store, monkeypatch):
+    with_pad(monkeypatch)
+    a_saved_run(store)
+    app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Draw").run()
+    assert "Draw something. Until then the test picture stays." in said(app)
+    assert "Its class is" in said(app)
+
+
+def test_what_is_drawn_here_is_looked_at(store, monkeypatch):
+    with_pad(monkeypatch, a_stroke())
+    a_saved_run(store)
+    app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Draw").run()
+    assert not app.exception and "Its class is" not in said(app)
+    assert "Your drawing, as the network sees it." in said(app)
+
+
 def encoded(width: int, height: int) -> bytes:
     out = io.BytesIO()
     Image.new("L", (width, height), 90).save(out, "PNG")
@@ -137,7 +225,7 @@ def test_gradients_of_every_layer_are_shown(store, spec):
         app.selectbox(key="inspect_layer").select(step.name).run()
         assert not app.exception and not app.error, step.name
     app.toggle(key="inspect_gradients_over_time").set_value(True).run()
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3
 
 
 def test_the_loss_needs_the_true_class(store):

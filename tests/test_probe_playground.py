@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from inspecting import a_stroke, with_pad
 from PIL import Image
 from scipy.signal import convolve2d, correlate2d
 from streamlit.testing.v1 import AppTest
@@ -93,7 +94,8 @@ def test_every_preset_is_shown(name):
     assert "**Output: 28 × 28**" in said(app)  # 28 + 2 * 1 - 3 + 1
 
 
-def test_every_picture_is_shown_with_any_setting():
+def test_every_picture_is_shown_with_any_setting(monkeypatch):
+    with_pad(monkeypatch, a_stroke())
     app = open_page()
     for picture in app.selectbox(key="convolution_picture").options:
         app.selectbox(key="convolution_picture").select(picture).run()
