@@ -227,8 +227,8 @@ def _stuck(results: dict[Trial, list[Outcome]]) -> list[str]:
     return [
         "",
         f"Never left guessing: {', '.join(found)}. Adam's first steps at this rate are so large "
-        "that some starts do not survive them. A plain loop with `torch.optim.Adam` on the same batches "
-        "loses the same seeds in the same steps.",
+        "that some starts do not survive them. A plain loop with `torch.optim.Adam` on the same "
+        "batches loses the same seeds in the same steps.",
     ]
 
 
