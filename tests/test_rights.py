@@ -42,9 +42,9 @@ def bob(store) -> RunStore:
 
 
 def with_settings(store: RunStore, text: str) -> RunStore:
-    """The store as it is opened with these settings."""
+    """The store with these settings, which it reads when they are first needed."""
     (store.folders.runs / "cnnlab.toml").write_text(text)
-    return RunStore(store.folders)
+    return store
 
 
 # -- whose it is -----------------------------------------------------------------------------------

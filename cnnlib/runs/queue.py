@@ -99,8 +99,7 @@ def claim(
     if not has_room(connection, worker_id, at_once):
         return None
     if run_id is None:
-        line = _line()
-        run_id = connection.scalar(sa.select(line.c.id).order_by(line.c.place).limit(1))
+        run_id = connection.scalar(_NEXT)
     values = {
         "state": "starting",
         "phase": "getting ready",
@@ -145,15 +144,17 @@ def _line() -> sa.Subquery:
 
 
 _LINED_UP = (runs.c.id, runs.c.rank, runs.c.number)
+_LINE = _line()
+_NEXT = sa.select(_LINE.c.id).order_by(_LINE.c.place).limit(1)
+_PLACE = sa.select(_LINE.c.place).where(_LINE.c.id == sa.bindparam("run_id"))
+_STATE = sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run_id"))
 
 
 def position(connection: sa.Connection, run_id: str) -> int | None:
     """1 for the run that is next; None for one that does not wait."""
-    state = connection.scalar(sa.select(runs.c.state).where(runs.c.id == run_id))
-    if state is None:
+    if connection.scalar(_STATE, {"run_id": run_id}) is None:
         raise unknown_run(run_id)
-    line = _line()
-    return connection.scalar(sa.select(line.c.place).where(line.c.id == run_id))
+    return connection.scalar(_PLACE, {"run_id": run_id})
 
 
 def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
@@ -163,15 +164,10 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
         Seconds, with one worker per run at work; None where a run ahead is paused or has no
         forecast, or where nobody works.
     """
-    line = _line()
-    place = connection.scalar(sa.select(line.c.place).where(line.c.id == run_id))
+    place = connection.scalar(_PLACE, {"run_id": run_id})
     if place is None:
         return None
-    ahead = sa.or_(
-        runs.c.state.in_(BUSY_STATES),
-        runs.c.id.in_(sa.select(line.c.id).where(line.c.place < place)),
-    )
-    rows = connection.execute(sa.select(*ETA_COLUMNS).where(ahead)).all()
+    rows = connection.execute(_AHEAD, {"place": place}).all()
     left = [None if row.state == "paused" else eta_seconds(row) for row in rows]
     at_work = sum(row.state != "queued" for row in rows)
     if any(seconds is None for seconds in left) or (rows and not at_work):
@@ -188,6 +184,12 @@ ETA_COLUMNS = (
     runs.c.train_seconds,
     runs.c.eval_seconds,
     runs.c.summary,
+)
+_AHEAD = sa.select(*ETA_COLUMNS).where(
+    sa.or_(
+        runs.c.state.in_(BUSY_STATES),
+        runs.c.id.in_(sa.select(_LINE.c.id).where(_LINE.c.place < sa.bindparam("place"))),
+    )
 )
 
 

@@ -7,6 +7,8 @@ where people sign in, nobody looks who has not. The files are the program's own,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ from streamlit.web.server.starlette.starlette_websocket import (
 
 from cnnlib.compare.told import words_about
 from cnnlib.errors import StoreError
+from cnnlib.records.settings import ClassMode
 from cnnlib.runs.live import metrics_since
-from cnnlib.ui.resources import settings, shared_store
+from cnnlib.runs.store import RunStore
+from cnnlib.ui.resources import shared_store
 
 # Streamlit keeps /static, /media and /component for itself.
 ASSETS_ADDRESS = "assets"
@@ -38,41 +42,38 @@ async def metrics(request: Request) -> JSONResponse:
     """The state of a run and its rows after the ones that the browser has:
     ``?after=<step>&after_epoch=<epoch>``.
     """
-    if not await run_in_threadpool(_may_look, request):
-        return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
     try:
         after, after_epoch = (_cursor(request, name) for name in ("after", "after_epoch"))
     except ValueError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
-    try:
-        answer = await run_in_threadpool(_answer, request.path_params["run_id"], after, after_epoch)
-    except StoreError as error:
-        return JSONResponse({"error": str(error)}, status_code=404)
-    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+    look = partial(metrics_since, after=after, after_epoch=after_epoch)
+    return await run_in_threadpool(_look, request, look)
 
 
 async def words(request: Request) -> JSONResponse:
     """What is wrong with a run and what was chosen for it, in words."""
-    if not await run_in_threadpool(_may_look, request):
+    return await run_in_threadpool(_look, request, words_about)
+
+
+def _look(request: Request, look: Callable[[RunStore, str], dict[str, Any]]) -> JSONResponse:
+    """What there is to see of the run in the address. It reads the database, so it runs on a thread
+    of its own.
+    """
+    store = shared_store()
+    if not _may_look(request, store.settings.class_mode):
         return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
     try:
-        answer = await run_in_threadpool(words_about, shared_store(), request.path_params["run_id"])
+        answer = look(store, request.path_params["run_id"])
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
-def _may_look(request: Request) -> bool:
+def _may_look(request: Request, mode: ClassMode) -> bool:
     """Nobody has to sign in here, or the browser shows that it has: a cookie that we signed."""
-    mode = settings().class_mode
     if not (mode.on and mode.sign_in):
         return True
     return bool(_get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME))
-
-
-def _answer(run_id: str, after: int, after_epoch: int) -> dict[str, Any]:
-    """Reads the database, so it runs on a thread of its own."""
-    return metrics_since(shared_store(), run_id, after, after_epoch)
 
 
 def _cursor(request: Request, name: str) -> int:
