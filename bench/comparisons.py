@@ -106,7 +106,7 @@ def _pairs(state: DuelState) -> list[str]:
 
 
 def _depth(plan: Plan, made: str) -> list[str]:
-    """What each depth reached, as a table and a chart, and where training never began."""
+    """What each depth reached, as a table and a chart, and what depth did to each kind."""
     curves = _curves(plan)
     _shoot(curves)
     depths = sorted(next(iter(curves.values())))
@@ -117,7 +117,7 @@ def _depth(plan: Plan, made: str) -> list[str]:
         f"K = 32 filters, L convolutions, pooled every max(1, L/4), no normalisation. {made} "
         "Epochs are short: 12,000 pictures each, and one seed.",
         "",
-        *_not_trained(curves),
+        *_found(curves),
         "",
         "![Validation accuracy over depth](images/depth.png)",
         "",
@@ -142,13 +142,15 @@ def _best(epochs: list[EpochEnd]) -> float:
     return max(epoch.val_accuracy for epoch in epochs)
 
 
-def _not_trained(curves: Curves) -> list[str]:
-    """A line per kind of network: at which depths it stayed near guessing."""
+def _found(curves: Curves) -> list[str]:
+    """A line per kind of network: from the shallowest to the deepest, and where it only guessed."""
     lines = []
     for name, by_depth in curves.items():
+        ends = (min(by_depth), max(by_depth))
+        reached = " and ".join(f"{_best(by_depth[d]):.1%} with L = {d}" for d in ends)
         stuck = [str(d) for d, epochs in sorted(by_depth.items()) if _best(epochs) < 1.5 * CHANCE]
-        found = f"stayed at guessing with L = {', '.join(stuck)}" if stuck else "trained everywhere"
-        lines.append(f"- {name}: {found}.")
+        guessing = f"; it only guesses with L = {', '.join(stuck)}" if stuck else ""
+        lines.append(f"- {name}: {reached}{guessing}.")
     return lines
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -319,7 +320,8 @@ def test_a_row_can_be_named_noted_tagged_and_hidden(store):
     [row] = desk.rows()
     desk.annotate(row.key, Annotation("Mine", "looks odd", ("course", "old"), hidden=True))
     assert desk.rows() == []
-    [shown] = Desk(RunStore(store.folders)).rows(hidden=True)
+    with closing(RunStore(store.folders)) as another:
+        [shown] = Desk(another).rows(hidden=True)
     assert shown.name == "Mine"
     assert desk.annotations()[row.key].tags == ("course", "old")
 

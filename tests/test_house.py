@@ -55,7 +55,7 @@ def test_every_direct_dependency_is_pinned_with_its_purpose():
     # "name==1.2.3   # what it is for"; "-r" lines include another file.
     for name in ("requirements.txt", "requirements-dev.txt"):
         for line in (ROOT / name).read_text().splitlines():
-            assert re.fullmatch(r"#.*|-r \S+|[\w-]+==[\w.]+ +# \S.*", line), line
+            assert re.fullmatch(r"#.*|-r \S+|[\w-]+(\[\w+\])?==[\w.]+ +# \S.*", line), line
 
 
 # -- the library -----------------------------------------------------------------------------------
