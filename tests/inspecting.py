@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
-from cnnlib.records.events import RunEnd, Started, WeightsSaved
+from cnnlib.records.events import RunEnd, SplitResult, Started, WeightsSaved
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -46,6 +46,19 @@ def a_saved_run(
     begun = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
     store.tell(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
     store.leave(worker_id)
+    return run_id
+
+
+def a_muddled_run(store: RunStore, spec: CNNSpec = PLAIN) -> str:
+    """A finished run that took each digit for each other one equally often."""
+    labels = np.array(prepared_now("digits").test_labels)
+    predicted = (labels + np.arange(len(labels))) % 10
+    share = np.full((len(labels), 10), 0.02, np.float16)
+    share[np.arange(len(labels)), predicted] = 0.82
+    result = SplitResult(2.0, 0.1, len(labels), (), (), "p.npz")
+    run_id = a_saved_run(store, spec, end=RunEnd("finished", step=5, test=result))
+    values = {"labels": labels.astype(np.uint8), "predicted": predicted.astype(np.uint8)}
+    np.savez_compressed(store.folders.run(run_id) / "p.npz", **values, probabilities=share)
     return run_id
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from driving import wait_until
-from inspecting import a_saved_run
+from inspecting import a_muddled_run, a_saved_run
 from playwright.sync_api import expect
 
 from cnnlib.design.spec import CNNSpec
@@ -91,6 +91,34 @@ def test_a_click_on_a_map_chooses_its_channel(app_server, page, run_id):
     kernel = page.locator(".window figure", has_text="× Kernel")
     before = kernel.inner_text()
     wait_until(lambda: kernel.inner_text() != before, page)
+
+
+def test_play_goes_through_all_moments_and_ends(app_server, page, run_id):
+    page.goto(f"{app_server()}/inspect?run={run_id}&step=18")
+    slider = page.get_by_role("slider", name="Step of the training")
+    expect(slider).to_have_attribute("aria-valuetext", "18", timeout=90_000)
+    page.get_by_text("Play", exact=True).click()
+    expect(slider).to_have_attribute("aria-valuetext", "22", timeout=60_000)
+    expect(page.get_by_role("checkbox", name="Play")).not_to_be_checked(timeout=30_000)
+    expect(page.get_by_text("At step 22 the network says")).to_be_visible(timeout=30_000)
+
+
+def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_server, page):
+    store = RunStore()
+    run_id = a_muddled_run(store, SPEC)
+    store.close()
+    page.goto(f"{app_server()}/inspect?run={run_id}&view=Errors")
+    table = page.get_by_test_id("data-grid-canvas").first
+    expect(table).to_be_visible(timeout=90_000)
+    box = table.bounding_box()
+    # Rows are 35 pixels high, below a heading of the same height: this is the row of the digit 2.
+    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 35 * 3.5)
+    expect(page.get_by_role("heading", name="Pictures of 2, taken for")).to_be_visible()
+    pictures = page.locator(".grid canvas")
+    pictures.scroll_into_view_if_needed()
+    pictures.click(position={"x": 20, "y": 20})
+    expect(page.get_by_text("in other runs")).to_be_visible()
+    expect(page.get_by_text("Its class is 2.")).to_be_visible()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
