@@ -18,10 +18,10 @@ from cnnlib.ui.spec_form import known_datasets, spec_form
 infos = known_datasets(folders())
 open_desk(infos)
 
-with st.container(horizontal=True, vertical_alignment="center", key="build_head"):
+with st.container(horizontal=True, vertical_alignment="center", key="build_title"):
     st.title("Build")
     toolbar()
-with st.container(key="build_desk"):
+with st.container(key="build_sides"):
     form, view = st.columns([2, 5], gap="large")
 with view:
     with st.container(key="build_said"):

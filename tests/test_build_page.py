@@ -11,6 +11,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.runs.shelf import Shelf
+from cnnlib.ui.build_controls import GROUPS
 from cnnlib.ui.build_files import design_from_json, design_json
 from cnnlib.ui.build_numbers import NUMBERS, memory, whole
 
@@ -57,6 +58,12 @@ def open_tab(page: AppTest, key: str, label: str) -> AppTest:
 
 
 # -- what is there at first ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_tab_of_the_form_opens(group):
+    page = open_tab(opened(), "build_group", group)
+    assert not page.exception
 
 
 def test_the_first_design_is_lenet_on_a_dataset_that_is_there():

@@ -68,9 +68,8 @@ def test_a_store_opens_with_all_that_its_runs_told(folders, told):
 def test_its_networks_are_read_with_the_weights_that_they_had(folders, told):
     for run_id, said in told["runs"].items():
         trained = load_run(run_id, folders=folders)
-        assert sum(float(value.detach().sum()) for value in trained.net.parameters()) == pytest.approx(
-            said["sum_of_weights"], rel=1e-6
-        )
+        total = sum(float(value.detach().sum()) for value in trained.net.parameters())
+        assert total == pytest.approx(said["sum_of_weights"], rel=1e-6)
 
 
 def test_its_checkpoints_can_be_gone_on_from(folders, told):

@@ -59,7 +59,7 @@ def _run(own: Path) -> dict[str, Any]:
                 "test_accuracy": store.result(run_id).accuracy,
                 "saved": [saved.step for saved in store.saved(run_id)],
                 "interventions": len(store.interventions(run_id)),
-                "sum_of_weights": sum(float(each.detach().sum()) for each in trained.net.parameters()),
+                "sum_of_weights": sum(float(p.detach().sum()) for p in trained.net.parameters()),
             }
         }
 
