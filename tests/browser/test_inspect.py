@@ -99,7 +99,7 @@ def test_play_goes_through_all_moments_and_ends(app_server, page, run_id):
     expect(slider).to_have_attribute("aria-valuetext", "18", timeout=90_000)
     page.get_by_text("Play", exact=True).click()
     expect(slider).to_have_attribute("aria-valuetext", "22", timeout=60_000)
-    expect(page.get_by_role("checkbox", name="Play")).not_to_be_checked(timeout=30_000)
+    expect(page.get_by_role("switch", name="Play")).not_to_be_checked(timeout=30_000)
     expect(page.get_by_text("At step 22 the network says")).to_be_visible(timeout=30_000)
 
 
@@ -117,7 +117,7 @@ def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_ser
     pictures = page.locator(".grid canvas")
     pictures.scroll_into_view_if_needed()
     pictures.click(position={"x": 20, "y": 20})
-    expect(page.get_by_text("in other runs")).to_be_visible()
+    expect(page.get_by_text("no other run on these pictures")).to_be_visible()
     expect(page.get_by_text("Its class is 2.")).to_be_visible()
 
 
