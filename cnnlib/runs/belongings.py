@@ -21,11 +21,6 @@ def dataset_owner(store: RunStore, name: str) -> str:
         return connection.scalar(wanted) or ""
 
 
-def may_change_dataset(store: RunStore, name: str) -> bool:
-    """Who asks may prepare a dataset anew, or remove it."""
-    return store.may_change(dataset_owner(store, name))
-
-
 def check_dataset(store: RunStore, name: str) -> None:
     """Let pass who may change a dataset.
 

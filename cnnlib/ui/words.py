@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
+from cnnlib.compare.explained import time_words
 from cnnlib.records.recipe import Recipe
 
 STATE_WORDS = {
@@ -53,11 +54,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not isfinite(seconds):
         return "–"
     whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole} s" if whole < 10 else time_words(whole)
 
 
 def ago(seconds: float) -> str:

@@ -8,6 +8,19 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+# Address of each page -> its heading.
+HEADINGS = {
+    "": "CNN Lab",
+    "build": "Build",
+    "train": "Train",
+    "results": "Results",
+    "compare": "Compare",
+    "experiments": "Experiments",
+    "inspect": "Inspect",
+    "convolution": "Convolution",
+    "draw": "Draw",
+    "data": "Data",
+}
 ENDED = re.compile("Finished|Stopped|Interrupted|Diverged|Failed|Lost")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from driving import HEADINGS
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from playwright.sync_api import Page, expect
 
@@ -12,18 +13,6 @@ from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
 
-HEADINGS = {
-    "": "CNN Lab",
-    "build": "Build",
-    "train": "Train",
-    "results": "Results",
-    "compare": "Compare",
-    "experiments": "Experiments",
-    "inspect": "Inspect",
-    "convolution": "Convolution",
-    "draw": "Draw",
-    "data": "Data",
-}
 RESTING = "[data-test-script-state=notRunning]"
 COLD = 60_000  # ms: the first page of a server that shares its cores
 

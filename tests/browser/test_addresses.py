@@ -2,22 +2,10 @@
 
 import psutil
 import pytest
+from driving import HEADINGS
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-
-HEADINGS = {
-    "": "CNN Lab",
-    "build": "Build",
-    "train": "Train",
-    "results": "Results",
-    "compare": "Compare",
-    "experiments": "Experiments",
-    "inspect": "Inspect",
-    "convolution": "Convolution",
-    "draw": "Draw",
-    "data": "Data",
-}
 
 
 @pytest.mark.parametrize("address", HEADINGS)
