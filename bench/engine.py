@@ -29,7 +29,7 @@ from cnnlib.records.folders import Folders
 OTHERS = ("texts", "lightning", "skorch", "keras")
 LEAST = {"lenet5": 3.8, "conv_batchnorm": 2.3, "conv_maxpool": 2.3}  # of the texts' loop
 LEAST_OF_LIMIT = 0.95
-_ASK_EVERY_SECONDS = 1 / 6
+_ASK_EVERY_SECONDS = 1 / 4.5
 
 
 def main() -> int:
@@ -166,7 +166,7 @@ def _told(rates: dict[str, list[float]], reference: str) -> dict[str, float]:
 
 @contextmanager
 def _reader(run_id: str, folders: Folders) -> Iterator[Callable]:
-    """A process that asks for a run's new rows six times a second, as a page does, when let."""
+    """A process that asks for a run's new rows 4.5 times a second, as a page does, when let."""
     process = subprocess.Popen(
         [sys.executable, "-c", _READER, run_id, str(folders.data), str(folders.runs)],
         stdout=subprocess.PIPE,

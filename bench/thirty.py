@@ -5,7 +5,7 @@ python -m bench.thirty --seconds 20
 
 Thirty sessions over the real protocol (Streamlit's websocket, cookies, the routes), without thirty
 browsers: 20 build and move a slider every one to three seconds, 7 watch a run and ask for its
-curves six times a second, 3 train two runs each and watch them.
+curves 4.5 times a second, 3 train two runs each and watch them.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child
         env=common | own | allocator,
     )
     try:
+        process.stdout.readline()  # ready: what it chose, it chose with nothing beside it
         yield Child(process)
     finally:
         process.kill()
@@ -87,6 +88,7 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever a framework prints is not an answer
     lane = lane_of(name, Work(net, BATCH_SIZES[net], int(threads)), Folders.from_environment())
     images_per_second(lane, 0.5)
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         print(images_per_second(lane, float(line)), file=answers, flush=True)
 

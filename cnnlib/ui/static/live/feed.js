@@ -1,7 +1,7 @@
-/** Asks the server for the rows after the ones that are here, six times a second, for as long as there can be more. */
+/** Asks the server for the rows after the ones that are here, 4.5 times a second, for as long as there can be more. */
 
 const LIVE = ["queued", "starting", "running", "paused"];
-const BETWEEN_MS = 1000 / 6;
+const BETWEEN_MS = 1000 / 4.5;
 const QUEUED_BETWEEN_MS = 1000;
 const ENDED_BETWEEN_MS = 5000; // an ended run can be resumed, here or in another tab
 const HIDDEN_BETWEEN_MS = 1000;
