@@ -46,18 +46,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(log: Path, env: Mapping[str, str]) -> Iterator[Served]:
-    """Serve the app on a free port until the block is left.
+def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Iterator[Served]:
+    """Serve the app until the block is left.
 
     Args:
         log: File for what the app prints.
         env: All variables that the app sees.
+        port: None for a free one.
 
     Raises:
         ServingError: It ended, or did not answer in time.
     """
     mark = uuid.uuid4().hex
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.headless", "true", "--server.port", str(port)]
     with log.open("wb") as output:

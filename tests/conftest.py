@@ -180,10 +180,10 @@ def app_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """
     with ExitStack() as stack:
 
-        def start(env: dict[str, str] | None = None) -> str:
+        def start(env: dict[str, str] | None = None, port: int | None = None) -> str:
             log = tmp_path / f"server-{len(list(tmp_path.glob('server-*.log')))}.log"
             own = {name: value for name, value in os.environ.items() if name not in _THREADS}
-            return stack.enter_context(serving(log, {**own, **(env or {})})).url
+            return stack.enter_context(serving(log, {**own, **(env or {})}, port)).url
 
         yield start
 

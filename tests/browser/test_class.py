@@ -1,0 +1,126 @@
+"""Class mode with two people at two real browsers: their cookies, and a real sign-in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from driving import state, step, wait_until, write
+from openid import provider, secrets
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from serving import free_port
+
+from cnnlib.records.folders import Folders
+from cnnlib.runs import RunStore
+from cnnlib.ui.visitor import COOKIE
+
+pytestmark = pytest.mark.browser
+
+READY = 180_000  # ms: a worker imports torch and tries execution modes
+NOT_YOURS = "This run belongs to somebody else. You can look at it, but not change it."
+
+
+@pytest.fixture
+def person(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """A browser with a memory of its own for each person."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(
+            browser.new_context(viewport={"width": 1280, "height": 900})
+        )
+
+
+@pytest.fixture
+def store() -> Iterator[RunStore]:
+    """The store of the server, as its operator; class mode is on."""
+    store = RunStore()
+    settings(store.folders, "on = true")
+    yield store
+    store.close()
+
+
+def settings(folders: Folders, text: str) -> None:
+    folders.runs.mkdir(parents=True, exist_ok=True)
+    (folders.runs / "cnnlab.toml").write_text(f"[class]\n{text}\n")
+
+
+def begin_a_long_run(page: Page, url: str) -> None:
+    """As a person does, on Train; it trains when this returns."""
+    page.goto(f"{url}/train?dataset=digits")
+    write(page, "Epochs", 100)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(state(page)).to_have_text("Training", timeout=READY)
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_a_run_is_of_the_browser_that_began_it_in_every_tab_and_others_only_look(
+    store, app_server, person
+):
+    url, ada, bob = app_server(), person(), person()
+    hers = ada.new_page()
+    begin_a_long_run(hers, url)
+
+    [cookie] = [each for each in ada.cookies() if each["name"] == COOKIE]
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Lax" and not cookie["secure"]
+    assert cookie["value"] not in store.runs()[0].owner  # the store keeps a hash
+
+    his = bob.new_page()
+    his.goto(hers.url)
+    expect(state(his)).to_have_text("Training")
+    seen = step(his)
+    wait_until(lambda: step(his) > seen, his)  # others watch
+    for name in ("Pause", "One step", "Stop"):
+        expect(button(his, name)).to_be_disabled()
+    his.get_by_test_id("stTooltipHoverTarget").filter(has=button(his, "Stop")).hover()
+    expect(his.get_by_text(NOT_YOURS).first).to_be_visible()
+
+    second = ada.new_page()
+    second.goto(hers.url)
+    button(second, "Stop").click()
+    for page in (second, hers, his):
+        expect(state(page)).to_have_text("Stopped")
+
+
+def test_whoever_signs_in_owns_what_they_begin_on_every_computer(
+    store, app_server, person, tmp_path
+):
+    settings(store.folders, "on = true\nsign_in = true")
+    home, port = tmp_path / "home", free_port()
+    (home / ".streamlit").mkdir(parents=True)
+    with provider() as provider_url:
+        (home / ".streamlit" / "secrets.toml").write_text(
+            secrets(provider_url, f"http://localhost:{port}")
+        )
+        url = app_server({"HOME": str(home)}, port=port)
+
+        def signed_in(name: str) -> Page:
+            page = person().new_page()
+            page.goto(url)
+            button(page, "Sign in").click()
+            page.get_by_role("link", name=name).click()
+            expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
+            return page
+
+        hers = signed_in("Ada")
+        begin_a_long_run(hers, url)
+
+        his = signed_in("Bob")
+        his.goto(hers.url)
+        expect(button(his, "Stop")).to_be_disabled()
+
+        elsewhere = signed_in("Ada")
+        elsewhere.goto(hers.url)
+        button(elsewhere, "Stop").click()
+        expect(state(hers)).to_have_text("Stopped")
+
+        stranger = person().new_page()
+        stranger.goto(hers.url)
+        expect(button(stranger, "Sign in")).to_be_visible()
+        assert stranger.locator(".status").count() == 0
+        [run] = store.runs()
+        refused = stranger.request.get(f"{url}/api/runs/{run.id}/metrics?after=0&after_epoch=0")
+        assert refused.status in (401, 403)
+
+        button(his, "Sign out").click()
+        expect(button(his, "Sign in")).to_be_visible()
