@@ -1,14 +1,16 @@
 """Jobs: asked for once, watched while they run, stopped, and ended with a result or a sentence."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from example_runs import a_store, wait_for
+from example_runs import a_request, a_store, wait_for
 
 from cnnlib.errors import DataError, StoreError
+from cnnlib.records.events import Order
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
 from cnnlib.runs.heart import at_work
@@ -53,6 +55,17 @@ def test_a_job_waits_until_a_worker_takes_it(store):
     assert store.claim_job(store.announce("jobs")) is None
 
 
+def test_the_latest_job_is_found_by_its_kind_and_some_of_its_arguments(store):
+    assert store.latest_job("count", {"last": 3}) is None
+    carried_out(store, "count", last=3, of="sheep")
+    latest = carried_out(store, "count", last=3, of="stars")
+    store.submit_job("count", {"last": 4, "of": "sheep"})
+    store.submit_job("other", {"last": 3})
+    assert store.latest_job("count", {"last": 3}) == latest
+    assert store.latest_job("count", {"last": 3, "of": "sheep"}).args["of"] == "sheep"
+    assert store.latest_job("count", {"last": 5}) is None
+
+
 def test_a_job_that_is_done_has_its_result(store):
     job = carried_out(store, "count", last=3)
     assert (job.state, job.result, job.progress, job.is_live) == (
@@ -62,6 +75,19 @@ def test_a_job_that_is_done_has_its_result(store):
         False,
     )
     assert job.created <= job.started <= job.ended
+
+
+def test_a_full_disk_is_a_sentence(store, monkeypatch):
+    def full(args, folders):
+        yield Progress(0.5)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(KINDS, "full", full)
+    job = carried_out(store, "full")
+    assert (job.state, job.reason) == (
+        "failed",
+        "The disk is full. Make room, then start it again.",
+    )
 
 
 def test_a_job_shows_how_far_it_is(store):
@@ -89,6 +115,17 @@ def test_the_same_job_is_not_asked_for_twice(store):
 def test_a_job_that_ended_can_be_asked_for_again(store):
     first = carried_out(store, "count", last=3)
     assert store.submit_job("count", {"last": 3}) != first.id
+
+
+def test_what_was_found_about_a_run_goes_with_it(store):
+    gone, stays = store.submit(a_request()), store.submit(a_request())
+    for run_id in (gone, stays):
+        store.order(run_id, Order("stop"))
+        carried_out(store, "count", last=1, run=run_id)
+    waiting = store.submit_job("count", {"last": 2, "run": gone})
+    store.delete(gone)
+    assert store.latest_job("count", {"run": gone}).id == waiting
+    assert store.latest_job("count", {"run": stays}).state == "done"
 
 
 def test_a_waiting_job_is_stopped_at_once_and_a_second_stop_is_harmless(store):

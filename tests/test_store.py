@@ -20,7 +20,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.events import Intervention, Order, Phase
-from cnnlib.runs import RunStore
+from cnnlib.records.folders import Folders
+from cnnlib.runs import RunStore, queue
 from cnnlib.runs.recording import RunTakenAway
 
 
@@ -47,6 +48,20 @@ def test_a_second_opening_of_the_store_sees_the_same_run(store):
     run_id = store.submit(a_request())
     with closing(RunStore(store.folders)) as other:
         assert other.run(run_id) == store.run(run_id)
+
+
+@pytest.mark.parametrize("name", ["what?", "50%20off", "#1 & more", "a;b=c"])
+def test_a_store_lies_in_a_folder_of_any_name(tmp_path, name):
+    folders = Folders(data=tmp_path, runs=tmp_path / name / "runs")
+    with closing(RunStore(folders)) as store:
+        store.submit(a_request())
+    assert (folders.runs / "cnnlab.db").is_file()
+
+
+def test_two_runs_that_are_asked_for_at_once_have_ids_of_their_own(store, monkeypatch):
+    given = iter(["one", "one", "one", "two"])  # as if chance gave one millisecond's id thrice
+    monkeypatch.setattr(queue, "new_id", lambda: next(given))
+    assert store.submit_all([a_request(seed=0), a_request(seed=1)]) == ["one", "two"]
 
 
 def test_ids_are_safe_in_a_file_name_and_an_address(store):
@@ -173,7 +188,6 @@ def test_weights_are_listed_while_they_lie_on_disk(store):
     assert store.saved(run_id) == [a_checkpoint(5), a_checkpoint(10)]
     (folder / "checkpoint-5").unlink()
     assert store.saved(run_id) == [a_checkpoint(10)]
-    assert store.run_size_bytes(run_id) == 8  # checkpoint-0 and checkpoint-10
 
 
 def test_a_file_that_is_written_anew_is_listed_once(store):
@@ -222,6 +236,17 @@ def test_a_worker_that_lost_its_run_is_told_so(store):
     store.tell(run_id, worker_id, [a_step(1)])
 
 
+def test_a_worker_whose_run_went_on_elsewhere_is_told_so_whatever_it_tells(store):
+    run_id, worker_id = a_running_run(store)
+    store.tell(run_id, worker_id, [the_end("lost")])
+    store.resume(run_id)
+    other = store.announce()
+    store.claim(other, run_id)
+    store.tell(run_id, other, steps(1, 3))
+    with pytest.raises(RunTakenAway):
+        store.tell(run_id, worker_id, steps(1, 3))
+
+
 def test_a_run_can_be_renamed(store):
     run_id = store.submit(a_request())
     store.rename(run_id, "the good one")
@@ -258,7 +283,6 @@ def test_a_live_run_is_not_deleted(store):
         lambda store: store.resume("nobody"),
         lambda store: store.result("nobody"),
         lambda store: store.position("nobody"),
-        lambda store: store.run_size_bytes("nobody"),
     ],
 )
 def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, ask):

@@ -1,5 +1,6 @@
 """Workers: processes that take runs, outlive their app, and are missed when they die."""
 
+import errno
 import os
 import platform
 import signal
@@ -94,6 +95,16 @@ def test_a_later_process_with_the_same_number_does_not_pass_for_the_worker(store
     assert store.reap() == [run_id]
 
 
+def test_a_run_is_not_lost_because_its_process_cannot_be_looked_at(store, monkeypatch):
+    a_running_run(store)
+
+    def no_file_left(pid: int) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(presence, "process_birth", no_file_left)
+    assert store.reap() == []
+
+
 def test_a_dead_process_that_nobody_waited_for_is_gone():
     process = subprocess.Popen([sys.executable, "-c", ""])
     try:
@@ -133,6 +144,14 @@ def test_readers_find_a_lost_run_by_themselves(store):
         assert reader.run(run_id).state == "lost"
 
 
+def test_a_dead_worker_holds_up_nobody_where_no_reader_looks(store):
+    _, worker_id = a_running_run(store)
+    set_worker(store, worker_id, pid=_ended_pid())
+    store.submit(a_request())
+    with closing(RunStore(store.folders)) as other:
+        assert other.can_claim(other.announce(), at_once=1)
+
+
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
     with at_work(store, "runs") as worker_id:
         run_id = store.submit(a_request())
@@ -164,6 +183,16 @@ def test_an_error_that_a_person_caused_ends_the_run_with_its_sentence(store, mon
     run_id = carried_out(store, monkeypatch, [DataError("The pictures are gone. Bring them back.")])
     run = store.run(run_id)
     assert (run.state, run.reason) == ("failed", "The pictures are gone. Bring them back.")
+
+
+def test_a_full_disk_before_the_first_step_is_a_sentence_not_a_crash(store, monkeypatch):
+    store.folders.runs.joinpath("files").write_bytes(b"")  # so that no trace can be kept either
+    full = OSError(errno.ENOSPC, "No space left on device")
+    run = store.run(carried_out(store, monkeypatch, [full]))
+    assert run.state == "failed" and "is full. Make room, then resume" in run.reason
+    wrong = carried_out(store, monkeypatch, [KeyError("a bug")])
+    assert "made an error (KeyError: 'a bug')" in store.run(wrong).reason
+    assert "Its trace is in the worker's log" in store.run(wrong).reason
 
 
 def test_an_error_of_the_lab_keeps_what_was_told_and_its_trace(store, monkeypatch):
@@ -376,6 +405,18 @@ def test_workers_that_cannot_start_are_a_sentence(store):
         pool.shutdown()
     assert "exit code 1" in pool.trouble and "runs-1.log" in pool.trouble
     assert "no torch" in (store.folders.runs / "logs" / "runs-1.log").read_text()
+
+
+def test_a_program_of_workers_that_is_not_there_is_a_sentence_and_is_tried_again(store):
+    missing = store.folders.runs / "no such program"
+    pool = WorkerPool(store.folders, 1, (str(missing),))
+    try:
+        pool.ensure()
+        assert "No worker process can be started: No such file" in pool.trouble
+        pool.ensure()  # nobody waits for the pause to be over
+        assert pool.pids == []
+    finally:
+        pool.shutdown()
 
 
 def test_the_number_of_workers_is_chosen_by_a_variable(monkeypatch):

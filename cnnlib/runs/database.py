@@ -70,9 +70,10 @@ class Database:
                 with self._sentences():
                     if self.is_sqlite:
                         return raw.execute(sql).fetchone() is not None
-                    found = connection.execute(query).first()
-                    connection.rollback()
-                    return found is not None
+                    try:
+                        return connection.execute(query).first() is not None
+                    finally:
+                        connection.rollback()  # a connection that broke is opened anew next time
 
             yield look
 
@@ -152,8 +153,8 @@ class Database:
             if own is None:
                 own = secrets.token_hex(16)
                 self._keep(connection, "folder", own)
-                file.write_text(own)
-        if not file.exists() or file.read_text() != own:
+                _write_id(file, own)
+        if _read_id(file) != own:
             raise StoreError(
                 f"{folder} is not the folder with the files of the run store {self._place}. "
                 "Every machine that uses this database needs the same shared folder: name it in "
@@ -178,6 +179,8 @@ class Database:
             yield
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
             raise
+        except sa.exc.TimeoutError as error:
+            raise StoreError(_BUSY.format(place=self._place)) from error
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             own = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             found = self._without_passwords(str(own).strip())
@@ -187,6 +190,7 @@ class Database:
 
 _LOCK_NUMBER = 20_250_601  # any number that nobody else takes an advisory lock on
 
+_BUSY = "So many ask the run store {place} at once that there was no connection left. Try again."
 _OTHER = (
     "The run store {place} cannot be used: {found}. See that it can be reached, or name another "
     "one in CNNLAB_RUNS or CNNLAB_DATABASE."
@@ -230,10 +234,36 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
+def _write_id(file: Path, own: str) -> None:
+    """Mark the folder of runs as the one that belongs to a database."""
+    try:
+        file.write_text(own)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {file.parent} cannot be written: {error.strerror}. Runs are kept there: "
+            "allow writing to it, or name another one in CNNLAB_RUNS."
+        ) from error
+
+
+def _read_id(file: Path) -> str | None:
+    """Which database a folder of runs belongs to; None where it does not say."""
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"The file {file} cannot be read: {error}. It says to which database the folder "
+            "belongs: allow reading it, or name another folder in CNNLAB_RUNS."
+        ) from error
+
+
 def _url(folders: Folders) -> sa.URL:
     """Where the database is; a password stays out of all messages."""
+    if not folders.database:  # not put together as text: a folder's name may hold a question mark
+        return sa.URL.create("sqlite", database=str(folders.runs / "cnnlab.db"))
     try:
-        return sa.make_url(folders.database or f"sqlite:///{folders.runs / 'cnnlab.db'}")
+        return sa.make_url(folders.database)
     except sa.exc.ArgumentError as error:
         raise StoreError(
             "CNNLAB_DATABASE is not an address of a database. Write it as "

@@ -1,4 +1,4 @@
-"""The folder of a run: its size, its removal."""
+"""The removal of a run's files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cnnlib.errors import StoreError
-
-
-def folder_size_bytes(folder: Path) -> int:
-    """Bytes of all files in a folder and below; 0 where there is none."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def remove_folder(folder: Path) -> None:

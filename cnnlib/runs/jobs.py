@@ -25,7 +25,7 @@ def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any], owner:
     live = sa.select(jobs.c.id, jobs.c.args).where(
         jobs.c.kind == kind, jobs.c.state.in_(LIVE_JOB_STATES), ~jobs.c.stop_wanted
     )
-    asked = json.loads(json.dumps(dict(args)))
+    asked = _plain(args)
     for row in connection.execute(live):
         if row.args == asked:
             return row.id
@@ -42,6 +42,16 @@ def find(connection: sa.Connection, job_id: str) -> Job:
     if row is None:
         raise StoreError(f"There is no job {job_id[:40]!r} in the run store. Start it again.")
     return job_from_row(row)
+
+
+def find_latest(connection: sa.Connection, kind: str, args: Mapping[str, Any]) -> Job | None:
+    """The newest job of a kind that was asked with these arguments, others aside."""
+    asked = _plain(args).items()
+    newest_first = sa.select(jobs.c.id, jobs.c.args).where(jobs.c.kind == kind)
+    for row in connection.execute(newest_first.order_by(jobs.c.number.desc())):
+        if asked <= row.args.items():
+            return find(connection, row.id)
+    return None
 
 
 def find_all(connection: sa.Connection, states: Collection[str] | None) -> list[Job]:
@@ -104,3 +114,14 @@ def end(
     values |= {"eta_seconds": None} | ({"progress": 1.0} if state == "done" else {})
     own = sa.and_(jobs.c.id == job_id, jobs.c.worker_id == worker_id)
     connection.execute(sa.update(jobs).where(own).values(**values))
+
+
+def forget(connection: sa.Connection, run_id: str) -> None:
+    """Remove what jobs found about a run that is deleted; one at work says itself that it is."""
+    about = sa.type_coerce(jobs.c.args, sa.Text).contains(f'"run":"{run_id}"', autoescape=True)
+    connection.execute(sa.delete(jobs).where(about, jobs.c.state.not_in(LIVE_JOB_STATES)))
+
+
+def _plain(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as they come back from the store: lists for tuples."""
+    return json.loads(json.dumps(dict(args)))

@@ -41,6 +41,9 @@ def process_birth(pid: int) -> str | None:
 
     A process that has ended and only waits for its parent to notice (a zombie) counts as gone. On
     Linux it is the boot and the tick of the start, which do not move when the clock is set.
+
+    Raises:
+        OSError, psutil.AccessDenied: It may be there, and cannot be looked at.
     """
     try:
         if Path("/proc/self/stat").exists():
@@ -51,7 +54,7 @@ def process_birth(pid: int) -> str | None:
         process = psutil.Process(pid)
         gone = process.status() == psutil.STATUS_ZOMBIE
         return None if gone else f"{process.create_time():.2f}"
-    except (OSError, psutil.NoSuchProcess):
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
         return None
 
 
@@ -81,7 +84,8 @@ def bury(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
             "resume it to go on from its last checkpoint."
         )
         values = ended | {"state": "lost", "reason": reason, "phase": ""}
-        connection.execute(sa.update(runs).where(runs.c.id == run.id).values(**values))
+        still = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
+        connection.execute(sa.update(runs).where(still).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():
         reason = f"{_obituary(dead.get(job.worker_id))} Start it again."
         values = ended | {"state": "failed", "reason": reason, "eta_seconds": None}
@@ -90,9 +94,8 @@ def bury(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
 
 
 _KNOWN = sa.select(workers.c.id)
-_ORPHANED_RUNS = sa.select(runs.c.id, runs.c.worker_id, runs.c.step).where(
-    runs.c.state.in_(BUSY_STATES), runs.c.worker_id.not_in(_KNOWN)
-)
+_IS_ORPHANED = sa.and_(runs.c.state.in_(BUSY_STATES), runs.c.worker_id.not_in(_KNOWN))
+_ORPHANED_RUNS = sa.select(runs.c.id, runs.c.worker_id, runs.c.step).where(_IS_ORPHANED)
 _ORPHANED_JOBS = sa.select(jobs.c.id, jobs.c.worker_id).where(
     jobs.c.state == "running", jobs.c.worker_id.not_in(_KNOWN)
 )
@@ -107,9 +110,12 @@ def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row]:
 
 
 def _is_alive(row: sa.Row, here: str) -> bool:
-    if row.host == here:
+    if row.host != here:
+        return row.silence < SILENCE_SECONDS
+    try:
         return process_birth(row.pid) == row.birth
-    return row.silence < SILENCE_SECONDS
+    except (OSError, psutil.AccessDenied):  # this process has no file left to open, or no right
+        return True
 
 
 def _obituary(worker: sa.Row | None) -> str:

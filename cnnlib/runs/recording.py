@@ -38,7 +38,6 @@ def record(
     Raises:
         RunTakenAway: It is another worker's, or deleted; this one lets go of it.
     """
-    _insert_rows(connection, run_id, events)
     if events and all(isinstance(event, StepMetrics) for event in events):  # nearly always
         updated = _update_to_step(connection, run_id, worker_id, events[-1])
     else:
@@ -51,6 +50,7 @@ def record(
             f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
             "worker. What this one did since then is not recorded."
         )
+    _insert_rows(connection, run_id, events)
 
 
 def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> None:

@@ -67,8 +67,18 @@ class Shelf:
         return name
 
     def remove(self, name: str) -> None:
-        """Take a design off the shelf; one that is not there is fine."""
-        self._file(name).unlink(missing_ok=True)
+        """Take a design off the shelf; one that is not there is fine.
+
+        Raises:
+            StoreError: Its file cannot be removed.
+        """
+        try:
+            self._file(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The design cannot be removed from {self.folder}: {error.strerror}. Allow writing "
+                "there."
+            ) from error
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"

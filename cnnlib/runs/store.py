@@ -193,6 +193,7 @@ class RunStore:
                 )
             files.remove_folder(self.folders.run(run_id))
             recording.erase(connection, run_id)
+            jobs.forget(connection, run_id)
 
     def _check_run(self, connection: sa.Connection, run_id: str) -> Run:
         """A run that who asks may change."""
@@ -280,12 +281,6 @@ class RunStore:
             raise rows.unknown_run(run_id)
         return rows.result_from_json(found.result)
 
-    def run_size_bytes(self, run_id: str) -> int:
-        """Bytes that a run's files take on disk."""
-        with self.database.read() as connection:
-            rows.find_run(connection, run_id)
-        return files.folder_size_bytes(self.folders.run(run_id))
-
     # -- workers -----------------------------------------------------------------------------------
 
     def announce(self, does: str = "runs") -> str:
@@ -308,7 +303,11 @@ class RunStore:
         return self.database.looking(_QUEUED[does])
 
     def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
-        """Some run waits, and there is room for it: a look before a claim."""
+        """Some run waits, and there is room for it: a look before a claim.
+
+        A run whose worker died takes no room, though nobody else looks.
+        """
+        self.reap_now_and_then()
         with self.database.read() as connection:
             waiting = connection.execute(_QUEUED["runs"]).first() is not None
             return waiting and queue.has_room(connection, worker_id, at_once)
@@ -376,6 +375,15 @@ class RunStore:
         self.reap_now_and_then()
         with self.database.read() as connection:
             return jobs.find(connection, job_id)
+
+    def latest_job(self, kind: str, args: Mapping[str, Any]) -> Job | None:
+        """The newest job of a kind of whose arguments these are some, or all.
+
+        What other jobs found is not read, however many there were.
+        """
+        self.reap_now_and_then()
+        with self.database.read() as connection:
+            return jobs.find_latest(connection, kind, args)
 
     def jobs(self, states: Collection[str] | None = None) -> list[Job]:
         """Jobs, the newest first."""

@@ -150,7 +150,15 @@ class _Place:
                 return
             self._note_death(self._process)
         if time.monotonic() >= self._not_before:
-            self._start()
+            try:
+                self._start()
+            except OSError as error:  # no room for its log, no memory for a process
+                self._put_off()
+                found = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+                self.trouble = (
+                    f"No worker process can be started: {found}. Nothing trains until that is "
+                    "mended; it is tried again and again."
+                )
 
     @property
     def pid(self) -> int | None:
@@ -202,14 +210,18 @@ class _Place:
         if process.returncode == 0 or time.monotonic() - self._started > _QUICK_DEATH_SECONDS:
             self._quick_deaths, self.trouble = 0, ""
             return
-        self._quick_deaths += 1
-        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** (self._quick_deaths - 1))
-        self._not_before = time.monotonic() + pause
+        self._put_off()
         self.trouble = (
             f"The last worker process ended as soon as it had started (exit code "
             f"{process.returncode}), so nothing trains. Its last words are in {self._log}; another "
             "one is started soon."
         )
+
+    def _put_off(self) -> None:
+        """The more starts went wrong, the longer the pause before the next one."""
+        self._quick_deaths += 1
+        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(10, self._quick_deaths - 1))
+        self._not_before = time.monotonic() + pause
 
 
 # A Ctrl-C in the app's terminal is for the app, which then asks its workers to leave.

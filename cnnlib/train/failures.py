@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-
 import torch
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.records.run import RunRequest
+from cnnlib.train.disks import is_full_disk
 from cnnlib.train.session import Session
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+# What the CPU's allocator, CUDA and MPS, and the libraries on CUDA (cuBLAS, cuDNN) say.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 def known_failure(error: Exception, session: Session) -> str | None:
     """A sentence on why the run cannot go on and what to do; None for an error of another kind."""
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if is_full_disk(error):
         return (
             f"The disk that holds {session.folder} is full, so the weights of step "
             f"{session.progress.step:,} could not be written. Make room, then resume the run."
@@ -27,12 +27,10 @@ def known_failure(error: Exception, session: Session) -> str | None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """CUDA and MPS have a class for it; the CPU's allocator raises a plain RuntimeError."""
+    """Torch's allocator for CUDA has a class for it; others raise a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in str(error) or "out of memory" in str(error)
-    )
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 def out_of_memory(request: RunRequest, device: torch.device) -> str:

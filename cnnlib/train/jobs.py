@@ -12,6 +12,7 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Job, Progress
 from cnnlib.runs import RunStore
+from cnnlib.train.disks import is_full_disk
 
 TELL_SECONDS = 0.1
 Result = Mapping[str, Any]
@@ -99,10 +100,16 @@ def carry_out_job(
     except CnnlibError as error:
         state, reason, result = "failed", str(error), {}
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        state, result = "failed", {}
-        reason = f"The lab itself made an error: {type(error).__name__}: {error}. Its log has more."
+        state, reason, result = "failed", _why(error), {}
     store.end_job(job.id, worker_id, state, reason, result)
+
+
+def _why(error: Exception) -> str:
+    """Why a job failed, as a sentence; the trace of what is a bug goes to the worker's log."""
+    if is_full_disk(error):
+        return "The disk is full. Make room, then start it again."
+    traceback.print_exc(file=sys.stderr)
+    return f"The lab itself made an error: {type(error).__name__}: {error}. Its log has more."
 
 
 def _do(

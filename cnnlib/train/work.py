@@ -14,6 +14,7 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.files import remove_folder
 from cnnlib.runs.recording import RunTakenAway
 from cnnlib.train.control import Control
+from cnnlib.train.disks import is_full_disk
 from cnnlib.train.recorder import Recorder
 
 LOG = "worker.log"  # in the run's folder: the trace of an error of the lab itself
@@ -51,10 +52,7 @@ def carry_out(
     except CnnlibError as error:
         end = last.failure(str(error))
     except Exception as error:
-        log = store.folders.run(run.id) / LOG
-        _write_trace(log)
-        found = f"{type(error).__name__}: {error}"
-        end = last.failure(f"The lab itself made an error ({found}). Its trace is in {log}.")
+        end = last.failure(_why(error, store.folders.run(run.id)))
     else:
         return
     store.tell(run.id, worker_id, [end])
@@ -156,8 +154,16 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _write_trace(log: Path) -> None:
-    """Keep the trace of the error that is being handled."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        traceback.print_exc(file=file)
+def _why(error: Exception, folder: Path) -> str:
+    """Why a run failed, as a sentence; the trace of what is a bug is kept in the run's folder."""
+    if is_full_disk(error):
+        return f"The disk that holds {folder} is full. Make room, then resume the run."
+    found = f"The lab itself made an error ({type(error).__name__}: {error})."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG).open("a") as file:
+            traceback.print_exc(file=file)
+    except OSError:  # then at least where the worker's own words go
+        traceback.print_exc()
+        return f"{found} Its trace is in the worker's log."
+    return f"{found} Its trace is in {folder / LOG}."
