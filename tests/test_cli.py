@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import os
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
+from cnnlib.runs.belongings import dataset_owner, own_dataset
 
 LENET = preset("lenet5").spec
 
@@ -545,6 +547,14 @@ def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):
     assert fractions == sorted(fractions) and fractions[-1] == 1
     assert "MB removed" in run_cli("data", "remove", "digits")[1]
     assert json.loads(run_cli("data", "--json")[1])[0]["state"] == "here"
+
+
+def test_a_dataset_that_the_operator_removes_is_nobodys_any_more(run_cli):
+    run_cli("data", "prepare", "digits")
+    with closing(RunStore()) as store:
+        own_dataset(store.on_behalf_of("ada"), "digits")
+        run_cli("data", "remove", "digits")
+        assert dataset_owner(store, "digits") == ""
 
 
 def test_a_design_is_exported_and_not_written_over(tmp_path, run_cli):

@@ -12,7 +12,7 @@ from cnnlib.compare.duel_runs import Duel, duel_state, start_duel
 from cnnlib.compare.experiments import start_grid
 from cnnlib.compare.parcel import export_bytes, import_runs
 from cnnlib.compare.plans import advance, find_plans, stop_plan
-from cnnlib.errors import LimitError, RightsError
+from cnnlib.errors import LimitError, RightsError, StoreError
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
 from cnnlib.runs.belongings import (
@@ -21,6 +21,7 @@ from cnnlib.runs.belongings import (
     dataset_owner,
     disown_dataset,
     own_dataset,
+    removing_dataset,
 )
 
 
@@ -152,6 +153,18 @@ def test_a_dataset_belongs_to_who_uploaded_it_until_it_is_removed(store, ada, bo
     check_dataset(ada, "folder:leaves")
     check_dataset(store, "folder:leaves")
     disown_dataset(store, "folder:leaves")
+    assert dataset_owner(store, "folder:leaves") == ""
+
+
+def test_a_dataset_that_was_removed_is_nobodys_and_one_that_was_not_stays(store, ada, bob):
+    own_dataset(ada, "folder:leaves")
+    with pytest.raises(RightsError), removing_dataset(bob, "folder:leaves"):
+        raise AssertionError("nothing of hers is removed")
+    with pytest.raises(StoreError), removing_dataset(ada, "folder:leaves"):
+        raise StoreError("It is being prepared.")
+    assert dataset_owner(store, "folder:leaves") == "ada"
+    with removing_dataset(store, "folder:leaves"):
+        pass
     assert dataset_owner(store, "folder:leaves") == ""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
+from cnnlib.cli.stores import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 
@@ -163,13 +165,23 @@ def remove_one(args: argparse.Namespace) -> int:
     from cnnlib.data.uploads import remove_dataset
 
     check_name(args.name)
-    use = remove_dataset(args.name)
+    with _forgotten(args.name):
+        use = remove_dataset(args.name)
     if args.json:
         print_json({"name": args.name, "removed_bytes": use.removable_bytes})
         return 0
     stays = f"; {use.own_path} stays" if use.own_path else ""
     print(f"{args.name}: {use.removable_bytes / 1e6:.1f} MB removed{stays}")
     return 0
+
+
+def _forgotten(name: str) -> AbstractContextManager[None]:
+    """Around the removal of a dataset: the store, where there is one, forgets whose it was."""
+    if not has_store():
+        return nullcontext()
+    from cnnlib.runs.belongings import removing_dataset
+
+    return removing_dataset(open_store(), name)
 
 
 def _tell(fraction: float, text: str) -> None:

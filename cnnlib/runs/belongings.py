@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -28,6 +29,18 @@ def check_dataset(store: RunStore, name: str) -> None:
         RightsError: It is somebody else's.
     """
     rights.check(store.person, dataset_owner(store, name), f"The dataset {name}")
+
+
+@contextmanager
+def removing_dataset(store: RunStore, name: str) -> Iterator[None]:
+    """Around the removal of a dataset: who may not is stopped before, the name is free after.
+
+    Raises:
+        RightsError: It is somebody else's.
+    """
+    check_dataset(store, name)
+    yield
+    disown_dataset(store, name)
 
 
 def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
