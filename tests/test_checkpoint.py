@@ -152,6 +152,14 @@ def test_a_saver_stays_within_its_budget_and_tells_what_it_dropped(tmp_path):
     assert newest_checkpoint(tmp_path).name == files[-1].file
 
 
+def test_a_file_that_is_thinned_out_while_somebody_looks_is_not_there(tmp_path):
+    saver = Saver(tmp_path, total_steps=100, weights_bytes=300, optimizer_bytes=600)
+    saver.snapshot(_net(), 1)
+    # As if it went between the list of the folder and the look at its size.
+    (tmp_path / "snapshot-00000002.safetensors").symlink_to(tmp_path / "gone")
+    assert [file.step for file in saved_files(tmp_path)] == [1]
+
+
 def test_a_checkpoint_is_due_thirty_seconds_of_training_after_the_last(tmp_path):
     saver = Saver(tmp_path, total_steps=100, weights_bytes=300, optimizer_bytes=600)
     net, optimizer = _trained()

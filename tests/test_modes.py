@@ -1,6 +1,8 @@
 """Execution modes: their names, the trial that chooses one, where choices are kept, forecasts."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,9 +15,11 @@ from cnnlib.nets.model import build_model
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, modes_folder
+from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key, modes_folder
 from cnnlib.train.forecast import forecast
+from cnnlib.train.machine import device_name
 from cnnlib.train.mode import ExecutionMode, candidates, free_cores
+from cnnlib.train.processor import processor_name
 from cnnlib.train.trial import fastest, measure
 
 CPU = torch.device("cpu")
@@ -89,6 +93,33 @@ def test_the_first_choice_holds_for_all(tmp_path):
     assert other.all() == [first]
 
 
+def test_on_a_disk_without_second_names_a_choice_is_kept_too(tmp_path, monkeypatch):
+    def no_links(*_) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    shelf = ChoiceShelf(tmp_path)
+    kept = shelf.keep("key", Choice("t1-nhwc-fp32", "first"))
+    assert kept == shelf.read("key") == Choice("t1-nhwc-fp32", "first")
+    assert [path.name for path in tmp_path.iterdir()] == ["key.json"]
+
+
+def test_a_choice_that_cannot_be_written_holds_for_the_run_alone(tmp_path, monkeypatch):
+    def full(path, _) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    choice = Choice("t1-nhwc-fp32", "mine")
+    assert ChoiceShelf(tmp_path).keep("key", choice) == choice
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_two_devices_of_a_machine_share_a_name():
+    # A mode that was chosen for the processor is none for the GPU on the same chip.
+    assert device_name(torch.device("mps")) != device_name(torch.device("cpu"))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"from": "another version"}'])
 def test_a_damaged_choice_is_made_anew(tmp_path, content):
     (tmp_path / "key.json").write_text(content)
@@ -157,6 +188,20 @@ def test_a_forecast_for_another_design_is_scaled_by_its_operations(tmp_path):
     before = forecast(request, info, _folders(tmp_path))
     assert before.basis == "other designs"
     assert before.seconds == pytest.approx(10 * 0.2, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "seconds"),
+    [("cpu", [], 0.5), ("cpu", ["0"], 0.5), ("cuda", ["0"], 0.01), ("auto", ["0"], 0.01)],
+)
+def test_a_forecast_is_that_of_the_device(tmp_path, monkeypatch, device, gpus, seconds):
+    monkeypatch.setattr("cnnlib.train.forecast.visible_gpus", lambda: gpus)
+    request = replace(tiny_request(epochs=1, batch_size=81), device=device)
+    both = {"batch_size": 81, "design": design_key(request.spec)}
+    _keep(tmp_path, seconds=0.5, device=processor_name(), **both)
+    _keep(tmp_path, seconds=0.01, device="a GPU", **both)
+    before = forecast(request, tiny_prepared().info, _folders(tmp_path))
+    assert (before.seconds, before.basis) == (pytest.approx(seconds), "this design")
 
 
 def test_max_batches_shortens_a_forecast(tmp_path):

@@ -459,6 +459,14 @@ def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
     assert events[0].total_steps == 2 + 3 + 2 * 8 == _end(events).step
 
 
+def test_a_fork_that_trains_on_less_than_was_seen_is_refused(tmp_path):
+    whole = run_folder(tmp_path, "whole")
+    steered(tiny_request(), _at(2, Order("pause"), Order("resume")), folder=whole)
+    fork = replace(tiny_request(), origin=Origin("whole", 2), train_limit=40)  # of 81; 48 were seen
+    with pytest.raises(TrainError, match="after 48 pictures of an epoch, but an epoch has 40"):
+        told(fork, folder=run_folder(tmp_path))
+
+
 def test_a_fork_after_the_last_epoch_asks_for_more_epochs(tmp_path):
     told(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 12))

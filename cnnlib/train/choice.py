@@ -63,19 +63,23 @@ class ChoiceShelf:
         return None if path is None else _read(path)
 
     def keep(self, key: str, choice: Choice) -> Choice:
-        """Keep a choice, unless another process was first; the one that now holds for all."""
+        """Keep a choice, unless another process was first; the one that now holds for all.
+
+        Where it cannot be written (a full disk, say), it holds for this run alone.
+        """
         path = self._path(key)
         if path is None:
             return choice
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(asdict(choice)))
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another run was quicker: both take what it chose
-        finally:
-            temporary.unlink()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_text(json.dumps(asdict(choice)))
+                _give_name(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError:
+            return choice
         return self.read(key) or choice
 
     def all(self) -> list[Choice]:
@@ -87,6 +91,16 @@ class ChoiceShelf:
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.json" if self._folder else None
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    """Let a file appear whole under a name, unless there is one: both take what that one chose."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a disk whose files have one name each: there the last one stays
+        os.replace(temporary, path)
 
 
 def _read(path: Path) -> Choice | None:

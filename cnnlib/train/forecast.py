@@ -14,8 +14,10 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
+from cnnlib.runs.workers import visible_gpus
 from cnnlib.train.choice import Choice, ChoiceShelf, design_key, modes_folder
-from cnnlib.train.feed import CPU_EVALUATION_BATCH, step_count
+from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
+from cnnlib.train.processor import processor_name
 
 # Of one processor core, where nothing was measured yet: what small networks reach.
 _GUESSED_FLOPS_PER_SECOND = 2e10
@@ -51,8 +53,11 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     """
     recipe = request.recipe
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
+    device = _device(request)
     choices = ChoiceShelf(modes_folder(folders)).all()
-    step_seconds, basis = _step_seconds(request, costs.training_step_flops, choices)
+    step_seconds, basis = _step_seconds(
+        request, costs.training_step_flops, _made_on(device, choices)
+    )
     count = _train_count(request, info)
     steps = step_count(count, recipe.batch_size, recipe.epochs)
     if recipe.max_batches is not None:
@@ -62,7 +67,7 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     return Forecast(
         seconds_per_epoch=step_seconds * step_count(count, recipe.batch_size, 1),
         seconds=step_seconds * steps,
-        peak_memory_bytes=peak_memory_bytes(request) + pictures_bytes,
+        peak_memory_bytes=peak_memory_bytes(request, device) + pictures_bytes,
         basis=basis,
     )
 
@@ -80,13 +85,25 @@ def promise(request: RunRequest, folders: Folders) -> dict[str, Any]:
     return forecast(request, info, folders).to_dict() if info.train_count else {}
 
 
-def peak_memory_bytes(request: RunRequest) -> int:
-    """The most that training or measuring holds at once, beside the pictures of the dataset."""
+def peak_memory_bytes(request: RunRequest, device: str) -> int:
+    """The most that training or measuring holds at once, beside the pictures of the dataset.
+
+    Args:
+        device: "cpu", "cuda" or "mps"; "auto" where that is not known.
+    """
     recipe, planned = request.recipe, plan(request.spec)
     step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
-    measured = cost(planned, batch_size=CPU_EVALUATION_BATCH)
+    is_gpu = device in ("cuda", "mps")
+    measured = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
     kept = step.weight_bytes + step.optimizer_bytes
     return max(step.training_bytes, kept + measured.peak_activation_bytes)
+
+
+def _device(request: RunRequest) -> str:
+    """Where a run will train; "auto" where only torch, which is not asked here, could tell."""
+    if request.device == "auto" and visible_gpus():
+        return "cuda"
+    return request.device
 
 
 def _step_seconds(
@@ -103,6 +120,14 @@ def _step_seconds(
     nearest = min(measured, key=lambda choice: _distance(choice.step_flops, step_flops))
     speed = nearest.step_flops / max(nearest.seconds - _STEP_SECONDS, nearest.seconds / 10)
     return _STEP_SECONDS + step_flops / max(speed, 1.0), "other designs"
+
+
+def _made_on(device: str, choices: list[Choice]) -> list[Choice]:
+    """Those that were made on a device: steps of a GPU say nothing of a processor's."""
+    if device == "auto":
+        return choices
+    processor = processor_name()
+    return [each for each in choices if (each.device == processor) == (device == "cpu")]
 
 
 def _distance(one: int, other: int) -> float:

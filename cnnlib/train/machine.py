@@ -26,10 +26,17 @@ def this_machine(device: torch.device, threads: int) -> Machine:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU, or of the processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return processor_name()
+    """The model of the GPU, or of the processor; no two devices of a machine share a name.
+
+    Apple's GPU has no name of its own, but that of the chip that it is a part of.
+    """
+    match device.type:
+        case "cuda":
+            return torch.cuda.get_device_name(device)
+        case "mps":
+            return f"{processor_name()} GPU"
+        case _:
+            return processor_name()
 
 
 def wait_for(device: torch.device) -> None:

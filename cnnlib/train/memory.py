@@ -41,7 +41,7 @@ class PeakMemory:
 
     CUDA knows what it gave away. On Linux the process's resident memory is read; before that,
     memory that earlier runs left with the allocator is returned, so that it counts again when this
-    run takes it. Elsewhere nothing is known.
+    run takes it. Elsewhere, and where the system forbids that, nothing is known.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -49,24 +49,32 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
             self._before = torch.cuda.memory_allocated(device)
-        elif _can_measure():
-            if (library := _glibc()) is not None:
-                library.malloc_trim(0)
-            _RESET.write_text(_RESET_PEAK)
+            return
+        if (library := _glibc()) is not None:
+            library.malloc_trim(0)
+        self._is_known = _reset_peak()
+        if self._is_known:
             self._before, self._libraries = _status_bytes("VmRSS"), _status_bytes("RssFile")
 
     def bytes(self) -> int:
         """The most that was held at once so far, beyond what was held before; 0 where unknown."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) - self._before
-        if _can_measure():
-            loaded = _status_bytes("RssFile") - self._libraries  # code that was used first now
-            return max(0, _status_bytes("VmHWM") - self._before - loaded)
-        return 0
+        if not self._is_known:
+            return 0
+        loaded = _status_bytes("RssFile") - self._libraries  # code that was used first now
+        return max(0, _status_bytes("VmHWM") - self._before - loaded)
 
 
-def _can_measure() -> bool:
-    return sys.platform == "linux" and _STATUS.exists() and _RESET.exists()
+def _reset_peak() -> bool:
+    """Let the peak be what is resident now; False where the system has no such thing."""
+    if sys.platform != "linux":
+        return False
+    try:
+        _RESET.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -39,10 +39,19 @@ class Saved:
 
 def saved_files(folder: Path) -> list[Saved]:
     """Snapshots and checkpoints in a run's folder, by step; `latest` is not among them."""
-    matches = [(_FILE.fullmatch(path.name), path) for path in folder.glob("*.safetensors")]
-    return sorted(
-        Saved(int(match[2]), match[1], path.stat().st_size) for match, path in matches if match
-    )
+    found = (_saved(path) for path in folder.glob("*.safetensors"))
+    return sorted(saved for saved in found if saved is not None)
+
+
+def _saved(path: Path) -> Saved | None:
+    """What a file holds, by its name; None where it is another one, or was thinned out just now."""
+    match = _FILE.fullmatch(path.name)
+    if match is None:
+        return None
+    try:
+        return Saved(int(match[2]), match[1], path.stat().st_size)
+    except FileNotFoundError:
+        return None
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

@@ -61,7 +61,7 @@ def set_up(
     check_splits(planned, request, data)
 
     start = find_start(request, _runs_folder(folder), resume)
-    progress = starting_progress(start, recipe, prepared.info.fingerprint)
+    progress = starting_progress(start, recipe, prepared.info.fingerprint, data.train_count)
     total_steps = _total_steps(recipe, progress, data.train_count)
     costs = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     net = build_model(planned, seed=request.seed).to(device)
@@ -109,6 +109,7 @@ def started(session: Session) -> Started:
     """What was settled before the first step."""
     size, count = session.request.recipe.batch_size, session.data.train_count
     steps = len(batch_ends(count, size))
+    most = peak_memory_bytes(session.request, session.device.type) + session.data.size_bytes
     return Started(
         total_steps=session.total_steps,
         batches_per_epoch=steps,
@@ -117,7 +118,7 @@ def started(session: Session) -> Started:
         machine=asdict(this_machine(session.device, session.mode.threads)),
         forecast={
             "seconds_per_epoch": session.choice.seconds * steps,
-            "peak_memory_bytes": peak_memory_bytes(session.request) + session.data.size_bytes,
+            "peak_memory_bytes": most,
         },
     )
 

@@ -95,14 +95,18 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], whole: bool) -> lis
     return fresh
 
 
-def starting_progress(start: Start, recipe: Recipe, fingerprint: str) -> Progress:
+def starting_progress(start: Start, recipe: Recipe, fingerprint: str, train_count: int) -> Progress:
     """The counters with which the loop begins.
 
     A fork keeps step, epoch, position in the epoch and what a person set (unless the new recipe
     says otherwise); its seconds, and pictures per second, are its own.
 
+    Args:
+        train_count: Pictures of an epoch.
+
     Raises:
-        TrainError: The dataset is another one than that of the checkpoint.
+        TrainError: The dataset is another one than that of the checkpoint, or less of it is trained
+            on than the checkpoint has seen.
         RecipeError: A fork has no epochs left.
     """
     if start.checkpoint is None:
@@ -112,6 +116,12 @@ def starting_progress(start: Start, recipe: Recipe, fingerprint: str) -> Progres
         raise TrainError(
             "The checkpoint was made on other pictures than those of this dataset, so its position "
             "in an epoch means nothing here. Start from the weights alone."
+        )
+    if progress.position > train_count:
+        raise TrainError(
+            f"The checkpoint was made after {progress.position:,} pictures of an epoch, but an "
+            f"epoch has {train_count:,} here. Train on as many as before, or start from a "
+            "checkpoint at the end of an epoch."
         )
     if not start.is_fork:
         return progress
