@@ -77,6 +77,36 @@ def test_predictions_that_cannot_be_read_are_a_sentence(tmp_path, content):
         read_predictions(path)
 
 
+def test_predictions_with_a_byte_changed_are_a_sentence_or_read(tmp_path):
+    whole = write_predictions(tmp_path / "whole.npz", FOUND).read_bytes()
+    path = tmp_path / "p.npz"
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_predictions(path)
+        except ProbeError as error:
+            assert "p.npz cannot be read" in str(error)
+
+
+def test_predictions_that_do_not_belong_together_are_a_sentence(tmp_path):
+    short = Predicted(FOUND.labels[:3], FOUND.predicted, FOUND.probabilities)
+    beyond = Predicted(FOUND.labels + 2, FOUND.predicted, FOUND.probabilities)  # class 3 of 3
+    for found in (short, beyond):
+        path = write_predictions(tmp_path / "p.npz", found)
+        with pytest.raises(ProbeError, match="do not belong together"):
+            read_predictions(path)
+    with pytest.raises(ProbeError, match="told 3 classes apart, and its dataset has 4 now"):
+        confusion(FOUND, 4)
+
+
+def test_predictions_that_would_fill_the_memory_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlib.probe.errors._MOST_BYTES", 1_000)
+    path = tmp_path / "p.npz"
+    np.savez_compressed(path, labels=np.zeros(9_000, np.uint8))  # in some hundred bytes
+    with pytest.raises(ProbeError, match="unpacks to 9,1"):
+        read_predictions(path)
+
+
 def test_figures_of_nothing_say_so():
     nothing = Calibration(np.zeros(2), np.zeros(2), np.zeros(2, int), 0.0)
     assert "No test picture" in calibration_figure(nothing).layout.annotations[0].text
@@ -138,7 +168,7 @@ def test_the_errors_panel_leads_to_the_picture_and_says_who_is_right(store):
     app = open_inspect(run=bad, view="Errors", picture="0")
     assert app.selectbox(key="inspect_true").value == str(truth)
     assert app.selectbox(key="inspect_said").value == str(wrong)
-    assert f"Pictures of {truth}, taken for {wrong}: 1" in "".join(s.value for s in app.subheader)
+    assert f"Pictures of {truth}, taken for {wrong}: 1" in "".join(s.value for s in app.header)
     assert "Picture 0 in other runs, right: own design on digits" in said(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
     assert grid["names"] == ["picture 0, 81.98 % sure"]

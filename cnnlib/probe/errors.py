@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from cnnlib.errors import ProbeError
 from cnnlib.records.probe import Calibration, Predicted
+
+_MOST_BYTES = 500_000_000  # of a run's predictions: a file from elsewhere may be any file
+# What numpy and zipfile raise of an .npz file that is none, or that was cut or changed.
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_predictions(path: Path) -> Predicted:
@@ -18,21 +32,58 @@ def read_predictions(path: Path) -> Predicted:
         ProbeError: The file is not there or damaged.
     """
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as file:
-            return Predicted(
+            found = Predicted(
                 file["labels"].astype(np.int64),
                 file["predicted"].astype(np.int64),
                 file["probabilities"].astype(np.float32),
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        _check_shapes(found)
+        return found
+    except DAMAGED as error:
         raise ProbeError(
             f"The run's predictions in {path.name} cannot be read ({error}). They are written when "
             "a run has measured the test split: let it finish, or choose another run."
         ) from error
 
 
+def _check_size(path: Path) -> None:
+    """The file does not unpack to more than it may; zipfile reads no more than is told here.
+
+    Raises:
+        ValueError: It does.
+    """
+    with zipfile.ZipFile(path) as packed:
+        size = sum(entry.file_size for entry in packed.infolist())
+    if size > _MOST_BYTES:
+        raise ValueError(f"it unpacks to {size:,} bytes")
+
+
+def _check_shapes(found: Predicted) -> None:
+    """There is a row of probabilities for each picture, and its classes have their places in it.
+
+    Raises:
+        ValueError: The arrays do not belong together.
+    """
+    count, classes = found.probabilities.shape
+    for values in (found.labels, found.predicted):
+        if values.shape != (count,) or (count and not 0 <= values.min() <= values.max() < classes):
+            raise ValueError("its arrays do not belong together")
+
+
 def confusion(found: Predicted, classes: int) -> np.ndarray:
-    """Classes x classes counts (row: true, column: predicted)."""
+    """Classes x classes counts (row: true, column: predicted).
+
+    Raises:
+        ProbeError: The predictions are of another number of classes.
+    """
+    told = found.probabilities.shape[1]
+    if told != classes:
+        raise ProbeError(
+            f"The run told {told} classes apart, and its dataset has {classes} now. Bring that "
+            "dataset back, or choose another run."
+        )
     counts = np.bincount(found.labels * classes + found.predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
 

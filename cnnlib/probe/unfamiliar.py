@@ -12,7 +12,6 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
+from cnnlib.probe.errors import DAMAGED
 from cnnlib.probe.forward import evaluating
 from cnnlib.probe.junk import NOISE, SCRIBBLES, noise, scribbles
 from cnnlib.records.dataset import DatasetInfo
@@ -144,7 +144,7 @@ def read_familiarity(path: Path) -> Familiarity | None:
             facts = json.loads(file["facts"].tobytes())
             junk = {kind: JunkRate(**rate) for kind, rate in facts.pop("junk").items()}
             return Familiarity(file["known"], file["quantiles"], **facts, junk=junk)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+    except DAMAGED:
         return None
 
 
