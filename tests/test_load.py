@@ -53,7 +53,7 @@ def test_an_earlier_step_is_read_back_as_it_was(trained):
 
 
 def test_a_step_that_was_not_kept_names_those_that_were(trained):
-    with pytest.raises(TrainError, match="not kept the weights of step 99.*0, 1, 2"):
+    with pytest.raises(StoreError, match="has no weights at step 99. Choose.* 0, 1, 2"):
         load_run(trained.run.id, step=99)
 
 

@@ -123,7 +123,8 @@ def test_a_kernel_slides_over_a_picture_of_ones_own(tmp_path, capsys):
     [
         (("--kernel", "a b"), "'a' is no number"),
         (("--kernel", "1", "--row", "99"), "There is no such place"),
-        (("--kernel", "1", "--stride", "0"), "--stride 0 is less than 1"),
+        (("--kernel", "1", "--stride", "0"), "--stride 0 is not from 1 to 512"),
+        (("--kernel", "1", "--padding", "1000000"), "--padding 1000000 is not from 0 to 512"),
         (("--kernel", "1", "--size", "9999"), "not between 1 and 512"),
         (("--kernel", "1 1; 1 1", "--dilation", "99"), "does not fit"),
     ],
@@ -152,6 +153,8 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
         (("maps", "--layer", "input9", "--picture", "99999", "--out", "x.npz"), "no layer"),
         (("why", "--picture", "99999"), "no test picture '99999'"),
         (("why", "--picture", "gone.png"), "cannot be read"),
+        (("why", "--picture", "²"), "cannot be read"),
+        (("why", "--picture", "9" * 5000), "cannot be read"),
         (("why", "--class", "eleven"), "no class 'eleven'"),
         (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such place"),
         (("why", "--step", "77"), "no weights at step 77"),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import percent, print_json, print_table
-from cnnlib.cli.parser import id_of_run, number, shown
-from cnnlib.cli.saved import saved_weights, trained_net
+from cnnlib.cli.parser import id_of_run, number
+from cnnlib.cli.pictures import file_picture
+from cnnlib.cli.saved import run_at_step, trained_net
 from cnnlib.cli.stores import existing_store
 from cnnlib.cli.working import carried_out
-from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from cnnlib.records.familiarity import Familiarity
 
 _SIDE = 280  # pixels to which a picture is brought before its ink is looked for
-_MOST_BYTES = 100_000_000
 
 
 def add_commands(commands: Any) -> None:
@@ -57,10 +55,8 @@ def read_drawings(args: argparse.Namespace) -> int:
     from cnnlib.probe.unfamiliar import distance, familiarity_file, read_familiarity
     from cnnlib.records.drawing import Preparation
 
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    saved = saved_weights(store, run, None)
-    net = trained_net(run, saved)
+    store, run, saved = run_at_step(args.run_id)
+    net = trained_net(store, run, saved)
     info = load_prepared(run.request.dataset, store.folders).info
     steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
     known = read_familiarity(familiarity_file(store.folders.run(run.id), saved.step))
@@ -114,7 +110,7 @@ def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
     """
     from cnnlib.probe.drawing import ink_on_paper
 
-    pixels = _picture(path)
+    pixels = file_picture(path, _SIDE, 3).transpose(1, 2, 0)
     return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
 
 
@@ -145,21 +141,3 @@ def _strange_words(found: Mapping[str, Any] | None) -> str:
         return "not measured: see 'unfamiliar'"
     nearer = percent(found["real_pictures_nearer"])
     return f"{'yes' if found['is_strange'] else 'no'}, {nearer} of real ones are nearer"
-
-
-def _picture(path: str) -> np.ndarray:
-    """The square in the middle of a picture: side x side x 3, uint8.
-
-    Raises:
-        DataError: It is none, or cannot be read.
-    """
-    from cnnlib.data.pictures import BrokenPicture, decode
-
-    try:
-        with Path(path).open("rb") as file:
-            return decode(file.read(_MOST_BYTES), _SIDE, 3).transpose(1, 2, 0)
-    except (OSError, ValueError, BrokenPicture) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(
-            f"The picture {shown(path)} cannot be read: {why}. Choose another."
-        ) from error

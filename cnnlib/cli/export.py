@@ -6,20 +6,22 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.design_options import add_design_options, chosen_design
 from cnnlib.cli.output import plain, print_json
 from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_facts import all_run_facts
-from cnnlib.cli.saved import saved_weights, trained_net
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.saved import run_at_step, trained_net
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
 from cnnlib.records.events import WeightsSaved
 from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
 
 Files = dict[str, bytes]  # name -> content
 
@@ -56,23 +58,21 @@ def export_files(args: argparse.Namespace) -> int:
 
 def _run_files(args: argparse.Namespace) -> Files:
     """The files of a run: weights and facts beside its design."""
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    saved = saved_weights(store, run, args.step)
+    store, run, saved = run_at_step(args.run_id, args.step)
     facts = {"exported_step": saved.step, "pictures": _picture_facts(run)}
     title = run.request.name or run.request.preset
     return {
-        "weights.safetensors": _weights(run, saved),
+        "weights.safetensors": _weights(store, run, saved),
         "run.json": _json(all_run_facts(store, run) | facts),
         **_design_files(plan(run.request.spec), title),
     }
 
 
-def _weights(run: Run, saved: WeightsSaved) -> bytes:
+def _weights(store: RunStore, run: Run, saved: WeightsSaved) -> bytes:
     """The weights as a file of their own; what a checkpoint holds beside them stays behind."""
     from safetensors.torch import save
 
-    weights = trained_net(run, saved).state_dict()
+    weights = trained_net(store, run, saved).state_dict()
     return save({name: value.contiguous() for name, value in weights.items()})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.line import add_line_options, see_all_through, submit
 from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.cli.saved import saved_weights
+from cnnlib.cli.saved import run_at_step
 from cnnlib.cli.steer import send
 from cnnlib.cli.stores import existing_store
 from cnnlib.design.plan import plan
@@ -45,19 +45,17 @@ def add_commands(commands: Any) -> None:
 
 def fork_run(args: argparse.Namespace) -> int:
     """Start a run from a saved step of another one, with another recipe."""
-    store = existing_store(args.run_id)
-    parent = store.run(args.run_id)
-    kinds = ("snapshot", "checkpoint") if args.weights_only else ("checkpoint",)
-    step = saved_weights(store, parent, args.step, kinds).step
+    is_continued = not args.weights_only
+    store, parent, saved = run_at_step(args.run_id, args.step, to_continue=is_continued)
     recipe = changed_recipe(parent.request.recipe, args)
-    if not args.weights_only:
-        _check_epochs_are_left(store, parent, step, recipe)
+    if is_continued:
+        _check_epochs_are_left(store, parent, saved.step, recipe)
     request = replace(
         parent.request,
         recipe=recipe,
         name=args.name,
         group="",
-        origin=Origin(parent.id, step, args.weights_only),
+        origin=Origin(parent.id, saved.step, args.weights_only),
     )
     return submit(store, [request], plan(request.spec), args)
 

@@ -13,7 +13,7 @@ from cnnlib.cli.line import add_line_options, queued, see_all_through
 from cnnlib.cli.output import percent, print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.cli.saved import saved_weights
+from cnnlib.cli.saved import run_at_step
 from cnnlib.cli.stores import existing_store
 from cnnlib.cli.working import carried_out
 from cnnlib.design.plan import plan
@@ -124,15 +124,13 @@ def export_collection(args: argparse.Namespace) -> int:
 
 def teach_run(args: argparse.Namespace) -> int:
     """Make a lesson of what was kept, train a network on it, and tell what that was worth."""
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    step = saved_weights(store, run, args.step).step
+    store, run, saved = run_at_step(args.run_id, args.step)
     recipe = changed_recipe(LESSON, args)
     from cnnlib.data.lessons import make_lesson
     from cnnlib.data.prepared import load_prepared
 
     lesson = make_lesson(load_prepared(run.request.dataset, store.folders), store.folders)
-    request = lesson_request(run, step, lesson, recipe)
+    request = lesson_request(run, saved.step, lesson, recipe)
     run_ids = queued(store, [request], plan(request.spec), now=args.now)
     code = see_all_through(store, run_ids, args)
     if code or args.detach:

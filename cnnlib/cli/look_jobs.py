@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import argparse
 import base64
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.looked import (
-    Looked,
-    add_run,
-    file_picture,
-    opened,
-    write_values,
-)
+from cnnlib.cli.looked import Looked, add_run, number_of_picture, opened, write_values
 from cnnlib.cli.output import percent, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
+from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.working import carried_out
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
@@ -24,6 +18,8 @@ if TYPE_CHECKING:
     from cnnlib.records.probe import LayerGradient
 
 _LARGEST_SIDE = 512  # pixels of a picture that is convolved
+_LEAST = {"stride": 1, "padding": 0, "dilation": 1}
+_MOST = _LARGEST_SIDE  # of each of them
 
 
 def add_looks(looks: Any) -> None:
@@ -56,7 +52,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser("convolve", help="slide a kernel over a picture")
     parser.add_argument("picture", metavar="FILE")
     parser.add_argument("--kernel", metavar="TEXT", required=True, help='"0 1 0; 1 -4 1; 0 1 0"')
-    for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
+    for name, least in _LEAST.items():
         parser.add_argument(f"--{name}", metavar="N", type=whole_number, default=least)
     parser.add_argument("--size", metavar="PIXELS", type=whole_number, default=32)
     parser.add_argument("--flip", action="store_true", help="turn the kernel: true convolution")
@@ -163,12 +159,13 @@ def convolve_picture(args: argparse.Namespace) -> int:
 
     if not 1 <= args.size <= _LARGEST_SIDE:
         raise DataError(f"--size {args.size} is not between 1 and {_LARGEST_SIDE}. Choose another.")
-    for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)):
-        if getattr(args, name) < least:
-            raise DataError(f"--{name} {getattr(args, name)} is less than {least}. Choose more.")
-    picture = file_picture(Path(args.picture), args.size, 1)[0] / 255
-    settings = {name: getattr(args, name) for name in ("stride", "padding", "dilation", "flip")}
-    made = convolve(picture.astype("float32"), parse_kernel(args.kernel), **settings)
+    settings = {name: getattr(args, name) for name in _LEAST}
+    for name, value in settings.items():
+        if not _LEAST[name] <= value <= _MOST:
+            found = f"--{name} {value} is not from {_LEAST[name]} to {_MOST}."
+            raise DataError(f"{found} Choose another.")
+    picture = (file_picture(args.picture, args.size, 1)[0] / 255).astype("float32")
+    made = convolve(picture, parse_kernel(args.kernel), flip=args.flip, **settings)
     try:
         window = made.at(args.row, args.column)
     except IndexError as error:
@@ -213,8 +210,9 @@ def _hurt_most(found: dict[str, Any], channel: int, names: tuple[str, ...]) -> s
 def _label(looked: Looked, args: argparse.Namespace) -> int:
     """The true class of the picture."""
     names = looked.prepared.info.classes
-    if args.class_name is None and args.picture.isdigit():
-        return int(looked.prepared.test_labels[int(args.picture)])
+    number = number_of_picture(args.picture)
+    if args.class_name is None and number is not None:
+        return int(looked.prepared.test_labels[number])
     if args.class_name not in names:
         asked = "Nobody knows the class of your own picture"
         if args.class_name is not None:

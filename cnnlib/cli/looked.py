@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import id_of_run, shown
-from cnnlib.cli.saved import saved_weights
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.pictures import file_picture
+from cnnlib.cli.saved import run_at_step
 from cnnlib.errors import DataError
 from cnnlib.records.run import Run
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
     from cnnlib.design.plan import Plan
 
-MOST_PICTURE_BYTES = 100_000_000
 _FORMS = (".npz", ".json", ".png")
 
 
@@ -56,9 +55,7 @@ def opened(args: argparse.Namespace) -> Looked:
     from cnnlib.design.plan import plan
     from cnnlib.probe.snapshots import read_arrays
 
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    saved = saved_weights(store, run, args.step)
+    store, run, saved = run_at_step(args.run_id, args.step)
     weights = read_arrays(store.folders.run(run.id) / saved.file)
     prepared = load_prepared(run.request.dataset, store.folders)
     return Looked(run, saved.step, plan(run.request.spec), weights, prepared)
@@ -76,32 +73,21 @@ def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
     """A picture of the test split by its number, or that of a file."""
     import numpy as np
 
-    if wanted.isdigit():
-        if int(wanted) >= len(prepared.test_images):
+    number = number_of_picture(wanted)
+    if number is not None:
+        if number >= len(prepared.test_images):
             raise DataError(
                 f"There is no test picture {shown(wanted)}. "
                 f"Choose a number below {len(prepared.test_images)}."
             )
-        return np.array(prepared.test_images[int(wanted)])
+        return np.array(prepared.test_images[number])
     channels, size, _ = prepared.info.in_size
-    return file_picture(Path(wanted), size, channels)
+    return file_picture(wanted, size, channels)
 
 
-def file_picture(path: Path, size: int, channels: int) -> np.ndarray:
-    """A picture in a file, brought to a size: C x H x W, uint8.
-
-    Raises:
-        DataError: It is not there, or no picture.
-    """
-    from cnnlib.data.pictures import BrokenPicture, decode
-
-    try:
-        with path.open("rb") as file:
-            return decode(file.read(MOST_PICTURE_BYTES), size, channels)
-    except (OSError, ValueError, BrokenPicture) as error:
-        raise DataError(
-            f"The picture {shown(str(path))} cannot be read: {error}. Choose another."
-        ) from error
+def number_of_picture(wanted: str) -> int | None:
+    """The number of a picture of the test split; None where a file is named."""
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
 
 
 def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = True) -> None:

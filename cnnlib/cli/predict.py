@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import percent, print_json, print_table
-from cnnlib.cli.parser import id_of_run, shown, whole_number
-from cnnlib.cli.saved import saved_weights, trained_net
-from cnnlib.cli.stores import existing_store
-from cnnlib.errors import DataError
+from cnnlib.cli.parser import id_of_run, whole_number
+from cnnlib.cli.pictures import file_picture
+from cnnlib.cli.saved import run_at_step, trained_net
 from cnnlib.records.dataset import DatasetInfo
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
-
-MOST_PICTURE_BYTES = 100_000_000
 
 
 def add_commands(commands: Any) -> None:
@@ -39,12 +35,10 @@ def predict_pictures(args: argparse.Namespace) -> int:
     """Print the most likely classes of each picture."""
     from cnnlib.data.prepared import load_prepared
 
-    store = existing_store(args.run_id)
-    run = store.run(args.run_id)
-    saved = saved_weights(store, run, args.step)
+    store, run, saved = run_at_step(args.run_id, args.step)
     info = load_prepared(run.request.dataset, store.folders).info
     pictures = [_picture(path, info, args.invert) for path in args.pictures]
-    found = _probabilities(trained_net(run, saved), pictures, info)
+    found = _probabilities(trained_net(store, run, saved), pictures, info)
     if args.json:
         print_json([_facts(*each) for each in zip(args.pictures, found, strict=True)])
     else:
@@ -57,22 +51,9 @@ def predict_pictures(args: argparse.Namespace) -> int:
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
-    """A picture as the dataset has them: channels x height x width, uint8.
-
-    Raises:
-        DataError: It is none, or cannot be read.
-    """
-    from cnnlib.data.pictures import BrokenPicture, decode
-
+    """A picture as the dataset has them: channels x height x width, uint8."""
     channels, size, _ = info.in_size
-    try:
-        with Path(path).open("rb") as file:
-            pixels = decode(file.read(MOST_PICTURE_BYTES), size, channels)
-    except (OSError, ValueError, BrokenPicture) as error:  # ValueError: not the name of a file
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(
-            f"The picture {shown(path)} cannot be read: {why}. Choose another."
-        ) from error
+    pixels = file_picture(path, size, channels)
     return 255 - pixels if invert else pixels
 
 

@@ -1,11 +1,10 @@
-"""Which saved step of a run a command works with, and the network at that step."""
+"""The saved step of a run that a command works with, and the network at that step."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from cnnlib.errors import StoreError
+from cnnlib.cli.stores import existing_store
 from cnnlib.records.events import WeightsSaved
 from cnnlib.records.run import Run
 
@@ -15,35 +14,31 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
 
 
-def saved_weights(
-    store: RunStore, run: Run, step: int | None, kinds: Collection[str] = ("snapshot", "checkpoint")
-) -> WeightsSaved:
-    """The file with the weights of a step; None is the last one.
+def run_at_step(
+    run_id: str, step: int | None = None, *, to_continue: bool = False
+) -> tuple[RunStore, Run, WeightsSaved]:
+    """The store, a run in it, and its file with the weights of a step; None is the last one.
 
     Args:
-        kinds: Of the file; a run can be continued from a "checkpoint" only.
+        to_continue: Only a checkpoint will do: the run is to be continued from there.
 
     Raises:
-        StoreError: It is not on disk; those that are, are named.
+        StoreError: There is no such run, or the step is not on disk; those that are, are named.
     """
-    files = {saved.step: saved for saved in store.saved(run.id) if saved.what in kinds}
-    if step is None and files:
-        step = max(files)
-    if step not in files:
-        asked = "" if step is None else f" at step {step:,}"
-        kind = "weights" if "snapshot" in kinds else "checkpoint"
-        there = ", ".join(map(str, sorted(files)))
-        advice = f"Choose one of the steps {there}." if there else "Let it train first."
-        raise StoreError(f"The run {run.id} has no {kind}{asked}. {advice}")
-    return files[step]
+    from cnnlib.runs.saved import KEPT, saved_weights
+
+    store = existing_store(run_id)
+    run = store.run(run_id)
+    kinds = ("checkpoint",) if to_continue else KEPT
+    return store, run, saved_weights(store, run_id, step, kinds)
 
 
-def trained_net(run: Run, saved: WeightsSaved) -> nn.Module:
+def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> nn.Module:
     """The run's network with saved weights, on the CPU, in evaluation mode.
 
     Raises:
-        TrainError: The file is damaged, or went away.
+        ProbeError: The file is damaged, or went away.
     """
-    from cnnlib.train.load import load_run
+    from cnnlib.probe.snapshots import network, read_arrays
 
-    return load_run(run.id, saved.step).net
+    return network(run.request.spec, read_arrays(store.folders.run(run.id) / saved.file))

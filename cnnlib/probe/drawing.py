@@ -46,7 +46,8 @@ def prepare_drawing(
         >>> ink_box(prepare_drawing(pad).picture[0])
         (12, 4, 16, 24)
     """
-    if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.dtype != np.uint8:
+    is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not is_picture or 0 in pixels.shape or pixels.dtype != np.uint8:
         raise ProbeError(
             f"A drawing is an array of bytes, height x width or height x width x 3 or 4, but this "
             f"is {pixels.dtype} of shape {pixels.shape}. Give such an array."

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator, Mapping
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,10 @@ from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import step_named
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
-from cnnlib.runs import RunStore
 
 STEPS = 160
 _RATE = 0.08  # of the range from black to white
@@ -82,11 +80,7 @@ def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None
     Raises:
         CnnlibError: The run, its weights or its dataset are not there.
     """
-    with closing(RunStore(folders)) as store:
-        run, saved = store.run(args["run"]), moments(store.saved(args["run"]))
-    if args["step"] not in saved:
-        raise ProbeError(f"Step {args['step']} of {run.title} is not on disk. Choose another.")
-    weights = read_arrays(folders.run(run.id) / saved[args["step"]].file)
+    run, _, weights = run_at(folders, args["run"], args["step"])
     info = load_prepared(run.request.dataset, folders).info
     net = network(run.request.spec, weights)
     pixels, answer, began = yield from excite(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator, Mapping
-from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -13,14 +12,12 @@ import torch
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import load_prepared
-from cnnlib.errors import ProbeError
 from cnnlib.probe.doubts import deletion, randomised_weights
 from cnnlib.probe.reasons import METHODS, explain
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
-from cnnlib.runs import RunStore
 
 
 def explain_answer(
@@ -35,11 +32,8 @@ def explain_answer(
         CnnlibError: The run, its weights or its dataset are not there, or the method does not
             apply.
     """
-    with closing(RunStore(folders)) as store:
-        run, saved = store.run(args["run"]), moments(store.saved(args["run"]))
-    if args["step"] not in saved:
-        raise ProbeError(f"Step {args['step']} of {run.title} is not on disk. Choose another.")
-    net = network(run.request.spec, read_arrays(folders.run(run.id) / saved[args["step"]].file))
+    run, _, trained = run_at(folders, args["run"], args["step"])
+    net = network(run.request.spec, trained)
     info = load_prepared(run.request.dataset, folders).info
     pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
     image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]

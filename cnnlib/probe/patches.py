@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +18,9 @@ from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import INPUT, step_named, steps
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
-from cnnlib.runs import RunStore
 
 PER_CHANNEL = 9
 _BATCH = 50
@@ -133,11 +131,7 @@ def find_patches(
     Raises:
         CnnlibError: The run, its weights or its pictures are not there, or the layer has no maps.
     """
-    with closing(RunStore(folders)) as store:
-        run, saved = store.run(args["run"]), moments(store.saved(args["run"]))
-    if args["step"] not in saved:
-        raise ProbeError(f"Step {args['step']} of {run.title} is not on disk. Choose another.")
-    weights = read_arrays(folders.run(run.id) / saved[args["step"]].file)
+    run, _, weights = run_at(folders, args["run"], args["step"])
     prepared = load_prepared(run.request.dataset, folders)
     net = network(run.request.spec, weights)
     view_of(net.plan, args["layer"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from safetensors import SafetensorError, safe_open
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.records.events import WeightsSaved
+from cnnlib.records.folders import Folders
+from cnnlib.records.run import Run
+from cnnlib.runs import RunStore
+from cnnlib.runs.saved import KEPT, saved_weights
 
 if TYPE_CHECKING:
     from cnnlib.nets.model import Network
@@ -27,6 +32,19 @@ def moments(saved: Sequence[WeightsSaved]) -> dict[int, WeightsSaved]:
     for each in sorted(saved, key=lambda each: (each.step, each.size_bytes)):
         found.setdefault(each.step, each)
     return found
+
+
+def run_at(folders: Folders, run_id: str, step: int | None = None) -> tuple[Run, int, Weights]:
+    """A run, a step of it that lies on disk (None is the last one), and its weights there.
+
+    Raises:
+        StoreError: There is no such run, or the step is not on disk.
+        ProbeError: The file is damaged.
+    """
+    with closing(RunStore(folders)) as store:
+        run = store.run(run_id)
+        saved = saved_weights(store, run_id, step, (*KEPT, "latest"))
+    return run, saved.step, read_arrays(folders.run(run_id) / saved.file)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

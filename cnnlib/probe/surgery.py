@@ -17,10 +17,9 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.plan import plan
-from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.filters import filters
-from cnnlib.probe.snapshots import Weights, moments, network, read_arrays
+from cnnlib.probe.snapshots import Weights, moments, network, read_arrays, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 from cnnlib.records.run import Run, RunRequest
@@ -72,13 +71,9 @@ def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, No
     Raises:
         CnnlibError: The run, its weights or its dataset are not there, or the layer has no filters.
     """
-    with closing(RunStore(folders)) as store:
-        run, saved = store.run(args["run"]), moments(store.saved(args["run"]))
-    if args["step"] not in saved:
-        raise ProbeError(f"Step {args['step']} of {run.title} is not on disk. Choose another.")
-    folder, layer = folders.run(run.id), args["layer"]
-    weights = read_arrays(folder / saved[args["step"]].file)
-    first = read_arrays(folder / saved[min(saved)].file) if args["how"] == "reset" else {}
+    run, _, weights = run_at(folders, args["run"], args["step"])
+    first = _first_weights(folders, run.id) if args["how"] == "reset" else {}
+    layer = args["layer"]
     planned = plan(run.request.spec)
     count = len(filters(planned, weights, layer))
     net = network(run.request.spec, weights)
@@ -98,6 +93,13 @@ def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, No
         "after": [each[0] for each in after],
         "classes_after": [each[1] for each in after],
     }
+
+
+def _first_weights(folders: Folders, run_id: str) -> Weights:
+    """Those that a run began with."""
+    with closing(RunStore(folders)) as store:
+        saved = moments(store.saved(run_id))
+    return read_arrays(folders.run(run_id) / saved[min(saved)].file)
 
 
 def _pictures(

@@ -13,7 +13,7 @@ from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.answer import class_probabilities
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
@@ -38,13 +38,14 @@ def measure_taught(
     """
     with closing(RunStore(folders)) as store:
         run = store.run(args["run"])
-        if run.request.origin is None or not run.request.origin.weights_only:
-            raise ProbeError(
-                f"{run.title} was not taught: it did not start from another's weights."
-            )
-        before_run = store.run(run.request.origin.run_id)
-        before = _net(store, before_run, run.request.origin.step, folders)
-        after = _net(store, run, None, folders)
+    origin = run.request.origin
+    if origin is None or not origin.weights_only:
+        raise ProbeError(
+            f"{run.title} was not taught: it did not start from another's weights. Choose a run on "
+            "a lesson."
+        )
+    before_run, before = _net(folders, origin.run_id, origin.step)
+    _, after = _net(folders, run.id, None)
     known = load_prepared(before_run.request.dataset, folders)
     lesson = load_prepared(run.request.dataset, folders)
     nets = (before, known.info), (after, lesson.info)
@@ -56,13 +57,10 @@ def measure_taught(
     return result
 
 
-def _net(store: RunStore, run: Run, step: int | None, folders: Folders) -> Network:
-    """A run's network; at its last saved step where none is named."""
-    there = moments(store.saved(run.id))
-    step = max(there, default=-1) if step is None else step
-    if step not in there:
-        raise ProbeError(f"{run.title} has kept no weights to compare. Let it train to its end.")
-    return network(run.request.spec, read_arrays(folders.run(run.id) / there[step].file))
+def _net(folders: Folders, run_id: str, step: int | None) -> tuple[Run, Network]:
+    """A run and its network; at its last saved step where none is named."""
+    run, _, weights = run_at(folders, run_id, step)
+    return run, network(run.request.spec, weights)
 
 
 def _compared(

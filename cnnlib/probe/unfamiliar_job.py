@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from cnnlib.data.prepared import is_prepared, load_prepared
-from cnnlib.errors import ProbeError
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.snapshots import network, run_at
 from cnnlib.probe.unfamiliar import familiarity_file, measure, write_familiarity
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
-from cnnlib.runs import RunStore
 
 _JUNK = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
 
@@ -30,16 +27,11 @@ def measure_unfamiliar(
     Raises:
         CnnlibError: The run, its weights or its dataset are not there.
     """
-    with closing(RunStore(folders)) as store:
-        run, saved = store.run(args["run"]), moments(store.saved(args["run"]))
-    if not saved:
-        raise ProbeError(f"{run.title} has kept no weights. Let it train first.")
-    step = max(saved)
-    folder = folders.run(run.id)
-    net = network(run.request.spec, read_arrays(folder / saved[step].file))
+    run, step, weights = run_at(folders, args["run"])
+    net = network(run.request.spec, weights)
     prepared = load_prepared(run.request.dataset, folders)
     found = yield from measure(net, prepared, _others(run.request.dataset, folders))
-    write_familiarity(familiarity_file(folder, step), found)
+    write_familiarity(familiarity_file(folders.run(run.id), step), found)
     missed = {kind: rate.missed for kind, rate in found.junk.items()}
     return {"false_alarms": found.false_alarms, "missed": missed}
 

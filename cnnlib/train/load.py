@@ -14,7 +14,8 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import TrainError
-from cnnlib.nets.model import Network, build_model
+from cnnlib.nets.model import Network
+from cnnlib.probe.snapshots import network, read_arrays
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import EpochEnd, Event, SplitResult
 from cnnlib.records.folders import Folders
@@ -23,7 +24,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.runs.heart import at_work
-from cnnlib.train.checkpoint import read_weights
+from cnnlib.runs.saved import saved_weights
 from cnnlib.train.control import Control
 from cnnlib.train.work import carry_out
 
@@ -71,27 +72,20 @@ def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = 
         step: A step that was saved; None is the last one.
 
     Raises:
-        StoreError: There is no such run.
-        TrainError: That step was not saved, or nothing was.
+        StoreError: There is no such run, or it did not save that step.
+        ProbeError: The file with the weights is damaged.
 
     ::
 
-        trained = load_run("20260101-120000-ab12")
+        trained = load_run("1kzqg3s4v0ab")
         trained.net(images), trained.history.epochs[-1].val_accuracy
     """
     folders = folders or Folders.from_environment()
     with closing(RunStore(folders)) as store:
         run, history = store.run(run_id), _history(store, run_id)
-        there = [saved for saved in store.saved(run_id) if saved.what != "latest"]
-    wanted = [saved for saved in there if step is None or saved.step == step]
-    if not wanted:
-        steps = ", ".join(str(s) for s in sorted({saved.step for saved in there})) or "none"
-        asked = "any weights" if step is None else f"the weights of step {step}"
-        raise TrainError(f"Run {run_id} has not kept {asked}. Steps that it kept: {steps}.")
-    chosen = max(wanted, key=lambda saved: saved.step)
-    net = build_model(run.request.spec)
-    net.load_state_dict(read_weights(folders.run(run_id) / chosen.file))
-    return LoadedRun(run, net.eval(), chosen.step, history)
+        saved = saved_weights(store, run_id, step)
+    weights = read_arrays(folders.run(run_id) / saved.file)
+    return LoadedRun(run, network(run.request.spec, weights), saved.step, history)
 
 
 def fit(
