@@ -1,6 +1,7 @@
 """Experiments: what a grid and a search ask for, what they list, what they found."""
 
 import json
+from contextlib import closing
 
 import pytest
 from compare_runs import a_store, finish
@@ -12,6 +13,7 @@ from cnnlib.compare.plans import advance, stop_plan
 from cnnlib.compare.search import start_search
 from cnnlib.compare.varying import combinations, read_values, with_settings
 from cnnlib.errors import RecipeError
+from cnnlib.records.events import RunEnd
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 
@@ -219,6 +221,22 @@ def test_the_command_runs_a_real_grid_to_its_end(capsys):
     assert lines[-1]["event"] == "experiment"
     assert (lines[-1]["state"], lines[-1]["ended"]) == ("done", 2)
     assert [trial["settings"] for trial in lines[-1]["trials"]] == [{"lr": 0.01}, {"lr": 0.001}]
+
+
+def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
+    arguments = ["experiment", "grid", "--preset", "tiny99", "--vary", "lr=0.01,0.001"]
+    tiny = ["--epochs", "1", "--train-limit", "64", "--max-batches", "2", "--json"]
+    assert main([*arguments, *tiny, "--detach"]) == 0
+    plan_id = json.loads(capsys.readouterr().out)["id"]
+    with closing(RunStore()) as store:
+        worker_id = store.announce()
+        first = store.claim(worker_id)
+        store.tell(first.id, worker_id, [RunEnd("interrupted")])
+        store.leave(worker_id)
+    assert main(["experiment", "go-on", plan_id, "--json"]) == 0
+    ended = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (ended["state"], ended["ended"]) == ("done", 2)
+    assert all(trial["score"] is not None for trial in ended["trials"])
 
 
 def test_a_setting_without_values_is_a_sentence(capsys):

@@ -11,14 +11,12 @@ from cnnlib.cli.datasets import dataset_named
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.follow import teller
 from cnnlib.cli.output import print_json
-from cnnlib.cli.parser import id_of_run, number, one_of, or_none, whole_number
-from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
+from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, whole_number
+from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.stores import existing_store, open_store
 from cnnlib.cli.working import INTERRUPTED, see_through
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.records.offers import RECIPES, offered_recipe
-from cnnlib.records.run import DEVICES, RunRequest
 
 if TYPE_CHECKING:
     from cnnlib.compare.duel_runs import DuelState
@@ -49,14 +47,7 @@ def add_commands(commands: Any) -> None:
         help="percentage points that count as the same; default 0.1",
     )
     duel.add_argument("--on", metavar="SPLIT", type=one_of(("validation", "test")))
-    duel.add_argument("--recipe", metavar="NAME", type=one_of(RECIPES), help=", ".join(RECIPES))
-    add_recipe_options(duel)
-    duel.add_argument("--seed", metavar="N", type=whole_number, default=0, help="of the first pair")
-    duel.add_argument("--split-seed", metavar="N", type=whole_number, default=0)
-    duel.add_argument("--validation", metavar="N", type=number, default=0.1)
-    duel.add_argument("--train-limit", metavar="N", type=or_none(whole_number))
-    duel.add_argument("--device", metavar="NAME", type=one_of(DEVICES), default="auto")
-    duel.add_argument("--mode", metavar="NAME", default="auto", help="as in t2-nhwc-fp32")
+    add_run_options(duel)
     duel.add_argument("--detach", action="store_true", help="queue it for workers, and return")
     duel.add_argument("--json", action="store_true", help="print one JSON object per line")
     duel.set_defaults(command=run_duel)
@@ -64,7 +55,6 @@ def add_commands(commands: Any) -> None:
 
 def run_duel(args: argparse.Namespace) -> int:
     """Begin a duel, or go on with one, and tell how it stands until it is over."""
-    from cnnlib.cli.parser import UsageError
     from cnnlib.compare.duel_runs import duel_state, start_duel
 
     if args.id:
@@ -113,19 +103,7 @@ def _duel(args: argparse.Namespace) -> Any:
 
     info = dataset_named(args.dataset)
     sides = [_design(name, info.in_size, len(info.classes)) for name in args.designs]
-    first = sides[0][0]
-    offered = offered_recipe(first, info.name, info.train_count)
-    request = RunRequest(
-        spec=first,
-        recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else offered, args),
-        dataset=info.name,
-        seed=args.seed,
-        split_seed=args.split_seed,
-        validation=args.validation,
-        train_limit=args.train_limit,
-        device=args.device,
-        mode=args.mode,
-    )
+    request = run_request(args, info, sides[0][0])
     a, b = (replace(request, spec=spec, preset=name) for spec, name in sides)
     names = [name or f"design {letter}" for (_, name), letter in zip(sides, "AB", strict=True)]
     if names[0] == names[1]:

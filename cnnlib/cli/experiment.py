@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
 from cnnlib.cli.follow import teller
-from cnnlib.cli.output import duration, moment, percent, print_json, print_table
-from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, or_none, shown, whole_number
-from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
+from cnnlib.cli.output import complain, duration, moment, percent, print_json, print_table
+from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
+from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.stores import existing_store, has_store, open_store
 from cnnlib.cli.working import INTERRUPTED, see_through
-from cnnlib.records.events import Order
-from cnnlib.records.offers import RECIPES, offered_recipe
-from cnnlib.records.run import DEVICES, RunRequest
 
 if TYPE_CHECKING:
     from cnnlib.compare.experiments import ExperimentState
@@ -65,14 +62,7 @@ def _add_start(commands: Any, name: str, text: str) -> None:
     else:
         start.add_argument("--trials", metavar="N", type=whole_number, default=20)
         start.add_argument("--no-prune", action="store_true", help="train every trial to its end")
-    start.add_argument("--recipe", metavar="NAME", type=one_of(RECIPES), help=", ".join(RECIPES))
-    add_recipe_options(start)
-    start.add_argument("--seed", metavar="N", type=whole_number, default=0)
-    start.add_argument("--split-seed", metavar="N", type=whole_number, default=0)
-    start.add_argument("--validation", metavar="N", type=number, default=0.1)
-    start.add_argument("--train-limit", metavar="N", type=or_none(whole_number))
-    start.add_argument("--device", metavar="NAME", type=one_of(DEVICES), default="auto")
-    start.add_argument("--mode", metavar="NAME", default="auto", help="as in t2-nhwc-fp32")
+    add_run_options(start)
     start.add_argument("--detach", action="store_true", help="queue it for workers, and return")
     start.add_argument("--json", action="store_true", help="print one JSON object per line")
     start.set_defaults(command=start_experiment)
@@ -83,7 +73,9 @@ def start_experiment(args: argparse.Namespace) -> int:
     from cnnlib.compare.experiments import start_grid
     from cnnlib.compare.varying import read_range, read_values
 
-    base = _base(args)
+    info = dataset_named(args.dataset)
+    design = chosen_design(args, info)
+    base = run_request(args, info, design.plan.spec, design.preset)
     varied = dict(_split(text) for text in args.vary)
     store = open_store()
     if args.which == "grid":
@@ -113,8 +105,15 @@ def stop_experiment(args: argparse.Namespace) -> int:
 
 
 def go_on(args: argparse.Namespace) -> int:
-    """See an experiment through."""
-    return _see_through(existing_store(args.id), args.id, args)
+    """See an experiment through; its runs that were broken off go on from their checkpoints."""
+    from cnnlib.compare.experiments import experiment_state
+
+    store = existing_store(args.id)
+    runs = [run for trial in experiment_state(store, args.id).trials for run in trial.runs]
+    for run in runs:
+        if run.state in ("interrupted", "lost"):
+            store.resume(run.id)
+    return _see_through(store, args.id, args)
 
 
 def list_experiments(args: argparse.Namespace) -> int:
@@ -144,14 +143,16 @@ def _see_through(store: RunStore, plan_id: str, args: argparse.Namespace) -> int
     while True:
         advance(store)
         state = experiment_state(store, plan_id)
-        if state.state != "live":
-            return _tell_state(store, plan_id, args)
         waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
-        if not waiting:
+        if not waiting and state.state != "live":
+            return _tell_state(store, plan_id, args)
+        elif not waiting:
             time.sleep(POLL_SECONDS)
         elif see_through(store, waiting[0].id, teller(args.json)) == INTERRUPTED:
-            for run in waiting[1:]:
-                store.order(run.id, Order("stop"))
+            complain(
+                f"The experiment stays in the queue. '{PROGRAM} experiment go-on {plan_id}' trains "
+                f"what is left here, '{PROGRAM} experiment stop {plan_id}' ends it."
+            )
             return INTERRUPTED
 
 
@@ -197,25 +198,6 @@ def _facts(state: ExperimentState) -> dict[str, Any]:
 
 def _ids(trial: Any) -> str:
     return " ".join(run.id for run in trial.runs)
-
-
-def _base(args: argparse.Namespace) -> RunRequest:
-    """The run that is varied."""
-    info = dataset_named(args.dataset)
-    design = chosen_design(args, info)
-    offered = offered_recipe(design.plan.spec, info.name, info.train_count)
-    return RunRequest(
-        spec=design.plan.spec,
-        recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else offered, args),
-        dataset=info.name,
-        seed=args.seed,
-        split_seed=args.split_seed,
-        validation=args.validation,
-        train_limit=args.train_limit,
-        device=args.device,
-        mode=args.mode,
-        preset=design.preset,
-    )
 
 
 def _split(text: str) -> tuple[str, str]:

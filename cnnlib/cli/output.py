@@ -10,6 +10,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from cnnlib.compare.explained import time_words
+
 
 def print_json(value: Any) -> None:
     """One line of JSON, sent at once; a number that is not finite becomes null."""
@@ -51,22 +53,14 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """``8.2 s``, ``3:05 min`` or ``2:03 h``; "" where it is not known."""
-    if seconds is None or not math.isfinite(seconds):
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = int(seconds) // 60
-    return (
-        f"{minutes}:{int(seconds) % 60:02} min"
-        if minutes < 60
-        else f"{minutes // 60}:{minutes % 60:02} h"
-    )
+    """``8.2 s``, ``3 min 5 s``; "" where it is not known."""
+    return "" if seconds is None or not math.isfinite(seconds) else time_words(seconds)
 
 
 def percent(fraction: float | None) -> str:
     """``97.25 %``; "" where it is not known."""
-    return "" if fraction is None else f"{100 * fraction:.2f} %"
+    is_known = fraction is not None and math.isfinite(fraction)
+    return f"{100 * fraction:.2f} %" if is_known else ""
 
 
 def moment(seconds: float | None) -> str:

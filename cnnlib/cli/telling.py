@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from shutil import get_terminal_size
 from typing import Any, Protocol
 
-from cnnlib.cli.output import duration, percent, plain, print_json
+from cnnlib.cli.output import duration, one_line, percent, plain, print_json
 from cnnlib.records.trouble import Trouble, trouble_lines
 
 News = Mapping[str, Any]
@@ -72,7 +72,7 @@ class TextTeller:
         if is_same and (news["state"] == "running" or not self._is_terminal):
             return  # how far a preparation is, or what is measured between two epochs
         waits = (news["queue_position"] or 1) - 1
-        place = f" behind {waits} others" if waits else ""
+        place = f" behind {waits} other{'' if waits == 1 else 's'}" if waits else ""
         wait = duration(news["wait_seconds"])
         place += f", begins in about {wait}" if wait else ""
         phase = f": {news['phase']}" if news["phase"] and news["state"] != "running" else ""
@@ -121,7 +121,7 @@ class TextTeller:
         ]
         self._line("  ".join(filter(None, parts)))
         if facts["reason"]:
-            self._line(facts["reason"])
+            self._line(one_line(facts["reason"]))
 
     def _line(self, text: str) -> None:
         """A line that stays, where the progress line stood."""

@@ -1,0 +1,108 @@
+"""The options that say how a design is trained, and the request for a run that they make."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cnnlib.cli.parser import number, one_of, or_none, whole_number
+from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.offers import RECIPES, offered_recipe
+from cnnlib.records.run import DEVICES, RunRequest
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> Any:
+    """Recipe, seeds, splits and device.
+
+    Returns:
+        The group of all but the recipe, for what a command adds to it.
+    """
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        type=one_of(RECIPES),
+        help=f"default: what suits design and dataset; {', '.join(RECIPES)}",
+    )
+    add_recipe_options(parser)
+    group = parser.add_argument_group("run")
+    group.add_argument("--seed", metavar="N", type=whole_number, default=0, help="of the first run")
+    group.add_argument("--split-seed", metavar="N", type=whole_number, default=0)
+    group.add_argument(
+        "--validation",
+        metavar="N",
+        type=number,
+        default=0.1,
+        help="fraction of the training split, or number of pictures; default 0.1",
+    )
+    group.add_argument(
+        "--train-limit", metavar="N", type=or_none(whole_number), help="use so many pictures"
+    )
+    group.add_argument("--device", metavar="NAME", type=one_of(DEVICES), default="auto")
+    group.add_argument("--mode", metavar="NAME", default="auto", help="as in t2-nhwc-fp32")
+    return group
+
+
+def run_request(
+    args: argparse.Namespace, info: DatasetInfo, spec: CNNSpec, preset: str = ""
+) -> RunRequest:
+    """What the options ask for; without ``--recipe``, with the one that is offered for the design.
+
+    Raises:
+        RecipeError: A value is out of range, the dataset has not so many pictures, or the machine
+            has no such device.
+    """
+    offered = offered_recipe(spec, info.name, info.train_count)
+    request = RunRequest(
+        spec=spec,
+        recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else offered, args),
+        dataset=info.name,
+        seed=args.seed,
+        split_seed=args.split_seed,
+        validation=args.validation,
+        train_limit=args.train_limit,
+        device=args.device,
+        mode=args.mode,
+        preset=preset,
+    )
+    _check_split(request, info)
+    _check_mode_and_device(request)
+    return request
+
+
+def _check_split(request: RunRequest, info: DatasetInfo) -> None:
+    """The dataset has as many pictures as are asked for.
+
+    Before it is prepared, its classes are taken to be equally large.
+
+    Raises:
+        RecipeError: More are asked for.
+    """
+    if request.validation < 1 and request.train_limit is None:
+        return
+    import numpy as np
+
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.data.split import train_validation_split
+
+    if info.state == "prepared":
+        labels = load_prepared(info.name).train_labels
+    else:
+        labels = np.arange(info.train_count) % len(info.classes)
+    train_validation_split(labels, request.validation, request.split_seed, request.train_limit)
+
+
+def _check_mode_and_device(request: RunRequest) -> None:
+    """Torch alone knows which there are, and it is slow to import: asked only where one is named.
+
+    Raises:
+        RecipeError: There is no such mode, or the machine has no such device.
+    """
+    if request.mode == "auto" and request.device in ("auto", "cpu"):
+        return
+    from cnnlib.train.mode import ExecutionMode, pick_device
+
+    pick_device(request.device)
+    if request.mode != "auto":
+        ExecutionMode.from_name(request.mode)
