@@ -53,8 +53,10 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """``8.2 s``, ``3 min 5 s``; "" where it is not known."""
-    return "" if seconds is None or not math.isfinite(seconds) else time_words(seconds)
+    """``0 s``, ``8.2 s``, ``3 min 5 s``; "" where it is not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    return time_words(seconds) if seconds > 0 else "0 s"
 
 
 def percent(fraction: float | None) -> str:

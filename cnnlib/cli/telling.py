@@ -73,8 +73,8 @@ class TextTeller:
             return  # how far a preparation is, or what is measured between two epochs
         waits = (news["queue_position"] or 1) - 1
         place = f" behind {waits} other{'' if waits == 1 else 's'}" if waits else ""
-        wait = duration(news["wait_seconds"])
-        place += f", begins in about {wait}" if wait else ""
+        wait = news["wait_seconds"] or 0.0
+        place += f", begins in about {duration(wait)}" if wait >= 1 else ""
         phase = f": {news['phase']}" if news["phase"] and news["state"] != "running" else ""
         tell = self._overwrite if is_same else self._line
         tell(f"{news['run_id']}  {news['state']}{place}{phase}")
