@@ -13,6 +13,7 @@ from cnnlib.ui.build_view import (
     training_settings,
 )
 from cnnlib.ui.resources import folders
+from cnnlib.ui.sentences import tell_warning
 from cnnlib.ui.spec_form import known_datasets, spec_form
 
 infos = known_datasets(folders())
@@ -26,7 +27,7 @@ with st.container(key="build_sides"):
 with view:
     with st.container(key="build_said"):
         if sentence := notice():
-            st.warning(sentence, icon=":material/link_off:")
+            tell_warning(sentence, ":material/link_off:")
         found = planned()
     costs = priced(found)
     network_picture(found, costs, key="build_picture")

@@ -8,6 +8,7 @@ from cnnlib.ui.data_files import preparation, removal, say_notice, training_link
 from cnnlib.ui.data_view import dataset_view
 from cnnlib.ui.dataset_picker import describe_dataset
 from cnnlib.ui.resources import folders
+from cnnlib.ui.words import plain
 
 st.title("Data")
 say_notice()
@@ -15,7 +16,7 @@ infos = catalogue(folders())
 upload()
 overview(infos)
 info = choose(infos)
-st.caption(describe_dataset(info))
+st.caption(plain(describe_dataset(info)))
 if info.classes:
     preparation(info)
 if info.state == "prepared":

@@ -4,10 +4,11 @@ import streamlit as st
 
 from cnnlib.ui.draw_runs import offer_training, trained_runs
 from cnnlib.ui.draw_view import drawing_desk
+from cnnlib.ui.sentences import fragment
 
 st.title("Draw")
 runs = trained_runs()
 if not runs:
     offer_training()
     st.stop()
-st.fragment(drawing_desk)(runs)
+fragment(drawing_desk)(runs)

@@ -11,6 +11,8 @@ from cnnlib.ui.resources import run_store
 from cnnlib.ui.results_charts import charts
 from cnnlib.ui.results_desk import basket, desk_menu, export_menu, import_menu, notes_of
 from cnnlib.ui.results_table import is_part_of_a_row, selectable_table, shown_rows, view_controls
+from cnnlib.ui.sentences import fragment
+from cnnlib.ui.words import plain
 
 REFRESH_SECONDS = 2.0  # while some run goes on
 
@@ -44,10 +46,10 @@ def results() -> None:
             if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
                 st.switch_page(TRAIN, query_params={"run": ids})
     basket(desk)
-    st.caption(best_of_sentence(rows) or "Select rows to compare them.")
+    st.caption(plain(best_of_sentence(rows) or "Select rows to compare them."))
     if selected:
         notes_of(desk, selected)
         charts(selected)
 
 
-st.fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()
+fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()

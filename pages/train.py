@@ -13,6 +13,7 @@ from cnnlib.ui.addresses import (
 from cnnlib.ui.request_form import request_form
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.run_panel import run_panel
+from cnnlib.ui.sentences import tell_error
 
 store = run_store()
 run_ids = runs_in_address()
@@ -25,7 +26,7 @@ if run_ids:
     try:
         run_panel([store.run(run_id) for run_id in run_ids])
     except StoreError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
     st.stop()
 
 st.title("Train")

@@ -13,7 +13,8 @@ from cnnlib.records.folders import Folders
 from cnnlib.runs.shelf import Shelf
 from cnnlib.ui.build_controls import GROUPS
 from cnnlib.ui.build_files import design_from_json, design_json
-from cnnlib.ui.build_numbers import NUMBERS, memory, whole
+from cnnlib.ui.build_numbers import NUMBERS, whole
+from cnnlib.ui.words import memory
 
 PAGE = Path(__file__).resolve().parents[1] / "pages" / "build.py"
 CIFAR_RESNET = preset("resnet20").spec

@@ -11,6 +11,7 @@ from example_runs import a_request, a_running_run
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from streamlit.errors import StreamlitAuthError
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.spec import CNNSpec
@@ -240,6 +241,38 @@ def test_who_has_not_signed_in_sees_a_button_and_nothing_else(store):
     app = signed_in(is_logged_in=False)
     assert [button.label for button in app.button] == ["Sign in"]
     assert not any("secret" in str(element) for element in app.main)
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.py")))
+def test_who_signed_in_can_sign_out_on_every_page(store, page):
+    (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
+    app = signed_in(is_logged_in=True, iss="https://school", sub="17", name="Ada *L*")
+    app.switch_page(str(PAGES / f"{page}.py")).run()
+    assert not app.exception
+    assert r"Signed in as Ada \*L\*" in [each.value for each in app.caption]
+    app.button(key="sign_out").click().run()
+    assert not app.exception
+    assert [button.label for button in app.button] == ["Sign in"]
+
+
+@pytest.mark.parametrize("settings", ["", "[class]\non = true\n", "[class]\nsign_in = true\n"])
+def test_where_nobody_signs_in_there_is_no_way_out_either(store, settings):
+    (store.folders.runs / "cnnlab.toml").write_text(settings)
+    app = signed_in(is_logged_in=True, name="Ada")
+    assert not {"sign_in", "sign_out"} & {button.key for button in app.button}
+
+
+def test_a_sign_in_that_is_not_set_up_says_so(store, monkeypatch):
+    (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
+
+    def nobody():
+        raise StreamlitAuthError("There is no\n    provider.")
+
+    monkeypatch.setattr(st, "login", nobody)
+    app = signed_in(is_logged_in=False)
+    app.button(key="sign_in").click().run()
+    assert not app.exception
+    assert "Nobody can sign in here yet: There is no provider." in app.toast[0].value
 
 
 def test_settings_that_cannot_be_understood_are_a_sentence_on_the_page(store):

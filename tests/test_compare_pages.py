@@ -56,12 +56,14 @@ def test_the_difference_of_two_designs_is_shown_layer_by_layer():
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
     assert not app.exception
-    table = app.dataframe[0].value
-    assert list(table.columns) == ["", "lenet5", "tiny99", "Parameters", "MACs"]
-    assert {"added", "removed", "changed"} & set(table[""])
+    table = app.table[0].value
+    assert list(table.columns) == ["Change", "A: lenet5", "B: tiny99", "Parameters", "MACs"]
+    assert set(table["Change"]) == {"added", "removed", "changed"}
     # On digits at 1 x 28 x 28: lenet5 has 940 + 105,214 parameters, tiny99 8,834.
     [params] = [each for each in app.metric if each.label == "Parameters"]
     assert params.value == "106 K → 8.83 K"
+    [memory] = [each for each in app.metric if each.label.startswith("Memory")]
+    assert memory.value.count(" MB") == 2
 
 
 def test_a_duel_is_begun_and_its_address_finds_it_again(store):
@@ -152,7 +154,7 @@ def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):
     app = open_page(RESULTS, run=runs)
     app.segmented_control(key="results_view").select("What differs").run()
     assert not app.exception
-    assert {"narrow", "wide", "MACs"} <= set(app.dataframe[-1].value.columns)
+    assert {"A: wide", "B: narrow", "MACs"} <= set(app.table[-1].value.columns)
     app.button(key="results_duel").click().run()
     assert not app.exception
     assert app.title[0].value == "Compare"

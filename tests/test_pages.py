@@ -142,7 +142,7 @@ def test_train_takes_the_dataset_from_its_address(store):
 
 def test_a_dataset_in_the_address_that_is_not_here_is_said_in_a_sentence():
     app = open_page("train", dataset="folder:gone")
-    assert "'folder:gone', which is not here" in app.warning[0].value
+    assert r"'folder\:gone', which is not here" in app.warning[0].value
     assert app.selectbox[0].value != "folder:gone"
 
 

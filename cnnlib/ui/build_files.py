@@ -14,7 +14,7 @@ from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.ui.build_desk import Desk
-from cnnlib.ui.build_session import act, on_spec, whats_wrong
+from cnnlib.ui.build_session import act, on_spec, tell_wrong
 
 UPLOAD_LIMIT_MB = 1
 
@@ -38,8 +38,7 @@ def file_panel(desk: Desk, plan: Plan) -> None:
         on_change=_take_upload,
         help="A file that was downloaded here, from this or an earlier version of the lab.",
     )
-    if sentence := whats_wrong("upload"):
-        st.error(sentence, icon=":material/error:")
+    tell_wrong("upload")
 
 
 def design_json(spec: CNNSpec) -> str:

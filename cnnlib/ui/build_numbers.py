@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnnlib.design.cost import Cost
 from cnnlib.design.spec import CNNSpec
-from cnnlib.ui.words import short_count
+from cnnlib.ui.words import memory, short_count
 
 MOST_DIGITS_WRITTEN_OUT = 9_999_999
 
@@ -34,14 +34,6 @@ class Number:
 def whole(value: float) -> str:
     """``61,706``; from ten million on ``12.3 M``."""
     return f"{value:,.0f}" if value <= MOST_DIGITS_WRITTEN_OUT else short_count(value)
-
-
-def memory(size_bytes: float) -> str:
-    """``4.2 MB``: bytes with a unit of 1000."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= size:
-            return f"{size_bytes / size:.3g} {unit}"
-    return f"{size_bytes:.0f} B"
 
 
 def pixels(size: float) -> str:

@@ -25,6 +25,7 @@ from cnnlib.ui.build_desk import Desk, Draft
 from cnnlib.ui.build_widgets import called_back, take_changes
 from cnnlib.ui.offer import offered_dataset
 from cnnlib.ui.resources import folders
+from cnnlib.ui.sentences import tell_error
 
 _DESK = "build_desk"
 _FIRST = "build_first_desk"
@@ -114,6 +115,12 @@ def mend(fields: Mapping[str, Any]) -> None:
 def whats_wrong(control: str) -> str:
     """What is wrong with what was written into a control; "" where nothing is."""
     return st.session_state[_WRONG].get(control, "")
+
+
+def tell_wrong(control: str) -> None:
+    """Say what is wrong with what was written into a control, if something is."""
+    if sentence := whats_wrong(control):
+        tell_error(sentence)
 
 
 def notice() -> str:

@@ -8,7 +8,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.figures.design_words import design_words
 from cnnlib.runs.shelf import NAME_LIMIT, Shelf
 from cnnlib.ui.build_desk import Desk
-from cnnlib.ui.build_session import act, on_spec, whats_wrong
+from cnnlib.ui.build_session import act, on_spec, tell_wrong, whats_wrong
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.words import plain
 
@@ -25,8 +25,7 @@ def shelf_panel() -> None:
             help="A design saved under a name that is taken replaces the one before.",
         )
         st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(shelf,))
-    if sentence := whats_wrong("shelf"):
-        st.error(sentence, icon=":material/error:")
+    tell_wrong("shelf")
     designs = shelf.designs()
     if not designs:
         st.caption("Nothing is on the shelf yet. What you save stays on this machine.")

@@ -22,6 +22,7 @@ from cnnlib.ui.build_session import act, desk, keep_valid, mend
 from cnnlib.ui.build_shelf import shelf_panel
 from cnnlib.ui.build_tools import tool_table
 from cnnlib.ui.build_widgets import called_back, note, show_value
+from cnnlib.ui.sentences import tell_error
 
 _OPTIMIZER_WORDS = {
     "sgd": "SGD",
@@ -91,7 +92,7 @@ def planned() -> Plan:
 
 def _tell_misfit(error: SpecError) -> None:
     """Which layer fails and why, with a repair by one click."""
-    st.error(f"{error} Shown below is your last design that fits.", icon=":material/error:")
+    tell_error(f"{error} Shown below is your last design that fits.")
     if error.repair:
         words = error.repair_text or "repair it"
         st.button(

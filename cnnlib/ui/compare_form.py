@@ -18,16 +18,15 @@ from cnnlib.design.presets import adapt, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.offers import RECIPES, offered_recipe
-from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.shelf import Shelf
 from cnnlib.ui.addresses import kept_design
 from cnnlib.ui.offer import offered_dataset
+from cnnlib.ui.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.resources import folders, run_store
-from cnnlib.ui.words import describe_recipe
+from cnnlib.ui.sentences import tell_error
+from cnnlib.ui.words import describe_recipe, distinct
 
-OFFERED = "offered"
 _BROUGHT = "compare_brought"  # designs that came from the results table, with their labels
 MOST_ROWS = 50  # of the results table, whose designs are offered
 
@@ -77,11 +76,12 @@ def choose_info() -> DatasetInfo:
     """The dataset that both learn."""
     infos = {info.name: info for info in catalogue(folders()) if info.classes}
     names = list(infos)
+    titles = distinct({name: info.title for name, info in infos.items()})
     name = st.selectbox(
         "Dataset",
         names,
         index=names.index(offered_dataset(infos.values()).name),
-        format_func=lambda name: infos[name].title,
+        format_func=titles.__getitem__,
         key="compare_dataset",
         persist_state="session",
     )
@@ -104,7 +104,8 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
         try:
             spec = adapt(side.spec, info.in_size, len(info.classes))
         except CnnlibError as error:
-            place.error(str(error), icon=":material/error:")
+            with place:
+                tell_error(error)
             return None
         chosen.append(replace(side, spec=spec))
     a, b = chosen
@@ -115,11 +116,8 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
 
 def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
     """How the duel goes, and the button; returns its id when it is begun."""
-    names = (OFFERED, *RECIPES)
-    titles = {OFFERED: "For design A and this dataset"}
-    titles |= {name: named.title for name, named in RECIPES.items()}
     with st.grid(3):
-        name = st.selectbox("Recipe", names, format_func=titles.__getitem__, key="compare_recipe")
+        name = recipe_menu("For design A and this dataset", key="compare_recipe")
         epochs = st.number_input(
             "Epochs", 1, 1000, None, placeholder="the recipe's", key="compare_epochs"
         )
@@ -135,7 +133,8 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             key="compare_within",
         )
         split = st.selectbox("Decided by", ["validation", "test"], key="compare_on")
-    recipe = _recipe(name, epochs, a, info)
+    recipe = recipe_called(name, a.spec, info)
+    recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(
         f"Both sides: {describe_recipe(recipe)}. Pairs share seed, split and order of the data. "
         f"It is looked at after each pair from the third on; at most {most} pairs, fixed now."
@@ -156,13 +155,5 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
         )
         return start_duel(run_store(), duel)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return None
-
-
-def _recipe(name: str, epochs: int | None, a: Side, info: DatasetInfo) -> Recipe:
-    if name == OFFERED:
-        recipe = offered_recipe(a.spec, info.name, info.train_count)
-    else:
-        recipe = RECIPES[name].recipe
-    return replace(recipe, epochs=epochs) if epochs else recipe

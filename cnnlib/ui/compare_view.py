@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
@@ -11,33 +13,37 @@ from cnnlib.design.layers import Leaf
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.layer_words import kind_words, setting_words, shape_words
+from cnnlib.records.compare import LayerChange
 from cnnlib.ui.addresses import TRAIN
+from cnnlib.ui.build_numbers import pixels
 from cnnlib.ui.compare_form import Side
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.rights import whose
-from cnnlib.ui.words import percent, short_count
+from cnnlib.ui.sentences import fragment, tell_error, tell_warning
+from cnnlib.ui.words import memory, percent, plain, short_count
 
 REFRESH_SECONDS = 2.0
-_COSTS = {
-    "params": "Parameters",
-    "macs": "MACs for one image",
-    "training_bytes": "Bytes of a training step (128 images)",
-    "receptive_field": "Receptive field (pixels)",
+_COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "params": ("Parameters", short_count),
+    "macs": ("MACs for one image", short_count),
+    "training_bytes": ("Memory of a training step (128 images)", memory),
+    "receptive_field": ("Receptive field", pixels),
 }
+_MOST_ROWS = 20  # at full height
+_SCROLLED_PIXELS = 720
 
 
 def difference_view(a: Side, b: Side) -> None:
     """What changes from A to B, layer by layer, and what it costs."""
-    import pandas as pd
-
     found = design_difference(a.spec, b.spec)
     with st.container(horizontal=True):
         for name, (before, after) in found.costs.items():
+            title, written = _COSTS[name]
             ratio = f"{after / before:.2f} times A" if before else ""
             st.metric(
-                _COSTS[name],
-                f"{short_count(before)} → {short_count(after)}",
+                title,
+                f"{written(before)} → {written(after)}",
                 ratio if after != before else "the same",
                 delta_color="off",
                 delta_arrow="off",
@@ -46,28 +52,38 @@ def difference_view(a: Side, b: Side) -> None:
         st.caption("The two designs are the same.")
         return
     settings = ", ".join(f"{name}: {one} → {two}" for name, (one, two) in found.settings.items())
-    st.caption(f"Settings that differ: {settings}.")
+    st.caption(plain(f"Settings that differ: {settings}."))
+    _layers(a, b, found.layers)
+
+
+def _layers(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
+    """The layers of both designs beside each other; names wrap where there is little room."""
+    import pandas as pd
+
+    everything = st.toggle("Equal layers too", key="compare_equal")
     lines = [
-        {
-            "": _MARKS[change.what],
-            a.name: _layer(change.before),
-            b.name: _layer(change.after),
-            "Parameters": change.params,
-            "MACs": change.macs,
-        }
-        for change in found.layers
+        [
+            _MARKS[change.what],
+            _layer(change.before),
+            _layer(change.after),
+            _signed(change.params),
+            _signed(change.macs),
+        ]
+        for change in changes
+        if everything or change.what != "same"
     ]
-    if not st.toggle("Equal layers too", key="compare_equal"):
-        lines = [line for line in lines if line[""]]
-    st.dataframe(
-        pd.DataFrame(lines, columns=["", a.name, b.name, "Parameters", "MACs"]),
-        hide_index=True,
-        key="compare_layers",
-        column_config={
-            name: st.column_config.NumberColumn(format="localized", help="B minus A")
-            for name in ("Parameters", "MACs")
-        },
+    headings = ["Change", f"A: {plain(a.name)}", f"B: {plain(b.name)}", "Parameters", "MACs"]
+    st.caption("Parameters and MACs are those of B minus those of A.")
+    st.table(
+        pd.DataFrame(lines, columns=headings),
+        border="horizontal",
+        height=_SCROLLED_PIXELS if len(lines) > _MOST_ROWS else "content",
+        alt="Layers of both designs",
     )
+
+
+def _signed(change: int) -> str:
+    return f"{change:+,}" if change else "0"
 
 
 def duel_view(duel_id: str) -> None:
@@ -75,9 +91,9 @@ def duel_view(duel_id: str) -> None:
     try:
         state = duel_state(run_store(), duel_id)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return
-    st.fragment(_duel, run_every=REFRESH_SECONDS if state.state == "live" else None)(
+    fragment(_duel, run_every=REFRESH_SECONDS if state.state == "live" else None)(
         duel_id, state.state
     )
 
@@ -87,10 +103,10 @@ def past_duels(current: str | None) -> None:
     plans = [plan for plan in find_plans(run_store(), ["duel"]) if plan.id != current]
     if not plans:
         return
-    st.subheader("Duels")
+    st.header("Duels")
     for plan in plans[:12]:
         sentence = duel_state(run_store(), plan.id).sentence
-        if st.button(sentence, key=f"compare_past_{plan.id}", type="tertiary"):
+        if st.button(plain(sentence), key=f"compare_past_{plan.id}", type="tertiary"):
             st.query_params["duel"] = plan.id
             st.rerun()
 
@@ -102,9 +118,9 @@ def _duel(duel_id: str, shown_state: str) -> None:
     if state.state != shown_state:
         st.rerun()
     icon = {"live": ":material/hourglass_top:", "done": ":material/balance:"}
-    st.info(state.sentence, icon=icon.get(state.state, ":material/stop_circle:"))
+    st.info(plain(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
     if state.trouble:
-        st.warning(state.trouble, icon=":material/warning:")
+        tell_warning(state.trouble)
     duel = state.duel
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
@@ -134,8 +150,8 @@ def _runs(state: DuelState) -> None:
     lines = [
         {
             "Seed": place + state.duel.a.seed,
-            state.duel.name_a: percent(one.summary.get(number)) if one else "–",
-            state.duel.name_b: percent(two.summary.get(number)) if two else "–",
+            f"A: {state.duel.name_a}": percent(one.summary.get(number)) if one else "–",
+            f"B: {state.duel.name_b}": percent(two.summary.get(number)) if two else "–",
         }
         for place, (one, two) in enumerate(state.pairs)
     ]
@@ -145,7 +161,7 @@ def _runs(state: DuelState) -> None:
         st.page_link(TRAIN, label="Open all runs", query_params={"run": ids})
 
 
-_MARKS = {"same": "", "changed": "changed", "added": "added", "removed": "removed"}
+_MARKS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}
 
 
 def _layer(layer: Leaf | None) -> str:

@@ -12,6 +12,7 @@ from cnnlib.probe.playground import PRESETS, convolve, kernel_text, parse_kernel
 from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.inspect_pad import small_pad
 from cnnlib.ui.inspect_parts import tile_grid, window_view
+from cnnlib.ui.sentences import tell_error
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")
@@ -31,7 +32,7 @@ def playground() -> None:
             correlation = convolve(picture, kernel, **settings)
             convolution = convolve(picture, kernel, flip=True, **settings)
         except ProbeError as error:
-            st.error(str(error), icon=":material/error:")
+            tell_error(error)
             return
         _results(correlation, convolution)
 
@@ -49,10 +50,9 @@ def _picture() -> np.ndarray:
     try:
         return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
     except BrokenPicture as error:
-        st.error(
+        tell_error(
             f"This file cannot be used: {error}. Choose a PNG or JPEG picture; until then the "
-            "letter stays.",
-            icon=":material/error:",
+            "letter stays."
         )
         return shipped_picture(_PICTURES[0])
 
@@ -99,7 +99,7 @@ def _kernel() -> np.ndarray | None:
     try:
         return parse_kernel(text)
     except ProbeError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return None
 
 
@@ -116,7 +116,7 @@ def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
     rows, columns = correlation.output.shape
     st.markdown(f"**Output: {rows} × {columns}**")
     window_view(correlation, key="convolution_window", teller="The output")
-    st.subheader("Convolution and correlation")
+    st.header("Convolution and correlation")
     difference = float(np.abs(correlation.output - convolution.output).max())
     st.caption(
         "What networks call convolution does not turn the kernel: it is correlation, as above. "

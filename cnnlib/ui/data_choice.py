@@ -8,8 +8,9 @@ import streamlit as st
 
 from cnnlib.data.uploads import disk_use
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.ui.addresses import remember
 from cnnlib.ui.resources import folders
-from cnnlib.ui.words import size
+from cnnlib.ui.words import distinct, size
 
 _KEY = "data_dataset"
 STATES = {"prepared": "ready", "here": "to be prepared", "download": "to be downloaded"}
@@ -18,6 +19,7 @@ STATES = {"prepared": "ready", "here": "to be prepared", "download": "to be down
 def choose(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     """A menu of datasets; the one that the address names is chosen."""
     by_name = {info.name: info for info in infos}
+    titles = distinct({info.name: f"{info.title} ({STATES[info.state]})" for info in infos})
     wanted = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
         st.session_state[_KEY] = wanted if wanted in by_name else _first(infos)
@@ -27,12 +29,12 @@ def choose(infos: Sequence[DatasetInfo]) -> DatasetInfo:
         "Dataset",
         list(by_name),
         key=_KEY,
-        format_func=lambda name: f"{by_name[name].title} ({STATES[by_name[name].state]})",
+        format_func=titles.__getitem__,
         width=420,
         on_change=lambda: st.query_params.update(dataset=st.session_state[_KEY]),
     )
     st.session_state[f"{_KEY}_shown"] = name
-    st.query_params["dataset"] = name
+    remember("dataset", name)
     return by_name[name]
 
 

@@ -17,6 +17,7 @@ from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.inspect_source import wait_for_torch
 from cnnlib.ui.pictures import data_uri
 from cnnlib.ui.resources import prepared as open_prepared
+from cnnlib.ui.sentences import fragment, tell_error
 from cnnlib.ui.words import count
 
 PER_PAGE = 60
@@ -30,19 +31,19 @@ def dataset_view(info: DatasetInfo) -> None:
     try:
         data = open_prepared(info.name, info.fingerprint)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return
     counts = class_counts(data)
     names, train, test = zip(*((each.name, each.train, each.test) for each in counts), strict=True)
-    st.subheader("Pictures per class")
+    st.header("Pictures per class")
     st.plotly_chart(
         class_counts_figure(names, train, test), key="data_counts", config={"displayModeBar": False}
     )
     st.markdown(statistics_words(info))
     skipped(data)
-    st.fragment(pictures)(data)
-    st.fragment(augmentation)(data)
-    st.fragment(doubles)(data)
+    fragment(pictures)(data)
+    fragment(augmentation)(data)
+    fragment(doubles)(data)
 
 
 def statistics_words(info: DatasetInfo) -> str:
@@ -66,7 +67,7 @@ def skipped(data: Prepared) -> None:
 
 def pictures(data: Prepared) -> None:
     """A grid of pictures: of a split and a class, page by page."""
-    st.subheader("Pictures")
+    st.header("Pictures")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         split = st.segmented_control(
             "Split", ["train", "test"], default="train", required=True, key="data_split"
@@ -105,7 +106,7 @@ def grid_html(images: Sequence[np.ndarray], names: Sequence[str], in_a_row: int 
 
 def augmentation(data: Prepared) -> None:
     """What a training picture may become: the same few pictures, changed at random."""
-    st.subheader("What augmentation does")
+    st.header("What augmentation does")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         flip = st.toggle("Mirror", key="data_flip")
         shift = st.slider("Shift, in pixels", 0, 8, 2, key="data_shift", width=180)
@@ -138,7 +139,7 @@ def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:
 
 def doubles(data: Prepared) -> None:
     """Pictures that occur more than once; looked for when somebody asks."""
-    st.subheader("Duplicates")
+    st.header("Duplicates")
     key = f"data_doubles_{data.info.fingerprint}"
     if st.button("Look for equal pictures", icon=":material/content_copy:", key="data_doubles"):
         st.session_state[key] = True

@@ -15,7 +15,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
 from cnnlib.ui.addresses import BUILD, design_in_address, kept_design
-from cnnlib.ui.words import count, size
+from cnnlib.ui.words import count, distinct, size
 
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 
@@ -101,8 +101,7 @@ def _choose_preset(default: str) -> ChosenDesign:
 
 def _choose_run(runs: Sequence[Run]) -> ChosenDesign:
     by_id = {run.id: run for run in runs}
-    run_id = st.selectbox(
-        "Run", by_id, format_func=lambda run_id: by_id[run_id].title, key="train_past_run"
-    )
+    titles = distinct({run.id: run.title for run in runs})
+    run_id = st.selectbox("Run", titles, format_func=titles.__getitem__, key="train_past_run")
     request = by_id[run_id].request
     return ChosenDesign(request.spec, request.preset)

@@ -13,11 +13,12 @@ from cnnlib.compare.search import start_search
 from cnnlib.compare.varying import SETTINGS, SHORT, read_range, read_values
 from cnnlib.design.presets import adapt
 from cnnlib.errors import CnnlibError, RecipeError
-from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.ui.compare_form import OFFERED, choose_info, known_designs
+from cnnlib.ui.compare_form import choose_info, known_designs
 from cnnlib.ui.offer import offered_preset
+from cnnlib.ui.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.sentences import tell_error
 
 GRID, SEARCH = "Grid", "Search"
 _EXAMPLES = {
@@ -52,7 +53,7 @@ def experiment_form() -> str | None:
     try:
         return _start(kind, request, _lines(text), options)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return None
 
 
@@ -67,10 +68,7 @@ def _base() -> RunRequest | None:
         index=labels.index(offered[0]),
         key="experiments_design",
     )
-    names = (OFFERED, *RECIPES)
-    titles = {OFFERED: "For this design and dataset"}
-    titles |= {name: named.title for name, named in RECIPES.items()}
-    name = st.selectbox("Recipe", names, format_func=titles.__getitem__, key="experiments_recipe")
+    name = recipe_menu("For this design and dataset", key="experiments_recipe")
     with st.grid(2):
         epochs = st.number_input(
             "Epochs", 1, 1000, None, placeholder="the recipe's", key="experiments_epochs"
@@ -86,10 +84,9 @@ def _base() -> RunRequest | None:
     try:
         spec = adapt(designs[label].spec, info.in_size, len(info.classes))
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return None
-    recipe = offered_recipe(spec, info.name, info.train_count)
-    recipe = recipe if name == OFFERED else RECIPES[name].recipe
+    recipe = recipe_called(name, spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     return RunRequest(spec, recipe, info.name, train_limit=limit)
 

@@ -18,7 +18,8 @@ from cnnlib.ui.addresses import RESULTS
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.rights import whose
-from cnnlib.ui.words import duration, percent
+from cnnlib.ui.sentences import fragment, tell_error, tell_warning
+from cnnlib.ui.words import duration, percent, plain
 
 REFRESH_SECONDS = 2.0
 
@@ -28,9 +29,9 @@ def experiment_view(plan_id: str) -> None:
     try:
         state = experiment_state(run_store(), plan_id)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return
-    st.fragment(_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
+    fragment(_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
         plan_id, state.state
     )
 
@@ -40,11 +41,11 @@ def past_experiments(current: str | None) -> None:
     plans = [plan for plan in find_plans(run_store(), KINDS) if plan.id != current]
     if not plans:
         return
-    st.subheader("Experiments")
+    st.header("Experiments")
     for plan in plans[:12]:
         title = plan.body.get("name") or plan.id
         words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
-        if st.button(words, key=f"experiments_past_{plan.id}", type="tertiary"):
+        if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary"):
             st.query_params["experiment"] = plan.id
             st.rerun()
 
@@ -57,12 +58,15 @@ def _experiment(plan_id: str, shown_state: str) -> None:
         st.rerun()
     _progress(state)
     if state.trouble:
-        st.warning(state.trouble, icon=":material/warning:")
+        tell_warning(state.trouble)
     if state.best:
+        measured = sum(trial.score is not None for trial in state.trials)
         st.info(
-            f"Best so far: {state.best.title}, {percent(state.best.score)} validation accuracy. "
-            f"It is the best of {sum(trial.score is not None for trial in state.trials)}: train it "
-            "with fresh seeds to see what it is worth.",
+            plain(
+                f"Best so far: {state.best.title}, {percent(state.best.score)} validation "
+                f"accuracy. It is the best of {measured}: train it with fresh seeds to see what it "
+                "is worth."
+            ),
             icon=":material/trophy:",
         )
     left, right = st.columns(2)
@@ -119,7 +123,7 @@ def _trials(state: ExperimentState) -> None:
         words = "1 combination is" if count == 1 else f"{count} combinations are"
         with st.expander(f"{words} no valid design"):
             for trial in state.invalid:
-                st.caption(f"{trial.title}: {trial.reason}")
+                st.caption(plain(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]
     if ids:
         st.page_link(RESULTS, label="See them in Results", query_params={"run": ids[:60]})

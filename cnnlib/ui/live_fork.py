@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from cnnlib.records.run import Origin, Run, RunRequest
 from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.request_form import ask_for
+from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.sentences import errors_told
 
 _HELP = "A new run that goes on from a saved step of this one, with another rate or more epochs."
 
@@ -38,9 +38,9 @@ def fork_popover(run: Run) -> None:
             help="With a schedule, its highest value; the schedule goes over the whole length.",
         )
         if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
-            started = ask_for(fork_request(run, step, _epochs_done(run, step) + more, lr))
-            if started:
-                st.switch_page(TRAIN, query_params={"run": _both(run, started)})
+            with errors_told():
+                started = submit(fork_request(run, step, _epochs_done(run, step) + more, lr))
+                st.switch_page(TRAIN, query_params={"run": [*started, run.id]})  # on one chart
 
 
 def fork_request(run: Run, step: int, epochs: int, lr: float) -> RunRequest:
@@ -56,8 +56,3 @@ def fork_request(run: Run, step: int, epochs: int, lr: float) -> RunRequest:
 
 def _epochs_done(run: Run, step: int) -> int:
     return sum(epoch.step <= step for epoch in run_store().epochs(run.id, confusions=False))
-
-
-def _both(run: Run, started: Sequence[str]) -> list[str]:
-    """The fork and the run that it came from, on one chart."""
-    return [*started, run.id]

@@ -22,7 +22,8 @@ from cnnlib.ui.addresses import (
 )
 from cnnlib.ui.resources import first_page, settings
 from cnnlib.ui.routes import ASSETS
-from cnnlib.ui.visitor import must_sign_in, sign_in
+from cnnlib.ui.sentences import tell_error
+from cnnlib.ui.visitor import door
 
 st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.html(ASSETS / "page.css")
@@ -103,11 +104,9 @@ page = st.navigation(
     position="top",
 )
 try:
-    if must_sign_in(settings()):
-        sign_in()
-        st.stop()
+    door(settings())
     page.run()
 except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
-    st.error(str(error), icon=":material/error:")
+    tell_error(error)
 finally:  # st.stop() leaves a page by an exception too
     first_page().set()

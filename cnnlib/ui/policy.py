@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Names of runs and datasets are shown as Markdown, in which a picture can be named by its address:
-# whoever looked would tell that server so. (Content Security Policy, level 3.)
+# Names of runs and datasets stand in Markdown, escaped. Were one not, it could name a picture by
+# its address, and whoever looked would tell that server so. (Content Security Policy, level 3.)
 POLICY = "img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'"
 
 

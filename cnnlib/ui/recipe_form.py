@@ -7,8 +7,12 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
 
+_OFFERED = "offered"
 OPTIMIZER_WORDS = {
     "sgd": "SGD",
     "momentum": "SGD with momentum",
@@ -22,6 +26,20 @@ SCHEDULE_WORDS = {
     "cosine": "Cosine to zero",
     "one_cycle": "One cycle",
 }
+
+
+def recipe_menu(offered_title: str, *, key: str) -> str:
+    """A menu of recipes; the first one is what is offered for a design and a dataset."""
+    titles = {_OFFERED: offered_title}
+    titles |= {name: named.title for name, named in RECIPES.items()}
+    return st.selectbox("Recipe", titles, format_func=titles.__getitem__, key=key)
+
+
+def recipe_called(name: str, spec: CNNSpec, info: DatasetInfo) -> Recipe:
+    """A recipe of `recipe_menu`."""
+    if name == _OFFERED:
+        return offered_recipe(spec, info.name, info.train_count)
+    return RECIPES[name].recipe
 
 
 def recipe_form(offered: Recipe, usual: DeltaGenerator, more: DeltaGenerator) -> Recipe:

@@ -14,7 +14,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError, RecipeError, SpecError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.offers import RECIPES, offered_recipe
+from cnnlib.records.offers import RECIPES
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import DEVICES, Run, RunRequest
 from cnnlib.train.forecast import promise
@@ -22,10 +22,10 @@ from cnnlib.ui.dataset_picker import choose_dataset
 from cnnlib.ui.design_picker import ChosenDesign, FittedDesign, choose_design, fit, show_design
 from cnnlib.ui.live_forecast import forecast_line
 from cnnlib.ui.offer import offered_dataset, offered_preset
-from cnnlib.ui.recipe_form import recipe_form
+from cnnlib.ui.recipe_form import recipe_called, recipe_form, recipe_menu
 from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.sentences import tell_error
 
-OFFERED = "offered"
 MOST_SEEDS = 20
 
 
@@ -52,7 +52,7 @@ def _what(
         chosen = choose_design(offered_preset(info.name), runs)
         fitted = fit(chosen, info)
     except SpecError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         st.stop()
     show_design(chosen, fitted, info.name)
     return info, chosen, fitted
@@ -66,7 +66,7 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
         recipe = recipe_form(offered, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
     except RecipeError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         st.stop()
     with start.container(horizontal=True, vertical_alignment="bottom"):
         seeds = st.number_input(
@@ -91,7 +91,7 @@ def ask_for(request: RunRequest, seeds: int = 1) -> list[str]:
     try:
         return submit(request, seeds)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return []
 
 
@@ -105,14 +105,10 @@ def submit(request: RunRequest, seeds: int = 1) -> list[str]:
 
 
 def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
-    names = (OFFERED, *RECIPES)
-    titles = {OFFERED: "For this design and dataset"}
-    titles |= {name: named.title for name, named in RECIPES.items()}
-    name = st.selectbox("Recipe", names, format_func=titles.__getitem__, key="train_recipe")
-    if name != OFFERED:
+    name = recipe_menu("For this design and dataset", key="train_recipe")
+    if name in RECIPES:
         st.caption(RECIPES[name].source)
-        return RECIPES[name].recipe
-    return offered_recipe(fitted.spec, info.name, info.train_count)
+    return recipe_called(name, fitted.spec, info)
 
 
 def _request_fields(

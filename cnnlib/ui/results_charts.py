@@ -18,6 +18,7 @@ from cnnlib.ui.compare_view import difference_view
 from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.pictures import strip_html
 from cnnlib.ui.resources import folders, prepared, run_store
+from cnnlib.ui.words import plain
 
 MOST_LIVE = 12  # runs whose single curves are laid over each other
 MOST_PICTURES = 24
@@ -119,7 +120,7 @@ def _pictures(rows: Sequence[Row]) -> None:
         "Which",
         [0, 1],
         default=0,
-        format_func=lambda side: f"{names[side]} right, {names[1 - side]} wrong",
+        format_func=lambda side: plain(f"{names[side]} right, {names[1 - side]} wrong"),
         key="results_side",
         label_visibility="collapsed",
     )
@@ -132,12 +133,12 @@ def _pictures(rows: Sequence[Row]) -> None:
             st.caption("The dataset is no longer the one that these runs learned.")
             return
     except CnnlibError as error:
-        st.caption(str(error))
+        st.caption(plain(error))
         return
     st.caption(
         f"{len(found.places):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
         f"the other way round (first seed of each). Below each: what it is, and what "
-        f"{names[1 - side]} took it for."
+        f"{plain(names[1 - side])} took it for."
     )
     shown = found.places[:MOST_PICTURES]
     words = [

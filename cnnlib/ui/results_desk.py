@@ -20,6 +20,7 @@ from cnnlib.ui.compare_form import bring_rows
 from cnnlib.ui.request_form import ask_for
 from cnnlib.ui.resources import run_store, settings
 from cnnlib.ui.rights import whose
+from cnnlib.ui.sentences import tell_error
 from cnnlib.ui.words import plain
 
 FRESH_SEEDS = 3
@@ -75,7 +76,7 @@ def import_menu() -> None:
             try:
                 ids = import_runs(run_store(), file)
             except CnnlibError as error:
-                st.error(str(error), icon=":material/error:")
+                tell_error(error)
                 return
             st.query_params.from_dict({"run": ids[:60]})
             st.rerun()
@@ -117,7 +118,7 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
         try:
             desk.throw_away([run for row in rows for run in row.runs])
         except CnnlibError as error:
-            st.error(str(error), icon=":material/error:")
+            tell_error(error)
             return
         st.rerun()
 
@@ -152,7 +153,7 @@ def _notes_menu(desk: Desk, row: Row) -> None:
             try:
                 desk.annotate(row.key, replace(note, name=name.strip(), note=text, tags=words))
             except CnnlibError as error:
-                st.error(str(error), icon=":material/error:")
+                tell_error(error)
                 return
             st.rerun()
 
@@ -179,6 +180,7 @@ def notes_of(desk: Desk, rows: Sequence[Row]) -> None:
     notes = desk.annotations()
     for row in rows:
         note = notes.get(row.key, Annotation())
-        words = " ".join([plain(note.note), *(f"`{tag}`" for tag in note.tags)]).strip()
+        tags = (f":gray-badge[{plain(tag)}]" for tag in note.tags)
+        words = " ".join([plain(note.note), *tags]).strip()
         if words:
             st.markdown(f"**{plain(row.name)}**: {words}")

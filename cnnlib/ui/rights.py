@@ -11,6 +11,7 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.words import plain
 
 
 def whose(owner: str, what: str) -> str:
@@ -48,4 +49,4 @@ def attempt(action: Callable[..., Any], *args: Any) -> None:
     try:
         action(*args)
     except CnnlibError as error:
-        st.toast(str(error), icon=":material/error:", duration="infinite")
+        st.toast(plain(error), icon=":material/error:", duration="infinite")

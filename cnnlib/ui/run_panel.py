@@ -16,6 +16,7 @@ from cnnlib.ui.live_fork import fork_popover
 from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.rights import attempt, own, whose
+from cnnlib.ui.sentences import tell_warning
 from cnnlib.ui.words import count, describe_recipe, percent, plain
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
@@ -32,7 +33,7 @@ def run_panel(runs: Sequence[Run]) -> None:
             _next_steps(runs)
         _ways_on(runs)
     if worker_pool().trouble and any(run.state == "queued" for run in runs):
-        st.warning(worker_pool().trouble, icon=":material/warning:")
+        tell_warning(worker_pool().trouble)
     live_chart(runs, key="train_live", outcomes={run.id: _outcome_of(run) for run in runs})
     look_section(runs)
 

@@ -16,8 +16,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.ui.build_control import Control
 from cnnlib.ui.build_controls import CONTROLS, GROUPS
 from cnnlib.ui.build_desk import Draft
-from cnnlib.ui.build_session import desk, on_draft, on_spec, whats_wrong
+from cnnlib.ui.build_session import desk, on_draft, on_spec, tell_wrong, whats_wrong
 from cnnlib.ui.build_widgets import called_back, note, show_value
+from cnnlib.ui.words import distinct
 
 _OWN_SIZE = "Images of my own size"
 _OWN_DESIGN = "My own design"
@@ -44,17 +45,18 @@ def spec_form(infos: Sequence[DatasetInfo]) -> None:
 
 def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
     by_name = {info.name: info for info in infos if info.classes}
+    titles = distinct({name: info.title for name, info in by_name.items()} | {"": _OWN_SIZE})
     show_value("build_dataset", desk().draft.dataset)
     st.selectbox(
         "Dataset",
         [*by_name, *([] if desk().draft.dataset else [""])],
-        format_func=lambda name: by_name[name].title if name else _OWN_SIZE,
+        format_func=titles.__getitem__,
         key="build_dataset",
         on_change=_take_dataset,
         args=(by_name,),
         help="The images that the network is for: they decide its input and its outputs.",
     )
-    _tell_wrong("dataset")
+    tell_wrong("dataset")
 
 
 def _take_dataset(by_name: dict[str, DatasetInfo]) -> None:
@@ -80,7 +82,7 @@ def _preset_menu() -> None:
         on_change=_take_preset,
         help=preset(current).description if current else "A network that course texts teach.",
     )
-    _tell_wrong("preset")
+    tell_wrong("preset")
 
 
 def preset_of(spec: CNNSpec) -> str:
@@ -120,18 +122,13 @@ def _show(control: Control) -> None:
         args=(control.name, key),
         disabled=not control.enabled(desk().draft.spec),
     )
-    _tell_wrong(control.name)
+    tell_wrong(control.name)
 
 
 def _take(name: str, key: str) -> None:
     """Called with a control's new value."""
     value = st.session_state[key]
     note(key, on_spec(lambda spec: CONTROLS[name].write(spec, value), name), name)
-
-
-def _tell_wrong(control: str) -> None:
-    if sentence := whats_wrong(control):
-        st.error(sentence, icon=":material/error:")
 
 
 def _choice(control: Control, **common: Any) -> None:

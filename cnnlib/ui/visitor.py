@@ -17,8 +17,10 @@ from typing import Any
 import streamlit as st
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.errors import StreamlitAuthError
 
 from cnnlib.records.settings import Settings
+from cnnlib.ui.words import plain
 
 COOKIE = "cnnlab_browser"
 _NUMBER = re.compile(r"[0-9a-f]{32}")
@@ -42,17 +44,48 @@ def _owner(kind: str, secret: str) -> str:
     return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()[:24]}"
 
 
-def must_sign_in(settings: Settings) -> bool:
-    """People sign in here, and this one has not."""
-    wanted = settings.class_mode.on and settings.class_mode.sign_in
-    return wanted and not st.user.get("is_logged_in", False)
-
-
-def sign_in() -> None:
-    """What somebody sees who has not signed in."""
+def door(settings: Settings) -> None:
+    """Where people sign in: nobody passes who has not, and who has can leave again."""
+    if not (settings.class_mode.on and settings.class_mode.sign_in):
+        return
+    if st.user.get("is_logged_in", False):
+        _way_out()
+        return
     st.title("CNN Lab")
     st.write("This is the lab of a class. Sign in, and what you train here is yours.")
-    st.button("Sign in", type="primary", icon=":material/login:", key="sign_in", on_click=st.login)
+    st.button("Sign in", type="primary", icon=":material/login:", key="sign_in", on_click=_sign_in)
+    st.stop()
+
+
+def _sign_in() -> None:
+    """Lead the browser to the identity provider."""
+    try:
+        st.login()
+    except StreamlitAuthError as error:
+        st.toast(
+            plain(
+                f"Nobody can sign in here yet: {' '.join(str(error).split())} Tell who runs this "
+                "server; docs/class.md says how it is set up."
+            ),
+            icon=":material/error:",
+            duration="infinite",
+        )
+
+
+def _way_out() -> None:
+    """Who has signed in, and a button that ends it."""
+    with st.container(
+        horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="account"
+    ):
+        name = st.user.get("name") or st.user.get("email") or ""
+        st.caption(plain(f"Signed in as {name}" if name else "Signed in"), width="content")
+        st.button(
+            "Sign out",
+            type="tertiary",
+            icon=":material/logout:",
+            key="sign_out",
+            on_click=st.logout,
+        )
 
 
 class BrowserCookie:

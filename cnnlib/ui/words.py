@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from cnnlib.compare.explained import time_words
@@ -21,12 +24,22 @@ STATE_WORDS = {
 }
 
 
-def plain(name: str) -> str:
-    """A name, which anybody may have given, in which nothing is Markdown."""
-    return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in name)
+def plain(text: object) -> str:
+    """A name, or a sentence that may repeat one, as Markdown that shows it as it was typed.
+
+    An address in it can still be clicked: it is shown in full, and leads where it says.
+    """
+    whole = _SHORTCODE.sub(f":{_JOINER}", str(text))
+    return _MARKDOWN.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", whole)
 
 
-_MARKDOWN = frozenset(r"\`*_[]<>#$:~|!")
+# Signs that mean something anywhere, or where a line begins; the last sign of each is escaped.
+_MARKDOWN = re.compile(
+    r"[\\`*_\[\]<>#$~|!&]|:(?=\S)|^\s*[-+=]|^\s*[0-9]+[.)](?=\s|$)", re.MULTILINE
+)
+# Streamlit looks for :smile: and :material/home: after it has taken the escapes away.
+_SHORTCODE = re.compile(r":(?=[a-z+-][\w+/-]*:)", re.IGNORECASE)
+_JOINER = "\u2060"  # is not seen, and lets no line break in
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
@@ -41,12 +54,22 @@ def count(value: int | None) -> str:
 
 def short_count(value: float | None) -> str:
     """``44.4 K``, ``1.66 M``: three digits and a unit."""
-    if value is None:
-        return "–"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f}"
+    return "–" if value is None else _with_unit(value, ("T", "G", "M", "K", ""))
+
+
+def memory(size_bytes: float) -> str:
+    """``4.2 MB``: bytes with a unit of 1000."""
+    return _with_unit(size_bytes, ("TB", "GB", "MB", "kB", "B"))
+
+
+def _with_unit(value: float, units: Sequence[str]) -> str:
+    """Three digits and the largest of the units, each a thousand of the next, that leaves 1."""
+    for place, unit in enumerate(units[:-1]):
+        size = 1000.0 ** (len(units) - 1 - place)
+        if value >= 0.9995 * size:  # three digits make 1 of it
+            number = value / size
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
+    return f"{value:.0f} {units[-1]}".rstrip()
 
 
 def duration(seconds: float | None) -> str:
@@ -69,9 +92,36 @@ def ago(seconds: float) -> str:
     return f"{days} day{'s' if days > 1 else ''} ago"
 
 
-def size(shape: tuple[int, int, int]) -> str:
-    """``1 x 28 x 28``, as channels, height and width."""
+def size(shape: Sequence[int]) -> str:
+    """``1 × 28 × 28``, as channels, height and width."""
     return " × ".join(str(side) for side in shape)
+
+
+def distinct(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels of a menu, by option; where some are equal, the option stands behind.
+
+    Streamlit's menus tell options apart by their labels alone: of two runs that are called the
+    same, only one could be chosen.
+    """
+    times = Counter(labels.values())
+    return {
+        option: label if times[label] == 1 else f"{label} ({option})"
+        for option, label in labels.items()
+    }
+
+
+def answer_words(shares: Sequence[float], classes: Sequence[str], label: int | None) -> str:
+    """``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``: what a network says, as Markdown.
+
+    Args:
+        shares: Probability of each class.
+        label: The true class; None where nobody knows.
+    """
+    best = sorted(range(len(shares)), key=lambda each: -shares[each])[:3]
+    said = plain(", ".join(f"{classes[i]} ({percent(float(shares[i]), 1)})" for i in best))
+    if label is None:
+        return f"**{said}**."
+    return f"**{said}**. {'Right.' if best[0] == label else plain(f'It is {classes[label]}.')}"
 
 
 def describe_recipe(recipe: Recipe) -> str:
