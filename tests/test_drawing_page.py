@@ -1,11 +1,13 @@
 """The Draw page with an empty and with a filled store; the pad is played by a stand-in."""
 
+from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, the_end
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.recipe import Recipe
@@ -136,9 +138,13 @@ def test_networks_stand_side_by_side_and_one_that_is_gone_says_so(trained, store
     assert "reader on digits" in texts(app)
 
 
-def test_an_uploaded_picture_on_light_paper_is_read(trained, pad):
-    from cnnlib.ui.draw_pad import as_png
+def as_png(pixels: np.ndarray) -> bytes:
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
+
+def test_an_uploaded_picture_on_light_paper_is_read(trained, pad):
     app = open_draw()
     app.segmented_control(key="draw_source").select("Upload").run()
     paper = 255 - painted(STROKES["7"])[..., :3]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from example_runs import a_checkpoint, a_request, an_epoch, started, the_end
-from inspecting import MAIN, RESIDUAL, a_saved_run, parts, said
+from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, parts, said, with_pad
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.dataset import DatasetInfo
@@ -65,6 +65,27 @@ def test_layers_show_filters_maps_and_features(store, layer):
     expected = {"conv2d": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
     assert len(titles) == expected[layer], titles
     assert "It says" in said(app)
+
+
+def test_what_is_drawn_here_is_looked_at_and_has_gradients_once_its_class_is_told(
+    store, monkeypatch
+):
+    with_pad(monkeypatch, a_stroke())
+    app = open_train(a_saved_run(store), "Layers")
+    app.segmented_control(key="train_look_source").set_value("Draw").run()
+    assert "Your drawing, as the network sees it." in said(app)
+    assert "train_look_gradients" not in {each.key for each in app.toggle}
+    app.selectbox(key="train_look_own_class").select(1).run()
+    app.toggle(key="train_look_gradients").set_value(True).run()
+    assert not app.exception
+    assert all(part["title"].startswith("Gradients of the ") for part in parts(app)[1:])
+    assert "picture" not in app.query_params
+
+
+def test_the_layers_of_an_ended_run_are_there_at_the_first_look(store, monkeypatch):
+    # Nobody looks a second time by itself, so that this look waits.
+    monkeypatch.setattr("cnnlib.ui.live_look.torch_is_here", lambda: False)
+    assert "It says" in said(open_train(a_saved_run(store), "Layers"))
 
 
 def test_gradients_stand_in_the_place_of_filters_and_maps(store):

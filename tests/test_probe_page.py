@@ -28,6 +28,7 @@ from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui import inspect_source
 from cnnlib.ui.inspect_moment import marks_html
+from cnnlib.ui.sentences import fragment
 
 
 @pytest.fixture
@@ -139,6 +140,83 @@ def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
     assert "look" in [order.kind for order in orders]
 
 
+@pytest.mark.parametrize("text", ["²", "9" * 5000, "-1", "x"])
+def test_a_number_in_the_address_that_is_none_is_left_alone(store, text):
+    a_saved_run(store)
+    app = open_inspect(step=text, picture=text)
+    assert app.number_input(key="inspect_picture").value == 0
+    assert "At step 5 the network says" in said(app)
+
+
+def test_while_a_run_goes_on_only_quick_panels_take_the_weights_that_do_not_stay(store):
+    run_id = a_run_under_way(store)
+    app = open_inspect(run=run_id)
+    assert app.select_slider[0].options == ["0", "2", "3"]
+    app.segmented_control(key="inspect_view").set_value("Surgery").run()
+    assert app.select_slider[0].options == ["0", "2"]
+    assert "At step 2 the network says" in said(app)
+    app.segmented_control(key="inspect_view").set_value("Gradients").run()
+    assert app.select_slider[0].options == ["0", "2", "3"]
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[float | None]:
+    """After how many seconds the part of the page below the picture runs again by itself."""
+    noted: list[float | None] = []
+
+    def note(part, run_every=None):
+        noted.append(run_every)
+        return fragment(part, run_every)
+
+    monkeypatch.setattr("cnnlib.ui.inspect_panels.fragment", note)
+    return noted
+
+
+def test_a_run_under_way_is_looked_at_every_second_by_one_part_of_the_page(store, looks):
+    app = open_inspect(run=a_run_under_way(store))
+    assert looks[-1] == 1.0
+    app.segmented_control(key="inspect_view").set_value("Surgery").run()
+    assert looks[-1] is None
+
+
+def test_play_goes_on_by_itself_to_the_last_moment(store, looks):
+    a_saved_run(store, moments=(0, 2, 5))
+    app = open_inspect(step="0")
+    assert looks[-1] is None
+    app.toggle(key="inspect_play").set_value(True).run()
+    assert (looks[-1], app.select_slider[0].value) == (1.0, 0)
+    for expected in (2, 5):
+        app.session_state["inspect_played_at"] -= 1.0  # a second goes by
+        app.run()
+        assert app.select_slider[0].value == expected
+    assert app.toggle(key="inspect_play").value is False
+    app.run()
+    assert looks[-1] is None
+
+
+def test_a_pinned_moment_is_one_that_stays(store):
+    app = open_inspect(run=a_run_under_way(store))
+    app.toggle(key="inspect_pinning").set_value(True).run()
+    assert "**Step 2** (pinned)" in said(app) and "**Step 3**" in said(app)
+
+
+def a_run_under_way(store: RunStore) -> str:
+    """It kept steps 0 and 2; its newest weights are of step 3."""
+    run_id, worker_id = a_running_run(store)
+    begun = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
+    store.tell(run_id, worker_id, [begun])
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    for step, name, what in (
+        (0, "s0.safetensors", "snapshot"),
+        (2, "s2.safetensors", "snapshot"),
+        (3, "latest.safetensors", "latest"),
+    ):
+        size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
+        store.tell(run_id, worker_id, [WeightsSaved(step, name, what, size)])
+    return run_id
+
+
 def test_dead_maps_are_marked(store):
     a_saved_run(store)
     app = open_inspect(layer="features.act2")
@@ -211,7 +289,7 @@ def test_pictures_that_are_gone_are_a_sentence(store):
     folder.mkdir(parents=True)
     size = write_weights(folder / "s.safetensors", build_model(a_request().spec), 0)
     store.tell(other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()])
-    assert "There is no prepared copy of folder:gone" in said(open_inspect(run=other))
+    assert r"There is no prepared copy of folder\:gone" in said(open_inspect(run=other))
 
 
 # -- the other panels ------------------------------------------------------------------------------

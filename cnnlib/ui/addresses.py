@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ DRAW = PAGES / "draw.py"
 DATA = PAGES / "data.py"
 
 _KEPT_DESIGN = "kept_design"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 def runs_in_address() -> list[str]:
@@ -52,6 +54,12 @@ def design_in_address() -> str | None:
 def dataset_in_address() -> str:
     """Name of the dataset that the page's address asks for; "" where it names none."""
     return st.query_params.get("dataset", "")
+
+
+def number_in_address(name: str) -> int | None:
+    """A whole number from 0 that the page's address says; None where it says none."""
+    text = st.query_params.get(name, "")
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def keep_design(link: str) -> None:

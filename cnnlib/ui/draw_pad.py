@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from cnnlib.data.pictures import FORMATS, BrokenPicture, decode
 from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
+from cnnlib.ui.inspect_pad import INK, PAPER
+from cnnlib.ui.sentences import tell_error
 
 SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is prepared
-_PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
 _START = "draw_pad_start"  # the drawing that the pad was last told to show
 _NOW = "draw_pad_now"  # the strokes that are on the pad
 _PICTURE = "draw_pad_picture"  # of these strokes: H x W x 4, uint8
@@ -134,11 +133,11 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
             width=200,
             persist_state="session",
         )
-        ink = st.color_picker("Colour", _INK, key="draw_colour") if in_colour else _INK
+        ink = st.color_picker("Colour", INK, key="draw_colour") if in_colour else INK
     result = st_canvas(
         stroke_width=width,
-        stroke_color=ink if tool == "Pen" else _PAPER,
-        background_color=_PAPER,
+        stroke_color=ink if tool == "Pen" else PAPER,
+        background_color=PAPER,
         height=SIDE,
         width=SIDE,
         initial_drawing=st.session_state.get(_START),
@@ -170,19 +169,8 @@ def _uploaded() -> np.ndarray | None:
     )
     if file is None:
         return None
-    content = BytesIO(file.getvalue()).getvalue()
     try:
-        return np.ascontiguousarray(decode(content, UPLOAD_SIDE, 3).transpose(1, 2, 0))
+        return np.ascontiguousarray(decode(file.getvalue(), UPLOAD_SIDE, 3).transpose(1, 2, 0))
     except BrokenPicture as error:
-        st.error(
-            f"{file.name} cannot be looked at: {error}. Choose another picture.",
-            icon=":material/error:",
-        )
+        tell_error(f"{file.name} cannot be looked at: {error}. Choose another picture.")
         return None
-
-
-def as_png(pixels: np.ndarray) -> bytes:
-    """A picture (H x W, or H x W x 3 or 4; uint8) as the content of a PNG file."""
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()

@@ -15,10 +15,11 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.offers import offered_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.inspect_source import Moment
+from cnnlib.ui.inspect_source import Moment, open_dataset
 from cnnlib.ui.request_form import submit
-from cnnlib.ui.resources import folders, prepared, run_store
-from cnnlib.ui.words import percent
+from cnnlib.ui.resources import folders, run_store
+from cnnlib.ui.sentences import tell_warning
+from cnnlib.ui.words import distinct, percent
 
 MOST_RUNS = 6  # side by side
 _LISTED = 200
@@ -51,6 +52,7 @@ def best_first(runs: Sequence[Run]) -> list[Run]:
 def choose_readers(runs: Sequence[Run]) -> list[Reader]:
     """A menu of runs; what cannot look says why, in a sentence."""
     by_id = {run.id: run for run in runs}
+    titles = distinct({run.id: _title(run) for run in runs})
     if "draw_runs" not in st.session_state:
         asked = [run_id for run_id in runs_in_address() if run_id in by_id]
         st.session_state["draw_runs"] = asked[:MOST_RUNS] or [best_first(runs)[0].id]
@@ -58,7 +60,7 @@ def choose_readers(runs: Sequence[Run]) -> list[Reader]:
         "Networks",
         list(by_id),
         key="draw_runs",
-        format_func=lambda run_id: _title(by_id[run_id]),
+        format_func=titles.__getitem__,
         max_selections=MOST_RUNS,
         placeholder="Choose trained networks",
     )
@@ -100,15 +102,14 @@ def reader(run: Run) -> Reader:
             f"{run.title} has kept no weights, so it cannot look at a drawing. Let it train to the "
             "end of an epoch, or choose another."
         )
-    info = prepared(run.request.dataset, run.fingerprint).info
-    return Reader(run, Moment.of(run, there[max(there)]), info)
+    return Reader(run, Moment.of(run, there[max(there)]), open_dataset(run).info)
 
 
 def _reader_or_sentence(run: Run) -> Reader | None:
     try:
         return reader(run)
     except CnnlibError as error:
-        st.warning(str(error), icon=":material/visibility_off:")
+        tell_warning(error, ":material/visibility_off:")
         return None
 
 

@@ -18,11 +18,12 @@ from cnnlib.ui.draw_teach import teaching
 from cnnlib.ui.draw_why import why
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
 from cnnlib.ui.pictures import data_uri
-from cnnlib.ui.words import percent, plain
+from cnnlib.ui.words import percent, plain, size
 
 _EMPTY = np.zeros((2, 2), np.uint8)
 _CONFIG = {"displayModeBar": False}
 _STEP_PIXELS = 96
+_EMPTY_PIXELS = 120  # high: on a phone there is more to see than that nothing is drawn yet
 
 
 def drawing_desk(runs: Sequence[Run]) -> None:
@@ -64,10 +65,10 @@ def seen(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None
     sizes: dict[tuple[int, int, int], PreparedDrawing] = {}
     for reader, prepared in zip(readers, pictures, strict=True):
         sizes.setdefault(reader.info.in_size, prepared)
-    st.subheader("What the network sees")
-    for size, prepared in sizes.items():
+    st.header("What the network sees")
+    for in_size, prepared in sizes.items():
         if len(sizes) > 1:
-            st.caption(" × ".join(map(str, size)))
+            st.caption(size(in_size))
         st.html(steps_html(prepared))
 
 
@@ -87,10 +88,12 @@ def steps_html(prepared: PreparedDrawing) -> str:
 
 def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:
     """What the networks say about what is drawn, or what to do where nothing is."""
-    st.subheader("What it says")
+    st.header("What it says")
     if pictures[0].is_empty:
         st.caption("Draw something: the answer follows every stroke.")
-        st.plotly_chart(answer_figure([]), key="draw_no_answer", config=_CONFIG)
+        st.plotly_chart(
+            answer_figure([]), key="draw_no_answer", config=_CONFIG, height=_EMPTY_PIXELS
+        )
         return
     wait_for_torch()
     answers = _asked(readers, pictures)
@@ -101,7 +104,7 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
     why(readers[0], pictures[0].picture)
-    st.subheader("How sure")
+    st.header("How sure")
     doubts(readers, pictures)
     _under_changes(_moved(readers, pictures, answers))
 
@@ -129,7 +132,7 @@ def _moved(
 def _under_changes(found: Sequence[Robustness]) -> None:
     """How the answers move, in a sentence each and as curves."""
     for each in found:
-        st.caption(kept_words(each))
+        st.caption(plain(kept_words(each)))
     st.plotly_chart(robustness_figure(found), key="draw_changes", config=_CONFIG)
 
 
@@ -139,6 +142,6 @@ def kept_words(each: Robustness) -> str:
     others = sorted({one.name for one in each.real_changes} - {answer.name})
     instead = f" Otherwise: {', '.join(others)}." if others else ""
     return (
-        f"{plain(answer.title)} still says {plain(answer.name)} after {each.kept} of "
+        f"{answer.title} still says {answer.name} after {each.kept} of "
         f"{len(each.real_changes)} small changes.{instead}"
     )

@@ -12,21 +12,23 @@ import streamlit as st
 
 from cnnlib.data.prepared import Prepared
 from cnnlib.design.plan import Plan, plan
-from cnnlib.errors import DataError
 from cnnlib.probe.graph import steps
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
 from cnnlib.ui.addresses import remember
 from cnnlib.ui.inspect_moment import Places, Timeline, place_slider, timeline_of
 from cnnlib.ui.inspect_picture import choose_picture
-from cnnlib.ui.inspect_source import Moment, Picture
-from cnnlib.ui.resources import prepared as open_prepared
-from cnnlib.ui.words import STATE_WORDS
+from cnnlib.ui.inspect_source import Moment, Picture, open_dataset
+from cnnlib.ui.words import STATE_WORDS, distinct, size
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is looked at, but for the moment; a notch of the slider leaves it as it is."""
+    """What is looked at, but for the moment: a notch of the slider leaves it as it is.
+
+    Args:
+        timeline: As it was when this was chosen; a run under way goes on.
+    """
 
     run: Run
     plan: Plan
@@ -79,7 +81,7 @@ def choose_run(runs: Sequence[Run]) -> Run:
     """A menu of runs; the one that the address names is chosen."""
     ids = [run.id for run in runs]
     asked = st.query_params.get("run", "")
-    titles = {run.id: f"{run.title} ({STATE_WORDS[run.state].lower()})" for run in runs}
+    titles = distinct({run.id: f"{run.title} ({STATE_WORDS[run.state].lower()})" for run in runs})
     if st.session_state.get("inspect_run") not in ids:
         st.session_state["inspect_run"] = asked if asked in ids else ids[0]
     chosen = st.selectbox("Run", ids, key="inspect_run", format_func=titles.__getitem__)
@@ -88,48 +90,44 @@ def choose_run(runs: Sequence[Run]) -> Run:
 
 
 def choose_layer(planned: Plan, kinds: Sequence[str] | None = None) -> str:
-    """A menu of layers; those of some kinds, or all."""
+    """A menu of layers; those of some kinds, or all. The address remembers the chosen one."""
     names = [step.name for step in steps(planned) if kinds is None or step.kind in kinds]
-    shapes = {step.name: step for step in steps(planned)}
-    key = "inspect_layer"
     asked = st.query_params.get("layer", "")
     kept = st.session_state.get("inspect_layer_kept", asked)
-    if st.session_state.get(key) not in names:
-        st.session_state[key] = kept if kept in names else names[0]
-
-    def words(name: str) -> str:
-        shape = " × ".join(map(str, shapes[name].out_shape))
-        return f"{name} ({shapes[name].kind.replace('_', ' ')}, {shape})"
-
-    layer = st.selectbox("Layer", names, key=key, format_func=words)
+    layer = layer_menu(planned, names, kept, key="inspect_layer")
     st.session_state["inspect_layer_kept"] = layer
     remember("layer", layer)
     return layer
 
 
-def open_dataset(run: Run) -> Prepared:
-    """The pictures that a run was trained on.
+def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> str:
+    """A menu of some layers with their kinds and shapes.
 
-    Raises:
-        CnnlibError: They are gone, or are others now.
+    Args:
+        first: The one that is chosen at first, if it is among them.
     """
-    found = open_prepared(run.request.dataset, run.fingerprint)
-    if run.fingerprint and found.info.fingerprint != run.fingerprint:
-        raise DataError(
-            f"{run.request.dataset} changed since this run was trained on it, so its pictures are "
-            "not those that the run saw. Look at a newer run."
-        )
-    return found
+    by_name = {step.name: step for step in steps(planned)}
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = first if first in names else names[0]
+
+    def words(name: str) -> str:
+        step = by_name[name]
+        return f"{name} ({step.kind.replace('_', ' ')}, {size(step.out_shape)})"
+
+    return st.selectbox("Layer", names, key=key, format_func=words)
 
 
-def choose_scene(runs: Sequence[Run]) -> Scene | None:
+def choose_scene(runs: Sequence[Run], *, follow: bool) -> Scene | None:
     """All that is chosen above the panels; None, and a sentence, where a run has saved nothing.
+
+    Args:
+        follow: See `timeline_of`.
 
     Raises:
         CnnlibError: The pictures of the run are gone.
     """
     run = choose_run(runs)
-    timeline = timeline_of(run)
+    timeline = timeline_of(run, follow=follow)
     if timeline is None:
         st.info(
             "This run has saved no weights yet, so there is nothing to look into. "
@@ -137,7 +135,9 @@ def choose_scene(runs: Sequence[Run]) -> Scene | None:
             icon=":material/hourglass_empty:",
         )
         return None
-    places = place_slider(timeline)
+    places = place_slider()
     data = open_dataset(run)
     picture = choose_picture(data)
+    if picture.place is not None:
+        remember("picture", str(picture.place))
     return Scene(run, plan(run.request.spec), timeline, places, picture, data.info, data)

@@ -22,7 +22,7 @@ from cnnlib.records.probe import Predicted
 from cnnlib.records.run import Run
 from cnnlib.ui.inspect_choice import Subject
 from cnnlib.ui.inspect_parts import tile_grid
-from cnnlib.ui.inspect_picture import PLACE, TEST
+from cnnlib.ui.inspect_picture import look_at
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.words import count, percent, plain
 
@@ -114,7 +114,8 @@ def _pictures(subject: Subject, found: Predicted) -> None:
     names = subject.info.classes
     true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
     places = pictures_of(found, true, said)
-    st.subheader(f"Pictures of {names[true]}, taken for {names[said]}: {count(len(places))}")
+    heading = f"Pictures of {names[true]}, taken for {names[said]}"
+    st.header(f"{plain(heading)}: {count(len(places))}")
     if not len(places):
         st.caption("There is no such picture. Choose a cell that is not 0.")
         return
@@ -123,12 +124,13 @@ def _pictures(subject: Subject, found: Predicted) -> None:
     at = subject.picture.place
 
     def open_picture(tile: int) -> None:
-        st.session_state.update({PLACE: int(places[tile]), "inspect_source": TEST})
+        look_at(int(places[tile]))
+        st.rerun()  # the whole page: the picture stands above this panel, which runs alone
 
     tile_grid(
         pictures[:, 0] if pictures.shape[1] == 1 else pictures,
         key="inspect_cell",
-        title=f"Pictures of {names[true]} taken for {names[said]}",
+        title=heading,
         names=[f"picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
         span=255.0,
         selected=int(np.flatnonzero(places == at)[0]) if at in places else -1,
@@ -136,7 +138,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
         tile=64,
     )
     if at is not None:
-        st.caption(who_is_right(subject, at))
+        st.caption(plain(who_is_right(subject, at)))
 
 
 def who_is_right(subject: Subject, picture: int) -> str:
@@ -148,10 +150,10 @@ def who_is_right(subject: Subject, picture: int) -> str:
         found = predictions_of(run)
         if found is None or len(found.labels) <= picture:
             continue
-        said = subject.info.classes[found.predicted[picture]]
-        is_right = found.predicted[picture] == found.labels[picture]
-        name = plain(run.title)
-        (right if is_right else wrong).append(name if is_right else f"{name} ({plain(said)})")
+        if found.predicted[picture] == found.labels[picture]:
+            right.append(run.title)
+        else:
+            wrong.append(f"{run.title} ({subject.info.classes[found.predicted[picture]]})")
         if len(right) + len(wrong) == MOST_OTHER_RUNS:
             break
     if not right and not wrong:

@@ -23,6 +23,7 @@ from cnnlib.ui.inspect_source import (
     wait_for_torch,
     weights_at,
 )
+from cnnlib.ui.sentences import tell_warning
 
 MOST_MACS_OVER_TIME = 3_000_000_000  # about a second on one thread
 
@@ -52,14 +53,14 @@ def _warn(layers: list[LayerGradient]) -> None:
     from cnnlib.probe.gradients import warnings_about
 
     for sentence in warnings_about(layers):
-        st.warning(sentence, icon=":material/warning:")
+        tell_warning(sentence)
 
 
 def _of_weights(found: Gradients, layer: str) -> None:
     gradient = found.weights.get(f"{layer}.weight")
     if gradient is None or gradient.ndim != 4:
         return
-    st.subheader("With respect to the filters")
+    st.header("With respect to the filters")
     norms = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     rgb = gradient.shape[1] == 3
     tile_grid(
@@ -76,7 +77,7 @@ def _of_maps(found: Gradients, layer: str) -> None:
     gradient = found.maps[layer]
     if gradient.ndim != 3:
         return
-    st.subheader("With respect to the feature maps")
+    st.header("With respect to the feature maps")
     tile_grid(
         gradient,
         key="inspect_map_gradients",
@@ -95,7 +96,7 @@ def _over_time(subject: Subject, layer: str) -> None:
     if len(chosen) < len(subject.moments):
         st.caption(f"{len(chosen)} of {len(subject.moments)} saved steps, evenly spread.")
     for sentence in warnings_over_time(moments):
-        st.warning(sentence, icon=":material/warning:")
+        tell_warning(sentence)
     st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
     if any(each.layer == layer for each in next(iter(moments.values()))):
         figure = gradient_bands_figure(moments, layer)

@@ -32,7 +32,7 @@ from cnnlib.ui.inspect_source import (
     wait_for_torch,
     weights_at,
 )
-from cnnlib.ui.words import percent
+from cnnlib.ui.words import answer_words
 
 MOST_SHOWN = 1024  # features of a flat layer
 MOST_TRIED, FEWEST_TRIED = 200, 20  # pictures on which a dead map is silent
@@ -67,20 +67,20 @@ class MapsPlaces:
             pinned = _pin(scene)
         choice = None
         if layer.kind == "conv2d":
-            st.subheader("Filters")
+            st.header("Filters")
             choice = filter_choice(scene, layer.name)
         filters_place = st.container()
         span, tried = "layer", 0
         if len(layer.out_shape) == 3:
-            st.subheader("Feature maps")
+            st.header("Feature maps")
             with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
                 span = span_control("inspect_maps_span", ["layer", "each"])
                 tried = _tried_for_death(scene)
         else:
-            st.subheader("Features")
+            st.header("Features")
         maps_place = st.container()
         if layer.kind in KINDS:
-            st.subheader("Number by number")
+            st.header("Number by number")
         slots = (filters_place, maps_place, st.container())
         return cls(layer.name, pinned, choice, span, tried, *slots)
 
@@ -88,11 +88,8 @@ class MapsPlaces:
 def answer(subject: Subject, place: DeltaGenerator) -> None:
     """What the network says about the picture at this moment."""
     shares = probabilities(_maps(subject, subject.moment)[_last(subject)][0])
-    best = np.argsort(shares)[::-1][:3]
-    said = ", ".join(f"{subject.info.classes[i]} ({percent(float(shares[i]))})" for i in best)
-    truth = subject.picture.label
-    verdict = "" if truth is None else " Right." if best[0] == truth else " Wrong."
-    place.markdown(f"At step {subject.moment.step:,} the network says: **{said}**.{verdict}")
+    said = answer_words(shares, subject.info.classes, subject.picture.label)
+    place.markdown(f"At step {subject.moment.step:,} the network says: {said}")
 
 
 def show_maps(subject: Subject, places: MapsPlaces) -> None:
@@ -131,7 +128,7 @@ def _pin(scene: Scene) -> Moment | None:
     if not st.session_state["inspect_pinning"]:
         return None
     pinned = st.session_state.get(key, scene.timeline.steps[-1])
-    return scene.timeline.moments.get(pinned)
+    return scene.timeline.nearest_kept(pinned)
 
 
 def _maps_of(

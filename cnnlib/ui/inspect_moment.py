@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,33 +11,42 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.probe.snapshots import moments
 from cnnlib.records.run import Run
-from cnnlib.ui.addresses import remember
+from cnnlib.ui.addresses import number_in_address, remember
 from cnnlib.ui.inspect_source import Moment
-from cnnlib.ui.live_source import newest_moment
+from cnnlib.ui.live_source import ask_to_look, goes_on
 from cnnlib.ui.resources import run_store
 
-PLAY_SECONDS = 1.0
-LIVE_SECONDS = 1.0
-_NEXT, _TICKED, _PLAY = "inspect_next", "inspect_ticked", "inspect_play"
+EVERY_SECONDS = 1.0  # Play goes on by a step, and a run under way is looked at again
+_PLAY, _PLAYED_AT = "inspect_play", "inspect_played_at"
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The saved steps of a run, as they were when the page ran.
+    """The saved steps of a run at one time.
 
     Args:
         moments: By step, in order; never empty.
         checkpoints: Steps from which the run can go on.
+        kept: Steps whose weights stay as they are.
+        follows: The run goes on, and its newest weights are among the moments: a file that is
+            written over every second.
     """
 
     run: Run
     moments: Mapping[int, Moment]
     checkpoints: frozenset[int]
+    kept: frozenset[int]
+    follows: bool
 
     @property
     def steps(self) -> list[int]:
         """The steps in order."""
         return list(self.moments)
+
+    def nearest_kept(self, step: int) -> Moment | None:
+        """The moment that stays and is nearest to a step; None where there is none."""
+        steps = [each for each in self.steps if each in self.kept]
+        return self.moments[min(steps, key=lambda each: abs(each - step))] if steps else None
 
     @property
     def key(self) -> str:
@@ -52,59 +62,83 @@ class Places:
     slider: DeltaGenerator
 
 
-def timeline_of(run: Run) -> Timeline | None:
-    """The saved steps of a run; None where nothing was saved."""
-    saved = run_store().saved(run.id)
-    there = {step: Moment.of(run, each) for step, each in moments(saved).items()}
-    checkpoints = frozenset(each.step for each in saved if each.what == "checkpoint")
-    return Timeline(run, there, checkpoints) if there else None
+def timeline_of(run: Run, *, follow: bool = False) -> Timeline | None:
+    """The saved steps of a run; None where nothing was saved.
 
-
-def place_slider(timeline: Timeline) -> Places:
-    """Play, and the marks of checkpoints, around the places of the buttons and the slider.
-
-    While a run goes on, its newest weights are kept fresh, and the page follows them.
+    Args:
+        follow: Take in the newest weights of a run under way, and have them kept fresh.
     """
-    steps = timeline.steps
-    _settle(timeline)
-    if timeline.run.is_live and timeline.run.state != "queued":
-        st.fragment(_watch, run_every=LIVE_SECONDS)(timeline.run, timeline.moments[steps[-1]])
-    if len(steps) == 1:
-        st.caption(f"This run has one saved moment, step {steps[0]:,}.")
-        return Places(st.container(), st.container())
+    changes = goes_on(run)
+    if follow and changes:
+        ask_to_look(run)
+    saved = run_store().saved(run.id)
+    if changes and not follow:
+        saved = [each for each in saved if each.what != "latest"]
+    chosen = moments(saved)
+    there = {step: Moment.of(run, each) for step, each in chosen.items()}
+    checkpoints = frozenset(each.step for each in saved if each.what == "checkpoint")
+    kept = frozenset(
+        step for step, each in chosen.items() if not (changes and each.what == "latest")
+    )
+    return Timeline(run, there, checkpoints, kept, follow and changes) if there else None
+
+
+def as_it_is_now(timeline: Timeline) -> Timeline:
+    """The same a while later; the page runs again where the run has ended."""
+    if not timeline.follows:
+        return timeline
+    run = run_store().run(timeline.run.id)
+    if not run.is_live:
+        st.rerun()
+    return timeline_of(run, follow=True) or timeline
+
+
+def looks_again_every(timeline: Timeline) -> float | None:
+    """Seconds from one look to the next; None where nothing moves by itself."""
+    return EVERY_SECONDS if timeline.follows or st.session_state.get(_PLAY) else None
+
+
+def place_slider() -> Places:
+    """Places for the slider and, to its right, its buttons."""
     with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
-        with st.container(width="stretch", gap=None):
-            slider = st.container()
-            st.html(marks_html(steps, timeline.checkpoints))
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            buttons = st.container(horizontal=True, width="content", gap="small")
-            playing = st.toggle("Play", key=_PLAY, help="A saved step a second, to the last.")
-    if playing:
-        st.fragment(_tick, run_every=PLAY_SECONDS)(timeline.key, steps)
+        slider = st.container(width="stretch", gap=None)
+        buttons = st.container(
+            horizontal=True, width="content", vertical_alignment="center", gap="small"
+        )
     return Places(buttons, slider)
 
 
 def choose_moment(timeline: Timeline, places: Places) -> Moment:
-    """The slider and its buttons, in their places."""
+    """The slider and its buttons, in their places; Play has moved it on where that is due."""
+    _settle(timeline)
     steps = timeline.steps
-    if len(steps) > 1:
-        places.slider.select_slider(
-            "Step of the training",
-            steps,
-            key=timeline.key,
-            format_func=lambda step: f"{step:,}",
-        )
-        at = steps.index(st.session_state[timeline.key])
-        _step_button(places, timeline, at - 1, "Step back", ":material/skip_previous:")
-        _step_button(places, timeline, at + 1, "Step on", ":material/skip_next:")
     step = st.session_state[timeline.key]
+    if len(steps) == 1:
+        places.slider.caption(f"This run has one saved moment, step {step:,}.")
+    else:
+        with places.slider:
+            st.select_slider(
+                "Step of the training", steps, key=timeline.key, format_func="{:,}".format
+            )
+            st.html(marks_html(steps, timeline.checkpoints))
+        with places.buttons:
+            _buttons(timeline)
     remember("step", str(step))
     return timeline.moments[step]
 
 
-def _step_button(places: Places, timeline: Timeline, to: int, name: str, icon: str) -> None:
+def _buttons(timeline: Timeline) -> None:
+    at = timeline.steps.index(st.session_state[timeline.key])
+    _step_button(timeline, at - 1, "Step back", ":material/skip_previous:")
+    _step_button(timeline, at + 1, "Step on", ":material/skip_next:")
+    st.toggle(
+        "Play", key=_PLAY, help="A saved step a second, to the last.", on_change=_begin_or_end_play
+    )
+
+
+def _step_button(timeline: Timeline, to: int, name: str, icon: str) -> None:
     is_there = 0 <= to < len(timeline.moments)
-    places.buttons.button(
+    st.button(
         "",
         icon=icon,
         key=f"inspect_{name.lower().replace(' ', '_')}",
@@ -141,35 +175,34 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
 
 
 def _settle(timeline: Timeline) -> None:
-    """A value for the slider: where Play goes, the address says, or the end that moved on."""
-    key, steps = timeline.key, timeline.steps
-    if st.session_state.get(_NEXT, (None,))[0] == key:
-        _, step = st.session_state.pop(_NEXT)
-        st.session_state[_PLAY] = step != steps[-1]
-        st.session_state[key] = step
-    asked = st.query_params.get("step", "")
-    start = int(asked) if asked.isdigit() else steps[-1]
-    step = st.session_state.get(key, start)
-    if key in st.session_state and step == st.session_state.get(f"{key}_end"):
+    """A value for the slider: what the address says at first, the end that moved on, or Play's."""
+    key, end_key, steps = timeline.key, f"{timeline.key}_end", timeline.steps
+    step = st.session_state.get(key, number_in_address("step"))
+    if step is None or (key in st.session_state and step == st.session_state.get(end_key)):
         step = steps[-1]
     nearest = min(steps, key=lambda each: abs(each - step))
+    if _play_is_due():
+        nearest = next((each for each in steps if each > nearest), steps[-1])
+        _play_on(ends=nearest == steps[-1])
     if st.session_state.get(key) != nearest:
         st.session_state[key] = nearest
-    st.session_state[f"{key}_end"] = steps[-1]
+    st.session_state[end_key] = steps[-1]
 
 
-def _tick(key: str, steps: Sequence[int]) -> None:
-    """Ask for the next step, once a second; not yet when Play was just pressed."""
-    if st.session_state.get(_TICKED):
-        st.session_state[_TICKED] = False
-        place = steps.index(st.session_state[key])
-        st.session_state[_NEXT] = (key, steps[min(place + 1, len(steps) - 1)])
-        st.rerun()
-    st.session_state[_TICKED] = True
+def _play_is_due() -> bool:
+    """Play is on, and its last step was about a second ago: this is no person's doing."""
+    if not st.session_state.get(_PLAY):
+        return False
+    return time.monotonic() - st.session_state.get(_PLAYED_AT, 0.0) > EVERY_SECONDS / 2
 
 
-def _watch(run: Run, shown: Moment) -> None:
-    """Keep the newest weights fresh while somebody looks; the page runs again when they are."""
-    run = run_store().run(run.id)
-    if not run.is_live or newest_moment(run) != shown:
-        st.rerun()
+def _play_on(*, ends: bool) -> None:
+    st.session_state[_PLAYED_AT] = time.monotonic()
+    if ends:
+        st.session_state[_PLAY] = False
+
+
+def _begin_or_end_play() -> None:
+    """Called back by the toggle: the whole page runs, since it says how often a part looks."""
+    st.session_state[_PLAYED_AT] = time.monotonic()
+    st.rerun()

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 _PEN = 0.065  # of the pad's side
-_PAPER, _INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
+PAPER, INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
 
 
 def small_pad(key: str, side: int = 168) -> np.ndarray | None:
@@ -21,8 +21,8 @@ def small_pad(key: str, side: int = 168) -> np.ndarray | None:
     with st.container(width="content", gap="small"):
         result = st_canvas(
             stroke_width=round(_PEN * side),
-            stroke_color=_INK,
-            background_color=_PAPER,
+            stroke_color=INK,
+            background_color=PAPER,
             height=side,
             width=side,
             return_image_data=True,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,19 +16,23 @@ from cnnlib.ui.inspect_errors import errors_panel
 from cnnlib.ui.inspect_exciting import exciting_panel
 from cnnlib.ui.inspect_gradients import gradients_panel
 from cnnlib.ui.inspect_maps import MapsPlaces, answer, show_maps
-from cnnlib.ui.inspect_moment import choose_moment
+from cnnlib.ui.inspect_moment import as_it_is_now, choose_moment, looks_again_every
 from cnnlib.ui.inspect_reasons import reasons_panel
 from cnnlib.ui.inspect_source import import_torch
 from cnnlib.ui.inspect_surgery import surgery_panel
+from cnnlib.ui.sentences import fragment, tell_error, tell_warning
 
-MAPS = "Filters and maps"
+MAPS, GRADIENTS = "Filters and maps", "Gradients"
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Why this answer": reasons_panel,
-    "Gradients": gradients_panel,
+    GRADIENTS: gradients_panel,
     "Surgery": surgery_panel,
     "What excites it": exciting_panel,
     "Errors": errors_panel,
 }
+# Quick enough to follow a run under way second by second. What the others compute takes longer, or
+# is a job about one saved step, so that they leave the weights out that do not stay.
+_FOLLOWING = (MAPS, GRADIENTS)
 
 
 def inspect_run(runs: Sequence[Run]) -> None:
@@ -36,53 +40,47 @@ def inspect_run(runs: Sequence[Run]) -> None:
     import_torch()
     asked = st.query_params.get("run", "")
     if asked and asked not in {run.id for run in runs}:
-        st.warning(
+        tell_warning(
             f"The run {asked[:40]} that this address names was deleted, or never was here. "
             "Another one is shown.",
-            icon=":material/link_off:",
+            ":material/link_off:",
         )
+    panel = _panel_now()
     try:
-        scene = choose_scene(runs)
+        scene = choose_scene(runs, follow=panel in _FOLLOWING)
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return
     if scene is None:
         return
     said = st.empty()
-    panel = _panel()
-    if panel == MAPS:
-        st.fragment(_maps)(scene, said, MapsPlaces.on_page(scene))
-    else:
-        with _errors_told():
-            subject = Subject(scene, choose_moment(scene.timeline, scene.places))
-            PANELS[panel](subject)
-            answer(subject, said)
+    _panel_menu()
+    places = MapsPlaces.on_page(scene) if panel == MAPS else None
+    fragment(_look, run_every=looks_again_every(scene.timeline))(scene, panel, said, places)
 
 
-def _maps(scene: Scene, said: DeltaGenerator, places: MapsPlaces) -> None:
-    """What a notch of the slider draws anew, and nothing else."""
-    with _errors_told():
-        subject = Subject(scene, choose_moment(scene.timeline, scene.places))
+def _look(scene: Scene, panel: str, said: DeltaGenerator, places: MapsPlaces | None) -> None:
+    """What a notch of the slider draws anew, and a second of the training; nothing else."""
+    scene = replace(scene, timeline=as_it_is_now(scene.timeline))
+    subject = Subject(scene, choose_moment(scene.timeline, scene.places))
+    if places is not None:
         show_maps(subject, places)
-        answer(subject, said)
+    else:
+        PANELS[panel](subject)
+    answer(subject, said)
 
 
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    try:
-        yield
-    except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
-
-
-def _panel() -> str:
-    """Name of the panel that is chosen; the address remembers it."""
+def _panel_now() -> str:
+    """Name of the panel that is chosen: by a person, or by the address."""
     names = [MAPS, *PANELS]
     if st.session_state.get("inspect_view") not in names:
         asked = st.query_params.get("view", "")
         st.session_state["inspect_view"] = asked if asked in names else MAPS
+    return st.session_state["inspect_view"]
+
+
+def _panel_menu() -> None:
     name = st.segmented_control(
-        "What to look at", names, key="inspect_view", required=True, default=None
+        "What to look at", [MAPS, *PANELS], key="inspect_view", required=True, default=None
     )
     remember("view", name)
-    return name

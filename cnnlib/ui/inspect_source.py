@@ -18,12 +18,12 @@ import numpy as np  # before torch, and on this thread: two threads importing it
 import streamlit as st
 
 from cnnlib.data.prepared import Prepared
-from cnnlib.errors import ProbeError
+from cnnlib.errors import DataError, ProbeError
 from cnnlib.probe.snapshots import Weights, network, read_arrays
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import WeightsSaved
 from cnnlib.records.run import Run
-from cnnlib.ui.resources import folders
+from cnnlib.ui.resources import folders, prepared
 
 if TYPE_CHECKING:
     from cnnlib.nets.model import Network
@@ -171,11 +171,26 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum()
 
 
-def test_picture(prepared: Prepared, index: int) -> Picture:
+def open_dataset(run: Run) -> Prepared:
+    """The pictures that a run was trained on.
+
+    Raises:
+        CnnlibError: They are gone, or are others now.
+    """
+    found = prepared(run.request.dataset, run.fingerprint)
+    if run.fingerprint and found.info.fingerprint != run.fingerprint:
+        raise DataError(
+            f"{run.request.dataset} changed since this run was trained on it, so its pictures are "
+            "not those that the run saw. Look at a newer run."
+        )
+    return found
+
+
+def picture_of_test_split(data: Prepared, index: int) -> Picture:
     """A picture of the test split."""
     return Picture(
-        np.array(prepared.test_images[index]),
-        f"{prepared.info.fingerprint}/{index}",
-        int(prepared.test_labels[index]),
+        np.array(data.test_images[index]),
+        f"{data.info.fingerprint}/{index}",
+        int(data.test_labels[index]),
         place=index,
     )

@@ -15,15 +15,20 @@ from cnnlib.ui.words import count, percent
 
 def confusion_view(run: Run, classes: Sequence[str]) -> None:
     """The table of one epoch: the latest, until somebody chooses another."""
-    tables = {epoch.epoch: epoch for epoch in run_store().epochs(run.id) if epoch.val_confusion}
-    if not tables:
-        st.caption(_why_none(run))
+    epochs = [each.epoch for each in run_store().epochs(run.id, confusions=False)]
+    why_none = _why_none(run, epochs)
+    if why_none:
+        st.caption(why_none)
         return
-    epoch = _choose_epoch(list(tables), run)
-    found = np.array(tables[epoch].val_confusion)
+    epoch = _choose_epoch(epochs, run)
+    told = run_store().epochs(run.id, after=epoch - 1)[0]  # tables are large: not all of them
+    if not told.val_confusion:
+        st.caption(f"No table was kept of epoch {epoch}.")
+        return
+    found = np.array(told.val_confusion)
     wrong = int(found.sum() - found.trace())
     st.caption(
-        f"After epoch {epoch}: {percent(tables[epoch].val_accuracy)} of {count(int(found.sum()))} "
+        f"After epoch {epoch}: {percent(told.val_accuracy)} of {count(int(found.sum()))} "
         f"validation pictures right, {count(wrong)} wrong."
     )
     st.plotly_chart(confusion_figure(found, classes), key=f"train_confusion_{run.id}")
@@ -41,9 +46,10 @@ def _choose_epoch(epochs: list[int], run: Run) -> int:
     return st.select_slider("Epoch", epochs, key=key)
 
 
-def _why_none(run: Run) -> str:
+def _why_none(run: Run, epochs: list[int]) -> str:
+    """Why there is no table; "" where there are some."""
     if run.request.spec.out_classes > 100:
         return "Tables of more than 100 classes are not kept for every epoch."
     if run.request.validation == 0:
         return "This run keeps no pictures for validation, so nothing is counted after an epoch."
-    return "The first table comes at the end of the first epoch."
+    return "" if epochs else "The first table comes at the end of the first epoch."

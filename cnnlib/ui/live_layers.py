@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import streamlit as st
 
@@ -12,34 +10,34 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.filters import filter_norms, filters, silent_maps
 from cnnlib.probe.graph import step_named, steps
 from cnnlib.records.run import Run
-from cnnlib.ui.draw_why import kept_drawing
+from cnnlib.ui.inspect_choice import layer_menu
 from cnnlib.ui.inspect_parts import tile_grid
-from cnnlib.ui.inspect_source import Moment, Picture, probabilities, test_picture
+from cnnlib.ui.inspect_picture import DRAW, TEST, choose_picture
+from cnnlib.ui.inspect_source import Moment, normalised, probabilities
 from cnnlib.ui.live_source import gradients_now, maps_now, weights_now
-from cnnlib.ui.pictures import data_uri
-from cnnlib.ui.words import percent
+from cnnlib.ui.words import answer_words
 
-PICTURE = "train_look_picture"
+PAGE = "train_look"  # what the keys of the widgets begin with
 MOST_TILES = 64
 _FIRST_LAYERS = ("activation", "conv2d")  # where feature maps say most
 
 
-def layers_view(
-    run: Run, moment: Moment, data: Prepared, normalise: Callable[[np.ndarray], np.ndarray]
-) -> None:
+def layers_view(run: Run, moment: Moment, data: Prepared) -> None:
     """The picture with the answer on the left, the chosen layer on the right."""
     planned = plan(run.request.spec)
     left, right = st.columns([1, 3], gap="medium")
     with left:
-        picture = _choose_picture(data)
+        picture = choose_picture(data, PAGE, (TEST, DRAW))
         layer = _choose_layer(planned)
         wants_gradients = picture.label is not None and st.toggle(
-            "Gradients", key="train_look_gradients", help="What would change the loss, instead."
+            "Gradients", key=f"{PAGE}_gradients", help="What would change the loss, instead."
         )
-    image = normalise(picture.pixels)
+    image = normalised(picture.pixels, data.info)
     maps = maps_now(moment, run, image)
     with left:
-        _answer(picture, maps[planned.layers[-1].name][0], data.info.classes)
+        scores = maps[planned.layers[-1].name][0]
+        said = answer_words(probabilities(scores), data.info.classes, picture.label)
+        st.markdown(f"It says {said}")
     with right:
         st.caption(f"At step {moment.step:,}")
         if wants_gradients:
@@ -51,49 +49,11 @@ def layers_view(
             _show_maps(maps[layer][0], layer, run)
 
 
-def _choose_picture(data: Prepared) -> Picture:
-    """A test picture, or the drawing that the person made."""
-    drawing = kept_drawing(data)
-    if drawing is not None and st.toggle("My drawing", value=True, key="train_look_drawing"):
-        picture = drawing
-    else:
-        last = len(data.test_labels) - 1
-        st.session_state[PICTURE] = min(st.session_state.get(PICTURE, 0), last)
-        picture = test_picture(data, st.number_input("Test picture", 0, last, key=PICTURE))
-    st.html(
-        f'<img src="{data_uri(picture.pixels)}" alt="The picture looked at" width="112" '
-        'height="112" style="image-rendering:pixelated;border-radius:4px;display:block">'
-    )
-    return picture
-
-
 def _choose_layer(planned: Plan) -> str:
-    shapes = {step.name: (step.kind, step.out_shape) for step in steps(planned)}
-    names = list(shapes)
-    start = next((n for kind in _FIRST_LAYERS for n in names if shapes[n][0] == kind), names[0])
-
-    def words(name: str) -> str:
-        kind, shape = shapes[name]
-        return f"{name} ({kind.replace('_', ' ')}, {' × '.join(map(str, shape))})"
-
-    return st.selectbox(
-        "Layer",
-        names,
-        index=names.index(start),
-        key=f"train_look_layer_{hash(tuple(names))}",
-        format_func=words,
-    )
-
-
-def _answer(picture: Picture, scores: np.ndarray, classes: tuple[str, ...]) -> None:
-    """What the network says about the picture, the likeliest classes in words."""
-    shares = probabilities(scores)
-    best = np.argsort(-shares)[:3]
-    said = ", ".join(f"{classes[i]} ({percent(float(shares[i]), 0)})" for i in best)
-    verdict = ""
-    if picture.label is not None:
-        verdict = " Right." if best[0] == picture.label else f" It is {classes[picture.label]}."
-    st.markdown(f"It says **{said}**.{verdict}")
+    kinds = {step.name: step.kind for step in steps(planned)}
+    names = list(kinds)
+    first = next((name for kind in _FIRST_LAYERS for name in names if kinds[name] == kind), "")
+    return layer_menu(planned, names, first, key=f"{PAGE}_layer")
 
 
 def _filters(planned: Plan, moment: Moment, layer: str) -> np.ndarray | None:
@@ -104,14 +64,16 @@ def _filters(planned: Plan, moment: Moment, layer: str) -> np.ndarray | None:
 
 
 def _show_filters(found: np.ndarray | None, layer: str, run: Run, of: str = "") -> None:
+    """Filters, or what is ``of`` them; nothing where a layer has none."""
     if found is None or found.ndim != 4:
         return
     shown = found[:MOST_TILES]
     norms = filter_norms(shown)
-    in_colour = shown.shape[1] == 3
-    _heading(f"{of}filters" if of else "Filters", len(shown), len(found), in_colour, shown.shape[1])
+    depth = shown.shape[1]
+    mean = "" if depth in (1, 3) else f", each the mean over its {depth} input channels"
+    _title(f"{of}filters", len(shown), len(found), mean)
     tile_grid(
-        shown if in_colour else shown.mean(axis=1),
+        shown if depth == 3 else shown.mean(axis=1),
         key=f"train_filters_{run.id}",
         title=f"{of}filters of {layer}",
         names=[f"filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
@@ -119,28 +81,25 @@ def _show_filters(found: np.ndarray | None, layer: str, run: Run, of: str = "") 
     )
 
 
-def _heading(what: str, shown: int, count: int, in_colour: bool, depth: int) -> None:
-    mean = "" if in_colour or depth == 1 else f", each the mean over its {depth} input channels"
-    first = "" if shown == count else f", the first {shown} of {count}"
-    st.markdown(f"**{what}**{first}{mean}")
-
-
 def _show_maps(values: np.ndarray, layer: str, run: Run, of: str = "") -> None:
-    """The maps of a layer; a flat layer is one row of features."""
+    """The maps of a layer, or what is ``of`` them; a flat layer is one row of features."""
     flat = values.ndim == 1
     shown = values[:MOST_TILES, None, None] if flat else values[:MOST_TILES]
     what = "features" if flat else "feature maps"
     quiet = np.flatnonzero(silent_maps(shown)) if not flat else np.array([], int)
-    first = "" if len(shown) == len(values) else f", the first {len(shown)} of {len(values)}"
     crossed = f", {len(quiet)} silent and crossed out" if len(quiet) else ""
-    st.markdown(
-        f"**{of}{what}**{first}{crossed}" if of else f"**{what.capitalize()}**{first}{crossed}"
-    )
+    _title(f"{of}{what}", len(shown), len(values), crossed)
     tile_grid(
         shown,
         key=f"train_maps_{run.id}",
         title=f"{of}{what} of {layer}",
         names=[f"{'feature' if flat else 'channel'} {i}" for i in range(len(shown))],
-        silent=[int(i) for i in quiet],
+        silent=quiet,
         tile=26 if flat else 56,
     )
+
+
+def _title(what: str, shown: int, count: int, more: str) -> None:
+    """``Feature maps, the first 64 of 128, 3 silent and crossed out``."""
+    first = "" if shown == count else f", the first {shown} of {count}"
+    st.markdown(f"**{what[0].upper()}{what[1:]}**{first}{more}")

@@ -11,23 +11,30 @@ import streamlit as st
 
 from cnnlib.errors import CnnlibError, DataError
 from cnnlib.records.run import Run
-from cnnlib.ui.inspect_choice import open_dataset
-from cnnlib.ui.inspect_source import import_torch, normalised, torch_is_here
+from cnnlib.ui.inspect_picture import look_at
+from cnnlib.ui.inspect_source import (
+    Moment,
+    import_torch,
+    open_dataset,
+    torch_is_here,
+    wait_for_torch,
+)
 from cnnlib.ui.live_confusion import confusion_view
-from cnnlib.ui.live_layers import PICTURE, layers_view
-from cnnlib.ui.live_source import network_now, newest_moment
+from cnnlib.ui.live_layers import PAGE, layers_view
+from cnnlib.ui.live_source import goes_on, network_now, newest_moment
 from cnnlib.ui.live_strip import answers, show_strip, strip_images, strip_of, strip_size
 from cnnlib.ui.resources import run_store
+from cnnlib.ui.sentences import fragment, tell_warning
+from cnnlib.ui.words import distinct
 
 EVERY_SECONDS = 1.0
-VIEW = "train_look"
-_TURNED = "train_look_turned"  # a picture was pressed, and the page is to show its maps
+VIEW = PAGE
 CLOSED, PICTURES, LAYERS, CONFUSION = "Closed", "Test pictures", "Layers", "Confusions"
 
 
 def look_section(runs: Sequence[Run]) -> None:
     """The choice of what to look at, and the look itself, which goes on while the run does."""
-    st.subheader("What it sees", anchor=False)
+    st.header("What it sees", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
             "What it sees while it learns",
@@ -44,38 +51,34 @@ def look_section(runs: Sequence[Run]) -> None:
         return
     if view != CONFUSION:
         import_torch()
-    goes_on = run.is_live and run.state != "queued"
-    st.fragment(_look, run_every=EVERY_SECONDS if goes_on else None)(run.id, view)
+    fragment(_look, run_every=EVERY_SECONDS if goes_on(run) else None)(run.id, view)
 
 
 def _choose_run(runs: Sequence[Run]) -> Run:
-    by_id = {run.id: run for run in runs}
+    titles = distinct({run.id: run.title for run in runs})
     chosen = st.selectbox(
         "Run",
-        by_id,
+        titles,
         key="train_look_run",
-        format_func=lambda run_id: by_id[run_id].title,
+        format_func=titles.__getitem__,
         label_visibility="collapsed",
         width=320,
     )
-    return by_id[chosen]
+    return next(run for run in runs if run.id == chosen)
 
 
 def _look(run_id: str, view: str) -> None:
     """One look; what is not there (yet) is a sentence, and the next look finds it."""
-    if st.session_state.pop(_TURNED, False):
-        st.rerun()
     try:
         _VIEWS[view](run_store().run(run_id))
     except CnnlibError as error:
-        st.warning(str(error), icon=":material/visibility_off:")
+        tell_warning(error, ":material/visibility_off:")
 
 
 def _pictures(run: Run) -> None:
     """A strip of test pictures that turn right or wrong."""
-    moment = newest_moment(run)
-    if moment is None or not torch_is_here():
-        _not_yet(run, moment is None)
+    moment = _moment(run)
+    if moment is None:
         return
     data = open_dataset(run)
     strip = strip_of(run.request.dataset, run.fingerprint, strip_size(run.plan_cost.get("macs", 0)))
@@ -87,9 +90,9 @@ def _pictures(run: Run) -> None:
     said = class_probabilities(network_now(moment, run), data.info, strip_images(data, strip))
 
     def pick(place: int) -> None:
-        st.session_state[PICTURE] = strip.indices[place]
+        look_at(strip.indices[place], PAGE)
         st.session_state[VIEW] = LAYERS
-        st.session_state[_TURNED] = True
+        st.rerun()  # the whole page: the choice of the view stands outside
 
     shown = answers(strip, said, data.info, moment.step)
     show_strip(shown, key=f"train_strip_{run.id}", on_pick=pick)
@@ -97,12 +100,10 @@ def _pictures(run: Run) -> None:
 
 def _layers(run: Run) -> None:
     """Filters and feature maps of a layer, for a picture."""
-    moment = newest_moment(run)
-    if moment is None or not torch_is_here():
-        _not_yet(run, moment is None)
+    moment = _moment(run)
+    if moment is None:
         return
-    data = open_dataset(run)
-    layers_view(run, moment, data, lambda pixels: normalised(pixels, data.info))
+    layers_view(run, moment, open_dataset(run))
 
 
 def _confusions(run: Run) -> None:
@@ -114,14 +115,21 @@ def _confusions(run: Run) -> None:
     confusion_view(run, names)
 
 
-def _not_yet(run: Run, without_weights: bool) -> None:
-    """Why there is nothing to see."""
-    if not without_weights:
+def _moment(run: Run) -> Moment | None:
+    """The newest weights, and all that is needed to use them; None, and why, before that."""
+    moment = newest_moment(run)
+    if moment is None:
+        st.caption(
+            "The network is being built. Its first weights come with the first step."
+            if run.is_live
+            else "This run ended before it kept any weights."
+        )
+    elif goes_on(run) and not torch_is_here():  # the next look finds it
         st.caption("Loading the library that computes networks, once for this server…")
-    elif run.is_live:
-        st.caption("The network is being built. Its first weights come with the first step.")
+        return None
     else:
-        st.caption("This run ended before it kept any weights.")
+        wait_for_torch()
+    return moment
 
 
 _VIEWS: dict[str, Callable[[Run], None]] = {

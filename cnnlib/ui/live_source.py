@@ -27,24 +27,28 @@ if TYPE_CHECKING:
 LOOK_AGAIN_SECONDS = 4.0  # a look lasts for ten seconds
 
 
+def goes_on(run: Run) -> bool:
+    """It trains, or may go on at any moment: its weights change."""
+    return run.is_live and run.state != "queued"
+
+
 def newest_moment(run: Run) -> Moment | None:
     """The newest weights of a run, which is told that somebody looks; None before there are any.
 
     Raises:
         ProbeError: They went away meanwhile.
     """
-    if run.is_live:
-        _ask_to_look(run)
+    ask_to_look(run)
     saved = run_store().saved(run.id)
     if not saved:
         return None
     return Moment.of(run, max(saved, key=lambda each: (each.step, -each.size_bytes)))
 
 
-def _ask_to_look(run: Run) -> None:
-    """Order a fresh `latest` file, no oftener than is needed to keep it fresh."""
+def ask_to_look(run: Run) -> None:
+    """Order a fresh `latest` file of a run under way, no oftener than is needed to keep it so."""
     key, now = f"train_looked_{run.id}", time.monotonic()
-    if now - st.session_state.get(key, -LOOK_AGAIN_SECONDS) >= LOOK_AGAIN_SECONDS:
+    if run.is_live and now - st.session_state.get(key, -LOOK_AGAIN_SECONDS) >= LOOK_AGAIN_SECONDS:
         st.session_state[key] = now
         run_store().order(run.id, Order("look"))
 
