@@ -14,12 +14,13 @@ export function mount({ data, parentElement }) {
 }
 
 export function unmount({ parentElement }) {
+  views.get(parentElement)?.root.remove(); // the same host may be mounted again
   views.delete(parentElement);
 }
 
 class View {
   constructor(host) {
-    const root = document.createElement("div");
+    const root = (this.root = document.createElement("div"));
     root.className = "view";
     root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
     host.append(root);

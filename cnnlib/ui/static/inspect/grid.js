@@ -1,7 +1,8 @@
 /**
  * Many small pictures on one canvas: filters, feature maps, gradients.
  *
- * Pointing at a tile tells its number, a click or Enter picks it; arrow keys walk. The server is asked only after a pick.
+ * Pointing at a tile tells its numbers, arrow keys walk; where tiles can be picked, a click or Enter does. The server is asked
+ * only after a pick.
  */
 import { divergingColours, greyColours, number, reader, sheet } from "./pixels.js";
 
@@ -22,7 +23,7 @@ class Grid {
   constructor(host) {
     const root = document.createElement("div");
     root.className = "grid";
-    root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="told"></div>`;
+    root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="told" aria-live="polite"></div>`;
     host.append(root);
     this.canvas = root.querySelector("canvas");
     this.told = root.querySelector(".told");
@@ -30,6 +31,7 @@ class Grid {
     this.canvas.onpointerleave = () => this.tell(null);
     this.canvas.onclick = (event) => this.choose(this.at(event)?.tile);
     this.canvas.onkeydown = (event) => this.key(event);
+    this.canvas.onblur = () => this.walks && this.frame(false);
     this.watcher = new ResizeObserver(() => this.data && root.clientWidth !== this.drawnFor && this.draw());
     this.watcher.observe(root);
     this.root = root;
@@ -47,10 +49,10 @@ class Grid {
     this.sheet = null;
     this.silent = new Set([...data.silent, ...data.dead]);
     this.dead = new Set(data.dead);
-    this.active = data.selected ?? 0;
+    this.active = this.walks ? Math.min(this.active, data.count - 1) : data.selected ?? 0;
     this.canvas.setAttribute("aria-label", data.title);
     this.draw();
-    this.tell(null);
+    this.tell(this.place?.tile < data.count ? this.place : null); // what is pointed at may have new numbers
   }
 
   draw() {
@@ -98,7 +100,7 @@ class Grid {
       }
       context.stroke();
     }
-    if (i === this.active && this.data.selected !== null) {
+    if (i === this.active && (this.data.selected !== null || this.walks)) {
       context.lineWidth = 2;
       context.strokeStyle = inks.frame;
       context.strokeRect(x - 2, y - 2, w + 4, h + 4);
@@ -125,16 +127,19 @@ class Grid {
   }
 
   tell(place) {
-    if (!place || place.tile < 0) {
-      this.told.textContent = this.data.hint;
-      return;
-    }
+    this.place = place;
+    const text = this.words(place);
+    if (this.told.textContent !== text) this.told.textContent = text;
+  }
+
+  words(place) {
+    if (!place || place.tile < 0) return this.data.hint;
     const name = this.data.names[place.tile] + this.state(place.tile);
-    if (place.row === null) return void (this.told.textContent = name);
     const { width, height, channels } = this.data;
+    if (place.row === null || place.row >= height || place.column >= width) return name;
     const values = Array.from({ length: channels }, (_, c) => this.read(place.tile, c * width * height + place.row * width + place.column));
     const about = this.data.exact ? "" : "about ";
-    this.told.textContent = `${name}, row ${place.row}, column ${place.column}: ${about}${values.map(number).join(", ")}`;
+    return `${name}, row ${place.row}, column ${place.column}: ${about}${values.map(number).join(", ")}`;
   }
 
   state(tile) {
@@ -145,11 +150,17 @@ class Grid {
   key(event) {
     const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns };
     if (event.key === "Enter") return this.choose(this.active);
-    if (!(event.key in moves) || this.data.selected === null) return;
+    if (!(event.key in moves)) return;
     event.preventDefault();
     this.active = Math.max(0, Math.min(this.data.count - 1, this.active + moves[event.key]));
-    this.draw();
+    this.frame(true);
     this.tell({ tile: this.active, row: null });
+  }
+
+  /** Where the keyboard is, framed also where nothing can be picked. */
+  frame(walks) {
+    this.walks = walks;
+    this.draw();
   }
 
   choose(tile) {

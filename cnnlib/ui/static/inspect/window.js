@@ -16,6 +16,7 @@ export function mount({ data, parentElement }) {
 }
 
 export function unmount({ parentElement }) {
+  views.get(parentElement)?.root.remove(); // the same host may be mounted again
   views.delete(parentElement);
 }
 

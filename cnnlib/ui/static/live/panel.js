@@ -20,7 +20,7 @@ export class Panel {
     this.canvas.style.minHeight = `${definition.height}px`;
     this.legend = element("div", { class: "legend", role: "group", "aria-label": `Curves of ${definition.title}` });
     this.root = element("section", { class: "panel", "data-panel": definition.id }, [
-      element("header", {}, [element("h4", {}, [definition.title]), this.legend]),
+      element("header", {}, [element("h2", {}, [definition.title]), this.legend]),
       this.canvas,
     ]);
     this.chart = new Chart(uPlot, this.canvas, {
