@@ -135,6 +135,8 @@ def _set(part: str, row: int, column: int, value):
         lambda run: run["run"].update(reason="\ud800"),
         lambda run: run["run"]["summary"].update(test_accuracy=5.0),
         lambda run: run["run"]["summary"].update(forecast=3),
+        lambda run: run["run"]["summary"].update(promised={"peak_memory_bytes": "much"}),
+        lambda run: run["run"]["request"].update(origin={"run_id": "a", "step": "x"}),
         lambda run: run["run"]["request"]["spec"].update(channels=[4] * 9, pool_every=1),
         lambda run: run["run"].update(group_name="another"),
         _set("epochs", 0, 2, {"epoch": 1}),

@@ -26,6 +26,11 @@ def test_a_request_survives_json():
     assert RunRequest.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked
 
 
+def test_zero_and_nought_point_nought_are_one_recipe_in_json_too():
+    whole, pointed = Recipe(lr=1, weight_decay=0), Recipe(lr=1.0, weight_decay=0.0)
+    assert json.dumps(whole.to_dict()) == json.dumps(pointed.to_dict())
+
+
 def test_a_recipe_saved_before_a_field_existed_takes_its_default():
     assert Recipe.from_dict({"epochs": 2}).label_smoothing == 0.0
 
@@ -39,6 +44,7 @@ def test_a_recipe_saved_before_a_field_existed_takes_its_default():
         ({"optimizer": "sdg"}, r"optimizer='sdg' is not known. Choose one of: sgd, momentum"),
         ({"lr": float("nan")}, r"lr=nan is not a number from 0"),
         ({"lr": "fast"}, r"lr='fast' is not a number"),
+        ({"lr": 10**400}, r"lr=a number of more than 15 digits is not a number from 0"),
         ({"momentum": 1.0}, r"momentum=1.0 is not a number from 0 to 0.9999"),
         ({"clip_grad_norm": 0}, r"clip_grad_norm=0 is not a number above 0"),
         ({"decay_norm_and_bias": 1}, r"decay_norm_and_bias=1 is neither true nor false"),
@@ -59,6 +65,7 @@ def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, senten
         ({"dataset": "minst"}, r"dataset='minst' is not known. Choose one of: digits, mnist"),
         ({"dataset": "folder:../../etc"}, r"dataset='folder:../../etc' is not known"),
         ({"dataset": "folder:.."}, r"dataset='folder:..' is not known"),
+        ({"dataset": "folder:\ud800"}, r"dataset='folder:.*' is not known"),
         ({"seed": -1}, r"seed=-1 is not a whole number"),
         ({"device": "tpu"}, r"device='tpu' is not known. Choose one of: auto, cpu"),
         ({"name": "x" * 121}, r"name has 121 characters; at most 120"),
@@ -71,6 +78,20 @@ def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, senten
 def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(changes, sentence):
     with pytest.raises(RecipeError, match=sentence):
         request(**changes)
+
+
+@pytest.mark.parametrize(
+    ("origin", "sentence"),
+    [
+        ({"run_id": "../x", "step": 1}, r"origin.run_id='../x' is not the id of a run"),
+        ({"run_id": ["r1"], "step": 1}, r"origin.run_id=\['r1'\] is not the id of a run"),
+        ({"run_id": "r1", "step": "x"}, r"origin.step='x' is not a whole number"),
+        ({"run_id": "r1", "step": 1, "weights_only": 1}, r"origin.weights_only=1 is neither"),
+    ],
+)
+def test_an_origin_that_makes_no_sense_is_refused_with_a_sentence(origin, sentence):
+    with pytest.raises(RecipeError, match=sentence):
+        RunRequest.from_dict(request().to_dict() | {"origin": origin})
 
 
 def test_a_request_names_what_is_missing():

@@ -20,8 +20,9 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
-from cnnlib.compare.parcel_checks import NAME, NOT_SENT, PARTS, Unfit, check_run, sent
+from cnnlib.compare.parcel_checks import NOT_SENT, PARTS, Unfit, check_run, sent
 from cnnlib.errors import StoreError
+from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
 from cnnlib.runs.belongings import check_parcel
 from cnnlib.runs.queue import new_id
@@ -152,7 +153,9 @@ def _files(folder: Path, weights: bool) -> list[Path]:
         return []
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     return [
-        file for file in files if NAME.fullmatch(file.name) and (weights or file.suffix == ".npz")
+        file
+        for file in files
+        if PLAIN_NAME.fullmatch(file.name) and (weights or file.suffix == ".npz")
     ]
 
 
@@ -188,7 +191,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise _no_parcel(f"{entry.filename[:80]!r} is packed as no parcel is")
     if entry.filename == "runs.json":
         return
-    is_plain = len(parts) == 3 and parts[0] == "files" and all(map(NAME.fullmatch, parts[1:]))
+    is_plain = len(parts) == 3 and parts[0] == "files" and all(map(PLAIN_NAME.fullmatch, parts[1:]))
     if not is_plain or entry.is_dir() or ".." in entry.filename or "\\" in entry.filename:
         raise _no_parcel(f"it holds {entry.filename[:80]!r}, which is no file of a run")
     if entry.file_size > max(1_000_000, MOST_RATIO * entry.compress_size):

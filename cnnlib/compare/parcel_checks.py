@@ -7,7 +7,6 @@ wrote itself (a fraction is from 0 to 1, a time is one that a calendar has) is a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args
@@ -16,11 +15,10 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError
 from cnnlib.records.checks import is_writable
 from cnnlib.records.events import EpochEnd, OrderKind, SplitResult
-from cnnlib.records.run import ENDED_STATES, Machine, RunRequest
+from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
 
 Check = Callable[[Any], bool]
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # of a file, or the id of a run
 NOT_SENT = {"number", "worker_id", "rank", "owner"}  # what a run's row says for its own store alone
 PARTS = (tables.epochs, tables.steps, tables.interventions, tables.weights)
 _MOST_CLASSES = 1000
@@ -152,7 +150,7 @@ def _or_none(check: Check) -> Check:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
+    return isinstance(value, str) and PLAIN_NAME.fullmatch(value) is not None
 
 
 def _mapping(check: Check, most: int = 1000) -> Check:
@@ -213,7 +211,7 @@ _SCORES = {
 }
 _SUMMARY = {
     **dict.fromkeys(("forecast", "latency"), _mapping(_finite)),
-    "promised": _mapping(lambda value: _finite(value) or _text(50)(value)),
+    "promised": _fields({"basis": _text(50)}, _finite),
     **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes"), _large),
     "images_per_second": _or_none(_positive),
     **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _or_none(_number)),

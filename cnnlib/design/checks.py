@@ -16,9 +16,9 @@ Check = Callable[[str, Any], Any]
 
 
 def shown(value: Any) -> str:
-    """A value as an error sentence shows it: short, whatever a person typed."""
+    """A value as an error sentence shows it: short, whatever a person typed, however nested."""
     if isinstance(value, list | tuple):
-        entries = ", ".join(shown(entry) for entry in value[:6])
+        entries = ", ".join(map(_shown_inside, value[:6]))
         return f"[{entries}{', ...' if len(value) > 6 else ''}]"
     if isinstance(value, int) and abs(value) >= 10**15:
         return "a number of more than 15 digits"
@@ -26,6 +26,11 @@ def shown(value: Any) -> str:
         return f"a mapping of {len(value)} entries"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _shown_inside(value: Any) -> str:
+    """The same of an entry; a list in a list is not opened, for there may be a thousand in it."""
+    return "[...]" if isinstance(value, list | tuple) else shown(value)
 
 
 def integer(low: int, high: int) -> Check:

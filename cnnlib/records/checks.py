@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
+from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 
 
@@ -13,44 +13,49 @@ def check_integer(name: str, value: Any, low: int, high: int) -> None:
     """``value`` is a whole number in low..high (a bool is not a number here)."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise RecipeError(
-            f"{name}={value!r} is not a whole number from {low:,} to {high:,}. Choose one."
+            f"{name}={shown(value)} is not a whole number from {low:,} to {high:,}. Choose one."
         )
 
 
 def check_number(name: str, value: Any, low: float, high: float, *, low_open: bool = False) -> None:
-    """``value`` is a finite number in low..high; ``low_open`` leaves ``low`` itself out."""
-    is_number = (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    )
-    if not is_number or not (low < value if low_open else low <= value) or value > high:
+    """``value`` is a number in low..high; ``low_open`` leaves ``low`` itself out."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or (low_open and value == low):
         start = f"above {low:g}" if low_open else f"from {low:g}"
-        raise RecipeError(f"{name}={value!r} is not a number {start} to {high:g}. Choose one.")
+        raise RecipeError(f"{name}={shown(value)} is not a number {start} to {high:g}. Choose one.")
+
+
+def as_floats(record: Any, *names: str) -> None:
+    """Make numbers of a frozen record floats, for 0 and 0.0 are one setting, but not one JSON."""
+    for name in names:
+        value = getattr(record, name)
+        object.__setattr__(record, name, None if value is None else float(value))
 
 
 def check_choice(name: str, value: Any, known: Iterable[str]) -> None:
     """``value`` is one of the known names."""
     names = tuple(known)
     if value not in names:
-        raise RecipeError(f"{name}={value!r} is not known. Choose one of: {', '.join(names)}.")
+        raise RecipeError(f"{name}={shown(value)} is not known. Choose one of: {', '.join(names)}.")
 
 
 def check_flag(name: str, value: Any) -> None:
     """``value`` is true or false."""
     if not isinstance(value, bool):
-        raise RecipeError(f"{name}={value!r} is neither true nor false. Write true or false.")
+        raise RecipeError(f"{name}={shown(value)} is neither true nor false. Write true or false.")
 
 
 def check_text(name: str, value: Any, longest: int) -> None:
     """``value`` is text of at most ``longest`` characters."""
     if not isinstance(value, str):
-        raise RecipeError(f"{name}={value!r} is not text. Write it in quotes.")
+        raise RecipeError(f"{name}={shown(value)} is not text. Write it in quotes.")
     if len(value) > longest:
         raise RecipeError(
             f"{name} has {len(value):,} characters; at most {longest} are kept. Shorten it."
         )
     if not is_writable(value):
         raise RecipeError(
-            f"{name}={value!r} holds a sign that is none: a zero, or half a character. "
+            f"{name}={shown(value)} holds a sign that is none: a zero, or half a character. "
             "Leave it out."
         )
 
@@ -64,6 +69,6 @@ def check_record(name: str, value: Any, kind: type) -> None:
     """``value`` is a record of the class ``kind``."""
     if not isinstance(value, kind):
         raise RecipeError(
-            f"{name}={value!r} is not a {kind.__name__.lower()}. "
+            f"{name}={shown(value)} is not a {kind.__name__.lower()}. "
             f"Give a {kind.__name__}, or its JSON object."
         )

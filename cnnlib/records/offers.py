@@ -99,6 +99,9 @@ def offered_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
     Args:
         dataset: Its name; the pictures of CIFAR are mirrored and shifted, others are left alone.
         train_count: Pictures in the training split; of few pictures there are many epochs.
+
+    Raises:
+        SpecError: The design does not plan.
     """
     is_small = train_count < _MANY_PICTURES
     for name, tuned in _TUNED.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from cnnlib.records.checks import (
+    as_floats,
     check_choice,
     check_flag,
     check_integer,
@@ -63,8 +64,7 @@ class Recipe(Record):
         patience: Early stopping: end after this many epochs without a better validation loss;
             None never does.
         test_each_epoch: Measure the test split after each epoch, as some course texts plot it.
-            Such curves are
-            labelled: choosing by them is choosing on the test split.
+            Such curves are labelled: choosing by them is choosing on the test split.
     """
 
     epochs: int = 5
@@ -106,6 +106,8 @@ class Recipe(Record):
             check_integer("max_batches", self.max_batches, 0, 10**9)
         check_record("augmentation", self.augmentation, Augmentation)
         check_flag("test_each_epoch", self.test_each_epoch)
+        as_floats(self, "lr", "momentum", "weight_decay", "step_factor", "warmup")
+        as_floats(self, "label_smoothing", "clip_grad_norm")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, Self
 
-from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.design.checks import shown
+from cnnlib.errors import RecipeError
 
 
 class Record:
-    """Mixin for frozen dataclasses that are stored or sent as JSON.
-
-    ``error`` is the class that ``from_dict`` raises; a subclass may set its own.
-    """
-
-    error: type[CnnlibError] = RecipeError
+    """Mixin for frozen dataclasses that are stored or sent as JSON."""
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain JSON values; tuples become lists when dumped."""
@@ -26,26 +22,26 @@ class Record:
         """Read a record back; a field that is missing takes its default.
 
         Raises:
-            CnnlibError: (of the class's own kind) ``values`` is not a mapping, a field is
-                unknown, or one without a default is missing.
+            RecipeError: ``values`` is not a mapping, a field is unknown, or one without a default
+                is missing.
         """
         if not isinstance(values, Mapping):
-            raise cls.error(
+            raise RecipeError(
                 f"A {cls.__name__} is read from a JSON object, but this is "
                 f"{type(values).__name__}. Write it as {{...}} with field names."
             )
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(str(name) for name in set(values) - set(known))
+        unknown = [name for name in values if name not in known]
         if unknown:
-            raise cls.error(
-                f"{cls.__name__} has no field {', '.join(map(repr, unknown))}. "
+            raise RecipeError(
+                f"{cls.__name__} has no field {shown(unknown[0])}. "
                 f"Known fields: {', '.join(known)}."
             )
         missing = [
             name for name, field in known.items() if _is_required(field) and name not in values
         ]
         if missing:
-            raise cls.error(f"{cls.__name__} needs {', '.join(missing)}. Add what is missing.")
+            raise RecipeError(f"{cls.__name__} needs {', '.join(missing)}. Add what is missing.")
         return cls(**values)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+from cnnlib.design.checks import shown
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
 from cnnlib.records.checks import (
+    as_floats,
     check_choice,
     check_flag,
     check_integer,
@@ -39,8 +41,9 @@ RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed",
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NAME_LIMIT = 120
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # an id of a run, a file of it
 _DATASET = re.compile(
-    r"(mnist|fashion-mnist|cifar10|cifar100|digits|folder:[^/\\\x00-\x1f]{1,100})"
+    r"(mnist|fashion-mnist|cifar10|cifar100|digits|folder:[^/\\\x00-\x1f\ud800-\udfff]{1,100})"
 )
 
 
@@ -58,6 +61,15 @@ class Origin(Record):
     run_id: str
     step: int
     weights_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.run_id, str) or not PLAIN_NAME.fullmatch(self.run_id):
+            raise RecipeError(
+                f"origin.run_id={shown(self.run_id)} is not the id of a run: letters, digits, dots "
+                "and dashes. Copy it from the list of runs."
+            )
+        check_integer("origin.step", self.step, 0, 10**12)
+        check_flag("origin.weights_only", self.weights_only)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class RunRequest(Record):
         for name in ("mode", "name", "preset", "group"):
             check_text(name, getattr(self, name), NAME_LIMIT)
         check_flag("compile", self.compile)
+        as_floats(self, "validation")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -144,8 +157,8 @@ def check_dataset_name(name: str) -> None:
         or name.removeprefix("folder:") in (".", "..")
     ):
         raise RecipeError(
-            f"dataset={name!r} is not known. Choose one of: digits, mnist, fashion-mnist, cifar10, "
-            "cifar100, or folder:<name> for pictures of your own."
+            f"dataset={shown(name)} is not known. Choose one of: digits, mnist, fashion-mnist, "
+            "cifar10, cifar100, or folder:<name> for pictures of your own."
         )
 
 
