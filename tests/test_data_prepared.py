@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sample_data import class_folders, prepared_now, write_folder, write_zip
 
+from cnnlib.data.catalogue import catalogue
 from cnnlib.data.lock import try_lock
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
@@ -247,3 +248,27 @@ def test_names_that_a_file_system_cannot_hold_get_folders_of_their_own(folders: 
     made = [path.name for path in (folders.data / "prepared").iterdir() if path.is_dir()]
     assert len({name.casefold() for name in made}) == len(names)
     assert all(name.isascii() and len(name) < 80 for name in made)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are bytes on Unix alone")
+def test_names_that_are_no_utf_8_are_no_trouble(folders: Folders):
+    pictures = class_folders({"cat": 3, "dog": 3})
+    write_folder(folders.data / os.fsdecode(b"caf\xe9"), pictures)
+    root = write_folder(folders.data / "pets", pictures)
+    (root / "cat" / os.fsdecode(b"\xe9.png")).write_bytes(b"no picture")
+    (root / "cat" / os.fsdecode(b"inner\xe9")).mkdir()
+    names = [info.name for info in catalogue(folders)]
+    assert "folder:pets" in names
+    assert not [name for name in names if "caf" in name]  # no run could ask for it
+    assert prepared_now("folder:pets").skipped[0].path == "cat/?.png"
+
+
+@pytest.mark.parametrize(
+    "seen", [3, {}, {"kind": "directory"}, {"kind": "directory", "folders": 3}]
+)
+def test_a_record_that_says_nothing_of_its_source_is_made_again(folders: Folders, seen):
+    write_folder(folders.data / "pets", class_folders({"cat": 3, "dog": 3}))
+    record = prepared_now("folder:pets").folder / "info.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seen": seen}))
+    assert not is_prepared("folder:pets")
+    assert prepared_now("folder:pets").info.train_count > 0

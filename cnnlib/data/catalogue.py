@@ -146,5 +146,11 @@ def _survey_zip(source: OwnSource, size: int, mtime_ns: int) -> _Survey:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(
+            f"{path.name} was there a moment ago and cannot be read ({error.strerror}). Put it "
+            "there again, or choose another dataset."
+        ) from error
     return status.st_size, status.st_mtime_ns

@@ -66,7 +66,8 @@ class _Collected:
     def skip(self, path: str, reason: str) -> None:
         self.skipped_count += 1
         if len(self.skipped) < _LISTED_SKIPPED:
-            self.skipped.append(SkippedPicture(path, reason))
+            shown = path.encode("utf-8", "replace").decode()  # pages show no half characters
+            self.skipped.append(SkippedPicture(shown, reason))
 
 
 def make_folder(

@@ -23,6 +23,7 @@ import numpy as np
 from cnnlib.data.content import fingerprint
 from cnnlib.data.places import places, prepared_folder
 from cnnlib.data.sources import FolderOptions, OwnSource, own_source
+from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
@@ -32,6 +33,8 @@ VERSION = 1
 INFO_FILE = "info.json"
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _DTYPES = {name: "|u1" if name.endswith("images") else "<i8" for name in ARRAYS}
+# What reading a record raises where somebody else, or half of us, wrote it.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecipeError)
 
 
 @dataclass(frozen=True)
@@ -184,18 +187,20 @@ def read_record(name: str, folder: Path) -> PreparedRecord:
     try:
         values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
         version, info = values["version"], info_from_dict(values["info"])
-        arrays = {array: values["arrays"][array] for array in ARRAYS}
+        arrays = {array: _look(values["arrays"][array]) for array in ARRAYS}
         skipped = tuple(SkippedPicture(*entry) for entry in values["skipped"])
-        record = PreparedRecord(info, arrays, values["seen"], skipped)
-        sizes = {array: int(arrays[array]["bytes"]) for array in ARRAYS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
-        raise _damaged(name, folder, f"{INFO_FILE} cannot be read ({error})") from error
+        record = PreparedRecord(info, arrays, dict(values["seen"]), skipped)
+    except _UNREADABLE as error:
+        why = f"{INFO_FILE} cannot be read ({str(error)[:200]})"
+        raise _damaged(name, folder, why) from error
     if version != VERSION:
-        raise _damaged(name, folder, f"it has version {version!r}, and version {VERSION} is read")
+        raise _damaged(
+            name, folder, f"it has version {shown(version)}, and version {VERSION} is read"
+        )
     if info.name != name:
-        raise _damaged(name, folder, f"it holds {info.name!r}")
-    for array, size in sizes.items():
-        _check_size(name, folder, array, size)
+        raise _damaged(name, folder, f"it holds {shown(info.name)}")
+    for array, look in arrays.items():
+        _check_size(name, folder, array, look["bytes"])
     return record
 
 
@@ -208,7 +213,7 @@ def write_record(folder: Path, record: PreparedRecord) -> None:
         "seen": record.seen,
         "skipped": [[entry.path, entry.reason] for entry in record.skipped],
     }
-    text = json.dumps(values, ensure_ascii=False, indent=1)
+    text = json.dumps(values, indent=1)  # ASCII: a file may have a name that is no UTF-8
     (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -225,6 +230,11 @@ def info_from_dict(values: Mapping[str, Any]) -> DatasetInfo:
     )
 
 
+def _look(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What one array must look like."""
+    return {"shape": [int(side) for side in values["shape"]], "bytes": int(values["bytes"])}
+
+
 def _check_size(name: str, folder: Path, array: str, size: int) -> None:
     path = folder / f"{array}.npy"
     found = path.stat().st_size if path.is_file() else None
@@ -238,7 +248,7 @@ def _open_array(name: str, folder: Path, array: str, wanted: Mapping[str, Any]) 
         values = np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise _damaged(name, folder, f"{array}.npy cannot be read ({error})") from error
-    if list(values.shape) != list(wanted["shape"]) or values.dtype.str != _DTYPES[array]:
+    if list(values.shape) != wanted["shape"] or values.dtype.str != _DTYPES[array]:
         found = f"{values.dtype.str} of shape {list(values.shape)}"
         raise _damaged(
             name, folder, f"{array}.npy is {found} instead of {_DTYPES[array]} {wanted['shape']}"

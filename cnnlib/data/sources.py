@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -91,9 +92,13 @@ class OwnSource:
         if self.kind != seen.get("kind"):
             return False
         if self.kind == "zip":
-            return self.seen() == dict(seen)
-        times = seen.get("folders", {})
-        return all(_mtime_ns(self.path / folder) == time for folder, time in times.items())
+            with suppress(FileNotFoundError):  # removed since it was found
+                return self.seen() == dict(seen)
+            return False
+        times = seen.get("folders")
+        return isinstance(times, Mapping) and all(
+            _mtime_ns(self.path / folder) == time for folder, time in times.items()
+        )
 
 
 def own_sources(folders: Folders) -> list[OwnSource]:
@@ -186,5 +191,5 @@ def _folder_times(path: Path) -> Iterator[tuple[str, int]]:
 def _mtime_ns(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):  # a zero in a path is a ValueError
         return None

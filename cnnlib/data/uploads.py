@@ -63,13 +63,15 @@ def add_folder_zip(
     options = options or FolderOptions()
     name = _checked_name(name, folders)
     target = folders.runs / UPLOADS / f"{name}.zip"
+    options_file = target.with_name(f"{target.name}.json")
     with _checked_copy(file, target.parent, name) as copy:
         _reserve(target)
         try:
-            Path(f"{target}.json").write_text(json.dumps(options.to_dict()), encoding="utf-8")
+            options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
             os.replace(copy, target)
         except BaseException:
             target.unlink(missing_ok=True)
+            options_file.unlink(missing_ok=True)
             raise
     return dataset_info(f"folder:{name}", folders)
 
