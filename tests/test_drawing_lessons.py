@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,54 @@ def test_the_collection_can_be_downloaded_as_a_zip_of_class_folders(digits, fold
         keep_drawing(a_drawing(number), 4, digits.info, folders)
     with zipfile.ZipFile(io.BytesIO(drawings_zip(digits.info, folders))) as archive:
         assert archive.namelist() == ["4/drawing-0001.png", "4/drawing-0002.png"]
+
+
+def test_a_drawing_that_was_half_written_is_left_out(digits, folders):
+    whole, half = (keep_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
+    half.write_bytes(half.read_bytes()[:60])
+    assert np.array_equal(kept_drawings(digits.info, folders).pictures, a_drawing(0)[None])
+
+
+def test_drawings_are_brought_to_the_size_that_a_dataset_has_now(digits, folders):
+    keep_drawing(a_drawing(), 7, digits.info, folders)
+    larger = replace(digits.info, in_size=(3, 32, 32))
+    keep_drawing(np.zeros((3, 32, 32), np.uint8), 7, larger, folders)
+    assert kept_drawings(larger, folders).pictures.shape == (2, 3, 32, 32)
+
+
+def test_a_drawing_that_cannot_be_written_is_a_sentence(digits, folders):
+    folders.runs.mkdir(parents=True, exist_ok=True)
+    (folders.runs / "datasets").write_text("in the way")
+    with pytest.raises(DataError, match="could not be kept in .* Make room there"):
+        keep_drawing(a_drawing(), 7, digits.info, folders)
+
+
+def test_drawings_and_lessons_of_a_dataset_with_a_long_name_are_datasets(digits, folders):
+    info = replace(digits.info, name="folder:" + "é" * 100)
+    keep_drawing(a_drawing(), 7, info, folders)
+    name = make_lesson(replace(digits, info=info), folders)
+    assert prepared_now(name).info.classes == digits.info.classes
+    assert dataset_info(collection_name(info.name)).classes == ("7",)
+
+
+def test_lessons_that_are_made_at_once_do_not_meet(digits, folders):
+    keep_drawing(a_drawing(), 7, digits.info, folders)
+    with ThreadPoolExecutor(3) as threads:
+        made = threads.map(lambda _: make_lesson(digits, folders), range(3))
+    assert sorted(made) == [f"folder:lesson {number} for digits" for number in (1, 2, 3)]
+
+
+def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeypatch):
+    keep_drawing(a_drawing(), 7, digits.info, folders)
+    before = sorted((folders.runs / "datasets").iterdir())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cnnlib.data.lessons._write_drawings", full)
+    with pytest.raises(DataError, match="No space left on device.* Make room there"):
+        make_lesson(digits, folders)
+    assert sorted((folders.runs / "datasets").iterdir()) == before
 
 
 def test_without_drawings_there_is_no_lesson(digits, folders):

@@ -8,17 +8,21 @@ and pseudorehearsal", 1995).
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from cnnlib.data.pictures import BrokenPicture, decode
 from cnnlib.data.places import UPLOADS
 from cnnlib.data.prepared import Prepared
 from cnnlib.data.sources import FolderOptions, is_visible
@@ -31,6 +35,7 @@ KEPT_APART = 4  # every so manieth drawing of a class is not trained on
 _MOST_COPIES = 40  # of one drawing
 _SIGNS_OF_OWNER = 6  # of an owner's name, in that of their collection
 _DRAWING = "drawing-"  # what a drawing's file name begins with
+_LONGEST, _LONGEST_BYTES = 70, 200  # of a name inside of another: see `check_dataset_name`
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ def collection_name(dataset: str, owner: str = "") -> str:
         owner: In class mode, whose drawings; each owner has a collection of their own.
     """
     whose = f" ({owner[-_SIGNS_OF_OWNER:]})" if owner else ""
-    return f"folder:drawings for {dataset.removeprefix('folder:')}{whose}"
+    return f"folder:drawings for {_short(dataset)}{whose}"
 
 
 def keep_drawing(
@@ -68,20 +73,24 @@ def keep_drawing(
         picture: C x H x W, uint8, as the network saw it.
         label: The class that a person gave it.
         info: Of the dataset with these classes.
+
+    Raises:
+        DataError: It cannot be written.
     """
     root = _folder(collection_name(info.name, owner), folders)
-    _write_options(root, info)
     folder = root / class_folders(info.classes)[label]
-    folder.mkdir(parents=True, exist_ok=True)
-    number = len(list(folder.glob(f"{_DRAWING}*.png"))) + 1
-    while (path := folder / f"{_DRAWING}{number:04}.png").exists():
-        number += 1
-    path.write_bytes(_png(picture))
-    return path
+    try:
+        _write_options(root, info)
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write_drawing(folder, _png(picture))
+    except OSError as error:
+        raise DataError(
+            f"The drawing could not be kept in {folder} ({error}). Make room there, and try again."
+        ) from error
 
 
 def kept_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
-    """Everything that was collected for networks with these classes."""
+    """What was collected for networks with these classes, at the size that they take."""
     root = _folder(collection_name(info.name, owner), folders)
     return _read(root, info)
 
@@ -126,18 +135,15 @@ def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0, owner: str 
             f"No drawing was kept for {info.title} yet, so there is nothing to teach. Draw "
             "something, name its class, and keep it."
         )
-    name = _free_name(info, folders)
-    root = _folder(name, folders)
-    unfinished = root.with_name(f".{root.name}")
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        _write_known(unfinished, prepared, seed)
-        _write_drawings(unfinished, drawings, info)
-        _write_options(root, info)
-        os.replace(unfinished, root)
+        name = _reserve_name(info, folders)
+        with _replacing(_folder(name, folders)) as unfinished:
+            _write_known(unfinished, prepared, seed)
+            _write_drawings(unfinished, drawings, info)
     except OSError as error:
         raise DataError(
-            f"The lesson could not be written to {root} ({error}). Make room there, and try again."
+            f"The lesson could not be written to {folders.runs / UPLOADS} ({error}). Make room "
+            "there, and try again."
         ) from error
     return name
 
@@ -204,36 +210,80 @@ def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
             (folder / f"again-{number:04}-{copy:02}.png").write_bytes(content)
 
 
-def _free_name(info: DatasetInfo, folders: Folders) -> str:
+@contextmanager
+def _replacing(root: Path) -> Iterator[Path]:
+    """A folder that gets the name of `root` once it is whole; nothing is left where that fails."""
+    unfinished = root.with_name(f".{root.name}")
+    try:
+        yield unfinished
+        os.replace(unfinished, root)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _options_file(root).unlink(missing_ok=True)
+        raise
+
+
+def _reserve_name(info: DatasetInfo, folders: Folders) -> str:
+    """The first free name of a lesson; whoever makes one at the same time finds it taken."""
     number = 1
-    while _folder(name := f"folder:lesson {number} for {_own(info.name)}", folders).exists():
+    while True:
+        name = f"folder:lesson {number} for {_short(info.name)}"
+        root = _folder(name, folders)
+        if not root.exists():
+            with suppress(FileExistsError):
+                _write_options(root, info, "x")
+                return name
         number += 1
-    return name
+
+
+def _write_drawing(folder: Path, content: bytes) -> Path:
+    """Write the next drawing of a class; returns its file."""
+    number = len(list(folder.glob(f"{_DRAWING}*.png"))) + 1
+    while True:
+        path = folder / f"{_DRAWING}{number:04}.png"
+        with suppress(FileExistsError), path.open("xb") as file:
+            file.write(content)
+            return path
+        number += 1
 
 
 def _own(dataset: str) -> str:
     return dataset.removeprefix("folder:")
 
 
+def _short(dataset: str) -> str:
+    """The name of a dataset, short enough that a name around it can be one too."""
+    own = _own(dataset)
+    if len(own) <= _LONGEST and len(own.encode()) <= _LONGEST_BYTES:
+        return own
+    return f"{own[:50]} {hashlib.blake2b(own.encode(), digest_size=4).hexdigest()}"
+
+
 def _folder(name: str, folders: Folders) -> Path:
     return folders.runs / UPLOADS / _own(name)
 
 
-def _write_options(root: Path, info: DatasetInfo) -> None:
+def _write_options(root: Path, info: DatasetInfo, mode: str = "w") -> None:
     """Beside the folder, as uploads have it: pictures keep their size and channels."""
     root.parent.mkdir(parents=True, exist_ok=True)
     options = FolderOptions(info.in_size[1], info.in_size[0])
-    root.with_name(f"{root.name}.json").write_text(json.dumps(options.to_dict()), "utf-8")
+    with _options_file(root).open(mode, encoding="utf-8") as file:
+        json.dump(options.to_dict(), file)
+
+
+def _options_file(root: Path) -> Path:
+    return root.with_name(f"{root.name}.json")
 
 
 def _read(root: Path, info: DatasetInfo) -> Drawings:
+    """The drawings below a folder, at the size of a dataset; what was half written is left out."""
+    channels, size, _ = info.in_size
     pictures, labels = [], []
     for label, name in enumerate(class_folders(info.classes)):
         for path in sorted((root / name).glob(f"{_DRAWING}*.png")):
-            with Image.open(path) as image:
-                pixels = np.asarray(image)
-            pictures.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
-            labels.append(label)
+            with suppress(OSError, BrokenPicture):
+                pictures.append(decode(path.read_bytes(), size, channels))
+                labels.append(label)
     stacked = np.stack(pictures) if pictures else np.zeros((0, *info.in_size), np.uint8)
     return Drawings(stacked, np.array(labels, np.int64))
 
