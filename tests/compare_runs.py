@@ -15,11 +15,11 @@ __all__ = ["a_finished_run", "a_store", "a_step", "an_epoch", "finish", "started
 PICTURES = 1000  # of each split
 
 
-def a_result(accuracy: float) -> SplitResult:
+def a_result(accuracy: float, predictions: str = "") -> SplitResult:
     """A test result over two classes of 500 pictures each."""
     right = round(accuracy * 500)
     counts = ((right, 500 - right), (500 - right, right))
-    return SplitResult(0.5, accuracy, PICTURES, (accuracy, accuracy), counts, "")
+    return SplitResult(0.5, accuracy, PICTURES, (accuracy, accuracy), counts, predictions)
 
 
 def finish(
@@ -30,12 +30,13 @@ def finish(
     state: str = "finished",
     epochs: int = 2,
     chosen: dict | None = None,
+    predictions: str = "",
 ) -> None:
     """Be the worker of a queued run: claim it, tell its epochs, end it."""
     worker_id = store.announce()
     assert store.claim(worker_id, run_id) is not None
     told = [_epoch(number, val) for number in range(1, epochs + 1)]
-    end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test), {"one": 0.001})
+    end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test, predictions), {"one": 0.001})
     begin = started(10 * epochs)
     begin = replace(begin, chosen=chosen) if chosen else begin
     store.tell(run_id, worker_id, [begin, a_step(1), *told, end])

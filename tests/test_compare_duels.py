@@ -109,6 +109,18 @@ def test_a_run_that_diverged_ends_the_duel_with_a_sentence(store):
     assert "The run of wide with seed 0 diverged" in state.trouble
 
 
+def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
+    duel_id = start_duel(store, a_duel())
+    first = duel_state(store, duel_id).pairs[0][0].id
+    finish(store, first)
+    store.delete(first)
+    advance(store)
+    state = duel_state(store, duel_id)
+    assert state.state == "stopped"
+    assert state.trouble.startswith("A run of the duel was deleted")
+    assert not [run for run in store.runs() if run.is_live]
+
+
 def test_a_duel_can_be_stopped(store):
     duel_id = start_duel(store, a_duel())
     stop_plan(store, duel_id)

@@ -71,6 +71,11 @@ def test_a_spike_that_passes_is_no_trouble():
     assert titles(a_run(), curve(spike)) == []
 
 
+def test_a_design_of_one_class_has_nothing_to_learn_and_no_troubles():
+    one_class = CNNSpec(channels=(4,), out_classes=1)  # the loss and that of guessing are both 0
+    assert titles(a_run(one_class), curve([0.0] * 300)) == []
+
+
 def test_a_run_that_diverged_is_told_its_gradients():
     columns = curve([2.0, 3.0, 9.0])
     columns["grad_norm"] = [1.0, 2.0, 400.0]

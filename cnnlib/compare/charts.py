@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from statistics import fmean
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ def settings(rows: Sequence[Row]) -> list[SettingLine]:
 
 def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
     """Mean accuracy per class over the test results of a row's seeds."""
-    classes = zip(*(result.class_accuracy for result in results), strict=True)
+    classes = zip_longest(*(result.class_accuracy for result in results))
     known = [[value for value in values if value is not None] for values in classes]
     return ClassScores(name, tuple(fmean(values) if values else None for values in known))
 

@@ -41,7 +41,7 @@ def column(name: str) -> Column:
     if name in COLUMNS:
         return COLUMNS[name]
     goal = name.removeprefix("seconds_to_")
-    if goal != name and goal.replace(".", "", 1).isdigit() and 0 < float(goal) <= 100:
+    if goal != name and goal.replace(".", "", 1).isdecimal() and 0 < float(goal) <= 100:
         return _time_to(float(goal))
     raise RecipeError(
         f"There is no column {name!r}. Choose from: {', '.join(COLUMNS)}, or seconds_to_95 for the "

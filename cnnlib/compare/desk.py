@@ -144,14 +144,18 @@ class Desk:
                     f"The run {run.id} is {run.state} and cannot be deleted. Stop it first."
                 )
         for run in thrown:
-            self._keep(run.id, {"deleted": time.time()})
+            self._keep(run.id, self._noted(run.id) | {"deleted": time.time()})
         self.empty_basket(older_than_seconds=BASKET_DAYS * 86_400)
         return [run.id for run in thrown]
 
     def bring_back(self, run_ids: Iterable[str]) -> None:
         """Take runs out of the waste basket; those that are not in it, or not one's own, stay."""
         gone = self.own_basket()
-        self._forget([run_id for run_id in run_ids if run_id in gone])
+        for run_id in run_ids:
+            if run_id in gone:
+                note = self._noted(run_id)
+                note.pop("deleted", None)  # another tab may have been faster
+                self._keep(run_id, note)
 
     def own_basket(self) -> dict[str, float]:
         """The part of the waste basket that who asks may bring back, or remove for good."""
@@ -169,11 +173,19 @@ class Desk:
         self._forget(old)
         return old
 
+    def _noted(self, subject: str) -> dict[str, object]:
+        """What is noted on a row or a run: a run that stands alone is a row too."""
+        its = sa.select(annotations.c.body).where(annotations.c.subject == subject)
+        with self.store.database.read() as connection:
+            return dict(connection.scalar(its) or {})
+
     def _keep(self, subject: str, body: Mapping[str, object]) -> None:
         with self.store.database.write() as connection:
             its = annotations.c.subject == subject
             connection.execute(sa.delete(annotations).where(its))
-            connection.execute(sa.insert(annotations).values(subject=subject, body=dict(body)))
+            if body:
+                new = sa.insert(annotations).values(subject=subject, body=dict(body))
+                connection.execute(new)
 
     def _forget(self, subjects: list[str]) -> None:
         with self.store.database.write() as connection:

@@ -131,6 +131,8 @@ def next_step(plan: Plan) -> Step:
         return Step(stop=live, state=DONE)
     if any(run.state in _FATAL for run in plan.runs.values()):
         return Step(stop=live, state=STOPPED)
+    if plan.deleted:
+        return Step(stop=live, state=STOPPED, keep={"trouble": _DELETED})
     mode = _mode(duel, plan)
     if mode is None:
         places = [] if plan.progress["runs"] else ["a0"]
@@ -213,6 +215,7 @@ def _trouble(duel: Duel, plan: Plan) -> str:
 
 _NEW = "so its pair cannot be compared. Begin a new duel once that is mended."
 _RESUME = "Resume it, and the duel goes on."
+_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Begin a new duel."
 _TROUBLES = {
     "diverged": f"{{run}} diverged, {_NEW}",
     "failed": f"{{run}} failed, {_NEW}",

@@ -54,7 +54,7 @@ def _engine(chosen: Mapping[str, Any]) -> str:
     parts = [
         f"{threads} processor thread{'' if threads == 1 else 's'}",
         "channels last in memory" if chosen.get("channels_last") else "channels first in memory",
-        "bfloat16 in convolutions and products" if chosen["precision"] == "bf16" else "float32",
+        "bfloat16 in convolutions and products" if chosen.get("precision") == "bf16" else "float32",
     ]
     parts += ["compiled"] if chosen.get("compiled") else []
     return f"{', '.join(parts)}: {chosen.get('reason') or 'the default'}{_timed(chosen)}."

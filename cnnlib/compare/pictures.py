@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from cnnlib.errors import StoreError
+from cnnlib.records.probe import Predicted
 from cnnlib.records.run import Run
 from cnnlib.runs.store import RunStore
 
@@ -38,27 +41,27 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
         StoreError: One has no predictions on disk, or they are of other pictures.
     """
     one, two = _predictions(store, right), _predictions(store, wrong)
-    if right.fingerprint != wrong.fingerprint or len(one["labels"]) != len(two["labels"]):
+    if right.fingerprint != wrong.fingerprint or len(one.labels) != len(two.labels):
         raise StoreError(
             f"The runs {right.id} and {wrong.id} were measured on different pictures. Choose two "
             "on the same dataset."
         )
-    labels = one["labels"]
-    is_right, is_wrong = one["predicted"] == labels, two["predicted"] != labels
+    labels = one.labels
+    is_right, is_wrong = one.predicted == labels, two.predicted != labels
     places = np.flatnonzero(is_right & is_wrong)
-    sureness = two["probabilities"][places].max(axis=1) if len(places) else np.zeros(0)
-    places = places[np.argsort(-sureness.astype(np.float32), kind="stable")]
+    sureness = two.probabilities[places].max(axis=1, initial=0.0)
+    places = places[np.argsort(-sureness, kind="stable")]
     return Disagreement(
         tuple(map(int, places)),
         tuple(map(int, labels[places])),
-        tuple(map(int, two["predicted"][places])),
+        tuple(map(int, two.predicted[places])),
         int((~is_right & ~is_wrong).sum()),
         len(labels),
     )
 
 
-def _predictions(store: RunStore, run: Run) -> dict[str, np.ndarray]:
-    """Labels (N), predicted classes (N) and probabilities (N x classes) of the test split."""
+def _predictions(store: RunStore, run: Run) -> Predicted:
+    """What a run said about each picture of the test split."""
     result = store.result(run.id)
     if result is None or not result.predictions_file:
         raise StoreError(
@@ -67,10 +70,18 @@ def _predictions(store: RunStore, run: Run) -> dict[str, np.ndarray]:
         )
     path: Path = store.folders.run(run.id) / result.predictions_file
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("labels", "predicted", "probabilities")}
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            found = Predicted(
+                file["labels"].astype(np.int64),
+                file["predicted"].astype(np.int64),
+                file["probabilities"].astype(np.float32),
+            )
+        count, _ = found.probabilities.shape
+        if not found.labels.shape == found.predicted.shape == (count,):
+            raise ValueError("its lists are of different lengths")
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise StoreError(
             f"The predictions of the run {run.id} in {path} cannot be read: {error}. Train it "
             "again to have them."
         ) from error
+    return found

@@ -60,6 +60,11 @@ class Plan:
         """It asks for more runs, or waits for some."""
         return self.state == LIVE
 
+    @property
+    def deleted(self) -> set[str]:
+        """Places of runs that were asked for and are not there any more."""
+        return set(self.progress["runs"]) - set(self.runs)
+
 
 @dataclass(frozen=True)
 class Step:

@@ -13,8 +13,9 @@ from statistics import median
 from typing import Any
 
 from cnnlib.compare.experiments import run_score, trial_request
-from cnnlib.compare.plans import DONE, LIVE, Plan, Step, submit_plan
+from cnnlib.compare.plans import DONE, STOPPED, Plan, Step, submit_plan
 from cnnlib.compare.varying import check_settings, combine
+from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.store import RunStore
@@ -23,6 +24,7 @@ MOST_TRIALS = 500
 STARTUP_TRIALS = 8  # drawn at random, before the estimator proposes
 _MOST_INVALID = 50  # proposals in a row that are no valid design
 _COMPARED_FROM = 4  # earlier runs, before one is ended early
+_FARTHEST = 1e12  # from zero, of the end of a range
 
 
 def start_search(
@@ -85,7 +87,14 @@ def _ask(plan: Plan, settings: list[dict[str, Any]]) -> Step:
             return Step(submit={place: request}, keep=keep)
         invalid.append({"settings": proposed, "reason": combination.reason})
         study.tell(trial, 0.0)
-    return Step(state=DONE if settings else LIVE, keep={"trials": settings, "invalid": invalid})
+    keep = {"trials": settings, "invalid": invalid}
+    if settings:
+        return Step(state=DONE, keep=keep)
+    sentence = (
+        f"None of {len(invalid)} proposals is a valid design, so the search ended. Choose "
+        f"other ranges. The last: {combination.reason}"
+    )
+    return Step(state=STOPPED, keep=keep | {"trouble": sentence})
 
 
 def _study(plan: Plan, settings: list[dict[str, Any]], invalid: int) -> Any:
@@ -118,11 +127,11 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
     if choices := values.get("choices"):
         return known.CategoricalDistribution(list(range(len(choices))))
     low, high, log = values.get("low"), values.get("high"), bool(values.get("log"))
-    are_numbers = all(isinstance(end, int | float) for end in (low, high))
+    are_numbers = all(type(end) in (int, float) and abs(end) <= _FARTHEST for end in (low, high))
     if not are_numbers or low >= high or (log and low <= 0):
         raise RecipeError(
-            f"{setting} has no range: {dict(values)}. Write LOW..HIGH with the lower end first, "
-            "LOW..HIGH:log with both above zero, or values with commas between."
+            f"{setting} has no range: {shown(low)} to {shown(high)}. Write LOW..HIGH with the "
+            "lower end first, LOW..HIGH:log with both above zero, or values with commas between."
         )
     if isinstance(low, int) and isinstance(high, int):
         return known.IntDistribution(low, high, log=log)

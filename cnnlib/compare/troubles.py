@@ -86,7 +86,7 @@ def _diverging(run: Run, curve: Curve) -> Trouble | None:
             f"{curve.grad_norm[-1]:.3g} at step {curve.step[-1]:,}, with a learning rate of "
             f"{curve.lr[-1]:.3g}. Continue with a tenth of it, or clip the gradients.",
         )
-    if now < 2 * lowest or now - lowest < chance / 2:
+    if now <= 2 * lowest or now - lowest < chance / 2:
         return None
     return Trouble(
         "diverging",
@@ -100,7 +100,7 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Trouble
     """After many steps the network is no better than guessing."""
     classes = run.request.spec.out_classes
     chance = log(classes)
-    if not curve.step or curve.step[-1] < FEWEST_STEPS:
+    if classes == 1 or not curve.step or curve.step[-1] < FEWEST_STEPS:
         return None
     blocks = [loss for _, loss in curve.blocks()]
     best = max((epoch.train_accuracy for epoch in epochs), default=0.0)
@@ -122,7 +122,8 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
     if not dead:
         return None
     worst = max(dead, key=dead.__getitem__)
-    others = f" So are many of {len(dead) - 1} other layers." if len(dead) > 1 else ""
+    more = len(dead) - 1
+    others = f" So are many of {more} other layer{'' if more == 1 else 's'}." if more else ""
     return Trouble(
         "dead units",
         "Dead ReLUs",
@@ -134,7 +135,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
 
 def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
     """The validation loss has risen for two epochs or more while the training loss fell."""
-    measured = [epoch for epoch in epochs if epoch.val_loss is not None]
+    measured = [epoch for epoch in epochs if None not in (epoch.val_loss, epoch.val_accuracy)]
     if len(measured) < 3:
         return None
     best, last = min(measured, key=lambda epoch: epoch.val_loss), measured[-1]

@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
+from cnnlib.design.checks import shown
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import CNNSpec
+from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.records.checks import check_integer
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.run import RunRequest
 
@@ -144,7 +146,7 @@ def _read(text: str) -> Any:
         return text.lower() == "yes"
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -153,10 +155,12 @@ def _named(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _for_spec(name: str, value: Any) -> Any:
-    """A field of a spec: lists of one may be written as a number, and "none" is a word there."""
+    """A field of a spec: a list of one may be written as a number; "none" may be a word."""
     if name in ("channels", "hidden_dims"):
-        return (value,) if isinstance(value, int) else tuple(value or ())
-    return "none" if value is None else value
+        if value is None:
+            return ()
+        return value if isinstance(value, list | tuple) else (value,)
+    return "none" if value is None and name in ("norm", "activation") else value
 
 
 def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,8 +171,7 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
             raise RecipeError("L says how many convolutions each entry of K gets. Name K too.")
         filters, layers = settings["K"], settings.get("L", 1)
         blocks = filters if isinstance(filters, list | tuple) else [filters]
-        if not isinstance(layers, int) or layers < 1:
-            raise RecipeError(f"L={layers!r} is not a number of layers. Write 1 or more.")
+        check_integer("L", layers, 1, MAX_CONVOLUTIONS)
         spec["channels"] = tuple(each for each in blocks for _ in range(layers))
     if "P" in settings:
         spec["pool_every"] = _pool_every(settings["P"], settings.get("L", 1))
@@ -176,9 +179,9 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pool_every(value: Any, layers: int) -> Any:
-    match = re.fullmatch(r"L/(\d+)", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"L/(\d{1,3})", value) if isinstance(value, str) else None
     if match and int(match[1]):
         return max(1, layers // int(match[1]))
     if isinstance(value, int):
         return value
-    raise RecipeError(f"P={value!r} is no number of convolutions. Write a number, or L/4.")
+    raise RecipeError(f"P={shown(value)} is no number of convolutions. Write a number, or L/4.")

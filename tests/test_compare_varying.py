@@ -1,0 +1,44 @@
+"""Settings that are varied: what each takes, and searches that find no valid design."""
+
+from dataclasses import replace
+
+import pytest
+from compare_runs import a_store
+from example_runs import a_request
+
+from cnnlib.compare.experiments import experiment_state
+from cnnlib.compare.plans import advance
+from cnnlib.compare.search import start_search
+from cnnlib.compare.varying import combinations, with_settings
+from cnnlib.design.spec import CNNSpec, Stem
+
+
+def test_none_is_nothing_for_a_stem_and_a_stride():
+    base = replace(a_request(), spec=CNNSpec(channels=(4,), stem=Stem(4), pool_stride=3))
+    spec = with_settings(base, {"stem": None, "pool_stride": None}).spec
+    assert (spec.stem, spec.pool_stride) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"channels": [1.5]}, "channels[0] is 1.5, but it must be a whole number"),
+        ({"K": [8], "L": [10**12]}, "L=1000000000000 is not a whole number from 1 to 200"),
+        ({"P": ["L/" + "9" * 5000]}, "P='L/9999"),
+    ],
+)
+def test_a_value_that_no_design_takes_is_a_combination_with_its_reason(settings, reason):
+    [found] = combinations(a_request(), settings)
+    assert found.request is None and found.reason.startswith(reason)
+
+
+def test_a_search_without_a_valid_design_ends_with_a_sentence(tmp_path, store_address):
+    store = a_store(tmp_path, store_address)
+    space = {"L": {"choices": [9, 10]}, "K": {"choices": [[4]]}, "P": {"choices": [1]}}
+    plan_id = start_search(store, a_request(), space, trials=4)
+    state = experiment_state(store, plan_id)
+    assert (state.state, state.trials, len(state.invalid)) == ("stopped", (), 50)
+    assert state.trouble.startswith("None of 50 proposals is a valid design")
+    advance(store)
+    assert len(experiment_state(store, plan_id).invalid) == 50  # it does not go on for ever
+    store.close()
