@@ -20,6 +20,7 @@ from cnnlib.compare.results import best_of_sentence, results
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.records.compare import Point
 from cnnlib.records.events import Intervention
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin
@@ -66,6 +67,12 @@ def test_runs_that_differ_in_anything_else_do_not(store, other):
 def test_a_name_does_not_part_runs(store):
     a_finished_run(store, name="mine")
     a_finished_run(store, seed=1, preset="lenet5", group="g")
+    assert len(results(store)) == 1
+
+
+def test_a_nought_written_otherwise_does_not_part_runs(store):
+    a_finished_run(store, recipe=Recipe(epochs=2, lr=1, weight_decay=0), validation=0)
+    a_finished_run(store, seed=1, recipe=Recipe(epochs=2, lr=1.0), validation=0.0)
     assert len(results(store)) == 1
 
 
@@ -250,6 +257,12 @@ def test_every_figure_is_built_from_nothing_and_from_something(store, filled):
     assert class_figure([], []).layout.title.text
 
 
+def test_a_row_that_cost_no_time_is_not_lost_on_a_log_scale():
+    free, dear = Point("untrained", 0.0, 0.1), Point("trained", 90.0, 0.9)
+    assert cost_figure([free, dear], "seconds").layout.xaxis.type == "linear"
+    assert cost_figure([replace(free, cost=1.0), dear], "seconds").layout.xaxis.type == "log"
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 
@@ -366,6 +379,17 @@ def test_a_deleted_run_can_be_brought_back_until_the_basket_is_emptied(store):
     assert desk.empty_basket() == [run_id]
     with pytest.raises(StoreError, match="no run"):
         store.run(run_id)
+
+
+def test_what_was_noted_on_a_run_that_stands_alone_comes_back_with_it(store):
+    run_id = a_finished_run(store, origin=Origin("another", 10))
+    desk, note = Desk(store), Annotation(name="mine", tags=("course",))
+    [row] = desk.rows()
+    assert row.key == run_id  # so that the note and the basket speak of the same thing
+    desk.annotate(row.key, note)
+    desk.bring_back(desk.throw_away([store.run(run_id)]))
+    assert desk.annotations() == {run_id: note}
+    assert [row.name for row in desk.rows()] == ["mine"]
 
 
 def test_a_run_that_goes_on_is_not_deleted(store):

@@ -1,7 +1,5 @@
 """The house's layout of figures, and its colours."""
 
-import pytest
-
 from cnnlib.figures import theme
 
 
@@ -28,6 +26,10 @@ def test_the_same_input_gives_the_same_figure():
     assert theme.figure([line], "A") == theme.figure([line], "A")
 
 
+def test_a_colour_that_lets_the_page_through():
+    assert theme.see_through("#0068a8", 0.5) == "rgba(0, 104, 168, 0.5)"
+
+
 def test_layout_may_be_overridden():
     assert theme.figure([], "A", height=100).layout.height == 100
 
@@ -39,19 +41,3 @@ def test_colours_repeat_after_the_last():
 def test_a_mix_lies_between_two_colours():
     # 0x00 and 0xff, a fifth of the way: 51 = 0x33.
     assert theme.mix("#000000", "#ffffff", 0.2) == "#333333"
-
-
-def test_zero_is_the_middle_of_a_symmetric_range():
-    assert theme.symmetric_range([-0.5, 2.0]) == (-2.0, 2.0)
-
-
-@pytest.mark.parametrize("values", [[], [0.0, 0.0]])
-def test_a_symmetric_range_is_never_empty(values):
-    low, high = theme.symmetric_range(values)
-    assert low < high
-
-
-def test_the_diverging_scale_runs_from_zero_to_one():
-    scale = theme.diverging_scale()
-    assert (scale[0][0], scale[-1][0]) == (0.0, 1.0)
-    assert [colour for _, colour in scale] == list(theme.DIVERGING)

@@ -7,7 +7,15 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import CATEGORICAL, GREY, axis, colour, empty_figure, figure
+from cnnlib.figures.theme import (
+    CATEGORICAL,
+    GREY,
+    axis,
+    colour,
+    empty_figure,
+    figure,
+    see_through,
+)
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine, Verdict
 
 LEGEND_BELOW = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
@@ -74,13 +82,14 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         "error_y": _error_bars(points),
         "hovertemplate": "%{text}<br>%{x:,} – %{y:.2f} %<extra></extra>",
     }
-    wide = max(p.cost for p in points) > 20 * max(1e-9, min(p.cost for p in points))
+    costs = [point.cost for point in points]
+    is_wide = 0 < 20 * min(costs) < max(costs)  # a run of no epochs takes no time: no log scale
     return figure(
         [line, dots],
         title,
         COST_TITLES[cost],
         "Test accuracy (%)",
-        xaxis=axis(COST_TITLES[cost], type="log" if wide else "linear"),
+        xaxis=axis(COST_TITLES[cost], type="log" if is_wide else "linear"),
         showlegend=False,
     )
 
@@ -154,7 +163,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
         "y": [100 * look.low for look in looks] + [100 * look.high for look in reversed(looks)],
         "fill": "toself",
-        "fillcolor": _faded(CATEGORICAL[0]),
+        "fillcolor": see_through(CATEGORICAL[0], _BAND_ALPHA),
         "line": {"width": 0},
         "mode": "lines",
         "name": "sequential interval",
@@ -167,7 +176,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "x1": 1,
         "y0": -100 * verdict.within,
         "y1": 100 * verdict.within,
-        "fillcolor": _faded(GREY),
+        "fillcolor": see_through(GREY, _BAND_ALPHA),
         "line": {"width": 0},
         "layer": "below",
     }
@@ -189,6 +198,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
 
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
+_BAND_ALPHA = 0.18
 
 
 def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
@@ -198,18 +208,12 @@ def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
         "x": [*curve.epochs, *reversed(curve.epochs)],
         "y": [scale * value for value in ends],
         "fill": "toself",
-        "fillcolor": _faded(colour(number)),
+        "fillcolor": see_through(colour(number), _BAND_ALPHA),
         "line": {"width": 0},
         "mode": "lines",
         "showlegend": False,
         "hoverinfo": "skip",
     }
-
-
-def _faded(colour: str) -> str:
-    """A ``#rrggbb`` colour that lets much through."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.18)"
 
 
 def _error_bars(points: Sequence[Point]) -> dict[str, Any]:

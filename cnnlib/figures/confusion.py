@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import BLUE, ORANGE, axis, empty_figure, figure
+from cnnlib.figures.theme import BLUE, ORANGE, axis, empty_figure, figure, see_through
 
 _WRITTEN_CLASSES = 20  # numbers stand in the cells of a table up to this size
 _LOG_FROM = 1.0
@@ -51,7 +51,7 @@ def _cells(
         "y": list(names),
         "zmin": 0.0,
         "zmax": float(most),
-        "colorscale": [[0, _faint(colour, 0.05)], [1, _faint(colour, 0.6)]],
+        "colorscale": [[0, see_through(colour, 0.05)], [1, see_through(colour, 0.6)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
@@ -69,9 +69,3 @@ def _written(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
         {"x": int(said), "y": int(true), "text": f"{table[true, said]:,}", "showarrow": False}
         for true, said in zip(*np.nonzero(table), strict=True)
     ]
-
-
-def _faint(colour: str, alpha: float) -> str:
-    """A colour through which the page shows, so that numbers are read on either theme."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {alpha})"

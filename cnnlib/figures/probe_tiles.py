@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnlib.figures.theme import DIVERGING
+from cnnlib.figures.theme import DIVERGING, channels
 
 GAP = 2
 PIXELS = 48  # a tile is about so wide
@@ -44,8 +44,8 @@ def _rgb(tiles: np.ndarray, most: float) -> np.ndarray:
 def _one_channel(tiles: np.ndarray, most: float, signed: bool) -> np.ndarray:
     if not signed:
         return np.round(tiles / most * 255).astype(np.uint8)[..., None].repeat(3, axis=-1)
-    stops = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in DIVERGING]
-    stops.insert(len(stops) // 2, [255, 255, 255])
+    stops = [channels(colour) for colour in DIVERGING]
+    stops.insert(len(stops) // 2, (255, 255, 255))
     places = np.linspace(-1, 1, len(stops))
-    channels = [np.interp(tiles / most, places, [stop[i] for stop in stops]) for i in range(3)]
-    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
+    rgb = [np.interp(tiles / most, places, values) for values in zip(*stops, strict=True)]
+    return np.round(np.stack(rgb, axis=-1)).astype(np.uint8)

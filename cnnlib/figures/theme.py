@@ -42,25 +42,19 @@ def colour(index: int) -> str:
 
 def mix(first: str, second: str, share: float) -> str:
     """A colour between two ``#rrggbb`` colours; `share` 0..1 is how much of the second."""
-    pairs = zip(_channels(first), _channels(second), strict=True)
+    pairs = zip(channels(first), channels(second), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
-def _channels(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0..255."""
+def see_through(colour: str, alpha: float) -> str:
+    """A ``#rrggbb`` colour through which the page shows; ``alpha`` 0..1 is how much covers it."""
+    red, green, blue = channels(colour)
+    return f"rgba({red}, {green}, {blue}, {alpha})"
+
+
+def channels(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a ``#rrggbb`` colour, 0..255."""
     return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
-
-
-def diverging_scale() -> list[tuple[float, str]]:
-    """`DIVERGING` as a plotly colour scale."""
-    last = len(DIVERGING) - 1
-    return [(i / last, colour) for i, colour in enumerate(DIVERGING)]
-
-
-def symmetric_range(values: Sequence[float]) -> tuple[float, float]:
-    """A range around zero that holds all values, so that zero is the middle of `DIVERGING`."""
-    largest = max((abs(value) for value in values), default=0.0) or 1.0
-    return (-largest, largest)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
