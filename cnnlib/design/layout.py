@@ -109,12 +109,12 @@ def _add_blocks(path: Path, group: Group, done: int, stride: int | None) -> int:
 
 def _block(path: Path, name: str, group: Group, stride: int) -> Residual:
     """A block with a skip: the main path, the shortcut, the ReLU of their sum."""
-    spec, in_shape = path.spec, path.shape
-    is_bottleneck = spec.block == "bottleneck" and len(group) > 2 and in_shape[0] == group[-1][0]
+    spec, in_shape, out_channels = path.spec, path.shape, group[-1].channels
+    is_bottleneck = spec.block == "bottleneck" and len(group) > 2 and in_shape[0] == out_channels
     if is_bottleneck:
         group = _bottleneck(group)
     main = _main(Path(spec, f"{name}.main", in_shape), group, stride)
-    shortcut = _shortcut(Path(spec, f"{name}.shortcut", in_shape), group[-1].channels, stride)
+    shortcut = _shortcut(Path(spec, f"{name}.shortcut", in_shape), out_channels, stride)
     relu = Activation(f"{name}.act", main.shape, main.shape, "relu", inplace=True)
     return Residual(
         name,
