@@ -71,6 +71,19 @@ def test_a_checkpoint_holds_weights_optimizer_progress_and_circumstances(tmp_pat
     assert read_weights(tmp_path / "c.safetensors").keys() == net.state_dict().keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("position", -1), ("epoch", 1.5), ("step", "7"), ("settings", [1]), ("settings", {"_p": 1.0})],
+)
+def test_a_checkpoint_that_stands_nowhere_is_a_sentence(tmp_path, name, value):
+    net, optimizer = _trained()
+    progress = Progress()
+    setattr(progress, name, value)  # as a file from elsewhere may have it
+    write_checkpoint(tmp_path / "c.safetensors", net, optimizer, progress, HERE)
+    with pytest.raises(TrainError, match="c.safetensors cannot be read.*Choose another"):
+        read_checkpoint(tmp_path / "c.safetensors")
+
+
 def test_a_run_cannot_be_continued_from_weights_alone(tmp_path):
     write_weights(tmp_path / "w.safetensors", _net(), step=3)
     with pytest.raises(TrainError, match="w.safetensors holds weights alone.*Choose a step"):

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tiny import SPEC, of_kind, run_folder, steered, tiny_prepared, tiny_request, told, with_recipe
 from torch.nn.functional import cross_entropy
 
@@ -465,6 +467,18 @@ def test_a_fork_that_trains_on_less_than_was_seen_is_refused(tmp_path):
     fork = replace(tiny_request(), origin=Origin("whole", 2), train_limit=40)  # of 81; 48 were seen
     with pytest.raises(TrainError, match="after 48 pictures of an epoch, but an epoch has 40"):
         told(fork, folder=run_folder(tmp_path))
+
+
+def test_a_checkpoint_that_lost_what_its_optimizer_remembers_is_refused(tmp_path):
+    folder = run_folder(tmp_path)
+    told(tiny_request(), folder=folder)
+    path = folder / "checkpoint-00000004.safetensors"
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith("net/")]
+        weights, header = {name: file.get_tensor(name) for name in names}, file.metadata()
+    save_file(weights, path, header)
+    with pytest.raises(TrainError, match="does not hold what its optimizer remembers.*alone"):
+        told(tiny_request(), folder=folder, resume=path)
 
 
 def test_a_fork_after_the_last_epoch_asks_for_more_epochs(tmp_path):

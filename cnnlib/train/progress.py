@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
+from cnnlib.records.checks import check_choice, check_integer, check_number, check_record
+from cnnlib.records.events import Setting
 from cnnlib.records.record import Record
+
+_COUNTS = ("step", "epoch", "position", "images", "correct", "epochs_since_best")
 
 
 @dataclass
@@ -36,6 +41,19 @@ class Progress(Record):
     best_val_loss: float | None = None
     epochs_since_best: int = 0
     settings: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """A checkpoint may come from elsewhere, and hold anything."""
+        for name in _COUNTS:
+            check_integer(name, getattr(self, name), 0, 10**15)
+        for name in ("train_seconds", "epoch_began", "loss_sum"):
+            check_number(name, getattr(self, name), -1e300, 1e300)
+        if self.best_val_loss is not None:
+            check_number("best_val_loss", self.best_val_loss, -1e300, 1e300)
+        check_record("settings", self.settings, dict)
+        for name, value in self.settings.items():
+            check_choice("setting", name, get_args(Setting))
+            check_number(name, value, 0.0, 1e12)
 
     def end_epoch(self, val_loss: float | None) -> None:
         """Count the epoch and start the sums of the next one."""

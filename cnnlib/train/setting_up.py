@@ -14,6 +14,7 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.data.split import train_validation_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
+from cnnlib.errors import TrainError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Started
@@ -151,7 +152,13 @@ def _optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -
     """The recipe's optimiser, with what it remembers where a run of the same optimiser goes on."""
     optimizer = build_optimizer(net, recipe)
     if start.checkpoint and start.checkpoint.circumstances.recipe.optimizer == recipe.optimizer:
-        optimizer.restore(start.checkpoint.optimizer)
+        try:
+            optimizer.restore(start.checkpoint.optimizer)
+        except (KeyError, RuntimeError) as error:
+            raise TrainError(
+                f"The checkpoint does not hold what its optimizer remembers ({error}). It was "
+                "changed; choose another one, or start from the weights alone."
+            ) from error
     for setting, value in progress.settings.items():
         if optimizer.takes(setting):
             optimizer.set(setting, value)
