@@ -10,7 +10,6 @@ from cnnlib.data.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.job import Job
 from cnnlib.runs.belongings import (
     check_dataset,
     check_upload,
@@ -20,42 +19,35 @@ from cnnlib.runs.belongings import (
 )
 from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.data_choice import show_next
+from cnnlib.ui.jobs import is_watched, latest_job
 from cnnlib.ui.resources import folders, run_store, settings
-from cnnlib.ui.rights import attempt, stop_button, whose
-from cnnlib.ui.words import duration, plain
+from cnnlib.ui.rights import attempt, whose
+from cnnlib.ui.sentences import tell_error
+from cnnlib.ui.words import memory, plain
 
-_LOOK_SECONDS = 0.5
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"
 
 
 def say_notice() -> None:
     """What the last press did, once."""
-    for sentence, is_error in st.session_state.pop(_NOTICE, []):
-        show = st.error if is_error else st.success
-        show(sentence, icon=":material/error:" if is_error else ":material/check:")
+    if sentence := st.session_state.pop(_NOTICE, ""):
+        st.success(plain(sentence), icon=":material/check:")
 
 
 def preparation(info: DatasetInfo) -> None:
-    """A button that gets the dataset ready, or how far that is."""
-    its = [job for job in run_store().jobs() if _is_of(job, info)]
-    if its and its[0].is_live:
-        st.fragment(_watch, run_every=_LOOK_SECONDS)(its[0].id)
+    """A button that gets the dataset ready, or how far that is; one's own pictures can be again."""
+    is_own = info.name.startswith("folder:")
+    if info.state == "prepared" and not is_own:
         return
-    if its and its[0].state == "failed" and info.state != "prepared":
-        st.error(its[0].reason, icon=":material/error:")
-    words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
     args: dict[str, Any] = {"name": info.name}
+    if is_watched(latest_job("prepare", args), key="data_prepare"):
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if info.name.startswith("folder:"):
-            args |= _options(info)
-        elif info.state == "prepared":
-            return
-        why_not = (
-            whose(dataset_owner(run_store(), info.name), "dataset")
-            if args.keys() > {"name"}
-            else ""
-        )
+        args |= _options(info) if is_own else {}
+        changes_it = len(args) > 1
+        why_not = whose(dataset_owner(run_store(), info.name), "dataset") if changes_it else ""
+        words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
         st.button(
             words[info.state],
             icon=":material/download:",
@@ -107,7 +99,7 @@ def most_upload_mb() -> int | None:
 def _add(file: Any, name: str, options: FolderOptions) -> None:
     """Take in the zip; says what went wrong, or shows the new dataset."""
     if file is None:
-        st.error("There is no zip yet. Choose one above.", icon=":material/error:")
+        tell_error("There is no zip yet. Choose one above.")
         return
     store = run_store()
     try:
@@ -116,7 +108,7 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
         own_dataset(store, info.name)
         store.submit_job("prepare", {"name": info.name})
     except CnnlibError as error:
-        st.error(str(error), icon=":material/error:")
+        tell_error(error)
         return
     show_next(info.name)
     st.rerun()
@@ -130,14 +122,14 @@ def removal(info: DatasetInfo) -> None:
         "download": use.download_bytes,
         "upload": use.upload_bytes,
     }
-    shown = [f"{what} {size / 1e6:.1f} MB" for what, size in parts.items() if size]
+    shown = [f"{what} {memory(size)}" for what, size in parts.items() if size]
     st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
     if use.own_path:
-        st.caption(f"The pictures themselves are yours, in {use.own_path}; they stay there.")
+        st.caption(f"The pictures themselves are yours, in {plain(use.own_path)}; they stay there.")
     if not use.removable_bytes:
         return
     with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {use.removable_bytes / 1e6:.1f} MB of {plain(info.title)}?")
+        st.write(f"Remove {memory(use.removable_bytes)} of {plain(info.title)}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
         why_not = whose(dataset_owner(run_store(), info.name), "dataset")
@@ -147,25 +139,16 @@ def removal(info: DatasetInfo) -> None:
             type="primary",
             help=why_not or None,
             disabled=bool(why_not),
-            on_click=_remove,
-            args=(info.name,),
+            on_click=attempt,
+            args=(_remove, info.name),
         )
 
 
 def _remove(name: str) -> None:
-    try:
-        check_dataset(run_store(), name)
-        use = remove_dataset(name, folders())
-        disown_dataset(run_store(), name)
-    except CnnlibError as error:
-        st.session_state[_NOTICE] = [(str(error), True)]
-        return
-    sentence = f"{name} is removed: {use.removable_bytes / 1e6:.1f} MB."
-    st.session_state[_NOTICE] = [(sentence, False)]
-
-
-def _is_of(job: Job, info: DatasetInfo) -> bool:
-    return job.kind == "prepare" and job.args.get("name") == info.name
+    check_dataset(run_store(), name)
+    use = remove_dataset(name, folders())
+    disown_dataset(run_store(), name)
+    st.session_state[_NOTICE] = f"{name} is removed: {memory(use.removable_bytes)}."
 
 
 def _options(info: DatasetInfo) -> dict[str, int]:
@@ -179,13 +162,3 @@ def _options(info: DatasetInfo) -> dict[str, int]:
     chosen = {"size": size, "channels": 1 if grey else 3}
     is_same = (chosen["channels"], size) == (channels, side)
     return {} if is_same and info.state != "prepared" else chosen
-
-
-def _watch(job_id: str) -> None:
-    """How far a preparation is; the page follows when it is over."""
-    job = run_store().job(job_id)
-    if not job.is_live:
-        st.rerun()
-    left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
-    st.progress(job.progress, text=f"{job.text or 'Waiting for a worker'}{left}")
-    stop_button(job, key="data_stop")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.job import Job
 from cnnlib.ui.addresses import dataset_in_address
+from cnnlib.ui.jobs import is_watched, latest_job
 from cnnlib.ui.pictures import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.resources import prepared, run_store
-from cnnlib.ui.rights import attempt, stop_button
-from cnnlib.ui.words import count, duration, size
-
-_LOOK_SECONDS = 0.5  # between two looks at a preparation
+from cnnlib.ui.rights import attempt
+from cnnlib.ui.sentences import tell_error, tell_warning
+from cnnlib.ui.words import count, distinct, plain, size
 
 
 def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
@@ -27,22 +26,23 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     """
     by_name = {info.name: info for info in infos}
     names = list(by_name)
+    titles = distinct({info.name: info.title for info in infos})
     asked = dataset_in_address()
     if asked and asked not in by_name:
-        st.warning(f"The address asks for the dataset {asked!r}, which is not here.")
+        tell_warning(f"The address asks for the dataset {asked!r}, which is not here.")
     name = st.selectbox(
         "Dataset",
         names,
         index=names.index(asked if asked in by_name else default),
-        format_func=lambda name: by_name[name].title,
+        format_func=titles.__getitem__,
         key=f"train_dataset_{asked}" if asked else "train_dataset",
         persist_state="session",
     )
     info = by_name[name]
     if not info.classes:
-        st.error(info.note, icon=":material/error:")
+        tell_error(info.note)
         st.stop()
-    st.caption(describe_dataset(info))
+    st.caption(plain(describe_dataset(info)))
     if info.state == "prepared":
         st.html(picture_strip(info.name, info.fingerprint))
     else:
@@ -71,35 +71,15 @@ def picture_strip(name: str, fingerprint: str) -> str:
 
 def _preparation(info: DatasetInfo) -> None:
     """A button that prepares the dataset, or how far that is."""
-    jobs = [job for job in run_store().jobs() if job.kind == "prepare" and job.args == _args(info)]
-    if jobs and jobs[0].is_live:
-        st.fragment(_watch, run_every=_LOOK_SECONDS)(jobs[0].id)
+    args = {"name": info.name}
+    if is_watched(latest_job("prepare", args), key="train_prepare"):
         return
-    if jobs and jobs[0].state == "failed":
-        st.error(jobs[0].reason, icon=":material/error:")
     words = {"here": "Prepare it now", "download": "Download it now"}[info.state]
     st.button(
         words,
         icon=":material/download:",
         key="train_prepare",
-        on_click=lambda: attempt(run_store().submit_job, "prepare", _args(info)),
+        on_click=attempt,
+        args=(run_store().submit_job, "prepare", args),
         help="Training does this by itself where you do not.",
     )
-
-
-def _args(info: DatasetInfo) -> dict[str, str]:
-    return {"name": info.name}
-
-
-def _watch(job_id: str) -> None:
-    """How far a preparation is; the page follows when it is over."""
-    job = run_store().job(job_id)
-    if not job.is_live:
-        st.rerun()
-    st.progress(job.progress, text=_progress_words(job))
-    stop_button(job, key="train_stop_prepare")
-
-
-def _progress_words(job: Job) -> str:
-    left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
-    return f"{job.text or 'Waiting for a worker'}{left}"

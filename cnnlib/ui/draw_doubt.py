@@ -9,20 +9,19 @@ import streamlit as st
 
 from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.familiarity import Familiarity
-from cnnlib.records.job import Job
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.inspect_source import network_at
+from cnnlib.ui.jobs import is_watched, latest_job
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.rights import attempt
+from cnnlib.ui.sentences import tell_warning
 from cnnlib.ui.words import count, percent, plain
-
-_LOOK_SECONDS = 1.0
 
 
 def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:
     """What each network has to say, or a button that measures it first."""
     for reader, prepared in zip(readers, pictures, strict=True):
-        name = "" if len(readers) == 1 else f"{plain(reader.run.title)}: "
+        name = "" if len(readers) == 1 else f"{reader.run.title}: "
         found = _familiarity_of(reader)
         if found is None:
             _measuring(reader, name)
@@ -37,9 +36,9 @@ def _say(reader: Reader, prepared: PreparedDrawing, found: Familiarity, name: st
     away = distance(found, net, reader.info, prepared.picture)
     text = f"{name}{doubt_words(found, away, reader.info.title)}"
     if found.is_strange(away):
-        st.warning(text, icon=":material/help:")
+        tell_warning(text, ":material/help:")
     else:
-        st.markdown(text)
+        st.markdown(plain(text))
     st.caption(rate_words(found))
 
 
@@ -86,25 +85,15 @@ def _read(path: str, written: int) -> Familiarity | None:
 def _measuring(reader: Reader, name: str) -> None:
     """A button that asks for the measurement, or how far that is."""
     args = {"run": reader.run.id}
-    its = [job for job in run_store().jobs() if job.kind == "unfamiliar" and job.args == args]
-    if its and its[0].is_live:
-        st.fragment(_watch, run_every=_LOOK_SECONDS)(its[0].id, name)
+    key = f"draw_measure_{reader.run.id}"
+    if is_watched(latest_job("unfamiliar", args), key=key, whose=name):
         return
-    if its and its[0].state == "failed":
-        st.error(its[0].reason, icon=":material/error:")
     st.button(
-        f"{name}Measure what it does not know",
+        f"{plain(name)}Measure what it does not know",
         icon=":material/help:",
-        key=f"draw_measure_{reader.run.id}",
+        key=key,
         on_click=attempt,
         args=(run_store().submit_job, "unfamiliar", args),
         help="A network always answers with some class. This measures, on real pictures and on "
         "junk, how well it can tell that a drawing is none of them. It takes about a minute.",
     )
-
-
-def _watch(job_id: str, name: str) -> None:
-    job: Job = run_store().job(job_id)
-    if not job.is_live:
-        st.rerun()
-    st.progress(job.progress, text=f"{name}{job.text or 'Waiting for a worker'}")

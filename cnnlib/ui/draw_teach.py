@@ -15,15 +15,17 @@ from cnnlib.data.lessons import (
     kept_drawings,
     make_lesson,
 )
-from cnnlib.errors import CnnlibError
 from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.lesson import lesson_request
 from cnnlib.records.run import Run
 from cnnlib.runs.belongings import own_dataset
 from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
+from cnnlib.ui.jobs import is_watched, latest_job
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
+from cnnlib.ui.rights import attempt
+from cnnlib.ui.sentences import fragment
 from cnnlib.ui.words import STATE_WORDS, count, percent, plain
 
 _NOTICE = "draw_notice"
@@ -40,7 +42,7 @@ def teaching(reader: Reader, picture: PreparedDrawing) -> None:
     ):
         _keeping(reader, picture)
         if sentence := st.session_state.pop(_NOTICE, ""):
-            st.caption(sentence)
+            st.caption(plain(sentence))
         if kept:
             _collection(reader, kept)
         lessons(reader)
@@ -62,8 +64,8 @@ def _keeping(reader: Reader, picture: PreparedDrawing) -> None:
             icon=":material/bookmark_add:",
             key="draw_keep",
             disabled=picture.is_empty,
-            on_click=_keep,
-            args=(reader, picture.picture, label),
+            on_click=attempt,
+            args=(_keep, reader, picture.picture, label),
         )
 
 
@@ -77,7 +79,7 @@ def lessons(reader: Reader) -> None:
         if run.state == "finished":
             _worth(run)
         elif run.is_live:
-            st.fragment(_follow, run_every=2.0)(run.id)
+            fragment(_follow, run_every=2.0)(run.id)
         else:
             st.caption(STATE_WORDS[run.state])
 
@@ -114,17 +116,17 @@ def _collection(reader: Reader, kept: int) -> None:
     """How many were kept, and what can be done with them."""
     owner = run_store().owner
     st.caption(
-        f"{count(kept)} kept for {reader.info.title}. A lesson mixes them with pictures that the "
-        "network knows, so that it does not forget those; every fourth drawing of a class is kept "
-        "apart to measure the gain."
+        f"{count(kept)} kept for {plain(reader.info.title)}. A lesson mixes them with pictures "
+        "that the network knows, so that it does not forget those; every fourth drawing of a class "
+        "is kept apart to measure the gain."
     )
     with st.container(horizontal=True):
         st.button(
             "Teach the network",
             icon=":material/school:",
             key="draw_teach",
-            on_click=_teach,
-            args=(reader,),
+            on_click=attempt,
+            args=(_teach, reader),
         )
         st.download_button(
             "Download",
@@ -144,30 +146,23 @@ def _collection(reader: Reader, kept: int) -> None:
 
 def _teach(reader: Reader) -> None:
     """Make a lesson and ask for the run; an ordinary one, in the queue."""
-    try:
-        known = prepared(reader.info.name, reader.info.fingerprint)
-        lesson = make_lesson(known, folders(), owner=run_store().owner)
-        own_dataset(run_store(), lesson)
-        submit(lesson_request(reader.run, reader.moment.step, lesson))
-    except CnnlibError as error:
-        st.session_state[_NOTICE] = str(error)
-        return
+    known = prepared(reader.info.name, reader.info.fingerprint)
+    lesson = make_lesson(known, folders(), owner=run_store().owner)
+    own_dataset(run_store(), lesson)
+    submit(lesson_request(reader.run, reader.moment.step, lesson))
     st.session_state[_NOTICE] = "The lesson is in the queue. Its run is linked below."
 
 
 def _worth(run: Run) -> None:
     """What a lesson was worth; asks for the measurement where nobody did."""
     args = {"run": run.id}
-    its = [job for job in run_store().jobs() if job.kind == "taught" and job.args == args]
-    job = its[0] if its else None
+    job = latest_job("taught", args)
     if job is None or job.state == "stopped":  # nobody asked yet, or the app was shut down
         job = run_store().job(run_store().submit_job("taught", args))
-    if job.is_live:
-        st.fragment(_wait, run_every=1.0)(job.id)
-    elif job.state == "done":
+    if is_watched(job, key=f"draw_taught_{run.id}"):
+        return
+    if job.state == "done":
         st.markdown(worth_words(job.result))
-    else:
-        st.caption(job.reason)
 
 
 def _follow(run_id: str) -> None:
@@ -175,10 +170,3 @@ def _follow(run_id: str) -> None:
     if not run.is_live:
         st.rerun()
     st.caption(STATE_WORDS[run.state])
-
-
-def _wait(job_id: str) -> None:
-    job = run_store().job(job_id)
-    if not job.is_live:
-        st.rerun()
-    st.progress(job.progress, text=job.text or "Waiting for a worker")

@@ -11,9 +11,9 @@ import streamlit as st
 
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.inspect_choice import Subject, choose_layer
-from cnnlib.ui.inspect_jobs import job_result
 from cnnlib.ui.inspect_parts import tile_grid
 from cnnlib.ui.inspect_source import wait_for_torch
+from cnnlib.ui.jobs import job_result
 from cnnlib.ui.words import count
 
 PICTURES = 1000
@@ -36,7 +36,7 @@ def exciting_panel(subject: Subject) -> None:
     args = {"run": subject.run.id, "step": subject.moment.step, "layer": layer}
     if len(step.out_shape) == 3 and step.kind != "global_avg_pool":
         _patches(subject, layer, channel, args)
-    st.subheader("A picture made to excite it")
+    st.header("A picture made to excite it")
     result = job_result(
         "dream",
         args | {"channel": channel, "seed": seed},
@@ -49,7 +49,7 @@ def exciting_panel(subject: Subject) -> None:
 
 def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]) -> None:
     """The parts of test pictures to which the channel answers most."""
-    st.subheader("Parts of test pictures that excite it")
+    st.header("Parts of test pictures that excite it")
     result = job_result(
         "patches",
         {**args, "count": PICTURES, "seed": 0},

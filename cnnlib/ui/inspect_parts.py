@@ -10,25 +10,10 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.records.probe import Arithmetic
-from cnnlib.ui.routes import ASSETS_ADDRESS
+from cnnlib.ui.scripts import LOADER, script
 
-# What is sent with every rerun is only this; the scripts are modules that the browser keeps.
-_LOADER = """
-const modules = new Map();
-const load = ({ data }) => {
-  const address = `${location.origin}${data.script}`;
-  if (!modules.has(address)) modules.set(address, import(address));
-  return modules.get(address);
-};
-
-export default function (component) {
-  load(component).then((part) => part.mount(component));
-  return () => load(component).then((part) => part.unmount(component));
-}
-"""
-
-_grid = st.components.v2.component("cnnlab_tile_grid", js=_LOADER)
-_window = st.components.v2.component("cnnlab_window", js=_LOADER)
+_grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
+_window = st.components.v2.component("cnnlab_window", js=LOADER)
 
 MOST_EXACT_VALUES = 2**17  # as float32 half a megabyte; beyond it a byte each
 LONGEST_SIDE = 96  # pixels of a tile that are sent
@@ -62,7 +47,7 @@ def tile_grid(
         tile: Pixels that a tile is wide on the screen, about.
     """
     data = grid_data(tiles, span) | {
-        "script": _script("grid"),
+        "script": script("inspect/grid.js"),
         "title": title,
         "names": list(names),
         "silent": [int(each) for each in silent],
@@ -126,7 +111,7 @@ def window_view(shown: Arithmetic, *, key: str, teller: str = "The network") -> 
     Args:
         teller: Who computed the output that the numbers are compared with.
     """
-    data = {"script": _script("window"), "teller": teller, **window_data(shown)}
+    data = {"script": script("inspect/window.js"), "teller": teller, **window_data(shown)}
     _window(key=key, data=data)
 
 
@@ -158,9 +143,3 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
 def encoded(values: np.ndarray) -> str:
     """Base64 of little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
-
-
-def _script(name: str) -> str:
-    base = st.get_option("server.baseUrlPath").strip("/")
-    root = f"/{base}" if base else ""
-    return f"{root}/{ASSETS_ADDRESS}/inspect/{name}.js"

@@ -11,9 +11,9 @@ from cnnlib.design.cost import cost
 from cnnlib.figures.probe_reasons import deletion_figure
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 from cnnlib.ui.inspect_choice import Subject
-from cnnlib.ui.inspect_jobs import job_result
 from cnnlib.ui.inspect_parts import tile_grid
 from cnnlib.ui.inspect_source import Moment, maps_at, network_at, normalised, wait_for_torch
+from cnnlib.ui.jobs import job_result
 
 METHODS = {
     "saliency": "Saliency",
@@ -58,7 +58,7 @@ def reasons_panel(subject: Subject) -> None:
 
 def _doubts(weights: RandomisedWeights, curve: DeletionCurve) -> None:
     """What the two checks say."""
-    st.subheader("Can it be trusted?")
+    st.header("Can it be trusted?")
     for doubt, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
         icon = ":material/check_circle:" if is_good else ":material/warning:"
         st.markdown(f"{icon} {doubt.sentence}")

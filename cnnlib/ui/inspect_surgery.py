@@ -12,7 +12,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.figures.probe_surgery import surgery_figure
 from cnnlib.probe.filters import convolutions
 from cnnlib.ui.inspect_choice import Subject, choose_layer
-from cnnlib.ui.inspect_jobs import job_result
+from cnnlib.ui.jobs import job_result
 from cnnlib.ui.words import count, percent
 
 PICTURES = 500

@@ -7,23 +7,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from cnnlib.records.run import Run
-from cnnlib.ui.routes import ASSETS_ADDRESS, RUNS_ADDRESS
-
-# The scripts come from this server as modules. What is sent with every rerun is only this: it finds
-# them, whatever path the server lives under, and passes on what Streamlit says.
-LOADER = """
-const modules = new Map();
-const load = ({ data }) => {
-  const address = `${location.origin}${data.script}`;
-  if (!modules.has(address)) modules.set(address, import(address));
-  return modules.get(address);
-};
-
-export default function (component) {
-  load(component).then((part) => part.mount(component));
-  return () => load(component).then((part) => part.unmount(component));
-}
-"""
+from cnnlib.ui.routes import RUNS_ADDRESS
+from cnnlib.ui.scripts import LOADER, at_root, script
 
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 
@@ -41,8 +26,8 @@ def live_chart(
     _live_chart(
         key=key,
         data={
-            "script": asset("live/live.js"),
-            "runs_address": f"{_root()}/{RUNS_ADDRESS}",
+            "script": script("live/live.js"),
+            "runs_address": at_root(RUNS_ADDRESS),
             "runs": [
                 {
                     "id": run.id,
@@ -56,13 +41,3 @@ def live_chart(
         },
         on_changed_change=lambda: None,
     )
-
-
-def asset(path: str) -> str:
-    """Address of one of the server's own scripts, without host."""
-    return f"{_root()}/{ASSETS_ADDRESS}/{path}"
-
-
-def _root() -> str:
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return f"/{base}" if base else ""

@@ -11,9 +11,9 @@ import streamlit as st
 
 from cnnlib.data.prepared import Prepared
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.ui.live_chart import LOADER, asset
 from cnnlib.ui.pictures import data_uri
 from cnnlib.ui.resources import prepared as open_prepared
+from cnnlib.ui.scripts import LOADER, script
 
 PICTURES = 20
 MOST_MACS = 1_000_000_000  # in one answer: a tenth of a second on one thread
@@ -97,4 +97,4 @@ def show_strip(shown: dict[str, Any], key: str, on_pick: Callable[[int], None]) 
         if isinstance(place, int) and 0 <= place < len(shown["cards"]):
             on_pick(place)
 
-    _strip(key=key, data=shown | {"script": asset("live/strip.js")}, on_picked_change=picked)
+    _strip(key=key, data=shown | {"script": script("live/strip.js")}, on_picked_change=picked)

@@ -1,0 +1,35 @@
+"""The server's own scripts, which draw what Streamlit has no element for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.ui.routes import ASSETS_ADDRESS
+
+# The scripts come from this server as modules, which the browser keeps. What is sent with every
+# rerun is only this: it finds them, whatever path the server lives under, and passes on what
+# Streamlit says.
+LOADER = """
+const modules = new Map();
+const load = ({ data }) => {
+  const address = `${location.origin}${data.script}`;
+  if (!modules.has(address)) modules.set(address, import(address));
+  return modules.get(address);
+};
+
+export default function (component) {
+  load(component).then((part) => part.mount(component));
+  return () => load(component).then((part) => part.unmount(component));
+}
+"""
+
+
+def script(path: str) -> str:
+    """Address of a script, without host."""
+    return at_root(f"{ASSETS_ADDRESS}/{path}")
+
+
+def at_root(path: str) -> str:
+    """An address below the one that the server lives under, without host."""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"/{base}/{path}" if base else f"/{path}"
