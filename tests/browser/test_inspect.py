@@ -3,15 +3,21 @@
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from driving import wait_until
+from example_runs import a_request, a_running_run, started, the_end
 from inspecting import a_muddled_run, a_saved_run
 from playwright.sync_api import expect
+from sample_data import prepared_now
 
 from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import WeightsSaved
 from cnnlib.runs import RunStore
+from cnnlib.train.checkpoint import write_weights
 
 pytestmark = pytest.mark.browser
 
@@ -101,6 +107,37 @@ def test_play_goes_through_all_moments_and_ends(app_server, page, run_id):
     expect(slider).to_have_attribute("aria-valuetext", "22", timeout=60_000)
     expect(page.get_by_role("switch", name="Play")).not_to_be_checked(timeout=30_000)
     expect(page.get_by_text("At step 22 the network says")).to_be_visible(timeout=30_000)
+
+
+def test_a_run_under_way_is_followed_to_its_newest_weights(app_server, page):
+    store = RunStore()
+    run_id, worker_id = a_running_run(store)
+    begun = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
+    store.tell(run_id, worker_id, [begun])
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(step: int, file: str, what: str) -> None:
+        size = write_weights(folder / file, build_model(a_request().spec, seed=step), step)
+        store.tell(run_id, worker_id, [WeightsSaved(step, file, what, size)])
+
+    save(0, "s0.safetensors", "snapshot")
+    save(3, "latest.safetensors", "latest")
+    page.goto(f"{app_server()}/inspect?run={run_id}")
+    slider = page.get_by_role("slider", name="Step of the training")
+    expect(slider).to_have_attribute("aria-valuetext", "3", timeout=90_000)
+    save(4, "latest.safetensors", "latest")
+    expect(slider).to_have_attribute("aria-valuetext", "4")
+    expect(page.get_by_text("At step 4 the network says")).to_be_visible()
+    slider.press("Home")
+    expect(page.get_by_text("At step 0 the network says")).to_be_visible()
+    save(5, "s5.safetensors", "snapshot")
+    expect(slider).to_have_attribute("max", "2")  # the places of 0, 4 and 5
+    expect(page.get_by_text("At step 0 the network says")).to_be_visible()
+    slider.press("End")
+    expect(page.get_by_text("At step 5 the network says")).to_be_visible()
+    store.tell(run_id, worker_id, [the_end()])
+    store.close()
 
 
 def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_server, page):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from driving import state
-from example_runs import an_epoch, the_end
+from example_runs import a_request, an_epoch, the_end
 from feeding import Feeder, Lab, a_lab
 from playwright.sync_api import Page, expect
 
 from cnnlib.data.prepare import prepare
-from cnnlib.records.events import Intervention, Phase, RunEnd
+from cnnlib.records.events import Intervention, Order, Phase, RunEnd
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +79,18 @@ def test_empty_and_choosing(lab, page, shots):
     expect(page.get_by_text("in all")).to_be_visible()  # the forecast
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     keep(page, shots, "choosing")
+
+
+def test_waiting(lab, fed, page, shots):
+    # The app trains one run at a time, and `fed` is at work.
+    run_id = lab.store.submit(a_request(preset="fed", seed=1), {"params": 1, "macs": 2})
+    try:
+        page.goto(f"{lab.served.url}/train?run={run_id}")
+        expect(state(page)).to_have_text("Waiting", timeout=90_000)
+        expect(page.locator(".status .phase")).to_contain_text("next in the queue")
+        keep(page, shots, "waiting")
+    finally:
+        lab.store.order(run_id, Order("stop"))
 
 
 def test_running(lab, fed, page, shots):

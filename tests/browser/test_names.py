@@ -1,0 +1,55 @@
+"""A name that somebody gave is shown letter by letter, wherever it stands."""
+
+import pytest
+from example_runs import a_running_run, steps, the_end
+from playwright.sync_api import Locator, expect
+
+from cnnlib.runs import RunStore
+
+pytestmark = pytest.mark.browser
+
+NAME = "**x** [a](http://b) <b> :red[c] $d$ `e` :smile: :material/home: &lt; # f"
+COLD = 60_000  # ms: the first page of a server that shares its cores
+ALIVE = "strong, em, code, del, a[href^='http'], b, img, .katex, [data-testid=stIconMaterial]"
+
+
+@pytest.fixture
+def run_id() -> str:
+    store = RunStore()
+    run_id, worker_id = a_running_run(store, name=NAME)
+    store.tell(run_id, worker_id, [*steps(1, 20), the_end()])
+    store.close()
+    return run_id
+
+
+def read(place: Locator) -> str:
+    """What a person reads there."""
+    return place.inner_text().replace("\u2060", "")
+
+
+def test_a_name_is_shown_as_it_was_typed(app_server, page, run_id):
+    url = app_server()
+    page.goto(f"{url}/train?run={run_id}")
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_be_visible(timeout=COLD)
+    assert read(title) == f"{NAME} on digits, seed 0"
+    expect(title.locator(ALIVE)).to_have_count(0)
+    page.goto(url)
+    link = page.get_by_role("link", name="on digits, seed 0").locator("p")
+    expect(link).to_be_visible(timeout=COLD)
+    assert read(link) == f"{NAME} on digits, seed 0"
+    expect(link.locator(ALIVE)).to_have_count(0)
+
+
+def test_an_error_repeats_what_was_typed_letter_by_letter(app_server, page):
+    typed = "**x** [a](http://b) <b> :smile: `e`"
+    page.goto(f"{app_server()}/experiments")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=COLD)
+    settings = page.get_by_role("textbox", name="Settings, one a line")
+    settings.fill(f"{typed} = 1")
+    settings.press("Control+Enter")
+    page.get_by_role("button", name="Begin", exact=True).click()
+    error = page.get_by_test_id("stAlert")
+    expect(error).to_contain_text("is no setting")
+    assert typed in read(error)
+    expect(error.locator("strong, em, code, a")).to_have_count(0)
