@@ -156,6 +156,7 @@ def test_a_validation_loss_that_rises_while_training_falls_is_over_fitting_since
     [
         ([0.9, 0.5, 0.3], [0.8, 0.6, 0.7]),  # one epoch is not a trend
         ([0.9, 0.5, 0.4, 0.3], [0.8, 0.6, 0.61, 0.62]),  # by a thirtieth: noise
+        ([0.9, 0.5, 0.4, 0.3], [0.8, 0.6, 0.61, 0.7]),  # one epoch at a high rate: noise too
         ([0.9, 0.5, 0.6, 0.7], [0.8, 0.6, 0.7, 0.8]),  # the training loss rises too
         ([0.9, 0.5, 0.4, 0.3], [None] * 4),  # nothing was measured
     ],

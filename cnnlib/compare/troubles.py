@@ -134,12 +134,12 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
 
 
 def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
-    """The validation loss has risen for two epochs or more while the training loss fell."""
+    """The validation loss was above its lowest in the last two epochs, the training loss below."""
     measured = [epoch for epoch in epochs if None not in (epoch.val_loss, epoch.val_accuracy)]
     if len(measured) < 3:
         return None
     best, last = min(measured, key=lambda epoch: epoch.val_loss), measured[-1]
-    is_worse = last.val_loss > WORSE_VALIDATION * best.val_loss
+    is_worse = min(each.val_loss for each in measured[-2:]) > WORSE_VALIDATION * best.val_loss
     if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
         return None
     return Trouble(
