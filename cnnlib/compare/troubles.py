@@ -20,7 +20,9 @@ from cnnlib.records.trouble import Trouble
 BLOCKS = 12  # of a curve; each stands for its median
 FEWEST_STEPS = 100  # before that nobody can say that nothing is learned
 DEAD_SHARE = 0.4  # of a layer's units; fewer are no trouble
-WORSE_VALIDATION = 1.05  # times the lowest validation loss
+# Times the lowest validation loss. In 42 runs on real pictures, learning ones went to 1.12 for two
+# epochs at a high learning rate and came back.
+WORSE_VALIDATION = 1.15
 
 
 @dataclass(frozen=True)
