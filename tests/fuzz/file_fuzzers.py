@@ -25,7 +25,7 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, remove_dataset
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import CnnlibError, ProbeError, TrainError
+from cnnlib.errors import CnnlibError, ProbeError, StoreError, TrainError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.snapshots import network, read_arrays
 from cnnlib.records.folders import Folders
@@ -195,7 +195,7 @@ class Parcels:
         try:
             read_everything(self.store, ids)
             for run_id in ids:
-                with suppress(TrainError, ProbeError):
+                with suppress(StoreError, TrainError, ProbeError):
                     load_run(run_id, folders=self.folders)
         finally:
             self._clear()

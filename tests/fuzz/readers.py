@@ -9,9 +9,14 @@ from dataclasses import replace
 import numpy as np
 from example_runs import a_request, an_epoch, started, steps, the_end
 
+from cnnlib.compare.charts import class_scores, settings
 from cnnlib.compare.columns import COLUMNS, columns
 from cnnlib.compare.desk import Desk
+from cnnlib.compare.pooling import Row
+from cnnlib.compare.results import best_of_sentence
+from cnnlib.compare.told import words_about
 from cnnlib.design.plan import plan
+from cnnlib.figures.compare import class_figure, settings_figure
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Intervention, WeightsSaved
 from cnnlib.report.page import to_html
@@ -52,8 +57,14 @@ def read_everything(store: RunStore, run_ids: Sequence[str]) -> None:
         assert isinstance(run.title, str)
         json.dumps(metrics_since(store, run_id), allow_nan=False)
         store.steps_after(run_id), store.epochs(run_id), store.interventions(run_id)
-        store.saved(run_id), store.result(run_id), store.position(run_id)
+        store.saved(run_id), store.position(run_id)
+        json.dumps(words_about(store, run_id))
+        if (result := store.result(run_id)) is not None:
+            class_figure([class_scores(Row(run_id, (run,)), run.title, [result])], ["a", "b"])
     rows = Desk(store).rows()
+    best_of_sentence(rows)
+    settings_figure(settings(rows))
+    assert Desk(store).rows(search="test>1 params<=0") is not None
     shown = columns([*COLUMNS, "seconds_to_50"])
     for write in (to_csv, to_markdown, to_latex, to_html):
         write(rows, shown).encode()
