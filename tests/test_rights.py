@@ -19,7 +19,6 @@ from cnnlib.runs.belongings import (
     check_dataset,
     check_upload,
     dataset_owner,
-    disown_dataset,
     own_dataset,
     removing_dataset,
 )
@@ -146,14 +145,12 @@ def test_the_waste_basket_gives_back_ones_own_runs(store, ada, bob):
     assert Desk(store).basket() == {}
 
 
-def test_a_dataset_belongs_to_who_uploaded_it_until_it_is_removed(store, ada, bob):
+def test_a_dataset_belongs_to_who_uploaded_it(store, ada, bob):
     own_dataset(ada, "folder:leaves")
     with pytest.raises(RightsError, match="The dataset folder:leaves"):
         check_dataset(bob, "folder:leaves")
     check_dataset(ada, "folder:leaves")
     check_dataset(store, "folder:leaves")
-    disown_dataset(store, "folder:leaves")
-    assert dataset_owner(store, "folder:leaves") == ""
 
 
 def test_a_dataset_that_was_removed_is_nobodys_and_one_that_was_not_stays(store, ada, bob):

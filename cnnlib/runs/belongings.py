@@ -40,7 +40,8 @@ def removing_dataset(store: RunStore, name: str) -> Iterator[None]:
     """
     check_dataset(store, name)
     yield
-    disown_dataset(store, name)
+    with store.database.write() as connection:
+        connection.execute(sa.delete(belongings).where(belongings.c.name == name))
 
 
 def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
@@ -61,12 +62,6 @@ def own_dataset(store: RunStore, name: str) -> None:
         connection.execute(sa.delete(belongings).where(belongings.c.name == name))
         if store.owner:
             connection.execute(sa.insert(belongings).values(name=name, owner=store.owner))
-
-
-def disown_dataset(store: RunStore, name: str) -> None:
-    """A dataset is no more: its name is free."""
-    with store.database.write() as connection:
-        connection.execute(sa.delete(belongings).where(belongings.c.name == name))
 
 
 def check_upload(store: RunStore, size_bytes: int) -> None:

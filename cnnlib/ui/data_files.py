@@ -11,15 +11,14 @@ from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.runs.belongings import (
-    check_dataset,
     check_upload,
     dataset_owner,
-    disown_dataset,
     own_dataset,
+    removing_dataset,
 )
 from cnnlib.ui.addresses import TRAIN
 from cnnlib.ui.data_choice import show_next
-from cnnlib.ui.jobs import is_watched, latest_job
+from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.resources import folders, run_store, settings
 from cnnlib.ui.rights import attempt, whose
 from cnnlib.ui.sentences import tell_error
@@ -41,7 +40,7 @@ def preparation(info: DatasetInfo) -> None:
     if info.state == "prepared" and not is_own:
         return
     args: dict[str, Any] = {"name": info.name}
-    if is_watched(latest_job("prepare", args), key="data_prepare"):
+    if is_watched(run_store().latest_job("prepare", args), key="data_prepare"):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         args |= _options(info) if is_own else {}
@@ -145,9 +144,8 @@ def removal(info: DatasetInfo) -> None:
 
 
 def _remove(name: str) -> None:
-    check_dataset(run_store(), name)
-    use = remove_dataset(name, folders())
-    disown_dataset(run_store(), name)
+    with removing_dataset(run_store(), name):
+        use = remove_dataset(name, folders())
     st.session_state[_NOTICE] = f"{name} is removed: {memory(use.removable_bytes)}."
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.addresses import dataset_in_address
-from cnnlib.ui.jobs import is_watched, latest_job
+from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.pictures import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.resources import prepared, run_store
 from cnnlib.ui.rights import attempt
@@ -72,7 +72,7 @@ def picture_strip(name: str, fingerprint: str) -> str:
 def _preparation(info: DatasetInfo) -> None:
     """A button that prepares the dataset, or how far that is."""
     args = {"name": info.name}
-    if is_watched(latest_job("prepare", args), key="train_prepare"):
+    if is_watched(run_store().latest_job("prepare", args), key="train_prepare"):
         return
     words = {"here": "Prepare it now", "download": "Download it now"}[info.state]
     st.button(

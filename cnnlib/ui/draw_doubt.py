@@ -11,7 +11,7 @@ from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.familiarity import Familiarity
 from cnnlib.ui.draw_runs import Reader
 from cnnlib.ui.inspect_source import network_at
-from cnnlib.ui.jobs import is_watched, latest_job
+from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.rights import attempt
 from cnnlib.ui.sentences import tell_warning
@@ -86,7 +86,7 @@ def _measuring(reader: Reader, name: str) -> None:
     """A button that asks for the measurement, or how far that is."""
     args = {"run": reader.run.id}
     key = f"draw_measure_{reader.run.id}"
-    if is_watched(latest_job("unfamiliar", args), key=key, whose=name):
+    if is_watched(run_store().latest_job("unfamiliar", args), key=key, whose=name):
         return
     st.button(
         f"{plain(name)}Measure what it does not know",

@@ -21,7 +21,7 @@ from cnnlib.records.run import Run
 from cnnlib.runs.belongings import own_dataset
 from cnnlib.ui.addresses import DATA, TRAIN
 from cnnlib.ui.draw_runs import Reader
-from cnnlib.ui.jobs import is_watched, latest_job
+from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
 from cnnlib.ui.rights import attempt
@@ -156,7 +156,7 @@ def _teach(reader: Reader) -> None:
 def _worth(run: Run) -> None:
     """What a lesson was worth; asks for the measurement where nobody did."""
     args = {"run": run.id}
-    job = latest_job("taught", args)
+    job = run_store().latest_job("taught", args)
     if job is None or job.state == "stopped":  # nobody asked yet, or the app was shut down
         job = run_store().job(run_store().submit_job("taught", args))
     if is_watched(job, key=f"draw_taught_{run.id}"):

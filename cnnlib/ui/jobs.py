@@ -16,14 +16,6 @@ from cnnlib.ui.words import duration, plain
 _LOOK_SECONDS = 0.5
 
 
-def latest_job(kind: str, args: Mapping[str, Any]) -> Job | None:
-    """The newest job of this kind of whose arguments these are some, or all."""
-    asked = dict(args).items()
-    return next(
-        (job for job in run_store().jobs() if job.kind == kind and asked <= job.args.items()), None
-    )
-
-
 def job_result(
     kind: str, args: Mapping[str, Any], *, label: str, key: str
 ) -> Mapping[str, Any] | None:
@@ -32,7 +24,7 @@ def job_result(
     Args:
         label: Of the button.
     """
-    job = latest_job(kind, args)
+    job = run_store().latest_job(kind, args)
     if job is not None and job.state == "done":
         return job.result
     if is_watched(job, key=key):
