@@ -82,7 +82,7 @@ class Pages:
     def _value(self, random: Random, name: str) -> str | list[str]:
         if name == "run" and random.random() < 0.7:
             found = random.sample(self.runs, random.randint(1, 3))
-            return found if random.random() < 0.7 else [*found, mutate.text(random)]
+            return found if random.random() < 0.7 else [*found, _in_an_address(random)]
         if name in ("design", "pinned") and random.random() < 0.8:
             link = encode(random_spec_that_reads(random))
             return link if random.random() < 0.5 else mutate.in_text(random, link)
@@ -91,12 +91,17 @@ class Pages:
             return random.choice(names)
         if random.random() < 0.3:
             return str(random.choice((0, 1, 5, 20, -1, 10**9, 3.5)))
-        return mutate.text(random).replace("\ud800", "?")  # an address is bytes
+        return _in_an_address(random)
 
     def _end_what_began(self) -> None:
         for run in self.store.runs():
             if run.id not in self.runs and not run.is_live:
                 self.store.delete(run.id)
+
+
+def _in_an_address(random: Random) -> str:
+    """Any text that an address can hold: it is bytes, and half a surrogate pair has none."""
+    return mutate.text(random).replace("\ud800", "?")
 
 
 class Routes:
