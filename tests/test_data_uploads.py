@@ -107,6 +107,18 @@ def test_a_zip_that_is_refused_is_not_kept(
     assert uploaded(folders) == []
 
 
+def test_an_upload_that_cannot_be_finished_leaves_nothing(
+    pets: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cnnlib.data.uploads.os.replace", full)
+    with pytest.raises(DataError, match="No space left on device.*Make room there"):
+        add_folder_zip(pets, "pets")
+    assert uploaded(folders) == []
+
+
 def test_an_upload_is_bounded(pets: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 100)
     with pytest.raises(DataError, match="more than 100 bytes"):
