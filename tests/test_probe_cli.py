@@ -1,9 +1,11 @@
 """``python -m cnnlib inspect``: the same numbers as the library, to a terminal or a file."""
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from inspecting import PLAIN, a_saved_run
 from PIL import Image
 
@@ -12,6 +14,7 @@ from cnnlib.figures.probe_tiles import tiles_picture
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import RunEnd
 from cnnlib.runs import RunStore
+from cnnlib.runs.tables import runs
 
 
 @pytest.fixture
@@ -170,6 +173,28 @@ def test_what_cannot_be_shown_is_one_sentence(run_id, arguments, sentence, capsy
     word, *rest = arguments
     assert main(["inspect", word, run_id, *rest]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", "{run}", "{picture}"),
+        ("read", "{run}", "{picture}"),
+        ("unfamiliar", "{run}"),
+        ("inspect", "maps", "{run}", "--layer", "features.conv1", "--out", "{out}"),
+        ("inspect", "surgery", "{run}", "--layer", "features.conv1"),
+        ("inspect", "excite", "{run}", "--layer", "features.conv1"),
+        ("inspect", "dream", "{run}", "--layer", "features.conv1", "--out", "{out}"),
+    ],
+)
+def test_a_run_whose_pictures_have_changed_is_a_sentence(run_id, command, tmp_path, capsys):
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    with closing(RunStore()) as store, store.database.write() as connection:
+        own = runs.c.id == run_id
+        connection.execute(sa.update(runs).where(own).values(fingerprint="as it was before"))
+    words = {"run": run_id, "picture": str(tmp_path / "a.png"), "out": str(tmp_path / "x.npz")}
+    assert main([part.format(**words) for part in command]) == 2
+    assert "digits changed since this run was trained on it" in capsys.readouterr().err
 
 
 def test_signed_tiles_have_a_white_zero_and_others_are_grey():

@@ -49,15 +49,15 @@ def read_drawings(args: argparse.Namespace) -> int:
 
     Where it was measured what the network calls strange, that is told too.
     """
-    from cnnlib.data.prepared import load_prepared
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
+    from cnnlib.probe.pictures import run_pictures
     from cnnlib.probe.unfamiliar import distance, familiarity_file, read_familiarity
     from cnnlib.records.drawing import Preparation
 
     store, run, saved = run_at_step(args.run_id)
     net = trained_net(store, run, saved)
-    info = load_prepared(run.request.dataset, store.folders).info
+    info = run_pictures(run, store.folders).info
     steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
     known = read_familiarity(familiarity_file(store.folders.run(run.id), saved.step))
     found = []

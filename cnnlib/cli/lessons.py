@@ -127,9 +127,9 @@ def teach_run(args: argparse.Namespace) -> int:
     store, run, saved = run_at_step(args.run_id, args.step)
     recipe = changed_recipe(LESSON, args)
     from cnnlib.data.lessons import make_lesson
-    from cnnlib.data.prepared import load_prepared
+    from cnnlib.probe.pictures import run_pictures
 
-    lesson = make_lesson(load_prepared(run.request.dataset, store.folders), store.folders)
+    lesson = make_lesson(run_pictures(run, store.folders), store.folders)
     request = lesson_request(run, saved.step, lesson, recipe)
     run_ids = queued(store, [request], plan(request.spec), now=args.now)
     code = see_all_through(store, run_ids, args)

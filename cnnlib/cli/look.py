@@ -52,8 +52,8 @@ def add_commands(commands: Any) -> None:
 
 def show_errors(args: argparse.Namespace) -> int:
     """Print accuracy per class and the largest confusions."""
-    from cnnlib.data.prepared import load_prepared
     from cnnlib.probe.errors import calibration, class_accuracy, confusion, read_predictions
+    from cnnlib.probe.pictures import run_pictures
 
     store = existing_store(args.run_id)
     run = store.run(args.run_id)
@@ -64,7 +64,7 @@ def show_errors(args: argparse.Namespace) -> int:
             "errors. Let it finish, or choose a finished run."
         )
     found = read_predictions(store.folders.run(run.id) / result.predictions_file)
-    names = load_prepared(run.request.dataset, store.folders).info.classes
+    names = run_pictures(run, store.folders).info.classes
     table, gap = confusion(found, len(names)), calibration(found).error
     accuracies = class_accuracy(table)
     if args.json:

@@ -51,13 +51,13 @@ class Looked:
 
 def opened(args: argparse.Namespace) -> Looked:
     """The run and the step that a command names."""
-    from cnnlib.data.prepared import load_prepared
     from cnnlib.design.plan import plan
+    from cnnlib.probe.pictures import run_pictures
     from cnnlib.probe.snapshots import read_arrays
 
     store, run, saved = run_at_step(args.run_id, args.step)
     weights = read_arrays(store.folders.run(run.id) / saved.file)
-    prepared = load_prepared(run.request.dataset, store.folders)
+    prepared = run_pictures(run, store.folders)
     return Looked(run, saved.step, plan(run.request.spec), weights, prepared)
 
 

@@ -33,10 +33,10 @@ def add_commands(commands: Any) -> None:
 
 def predict_pictures(args: argparse.Namespace) -> int:
     """Print the most likely classes of each picture."""
-    from cnnlib.data.prepared import load_prepared
+    from cnnlib.probe.pictures import run_pictures
 
     store, run, saved = run_at_step(args.run_id, args.step)
-    info = load_prepared(run.request.dataset, store.folders).info
+    info = run_pictures(run, store.folders).info
     pictures = [_picture(path, info, args.invert) for path in args.pictures]
     found = _probabilities(trained_net(store, run, saved), pictures, info)
     if args.json:

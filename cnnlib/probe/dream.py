@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import step_named
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
@@ -81,7 +81,7 @@ def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None
         CnnlibError: The run, its weights or its dataset are not there.
     """
     run, _, weights = run_at(folders, args["run"], args["step"])
-    info = load_prepared(run.request.dataset, folders).info
+    info = run_pictures(run, folders).info
     net = network(run.request.spec, weights)
     pixels, answer, began = yield from excite(
         net, info, args["layer"], args["channel"], args["seed"]

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import load_prepared
 from cnnlib.probe.doubts import deletion, randomised_weights
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.reasons import METHODS, explain
 from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.folders import Folders
@@ -34,7 +34,7 @@ def explain_answer(
     """
     run, _, trained = run_at(folders, args["run"], args["step"])
     net = network(run.request.spec, trained)
-    info = load_prepared(run.request.dataset, folders).info
+    info = run_pictures(run, folders).info
     pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
     image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
     yield Progress(0.0, "explaining")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.data.prepared import Prepared
 from cnnlib.design.layers import Conv2d, Pool
 from cnnlib.design.plan import Plan
 from cnnlib.design.shapes import reach
@@ -18,6 +18,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import INPUT, step_named, steps
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
@@ -132,7 +133,7 @@ def find_patches(
         CnnlibError: The run, its weights or its pictures are not there, or the layer has no maps.
     """
     run, _, weights = run_at(folders, args["run"], args["step"])
-    prepared = load_prepared(run.request.dataset, folders)
+    prepared = run_pictures(run, folders)
     net = network(run.request.spec, weights)
     view_of(net.plan, args["layer"])
     count = min(args["count"], len(prepared.test_labels))

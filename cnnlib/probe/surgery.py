@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.data.prepared import Prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.plan import plan
 from cnnlib.nets.model import Network
 from cnnlib.probe.filters import filters
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.snapshots import Weights, moments, network, read_arrays, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
@@ -106,7 +107,7 @@ def _pictures(
     run: Run, folders: Folders, count: int, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """N x C x H x W, normalised, and N labels."""
-    prepared = load_prepared(run.request.dataset, folders)
+    prepared = run_pictures(run, folders)
     chosen = subset(prepared, run.request, count, seed)
     images = torch.from_numpy(prepared.train_images[chosen])
     labels = torch.from_numpy(prepared.train_labels[chosen])

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cnnlib.data.lessons import lesson_drawings
-from cnnlib.data.prepared import load_prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.answer import class_probabilities
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.snapshots import network, run_at
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
@@ -46,8 +46,8 @@ def measure_taught(
         )
     before_run, before = _net(folders, origin.run_id, origin.step)
     _, after = _net(folders, run.id, None)
-    known = load_prepared(before_run.request.dataset, folders)
-    lesson = load_prepared(run.request.dataset, folders)
+    known = run_pictures(before_run, folders)
+    lesson = run_pictures(run, folders)
     nets = (before, known.info), (after, lesson.info)
     result = {}
     for split, name in (("train", "trained on"), ("test", "kept apart")):

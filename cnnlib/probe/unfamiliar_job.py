@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnlib.data.prepared import is_prepared, load_prepared
+from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.snapshots import network, run_at
 from cnnlib.probe.unfamiliar import familiarity_file, measure, write_familiarity
 from cnnlib.records.folders import Folders
@@ -29,7 +30,7 @@ def measure_unfamiliar(
     """
     run, step, weights = run_at(folders, args["run"])
     net = network(run.request.spec, weights)
-    prepared = load_prepared(run.request.dataset, folders)
+    prepared = run_pictures(run, folders)
     found = yield from measure(net, prepared, _others(run.request.dataset, folders))
     write_familiarity(familiarity_file(folders.run(run.id), step), found)
     missed = {kind: rate.missed for kind, rate in found.junk.items()}

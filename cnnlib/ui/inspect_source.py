@@ -18,7 +18,8 @@ import numpy as np  # before torch, and on this thread: two threads importing it
 import streamlit as st
 
 from cnnlib.data.prepared import Prepared
-from cnnlib.errors import DataError, ProbeError
+from cnnlib.errors import ProbeError
+from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.snapshots import Weights, network, read_arrays
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import WeightsSaved
@@ -178,11 +179,7 @@ def open_dataset(run: Run) -> Prepared:
         CnnlibError: They are gone, or are others now.
     """
     found = prepared(run.request.dataset, run.fingerprint)
-    if run.fingerprint and found.info.fingerprint != run.fingerprint:
-        raise DataError(
-            f"{run.request.dataset} changed since this run was trained on it, so its pictures are "
-            "not those that the run saw. Look at a newer run."
-        )
+    check_unchanged(run, found.info)
     return found
 
 
