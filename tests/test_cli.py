@@ -304,6 +304,7 @@ def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
         ["data", "prepare", "minst"],
         ["data", "prepare", "folder:nowhere"],
         ["data", "add", "nowhere.zip"],
+        ["data", "add", "é" * 300],  # longer than a name can be
         ["data", "remove", "folder:nowhere"],
         ["data", "sell"],
     ],

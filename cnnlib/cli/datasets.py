@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -149,7 +150,7 @@ def add_dataset(args: argparse.Namespace) -> int:
     from cnnlib.data.uploads import add_folder_zip
 
     path = Path(args.zip)
-    if not path.is_file():
+    if not os.path.isfile(path):  # False of a name that no file can have, too
         raise DataError(f"There is no file {shown(args.zip)}. Name a zip.")
     options = FolderOptions(size=args.size, channels=args.channels)
     info = add_folder_zip(path, args.name or path.stem, options=options)
