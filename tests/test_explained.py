@@ -69,7 +69,10 @@ def test_without_a_forecast_nothing_is_said_of_it(store):
     ("seconds", "words"),
     [
         (0.0121, "12.1 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
         (4.25, "4.2 s"),
+        (9.96, "10 s"),
         (59.4, "59 s"),
         (200, "3 min 20 s"),
         (7500, "2 h 5 min"),

@@ -29,9 +29,9 @@ def explained(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
 
 def time_words(seconds: float) -> str:
     """``850 ms``, ``4.2 s``, ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{1000 * seconds:.3g} ms"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
