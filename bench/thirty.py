@@ -32,7 +32,7 @@ from serving import Served, serving  # noqa: E402
 from bench.session import Session  # noqa: E402
 
 BUILDERS, WATCHERS, TRAINERS = 20, 7, 3
-LOOKS_PER_SECOND = 6
+LOOKS_PER_SECOND = 4.5
 PAUSE_SECONDS = (1.0, 3.0)  # of a builder between two moves
 RUNS_EACH = 2
 GOAL_SECONDS = 1.0
