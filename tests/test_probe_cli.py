@@ -163,6 +163,7 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
         (("why", "--step", "77"), "no weights at step 77"),
         (("surgery", "--layer", "features.act1"), "is no convolution"),
         (("surgery", "--layer", "features.conv1", "--pictures", "0"), "less than 1"),
+        (("surgery", "--layer", "features.conv1", "--seed", "-1"), "--seed -1 is less than 0"),
         (("excite", "--layer", "classifier.fc1"), "no places on the picture"),
         (("dream", "--layer", "features.conv1", "--channel", "9", "--out", "x.png"), "no channel"),
         (("gradients", "--picture", "99999"), "no test picture '99999'"),

@@ -185,6 +185,8 @@ def convolve_picture(args: argparse.Namespace) -> int:
 
 
 def _job_args(args: argparse.Namespace, looked: Looked) -> dict[str, Any]:
+    if args.seed < 0:
+        raise DataError(f"--seed {args.seed} is less than 0. Choose another.")
     return {"run": looked.run.id, "step": looked.step, "layer": args.layer, "seed": args.seed}
 
 
