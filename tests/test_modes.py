@@ -143,6 +143,15 @@ def test_a_run_tries_modes_once_and_the_next_one_keeps_to_the_choice(tmp_path):
     assert (second["name"], second["reason"]) == (first["name"], "kept")
 
 
+def test_a_mode_that_needs_a_compiler_that_is_not_there_is_a_sentence(monkeypatch):
+    def no_compiler(_) -> None:
+        raise RuntimeError("No working C++ compiler found\nand a long trace")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    with pytest.raises(RecipeError, match="failed here: No working C.. compiler found. Choose a"):
+        told(replace(tiny_request(), mode="t1-nchw-fp32-compiled"))
+
+
 def test_a_continuation_keeps_the_mode_of_its_checkpoint(tmp_path):
     folder = run_folder(tmp_path)
     told(replace(tiny_request(), mode="t1-nchw-fp32"), folder=folder)

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from cnnlib.design.cost import Cost
+from cnnlib.errors import RecipeError
 from cnnlib.nets.model import Network
 from cnnlib.records.events import Phase
 from cnnlib.records.run import RunRequest
 from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key
+from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.machine import device_name
 from cnnlib.train.mode import ExecutionMode, candidates
 from cnnlib.train.trial import fastest, measure
@@ -62,7 +64,7 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     """Settle the execution mode; returns the `Choice`.
 
     Raises:
-        RecipeError: The request names a mode that does not exist.
+        RecipeError: The request names a mode that does not exist, or does not work on this machine.
     """
     asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
     remembered = shelf.read(trial.key)
@@ -72,7 +74,7 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
         if only.compiled:
             yield _COMPILING
         if remembered is None:
-            timed = _choice(trial, only, _seconds(trial, [only]), reason)
+            timed = _choice(trial, only, _seconds_of_only(trial, only), reason)
             remembered = shelf.keep(trial.key, timed)
         return replace(remembered, reason=reason)
     if remembered is not None:
@@ -98,6 +100,23 @@ def _seconds(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, fl
     return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=is_slow)
 
 
+def _seconds_of_only(trial: Trial, mode: ExecutionMode) -> dict[ExecutionMode, float]:
+    """Of a step in a mode that was asked for, and that may ask for a compiler."""
+    try:
+        return _seconds(trial, [mode])
+    except RuntimeError as error:  # what torch.compile raises derives from it
+        if not mode.compiled or is_out_of_memory(error):
+            raise
+        raise RecipeError(
+            f"mode={mode.name} compiles the network, and that failed here: "
+            f"{_first_line(error)}. Choose a mode without -compiled."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def _compiled_or_not(
     trial: Trial, eager: ExecutionMode, seconds: dict[ExecutionMode, float]
 ) -> tuple[ExecutionMode, str]:
@@ -106,7 +125,7 @@ def _compiled_or_not(
     try:
         seconds |= _seconds(trial, [compiled])
     except RuntimeError as error:  # what torch.compile raises derives from it
-        return eager, f"compiling failed: {str(error).splitlines()[0]}"
+        return eager, f"compiling failed: {_first_line(error)}"
     chosen = fastest({eager: seconds[eager], compiled: seconds[compiled]})
     return chosen, "faster than without compiling" if chosen.compiled else "faster than compiled"
 
