@@ -1,6 +1,7 @@
 """What tests of Inspect share: finished runs with saved weights, and the page opened on them."""
 
 import json
+from inspect import signature
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,8 +67,15 @@ def with_pad(monkeypatch: pytest.MonkeyPatch, drawn: np.ndarray | None = None) -
     """The browser's canvas has sent these pixels (H x W x 4, uint8); None before a stroke."""
     # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
     AppTest.from_string("import streamlit_drawable_canvas", default_timeout=60).run()
-    sent = SimpleNamespace(image_data=drawn)
-    monkeypatch.setattr("streamlit_drawable_canvas.st_canvas", lambda **asked: sent)
+    from streamlit_drawable_canvas import st_canvas
+
+    asked_for = signature(st_canvas)
+
+    def canvas(**asked):
+        asked_for.bind(**asked)  # what the canvas does not know it would refuse
+        return SimpleNamespace(image_data=drawn)
+
+    monkeypatch.setattr("streamlit_drawable_canvas.st_canvas", canvas)
 
 
 def a_stroke() -> np.ndarray:

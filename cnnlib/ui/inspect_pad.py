@@ -26,7 +26,6 @@ def small_pad(key: str, side: int = 168) -> np.ndarray | None:
             height=side,
             width=side,
             return_image_data=True,
-            display_toolbar=False,
             key=f"{key}_{edition}",
         )
         st.button(

@@ -172,3 +172,37 @@ def test_inspect_fits_a_phone(app_server, page, run_id):
     page.set_viewport_size({"width": 420, "height": 900})
     open_layer(page, app_server(), run_id, "features.conv2")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("where", ["inspect", "train"])
+def test_what_is_drawn_on_the_small_pad_is_looked_at(app_server, page, run_id, where):
+    page.goto(f"{app_server()}/{where}?run={run_id}")
+    if where == "train":
+        page.get_by_text("Layers", exact=True).click(timeout=90_000)
+    sources = page.get_by_role("radiogroup", name="Picture")
+    expect(page.get_by_alt_text("The picture looked at")).to_be_visible(timeout=90_000)
+    sources.get_by_text("Draw", exact=True).click()
+    draw_a_stroke(page)
+    expect(page.get_by_text("Your drawing, as the network sees it.")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Its class")).to_be_visible()
+
+
+def test_what_is_drawn_is_convolved(app_server, page):
+    page.goto(f"{app_server()}/convolution")
+    expect(page.locator(".window .sum")).to_contain_text("here: the same", timeout=90_000)
+    page.get_by_role("combobox", name="Picture").click()
+    page.get_by_role("option", name="Draw", exact=True).click()
+    expect(page.get_by_text("Draw something. Until then the letter stays.")).to_be_visible()
+    draw_a_stroke(page)
+    expect(page.get_by_text("Draw something.")).to_have_count(0)
+    expect(page.get_by_text("Output: 32 × 32")).to_be_visible()
+
+
+def draw_a_stroke(page) -> None:
+    pad = page.locator("canvas.upper-canvas")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 130, steps=8)
+    page.mouse.up()
