@@ -56,6 +56,12 @@ def test_one_core_is_left_to_the_pages(monkeypatch):
     assert free_cores() == 3
 
 
+def test_no_run_takes_more_threads_than_there_are_cores():
+    few = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with pytest.raises(RecipeError, match=f"t{few} or fewer, or for auto"):
+        told(replace(tiny_request(), mode=f"t{few + 1}-nchw-fp32"))
+
+
 def test_a_later_mode_has_to_be_clearly_faster():
     assert fastest({ONE: 1.00, TWO: 0.97}) == ONE
     assert fastest({ONE: 1.00, TWO: 0.90}) == TWO

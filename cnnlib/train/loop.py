@@ -70,6 +70,8 @@ def train(
             if reason is None:
                 raise
             yield failed(session, reason)
+        finally:
+            del session  # first the run lets go of its memory, then that is returned
 
 
 def _save_first(session: Session) -> Iterator[Event]:

@@ -15,7 +15,7 @@ from torch import nn
 from cnnlib.errors import RecipeError
 
 Precision = Literal["fp32", "bf16"]
-_NAME = re.compile(r"t([1-9]\d{0,3})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
+_NAME = re.compile(r"t([1-9]\d{0,2})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,19 @@ def kept_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def cores() -> int:
+    """Processor cores that this process is allowed to use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def free_cores() -> int:
     """Processor cores that training may use: all that this process is allowed, less one for the
     pages, and at least one. ``OMP_NUM_THREADS`` lowers it.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    free = max(1, cores - 1)
+    free = max(1, cores() - 1)
     return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
 
 
@@ -132,7 +135,7 @@ def candidates(device: torch.device, threads: int, has_maps: bool) -> list[Execu
     """
     layouts = (True, False) if has_maps and device.type != "mps" else (False,)
     counts = _thread_counts(threads) if device.type == "cpu" else [threads]
-    lower = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    lower = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return [
         ExecutionMode(count, channels_last, precision)
         for precision in (("bf16", "fp32") if lower else ("fp32",))

@@ -132,11 +132,9 @@ _FRESH_HELP = (
 
 
 def _train_fresh_seeds(row: Row) -> list[str]:
-    """Queue runs like the row's first, in its execution mode; returns their ids."""
-    first = row.runs[0]
-    mode = first.chosen.get("mode", first.request.mode)
+    """Queue runs like the row's first; returns their ids."""
     seed = 1 + max(row.seeds)
-    return ask_for(replace(first.request, seed=seed, mode=mode), FRESH_SEEDS)
+    return ask_for(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
 
 
 def _notes_menu(desk: Desk, row: Row) -> None:
