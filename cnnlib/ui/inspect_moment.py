@@ -100,7 +100,9 @@ def looks_again_every(timeline: Timeline) -> float | None:
 
 def place_slider() -> Places:
     """Places for the slider and, to its right, its buttons."""
-    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+    with st.container(
+        horizontal=True, vertical_alignment="top", gap="medium", key="inspect_moment"
+    ):
         slider = st.container(width="stretch", gap=None)
         buttons = st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small"

@@ -25,7 +25,7 @@ _FIRST_LAYERS = ("activation", "conv2d")  # where feature maps say most
 def layers_view(run: Run, moment: Moment, data: Prepared) -> None:
     """The picture with the answer on the left, the chosen layer on the right."""
     planned = plan(run.request.spec)
-    left, right = st.columns([1, 3], gap="medium")
+    left, right = st.columns([2, 3], gap="medium")  # the pad needs its width
     with left:
         picture = choose_picture(data, PAGE, (TEST, DRAW))
         layer = _choose_layer(planned)
