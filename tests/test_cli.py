@@ -314,6 +314,16 @@ def test_a_wrong_command_is_refused_in_one_sentence(argv, refused):
     refused(*argv)
 
 
+def test_a_name_that_is_no_text_is_printed_with_its_bytes(monkeypatch):
+    # Such a name is half a surrogate pair in Python (PEP 383), which UTF-8 does not have.
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert main(["limits"]) == 0
+    print("caf\udce9")
+    stream.flush()
+    assert stream.buffer.getvalue().endswith(b"caf\\udce9\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "meant"),
     [

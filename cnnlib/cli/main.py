@@ -6,6 +6,7 @@ error. 3: a run that diverged, failed or was lost. 130: interrupted by Ctrl-C or
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,8 @@ FAILED = 3
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``argv`` is without the program's name."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file may have a name that is no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = parser().parse_args(argv)
         return args.command(args)

@@ -71,7 +71,7 @@ class Commands:
         return arguments
 
     def check(self, case: list[str]) -> None:
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
         stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(b'{"channels": [4]'))
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _no_waiting():
@@ -81,13 +81,14 @@ class Commands:
         finally:
             sys.stdin = stdin
         said = err.getvalue()
+        out.seek(0)
+        printed = out.read()
         assert code in EXIT_CODES, f"exit code {code}: {said[:500]}"
         assert code == 0 or said.strip(), "it fails without a word"
         assert "Traceback" not in said
         if "--json" in case and code == 0:
-            for text in out.getvalue().splitlines():
+            for text in printed.splitlines():
                 json.loads(text, parse_constant=_no_constant)
-        out.getvalue().encode()
         self._mend()
 
     def _given(self, random: Random, action: argparse.Action) -> list[str]:
