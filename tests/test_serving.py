@@ -45,3 +45,15 @@ def test_an_app_that_does_not_start_is_reported_with_what_it_printed(folder):
         serving.serving(folder / "log", os.environ),
     ):
         pass
+
+
+def test_a_server_whose_settings_are_wrong_does_not_start_and_says_why(tmp_path):
+    runs = Path(os.environ["CNNLAB_RUNS"])
+    runs.mkdir()
+    (runs / "cnnlab.toml").write_text("[class]\non = 'perhaps'\n")
+    with (
+        pytest.raises(serving.ServingError, match=r"in \[class\], on='perhaps' is neither true"),
+        serving.serving(tmp_path / "log", os.environ),
+    ):
+        pass
+    assert "Traceback" not in (tmp_path / "log").read_text()

@@ -7,6 +7,7 @@ import threading
 import streamlit as st
 
 from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.errors import SettingsError
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
 from cnnlib.runs.store import RunStore
@@ -38,6 +39,14 @@ def settings() -> Settings:
         SettingsError: The file that says it cannot be understood.
     """
     return shared_store().settings
+
+
+def check_settings() -> None:
+    """End the server before it serves, with a sentence, where its settings cannot be understood."""
+    try:
+        Settings.read(folders())
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
 
 
 def prepared(name: str, fingerprint: str) -> Prepared:
