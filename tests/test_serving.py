@@ -2,6 +2,7 @@
 
 import os
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
