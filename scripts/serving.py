@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -86,7 +85,7 @@ def _wait_until_it_answers(served: Served) -> None:
         try:
             with urllib.request.urlopen(f"{served.url}/_stcore/health", timeout=5):
                 return
-        except (urllib.error.URLError, TimeoutError):
+        except OSError:  # nothing listens yet, or it went away
             time.sleep(0.05)
     code = served.process.poll()
     what = (
