@@ -21,6 +21,13 @@ def test_a_figure_has_its_axis_titles_and_no_background_of_its_own():
     assert list(figure.data[0].y) == [0.5, 0.25]
 
 
+def test_names_in_a_figure_are_shown_as_they_were_typed():
+    # plotly reads <b>, <a href=...> and &lt; in them, and shows &lt;b> as <b>.
+    figure = theme.figure([{"type": "bar", "x": ["<b>seven", 2], "y": [1, 2], "name": "a & b"}], "")
+    assert list(figure.data[0].x) == ["&lt;b&gt;seven", 2]
+    assert figure.data[0].name == "a &amp; b"
+
+
 def test_the_same_input_gives_the_same_figure():
     line = {"type": "scatter", "x": [1], "y": [1]}
     assert theme.figure([line], "A") == theme.figure([line], "A")

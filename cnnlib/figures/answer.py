@@ -13,10 +13,10 @@ from cnnlib.records.drawing import Answer, ChangeKind, Robustness
 MOST_CLASSES = 12
 _PERCENT = {"range": [0, 100], "ticksuffix": " %"}
 _AMOUNTS: dict[ChangeKind, str] = {
-    "right": "pixels to the right",
-    "down": "pixels down",
-    "turn": "degrees, left to right",
-    "thickness": "pixels thicker",
+    "right": "pixels<br>to the right",
+    "down": "pixels<br>down",
+    "turn": "degrees<br>to the right",
+    "thickness": "pixels<br>thicker",
 }
 
 

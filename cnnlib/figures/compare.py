@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from cnnlib.figures.theme import (
     CATEGORICAL,
     GREY,
+    LEGEND_BELOW,
     axis,
     colour,
     empty_figure,
@@ -18,7 +19,6 @@ from cnnlib.figures.theme import (
 )
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine, Verdict
 
-LEGEND_BELOW = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
 COST_TITLES = {
     "params": "Trainable parameters",
     "macs": "Multiply-accumulates for one image",

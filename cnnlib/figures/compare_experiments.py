@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from cnnlib.figures.compare import LEGEND_BELOW
-from cnnlib.figures.theme import CATEGORICAL, GREY, colour, empty_figure, figure
+from cnnlib.figures.theme import CATEGORICAL, GREY, LEGEND_BELOW, colour, empty_figure, figure
 from cnnlib.records.compare import Effect
 
 

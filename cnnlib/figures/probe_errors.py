@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import BLUE, GREY, axis, empty_figure, figure
+from cnnlib.figures.theme import BLUE, GREY, LEGEND_BELOW, axis, empty_figure, figure
 from cnnlib.records.probe import Calibration
 
 
@@ -29,7 +29,7 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
         "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
     }
     lowest = min(points["y"])
-    limits = [max(0, lowest - 5) if lowest > 50 else 0, 100]
+    limits = [max(0, lowest - 5) if lowest > 50 else 0, 101]  # a point at 100 is a whole one
     return figure(
         [points],
         "Accuracy per class",
@@ -67,4 +67,5 @@ def calibration_figure(record: Calibration) -> go.Figure:
         f"Calibration (mean gap {100 * record.error:.1f} points)",
         "Confidence (%)",
         "Accuracy (%)",
+        legend=LEGEND_BELOW,
     )

@@ -17,7 +17,7 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
     """The middle half and the middle nine tenths of each layer's gradients, on a log scale."""
     if not layers:
         return empty_figure(TITLE, "The network has no weights.")
-    names = [each.layer.removeprefix("features.") for each in layers]
+    names = [each.layer.removeprefix("features.").removeprefix("classifier.") for each in layers]
     lines = []
     for low, high, width in ((0, 4, 2), (1, 3, 8)):
         for i, each in enumerate(layers):

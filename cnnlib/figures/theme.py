@@ -9,6 +9,7 @@ their text to the page.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
@@ -31,6 +32,7 @@ DIVERGING = (
 
 MARGIN = {"l": 56, "r": 16, "t": 40, "b": 48}
 HEIGHT = 320
+LEGEND_BELOW = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
 GRID = "rgba(125, 136, 148, 0.25)"
 CLEAR = "rgba(0, 0, 0, 0)"
 
@@ -82,7 +84,20 @@ def figure(
         "colorway": CATEGORICAL,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     }
-    return go.Figure({"data": list(data), "layout": house | layout})
+    return go.Figure({"data": [_as_typed(trace) for trace in data], "layout": house | layout})
+
+
+def _as_typed(trace: dict[str, Any]) -> dict[str, Any]:
+    """A trace whose names are shown letter by letter: plotly reads tags and entities in them."""
+    return trace | {
+        field: _letters(trace[field]) for field in ("name", "x", "y", "text") if field in trace
+    }
+
+
+def _letters(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape(value, quote=False)
+    return [_letters(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def empty_figure(title: str, sentence: str) -> go.Figure:
