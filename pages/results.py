@@ -46,8 +46,11 @@ def results() -> None:
             if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
                 st.switch_page(TRAIN, query_params={"run": ids})
     basket(desk)
-    st.caption(plain(best_of_sentence(rows) or "Select rows to compare them."))
-    if selected:
+    if sentence := best_of_sentence(rows):
+        st.caption(plain(sentence))
+    if not selected:
+        st.caption("Select a row to see its curves, or several to compare them.")
+    else:
         notes_of(desk, selected)
         charts(selected)
 

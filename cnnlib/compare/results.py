@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, median
 
 import sqlalchemy as sa
 
@@ -39,21 +39,36 @@ def epochs_of(store: RunStore, run_ids: Sequence[str]) -> dict[str, list[EpochEn
 
 
 def best_of_sentence(rows: Sequence[Row]) -> str:
-    """What picking the best of several rows of one dataset means; "" where there is no choice."""
-    scores = [row.numbers("last_val_accuracy") for row in rows if not row.alone_because]
-    scores = [values for values in scores if values]
-    if len(scores) < 2:
+    """What picking the first of several rows means, among those of its dataset; "" where there is
+    no choice.
+
+    The spread is that of a typical row, so that one in which some seeds never learned does not
+    decide it.
+    """
+    measured = [r for r in rows if not r.alone_because and r.numbers("last_val_accuracy")]
+    rivals = [row for row in measured if _pictures_of(row) == _pictures_of(measured[0])]
+    if len(rivals) < 2:
         return ""
-    start = f"The first is the best of {len(scores)} by validation: part of its lead is luck"
+    scores = [row.numbers("last_val_accuracy") for row in rivals]
+    dataset = rivals[0].request.dataset
+    start = (
+        f"The first is the best of {len(scores)} on {dataset} by validation: part of its lead is "
+        "luck"
+    )
     spreads = [found.sd for values in scores if (found := summary(values)) and found.sd]
     if not spreads:
         return f"{start}. Train it with fresh seeds to see what it is worth."
-    usual = fmean(spreads) / fmean(len(values) for values in scores) ** 0.5
+    usual = median(spreads) / fmean(len(values) for values in scores) ** 0.5
     lead = 100 * best_of(len(scores), usual)
     return (
         f"{start}, about {lead:.2f} points among {len(scores)} equal designs. Train it with fresh "
         "seeds to see what it is worth."
     )
+
+
+def _pictures_of(row: Row) -> tuple[str, str]:
+    """The dataset of a row and what it held: accuracies on another one are no rivals."""
+    return row.request.dataset, row.runs[0].fingerprint
 
 
 def mean_validation(row: Row) -> float | None:
