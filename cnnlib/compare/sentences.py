@@ -37,7 +37,9 @@ def _interval(verdict: Verdict, sign: int = 1) -> str:
 
 def _cannot_tell(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
     more = f"about {verdict.more_pairs} more would" if verdict.more_pairs else ""
-    found = f" ({name_b} minus {name_a}: {_interval(verdict)})" if verdict.low is not None else ""
+    found = ""
+    if verdict.low is not None:
+        found = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
     if verdict.outcome == "untold":
         start = f"Cannot tell with all {seeds}{found}"
         asks = f": {more}, which is a new duel" if more else ""
