@@ -2,7 +2,7 @@
 import { figure, percent, place, count } from "./words.js";
 import { fainter } from "./theme.js";
 
-const TICKS = { step: count, epoch: (x) => String(+x.toFixed(3)), seconds: (x) => `${+x.toFixed(1)} s` };
+const TICKS = { step: (x) => (Number.isInteger(x) ? count(x) : ""), epoch: (x) => String(+x.toFixed(3)), seconds: (x) => `${+x.toFixed(1)} s` };
 
 export class Chart {
   /**
@@ -134,6 +134,7 @@ export class Chart {
     ctx.font = `${11 * devicePixelRatio}px sans-serif`;
     ctx.textAlign = "left";
     ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+    const ends = []; // where the words of each row end: a word goes to the first row with room for it
     for (const { x, text } of this.marks) {
       const left = Math.round(plot.valToPos(x, "x", true));
       if (left < bbox.left || left > bbox.left + bbox.width) continue;
@@ -141,7 +142,12 @@ export class Chart {
       ctx.moveTo(left, bbox.top);
       ctx.lineTo(left, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.fillText(text, left + 4 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
+      const width = ctx.measureText(text).width + 8 * devicePixelRatio;
+      const from = left + width < ctx.canvas.width ? left : left - width;
+      const free = ends.findIndex((end) => end <= from);
+      const row = free < 0 ? ends.length : free;
+      ends[row] = from + width;
+      ctx.fillText(text, from + 4 * devicePixelRatio, bbox.top + (12 + 13 * row) * devicePixelRatio);
     }
     ctx.restore();
   }

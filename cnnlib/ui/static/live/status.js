@@ -72,10 +72,11 @@ export class Status {
 
   #drawFacts(facts) {
     const { steps, epochs } = this.history;
+    const within = facts.state === "running" || facts.state === "paused" ? 1 : 0; // the epoch that goes on
     const lastEpoch = epochs.at(-1);
     const shown = {
       step: outOf(facts.step, facts.total_steps),
-      epoch: outOf(Math.min(facts.epoch + (facts.state === "running" ? 1 : 0), facts.epochs_total || 1), facts.epochs_total),
+      epoch: outOf(Math.min(facts.epoch + within, facts.epochs_total || 1), facts.epochs_total),
       loss: figure(steps.smooth.last),
       val: percent(lastEpoch?.val_accuracy ?? NaN),
       rate: count(facts.images_per_second || NaN),
