@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlib.compare.parcel import export_bytes
 from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
+from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
@@ -131,6 +132,12 @@ def test_train_takes_the_design_from_its_address(store):
     app = open_page("train", design=encode(spec))
     app.button(key="train_start").click().run()
     assert store.runs()[0].request.spec == spec
+
+
+def test_a_design_from_build_that_is_a_preset_keeps_its_name(store):
+    app = open_page("train", design=encode(preset("lenet5").spec))
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.preset == "lenet5"
 
 
 def test_train_takes_the_dataset_from_its_address(store):

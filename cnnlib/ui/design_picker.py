@@ -15,6 +15,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
 from cnnlib.ui.addresses import BUILD, design_in_address, kept_design
+from cnnlib.ui.spec_form import preset_of
 from cnnlib.ui.words import count, distinct, size
 
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
@@ -22,7 +23,7 @@ OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 
 @dataclass(frozen=True)
 class ChosenDesign:
-    """A design as it was made, and the name of its preset ("" for one's own)."""
+    """A design as it was made, and the name of the preset that it is ("" for one's own)."""
 
     spec: CNNSpec
     preset: str = ""
@@ -54,7 +55,8 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
             key=f"train_design_way_{bool(link)}",
         )
     if way == OWN:
-        return ChosenDesign(decode(link))
+        spec = decode(link)
+        return ChosenDesign(spec, preset_of(spec))
     return _choose_run(runs) if way == PAST else _choose_preset(default_preset)
 
 
