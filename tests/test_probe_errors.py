@@ -168,7 +168,7 @@ def test_the_errors_panel_leads_to_the_picture_and_says_who_is_right(store):
     app = open_inspect(run=bad, view="Errors", picture="0")
     assert app.selectbox(key="inspect_true").value == str(truth)
     assert app.selectbox(key="inspect_said").value == str(wrong)
-    assert f"Pictures of {truth}, taken for {wrong}: 1" in "".join(s.value for s in app.header)
+    assert f"Pictures of {truth}, taken for {wrong} (1)" in "".join(s.value for s in app.header)
     assert "Picture 0 in other runs, right: own design on digits" in said(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
     assert grid["names"] == ["picture 0, 81.98 % sure"]

@@ -142,7 +142,7 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
     if source is not None and not source.is_as(record.seen):
         raise DataError(
             f"The pictures of {name} in {source.path} changed since their copy was prepared. "
-            f"Prepare it again: python -m cnnlib data prepare {name}."
+            f"Prepare it again, on the Data page or with python -m cnnlib data prepare {name}."
         )
 
 

@@ -126,6 +126,7 @@ def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
             if difference < 1e-6
             else f"With this kernel they differ by up to {difference:.3g}."
         )
+        + " First the correlation, then the convolution; blue is below zero, red above."
     )
     tile_grid(
         np.stack([correlation.output, convolution.output]),

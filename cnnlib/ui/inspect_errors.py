@@ -115,7 +115,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
     true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
     places = pictures_of(found, true, said)
     heading = f"Pictures of {names[true]}, taken for {names[said]}"
-    st.header(f"{plain(heading)}: {count(len(places))}")
+    st.header(f"{plain(heading)} ({count(len(places))})")
     if not len(places):
         st.caption("There is no such picture. Choose a cell that is not 0.")
         return
