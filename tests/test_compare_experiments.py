@@ -13,6 +13,8 @@ from cnnlib.compare.plans import advance, stop_plan
 from cnnlib.compare.search import start_search
 from cnnlib.compare.varying import combinations, read_values, with_settings
 from cnnlib.errors import RecipeError
+from cnnlib.figures.compare_experiments import effects_figure
+from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
@@ -242,6 +244,12 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
 def test_a_setting_without_values_is_a_sentence(capsys):
     assert main(["experiment", "grid", "--preset", "lenet5", "--vary", "lr"]) == 2
     assert "has no values" in capsys.readouterr().err
+
+
+def test_a_setting_that_had_one_value_is_not_among_those_that_mattered():
+    tried = [Effect("lr", {"0.1": 0.9, "0.01": 0.8}, 0.1), Effect("norm", {"none": 0.85}, 0.0)]
+    assert [trace.name for trace in effects_figure(tried).data] == ["lr: 10.0 points"]
+    assert "No two values" in effects_figure(tried[1:]).layout.annotations[0].text
 
 
 def test_experiments_are_listed(store, capsys):

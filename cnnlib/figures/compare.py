@@ -164,7 +164,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "y": [100 * look.low for look in looks] + [100 * look.high for look in reversed(looks)],
         "fill": "toself",
         "fillcolor": see_through(CATEGORICAL[0], _BAND_ALPHA),
-        "line": {"width": 0},
+        "line": {"width": 2, "color": see_through(CATEGORICAL[0], 0.5)},  # one look has no area
         "mode": "lines",
         "name": "sequential interval",
         "hoverinfo": "skip",

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import CATEGORICAL, GREY, LEGEND_BELOW, colour, empty_figure, figure
+from cnnlib.figures.theme import (
+    CATEGORICAL,
+    GREY,
+    HEIGHT,
+    LEGEND_BELOW,
+    MARGIN,
+    colour,
+    empty_figure,
+    figure,
+)
 from cnnlib.records.compare import Effect
 
 
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
-    """Mean validation accuracy at each value of each setting, the setting that matters first."""
+    """Mean validation accuracy at each value of each setting, the setting that matters first;
+    a setting that had one value cannot matter, and is left out.
+    """
     title = "Which setting mattered"
+    effects = [effect for effect in effects if len(effect.means) > 1]
     if not effects:
-        return empty_figure(title, "No trial has ended yet.")
+        return empty_figure(title, "No two values of a setting have been tried yet.")
     traces = [
         {
             "type": "scatter",
@@ -26,7 +38,13 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
         }
         for number, effect in enumerate(effects)
     ]
-    return figure(traces, title, "", "Mean validation accuracy (%)", legend=LEGEND_BELOW)
+    # The names of the values stand upright below a narrow figure: the legend goes under them.
+    layout = {
+        "legend": LEGEND_BELOW | {"yref": "container", "y": 0, "yanchor": "bottom"},
+        "margin": MARGIN | {"b": 110},
+        "height": HEIGHT + 40,
+    }
+    return figure(traces, title, "", "Mean validation accuracy (%)", **layout)
 
 
 def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:

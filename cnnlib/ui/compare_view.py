@@ -106,7 +106,8 @@ def past_duels(current: str | None) -> None:
     st.header("Duels")
     for plan in plans[:12]:
         sentence = duel_state(run_store(), plan.id).sentence
-        if st.button(plain(sentence), key=f"compare_past_{plan.id}", type="tertiary"):
+        icon = ":material/arrow_forward:"
+        if st.button(plain(sentence), key=f"compare_past_{plan.id}", type="tertiary", icon=icon):
             st.query_params["duel"] = plan.id
             st.rerun()
 

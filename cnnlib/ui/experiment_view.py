@@ -41,11 +41,12 @@ def past_experiments(current: str | None) -> None:
     plans = [plan for plan in find_plans(run_store(), KINDS) if plan.id != current]
     if not plans:
         return
-    st.header("Experiments")
+    st.header("All experiments")
     for plan in plans[:12]:
         title = plan.body.get("name") or plan.id
         words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
-        if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary"):
+        icon = ":material/arrow_forward:"
+        if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon):
             st.query_params["experiment"] = plan.id
             st.rerun()
 
