@@ -80,7 +80,8 @@ def _table(table: np.ndarray, names: Sequence[str]) -> None:
             st.session_state[key] = names[first]
     shares = st.toggle("Shares of the true class", key="inspect_shares")
     shown = table / np.maximum(table.sum(axis=1, keepdims=True), 1) * 100 if shares else table
-    frame = pd.DataFrame(shown, index=[f"is {name}" for name in names], columns=list(names))
+    columns = {f"said {name}": name for name in names}
+    frame = pd.DataFrame(shown, index=[f"is {name}" for name in names], columns=list(columns))
     wrong = np.log1p(table - np.diag(table.diagonal()))
     strength = wrong / max(wrong.max(), 1e-9)
 
@@ -96,7 +97,7 @@ def _table(table: np.ndarray, names: Sequence[str]) -> None:
         if cells:
             row, column = cells[0]
             st.session_state["inspect_true"] = names[row]
-            st.session_state["inspect_said"] = column
+            st.session_state["inspect_said"] = columns[column]
 
     st.dataframe(
         frame.style.apply(ink, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
