@@ -81,8 +81,6 @@ def main() -> None:
         for tab in lab.tabs.values():
             draw_a_seven(tab)
         lab.shoot("draw")
-        lab.goto("/data?dataset=mnist", "text=Pictures per class")
-        lab.shoot("data")
 
 
 def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
