@@ -100,7 +100,7 @@ def test_predictions_that_do_not_belong_together_are_a_sentence(tmp_path):
 
 
 def test_predictions_that_would_fill_the_memory_are_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlib.probe.errors._MOST_BYTES", 1_000)
+    monkeypatch.setattr("cnnlib.runs.predictions._MOST_BYTES", 1_000)
     path = tmp_path / "p.npz"
     np.savez_compressed(path, labels=np.zeros(9_000, np.uint8))  # in some hundred bytes
     with pytest.raises(ProbeError, match="unpacks to 9,1"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from cnnlib.errors import StoreError
 from cnnlib.records.probe import Predicted
 from cnnlib.records.run import Run
+from cnnlib.runs.predictions import unpack_predictions
 from cnnlib.runs.store import RunStore
 
 
@@ -70,18 +69,9 @@ def _predictions(store: RunStore, run: Run) -> Predicted:
         )
     path: Path = store.folders.run(run.id) / result.predictions_file
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            found = Predicted(
-                file["labels"].astype(np.int64),
-                file["predicted"].astype(np.int64),
-                file["probabilities"].astype(np.float32),
-            )
-        count, _ = found.probabilities.shape
-        if not found.labels.shape == found.predicted.shape == (count,):
-            raise ValueError("its lists are of different lengths")
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        return unpack_predictions(path)
+    except ValueError as error:
         raise StoreError(
             f"The predictions of the run {run.id} in {path} cannot be read: {error}. Train it "
             "again to have them."
         ) from error
-    return found

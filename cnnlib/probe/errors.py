@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from cnnlib.errors import ProbeError
 from cnnlib.records.probe import Calibration, Predicted
-
-_MOST_BYTES = 500_000_000  # of a run's predictions: a file from elsewhere may be any file
-# What numpy and zipfile raise of an .npz file that is none, or that was cut or changed.
-DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+from cnnlib.runs.predictions import unpack_predictions
 
 
 def read_predictions(path: Path) -> Predicted:
@@ -32,44 +18,12 @@ def read_predictions(path: Path) -> Predicted:
         ProbeError: The file is not there or damaged.
     """
     try:
-        _check_size(path)
-        with np.load(path, allow_pickle=False) as file:
-            found = Predicted(
-                file["labels"].astype(np.int64),
-                file["predicted"].astype(np.int64),
-                file["probabilities"].astype(np.float32),
-            )
-        _check_shapes(found)
-        return found
-    except DAMAGED as error:
+        return unpack_predictions(path)
+    except ValueError as error:
         raise ProbeError(
             f"The run's predictions in {path.name} cannot be read ({error}). They are written when "
             "a run has measured the test split: let it finish, or choose another run."
         ) from error
-
-
-def _check_size(path: Path) -> None:
-    """The file does not unpack to more than it may; zipfile reads no more than is told here.
-
-    Raises:
-        ValueError: It does.
-    """
-    with zipfile.ZipFile(path) as packed:
-        size = sum(entry.file_size for entry in packed.infolist())
-    if size > _MOST_BYTES:
-        raise ValueError(f"it unpacks to {size:,} bytes")
-
-
-def _check_shapes(found: Predicted) -> None:
-    """There is a row of probabilities for each picture, and its classes have their places in it.
-
-    Raises:
-        ValueError: The arrays do not belong together.
-    """
-    count, classes = found.probabilities.shape
-    for values in (found.labels, found.predicted):
-        if values.shape != (count,) or (count and not 0 <= values.min() <= values.max() < classes):
-            raise ValueError("its arrays do not belong together")
 
 
 def confusion(found: Predicted, classes: int) -> np.ndarray:

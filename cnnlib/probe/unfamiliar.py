@@ -21,12 +21,12 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
-from cnnlib.probe.errors import DAMAGED
 from cnnlib.probe.forward import evaluating
 from cnnlib.probe.junk import NOISE, SCRIBBLES, noise, scribbles
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.familiarity import CALLED_STRANGE, Familiarity, JunkRate
 from cnnlib.records.job import Progress
+from cnnlib.runs.predictions import DAMAGED
 
 KNOWN, CALIBRATED_ON = 6_000, 2_000  # training pictures, at most
 TESTED_ON, JUNK_COUNT = 2_000, 1_000
