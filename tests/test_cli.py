@@ -172,7 +172,7 @@ WRONG_OPTIONS = {
     "--validation": ["-0.1", "nan", "inf", "x", "1.5", "1000000"],
     "--train-limit": ["0", "-1", "x", "1000000"],
     "--device": ["gpu", "tpu"],
-    "--mode": ["fast", "t0-nchw-fp32", "x" * 200],
+    "--mode": ["fast", "t0-nchw-fp32", "t999-nchw-fp32", "x" * 200],
     "--name": ["x" * 121],
     "--now": ["--detach"],
 }

@@ -101,8 +101,8 @@ def _check_mode_and_device(request: RunRequest) -> None:
     """
     if request.mode == "auto" and request.device in ("auto", "cpu"):
         return
-    from cnnlib.train.mode import ExecutionMode, pick_device
+    from cnnlib.train.mode import asked_mode, pick_device
 
     pick_device(request.device)
     if request.mode != "auto":
-        ExecutionMode.from_name(request.mode)
+        asked_mode(request.mode)

@@ -18,7 +18,7 @@ from cnnlib.records.run import RunRequest
 from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key
 from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.machine import device_name
-from cnnlib.train.mode import ExecutionMode, candidates, cores
+from cnnlib.train.mode import ExecutionMode, asked_mode, candidates
 from cnnlib.train.trial import fastest, measure
 
 _COMPILE_FROM_SECONDS = 600.0
@@ -60,15 +60,6 @@ class Trial:
         )
 
 
-def _check_threads(mode: ExecutionMode) -> None:
-    """More threads than cores wait for each other, and everybody else waits for them."""
-    if mode.threads > cores():
-        raise RecipeError(
-            f"mode={mode.name!r} asks for {mode.threads} threads, and there are {cores()} "
-            f"processor cores. Ask for t{cores()} or fewer, or for auto."
-        )
-
-
 def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     """Settle the execution mode; returns the `Choice`.
 
@@ -78,9 +69,7 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
     remembered = shelf.read(trial.key)
     if asked:
-        only = ExecutionMode.from_name(asked)
-        if not trial.fixed:
-            _check_threads(only)
+        only = ExecutionMode.from_name(asked) if trial.fixed else asked_mode(asked)
         reason = "as the run that it continues" if trial.fixed else "asked for"
         if only.compiled:
             yield _COMPILING

@@ -126,6 +126,22 @@ def free_cores() -> int:
     return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
 
 
+def asked_mode(name: str) -> ExecutionMode:
+    """The mode that somebody names for a new run. (One that goes on keeps its own, whatever it is.)
+
+    Raises:
+        RecipeError: There is no such mode, or it has more threads than there are cores: they would
+            wait for each other, and everybody else for them.
+    """
+    mode = ExecutionMode.from_name(name)
+    if mode.threads > cores():
+        raise RecipeError(
+            f"mode={name!r} asks for {mode.threads} threads, and there are {cores()} "
+            f"processor cores. Ask for t{cores()} or fewer, or for auto."
+        )
+    return mode
+
+
 def candidates(device: torch.device, threads: int, has_maps: bool) -> list[ExecutionMode]:
     """The modes that are worth a try on a device, the most likely winner first.
 
