@@ -10,7 +10,7 @@ from drawings import STROKES, painted
 from PIL import Image
 
 from cnnlib.cli.main import main
-from cnnlib.data.lessons import collections
+from cnnlib.data.drawings import collections
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.load import fit

@@ -10,15 +10,14 @@ import pytest
 from sample_data import prepared_now
 
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.data.lessons import (
+from cnnlib.data.drawings import (
     class_folders,
     collection_name,
     drawings_zip,
     keep_drawing,
     kept_drawings,
-    lesson_drawings,
-    make_lesson,
 )
+from cnnlib.data.lessons import lesson_drawings, make_lesson
 from cnnlib.data.uploads import remove_dataset
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders

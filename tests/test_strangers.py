@@ -23,7 +23,7 @@ from sample_data import prepared_now
 from cnnlib.compare.columns import Column, column
 from cnnlib.compare.search import _distribution
 from cnnlib.compare.varying import SETTINGS, combinations, read_range, read_values
-from cnnlib.data.lessons import collection_name
+from cnnlib.data.drawings import collection_name
 from cnnlib.data.places import folder_name
 from cnnlib.data.prepared import INFO_FILE, Prepared, open_prepared
 from cnnlib.data.sources import OwnSource

@@ -63,7 +63,7 @@ def add_commands(commands: Any) -> None:
 
 def list_collections(args: argparse.Namespace) -> int:
     """Print each collection with its drawings per class."""
-    from cnnlib.data.lessons import collections
+    from cnnlib.data.drawings import collections
 
     found = collections(Folders.from_environment())
     if args.json:
@@ -83,7 +83,7 @@ def keep_drawings(args: argparse.Namespace) -> int:
     info = dataset_named(args.dataset)
     if args.name not in info.classes:
         raise UsageError(f"Class {unknown_name(args.name, info.classes)}")
-    from cnnlib.data.lessons import keep_drawing
+    from cnnlib.data.drawings import keep_drawing
     from cnnlib.probe.drawing import prepare_drawing
 
     drawings = [prepare_drawing(pixels_for(info, path), info.in_size) for path in args.pictures]
@@ -101,7 +101,7 @@ def keep_drawings(args: argparse.Namespace) -> int:
 
 def export_collection(args: argparse.Namespace) -> int:
     """Write a collection as a zip with one folder per class."""
-    from cnnlib.data.lessons import drawings_zip, kept_drawings
+    from cnnlib.data.drawings import drawings_zip, kept_drawings
 
     info, folders = dataset_named(args.dataset), Folders.from_environment()
     count = len(kept_drawings(info, folders))

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.lessons import (
-    collection_name,
-    drawings_zip,
-    keep_drawing,
-    kept_drawings,
-    make_lesson,
-)
+from cnnlib.data.drawings import collection_name, drawings_zip, keep_drawing, kept_drawings
+from cnnlib.data.lessons import make_lesson
 from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.lesson import lesson_request
 from cnnlib.records.run import Run
