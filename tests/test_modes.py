@@ -15,11 +15,13 @@ from cnnlib.nets.model import build_model
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
+from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key, modes_folder
 from cnnlib.train.forecast import forecast
 from cnnlib.train.machine import device_name
-from cnnlib.train.mode import ExecutionMode, candidates, free_cores
+from cnnlib.train.mode import ExecutionMode, asked_mode, candidates, free_cores
 from cnnlib.train.processor import processor_name
+from cnnlib.train.saver import saved_files
 from cnnlib.train.trial import fastest, measure
 
 CPU = torch.device("cpu")
@@ -45,6 +47,33 @@ def test_the_cpu_tries_all_threads_down_to_one_in_both_memory_formats():
 
 def test_a_multilayer_perceptron_has_no_memory_format_to_choose():
     assert candidates(CPU, 1, has_maps=False) == [ExecutionMode(1)]
+
+
+def test_the_cpu_computes_in_bfloat16_only_where_that_is_asked_for():
+    names = {
+        precision: [mode.name for mode in candidates(CPU, 1, True, precision)]
+        for precision in ("auto", "fp32", "bf16")
+    }
+    assert names["auto"] == names["fp32"] == ["t1-nhwc-fp32", "t1-nchw-fp32"]
+    assert names["bf16"] == ["t1-nhwc-bf16", "t1-nchw-bf16"]
+
+
+def test_a_mode_of_another_precision_than_the_one_asked_for_is_refused():
+    assert asked_mode("t1-nchw-bf16", "bf16").precision == "bf16"
+    with pytest.raises(RecipeError, match="computes in fp32, and precision='bf16' was asked for"):
+        asked_mode("t1-nchw-fp32", "bf16")
+
+
+def test_a_run_in_bfloat16_says_so_keeps_float32_weights_and_repeats_to_the_bit(tmp_path):
+    request = replace(tiny_request(), mode="auto", precision="bf16")
+    whole, again = run_folder(tmp_path, "whole"), run_folder(tmp_path, "again")
+    events = told(request, folder=whole)
+    assert events[0].chosen["precision"] == "bf16"
+    resumed = told(request, folder=again, resume=whole / "checkpoint-00000004.safetensors")
+    assert resumed[-1].test.loss == events[-1].test.loss
+    weights = [read_weights(folder / saved_files(folder)[-1].file) for folder in (whole, again)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert {t.dtype for t in weights[0].values() if t.is_floating_point()} == {torch.float32}
 
 
 def test_one_core_is_left_to_the_pages(monkeypatch):
@@ -173,10 +202,9 @@ def _folders(tmp_path) -> Folders:
     return Folders(tmp_path / "data", tmp_path / "runs")
 
 
-def _keep(tmp_path, **parts) -> None:
+def _keep(tmp_path, *, seconds: float, mode: str = "t1-nhwc-fp32", **parts) -> None:
     shelf = ChoiceShelf(modes_folder(_folders(tmp_path)))
-    choice = Choice("t1-nhwc-fp32", "", {"t1-nhwc-fp32": parts.pop("seconds")}, **parts)
-    shelf.keep(choice_key(**parts), choice)
+    shelf.keep(choice_key(mode=mode, **parts), Choice(mode, "", {mode: seconds}, **parts))
 
 
 def test_a_forecast_without_any_measurement_says_that_it_is_a_guess(tmp_path):
@@ -215,6 +243,16 @@ def test_a_forecast_is_that_of_the_device(tmp_path, monkeypatch, device, gpus, s
     both = {"batch_size": 81, "design": design_key(request.spec)}
     _keep(tmp_path, seconds=0.5, device=processor_name(), **both)
     _keep(tmp_path, seconds=0.01, device="a GPU", **both)
+    before = forecast(request, tiny_prepared().info, _folders(tmp_path))
+    assert (before.seconds, before.basis) == (pytest.approx(seconds), "this design")
+
+
+@pytest.mark.parametrize(("precision", "seconds"), [("auto", 0.5), ("fp32", 0.5), ("bf16", 0.2)])
+def test_a_forecast_is_that_of_the_precision(tmp_path, precision, seconds):
+    request = replace(tiny_request(epochs=1, batch_size=81), device="cpu", precision=precision)
+    made = {"batch_size": 81, "design": design_key(request.spec), "device": processor_name()}
+    _keep(tmp_path, mode="t1-nhwc-bf16", seconds=0.2, **made)
+    _keep(tmp_path, seconds=0.5, **made)
     before = forecast(request, tiny_prepared().info, _folders(tmp_path))
     assert (before.seconds, before.basis) == (pytest.approx(seconds), "this design")
 

@@ -70,6 +70,7 @@ def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, senten
         ({"device": "tpu"}, r"device='tpu' is not known. Choose one of: auto, cpu"),
         ({"name": "x" * 121}, r"name has 121 characters; at most 120"),
         ({"name": 5}, r"name=5 is not text"),
+        ({"precision": "fp16"}, r"precision='fp16'"),
         ({"compile": "no"}, r"compile='no' is neither true nor false"),
         ({"recipe": None}, r"recipe=None is not a recipe"),
         ({"origin": "r1"}, r"origin='r1' is not"),

@@ -40,6 +40,7 @@ ENDED_STATES: tuple[str, ...] = tuple(state for state in RUN_STATES if state not
 RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed", "diverged")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
 NAME_LIMIT = 120
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # an id of a run, a file of it
 _DATASET = re.compile(
@@ -87,6 +88,8 @@ class RunRequest(Record):
         device: "auto", "cpu", "cuda" or "mps".
         mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by
             trial.
+        precision: "fp32" or "bf16" (bfloat16 in convolutions and matrix products, by autocast;
+            weights stay float32); "auto" is float32 on a processor, and what is faster on a GPU.
         compile: Try ``torch.compile`` among the modes.
         origin: Where the run starts from; None is fresh weights.
         group: Names runs that belong together (the seeds of one press of Train).
@@ -101,6 +104,7 @@ class RunRequest(Record):
     train_limit: int | None = None
     device: str = "auto"
     mode: str = "auto"
+    precision: str = "auto"
     compile: bool = False
     name: str = ""
     preset: str = ""
@@ -119,6 +123,7 @@ class RunRequest(Record):
         if self.train_limit is not None:
             check_integer("train_limit", self.train_limit, 1, 10**8)
         check_choice("device", self.device, DEVICES)
+        check_choice("precision", self.precision, PRECISIONS)
         for name in ("mode", "name", "preset", "group"):
             check_text(name, getattr(self, name), NAME_LIMIT)
         check_flag("compile", self.compile)

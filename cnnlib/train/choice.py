@@ -46,6 +46,11 @@ class Choice(Record):
         """Of one step in the chosen mode; 0 where it was not measured."""
         return self.seconds_per_step.get(self.mode, 0.0)
 
+    @property
+    def precision(self) -> str:
+        """ "fp32" or "bf16", as the mode's name has it."""
+        return "bf16" if "-bf16" in self.mode else "fp32"
+
 
 class ChoiceShelf:
     """Choices that were made before, one small file each; the first to make one keeps it.

@@ -55,6 +55,7 @@ class Trial:
             threads=self.threads,
             compile=self.request.compile,
             mode=self.fixed or self.request.mode,
+            precision=self.request.precision,
             torch=torch.__version__,
             python=platform.python_version(),
         )
@@ -69,8 +70,10 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
     asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
     remembered = shelf.read(trial.key)
     if asked:
-        only = ExecutionMode.from_name(asked) if trial.fixed else asked_mode(asked)
-        reason = "as the run that it continues" if trial.fixed else "asked for"
+        if trial.fixed:
+            only, reason = ExecutionMode.from_name(asked), "as the run that it continues"
+        else:
+            only, reason = asked_mode(asked, trial.request.precision), "asked for"
         if only.compiled:
             yield _COMPILING
         if remembered is None:
@@ -82,9 +85,8 @@ def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
             yield _COMPILING
         return remembered
     device = trial.images.device
-    seconds = _seconds(
-        trial, candidates(device, trial.threads, has_maps=bool(trial.request.spec.channels))
-    )
+    has_maps = bool(trial.request.spec.channels)
+    seconds = _seconds(trial, candidates(device, trial.threads, has_maps, trial.request.precision))
     chosen = fastest(seconds)
     reason = f"the fastest of {len(seconds)} that were tried" if len(seconds) > 1 else "the default"
     if _compiling_may_pay(trial, seconds[chosen]):

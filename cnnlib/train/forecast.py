@@ -55,9 +55,8 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     device = _device(request)
     choices = ChoiceShelf(modes_folder(folders)).all()
-    step_seconds, basis = _step_seconds(
-        request, costs.training_step_flops, _made_on(device, choices)
-    )
+    alike = _made_alike(device, request.precision, choices)
+    step_seconds, basis = _step_seconds(request, costs.training_step_flops, alike)
     count = _train_count(request, info)
     steps = step_count(count, recipe.batch_size, recipe.epochs)
     if recipe.max_batches is not None:
@@ -122,12 +121,24 @@ def _step_seconds(
     return _STEP_SECONDS + step_flops / max(speed, 1.0), "other designs"
 
 
-def _made_on(device: str, choices: list[Choice]) -> list[Choice]:
-    """Those that were made on a device: steps of a GPU say nothing of a processor's."""
-    if device == "auto":
-        return choices
+def _made_alike(device: str, precision: str, choices: list[Choice]) -> list[Choice]:
+    """Those made on a device and in a precision: steps of a GPU say nothing of a processor's, nor
+    steps in bfloat16 of those in float32.
+    """
     processor = processor_name()
-    return [each for each in choices if (each.device == processor) == (device == "cpu")]
+    return [
+        each
+        for each in choices
+        if device == "auto" or (each.device == processor) == (device == "cpu")
+        if each.precision in _precisions(precision, is_gpu=each.device != processor)
+    ]
+
+
+def _precisions(asked: str, *, is_gpu: bool) -> tuple[str, ...]:
+    """What a run may compute in; left open, a processor takes float32."""
+    if asked == "auto":
+        return ("fp32", "bf16") if is_gpu else ("fp32",)
+    return (asked,)
 
 
 def _distance(one: int, other: int) -> float:

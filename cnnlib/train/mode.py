@@ -126,14 +126,22 @@ def free_cores() -> int:
     return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
 
 
-def asked_mode(name: str) -> ExecutionMode:
+def asked_mode(name: str, precision: str = "auto") -> ExecutionMode:
     """The mode that somebody names for a new run. (One that goes on keeps its own, whatever it is.)
 
+    Args:
+        precision: What was asked for beside the mode.
+
     Raises:
-        RecipeError: There is no such mode, or it has more threads than there are cores: they would
-            wait for each other, and everybody else for them.
+        RecipeError: There is no such mode, it has another precision, or it has more threads than
+            there are cores: they would wait for each other, and everybody else for them.
     """
     mode = ExecutionMode.from_name(name)
+    if precision not in ("auto", mode.precision):
+        raise RecipeError(
+            f"mode={name!r} computes in {mode.precision}, and precision={precision!r} was asked "
+            "for too. Name one of them, or let them agree."
+        )
     if mode.threads > cores():
         raise RecipeError(
             f"mode={name!r} asks for {mode.threads} threads, and there are {cores()} "
@@ -142,19 +150,24 @@ def asked_mode(name: str) -> ExecutionMode:
     return mode
 
 
-def candidates(device: torch.device, threads: int, has_maps: bool) -> list[ExecutionMode]:
+def candidates(
+    device: torch.device, threads: int, has_maps: bool, precision: str = "auto"
+) -> list[ExecutionMode]:
     """The modes that are worth a try on a device, the most likely winner first.
 
     Args:
         threads: The most that may be used.
         has_maps: The network has convolutions, so that the memory format matters.
+        precision: As `RunRequest` has it. A processor tries bfloat16 only where it is asked for:
+            there a student compares with what others got in float32.
     """
     layouts = (True, False) if has_maps and device.type != "mps" else (False,)
     counts = _thread_counts(threads) if device.type == "cpu" else [threads]
     lower = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    precisions = ("bf16", "fp32") if lower else ("fp32",)
     return [
-        ExecutionMode(count, channels_last, precision)
-        for precision in (("bf16", "fp32") if lower else ("fp32",))
+        ExecutionMode(count, channels_last, each)
+        for each in (precisions if precision == "auto" else (precision,))
         for count in counts
         for channels_last in layouts
     ]

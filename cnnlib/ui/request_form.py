@@ -16,7 +16,7 @@ from cnnlib.errors import CnnlibError, RecipeError, SpecError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.offers import RECIPES
 from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import DEVICES, Run, RunRequest
+from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.forecast import promise
 from cnnlib.ui.dataset_picker import choose_dataset
 from cnnlib.ui.design_picker import ChosenDesign, FittedDesign, choose_design, fit, show_design
@@ -137,4 +137,13 @@ def _request_fields(
                 "Seed of the split", 0, 2**31 - 1, 0, key="train_split_seed"
             ),
             device=st.selectbox("Device", DEVICES, key="train_device"),
+            precision=st.selectbox(
+                "Precision",
+                PRECISIONS,
+                key="train_precision",
+                format_func={"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}.__getitem__,
+                help="Of convolutions and matrix products. bfloat16 keeps 8 of float32's 24 bits: "
+                "faster on newer processors and GPUs, slower on others. auto takes float32 on a "
+                "processor, and what is faster on a GPU.",
+            ),
         )
