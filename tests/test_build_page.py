@@ -14,7 +14,6 @@ from cnnlib.runs.shelf import Shelf
 from cnnlib.ui.build_controls import GROUPS
 from cnnlib.ui.build_files import design_from_json, design_json
 from cnnlib.ui.build_numbers import NUMBERS, whole
-from cnnlib.ui.words import memory
 
 PAGE = Path(__file__).resolve().parents[1] / "pages" / "build.py"
 CIFAR_RESNET = preset("resnet20").spec
@@ -343,14 +342,6 @@ def test_a_name_is_needed_to_save():
 
 
 # -- numbers as text -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (424_616, "425 kB"), (9_250_000, "9.25 MB")],
-)
-def test_memory_is_written_with_a_unit(value, text):
-    assert memory(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(61_706, "61,706"), (12_300_000, "12.3 M")])

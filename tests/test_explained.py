@@ -4,7 +4,7 @@ import pytest
 from example_runs import a_request, an_epoch, started, the_end
 from example_runs import a_store as open_store
 
-from cnnlib.compare.explained import explained, size_words, time_words
+from cnnlib.compare.explained import explained
 from cnnlib.records.events import EpochEnd, Started
 
 CHOSEN = {
@@ -63,24 +63,3 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
 def test_without_a_forecast_nothing_is_said_of_it(store):
     run = store.run(store.submit(a_request()))
     assert explained(run, [an_epoch(1, 10)]) == {}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0121, "12.1 ms"),
-        (0.9994, "999 ms"),
-        (0.9996, "1.0 s"),
-        (4.25, "4.2 s"),
-        (9.96, "10 s"),
-        (59.4, "59 s"),
-        (200, "3 min 20 s"),
-        (7500, "2 h 5 min"),
-    ],
-)
-def test_times_are_read_at_a_glance(seconds, words):
-    assert time_words(seconds) == words
-
-
-def test_sizes_are_read_at_a_glance():
-    assert (size_words(411_900_000), size_words(1_290_000_000)) == ("412 MB", "1.3 GB")

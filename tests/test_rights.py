@@ -259,7 +259,7 @@ def test_the_operator_has_no_limits(store):
         ("parameters = 7_889", "7,890 parameters, and one person's may have 7,889"),
         ("macs = 36_063", "36,064 MACs per image"),
         ("epochs = 1", "2 epochs"),
-        ("memory_mb = 0", "MB of memory in a training step"),
+        ("memory_mb = 0", "of memory, and one person's may take 0 B"),
     ],
 )
 def test_a_run_is_as_large_as_a_persons_may_be(limit, sentence, store):
@@ -280,8 +280,9 @@ def test_weights_take_as_much_disk_as_a_persons_may(store):
     run_id, worker_id = a_running_run(ada)
     store.tell(run_id, worker_id, [WeightsSaved(1, "a", "snapshot", 1_000_000)])
     ada.submit(a_request())
-    store.tell(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 1)])
-    with pytest.raises(LimitError, match="and one person's may take 1 MB"):
+    store.tell(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 500_000)])
+    sentence = "would take 1.5 MB on disk, and one person's may take 1 MB"
+    with pytest.raises(LimitError, match=sentence):
         ada.submit(a_request())
     store.on_behalf_of("bob").submit(a_request())
 
@@ -289,8 +290,12 @@ def test_weights_take_as_much_disk_as_a_persons_may(store):
 def test_an_upload_is_as_large_as_a_persons_may_be(store):
     ada = with_settings(store, "[person]\nupload_mb = 1\nuploads = 1\n").on_behalf_of("ada")
     check_upload(ada, 1_000_000)
-    with pytest.raises(LimitError, match="The file has 1.0 MB, and an upload may have 1 MB"):
-        check_upload(ada, 1_000_001)
+    with pytest.raises(
+        LimitError, match="The file has 1,000,001 bytes, and an upload may have 1,000,000 bytes"
+    ):
+        check_upload(ada, 1_000_001)  # three digits of it are 1 MB as well
+    with pytest.raises(LimitError, match="The file has 1.5 MB, and an upload may have 1 MB"):
+        check_upload(ada, 1_500_000)
     own_dataset(ada, "folder:leaves")
     with pytest.raises(LimitError, match="You have 1 datasets here"):
         check_upload(ada, 10)

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
 from cnnlib.ui.addresses import PAGES
-from cnnlib.ui.words import answer_words, distinct, memory, plain, short_count
+from cnnlib.ui.words import answer_words, distinct, plain
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "main.py"
 NAME = "**x** [a](http://b) <b>"
@@ -28,28 +28,6 @@ def test_shortcodes_are_taken_apart_where_nobody_sees_it():
     assert plain(":smile:") == "\\:\u2060smile:"
     assert plain(":material/home:") == "\\:\u2060material/home:"
     assert "\u2060" not in plain("folder:gone 12:30:45")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "–"),
-        (7, "7"),
-        (999, "999"),
-        (44_426, "44.4 K"),
-        (999_600, "1 M"),  # three digits of 999.6 thousand are 1,000 thousand
-        (999_400, "999 K"),
-        (1_663_370, "1.66 M"),
-        (4.2e12, "4.2 T"),
-        (4.2e15, "4,200 T"),
-    ],
-)
-def test_a_count_has_three_digits_and_a_unit(value, text):
-    assert short_count(value) == text
-
-
-def test_memory_is_never_a_thousand_of_a_unit():
-    assert [memory(999.7), memory(999_700), memory(1_090_000)] == ["1 kB", "1 MB", "1.09 MB"]
 
 
 def test_an_answer_names_the_likeliest_and_the_truth():

@@ -14,6 +14,7 @@ from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
 from cnnlib.cli.stores import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.units import size_words
 
 
 def add_commands(commands: Any) -> None:
@@ -91,7 +92,7 @@ def list_datasets(args: argparse.Namespace) -> int:
     if args.json:
         print_json(infos)
         return 0
-    headings = ("name", "state", "pictures", "classes", "train", "test", "MB", "note")
+    headings = ("name", "state", "pictures", "classes", "train", "test", "size", "note")
     print_table(headings, [_line(info) for info in infos])
     return 0
 
@@ -172,7 +173,7 @@ def remove_one(args: argparse.Namespace) -> int:
         print_json({"name": args.name, "removed_bytes": use.removable_bytes})
         return 0
     stays = f"; {use.own_path} stays" if use.own_path else ""
-    print(f"{args.name}: {use.removable_bytes / 1e6:.1f} MB removed{stays}")
+    print(f"{args.name}: {size_words(use.removable_bytes)} removed{stays}")
     return 0
 
 
@@ -195,5 +196,5 @@ def _tell(fraction: float, text: str) -> None:
 def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
     counts = (info.train_count or None, info.test_count or None)
-    megabytes = f"{info.size_bytes / 1e6:.1f}" if info.size_bytes else ""
-    return (info.name, info.state, size, len(info.classes), *counts, megabytes, info.note)
+    on_disk = size_words(info.size_bytes) if info.size_bytes else ""
+    return (info.name, info.state, size, len(info.classes), *counts, on_disk, info.note)

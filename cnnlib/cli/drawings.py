@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import percent, print_json, print_table
+from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, number
 from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.saved import run_at_step, trained_net
 from cnnlib.cli.stores import existing_store
 from cnnlib.cli.working import carried_out
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     import numpy as np

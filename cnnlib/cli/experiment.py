@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
 from cnnlib.cli.follow import teller
-from cnnlib.cli.output import complain, duration, moment, percent, print_json, print_table
+from cnnlib.cli.output import complain, duration, moment, print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.stores import existing_store, has_store, open_store
 from cnnlib.cli.working import INTERRUPTED, see_through
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.compare.experiments import ExperimentState
@@ -166,7 +167,7 @@ def _tell_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
     print(f"{state.id}  {state.kind} {state.state}, {state.ended} of {state.asked} runs{eta}\n")
-    lines = [(trial.title, percent(trial.score), _ids(trial)) for trial in state.trials]
+    lines = [(trial.title, percent(trial.score, unknown=""), _ids(trial)) for trial in state.trials]
     print_table(("settings", "validation", "runs"), lines)
     for trial in state.invalid:
         print(f"{trial.title}: {trial.reason}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.datasets import dataset_named
 from cnnlib.cli.drawings import pixels_for
 from cnnlib.cli.line import add_line_options, queued, see_all_through
-from cnnlib.cli.output import percent, print_json, print_table
+from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.saved import run_at_step
@@ -20,6 +20,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.lesson import LESSON, lesson_request
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore

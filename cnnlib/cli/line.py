@@ -8,13 +8,14 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cnnlib.cli.follow import teller
-from cnnlib.cli.output import one_line, percent, print_json
+from cnnlib.cli.output import one_line, print_json
 from cnnlib.cli.run_facts import run_facts
 from cnnlib.cli.working import INTERRUPTED, see_through
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import Plan
 from cnnlib.records.events import Order
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.look_jobs import add_looks
 from cnnlib.cli.looked import add_run, opened, write_values
-from cnnlib.cli.output import percent, print_facts, print_json, print_table
+from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.stores import existing_store
 from cnnlib.errors import ProbeError
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,12 +7,13 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.looked import Looked, add_run, number_of_picture, opened, write_values
-from cnnlib.cli.output import percent, print_json, print_table
+from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.working import carried_out
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.records.probe import LayerGradient

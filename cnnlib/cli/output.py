@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from cnnlib.compare.explained import time_words
+from cnnlib.units import time_words
 
 
 def print_json(value: Any) -> None:
@@ -57,12 +57,6 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return ""
     return time_words(seconds) if seconds > 0 else "0 s"
-
-
-def percent(fraction: float | None) -> str:
-    """``97.25 %``; "" where it is not known."""
-    is_known = fraction is not None and math.isfinite(fraction)
-    return f"{100 * fraction:.2f} %" if is_known else ""
 
 
 def moment(seconds: float | None) -> str:

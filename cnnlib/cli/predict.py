@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import percent, print_json, print_table
+from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.saved import run_at_step, trained_net
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,20 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import (
-    duration,
-    moment,
-    one_line,
-    percent,
-    print_facts,
-    print_json,
-    print_table,
-)
+from cnnlib.cli.output import duration, moment, one_line, print_facts, print_json, print_table
 from cnnlib.cli.parser import id_of_run, one_of, whole_number
 from cnnlib.cli.run_facts import all_run_facts, run_facts
 from cnnlib.cli.stores import existing_store, has_store, open_store
 from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.records.trouble import trouble_lines
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
@@ -89,8 +82,8 @@ def show_run(args: argparse.Namespace) -> int:
             "steps": f"{run.step:,} of {run.total_steps:,}",
             "training time": duration(run.train_seconds),
             "images per second": facts["images_per_second"],
-            "validation accuracy": percent(facts["val_accuracy"]),
-            "test accuracy": percent(facts["test_accuracy"]),
+            "validation accuracy": percent(facts["val_accuracy"], unknown=""),
+            "test accuracy": percent(facts["test_accuracy"], unknown=""),
             "asked": moment(run.created),
             **{about.lower(): sentence for about, sentence in facts["explained"].items()},
         }
@@ -103,9 +96,9 @@ def show_run(args: argparse.Namespace) -> int:
             (
                 epoch.epoch,
                 epoch.train_loss,
-                percent(epoch.train_accuracy),
+                percent(epoch.train_accuracy, unknown=""),
                 epoch.val_loss,
-                percent(epoch.val_accuracy),
+                percent(epoch.val_accuracy, unknown=""),
                 duration(epoch.seconds),
             )
             for epoch in store.epochs(run.id)
@@ -161,8 +154,8 @@ def _line(run: Run) -> tuple[Any, ...]:
         run.title,
         facts["params"],
         f"{run.epoch}/{run.request.recipe.epochs}",
-        percent(facts["val_accuracy"]),
-        percent(facts["test_accuracy"]),
+        percent(facts["val_accuracy"], unknown=""),
+        percent(facts["test_accuracy"], unknown=""),
         duration(run.train_seconds),
         moment(run.created),
     )

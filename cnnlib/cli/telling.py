@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from shutil import get_terminal_size
 from typing import Any, Protocol
 
-from cnnlib.cli.output import duration, one_line, percent, plain, print_json
+from cnnlib.cli.output import duration, one_line, plain, print_json
 from cnnlib.records.trouble import Trouble, trouble_lines
+from cnnlib.units import percent
 
 News = Mapping[str, Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
+from cnnlib.units import size_words, time_words
 
 _BASES = {
     "this design": "from steps of this design on this machine",
@@ -25,25 +26,6 @@ def explained(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
         "Time": _time(run, epochs, promised),
     }
     return {about: sentence for about, sentence in found.items() if sentence}
-
-
-def time_words(seconds: float) -> str:
-    """``850 ms``, ``4.2 s``, ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds < 0.9995:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def size_words(size_bytes: float) -> str:
-    """``412 MB``, ``1.3 GB``."""
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def _engine(chosen: Mapping[str, Any]) -> str:

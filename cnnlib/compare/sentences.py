@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnnlib.records.compare import Verdict
+from cnnlib.units import percent
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
@@ -32,7 +33,7 @@ def points(fraction: float) -> str:
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
     ends = sorted((sign * verdict.low, sign * verdict.high))
-    return f"{100 * verdict.level:.0f} % interval {points(ends[0])} to {points(ends[1])}"
+    return f"{percent(verdict.level, 0)} interval {points(ends[0])} to {points(ends[1])}"
 
 
 def _cannot_tell(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:

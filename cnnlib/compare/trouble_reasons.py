@@ -10,6 +10,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
 from cnnlib.records.trouble import Check
+from cnnlib.units import percent
 
 NO_GRADIENT = 1e-3  # a norm below it moves nothing
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights
@@ -72,7 +73,7 @@ def _dead_start(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check
         return Check(
             question,
             True,
-            f"Yes: {100 * shares[worst]:.0f} % of the units of {worst} are 0 on every picture. Use "
+            f"Yes: {percent(shares[worst], 0)} of the units of {worst} are 0 on every picture. Use "
             "another initialisation, a normalisation, or a leaky activation.",
         )
     if norm < NO_GRADIENT:

@@ -16,6 +16,7 @@ from cnnlib.compare.trouble_reasons import reasons_not_to_learn
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
 from cnnlib.records.trouble import Trouble
+from cnnlib.units import percent
 
 BLOCKS = 12  # of a curve; each stands for its median
 FEWEST_STEPS = 100  # before that nobody can say that nothing is learned
@@ -129,7 +130,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
     return Trouble(
         "dead units",
         "Dead ReLUs",
-        f"{100 * dead[worst]:.0f} % of the units of {worst} were 0 on every picture looked at "
+        f"{percent(dead[worst], 0)} of the units of {worst} were 0 on every picture looked at "
         f"after epoch {epochs[-1].epoch}: they get no gradient and learn nothing more.{others} "
         "Lower the learning rate, put a normalisation before the ReLU, or use a leaky one.",
     )
@@ -149,7 +150,7 @@ def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
         f"Over-fitting since epoch {best.epoch}",
         f"The validation loss was lowest then ({best.val_loss:.3g}) and is {last.val_loss:.3g} "
         f"after epoch {last.epoch}, while the training loss fell from {best.train_loss:.3g} to "
-        f"{last.train_loss:.3g}; validation accuracy {100 * best.val_accuracy:.2f} % then, "
-        f"{100 * last.val_accuracy:.2f} % now. Stop earlier (patience), augment the pictures, or "
+        f"{last.train_loss:.3g}; validation accuracy {percent(best.val_accuracy)} then, "
+        f"{percent(last.val_accuracy)} now. Stop earlier (patience), augment the pictures, or "
         "add dropout or weight decay.",
     )

@@ -18,6 +18,7 @@ from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
+from cnnlib.units import size_words
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -66,7 +67,7 @@ def _known_info(known: KnownDataset, folders: Folders) -> DatasetInfo:
     if record is not None:
         return record.info
     here = not known.files or is_here(known, folders)
-    size = f"{known.download_bytes / 1e6:.0f} MB to download."
+    size = f"{size_words(known.download_bytes)} to download."
     return DatasetInfo(
         name=known.name,
         title=known.title,

@@ -12,11 +12,11 @@ from pathlib import Path
 from cnnlib.data.known import KnownDataset, RemoteFile
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
+from cnnlib.units import size_words
 
 TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
 _REPORT_SECONDS = 0.1
-_MEGABYTE = 1e6
 
 
 def download(
@@ -104,6 +104,6 @@ class _Report:
         left = max(0.0, total - self._before - size) / speed
         yield Progress(
             min(1.0, (self._before + size) / total),
-            f"downloading {self._known.title}: {(self._before + size) / _MEGABYTE:.1f} of "
-            f"{total / _MEGABYTE:.1f} MB, {speed / _MEGABYTE:.1f} MB/s, about {left:.0f} s left",
+            f"downloading {self._known.title}: {size_words(self._before + size)} of "
+            f"{size_words(total)}, {size_words(speed)}/s, about {left:.0f} s left",
         )

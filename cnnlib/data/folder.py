@@ -24,6 +24,7 @@ from cnnlib.data.prepared import SkippedPicture
 from cnnlib.data.sources import FolderOptions, OwnSource
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
+from cnnlib.units import size_words
 
 _LISTED_SKIPPED = 1_000
 _BLOCK_FILES = 64
@@ -109,8 +110,8 @@ def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"Preparing {count:,} pictures takes {needed:,} bytes, and {folder.parent} has "
-            f"{free:,} free. Make room, or choose a smaller size for the pictures."
+            f"Preparing {count:,} pictures takes {size_words(needed)}, and {folder.parent} has "
+            f"{size_words(free)} free. Make room, or choose a smaller size for the pictures."
         )
 
 

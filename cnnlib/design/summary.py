@@ -9,6 +9,7 @@ from cnnlib.design.conventions import tool_counts
 from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.module_code import module_call
 from cnnlib.design.plan import Plan
+from cnnlib.units import size_words
 
 
 def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: str = "sgd") -> str:
@@ -48,8 +49,8 @@ def _facts(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
         ("multiply-accumulates (MACs), one picture", f"{costs.macs:,}"),
         ("FLOPs forward, one picture", f"{costs.flops:,}"),
         (f"FLOPs of {step}", f"{costs.training_step_flops:,}"),
-        ("memory of the weights", _megabytes(costs.weight_bytes)),
-        (f"memory of {step}", _megabytes(costs.training_bytes)),
+        ("memory of the weights", size_words(costs.weight_bytes)),
+        (f"memory of {step}", size_words(costs.training_bytes)),
         ("receptive field", f"{costs.receptive_field} x {costs.receptive_field} pixels"),
     ]
 
@@ -87,8 +88,3 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _shape(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
-
-
-def _megabytes(size_bytes: int) -> str:
-    """Bytes as MB of a million."""
-    return f"{size_bytes / 1e6:,.2f} MB"

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnlib.compare.columns import Column, cells
 from cnnlib.compare.pooling import Row
+from cnnlib.units import percent
 
 _NUMBERS = ("percent", "loss", "count", "seconds", "rate")
 
@@ -66,7 +67,7 @@ def shown(value: Any, column: Column) -> str:
         return ""
     match column.kind:
         case "percent":
-            return f"{100 * value:.2f} %"
+            return percent(value)
         case "loss":
             return f"{value:.4f}"
         case "count":

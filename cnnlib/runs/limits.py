@@ -14,6 +14,7 @@ from cnnlib.records.job import LIVE_JOB_STATES
 from cnnlib.records.run import RunRequest
 from cnnlib.records.settings import MB, PersonLimits, Settings
 from cnnlib.runs.tables import belongings, jobs, runs, weights
+from cnnlib.units import size_words
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:
@@ -28,12 +29,12 @@ def check_request(request: RunRequest, limits: PersonLimits) -> None:
     smaller = "Make it narrower, or pool earlier."
     _check(costs.params, limits.parameters, "parameters", f"Its network is too large. {smaller}")
     _check(costs.macs, limits.macs, "MACs per image", f"Its network is too slow. {smaller}")
-    _check(
-        -(-costs.training_bytes // MB),
-        limits.memory_mb,
-        "MB of memory in a training step",
-        "Choose a smaller batch, or a smaller network.",
-    )
+    if costs.training_bytes > limits.memory_mb * MB:
+        found, most = _sizes(costs.training_bytes, limits.memory_mb)
+        raise LimitError(
+            f"A training step of this run would take {found} of memory, and one person's may take "
+            f"{most} on this server. Choose a smaller batch, or a smaller network."
+        )
 
 
 def _check(asked: int, most: int, what: str, remedy: str) -> None:
@@ -42,6 +43,13 @@ def _check(asked: int, most: int, what: str, remedy: str) -> None:
             f"This run would have {asked:,} {what}, and one person's may have {most:,} on this "
             f"server. {remedy}"
         )
+
+
+def _sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
+    """What was found and what may be, in words; in bytes where three digits are the same."""
+    most_bytes = most_mb * MB
+    found, most = size_words(found_bytes), size_words(most_bytes)
+    return (found, most) if found != most else (f"{found_bytes:,} bytes", f"{most_bytes:,} bytes")
 
 
 def check_queue(connection: sa.Connection, owner: str, more: int, settings: Settings) -> None:
@@ -95,18 +103,18 @@ def check_disk(
     """
     own = _weights_bytes(connection, owner) + more_bytes
     if own > settings.person.disk_mb * MB:
+        found, most = _sizes(own, settings.person.disk_mb)
         raise LimitError(
-            f"Your runs would take {own / MB:,.0f} MB on disk, and one person's may take "
-            f"{settings.person.disk_mb:,} MB on this server. Delete some in Results, and remove "
-            "them for good there."
+            f"Your runs would take {found} on disk, and one person's may take {most} on this "
+            "server. Delete some in Results, and remove them for good there."
         )
     everybodys = _weights_bytes(connection, None) + more_bytes
     free = shutil.disk_usage(folder).free - more_bytes
     if everybodys > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
         raise LimitError(
-            f"The runs of this server would take {everybodys / MB:,.0f} MB of the "
-            f"{settings.machine.disk_mb:,} MB that are set apart for them, with "
-            f"{max(0, free) / MB:,.0f} MB free on its disk. Delete runs that you no longer need, "
+            f"The runs of this server would take {size_words(everybodys)} of the "
+            f"{size_words(settings.machine.disk_mb * MB)} that are set apart for them, with "
+            f"{size_words(max(0, free))} free on its disk. Delete runs that you no longer need, "
             "and tell who runs this server."
         )
 
@@ -128,9 +136,10 @@ def check_upload(
         LimitError: It is.
     """
     if size_bytes > limits.upload_mb * MB:
+        found, most = _sizes(size_bytes, limits.upload_mb)
         raise LimitError(
-            f"The file has {size_bytes / MB:,.1f} MB, and an upload may have {limits.upload_mb:,} "
-            "MB on this server. Use fewer or smaller pictures."
+            f"The file has {found}, and an upload may have {most} on this server. Use fewer or "
+            "smaller pictures."
         )
     own = sa.select(sa.func.count()).select_from(belongings).where(belongings.c.owner == owner)
     if connection.scalar(own) >= limits.uploads:

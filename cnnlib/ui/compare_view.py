@@ -21,13 +21,14 @@ from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.rights import whose
 from cnnlib.ui.sentences import fragment, tell_error, tell_warning
-from cnnlib.ui.words import memory, percent, plain, short_count
+from cnnlib.ui.words import plain
+from cnnlib.units import percent, short_count, size_words
 
 REFRESH_SECONDS = 2.0
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "params": ("Parameters", short_count),
     "macs": ("MACs for one image", short_count),
-    "training_bytes": ("Memory of a training step (128 images)", memory),
+    "training_bytes": ("Memory of a training step (128 images)", size_words),
     "receptive_field": ("Receptive field", pixels),
 }
 _MOST_ROWS = 20  # at full height

@@ -22,7 +22,8 @@ from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.resources import folders, run_store, settings
 from cnnlib.ui.rights import attempt, whose
 from cnnlib.ui.sentences import tell_error
-from cnnlib.ui.words import memory, plain
+from cnnlib.ui.words import plain
+from cnnlib.units import size_words
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"
@@ -121,14 +122,14 @@ def removal(info: DatasetInfo) -> None:
         "download": use.download_bytes,
         "upload": use.upload_bytes,
     }
-    shown = [f"{what} {memory(size)}" for what, size in parts.items() if size]
+    shown = [f"{what} {size_words(size)}" for what, size in parts.items() if size]
     st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
     if use.own_path:
         st.caption(f"The pictures themselves are yours, in {plain(use.own_path)}; they stay there.")
     if not use.removable_bytes:
         return
     with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {memory(use.removable_bytes)} of {plain(info.title)}?")
+        st.write(f"Remove {size_words(use.removable_bytes)} of {plain(info.title)}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
         why_not = whose(dataset_owner(run_store(), info.name), "dataset")
@@ -146,7 +147,7 @@ def removal(info: DatasetInfo) -> None:
 def _remove(name: str) -> None:
     with removing_dataset(run_store(), name):
         use = remove_dataset(name, folders())
-    st.session_state[_NOTICE] = f"{name} is removed: {memory(use.removable_bytes)}."
+    st.session_state[_NOTICE] = f"{name} is removed: {size_words(use.removable_bytes)}."
 
 
 def _options(info: DatasetInfo) -> dict[str, int]:

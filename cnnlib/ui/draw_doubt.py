@@ -15,7 +15,8 @@ from cnnlib.ui.jobs import is_watched
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.rights import attempt
 from cnnlib.ui.sentences import tell_warning
-from cnnlib.ui.words import count, percent, plain
+from cnnlib.ui.words import count, plain
+from cnnlib.units import percent
 
 
 def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:

@@ -19,7 +19,8 @@ from cnnlib.ui.inspect_source import Moment, open_dataset
 from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, run_store
 from cnnlib.ui.sentences import tell_warning
-from cnnlib.ui.words import distinct, percent
+from cnnlib.ui.words import distinct
+from cnnlib.units import percent
 
 MOST_RUNS = 6  # side by side
 _LISTED = 200

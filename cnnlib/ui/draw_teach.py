@@ -21,7 +21,8 @@ from cnnlib.ui.request_form import submit
 from cnnlib.ui.resources import folders, prepared, run_store
 from cnnlib.ui.rights import attempt
 from cnnlib.ui.sentences import fragment
-from cnnlib.ui.words import STATE_WORDS, count, percent, plain
+from cnnlib.ui.words import STATE_WORDS, count, plain
+from cnnlib.units import percent
 
 _NOTICE = "draw_notice"
 

@@ -18,7 +18,8 @@ from cnnlib.ui.draw_teach import teaching
 from cnnlib.ui.draw_why import why
 from cnnlib.ui.inspect_source import import_torch, network_at, wait_for_torch
 from cnnlib.ui.pictures import data_uri
-from cnnlib.ui.words import percent, plain, size
+from cnnlib.ui.words import plain, size
+from cnnlib.units import percent
 
 _EMPTY = np.zeros((2, 2), np.uint8)
 _CONFIG = {"displayModeBar": False}

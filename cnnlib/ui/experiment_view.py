@@ -19,7 +19,8 @@ from cnnlib.ui.live_chart import live_chart
 from cnnlib.ui.resources import run_store
 from cnnlib.ui.rights import whose
 from cnnlib.ui.sentences import fragment, tell_error, tell_warning
-from cnnlib.ui.words import duration, percent, plain
+from cnnlib.ui.words import duration, plain
+from cnnlib.units import percent
 
 REFRESH_SECONDS = 2.0
 

@@ -24,7 +24,8 @@ from cnnlib.ui.inspect_choice import Subject
 from cnnlib.ui.inspect_parts import tile_grid
 from cnnlib.ui.inspect_picture import look_at
 from cnnlib.ui.resources import folders, run_store
-from cnnlib.ui.words import count, percent, plain
+from cnnlib.ui.words import count, plain
+from cnnlib.units import percent
 
 MOST_PICTURES = 60
 MOST_OTHER_RUNS = 12

@@ -13,7 +13,8 @@ from cnnlib.figures.probe_surgery import surgery_figure
 from cnnlib.probe.filters import convolutions
 from cnnlib.ui.inspect_choice import Subject, choose_layer
 from cnnlib.ui.jobs import job_result
-from cnnlib.ui.words import count, percent
+from cnnlib.ui.words import count
+from cnnlib.units import percent
 
 PICTURES = 500
 _HOW = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}

@@ -10,7 +10,8 @@ import streamlit as st
 from cnnlib.figures.confusion import confusion_figure
 from cnnlib.records.run import Run
 from cnnlib.ui.resources import run_store
-from cnnlib.ui.words import count, percent
+from cnnlib.ui.words import count
+from cnnlib.units import percent
 
 
 def confusion_view(run: Run, classes: Sequence[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cnnlib.compare.explained import size_words, time_words
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import RunRequest
 from cnnlib.train.forecast import Basis, Forecast, forecast
 from cnnlib.ui.resources import folders
+from cnnlib.units import size_words, time_words
 
 _BASES: dict[Basis, str] = {
     "this design": "Measured here, with this design.",

@@ -9,7 +9,8 @@ import streamlit as st
 
 from cnnlib.records.run import Run
 from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.words import STATE_WORDS, ago, percent, plain
+from cnnlib.ui.words import STATE_WORDS, ago, plain
+from cnnlib.units import percent
 
 _ICONS = {
     "queued": ":material/schedule:",

@@ -17,7 +17,8 @@ from cnnlib.ui.live_look import look_section
 from cnnlib.ui.resources import run_store, worker_pool
 from cnnlib.ui.rights import attempt, own, whose
 from cnnlib.ui.sentences import tell_warning
-from cnnlib.ui.words import count, describe_recipe, percent, plain
+from cnnlib.ui.words import count, describe_recipe, plain
+from cnnlib.units import percent
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from cnnlib.compare.explained import time_words
 from cnnlib.records.recipe import Recipe
+from cnnlib.units import UNKNOWN, percent, time_words
 
 STATE_WORDS = {
     "queued": "Waiting",
@@ -42,40 +42,15 @@ _SHORTCODE = re.compile(r":(?=[a-z+-][\w+/-]*:)", re.IGNORECASE)
 _JOINER = "\u2060"  # is not seen, and lets no line break in
 
 
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """``97.25 %``; a dash where it is not known."""
-    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
-
-
 def count(value: int | None) -> str:
     """``44,426``; a dash where it is not known."""
-    return "–" if value is None else f"{value:,}"
-
-
-def short_count(value: float | None) -> str:
-    """``44.4 K``, ``1.66 M``: three digits and a unit."""
-    return "–" if value is None else _with_unit(value, ("T", "G", "M", "K", ""))
-
-
-def memory(size_bytes: float) -> str:
-    """``4.2 MB``: bytes with a unit of 1000."""
-    return _with_unit(size_bytes, ("TB", "GB", "MB", "kB", "B"))
-
-
-def _with_unit(value: float, units: Sequence[str]) -> str:
-    """Three digits and the largest of the units, each a thousand of the next, that leaves 1."""
-    for place, unit in enumerate(units[:-1]):
-        size = 1000.0 ** (len(units) - 1 - place)
-        if value >= 0.9995 * size:  # three digits make 1 of it
-            number = value / size
-            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
-    return f"{value:.0f} {units[-1]}".rstrip()
+    return UNKNOWN if value is None else f"{value:,}"
 
 
 def duration(seconds: float | None) -> str:
     """``48 s``, ``3 min 20 s``, ``2 h 5 min``; a dash where it is not known."""
     if seconds is None or not isfinite(seconds):
-        return "–"
+        return UNKNOWN
     whole = round(seconds)
     return f"{whole} s" if whole < 10 else time_words(whole)
 

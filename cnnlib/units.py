@@ -1,0 +1,68 @@
+"""Numbers with their units, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+UNKNOWN = "–"  # where a number is not known
+
+
+def percent(fraction: float | None, digits: int = 2, unknown: str = UNKNOWN) -> str:
+    """A share as people read it.
+
+    Args:
+        digits: Behind the point.
+        unknown: What stands for None, and for a number that is not finite.
+
+    Example:
+        >>> percent(0.9725), percent(0.5, 0), percent(None)
+        ('97.25 %', '50 %', '–')
+    """
+    if fraction is None or not isfinite(fraction):
+        return unknown
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def size_words(size_bytes: float) -> str:
+    """Bytes with three digits and a unit of 1000: an MB is 1,000,000 bytes.
+
+    Example:
+        >>> size_words(424_616), size_words(9_240_000), size_words(1_290_000_000)
+        ('425 kB', '9.24 MB', '1.29 GB')
+    """
+    return _with_unit(size_bytes, ("TB", "GB", "MB", "kB", "B"))
+
+
+def short_count(value: float | None) -> str:
+    """A number with three digits and a unit of 1000; a dash where it is not known.
+
+    Example:
+        >>> short_count(44_426), short_count(1_663_370), short_count(7)
+        ('44.4 K', '1.66 M', '7')
+    """
+    return UNKNOWN if value is None else _with_unit(value, ("T", "G", "M", "K", ""))
+
+
+def time_words(seconds: float) -> str:
+    """``850 ms``, ``4.2 s``, ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _with_unit(value: float, units: Sequence[str]) -> str:
+    """Three digits and the largest of the units, each a thousand of the next, that leaves 1."""
+    for place, unit in enumerate(units[:-1]):
+        size = 1000.0 ** (len(units) - 1 - place)
+        if value >= 0.9995 * size:  # three digits make 1 of it
+            number = value / size
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
+    return f"{value:.0f} {units[-1]}".rstrip()
