@@ -15,7 +15,8 @@ from cnnlib.train.checkpoint import (
     write_checkpoint,
     write_weights,
 )
-from cnnlib.train.optim import Optimizer, build_optimizer
+from cnnlib.train.optim import Optimizer
+from cnnlib.train.optimizers import build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import (
     Saved,

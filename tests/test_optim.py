@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.records.recipe import Recipe
-from cnnlib.train.optim import Optimizer, build_optimizer, clip, total_norm
+from cnnlib.records.recipe import OPTIMIZERS, Recipe
+from cnnlib.train.optim import Optimizer, clip, total_norm
+from cnnlib.train.optimizers import build_optimizer, orthogonal
 
 PLAIN = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),
@@ -90,6 +91,62 @@ def test_settings_change_from_the_next_step_on(name):
     _assert_same(ours, torchs)
 
 
+# -- Muon ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8), (1, 9)])
+def test_a_matrix_made_orthogonal_keeps_its_directions_and_evens_their_lengths(shape):
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    left, lengths, right = torch.linalg.svd(matrix, full_matrices=False)
+    # The polynomial of Jordan et al. on each singular value, of the matrix over its norm.
+    lengths = lengths / lengths.norm()
+    for _ in range(5):
+        lengths = 3.4445 * lengths - 4.7750 * lengths**3 + 2.0315 * lengths**5
+    assert 0.65 < lengths.min() and lengths.max() < 1.25
+    expected = left @ torch.diag(lengths) @ right
+    torch.testing.assert_close(orthogonal(matrix), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_zero_has_no_direction():
+    assert torch.equal(orthogonal(torch.zeros(3, 5)), torch.zeros(3, 5))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_muon_does_what_torchs_does_on_filters_and_adamw_on_the_rest(layout):
+    """torch's iterates in bfloat16, and is therefore met to a few per cent of a step only."""
+    ours, torchs = (_net().to(memory_format=layout) for _ in range(2))
+    optimizer = build_optimizer(ours, _recipe("muon", weight_decay=0.5))
+    _steps(ours, optimizer, 3)
+
+    filters, *others = torchs.parameters()
+    start, matrix = filters.detach().clone(), nn.Parameter(filters.detach().flatten(1).clone())
+    muon = torch.optim.Muon(
+        [matrix], lr=0.1, weight_decay=0.5, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    adamw = torch.optim.AdamW(others, lr=0.1, betas=(0.95, 0.999), weight_decay=0.5)
+    for _ in range(3):
+        torchs(IMAGES).square().mean().backward()
+        matrix.grad = filters.grad.flatten(1).clone()
+        muon.step()
+        adamw.step()
+        with torch.no_grad():
+            filters.copy_(matrix.view_as(filters))
+        torchs.zero_grad()
+    moved = (filters - start).norm()
+    assert (ours[0].weight - filters).norm() < 0.05 * moved
+    for one, other in zip(list(ours.parameters())[1:], others, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.05, atol=0.01)
+
+
+def test_muon_leaves_the_last_layer_and_all_vectors_to_adamw():
+    optimizer = build_optimizer(_net(), _recipe("muon"))
+    kept = {name.rpartition("/") for name in optimizer.tensors() if "/" in name}
+    by_muon = {parameter for parameter, _, quantity in kept if quantity == "momentum_buffer"}
+    by_adamw = {parameter for parameter, _, quantity in kept if quantity == "exp_avg_sq"}
+    assert by_muon == {"0.weight"}
+    assert by_adamw == {"0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
+
+
 @pytest.mark.parametrize("name", ["momentum", "nesterov"])
 def test_without_momentum_they_are_plain_sgd(name):
     ours, plain = _net(), _net()
@@ -99,11 +156,11 @@ def test_without_momentum_they_are_plain_sgd(name):
 
 
 def test_only_plain_sgd_has_no_momentum_to_change():
-    takes = {name: build_optimizer(_net(), _recipe(name)).takes("momentum") for name in PLAIN}
-    assert takes == {name: name != "sgd" for name in PLAIN}
+    takes = {name: build_optimizer(_net(), _recipe(name)).takes("momentum") for name in OPTIMIZERS}
+    assert takes == {name: name != "sgd" for name in OPTIMIZERS}
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_restored_optimizer_continues_bit_for_bit(name, layout):
     whole = _net().to(memory_format=layout)

@@ -8,7 +8,7 @@ The batch of images counts, because the first layer saves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 
 from cnnlib.design.layers import Leaf, Residual, Shape
@@ -30,7 +30,8 @@ _OPTIMIZER_STATE = {
     "adam": (2, 1),
     "adamw": (2, 1),
 }
-OPTIMIZERS = tuple(_OPTIMIZER_STATE)
+_MUON = "muon"  # remembers one tensor of each hidden weight, and of the others what AdamW does
+OPTIMIZERS = (*_OPTIMIZER_STATE, _MUON)
 
 
 def tensor_bytes(shape: Shape, batch_size: int) -> int:
@@ -47,12 +48,20 @@ def weight_bytes(leaves: Iterable[Leaf]) -> int:
     )
 
 
-def optimizer_bytes(leaves: Iterable[Leaf], optimizer: str) -> int:
+def optimizer_bytes(leaves: Sequence[Leaf], optimizer: str) -> int:
     """Bytes that an optimiser of `OPTIMIZERS` keeps after its first step."""
+    sizes = [leaf.param_sizes for leaf in leaves]
+    if optimizer == _MUON:
+        *hidden, _ = [leaf.param_sizes[0] for leaf in leaves if leaf.kind in ("conv2d", "linear")]
+        others = _state_bytes(sizes, "adamw") - _state_bytes([hidden], "adamw")
+        return others + _state_bytes([hidden], "momentum")
+    return _state_bytes(sizes, optimizer)
+
+
+def _state_bytes(sizes: Iterable[Sequence[int]], optimizer: str) -> int:
+    """Of parameters of these sizes."""
     copies, counts = _OPTIMIZER_STATE[optimizer]
-    return FLOAT_BYTES * sum(
-        copies * leaf.params + counts * len(leaf.param_sizes) for leaf in leaves
-    )
+    return FLOAT_BYTES * sum(copies * size + counts for each in sizes for size in each)
 
 
 def saved_bytes(plan: Plan, batch_size: int) -> dict[str, int]:

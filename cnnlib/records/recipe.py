@@ -16,7 +16,7 @@ from cnnlib.records.checks import (
 )
 from cnnlib.records.record import Record
 
-Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "step", "cosine", "one_cycle"]
 
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
@@ -53,10 +53,10 @@ class Recipe(Record):
         epochs: Passes over the training split; 0 only measures the untrained network.
         max_batches: Stop after this many steps in all; None is no limit.
         lr: Learning rate; with a schedule, its highest value.
-        momentum: Used by the optimisers "momentum" and "nesterov" (beta1 is 0.9 for Adam and
-            AdamW).
-        weight_decay: L2 penalty (decoupled for AdamW) on weights; on norms and biases only with
-            ``decay_norm_and_bias``.
+        momentum: Used by the optimisers "momentum" and "nesterov" (Adam and AdamW have a beta1 of
+            0.9, Muon a momentum of 0.95).
+        weight_decay: L2 penalty (decoupled for AdamW and Muon) on weights; on norms and biases
+            only with ``decay_norm_and_bias``.
         schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs);
             "cosine" (to 0 over the run); "one_cycle" (up over the first ``warmup`` of the run,
             then down to 0; Smith & Topin 2018).

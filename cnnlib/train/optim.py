@@ -1,8 +1,4 @@
-"""Optimisers as recipes name them, with settings that may change between two steps.
-
-They call torch's fused kernels themselves, one call for all weights. Making an optimiser of
-``torch.optim`` loads torch's compiler, which takes a new process longer than torch itself.
-"""
+"""What every optimiser does: groups of parameters, settings that change, what is remembered."""
 
 from __future__ import annotations
 
@@ -16,22 +12,29 @@ from torch import Tensor, nn
 from cnnlib.records.events import Setting
 from cnnlib.records.recipe import Recipe
 
-_ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 @dataclass
-class _Group:
-    """Parameters that weight decay treats alike, and what is remembered of each.
+class Group:
+    """Parameters that an optimiser treats alike, and what it remembers of each.
 
     Args:
-        memory: Quantity (``exp_avg``) -> one tensor per parameter, that lies in memory as it does.
+        decays: Weight decay acts on them.
+        quantities: What is remembered, by name (``exp_avg``).
+        memory: Quantity -> one tensor per parameter, that lies in memory as it does.
     """
 
-    names: list[str]
-    parameters: list[nn.Parameter]
-    weight_decay: float
+    named: dict[str, nn.Parameter]
+    decays: bool
+    quantities: tuple[str, ...]
+    weight_decay: float = 0.0
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """In the order of the net."""
+        return list(self.named.values())
 
 
 class Optimizer(ABC):
@@ -42,7 +45,7 @@ class Optimizer(ABC):
 
     Attributes:
         lr: Learning rate of the next step.
-        momentum: Of SGD; beta1 of Adam and AdamW.
+        momentum: Of SGD and Muon; beta1 of Adam and AdamW, and of what Muon leaves to AdamW.
         steps: How many were taken (0-d tensor, float32, on the net's device).
     """
 
@@ -52,16 +55,17 @@ class Optimizer(ABC):
         self.lr, self.momentum = recipe.lr, momentum
         named = dict(net.named_parameters())
         spared = set() if recipe.decay_norm_and_bias else _norms_and_biases(net)
-        self._decayed = _group({n: p for n, p in named.items() if n not in spared})
-        self._spared = _group({n: p for n, p in named.items() if n in spared})
-        self._decayed.weight_decay = recipe.weight_decay
-        self._groups = [group for group in (self._decayed, self._spared) if group.names]
+        decayed = {name: each for name, each in named.items() if name not in spared}
+        rest = {name: each for name, each in named.items() if name in spared}
+        groups = [*self._grouped(decayed, decays=True), *self._grouped(rest, decays=False)]
+        self._groups = [group for group in groups if group.named]
         self._parameters = [p for group in self._groups for p in group.parameters]
         self.steps = torch.zeros((), device=self._parameters[0].device)
+        self.set("weight_decay", recipe.weight_decay)
         for group in self._groups:
             group.memory = {
                 quantity: [torch.zeros_like(p, requires_grad=False) for p in group.parameters]
-                for quantity in self.quantities
+                for quantity in group.quantities
             }
 
     def gradients(self) -> list[Tensor]:
@@ -86,10 +90,11 @@ class Optimizer(ABC):
 
     def set(self, setting: Setting, value: float) -> None:
         """Change a setting from the next step on; weight decay only where it acts at all."""
-        if setting == "weight_decay":
-            self._decayed.weight_decay = value
-        else:
+        if setting != "weight_decay":
             setattr(self, setting, value)
+            return
+        for group in self._groups:
+            group.weight_decay = value if group.decays else 0.0
 
     def tensors(self) -> dict[str, Tensor]:
         """What a continuation needs: ``"steps"``, and ``"<parameter>/<quantity>"`` -> tensor."""
@@ -97,7 +102,7 @@ class Optimizer(ABC):
             f"{name}/{quantity}": value
             for group in self._groups
             for quantity, values in group.memory.items()
-            for name, value in zip(group.names, values, strict=True)
+            for name, value in zip(group.named, values, strict=True)
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -105,78 +110,13 @@ class Optimizer(ABC):
         for name, own in self.tensors().items():
             own.copy_(tensors[name])
 
+    def _grouped(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
+        """Parameters that weight decay treats alike, as the groups that a step tells apart."""
+        return [Group(named, decays, self.quantities)]
+
     @abstractmethod
-    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
+    def _step(self, group: Group, gradients: list[Tensor]) -> None:
         """Change the parameters of one group."""
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent; with momentum, gradients are averaged over steps."""
-
-    def __init__(
-        self, net: nn.Module, recipe: Recipe, *, has_momentum: bool, nesterov: bool
-    ) -> None:
-        self.quantities = ("momentum_buffer",) if has_momentum else ()
-        self._nesterov = nesterov
-        super().__init__(net, recipe, recipe.momentum if has_momentum else 0.0)
-
-    def takes(self, setting: Setting) -> bool:
-        """Plain SGD has no momentum to change."""
-        return setting != "momentum" or bool(self.quantities)
-
-    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
-        torch._fused_sgd_(
-            group.parameters,
-            gradients,
-            group.memory["momentum_buffer"] if self.momentum else [],
-            weight_decay=group.weight_decay,
-            momentum=self.momentum,
-            lr=self.lr,
-            dampening=0.0,
-            nesterov=self._nesterov and self.momentum > 0,
-            maximize=False,
-            is_first_step=False,  # buffers begin at 0, which gives what torch's first step does
-        )
-
-
-class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015), where weight decay is an L2 penalty; or AdamW, where it is
-    decoupled from the gradient (Loshchilov & Hutter 2019).
-    """
-
-    quantities = ("exp_avg", "exp_avg_sq")
-
-    def __init__(self, net: nn.Module, recipe: Recipe, *, decoupled: bool) -> None:
-        self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
-        super().__init__(net, recipe, _ADAM_BETA1)
-
-    def _step(self, group: _Group, gradients: list[Tensor]) -> None:
-        self._kernel(
-            group.parameters,
-            gradients,
-            group.memory["exp_avg"],
-            group.memory["exp_avg_sq"],
-            [],
-            [self.steps] * len(gradients),
-            lr=self.lr,
-            beta1=self.momentum,
-            beta2=_ADAM_BETA2,
-            weight_decay=group.weight_decay,
-            eps=_ADAM_EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
-
-
-def build_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over all parameters of a net, which stays on its device."""
-    match recipe.optimizer:
-        case "adam" | "adamw":
-            return Adam(net, recipe, decoupled=recipe.optimizer == "adamw")
-        case "momentum" | "nesterov":
-            return SGD(net, recipe, has_momentum=True, nesterov=recipe.optimizer == "nesterov")
-        case _:
-            return SGD(net, recipe, has_momentum=False, nesterov=False)
 
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
@@ -187,10 +127,6 @@ def total_norm(gradients: list[Tensor]) -> Tensor:
 def clip(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
     """Scale gradients in place so that their total norm is at most ``limit``."""
     torch._foreach_mul_(gradients, torch.clamp(limit / (norm + 1e-6), max=1.0))
-
-
-def _group(named: dict[str, nn.Parameter]) -> _Group:
-    return _Group(list(named), list(named.values()), weight_decay=0.0)
 
 
 def _norms_and_biases(net: nn.Module) -> set[str]:

@@ -31,7 +31,8 @@ from cnnlib.train.forecast import peak_memory_bytes
 from cnnlib.train.machine import this_machine
 from cnnlib.train.memory import PeakMemory
 from cnnlib.train.mode import ExecutionMode, free_cores
-from cnnlib.train.optim import Optimizer, build_optimizer
+from cnnlib.train.optim import Optimizer
+from cnnlib.train.optimizers import build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.readings import Readings, Stopwatch
 from cnnlib.train.saver import Saver

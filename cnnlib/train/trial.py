@@ -16,7 +16,7 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.machine import wait_for
 from cnnlib.train.mode import ExecutionMode
-from cnnlib.train.optim import build_optimizer
+from cnnlib.train.optimizers import build_optimizer
 
 TRIAL_SECONDS = 0.3
 _MOST_ROUNDS = 8

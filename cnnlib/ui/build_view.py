@@ -23,14 +23,7 @@ from cnnlib.ui.build_shelf import shelf_panel
 from cnnlib.ui.build_tools import tool_table
 from cnnlib.ui.build_widgets import called_back, note, show_value
 from cnnlib.ui.sentences import tell_error
-
-_OPTIMIZER_WORDS = {
-    "sgd": "SGD",
-    "momentum": "SGD with momentum",
-    "nesterov": "Nesterov momentum",
-    "adam": "Adam",
-    "adamw": "AdamW",
-}
+from cnnlib.ui.words import OPTIMIZER_WORDS
 
 
 def toolbar() -> None:
@@ -135,7 +128,7 @@ def training_settings() -> None:
         st.selectbox(
             "Optimiser",
             OPTIMIZERS,
-            format_func=_OPTIMIZER_WORDS.__getitem__,
+            format_func=OPTIMIZER_WORDS.__getitem__,
             key="build_optimizer",
             on_change=_take,
             args=("build_optimizer", "optimizer"),

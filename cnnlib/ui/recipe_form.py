@@ -11,15 +11,9 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
+from cnnlib.ui.words import OPTIMIZER_WORDS
 
 _OFFERED = "offered"
-OPTIMIZER_WORDS = {
-    "sgd": "SGD",
-    "momentum": "SGD with momentum",
-    "nesterov": "SGD with Nesterov momentum",
-    "adam": "Adam",
-    "adamw": "AdamW",
-}
 SCHEDULE_WORDS = {
     "constant": "Constant",
     "step": "Steps down",
@@ -58,7 +52,7 @@ def recipe_form(offered: Recipe, usual: DeltaGenerator, more: DeltaGenerator) ->
     with usual:
         values = _usual_fields(offered)
     with more.expander("More about the recipe", icon=":material/tune:"):
-        values |= _schedule_fields(offered)
+        values |= _schedule_fields(offered, values["optimizer"])
         values |= _regularisation_fields(offered)
         values["augmentation"] = _augmentation_fields(offered.augmentation)
     return Recipe(**values)
@@ -75,12 +69,14 @@ def _usual_fields(offered: Recipe) -> dict[str, Any]:
                 index=OPTIMIZERS.index(offered.optimizer),
                 format_func=OPTIMIZER_WORDS.__getitem__,
                 key=f"train_optimizer_{offered.optimizer}",
+                help="Muon makes the steps of filters and hidden layers orthogonal and leaves the "
+                "rest to AdamW: it often needs fewer epochs, at a higher learning rate.",
             ),
             "lr": _number("Learning rate", "lr", offered.lr, step=0.001),
         }
 
 
-def _schedule_fields(offered: Recipe) -> dict[str, Any]:
+def _schedule_fields(offered: Recipe, optimizer: str) -> dict[str, Any]:
     with st.grid(4, min_column_width=110):
         schedule = st.selectbox(
             "Schedule",
@@ -98,7 +94,8 @@ def _schedule_fields(offered: Recipe) -> dict[str, Any]:
         if schedule == "one_cycle":
             label = "Warm-up"
             values["warmup"] = _number(label, "warmup", offered.warmup, step=0.05)
-        values["momentum"] = _number("Momentum", "momentum", offered.momentum, step=0.05)
+        if optimizer in ("momentum", "nesterov"):
+            values["momentum"] = _number("Momentum", "momentum", offered.momentum, step=0.05)
     return values
 
 

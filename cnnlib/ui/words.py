@@ -22,6 +22,14 @@ STATE_WORDS = {
     "failed": "Failed",
     "lost": "Lost",
 }
+OPTIMIZER_WORDS = {
+    "sgd": "SGD",
+    "momentum": "SGD with momentum",
+    "nesterov": "Nesterov momentum",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "muon": "Muon",
+}
 
 
 def plain(text: object) -> str:
@@ -103,7 +111,5 @@ def describe_recipe(recipe: Recipe) -> str:
     """``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
-    name = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}.get(
-        recipe.optimizer, recipe.optimizer.capitalize()
-    )
+    name = OPTIMIZER_WORDS[recipe.optimizer]
     return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"

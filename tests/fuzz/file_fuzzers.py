@@ -39,7 +39,7 @@ from cnnlib.train.checkpoint import (
     write_weights,
 )
 from cnnlib.train.load import load_run
-from cnnlib.train.optim import build_optimizer
+from cnnlib.train.optimizers import build_optimizer
 from cnnlib.train.progress import Progress
 from fuzz import mutate
 from fuzz.design_fuzzers import is_a_sentence

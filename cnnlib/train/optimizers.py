@@ -1,0 +1,147 @@
+"""Optimisers as recipes name them.
+
+They call torch's fused kernels themselves, one call for all weights. Making an optimiser of
+``torch.optim`` loads torch's compiler, which takes a new process longer than torch itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cnnlib.records.events import Setting
+from cnnlib.records.recipe import Recipe
+from cnnlib.train.optim import Group, Optimizer
+
+_ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
+_MUON_MOMENTUM, _MUON_ITERATIONS = 0.95, 5
+_MUON_COEFFICIENTS = 3.4445, -4.7750, 2.0315
+# Size of a step, per root of the longer side: what a weight moves by is then as much as AdamW's.
+_MUON_SCALE = 0.2
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent; with momentum, gradients are averaged over steps."""
+
+    def __init__(
+        self, net: nn.Module, recipe: Recipe, *, has_momentum: bool, nesterov: bool
+    ) -> None:
+        self.quantities = ("momentum_buffer",) if has_momentum else ()
+        self._nesterov = nesterov
+        super().__init__(net, recipe, recipe.momentum if has_momentum else 0.0)
+
+    def takes(self, setting: Setting) -> bool:
+        """Plain SGD has no momentum to change."""
+        return setting != "momentum" or bool(self.quantities)
+
+    def _step(self, group: Group, gradients: list[Tensor]) -> None:
+        torch._fused_sgd_(
+            group.parameters,
+            gradients,
+            group.memory["momentum_buffer"] if self.momentum else [],
+            weight_decay=group.weight_decay,
+            momentum=self.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=self._nesterov and self.momentum > 0,
+            maximize=False,
+            is_first_step=False,  # buffers begin at 0, which gives what torch's first step does
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), where weight decay is an L2 penalty; or AdamW, where it is
+    decoupled from the gradient (Loshchilov & Hutter 2019).
+    """
+
+    quantities = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, net: nn.Module, recipe: Recipe, *, decoupled: bool) -> None:
+        self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        super().__init__(net, recipe, _ADAM_BETA1)
+
+    def _step(self, group: Group, gradients: list[Tensor]) -> None:
+        self._kernel(
+            group.parameters,
+            gradients,
+            group.memory["exp_avg"],
+            group.memory["exp_avg_sq"],
+            [],
+            [self.steps] * len(gradients),
+            lr=self.lr,
+            beta1=self.momentum,
+            beta2=_ADAM_BETA2,
+            weight_decay=group.weight_decay,
+            eps=_ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class Muon(Adam):
+    """Momentum whose step is made orthogonal, so that all its directions count alike (Jordan et al.
+    2024), for the weights of convolutions and hidden linear layers; AdamW for the others.
+
+    A filter is a row. Steps are scaled to the size of AdamW's (Liu et al. 2025), so one learning
+    rate serves both.
+    """
+
+    def __init__(self, net: nn.Module, recipe: Recipe) -> None:
+        weights = [name for name, each in net.named_parameters() if each.ndim > 1]
+        self._matrices = set(weights[:-1])  # the last layer's rows are classes, which do not mix
+        super().__init__(net, recipe, decoupled=True)
+        self.momentum = _MUON_MOMENTUM
+
+    def _grouped(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
+        """Matrices, of which the momentum is remembered, and what AdamW changes."""
+        matrices = {name: each for name, each in named.items() if name in self._matrices}
+        others = {name: each for name, each in named.items() if name not in self._matrices}
+        return [
+            Group(matrices, decays, ("momentum_buffer",)),
+            *super()._grouped(others, decays=decays),
+        ]
+
+    def _step(self, group: Group, gradients: list[Tensor]) -> None:
+        if "momentum_buffer" not in group.memory:
+            super()._step(group, gradients)
+            return
+        buffers, parameters = group.memory["momentum_buffer"], group.parameters
+        torch._foreach_lerp_(buffers, gradients, 1 - self.momentum)
+        ahead = torch._foreach_lerp(gradients, buffers, self.momentum)  # as Nesterov looks
+        torch._foreach_mul_(parameters, 1 - self.lr * group.weight_decay)
+        for parameter, step in zip(parameters, ahead, strict=True):
+            rows = step.flatten(1)
+            scale = _MUON_SCALE * max(rows.shape) ** 0.5
+            parameter.sub_(orthogonal(rows).reshape(parameter.shape), alpha=self.lr * scale)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """The matrix with its singular values brought near 1 (0.7 to 1.2), by Newton and Schulz's
+    iteration with the coefficients of Jordan et al. (2024).
+
+    Iterated is the product of the shorter side with itself, which costs less than the matrix.
+    """
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / (torch.linalg.matrix_norm(wide) + 1e-7)
+    a, b, c = _MUON_COEFFICIENTS
+    gram = wide @ wide.T
+    total = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    for _ in range(_MUON_ITERATIONS):
+        factor = b * gram + c * (gram @ gram)
+        factor.diagonal().add_(a)
+        total, gram = factor @ total, factor @ gram @ factor
+    wide = total @ wide
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+
+
+def build_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser over all parameters of a net, which stays on its device."""
+    match recipe.optimizer:
+        case "adam" | "adamw":
+            return Adam(net, recipe, decoupled=recipe.optimizer == "adamw")
+        case "momentum" | "nesterov":
+            return SGD(net, recipe, has_momentum=True, nesterov=recipe.optimizer == "nesterov")
+        case "muon":
+            return Muon(net, recipe)
+        case _:
+            return SGD(net, recipe, has_momentum=False, nesterov=False)
