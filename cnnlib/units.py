@@ -24,6 +24,16 @@ def percent(fraction: float | None, digits: int = 2, unknown: str = UNKNOWN) -> 
     return f"{100 * fraction:.{digits}f} %"
 
 
+def points_words(fraction: float) -> str:
+    """A difference of shares in percentage points, with two digits.
+
+    Example:
+        >>> points_words(0.0021), points_words(-0.8013)
+        ('0.21', '−80.13')
+    """
+    return f"{100 * fraction:.2f}".replace("-", "−")
+
+
 def size_words(size_bytes: float) -> str:
     """Bytes with three digits and a unit of 1000: an MB is 1,000,000 bytes.
 

@@ -106,7 +106,7 @@ def test_equal_results_are_the_same_within_a_tenth_of_a_point():
     assert found.outcome == "same"
     assert verdict_sentence(found, "A", "B") == (
         "A and B are the same within 0.10 points "
-        "(B minus A: 90 % interval -0.05 to 0.05, 3 paired seeds)."
+        "(B minus A: 90 % interval −0.05 to 0.05, 3 paired seeds)."
     )
 
 

@@ -45,6 +45,19 @@ def test_colours_repeat_after_the_last():
     assert theme.colour(len(theme.CATEGORICAL)) == theme.colour(0)
 
 
+def test_thirty_lines_and_thirty_bars_look_different():
+    # 6 colours and 5 dashes have no common divisor: the pair repeats after 6 * 5.
+    assert len({tuple(theme.stroke(number).values()) for number in range(30)}) == 30
+    bars = [theme.fill(number) for number in range(30)]
+    assert len({(bar["color"], bar["pattern"]["shape"]) for bar in bars}) == 30
+
+
+def test_lines_and_bars_beside_each_other_differ_in_more_than_their_colour():
+    for number in range(30):
+        assert theme.stroke(number)["dash"] != theme.stroke(number + 1)["dash"]
+        assert theme.fill(number)["pattern"] != theme.fill(number + 1)["pattern"]
+
+
 def test_a_mix_lies_between_two_colours():
     # 0x00 and 0xff, a fifth of the way: 51 = 0x33.
     assert theme.mix("#000000", "#ffffff", 0.2) == "#333333"

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 from cnnlib.records.compare import Verdict
-from cnnlib.units import percent
+from cnnlib.units import percent, points_words
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
     """``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
     seeds = f"{verdict.pairs} paired seed{'' if verdict.pairs == 1 else 's'}"
     if verdict.outcome == "b":
-        return (
-            f"{name_b} is better by {points(verdict.mean)} points ({_interval(verdict)}, {seeds})."
-        )
+        return f"{name_b} is better by {points_words(verdict.mean)} points ({_interval(verdict)}, {seeds})."
     if verdict.outcome == "a":
         return (
-            f"{name_a} is better by {points(-verdict.mean)} points "
+            f"{name_a} is better by {points_words(-verdict.mean)} points "
             f"({_interval(verdict, -1)}, {seeds})."
         )
     if verdict.outcome == "same":
         return (
-            f"{name_a} and {name_b} are the same within {points(verdict.within)} points "
+            f"{name_a} and {name_b} are the same within {points_words(verdict.within)} points "
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
         )
     return _cannot_tell(verdict, seeds, name_a, name_b)
 
 
-def points(fraction: float) -> str:
-    """A difference of accuracies in percentage points, with two digits."""
-    return f"{100 * fraction:.2f}"
-
-
 def _interval(verdict: Verdict, sign: int = 1) -> str:
     ends = sorted((sign * verdict.low, sign * verdict.high))
-    return f"{percent(verdict.level, 0)} interval {points(ends[0])} to {points(ends[1])}"
+    return (
+        f"{percent(verdict.level, 0)} interval {points_words(ends[0])} to {points_words(ends[1])}"
+    )
 
 
 def _cannot_tell(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import GRID, axis, colour, empty_figure, figure
+from cnnlib.figures.theme import GRID, axis, colour, empty_figure, figure, fill, stroke
 from cnnlib.records.drawing import Answer, ChangeKind, Robustness
 
 MOST_CLASSES = 12
@@ -38,7 +38,7 @@ def answer_figure(answers: Sequence[Answer]) -> go.Figure:
             "name": answer.title,
             "x": [classes[label] for label in shown],
             "y": [100 * answer.probabilities[label] for label in shown],
-            "marker": {"color": colour(number)},
+            "marker": fill(number),
             "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
         }
         for number, answer in enumerate(answers)
@@ -109,7 +109,7 @@ def _trace(each: Robustness, kind: ChangeKind, panel: int, number: int) -> dict[
         "customdata": names,
         "xaxis": "x" if panel == 1 else f"x{panel}",
         "yaxis": "y",
-        "line": {"color": colour(number)},
+        "line": stroke(number),
         "marker": {
             "color": colour(number),
             "size": 8,

@@ -15,9 +15,12 @@ from cnnlib.figures.theme import (
     colour,
     empty_figure,
     figure,
+    fill,
     see_through,
+    stroke,
 )
-from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine, Verdict
+from cnnlib.records.compare import ClassScores, Curve, Look, Point, SettingLine, Verdict
+from cnnlib.units import points_words
 
 COST_TITLES = {
     "params": "Trainable parameters",
@@ -43,7 +46,7 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
                 "y": [scale * value for value in curve.mean],
                 "mode": "lines+markers" if len(curve.epochs) < 30 else "lines",
                 "name": f"{curve.name}, {curve.seeds} seeds" if curve.seeds > 1 else curve.name,
-                "line": {"color": colour(number), "dash": _DASHES[number // 6 % len(_DASHES)]},
+                "line": stroke(number),
             }
         )
     return figure(
@@ -126,7 +129,7 @@ def class_figure(
             "x": list(classes),
             "y": [None if share is None else 100 * share for share in each.accuracy],
             "name": each.name,
-            "marker": {"color": colour(number)},
+            "marker": fill(number),
         }
         for number, each in enumerate(scores)
     ]
@@ -145,7 +148,10 @@ def class_figure(
 
 
 def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
-    """The difference after each pair with its sequential interval, zero, and what is the same."""
+    """The difference after each pair with its sequential interval, and what counts as the same.
+
+    The newest interval is shown whole; earlier ones, much wider at first, may leave the picture.
+    """
     title = f"{name_b} minus {name_a}"
     if not verdict.looks:
         return empty_figure(title, "No pair has finished yet.")
@@ -157,6 +163,8 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "mode": "lines+markers",
         "name": "mean difference",
         "line": {"color": CATEGORICAL[0]},
+        "customdata": [_interval_words(look) for look in verdict.looks],
+        "hovertemplate": "%{x} pairs: %{y:.2f} points%{customdata}<extra></extra>",
     }
     band = {
         "type": "scatter",
@@ -180,7 +188,6 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "line": {"width": 0},
         "layer": "below",
     }
-    spread = max([abs(100 * look.mean) for look in verdict.looks] + [300 * verdict.within, 0.1])
     return figure(
         [band, interval],
         title,
@@ -193,12 +200,27 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
             range=[0.5, verdict.most_pairs + 0.5],
             dtick=1 if verdict.most_pairs <= 20 else 5,
         ),
-        yaxis=axis("Difference (percentage points)", range=[-3 * spread, 3 * spread]),
+        yaxis=axis("Difference (percentage points)", range=_duel_range(verdict)),
     )
 
 
-_DASHES = ("solid", "dash", "dot", "dashdot")
 _BAND_ALPHA = 0.18
+
+
+def _interval_words(look: Look) -> str:
+    """``, interval −1.20 to 3.40``; nothing before there is one."""
+    if look.low is None:
+        return ""
+    return f", interval {points_words(look.low)} to {points_words(look.high)}"
+
+
+def _duel_range(verdict: Verdict) -> list[float]:
+    """Ends of the y axis, alike on both sides of zero, in percentage points."""
+    newest = verdict.looks[-1]
+    shown = [look.mean for look in verdict.looks] + [3 * verdict.within, 0.001]
+    shown += [end for end in (newest.low, newest.high) if end is not None]
+    reach = 110 * max(map(abs, shown))
+    return [-reach, reach]
 
 
 def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from cnnlib.figures.theme import (
     HEIGHT,
     LEGEND_BELOW,
     MARGIN,
-    colour,
     empty_figure,
     figure,
+    stroke,
 )
 from cnnlib.records.compare import Effect
 
@@ -34,7 +34,7 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
             "y": [100 * mean for mean in effect.means.values()],
             "mode": "lines+markers",
             "name": f"{effect.setting}: {100 * effect.spread:.1f} points",
-            "line": {"color": colour(number)},
+            "line": stroke(number),
         }
         for number, effect in enumerate(effects)
     ]

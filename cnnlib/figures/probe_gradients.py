@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import BLUE, axis, colour, empty_figure, figure, mix
+from cnnlib.figures.theme import BLUE, axis, empty_figure, figure, mix, stroke
 from cnnlib.records.probe import LayerGradient
 
 TITLE = "Size of the gradients, layer by layer"
@@ -65,7 +65,7 @@ def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -
             "y": [max(moments[step][i].rms, 1e-12) for step in steps],
             "mode": "lines+markers",
             "name": layer,
-            "line": {"color": colour(i), "dash": ("solid", "dash", "dot")[i // 6 % 3]},
+            "line": stroke(i),
         }
         for i, layer in enumerate(layers)
     ]

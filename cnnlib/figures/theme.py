@@ -24,6 +24,10 @@ GREY = "#7d8894"
 
 CATEGORICAL = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 
+# Five of each, beside six colours: thirty series before two of them look the same.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+HATCHES = ("", "/", "x", ".", "-")
+
 # Below zero to above zero, for signed values such as weights.
 DIVERGING = (
     *("#003f66", "#005d96", "#4785b9", "#8cb1d3", "#d0ddeb"),
@@ -40,6 +44,17 @@ CLEAR = "rgba(0, 0, 0, 0)"
 def colour(index: int) -> str:
     """The colour of the n-th series; they repeat after six."""
     return CATEGORICAL[index % len(CATEGORICAL)]
+
+
+def stroke(index: int) -> dict[str, str]:
+    """The look of the n-th line: who does not tell its colour from another's sees its dashes."""
+    return {"color": colour(index), "dash": DASHES[index % len(DASHES)]}
+
+
+def fill(index: int) -> dict[str, Any]:
+    """The look of the n-th bar: a colour, and from the second bar on hatches over it."""
+    pattern = {"shape": HATCHES[index % len(HATCHES)], "fillmode": "overlay", "solidity": 0.2}
+    return {"color": colour(index), "pattern": pattern}
 
 
 def mix(first: str, second: str, share: float) -> str:

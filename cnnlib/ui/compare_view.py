@@ -84,7 +84,7 @@ def _layers(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
 
 
 def _signed(change: int) -> str:
-    return f"{change:+,}" if change else "0"
+    return f"{change:+,}".replace("-", "−") if change else "0"
 
 
 def duel_view(duel_id: str) -> None:
