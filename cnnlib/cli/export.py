@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from cnnlib.design.source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
 from cnnlib.records.events import WeightsSaved
+from cnnlib.records.files import replacing
 from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ def _picture_facts(run: Run) -> dict[str, Any] | None:
 
 
 def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
-    """Write all files, or none where one of them is there already.
+    """Write all files, or none where one of them is there already or cannot be written.
 
     Raises:
         UsageError: The folder cannot be written, or holds such files.
@@ -116,8 +118,9 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
                 "folder, or add --force to write over them."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
+        with ExitStack() as stack:
+            for name, content in files.items():
+                stack.enter_context(replacing(folder / name)).write_bytes(content)
     except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(

@@ -18,6 +18,7 @@ from cnnlib.cli.stores import existing_store
 from cnnlib.cli.working import carried_out
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
+from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.records.lesson import LESSON, lesson_request
 from cnnlib.units import percent
@@ -111,7 +112,8 @@ def export_collection(args: argparse.Namespace) -> int:
             f"No drawing was kept for {args.dataset} yet. '{PROGRAM} lessons keep' keeps some."
         )
     try:
-        Path(args.output).write_bytes(drawings_zip(info, folders))
+        with replacing(Path(args.output)) as file:
+            file.write_bytes(drawings_zip(info, folders))
     except OSError as error:
         raise DataError(
             f"The zip {args.output!r} could not be written: {error.strerror}. Name another file."

@@ -12,6 +12,7 @@ from cnnlib.cli.parser import id_of_run, shown
 from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.saved import run_at_step
 from cnnlib.errors import DataError
+from cnnlib.records.files import replacing
 from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
@@ -105,12 +106,13 @@ def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = T
     if path.suffix not in _FORMS:
         raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
     try:
-        if path.suffix == ".npz":
-            np.savez_compressed(path, values=values)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
-        else:
-            _write_picture(path, tiles)
+        with replacing(path) as file:
+            if path.suffix == ".npz":
+                np.savez_compressed(file, values=values)
+            elif path.suffix == ".json":
+                file.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
+            else:
+                _write_picture(file, tiles)
     except OSError as error:
         raise DataError(
             f"{shown(out)} cannot be written: {error.strerror}. Choose another place."

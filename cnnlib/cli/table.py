@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import UsageError, one_of, shown, whole_number
 from cnnlib.cli.stores import has_store, open_store
+from cnnlib.records.files import replacing
 
 if TYPE_CHECKING:
     from cnnlib.compare.columns import Column
@@ -120,7 +121,8 @@ def _give(text: str, output: str | None) -> int:
         print(text, end="")
         return 0
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        with replacing(Path(output)) as file:
+            file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"The file {shown(output)} cannot be written: {error.strerror}. Name another one."

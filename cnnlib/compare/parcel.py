@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from cnnlib.compare.parcel_checks import NOT_SENT, PARTS, Unfit, check_run, sent
 from cnnlib.errors import StoreError
+from cnnlib.records.files import replacing
 from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
 from cnnlib.runs.belongings import check_parcel
@@ -66,7 +67,10 @@ def export_runs(
                 "or stop it."
             )
     try:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as parcel:
+        with (
+            replacing(target) if isinstance(target, Path) else nullcontext(target) as place,
+            zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as parcel,
+        ):
             rows = [_rows(store, run_id, weights) for run_id in ids]
             parcel.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
             for run_id in ids:

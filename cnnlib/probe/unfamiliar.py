@@ -25,6 +25,7 @@ from cnnlib.probe.forward import evaluating
 from cnnlib.probe.junk import NOISE, SCRIBBLES, noise, scribbles
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.familiarity import CALLED_STRANGE, Familiarity, JunkRate
+from cnnlib.records.files import replacing
 from cnnlib.records.job import Progress
 from cnnlib.runs.predictions import DAMAGED
 
@@ -127,14 +128,13 @@ def write_familiarity(path: Path, found: Familiarity) -> None:
         "false_alarms": found.false_alarms,
         "junk": {kind: asdict(rate) for kind, rate in found.junk.items()},
     }
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(
-        temporary,
-        known=found.known,
-        quantiles=found.quantiles,
-        facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
-    )
-    temporary.replace(path)
+    with replacing(path) as file:
+        np.savez(
+            file,
+            known=found.known,
+            quantiles=found.quantiles,
+            facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
+        )
 
 
 def read_familiarity(path: Path) -> Familiarity | None:

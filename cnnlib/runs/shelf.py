@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
+from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 
 NAME_LIMIT = 60
@@ -37,7 +36,7 @@ class Shelf:
 
     def designs(self) -> list[ShelvedDesign]:
         """All designs by name; files that are no designs are passed over."""
-        files = self.folder.glob("*.json") if self.folder.is_dir() else ()
+        files = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
         read = (_read(file) for file in files)
         return sorted((design for design in read if design), key=lambda d: d.name.casefold())
 
@@ -56,9 +55,8 @@ class Shelf:
         text = json.dumps({"name": name, "spec": spec.to_dict()}, indent=2)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_suffix(f".{uuid4().hex}.part")
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, file)
+            with replacing(file) as place:
+                place.write_text(text, encoding="utf-8")
         except OSError as error:
             raise StoreError(
                 f"The design cannot be written to {self.folder}: {error.strerror}. "

@@ -1,0 +1,38 @@
+"""Files that are written whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write into, which takes its name when the block ends well.
+
+    Where it does not, a full disk for one, what was there before stays, and nothing is beside it.
+    What is no plain file, a pipe or a terminal, is written into directly.
+
+    Yields:
+        Where to write, with the ending of ``path``.
+
+    Raises:
+        OSError: ``path`` cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()  # a link goes on pointing at the file
+    unfinished = path.with_name(f".{uuid4().hex}{path.suffix}")
+    try:
+        yield unfinished
+        if path.exists():
+            path.open("ab").close()  # one that may not be written is not replaced either
+            shutil.copymode(path, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
