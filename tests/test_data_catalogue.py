@@ -108,15 +108,16 @@ def test_the_data_folder_goes_before_uploads_and_a_directory_before_a_zip(folder
     assert len(own_sources(folders)) == 1
 
 
-def test_a_zip_is_looked_through_once_for_each_state_of_it(
-    folders: Folders, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("write", "name"), [(write_zip, "pets.zip"), (write_folder, "pets")])
+def test_pictures_are_counted_once_for_each_state_of_them(
+    write, name: str, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ):
-    write_zip(folders.data / "pets.zip", class_folders({"a": 1, "b": 1}))
+    write(folders.data / name, class_folders({"a": 1, "b": 1}))
     assert dataset_info("folder:pets").classes == ("a", "b")
     with monkeypatch.context() as patched:
         patched.setattr("cnnlib.data.catalogue.open_files", None)
         assert dataset_info("folder:pets").classes == ("a", "b")
-    write_zip(folders.data / "pets.zip", class_folders({"a": 1, "b": 1, "c": 1}))
+    write(folders.data / name, class_folders({"a": 1, "b": 1, "c": 1}))
     assert dataset_info("folder:pets").classes == ("a", "b", "c")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 from cnnlib.data.content import kept_for_test
 from cnnlib.data.files import open_files
@@ -93,7 +93,7 @@ def _listed(source: OwnSource, folders: Folders) -> DatasetInfo:
 
 
 def _own_info(source: OwnSource, folders: Folders) -> DatasetInfo:
-    found = _survey_zip(source, *_stamp(source.path)) if source.kind == "zip" else _survey(source)
+    found = _survey_as(source, _seen(source))
     return replace(
         _bare_info(source, folders),
         classes=found.classes,
@@ -141,17 +141,16 @@ def _survey(source: OwnSource) -> _Survey:
 
 
 @lru_cache(maxsize=64)
-def _survey_zip(source: OwnSource, size: int, mtime_ns: int) -> _Survey:
-    """Reading a zip's table of contents can take a second: once for each state of the file."""
+def _survey_as(source: OwnSource, seen: str) -> _Survey:
+    """Listing a large folder or zip can take a second: once for each state that it is seen in."""
     return _survey(source)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _seen(source: OwnSource) -> str:
     try:
-        status = path.stat()
+        return json.dumps(source.seen())
     except OSError as error:
         raise DataError(
-            f"{path.name} was there a moment ago and cannot be read ({error.strerror}). Put it "
-            "there again, or choose another dataset."
+            f"{source.path.name} was there a moment ago and cannot be read ({error.strerror}). Put "
+            "it there again, or choose another dataset."
         ) from error
-    return status.st_size, status.st_mtime_ns
