@@ -200,8 +200,8 @@ def test_a_full_disk_is_seen_before_anything_is_written(
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
     nearly_full = os.statvfs_result((4096, 4096, 10, 10, 10, 0, 0, 0, 0, 255))
     monkeypatch.setattr("os.statvfs", lambda _: nearly_full)
-    with pytest.raises(DataError, match=r"takes 67,170,304 bytes, and .* has 40,960 free"):
-        list(prepare("folder:own"))  # twice 10 x 3,072 bytes, and 64 MB to spare
+    with pytest.raises(DataError, match=r"takes 67.2 MB, and .* has 41 kB free"):
+        list(prepare("folder:own"))  # twice 10 x 3,072 bytes, and 67.1 MB to spare
 
 
 def test_the_real_cifar_pictures_are_as_in_their_zip(cifar_jpeg_zip: Path, folders: Folders):
