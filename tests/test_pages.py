@@ -108,6 +108,18 @@ def test_train_asks_for_the_run_that_the_form_describes(store):
     assert live_data(app)["runs"][0]["id"] == run.id
 
 
+def test_optimiser_and_precision_are_choices_of_the_form(store):
+    app = open_page("train")
+    assert "Momentum" not in [field.label for field in app.number_input]  # AdamW is offered
+    app.selectbox(key="train_optimizer_adamw").set_value("nesterov").run()
+    assert "Momentum" in [field.label for field in app.number_input]
+    app.selectbox(key="train_optimizer_adamw").set_value("muon").run()
+    app.selectbox(key="train_precision").set_value("bf16").run()
+    app.button(key="train_start").click().run()
+    request = store.runs()[0].request
+    assert (request.recipe.optimizer, request.precision) == ("muon", "bf16")
+
+
 def test_the_recipe_follows_the_dataset_until_somebody_changes_it(store):
     app = open_page("train")
     epochs = next(each for each in app.number_input if each.label == "Epochs")
