@@ -146,6 +146,7 @@ def test_the_test_split_may_decide(store):
     [
         ({"b": {"dataset": "mnist"}}, "differ in dataset"),
         ({"b": {"seed": 4}}, "differ in seed"),
+        ({"b": {"precision": "bf16"}}, "differ in precision"),
         ({"most_pairs": 2}, "at most 2 pairs"),
         ({"first_pairs": 0}, "0 pairs are to begin with"),
         ({"within": 1.5}, "not a difference of accuracies"),

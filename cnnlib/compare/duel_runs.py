@@ -149,8 +149,8 @@ def _check_sides(duel: Duel) -> None:
     Raises:
         RecipeError: They do not.
     """
-    names = ("dataset", "seed", "split_seed", "validation", "train_limit", "device", "mode")
-    for name in names:
+    data = ("dataset", "seed", "split_seed", "validation", "train_limit")
+    for name in (*data, "device", "mode", "precision"):
         if getattr(duel.a, name) != getattr(duel.b, name):
             raise RecipeError(
                 f"The sides of the duel differ in {name}: {getattr(duel.a, name)!r} and "
