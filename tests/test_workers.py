@@ -30,6 +30,7 @@ from cnnlib.records.job import Progress
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore, presence
 from cnnlib.runs.heart import at_work
+from cnnlib.runs.recording import RunTakenAway
 from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import WorkerPool, default_count, visible_gpus, worker_environment
 from cnnlib.train import work
@@ -129,6 +130,73 @@ def test_a_worker_on_another_machine_is_alive_while_its_heart_beats(store):
     set_worker(store, worker_id, heartbeat=time.time() - 11)
     assert store.reap() == [run_id]
     assert "elsewhere" in store.run(run_id).reason
+
+
+def asleep(store: RunStore, worker_id: str) -> None:
+    """Another machine says nothing for 11 seconds, and somebody looks."""
+    set_worker(store, worker_id, host="elsewhere", heartbeat=time.time() - 11)
+    store.reap()
+
+
+def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
+    run_id, worker_id = a_running_run(store)
+    asleep(store, worker_id)
+    assert store.run(run_id).state == "lost"
+    store.beat(worker_id)
+    store.tell(run_id, worker_id, steps(1, 3))
+    assert store.reap() == []
+    run = store.run(run_id)
+    assert (run.state, run.reason, run.ended, run.step) == ("running", "", None, 3)
+
+
+def test_a_paused_run_whose_worker_slept_is_paused_again(store):
+    run_id, worker_id = a_running_run(store)
+    store.tell(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
+    asleep(store, worker_id)
+    store.beat(worker_id)
+    run = store.run(run_id)
+    assert (run.state, run.phase) == ("paused", "paused after step 10")
+
+
+def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(store):
+    run_id, worker_id = a_running_run(store)
+    asleep(store, worker_id)
+    store.resume(run_id)
+    store.beat(worker_id)
+    assert store.run(run_id).state == "queued"
+    other = store.announce()
+    store.claim(other, run_id)
+    store.tell(run_id, other, [started(), *steps(1, 3)])
+    store.beat(worker_id)
+    for told in ([], steps(4, 9), [Phase("running", "measuring the test split")]):
+        with pytest.raises(RunTakenAway, match="resumed by another worker"):
+            store.tell(run_id, worker_id, told)
+    run = store.run(run_id)
+    assert (run.state, run.step, run.phase) == ("running", 3, "")
+
+
+def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
+    worker_id = store.announce()
+    asleep(store, worker_id)
+    store.beat(worker_id)
+    run_id = store.submit(a_request())
+    assert store.claim(worker_id, at_once=1).id == run_id
+    assert store.reap() == []
+    store.submit(a_request())
+    assert not store.can_claim(worker_id, at_once=1)
+
+
+def test_the_heart_of_a_worker_brings_it_back(store, monkeypatch):
+    monkeypatch.setattr("cnnlib.runs.heart.BEAT_SECONDS", 0.01)
+
+    def entered() -> list[tuple[str, str]]:
+        with store.database.read() as connection:
+            return list(map(tuple, connection.execute(sa.select(workers.c.id, workers.c.does))))
+
+    with at_work(store, "jobs") as worker_id:
+        store.leave(worker_id)
+        wait_for(lambda: entered() == [(worker_id, "jobs")])
+    assert entered() == []
 
 
 def test_a_run_whose_worker_left_without_a_word_is_lost(store):

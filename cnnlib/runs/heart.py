@@ -23,7 +23,7 @@ def at_work(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
     """
     worker_id = store.announce(does)
     ended = Event()
-    heart = Thread(target=_beat, args=(store, worker_id, ended), name="heart", daemon=True)
+    heart = Thread(target=_beat, args=(store, worker_id, does, ended), name="heart", daemon=True)
     heart.start()
     try:
         yield worker_id
@@ -33,10 +33,10 @@ def at_work(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
         store.leave(worker_id)
 
 
-def _beat(store: RunStore, worker_id: str, ended: Event) -> None:
+def _beat(store: RunStore, worker_id: str, does: str, ended: Event) -> None:
     """Beat until the end; a beat that fails is made up for by the next one."""
     while not ended.wait(BEAT_SECONDS):
         try:
-            store.beat(worker_id)
+            store.beat(worker_id, does)
         except StoreError as error:
             print(error, file=sys.stderr, flush=True)

@@ -19,16 +19,34 @@ Clock = sa.ColumnElement[float] | float
 def announce(connection: sa.Connection, does: str, clock: Clock) -> str:
     """Enter this process as a worker for "runs" or "jobs"; returns the worker's id."""
     worker_id = new_id()
-    values = {"host": platform.node(), "pid": os.getpid(), "birth": process_birth(os.getpid())}
-    values |= {"id": worker_id, "does": does, "heartbeat": clock}
-    connection.execute(sa.insert(workers).values(**values))
+    _enter(connection, worker_id, does, clock)
     return worker_id
 
 
-def beat(connection: sa.Connection, worker_id: str, clock: Clock) -> None:
-    """Say that a worker is alive."""
+def _enter(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
+    values = {"host": platform.node(), "pid": os.getpid(), "birth": process_birth(os.getpid())}
+    values |= {"id": worker_id, "does": does, "heartbeat": clock}
+    connection.execute(sa.insert(workers).values(**values))
+
+
+def beat(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
+    """Say that this process, a worker for "runs" or "jobs", is alive.
+
+    One that was taken for dead, because its machine slept or could not reach the database, is in
+    the list again, and its run is lost no longer unless somebody has resumed it meanwhile.
+    """
     update = sa.update(workers).where(workers.c.id == worker_id)
-    connection.execute(update.values(heartbeat=clock))
+    if not connection.execute(update.values(heartbeat=clock)).rowcount:
+        _enter(connection, worker_id, does, clock)
+        its = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
+        connection.execute(sa.update(runs).where(its).values(**_AS_IT_WAS))
+
+
+_AS_IT_WAS = {
+    "state": sa.case((runs.c.phase.startswith("paused"), "paused"), else_="running"),
+    "reason": "",
+    "ended": None,
+}
 
 
 def leave(connection: sa.Connection, worker_id: str) -> None:
@@ -83,7 +101,7 @@ def bury(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
             f"{_obituary(dead.get(run.worker_id))} Everything up to step {run.step:,} is kept; "
             "resume it to go on from its last checkpoint."
         )
-        values = ended | {"state": "lost", "reason": reason, "phase": ""}
+        values = ended | {"state": "lost", "reason": reason}  # its phase tells `beat` what it was
         still = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
         connection.execute(sa.update(runs).where(still).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():

@@ -288,10 +288,10 @@ class RunStore:
         with self.database.write() as connection:
             return presence.announce(connection, does, self.database.clock())
 
-    def beat(self, worker_id: str) -> None:
-        """Say that a worker is alive."""
+    def beat(self, worker_id: str, does: str = "runs") -> None:
+        """Say that this process, a worker, is alive; one that was taken for dead is back."""
         with self.database.write() as connection:
-            presence.beat(connection, worker_id, self.database.clock())
+            presence.beat(connection, worker_id, does, self.database.clock())
 
     def leave(self, worker_id: str) -> None:
         """Take a worker out of the list."""
