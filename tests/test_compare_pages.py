@@ -1,7 +1,10 @@
 """The pages Compare and Experiments, with an empty and a filled store; what people press."""
 
+from dataclasses import replace
+
 import pytest
 from compare_runs import a_finished_run, finish
+from example_runs import a_request
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.compare.duel_runs import duel_state
@@ -9,6 +12,7 @@ from cnnlib.compare.experiments import experiment_state
 from cnnlib.compare.plans import advance, find_plans
 from cnnlib.runs import RunStore
 from cnnlib.ui.addresses import COMPARE, EXPERIMENTS, HOME, RESULTS
+from cnnlib.ui.results_table import text_width
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 
@@ -143,7 +147,21 @@ def test_settings_that_cannot_be_read_are_said_in_a_sentence():
     assert "'depth' is no setting" in app.error[0].value
 
 
-# -- from the results table ------------------------------------------------------------------------
+# -- the results table -----------------------------------------------------------------------------
+
+
+def test_one_epoch_is_no_curve(store):
+    # Two epochs at 90 % on validation are a line; one alone would be drawn as two bare ones.
+    a_finished_run(store, name="two")
+    finish(store, store.submit(replace(a_request(), name="one")), epochs=1)
+    table = open_page(RESULTS).dataframe[0].value.set_index("Design")
+    assert list(table["Curve"]["two"]) == [90.0, 90.0] and not len(table["Curve"]["one"])
+
+
+def test_a_column_of_words_is_as_wide_as_its_longest_but_not_wider_than_a_name():
+    # 20 pixels and 6.5 for each letter, between 70 and 200.
+    assert text_width(["pooled"] * 8 + ["folder:holidays-2024"]) == 150
+    assert (text_width([]), text_width(["x" * 40])) == (70, 200)
 
 
 def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):

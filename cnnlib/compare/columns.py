@@ -85,7 +85,7 @@ def _end(name: str, pictures: str, end: str) -> Callable[[Row], float | None]:
 
 def _interval_over(row: Row) -> str:
     over = accuracy_interval(row.numbers("test_accuracy"), row.test_pictures)[1]
-    return {"seeds": "t, over seeds", "pictures": "Wilson, over pictures"}.get(over, "")
+    return {"seeds": "seeds (t)", "pictures": "pictures (Wilson)"}.get(over, "")
 
 
 def _at_epoch(epoch: int, value: Callable[[EpochEnd], float | None]) -> Callable[[Row], Any]:
@@ -244,7 +244,7 @@ COLUMNS: dict[str, Column] = {
 COLUMN_PRESETS: dict[str, tuple[str, ...]] = {
     "results": (
         *("name", "dataset", "seeds", "val_accuracy", "test_accuracy", "test_sd", "test_low"),
-        *("test_high", "interval", "params", "macs", "seconds", "state"),
+        *("test_high", "interval", "params", "seconds", "state"),
     ),
     "course texts": ("name", "epoch1_loss", "epoch5_loss", "epoch5_test", "params"),
     "cost": (

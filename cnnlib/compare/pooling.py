@@ -76,7 +76,7 @@ def pooled(
         if reason := why_alone(run):
             alone.append((run, reason))
         elif run.request.seed in groups[(key := pool_key(run))]:
-            alone.append((run, f"it repeats seed {run.request.seed} of another row"))
+            alone.append((run, f"it repeats seed {run.request.seed}"))
         else:
             groups[key][run.request.seed] = run
     told = epochs or {}
@@ -96,9 +96,9 @@ def why_alone(run: Run) -> str:
             run.state, f"it is {run.state}"
         )
     if run.intervened:
-        return "somebody changed a setting while it ran"
+        return "it was steered"
     if run.request.origin is not None:
-        return f"it starts from step {run.request.origin.step:,} of another run"
+        return f"it is forked from step {run.request.origin.step:,}"
     return ""
 
 

@@ -10,7 +10,10 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
     """``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
     seeds = f"{verdict.pairs} paired seed{'' if verdict.pairs == 1 else 's'}"
     if verdict.outcome == "b":
-        return f"{name_b} is better by {points_words(verdict.mean)} points ({_interval(verdict)}, {seeds})."
+        return (
+            f"{name_b} is better by {points_words(verdict.mean)} points "
+            f"({_interval(verdict)}, {seeds})."
+        )
     if verdict.outcome == "a":
         return (
             f"{name_a} is better by {points_words(-verdict.mean)} points "
@@ -25,10 +28,8 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
-    ends = sorted((sign * verdict.low, sign * verdict.high))
-    return (
-        f"{percent(verdict.level, 0)} interval {points_words(ends[0])} to {points_words(ends[1])}"
-    )
+    low, high = map(points_words, sorted((sign * verdict.low, sign * verdict.high)))
+    return f"{percent(verdict.level, 0)} interval {low} to {high}"
 
 
 def _cannot_tell(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:

@@ -139,14 +139,15 @@ def selectable_table(
     fresh = hashlib.sha256(names.encode()).hexdigest()[:16]
     wanted = set(selected)
     places = [place for place, row in enumerate(rows) if wanted >= {run.id for run in row.runs}]
+    frame = results_frame(rows, shown)
     state: DataframeState = st.dataframe(
-        results_frame(rows, shown),
+        frame,
         key=f"{key}_{fresh}",
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": places, "columns": [], "cells": []}},
-        column_config=_column_config(shown),
+        column_config=_column_config(shown, frame),
         placeholder="–",
     )
     chosen = sorted(state["selection"]["rows"])
@@ -175,12 +176,23 @@ def _scaled(value: Any, shown: Column) -> Any:
 
 
 def _curve(row: Row) -> list[float]:
-    """Validation accuracy of the first run, epoch by epoch, in per cent."""
+    """Validation accuracy of the first run, epoch by epoch, in per cent; one epoch is no curve."""
     told = row.epochs[0] if row.epochs else ()
-    return [100 * epoch.val_accuracy for epoch in told if epoch.val_accuracy is not None]
+    curve = [100 * epoch.val_accuracy for epoch in told if epoch.val_accuracy is not None]
+    return curve if len(curve) > 1 else []
 
 
-def _column_config(shown: Sequence[Column]) -> dict[str, Any]:
+def text_width(words: Sequence[str]) -> int:
+    """Pixels for the longest of a column's words; Streamlit looks at those of the first rows."""
+    narrowest, widest = _TEXT_PIXELS
+    longest = max(map(len, words), default=0)
+    return max(narrowest, min(widest, 20 + round(6.5 * longest)))
+
+
+_TEXT_PIXELS = (70, 200)
+
+
+def _column_config(shown: Sequence[Column], frame: pd.DataFrame) -> dict[str, Any]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     config: dict[str, Any] = {
         each.title: number(help=each.help, format=_FORMATS[each.kind])
@@ -191,7 +203,7 @@ def _column_config(shown: Sequence[Column]) -> dict[str, Any]:
         each.title: text(
             help=each.help,
             pinned=each.name == "name",
-            width="medium" if each.name == "name" else None,
+            width=_TEXT_PIXELS[1] if each.name == "name" else text_width(list(frame[each.title])),
         )
         for each in shown
         if each.kind == "text"
