@@ -70,6 +70,27 @@ def test_a_row_of_three_seeds_overlays_all_three(three_runs, app_server, page):
     expect(page.locator(".js-plotly-plot").first).to_contain_text("Validation accuracy")
 
 
+COLOUR = "line => getComputedStyle(line).getPropertyValue('--line')"
+
+
+def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(app_server, page):
+    store = RunStore()
+    ids = []
+    for seed in range(7):
+        run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
+        store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
+        store.leave(worker_id)
+        ids.append(run_id)
+    store.close()
+    page.goto(f"{app_server()}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")
+    expect(overlaid(page)).to_have_count(7)
+    line = page.locator(".live .run i")
+    expect(line.nth(0)).to_have_class("solid")
+    expect(line.nth(6)).to_have_class("dashdot")
+    expect(overlaid(page).nth(6)).to_have_attribute("data-place", "7")
+    assert line.nth(0).evaluate(COLOUR) == line.nth(6).evaluate(COLOUR) != ""  # there are six
+
+
 def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
     page.goto(f"{app_server()}/results?run={three_runs[1]}")
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])

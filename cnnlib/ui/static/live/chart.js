@@ -2,7 +2,9 @@
 import { figure, percent, place, count } from "./words.js";
 import { fainter } from "./theme.js";
 
-const TICKS = { step: (x) => (Number.isInteger(x) ? count(x) : ""), epoch: (x) => String(+x.toFixed(3)), seconds: (x) => `${+x.toFixed(1)} s` };
+const TICKS = { step: (x) => (Number.isInteger(x) ? count(x) : ""), epoch: (x) => String(+x.toFixed(3)), seconds: (x) => String(+x.toFixed(1)) };
+const TITLES = { step: "Step", epoch: "Epoch", seconds: "Training time (s)" };
+const NUMBER_HEIGHT = 11; // of the numbers at the ends of curves, in CSS pixels
 
 export class Chart {
   /**
@@ -29,7 +31,7 @@ export class Chart {
   /**
    * Draw.
    *
-   * @param {object[]} lines label, colour, dash, faint, dots (few points, each marked) per line.
+   * @param {object[]} lines label, colour, dash, faint, dots (few points, each marked), end (a word at its end) per line.
    * @param {[number[], number[]][]} tables Points of each line, in the same order.
    * @param {object} view unit, log, window ([from, to] of x), marks ([{x, text}]), theme.
    */
@@ -61,7 +63,7 @@ export class Chart {
       padding: [10, 28, 0, 0],
       scales: { x: { time: false, range: () => this.window }, y: { distr: log ? 3 : 1, range: (_, low, high) => rangeOf(low, high, log, fraction) } },
       axes: [
-        { ...axis, size: 30, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map(TICKS[unit]) },
+        { ...axis, label: TITLES[unit], labelFont: theme.font, labelSize: 16, labelGap: 0, size: 28, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map(TICKS[unit]) },
         { ...axis, size: 62, space: 36, grid, values: (_, ticks) => ticks.map((y) => tickOf(y, fraction)) },
       ],
       series: [{}, ...lines.map(seriesOf)],
@@ -75,7 +77,7 @@ export class Chart {
       hooks: {
         setSelect: [(plot) => this.#onSelect(plot)],
         setCursor: [(plot) => this.#showTip(plot)],
-        draw: [(plot) => this.#drawMarks(plot, theme)],
+        draw: [(plot) => this.#drawMarks(plot, theme), (plot) => this.#drawEnds(plot, theme)],
       },
     };
   }
@@ -149,6 +151,30 @@ export class Chart {
       ends[row] = from + width;
       ctx.fillText(text, from + 4 * devicePixelRatio, bbox.top + (12 + 13 * row) * devicePixelRatio);
     }
+    ctx.restore();
+  }
+
+  /** Words beside the ends of the curves that are shown; they make room for each other. */
+  #drawEnds(plot, theme) {
+    const { ctx, bbox } = plot;
+    const gap = NUMBER_HEIGHT * devicePixelRatio;
+    const bottom = bbox.top + bbox.height;
+    const ends = this.lines.flatMap(({ end }, at) => {
+      const [xs, ys] = this.tables[at];
+      const last = end ? ys.findLastIndex((y, i) => y != null && xs[i] <= this.window[1]) : -1;
+      if (last < 0 || xs[last] < this.window[0]) return [];
+      const top = Math.max(bbox.top, Math.min(bottom, plot.valToPos(ys[last], "y", true)));
+      return [{ end, left: plot.valToPos(xs[last], "x", true), top }];
+    });
+    ends.sort((one, other) => one.top - other.top);
+    for (let i = 1; i < ends.length; i++) ends[i].top = Math.max(ends[i].top, ends[i - 1].top + gap);
+    for (let i = ends.length - 1; i >= 0; i--) ends[i].top = Math.min(ends[i].top, bottom - (ends.length - 1 - i) * gap);
+    ctx.save();
+    ctx.fillStyle = theme.text;
+    ctx.font = `600 ${gap}px sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    for (const { end, left, top } of ends) ctx.fillText(end, left + 6 * devicePixelRatio, top);
     ctx.restore();
   }
 

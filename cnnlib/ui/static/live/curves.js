@@ -2,18 +2,19 @@
  * Which curves there are, and the points of one of them for what the chart shows now.
  *
  * A panel is one chart. A kind is one sort of curve in it; each run has one curve of each kind. With one run the colour tells
- * the kind; with several it tells the run, and the dash tells the kind.
+ * the kind; with several colour and number tell the run, and the dash tells the kind.
  */
 
 const SOLID = undefined;
 const DASHED = [6, 4];
 const DOTTED = [2, 3];
+const AGAIN = new Map([[SOLID, [12, 4, 2, 4]], [DASHED, [6, 3, 1, 3]], [DOTTED, [2, 7]]]); // where colours come again
 
 export const PANELS = [
   {
     id: "loss",
     title: "Loss",
-    height: 280,
+    height: 296,
     log: true,
     kinds: [
       { id: "loss-step", label: "each step", column: "loss", colour: 0, faint: true },
@@ -25,7 +26,7 @@ export const PANELS = [
   {
     id: "accuracy",
     title: "Accuracy",
-    height: 280,
+    height: 296,
     fraction: true,
     kinds: [
       { id: "accuracy-train", label: "training", epoch: "train_accuracy", colour: 0, dash: DASHED },
@@ -36,7 +37,7 @@ export const PANELS = [
   {
     id: "lr",
     title: "Learning rate",
-    height: 140,
+    height: 156,
     log: true,
     optional: true,
     kinds: [{ id: "lr", label: "learning rate", column: "lr", colour: 2 }],
@@ -44,12 +45,15 @@ export const PANELS = [
   {
     id: "gradient",
     title: "Gradient norm",
-    height: 140,
+    height: 156,
     log: true,
     optional: true,
     kinds: [{ id: "gradient", label: "gradient norm", column: "grad_norm", colour: 4, faint: true }],
   },
 ];
+
+/** The dash of a kind for a run whose colour was used `round` times before. */
+export const dashOf = (kind, round) => (round % 2 ? AGAIN.get(kind.dash) : kind.dash);
 
 /** Whether any of the runs has numbers for this kind: a curve that cannot exist is not offered. */
 export function hasNumbers(kind, histories) {

@@ -1,6 +1,6 @@
 /** A chart with its title, its buttons that show and hide curves, and the curves themselves. */
 import { Chart } from "./chart.js";
-import { hasNumbers, points } from "./curves.js";
+import { dashOf, hasNumbers, points } from "./curves.js";
 import { element } from "./dom.js";
 import { figure, percent } from "./words.js";
 
@@ -36,9 +36,9 @@ export class Panel {
     if (this.root.hidden) return;
     const kinds = definition.kinds.filter((kind) => hasNumbers(kind, view.histories));
     this.#offer(kinds);
-    const curves = kinds
-      .filter((kind) => !view.hidden.includes(kind.id))
-      .flatMap((kind) => view.visibleRuns.map((run) => ({ kind, run })));
+    const shown = kinds.filter((kind) => !view.hidden.includes(kind.id));
+    const numbered = shown.find((kind) => !kind.faint) ?? shown[0];
+    const curves = shown.flatMap((kind) => view.visibleRuns.map((run) => ({ kind, run, end: kind === numbered })));
     const log = Boolean(definition.log) && view.settings.log;
     const window = view.window;
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
@@ -73,12 +73,14 @@ export class Panel {
     this.canvas.setAttribute("aria-label", `${title}, ${said}. ${KEYS}`);
   }
 
-  #line({ kind, run }) {
-    const several = this.view.histories.length > 1;
+  #line({ kind, run, end }) {
+    const { view } = this;
+    const several = view.histories.length > 1;
     return {
-      label: several ? `${this.view.nameOf(run)}, ${kind.label}` : kind.label,
-      colour: several ? this.view.colourOf(run) : this.view.colour(kind.colour),
-      dash: kind.dash,
+      label: several ? `${view.nameOf(run)}, ${kind.label}` : kind.label,
+      colour: several ? view.colourOf(run) : view.colour(kind.colour),
+      dash: several ? dashOf(kind, view.roundOf(run)) : kind.dash,
+      end: several && end ? String(view.placeOf(run) + 1) : "",
       faint: kind.faint,
       dots: Boolean(kind.epoch),
     };

@@ -97,7 +97,9 @@ export class Status {
 
   #name() {
     const { history, view } = this;
-    this.name = element("button", { type: "button", class: "curve run" }, [element("i", { class: "solid", "aria-hidden": "true" }), view.nameOf(history)]);
+    const look = view.roundOf(history) % 2 ? "dashdot" : "solid";
+    this.name = element("button", { type: "button", class: "curve run" }, [element("i", { class: look, "aria-hidden": "true" }), view.nameOf(history)]);
+    if (view.runs.size > 1) this.name.dataset.place = view.placeOf(history) + 1;
     this.name.onclick = () => view.toggleRun(history.id);
     return this.name;
   }

@@ -84,8 +84,17 @@ export class LiveView {
     return this.theme.palette[place % this.theme.palette.length];
   }
 
+  placeOf(history) {
+    return [...this.runs.keys()].indexOf(history.id);
+  }
+
   colourOf(history) {
-    return this.colour([...this.runs.keys()].indexOf(history.id));
+    return this.colour(this.placeOf(history));
+  }
+
+  /** How often its colour was used for a run before it. */
+  roundOf(history) {
+    return Math.floor(this.placeOf(history) / this.theme.palette.length);
   }
 
   set(change) {
