@@ -93,7 +93,7 @@ def test_the_table_has_a_row_for_every_layer():
     # conv, ReLU, pool, twice; flatten; linear and ReLU, twice; linear.
     assert len(table) == 12
     assert table["Parameters"].sum() == 106_154
-    assert table["Share of them"].sum() == pytest.approx(100)
+    assert table["% of them"].sum() == pytest.approx(100)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in presets()])

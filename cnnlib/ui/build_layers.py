@@ -22,9 +22,9 @@ def layer_columns(cost: Cost) -> dict[str, list[Any]]:
         "Settings": [setting_words(row.layer) for row in rows],
         "Output": [shape_words(row.layer.out_shape) for row in rows],
         "Parameters": [row.params or None for row in rows],
-        "Share of them": _shares([row.params for row in rows]),
+        "% of them": _shares([row.params for row in rows]),
         "MACs": [row.macs or None for row in rows],
-        "Share of MACs": _shares([row.macs for row in rows]),
+        "% of MACs": _shares([row.macs for row in rows]),
         "Sees": [row.field.size for row in rows],
         "Memory": [row.output_bytes / 1e6 for row in rows],
         "Name": [row.layer.name for row in rows],
@@ -55,16 +55,18 @@ def layer_table(cost: Cost, *, key: str) -> None:
 
 def _column_config() -> dict[str, Any]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    share = partial(st.column_config.ProgressColumn, format="%.1f %%", min_value=0, max_value=100)
+    share = partial(
+        st.column_config.ProgressColumn, format="%.1f", width=76, min_value=0, max_value=100
+    )
     return {
-        "Layer": text(width=125),
-        "Settings": text(width=125),
-        "Output": text(width=88, help="Channels, height and width; or features"),
+        "Layer": text(width=118),
+        "Settings": text(width=118),
+        "Output": text(width=86, help="Channels, height and width; or features"),
         "Parameters": number(format="localized", width=78),
-        "Share of them": share(width=92),
+        "% of them": share(),
         "MACs": number(format="localized", width=82, help="Multiply-accumulates for one image"),
-        "Share of MACs": share(width=92),
-        "Sees": number(format="%d px", width=60, help="Receptive field, in pixels of the image"),
-        "Memory": number(format="%.2f MB", help="Of the output, for the whole batch"),
+        "% of MACs": share(),
+        "Sees": number(format="%d px", width=52, help="Receptive field, in pixels of the image"),
+        "Memory": number(format="%.2f MB", width=66, help="Of the output, for the whole batch"),
         "Name": text(help="Of the module in PyTorch"),
     }
