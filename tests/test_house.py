@@ -127,6 +127,16 @@ def test_every_chart_colour_stands_out_from_the_page(mode):
         assert contrast(colour, THEME[mode]["backgroundColor"]) >= 3
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_signed_values_stand_out_the_more_the_further_they_are_from_zero(mode):
+    # Zero has the colour of the page; five colours stand on each side of it.
+    colours = {**THEME, **THEME[mode]}["chartDivergingColors"]
+    below, above = colours[4::-1], colours[5:]
+    for side in (below, above):
+        steps = [contrast(colour, THEME[mode]["backgroundColor"]) for colour in side]
+        assert steps == sorted(steps) and steps[-1] >= 7
+
+
 def test_figures_have_the_colours_of_the_theme():
     assert list(theme.CATEGORICAL) == THEME["chartCategoricalColors"]
     assert list(theme.DIVERGING) == THEME["chartDivergingColors"]

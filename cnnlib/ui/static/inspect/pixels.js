@@ -25,11 +25,13 @@ export function reader({ values, exact, size, lows, highs }) {
   return (tile, place) => lows[tile] + (all[tile * size + place] / 255) * (highs[tile] - lows[tile]);
 }
 
-/** 256 colours from below zero to above zero, in the page's diverging scale. */
+/** 256 colours from below zero to above zero, in the page's diverging scale; zero has the colour of the page. */
 export function divergingColours(host) {
-  const listed = getComputedStyle(host).getPropertyValue("--st-chart-diverging-colors").split(",").filter((c) => c.trim());
+  const style = getComputedStyle(host);
+  const listed = style.getPropertyValue("--st-chart-diverging-colors").split(",").filter((c) => c.trim());
+  const page = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
   const stops = (listed.length > 1 ? listed : FALLBACK).map((c) => c.trim()).map(rgb);
-  stops.splice(stops.length / 2, 0, [255, 255, 255]); // zero is white
+  stops.splice(stops.length / 2, 0, rgb(page));
   return ramp(stops);
 }
 
