@@ -24,7 +24,6 @@ from cnnlib.units import percent
 _EMPTY = np.zeros((2, 2), np.uint8)
 _CONFIG = {"displayModeBar": False}
 _STEP_PIXELS = 96
-_EMPTY_PIXELS = 120  # high: on a phone there is more to see than that nothing is drawn yet
 
 
 def drawing_desk(runs: Sequence[Run]) -> None:
@@ -92,9 +91,6 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
     st.header("What it says")
     if pictures[0].is_empty:
         st.caption("Draw something: the answer follows every stroke.")
-        st.plotly_chart(
-            answer_figure([]), key="draw_no_answer", config=_CONFIG, height=_EMPTY_PIXELS
-        )
         return
     wait_for_torch()
     answers = _asked(readers, pictures)
