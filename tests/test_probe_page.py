@@ -43,8 +43,10 @@ def test_with_no_run_there_is_a_sentence_and_a_link():
 
 
 def test_a_run_without_saved_weights_is_a_sentence(store):
-    a_running_run(store)
+    run_id, worker_id = a_running_run(store)
     assert "saved no weights yet" in said(open_inspect())
+    store.tell(run_id, worker_id, [the_end("failed")])
+    assert "ended before it saved any weights" in said(open_inspect())
 
 
 def test_a_deleted_run_is_a_sentence(store):

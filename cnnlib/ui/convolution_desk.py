@@ -132,6 +132,6 @@ def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
         np.stack([correlation.output, convolution.output]),
         key="convolution_both",
         title="Correlation and convolution",
-        names=["correlation (as in networks)", "convolution (kernel turned)"],
+        names=["Correlation (as in networks)", "Convolution (kernel turned)"],
         tile=200,
     )

@@ -111,14 +111,17 @@ def augmentation(data: Prepared) -> None:
         flip = st.toggle("Mirror", key="data_flip")
         shift = st.slider("Shift, in pixels", 0, 8, 2, key="data_shift", width=180)
         cutout = st.slider("Cutout, in pixels", 0, 16, 0, key="data_cutout", width=180)
-        seed = st.number_input("Draw", 1, 10_000, key="data_seed", width=120)
+        seed = st.number_input("Seed", 1, 10_000, key="data_seed", width=130, help=_SEED_HELP)
     wait_for_torch()
     changed = augmented(data, Augmentation(flip, shift, cutout), seed)
     names = [
-        f"change {i % _VARIANTS}" if i % _VARIANTS else "as it is" for i in range(len(changed))
+        f"Change {i % _VARIANTS}" if i % _VARIANTS else "As it is" for i in range(len(changed))
     ]
     st.caption("The first of each row is the picture as it is.")
     st.html(grid_html(changed, names, in_a_row=_VARIANTS))
+
+
+_SEED_HELP = "Another seed changes the pictures otherwise, as each epoch of a training does."
 
 
 def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:

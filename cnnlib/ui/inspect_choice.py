@@ -77,6 +77,18 @@ class Subject:
         return self.scene.info
 
 
+def _no_weights(run: Run) -> str:
+    if run.is_live:
+        return (
+            "This run has saved no weights yet, so there is nothing to look into. "
+            "Wait for its first step, or choose another run."
+        )
+    return (
+        "This run ended before it saved any weights, so there is nothing to look into. "
+        "Choose another run."
+    )
+
+
 def choose_run(runs: Sequence[Run]) -> Run:
     """A menu of runs; the one that the address names is chosen."""
     ids = [run.id for run in runs]
@@ -129,11 +141,7 @@ def choose_scene(runs: Sequence[Run], *, follow: bool) -> Scene | None:
     run = choose_run(runs)
     timeline = timeline_of(run, follow=follow)
     if timeline is None:
-        st.info(
-            "This run has saved no weights yet, so there is nothing to look into. "
-            "Wait for its first step, or choose another run.",
-            icon=":material/hourglass_empty:",
-        )
+        st.info(_no_weights(run), icon=":material/hourglass_empty:")
         return None
     places = place_slider()
     data = open_dataset(run)

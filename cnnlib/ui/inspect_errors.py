@@ -133,7 +133,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
         pictures[:, 0] if pictures.shape[1] == 1 else pictures,
         key="inspect_cell",
         title=heading,
-        names=[f"picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
+        names=[f"Picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
         span=255.0,
         selected=int(np.flatnonzero(places == at)[0]) if at in places else -1,
         on_pick=open_picture,

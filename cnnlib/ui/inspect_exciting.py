@@ -67,7 +67,7 @@ def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]
         parts[:, 0] if parts.shape[1] == 1 else parts,
         key="inspect_exciting",
         title=f"What excites channel {channel} of {layer}",
-        names=[f"picture {int(each[0])}, answer {each[3]:.3g}" for each in found],
+        names=[f"Picture {int(each[0])}, answer {each[3]:.3g}" for each in found],
         span=255.0,
         tile=72,
     )

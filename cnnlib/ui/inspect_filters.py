@@ -71,7 +71,7 @@ def show_filters(
         with column:
             key = f"inspect_filters_{name}"
             if choice.place is None:
-                names = [f"filter {channel}, input channel {i}" for i in range(len(shown[name]))]
+                names = [f"Filter {channel}, input channel {i}" for i in range(len(shown[name]))]
                 tile_grid(shown[name], key=key, title=f"Filter {channel}", names=names, span=span)
             else:
                 _grid_of_filters(found[name], shown[name], layer, choice, channel, span, key)
@@ -92,7 +92,7 @@ def _grid_of_filters(
         shown[order],
         key=key,
         title=f"{len(found)} filters of {layer}",
-        names=[f"filter {i}, norm {norms[i]:.3g}" for i in order],
+        names=[f"Filter {i}, norm {norms[i]:.3g}" for i in order],
         span=span,
         selected=int(np.flatnonzero(order == channel)[0]),
         on_pick=lambda tile: choose_channel(layer, int(order[tile])),

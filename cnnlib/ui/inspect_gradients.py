@@ -67,7 +67,7 @@ def _of_weights(found: Gradients, layer: str) -> None:
         gradient if rgb else gradient.mean(axis=1),
         key="inspect_weight_gradients",
         title=f"Gradients of the filters of {layer}",
-        names=[f"filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
+        names=[f"Filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
     )
     if gradient.shape[1] not in (1, 3):
         st.caption("Each tile is the mean over the filter's input channels.")
@@ -82,7 +82,7 @@ def _of_maps(found: Gradients, layer: str) -> None:
         gradient,
         key="inspect_map_gradients",
         title=f"Gradients of the maps of {layer}",
-        names=[f"channel {i}" for i in range(len(gradient))],
+        names=[f"Channel {i}" for i in range(len(gradient))],
         silent=np.flatnonzero(np.abs(gradient).max(axis=(1, 2)) == 0),
     )
 

@@ -151,9 +151,9 @@ def _flat(subject: Subject, values: np.ndarray, layer: str, span: Span | float, 
     shown = values[:MOST_SHOWN, None, None]
     if len(shown) < len(values):
         st.caption(f"The first {len(shown):,} of {len(values):,} features.")
-    names = [f"feature {i}" for i in range(len(shown))]
+    names = [f"Feature {i}" for i in range(len(shown))]
     if layer == _last(subject):
-        names = [f"score of {each}" for each in subject.info.classes]
+        names = [f"Score of {each}" for each in subject.info.classes]
     tile_grid(shown, key=key, title=f"Features of {layer}", names=names, tile=22, span=span)
 
 
@@ -200,7 +200,7 @@ def _grid_of_maps(
         values,
         key=key,
         title=f"{len(values)} feature maps of {layer}",
-        names=[f"channel {i}" for i in range(len(values))],
+        names=[f"Channel {i}" for i in range(len(values))],
         span=span,
         silent=silent,
         dead=dead,

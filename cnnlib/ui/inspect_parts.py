@@ -132,12 +132,17 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
         "dilation": shown.dilation,
         "reduce": shown.reduce,
         "bias": shown.bias,
-        "names": list(shown.input_names),
+        "names": [_headed(name) for name in shown.input_names],
         "inputs": encoded(shown.inputs),
         "kernel": encoded(shown.kernel),
         "output": encoded(shown.output),
         "after": [{"name": name, "values": encoded(values)} for name, values in shown.after],
     }
+
+
+def _headed(name: str) -> str:
+    """With a capital, unless it begins with the name of a module."""
+    return name if "." in name else name[:1].upper() + name[1:]
 
 
 def encoded(values: np.ndarray) -> str:

@@ -115,7 +115,7 @@ def _show(subject: Subject, found: np.ndarray, method: str) -> None:
             pixels[:1] if len(pixels) == 1 else pixels[None],
             key="inspect_reason_picture",
             title="The picture",
-            names=["the picture"],
+            names=["The picture"],
             span=255.0,
             tile=224,
         )

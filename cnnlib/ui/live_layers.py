@@ -76,7 +76,7 @@ def _show_filters(found: np.ndarray | None, layer: str, run: Run, of: str = "") 
         shown if depth == 3 else shown.mean(axis=1),
         key=f"train_filters_{run.id}",
         title=f"{of}filters of {layer}",
-        names=[f"filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
+        names=[f"Filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
         tile=40,
     )
 
@@ -93,7 +93,7 @@ def _show_maps(values: np.ndarray, layer: str, run: Run, of: str = "") -> None:
         shown,
         key=f"train_maps_{run.id}",
         title=f"{of}{what} of {layer}",
-        names=[f"{'feature' if flat else 'channel'} {i}" for i in range(len(shown))],
+        names=[f"{'Feature' if flat else 'Channel'} {i}" for i in range(len(shown))],
         silent=quiet,
         tile=26 if flat else 56,
     )

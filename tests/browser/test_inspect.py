@@ -91,7 +91,7 @@ def test_a_click_on_a_map_chooses_its_channel(app_server, page, run_id):
     maps.scroll_into_view_if_needed()
     box = maps.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 2.5 / 6, box["y"] + 20)
-    expect(page.locator(".told").nth(1)).to_contain_text("channel 2, row")
+    expect(page.locator(".told").nth(1)).to_contain_text("Channel 2, row")
     page.mouse.down()
     page.mouse.up()
     kernel = page.locator(".window figure", has_text="× Kernel")
