@@ -1,5 +1,9 @@
 """The house's layout of figures, and its colours."""
 
+import sys
+from threading import Event, Thread
+from types import SimpleNamespace
+
 from cnnlib.figures import theme
 
 
@@ -61,3 +65,22 @@ def test_lines_and_bars_beside_each_other_differ_in_more_than_their_colour():
 def test_a_mix_lies_between_two_colours():
     # 0x00 and 0xff, a fifth of the way: 51 = 0x33.
     assert theme.mix("#000000", "#ffffff", 0.2) == "#333333"
+
+
+def test_a_figure_waits_for_pandas_where_another_thread_is_half_through_it(tmp_path, monkeypatch):
+    (tmp_path / "pandas.py").write_text(
+        "import half\nhalf.begun.set()\nhalf.go_on.wait(30)\nclass Series: pass\nIndex = Series\n"
+    )
+    half = SimpleNamespace(begun=Event(), go_on=Event())
+    monkeypatch.setitem(sys.modules, "half", half)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "pandas", None)  # to be as it was after the test
+    del sys.modules["pandas"]
+    wait = theme.import_module
+    monkeypatch.setattr(theme, "import_module", lambda name: (half.go_on.set(), wait(name)))
+    other = Thread(target=lambda: __import__("pandas"))
+    other.start()
+    assert half.begun.wait(30)
+    line = {"type": "scatter", "x": ["a"], "y": [1.0]}
+    assert list(theme.figure([line], "A").data[0].x) == ["a"]
+    other.join()

@@ -8,8 +8,10 @@ their text to the page.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from html import escape
+from importlib import import_module
 from typing import Any
 
 import plotly.graph_objects as go
@@ -97,8 +99,11 @@ def figure(
         "paper_bgcolor": CLEAR,
         "plot_bgcolor": CLEAR,
         "colorway": CATEGORICAL,
+        "modebar": {"bgcolor": CLEAR, "color": GREY, "activecolor": SKY},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     }
+    if "pandas" in sys.modules:
+        import_module("pandas")  # plotly looks at it, and another thread may be half through it
     return go.Figure({"data": [_as_typed(trace) for trace in data], "layout": house | layout})
 
 
