@@ -51,6 +51,7 @@ def overview(infos: Sequence[DatasetInfo]) -> None:
             rows,
             hide_index=True,
             key="data_table",
+            placeholder="–",
             column_config={
                 "On disk": st.column_config.NumberColumn(format="%.1f MB"),
                 "To train": st.column_config.NumberColumn(format="localized"),
@@ -67,7 +68,7 @@ def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
         "Classes": len(info.classes),
         "To train": info.train_count or None,
         "To test": info.test_count or None,
-        "On disk": disk_use(info.name, folders()).removable_bytes / 1e6,
+        "On disk": disk_use(info.name, folders()).removable_bytes / 1e6 or None,
     }
 
 

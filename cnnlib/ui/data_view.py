@@ -68,7 +68,7 @@ def skipped(data: Prepared) -> None:
 def pictures(data: Prepared) -> None:
     """A grid of pictures: of a split and a class, page by page."""
     st.header("Pictures")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         split = st.segmented_control(
             "Split", ["train", "test"], default="train", required=True, key="data_split"
         )

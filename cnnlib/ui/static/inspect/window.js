@@ -116,9 +116,13 @@ class WindowView {
     context.fillStyle = "rgba(125, 136, 148, 0.35)";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(tile, padding * scale, padding * scale, width * scale, height * scale);
-    context.strokeStyle = "#d08000";
-    context.lineWidth = Math.max(2, scale / 5);
-    context.strokeRect((x + padding) * scale, (y + padding) * scale, w * scale, h * scale);
+    const thick = Math.max(2, scale / 5);
+    const page = getComputedStyle(this.root).getPropertyValue("--st-background-color") || "#ffffff";
+    for (const [ink, width] of [[page, 2 * thick], ["#d08000", thick]]) { // with a rim, to be seen on values that are orange too
+      context.strokeStyle = ink;
+      context.lineWidth = width;
+      context.strokeRect((x + padding) * scale, (y + padding) * scale, w * scale, h * scale);
+    }
   }
 
   tables(found, map) {
