@@ -9,13 +9,13 @@ from starlette.middleware import Middleware
 from cnnlib.ui.lifespan import lifespan
 from cnnlib.ui.policy import ContentPolicy
 from cnnlib.ui.resources import check_settings
-from cnnlib.ui.routes import ROUTES
+from cnnlib.ui.routes import routes
 from cnnlib.ui.visitor import BrowserCookie
 
 check_settings()
 app = st.App(
     "cnnlib/ui/main.py",
-    routes=ROUTES,
+    routes=routes(),
     lifespan=lifespan,
     middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy)],
 )

@@ -20,7 +20,7 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.shelf import Shelf
 from cnnlib.ui import visitor
 from cnnlib.ui.addresses import BUILD, PAGES, TRAIN
-from cnnlib.ui.routes import ROUTES
+from cnnlib.ui.routes import routes
 from cnnlib.ui.visitor import COOKIE, BrowserCookie
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "main.py"
@@ -182,7 +182,7 @@ def test_what_asks_for_no_page_gets_no_number():
 
 def ask_route(address: str, method: str = "GET", cookie: str = "") -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app=Starlette(routes=ROUTES))
+        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
             return await client.request(method, address, headers={"cookie": cookie})
 

@@ -8,16 +8,18 @@ import httpx
 import pytest
 from example_runs import a_running_run, an_epoch, steps
 from starlette.applications import Starlette
+from streamlit import config
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.routes import ROUTES
+from cnnlib.ui.routes import RUNS_ADDRESS, at_root, routes
+from cnnlib.ui.scripts import script
 
 
 def get(address: str, **options: Any) -> httpx.Response:
     """What the server answers, asked without a network and without its pages."""
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app=Starlette(routes=ROUTES))
+        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
             return await client.get(address, **options)
 
@@ -44,6 +46,17 @@ def test_without_a_cursor_everything_is_answered(store):
     run_id, worker_id = a_running_run(store)
     store.tell(run_id, worker_id, steps(1, 2))
     assert get(f"/api/runs/{run_id}/metrics").json()["steps"]["step"] == [1, 2]
+
+
+def test_under_a_path_of_its_own_the_server_answers_where_its_pages_ask(store):
+    run_id, _ = a_running_run(store)
+    config.set_option("server.baseUrlPath", "cnnlab")
+    try:
+        assert get(f"{at_root(RUNS_ADDRESS)}/{run_id}/metrics").json()["state"] == "running"
+        assert get(script("live/live.js")).status_code == 200
+        assert script("live/live.js") == "/cnnlab/assets/live/live.js"
+    finally:
+        config.set_option("server.baseUrlPath", "")
 
 
 def test_an_unknown_run_is_a_sentence():

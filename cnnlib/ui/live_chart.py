@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from cnnlib.records.run import Run
-from cnnlib.ui.routes import RUNS_ADDRESS
-from cnnlib.ui.scripts import LOADER, at_root, script
+from cnnlib.ui.routes import RUNS_ADDRESS, at_root
+from cnnlib.ui.scripts import LOADER, script
 
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 

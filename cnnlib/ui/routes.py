@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -103,8 +104,16 @@ class _Revalidated(StaticFiles):
         return response
 
 
-ROUTES: list[BaseRoute] = [
-    Route(f"/{RUNS_ADDRESS}/{{run_id}}/metrics", metrics),
-    Route(f"/{RUNS_ADDRESS}/{{run_id}}/words", words),
-    Mount(f"/{ASSETS_ADDRESS}", app=_Revalidated(directory=ASSETS)),
-]
+def at_root(path: str) -> str:
+    """An address below the one that the server lives under, without host."""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"/{base}/{path}" if base else f"/{path}"
+
+
+def routes() -> list[BaseRoute]:
+    """The routes, where the server lives now."""
+    return [
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), words),
+        Mount(at_root(ASSETS_ADDRESS), app=_Revalidated(directory=ASSETS)),
+    ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from cnnlib.ui.routes import ASSETS_ADDRESS
+from cnnlib.ui.routes import ASSETS_ADDRESS, at_root
 
 # The scripts come from this server as modules, which the browser keeps. What is sent with every
 # rerun is only this: it finds them, whatever path the server lives under, and passes on what
@@ -27,9 +25,3 @@ export default function (component) {
 def script(path: str) -> str:
     """Address of a script, without host."""
     return at_root(f"{ASSETS_ADDRESS}/{path}")
-
-
-def at_root(path: str) -> str:
-    """An address below the one that the server lives under, without host."""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return f"/{base}/{path}" if base else f"/{path}"

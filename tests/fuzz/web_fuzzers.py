@@ -24,7 +24,7 @@ from cnnlib.design.link import encode
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.ui import addresses
-from cnnlib.ui.routes import ROUTES
+from cnnlib.ui.routes import routes
 from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
@@ -112,7 +112,7 @@ class Routes:
         self.store = RunStore(folders)
         self.run_id = a_told_run(self.store, NAMES[0])
         self.guard = Guard([folders.runs, folder], counts_pickles=False)
-        self.server = Starlette(routes=ROUTES)
+        self.server = Starlette(routes=routes())
 
     def draw(self, random: Random) -> str:
         run_id = self.run_id if random.random() < 0.5 else quote(_sendable(random), safe="")
