@@ -147,6 +147,15 @@ def test_settings_that_cannot_be_read_are_said_in_a_sentence():
     assert "'depth' is no setting" in app.error[0].value
 
 
+def test_an_experiment_without_a_name_is_called_by_its_settings(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = find_plans(store, ["grid"])
+    again = open_page(EXPERIMENTS)
+    assert again.button(key=f"experiments_past_{plan.id}").label.startswith("K, lr: grid")
+
+
 # -- the results table -----------------------------------------------------------------------------
 
 

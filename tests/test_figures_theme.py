@@ -41,6 +41,11 @@ def test_a_colour_that_lets_the_page_through():
     assert theme.see_through("#0068a8", 0.5) == "rgba(0, 104, 168, 0.5)"
 
 
+def test_an_axis_of_few_whole_numbers_has_no_fractions_between_them():
+    assert theme.counted_axis("Trial", 2)["dtick"] == 1
+    assert "dtick" not in theme.counted_axis("Trial", 21)
+
+
 def test_layout_may_be_overridden():
     assert theme.figure([], "A", height=100).layout.height == 100
 

@@ -13,6 +13,7 @@ from cnnlib.figures.theme import (
     LEGEND_BELOW,
     axis,
     colour,
+    counted_axis,
     empty_figure,
     figure,
     fill,
@@ -52,8 +53,8 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
     return figure(
         traces,
         title,
-        "Epoch",
-        f"{title} (%)" if is_share else title,
+        y_title=f"{title} (%)" if is_share else title,
+        xaxis=counted_axis("Epoch", max(len(curve.epochs) for curve in curves)),
         legend=LEGEND_BELOW,
     )
 
@@ -191,14 +192,10 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
     return figure(
         [band, interval],
         title,
-        "Pairs of runs",
-        "Difference (percentage points)",
         shapes=[same] if verdict.within else [],
         legend=LEGEND_BELOW,
-        xaxis=axis(
-            "Pairs of runs",
-            range=[0.5, verdict.most_pairs + 0.5],
-            dtick=1 if verdict.most_pairs <= 20 else 5,
+        xaxis=counted_axis(
+            "Pairs of runs", verdict.most_pairs, range=[0.5, verdict.most_pairs + 0.5]
         ),
         yaxis=axis("Difference (percentage points)", range=_duel_range(verdict)),
     )

@@ -12,6 +12,7 @@ from cnnlib.figures.theme import (
     HEIGHT,
     LEGEND_BELOW,
     MARGIN,
+    counted_axis,
     empty_figure,
     figure,
     stroke,
@@ -69,4 +70,10 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
         "name": "best so far",
         "line": {"color": CATEGORICAL[0], "shape": "hv"},
     }
-    return figure([dots, line], title, "Trial", "Validation accuracy (%)", legend=LEGEND_BELOW)
+    return figure(
+        [dots, line],
+        title,
+        y_title="Validation accuracy (%)",
+        xaxis=counted_axis("Trial", len(number)),
+        legend=LEGEND_BELOW,
+    )

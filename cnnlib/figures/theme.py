@@ -81,6 +81,11 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title}, "gridcolor": GRID, "zerolinecolor": GRID, **more}
 
 
+def counted_axis(title: str, most: int, **more: Any) -> dict[str, Any]:
+    """An axis of whole numbers up to `most`: plotly writes 1.2 between 1 and 2 by itself."""
+    return axis(title, **({"dtick": 1} if most <= 20 else {}), **more)
+
+
 def figure(
     data: Sequence[dict[str, Any]], title: str, x_title: str = "", y_title: str = "", **layout: Any
 ) -> go.Figure:

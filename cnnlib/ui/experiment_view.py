@@ -44,7 +44,8 @@ def past_experiments(current: str | None) -> None:
         return
     st.header("All experiments")
     for plan in plans[:12]:
-        title = plan.body.get("name") or plan.id
+        trials = plan.body.get("trials") or plan.progress.get("trials") or [{}]
+        title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
         words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
         icon = ":material/arrow_forward:"
         if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon):
