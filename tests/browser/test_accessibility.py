@@ -174,8 +174,9 @@ def test_the_picture_of_the_network_says_what_it_shows(app_server, page):
 
 def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page):
     open_page(page, app_server(), "", "CNN Lab")
-    tab_to(page, "Train a network on")
-    assert focus_shows(page)
+    for name in ("Build$", "Train a network on"):
+        tab_to(page, name)
+        assert focus_shows(page)
     page.keyboard.press("Enter")
     state = page.locator(".status .state").first
     expect(state).to_have_text("Training", timeout=120_000)
@@ -223,6 +224,31 @@ def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(app_server, page
     for button in ("Undo$", "Clear$", "^Eraser width$"):
         tab_to(page, button)
         assert focus_shows(page)
+
+
+def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(app_server, page):
+    open_page(page, app_server(), "convolution", "Convolution")
+    expect(page.get_by_text("Row 14, column 14")).to_be_visible(timeout=COLD)
+    tab_to(page, "^Output map")
+    assert focus_shows(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("Row 15, column 15")).to_be_visible()
+
+
+def test_two_designs_are_compared_by_the_keyboard_alone(app_server, page):
+    open_page(page, app_server(), "compare", "Compare")
+    differ = page.get_by_text("Settings that differ")
+    before = differ.inner_text(timeout=COLD)
+    tab_to(page, "^Design B$")
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(differ).not_to_have_text(before)
+    tab_to(page, "^What changes$")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    tab_to(page, "Begin the duel$")
+    assert focus_shows(page)
 
 
 def test_the_curves_of_a_run_are_told_in_words(app_server, page, filled):
