@@ -1,5 +1,8 @@
 """Errors from stored predictions, worked by hand; the panel that shows them."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from inspecting import a_saved_run, open_inspect, parts, said
@@ -91,7 +94,8 @@ def test_predictions_with_a_byte_changed_are_a_sentence_or_read(tmp_path):
 def test_predictions_that_do_not_belong_together_are_a_sentence(tmp_path):
     short = Predicted(FOUND.labels[:3], FOUND.predicted, FOUND.probabilities)
     beyond = Predicted(FOUND.labels + 2, FOUND.predicted, FOUND.probabilities)  # class 3 of 3
-    for found in (short, beyond):
+    flat = Predicted(FOUND.labels, FOUND.predicted, FOUND.labels.astype(np.float32))
+    for found in (short, beyond, flat):
         path = write_predictions(tmp_path / "p.npz", found)
         with pytest.raises(ProbeError, match="do not belong together"):
             read_predictions(path)
@@ -104,6 +108,17 @@ def test_predictions_that_would_fill_the_memory_are_not_unpacked(tmp_path, monke
     path = tmp_path / "p.npz"
     np.savez_compressed(path, labels=np.zeros(9_000, np.uint8))  # in some hundred bytes
     with pytest.raises(ProbeError, match="unpacks to 9,1"):
+        read_predictions(path)
+
+
+def test_predictions_whose_header_tells_another_length_are_a_sentence(tmp_path):
+    header = io.BytesIO()
+    told = {"descr": "|u1", "fortran_order": False, "shape": (10**16,)}
+    np.lib.format.write_array_header_1_0(header, told)
+    path = tmp_path / "p.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("labels.npy", header.getvalue() + b"0123456789")
+    with pytest.raises(ProbeError, match="p.npz cannot be read"):
         read_predictions(path)
 
 

@@ -19,6 +19,7 @@ DAMAGED = (
     TypeError,
     EOFError,
     RuntimeError,
+    MemoryError,  # the length that a header tells, far above what follows it
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -62,6 +63,8 @@ def _check_shapes(found: Predicted) -> None:
     Raises:
         ValueError: The arrays do not belong together.
     """
+    if found.probabilities.ndim != 2:
+        raise ValueError("its arrays do not belong together: its probabilities are no table")
     count, classes = found.probabilities.shape
     for values in (found.labels, found.predicted):
         if values.shape != (count,):
