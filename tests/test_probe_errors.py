@@ -186,7 +186,7 @@ def test_the_errors_panel_leads_to_the_picture_and_says_who_is_right(store):
     assert f"Pictures of {truth}, taken for {wrong} (1)" in "".join(s.value for s in app.header)
     assert "Picture 0 in other runs, right: own design on digits" in said(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
-    assert grid["names"] == ["picture 0, 81.98 % sure"]
+    assert grid["names"] == ["Picture 0, 81.98 % sure"]
 
 
 def test_a_run_without_predictions_is_a_sentence(store):
