@@ -249,7 +249,7 @@ def test_results_show_a_design_with_its_numbers(store):
     row = open_page("results").dataframe[0].value.iloc[0]
     assert (row["Design"], row["Dataset"], row["Seeds"]) == ("lenet5", "digits", 1)
     assert (row["Validation"], row["Test"], row["Seconds"]) == (50.0, 75.0, 2.0)
-    assert row["Interval"] == "Wilson, over pictures"
+    assert row["Interval"] == "pictures (Wilson)"
     assert list(row["Curve"]) == [50.0, 50.0]
 
 
