@@ -10,7 +10,7 @@ from cnnlib.train import work, worker
 
 def count(run, store, control):
     """As many steps as the recipe has epochs, a hundred a second; it goes on from nowhere."""
-    store.rewind(run.id, 0)
+    store.rewind(run, 0)
     total = run.request.recipe.epochs
     yield started(total)
     for step in range(1, total + 1):

@@ -44,7 +44,7 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
     worker_id = store.announce()
     run_id = store.submit(a_request(), forecast=PROMISED)
     assert store.claim(worker_id, run_id)
-    store.rewind(run_id, 0)  # as every worker does first
+    store.rewind(store.run(run_id), 0)  # as every worker does first
     begun = started()
     begun = Started(20, 10, "f00d", CHOSEN, begun.machine, {"seconds_per_epoch": 9.9})
     epoch = EpochEnd(1, 10, 1.0, 0.5, 0.8, 0.5, 14.0, 0.25, memory_bytes=412_000_000)

@@ -208,7 +208,7 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
     set_lr = Intervention(12, "set", "lr", 0.5)
     store.tell(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_checkpoint(10)])
     store.tell(run_id, worker_id, [*steps(11, 18), an_epoch(2, 18, 0.9), set_lr, a_checkpoint(15)])
-    store.rewind(run_id, 10)
+    store.rewind(store.run(run_id), 10)
     run = store.run(run_id)
     assert (run.step, run.epoch, run.train_seconds, run.intervened) == (10, 1, 1.0, False)
     assert run.summary["best_val_accuracy"] == 0.5
@@ -218,6 +218,19 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
     assert store.interventions(run_id) == []
     store.tell(run_id, worker_id, steps(11, 12))  # the same numbers again
     assert store.steps_after(run_id, 10)["step"] == [11, 12]
+
+
+def test_a_worker_whose_run_went_on_elsewhere_does_not_rewind_it(store):
+    run_id, worker_id = a_running_run(store)
+    claimed = store.run(run_id)
+    store.tell(run_id, worker_id, [the_end("lost")])
+    store.resume(run_id)
+    other = store.announce()
+    store.claim(other, run_id)
+    store.tell(run_id, other, steps(1, 3))
+    with pytest.raises(RunTakenAway):
+        store.rewind(claimed, 0)
+    assert store.steps_after(run_id)["step"] == [1, 2, 3]
 
 
 def test_what_a_run_told_stays_readable_when_a_later_telling_fails(store):

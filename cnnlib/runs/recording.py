@@ -46,11 +46,15 @@ def record(
         update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
         updated = connection.execute(update).rowcount
     if not updated:
-        raise RunTakenAway(
-            f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
-            "worker. What this one did since then is not recorded."
-        )
+        raise _taken_away(run_id)
     _insert_rows(connection, run_id, events)
+
+
+def _taken_away(run_id: str) -> RunTakenAway:
+    return RunTakenAway(
+        f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
+        "worker. What this one did since then is not recorded."
+    )
 
 
 def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> None:
@@ -124,12 +128,18 @@ def epochs_summary(told: Iterable[EpochEnd], before: Mapping[str, Any]) -> Value
     return summary
 
 
-def rewind(connection: sa.Connection, run_id: str, step: int) -> list[str]:
-    """Forget what came after ``step``: a new attempt continues from a checkpoint made there.
+def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> list[str]:
+    """Forget what came after ``step``: an attempt continues from a checkpoint made there.
 
     Returns:
         Names of the weight files of later steps, which the caller removes.
+
+    Raises:
+        RunTakenAway: Another attempt has begun meanwhile, or the run is deleted.
     """
+    now = sa.select(runs.c.attempt).where(runs.c.id == run_id).with_for_update()
+    if connection.scalar(now) != attempt:
+        raise _taken_away(run_id)
     later = [
         (steps, steps.c.step > step),
         (epochs, epochs.c.step > step),

@@ -324,11 +324,18 @@ class RunStore:
             self.database.lock(connection)
             return queue.claim(connection, worker_id, run_id, at_once)
 
-    def rewind(self, run_id: str, step: int) -> None:
-        """Forget what a run told after ``step``, because it goes on from a checkpoint there."""
+    def rewind(self, run: Run, step: int) -> None:
+        """Forget what a run told after ``step``, because it goes on from a checkpoint there.
+
+        Args:
+            run: As its worker claimed it.
+
+        Raises:
+            RunTakenAway: Somebody has resumed it since then.
+        """
         with self.database.write() as connection:
-            stale = recording.rewind(connection, run_id, step)
-        files.remove_files(self.folders.run(run_id), stale)
+            stale = recording.rewind(connection, run.id, run.attempt, step)
+        files.remove_files(self.folders.run(run.id), stale)
 
     def tell(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Order]:
         """Write down what a run told, and fetch new orders: one transaction.

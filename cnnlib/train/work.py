@@ -135,9 +135,9 @@ def _go_back(run: Run, store: RunStore, folder: Path) -> tuple[Path | None, list
     """
     for saved in reversed(store.saved(run.id)):
         if saved.what == "checkpoint" and _is_whole(folder / saved.file):
-            store.rewind(run.id, saved.step)
+            store.rewind(run, saved.step)
             return folder / saved.file, [saved]
-    store.rewind(run.id, 0)
+    store.rewind(run, 0)
     remove_folder(folder)
     folder.mkdir(parents=True)
     return None, []

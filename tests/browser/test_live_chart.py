@@ -195,7 +195,7 @@ def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(lab, page):
     lab.store.resume(feeder.run_id)
     worker_id = lab.store.announce()
     assert lab.store.claim(worker_id, feeder.run_id)
-    lab.store.rewind(feeder.run_id, 50)
+    lab.store.rewind(lab.store.run(feeder.run_id), 50)
     lab.store.tell(feeder.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
     expect(state(page)).to_have_text("Training")
     wait_until(lambda: step(page) == 60, page)
