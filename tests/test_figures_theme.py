@@ -5,6 +5,8 @@ from threading import Event, Thread
 from types import SimpleNamespace
 
 from cnnlib.figures import theme
+from cnnlib.figures.compare import curves_figure
+from cnnlib.records.compare import Curve
 
 
 def test_an_empty_figure_has_its_title_and_says_why_it_is_empty():
@@ -44,6 +46,12 @@ def test_a_colour_that_lets_the_page_through():
 def test_an_axis_of_few_whole_numbers_has_no_fractions_between_them():
     assert theme.counted_axis("Trial", 2)["dtick"] == 1
     assert "dtick" not in theme.counted_axis("Trial", 21)
+
+
+def test_many_curves_are_not_squeezed_by_their_legend():
+    curve = Curve("a", (1, 2), (0.5, 0.6), (0.5, 0.6), (0.5, 0.6), 1)
+    one, seven = (curves_figure([curve] * count, "Loss").layout.height for count in (1, 7))
+    assert (one, seven) == (theme.HEIGHT, theme.HEIGHT + 6 * 18)  # 18 pixels for each name more
 
 
 def test_layout_may_be_overridden():

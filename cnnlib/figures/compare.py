@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from cnnlib.figures.theme import (
     CATEGORICAL,
     GREY,
+    HEIGHT,
     LEGEND_BELOW,
     axis,
     colour,
@@ -56,6 +57,7 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
         y_title=f"{title} (%)" if is_share else title,
         xaxis=counted_axis("Epoch", max(len(curve.epochs) for curve in curves)),
         legend=LEGEND_BELOW,
+        height=HEIGHT + _LEGEND_LINE * (len(curves) - 1),  # names may take a line each
     )
 
 
@@ -202,6 +204,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
 
 
 _BAND_ALPHA = 0.18
+_LEGEND_LINE = 18  # pixels
 
 
 def _interval_words(look: Look) -> str:
