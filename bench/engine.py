@@ -121,8 +121,11 @@ def _against_others(net: str, asked: argparse.Namespace, folders: Folders) -> li
     for name in there:
         ratio = _ratio(rates, "engine", name)
         least = LEAST.get(net, 1.0) if name == "texts" else 1.0
-        most = _ratio(rates, "limit", name)
-        print(f"  {f'engine / {name}':24} {ratio:6.2f}   (the bare step: {most:.2f})")
+        most, lower = _ratio(rates, "limit", name), _ratio(rates, "bfloat16", name)
+        print(
+            f"  {f'engine / {name}':24} {ratio:6.2f}   "
+            f"(the bare step: {most:.2f}; the engine in bfloat16: {lower:.2f})"
+        )
         if ratio < least:
             missed.append(f"{net}: engine / {name} = {ratio:.2f} < {least}")
     _told(rates, there[0])

@@ -22,7 +22,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
-OURS = ("engine", "limit")
+OURS = ("engine", "bfloat16", "limit")
 
 
 class Child:
@@ -63,10 +63,10 @@ def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child
 
 def lane_of(name: str, work: Work, folders: Folders) -> Iterator[int]:
     """The lane of that name; only what it needs is imported."""
-    if name == "engine":
+    if name in ("engine", "bfloat16"):
         from bench.lanes.ours import engine
 
-        return engine(work, folders)
+        return engine(work, folders, precision="auto" if name == "engine" else "bf16")
     if name == "limit":
         from bench.lanes.ours import limit
 

@@ -27,7 +27,10 @@ from cnnlib.train.recorder import Recorder
 
 
 def engine(
-    work: Work, folders: Folders, listen: Callable[[str, Started], None] = lambda *_: None
+    work: Work,
+    folders: Folders,
+    listen: Callable[[str, Started], None] = lambda *_: None,
+    precision: str = "auto",
 ) -> Iterator[int]:
     """`train`, its events in a store, as a worker runs it; validation is left out.
 
@@ -37,7 +40,12 @@ def engine(
     prepared = prepared_dataset(work.dataset(folders), folders)
     recipe = Recipe(epochs=10_000, batch_size=work.batch_size, optimizer="sgd", lr=LR)
     request = RunRequest(
-        preset(work.net).spec, recipe, work.dataset(folders), validation=0, device="cpu"
+        preset(work.net).spec,
+        recipe,
+        work.dataset(folders),
+        validation=0,
+        device="cpu",
+        precision=precision,
     )
     _choose_a_mode(request, prepared, work.threads, folders)
     store = RunStore(folders)
