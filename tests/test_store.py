@@ -220,14 +220,19 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
     assert store.steps_after(run_id, 10)["step"] == [11, 12]
 
 
-def test_a_worker_whose_run_went_on_elsewhere_does_not_rewind_it(store):
-    run_id, worker_id = a_running_run(store)
-    claimed = store.run(run_id)
+def _goes_on_elsewhere(store, run_id: str, worker_id: str) -> None:
+    """Its worker is taken for dead, and another one trains three steps of it."""
     store.tell(run_id, worker_id, [the_end("lost")])
     store.resume(run_id)
     other = store.announce()
     store.claim(other, run_id)
     store.tell(run_id, other, steps(1, 3))
+
+
+def test_a_worker_whose_run_went_on_elsewhere_does_not_rewind_it(store):
+    run_id, worker_id = a_running_run(store)
+    claimed = store.run(run_id)
+    _goes_on_elsewhere(store, run_id, worker_id)
     with pytest.raises(RunTakenAway):
         store.rewind(claimed, 0)
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
@@ -251,11 +256,7 @@ def test_a_worker_that_lost_its_run_is_told_so(store):
 
 def test_a_worker_whose_run_went_on_elsewhere_is_told_so_whatever_it_tells(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [the_end("lost")])
-    store.resume(run_id)
-    other = store.announce()
-    store.claim(other, run_id)
-    store.tell(run_id, other, steps(1, 3))
+    _goes_on_elsewhere(store, run_id, worker_id)
     with pytest.raises(RunTakenAway):
         store.tell(run_id, worker_id, steps(1, 3))
 

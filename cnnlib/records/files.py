@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +32,6 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.exists():
             path.open("ab").close()  # one that may not be written is not replaced either
             shutil.copymode(path, unfinished)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
@@ -26,6 +26,16 @@ class NamedRecipe:
 
 
 _TEXTS = "The course texts"
+_CIFAR_FAST = Recipe(
+    epochs=10,
+    batch_size=128,
+    optimizer="adamw",
+    lr=0.01,
+    weight_decay=0.05,
+    schedule="one_cycle",
+    label_smoothing=0.1,
+    augmentation=Augmentation(flip=True, shift=4),
+)
 RECIPES: dict[str, NamedRecipe] = {
     "mnist-sgd": NamedRecipe(
         "SGD 0.1, 5 epochs",
@@ -67,30 +77,12 @@ RECIPES: dict[str, NamedRecipe] = {
     "cifar-fast": NamedRecipe(
         "CIFAR-10 in ten epochs",
         "One-cycle AdamW on mirrored and shifted pictures, for `cifar_fast`.",
-        Recipe(
-            epochs=10,
-            batch_size=128,
-            optimizer="adamw",
-            lr=0.01,
-            weight_decay=0.05,
-            schedule="one_cycle",
-            label_smoothing=0.1,
-            augmentation=Augmentation(flip=True, shift=4),
-        ),
+        _CIFAR_FAST,
     ),
     "cifar-muon": NamedRecipe(
         "CIFAR-10 in ten epochs, with Muon",
         "The one for `cifar_fast` with Muon in AdamW's place: more from the same epochs.",
-        Recipe(
-            epochs=10,
-            batch_size=128,
-            optimizer="muon",
-            lr=0.04,
-            weight_decay=0.05,
-            schedule="one_cycle",
-            label_smoothing=0.1,
-            augmentation=Augmentation(flip=True, shift=4),
-        ),
+        replace(_CIFAR_FAST, optimizer="muon", lr=0.04),
     ),
 }
 

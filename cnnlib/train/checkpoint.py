@@ -9,7 +9,6 @@ it is whole or not there.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cnnlib.errors import CnnlibError, TrainError
+from cnnlib.records.files import replacing
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.optim import Optimizer
 from cnnlib.train.progress import Progress
@@ -141,12 +141,8 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _write(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> int:
     content = save(tensors, metadata={"cnnlib": json.dumps(header)})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write_bytes(content)
     return len(content)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
+from cnnlib.records.files import replacing
 from cnnlib.train.control import Control
 from cnnlib.train.dead_units import PICTURES, dead_units
 from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
@@ -96,17 +97,13 @@ def measure_test(session: Session) -> SplitResult | None:
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Labels, predicted classes (uint8, or uint16) and probabilities (float16) of each picture."""
     kind = np.uint8 if predictions.logits.shape[1] <= 256 else np.uint16
-    temporary = path.with_name(f".{path.name}.tmp.npz")
-    try:
+    with replacing(path) as file:
         np.savez_compressed(
-            temporary,
+            file,
             labels=predictions.labels.numpy().astype(kind),
             predicted=predictions.logits.argmax(dim=1).numpy().astype(kind),
             probabilities=predictions.logits.softmax(dim=1).numpy().astype(np.float16),
         )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def measure_latency(session: Session) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class Group:
     weight_decay: float = 0.0
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def parameters(self) -> list[nn.Parameter]:
         """In the order of the net."""
         return list(self.named.values())
