@@ -80,9 +80,7 @@ def test_a_repeated_seed_gets_a_row_that_says_so(store):
     a_finished_run(store)
     second = a_finished_run(store)
     alone = [row for row in results(store) if row.alone_because]
-    assert [(row.runs[0].id, row.alone_because) for row in alone] == [
-        (second, "it repeats seed 0")
-    ]
+    assert [(row.runs[0].id, row.alone_because) for row in alone] == [(second, "it repeats seed 0")]
 
 
 def test_a_run_that_is_not_finished_stands_alone(store):
