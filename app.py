@@ -6,15 +6,15 @@ Start it with ``make run`` or ``streamlit run app.py``.
 import streamlit as st
 from starlette.middleware import Middleware
 
-from cnnlib.ui.lifespan import lifespan
+from cnnlib.ui.common.identity import BrowserCookie
+from cnnlib.ui.common.shared import check_settings
 from cnnlib.ui.policy import ContentPolicy
-from cnnlib.ui.resources import check_settings
-from cnnlib.ui.routes import routes
-from cnnlib.ui.visitor import BrowserCookie
+from cnnlib.ui.server.routes import routes
+from cnnlib.ui.server.server import lifespan
 
 check_settings()
 app = st.App(
-    "cnnlib/ui/main.py",
+    "cnnlib/ui/server/main.py",
     routes=routes(),
     lifespan=lifespan,
     middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy)],

@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cnnlib.compare.duel_runs import DuelState, read_duel
-from cnnlib.compare.plans import Plan, find_plan, find_plans
+from cnnlib.experiments.duel import DuelState, read_duel
+from cnnlib.experiments.study import Plan, find_plan, find_plans
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.folders import Folders

@@ -33,7 +33,7 @@ from cnnlib.nets.model import Network
 from cnnlib.probe.answer import class_probabilities
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.records.drawing import Preparation
-from cnnlib.train.load import fit, load_run
+from cnnlib.train.api import fit, load_run
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import stdtrit
 
-from cnnlib.compare import sequential
-from cnnlib.compare.duel import decisions
+from cnnlib.experiments import group_sequential
+from cnnlib.experiments.duel_statistics import decisions
 
 DUELS = 20_000
 MOST_PAIRS = 20
@@ -87,7 +87,7 @@ SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "share^2": lambda share: share**2,
     "share^3": lambda share: share**3,
     "Pocock's (Lan & DeMets)": lambda share: np.log(1 + (np.e - 1) * share),
-    "85 % by 12 pairs, quartic (kept)": sequential.spent,
+    "85 % by 12 pairs, quartic (kept)": group_sequential.spent,
     "85 % by 12 pairs, cubic": lambda share: _by_twelve(share, 0.85, 3),
     "85 % by 12 pairs, quintic": lambda share: _by_twelve(share, 0.85, 5),
     "95 % by 12 pairs, quartic": lambda share: _by_twelve(share, 0.95, 4),
@@ -96,11 +96,11 @@ SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def shape_rates(spent: Callable[[np.ndarray], np.ndarray], duels: int = DUELS) -> list[float]:
     """The first four promises under another spending function."""
-    pairs = np.arange(sequential.FIRST_LOOK, MOST_PAIRS + 1)
+    pairs = np.arange(group_sequential.FIRST_LOOK, MOST_PAIRS + 1)
     share = pairs / MOST_PAIRS
     win, same = (
-        -stdtrit(pairs - 1, sequential.nominal_levels(error * spent(share), share) / 2)
-        for error in (sequential.ERROR, 2 * sequential.ERROR)
+        -stdtrit(pairs - 1, group_sequential.nominal_levels(error * spent(share), share) / 2)
+        for error in (group_sequential.ERROR, 2 * group_sequential.ERROR)
     )
     noise = np.random.default_rng(0).standard_normal((duels, MOST_PAIRS))
     means = np.cumsum(noise, axis=1) / np.arange(1, MOST_PAIRS + 1)

@@ -69,7 +69,7 @@ def _against_the_limit(net: str, asked: argparse.Namespace, folders: Folders) ->
     import torch
 
     from bench.lanes.ours import bare, engine
-    from cnnlib.train.mode import ExecutionMode
+    from cnnlib.train.execution.mode import ExecutionMode
 
     work = Work(net, BATCH_SIZES[net], threads=1)
     told: list[tuple[str, Started]] = []
@@ -195,7 +195,7 @@ import json, sys, time
 from pathlib import Path
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.runs.live import metrics_since
+from cnnlib.runs.polling import metrics_since
 
 store = RunStore(Folders(Path(sys.argv[2]), Path(sys.argv[3])))
 after = 0

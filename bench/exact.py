@@ -23,7 +23,7 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.design.presets import preset
 from cnnlib.records.events import Event, Order
 from cnnlib.records.folders import Folders
-from cnnlib.records.offers import offered_recipe
+from cnnlib.records.recipe_presets import offered_recipe
 from cnnlib.records.run import Origin, RunRequest
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.control import Control

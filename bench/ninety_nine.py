@@ -30,12 +30,12 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Event
 from cnnlib.records.folders import Folders
-from cnnlib.records.offers import RECIPES
+from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.heart import at_work
+from cnnlib.runs.workers.heartbeat import at_work
 from cnnlib.train.control import Control
-from cnnlib.train.work import carry_out
+from cnnlib.train.worker.execute_run import carry_out
 
 MARK_SECONDS = 10.0
 PLAIN_NET = CNNSpec(channels=(16, 32, 64), norm="batch")

@@ -21,11 +21,11 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
-from cnnlib.records.offers import RECIPES
 from cnnlib.records.recipe import Recipe
+from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
-from cnnlib.train.load import History, fit, load_run
+from cnnlib.train.api import History, fit, load_run
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 CIFAR = "folder:cifar10-jpeg"

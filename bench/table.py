@@ -23,9 +23,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.heart import at_work
+from cnnlib.runs.workers.heartbeat import at_work
 from cnnlib.train.control import Control
-from cnnlib.train.work import carry_out
+from cnnlib.train.worker.execute_run import carry_out
 
 TURNS = 7
 ROW = "canvas [role=gridcell]"

@@ -1,4 +1,4 @@
-"""What other tools print for random networks, against what ``cnnlib.design.conventions`` says.
+"""What other tools print for random networks, against what ``cnnlib.design.other_tools`` says.
 
 pip install -r bench/requirements.txt
 python -m bench.tools                                     1,000 networks; 0 mismatches
@@ -24,7 +24,7 @@ sys.path.append(str(ROOT / "tests"))
 
 from random_specs import random_specs  # noqa: E402
 
-from cnnlib.design.conventions import CONVENTIONS, tool_counts  # noqa: E402
+from cnnlib.design.other_tools import CONVENTIONS, tool_counts  # noqa: E402
 from cnnlib.design.plan import plan  # noqa: E402
 from cnnlib.design.spec import CNNSpec  # noqa: E402
 from cnnlib.nets.model import build_model  # noqa: E402

@@ -20,7 +20,7 @@ def run() -> int:
 def _become_a_worker_process() -> None:
     """Start anew with the variables that a process reads when it starts (how memory is kept)."""
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.workers import worker_environment
+    from cnnlib.runs.workers.pool import worker_environment
 
     wanted = worker_environment(Folders.from_environment())
     if any(os.environ.get(name) != value for name, value in wanted.items()):

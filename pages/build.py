@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from cnnlib.ui.build_picture import network_picture
-from cnnlib.ui.build_session import close_desk, notice, open_desk
-from cnnlib.ui.build_view import (
+from cnnlib.ui.build.form import known_datasets, spec_form
+from cnnlib.ui.build.session import close_desk, notice, open_desk
+from cnnlib.ui.build.view import (
     numbers,
     panels,
     planned,
@@ -12,9 +12,9 @@ from cnnlib.ui.build_view import (
     toolbar,
     training_settings,
 )
-from cnnlib.ui.resources import folders
-from cnnlib.ui.sentences import tell_warning
-from cnnlib.ui.spec_form import known_datasets, spec_form
+from cnnlib.ui.build_picture import network_picture
+from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.shared import folders
 
 infos = known_datasets(folders())
 open_desk(infos)

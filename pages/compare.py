@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from cnnlib.ui.compare_form import choose_info, choose_sides, duel_form, known_designs
-from cnnlib.ui.compare_view import difference_view, duel_view, past_duels
+from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
+from cnnlib.ui.results.duel_view import difference_view, duel_view, past_duels
 
 st.title("Compare")
 duel = st.query_params.get("duel")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cnnlib.ui.convolution_desk import playground
+from cnnlib.ui.inspect.convolution import playground
 
 st.title("Convolution")
 st.caption(

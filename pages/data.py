@@ -3,12 +3,12 @@
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.ui.data_choice import choose, overview
-from cnnlib.ui.data_files import preparation, removal, say_notice, training_link, upload
-from cnnlib.ui.data_view import dataset_view
-from cnnlib.ui.dataset_picker import describe_dataset
-from cnnlib.ui.resources import folders
-from cnnlib.ui.words import plain
+from cnnlib.ui.common.dataset_picker import describe_dataset
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.shared import folders
+from cnnlib.ui.data.choice import choose, overview
+from cnnlib.ui.data.files import preparation, removal, say_notice, training_link, upload
+from cnnlib.ui.data.view import dataset_view
 
 st.title("Data")
 say_notice()

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from cnnlib.ui.draw_runs import offer_training, trained_runs
-from cnnlib.ui.draw_view import drawing_desk
-from cnnlib.ui.sentences import fragment
+from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.draw.networks import offer_training, trained_runs
+from cnnlib.ui.draw.view import drawing_desk
 
 st.title("Draw")
 runs = trained_runs()

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from cnnlib.ui.experiment_form import experiment_form
-from cnnlib.ui.experiment_view import experiment_view, past_experiments
+from cnnlib.ui.results.experiment_form import experiment_form
+from cnnlib.ui.results.experiment_view import experiment_view, past_experiments
 
 st.title("Experiments")
 experiment = st.query_params.get("experiment")

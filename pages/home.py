@@ -3,12 +3,12 @@
 import streamlit as st
 
 from cnnlib.design.presets import preset
-from cnnlib.ui.addresses import BUILD, RESULTS, TRAIN
-from cnnlib.ui.offer import offered_dataset, offered_request, starters
-from cnnlib.ui.request_form import ask_for
-from cnnlib.ui.resources import folders, run_store
-from cnnlib.ui.run_list import run_list
-from cnnlib.ui.words import describe_recipe, plain
+from cnnlib.ui.common.defaults import offered_dataset, offered_request, starters
+from cnnlib.ui.common.format import describe_recipe, plain
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.urls import BUILD, RESULTS, TRAIN
+from cnnlib.ui.lab.run_list import run_list
+from cnnlib.ui.train.request_form import ask_for
 
 RECENT = 6
 

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.inspect_panels import inspect_run
-from cnnlib.ui.resources import run_store
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.inspect.panels import inspect_run
 
 st.title("Inspect")
 runs = run_store().runs()

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from cnnlib.compare.desk import Desk
-from cnnlib.compare.plans import advance
-from cnnlib.compare.results import best_of_sentence
+from cnnlib.compare.load_rows import best_of_sentence
+from cnnlib.compare.results_table import Desk
+from cnnlib.experiments.study import advance
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.addresses import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.resources import run_store
-from cnnlib.ui.results_charts import charts
-from cnnlib.ui.results_desk import basket, desk_menu, export_menu, import_menu, notes_of
-from cnnlib.ui.results_table import is_part_of_a_row, selectable_table, shown_rows, view_controls
-from cnnlib.ui.sentences import fragment
-from cnnlib.ui.words import plain
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
+from cnnlib.ui.results.actions import basket, desk_menu, export_menu, import_menu, notes_of
+from cnnlib.ui.results.charts import charts
+from cnnlib.ui.results.table import is_part_of_a_row, selectable_table, shown_rows, view_controls
 
 REFRESH_SECONDS = 2.0  # while some run goes on
 

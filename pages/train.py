@@ -4,16 +4,16 @@ import streamlit as st
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.addresses import (
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import (
     dataset_in_address,
     design_in_address,
     put_runs_in_address,
     runs_in_address,
 )
-from cnnlib.ui.request_form import request_form
-from cnnlib.ui.resources import run_store
-from cnnlib.ui.run_panel import run_panel
-from cnnlib.ui.sentences import tell_error
+from cnnlib.ui.train.request_form import request_form
+from cnnlib.ui.train.run_panel import run_panel
 
 store = run_store()
 run_ids = runs_in_address()

@@ -5,7 +5,7 @@ import time
 from example_runs import a_step, started
 
 from cnnlib.records.events import RunEnd
-from cnnlib.train import work, worker
+from cnnlib.train.worker.process import execute_run, process
 
 
 def count(run, store, control):
@@ -26,6 +26,6 @@ def count(run, store, control):
 
 
 if __name__ == "__main__":
-    work._events = count
-    worker.import_gently = lambda: None
-    worker.main()
+    execute_run._events = count
+    process.import_gently = lambda: None
+    process.main()

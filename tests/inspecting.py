@@ -17,7 +17,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
-from cnnlib.ui.addresses import HOME, INSPECT
+from cnnlib.ui.common.urls import HOME, INSPECT
 
 MACHINE = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {}}
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"

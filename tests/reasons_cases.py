@@ -41,7 +41,7 @@ def captums(net: Network, image: np.ndarray, target: int, layer: str) -> dict[st
     """What Captum finds, by our names of the methods."""
     from captum import attr
 
-    from cnnlib.probe.reasons import OCCLUSION_STRIDE, OCCLUSION_WINDOW
+    from cnnlib.probe.attribution.methods import OCCLUSION_STRIDE, OCCLUSION_WINDOW
 
     x = torch.from_numpy(image)[None].requires_grad_()
     window = (len(image), OCCLUSION_WINDOW, OCCLUSION_WINDOW)

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from cnnlib.records.folders import Folders
-from cnnlib.runs.workers import WorkerPool
+from cnnlib.runs.workers.pool import WorkerPool
 
 if __name__ == "__main__":
     command = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))

@@ -11,10 +11,10 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
-from cnnlib.ui import build_widths as widths
-from cnnlib.ui.build_control import Control
-from cnnlib.ui.build_controls import CONTROLS, GROUPS
-from cnnlib.ui.build_desk import JOIN_SECONDS, Desk, Draft
+from cnnlib.ui.build import channels as widths
+from cnnlib.ui.build.control import Control
+from cnnlib.ui.build.controls import CONTROLS, GROUPS
+from cnnlib.ui.build.state import JOIN_SECONDS, Desk, Draft
 
 LENET = preset("lenet5").spec
 RESNET = preset("resnet20").spec

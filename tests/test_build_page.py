@@ -10,10 +10,10 @@ from cnnlib.design import link
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
-from cnnlib.runs.shelf import Shelf
-from cnnlib.ui.build_controls import GROUPS
-from cnnlib.ui.build_files import design_from_json, design_json
-from cnnlib.ui.build_numbers import NUMBERS, whole
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.ui.build.controls import GROUPS
+from cnnlib.ui.build.cost_numbers import NUMBERS, whole
+from cnnlib.ui.build.files import design_from_json, design_json
 
 PAGE = Path(__file__).resolve().parents[1] / "pages" / "build.py"
 CIFAR_RESNET = preset("resnet20").spec

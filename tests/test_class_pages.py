@@ -17,11 +17,11 @@ from streamlit.testing.v1 import AppTest
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RightsError
 from cnnlib.runs import RunStore
-from cnnlib.runs.shelf import Shelf
-from cnnlib.ui import visitor
-from cnnlib.ui.addresses import BUILD, PAGES, TRAIN
-from cnnlib.ui.routes import routes
-from cnnlib.ui.visitor import COOKIE, BrowserCookie
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.ui.common import identity
+from cnnlib.ui.common.identity import COOKIE, BrowserCookie
+from cnnlib.ui.common.urls import BUILD, PAGES, TRAIN
+from cnnlib.ui.server.routes import routes
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "main.py"
 ADA, BOB = "a" * 32, "b" * 32  # numbers of two browsers
@@ -56,7 +56,7 @@ def browser(monkeypatch) -> Browser:
 
 
 def owner_of(number: str) -> str:
-    return visitor._owner("browser", number)
+    return identity._owner("browser", number)
 
 
 def test_who_presses_train_owns_the_run_in_every_tab(store, browser):
@@ -229,10 +229,10 @@ def test_who_signed_in_owns_by_who_they_are_and_no_address_is_stored(store):
     app = signed_in(**who)
     app.button(key="home_train").click().run()
     [run] = store.runs()
-    assert run.owner == visitor._owner("person", "https://school\x0017")
+    assert run.owner == identity._owner("person", "https://school\x0017")
     assert "ada@school" not in (store.folders.runs / "cnnlab.db").read_bytes().decode("latin-1")
     with pytest.raises(RightsError):
-        store.on_behalf_of(visitor._owner("person", "https://school\x0018")).delete(run.id)
+        store.on_behalf_of(identity._owner("person", "https://school\x0018")).delete(run.id)
 
 
 def test_who_has_not_signed_in_sees_a_button_and_nothing_else(store):

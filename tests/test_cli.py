@@ -23,7 +23,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
-from cnnlib.runs.belongings import dataset_owner, own_dataset
+from cnnlib.runs.dataset_owners import dataset_owner, own_dataset
 
 LENET = preset("lenet5").spec
 

@@ -20,8 +20,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cnnlib.cli.main import main
-from cnnlib.cli.telling import JsonTeller
-from cnnlib.cli.working import see_through
+from cnnlib.cli.progress_output import JsonTeller
+from cnnlib.cli.run_here import see_through
 from cnnlib.data.prepared import load_prepared
 from cnnlib.records.events import Order, Phase, RunEnd
 from cnnlib.records.folders import Folders

@@ -8,10 +8,10 @@ from compare_runs import a_store, finish
 from example_runs import a_request
 
 from cnnlib.cli.main import main
-from cnnlib.compare.duel_runs import Duel, duel_state, start_duel
-from cnnlib.compare.plans import advance, find_plans, stop_plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
+from cnnlib.experiments.duel import Duel, duel_state, start_duel
+from cnnlib.experiments.study import advance, find_plans, stop_plan
 from cnnlib.figures.compare import duel_figure
 from cnnlib.records.compare import Look, Verdict
 from cnnlib.runs import RunStore

@@ -8,11 +8,11 @@ from compare_runs import a_store, finish
 from example_runs import a_request
 
 from cnnlib.cli.main import main
-from cnnlib.compare.experiments import best_so_far, effects, experiment_state, start_grid
-from cnnlib.compare.plans import advance, stop_plan
-from cnnlib.compare.search import start_search
-from cnnlib.compare.varying import combinations, read_values, with_settings
 from cnnlib.errors import RecipeError
+from cnnlib.experiments.grid import best_so_far, effects, experiment_state, start_grid
+from cnnlib.experiments.search import start_search
+from cnnlib.experiments.search_space import combinations, read_values, with_settings
+from cnnlib.experiments.study import advance, stop_plan
 from cnnlib.figures.compare_experiments import effects_figure
 from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd

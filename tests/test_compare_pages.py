@@ -7,12 +7,12 @@ from compare_runs import a_finished_run, finish
 from example_runs import a_request
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.compare.duel_runs import duel_state
-from cnnlib.compare.experiments import experiment_state
-from cnnlib.compare.plans import advance, find_plans
+from cnnlib.experiments.duel import duel_state
+from cnnlib.experiments.grid import experiment_state
+from cnnlib.experiments.study import advance, find_plans
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import COMPARE, EXPERIMENTS, HOME, RESULTS
-from cnnlib.ui.results_table import text_width
+from cnnlib.ui.common.urls import COMPARE, EXPERIMENTS, HOME, RESULTS
+from cnnlib.ui.results.table import text_width
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 

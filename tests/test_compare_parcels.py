@@ -9,10 +9,10 @@ from compare_runs import a_finished_run, a_store
 from example_runs import a_running_run
 
 from cnnlib.cli.main import main
-from cnnlib.compare.desk import Desk
-from cnnlib.compare.parcel import export_bytes, export_runs, import_runs
+from cnnlib.compare.results_table import Desk
 from cnnlib.errors import StoreError
 from cnnlib.runs import RunStore
+from cnnlib.runs.archive.archive import export_bytes, export_runs, import_runs
 
 
 @pytest.fixture

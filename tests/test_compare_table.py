@@ -14,9 +14,9 @@ from example_runs import a_request, a_running_run
 from cnnlib.cli.main import main
 from cnnlib.compare.charts import accuracy_against, curves, labels, settings
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, cells, column, columns
-from cnnlib.compare.desk import Annotation, Desk
 from cnnlib.compare.differences import design_difference, differing_settings
-from cnnlib.compare.results import best_of_sentence, results
+from cnnlib.compare.load_rows import best_of_sentence, results
+from cnnlib.compare.results_table import Annotation, Desk
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure

@@ -6,11 +6,11 @@ import pytest
 from compare_runs import a_store
 from example_runs import a_request
 
-from cnnlib.compare.experiments import experiment_state
-from cnnlib.compare.plans import advance
-from cnnlib.compare.search import start_search
-from cnnlib.compare.varying import combinations, with_settings
 from cnnlib.design.spec import CNNSpec, Stem
+from cnnlib.experiments.grid import experiment_state
+from cnnlib.experiments.search import start_search
+from cnnlib.experiments.search_space import combinations, with_settings
+from cnnlib.experiments.study import advance
 
 
 def test_none_is_nothing_for_a_stem_and_a_stride():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib.design.conventions import CONVENTIONS, ToolCount, tool_counts
+from cnnlib.design.other_tools import CONVENTIONS, ToolCount, tool_counts
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 

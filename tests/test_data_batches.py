@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnnlib.data.batches import DeviceData, Normaliser
-from cnnlib.data.content import mean_and_std
+from cnnlib.data.fingerprint import mean_and_std
 from cnnlib.data.prepared import Prepared
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Augmentation

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sample_data import class_folders, prepared_now, small_mnist, write_folder, write_zip
 
+from cnnlib.data.builtin.datasets import KNOWN
 from cnnlib.data.catalogue import catalogue, dataset_info
-from cnnlib.data.known import KNOWN
-from cnnlib.data.sources import own_source, own_sources
+from cnnlib.data.image_folder.sources import own_source, own_sources
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sample_data import prepared_now, write_folder
 
-from cnnlib.data.known import KNOWN
+from cnnlib.data.builtin.datasets import KNOWN
 from cnnlib.data.prepare import prepare
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders

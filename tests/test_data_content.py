@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnlib.data.content import fingerprint, kept_for_test, mean_and_std, split_by_content
+from cnnlib.data.fingerprint import fingerprint, kept_for_test, mean_and_std, split_by_content
 
 CLASSES = ("a", "b")
 IMAGES = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
@@ -25,7 +25,7 @@ def test_mean_and_standard_deviation_are_those_worked_by_hand():
 
 
 def test_mean_and_standard_deviation_agree_with_numpy_over_many_chunks(monkeypatch):
-    monkeypatch.setattr("cnnlib.data.content._CHUNK_BYTES", 1000)
+    monkeypatch.setattr("cnnlib.data.fingerprint._CHUNK_BYTES", 1000)
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 9, 7), dtype=np.uint8)
     mean, std = mean_and_std(images)
     scaled = images.astype(np.float64) / 255
@@ -39,7 +39,7 @@ def test_a_fingerprint_is_the_same_on_every_machine():
 
 def test_a_fingerprint_does_not_depend_on_chunks(monkeypatch):
     whole = of()
-    monkeypatch.setattr("cnnlib.data.content._CHUNK_BYTES", 10)
+    monkeypatch.setattr("cnnlib.data.fingerprint._CHUNK_BYTES", 10)
     assert of() == whole
 
 

@@ -7,7 +7,7 @@ import json
 from sample_data import class_folders, encoded, prepared_now, write_folder
 
 from cnnlib.cli.main import main
-from cnnlib.data.facts import ClassCount, class_counts, duplicates
+from cnnlib.data.statistics import ClassCount, class_counts, duplicates
 from cnnlib.records.folders import Folders
 
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 
-from cnnlib.data.known import KNOWN
-from cnnlib.data.pictures import decode
+from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.image_folder.image_decoder import decode
+from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import SkippedPicture, is_prepared, load_prepared
-from cnnlib.data.sources import FolderOptions
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
 
@@ -170,8 +170,8 @@ def test_what_is_no_regular_file_is_left_out_and_not_waited_for(folders: Folders
 
 
 def test_progress_tells_pictures_and_time_left(folders: Folders, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cnnlib.data.folder._REPORT_SECONDS", 0.0)
-    monkeypatch.setattr("cnnlib.data.folder._BLOCK_FILES", 4)
+    monkeypatch.setattr("cnnlib.data.image_folder.prepare_folder._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("cnnlib.data.image_folder.prepare_folder._BLOCK_FILES", 4)
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
     told = list(prepare("folder:own"))
     texts = [progress.text for progress in told if progress.text.startswith("reading")]
@@ -186,7 +186,7 @@ def test_progress_tells_pictures_and_time_left(folders: Folders, monkeypatch: py
 
 
 def test_stopping_leaves_nothing_behind(folders: Folders, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cnnlib.data.folder._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("cnnlib.data.image_folder.prepare_folder._REPORT_SECONDS", 0.0)
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
     work = prepare("folder:own")
     assert next(progress for progress in work if progress.text.startswith("reading"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlib.data.layout import MAX_CLASSES, Layout, arrange
+from cnnlib.data.image_folder.layout import MAX_CLASSES, Layout, arrange
 from cnnlib.errors import DataError
 
 

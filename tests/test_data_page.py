@@ -5,16 +5,16 @@ import pytest
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.data.facts import Duplicates
 from cnnlib.data.prepared import load_prepared
+from cnnlib.data.statistics import Duplicates
 from cnnlib.data.uploads import add_folder_zip
 from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Augmentation
 from cnnlib.runs import RunStore
-from cnnlib.train.jobs import KINDS
-from cnnlib.ui.addresses import DATA, HOME
-from cnnlib.ui.data_view import augmented, duplicate_words, statistics_words
+from cnnlib.train.worker.job_kinds import KINDS
+from cnnlib.ui.common.urls import DATA, HOME
+from cnnlib.ui.data.view import augmented, duplicate_words, statistics_words
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 

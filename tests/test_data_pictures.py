@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sample_data import encoded
 
-from cnnlib.data.pictures import MAX_PIXELS, BrokenPicture, decode
+from cnnlib.data.image_folder.image_decoder import MAX_PIXELS, BrokenPicture, decode
 
 
 def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from sample_data import idx_bytes, prepared_now, small_mnist, write_folder
 
-from cnnlib.data.digits import enlarge, read_digits
-from cnnlib.data.known import KNOWN
+from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.digits import enlarge, read_digits
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import DataError
@@ -167,7 +167,7 @@ def test_what_is_not_there_is_downloaded_from_the_first_mirror_that_has_it(
 def test_a_download_tells_size_speed_and_time_left(
     published_mnist: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cnnlib.data.download._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("cnnlib.data.builtin.download._REPORT_SECONDS", 0.0)
     told = [progress for progress in prepare("mnist") if "left" in progress.text]
     words = r"downloading MNIST: [\d.]+ k?B of [\d.]+ kB, [\d.,]+ [kMG]?B/s, about \d+ s left"
     assert re.fullmatch(words, told[0].text)
@@ -179,7 +179,7 @@ def test_a_download_tells_size_speed_and_time_left(
 def test_a_download_that_is_stopped_leaves_nothing_behind(
     published_mnist: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cnnlib.data.download._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("cnnlib.data.builtin.download._REPORT_SECONDS", 0.0)
     work = prepare("mnist")
     assert next(progress for progress in work if "MB/s" in progress.text)
     work.close()

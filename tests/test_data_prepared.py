@@ -196,7 +196,7 @@ def test_a_disk_that_cannot_be_written_is_named_in_a_sentence(monkeypatch: pytes
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cnnlib.data.digits.save_array", full)
+    monkeypatch.setattr("cnnlib.data.builtin.digits.save_array", full)
     with pytest.raises(
         DataError, match=r"digits could not be written to .*No space left.*Make room"
     ):

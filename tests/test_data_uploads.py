@@ -10,9 +10,9 @@ from sample_data import class_folders, prepared_now, small_mnist, write_folder, 
 
 from cnnlib.data import uploads
 from cnnlib.data.catalogue import dataset_info
+from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared
-from cnnlib.data.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders

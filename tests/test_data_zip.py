@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_data import class_folders, encoded, prepared_now, write_zip
 
-from cnnlib.data import files as bounds
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.data.files import UnreadableFile, open_zip
+from cnnlib.data.image_folder import archive_reader as bounds
+from cnnlib.data.image_folder.archive_reader import UnreadableFile, open_zip
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared
 from cnnlib.errors import DataError

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cnnlib.cli.main import main, parser
-from cnnlib.design.conventions import tool_counts
 from cnnlib.design.cost import cost
+from cnnlib.design.other_tools import tool_counts
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 

@@ -13,7 +13,7 @@ from cnnlib.cli.main import main
 from cnnlib.data.drawings import collections
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.load import fit
+from cnnlib.train.api import fit
 
 
 @pytest.fixture

@@ -17,17 +17,17 @@ from cnnlib.data.drawings import (
     keep_drawing,
     kept_drawings,
 )
-from cnnlib.data.lessons import lesson_drawings, make_lesson
+from cnnlib.data.labelled_drawings import lesson_drawings, make_lesson
 from cnnlib.data.uploads import remove_dataset
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin, RunRequest
 from cnnlib.runs import RunStore
+from cnnlib.train.api import fit
 from cnnlib.train.control import Control
-from cnnlib.train.jobs import KINDS
-from cnnlib.train.load import fit
-from cnnlib.train.work import carry_out
+from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.job_kinds import KINDS
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cnnlib.data.lessons._write_drawings", full)
+    monkeypatch.setattr("cnnlib.data.labelled_drawings._write_drawings", full)
     with pytest.raises(DataError, match="No space left on device.* Make room there"):
         make_lesson(digits, folders)
     assert sorted((folders.runs / "datasets").iterdir()) == before

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
-from cnnlib.train.jobs import KINDS
-from cnnlib.train.load import LoadedRun, fit
-from cnnlib.ui.addresses import DRAW, HOME
-from cnnlib.ui.draw_teach import worth_words
+from cnnlib.train.api import LoadedRun, fit
+from cnnlib.train.worker.job_kinds import KINDS
+from cnnlib.ui.common.urls import DRAW, HOME
+from cnnlib.ui.draw.fine_tune import worth_words
 
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"
 
@@ -39,14 +39,14 @@ def trained() -> LoadedRun:
 def pad(monkeypatch) -> SimpleNamespace:
     """What the browser's canvas would have sent."""
     # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
-    AppTest.from_string("import cnnlib.ui.draw_pad", default_timeout=60).run()
+    AppTest.from_string("import cnnlib.ui.common.drawing_pad", default_timeout=60).run()
     sent = SimpleNamespace(image_data=None, json_data={"objects": []}, asked={})
 
     def canvas(**asked):
         sent.asked = asked
         return sent
 
-    monkeypatch.setattr("cnnlib.ui.draw_pad.st_canvas", canvas)
+    monkeypatch.setattr("cnnlib.ui.common.drawing_pad.st_canvas", canvas)
     return sent
 
 

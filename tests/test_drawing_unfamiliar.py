@@ -7,8 +7,7 @@ from tiny import tiny_prepared
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
-from cnnlib.probe.junk import noise, scribbles
-from cnnlib.probe.unfamiliar import (
+from cnnlib.probe.ood.distance import (
     distance,
     distances,
     features,
@@ -16,11 +15,12 @@ from cnnlib.probe.unfamiliar import (
     read_familiarity,
     write_familiarity,
 )
-from cnnlib.records.familiarity import Familiarity
+from cnnlib.probe.ood.samples import noise, scribbles
+from cnnlib.records.ood import Familiarity
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
-from cnnlib.train.jobs import KINDS
-from cnnlib.train.load import fit
+from cnnlib.train.api import fit
+from cnnlib.train.worker.job_kinds import KINDS
 
 NET = build_model(CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6)), seed=0)
 

@@ -4,7 +4,7 @@ import pytest
 from example_runs import a_request, an_epoch, started, the_end
 from example_runs import a_store as open_store
 
-from cnnlib.compare.explained import explained
+from cnnlib.diagnosis.engine_notes import explained
 from cnnlib.records.events import EpochEnd, Started
 
 CHOSEN = {

@@ -23,10 +23,10 @@ from cnnlib.errors import StoreError
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore, database
-from cnnlib.runs.live import metrics_since
-from cnnlib.train.load import fit
-from cnnlib.ui.addresses import HOME, INSPECT, TRAIN
-from cnnlib.ui.words import STATE_WORDS
+from cnnlib.runs.polling import metrics_since
+from cnnlib.train.api import fit
+from cnnlib.ui.common.format import STATE_WORDS
+from cnnlib.ui.common.urls import HOME, INSPECT, TRAIN
 
 MAIN = Path(__file__).parent.parent / "cnnlib" / "ui" / "main.py"
 ENDLESS = 10_000  # steps of a counting worker, a hundred a second

@@ -6,7 +6,7 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.figures.design_words import design_words
-from cnnlib.figures.layer_words import kind_words, setting_words, shape_label, shape_words
+from cnnlib.figures.labels import kind_words, setting_words, shape_label, shape_words
 
 
 @pytest.mark.parametrize(

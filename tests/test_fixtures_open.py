@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib.compare.desk import Desk
-from cnnlib.compare.parcel import import_runs
-from cnnlib.compare.plans import find_plans
+from cnnlib.compare.results_table import Desk
 from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
+from cnnlib.experiments.study import find_plans
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.runs.shelf import Shelf
+from cnnlib.runs.archive.archive import import_runs
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.train.api import load_run
 from cnnlib.train.checkpoint import read_checkpoint
-from cnnlib.train.load import load_run
 
 VERSIONS = sorted(path for path in (Path(__file__).parent / "versions").iterdir() if path.is_dir())
 KINDS = ("duel", "grid", "search")

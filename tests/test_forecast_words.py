@@ -5,11 +5,11 @@ from io import BytesIO
 import pytest
 from example_runs import a_request, a_running_run, a_store
 
-from cnnlib.compare.parcel import export_bytes, import_runs
 from cnnlib.records.events import Order
 from cnnlib.records.folders import Folders
-from cnnlib.runs.live import metrics_since
-from cnnlib.train.forecast import Forecast, promise
+from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.runs.polling import metrics_since
+from cnnlib.train.execution.forecast import Forecast, promise
 from cnnlib.ui.live_forecast import describe
 
 

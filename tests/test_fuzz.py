@@ -18,19 +18,19 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from cnnlib.compare.columns import COLUMNS, columns
-from cnnlib.compare.desk import Desk
-from cnnlib.compare.parcel import export_bytes, import_runs
-from cnnlib.compare.parcel_checks import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_SENT
-from cnnlib.data.files import open_zip
+from cnnlib.compare.results_table import Desk
+from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import DataError, ProbeError, RecipeError, StoreError, TrainError
-from cnnlib.probe.snapshots import read_arrays
+from cnnlib.probe.weights import read_arrays
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Machine, RunRequest
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
 from cnnlib.runs import tables
+from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.runs.archive.schema import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_SENT
 from cnnlib.train.checkpoint import read_checkpoint
 from cnnlib.ui.policy import POLICY, ContentPolicy
 

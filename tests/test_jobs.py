@@ -13,10 +13,10 @@ from cnnlib.errors import DataError, StoreError
 from cnnlib.records.events import Order
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
-from cnnlib.runs.heart import at_work
-from cnnlib.runs.workers import WorkerPool, worker_environment
-from cnnlib.train import jobs
-from cnnlib.train.jobs import KINDS, carry_out_job
+from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.pool import WorkerPool, worker_environment
+from cnnlib.train.worker.job_kinds import KINDS, carry_out_job
+from cnnlib.train.worker.process import job_kinds
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def count_to(args, folders):
 @pytest.fixture(autouse=True)
 def counting(monkeypatch):
     monkeypatch.setitem(KINDS, "count", count_to)
-    monkeypatch.setattr(jobs, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(job_kinds, "TELL_SECONDS", 0.0)
 
 
 def carried_out(store: RunStore, kind: str, is_to_end=lambda: False, **args):
@@ -102,8 +102,10 @@ def test_a_job_shows_how_far_it_is(store):
 
 
 def test_the_time_that_is_left_follows_from_what_is_done():
-    assert jobs._eta(Progress(0.25), 5.0) == pytest.approx(15.0)  # 5 s for a quarter: 15 s to go
-    assert jobs._eta(Progress(0.0), 5.0) is None
+    assert job_kinds._eta(Progress(0.25), 5.0) == pytest.approx(
+        15.0
+    )  # 5 s for a quarter: 15 s to go
+    assert job_kinds._eta(Progress(0.0), 5.0) is None
 
 
 def test_the_same_job_is_not_asked_for_twice(store):

@@ -11,7 +11,7 @@ from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, st
 from cnnlib.errors import StoreError
 from cnnlib.records.events import EpochEnd, Intervention
 from cnnlib.runs import RunStore
-from cnnlib.runs.live import metrics_since
+from cnnlib.runs.polling import metrics_since
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Order
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.inspect_source import wait_for_torch
-from cnnlib.ui.live_strip import PICTURES, Strip, answers, in_turn, strip_size
+from cnnlib.ui.common.network_cache import wait_for_torch
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.train.picture_strip import PICTURES, Strip, answers, in_turn, strip_size
 
 INFO = DatasetInfo(
     "digits", "Digits", (1, 2, 2), ("zero", "one", "two"), 4, 2, "prepared", "f00d", (0.5,), (0.5,)
@@ -84,7 +84,7 @@ def test_what_is_drawn_here_is_looked_at_and_has_gradients_once_its_class_is_tol
 
 def test_the_layers_of_an_ended_run_are_there_at_the_first_look(store, monkeypatch):
     # Nobody looks a second time by itself, so that this look waits.
-    monkeypatch.setattr("cnnlib.ui.live_look.torch_is_here", lambda: False)
+    monkeypatch.setattr("cnnlib.ui.train.live_view.torch_is_here", lambda: False)
     assert "It says" in said(open_train(a_saved_run(store), "Layers"))
 
 
@@ -122,10 +122,10 @@ def test_a_look_at_a_run_under_way_asks_for_fresh_weights_once(store):
 
 
 def _orders(store: RunStore, run_id: str) -> list[str]:
-    from cnnlib.runs import orders
+    from cnnlib.runs import commands
 
     with store.database.write() as connection:
-        return [order.kind for order in orders.take(connection, run_id)]
+        return [order.kind for order in commands.take(connection, run_id)]
 
 
 def test_a_queued_run_is_not_asked(store):

@@ -13,7 +13,7 @@ from cnnlib.errors import CnnlibError, RecipeError, StoreError, TrainError
 from cnnlib.nets.evaluate import evaluate
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
-from cnnlib.train.load import LoadedRun, fit, load_run
+from cnnlib.train.api import LoadedRun, fit, load_run
 
 QUICK = Recipe(epochs=2, batch_size=64, lr=0.01)
 

@@ -16,10 +16,16 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import read_weights
-from cnnlib.train.choice import Choice, ChoiceShelf, choice_key, design_key, modes_folder
-from cnnlib.train.forecast import forecast
-from cnnlib.train.machine import device_name
-from cnnlib.train.mode import ExecutionMode, asked_mode, candidates, free_cores
+from cnnlib.train.execution.autotune_cache import (
+    Choice,
+    ChoiceShelf,
+    choice_key,
+    design_key,
+    modes_folder,
+)
+from cnnlib.train.execution.forecast import forecast
+from cnnlib.train.execution.machine import device_name
+from cnnlib.train.execution.mode import ExecutionMode, asked_mode, candidates, free_cores
 from cnnlib.train.processor import processor_name
 from cnnlib.train.saver import saved_files
 from cnnlib.train.trial import fastest, measure
@@ -238,7 +244,7 @@ def test_a_forecast_for_another_design_is_scaled_by_its_operations(tmp_path):
     [("cpu", [], 0.5), ("cpu", ["0"], 0.5), ("cuda", ["0"], 0.01), ("auto", ["0"], 0.01)],
 )
 def test_a_forecast_is_that_of_the_device(tmp_path, monkeypatch, device, gpus, seconds):
-    monkeypatch.setattr("cnnlib.train.forecast.visible_gpus", lambda: gpus)
+    monkeypatch.setattr("cnnlib.train.execution.forecast.visible_gpus", lambda: gpus)
     request = replace(tiny_request(epochs=1, batch_size=81), device=device)
     both = {"batch_size": 81, "design": design_key(request.spec)}
     _keep(tmp_path, seconds=0.5, device=processor_name(), **both)

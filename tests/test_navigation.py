@@ -7,7 +7,7 @@ from example_runs import a_running_run
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import PAGES, TRAIN
+from cnnlib.ui.common.urls import PAGES, TRAIN
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "main.py"
 

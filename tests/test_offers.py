@@ -6,8 +6,8 @@ import pytest
 from tiny import SPEC, tiny_prepared, tiny_request, told
 
 from cnnlib.design.presets import preset, presets
-from cnnlib.records.offers import RECIPES, offered_recipe
 from cnnlib.records.recipe import Augmentation
+from cnnlib.records.recipe_presets import RECIPES, offered_recipe
 
 COUNTS = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000, "folder:cats": 40}
 

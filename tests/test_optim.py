@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cnnlib.records.recipe import OPTIMIZERS, Recipe
-from cnnlib.train.optim import Optimizer, clip, total_norm
+from cnnlib.train.optimizer_base import Optimizer, clip, total_norm
 from cnnlib.train.optimizers import build_optimizer, orthogonal
 
 PLAIN = {

@@ -6,14 +6,14 @@ import pytest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.compare.parcel import export_bytes
 from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import BUILD, HOME, RESULTS, TRAIN
+from cnnlib.runs.archive.archive import export_bytes
+from cnnlib.ui.common.urls import BUILD, HOME, RESULTS, TRAIN
 
 PAGES = {"home": HOME, "build": BUILD, "train": TRAIN, "results": RESULTS}
 MAIN = HOME.parent.parent / "cnnlib" / "ui" / "main.py"

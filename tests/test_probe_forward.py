@@ -17,7 +17,7 @@ from cnnlib.probe.dead import dead_channels
 from cnnlib.probe.filters import convolutions, filter_norms, filters, largest_weight, silent_maps
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import INPUT, following, step_named, steps
-from cnnlib.probe.snapshots import moments, network, read_arrays
+from cnnlib.probe.weights import moments, network, read_arrays
 from cnnlib.records.events import WeightsSaved
 from cnnlib.records.probe import Arithmetic
 from cnnlib.train.checkpoint import write_weights

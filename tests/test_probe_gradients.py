@@ -6,7 +6,7 @@ import torch
 from random_specs import random_specs
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.probe_gradients import (
+from cnnlib.figures.inspect import (
     gradient_bands_figure,
     gradient_sizes_figure,
     gradients_over_time_figure,

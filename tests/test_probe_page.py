@@ -26,9 +26,9 @@ from cnnlib.probe import graph
 from cnnlib.records.events import WeightsSaved
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
-from cnnlib.ui import inspect_source
-from cnnlib.ui.inspect_moment import marks_html
-from cnnlib.ui.sentences import fragment
+from cnnlib.ui.common import network_cache
+from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.inspect.step_slider import marks_html
 
 
 @pytest.fixture
@@ -79,10 +79,8 @@ def test_the_address_names_run_step_picture_and_layer(store):
 def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch):
     a_saved_run(store)
     reads = []
-    read = inspect_source.read_arrays
-    monkeypatch.setattr(
-        inspect_source, "read_arrays", lambda path: reads.append(path) or read(path)
-    )
+    read = network_cache.read_arrays
+    monkeypatch.setattr(network_cache, "read_arrays", lambda path: reads.append(path) or read(path))
     app = open_inspect()
     for layer in ("features.conv2", "features.act1", "classifier.fc1"):
         app.selectbox(key="inspect_layer").select(layer).run()
@@ -170,7 +168,7 @@ def looks(monkeypatch) -> list[float | None]:
         noted.append(run_every)
         return fragment(part, run_every)
 
-    monkeypatch.setattr("cnnlib.ui.inspect_panels.fragment", note)
+    monkeypatch.setattr("cnnlib.ui.inspect.panels.fragment", note)
     return noted
 
 
@@ -339,7 +337,7 @@ def test_a_method_that_does_not_apply_says_why(store):
 
 
 def test_few_values_are_sent_exactly_and_many_as_bytes():
-    from cnnlib.ui.inspect_parts import MOST_EXACT_VALUES, grid_data
+    from cnnlib.ui.common.components import MOST_EXACT_VALUES, grid_data
 
     assert grid_data(np.zeros((2, 3, 3)), "together")["exact"]
     many = np.random.default_rng(0).normal(size=(MOST_EXACT_VALUES // 64 + 1, 8, 8))
@@ -347,7 +345,7 @@ def test_few_values_are_sent_exactly_and_many_as_bytes():
 
 
 def test_colours_are_symmetric_about_zero_where_values_are_signed():
-    from cnnlib.ui.inspect_parts import grid_data
+    from cnnlib.ui.common.components import grid_data
 
     tiles = np.array([[[-1.0, 2.0]], [[0.5, 0.0]]])
     assert grid_data(tiles, "together")["limits"] == [[-2.0, 2.0]]

@@ -11,8 +11,8 @@ from scipy.signal import convolve2d, correlate2d
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.errors import ProbeError
-from cnnlib.probe.playground import PRESETS, convolve, kernel_text, parse_kernel
-from cnnlib.ui.addresses import CONVOLUTION
+from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
+from cnnlib.ui.common.urls import CONVOLUTION
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.normal(size=(13, 17)).astype(np.float32)

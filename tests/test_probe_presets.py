@@ -13,14 +13,14 @@ from cnnlib.design.presets import preset
 from cnnlib.probe.filters import convolutions, filters
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import steps
-from cnnlib.probe.snapshots import moments, read_arrays
+from cnnlib.probe.weights import moments, read_arrays
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
+from cnnlib.train.api import load_run
 from cnnlib.train.control import Control
-from cnnlib.train.load import load_run
-from cnnlib.train.work import carry_out
+from cnnlib.train.worker.execute_run import carry_out
 
 METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 FEW = 16  # training pictures; two steps

@@ -10,9 +10,14 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
-from cnnlib.probe.doubts import deletion, enlarged, randomised_weights, rank_correlation
-from cnnlib.probe.reasons import METHODS, cam_layer, explain, integrated
-from cnnlib.probe.snapshots import network
+from cnnlib.probe.attribution.methods import METHODS, cam_layer, explain, integrated
+from cnnlib.probe.attribution.sanity_checks import (
+    deletion,
+    enlarged,
+    randomised_weights,
+    rank_correlation,
+)
+from cnnlib.probe.weights import network
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.loop import train
 

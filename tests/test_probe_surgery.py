@@ -13,15 +13,15 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.figures.probe_surgery import surgery_figure
 from cnnlib.nets.model import build_model
-from cnnlib.probe.dream import STEPS, excite
+from cnnlib.probe.ablation import muted, reset, subset
+from cnnlib.probe.activation_maximisation import STEPS, excite
 from cnnlib.probe.forward import activations
 from cnnlib.probe.patches import View, exciting, patch, view_of
-from cnnlib.probe.surgery import muted, reset, subset
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.train.jobs import carry_out_job
-from cnnlib.ui import inspect_reasons
+from cnnlib.train.worker.job_kinds import carry_out_job
+from cnnlib.ui.inspect import attribution
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_an_explanation_of_a_large_network_is_a_job_that_gives_the_same(store, m
     app = open_inspect(view="Why this answer")
     app.segmented_control(key="inspect_method").set_value(method).run()
     on_the_page = parts(app)[1]["values"], texts(app)
-    monkeypatch.setattr(inspect_reasons, "MOST_MACS", 0)
+    monkeypatch.setattr(attribution, "MOST_MACS", 0)
     app.run()
     app.button(key="inspect_explain").click().run()
     [job] = do_jobs(store)

@@ -14,7 +14,7 @@ from cnnlib.errors import StoreError
 from cnnlib.records.events import Order, Phase
 from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers import worker_environment
+from cnnlib.runs.workers.pool import worker_environment
 
 
 @pytest.fixture

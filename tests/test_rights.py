@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 from example_runs import a_request, a_running_run, a_store, started, steps, the_end
 
-from cnnlib.compare.desk import Annotation, Desk
-from cnnlib.compare.duel_runs import Duel, duel_state, start_duel
-from cnnlib.compare.experiments import start_grid
-from cnnlib.compare.parcel import export_bytes, import_runs
-from cnnlib.compare.plans import advance, find_plans, stop_plan
+from cnnlib.compare.results_table import Annotation, Desk
 from cnnlib.errors import LimitError, RightsError, StoreError
+from cnnlib.experiments.duel import Duel, duel_state, start_duel
+from cnnlib.experiments.grid import start_grid
+from cnnlib.experiments.study import advance, find_plans, stop_plan
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
-from cnnlib.runs.belongings import (
+from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.runs.dataset_owners import (
     check_dataset,
     check_upload,
     dataset_owner,

@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from streamlit import config
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.routes import RUNS_ADDRESS, at_root, routes
 from cnnlib.ui.scripts import script
+from cnnlib.ui.server.routes import RUNS_ADDRESS, at_root, routes
 
 
 def get(address: str, **options: Any) -> httpx.Response:
@@ -53,8 +53,8 @@ def test_under_a_path_of_its_own_the_server_answers_where_its_pages_ask(store):
     config.set_option("server.baseUrlPath", "cnnlab")
     try:
         assert get(f"{at_root(RUNS_ADDRESS)}/{run_id}/metrics").json()["state"] == "running"
-        assert get(script("live/live.js")).status_code == 200
-        assert script("live/live.js") == "/cnnlab/assets/live/live.js"
+        assert get(script("train/live.js")).status_code == 200
+        assert script("train/live.js") == "/cnnlab/assets/train/live.js"
     finally:
         config.set_option("server.baseUrlPath", "")
 
@@ -75,10 +75,10 @@ def test_a_cursor_that_is_no_step_is_refused(cursor):
 def test_answers_are_not_kept_and_scripts_are_asked_about_each_time(store):
     run_id, _ = a_running_run(store)
     assert get(f"/api/runs/{run_id}/metrics").headers["cache-control"] == "no-store"
-    script = get("/assets/live/live.js")
+    script = get("/assets/train/live.js")
     assert script.headers["cache-control"] == "no-cache"
     assert script.headers["content-type"].startswith("text/javascript")
-    again = get("/assets/live/live.js", headers={"If-None-Match": script.headers["etag"]})
+    again = get("/assets/train/live.js", headers={"If-None-Match": script.headers["etag"]})
     assert again.status_code == 304
 
 

@@ -9,7 +9,7 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
-from cnnlib.runs.shelf import MOST_DESIGNS, NAME_LIMIT, Shelf
+from cnnlib.runs.saved_designs import MOST_DESIGNS, NAME_LIMIT, Shelf
 
 RESNET = preset("resnet20").spec
 
@@ -88,7 +88,7 @@ def test_a_design_of_an_earlier_version_lacks_fields_and_is_read(shelf):
 
 
 def test_a_full_shelf_takes_no_more_but_still_replaces(shelf, monkeypatch):
-    monkeypatch.setattr("cnnlib.runs.shelf.MOST_DESIGNS", 1)
+    monkeypatch.setattr("cnnlib.runs.saved_designs.MOST_DESIGNS", 1)
     shelf.save("net", CNNSpec())
     shelf.save("net", RESNET)
     with pytest.raises(StoreError, match="Remove one first"):

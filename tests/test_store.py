@@ -22,7 +22,7 @@ from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.events import Intervention, Order, Phase
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, queue
-from cnnlib.runs.recording import RunTakenAway
+from cnnlib.runs.event_writer import RunTakenAway
 
 
 @pytest.fixture

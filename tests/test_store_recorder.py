@@ -10,10 +10,10 @@ from example_runs import a_running_run, a_step, a_store, steps, the_end, wait_fo
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
-from cnnlib.runs.recording import RunTakenAway
-from cnnlib.train import recorder as recorder_module
+from cnnlib.runs.event_writer import RunTakenAway
 from cnnlib.train.control import Control
-from cnnlib.train.recorder import Recorder
+from cnnlib.train.worker.process import recorder as recorder_module
+from cnnlib.train.worker.recorder import Recorder
 
 
 @pytest.fixture

@@ -21,16 +21,16 @@ from hypothesis import strategies as st
 from sample_data import prepared_now
 
 from cnnlib.compare.columns import Column, column
-from cnnlib.compare.search import _distribution
-from cnnlib.compare.varying import SETTINGS, combinations, read_range, read_values
 from cnnlib.data.drawings import collection_name
-from cnnlib.data.places import folder_name
+from cnnlib.data.image_folder.sources import OwnSource
+from cnnlib.data.paths import folder_name
 from cnnlib.data.prepared import INFO_FILE, Prepared, open_prepared
-from cnnlib.data.sources import OwnSource
 from cnnlib.design.link import _FIELDS, decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import ACTIVATION_PARAMS, CNNSpec
 from cnnlib.errors import CnnlibError, DataError, RecipeError, SettingsError, SpecError
+from cnnlib.experiments.search import _distribution
+from cnnlib.experiments.search_space import SETTINGS, combinations, read_range, read_values
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest, check_dataset_name

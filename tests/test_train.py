@@ -392,7 +392,7 @@ def test_running_out_of_memory_before_the_first_step_is_a_sentence_too(monkeypat
     def too_much(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("cnnlib.train.setting_up.build_model", too_much)
+    monkeypatch.setattr("cnnlib.train.setup.build_model", too_much)
     with pytest.raises(TrainError, match="batch size of 12 or less"):
         told(tiny_request())
 

@@ -5,8 +5,8 @@ from math import exp, log
 import pytest
 from example_runs import a_request, a_running_run, a_store, the_end
 
-from cnnlib.compare.troubles import Curve, find_troubles
 from cnnlib.design.spec import CNNSpec
+from cnnlib.diagnosis.rules import Curve, find_troubles
 from cnnlib.records.events import EpochEnd, StepMetrics
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run, RunRequest

@@ -5,8 +5,8 @@ from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.addresses import PAGES
-from cnnlib.ui.words import answer_words, distinct, plain
+from cnnlib.ui.common.format import answer_words, distinct, plain
+from cnnlib.ui.common.urls import PAGES
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "main.py"
 NAME = "**x** [a](http://b) <b>"
@@ -86,7 +86,7 @@ def test_what_a_part_of_a_page_raises_is_a_sentence_in_its_place():
         import streamlit as st
 
         from cnnlib.errors import StoreError
-        from cnnlib.ui.sentences import fragment
+        from cnnlib.ui.common.messages import fragment
 
         def part() -> None:
             raise StoreError("The run *x* was deleted.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from example_runs import a_request
 
-from cnnlib.compare.plans import find_plans
+from cnnlib.experiments.study import find_plans
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 

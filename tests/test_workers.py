@@ -28,13 +28,19 @@ from cnnlib.errors import DataError, StoreError
 from cnnlib.records.events import Order, Phase
 from cnnlib.records.job import Progress
 from cnnlib.records.run import Run
-from cnnlib.runs import RunStore, presence
-from cnnlib.runs.heart import at_work
-from cnnlib.runs.recording import RunTakenAway
+from cnnlib.runs import RunStore
+from cnnlib.runs.event_writer import RunTakenAway
 from cnnlib.runs.tables import workers
-from cnnlib.runs.workers import WorkerPool, default_count, visible_gpus, worker_environment
-from cnnlib.train import work
+from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.pool import (
+    WorkerPool,
+    default_count,
+    liveness,
+    visible_gpus,
+    worker_environment,
+)
 from cnnlib.train.control import Control
+from cnnlib.train.worker.process import execute_run
 
 COUNTING = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))
 
@@ -102,14 +108,14 @@ def test_a_run_is_not_lost_because_its_process_cannot_be_looked_at(store, monkey
     def no_file_left(pid: int) -> str:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(presence, "process_birth", no_file_left)
+    monkeypatch.setattr(liveness, "process_birth", no_file_left)
     assert store.reap() == []
 
 
 def test_a_dead_process_that_nobody_waited_for_is_gone():
     process = subprocess.Popen([sys.executable, "-c", ""])
     try:
-        wait_for(lambda: presence.process_birth(process.pid) is None)
+        wait_for(lambda: liveness.process_birth(process.pid) is None)
     finally:
         process.wait()
 
@@ -187,7 +193,7 @@ def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
 
 
 def test_the_heart_of_a_worker_brings_it_back(store, monkeypatch):
-    monkeypatch.setattr("cnnlib.runs.heart.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("cnnlib.runs.workers.heartbeat.BEAT_SECONDS", 0.01)
 
     def entered() -> list[tuple[str, str]]:
         with store.database.read() as connection:
@@ -240,10 +246,10 @@ def carried_out(store: RunStore, monkeypatch, events, listen=lambda event: None)
                 raise event
             yield event
 
-    monkeypatch.setattr(work, "_events", tell)
+    monkeypatch.setattr(execute_run, "_events", tell)
     run_id = store.submit(a_request())
     with at_work(store, "runs") as worker_id:
-        work.carry_out(store.claim(worker_id), store, worker_id, Control(), listen)
+        execute_run.carry_out(store.claim(worker_id), store, worker_id, Control(), listen)
     return run_id
 
 
@@ -291,13 +297,13 @@ def with_checkpoints(store: RunStore, *at: int) -> str:
 
 @pytest.fixture
 def four_bytes_are_whole(monkeypatch):
-    monkeypatch.setattr(work, "_is_whole", lambda path: path.stat().st_size == 4)
+    monkeypatch.setattr(execute_run, "_is_whole", lambda path: path.stat().st_size == 4)
 
 
 def test_a_run_goes_on_from_its_newest_checkpoint(store, four_bytes_are_whole):
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
-    resume, told = work._go_back(store.run(run_id), store, folder)
+    resume, told = execute_run._go_back(store.run(run_id), store, folder)
     assert (resume, told) == (folder / "checkpoint-15", [a_checkpoint(15)])
     assert store.run(run_id).step == 15
 
@@ -306,7 +312,7 @@ def test_a_checkpoint_that_was_cut_in_half_is_passed_over(store, four_bytes_are_
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-15").write_bytes(b"12")
-    assert work._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+    assert execute_run._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
     assert store.run(run_id).step == 10
     assert not (folder / "checkpoint-15").exists()
 
@@ -315,14 +321,14 @@ def test_a_checkpoint_whose_steps_were_never_told_is_passed_over(store, four_byt
     run_id = with_checkpoints(store, 0, 10)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-25").write_bytes(b"1234")  # written just before the worker was killed
-    assert work._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+    assert execute_run._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
 
 
 def test_a_run_without_a_checkpoint_begins_anew(store, four_bytes_are_whole):
     run_id = with_checkpoints(store)
     folder = store.folders.run(run_id)
     (folder / "leftover").write_bytes(b"1234")
-    assert work._go_back(store.run(run_id), store, folder) == (None, [])
+    assert execute_run._go_back(store.run(run_id), store, folder) == (None, [])
     assert store.run(run_id).step == 0
     assert list(folder.iterdir()) == []
 
@@ -343,7 +349,7 @@ def prepared_until(store: RunStore, control: Control) -> Run:
     store.submit(a_request())
     with at_work(store, "runs") as worker_id:
         run = store.claim(worker_id)
-        work.carry_out(run, store, worker_id, control)
+        execute_run.carry_out(run, store, worker_id, control)
     return store.run(run.id)
 
 
@@ -371,7 +377,7 @@ def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
         control.interrupt()
 
     with at_work(store, "runs") as worker_id:
-        work.carry_out(store.claim(worker_id, run_id), store, worker_id, control, listen)
+        execute_run.carry_out(store.claim(worker_id, run_id), store, worker_id, control, listen)
     assert seen[:2] == [
         Phase("starting", "preparing digits"),
         Phase("starting", "preparing digits: reading, 25%"),

@@ -13,7 +13,7 @@ from cnnlib.records.events import Order
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers import WorkerPool
+from cnnlib.runs.workers.pool import WorkerPool
 
 REQUEST = RunRequest(
     CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(64,)),

@@ -18,12 +18,12 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.heart import at_work
+from cnnlib.runs.workers.heartbeat import at_work
 from cnnlib.train.control import Control
+from cnnlib.train.execution.mode import ExecutionMode, kept_threads
+from cnnlib.train.execution.peak_memory import kept_memory
 from cnnlib.train.loop import train
-from cnnlib.train.memory import kept_memory
-from cnnlib.train.mode import ExecutionMode, kept_threads
-from cnnlib.train.recorder import Recorder
+from cnnlib.train.worker.recorder import Recorder
 
 
 def engine(

@@ -11,47 +11,47 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cnnlib.cli import (
+from cnnlib.cli.commands import (
+    control,
     datasets,
     designs,
     drawings,
     duel,
     experiment,
     export,
-    follow,
-    go_on,
-    lessons,
+    inspect,
+    inspect_jobs,
+    labelled_drawings,
     limits,
-    look,
-    look_jobs,
-    parcels,
     predict,
+    resume,
     runs,
-    steer,
     table,
     train,
+    transfer,
+    watch,
 )
 from cnnlib.cli.output import complain
 from cnnlib.cli.parser import PROGRAM, Parser
-from cnnlib.cli.working import INTERRUPTED
+from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
 _GROUPS = (
     designs,
     train,
-    follow,
-    steer,
-    go_on,
+    watch,
+    control,
+    resume,
     runs,
     table,
     duel,
     experiment,
-    parcels,
+    transfer,
     predict,
     drawings,
-    lessons,
-    look,
-    look_jobs,
+    labelled_drawings,
+    inspect,
+    inspect_jobs,
     export,
     datasets,
     limits,

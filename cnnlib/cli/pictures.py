@@ -20,7 +20,7 @@ def file_picture(path: str, size: int, channels: int) -> np.ndarray:
     Raises:
         DataError: It is not there, or no picture.
     """
-    from cnnlib.data.pictures import BrokenPicture, decode
+    from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 
     try:
         with Path(path).open("rb") as file:

@@ -42,7 +42,7 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
     """Everything about a run but its steps, for a machine."""
-    from cnnlib.compare.told import words_about
+    from cnnlib.diagnosis.report import words_about
 
     epochs = store.epochs(run.id)
     words = words_about(store, run.id)

@@ -9,7 +9,7 @@ from cnnlib.cli.parser import number, one_of, or_none, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.offers import RECIPES, offered_recipe
+from cnnlib.records.recipe_presets import RECIPES, offered_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
 
 
@@ -109,7 +109,7 @@ def _check_mode_and_device(request: RunRequest) -> None:
     """
     if request.mode == "auto" and request.device in ("auto", "cpu"):
         return
-    from cnnlib.train.mode import asked_mode, pick_device
+    from cnnlib.train.execution.mode import asked_mode, pick_device
 
     pick_device(request.device)
     if request.mode != "auto":

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from cnnlib.compare.columns import column
 from cnnlib.compare.differences import differing_settings
-from cnnlib.compare.pooling import Row
+from cnnlib.compare.rows import Row
 from cnnlib.compare.seeds import accuracy_interval
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
-from cnnlib.compare.pooling import Row
+from cnnlib.compare.rows import Row
 from cnnlib.compare.seeds import accuracy_interval, summary
 from cnnlib.errors import RecipeError
 from cnnlib.records.events import EpochEnd

@@ -7,7 +7,7 @@ from dataclasses import fields
 from difflib import SequenceMatcher
 from typing import Any
 
-from cnnlib.compare.pooling import Row
+from cnnlib.compare.rows import Row
 from cnnlib.design.cost import cost
 from cnnlib.design.layers import Leaf
 from cnnlib.design.plan import plan

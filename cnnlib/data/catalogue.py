@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from cnnlib.data.content import kept_for_test
-from cnnlib.data.files import open_files
-from cnnlib.data.known import KNOWN, KnownDataset
-from cnnlib.data.layout import TEST, arrange
+from cnnlib.data.builtin.datasets import KNOWN, KnownDataset
+from cnnlib.data.builtin.files import here_bytes, is_here
+from cnnlib.data.fingerprint import kept_for_test
+from cnnlib.data.image_folder.archive_reader import open_files
+from cnnlib.data.image_folder.layout import TEST, arrange
+from cnnlib.data.image_folder.sources import OwnSource, own_source, own_sources
 from cnnlib.data.prepared import current_record, folder_options
-from cnnlib.data.published import here_bytes, is_here
-from cnnlib.data.sources import OwnSource, own_source, own_sources
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnnlib.data.pictures import BrokenPicture, decode
-from cnnlib.data.places import UPLOADS
-from cnnlib.data.sources import FolderOptions, is_visible
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.sources import FolderOptions, is_visible
+from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders

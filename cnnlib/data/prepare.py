@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnlib.data.builtin.datasets import KNOWN, KnownDataset
+from cnnlib.data.builtin.digits import make_digits
+from cnnlib.data.builtin.files import fetch_missing, found_file, make_idx
 from cnnlib.data.catalogue import missing
-from cnnlib.data.digits import make_digits
-from cnnlib.data.folder import make_folder
-from cnnlib.data.known import KNOWN, KnownDataset
+from cnnlib.data.image_folder.prepare_folder import make_folder
+from cnnlib.data.image_folder.sources import FolderOptions, OwnSource, own_source
 from cnnlib.data.lock import wait_for_lock
-from cnnlib.data.making import Made, finish, publish, save_array, temporary_folder
-from cnnlib.data.places import PREPARED, folder_name, home
+from cnnlib.data.paths import PREPARED, folder_name, home
 from cnnlib.data.prepared import folder_options, is_prepared
-from cnnlib.data.published import fetch_missing, found_file, make_idx
-from cnnlib.data.sources import FolderOptions, OwnSource, own_source
+from cnnlib.data.prepared_writer import Made, finish, publish, save_array, temporary_folder
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.data.content import fingerprint
-from cnnlib.data.places import places, prepared_folder
-from cnnlib.data.sources import FolderOptions, OwnSource, own_source
+from cnnlib.data.fingerprint import fingerprint
+from cnnlib.data.image_folder.sources import FolderOptions, OwnSource, own_source
+from cnnlib.data.paths import places, prepared_folder
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo

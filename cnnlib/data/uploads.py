@@ -14,12 +14,13 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
+from cnnlib.data.builtin.datasets import KNOWN
 from cnnlib.data.catalogue import dataset_info, missing
-from cnnlib.data.files import open_zip
-from cnnlib.data.known import KNOWN
-from cnnlib.data.layout import arrange
+from cnnlib.data.image_folder.archive_reader import open_zip
+from cnnlib.data.image_folder.layout import arrange
+from cnnlib.data.image_folder.sources import FolderOptions, own_source, own_sources
 from cnnlib.data.lock import try_lock
-from cnnlib.data.places import (
+from cnnlib.data.paths import (
     PREPARED,
     UPLOADS,
     download_folders,
@@ -28,7 +29,6 @@ from cnnlib.data.places import (
     places,
     prepared_folder,
 )
-from cnnlib.data.sources import FolderOptions, own_source, own_sources
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cnnlib.design.assemble import lay_out
+from cnnlib.design.layer_builder import Misfit
 from cnnlib.design.layers import AnyLayer, Leaf
-from cnnlib.design.layout import lay_out
-from cnnlib.design.path import Misfit
 from cnnlib.design.repair import find_repair
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError

@@ -8,9 +8,9 @@ from itertools import islice
 from math import gcd
 from typing import Any
 
+from cnnlib.design.assemble import lay_out
 from cnnlib.design.checks import shown
-from cnnlib.design.layout import lay_out
-from cnnlib.design.path import Misfit
+from cnnlib.design.layer_builder import Misfit
 from cnnlib.design.spec import CNNSpec, Stem
 
 _MAX_TRIALS = 60  # a page waits for the answer, and a trial of the largest network takes 3 ms

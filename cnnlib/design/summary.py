@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from cnnlib.design.conventions import tool_counts
 from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.module_code import module_call
+from cnnlib.design.other_tools import tool_counts
 from cnnlib.design.plan import Plan
 from cnnlib.units import size_words
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
 from cnnlib.design.plan import Plan
 from cnnlib.design.receptive import Field, receptive_fields
-from cnnlib.figures.layer_words import kind_words, setting_words, shape_label, shape_words
+from cnnlib.figures.labels import kind_words, setting_words, shape_label, shape_words
 
 TARGET_WIDTH = 700
 FACE = 150  # height of the tallest block and of the longest bar

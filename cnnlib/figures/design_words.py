@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.layer_words import activation_word
+from cnnlib.figures.labels import activation_word
 
 
 def design_words(spec: CNNSpec) -> str:

@@ -10,7 +10,7 @@ from cnnlib.design.layers import Conv2d, Pool
 from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import Step, following, step_named
-from cnnlib.probe.snapshots import Weights
+from cnnlib.probe.weights import Weights
 from cnnlib.records.probe import Arithmetic
 
 KINDS = ("conv2d", "pool", "global_avg_pool", "sum")

@@ -7,7 +7,7 @@ import numpy as np
 from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import step_named, steps
-from cnnlib.probe.snapshots import Weights
+from cnnlib.probe.weights import Weights
 
 
 def convolutions(plan: Plan) -> list[str]:

@@ -19,7 +19,7 @@ from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import INPUT, step_named, steps
 from cnnlib.probe.pictures import run_pictures
-from cnnlib.probe.snapshots import network, run_at
+from cnnlib.probe.weights import network, run_at
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 

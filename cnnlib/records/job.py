@@ -30,7 +30,7 @@ class Job(Record):
     """What the store knows about a job.
 
     Args:
-        kind: What is to be done: a name in ``cnnlib.train.jobs.KINDS``.
+        kind: What is to be done: a name in ``cnnlib.train.worker.job_kinds.KINDS``.
         args: What it is done with; plain JSON values.
         progress: 0..1; text: what it does now, in words.
         eta_seconds: Forecast of what is left, from its progress so far; None while unknown.

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
 from cnnlib.compare.columns import Column
-from cnnlib.compare.pooling import Row
+from cnnlib.compare.rows import Row
 from cnnlib.figures.compare import cost_figure, curves_figure
 from cnnlib.report.text import shown_cells
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnlib.compare.columns import Column, cells
-from cnnlib.compare.pooling import Row
+from cnnlib.compare.rows import Row
 from cnnlib.units import percent
 
 _NUMBERS = ("percent", "loss", "count", "seconds", "rate")

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
-from cnnlib.runs import tables, upgrades
+from cnnlib.runs import migrations, tables
 
 BUSY_SECONDS = 5.0  # how long a write waits for another one
 
@@ -124,7 +124,7 @@ class Database:
                     self._keep(connection, "schema_version", str(tables.SCHEMA_VERSION))
         with self.read() as connection:
             version = self._kept(connection, "schema_version")
-        if version in upgrades.FROM:
+        if version in migrations.FROM:
             version = self._upgrade()
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
@@ -138,8 +138,8 @@ class Database:
         with self.write() as connection:
             self.lock(connection)
             version = self._kept(connection, "schema_version")  # another program may be first
-            while version in upgrades.FROM:
-                version = upgrades.FROM[version](connection)
+            while version in migrations.FROM:
+                version = migrations.FROM[version](connection)
                 its = tables.meta.c.key == "schema_version"
                 connection.execute(sa.update(tables.meta).where(its).values(value=version))
         return version

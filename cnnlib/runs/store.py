@@ -27,20 +27,20 @@ from cnnlib.records.job import Job, Progress
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
 from cnnlib.runs import (
-    belongings,
+    commands,
+    dataset_owners,
+    event_writer,
     files,
     jobs,
     limits,
-    orders,
-    presence,
+    permissions,
     queue,
-    recording,
-    rights,
     rows,
 )
 from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
+from cnnlib.runs.workers.pool import liveness
 
 Watching = AbstractContextManager[Callable[[], bool]]
 REAP_SECONDS = 1.0  # readers look for dead workers at most so often
@@ -99,12 +99,12 @@ class RunStore:
 
     def may_change(self, owner: str) -> bool:
         """Who asks may change what belongs to ``owner``."""
-        return rights.may_change(self.person, owner)
+        return permissions.may_change(self.person, owner)
 
     def check_may_change(self, thing: Run | Job) -> None:
         """Refuse to change what is somebody else's."""
         what = "run" if isinstance(thing, Run) else "job"
-        rights.check(self.person, thing.owner, f"The {what} {thing.id}")
+        permissions.check(self.person, thing.owner, f"The {what} {thing.id}")
 
     def check_limits(
         self, connection: sa.Connection, owner: str, requests: Collection[RunRequest]
@@ -166,7 +166,7 @@ class RunStore:
         with self.database.write() as connection:
             if order.kind != "look":
                 self._check_run(connection, run_id)
-            return orders.give(connection, run_id, order, time.time())
+            return commands.give(connection, run_id, order, time.time())
 
     def resume(self, run_id: str) -> None:
         """Put an ended run back into the queue, to go on from its last checkpoint."""
@@ -192,7 +192,7 @@ class RunStore:
                     f"The run {run_id} is {run.state} and cannot be deleted. Stop it first."
                 )
             files.remove_folder(self.folders.run(run_id))
-            recording.erase(connection, run_id)
+            event_writer.erase(connection, run_id)
             jobs.forget(connection, run_id)
 
     def _check_run(self, connection: sa.Connection, run_id: str) -> Run:
@@ -286,17 +286,17 @@ class RunStore:
     def announce(self, does: str = "runs") -> str:
         """Enter this process as a worker for "runs" or "jobs"; returns its worker id."""
         with self.database.write() as connection:
-            return presence.announce(connection, does, self.database.clock())
+            return liveness.announce(connection, does, self.database.clock())
 
     def beat(self, worker_id: str, does: str = "runs") -> None:
         """Say that this process, a worker, is alive; one that was taken for dead is back."""
         with self.database.write() as connection:
-            presence.beat(connection, worker_id, does, self.database.clock())
+            liveness.beat(connection, worker_id, does, self.database.clock())
 
     def leave(self, worker_id: str) -> None:
         """Take a worker out of the list."""
         with self.database.write() as connection:
-            presence.leave(connection, worker_id)
+            liveness.leave(connection, worker_id)
 
     def watching_queue(self, does: Literal["runs", "jobs"]) -> Watching:
         """A function that says whether runs, or jobs, wait; for one thread, often and cheaply."""
@@ -334,7 +334,7 @@ class RunStore:
             RunTakenAway: Somebody has resumed it since then.
         """
         with self.database.write() as connection:
-            stale = recording.rewind(connection, run.id, run.attempt, step)
+            stale = event_writer.rewind(connection, run.id, run.attempt, step)
         files.remove_files(self.folders.run(run.id), stale)
 
     def tell(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Order]:
@@ -344,21 +344,21 @@ class RunStore:
             RunTakenAway: The run is no longer this worker's.
         """
         with self.database.write() as connection:
-            recording.record(connection, run_id, worker_id, events, time.time())
-            return orders.take(connection, run_id)
+            event_writer.record(connection, run_id, worker_id, events, time.time())
+            return commands.take(connection, run_id)
 
     def watching_orders(self, run_id: str) -> Watching:
         """A function that says whether orders wait for a run, for one thread, often and cheaply."""
-        return self.database.looking(orders.waiting(run_id))
+        return self.database.looking(commands.waiting(run_id))
 
     def reap(self) -> list[str]:
         """Find runs whose worker is dead and end them as "lost"; returns their ids."""
         clock = self.database.clock()
         with self.database.read() as connection:
-            if not presence.somebody_is_missing(connection, clock):
+            if not liveness.somebody_is_missing(connection, clock):
                 return []
         with self.database.write() as connection:
-            return presence.bury(connection, clock, time.time())
+            return liveness.bury(connection, clock, time.time())
 
     def reap_now_and_then(self) -> None:
         """What readers call, so that no run is shown as running long after its worker died."""
@@ -370,7 +370,7 @@ class RunStore:
     def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
         """Ask for a job and return its id; one that waits or is at work is not doubled."""
         if self.person is not None:
-            belongings.check_job(self, kind, args or {})
+            dataset_owners.check_job(self, kind, args or {})
         with self.database.write() as connection:
             self.database.lock(connection)
             if self.person is not None:

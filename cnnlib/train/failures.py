@@ -7,7 +7,7 @@ import torch
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.records.run import RunRequest
-from cnnlib.train.disks import is_full_disk
+from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.session import Session
 from cnnlib.units import size_words
 

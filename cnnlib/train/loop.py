@@ -11,18 +11,18 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase
 from cnnlib.records.run import RunRequest
+from cnnlib.train.commands import End, checkpoint, keep_latest, steer
 from cnnlib.train.control import Control
-from cnnlib.train.ending import conclude, diverged, failed, interrupted
+from cnnlib.train.evaluation import Interrupted, has_numbers, measure_epoch
+from cnnlib.train.execution.mode import kept_threads, pick_device
+from cnnlib.train.execution.peak_memory import kept_memory
 from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
-from cnnlib.train.measuring import Interrupted, has_numbers, measure_epoch
-from cnnlib.train.memory import kept_memory
-from cnnlib.train.mode import kept_threads, pick_device
-from cnnlib.train.optim import clip, total_norm
+from cnnlib.train.finish import conclude, diverged, failed, interrupted
+from cnnlib.train.optimizer_base import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
 from cnnlib.train.session import Session
-from cnnlib.train.setting_up import set_up, started
-from cnnlib.train.steering import End, checkpoint, keep_latest, steer
+from cnnlib.train.setup import set_up, started
 
 
 def train(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cnnlib.records.events import Setting
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.optim import Group, Optimizer
+from cnnlib.train.optimizer_base import Group, Optimizer
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 _MUON_MOMENTUM, _MUON_ITERATIONS = 0.95, 5

@@ -15,15 +15,15 @@ from cnnlib.nets.model import Network
 from cnnlib.records.recipe import Augmentation
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Circumstances
-from cnnlib.train.choice import Choice
 from cnnlib.train.control import Control
+from cnnlib.train.execution.autotune_cache import Choice
+from cnnlib.train.execution.mode import ExecutionMode
+from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.feed import batch_ends
-from cnnlib.train.memory import PeakMemory
-from cnnlib.train.mode import ExecutionMode
-from cnnlib.train.optim import Optimizer
+from cnnlib.train.metrics import Readings, Stopwatch
+from cnnlib.train.optimizer_base import Optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.randomness import derived_seed
-from cnnlib.train.readings import Readings, Stopwatch
 from cnnlib.train.saver import Saver
 
 

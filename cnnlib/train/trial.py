@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 from cnnlib.nets.model import Network
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.machine import wait_for
-from cnnlib.train.mode import ExecutionMode
+from cnnlib.train.execution.machine import wait_for
+from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.optimizers import build_optimizer
 
 TRIAL_SECONDS = 0.3

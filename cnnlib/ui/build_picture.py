@@ -7,7 +7,7 @@ import streamlit as st
 from cnnlib.design.cost import Cost
 from cnnlib.design.plan import Plan
 from cnnlib.figures.architecture_svg import architecture_svg
-from cnnlib.ui.build_numbers import cost_line
+from cnnlib.ui.build.cost_numbers import cost_line
 from cnnlib.ui.scripts import LOADER, script
 
 _picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)

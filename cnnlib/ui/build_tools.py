@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from cnnlib.design.conventions import ToolCount, tool_counts
+from cnnlib.design.other_tools import ToolCount, tool_counts
 from cnnlib.design.plan import Plan
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from cnnlib.ui.addresses import INSPECT
-from cnnlib.ui.draw_runs import Reader
+from cnnlib.ui.common.urls import INSPECT
+from cnnlib.ui.draw.networks import Reader
 
 _DRAWN = "inspect_drawing"  # the picture as the network saw it: C x H x W, uint8
 

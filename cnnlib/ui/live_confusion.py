@@ -9,8 +9,8 @@ import streamlit as st
 
 from cnnlib.figures.confusion import confusion_figure
 from cnnlib.records.run import Run
-from cnnlib.ui.resources import run_store
-from cnnlib.ui.words import count
+from cnnlib.ui.common.format import count
+from cnnlib.ui.common.shared import run_store
 from cnnlib.units import percent
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import RunRequest
-from cnnlib.train.forecast import Basis, Forecast, forecast
-from cnnlib.ui.resources import folders
+from cnnlib.train.execution.forecast import Basis, Forecast, forecast
+from cnnlib.ui.common.shared import folders
 from cnnlib.units import size_words, time_words
 
 _BASES: dict[Basis, str] = {

@@ -7,10 +7,10 @@ from dataclasses import replace
 import streamlit as st
 
 from cnnlib.records.run import Origin, Run, RunRequest
-from cnnlib.ui.addresses import TRAIN
-from cnnlib.ui.request_form import submit
-from cnnlib.ui.resources import run_store
-from cnnlib.ui.sentences import errors_told
+from cnnlib.ui.common.messages import errors_told
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.train.request_form import submit
 
 _HELP = "A new run that goes on from a saved step of this one, with another rate or more epochs."
 

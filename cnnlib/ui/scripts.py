@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnlib.ui.routes import ASSETS_ADDRESS, at_root
+from cnnlib.ui.server.routes import ASSETS_ADDRESS, at_root
 
 # The scripts come from this server as modules, which the browser keeps. What is sent with every
 # rerun is only this: it finds them, whatever path the server lives under, and passes on what

@@ -11,7 +11,7 @@ from serving import Served, serving
 from cnnlib.records.events import StepMetrics
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers import worker_environment
+from cnnlib.runs.workers.pool import worker_environment
 
 TOTAL = 4000
 

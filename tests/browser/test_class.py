@@ -11,7 +11,7 @@ from serving import free_port
 
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.ui.visitor import COOKIE
+from cnnlib.ui.common.identity import COOKIE
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,9 @@ from cnnlib.data.prepare import prepare
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
-from cnnlib.records.offers import offered_recipe
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.load import fit
+from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.train.api import fit
 
 pytestmark = pytest.mark.browser
 

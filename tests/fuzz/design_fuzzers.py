@@ -13,12 +13,12 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
-from cnnlib.design.source import source
+from cnnlib.design.pytorch_source import source
 from cnnlib.design.spec import CNNSpec
 from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
-from cnnlib.ui.build_files import design_from_json
+from cnnlib.ui.build.files import design_from_json
 from fuzz import mutate
 from fuzz.guard import Guard
 

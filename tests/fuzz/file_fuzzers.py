@@ -18,19 +18,20 @@ import torch
 from safetensors.torch import save
 from sample_data import class_folders, encoded, prepared_now
 
-from cnnlib.compare.parcel import export_bytes, import_runs
-from cnnlib.data.pictures import BrokenPicture, decode
-from cnnlib.data.places import UPLOADS
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.sources import FolderOptions
+from cnnlib.data.paths import UPLOADS
 from cnnlib.data.prepare import prepare
-from cnnlib.data.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, remove_dataset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, ProbeError, StoreError, TrainError
 from cnnlib.nets.model import build_model
-from cnnlib.probe.snapshots import network, read_arrays
+from cnnlib.probe.weights import network, read_arrays
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
+from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.train.api import load_run
 from cnnlib.train.checkpoint import (
     Circumstances,
     read_checkpoint,
@@ -38,7 +39,6 @@ from cnnlib.train.checkpoint import (
     write_checkpoint,
     write_weights,
 )
-from cnnlib.train.load import load_run
 from cnnlib.train.optimizers import build_optimizer
 from cnnlib.train.progress import Progress
 from fuzz import mutate

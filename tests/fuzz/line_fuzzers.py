@@ -15,10 +15,11 @@ from unittest.mock import patch
 
 from sample_data import class_folders, encoded, prepared_now, write_zip
 
-from cnnlib.cli import duel, experiment, line, main
-from cnnlib.compare.parcel import export_runs
+from cnnlib.cli import main, submit
+from cnnlib.cli.commands import duel, experiment
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
+from cnnlib.runs.archive.archive import export_runs
 from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
@@ -146,7 +147,7 @@ def _word(random: Random) -> str:
 def _no_waiting() -> Iterator[None]:
     """Whoever queues runs does not wait for them."""
     with contextlib.ExitStack() as stack:
-        for module in (line, duel, experiment):
+        for module in (submit, duel, experiment):
             stack.enter_context(patch.object(module, "see_through", lambda *_, **__: 0))
         for module in (duel, experiment):
             stack.enter_context(patch.object(module, "_see_through", lambda *_: 0))

@@ -11,18 +11,18 @@ from example_runs import a_request, an_epoch, started, steps, the_end
 
 from cnnlib.compare.charts import class_scores, settings
 from cnnlib.compare.columns import COLUMNS, columns
-from cnnlib.compare.desk import Desk
-from cnnlib.compare.pooling import Row
-from cnnlib.compare.results import best_of_sentence
-from cnnlib.compare.told import words_about
+from cnnlib.compare.load_rows import best_of_sentence
+from cnnlib.compare.results_table import Desk
+from cnnlib.compare.rows import Row
 from cnnlib.design.plan import plan
+from cnnlib.diagnosis.report import words_about
 from cnnlib.figures.compare import class_figure, settings_figure
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Intervention, WeightsSaved
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
 from cnnlib.runs import RunStore
-from cnnlib.runs.live import metrics_since
+from cnnlib.runs.polling import metrics_since
 from cnnlib.train.checkpoint import write_weights
 
 

@@ -19,18 +19,18 @@ from sample_data import class_folders, prepared_now, write_folder
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.compare.desk import Annotation, Desk
+from cnnlib.compare.results_table import Annotation, Desk
 from cnnlib.design.link import encode
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.ui import addresses
-from cnnlib.ui.routes import routes
+from cnnlib.ui.common import urls
+from cnnlib.ui.server.routes import routes
 from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
 
-MAIN = Path(addresses.__file__).with_name("main.py")
-PAGES = {path.stem: path for path in sorted(addresses.PAGES.glob("*.py"))}
+MAIN = Path(urls.__file__).with_name("main.py")
+PAGES = {path.stem: path for path in sorted(urls.PAGES.glob("*.py"))}
 PARAMETERS = (
     *("run", "design", "dataset", "step", "picture", "layer", "view", "duel", "experiment"),
     *("batch", "optimizer", "pinned", "moment", "class", "unknown"),

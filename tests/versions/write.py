@@ -35,12 +35,12 @@ def main(version: str) -> None:
 
 def _run(own: Path) -> dict[str, Any]:
     """Train a run to its end; what it told."""
-    from cnnlib.compare.parcel import export_runs
     from cnnlib.data.uploads import remove_dataset
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.recipe import Recipe
     from cnnlib.runs import RunStore
-    from cnnlib.train.load import fit
+    from cnnlib.runs.archive.archive import export_runs
+    from cnnlib.train.api import fit
 
     spec = CNNSpec(in_size=(1, 28, 28), channels=(2, 4), norm="batch", head="gap")
     recipe = Recipe(epochs=2, batch_size=64)
@@ -73,7 +73,7 @@ def _designs() -> dict[str, Any]:
     from cnnlib.design.plan import plan
     from cnnlib.design.presets import preset, presets
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.shelf import Shelf
+    from cnnlib.runs.saved_designs import Shelf
 
     specs = [each.spec for each in presets()] + list(random_specs(RANDOM_DESIGNS, seed=1))
     shelf = Shelf(Folders.from_environment())
@@ -89,8 +89,8 @@ def _designs() -> dict[str, Any]:
 
 def _store(own: Path) -> dict[str, Any]:
     """Notes on the run, and no second file beside the database."""
-    from cnnlib.compare.desk import Annotation, Desk
-    from cnnlib.compare.plans import find_plans
+    from cnnlib.compare.results_table import Annotation, Desk
+    from cnnlib.experiments.study import find_plans
     from cnnlib.runs import RunStore
 
     with closing(RunStore()) as store:

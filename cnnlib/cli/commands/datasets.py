@@ -1,0 +1,200 @@
+"""``data``: the datasets that there are, what one holds, getting one ready, taking one in."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from cnnlib.cli.output import print_facts, print_json, print_table
+from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
+from cnnlib.cli.stores import has_store, open_store
+from cnnlib.errors import DataError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.units import size_words
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    data = commands.add_parser("data", help="list, prepare, add and remove datasets")
+    data.add_argument("--json", action="store_true", help="print a JSON list")
+    data.set_defaults(command=list_datasets)
+    what = data.add_subparsers(metavar="WHAT", dest="what")
+
+    listing = what.add_parser("list", help="list datasets")
+    _add_json_option(listing)
+    listing.set_defaults(command=list_datasets)
+
+    show = what.add_parser("show", help="what a prepared dataset holds, and what it holds twice")
+    show.add_argument("name", metavar="NAME")
+    _add_json_option(show)
+    show.set_defaults(command=show_dataset)
+
+    prepare = what.add_parser("prepare", help="download a dataset if need be, and prepare it")
+    prepare.add_argument("name", metavar="NAME")
+    prepare.add_argument("--again", action="store_true", help="also where that was done")
+    _add_json_option(prepare)
+    prepare.set_defaults(command=prepare_dataset)
+
+    add = what.add_parser("add", help="take in a zip with one folder of pictures per class")
+    add.add_argument("zip", metavar="ZIP")
+    add.add_argument("--name", metavar="TEXT", help="default: that of the zip")
+    add.add_argument("--size", metavar="N", type=whole_number, default=32, help="default: 32")
+    add.add_argument("--channels", metavar="N", type=whole_number, default=3, help="1 is grey")
+    _add_json_option(add)
+    add.set_defaults(command=add_dataset)
+
+    remove = what.add_parser("remove", help="remove what the lab keeps of a dataset")
+    remove.add_argument("name", metavar="NAME")
+    _add_json_option(remove)
+    remove.set_defaults(command=remove_one)
+
+
+def _add_json_option(parser: argparse.ArgumentParser) -> None:
+    """``--json`` may stand before or after the second word."""
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+
+
+def dataset_named(name: str) -> DatasetInfo:
+    """What is known about a dataset.
+
+    Raises:
+        UsageError: The name is none that a dataset can have.
+        DataError: There is no such dataset, or its pictures cannot be used.
+    """
+    from cnnlib.data.catalogue import dataset_info
+
+    check_name(name)
+    return dataset_info(name)
+
+
+def check_name(name: str) -> None:
+    """The name is one that a dataset can have.
+
+    Raises:
+        UsageError: It is not; one that was perhaps meant is named.
+    """
+    from cnnlib.data.builtin.datasets import KNOWN
+
+    if name not in KNOWN and not name.startswith("folder:"):
+        known = [*KNOWN, "folder:<name>"]
+        raise UsageError(f"Dataset {unknown_name(name, known)}")
+
+
+def list_datasets(args: argparse.Namespace) -> int:
+    """Print every dataset, and how far it is from ready."""
+    from cnnlib.data.catalogue import catalogue
+
+    infos = catalogue()
+    if args.json:
+        print_json(infos)
+        return 0
+    headings = ("name", "state", "pictures", "classes", "train", "test", "size", "note")
+    print_table(headings, [_line(info) for info in infos])
+    return 0
+
+
+def show_dataset(args: argparse.Namespace) -> int:
+    """Print pictures per class, mean and deviation per channel, equal pictures, unusable files."""
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.data.statistics import class_counts, duplicates
+
+    dataset_named(args.name)
+    data = load_prepared(args.name)
+    counts, equal = class_counts(data), duplicates(data)
+    if args.json:
+        facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped}
+        print_json(data.info.to_dict() | facts)
+        return 0
+    print_table(("class", "train", "test"), [(each.name, each.train, each.test) for each in counts])
+    print()
+    print_facts(
+        {
+            "mean": " ".join(f"{value:.4f}" for value in data.info.mean),
+            "deviation": " ".join(f"{value:.4f}" for value in data.info.std),
+            "in train and in test": len(equal.across),
+            "repeated in train": equal.train_repeats,
+            "repeated in test": equal.test_repeats,
+            "equal, of two classes": len(equal.contradictions),
+            "could not be used": len(data.skipped),
+        }
+    )
+    return 0
+
+
+def prepare_dataset(args: argparse.Namespace) -> int:
+    """Prepare a dataset, with progress; Ctrl-C leaves nothing half done."""
+    dataset_named(args.name)
+    from cnnlib.data.prepare import prepare
+
+    told = ""
+    for progress in prepare(args.name, again=args.again):
+        if args.json:
+            print_json({"event": "progress", "fraction": progress.fraction, "text": progress.text})
+        elif progress.text != told or sys.stdout.isatty():
+            _tell(progress.fraction, progress.text)
+            told = progress.text
+    info = dataset_named(args.name)
+    if args.json:
+        print_json({"event": "end"} | info.to_dict())
+    else:
+        print(f"{info.train_count:,} pictures to train, {info.test_count:,} to test")
+    return 0
+
+
+def add_dataset(args: argparse.Namespace) -> int:
+    """Take in a zip as the dataset ``folder:<name>``."""
+    from cnnlib.data.image_folder.sources import FolderOptions
+    from cnnlib.data.uploads import add_folder_zip
+
+    path = Path(args.zip)
+    if not os.path.isfile(path):  # False of a name that no file can have, too
+        raise DataError(f"There is no file {shown(args.zip)}. Name a zip.")
+    options = FolderOptions(size=args.size, channels=args.channels)
+    info = add_folder_zip(path, args.name or path.stem, options=options)
+    if args.json:
+        print_json(info)
+    else:
+        print(f"{info.name}: {len(info.classes)} classes. {info.note}".rstrip())
+    return 0
+
+
+def remove_one(args: argparse.Namespace) -> int:
+    """Remove prepared copies, downloads and the upload; what a person put there stays."""
+    from cnnlib.data.uploads import remove_dataset
+
+    check_name(args.name)
+    with _forgotten(args.name):
+        use = remove_dataset(args.name)
+    if args.json:
+        print_json({"name": args.name, "removed_bytes": use.removable_bytes})
+        return 0
+    stays = f"; {use.own_path} stays" if use.own_path else ""
+    print(f"{args.name}: {size_words(use.removable_bytes)} removed{stays}")
+    return 0
+
+
+def _forgotten(name: str) -> AbstractContextManager[None]:
+    """Around the removal of a dataset: the store, where there is one, forgets whose it was."""
+    if not has_store():
+        return nullcontext()
+    from cnnlib.runs.dataset_owners import removing_dataset
+
+    return removing_dataset(open_store(), name)
+
+
+def _tell(fraction: float, text: str) -> None:
+    """A line of progress; on a terminal the next one takes its place."""
+    on_terminal = sys.stdout.isatty() and fraction < 1
+    end = "\r" if on_terminal else "\n"
+    print(f"{fraction:4.0%}  {text}".ljust(79 if sys.stdout.isatty() else 0), end=end, flush=True)
+
+
+def _line(info: DatasetInfo) -> tuple[Any, ...]:
+    size = " x ".join(map(str, info.in_size))
+    counts = (info.train_count or None, info.test_count or None)
+    on_disk = size_words(info.size_bytes) if info.size_bytes else ""
+    return (info.name, info.state, size, len(info.classes), *counts, on_disk, info.note)

@@ -1,0 +1,101 @@
+"""``presets`` and ``cost``: designs and their numbers, before anything is trained."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
+from cnnlib.cli.output import print_facts, print_json, print_table
+from cnnlib.cli.parser import one_of, whole_number
+from cnnlib.design.cost import Cost, LayerCost, cost
+from cnnlib.design.memory import OPTIMIZERS
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import Preset, presets
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    listing = commands.add_parser("presets", help="list the networks to start from")
+    listing.add_argument("--json", action="store_true", help="print a JSON list")
+    listing.set_defaults(command=list_presets)
+
+    counting = commands.add_parser("cost", help="parameters, MACs and memory, layer by layer")
+    add_design_options(counting)
+    counting.add_argument("--dataset", metavar="NAME", help="fit the design to these pictures")
+    add_adapt_option(counting)
+    counting.add_argument("--batch-size", metavar="N", type=whole_number, default=128)
+    counting.add_argument("--optimizer", metavar="NAME", type=one_of(OPTIMIZERS), default="sgd")
+    counting.add_argument("--json", action="store_true", help="print a JSON object")
+    counting.set_defaults(command=show_cost)
+
+
+def list_presets(args: argparse.Namespace) -> int:
+    """Print all presets with what they cost."""
+    facts = [_preset_facts(preset) for preset in presets()]
+    if args.json:
+        print_json(facts)
+    else:
+        names = ("name", "params", "macs", "description")
+        print_table(names, [[preset[name] for name in names] for preset in facts])
+    return 0
+
+
+def show_cost(args: argparse.Namespace) -> int:
+    """Print what a design costs, layer by layer and in all."""
+    info = dataset_named(args.dataset) if args.dataset else None
+    design = chosen_design(args, info)
+    costs = cost(design.plan, batch_size=args.batch_size, optimizer=args.optimizer)
+    if args.json:
+        print_json(_cost_facts(costs) | {"spec": design.plan.spec})
+        return 0
+    headings = ("layer", "output", "params", "MACs", "output bytes", "saved bytes", "field")
+    print_table(headings, [_layer_line(row) for row in costs.layers])
+    print()
+    print_facts(
+        {
+            "parameters": costs.params,
+            "MACs for one picture": costs.macs,
+            "FLOPs forward, one picture": costs.flops,
+            f"FLOPs of a training step of {costs.batch_size}": costs.training_step_flops,
+            "bytes of the weights": costs.weight_bytes,
+            f"bytes of a training step of {costs.batch_size}": costs.training_bytes,
+            "receptive field": f"{costs.receptive_field} pixels",
+        }
+    )
+    return 0
+
+
+def _preset_facts(preset: Preset) -> dict[str, Any]:
+    costs = cost(plan(preset.spec))
+    return {
+        "name": preset.name,
+        "title": preset.title,
+        "description": preset.description,
+        "source": preset.source,
+        "params": costs.params,
+        "macs": costs.macs,
+        "spec": preset.spec,
+    }
+
+
+def _cost_facts(costs: Cost) -> dict[str, Any]:
+    """All totals, and one row per layer."""
+    totals = {name: getattr(costs, name) for name in costs.__dataclass_fields__}
+    layers = [_layer_facts(row) for row in costs.layers]
+    return totals | {"training_bytes": costs.training_bytes, "layers": layers}
+
+
+def _layer_facts(row: LayerCost) -> dict[str, Any]:
+    layer = {"name": row.layer.name, "kind": row.layer.kind}
+    shapes = {"in_shape": row.layer.in_shape, "out_shape": row.layer.out_shape}
+    numbers = ("params", "buffers", "macs", "flops", "output_bytes", "saved_bytes")
+    costs = {name: getattr(row, name) for name in numbers}
+    return layer | shapes | costs | {"receptive_field": row.field.size, "jump": row.field.jump}
+
+
+def _layer_line(row: LayerCost) -> tuple[Any, ...]:
+    shape = " x ".join(map(str, row.layer.out_shape))
+    bytes_ = (row.output_bytes, row.saved_bytes)
+    return (row.layer.name, shape, row.params, row.macs, *bytes_, row.field.size)

@@ -1,0 +1,143 @@
+"""``duel``: is B better than A? Paired seeds until a kept promise lets it be said."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.design_options import read_spec
+from cnnlib.cli.output import print_json
+from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, whole_number
+from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.cli.run_options import add_run_options, run_request
+from cnnlib.cli.stores import existing_store, open_store
+from cnnlib.design.presets import adapt, preset, presets
+from cnnlib.design.spec import CNNSpec
+
+if TYPE_CHECKING:
+    from cnnlib.experiments.duel import DuelState
+    from cnnlib.runs import RunStore
+
+POLL_SECONDS = 0.2
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    duel = commands.add_parser(
+        "duel",
+        help="is design B better than A?",
+        usage="%(prog)s A B [--dataset NAME] [OPTIONS]\n       %(prog)s --id ID [--json]",
+        description="Train both designs with paired seeds until it can be said which is better, "
+        "that they are the same, or that it cannot be told. Looking early is allowed for.",
+    )
+    duel.add_argument("designs", metavar="A B", nargs="*", help="a preset, a file, or a link each")
+    duel.add_argument("--id", metavar="ID", type=id_of_run, help="go on with a duel, or show it")
+    duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
+    duel.add_argument("--pairs", metavar="N", type=whole_number, default=3, help="to begin with")
+    duel.add_argument("--max-pairs", metavar="N", type=whole_number, default=20)
+    duel.add_argument(
+        "--within",
+        metavar="POINTS",
+        type=number,
+        default=0.1,
+        help="percentage points that count as the same; default 0.1",
+    )
+    duel.add_argument("--on", metavar="SPLIT", type=one_of(("validation", "test")))
+    add_run_options(duel)
+    duel.add_argument("--detach", action="store_true", help="queue it for workers, and return")
+    duel.add_argument("--json", action="store_true", help="print one JSON object per line")
+    duel.set_defaults(command=run_duel)
+
+
+def run_duel(args: argparse.Namespace) -> int:
+    """Begin a duel, or go on with one, and tell how it stands until it is over."""
+    from cnnlib.experiments.duel import duel_state, start_duel
+
+    if args.id:
+        store, duel_id = existing_store(args.id), args.id
+    elif len(args.designs) == 2:
+        duel = _duel(args)
+        store = open_store()
+        duel_id = start_duel(store, duel)
+    else:
+        raise UsageError(
+            f"A duel has two designs, and {len(args.designs)} were named. Write: duel A B, or "
+            "duel --id ID to go on with one."
+        )
+    if args.detach:
+        _tell(duel_state(store, duel_id), args.json)
+        return 0
+    return _see_through(store, duel_id, args.json)
+
+
+def _see_through(store: RunStore, duel_id: str, as_json: bool) -> int:
+    """Train its runs here where nobody else does, and tell after each pair."""
+    from cnnlib.experiments.duel import duel_state
+    from cnnlib.experiments.study import advance
+
+    told = -1
+    while True:
+        advance(store)
+        state = duel_state(store, duel_id)
+        if state.verdict.pairs != told or state.state != "live":
+            told = state.verdict.pairs
+            _tell(state, as_json)
+        if state.state != "live":
+            return 0 if state.state == "done" else 3
+        waiting = [run for pair in state.pairs for run in pair if run is not None and run.is_live]
+        if not waiting:
+            if state.trouble:
+                return INTERRUPTED
+            time.sleep(POLL_SECONDS)
+        elif see_through(store, waiting[0].id, teller(as_json)) == INTERRUPTED:
+            return INTERRUPTED
+
+
+def _duel(args: argparse.Namespace) -> Any:
+    """The duel that the options describe; both sides share the recipe and all the rest."""
+    from cnnlib.experiments.duel import Duel
+
+    info = dataset_named(args.dataset)
+    sides = [_design(name, info.in_size, len(info.classes)) for name in args.designs]
+    request = run_request(args, info, sides[0][0])
+    a, b = (replace(request, spec=spec, preset=name) for spec, name in sides)
+    names = [name or f"design {letter}" for (_, name), letter in zip(sides, "AB", strict=True)]
+    if names[0] == names[1]:
+        names = [f"{names[0]} (A)", f"{names[1]} (B)"]
+    return Duel(
+        *(a, b, *names),
+        most_pairs=args.max_pairs,
+        first_pairs=min(args.pairs, args.max_pairs),
+        within=args.within / 100,
+        on=args.on or "validation",
+    )
+
+
+def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNNSpec, str]:
+    """A spec fitted to the dataset, and the preset's name if it is one."""
+    is_preset = text in {each.name for each in presets()}
+    spec = preset(text).spec if is_preset else read_spec(text)
+    return adapt(spec, in_size, classes), text if is_preset else ""
+
+
+def _tell(state: DuelState, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "event": "duel",
+                "duel_id": state.id,
+                "state": state.state,
+                "sentence": state.sentence,
+                "trouble": state.trouble,
+                "verdict": state.verdict,
+                "pairs": [[run.id if run else None for run in pair] for pair in state.pairs],
+            }
+        )
+        return
+    print(f"{state.id}  {state.sentence}", flush=True)
+    if state.trouble:
+        print(state.trouble, flush=True)

@@ -1,0 +1,211 @@
+"""``experiment``: a grid or a search over settings, queued as ordinary runs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
+from cnnlib.cli.output import complain, duration, moment, print_json, print_table
+from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
+from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.cli.run_options import add_run_options, run_request
+from cnnlib.cli.stores import existing_store, has_store, open_store
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from cnnlib.experiments.grid import ExperimentState
+    from cnnlib.runs import RunStore
+
+POLL_SECONDS = 0.2
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    experiment = commands.add_parser("experiment", help="vary settings: a grid or a search")
+    which = experiment.add_subparsers(metavar="COMMAND", required=True, dest="which")
+    _add_start(which, "grid", "queue every combination of some values")
+    _add_start(which, "search", "let Optuna look for the best settings")
+    for name, text, command in (
+        ("show", "how an experiment stands", show_experiment),
+        ("stop", "ask for no more runs, and stop those under way", stop_experiment),
+        ("go-on", "train its runs here until it is over", go_on),
+    ):
+        one = which.add_parser(name, help=text)
+        one.add_argument("id", metavar="ID", type=id_of_run)
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.set_defaults(command=command)
+    listing = which.add_parser("list", help="list experiments and duels")
+    listing.add_argument("--json", action="store_true", help="print a JSON list")
+    listing.set_defaults(command=list_experiments)
+
+
+def _add_start(commands: Any, name: str, text: str) -> None:
+    start = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}. A setting is a field of the design or of the "
+        "recipe, or K, L and P: L convolutions for each of K filters, pooled every P (or L/4).",
+    )
+    add_design_options(start)
+    start.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
+    add_adapt_option(start)
+    values = "A,B,C" if name == "grid" else "A,B,C or LOW..HIGH or LOW..HIGH:log"
+    start.add_argument(
+        "--vary", metavar="SETTING=VALUES", action="append", required=True, help=values
+    )
+    start.add_argument("--name", metavar="TEXT", default="", help="what it is called")
+    if name == "grid":
+        start.add_argument("--seeds", metavar="N", type=whole_number, default=1)
+    else:
+        start.add_argument("--trials", metavar="N", type=whole_number, default=20)
+        start.add_argument("--no-prune", action="store_true", help="train every trial to its end")
+    add_run_options(start)
+    start.add_argument("--detach", action="store_true", help="queue it for workers, and return")
+    start.add_argument("--json", action="store_true", help="print one JSON object per line")
+    start.set_defaults(command=start_experiment)
+
+
+def start_experiment(args: argparse.Namespace) -> int:
+    """Begin a grid or a search, and see it through."""
+    from cnnlib.experiments.grid import start_grid
+    from cnnlib.experiments.search_space import read_range, read_values
+
+    info = dataset_named(args.dataset)
+    design = chosen_design(args, info)
+    base = run_request(args, info, design.plan.spec, design.preset)
+    varied = dict(_split(text) for text in args.vary)
+    store = open_store()
+    if args.which == "grid":
+        values = {name: read_values(text) for name, text in varied.items()}
+        plan_id = start_grid(store, base, values, seeds=args.seeds, name=args.name)
+    else:
+        from cnnlib.experiments.search import start_search
+
+        space = {name: read_range(text) for name, text in varied.items()}
+        options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
+        plan_id = start_search(store, base, space, **options)
+    return _tell_state(store, plan_id, args) if args.detach else _see_through(store, plan_id, args)
+
+
+def show_experiment(args: argparse.Namespace) -> int:
+    """Print how an experiment stands: its trials, what mattered, the best."""
+    return _tell_state(existing_store(args.id), args.id, args)
+
+
+def stop_experiment(args: argparse.Namespace) -> int:
+    """End an experiment."""
+    from cnnlib.experiments.study import stop_plan
+
+    store = existing_store(args.id)
+    stop_plan(store, args.id)
+    return _tell_state(store, args.id, args)
+
+
+def go_on(args: argparse.Namespace) -> int:
+    """See an experiment through; its runs that were broken off go on from their checkpoints."""
+    from cnnlib.experiments.grid import experiment_state
+
+    store = existing_store(args.id)
+    runs = [run for trial in experiment_state(store, args.id).trials for run in trial.runs]
+    for run in runs:
+        if run.state in ("interrupted", "lost"):
+            store.resume(run.id)
+    return _see_through(store, args.id, args)
+
+
+def list_experiments(args: argparse.Namespace) -> int:
+    """Print one line per experiment or duel, the newest first."""
+    from cnnlib.experiments.study import KINDS, find_plans
+
+    found = find_plans(open_store(), tuple(KINDS)) if has_store() else []
+    if args.json:
+        facts = ("id", "kind", "state", "created")
+        print_json([{name: getattr(plan, name) for name in facts} for plan in found])
+    elif not found:
+        print("No experiments yet.")
+    else:
+        lines = [
+            (plan.id, plan.kind, plan.state, len(plan.progress["runs"]), moment(plan.created))
+            for plan in found
+        ]
+        print_table(("id", "kind", "state", "runs", "asked"), lines)
+    return 0
+
+
+def _see_through(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+    """Train its runs here where nobody else does, until it is over."""
+    from cnnlib.experiments.grid import experiment_state
+    from cnnlib.experiments.study import advance
+
+    while True:
+        advance(store)
+        state = experiment_state(store, plan_id)
+        waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
+        if not waiting and state.state != "live":
+            return _tell_state(store, plan_id, args)
+        elif not waiting:
+            time.sleep(POLL_SECONDS)
+        elif see_through(store, waiting[0].id, teller(args.json)) == INTERRUPTED:
+            complain(
+                f"The experiment stays in the queue. '{PROGRAM} experiment go-on {plan_id}' trains "
+                f"what is left here, '{PROGRAM} experiment stop {plan_id}' ends it."
+            )
+            return INTERRUPTED
+
+
+def _tell_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+    from cnnlib.experiments.grid import effects, experiment_state
+
+    state = experiment_state(store, plan_id)
+    found = effects(state.trials)
+    if args.json:
+        print_json({"event": "experiment"} | _facts(state) | {"effects": found})
+        return 0
+    eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
+    print(f"{state.id}  {state.kind} {state.state}, {state.ended} of {state.asked} runs{eta}\n")
+    lines = [(trial.title, percent(trial.score, unknown=""), _ids(trial)) for trial in state.trials]
+    print_table(("settings", "validation", "runs"), lines)
+    for trial in state.invalid:
+        print(f"{trial.title}: {trial.reason}")
+    if state.best:
+        print(f"\nBest so far: {state.best.title}, {percent(state.best.score)} validation.")
+        for effect in found:
+            print(f"{effect.setting}: moves the mean by {100 * effect.spread:.2f} points")
+    return 0
+
+
+def _facts(state: ExperimentState) -> dict[str, Any]:
+    """An experiment as plain values."""
+
+    def trial_facts(trial: Any) -> dict[str, Any]:
+        return {
+            "settings": trial.settings,
+            "score": trial.score,
+            "reason": trial.reason,
+            "run_ids": [run.id for run in trial.runs],
+        }
+
+    names = ("id", "kind", "name", "state", "asked", "ended", "eta_seconds", "created")
+    return {name: getattr(state, name) for name in names} | {
+        "trials": [trial_facts(trial) for trial in state.trials],
+        "invalid": [trial_facts(trial) for trial in state.invalid],
+        "best": trial_facts(state.best) if state.best else None,
+    }
+
+
+def _ids(trial: Any) -> str:
+    return " ".join(run.id for run in trial.runs)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """``lr=0.1,0.2`` as name and values."""
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip() or not values.strip():
+        raise UsageError(
+            f"--vary {shown(text)} has no values. Write a setting and its values: K=32,64."
+        )
+    return name.strip(), values

@@ -1,0 +1,133 @@
+"""``export``: a run or a design as files that need nothing of the lab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.design_options import add_design_options, chosen_design
+from cnnlib.cli.output import plain, print_json
+from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
+from cnnlib.cli.run_facts import all_run_facts
+from cnnlib.cli.store import run_at_step, trained_net
+from cnnlib.design.plan import Plan, plan
+from cnnlib.design.pytorch_source import source
+from cnnlib.design.summary import summary
+from cnnlib.errors import DataError
+from cnnlib.records.events import WeightsSaved
+from cnnlib.records.files import replacing
+from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
+
+Files = dict[str, bytes]  # name -> content
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    export = commands.add_parser("export", help="write a run or a design as files of its own")
+    which = add_design_options(export)
+    which.add_argument(
+        "run_id", metavar="ID", nargs="?", type=id_of_run, help="a run; its weights come along"
+    )
+    export.add_argument("--to", metavar="FOLDER", required=True, help="is made where there is none")
+    export.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    export.add_argument("--force", action="store_true", help="write over files that are there")
+    export.add_argument("--json", action="store_true", help="print JSON")
+    export.set_defaults(command=export_files)
+
+
+def export_files(args: argparse.Namespace) -> int:
+    """Write the stand-alone network, its summary and its JSON; of a run also the weights."""
+    if args.run_id:
+        files = _run_files(args)
+    else:
+        design = chosen_design(args, None)
+        files = _design_files(design.plan, design.preset)
+    paths = _write_all(Path(args.to), files, is_forced=args.force)
+    if args.json:
+        print_json({"files": paths})
+    else:
+        for path in paths:
+            print(path)
+    return 0
+
+
+def _run_files(args: argparse.Namespace) -> Files:
+    """The files of a run: weights and facts beside its design."""
+    store, run, saved = run_at_step(args.run_id, args.step)
+    facts = {"exported_step": saved.step, "pictures": _picture_facts(run)}
+    title = run.request.name or run.request.preset
+    return {
+        "weights.safetensors": _weights(store, run, saved),
+        "run.json": _json(all_run_facts(store, run) | facts),
+        **_design_files(plan(run.request.spec), title),
+    }
+
+
+def _weights(store: RunStore, run: Run, saved: WeightsSaved) -> bytes:
+    """The weights as a file of their own; what a checkpoint holds beside them stays behind."""
+    from safetensors.torch import save
+
+    weights = trained_net(store, run, saved).state_dict()
+    return save({name: value.contiguous() for name, value in weights.items()})
+
+
+def _design_files(planned: Plan, title: str) -> Files:
+    """What can be written of any design."""
+    return {
+        "net.py": source(planned, title).encode(),
+        "summary.md": summary(planned, title).encode(errors="backslashreplace"),
+        "design.json": _json(planned.spec.to_dict()),
+    }
+
+
+def _picture_facts(run: Run) -> dict[str, Any] | None:
+    """What the network was fed: bytes / 255, less mean, over std, per channel.
+
+    None where the dataset is gone or another one by now; the network is worth having without it.
+    """
+    from cnnlib.data.catalogue import dataset_info
+
+    try:
+        info = dataset_info(run.request.dataset)
+    except DataError:
+        return None
+    if info.fingerprint != run.fingerprint:
+        return None
+    names = ("name", "in_size", "classes", "mean", "std", "fingerprint")
+    return {name: getattr(info, name) for name in names}
+
+
+def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
+    """Write all files, or none where one of them is there already or cannot be written.
+
+    Raises:
+        UsageError: The folder cannot be written, or holds such files.
+    """
+    try:
+        there = [name for name in files if (folder / name).exists()]
+        if there and not is_forced:
+            raise UsageError(
+                f"The folder {shown(str(folder))} holds {', '.join(there)} already. Choose another "
+                "folder, or add --force to write over them."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            for name, content in files.items():
+                stack.enter_context(replacing(folder / name)).write_bytes(content)
+    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"The folder {shown(str(folder))} cannot be written: {why}. Choose another one."
+        ) from error
+    return [folder / name for name in files]
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode()

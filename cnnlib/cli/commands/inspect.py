@@ -1,0 +1,172 @@
+"""``inspect``: filters, feature maps, numbers, reasons and errors of a trained network."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.commands.inspect_jobs import add_looks
+from cnnlib.cli.inspect_args import add_run, opened, write_values
+from cnnlib.cli.output import print_facts, print_json, print_table
+from cnnlib.cli.parser import one_of, shown, whole_number
+from cnnlib.cli.stores import existing_store
+from cnnlib.errors import ProbeError
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    group = commands.add_parser("inspect", help="look inside a trained network")
+    looks = group.add_subparsers(metavar="WHAT", required=True, dest="what")
+    errors = add_run(looks, "errors", show_errors, "what it got wrong on the test split")
+    errors.add_argument("--json", action="store_true", help="print JSON")
+    filters = add_run(looks, "filters", write_filters, "weights of a convolution, to a file")
+    maps = add_run(looks, "maps", write_maps, "what a layer gives for a picture, to a file")
+    for each in (filters, maps):
+        each.add_argument("--layer", metavar="NAME", required=True)
+        each.add_argument(
+            "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
+        )
+    numbers = add_run(looks, "numbers", show_numbers, "one value of a layer, number by number")
+    numbers.add_argument("--layer", metavar="NAME", required=True)
+    for name in ("channel", "row", "column"):
+        numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
+    why = add_run(looks, "why", explain_answer, "what a class's score depends on, with two checks")
+    why.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
+    why.add_argument("--class", metavar="NAME", dest="class_name", help="default: what it says")
+    why.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
+    for each in (filters, maps, numbers, why):
+        each.add_argument("--json", action="store_true", help="print JSON")
+    for each in (maps, numbers, why):
+        each.add_argument(
+            "--picture", metavar="N|FILE", default="0", help="of the test split; default: 0"
+        )
+    for each in (filters, maps, numbers, why):
+        each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    add_looks(looks)
+
+
+def show_errors(args: argparse.Namespace) -> int:
+    """Print accuracy per class and the largest confusions."""
+    from cnnlib.probe.errors import calibration, class_accuracy, confusion, read_predictions
+    from cnnlib.probe.pictures import run_pictures
+
+    store = existing_store(args.run_id)
+    run = store.run(args.run_id)
+    result = store.result(args.run_id)
+    if result is None or not result.predictions_file:
+        raise ProbeError(
+            f"The run {run.id} has not measured the test split, so nothing is known about its "
+            "errors. Let it finish, or choose a finished run."
+        )
+    found = read_predictions(store.folders.run(run.id) / result.predictions_file)
+    names = run_pictures(run, store.folders).info.classes
+    table, gap = confusion(found, len(names)), calibration(found).error
+    accuracies = class_accuracy(table)
+    if args.json:
+        facts = {"classes": names, "confusion": table.tolist(), "calibration_error": gap}
+        print_json(facts | {"class_accuracy": accuracies.tolist()})
+        return 0
+    print_table(
+        ("class", "recognised"),
+        [(n, percent(float(a))) for n, a in zip(names, accuracies, strict=True)],
+    )
+    wrong = [
+        (int(table[i, j]), i, j) for i in range(len(names)) for j in range(len(names)) if i != j
+    ]
+    rows = [(names[i], names[j], n) for n, i, j in sorted(wrong, reverse=True)[:10] if n]
+    print()
+    print_table(("is", "taken for", "pictures"), rows)
+    print(f"\nConfidence and accuracy differ by {100 * gap:.2f} points on average.")
+    return 0
+
+
+def write_filters(args: argparse.Namespace) -> int:
+    """Write the filters of a convolution."""
+    from cnnlib.probe.filters import filters
+
+    looked = opened(args)
+    found = filters(looked.plan, looked.weights, args.layer)
+    is_rgb = found.shape[1] == 3
+    tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
+    _written(args, found, tiles)
+    return 0
+
+
+def write_maps(args: argparse.Namespace) -> int:
+    """Write what a layer gives for a picture."""
+    from cnnlib.probe.forward import activations
+    from cnnlib.probe.graph import step_named
+
+    looked = opened(args)
+    name = step_named(looked.plan, args.layer).name
+    found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
+    _written(args, found, found if found.ndim == 3 else found[:, None, None])
+    return 0
+
+
+def show_numbers(args: argparse.Namespace) -> int:
+    """Print one value of a layer: window, kernel, products, sum, bias, and the network's own."""
+    from cnnlib.probe.arithmetic import arithmetic
+    from cnnlib.probe.forward import activations
+
+    looked = opened(args)
+    found = activations(looked.net(), looked.image(args.picture)[None])
+    made = arithmetic(looked.plan, looked.weights, found, args.layer, args.channel)
+    try:
+        window = made.at(args.row, args.column)
+    except IndexError as error:
+        raise ProbeError(f"There is no such place: {error}. Choose one inside.") from None
+    facts = {"sum" if made.reduce == "sum" else "maximum": window.total, "bias": window.bias}
+    facts |= {"together": window.value, "network": window.output}
+    facts |= {name: float(values[args.row, args.column]) for name, values in made.after}
+    if args.json:
+        lists = {"window": window.patch, "kernel": made.kernel, "products": window.products}
+        print_json(facts | {name: values.tolist() for name, values in lists.items()})
+        return 0
+    for name, products in zip(made.input_names, window.products, strict=True):
+        print(f"{name}, products:")
+        print("\n".join("  ".join(f"{value:9.4g}" for value in row) for row in products))
+    print_facts(facts)
+    return 0
+
+
+def explain_answer(args: argparse.Namespace) -> int:
+    """Write a method's map, and print what the two checks say."""
+    from cnnlib.probe.attribution.methods import METHODS, explain
+    from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+    from cnnlib.probe.forward import activations
+
+    looked = opened(args)
+    net, image = looked.net(), looked.image(args.picture)
+    names = list(looked.prepared.info.classes)
+    if args.class_name is not None and args.class_name not in names:
+        raise ProbeError(f"There is no class {shown(args.class_name)}. Known: {', '.join(names)}.")
+    said = int(list(activations(net, image[None]).values())[-1][0].argmax())
+    target = said if args.class_name is None else names.index(args.class_name)
+    found = explain(net, image, target, args.method)
+    weights = randomised_weights(METHODS[args.method], net, image, target)
+    curve = deletion(net, image, target, found)
+    if args.out:
+        tiles = found[None] if len(found) == 3 else found
+        write_values(args.out, found, tiles, tell=not args.json)
+    if args.json:
+        facts = {"class": names[target], "method": args.method, "gain": curve.gain}
+        facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
+        print_json(facts | {"better_than_random": curve.is_informative})
+        return 0
+    print(f"Score of {names[target]}; the network says {names[said]}.")
+    print(weights.sentence)
+    print(curve.sentence)
+    return 0
+
+
+def _written(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:
+    write_values(args.out, values, tiles, tell=not args.json)
+    if args.json:
+        print_json({"file": args.out, "shape": values.shape})

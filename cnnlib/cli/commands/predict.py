@@ -1,0 +1,86 @@
+"""``predict``: what a trained network says about pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.output import print_json, print_table
+from cnnlib.cli.parser import id_of_run, whole_number
+from cnnlib.cli.pictures import file_picture
+from cnnlib.cli.store import run_at_step, trained_net
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    predict = commands.add_parser("predict", help="what a trained network says about pictures")
+    predict.add_argument("run_id", metavar="ID", type=id_of_run)
+    predict.add_argument("pictures", metavar="FILE", nargs="+")
+    predict.add_argument(
+        "--invert", action="store_true", help="swap dark and light (for ink on paper)"
+    )
+    predict.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    predict.add_argument("--top", metavar="N", type=whole_number, default=3, help="default: 3")
+    predict.add_argument("--json", action="store_true", help="print a JSON list")
+    predict.set_defaults(command=predict_pictures)
+
+
+def predict_pictures(args: argparse.Namespace) -> int:
+    """Print the most likely classes of each picture."""
+    from cnnlib.probe.pictures import run_pictures
+
+    store, run, saved = run_at_step(args.run_id, args.step)
+    info = run_pictures(run, store.folders).info
+    pictures = [_picture(path, info, args.invert) for path in args.pictures]
+    found = _probabilities(trained_net(store, run, saved), pictures, info)
+    if args.json:
+        print_json([_facts(*each) for each in zip(args.pictures, found, strict=True)])
+    else:
+        rows = [
+            (path, _likeliest(each, args.top))
+            for path, each in zip(args.pictures, found, strict=True)
+        ]
+        print_table(("picture", "most likely"), rows)
+    return 0
+
+
+def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
+    """A picture as the dataset has them: channels x height x width, uint8."""
+    channels, size, _ = info.in_size
+    pixels = file_picture(path, size, channels)
+    return 255 - pixels if invert else pixels
+
+
+def _probabilities(
+    net: nn.Module, pictures: Sequence[np.ndarray], info: DatasetInfo
+) -> list[dict[str, float]]:
+    """For each picture: class name -> probability."""
+    import numpy as np
+    import torch
+
+    from cnnlib.data.batches import Normaliser
+    from cnnlib.nets.classifier import ArgMaxClassifier
+
+    images = Normaliser(info, "cpu")(torch.from_numpy(np.stack(pictures)))
+    with torch.inference_mode():
+        rows = ArgMaxClassifier(net).eval().predict_proba(images).tolist()
+    return [dict(zip(info.classes, row, strict=True)) for row in rows]
+
+
+def _facts(path: str, probabilities: Mapping[str, float]) -> dict[str, Any]:
+    best = max(probabilities, key=probabilities.__getitem__)
+    facts = {"picture": path, "class": best, "probability": probabilities[best]}
+    return facts | {"probabilities": probabilities}
+
+
+def _likeliest(probabilities: Mapping[str, float], count: int) -> str:
+    """``7 98.12 %, 1 1.20 %``."""
+    names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[: max(1, count)]
+    return ", ".join(f"{name} {percent(probabilities[name])}" for name in names)

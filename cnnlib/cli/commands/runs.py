@@ -1,0 +1,161 @@
+"""``runs``, ``runs show``, ``rename`` and ``delete``: what the store holds."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.output import duration, moment, one_line, print_facts, print_json, print_table
+from cnnlib.cli.parser import id_of_run, one_of, whole_number
+from cnnlib.cli.run_facts import all_run_facts, run_facts
+from cnnlib.cli.stores import existing_store, has_store, open_store
+from cnnlib.records.diagnosis import trouble_lines
+from cnnlib.records.run import RUN_STATES, Run
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    _add_runs(commands)
+    rename = commands.add_parser("rename", help="give a run another name")
+    rename.add_argument("run_id", metavar="ID", type=id_of_run)
+    rename.add_argument("name", metavar="NAME", help='"" brings back the name of its design')
+    rename.add_argument("--json", action="store_true", help="print JSON")
+    rename.set_defaults(command=rename_run)
+
+    delete = commands.add_parser("delete", help="remove runs with their files")
+    delete.add_argument("run_ids", metavar="ID", nargs="+", type=id_of_run)
+    delete.add_argument("--json", action="store_true", help="print JSON")
+    delete.set_defaults(command=delete_runs)
+
+
+def _add_runs(commands: Any) -> None:
+    runs = commands.add_parser("runs", help="list runs, or show one")
+    runs.add_argument("--state", metavar="NAME", type=one_of(RUN_STATES), action="append")
+    runs.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
+    runs.add_argument("--group", metavar="NAME", help="only runs of this group")
+    runs.add_argument("--limit", metavar="N", type=whole_number, default=30, help="default: 30")
+    runs.add_argument("--json", action="store_true", help="print a JSON list")
+    runs.set_defaults(command=list_runs)
+
+    which = runs.add_subparsers(metavar="show", dest="which")
+    show = which.add_parser("show", help="everything about one run")
+    show.add_argument("run_id", metavar="ID", type=id_of_run)
+    show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    show.set_defaults(command=show_run)
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """Print one line per run, the newest first."""
+    found = open_store().runs(states=args.state) if has_store() else []
+    wanted = [run for run in found if _is_wanted(run, args)]
+    shown = wanted[: max(0, args.limit)]
+    if args.json:
+        print_json([run_facts(run) for run in shown])
+    elif not shown:
+        print("No runs yet." if not found else "No run fits.")
+    else:
+        headings = ("run", "state", "what", "params", "epochs", "val", "test", "time", "asked")
+        print_table(headings, [_line(run) for run in shown])
+    return 0
+
+
+def show_run(args: argparse.Namespace) -> int:
+    """Print everything about one run but its steps."""
+    store = existing_store(args.run_id)
+    run = store.run(args.run_id)
+    facts = all_run_facts(store, run)
+    if args.json:
+        print_json(facts)
+        return 0
+    print_facts(
+        {
+            "run": run.id,
+            "what": run.title,
+            "state": f"{run.state}: {run.reason}" if run.reason else run.state,
+            "place in the queue": store.position(run.id),
+            "parameters": facts["params"],
+            "MACs": facts["macs"],
+            "steps": f"{run.step:,} of {run.total_steps:,}",
+            "training time": duration(run.train_seconds),
+            "images per second": facts["images_per_second"],
+            "validation accuracy": percent(facts["val_accuracy"], unknown=""),
+            "test accuracy": percent(facts["test_accuracy"], unknown=""),
+            "asked": moment(run.created),
+            **{about.lower(): sentence for about, sentence in facts["explained"].items()},
+        }
+    )
+    print()
+    _print_troubles(store, run)
+    print_table(
+        ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "time"),
+        [
+            (
+                epoch.epoch,
+                epoch.train_loss,
+                percent(epoch.train_accuracy, unknown=""),
+                epoch.val_loss,
+                percent(epoch.val_accuracy, unknown=""),
+                duration(epoch.seconds),
+            )
+            for epoch in store.epochs(run.id)
+        ],
+    )
+    return 0
+
+
+def _print_troubles(store: RunStore, run: Run) -> None:
+    """What is wrong with a run, where something is."""
+    from cnnlib.diagnosis.report import troubles_of
+
+    for trouble in troubles_of(store, run):
+        print("\n".join(trouble_lines(trouble)), end="\n\n")
+
+
+def rename_run(args: argparse.Namespace) -> int:
+    """Give a run another name."""
+    store = existing_store(args.run_id)
+    store.rename(args.run_id, args.name)
+    run = store.run(args.run_id)
+    if args.json:
+        print_json(run_facts(run))
+    else:
+        print(f"{run.id}  {one_line(run.title)}")
+    return 0
+
+
+def delete_runs(args: argparse.Namespace) -> int:
+    """Remove runs with their files; all are looked up before the first is removed."""
+    store = existing_store(args.run_ids[0])
+    for run_id in args.run_ids:
+        store.run(run_id)
+    for run_id in args.run_ids:
+        store.delete(run_id)
+        if args.json:
+            print_json({"run_id": run_id, "deleted": True})
+        else:
+            print(f"{run_id}  deleted")
+    return 0
+
+
+def _is_wanted(run: Run, args: argparse.Namespace) -> bool:
+    dataset, group = run.request.dataset, run.request.group
+    return args.dataset in (None, dataset) and args.group in (None, group)
+
+
+def _line(run: Run) -> tuple[Any, ...]:
+    facts = run_facts(run)
+    return (
+        run.id,
+        run.state,
+        run.title,
+        facts["params"],
+        f"{run.epoch}/{run.request.recipe.epochs}",
+        percent(facts["val_accuracy"], unknown=""),
+        percent(facts["test_accuracy"], unknown=""),
+        duration(run.train_seconds),
+        moment(run.created),
+    )

@@ -1,0 +1,152 @@
+"""``table``: designs with their recipes, mean and spread over seeds, for people and for files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.output import print_json, print_table
+from cnnlib.cli.parser import UsageError, one_of, shown, whole_number
+from cnnlib.cli.stores import has_store, open_store
+from cnnlib.records.files import replacing
+
+if TYPE_CHECKING:
+    from cnnlib.compare.columns import Column
+    from cnnlib.compare.rows import Row
+
+PRESETS = ("results", "course texts", "cost", "learning")  # cnnlib.compare.columns has them
+FORMATS = ("csv", "markdown", "latex", "html")
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    table = commands.add_parser(
+        "table",
+        help="compare designs: mean and spread over seeds",
+        description="One row per design and recipe; runs that differ by their seed alone are "
+        "pooled. The best validation accuracy comes first.",
+    )
+    table.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
+    table.add_argument("--group", metavar="NAME", help="only runs of this group")
+    table.add_argument(
+        "--search",
+        metavar="TEXT",
+        default="",
+        help="only rows that hold these words: lenet5 test>99",
+    )
+    which = table.add_mutually_exclusive_group()
+    which.add_argument(
+        "--columns", metavar="A,B", help="columns by name; seconds_to_95 is the time to 95 %%"
+    )
+    which.add_argument("--preset", metavar="NAME", type=one_of(PRESETS), default="results")
+    table.add_argument("--sort", metavar="COLUMN", help="order by a column, the largest first")
+    table.add_argument("--ascending", action="store_true", help="the smallest first")
+    table.add_argument("--limit", metavar="N", type=whole_number, help="at most so many rows")
+    table.add_argument("--all", action="store_true", help="hidden rows too")
+    table.add_argument("--output", metavar="FILE", help="write to a file, not to the screen")
+    how = table.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print a JSON list")
+    for name in FORMATS:
+        how.add_argument(f"--{name}", action="store_true", help=f"print {_title(name)}")
+    table.set_defaults(command=show_table)
+
+
+def show_table(args: argparse.Namespace) -> int:
+    """Print the results table."""
+    from cnnlib.compare.columns import COLUMN_PRESETS, columns
+
+    names = args.columns.split(",") if args.columns else COLUMN_PRESETS[args.preset]
+    chosen = columns(name.strip() for name in names)
+    rows = _rows(args)
+    if args.sort:
+        rows = _sorted(rows, columns([args.sort])[0], args.ascending)
+    rows = rows if args.limit is None else rows[: max(0, args.limit)]
+    text = _as_file(rows, chosen, args)
+    if text is not None:
+        return _give(text, args.output)
+    if args.output:
+        raise UsageError("--output needs a format. Add --csv, --markdown, --latex or --html.")
+    if args.json:
+        print_json(_json(rows, chosen))
+    elif not rows:
+        print("No row fits." if has_store() else "No runs yet.")
+    else:
+        _print(rows, chosen)
+    return 0
+
+
+def _rows(args: argparse.Namespace) -> list[Row]:
+    """The rows that the options ask for, in the order of validation."""
+    if not has_store():
+        return []
+    from cnnlib.compare.results_table import Desk
+
+    desk = Desk(open_store())
+    rows = desk.rows(hidden=args.all, search=args.search, group=args.group)
+    return [row for row in rows if args.dataset in (None, row.request.dataset)]
+
+
+def _sorted(rows: Sequence[Row], column: Column, ascending: bool) -> list[Row]:
+    """By a column; rows without a value come last."""
+    known = [row for row in rows if column.value(row) is not None]
+    known.sort(key=column.value, reverse=not ascending)
+    return known + [row for row in rows if column.value(row) is None]
+
+
+def _as_file(rows: Sequence[Row], chosen: Sequence[Column], args: argparse.Namespace) -> str | None:
+    """The table in the format that was asked for; None for none of them."""
+    if args.html:
+        from cnnlib.compare.load_rows import best_of_sentence
+        from cnnlib.report.page import to_html
+
+        return to_html(rows, chosen, note=best_of_sentence(rows))
+    from cnnlib.report import text
+
+    writers: dict[str, Callable[..., str]] = {
+        "csv": text.to_csv,
+        "markdown": text.to_markdown,
+        "latex": text.to_latex,
+    }
+    for name, write in writers.items():
+        if getattr(args, name):
+            return write(rows, chosen)
+    return None
+
+
+def _give(text: str, output: str | None) -> int:
+    """Print a text, or write it to a file."""
+    if output is None:
+        print(text, end="")
+        return 0
+    try:
+        with replacing(Path(output)) as file:
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"The file {shown(output)} cannot be written: {error.strerror}. Name another one."
+        ) from error
+    return 0
+
+
+def _json(rows: Sequence[Row], chosen: Sequence[Column]) -> list[dict[str, Any]]:
+    from cnnlib.compare.columns import cells
+
+    return [
+        {"key": row.key, "run_ids": [run.id for run in row.runs], "row_seeds": row.seeds} | values
+        for row, values in zip(rows, cells(rows, chosen), strict=True)
+    ]
+
+
+def _print(rows: Sequence[Row], chosen: Sequence[Column]) -> None:
+    from cnnlib.compare.load_rows import best_of_sentence
+    from cnnlib.report.text import shown_cells
+
+    print_table([column.title for column in chosen], shown_cells(rows, chosen))
+    if sentence := best_of_sentence(rows):
+        print(f"\n{sentence}")
+
+
+def _title(name: str) -> str:
+    return {"csv": "CSV", "markdown": "Markdown", "latex": "LaTeX", "html": "HTML"}[name]

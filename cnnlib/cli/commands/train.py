@@ -1,0 +1,60 @@
+"""``train``: a design, a dataset and a recipe become a run, or one run per seed."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from cnnlib.cli.commands.datasets import dataset_named
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
+from cnnlib.cli.parser import UsageError, whole_number
+from cnnlib.cli.run_options import add_run_options, run_request
+from cnnlib.cli.stores import open_store
+from cnnlib.cli.submit import add_line_options, submit
+from cnnlib.records.run import RunRequest
+
+MOST_SEEDS = 20
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    train = commands.add_parser(
+        "train",
+        help="train a network",
+        usage="%(prog)s (--preset NAME | --spec FILE) [--dataset NAME] [OPTIONS]",
+    )
+    add_design_options(train)
+    train.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
+    add_adapt_option(train)
+    run = add_run_options(train)
+    run.add_argument(
+        "--seeds", metavar="N", type=whole_number, default=1, help="train with so many seeds"
+    )
+    run.add_argument("--compile", action="store_true", help="try torch.compile")
+    run.add_argument("--name", metavar="TEXT", default="", help="what the run is called")
+    add_line_options(train)
+    train.set_defaults(command=train_runs)
+
+
+def train_runs(args: argparse.Namespace) -> int:
+    """Train a network, with one seed or several."""
+    if not 1 <= args.seeds <= MOST_SEEDS:
+        raise UsageError(
+            f"--seeds {args.seeds} is not a number from 1 to {MOST_SEEDS}. Choose one."
+        )
+    info = dataset_named(args.dataset)
+    design = chosen_design(args, info)
+    request = run_request(args, info, design.plan.spec, design.preset)
+    request = replace(request, compile=args.compile, name=args.name)
+    return submit(open_store(), _with_seeds(request, args.seeds), design.plan, args)
+
+
+def _with_seeds(request: RunRequest, count: int) -> list[RunRequest]:
+    """The request with consecutive seeds; several runs make a group."""
+    if count == 1:
+        return [request]
+    group = secrets.token_hex(4)
+    seeds = range(request.seed, request.seed + count)
+    return [replace(request, seed=seed, group=group) for seed in seeds]

@@ -1,0 +1,62 @@
+"""``export-runs`` and ``import-runs``: results that travel, as one file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cnnlib.cli.output import print_json
+from cnnlib.cli.parser import UsageError, id_of_run
+from cnnlib.cli.stores import existing_store, has_store, open_store
+
+
+def add_commands(commands: Any) -> None:
+    """Add this group's commands to the parser."""
+    export = commands.add_parser("export-runs", help="write runs into one file that travels")
+    export.add_argument("output", metavar="FILE", help="the zip file to write")
+    export.add_argument("run_ids", metavar="ID", nargs="*", type=id_of_run)
+    export.add_argument("--group", metavar="NAME", help="the runs of this group")
+    export.add_argument("--all", action="store_true", help="every run that has ended")
+    export.add_argument("--no-weights", action="store_true", help="numbers and predictions only")
+    export.add_argument("--json", action="store_true", help="print JSON")
+    export.set_defaults(command=export_command)
+
+    take = commands.add_parser("import-runs", help="take over the runs of such a file")
+    take.add_argument("input", metavar="FILE")
+    take.add_argument("--json", action="store_true", help="print JSON")
+    take.set_defaults(command=import_command)
+
+
+def export_command(args: argparse.Namespace) -> int:
+    """Write runs into one file."""
+    from cnnlib.runs.archive.archive import export_runs
+
+    if not (args.run_ids or args.group or args.all):
+        raise UsageError("No run is named. Name ids, or add --group NAME or --all.")
+    if not has_store():
+        existing_store(args.run_ids[0] if args.run_ids else args.group or "")
+    store = open_store()
+    chosen = list(args.run_ids)
+    if args.group or args.all:
+        found = store.runs(group=args.group) if args.group else store.runs()
+        chosen += [run.id for run in found if not run.is_live]
+    ids = export_runs(store, chosen, Path(args.output), weights=not args.no_weights)
+    if args.json:
+        print_json({"file": args.output, "run_ids": ids})
+    else:
+        print(f"{len(ids)} runs written to {args.output}")
+    return 0
+
+
+def import_command(args: argparse.Namespace) -> int:
+    """Take over runs from a file."""
+    from cnnlib.runs.archive.archive import import_runs
+
+    ids = import_runs(open_store(), Path(args.input))
+    if args.json:
+        print_json({"file": args.input, "run_ids": ids})
+    else:
+        for run_id in ids:
+            print(run_id)
+    return 0

@@ -1,0 +1,129 @@
+"""What the commands that look inside a network look at, and the files that they write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.cli.parser import id_of_run, shown
+from cnnlib.cli.pictures import file_picture
+from cnnlib.cli.store import run_at_step
+from cnnlib.errors import DataError
+from cnnlib.records.files import replacing
+from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.design.plan import Plan
+
+_FORMS = (".npz", ".json", ".png")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A run at a saved step."""
+
+    run: Run
+    step: int
+    plan: Plan
+    weights: dict[str, np.ndarray]
+    prepared: Prepared
+
+    def net(self) -> Any:
+        """The network, in evaluation mode."""
+        from cnnlib.probe.weights import network
+
+        return network(self.run.request.spec, self.weights)
+
+    def image(self, wanted: str) -> np.ndarray:
+        """A picture of the test split, or of a file: C x H x W, normalised."""
+        import torch
+
+        from cnnlib.data.batches import Normaliser
+
+        pixels = torch.from_numpy(_pixels(self.prepared, wanted))
+        return Normaliser(self.prepared.info, "cpu")(pixels[None]).numpy()[0]
+
+
+def opened(args: argparse.Namespace) -> Looked:
+    """The run and the step that a command names."""
+    from cnnlib.design.plan import plan
+    from cnnlib.probe.pictures import run_pictures
+    from cnnlib.probe.weights import read_arrays
+
+    store, run, saved = run_at_step(args.run_id, args.step)
+    weights = read_arrays(store.folders.run(run.id) / saved.file)
+    prepared = run_pictures(run, store.folders)
+    return Looked(run, saved.step, plan(run.request.spec), weights, prepared)
+
+
+def add_run(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
+    """Add a command that takes a run's id."""
+    parser = looks.add_parser(name, help=help)
+    parser.add_argument("run_id", metavar="ID", type=id_of_run)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
+    """A picture of the test split by its number, or that of a file."""
+    import numpy as np
+
+    number = number_of_picture(wanted)
+    if number is not None:
+        if number >= len(prepared.test_images):
+            raise DataError(
+                f"There is no test picture {shown(wanted)}. "
+                f"Choose a number below {len(prepared.test_images)}."
+            )
+        return np.array(prepared.test_images[number])
+    channels, size, _ = prepared.info.in_size
+    return file_picture(wanted, size, channels)
+
+
+def number_of_picture(wanted: str) -> int | None:
+    """The number of a picture of the test split; None where a file is named."""
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+
+
+def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = True) -> None:
+    """Write numbers as .npz or .json, or pictures as .png; the ending decides.
+
+    Args:
+        tell: Print what was written.
+
+    Raises:
+        DataError: It has another ending, or cannot be written.
+    """
+    import numpy as np
+
+    path = Path(out)
+    if path.suffix not in _FORMS:
+        raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
+    try:
+        with replacing(path) as file:
+            if path.suffix == ".npz":
+                np.savez_compressed(file, values=values)
+            elif path.suffix == ".json":
+                file.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
+            else:
+                _write_picture(file, tiles)
+    except OSError as error:
+        raise DataError(
+            f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
+        ) from error
+    if tell:
+        print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
+
+
+def _write_picture(path: Path, tiles: np.ndarray) -> None:
+    from PIL import Image
+
+    from cnnlib.figures.probe_tiles import tiles_picture
+
+    Image.fromarray(tiles_picture(tiles)).save(path)

@@ -1,0 +1,91 @@
+"""From a request to its end: the line that runs wait in, and what is told of several."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.output import one_line, print_json
+from cnnlib.cli.run_facts import run_facts
+from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import Plan
+from cnnlib.records.events import Order
+from cnnlib.records.run import Run, RunRequest
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
+
+
+def add_line_options(parser: argparse.ArgumentParser) -> None:
+    """When and where it is trained, and how it is told."""
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--now", action="store_true", help="skip the line: train here and now")
+    when.add_argument("--detach", action="store_true", help="queue it for a worker, and return")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
+def submit(
+    store: RunStore, requests: Sequence[RunRequest], planned: Plan, args: argparse.Namespace
+) -> int:
+    """Queue runs of one design, the first one first, and see them through."""
+    return see_all_through(store, queued(store, requests, planned, now=args.now), args)
+
+
+def queued(
+    store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
+) -> list[str]:
+    """Queue runs of one design, the first one first; returns their ids in that order."""
+    from cnnlib.train.execution.forecast import promise
+
+    costs = cost(planned)
+    plan_cost = {"params": costs.params, "macs": costs.macs}
+    in_order = reversed(requests) if now else requests  # each "now" goes before the last one
+    promised = promise(requests[0], store.folders)
+    run_ids = [store.submit(request, plan_cost, now, promised) for request in in_order]
+    return run_ids[::-1] if now else run_ids
+
+
+def see_all_through(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:
+    """Tell of each run until it ends; the exit code is the worst of theirs."""
+    if args.detach:
+        for run_id in run_ids:
+            _tell_queued(store.run(run_id), args.json)
+        return 0
+    codes = []
+    for run_id in run_ids:
+        if INTERRUPTED in codes:
+            store.order(run_id, Order("stop"))
+        else:
+            codes.append(see_through(store, run_id, teller(args.json), skip_line=args.now))
+    if len(run_ids) > 1:
+        _tell_group([store.run(run_id) for run_id in run_ids], args.json)
+    return INTERRUPTED if INTERRUPTED in codes else max(codes)
+
+
+def _tell_queued(run: Run, as_json: bool) -> None:
+    if as_json:
+        print_json({"event": "state"} | run_facts(run))
+    else:
+        print(f"{run.id}  {run.state}  {one_line(run.title)}")
+
+
+def _tell_group(runs: Sequence[Run], as_json: bool) -> None:
+    """One line on all seeds together."""
+    facts = [run_facts(run) for run in runs]
+    scores = {
+        name: [fact[name] for fact in facts if fact[name] is not None]
+        for name in ("val_accuracy", "test_accuracy")
+    }
+    means = {name: fmean(values) if values else None for name, values in scores.items()}
+    if as_json:
+        both = {"event": "group", "group": runs[0].request.group}
+        print_json(both | {"run_ids": [run.id for run in runs]} | means | {"runs": facts})
+        return
+    parts = [f"{len(runs)} seeds: mean"]
+    parts += [f"{name[:-9]} {percent(mean)}" for name, mean in means.items() if mean is not None]
+    print("  ".join(parts))

@@ -1,0 +1,107 @@
+"""The results table: rows read from the store, in the order in which validation puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, median
+
+import sqlalchemy as sa
+
+from cnnlib.compare.rows import Row, pooled
+from cnnlib.compare.seeds import best_of, summary
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
+from cnnlib.runs.store import RunStore
+from cnnlib.runs.tables import epochs
+
+
+def results(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
+    """All rows, the best mean validation accuracy first; those without one last, newest first.
+
+    Args:
+        runs: Those to be shown; None is all of the store.
+    """
+    shown = store.runs() if runs is None else runs
+    rows = pooled(shown, epochs_of(store, [run.id for run in shown]))
+    return sorted(_with_pictures(store, rows), key=_newest_first, reverse=True)
+
+
+def epochs_of(store: RunStore, run_ids: Sequence[str]) -> dict[str, list[EpochEnd]]:
+    """The epochs of many runs, without their confusion counts, in one question to the database."""
+    found: dict[str, list[EpochEnd]] = {run_id: [] for run_id in run_ids}
+    wanted = sa.select(epochs.c.run_id, epochs.c.body).order_by(epochs.c.run_id, epochs.c.epoch)
+    with store.database.read() as connection:
+        for row in connection.execute(wanted):
+            if row.run_id in found:
+                found[row.run_id].append(EpochEnd(**row.body))
+    return found
+
+
+def best_of_sentence(rows: Sequence[Row]) -> str:
+    """What picking the first of several rows means, among those of its dataset; "" where there is
+    no choice.
+
+    The spread is that of a typical row, so that one in which some seeds never learned does not
+    decide it.
+    """
+    measured = [r for r in rows if not r.alone_because and r.numbers("last_val_accuracy")]
+    rivals = [row for row in measured if _pictures_of(row) == _pictures_of(measured[0])]
+    if len(rivals) < 2:
+        return ""
+    scores = [row.numbers("last_val_accuracy") for row in rivals]
+    dataset = rivals[0].request.dataset
+    start = (
+        f"The first is the best of {len(scores)} on {dataset} by validation: part of its lead is "
+        "luck"
+    )
+    spreads = [found.sd for values in scores if (found := summary(values)) and found.sd]
+    if not spreads:
+        return f"{start}. Train it with fresh seeds to see what it is worth."
+    usual = median(spreads) / fmean(len(values) for values in scores) ** 0.5
+    lead = 100 * best_of(len(scores), usual)
+    return (
+        f"{start}, about {lead:.2f} points among {len(scores)} equal designs. Train it with fresh "
+        "seeds to see what it is worth."
+    )
+
+
+def _pictures_of(row: Row) -> tuple[str, str]:
+    """The dataset of a row and what it held: accuracies on another one are no rivals."""
+    return row.request.dataset, row.runs[0].fingerprint
+
+
+def mean_validation(row: Row) -> float | None:
+    """The number that decides the order; None where nothing was measured."""
+    values = row.numbers("last_val_accuracy")
+    return fmean(values) if values else None
+
+
+def _newest_first(row: Row) -> tuple[float, str]:
+    score = mean_validation(row)
+    return (-1.0 if score is None else score, max(run.id for run in row.runs))
+
+
+def _with_pictures(store: RunStore, rows: Sequence[Row]) -> list[Row]:
+    """How many pictures accuracies were measured on: asked once for each split."""
+    test: dict[str, int] = {}
+    val: dict[tuple, int] = {}
+    done = []
+    for row in rows:
+        run = row.runs[0]
+        split = (run.fingerprint, run.request.validation, run.request.split_seed)
+        if run.fingerprint not in test and run.summary.get("test_accuracy") is not None:
+            result = store.result(run.id)
+            test[run.fingerprint] = result.count if result else 0
+        if split not in val and run.summary.get("last_val_accuracy") is not None:
+            val[split] = _measured(store.epochs(run.id, after=max(0, run.epoch - 1)))
+        done.append(
+            replace(row, test_pictures=test.get(run.fingerprint, 0), val_pictures=val.get(split, 0))
+        )
+    return done
+
+
+def _measured(told: Sequence[EpochEnd]) -> int:
+    """Pictures of the validation split, from the confusion counts of an epoch."""
+    counts = told[-1].val_confusion if told else None
+    return sum(map(sum, counts)) if counts else 0

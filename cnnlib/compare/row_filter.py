@@ -1,0 +1,71 @@
+"""Which rows somebody looks for: words that a row holds, and comparisons with its numbers."""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import TYPE_CHECKING
+
+from cnnlib.compare.columns import COLUMNS
+from cnnlib.compare.rows import Row
+
+if TYPE_CHECKING:
+    from cnnlib.compare.results_table import Annotation
+
+_COMPARISON = re.compile(r"([a-z0-9_]+)(<=|>=|<|>|=)(.+)")
+_SIGNS = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+}
+_SHORT = {"test": "test_accuracy", "validation": "val_accuracy", "val": "val_accuracy"}
+
+
+def holds(row: Row, note: Annotation, search: str) -> bool:
+    """Whether a row meets every word of a search.
+
+    A word stands somewhere in what the row says: its name, dataset, note, tags, preset, optimiser,
+    schedule, block, norm, ids. A comparison such as ``test>99``, ``params<=1e5``, ``seeds>=3``,
+    ``dataset=mnist`` or ``tag=old`` asks one column; accuracies are in per cent, and a number that
+    is not known meets none.
+    """
+    words = search.casefold().split()
+    if not words:
+        return True
+    said = _said(row, note)
+    return all(_meets(row, note, said, word) for word in words)
+
+
+def _meets(row: Row, note: Annotation, said: str, word: str) -> bool:
+    found = _COMPARISON.fullmatch(word)
+    if not found:
+        return word in said
+    name, sign, wanted = found.groups()
+    if name == "tag":
+        return sign == "=" and wanted in map(str.casefold, note.tags)
+    column = COLUMNS.get(_SHORT.get(name, name))
+    if column is None:
+        return word in said
+    value = column.value(row)
+    if column.kind == "text":
+        return sign == "=" and str(value).casefold() == wanted
+    try:
+        number = float(wanted)
+    except ValueError:
+        return False
+    if value is None:
+        return False
+    return _SIGNS[sign](100 * value if column.kind == "percent" else value, number)
+
+
+def _said(row: Row, note: Annotation) -> str:
+    request = row.request
+    recipe = request.recipe
+    said = (
+        *(note.name, row.name, request.dataset, note.note, *note.tags, request.preset),
+        *(recipe.optimizer, recipe.schedule, request.spec.block, request.spec.norm),
+        *(run.id for run in row.runs),
+    )
+    return " ".join(said).casefold()

@@ -1,0 +1,109 @@
+"""Downloading published files: mirrors, progress with speed and time left, an MD5 at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from cnnlib.data.builtin.datasets import KnownDataset, RemoteFile
+from cnnlib.errors import DataError
+from cnnlib.records.job import Progress
+from cnnlib.units import size_words
+
+TIMEOUT_SECONDS = 10.0
+_CHUNK_BYTES = 1 << 16
+_REPORT_SECONDS = 0.1
+
+
+def download(
+    known: KnownDataset, file: RemoteFile, target: Path, before: int
+) -> Iterator[Progress]:
+    """Fetch one of a dataset's files to ``target``, which is not there before it is whole.
+
+    Closing the generator breaks the download off and leaves nothing behind.
+
+    Args:
+        before: Bytes of the dataset's other files that are there already, for the progress of them
+            all.
+
+    Raises:
+        DataError: No mirror gave the file that was published.
+    """
+    part = target.with_name(f"{target.name}.part")
+    failures = []
+    for url in file.urls:
+        try:
+            yield from _fetch(known, file, url, part, before)
+            part.replace(target)
+            return
+        except _DownloadFailure as failure:
+            failures.append(f"{url}: {failure}")
+        finally:
+            part.unlink(missing_ok=True)
+    raise DataError(
+        f"{known.title} is not in the data folder and {file.name} could not be downloaded "
+        f"({'; '.join(failures)}). Check the network, or put the files into {known.folder} in the "
+        "data folder."
+    )
+
+
+class _DownloadFailure(Exception):
+    """One mirror did not give the file; the next may."""
+
+
+def _fetch(
+    known: KnownDataset, file: RemoteFile, url: str, part: Path, before: int
+) -> Iterator[Progress]:
+    digest = hashlib.md5(usedforsecurity=False)
+    report = _Report(known, before)
+    size = 0
+    with part.open("wb") as out:
+        for chunk in _chunks(url):
+            out.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+            if size > 2 * file.size_bytes + _CHUNK_BYTES:
+                raise _DownloadFailure(
+                    f"more than twice the published {file.size_bytes:,} bytes came"
+                )
+            yield from report.after(size)
+    if digest.hexdigest() != file.md5:
+        raise _DownloadFailure(
+            f"{size:,} bytes came with MD5 {digest.hexdigest()}, published is {file.md5}"
+        )
+
+
+def _chunks(url: str) -> Iterator[bytes]:
+    request = urllib.request.Request(url, headers={"User-Agent": "cnnlib"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            while chunk := response.read(_CHUNK_BYTES):
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+        raise _DownloadFailure(str(error) or type(error).__name__) from error
+
+
+class _Report:
+    """Tells how far a download is, ten times a second."""
+
+    def __init__(self, known: KnownDataset, before: int) -> None:
+        self._known, self._before = known, before
+        self._start = self._last = time.monotonic()
+
+    def after(self, size: int) -> Iterator[Progress]:
+        now = time.monotonic()
+        if now - self._last < _REPORT_SECONDS:
+            return
+        self._last = now
+        total = max(1, self._known.download_bytes)
+        speed = size / (now - self._start)
+        left = max(0.0, total - self._before - size) / speed
+        yield Progress(
+            min(1.0, (self._before + size) / total),
+            f"downloading {self._known.title}: {size_words(self._before + size)} of "
+            f"{size_words(total)}, {size_words(speed)}/s, about {left:.0f} s left",
+        )

@@ -1,0 +1,253 @@
+"""The files of a person's own dataset, in a directory or a zip that is never unpacked to disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Protocol
+
+from cnnlib.data.image_folder.sources import OwnSource, is_visible
+from cnnlib.errors import DataError
+
+MAX_FILES = 200_000
+MAX_FILE_BYTES = 32 << 20
+MAX_TOTAL_BYTES = 4 << 30
+MAX_RATIO = 200  # unpacked over packed; pictures are packed already and have a ratio near 1
+_RATIO_COUNTS_FROM_BYTES = 1 << 20
+_MAX_READ_BYTES = MAX_FILE_BYTES + 1  # at once, of a zip's table of contents too
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises on files that are not what they seem; ValueError includes UnicodeError.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
+_UTF8_FLAG = 0x800
+_ENCRYPTED_FLAG = 0x1
+
+
+class UnreadableFile(Exception):
+    """One file cannot be read; the others may."""
+
+
+class Files(Protocol):
+    """Files with paths, in the order of their paths."""
+
+    paths: Sequence[str]
+    total_bytes: int
+
+    def read(self, index: int) -> bytes:
+        """The content of one file.
+
+        Raises:
+            UnreadableFile: It cannot be read, or is larger than `MAX_FILE_BYTES`.
+        """
+
+
+@contextmanager
+def open_files(source: OwnSource) -> Iterator[Files]:
+    """Open a person's own dataset for reading.
+
+    Raises:
+        DataError: It is no zip, it is unsafe, or it has too many files.
+    """
+    if source.kind == "zip":
+        with open_zip(source.path) as files:
+            yield files
+    else:
+        yield _DirectoryFiles(source.path)
+
+
+class _DirectoryFiles:
+    """The visible, regular files below a directory; folders that are links are not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.paths = sorted(_walk(root))
+        self.total_bytes = sum(_size(root / path) for path in self.paths)
+
+    def read(self, index: int) -> bytes:
+        path = self._root / self.paths[index]
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UnreadableFile("it is not a regular file")
+            with path.open("rb") as file:
+                return _bounded(file.read(MAX_FILE_BYTES + 1))
+        except OSError as error:
+            raise UnreadableFile(error.strerror or str(error)) from error
+
+
+def _walk(root: Path) -> Iterator[str]:
+    count = 0
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if is_visible(name)]
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in filter(is_visible, names):
+            count += 1
+            if count > MAX_FILES:
+                raise _too_many(root.name)
+            yield name if below == "." else f"{below}/{name}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nowhere; reading it will say so
+        return 0
+
+
+class _ZipFiles:
+    """The files in a zip, read one at a time straight from it."""
+
+    def __init__(self, archive: zipfile.ZipFile, shown: str, size: int) -> None:
+        self._archive = archive
+        members = archive.infolist()
+        if len(members) > MAX_FILES:
+            raise _too_many(shown)
+        for member in members:
+            _check_member(shown, _name(member), member)
+        members = [member for member in members if not member.is_dir()]
+        named = sorted(((_name(member), member) for member in members), key=lambda pair: pair[0])
+        self.paths = [name for name, _ in named]
+        self._members = [member for _, member in named]
+        self.total_bytes = sum(member.file_size for member in members)
+        _check_total(shown, size, members)
+
+    def read(self, index: int) -> bytes:
+        member = self._members[index]
+        if member.file_size > MAX_FILE_BYTES:
+            raise UnreadableFile(
+                f"it has {member.file_size:,} bytes; at most {MAX_FILE_BYTES:,} are read"
+            )
+        try:
+            with self._archive.open(member) as file:
+                return _bounded(file.read(MAX_FILE_BYTES + 1))
+        except _ZIP_ERRORS as error:
+            raise UnreadableFile(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def open_zip(path: Path, shown: str = "") -> Iterator[_ZipFiles]:
+    """Open a zip and check every entry of it before one is read.
+
+    Args:
+        shown: What errors call it, where that is not its own name.
+
+    Raises:
+        DataError: It is no zip; an entry has an unsafe name, is a link or is encrypted; or it would
+            unpack to too much.
+    """
+    shown = shown or path.name
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_BoundedFile(path))
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            files = _ZipFiles(archive, shown, path.stat().st_size)
+        except _ZIP_ERRORS as error:
+            raise DataError(
+                f"{shown} cannot be read as a zip ({error}). Make the zip again, and copy the "
+                "whole of it."
+            ) from error
+        yield files
+
+
+class _BoundedFile(FileIO):
+    """A file that gives bounded parts only: zipfile reads a table of contents at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted > _MAX_READ_BYTES:
+            raise DataError(
+                f"The zip announces a table of contents of {wanted:,} bytes; at most "
+                f"{_MAX_READ_BYTES:,} are read. Put fewer files into it."
+            )
+        return super().read(wanted) or b""
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """The path of an entry; older programs write UTF-8 without saying so, or backslashes."""
+    name = member.filename
+    if not name.isascii() and not member.flag_bits & _UTF8_FLAG:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass  # it was cp437 after all, as zipfile took it
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _check_member(shown: str, name: str, member: zipfile.ZipInfo) -> None:
+    if not member.filename:
+        raise _unsafe(shown, name, "has no name", "Make the zip again from a plain folder.")
+    has_drive = name[1:2] == ":" and name[:1].isalpha()
+    if name.startswith("/") or has_drive or (".." in name and ".." in name.split("/")):
+        raise _unsafe(
+            shown, name, "points outside the zip", "Make the zip again from a plain folder."
+        )
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _unsafe(
+            shown,
+            name,
+            "is a link or a device, not a file",
+            "Make the zip again with the files themselves.",
+        )
+    if member.flag_bits & _ENCRYPTED_FLAG:
+        raise _unsafe(shown, name, "is encrypted", "Make the zip again without a password.")
+    if member.compress_type not in _METHODS:
+        raise _unsafe(
+            shown,
+            name,
+            f"is packed by method {member.compress_type}, and only stored and deflated are read",
+            "Make the zip again with default settings.",
+        )
+    if member.file_size > max(_RATIO_COUNTS_FROM_BYTES, MAX_RATIO * member.compress_size):
+        raise _unsafe(
+            shown,
+            name,
+            f"unpacks {member.compress_size:,} bytes to {member.file_size:,}, more than "
+            f"{MAX_RATIO} times as much, which no picture does",
+            "Leave it out.",
+        )
+
+
+def _check_total(shown: str, size: int, members: Sequence[zipfile.ZipInfo]) -> None:
+    total = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    if total > MAX_TOTAL_BYTES:
+        raise DataError(
+            f"{shown} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
+            "Put fewer or smaller pictures into it."
+        )
+    if packed > size:
+        raise DataError(
+            f"{shown} is not a plain zip: its entries are larger together than the file, so "
+            "that they lie over one another. Make the zip again."
+        )
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > MAX_FILE_BYTES:
+        raise UnreadableFile(f"it is larger than {MAX_FILE_BYTES:,} bytes, the most that is read")
+    return content
+
+
+def _unsafe(shown: str, name: str, what: str, repair: str) -> DataError:
+    return DataError(f"{shown} is refused: its entry {name[:200]!r} {what}. {repair}")
+
+
+def _too_many(shown: str) -> DataError:
+    return DataError(
+        f"{shown} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
+    )

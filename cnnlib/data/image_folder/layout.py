@@ -1,0 +1,162 @@
+"""How the files of a person's own dataset divide into classes and splits, by their paths."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cnnlib.data.image_folder.sources import is_picture_name, is_visible
+from cnnlib.errors import DataError
+
+MAX_CLASSES = 1_000
+MAX_CLASS_NAME = 100
+TRAIN, TEST = "train", "test"
+VALIDATION = ("val", "valid", "validation")
+
+
+class Placed(NamedTuple):
+    """One picture file and where it belongs.
+
+    Args:
+        file: Its position in the list of paths.
+        split: "train" or "test"; "" where the split is made by content.
+    """
+
+    file: int
+    label: int
+    split: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the paths say.
+
+    Args:
+        classes: In the order of their labels: sorted.
+        loose: Positions of pictures that lie in no class folder.
+        notes: Sentences that people should read.
+    """
+
+    classes: tuple[str, ...]
+    placed: tuple[Placed, ...]
+    loose: tuple[int, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def has_test_split(self) -> bool:
+        """Whether the test split came with the dataset."""
+        return bool(self.placed) and bool(self.placed[0].split)
+
+
+def arrange(paths: Sequence[str]) -> Layout:
+    """Divide files into classes, and into splits where there are folders for them.
+
+    One folder is one class, with all pictures below it. A single folder around everything is
+    stepped through. ``train/`` and ``test/`` are the splits; ``val/`` (or ``valid/``,
+    ``validation/``) beside both joins the training pictures, from which the lab takes its own
+    validation split, and without ``test/`` it is the test split. Hidden files, ``__MACOSX`` and
+    what is not called like a picture do not count.
+
+    Args:
+        paths: Relative, with ``/`` between their parts.
+
+    Raises:
+        DataError: There are no class folders, too many, or one whose name cannot be shown.
+    """
+    folders = _without_wrapper(_by_folder(paths))
+    splits = _splits(folders)
+    in_class: dict[tuple[str, str], list[int]] = {}
+    loose: list[int] = []
+    for folder, files in folders.items():
+        split, inner = (splits[folder[0]], folder[1:]) if splits else ("", folder)
+        where = in_class.setdefault((inner[0], split), []) if inner else loose
+        where.extend(files)
+    classes = tuple(sorted({name for name, _ in in_class}))
+    _check_classes(classes, len(loose))
+    labels = {name: label for label, name in enumerate(classes)}
+    placed = sorted(
+        Placed(file, labels[name], split)
+        for (name, split), files in in_class.items()
+        for file in files
+    )
+    return Layout(classes, tuple(placed), tuple(sorted(loose)), tuple(_notes(classes, splits)))
+
+
+_Folders = dict[tuple[str, ...], list[int]]  # the parts of a folder's path -> the pictures in it
+
+
+def _by_folder(paths: Sequence[str]) -> _Folders:
+    """The folders that count, with the positions of the pictures directly in them."""
+    folders: dict[str, list[int]] = {}
+    for index, path in enumerate(paths):
+        folder, _, name = path.rpartition("/")
+        if is_picture_name(name):
+            folders.setdefault(folder, []).append(index)
+    by_parts: _Folders = {}
+    for folder, files in folders.items():
+        parts = tuple(unicodedata.normalize("NFC", folder).split("/")) if folder else ()
+        if all(map(is_visible, parts)):
+            by_parts.setdefault(parts, []).extend(files)
+    return by_parts
+
+
+def _without_wrapper(folders: _Folders) -> _Folders:
+    """Step through folders that hold everything and are no class themselves."""
+    while len({folder[:1] for folder in folders}) == 1 and all(
+        len(folder) >= 2 for folder in folders
+    ):
+        folders = {folder[1:]: files for folder, files in folders.items()}
+    return folders
+
+
+def _splits(folders: _Folders) -> dict[str, str]:
+    """Top folder -> split, where the top folders are splits; empty where they are classes."""
+    tops = {folder[0] for folder in folders if len(folder) >= 2}
+    names = {top.casefold() for top in tops}
+    has_others = any(len(folder) < 2 for folder in folders)
+    if has_others or TRAIN not in names or len(names) < 2:
+        return {}
+    if not names <= {TRAIN, TEST, *VALIDATION}:
+        return {}
+    validation = TRAIN if TEST in names else TEST
+    return {top: validation if top.casefold() in VALIDATION else top.casefold() for top in tops}
+
+
+def _check_classes(classes: tuple[str, ...], loose: int) -> None:
+    if not classes:
+        found = f"are {loose:,} pictures, none of them in a folder" if loose else "is no picture"
+        raise DataError(
+            f"There {found}. The pictures of each class belong in a folder with the name of the "
+            "class: make one folder per class, and put them inside."
+        )
+    if len(classes) > MAX_CLASSES:
+        raise DataError(
+            f"There are {len(classes):,} class folders, and at most {MAX_CLASSES:,} classes are "
+            "told apart. Join some, or leave some out."
+        )
+    for name in classes:
+        if len(name) > MAX_CLASS_NAME or not name.isprintable():
+            raise DataError(
+                f"The class folder {name[:MAX_CLASS_NAME]!r} cannot be shown: class names have at "
+                f"most {MAX_CLASS_NAME} characters, all of them printable. Rename the folder."
+            )
+
+
+def _notes(classes: tuple[str, ...], splits: dict[str, str]) -> list[str]:
+    notes = []
+    if len(classes) == 1:
+        notes.append("There is one class only, so that there is nothing to tell apart.")
+    folded = Counter(name.casefold() for name in classes)
+    twins = [name for name in classes if folded[name.casefold()] > 1]
+    if twins:
+        notes.append(
+            f"Classes that differ in capital letters only are kept apart: {', '.join(twins)}."
+        )
+    joined = sorted(top for top in splits if top.casefold() in VALIDATION)
+    if joined:
+        role = "test split" if splits[joined[0]] == TEST else "training pictures"
+        notes.append(f"{', '.join(joined)}/ is part of the {role}.")
+    return notes

@@ -1,0 +1,239 @@
+"""Preparing a person's own dataset: class folders of pictures, brought to one size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cnnlib.data.fingerprint import TEST_FRACTION, split_by_content
+from cnnlib.data.image_folder.archive_reader import Files, UnreadableFile, open_files
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.layout import TEST, TRAIN, Layout, Placed, arrange
+from cnnlib.data.image_folder.sources import FolderOptions, OwnSource
+from cnnlib.data.prepared import SkippedPicture
+from cnnlib.data.prepared_writer import Made, save_array
+from cnnlib.errors import DataError
+from cnnlib.records.job import Progress
+from cnnlib.units import size_words
+
+_LISTED_SKIPPED = 1_000
+_BLOCK_FILES = 64
+_BLOCK_BYTES = 8 << 20
+_THREADS = 2  # a picture of 50 million pixels can take half a gigabyte while it is decoded
+_COPY_ROWS = 4_096
+_SPARE_BYTES = 64 << 20
+_REPORT_SECONDS = 0.1
+_DECODED_FRACTION = 0.9  # of the whole work
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A file as it was read; or why it was not."""
+
+    placed: Placed
+    content: bytes = b""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A picture of the right size with the hash of its file; or why there is none."""
+
+    placed: Placed
+    digest: bytes = b""
+    pixels: np.ndarray | None = None
+    reason: str = ""
+
+
+@dataclass
+class _Collected:
+    """What is known of the pictures decoded so far, which themselves are in a file."""
+
+    placed: list[Placed] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    skipped: list[SkippedPicture] = field(default_factory=list)
+    skipped_count: int = 0
+
+    def skip(self, path: str, reason: str) -> None:
+        self.skipped_count += 1
+        if len(self.skipped) < _LISTED_SKIPPED:
+            shown = path.encode("utf-8", "replace").decode()  # pages show no half characters
+            self.skipped.append(SkippedPicture(shown, reason))
+
+
+def make_folder(
+    source: OwnSource, folder: Path, options: FolderOptions
+) -> Generator[Progress, None, Made]:
+    """Write the four arrays of a person's own dataset into ``folder``.
+
+    Files that cannot be decoded are left out and listed. The pictures stream through: memory holds
+    a few of them, and some hundred bytes of each.
+
+    Raises:
+        DataError: The zip is unsafe, there are no class folders, or no picture can be read.
+    """
+    yield Progress(0.0, f"looking through {source.path.name}")
+    seen = source.seen()
+    collected = _Collected()
+    pictures = folder / "pictures"
+    with open_files(source) as files, pictures.open("wb") as out:
+        layout = arrange(files.paths)
+        _check_room(len(layout.placed), options, folder)
+        for index in layout.loose:
+            collected.skip(files.paths[index], "it is in no class folder")
+        yield from _collect(files, layout, options, collected, out)
+    if not collected.placed:
+        first = collected.skipped[0]
+        raise DataError(
+            f"None of the {collected.skipped_count:,} pictures of {source.name} can be read: "
+            f"{first.path} is the first, and {first.reason}. Replace them by whole pictures."
+        )
+    yield Progress(_DECODED_FRACTION, "dividing into training and test split")
+    classes = _write_splits(folder, pictures, layout, collected, options)
+    pictures.unlink()
+    return _made(source, options, layout, collected, classes, seen)
+
+
+def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
+    """Pictures are written twice: as they come, and then divided."""
+    needed = 2 * count * options.picture_bytes + _SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"Preparing {count:,} pictures takes {size_words(needed)}, and {folder.parent} has "
+            f"{size_words(free)} free. Make room, or choose a smaller size for the pictures."
+        )
+
+
+def _collect(
+    files: Files, layout: Layout, options: FolderOptions, collected: _Collected, out: BinaryIO
+) -> Iterator[Progress]:
+    start = last = time.monotonic()
+    done, total = 0, len(layout.placed)
+    for block in _decoded_blocks(files, layout, options):
+        for picture in block:
+            if picture.pixels is None:
+                collected.skip(files.paths[picture.placed.file], picture.reason)
+                continue
+            out.write(picture.pixels.tobytes())
+            collected.placed.append(picture.placed)
+            collected.digests.append(picture.digest)
+        done, now = done + len(block), time.monotonic()
+        if now - last >= _REPORT_SECONDS:
+            last = now
+            left = (now - start) / done * (total - done)
+            text = f"reading pictures: {done:,} of {total:,}, about {left:.0f} s left"
+            yield Progress(_DECODED_FRACTION * done / total, text)
+
+
+def _decoded_blocks(
+    files: Files, layout: Layout, options: FolderOptions
+) -> Iterator[list[_Decoded]]:
+    """Decode on several threads, a few blocks ahead, in the order of the files."""
+    threads = min(_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        ahead: deque[Future[list[_Decoded]]] = deque()
+        for block in _blocks(files, layout):
+            ahead.append(pool.submit(_decode_block, block, options))
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _blocks(files: Files, layout: Layout) -> Iterator[list[_Encoded]]:
+    """Files in blocks of at most 64, and about 8 MB."""
+    block: list[_Encoded] = []
+    size = 0
+    for placed in layout.placed:
+        try:
+            block.append(_Encoded(placed, files.read(placed.file)))
+        except UnreadableFile as error:
+            block.append(_Encoded(placed, reason=str(error)))
+        size += len(block[-1].content)
+        if len(block) == _BLOCK_FILES or size >= _BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _decode_block(block: list[_Encoded], options: FolderOptions) -> list[_Decoded]:
+    return [_decode_one(encoded, options) for encoded in block]
+
+
+def _decode_one(encoded: _Encoded, options: FolderOptions) -> _Decoded:
+    if encoded.reason:
+        return _Decoded(encoded.placed, reason=encoded.reason)
+    try:
+        pixels = decode(encoded.content, options.size, options.channels)
+    except BrokenPicture as error:
+        return _Decoded(encoded.placed, reason=str(error))
+    digest = hashlib.blake2b(encoded.content, digest_size=16).digest()
+    return _Decoded(encoded.placed, digest, pixels)
+
+
+def _write_splits(
+    folder: Path, pictures: Path, layout: Layout, collected: _Collected, options: FolderOptions
+) -> tuple[str, ...]:
+    """Write the arrays in the order of the pictures' hashes; return the classes that have some."""
+    old_labels = np.array([placed.label for placed in collected.placed], dtype=np.int64)
+    used, labels = np.unique(old_labels, return_inverse=True)
+    if layout.has_test_split:
+        is_test = np.array([placed.split == TEST for placed in collected.placed])
+        digests = collected.digests
+        order = np.array(sorted(range(len(labels)), key=lambda index: (digests[index], index)))
+        train, test = order[~is_test[order]], order[is_test[order]]
+    else:
+        train, test = split_by_content(collected.digests, labels)
+    shape = (len(labels), options.channels, options.size, options.size)
+    every = np.memmap(pictures, dtype=np.uint8, mode="r", shape=shape)
+    for split, indices in ((TRAIN, train), (TEST, test)):
+        _gather(every, indices, folder / f"{split}_images.npy")
+        save_array(folder, f"{split}_labels", labels[indices])
+    return tuple(layout.classes[label] for label in used)
+
+
+def _gather(every: np.ndarray, indices: np.ndarray, path: Path) -> None:
+    shape = (len(indices), *every.shape[1:])
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    for start in range(0, len(indices), _COPY_ROWS):
+        part = indices[start : start + _COPY_ROWS]
+        out[start : start + len(part)] = every[part]
+    out.flush()
+
+
+def _made(
+    source: OwnSource,
+    options: FolderOptions,
+    layout: Layout,
+    collected: _Collected,
+    classes: tuple[str, ...],
+    seen: dict[str, object],
+) -> Made:
+    notes = [f"{options.text} by centre crop and antialiased resize.", *layout.notes]
+    if not layout.has_test_split:
+        notes.insert(1, f"Test split made by content ({TEST_FRACTION:.0%} of each class).")
+    empty = sorted(set(layout.classes) - set(classes))
+    if empty:
+        notes.append(f"Classes without a readable picture are left out: {', '.join(empty)}.")
+    if collected.skipped_count:
+        notes.append(f"Files that could not be used: {collected.skipped_count:,}.")
+    recorded = {
+        "kind": source.kind,
+        "size": str(options.size),
+        "channels": str(options.channels),
+        "skipped": str(collected.skipped_count),
+    }
+    title = source.name.removeprefix("folder:")
+    return Made(title, classes, " ".join(notes), recorded, seen, tuple(collected.skipped))

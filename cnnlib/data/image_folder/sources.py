@@ -1,0 +1,195 @@
+"""People's own datasets: directories and zips of class folders, in the data folder or uploaded."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
+from cnnlib.errors import RecipeError
+from cnnlib.records.checks import check_integer
+from cnnlib.records.folders import Folders
+from cnnlib.records.record import Record
+from cnnlib.records.run import check_dataset_name
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+# Names in the data folder that are not people's own datasets (torchvision's and the lab's own).
+_RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
+    dataset.folder.split("/")[0] for dataset in KNOWN.values() if dataset.folder
+}
+
+
+@dataclass(frozen=True)
+class FolderOptions(Record):
+    """How the pictures of a person's own dataset are brought to one size.
+
+    Args:
+        size: Side of the square, in pixels.
+        channels: 3 for colour, 1 for grey.
+    """
+
+    size: int = 32
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        check_integer("size", self.size, 8, 256)
+        if self.channels not in (1, 3):
+            raise RecipeError(
+                f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour). Choose one of the "
+                "two."
+            )
+
+    @property
+    def picture_bytes(self) -> int:
+        """Bytes of one picture."""
+        return self.channels * self.size * self.size
+
+    @property
+    def text(self) -> str:
+        """As people write it: 32x32x3."""
+        return f"{self.size}x{self.size}x{self.channels}"
+
+
+@dataclass(frozen=True)
+class OwnSource:
+    """Where a ``folder:`` dataset comes from.
+
+    Args:
+        name: With its ``folder:``.
+        uploaded: It lies among the uploads, and so is the lab's to remove.
+    """
+
+    name: str
+    path: Path
+    kind: Literal["directory", "zip"]
+    uploaded: bool
+
+    @property
+    def options_file(self) -> Path:
+        """Where the options of an upload are kept, beside it."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def seen(self) -> dict[str, Any]:
+        """What it looks like from outside: enough to notice that it changed.
+
+        A zip is known by size and time. A directory is known by the times of all its folders, which
+        change when a picture comes or goes, not when one is overwritten in place.
+        """
+        if self.kind == "zip":
+            status = self.path.stat()
+            return {"kind": "zip", "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        return {"kind": "directory", "folders": dict(_folder_times(self.path))}
+
+    def is_as(self, seen: Mapping[str, Any]) -> bool:
+        """Whether it still looks as it was ``seen``; stats the known folders only."""
+        if self.kind != seen.get("kind"):
+            return False
+        if self.kind == "zip":
+            with suppress(FileNotFoundError):  # removed since it was found
+                return self.seen() == dict(seen)
+            return False
+        times = seen.get("folders")
+        return isinstance(times, Mapping) and all(
+            _mtime_ns(self.path / folder) == time for folder, time in times.items()
+        )
+
+
+def own_sources(folders: Folders) -> list[OwnSource]:
+    """Every ``folder:`` dataset that is there, by name.
+
+    Of several with one name, the data folder goes before the uploads, and a directory before a zip.
+    """
+    found: dict[str, OwnSource] = {}
+    for entry, name, uploaded in _candidates(folders):
+        if name not in found and _is_dataset(entry):
+            kind = "directory" if entry.is_dir() else "zip"
+            found[name] = OwnSource(name, Path(entry.path), kind, uploaded)
+    return [found[name] for name in sorted(found)]
+
+
+def own_source(name: str, folders: Folders) -> OwnSource | None:
+    """Where the dataset ``folder:<name>`` comes from; None where nothing has that name."""
+    check_dataset_name(name)
+    for entry, candidate, uploaded in _candidates(folders):
+        if candidate == name and _is_dataset(entry):
+            kind = "directory" if entry.is_dir() else "zip"
+            return OwnSource(name, Path(entry.path), kind, uploaded)
+    return None
+
+
+def _candidates(folders: Folders) -> Iterator[tuple[os.DirEntry[str], str, bool]]:
+    """Directories and zips with the names of their datasets, in the order of precedence."""
+    for root, uploaded in ((folders.data, False), (folders.runs / UPLOADS, True)):
+        for entry in sorted(_entries(root), key=lambda entry: (entry.is_file(), entry.name)):
+            name = _dataset_name(entry)
+            if name is not None and (uploaded or entry.name not in _RESERVED):
+                yield entry, name, uploaded
+
+
+def _dataset_name(entry: os.DirEntry[str]) -> str | None:
+    """The name that a directory or zip would have as a dataset; None where it can have none."""
+    is_zip = entry.name.lower().endswith(".zip") and entry.is_file()
+    if not is_visible(entry.name) or not (is_zip or entry.is_dir()):
+        return None
+    own = entry.name[: -len(".zip")] if is_zip else entry.name
+    name = f"folder:{unicodedata.normalize('NFC', own)}"
+    try:
+        check_dataset_name(name)
+    except RecipeError:
+        return None  # a run could not ask for it
+    return name
+
+
+def _is_dataset(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() or has_class_folders(Path(entry.path))
+
+
+def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(root) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # what cannot be looked into holds no dataset
+
+
+def has_class_folders(path: Path, depth: int = 3) -> bool:
+    """Whether some folder in ``path``, at most ``depth`` folders down, holds a picture."""
+    entries = [entry for entry in _entries(path) if is_visible(entry.name)]
+    inner = [Path(entry.path) for entry in entries if entry.is_dir()]
+    if any(_holds_picture(folder) for folder in inner):
+        return True
+    return depth > 1 and any(has_class_folders(folder, depth - 1) for folder in inner)
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder counts: not hidden, and not left behind by a file manager."""
+    return not name.startswith(".") and name not in ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file is called like a picture; what it holds shows when it is decoded."""
+    return is_visible(name) and name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def _holds_picture(folder: Path) -> bool:
+    return any(is_picture_name(entry.name) and entry.is_file() for entry in _entries(folder))
+
+
+def _folder_times(path: Path) -> Iterator[tuple[str, int]]:
+    for folder, inner, _ in os.walk(path):
+        inner[:] = sorted(name for name in inner if is_visible(name))
+        yield os.path.relpath(folder, path), os.stat(folder).st_mtime_ns
+
+
+def _mtime_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except (OSError, ValueError):  # a zero in a path is a ValueError
+        return None

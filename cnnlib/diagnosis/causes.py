@@ -1,0 +1,110 @@
+"""The three usual reasons why a network does not learn, each held against a run's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+from statistics import median
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.diagnosis import Check
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
+from cnnlib.units import percent
+
+NO_GRADIENT = 1e-3  # a norm below it moves nothing
+DEEP, DEEP_SATURATING = 9, 4  # layers with weights
+_SATURATING = ("sigmoid", "tanh")
+
+
+def reasons_not_to_learn(
+    run: Run,
+    loss: Sequence[float],
+    blocks: Sequence[float],
+    lr: Sequence[float],
+    grad_norm: Sequence[float],
+    epochs: Sequence[EpochEnd],
+) -> tuple[Check, ...]:
+    """Learning rate, dead start, depth.
+
+    Args:
+        loss, lr, grad_norm: Of the recorded steps, or an even sample of them.
+        blocks: The curve of the loss in a dozen medians.
+    """
+    return (
+        _learning_rate(run, loss, blocks, max(lr)),
+        _dead_start(grad_norm, epochs),
+        _depth(run.request.spec, median(grad_norm)),
+    )
+
+
+def _learning_rate(run: Run, loss: Sequence[float], blocks: Sequence[float], lr: float) -> Check:
+    question = "Is the learning rate wrong?"
+    chance, fall = log(run.request.spec.out_classes), blocks[0] - blocks[-1]
+    if max(loss) > 2 * chance:
+        return Check(
+            question,
+            True,
+            f"Too high, it seems: the loss once stood at {max(loss):.3g}, far above the "
+            f"{chance:.3g} of guessing. Try a tenth of {lr:.3g}.",
+        )
+    falls = sum(after < before for before, after in zip(blocks, blocks[1:], strict=False))
+    if fall > 0 and falls >= 0.8 * (len(blocks) - 1):
+        return Check(
+            question,
+            True,
+            f"Too low, it seems: the loss falls all the time, but only by {fall:.2g} so far. Try "
+            f"ten times {lr:.3g}.",
+        )
+    return Check(
+        question,
+        False,
+        f"It does not look so: the loss neither jumped (at most {max(loss):.3g}) nor fell steadily "
+        f"(by {fall:.2g} in all) with {lr:.3g}.",
+    )
+
+
+def _dead_start(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check:
+    question = "Does nothing flow back (dead units, inputs that say nothing)?"
+    norm = median(grad_norm[-max(1, len(grad_norm) // 4) :])
+    shares = epochs[-1].dead_units if epochs else {}
+    worst = max(shares, key=shares.__getitem__, default=None)
+    if worst is not None and shares[worst] >= 0.9:
+        return Check(
+            question,
+            True,
+            f"Yes: {percent(shares[worst], 0)} of the units of {worst} are 0 on every picture. Use "
+            "another initialisation, a normalisation, or a leaky activation.",
+        )
+    if norm < NO_GRADIENT:
+        return Check(
+            question,
+            True,
+            f"Yes: the gradient norm is {norm:.2g}, so the weights hardly move. Look at the "
+            "pictures and labels on the Data page, and at the layers below.",
+        )
+    return Check(question, False, f"No: the gradient norm is {norm:.2g}.")
+
+
+def _depth(spec: CNNSpec, norm: float) -> Check:
+    question = "Is it too deep without normalisation or skips?"
+    layers = len(spec.channels) + len(spec.hidden_dims) + 1
+    most = DEEP_SATURATING if spec.activation in _SATURATING else DEEP
+    helped = [
+        what
+        for what, there in (
+            ("skips", spec.block != "plain"),
+            ("normalisation", spec.norm != "none"),
+        )
+        if there
+    ]
+    if helped:
+        return Check(question, False, f"No: it has {' and '.join(helped)}.")
+    if layers < most:
+        return Check(question, False, f"No: {layers} layers with weights are not deep.")
+    return Check(
+        question,
+        True,
+        f"It may be: {layers} layers with {spec.activation} between them, no normalisation, no "
+        f"skips, and a gradient norm of {norm:.2g}. Add batch normalisation or residual blocks.",
+    )

@@ -1,0 +1,156 @@
+"""What is wrong with a training, in words, from the numbers that it recorded.
+
+Every rule compares a run with itself and with guessing: a network that knows nothing, and knows
+that it knows nothing, has a cross-entropy of ``ln(classes)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import median
+from typing import Any
+
+from cnnlib.diagnosis.causes import reasons_not_to_learn
+from cnnlib.records.diagnosis import Trouble
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
+from cnnlib.units import percent
+
+BLOCKS = 12  # of a curve; each stands for its median
+FEWEST_STEPS = 100  # before that nobody can say that nothing is learned
+DEAD_SHARE = 0.4  # of a layer's units; fewer are no trouble
+# Times the lowest validation loss. In 42 runs on real pictures, learning ones went to 1.12 for two
+# epochs at a high learning rate and came back.
+WORSE_VALIDATION = 1.15
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recorded steps, or an even sample of them, without those that were no numbers."""
+
+    step: tuple[int, ...]
+    loss: tuple[float, ...]
+    lr: tuple[float, ...]
+    grad_norm: tuple[float, ...]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence[Any]]) -> Curve:
+        """From columns as the run store gives them."""
+        names = tuple(cls.__dataclass_fields__)
+        rows = zip(*(columns[name] for name in names), strict=True)
+        whole = [row for row in rows if None not in row]
+        return cls(*(tuple(column) for column in zip(*whole, strict=True))) if whole else _EMPTY
+
+    def blocks(self) -> list[tuple[int, float]]:
+        """The curve in a dozen numbers: last step and median loss of each part of it."""
+        count = min(BLOCKS, len(self.step))
+        ends = [len(self.step) * place // count for place in range(1, count + 1)] if count else []
+        starts = [0, *ends[:-1]]
+        return [
+            (self.step[end - 1], median(self.loss[start:end]))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+
+_EMPTY = Curve((), (), (), ())
+
+
+def find_troubles(
+    run: Run, columns: Mapping[str, Sequence[Any]], epochs: Sequence[EpochEnd]
+) -> list[Trouble]:
+    """Everything that is wrong, the worst first; empty where nothing is known to be.
+
+    Args:
+        columns: ``step, loss, lr, grad_norm``: all steps or an even sample of them.
+    """
+    curve = Curve.of(columns)
+    found = [
+        _diverging(run, curve) or _not_learning(run, curve, epochs),
+        _dead_units(epochs),
+        _over_fitting(epochs),
+    ]
+    return [trouble for trouble in found if trouble is not None]
+
+
+def _diverging(run: Run, curve: Curve) -> Trouble | None:
+    """The loss left the numbers, or has risen far above what it was."""
+    if not curve.step:
+        return None
+    chance, blocks = log(run.request.spec.out_classes), curve.blocks()
+    at, lowest = min(blocks, key=lambda block: block[1])
+    now = blocks[-1][1]
+    if run.state == "diverged":
+        return Trouble(
+            "diverging",
+            "It diverged",
+            f"The gradient norm was {median(curve.grad_norm):.3g} as a rule and "
+            f"{curve.grad_norm[-1]:.3g} at step {curve.step[-1]:,}, with a learning rate of "
+            f"{curve.lr[-1]:.3g}. Continue with a tenth of it, or clip the gradients.",
+        )
+    if now <= 2 * lowest or now - lowest < chance / 2:
+        return None
+    return Trouble(
+        "diverging",
+        "Diverging",
+        f"The loss was {lowest:.3g} around step {at:,} and is {now:.3g} now; guessing gives "
+        f"{chance:.3g}. Lower the learning rate (now {curve.lr[-1]:.3g}) to a third or a tenth.",
+    )
+
+
+def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Trouble | None:
+    """After many steps the network is no better than guessing."""
+    classes = run.request.spec.out_classes
+    chance = log(classes)
+    if classes == 1 or not curve.step or curve.step[-1] < FEWEST_STEPS:
+        return None
+    blocks = [loss for _, loss in curve.blocks()]
+    best = max((epoch.train_accuracy for epoch in epochs), default=0.0)
+    if blocks[-1] < 0.95 * chance or best > 2 / classes:
+        return None
+    return Trouble(
+        "not learning",
+        "Not learning",
+        f"After {curve.step[-1]:,} steps the loss is {blocks[-1]:.3g}, and guessing gives "
+        f"{chance:.3g}. The three usual reasons, held against this run:",
+        reasons_not_to_learn(run, curve.loss, blocks, curve.lr, curve.grad_norm, epochs),
+    )
+
+
+def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
+    """Units behind a ReLU that are 0 whatever the picture have no gradient, and stay so."""
+    shares = epochs[-1].dead_units if epochs else {}
+    dead = {layer: share for layer, share in shares.items() if share >= DEAD_SHARE}
+    if not dead:
+        return None
+    worst = max(dead, key=dead.__getitem__)
+    more = len(dead) - 1
+    others = f" So are many of {more} other layer{'' if more == 1 else 's'}." if more else ""
+    return Trouble(
+        "dead units",
+        "Dead ReLUs",
+        f"{percent(dead[worst], 0)} of the units of {worst} were 0 on every picture looked at "
+        f"after epoch {epochs[-1].epoch}: they get no gradient and learn nothing more.{others} "
+        "Lower the learning rate, put a normalisation before the ReLU, or use a leaky one.",
+    )
+
+
+def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
+    """The validation loss was above its lowest in the last two epochs, the training loss below."""
+    measured = [epoch for epoch in epochs if None not in (epoch.val_loss, epoch.val_accuracy)]
+    if len(measured) < 3:
+        return None
+    best, last = min(measured, key=lambda epoch: epoch.val_loss), measured[-1]
+    is_worse = min(each.val_loss for each in measured[-2:]) > WORSE_VALIDATION * best.val_loss
+    if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
+        return None
+    return Trouble(
+        "over-fitting",
+        f"Over-fitting since epoch {best.epoch}",
+        f"The validation loss was lowest then ({best.val_loss:.3g}) and is {last.val_loss:.3g} "
+        f"after epoch {last.epoch}, while the training loss fell from {best.train_loss:.3g} to "
+        f"{last.train_loss:.3g}; validation accuracy {percent(best.val_accuracy)} then, "
+        f"{percent(last.val_accuracy)} now. Stop earlier (patience), augment the pictures, or "
+        "add dropout or weight decay.",
+    )

@@ -1,0 +1,1 @@
+"""What queues several runs: duels, grids and searches, and their verdicts."""

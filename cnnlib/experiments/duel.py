@@ -1,0 +1,230 @@
+"""The duel's runs: paired seeds asked for one pair after the other, until the boundary decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from cnnlib.errors import RecipeError
+from cnnlib.experiments.duel_statistics import (
+    DEFAULT_MOST_PAIRS,
+    DEFAULT_WITHIN,
+    check_pairs,
+    judge,
+)
+from cnnlib.experiments.group_sequential import FIRST_LOOK
+from cnnlib.experiments.study import DONE, STOPPED, Plan, Step, find_plan, submit_plan
+from cnnlib.experiments.verdict_text import verdict_sentence
+from cnnlib.records.compare import Verdict
+from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs.store import RunStore
+
+Split = Literal["validation", "test"]
+SPLITS: tuple[str, ...] = ("validation", "test")
+_NUMBER = {"validation": "last_val_accuracy", "test": "test_accuracy"}
+_FATAL = ("stopped", "diverged", "failed")  # such a pair will never be whole
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two designs, and how they are compared.
+
+    Args:
+        a, b: What is asked for on each side; the seed is that of the first pair.
+        most_pairs: Fixed before the first pair.
+        first_pairs: Asked for at once.
+        within: What counts as the same, a fraction; 0 never does.
+        on: Which split decides.
+    """
+
+    a: RunRequest
+    b: RunRequest
+    name_a: str = "A"
+    name_b: str = "B"
+    most_pairs: int = DEFAULT_MOST_PAIRS
+    first_pairs: int = FIRST_LOOK
+    within: float = DEFAULT_WITHIN
+    on: Split = "validation"
+
+    def __post_init__(self) -> None:
+        check_pairs(self.most_pairs)
+        if not 1 <= self.first_pairs <= self.most_pairs:
+            raise RecipeError(
+                f"{self.first_pairs} pairs are to begin with, of at most {self.most_pairs}. "
+                "Begin with one at least, and with no more than that."
+            )
+        if not 0 <= self.within < 1:
+            raise RecipeError(
+                f"within={self.within!r} is not a difference of accuracies. Write a fraction from "
+                "0 to 1: 0.001 is a tenth of a point."
+            )
+        if self.on not in SPLITS:
+            raise RecipeError(f"on={self.on!r} is no split. Choose validation or test.")
+        _check_sides(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return values | {"a": self.a.to_dict(), "b": self.b.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Duel:
+        """The inverse of ``to_dict``."""
+        sides = {side: RunRequest.from_dict(values[side]) for side in ("a", "b")}
+        return cls(**dict(values) | sides)
+
+
+@dataclass(frozen=True)
+class DuelState:
+    """How a duel stands.
+
+    Args:
+        state: "live", "done" or "stopped".
+        pairs: Runs of A and B by pair; None where not asked for yet, or deleted.
+        sentence: What can be said now.
+        trouble: Why it waits or ended early; "" while all is well.
+        owner: Who may stop it, in class mode.
+    """
+
+    id: str
+    duel: Duel
+    state: str
+    pairs: tuple[tuple[Run | None, Run | None], ...]
+    verdict: Verdict
+    sentence: str
+    trouble: str = ""
+    owner: str = ""
+
+
+def start_duel(store: RunStore, duel: Duel) -> str:
+    """Begin a duel and return its id, which is also the group of its runs."""
+    return submit_plan(store, "duel", duel.to_dict())
+
+
+def duel_state(store: RunStore, duel_id: str) -> DuelState:
+    """How a duel stands now.
+
+    Raises:
+        StoreError: There is none.
+    """
+    return read_duel(find_plan(store, duel_id))
+
+
+def read_duel(plan: Plan) -> DuelState:
+    """How a duel stands, from its plan."""
+    duel = Duel.from_dict(plan.body)
+    verdict = _verdict(duel, plan)
+    count = 1 + max((int(place[1:]) for place in plan.progress["runs"]), default=-1)
+    pairs = tuple((plan.runs.get(f"a{n}"), plan.runs.get(f"b{n}")) for n in range(count))
+    sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
+    return DuelState(
+        plan.id, duel, plan.state, pairs, verdict, sentence, _trouble(duel, plan), plan.owner
+    )
+
+
+def next_step(plan: Plan) -> Step:
+    """The first pairs at once, then one pair more than have been looked at, until it is decided.
+
+    All runs share one execution mode: where it is left to a trial, the first run of A makes it, and
+    the others wait until it has.
+    """
+    duel = Duel.from_dict(plan.body)
+    verdict = _verdict(duel, plan)
+    live = tuple(place for place, run in plan.runs.items() if run.is_live)
+    if verdict.is_over:
+        return Step(stop=live, state=DONE)
+    if any(run.state in _FATAL for run in plan.runs.values()):
+        return Step(stop=live, state=STOPPED)
+    if plan.deleted:
+        return Step(stop=live, state=STOPPED, keep={"trouble": _DELETED})
+    mode = _mode(duel, plan)
+    if mode is None:
+        places = [] if plan.progress["runs"] else ["a0"]
+    else:
+        wanted = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
+        places = [f"{side}{pair}" for pair in range(wanted) for side in "ab"]
+    new = [place for place in places if place not in plan.progress["runs"]]
+    return Step(submit={place: _request(duel, plan.id, place, mode) for place in new})
+
+
+def _check_sides(duel: Duel) -> None:
+    """Both sides see the same pictures in the same order.
+
+    Raises:
+        RecipeError: They do not.
+    """
+    data = ("dataset", "seed", "split_seed", "validation", "train_limit")
+    for name in (*data, "device", "mode", "precision"):
+        if getattr(duel.a, name) != getattr(duel.b, name):
+            raise RecipeError(
+                f"The sides of the duel differ in {name}: {getattr(duel.a, name)!r} and "
+                f"{getattr(duel.b, name)!r}. A duel is fair with the same on both sides."
+            )
+    if duel.on == "validation" and duel.a.validation == 0:
+        raise RecipeError(
+            "The duel is decided by the validation split, but validation=0 keeps none. Keep some "
+            "pictures for validation, or let the test split decide."
+        )
+
+
+def _mode(duel: Duel, plan: Plan) -> str | None:
+    """The execution mode of all runs; None until the first one has tried which is fastest."""
+    if duel.a.mode != "auto":
+        return duel.a.mode
+    first = plan.runs.get("a0")
+    return first.chosen.get("mode") if first else None
+
+
+def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunRequest:
+    side, name = (duel.a, duel.name_a) if place[0] == "a" else (duel.b, duel.name_b)
+    seed = side.seed + int(place[1:])
+    mode = mode or side.mode
+    return replace(side, seed=seed, mode=mode, group=duel_id, name=side.name or name)
+
+
+def _verdict(duel: Duel, plan: Plan) -> Verdict:
+    """What the whole pairs say, in the order of their seeds, up to the first that is not whole."""
+    differences = []
+    for pair in range(duel.most_pairs):
+        scores = [_score(plan.runs.get(f"{side}{pair}"), duel.on) for side in "ab"]
+        if None in scores:
+            break
+        differences.append(scores[1] - scores[0])
+    pictures = plan.pictures.get(duel.on, 0)
+    return judge(
+        differences,
+        most_pairs=duel.most_pairs,
+        within=duel.within,
+        resolution=1 / pictures if pictures else 0.0,
+    )
+
+
+def _score(run: Run | None, on: str) -> float | None:
+    return run.summary.get(_NUMBER[on]) if run and run.state == "finished" else None
+
+
+def _trouble(duel: Duel, plan: Plan) -> str:
+    """Why the duel waits or ended early, the gravest first; "" while all is well."""
+    if plan.state == DONE:
+        return ""
+    if sentence := plan.progress.get("trouble"):  # its owner may not have what it asked for
+        return sentence
+    for state, sentence in _TROUBLES.items():
+        for place, run in sorted(plan.runs.items()):
+            if run.state == state:
+                name = duel.name_a if place[0] == "a" else duel.name_b
+                return sentence.format(run=f"The run of {name} with seed {run.request.seed}")
+    return ""
+
+
+_NEW = "so its pair cannot be compared. Begin a new duel once that is mended."
+_RESUME = "Resume it, and the duel goes on."
+_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Begin a new duel."
+_TROUBLES = {
+    "diverged": f"{{run}} diverged, {_NEW}",
+    "failed": f"{{run}} failed, {_NEW}",
+    "stopped": "{run} was stopped, so its pair cannot be compared. Begin a new duel.",
+    "lost": f"{{run}} lost its worker. {_RESUME}",
+    "interrupted": f"{{run}} was interrupted. {_RESUME}",
+}

@@ -1,0 +1,164 @@
+"""A search: Optuna proposes settings, at random first, then finely around the best.
+
+Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); the study is
+told all past trials anew at each step, so that any process can go on with it. A run whose
+validation accuracy after an epoch is below the median of the earlier runs at that epoch is ended
+early (the median rule of Golovin et al. 2017, "Google Vizier").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from cnnlib.design.checks import shown
+from cnnlib.errors import RecipeError
+from cnnlib.experiments.grid import run_score, trial_request
+from cnnlib.experiments.search_space import check_settings, combine
+from cnnlib.experiments.study import DONE, STOPPED, Plan, Step, submit_plan
+from cnnlib.records.run import RunRequest
+from cnnlib.runs.store import RunStore
+
+MOST_TRIALS = 500
+STARTUP_TRIALS = 8  # drawn at random, before the estimator proposes
+_MOST_INVALID = 50  # proposals in a row that are no valid design
+_COMPARED_FROM = 4  # earlier runs, before one is ended early
+_FARTHEST = 1e12  # from zero, of the end of a range
+
+
+def start_search(
+    store: RunStore,
+    base: RunRequest,
+    space: Mapping[str, Mapping[str, Any]],
+    *,
+    trials: int,
+    name: str = "",
+    prune: bool = True,
+) -> str:
+    """Begin a search and return its id.
+
+    Args:
+        space: By setting: ``{"low": ..., "high": ..., "log": bool}`` (whole numbers where both ends
+            are), or ``{"choices": [...]}``.
+
+    Raises:
+        RecipeError: A setting is not known, its range is none, or too many trials are asked for.
+    """
+    check_settings(space)
+    if not space:
+        raise RecipeError("The search varies nothing. Name a setting with its range.")
+    if not 1 <= trials <= MOST_TRIALS:
+        raise RecipeError(f"{trials} trials were asked for; choose from 1 to {MOST_TRIALS}.")
+    for setting, values in space.items():
+        _distribution(setting, values)
+    body = {"base": base.to_dict(), "space": {n: dict(v) for n, v in space.items()}, "seeds": 1}
+    return submit_plan(
+        store, "search", body | {"count": trials, "name": name, "trials": [], "prune": prune}
+    )
+
+
+def next_step(plan: Plan) -> Step:
+    """One trial after the other, and the end of one that falls behind."""
+    settings = list(plan.progress.get("trials", []))
+    live = {place: run for place, run in plan.runs.items() if run.is_live}
+    if live:
+        behind = tuple(place for place in live if plan.body["prune"] and _is_behind(plan, place))
+        return Step(stop=behind)
+    if len(settings) >= plan.body["count"]:
+        return Step(state=DONE)
+    return _ask(plan, settings)
+
+
+def _ask(plan: Plan, settings: list[dict[str, Any]]) -> Step:
+    """The next proposal that is a valid design; those that are not are listed."""
+    base = RunRequest.from_dict(plan.body["base"])
+    invalid = list(plan.progress.get("invalid", []))
+    study = _study(plan, settings, len(invalid))
+    spaces = {name: _distribution(name, values) for name, values in plan.body["space"].items()}
+    for _ in range(_MOST_INVALID):
+        trial = study.ask(spaces)
+        proposed = {name: _plain(plan, name, value) for name, value in trial.params.items()}
+        combination = combine(base, proposed)
+        if combination.request is not None:
+            place = f"{len(settings)}.0"
+            request = trial_request(plan.id, base, proposed, 0)
+            keep = {"trials": [*settings, proposed], "invalid": invalid}
+            return Step(submit={place: request}, keep=keep)
+        invalid.append({"settings": proposed, "reason": combination.reason})
+        study.tell(trial, 0.0)
+    keep = {"trials": settings, "invalid": invalid}
+    if settings:
+        return Step(state=DONE, keep=keep)
+    sentence = (
+        f"None of {len(invalid)} proposals is a valid design, so the search ended. Choose "
+        f"other ranges. The last: {combination.reason}"
+    )
+    return Step(state=STOPPED, keep=keep | {"trouble": sentence})
+
+
+def _study(plan: Plan, settings: list[dict[str, Any]], invalid: int) -> Any:
+    """A study that knows all that was tried."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    seed = RunRequest.from_dict(plan.body["base"]).seed + len(settings) + invalid
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    spaces = {name: _distribution(name, values) for name, values in plan.body["space"].items()}
+    for number, proposed in enumerate(settings):
+        run = plan.runs.get(f"{number}.0")
+        score = run_score(run) if run else None
+        if score is None:
+            continue
+        params = {name: _index(plan, name, value) for name, value in proposed.items()}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=score))
+    return study
+
+
+def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
+    """What Optuna draws a setting from; choices are drawn by their place, since they may be lists.
+
+    Raises:
+        RecipeError: It is no range.
+    """
+    import optuna.distributions as known
+
+    if choices := values.get("choices"):
+        return known.CategoricalDistribution(list(range(len(choices))))
+    low, high, log = values.get("low"), values.get("high"), bool(values.get("log"))
+    are_numbers = all(type(end) in (int, float) and abs(end) <= _FARTHEST for end in (low, high))
+    if not are_numbers or low >= high or (log and low <= 0):
+        raise RecipeError(
+            f"{setting} has no range: {shown(low)} to {shown(high)}. Write LOW..HIGH with the "
+            "lower end first, LOW..HIGH:log with both above zero, or values with commas between."
+        )
+    if isinstance(low, int) and isinstance(high, int):
+        return known.IntDistribution(low, high, log=log)
+    return known.FloatDistribution(float(low), float(high), log=log)
+
+
+def _plain(plan: Plan, setting: str, value: Any) -> Any:
+    choices = plan.body["space"][setting].get("choices")
+    return choices[value] if choices else value
+
+
+def _index(plan: Plan, setting: str, value: Any) -> Any:
+    choices = plan.body["space"][setting].get("choices")
+    return choices.index(value) if choices else value
+
+
+def _is_behind(plan: Plan, place: str) -> bool:
+    """After its latest epoch it is below the median of the earlier runs at that epoch."""
+    told = plan.epochs.get(place, ())
+    if not told or told[-1].val_accuracy is None:
+        return False
+    epoch = told[-1].epoch
+    others = [
+        each.val_accuracy
+        for other, epochs in plan.epochs.items()
+        if other != place
+        for each in epochs
+        if each.epoch == epoch and each.val_accuracy is not None
+    ]
+    return len(others) >= _COMPARED_FROM and told[-1].val_accuracy < median(others)

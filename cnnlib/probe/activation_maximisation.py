@@ -1,0 +1,111 @@
+"""What a class or a filter looks like: the picture that excites it most, found by optimisation.
+
+Gradient ascent from seeded noise (Olah, Mordvintsev and Schubert, "Feature visualization", Distill
+2017). What keeps it a picture at 28 x 28: the picture is shifted by up to two pixels before each
+step, smoothed a little after it, and its values stay those that pictures have.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from cnnlib.data.batches import Normaliser
+from cnnlib.errors import ProbeError
+from cnnlib.nets.model import Network
+from cnnlib.probe.forward import evaluating, trace
+from cnnlib.probe.graph import step_named
+from cnnlib.probe.pictures import run_pictures
+from cnnlib.probe.weights import network, run_at
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+from cnnlib.records.job import Progress
+
+STEPS = 160
+_RATE = 0.08  # of the range from black to white
+_SHIFT = 2  # pixels
+_SMOOTHING = 0.12  # share of the four neighbours
+
+
+def excite(
+    net: Network, info: DatasetInfo, layer: str, channel: int, seed: int = 0
+) -> Generator[Progress, None, tuple[np.ndarray, float, float]]:
+    """Find the picture that excites a channel (or a score of the last layer) most.
+
+    Returns:
+        The picture (C x H x W, uint8), and how strongly the channel answers to it and to the noise
+        that it began as: the mean over the map.
+
+    Raises:
+        ProbeError: There is no such layer or channel.
+    """
+    step = step_named(net.plan, layer)
+    if not 0 <= channel < step.out_shape[0]:
+        raise ProbeError(
+            f"{layer} has no channel {channel}. Choose one from 0 to {step.out_shape[0] - 1}."
+        )
+    random = np.random.default_rng(seed)
+    normalise = Normaliser(info, "cpu")
+    noise = random.normal(0.5, 0.08, (1, *info.in_size)).clip(0, 1)
+    picture = torch.from_numpy(noise).float()  # 0..1
+    answers = []
+    with evaluating(net):
+        for done in range(STEPS):
+            shift = tuple(int(by) for by in random.integers(-_SHIFT, _SHIFT + 1, 2))
+            answer, gradient = _answer(
+                net, normalise, picture.roll(shift, (2, 3)), step.name, channel
+            )
+            answers.append(answer)
+            gradient = gradient.roll((-shift[0], -shift[1]), (2, 3))
+            picture = picture + _RATE * gradient / gradient.abs().max().clamp(min=1e-12)
+            picture = _smoothed(picture).clamp(0, 1)
+            yield Progress((done + 1) / STEPS, f"step {done + 1} of {STEPS}")
+        last, _ = _answer(net, normalise, picture, step.name, channel)
+    pixels = (picture[0] * 255).round().to(torch.uint8).numpy()
+    return pixels, last, answers[0]
+
+
+def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, dict[str, Any]]:
+    """The job ``dream``: ``{"run", "step", "layer", "channel", "seed"}``.
+
+    Returns:
+        ``{"shape": [C, H, W], "pixels": base64 of uint8, "answer", "began"}``.
+
+    Raises:
+        CnnlibError: The run, its weights or its dataset are not there.
+    """
+    run, _, weights = run_at(folders, args["run"], args["step"])
+    info = run_pictures(run, folders).info
+    net = network(run.request.spec, weights)
+    pixels, answer, began = yield from excite(
+        net, info, args["layer"], args["channel"], args["seed"]
+    )
+    text = base64.b64encode(pixels.tobytes()).decode()
+    return {"shape": list(pixels.shape), "pixels": text, "answer": answer, "began": began}
+
+
+def _answer(
+    net: Network, normalise: Normaliser, picture: Tensor, layer: str, channel: int
+) -> tuple[float, Tensor]:
+    """Mean of the channel, and its gradient with respect to the picture."""
+    picture = picture.detach().requires_grad_()
+    with torch.enable_grad():
+        normalised = picture * (255 * normalise.scale) + normalise.offset
+        value = trace(net, normalised)[layer][0, channel].mean()
+        (gradient,) = torch.autograd.grad(value, picture)
+    return value.item(), gradient
+
+
+def _smoothed(picture: Tensor) -> Tensor:
+    """Each pixel a little towards its four neighbours."""
+    side, middle = _SMOOTHING / 4, 1 - _SMOOTHING
+    kernel = torch.tensor([[0, side, 0], [side, middle, side], [0, side, 0]])
+    channels = picture.shape[1]
+    bordered = pad(picture, (1, 1, 1, 1), mode="replicate")
+    return conv2d(bordered, kernel.expand(channels, 1, 3, 3), groups=channels)

@@ -1,0 +1,65 @@
+"""Explaining an answer as a job, where a network is too large for a page: a map and its checks."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from cnnlib.data.batches import Normaliser
+from cnnlib.probe.attribution.methods import METHODS, explain
+from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.pictures import run_pictures
+from cnnlib.probe.weights import network, run_at
+from cnnlib.records.folders import Folders
+from cnnlib.records.job import Progress
+from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+
+
+def explain_answer(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The job ``explain``: ``{"run", "step", "method", "target", "pixels": base64 of uint8}``.
+
+    Returns:
+        What `read_explanation` reads.
+
+    Raises:
+        CnnlibError: The run, its weights or its dataset are not there, or the method does not
+            apply.
+    """
+    run, _, trained = run_at(folders, args["run"], args["step"])
+    net = network(run.request.spec, trained)
+    info = run_pictures(run, folders).info
+    pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
+    image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
+    yield Progress(0.0, "explaining")
+    found = explain(net, image, args["target"], args["method"])
+    yield Progress(0.4, "the same with random weights")
+    weights = randomised_weights(METHODS[args["method"]], net, image, args["target"])
+    yield Progress(0.8, "deleting pixels")
+    curve = deletion(net, image, args["target"], found)
+    return {
+        "shape": list(found.shape),
+        "map": base64.b64encode(found.astype("<f4").tobytes()).decode(),
+        "weights": asdict(weights),
+        "curve": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in asdict(curve).items()
+        },
+    }
+
+
+def read_explanation(
+    result: Mapping[str, Any],
+) -> tuple[np.ndarray, RandomisedWeights, DeletionCurve]:
+    """The map and the two checks that a job found."""
+    values = np.frombuffer(base64.b64decode(result["map"]), "<f4").reshape(result["shape"])
+    curve = result["curve"]
+    arrays = (np.array(curve[name]) for name in ("fractions", "ordered", "random"))
+    checked = DeletionCurve(*arrays, curve["least_gain"])
+    return values, RandomisedWeights(**result["weights"]), checked

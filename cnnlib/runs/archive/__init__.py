@@ -1,0 +1,1 @@
+"""Runs with their files as one zip archive: written, checked and read."""

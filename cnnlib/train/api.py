@@ -1,0 +1,173 @@
+"""Runs from Python: train one in a notebook, and read any run back with its weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlib.data.prepared import is_prepared, load_prepared
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import TrainError
+from cnnlib.nets.model import Network
+from cnnlib.probe.weights import network, read_arrays
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.events import EpochEnd, Event, SplitResult
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.runs.weight_files import saved_weights
+from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.train.control import Control
+from cnnlib.train.worker.execute_run import carry_out
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What a run told, whole.
+
+    Args:
+        steps: Columns of equal length: step, loss, lr, grad_norm, images_per_second, seconds.
+        epochs: One entry per epoch, by step.
+        test: None where the test split was not measured.
+    """
+
+    steps: dict[str, list[Any]]
+    epochs: list[EpochEnd]
+    test: SplitResult | None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedRun:
+    """A run with its trained network.
+
+    Args:
+        net: With the weights of ``step``, on the CPU, in evaluation mode.
+    """
+
+    run: Run
+    net: Network
+    step: int
+    history: History
+
+    @property
+    def spec(self) -> CNNSpec:
+        """The design that was trained."""
+        return self.run.request.spec
+
+
+def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = None) -> LoadedRun:
+    """Read a run back: its network, its design and everything that it told.
+
+    Args:
+        step: A step that was saved; None is the last one.
+
+    Raises:
+        StoreError: There is no such run, or it did not save that step.
+        ProbeError: The file with the weights is damaged.
+
+    ::
+
+        trained = load_run("1kzqg3s4v0ab")
+        trained.net(images), trained.history.epochs[-1].val_accuracy
+    """
+    folders = folders or Folders.from_environment()
+    with closing(RunStore(folders)) as store:
+        run, history = store.run(run_id), _history(store, run_id)
+        saved = saved_weights(store, run_id, step)
+    weights = read_arrays(folders.run(run_id) / saved.file)
+    return LoadedRun(run, network(run.request.spec, weights), saved.step, history)
+
+
+def fit(
+    design: CNNSpec | str,
+    dataset: str = "digits",
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+    name: str = "",
+    device: str = "auto",
+    validation: float = 0.1,
+    train_limit: int | None = None,
+    listen: Callable[[Event], None] = lambda event: None,
+    folders: Folders | None = None,
+) -> LoadedRun:
+    """Train a network here and now, and return it; the run is in the lab's list like any other.
+
+    Args:
+        design: A spec that fits the dataset, or the name of a preset, which is made to fit.
+        recipe: None takes what the lab offers for the design and the dataset.
+        listen: Is called with everything that the run tells, to print or to plot.
+
+    Raises:
+        CnnlibError: The request cannot be carried out.
+        TrainError: The run did not finish, and why.
+
+    ::
+
+        trained = fit("lenet5", "digits", Recipe(epochs=20))
+        trained.history.test.accuracy
+    """
+    folders = folders or Folders.from_environment()
+    info = _prepared_info(dataset, folders)
+    spec = design
+    if isinstance(design, str):
+        spec = preset(design).adapt(info.in_size, len(info.classes))
+    request = RunRequest(
+        spec=spec,
+        recipe=recipe or offered_recipe(spec, info.name, info.train_count),
+        dataset=dataset,
+        seed=seed,
+        validation=validation,
+        train_limit=train_limit,
+        device=device,
+        name=name,
+        preset=design if isinstance(design, str) else "",
+    )
+    with closing(RunStore(folders)) as store:
+        run = _trained(store, request, listen)
+    if run.state != "finished":
+        raise TrainError(f"The run {run.id} ended as {run.state}. {run.reason}".rstrip())
+    return load_run(run.id, folders=folders)
+
+
+def _prepared_info(dataset: str, folders: Folders) -> DatasetInfo:
+    """What is known about a dataset, which is prepared first where need be."""
+    if not is_prepared(dataset, folders):
+        from cnnlib.data.prepare import prepare  # torchvision is slow to import
+
+        for _ in prepare(dataset, folders):
+            pass
+    return load_prepared(dataset, folders).info
+
+
+def _trained(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
+    """Queue a run and see it to its end, in this process unless a worker took it before."""
+    costs = cost(plan(request.spec))
+    with at_work(store, "runs") as worker_id:
+        run_id = store.submit(request, {"params": costs.params, "macs": costs.macs}, now=True)
+        run = store.claim(worker_id, run_id)
+        if run is not None:
+            carry_out(run, store, worker_id, Control(), listen)
+    while (run := store.run(run_id)).is_live:
+        store.reap_now_and_then()
+        time.sleep(_POLL_SECONDS)
+    return run
+
+
+def _history(store: RunStore, run_id: str) -> History:
+    """All steps, page by page, and all epochs."""
+    steps = more = store.steps_after(run_id)
+    while more["step"]:
+        more = store.steps_after(run_id, steps["step"][-1])
+        steps = {name: column + more[name] for name, column in steps.items()}
+    return History(steps, store.epochs(run_id), store.result(run_id))

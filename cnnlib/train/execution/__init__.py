@@ -1,0 +1,1 @@
+"""How training is executed: device, threads, precision, memory and time."""

@@ -1,0 +1,1 @@
+"""The Build page: design a network and see its exact cost."""

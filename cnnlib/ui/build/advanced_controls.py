@@ -1,0 +1,287 @@
+"""The controls of the Build page that few designs need: the image, windows, the stem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from cnnlib.design.spec import (
+    ACTIVATION_PARAMS,
+    MAX_CHANNELS,
+    MAX_CLASSES,
+    MAX_IMAGE_SIDE,
+    MAX_KERNEL_SIZE,
+    CNNSpec,
+    Stem,
+)
+from cnnlib.ui.build import channels as widths
+from cnnlib.ui.build.control import Control, has_convolutions, has_pools, has_skips, of_field
+
+
+def _of_stem(name: str) -> dict[str, Callable]:
+    """How a control reads and writes one field of the stem."""
+
+    def write(spec: CNNSpec, value: Any) -> CNNSpec:
+        return replace(spec, stem=replace(spec.stem, **{name: value}))
+
+    return {"read": lambda spec: getattr(spec.stem, name), "write": write, "shown": _has_stem}
+
+
+def _of_list(name: str, what: str, entry: Callable[[str], Any] = int) -> dict[str, Callable]:
+    """How a control reads and writes a field with one value, or one per convolution."""
+
+    def write(spec: CNNSpec, text: str) -> CNNSpec:
+        entries = widths.list_from_text(what, text, entry)
+        return replace(spec, **{name: entries[0] if len(entries) == 1 else entries})
+
+    return {"read": lambda spec: widths.list_text(getattr(spec, name)), "write": write}
+
+
+def _has_stem(spec: CNNSpec) -> bool:
+    return spec.stem is not None
+
+
+def _with_stem(spec: CNNSpec, wanted: bool) -> CNNSpec:
+    if wanted == _has_stem(spec):
+        return spec
+    return replace(spec, stem=Stem(widths.first_width(spec)) if wanted else None)
+
+
+def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
+    padding = text.strip().lower()
+    is_number = padding.isascii() and padding.isdigit() and len(padding) < 10
+    return replace(spec, stem=replace(spec.stem, padding=int(padding) if is_number else padding))
+
+
+def _size(place: int, low: int, high: int, name: str, label: str, words: str) -> Control:
+    """A control for one of the image's three sizes."""
+
+    def write(spec: CNNSpec, value: int) -> CNNSpec:
+        sizes = list(spec.in_size)
+        sizes[place] = value
+        return replace(spec, in_size=tuple(sizes))
+
+    return Control(
+        name,
+        label,
+        "number",
+        words,
+        read=lambda spec: spec.in_size[place],
+        write=write,
+        low=low,
+        high=high,
+    )
+
+
+def _slope(name: str, activation: str, label: str, words: str) -> Control:
+    """A control for the one number that an activation takes."""
+    default = ACTIVATION_PARAMS[activation][name]
+    return Control(
+        name,
+        label,
+        "slider",
+        words,
+        read=lambda spec: float(dict(spec.activation_params).get(name, default)),
+        write=lambda spec, value: replace(spec, activation_params={name: value}),
+        low=0.0,
+        high=2.0,
+        step=0.01,
+        highest=10.0,
+        shown=lambda spec: spec.activation == activation,
+    )
+
+
+def _padding(text: str) -> int | str:
+    return "same" if text == "same" else int(text)
+
+
+MORE = (
+    _size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
+    _size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels of an image."),
+    _size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels of an image."),
+    Control(
+        "out_classes",
+        "Classes",
+        "number",
+        "How many kinds of images the network tells apart: one output for each.",
+        **of_field("out_classes"),
+        low=1,
+        high=MAX_CLASSES,
+    ),
+    Control(
+        "kernel_sizes",
+        "Kernel sizes",
+        "text",
+        "One size for all convolutions, or one for each, like 5, 3, 3.",
+        **_of_list("kernel_size", "The list of kernel sizes"),
+        shown=has_convolutions,
+    ),
+    Control(
+        "stride",
+        "Stride",
+        "text",
+        "By how many pixels a convolution moves its window: one for all, or one for each.",
+        **_of_list("stride", "The list of strides"),
+        shown=has_convolutions,
+    ),
+    Control(
+        "padding",
+        "Padding",
+        "text",
+        'Zeros around the image on each side; "same" keeps its size.',
+        **_of_list("padding", "The list of paddings", _padding),
+        shown=has_convolutions,
+    ),
+    Control(
+        "dilation",
+        "Dilation",
+        "text",
+        "Distance between the pixels that a window looks at: 1 is next to each other.",
+        **_of_list("dilation", "The list of dilations"),
+        shown=has_convolutions,
+    ),
+    Control(
+        "bias",
+        "Bias in convolutions",
+        "choice",
+        "Whether each channel adds a learned constant; a norm right after it makes it useless.",
+        read=lambda spec: None if isinstance(spec.bias, tuple) else spec.bias,
+        write=of_field("bias")["write"],
+        options={True: "Yes", False: "No"},
+        shown=has_convolutions,
+    ),
+    Control(
+        "pool_kernel_size",
+        "Pooling window",
+        "number",
+        "How many pixels wide the window is that a pooling makes one value of.",
+        **of_field("pool_kernel_size"),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+        shown=has_pools,
+    ),
+    Control(
+        "pool_stride",
+        "Pooling stride",
+        "number",
+        "By how many pixels the pooling moves its window; the window's width lets none overlap.",
+        read=lambda spec: spec.pool_step,
+        write=lambda spec, step: replace(spec, pool_stride=step),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+        shown=has_pools,
+    ),
+    Control(
+        "pool_padding",
+        "Pooling padding",
+        "number",
+        "Pixels added around the image before pooling, on each side.",
+        **of_field("pool_padding"),
+        low=0,
+        high=MAX_KERNEL_SIZE,
+        shown=has_pools,
+    ),
+    Control(
+        "pool_dilation",
+        "Pooling dilation",
+        "number",
+        "Distance between the pixels that a max pooling looks at.",
+        **of_field("pool_dilation"),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+        shown=lambda spec: has_pools(spec) and spec.pooling == "max",
+    ),
+    Control(
+        "norm_groups",
+        "Groups of the norm",
+        "number",
+        "Into how many groups of channels a group norm divides a layer.",
+        **of_field("norm_groups"),
+        low=1,
+        high=MAX_CHANNELS,
+        shown=lambda spec: spec.norm == "group",
+    ),
+    _slope("negative_slope", "lrelu", "Slope below zero", "What a leaky ReLU keeps of negatives."),
+    _slope("alpha", "elu", "Alpha", "The value that an ELU approaches far below zero."),
+    Control(
+        "approximate",
+        "GELU formula",
+        "choice",
+        "The exact function, or its approximation by tanh.",
+        read=lambda spec: str(dict(spec.activation_params).get("approximate", "none")),
+        write=lambda spec, way: (
+            spec if way is None else replace(spec, activation_params={"approximate": way})
+        ),
+        options={"none": "Exact", "tanh": "By tanh"},
+        shown=lambda spec: spec.activation == "gelu",
+    ),
+    Control(
+        "block_stride",
+        "Stride of blocks",
+        "number",
+        "By how much each block shrinks the image itself, beside what groups do.",
+        **of_field("block_stride"),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+        shown=has_skips,
+    ),
+    Control(
+        "stem",
+        "Stem",
+        "toggle",
+        "A convolution of its own before the first group, outside every skip.",
+        read=_has_stem,
+        write=_with_stem,
+    ),
+    Control(
+        "stem_channels",
+        "Stem channels",
+        "number",
+        "How many channels the stem gives.",
+        **_of_stem("channels"),
+        low=1,
+        high=MAX_CHANNELS,
+    ),
+    Control(
+        "stem_kernel_size",
+        "Stem kernel size",
+        "number",
+        "How many pixels wide the stem's window is.",
+        **_of_stem("kernel_size"),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+    ),
+    Control(
+        "stem_stride",
+        "Stem stride",
+        "number",
+        "By how many pixels the stem moves its window.",
+        **_of_stem("stride"),
+        low=1,
+        high=MAX_KERNEL_SIZE,
+    ),
+    Control(
+        "stem_padding",
+        "Stem padding",
+        "text",
+        'Zeros around the image before the stem, on each side; "same" keeps its size.',
+        read=lambda spec: str(spec.stem.padding),
+        write=_with_stem_padding,
+        shown=_has_stem,
+    ),
+    Control(
+        "stem_bias",
+        "Bias in the stem",
+        "toggle",
+        "Whether each channel of the stem adds a learned constant.",
+        **_of_stem("bias"),
+    ),
+    Control(
+        "stem_pool",
+        "Pooling after the stem",
+        "toggle",
+        "Whether the image shrinks once right after the stem.",
+        **_of_stem("pool"),
+    ),
+)

@@ -1,0 +1,72 @@
+"""The table of layers on the Build page: shapes, shares of parameters and of MACs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from cnnlib.design.cost import Cost
+from cnnlib.figures.labels import kind_words, setting_words, shape_words
+
+ROW_HEIGHT = 30
+MOST_ROWS_SHOWN = 14
+
+
+def layer_columns(cost: Cost) -> dict[str, list[Any]]:
+    """One row per layer, in forward order; None where a layer has none, shares in per cent."""
+    rows = cost.layers
+    return {
+        "Layer": [kind_words(row.layer) for row in rows],
+        "Settings": [setting_words(row.layer) for row in rows],
+        "Output": [shape_words(row.layer.out_shape) for row in rows],
+        "Parameters": [row.params or None for row in rows],
+        "% of them": _shares([row.params for row in rows]),
+        "MACs": [row.macs or None for row in rows],
+        "% of MACs": _shares([row.macs for row in rows]),
+        "Sees": [row.field.size for row in rows],
+        "Memory": [row.output_bytes / 1e6 for row in rows],
+        "Name": [row.layer.name for row in rows],
+    }
+
+
+def _shares(values: list[int]) -> list[float | None]:
+    """Each value in per cent of all; None for zero."""
+    total = sum(values)
+    return [100 * value / total if value else None for value in values]
+
+
+def layer_table(cost: Cost, *, key: str) -> None:
+    """All layers; a click on a heading sorts them."""
+    import pyarrow as pa  # as quick as it gets: no pandas in between
+
+    shown = min(len(cost.layers), MOST_ROWS_SHOWN)
+    st.dataframe(
+        pa.table(layer_columns(cost)),
+        key=key,
+        hide_index=True,
+        height=(shown + 1) * ROW_HEIGHT + 8,
+        row_height=ROW_HEIGHT,
+        placeholder="",
+        column_config=_column_config(),
+    )
+
+
+def _column_config() -> dict[str, Any]:
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    share = partial(
+        st.column_config.ProgressColumn, format="%.1f", width=76, min_value=0, max_value=100
+    )
+    return {
+        "Layer": text(width=118),
+        "Settings": text(width=118),
+        "Output": text(width=86, help="Channels, height and width; or features"),
+        "Parameters": number(format="localized", width=78),
+        "% of them": share(),
+        "MACs": number(format="localized", width=82, help="Multiply-accumulates for one image"),
+        "% of MACs": share(),
+        "Sees": number(format="%d px", width=52, help="Receptive field, in pixels of the image"),
+        "Memory": number(format="%.2f MB", width=66, help="Of the output, for the whole batch"),
+        "Name": text(help="Of the module in PyTorch"),
+    }

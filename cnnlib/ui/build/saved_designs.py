@@ -1,0 +1,65 @@
+"""The shelf of one's own designs, on the Build page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.figures.design_words import design_words
+from cnnlib.runs.saved_designs import NAME_LIMIT, Shelf
+from cnnlib.ui.build.session import act, on_spec, tell_wrong, whats_wrong
+from cnnlib.ui.build.state import Desk
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.shared import folders, run_store
+
+
+def shelf_panel() -> None:
+    """Save the design by name; open or remove those that were saved."""
+    shelf = Shelf(folders(), run_store().owner)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Name",
+            max_chars=NAME_LIMIT,
+            key="build_shelf_name",
+            on_change="ignore",
+            help="A design saved under a name that is taken replaces the one before.",
+        )
+        st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(shelf,))
+    tell_wrong("shelf")
+    designs = shelf.designs()
+    if not designs:
+        st.caption("Nothing is on the shelf yet. What you save stays on this machine.")
+    for number, design in enumerate(designs):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            words = f"**{plain(design.name)}**  \n{design_words(design.spec)}"
+            st.markdown(words, width="stretch")
+            st.button("Open", key=f"build_open_{number}", on_click=_open, args=(design.spec,))
+            st.button(
+                "Remove",
+                key=f"build_remove_{number}",
+                icon=":material/delete:",
+                on_click=_remove,
+                args=(shelf, design.name),
+            )
+
+
+def _save(shelf: Shelf) -> None:
+    def save(desk: Desk) -> Desk:
+        shelf.save(st.session_state.build_shelf_name, desk.draft.spec)
+        return desk
+
+    act(save, "shelf")
+    if not whats_wrong("shelf"):
+        st.session_state.build_shelf_name = ""
+
+
+def _open(spec: CNNSpec) -> None:
+    act(on_spec(lambda _: spec, "shelf"), "shelf")
+
+
+def _remove(shelf: Shelf, name: str) -> None:
+    def remove(desk: Desk) -> Desk:
+        shelf.remove(name)
+        return desk
+
+    act(remove, "shelf")

@@ -1,0 +1,47 @@
+"""What went wrong, in sentences: shown letter by letter, in the place where it went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import streamlit as st
+
+from cnnlib.errors import CnnlibError
+from cnnlib.ui.common.format import plain
+
+
+def tell_error(what: object) -> None:
+    """An error or its sentence; what somebody typed may be repeated in it."""
+    st.error(plain(what), icon=":material/error:")
+
+
+def tell_warning(what: object, icon: str = ":material/warning:") -> None:
+    """As `tell_error`, for what leaves the rest of the page as it is."""
+    st.warning(plain(what), icon=icon)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """What a person can cause ends the block with a sentence; anything else is a bug and passes."""
+    try:
+        yield
+    except CnnlibError as error:
+        tell_error(error)
+
+
+def fragment(part: Callable[..., None], run_every: float | None = None) -> Callable[..., None]:
+    """A part of a page that runs again by itself, alone, and then has nobody else to tell errors.
+
+    Args:
+        run_every: Seconds; None is only when somebody uses what is in it.
+    """
+
+    @wraps(part)
+    def told(*args: Any) -> None:
+        with errors_told():
+            part(*args)
+
+    return st.fragment(told, run_every=run_every)

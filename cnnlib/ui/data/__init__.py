@@ -1,0 +1,1 @@
+"""The Data page: what a dataset holds, and people's own pictures."""

@@ -1,0 +1,163 @@
+"""Getting datasets ready, taking in people's own, and removing what the lab keeps of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from cnnlib.data.image_folder.sources import FolderOptions
+from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
+from cnnlib.errors import CnnlibError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.runs.dataset_owners import (
+    check_upload,
+    dataset_owner,
+    own_dataset,
+    removing_dataset,
+)
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.job_status import is_watched
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.permissions import attempt, whose
+from cnnlib.ui.common.shared import folders, run_store, settings
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.data.choice import show_next
+from cnnlib.units import size_words
+
+_SIZES = (16, 28, 32, 48, 64, 96, 128)
+_NOTICE = "data_notice"
+
+
+def say_notice() -> None:
+    """What the last press did, once."""
+    if sentence := st.session_state.pop(_NOTICE, ""):
+        st.success(plain(sentence), icon=":material/check:")
+
+
+def preparation(info: DatasetInfo) -> None:
+    """A button that gets the dataset ready, or how far that is; one's own pictures can be again."""
+    is_own = info.name.startswith("folder:")
+    if info.state == "prepared" and not is_own:
+        return
+    args: dict[str, Any] = {"name": info.name}
+    if is_watched(run_store().latest_job("prepare", args), key="data_prepare"):
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        args |= _options(info) if is_own else {}
+        changes_it = len(args) > 1
+        why_not = whose(dataset_owner(run_store(), info.name), "dataset") if changes_it else ""
+        words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
+        st.button(
+            words[info.state],
+            icon=":material/download:",
+            key="data_prepare",
+            type="primary" if info.state != "prepared" else "secondary",
+            help=why_not or None,
+            disabled=bool(why_not),
+            on_click=attempt,
+            args=(run_store().submit_job, "prepare", args),
+        )
+
+
+def training_link(info: DatasetInfo) -> None:
+    """The way to a network that learns these pictures."""
+    st.page_link(
+        TRAIN,
+        label=f"Train on {plain(info.title)}",
+        icon=":material/play_arrow:",
+        query_params={"dataset": info.name},
+    )
+
+
+def upload() -> None:
+    """A form that takes in a zip with one folder of pictures per class."""
+    with st.expander("Add pictures of your own", icon=":material/upload:"):
+        st.caption(
+            "A zip with one folder of pictures per class, train/ and test/ above them if you like: "
+            "PNG, JPEG, WebP, BMP, GIF or TIFF. The square in the middle of each is used."
+        )
+        with st.form("data_upload", border=False):
+            file = st.file_uploader(
+                "Zip", type="zip", key="data_zip", max_upload_size=most_upload_mb()
+            )
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                name = st.text_input("Name", key="data_name", placeholder="that of the zip")
+                side = st.selectbox("Pixels", _SIZES, index=_SIZES.index(32), key="data_size")
+                grey = st.toggle("Grey", key="data_grey")
+            pressed = st.form_submit_button("Add", icon=":material/add:")
+        if pressed:
+            _add(file, name, FolderOptions(side, 1 if grey else 3))
+
+
+def most_upload_mb() -> int | None:
+    """How large an upload may be in class mode; None is what the server allows."""
+    shared = settings()
+    return max(1, shared.person.upload_mb) if shared.class_mode.on else None
+
+
+def _add(file: Any, name: str, options: FolderOptions) -> None:
+    """Take in the zip; says what went wrong, or shows the new dataset."""
+    if file is None:
+        tell_error("There is no zip yet. Choose one above.")
+        return
+    store = run_store()
+    try:
+        check_upload(store, file.size)
+        info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
+        own_dataset(store, info.name)
+        store.submit_job("prepare", {"name": info.name})
+    except CnnlibError as error:
+        tell_error(error)
+        return
+    show_next(info.name)
+    st.rerun()
+
+
+def removal(info: DatasetInfo) -> None:
+    """What the dataset takes on disk, and a button that removes it after a second press."""
+    use = disk_use(info.name, folders())
+    parts = {
+        "prepared copy": use.prepared_bytes,
+        "download": use.download_bytes,
+        "upload": use.upload_bytes,
+    }
+    shown = [f"{what} {size_words(size)}" for what, size in parts.items() if size]
+    st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
+    if use.own_path:
+        st.caption(f"The pictures themselves are yours, in {plain(use.own_path)}; they stay there.")
+    if not use.removable_bytes:
+        return
+    with st.popover("Remove", icon=":material/delete:"):
+        st.write(f"Remove {size_words(use.removable_bytes)} of {plain(info.title)}?")
+        if use.upload_bytes:
+            st.write("The upload is the only copy that the lab has.")
+        why_not = whose(dataset_owner(run_store(), info.name), "dataset")
+        st.button(
+            "Remove it",
+            key="data_remove",
+            type="primary",
+            help=why_not or None,
+            disabled=bool(why_not),
+            on_click=attempt,
+            args=(_remove, info.name),
+        )
+
+
+def _remove(name: str) -> None:
+    with removing_dataset(run_store(), name):
+        use = remove_dataset(name, folders())
+    st.session_state[_NOTICE] = f"{name} is removed: {size_words(use.removable_bytes)}."
+
+
+def _options(info: DatasetInfo) -> dict[str, int]:
+    """How own pictures are brought to one size; nothing where that stays as it was."""
+    channels, side, _ = info.in_size
+    sides = sorted({*_SIZES, side})
+    size = st.selectbox(
+        "Pixels", sides, index=sides.index(side), key=f"data_side_{info.name}", width=110
+    )
+    grey = st.toggle("Grey", channels == 1, key=f"data_channels_{info.name}")
+    chosen = {"size": size, "channels": 1 if grey else 3}
+    is_same = (chosen["channels"], size) == (channels, side)
+    return {} if is_same and info.state != "prepared" else chosen

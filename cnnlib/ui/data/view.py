@@ -1,0 +1,174 @@
+"""What a prepared dataset holds: counts, pictures, statistics, augmentation, duplicates."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.data.prepared import Prepared
+from cnnlib.data.statistics import Duplicates, class_counts, duplicates
+from cnnlib.errors import CnnlibError
+from cnnlib.figures.dataset import class_counts_figure
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.recipe import Augmentation
+from cnnlib.ui.common.format import count
+from cnnlib.ui.common.messages import fragment, tell_error
+from cnnlib.ui.common.network_cache import wait_for_torch
+from cnnlib.ui.common.shared import prepared as open_prepared
+from cnnlib.ui.common.thumbnails import data_uri
+
+PER_PAGE = 60
+_VARIANTS = 8
+_ALL = "All classes"
+_CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
+
+
+def dataset_view(info: DatasetInfo) -> None:
+    """All panels of a dataset that is ready."""
+    try:
+        data = open_prepared(info.name, info.fingerprint)
+    except CnnlibError as error:
+        tell_error(error)
+        return
+    counts = class_counts(data)
+    names, train, test = zip(*((each.name, each.train, each.test) for each in counts), strict=True)
+    st.header("Pictures per class")
+    st.plotly_chart(
+        class_counts_figure(names, train, test), key="data_counts", config={"displayModeBar": False}
+    )
+    st.markdown(statistics_words(info))
+    skipped(data)
+    fragment(pictures)(data)
+    fragment(augmentation)(data)
+    fragment(doubles)(data)
+
+
+def statistics_words(info: DatasetInfo) -> str:
+    """Mean and standard deviation per channel, in a line."""
+    parts = [
+        f"{name} {mean:.4f} ± {std:.4f}"
+        for name, mean, std in zip(_CHANNELS[info.in_size[0]], info.mean, info.std, strict=True)
+    ]
+    return f"Mean and standard deviation of the training pictures, of 0 to 1: {', '.join(parts)}."
+
+
+def skipped(data: Prepared) -> None:
+    """Files that could not be used, and why."""
+    if not data.skipped:
+        return
+    with st.expander(f"{count(len(data.skipped))} files could not be used"):
+        st.dataframe(
+            [{"File": each.path, "Why": each.reason} for each in data.skipped], hide_index=True
+        )
+
+
+def pictures(data: Prepared) -> None:
+    """A grid of pictures: of a split and a class, page by page."""
+    st.header("Pictures")
+    with st.container(horizontal=True):
+        split = st.segmented_control(
+            "Split", ["train", "test"], default="train", required=True, key="data_split"
+        )
+        wanted = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
+        images, labels = (getattr(data, f"{split}_{what}") for what in ("images", "labels"))
+        found = np.arange(len(labels))
+        if wanted != _ALL:
+            found = np.flatnonzero(labels == data.info.classes.index(wanted))
+        pages = max(1, -(-len(found) // PER_PAGE))
+        page = st.number_input(f"Page, of {count(pages)}", 1, pages, key="data_page", width=130)
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    if not len(shown):
+        st.caption("There are no such pictures.")
+        return
+    names = [f"{data.info.classes[labels[i]]}, number {i}" for i in shown]
+    st.html(grid_html([images[i] for i in shown], names))
+
+
+def grid_html(images: Sequence[np.ndarray], names: Sequence[str], in_a_row: int = 0) -> str:
+    """Pictures in a grid; their names show under the pointer.
+
+    Args:
+        in_a_row: So many pictures; 0 is as many as there is room for.
+    """
+    tiles = "".join(
+        f'<img src="{data_uri(np.asarray(image))}" alt="{html.escape(name)}" '
+        f'title="{html.escape(name)}" style="width:100%;aspect-ratio:1;'
+        'image-rendering:pixelated;border-radius:3px;display:block">'
+        for image, name in zip(images, names, strict=True)
+    )
+    places = f"{in_a_row},minmax(0,64px)" if in_a_row else "auto-fill,minmax(52px,1fr)"
+    columns = f"grid-template-columns:repeat({places})"
+    return f'<div class="grid" style="display:grid;gap:0.25rem;{columns}">{tiles}</div>'
+
+
+def augmentation(data: Prepared) -> None:
+    """What a training picture may become: the same few pictures, changed at random."""
+    st.header("What augmentation does")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        flip = st.toggle("Mirror", key="data_flip")
+        shift = st.slider("Shift, in pixels", 0, 8, 2, key="data_shift", width=180)
+        cutout = st.slider("Cutout, in pixels", 0, 16, 0, key="data_cutout", width=180)
+        seed = st.number_input("Seed", 1, 10_000, key="data_seed", width=130, help=_SEED_HELP)
+    wait_for_torch()
+    changed = augmented(data, Augmentation(flip, shift, cutout), seed)
+    names = [
+        f"Change {i % _VARIANTS}" if i % _VARIANTS else "As it is" for i in range(len(changed))
+    ]
+    st.caption("The first of each row is the picture as it is.")
+    st.html(grid_html(changed, names, in_a_row=_VARIANTS))
+
+
+_SEED_HELP = "Another seed changes the pictures otherwise, as each epoch of a training does."
+
+
+def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:
+    """Three pictures, each as it is and then changed several times: N x C x H x W, uint8."""
+    import torch
+
+    from cnnlib.data.augment import augment
+    from cnnlib.data.batches import Normaliser
+
+    originals = torch.from_numpy(np.array(data.train_images[:3]))
+    repeated = originals.repeat_interleave(_VARIANTS, dim=0)
+    generator = torch.Generator().manual_seed(seed)
+    fill = Normaliser(data.info, "cpu").mean_colour
+    changed = augment(repeated, asked, generator, fill).clone()
+    changed[::_VARIANTS] = originals
+    return changed.numpy()
+
+
+def doubles(data: Prepared) -> None:
+    """Pictures that occur more than once; looked for when somebody asks."""
+    st.header("Duplicates")
+    key = f"data_doubles_{data.info.fingerprint}"
+    if st.button("Look for equal pictures", icon=":material/content_copy:", key="data_doubles"):
+        st.session_state[key] = True
+    if not st.session_state.get(key):
+        st.caption("Test pictures that a network was trained on make its accuracy look better.")
+        return
+    with st.spinner("Comparing all pictures"):
+        found = _duplicates(data.info.name, data.info.fingerprint)
+    st.markdown(duplicate_words(found))
+    if found.across:
+        pairs = found.across[: PER_PAGE // 2]
+        images = [x for a, b in pairs for x in (data.train_images[a], data.test_images[b])]
+        names = [name for a, b in pairs for name in (f"train {a}", f"test {b}")]
+        st.html(grid_html(images, names))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _duplicates(name: str, fingerprint: str) -> Duplicates:
+    return duplicates(open_prepared(name, fingerprint))
+
+
+def duplicate_words(found: Duplicates) -> str:
+    """What was found, in a sentence each."""
+    return (
+        f"Test pictures that are also training pictures: **{count(len(found.across))}**. "
+        f"Repeated within train: {count(found.train_repeats)}, within test: "
+        f"{count(found.test_repeats)}. Equal training pictures with different classes: "
+        f"{count(len(found.contradictions))}."
+    )

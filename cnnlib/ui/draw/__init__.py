@@ -1,0 +1,1 @@
+"""The Draw page: draw a digit and see what networks answer."""

@@ -1,0 +1,1 @@
+"""The Inspect and Convolution pages: look inside a network."""

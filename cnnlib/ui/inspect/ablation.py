@@ -1,0 +1,69 @@
+"""Surgery on filters: a job of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.errors import ProbeError
+from cnnlib.figures.probe_surgery import surgery_figure
+from cnnlib.probe.filters import convolutions
+from cnnlib.ui.common.format import count
+from cnnlib.ui.common.job_status import job_result
+from cnnlib.ui.inspect.selection import Subject, choose_layer
+from cnnlib.units import percent
+
+PICTURES = 500
+_HOW = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}
+
+
+def surgery_panel(subject: Subject) -> None:
+    """What the network loses when each filter of a layer is muted or reset."""
+    if not convolutions(subject.plan):
+        raise ProbeError("This network has no convolution, and so no filter to operate on.")
+    layer = choose_layer(subject.plan, kinds=("conv2d",))
+    how = st.segmented_control(
+        "What is done to each filter",
+        list(_HOW),
+        key="inspect_how",
+        default="mute",
+        required=True,
+        format_func=_HOW.__getitem__,
+    )
+    st.caption(
+        f"Measured on at most {PICTURES} pictures of the validation split, chosen by a seed; the "
+        "test split is not touched."
+    )
+    args = {"run": subject.run.id, "step": subject.moment.step, "layer": layer, "how": how}
+    result = job_result(
+        "surgery",
+        args | {"count": PICTURES, "seed": 0},
+        label="Operate on every filter of this layer",
+        key="inspect_surgery",
+    )
+    if result is not None:
+        _costs(subject, result)
+
+
+def _costs(subject: Subject, result: Mapping[str, Any]) -> None:
+    """Filters by what they cost, and one of them class by class."""
+    cost = result["before"] - np.array(result["after"])
+    order = np.argsort(-cost, kind="stable")
+    st.markdown(
+        f"Untouched, {percent(result['before'])} of {count(result['count'])} {result['split']} "
+        "pictures are right."
+    )
+    options = [int(each) for each in order]
+    chosen = st.selectbox(
+        "Filter, the most costly first",
+        options,
+        key=f"inspect_operated_{len(options)}",
+        format_func=lambda each: f"filter {each}: accuracy {-100 * cost[each]:+.1f} points",
+    )
+    figure = surgery_figure(
+        result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen
+    )
+    st.plotly_chart(figure, key="inspect_surgery_classes")

@@ -1,0 +1,93 @@
+"""What excites a filter or a class most: parts of test pictures, and a picture made for it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.probe.graph import step_named
+from cnnlib.ui.common.components import tile_grid
+from cnnlib.ui.common.format import count
+from cnnlib.ui.common.job_status import job_result
+from cnnlib.ui.common.network_cache import wait_for_torch
+from cnnlib.ui.inspect.selection import Subject, choose_layer
+
+PICTURES = 1000
+
+
+def exciting_panel(subject: Subject) -> None:
+    """The picture that excites a channel, or a class, most."""
+    layer = choose_layer(subject.plan)
+    step = step_named(subject.plan, layer)
+    last = step.name == subject.plan.layers[-1].name
+    names = subject.info.classes if last else [str(i) for i in range(step.out_shape[0])]
+    with st.container(horizontal=True):
+        channel = st.selectbox(
+            "Class" if last else "Channel",
+            range(len(names)),
+            key=f"inspect_dream_{layer}",
+            format_func=names.__getitem__,
+        )
+        seed = st.number_input("Seed of the noise it begins as", 0, 999, key="inspect_dream_seed")
+    args = {"run": subject.run.id, "step": subject.moment.step, "layer": layer}
+    if len(step.out_shape) == 3 and step.kind != "global_avg_pool":
+        _patches(subject, layer, channel, args)
+    st.header("A picture made to excite it")
+    result = job_result(
+        "dream",
+        args | {"channel": channel, "seed": seed},
+        label="Find the picture that excites it most",
+        key="inspect_dream",
+    )
+    if result is not None:
+        _dreamt(result, names[channel])
+
+
+def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]) -> None:
+    """The parts of test pictures to which the channel answers most."""
+    st.header("Parts of test pictures that excite it")
+    result = job_result(
+        "patches",
+        {**args, "count": PICTURES, "seed": 0},
+        label="Look through test pictures for every channel of this layer",
+        key="inspect_patches",
+    )
+    if result is None:
+        return
+    wait_for_torch()
+    from cnnlib.probe.patches import patch, view_of
+
+    view, found = view_of(subject.plan, layer), result["found"][channel]
+    parts = np.stack([patch(subject.prepared, view, each) for each in found])
+    tile_grid(
+        parts[:, 0] if parts.shape[1] == 1 else parts,
+        key="inspect_exciting",
+        title=f"What excites channel {channel} of {layer}",
+        names=[f"Picture {int(each[0])}, answer {each[3]:.3g}" for each in found],
+        span=255.0,
+        tile=72,
+    )
+    st.caption(
+        f"Of {count(result['count'])} test pictures, chosen by a seed. One value of this map "
+        f"depends on {view.size} × {view.size} pixels."
+    )
+
+
+def _dreamt(result: Mapping[str, Any], name: str) -> None:
+    pixels = np.frombuffer(base64.b64decode(result["pixels"]), np.uint8).reshape(result["shape"])
+    tile_grid(
+        pixels[:1] if len(pixels) == 1 else pixels[None],
+        key="inspect_dreamt",
+        title=f"What excites {name} most",
+        names=[name],
+        span=255.0,
+        tile=280,
+    )
+    st.caption(
+        f"Found by optimisation. The mean answer rose from {result['began']:.3g}, for noise, to "
+        f"{result['answer']:.3g}. Other seeds find other pictures."
+    )

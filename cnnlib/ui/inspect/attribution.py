@@ -1,0 +1,159 @@
+"""Why this answer: what the score of a class depends on, with two checks of each map."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.design.cost import cost
+from cnnlib.figures.probe_reasons import deletion_figure
+from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+from cnnlib.ui.common.components import tile_grid
+from cnnlib.ui.common.job_status import job_result
+from cnnlib.ui.common.network_cache import Moment, maps_at, network_at, normalised, wait_for_torch
+from cnnlib.ui.inspect.selection import Subject
+
+METHODS = {
+    "saliency": "Saliency",
+    "integrated": "Integrated gradients",
+    "occlusion": "Occlusion",
+    "grad_cam": "Grad-CAM",
+    "guided": "Guided backprop",
+}
+_SLOPE = "A brighter red pixel, or a darker blue one, would raise the score."
+_READING = {
+    "saliency": _SLOPE,
+    "integrated": "Red pixels raised the score over that of a grey picture, blue ones lowered it.",
+    "occlusion": "Covering red pixels lowers the score, covering blue ones raises it.",
+    "grad_cam": "Bright places speak for the class.",
+    "guided": _SLOPE,
+}
+MOST_MACS = 6_000_000_000  # a second or two on one thread
+CHECK_PASSES = 66  # pictures of the deletion curves
+
+
+def reasons_panel(subject: Subject) -> None:
+    """One method's map beside the picture, and what the two checks say about it."""
+    wait_for_torch()
+    method = st.segmented_control(
+        "Method",
+        list(METHODS),
+        key="inspect_method",
+        default="saliency",
+        required=True,
+        format_func=METHODS.__getitem__,
+    )
+    target = _target(subject)
+    if _takes_long(subject, method):
+        _by_a_worker(subject, method, target)
+        return
+    found = _explained(subject.moment, subject.picture.key, method, target, subject)
+    _show(subject, found, method)
+    with st.spinner("Checking the map."):
+        checks = _checked(subject.moment, subject.picture.key, method, target, subject)
+    _doubts(*checks)
+
+
+def _doubts(weights: RandomisedWeights, curve: DeletionCurve) -> None:
+    """What the two checks say."""
+    st.header("Can it be trusted?")
+    for doubt, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
+        icon = ":material/check_circle:" if is_good else ":material/warning:"
+        st.markdown(f"{icon} {doubt.sentence}")
+    st.plotly_chart(deletion_figure(curve), key="inspect_deletion")
+
+
+def _by_a_worker(subject: Subject, method: str, target: int) -> None:
+    """The same as a job, for networks that are too large for a page."""
+    args = {"run": subject.run.id, "step": subject.moment.step, "method": method}
+    pixels = base64.b64encode(subject.picture.pixels.tobytes()).decode()
+    result = job_result(
+        "explain",
+        args | {"target": target, "pixels": pixels},
+        label=f"Compute {METHODS[method]}: it takes some seconds on this network",
+        key="inspect_explain",
+    )
+    if result is not None:
+        from cnnlib.probe.attribution.job import read_explanation
+
+        found, weights, curve = read_explanation(result)
+        _show(subject, found, method)
+        _doubts(weights, curve)
+
+
+def _target(subject: Subject) -> int:
+    """The class whose score is explained; at first the one that the network says."""
+    names = subject.info.classes
+    picture = subject.picture
+    found = maps_at(subject.moment, picture.key, subject.run, picture, subject.info)
+    said = names[int(found[subject.plan.layers[-1].name][0].argmax())]
+    options = ["what it says", *names]
+    chosen = st.selectbox(
+        "Score of the class",
+        options,
+        key="inspect_target",
+        format_func=lambda each: f"what it says ({said})" if each == options[0] else each,
+    )
+    return names.index(said if chosen == options[0] else chosen)
+
+
+def _takes_long(subject: Subject, method: str) -> bool:
+    """More than some seconds of the page's thread."""
+    from cnnlib.probe.attribution.methods import forward_passes
+
+    passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
+    return passes * cost(subject.plan).macs > MOST_MACS
+
+
+def _show(subject: Subject, found: np.ndarray, method: str) -> None:
+    name = METHODS[method]
+    pixels = subject.picture.pixels
+    with st.container(horizontal=True, gap="large"):
+        tile_grid(
+            pixels[:1] if len(pixels) == 1 else pixels[None],
+            key="inspect_reason_picture",
+            title="The picture",
+            names=["The picture"],
+            span=255.0,
+            tile=224,
+        )
+        tile_grid(
+            found.sum(axis=0, keepdims=True),
+            key="inspect_reason_map",
+            title=name,
+            names=[name if len(found) == 1 else f"{name}, sum over colours"],
+            tile=224,
+        )
+    height, width = found.shape[-2:]
+    st.caption(
+        f"The map has {height} × {width} values for {pixels.shape[1]} × {pixels.shape[2]} pixels. "
+        f"{_READING[method]}"
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _explained(
+    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+) -> np.ndarray:
+    from cnnlib.probe.attribution.methods import explain
+
+    image = normalised(_subject.picture.pixels, _subject.info)
+    return explain(network_at(moment, _subject.run), image, target, method)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _checked(
+    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+) -> tuple[RandomisedWeights, DeletionCurve]:
+    from cnnlib.probe.attribution.methods import METHODS as methods
+    from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+
+    image = normalised(_subject.picture.pixels, _subject.info)
+    net = network_at(moment, _subject.run)
+    found = _explained(moment, picture_key, method, target, _subject)
+    return (
+        randomised_weights(methods[method], net, image, target),
+        deletion(net, image, target, found),
+    )

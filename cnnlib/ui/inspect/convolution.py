@@ -1,0 +1,137 @@
+"""The convolution playground: a picture, a kernel, and what comes out, moved by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.errors import ProbeError
+from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
+from cnnlib.records.probe import Arithmetic
+from cnnlib.ui.common.components import tile_grid, window_view
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.inspect_pad import small_pad
+
+SIDE = 32
+_PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")
+
+
+def playground() -> None:
+    """The controls, the output with its arithmetic, and the other way to turn the kernel."""
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        picture = _picture()
+        kernel = _kernel()
+        settings = _settings()
+    with right:
+        if kernel is None:
+            return
+        try:
+            correlation = convolve(picture, kernel, **settings)
+            convolution = convolve(picture, kernel, flip=True, **settings)
+        except ProbeError as error:
+            tell_error(error)
+            return
+        _results(correlation, convolution)
+
+
+def _picture() -> np.ndarray:
+    """H x W, float32, 0..1."""
+    chosen = st.selectbox("Picture", [*_PICTURES, "Draw", "My own"], key="convolution_picture")
+    if chosen == "Draw":
+        return _drawn()
+    if chosen != "My own":
+        return shipped_picture(chosen)
+    file = st.file_uploader("Your own picture", key="convolution_upload")
+    if file is None:
+        return shipped_picture(_PICTURES[0])
+    try:
+        return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
+    except BrokenPicture as error:
+        tell_error(
+            f"This file cannot be used: {error}. Choose a PNG or JPEG picture; until then the "
+            "letter stays."
+        )
+        return shipped_picture(_PICTURES[0])
+
+
+def _drawn() -> np.ndarray:
+    """What is on the pad; the letter before the first stroke."""
+    pixels = small_pad("convolution_pad")
+    if pixels is None:
+        st.caption("Draw something. Until then the letter stays.")
+        return shipped_picture(_PICTURES[0])
+    ink = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    return np.asarray(ink.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
+
+
+def shipped_picture(name: str) -> np.ndarray:
+    """A picture that needs no file: 28 x 28, float32, 0..1."""
+    picture = np.zeros((28, 28), np.float32)
+    if name == "Square":
+        picture[8:20, 8:20] = 1
+    elif name == "Ramp":
+        picture[:] = np.linspace(0, 1, 28, dtype=np.float32)
+    elif name == "Checkers":
+        picture[:] = np.indices((28, 28)).sum(axis=0) // 4 % 2
+    elif name == "Single pixel":
+        picture[14, 14] = 1
+    else:  # the letter F: no turn or mirror image of it looks the same
+        picture[5:23, 8:12] = picture[5:9, 8:21] = picture[12:16, 8:18] = 1
+    return picture
+
+
+def _kernel() -> np.ndarray | None:
+    """The kernel as it is typed; a preset fills the field."""
+
+    def fill() -> None:
+        preset = PRESETS[st.session_state["convolution_preset"]]
+        st.session_state["convolution_kernel"] = kernel_text(np.array(preset))
+
+    st.selectbox("Kernel", list(PRESETS), index=1, key="convolution_preset", on_change=fill)
+    if "convolution_kernel" not in st.session_state:
+        fill()
+    text = st.text_area(
+        "Its numbers", key="convolution_kernel", height=120, help="A row a line; 1/9 is a number."
+    )
+    try:
+        return parse_kernel(text)
+    except ProbeError as error:
+        tell_error(error)
+        return None
+
+
+def _settings() -> dict[str, int]:
+    with st.container(horizontal=True):
+        return {
+            "stride": st.number_input("Stride", 1, 4, key="convolution_stride", width=110),
+            "padding": st.number_input("Padding", 0, 8, 1, key="convolution_padding", width=110),
+            "dilation": st.number_input("Dilation", 1, 4, key="convolution_dilation", width=110),
+        }
+
+
+def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
+    rows, columns = correlation.output.shape
+    st.markdown(f"**Output: {rows} × {columns}**")
+    window_view(correlation, key="convolution_window", teller="The output")
+    st.header("Convolution and correlation")
+    difference = float(np.abs(correlation.output - convolution.output).max())
+    st.caption(
+        "What networks call convolution does not turn the kernel: it is correlation, as above. "
+        "Convolution proper turns it by half a turn first. "
+        + (
+            "With this kernel both are the same."
+            if difference < 1e-6
+            else f"With this kernel they differ by up to {difference:.3g}."
+        )
+        + " First the correlation, then the convolution; blue is below zero, red above."
+    )
+    tile_grid(
+        np.stack([correlation.output, convolution.output]),
+        key="convolution_both",
+        title="Correlation and convolution",
+        names=["Correlation (as in networks)", "Convolution (kernel turned)"],
+        tile=200,
+    )

@@ -1,0 +1,164 @@
+"""What a run got wrong: a table of confusions, its pictures, and who else gets them right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.errors import ProbeError
+from cnnlib.figures.probe_errors import calibration_figure, class_accuracy_figure
+from cnnlib.probe.errors import (
+    calibration,
+    class_accuracy,
+    confusion,
+    most_confused,
+    pictures_of,
+    read_predictions,
+)
+from cnnlib.records.probe import Predicted
+from cnnlib.records.run import Run
+from cnnlib.ui.common.components import tile_grid
+from cnnlib.ui.common.format import count, plain
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.inspect.picture import look_at
+from cnnlib.ui.inspect.selection import Subject
+from cnnlib.units import percent
+
+MOST_PICTURES = 60
+MOST_OTHER_RUNS = 12
+
+
+def errors_panel(subject: Subject) -> None:
+    """Confusions, the pictures of one cell, accuracy per class and calibration."""
+    found = predictions_of(subject.run)
+    if found is None:
+        raise ProbeError(
+            "This run has not measured the test split, so nothing is known about its errors. "
+            "Let it finish, or choose a finished run."
+        )
+    names = subject.info.classes
+    table = confusion(found, len(names))
+    wrong = int(table.sum() - table.trace())
+    st.caption(
+        f"{count(wrong)} of {count(len(found.labels))} test pictures are wrong, with the weights "
+        "with which the run ended, whatever step is chosen above."
+    )
+    _table(table, names)
+    _pictures(subject, found)
+    left, right = st.columns(2)
+    figure = class_accuracy_figure(class_accuracy(table), names)
+    left.plotly_chart(figure, key="inspect_class_accuracy")
+    right.plotly_chart(calibration_figure(calibration(found)), key="inspect_calibration")
+
+
+def predictions_of(run: Run) -> Predicted | None:
+    """What a run said about the test split; None where it has not measured it."""
+    result = run_store().result(run.id)
+    if result is None or not result.predictions_file:
+        return None
+    path = folders().run(run.id) / result.predictions_file
+    written = path.stat().st_mtime_ns if path.exists() else 0
+    return _read(str(path), written)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _read(path: str, written: int) -> Predicted:
+    return read_predictions(Path(path))
+
+
+def _table(table: np.ndarray, names: Sequence[str]) -> None:
+    """Counts or shares; a click on a cell, or the two menus, choose one."""
+    import pandas as pd  # takes seconds at first
+
+    true, predicted = most_confused(table)
+    st.session_state.setdefault("inspect_true", names[true])
+    st.session_state.setdefault("inspect_said", names[predicted])
+    for key, first in (("inspect_true", true), ("inspect_said", predicted)):
+        if st.session_state[key] not in names:
+            st.session_state[key] = names[first]
+    shares = st.toggle("Shares of the true class", key="inspect_shares")
+    shown = table / np.maximum(table.sum(axis=1, keepdims=True), 1) * 100 if shares else table
+    columns = {f"said {name}": name for name in names}
+    frame = pd.DataFrame(shown, index=[f"is {name}" for name in names], columns=list(columns))
+    wrong = np.log1p(table - np.diag(table.diagonal()))
+    strength = wrong / max(wrong.max(), 1e-9)
+
+    def ink(_: pd.DataFrame) -> pd.DataFrame:
+        cells = [
+            [f"background-color: rgba(208, 128, 0, {0.75 * s:.2f})" for s in row]
+            for row in strength
+        ]
+        return pd.DataFrame(cells, index=frame.index, columns=frame.columns)
+
+    def choose() -> None:
+        cells = st.session_state["inspect_table"]["selection"]["cells"]
+        if cells:
+            row, column = cells[0]
+            st.session_state["inspect_true"] = names[row]
+            st.session_state["inspect_said"] = columns[column]
+
+    st.dataframe(
+        frame.style.apply(ink, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
+        key="inspect_table",
+        on_select=choose,
+        selection_mode="single-cell",
+    )
+    with st.container(horizontal=True):
+        st.selectbox("True class", names, key="inspect_true")
+        st.selectbox("The network said", names, key="inspect_said")
+
+
+def _pictures(subject: Subject, found: Predicted) -> None:
+    """The pictures of the chosen cell; a click opens one above."""
+    names = subject.info.classes
+    true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
+    places = pictures_of(found, true, said)
+    heading = f"Pictures of {names[true]}, taken for {names[said]}"
+    st.header(f"{plain(heading)} ({count(len(places))})")
+    if not len(places):
+        st.caption("There is no such picture. Choose a cell that is not 0.")
+        return
+    places = places[:MOST_PICTURES]
+    pictures = np.stack([np.array(subject.prepared.test_images[place]) for place in places])
+    at = subject.picture.place
+
+    def open_picture(tile: int) -> None:
+        look_at(int(places[tile]))
+        st.rerun()  # the whole page: the picture stands above this panel, which runs alone
+
+    tile_grid(
+        pictures[:, 0] if pictures.shape[1] == 1 else pictures,
+        key="inspect_cell",
+        title=heading,
+        names=[f"Picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
+        span=255.0,
+        selected=int(np.flatnonzero(places == at)[0]) if at in places else -1,
+        on_pick=open_picture,
+        tile=64,
+    )
+    if at is not None:
+        st.caption(plain(who_is_right(subject, at)))
+
+
+def who_is_right(subject: Subject, picture: int) -> str:
+    """Which other runs on the same pictures get this one right, as a sentence."""
+    right, wrong = [], []
+    for run in run_store().runs(limit=200):
+        if run.id == subject.run.id or run.fingerprint != subject.run.fingerprint:
+            continue
+        found = predictions_of(run)
+        if found is None or len(found.labels) <= picture:
+            continue
+        if found.predicted[picture] == found.labels[picture]:
+            right.append(run.title)
+        else:
+            wrong.append(f"{run.title} ({subject.info.classes[found.predicted[picture]]})")
+        if len(right) + len(wrong) == MOST_OTHER_RUNS:
+            break
+    if not right and not wrong:
+        return f"Picture {picture}: no other run on these pictures was measured yet."
+    parts = [f"right: {', '.join(right) or 'none'}", f"wrong: {', '.join(wrong) or 'none'}"]
+    return f"Picture {picture} in other runs, " + "; ".join(parts) + "."

@@ -1,0 +1,46 @@
+"""The latest runs, a line each, with a link."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cnnlib.records.run import Run
+from cnnlib.ui.common.format import STATE_WORDS, ago, plain
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.units import percent
+
+_ICONS = {
+    "queued": ":material/schedule:",
+    "starting": ":material/hourglass_top:",
+    "running": ":material/show_chart:",
+    "paused": ":material/pause_circle:",
+    "finished": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "interrupted": ":material/power_settings_new:",
+    "diverged": ":material/trending_up:",
+    "failed": ":material/error:",
+    "lost": ":material/link_off:",
+}
+
+
+def run_list(runs: Sequence[Run]) -> None:
+    """A link to each run, with what is known about it beside."""
+    for run in runs:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.page_link(
+                TRAIN, label=plain(run.title), icon=_ICONS[run.state], query_params={"run": run.id}
+            )
+            st.caption(describe_state(run, time.time()))
+
+
+def describe_state(run: Run, now: float) -> str:
+    """``Finished, 98.20 % test accuracy, 3 min ago``."""
+    accuracy = run.summary.get("test_accuracy")
+    parts = [STATE_WORDS[run.state]]
+    if accuracy is not None:
+        parts.append(f"{percent(accuracy)} test accuracy")
+    parts.append(ago(now - run.created))
+    return ", ".join(parts)

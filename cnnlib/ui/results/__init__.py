@@ -1,0 +1,1 @@
+"""The Results, Compare and Experiments pages."""

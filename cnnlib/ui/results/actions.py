@@ -1,0 +1,184 @@
+"""What people do with rows of the results table: note, hide, delete, bring back, take away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from cnnlib.compare.columns import Column
+from cnnlib.compare.load_rows import best_of_sentence
+from cnnlib.compare.results_table import Annotation, Desk
+from cnnlib.compare.rows import Row
+from cnnlib.errors import CnnlibError
+from cnnlib.report.page import to_html
+from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.permissions import whose
+from cnnlib.ui.common.shared import run_store, settings
+from cnnlib.ui.common.urls import COMPARE
+from cnnlib.ui.results.duel_form import bring_rows
+from cnnlib.ui.train.request_form import ask_for
+
+FRESH_SEEDS = 3
+
+
+def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
+    """The table as a file; each is written when it is asked for."""
+    files = {
+        "CSV": ("results.csv", "text/csv", lambda: to_csv(rows, shown)),
+        "Markdown": ("results.md", "text/markdown", lambda: to_markdown(rows, shown)),
+        "LaTeX": ("results.tex", "text/x-tex", lambda: to_latex(rows, shown)),
+        "HTML with charts": (
+            "results.html",
+            "text/html",
+            lambda: to_html(rows, shown, note=best_of_sentence(rows)),
+        ),
+    }
+    with st.popover("Export", icon=":material/download:"):
+        st.caption("The rows and columns that the table shows.")
+        for title, (name, mime, write) in files.items():
+            st.download_button(
+                *(title, write, name, mime),
+                key=f"results_export_{name.rpartition('.')[2]}",
+                on_click="ignore",
+                width="stretch",
+            )
+        _export_runs(rows)
+
+
+def _export_runs(rows: Sequence[Row]) -> None:
+    """The rows' runs as one file, which another lab can take over."""
+    ids = [run.id for row in rows for run in row.runs if not run.is_live]
+    store = run_store()  # not in the function below: that runs outside the page
+    st.caption("The runs themselves, with curves and predictions, for another lab.")
+    st.download_button(
+        *("Runs", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
+        key="results_export_runs",
+        on_click="ignore",
+        width="stretch",
+        disabled=not ids,
+    )
+
+
+def import_menu() -> None:
+    """Runs that come from another lab."""
+    with st.popover("Import", icon=":material/upload:"):
+        shared = settings()
+        most_mb = max(1, shared.person.upload_mb) if shared.class_mode.on else None
+        file = st.file_uploader(
+            "A file of runs", "zip", key="results_import", max_upload_size=most_mb
+        )
+        if file and st.button("Take them over", type="primary", key="results_import_take"):
+            try:
+                ids = import_runs(run_store(), file)
+            except CnnlibError as error:
+                tell_error(error)
+                return
+            st.query_params.from_dict({"run": ids[:60]})
+            st.rerun()
+
+
+def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
+    """What can be done with the selected rows."""
+    if len(rows) == 1:
+        _notes_menu(desk, rows[0])
+        if not rows[0].runs[0].is_live and st.button(
+            "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
+        ):
+            if _train_fresh_seeds(rows[0]):
+                st.rerun()
+    if len(rows) == 2 and st.button(
+        "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
+    ):
+        bring_rows(rows)
+        st.switch_page(COMPARE)
+    notes = desk.annotations()
+    hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
+    if st.button(
+        "Show again" if hidden else "Hide",
+        icon=":material/visibility:" if hidden else ":material/visibility_off:",
+        key="results_hide",
+    ):
+        for row in rows:
+            note = notes.get(row.key, Annotation())
+            desk.annotate(row.key, replace(note, hidden=not hidden))
+        st.rerun()
+    others = [run for row in rows for run in row.runs if whose(run.owner, "run")]
+    if st.button(
+        "Delete",
+        icon=":material/delete:",
+        key="results_delete",
+        help=_OTHERS_HELP if others else None,
+        disabled=bool(others),
+    ):
+        try:
+            desk.throw_away([run for row in rows for run in row.runs])
+        except CnnlibError as error:
+            tell_error(error)
+            return
+        st.rerun()
+
+
+_OTHERS_HELP = "Some of these runs belong to somebody else. Switch on Each seed to choose your own."
+_DUEL_HELP = "Take both designs to Compare: what changes, and paired seeds that decide."
+_FRESH_HELP = (
+    f"Train this row with {FRESH_SEEDS} seeds that it has not had. Their mean alone is free of the "
+    "luck of having been chosen: switch on Each seed to see them."
+)
+
+
+def _train_fresh_seeds(row: Row) -> list[str]:
+    """Queue runs like the row's first; returns their ids."""
+    seed = 1 + max(row.seeds)
+    return ask_for(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
+
+
+def _notes_menu(desk: Desk, row: Row) -> None:
+    note = desk.annotations().get(row.key, Annotation())
+    with (
+        st.popover("Name, note, tags", icon=":material/edit_note:"),
+        st.form(f"results_note_{row.key}", border=False),
+    ):
+        name = st.text_input("Name", note.name, placeholder=row.name, max_chars=120)
+        text = st.text_area("Note", note.note, max_chars=2000)
+        tags = st.text_input("Tags", ", ".join(note.tags), placeholder="with commas between")
+        if st.form_submit_button("Keep", type="primary"):
+            words = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+            try:
+                desk.annotate(row.key, replace(note, name=name.strip(), note=text, tags=words))
+            except CnnlibError as error:
+                tell_error(error)
+                return
+            st.rerun()
+
+
+def basket(desk: Desk) -> None:
+    """What was deleted and can be brought back."""
+    gone = desk.own_basket()
+    if not gone:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        runs = f"{len(gone)} deleted run{'' if len(gone) == 1 else 's'}"
+        st.caption(f"{runs}; the files stay for a week.")
+        if st.button("Undo", icon=":material/undo:", key="results_undo"):
+            latest = max(gone.values())
+            desk.bring_back([run_id for run_id, when in gone.items() if latest - when < 1.0])
+            st.rerun()
+        if st.button("Remove for good", key="results_empty", type="tertiary"):
+            desk.empty_basket()
+            st.rerun()
+
+
+def notes_of(desk: Desk, rows: Sequence[Row]) -> None:
+    """Notes and tags of the selected rows, where there are any."""
+    notes = desk.annotations()
+    for row in rows:
+        note = notes.get(row.key, Annotation())
+        tags = (f":gray-badge[{plain(tag)}]" for tag in note.tags)
+        words = " ".join([plain(note.note), *tags]).strip()
+        if words:
+            st.markdown(f"**{plain(row.name)}**: {words}")

@@ -1,0 +1,148 @@
+"""What is shown of the selected rows: curves, cost, settings, classes, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
+from cnnlib.compare.differences import differing_settings
+from cnnlib.compare.disagreements import right_and_wrong
+from cnnlib.compare.rows import Row
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.errors import CnnlibError
+from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.shared import folders, prepared, run_store
+from cnnlib.ui.common.thumbnails import strip_html
+from cnnlib.ui.results.duel_form import Side
+from cnnlib.ui.results.duel_view import difference_view
+from cnnlib.ui.train.chart import live_chart
+
+MOST_LIVE = 12  # runs whose single curves are laid over each other
+MOST_PICTURES = 24
+
+
+def charts(rows: Sequence[Row]) -> None:
+    """One chart of the selected rows, as chosen; nothing is drawn that is not looked at."""
+    views: dict[str, Callable[[Sequence[Row]], None]] = {
+        "Curves": _live_curves,
+        "Mean over seeds": _mean_curves,
+        "Accuracy against cost": _costs,
+        "What differs": _settings,
+        "Classes": _classes,
+    }
+    if len(rows) == 2:
+        views["Pictures"] = _pictures
+    chosen = st.segmented_control(
+        "Show", list(views), default="Curves", key="results_view", label_visibility="collapsed"
+    )
+    views.get(chosen or "Curves", _live_curves)(rows)
+
+
+def _live_curves(rows: Sequence[Row]) -> None:
+    runs = [run for row in rows for run in row.runs]
+    if len(runs) > MOST_LIVE:
+        st.caption(f"The first {MOST_LIVE} of {len(runs)} runs.")
+    live_chart(runs[:MOST_LIVE], key="results_live", status=False)
+
+
+def _mean_curves(rows: Sequence[Row]) -> None:
+    st.caption("Lines are means over seeds; bands go from the lowest to the highest seed.")
+    left, right = st.columns(2)
+    for place, told, title in (
+        (left, "val_accuracy", "Validation accuracy"),
+        (right, "train_loss", "Training loss"),
+    ):
+        place.plotly_chart(curves_figure(curves(rows, told), title), key=f"results_mean_{told}")
+
+
+def _costs(rows: Sequence[Row]) -> None:
+    cost = st.segmented_control(
+        "Cost",
+        ["params", "macs", "seconds"],
+        default="params",
+        format_func={"params": "Parameters", "macs": "MACs", "seconds": "Training time"}.get,
+        key="results_cost",
+    )
+    cost = cost or "params"
+    if cost == "seconds" and len({machine for row in rows for machine in row.machines}) > 1:
+        st.caption(
+            "These rows ran on different machines, whose times cannot be compared. Select rows of "
+            "one machine."
+        )
+        return
+    st.plotly_chart(cost_figure(accuracy_against(rows, cost), cost), key="results_cost_chart")
+
+
+def _settings(rows: Sequence[Row]) -> None:
+    import pandas as pd
+
+    table = differing_settings(rows)
+    if not table:
+        st.caption("These rows differ in no setting." if len(rows) > 1 else "Select two rows.")
+        return
+    st.dataframe(
+        pd.DataFrame(list(table.values()), index=list(table), columns=labels(rows)),
+        key="results_differences",
+    )
+    st.plotly_chart(settings_figure(settings(rows)), key="results_settings")
+    if len(rows) == 2 and rows[0].request.spec != rows[1].request.spec:
+        one, two = (
+            Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True)
+        )
+        difference_view(one, two)
+
+
+def _classes(rows: Sequence[Row]) -> None:
+    if len({row.request.dataset for row in rows}) > 1:
+        st.caption("These rows learned different datasets. Select rows of one.")
+        return
+    store, scores = run_store(), []
+    for row, name in zip(rows, labels(rows), strict=True):
+        results = [result for run in row.runs if (result := store.result(run.id)) is not None]
+        if results:
+            scores.append(class_scores(row, name, results))
+    try:
+        classes: Sequence[str] = dataset_info(rows[0].request.dataset, folders()).classes
+    except CnnlibError:  # gone meanwhile: the numbers are still there
+        classes = ()
+    if scores and len(classes) != len(scores[0].accuracy):
+        classes = [str(number) for number in range(len(scores[0].accuracy))]
+    st.plotly_chart(class_figure(scores, classes), key="results_classes")
+
+
+def _pictures(rows: Sequence[Row]) -> None:
+    """Test pictures that the first seed of one row gets right and that of the other wrong."""
+    names = labels(rows)
+    which = st.segmented_control(
+        "Which",
+        [0, 1],
+        default=0,
+        format_func=lambda side: plain(f"{names[side]} right, {names[1 - side]} wrong"),
+        key="results_side",
+        label_visibility="collapsed",
+    )
+    side = which or 0
+    right, wrong = rows[side].runs[0], rows[1 - side].runs[0]
+    try:
+        found = right_and_wrong(run_store(), right, wrong)
+        data = prepared(right.request.dataset, right.fingerprint)
+        if data.info.fingerprint != right.fingerprint:
+            st.caption("The dataset is no longer the one that these runs learned.")
+            return
+    except CnnlibError as error:
+        st.caption(plain(error))
+        return
+    st.caption(
+        f"{len(found.places):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
+        f"the other way round (first seed of each). Below each: what it is, and what "
+        f"{plain(names[1 - side])} took it for."
+    )
+    shown = found.places[:MOST_PICTURES]
+    words = [
+        f"{data.info.classes[label]} → {data.info.classes[answer]}"
+        for label, answer in zip(found.labels, found.answers, strict=True)
+    ]
+    st.html(strip_html([data.test_images[place] for place in shown], words[: len(shown)]))

@@ -1,0 +1,159 @@
+"""Two designs and how they are to be compared: the form of the Compare page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from cnnlib.compare.results_table import Desk
+from cnnlib.compare.rows import Row
+from cnnlib.data.catalogue import catalogue
+from cnnlib.design.link import decode
+from cnnlib.design.presets import adapt, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError
+from cnnlib.experiments.duel import Duel, start_duel
+from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import RunRequest
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.ui.common.defaults import offered_dataset
+from cnnlib.ui.common.format import describe_recipe, distinct
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.urls import kept_design
+
+_BROUGHT = "compare_brought"  # designs that came from the results table, with their labels
+MOST_ROWS = 50  # of the results table, whose designs are offered
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two designs, fitted to the dataset."""
+
+    name: str
+    spec: CNNSpec
+    preset: str = ""
+
+
+def known_designs() -> dict[str, Side]:
+    """Designs to choose from, by label: your own, the shelf's, presets, those of past runs."""
+    sides: list[tuple[str, Side]] = []
+    if link := kept_design():
+        sides.append(("Your design", Side("your design", decode(link))))
+    sides += [
+        (f"Shelf: {design.name}", Side(design.name, design.spec))
+        for design in Shelf(folders(), run_store().owner).designs()
+    ]
+    sides += [
+        (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
+    ]
+    sides += map(_from_row, Desk(run_store()).rows()[:MOST_ROWS])
+    sides += st.session_state.get(_BROUGHT, [])
+    return dict(sides)
+
+
+def bring_rows(rows: Sequence[Row]) -> None:
+    """Let the Compare page begin with two rows of the results table."""
+    sides = [_from_row(row) for row in rows]
+    st.session_state[_BROUGHT] = sides
+    for letter, (label, _) in zip("AB", sides, strict=True):
+        st.session_state[f"compare_{letter}"] = label
+    st.session_state["compare_dataset"] = rows[0].request.dataset
+
+
+def _from_row(row: Row) -> tuple[str, Side]:
+    """The design of a row with its label in the menus."""
+    label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
+    return label, Side(row.name, row.request.spec, row.request.preset)
+
+
+def choose_info() -> DatasetInfo:
+    """The dataset that both learn."""
+    infos = {info.name: info for info in catalogue(folders()) if info.classes}
+    names = list(infos)
+    titles = distinct({name: info.title for name, info in infos.items()})
+    name = st.selectbox(
+        "Dataset",
+        names,
+        index=names.index(offered_dataset(infos.values()).name),
+        format_func=titles.__getitem__,
+        key="compare_dataset",
+        persist_state="session",
+    )
+    return infos[name]
+
+
+def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, Side] | None:
+    """Design A and design B, fitted to the dataset; None where one cannot be."""
+    labels = list(designs)
+    chosen = []
+    for place, letter, first in zip(st.columns(2), "AB", (0, 1), strict=True):
+        label = place.selectbox(
+            f"Design {letter}",
+            labels,
+            index=min(first, len(labels) - 1),
+            key=f"compare_{letter}",
+            persist_state="session",
+        )
+        side = designs[label]
+        try:
+            spec = adapt(side.spec, info.in_size, len(info.classes))
+        except CnnlibError as error:
+            with place:
+                tell_error(error)
+            return None
+        chosen.append(replace(side, spec=spec))
+    a, b = chosen
+    if a.name == b.name:
+        a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
+    return a, b
+
+
+def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
+    """How the duel goes, and the button; returns its id when it is begun."""
+    with st.grid(3):
+        name = recipe_menu("For design A and this dataset", key="compare_recipe")
+        epochs = st.number_input(
+            "Epochs", 1, 1000, None, placeholder="the recipe's", key="compare_epochs"
+        )
+        limit = st.number_input(
+            "Training pictures", 1, value=None, step=1000, placeholder="all", key="compare_limit"
+        )
+        most = st.number_input(
+            "Pairs at most", FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS, key="compare_pairs"
+        )
+        within = st.number_input(
+            "The same within (points)",
+            *(0.0, 50.0, 100 * DEFAULT_WITHIN, 0.05),
+            key="compare_within",
+        )
+        split = st.selectbox("Decided by", ["validation", "test"], key="compare_on")
+    recipe = recipe_called(name, a.spec, info)
+    recipe = replace(recipe, epochs=epochs) if epochs else recipe
+    st.caption(
+        f"Both sides: {describe_recipe(recipe)}. Pairs share seed, split and order of the data. "
+        f"It is looked at after each pair from the third on; at most {most} pairs, fixed now."
+    )
+    if not st.button(
+        "Begin the duel", type="primary", icon=":material/balance:", key="compare_start"
+    ):
+        return None
+    request = RunRequest(a.spec, recipe, info.name, train_limit=limit, preset=a.preset)
+    try:
+        duel = Duel(
+            request,
+            replace(request, spec=b.spec, preset=b.preset),
+            *(a.name, b.name),
+            most_pairs=most,
+            within=within / 100,
+            on=split,
+        )
+        return start_duel(run_store(), duel)
+    except CnnlibError as error:
+        tell_error(error)
+        return None

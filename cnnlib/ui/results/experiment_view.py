@@ -1,0 +1,132 @@
+"""What an experiment found: which setting mattered, the best, the curve of the best so far."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.errors import CnnlibError
+from cnnlib.experiments.grid import (
+    KINDS,
+    ExperimentState,
+    best_so_far,
+    effects,
+    experiment_state,
+)
+from cnnlib.experiments.study import advance, find_plans, stop_plan
+from cnnlib.figures.compare_experiments import best_figure, effects_figure
+from cnnlib.ui.common.format import duration, plain
+from cnnlib.ui.common.messages import fragment, tell_error, tell_warning
+from cnnlib.ui.common.permissions import whose
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import RESULTS
+from cnnlib.ui.train.chart import live_chart
+from cnnlib.units import percent
+
+REFRESH_SECONDS = 2.0
+
+
+def experiment_view(plan_id: str) -> None:
+    """How an experiment stands, kept up to date while it goes on."""
+    try:
+        state = experiment_state(run_store(), plan_id)
+    except CnnlibError as error:
+        tell_error(error)
+        return
+    fragment(_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
+        plan_id, state.state
+    )
+
+
+def past_experiments(current: str | None) -> None:
+    """Links to experiments, the newest first."""
+    plans = [plan for plan in find_plans(run_store(), KINDS) if plan.id != current]
+    if not plans:
+        return
+    st.header("All experiments")
+    for plan in plans[:12]:
+        trials = plan.body.get("trials") or plan.progress.get("trials") or [{}]
+        title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
+        words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
+        icon = ":material/arrow_forward:"
+        if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon):
+            st.query_params["experiment"] = plan.id
+            st.rerun()
+
+
+def _experiment(plan_id: str, shown_state: str) -> None:
+    store = run_store()
+    advance(store)
+    state = experiment_state(store, plan_id)
+    if state.state != shown_state:
+        st.rerun()
+    _progress(state)
+    if state.trouble:
+        tell_warning(state.trouble)
+    if state.best:
+        measured = sum(trial.score is not None for trial in state.trials)
+        st.info(
+            plain(
+                f"Best so far: {state.best.title}, {percent(state.best.score)} validation "
+                f"accuracy. It is the best of {measured}: train it with fresh seeds to see what it "
+                "is worth."
+            ),
+            icon=":material/trophy:",
+        )
+    left, right = st.columns(2)
+    known = [trial.score for trial in state.trials if trial.score is not None]
+    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{plan_id}")
+    right.plotly_chart(
+        best_figure(known, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
+    )
+    _trials(state)
+    why_not = whose(state.owner, "experiment")
+    if state.state == "live" and st.button(
+        "Stop the experiment",
+        icon=":material/stop_circle:",
+        key="experiments_stop",
+        help=why_not or None,
+        disabled=bool(why_not),
+    ):
+        stop_plan(store, plan_id)
+        st.rerun()
+
+
+def _progress(state: ExperimentState) -> None:
+    left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
+    words = {"live": f"Goes on{left}", "done": "Done", "stopped": "Stopped"}[state.state]
+    share = state.ended / state.asked if state.asked else 0.0
+    st.progress(min(1.0, share), f"{words}: {state.ended} of {state.asked} runs have ended")
+    at_work = [
+        run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
+    ]
+    if at_work:
+        live_chart(at_work[:4], key="experiments_live")
+
+
+def _trials(state: ExperimentState) -> None:
+    """Every combination with its score; those that cannot be built with the reason."""
+    import pandas as pd
+
+    lines = [
+        {
+            "Settings": trial.title,
+            "Validation": None if trial.score is None else 100 * trial.score,
+            "State": ", ".join(dict.fromkeys(run.state for run in trial.runs)),
+        }
+        for trial in state.trials
+    ]
+    st.dataframe(
+        pd.DataFrame(lines, columns=["Settings", "Validation", "State"]),
+        hide_index=True,
+        key=f"experiments_trials_{state.id}",
+        column_config={"Validation": st.column_config.NumberColumn(format="%.2f %%")},
+    )
+    if state.invalid:
+        count = len(state.invalid)
+        words = "1 combination is" if count == 1 else f"{count} combinations are"
+        with st.expander(f"{words} no valid design"):
+            for trial in state.invalid:
+                st.caption(plain(f"{trial.title}: {trial.reason}"))
+    ids = [run.id for trial in state.trials for run in trial.runs]
+    if ids:
+        st.page_link(RESULTS, label="See them in Results", query_params={"run": ids[:60]})

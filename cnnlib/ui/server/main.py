@@ -1,0 +1,112 @@
+"""Navigation: every page with its address. Runs at the start of every rerun of every page.
+
+The pages lie at the top of the repository and are named by absolute paths: beside this script there
+is no folder called ``pages``, so Streamlit adds none of its own accord, and every address opens on
+a server that has just started.
+"""
+
+import streamlit as st
+
+from cnnlib.errors import CnnlibError
+from cnnlib.ui.common.identity import door
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.shared import first_page, settings
+from cnnlib.ui.common.urls import (
+    BUILD,
+    COMPARE,
+    CONVOLUTION,
+    DATA,
+    DRAW,
+    EXPERIMENTS,
+    HOME,
+    INSPECT,
+    RESULTS,
+    TRAIN,
+)
+from cnnlib.ui.server.routes import ASSETS
+
+st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.html(ASSETS / "page.css")
+
+page = st.navigation(
+    [
+        st.Page(
+            HOME,
+            title="Home",
+            icon=":material/home:",
+            default=True,
+            help="What this is, one button that trains a network, and the latest runs.",
+        ),
+        st.Page(
+            BUILD,
+            title="Build",
+            icon=":material/layers:",
+            url_path="build",
+            help="Design a convolutional network and see its exact cost while you do.",
+        ),
+        st.Page(
+            TRAIN,
+            title="Train",
+            icon=":material/show_chart:",
+            url_path="train",
+            help="Train a design on real images, watch its curves and steer it.",
+        ),
+        st.Page(
+            RESULTS,
+            title="Results",
+            icon=":material/table_rows:",
+            url_path="results",
+            help="Designs with what they are worth and how sure that is, side by side.",
+        ),
+        st.Page(
+            COMPARE,
+            title="Compare",
+            icon=":material/balance:",
+            url_path="compare",
+            help="What changes from one design to another, and a duel: is B better than A?",
+        ),
+        st.Page(
+            EXPERIMENTS,
+            title="Experiments",
+            icon=":material/science:",
+            url_path="experiments",
+            help="Vary settings over a grid, or search for the best.",
+        ),
+        st.Page(
+            INSPECT,
+            title="Inspect",
+            icon=":material/search:",
+            url_path="inspect",
+            help="Look inside a trained network, at any moment of its training.",
+        ),
+        st.Page(
+            CONVOLUTION,
+            title="Convolution",
+            icon=":material/grid_on:",
+            url_path="convolution",
+            help="Slide a kernel over a picture, and see every number of it.",
+        ),
+        st.Page(
+            DRAW,
+            title="Draw",
+            icon=":material/draw:",
+            url_path="draw",
+            help="Draw a digit, and see what networks make of it.",
+        ),
+        st.Page(
+            DATA,
+            title="Data",
+            icon=":material/photo_library:",
+            url_path="data",
+            help="What there is to train on, and your own pictures.",
+        ),
+    ],
+    position="top",
+)
+try:
+    door(settings())
+    page.run()
+except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
+    tell_error(error)
+finally:  # st.stop() leaves a page by an exception too
+    first_page().set()

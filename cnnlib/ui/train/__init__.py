@@ -1,0 +1,1 @@
+"""The Train page: ask for runs, watch them and control them."""

@@ -1,0 +1,100 @@
+"""Test pictures in a row, with what the network says about each: right or wrong, and how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnnlib.data.prepared import Prepared
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.ui.common.shared import prepared as open_prepared
+from cnnlib.ui.common.thumbnails import data_uri
+from cnnlib.ui.scripts import LOADER, script
+
+PICTURES = 20
+MOST_MACS = 1_000_000_000  # in one answer: a tenth of a second on one thread
+_SHOWN_CLASSES = 3
+
+_strip = st.components.v2.component("cnnlab_live_strip", js=LOADER)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Test pictures that are asked about again and again.
+
+    Args:
+        indices: In the test split.
+        labels: Their true classes.
+        uris: The pictures themselves, as addresses.
+    """
+
+    indices: tuple[int, ...]
+    labels: tuple[int, ...]
+    uris: tuple[str, ...]
+
+
+def strip_size(macs: int) -> int:
+    """How many pictures a network of that size is asked about at once; at least one."""
+    return max(1, min(PICTURES, MOST_MACS // max(1, macs)))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def strip_of(dataset: str, fingerprint: str, size: int) -> Strip:
+    """So many pictures of the test split, the classes in turn."""
+    data = open_prepared(dataset, fingerprint)
+    indices = in_turn(data.test_labels, len(data.info.classes), size)
+    labels = tuple(int(data.test_labels[index]) for index in indices)
+    return Strip(indices, labels, tuple(data_uri(data.test_images[index]) for index in indices))
+
+
+def in_turn(labels: np.ndarray, classes: int, size: int) -> tuple[int, ...]:
+    """Positions of the first picture of each class, then the second of each, up to ``size``."""
+    of_class = [np.flatnonzero(labels == label) for label in range(classes)]
+    rounds = max((len(each) for each in of_class), default=0)
+    found = (each[turn] for turn in range(rounds) for each in of_class if turn < len(each))
+    return tuple(int(index) for _, index in zip(range(size), found, strict=False))
+
+
+def strip_images(data: Prepared, strip: Strip) -> np.ndarray:
+    """The pictures of a strip: N x C x H x W, uint8."""
+    return np.array(data.test_images[list(strip.indices)])
+
+
+def answers(
+    strip: Strip, probabilities: np.ndarray, info: DatasetInfo, step: int
+) -> dict[str, Any]:
+    """What the browser shows: for each picture its likeliest classes.
+
+    Args:
+        probabilities: N x classes.
+    """
+    cards = []
+    for uri, label, row in zip(strip.uris, strip.labels, probabilities, strict=True):
+        best = np.argsort(-row, kind="stable")[:_SHOWN_CLASSES]
+        said = [
+            {"name": info.classes[i], "share": round(float(row[i]), 4), "true": bool(i == label)}
+            for i in best
+        ]
+        truth = info.classes[label]
+        cards.append({"uri": uri, "truth": truth, "right": bool(best[0] == label), "said": said})
+    return {"step": step, "cards": cards}
+
+
+def show_strip(shown: dict[str, Any], key: str, on_pick: Callable[[int], None]) -> None:
+    """Draw the strip; what changes from one second to the next moves, and nothing flickers.
+
+    Args:
+        shown: From `answers`.
+        on_pick: Is called with the place of a picture that was pressed.
+    """
+
+    def picked() -> None:
+        place = st.session_state[key].get("picked")
+        if isinstance(place, int) and 0 <= place < len(shown["cards"]):
+            on_pick(place)
+
+    _strip(key=key, data=shown | {"script": script("train/strip.js")}, on_picked_change=picked)

@@ -1,0 +1,155 @@
+"""The form for training: dataset, design, recipe, seeds, and the button that asks for runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from cnnlib.data.catalogue import catalogue
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.errors import CnnlibError, RecipeError, SpecError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.recipe_presets import RECIPES
+from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
+from cnnlib.train.execution.forecast import promise
+from cnnlib.ui.common.dataset_picker import choose_dataset
+from cnnlib.ui.common.defaults import offered_dataset, offered_preset
+from cnnlib.ui.common.design_picker import (
+    ChosenDesign,
+    FittedDesign,
+    choose_design,
+    fit,
+    show_design,
+)
+from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.live_forecast import forecast_line
+
+MOST_SEEDS = 20
+
+
+def request_form(runs: Sequence[Run]) -> list[str]:
+    """The whole form; returns the ids of the runs that were asked for, once, when they are.
+
+    Args:
+        runs: Past runs, whose designs are offered.
+    """
+    infos = catalogue(folders())
+    left, right = st.columns(2, gap="large")
+    with left:
+        info, chosen, fitted = _what(infos, runs)
+    with right:
+        return _how(info, chosen, fitted)
+
+
+def _what(
+    infos: Sequence[DatasetInfo], runs: Sequence[Run]
+) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
+    """Dataset and design; stops the page with a sentence where they do not fit."""
+    info = choose_dataset(infos, offered_dataset(infos).name)
+    try:
+        chosen = choose_design(offered_preset(info.name), runs)
+        fitted = fit(chosen, info)
+    except SpecError as error:
+        tell_error(error)
+        st.stop()
+    show_design(chosen, fitted, info.name)
+    return info, chosen, fitted
+
+
+def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
+    """Recipe and seeds, and the button; what few people change stands below it."""
+    offered = _recipe_to_start_from(info, fitted)
+    usual, start, more = st.container(), st.container(), st.container()
+    try:
+        recipe = recipe_form(offered, usual, more)
+        request = _request_fields(info, chosen, fitted, recipe, more)
+    except RecipeError as error:
+        tell_error(error)
+        st.stop()
+    with start.container(horizontal=True, vertical_alignment="bottom"):
+        seeds = st.number_input(
+            "Seeds",
+            1,
+            MOST_SEEDS,
+            1,
+            key="train_seeds",
+            width=120,
+            help="Train the same design several times, each from other random weights: how much "
+            "of a result is luck?",
+        )
+        pressed = st.button(
+            "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
+        )
+    start.caption(forecast_line(request, info, seeds))
+    return ask_for(request, seeds) if pressed else []
+
+
+def ask_for(request: RunRequest, seeds: int = 1) -> list[str]:
+    """As `submit`; where that is refused, the page says why and nothing is asked for."""
+    try:
+        return submit(request, seeds)
+    except CnnlibError as error:
+        tell_error(error)
+        return []
+
+
+def submit(request: RunRequest, seeds: int = 1) -> list[str]:
+    """Ask for one run per seed, beginning with the request's own seed; returns their ids."""
+    group = secrets.token_hex(4) if seeds > 1 else ""
+    costs = cost(plan(request.spec))
+    plan_cost = {"params": costs.params, "macs": costs.macs}
+    seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
+    return run_store().submit_all(seeded, plan_cost, promise(request, folders()))
+
+
+def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
+    name = recipe_menu("For this design and dataset", key="train_recipe")
+    if name in RECIPES:
+        st.caption(RECIPES[name].source)
+    return recipe_called(name, fitted.spec, info)
+
+
+def _request_fields(
+    info: DatasetInfo,
+    chosen: ChosenDesign,
+    fitted: FittedDesign,
+    recipe: Recipe,
+    place: DeltaGenerator,
+) -> RunRequest:
+    with place.expander("More about the run", icon=":material/settings:"), st.grid(3):
+        limit = st.number_input(
+            "Training pictures", 1, value=None, step=1000, placeholder="all", key="train_limit"
+        )
+        return RunRequest(
+            spec=fitted.spec,
+            recipe=recipe,
+            dataset=info.name,
+            preset=chosen.preset,
+            train_limit=limit,
+            name=st.text_input("Name", key="train_name", placeholder="none"),
+            seed=st.number_input("First seed", 0, 2**31 - 1, 0, key="train_seed"),
+            validation=st.number_input(
+                "Share kept for validation", 0.0, 0.9, 0.1, step=0.05, key="train_validation"
+            ),
+            split_seed=st.number_input(
+                "Seed of the split", 0, 2**31 - 1, 0, key="train_split_seed"
+            ),
+            device=st.selectbox("Device", DEVICES, key="train_device"),
+            precision=st.selectbox(
+                "Precision",
+                PRECISIONS,
+                key="train_precision",
+                format_func={"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}.__getitem__,
+                help="Of convolutions and matrix products. bfloat16 keeps 8 of float32's 24 bits: "
+                "faster on newer processors and GPUs, slower on others. auto takes float32 on a "
+                "processor, and what is faster on a GPU.",
+            ),
+        )

@@ -1,0 +1,167 @@
+"""What Train shows of runs that were asked for: their curves, and the buttons that steer them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cnnlib.compare.intervals import wilson
+from cnnlib.design.link import encode
+from cnnlib.records.events import Order, OrderKind, SplitResult
+from cnnlib.records.run import RESUMABLE_STATES, Run
+from cnnlib.ui.common.format import count, describe_recipe, plain
+from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.permissions import attempt, own, whose
+from cnnlib.ui.common.shared import run_store, worker_pool
+from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
+from cnnlib.ui.live_fork import fork_popover
+from cnnlib.ui.train.chart import live_chart
+from cnnlib.ui.train.live_view import look_section
+from cnnlib.units import percent
+
+_LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
+
+
+def run_panel(runs: Sequence[Run]) -> None:
+    """Title, buttons and live curves of one run, or of several together."""
+    st.title(plain(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
+    st.caption(describe(runs[0]))
+    with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
+        if any(run.is_live for run in runs):
+            _steering(runs)
+        else:
+            _next_steps(runs)
+        _ways_on(runs)
+    if worker_pool().trouble and any(run.state == "queued" for run in runs):
+        tell_warning(worker_pool().trouble)
+    live_chart(runs, key="train_live", outcomes={run.id: _outcome_of(run) for run in runs})
+    look_section(runs)
+
+
+def describe(run: Run) -> str:
+    """Size of the network and recipe, in one line."""
+    cost, recipe = run.plan_cost, run.request.recipe
+    size = f"{count(cost.get('params'))} parameters, {count(cost.get('macs'))} MACs per image"
+    return f"{size}. {describe_recipe(recipe)}."
+
+
+def outcome(result: SplitResult | None) -> str:
+    """What was measured on the test split, with how sure it is; "" where nothing was."""
+    if result is None or result.count == 0:
+        return ""
+    interval = wilson(round(result.accuracy * result.count), result.count)
+    return (
+        f"{percent(result.accuracy)} of {count(result.count)} test pictures right "
+        f"(95 % Wilson interval {100 * interval.low:.2f} to {percent(interval.high)})"
+    )
+
+
+def _outcome_of(run: Run) -> str:
+    return "" if run.is_live else outcome(run_store().result(run.id))
+
+
+def _steering(runs: Sequence[Run]) -> None:
+    """Buttons for runs of which at least one is not over; each acts on all that are one's own."""
+    live = [run for run in runs if run.is_live]
+    live = own(live) or live
+    if all(run.state == "paused" for run in live):
+        _order_button("Resume", "resume", ":material/play_arrow:", live, type="primary")
+    else:
+        _order_button("Pause", "pause", ":material/pause:", live)
+    _order_button("One step", "step", ":material/skip_next:", live)
+    _order_button("Stop", "stop", ":material/stop:", live)
+    if len(live) == 1:
+        _learning_rate(live[0])
+
+
+def _order_button(
+    label: str, kind: OrderKind, icon: str, runs: Sequence[Run], type: str = "secondary"
+) -> None:
+    why_not = whose(runs[0].owner, "run")
+    help = {
+        "pause": "Stop after this batch, and wait.",
+        "resume": "Go on from where it is.",
+        "step": "Train on one batch, then wait.",
+        "stop": "End now. What was learned is kept and measured.",
+    }[kind]
+    st.button(
+        label,
+        icon=icon,
+        key=f"train_{kind}",
+        help=why_not or help,
+        disabled=bool(why_not),
+        type=type,
+        on_click=attempt,
+        args=(_give_order, [run.id for run in runs], Order(kind)),
+    )
+
+
+def _give_order(run_ids: Sequence[str], order: Order) -> None:
+    for run_id in run_ids:
+        run_store().order(run_id, order)
+
+
+def _learning_rate(run: Run) -> None:
+    """A slider over powers of ten; moving it is marked on the curves."""
+    now = _current_lr(run)
+    key = f"train_lr_{run.id}"
+    with st.popover(f"Learning rate {now:g}", icon=":material/tune:"):
+        st.select_slider(
+            "Learning rate",
+            sorted({*_LEARNING_RATES, now}),
+            value=now,
+            key=key,
+            format_func=lambda rate: f"{rate:g}",
+            width=280,
+            disabled=bool(whose(run.owner, "run")),
+            help=whose(run.owner, "run") or "With a schedule, its highest value.",
+            on_change=lambda: attempt(
+                _give_order, [run.id], Order("set", "lr", st.session_state[key])
+            ),
+        )
+
+
+def _current_lr(run: Run) -> float:
+    changes = [one for one in run_store().interventions(run.id) if one.setting == "lr"]
+    value = changes[-1].value if changes else None
+    return run.request.recipe.lr if value is None else value
+
+
+def _next_steps(runs: Sequence[Run]) -> None:
+    """Buttons for runs that are all over."""
+    resumable = [run for run in runs if run.state in RESUMABLE_STATES]
+    resumable = own(resumable) or resumable
+    if resumable:
+        why_not = whose(resumable[0].owner, "run")
+        st.button(
+            "Continue",
+            icon=":material/play_arrow:",
+            key="train_continue",
+            type="primary",
+            help=why_not or "Go on from the last checkpoint.",
+            disabled=bool(why_not),
+            on_click=attempt,
+            args=(_resume, [run.id for run in resumable]),
+        )
+
+
+def _ways_on(runs: Sequence[Run]) -> None:
+    """Where people go from here, whatever the runs do."""
+    first, is_over = runs[0], not any(run.is_live for run in runs)
+    if st.button("Look inside", icon=":material/search:", key="train_inspect"):
+        st.switch_page(INSPECT, query_params={"run": first.id})
+    if is_over and first.request.spec.in_size[0] == 1:
+        if st.button("Draw for it", icon=":material/draw:", key="train_draw"):
+            st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
+    if is_over and len(runs) == 1:
+        fork_popover(first)
+    if st.button("See in results", icon=":material/table_rows:", key="train_results"):
+        st.switch_page(RESULTS, query_params={"run": [run.id for run in runs]})
+    if st.button("Train another", icon=":material/add:", key="train_another"):
+        st.switch_page(TRAIN, query_params={"design": encode(first.request.spec)})
+
+
+def _resume(run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        run_store().resume(run_id)
