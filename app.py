@@ -8,9 +8,8 @@ from starlette.middleware import Middleware
 
 from cnnlib.ui.common.identity import BrowserCookie
 from cnnlib.ui.common.shared import check_settings
-from cnnlib.ui.policy import ContentPolicy
 from cnnlib.ui.server.routes import routes
-from cnnlib.ui.server.server import lifespan
+from cnnlib.ui.server.server import ContentPolicy, lifespan
 
 check_settings()
 app = st.App(

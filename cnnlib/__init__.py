@@ -8,7 +8,7 @@ from importlib import import_module
 
 # Public name -> the module that defines it; in alphabetical order.
 _HOMES: dict[str, str] = {
-    "ArgMaxClassifier": "cnnlib.nets.classifier",
+    "ArgMaxClassifier": "cnnlib.nets.evaluate",
     "CNN": "cnnlib.nets.networks",
     "CNNSpec": "cnnlib.design.spec",
     "CnnlibError": "cnnlib.errors",

@@ -1,26 +1,5 @@
 """Data: what there is to train on, what it looks like, and people's own pictures."""
 
-import streamlit as st
+from cnnlib.ui.data import page
 
-from cnnlib.data.catalogue import catalogue
-from cnnlib.ui.common.dataset_picker import describe_dataset
-from cnnlib.ui.common.format import plain
-from cnnlib.ui.common.shared import folders
-from cnnlib.ui.data.choice import choose, overview
-from cnnlib.ui.data.files import preparation, removal, say_notice, training_link, upload
-from cnnlib.ui.data.view import dataset_view
-
-st.title("Data")
-say_notice()
-infos = catalogue(folders())
-upload()
-overview(infos)
-info = choose(infos)
-st.caption(plain(describe_dataset(info)))
-if info.classes:
-    preparation(info)
-if info.state == "prepared":
-    training_link(info)
-removal(info)
-if info.state == "prepared":
-    dataset_view(info)
+page.show()

@@ -1,18 +1,5 @@
 """Experiments: vary settings over a grid or search for the best; what mattered, and the answer."""
 
-import streamlit as st
+from cnnlib.ui.results import experiments_page as page
 
-from cnnlib.ui.results.experiment_form import experiment_form
-from cnnlib.ui.results.experiment_view import experiment_view, past_experiments
-
-st.title("Experiments")
-experiment = st.query_params.get("experiment")
-if experiment:
-    experiment_view(experiment)
-    if st.button("Another experiment", icon=":material/add:", key="experiments_another"):
-        del st.query_params["experiment"]
-        st.rerun()
-elif started := experiment_form():
-    st.query_params["experiment"] = started
-    st.rerun()
-past_experiments(experiment)
+page.show()

@@ -5,7 +5,7 @@ import time
 from example_runs import a_step, started
 
 from cnnlib.records.events import RunEnd
-from cnnlib.train.worker.process import execute_run, process
+from cnnlib.train.worker import execute_run, process
 
 
 def count(run, store, control):

@@ -15,8 +15,7 @@ from cnnlib.train.checkpoint import (
     write_checkpoint,
     write_weights,
 )
-from cnnlib.train.optimizer_base import Optimizer
-from cnnlib.train.optimizers import build_optimizer
+from cnnlib.train.optimizers import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import (
     Saved,

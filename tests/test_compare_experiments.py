@@ -13,7 +13,7 @@ from cnnlib.experiments.grid import best_so_far, effects, experiment_state, star
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
 from cnnlib.experiments.study import advance, stop_plan
-from cnnlib.figures.compare_experiments import effects_figure
+from cnnlib.figures.compare import effects_figure
 from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
 from cnnlib.records.run import Run

@@ -7,7 +7,7 @@ from torch import nn
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import EpochEnd
-from cnnlib.train.dead_units import dead_units
+from cnnlib.train.evaluation import dead_units
 
 SPEC = CNNSpec(in_size=(1, 8, 8), channels=(4, 4), hidden_dims=(6,), dropout=0.5)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnlib.figures.confusion import confusion_figure
+from cnnlib.figures.inspect import confusion_figure
 
 
 def test_nothing_measured_is_an_empty_figure():

@@ -5,8 +5,7 @@ import pytest
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.design_words import design_words
-from cnnlib.figures.labels import kind_words, setting_words, shape_label, shape_words
+from cnnlib.figures.labels import design_words, kind_words, setting_words, shape_label, shape_words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.execution.forecast import Forecast, promise
-from cnnlib.ui.live_forecast import describe
+from cnnlib.ui.train.request_form import describe
 
 
 def test_time_and_memory_stand_in_a_line_with_what_they_are_worth():

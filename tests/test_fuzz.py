@@ -32,7 +32,7 @@ from cnnlib.runs import tables
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.archive.schema import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_SENT
 from cnnlib.train.checkpoint import read_checkpoint
-from cnnlib.ui.policy import POLICY, ContentPolicy
+from cnnlib.ui.server.server import POLICY, ContentPolicy
 
 SAMPLES = {"pages": 1, "commands": 4, "parcels": 6, "zips": 6, "spec_files": 15, "weights": 15}
 

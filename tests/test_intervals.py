@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnlib.compare.intervals import wilson
+from cnnlib.compare.seeds import wilson
 
 
 def test_eight_of_ten_gives_the_interval_of_the_textbooks():

@@ -15,8 +15,8 @@ from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.heartbeat import at_work
 from cnnlib.runs.workers.pool import WorkerPool, worker_environment
+from cnnlib.train.worker import job_kinds
 from cnnlib.train.worker.job_kinds import KINDS, carry_out_job
-from cnnlib.train.worker.process import job_kinds
 
 
 @pytest.fixture

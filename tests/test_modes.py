@@ -16,6 +16,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.execution.autotune import fastest, measure
 from cnnlib.train.execution.autotune_cache import (
     Choice,
     ChoiceShelf,
@@ -24,11 +25,10 @@ from cnnlib.train.execution.autotune_cache import (
     modes_folder,
 )
 from cnnlib.train.execution.forecast import forecast
+from cnnlib.train.execution.host import processor_name
 from cnnlib.train.execution.machine import device_name
 from cnnlib.train.execution.mode import ExecutionMode, asked_mode, candidates, free_cores
-from cnnlib.train.processor import processor_name
 from cnnlib.train.saver import saved_files
-from cnnlib.train.trial import fastest, measure
 
 CPU = torch.device("cpu")
 ONE, TWO, THREE = (ExecutionMode(threads) for threads in (1, 2, 3))

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from cnnlib.records.recipe import OPTIMIZERS, Recipe
-from cnnlib.train.optimizer_base import Optimizer, clip, total_norm
-from cnnlib.train.optimizers import build_optimizer, orthogonal
+from cnnlib.train.optimizers import Optimizer, build_optimizer, clip, orthogonal, total_norm
 
 PLAIN = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),

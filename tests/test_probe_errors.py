@@ -9,7 +9,7 @@ from inspecting import a_saved_run, open_inspect, parts, said
 from sample_data import prepared_now
 
 from cnnlib.errors import ProbeError
-from cnnlib.figures.probe_errors import calibration_figure, class_accuracy_figure
+from cnnlib.figures.inspect import calibration_figure, class_accuracy_figure
 from cnnlib.probe.errors import (
     calibration,
     class_accuracy,

@@ -11,7 +11,7 @@ from cnnlib.design.plan import plan
 from cnnlib.design.receptive import receptive_fields
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
-from cnnlib.figures.probe_surgery import surgery_figure
+from cnnlib.figures.inspect import surgery_figure
 from cnnlib.nets.model import build_model
 from cnnlib.probe.ablation import muted, reset, subset
 from cnnlib.probe.activation_maximisation import STEPS, excite

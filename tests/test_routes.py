@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from streamlit import config
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.scripts import script
+from cnnlib.ui.common.urls import script
 from cnnlib.ui.server.routes import RUNS_ADDRESS, at_root, routes
 
 

@@ -12,7 +12,7 @@ from cnnlib.records.events import Order
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunTakenAway
 from cnnlib.train.control import Control
-from cnnlib.train.worker.process import recorder as recorder_module
+from cnnlib.train.worker import recorder as recorder_module
 from cnnlib.train.worker.recorder import Recorder
 
 

@@ -30,10 +30,10 @@ from cnnlib.records.events import (
 from cnnlib.records.run import Origin
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.control import Control
-from cnnlib.train.feed import batch_ends, step_count
 from cnnlib.train.loop import train
 from cnnlib.train.randomness import epoch_order
 from cnnlib.train.saver import newest_checkpoint, saved_files
+from cnnlib.train.schedule import batch_ends, step_count
 
 # Three strides of two: 8, 4, 2, 1 pixels.
 DOWN_TO_1X1 = CNNSpec(

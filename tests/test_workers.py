@@ -40,7 +40,7 @@ from cnnlib.runs.workers.pool import (
     worker_environment,
 )
 from cnnlib.train.control import Control
-from cnnlib.train.worker.process import execute_run
+from cnnlib.train.worker import execute_run
 
 COUNTING = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))
 

@@ -14,8 +14,7 @@ from cnnlib.compare.rows import Row
 from cnnlib.errors import StoreError
 from cnnlib.records.run import NAME_LIMIT, Run
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.study_tables import annotations, ensure_tables
-from cnnlib.runs.tables import runs
+from cnnlib.runs.tables import annotations, runs
 
 NOTE_LIMIT = 2000
 MOST_TAGS = 20
@@ -50,7 +49,6 @@ class Desk:
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
-        ensure_tables(store.database)
 
     def rows(
         self, *, hidden: bool = False, search: str = "", group: str | None = None

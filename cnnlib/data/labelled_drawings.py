@@ -33,6 +33,8 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.run import Origin, Run, RunRequest
 
 REHEARSED = 30  # pictures of each class that is known, to train; a third of that to test
 KEPT_APART = 4  # every so manieth drawing of a class is not trained on
@@ -135,3 +137,33 @@ def _reserve_name(info: DatasetInfo, folders: Folders) -> str:
                 write_options(root, info, "x")
                 return name
         number += 1
+
+
+LESSON = Recipe(
+    epochs=6,
+    batch_size=32,
+    optimizer="adamw",
+    lr=0.0005,
+    weight_decay=0.01,
+    schedule="one_cycle",
+    augmentation=Augmentation(shift=1),
+)
+
+
+def lesson_request(run: Run, step: int, dataset: str, recipe: Recipe = LESSON) -> RunRequest:
+    """A run that goes on from another one's weights, on a lesson.
+
+    Args:
+        step: Of the weights.
+        dataset: Name of the lesson.
+    """
+    return RunRequest(
+        spec=run.request.spec,
+        recipe=recipe,
+        dataset=dataset,
+        seed=run.request.seed,
+        validation=0.0,
+        name=f"{run.request.name or run.request.preset or 'own design'}, taught",
+        preset=run.request.preset,
+        origin=Origin(run.id, step, weights_only=True),
+    )

@@ -134,7 +134,7 @@ class CNNSpec:
         hidden_dropout: Probability that a value of a hidden layer is zeroed, after its activation.
         head: How features reach the linear layers: flattened, or averaged over height and width
             (``"gap"``).
-        init: Weight initialisation; `cnnlib.nets.initialise` says what each name does.
+        init: Weight initialisation; `cnnlib.nets.model` says what each name does.
 
     Raises:
         SpecError: A value of the wrong type or out of range, or a list whose length is not the

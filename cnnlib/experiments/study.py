@@ -23,8 +23,7 @@ from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import commands, permissions, queue, rows
 from cnnlib.runs.limits import check_request
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.study_tables import ensure_tables, plans
-from cnnlib.runs.tables import epochs, runs
+from cnnlib.runs.tables import epochs, plans, runs
 
 LIVE, DONE, STOPPED = "live", "done", "stopped"
 
@@ -98,7 +97,6 @@ def submit_plan(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
     Raises:
         LimitError: Its first runs are more, or larger, than one person may ask for.
     """
-    ensure_tables(store.database)
     plan_id = queue.new_id()
     values = {"id": plan_id, "kind": kind, "state": LIVE, "body": dict(body)}
     values |= {"progress": {"runs": {}}, "created": time.time(), "owner": store.owner}
@@ -118,7 +116,6 @@ def find_plan(store: RunStore, plan_id: str) -> Plan:
     Raises:
         StoreError: There is none.
     """
-    ensure_tables(store.database)
     store.reap_now_and_then()
     with store.database.read() as connection:
         return _find(connection, plan_id)
@@ -126,7 +123,6 @@ def find_plan(store: RunStore, plan_id: str) -> Plan:
 
 def find_plans(store: RunStore, kinds: Sequence[str]) -> list[Plan]:
     """Plans of some kinds, the newest first, without their runs."""
-    ensure_tables(store.database)
     wanted = sa.select(plans).where(plans.c.kind.in_(kinds)).order_by(plans.c.number.desc())
     with store.database.read() as connection:
         return [_from_row(row) for row in connection.execute(wanted)]

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
-from cnnlib.figures.theme import BLUE, axis, empty_figure, figure, mix, stroke
-from cnnlib.records.probe import LayerGradient
+from cnnlib.figures.theme import (
+    BLUE,
+    GREY,
+    LEGEND_BELOW,
+    ORANGE,
+    VERMILION,
+    axis,
+    empty_figure,
+    figure,
+    mix,
+    see_through,
+    stroke,
+)
+from cnnlib.records.probe import Calibration, DeletionCurve, LayerGradient
 
-TITLE = "Size of the gradients, layer by layer"
-TITLE_OVER_TIME = "Typical gradient of each layer over the training"
+SIZES_TITLE = "Size of the gradients, layer by layer"
+OVER_TIME_TITLE = "Typical gradient of each layer over the training"
 
 
 def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
     """The middle half and the middle nine tenths of each layer's gradients, on a log scale."""
     if not layers:
-        return empty_figure(TITLE, "The network has no weights.")
+        return empty_figure(SIZES_TITLE, "The network has no weights.")
     names = [each.layer.removeprefix("features.").removeprefix("classifier.") for each in layers]
     lines = []
     for low, high, width in ((0, 4, 2), (1, 3, 8)):
@@ -46,7 +60,7 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
     }
     return figure(
         [*lines, middle],
-        TITLE,
+        SIZES_TITLE,
         xaxis=axis("Layer", type="category"),
         yaxis=axis("Absolute value", type="log", exponentformat="power"),
     )
@@ -55,7 +69,7 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
 def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -> go.Figure:
     """Root mean square of each layer's gradient at each saved step."""
     if not moments:
-        return empty_figure(TITLE_OVER_TIME, "No step was saved.")
+        return empty_figure(OVER_TIME_TITLE, "No step was saved.")
     layers = [each.layer for each in next(iter(moments.values()))]
     steps = list(moments)
     lines = [
@@ -71,7 +85,7 @@ def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -
     ]
     return figure(
         lines,
-        TITLE_OVER_TIME,
+        OVER_TIME_TITLE,
         "Step",
         yaxis=axis("Root mean square", type="log", exponentformat="power"),
         legend={"orientation": "v"},
@@ -123,3 +137,185 @@ def gradient_bands_figure(moments: Mapping[int, Sequence[LayerGradient]], layer:
         "Step",
         yaxis=axis("Absolute value", type="log", exponentformat="power"),
     )
+
+
+DELETION_TITLE = "The class's probability while pixels are deleted"
+
+
+def deletion_figure(record: DeletionCurve) -> go.Figure:
+    """The map's order against random orders."""
+    if not len(record.fractions):
+        return empty_figure(DELETION_TITLE, "Nothing was deleted.")
+    shares = (100 * record.fractions).tolist()
+    lines = [
+        {
+            "type": "scatter",
+            "x": shares,
+            "y": curve.tolist(),
+            "mode": "lines",
+            "name": "random order",
+            "showlegend": i == 0,
+            "line": {"color": GREY, "width": 1},
+        }
+        for i, curve in enumerate(record.random)
+    ]
+    ordered = {
+        "type": "scatter",
+        "x": shares,
+        "y": record.ordered.tolist(),
+        "mode": "lines+markers",
+        "name": "most important first",
+        "line": {"color": BLUE},
+    }
+    return figure([*lines, ordered], DELETION_TITLE, "Deleted pixels (%)", "Probability")
+
+
+def surgery_figure(
+    before: Sequence[float | None],
+    after: Sequence[float | None],
+    names: Sequence[str],
+    channel: int,
+) -> go.Figure:
+    """Accuracy per class, untouched and operated; classes without pictures are left out."""
+    title = f"Accuracy per class with filter {channel} operated"
+    there = [i for i, value in enumerate(before) if value is not None]
+    if not there:
+        return empty_figure(title, "No picture was measured.")
+    traces = [
+        {
+            "type": "bar",
+            "x": [names[i] for i in there],
+            "y": [100 * (values[i] or 0) for i in there],
+            "name": name,
+            "marker": {"color": colour},
+        }
+        for name, values, colour in (("untouched", before, GREY), ("operated", after, VERMILION))
+    ]
+    return figure(
+        traces,
+        title,
+        xaxis=axis("Class", type="category"),
+        yaxis=axis("Recognised (%)", range=[0, 100]),
+        barmode="group",
+    )
+
+
+def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Figure:
+    """A point per class; classes without pictures are left out.
+
+    Args:
+        accuracies: Fractions 0..1, NaN for a class without pictures.
+    """
+    there = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
+    if not there:
+        return empty_figure("Accuracy per class", "No test picture was measured.")
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [names[i] for i in there],
+        "y": [100 * float(accuracies[i]) for i in there],
+        "marker": {"color": BLUE, "size": 9},
+        "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
+    }
+    lowest = min(points["y"])
+    limits = [max(0, lowest - 5) if lowest > 50 else 0, 101]  # a point at 100 is a whole one
+    return figure(
+        [points],
+        "Accuracy per class",
+        xaxis=axis("Class", type="category"),
+        yaxis=axis("Recognised (%)", range=limits),
+    )
+
+
+def calibration_figure(record: Calibration) -> go.Figure:
+    """Accuracy over confidence, and the diagonal on which both agree."""
+    there = np.flatnonzero(record.counts)
+    if not len(there):
+        return empty_figure("Calibration", "No test picture was measured.")
+    ideal = {
+        "type": "scatter",
+        "x": [0, 100],
+        "y": [0, 100],
+        "mode": "lines",
+        "name": "as sure as right",
+        "line": {"color": GREY, "dash": "dash"},
+    }
+    measured = {
+        "type": "scatter",
+        "x": (100 * record.confidence[there]).tolist(),
+        "y": (100 * record.accuracy[there]).tolist(),
+        "customdata": record.counts[there].tolist(),
+        "mode": "lines+markers",
+        "name": "this network",
+        "line": {"color": BLUE},
+        "hovertemplate": "%{x:.1f} % sure, %{y:.1f} % right, "
+        "%{customdata:,} pictures<extra></extra>",
+    }
+    return figure(
+        [ideal, measured],
+        f"Calibration (mean gap {100 * record.error:.1f} points)",
+        "Confidence (%)",
+        "Accuracy (%)",
+        legend=LEGEND_BELOW,
+    )
+
+
+_WRITTEN_CLASSES = 20  # numbers stand in the cells of a table up to this size
+_LOG_FROM = 1.0
+
+
+def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
+    """Counts of pictures by true class (rows) and by what the network said (columns).
+
+    Args:
+        table: Classes x classes counts.
+    """
+    if not table.sum():
+        return empty_figure("Confusions", "No picture was measured.")
+    right = np.diag(table.diagonal()).astype(float)
+    traces = [_cells(right, table, names, BLUE), _cells(table - right, table, names, ORANGE)]
+    side = {"type": "category", "showgrid": False, "zeroline": False}
+    return figure(
+        traces,
+        "",
+        xaxis=axis("The network says", **side),
+        yaxis=axis("It is", autorange="reversed", **side),
+        annotations=_written(table, names),
+        height=max(320, min(720, 34 * len(names) + 90)),
+        margin={"l": 72, "r": 16, "t": 16, "b": 56},
+    )
+
+
+def _cells(
+    shown: np.ndarray, table: np.ndarray, names: Sequence[str], colour: str
+) -> dict[str, Any]:
+    """The cells that hold something, the stronger the more pictures (on a logarithmic scale)."""
+    there = shown > 0
+    strength = np.where(there, np.log1p(shown), np.nan)
+    most = max(np.nanmax(strength, initial=0.0), _LOG_FROM)
+    written = np.where(there, table.astype(int).astype(str), "")
+    return {
+        "type": "heatmap",
+        "z": [[None if np.isnan(value) else float(value) for value in row] for row in strength],
+        "x": list(names),
+        "y": list(names),
+        "zmin": 0.0,
+        "zmax": float(most),
+        "colorscale": [[0, see_through(colour, 0.05)], [1, see_through(colour, 0.6)]],
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+        "text": written.tolist(),
+        "hovertemplate": "is %{y}, said %{x}: %{text}<extra></extra>",
+        "hoverongaps": False,
+    }
+
+
+def _written(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The counts in the cells, in the colour of the page's text; none in a large table."""
+    if len(names) > _WRITTEN_CLASSES:
+        return []
+    return [
+        {"x": int(said), "y": int(true), "text": f"{table[true, said]:,}", "showarrow": False}
+        for true, said in zip(*np.nonzero(table), strict=True)
+    ]

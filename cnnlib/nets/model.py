@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.blocks import module_of_layer
-from cnnlib.nets.initialise import initialise
 from cnnlib.nets.modules import sequential
 
 
@@ -64,3 +65,26 @@ def build_model(design: CNNSpec | Plan, *, seed: int | None = None) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return Network(planned)
+
+
+_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "he": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+    "xavier": nn.init.xavier_uniform_,
+    "lecun": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="linear"),
+    "orthogonal": nn.init.orthogonal_,
+}
+
+
+def initialise(model: nn.Module, init: str) -> None:
+    """Draw the weights of a model anew, layer by layer in forward order.
+
+    Args:
+        init: A name of the table above; with ``"default"`` the model stays as it was created.
+    """
+    if init == "default":
+        return
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            _WEIGHTS[init](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from cnnlib.errors import StoreError
 
 
 @contextmanager
@@ -35,3 +37,26 @@ def replacing(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a run's folder with all that is in it; a missing one is fine.
+
+    Raises:
+        StoreError: Something in it cannot be removed; what could be is gone, and a second try goes
+            on from there.
+    """
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be removed: {error.strerror}. Close what holds its files, "
+            "or allow writing to it, then delete the run again."
+        ) from error
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of a run's folder; missing ones are fine."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)

@@ -19,5 +19,11 @@ def _to_2(connection: sa.Connection) -> str:
     return "2"
 
 
-# The version that a store has -> what brings it to the next one, whose name it returns.
-FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2}
+def _to_3(connection: sa.Connection) -> str:
+    """Create the tables of annotations and studies, which were created on first use before."""
+    tables.metadata.create_all(connection, tables=[tables.annotations, tables.plans])
+    return "3"
+
+
+# The version of a store -> the function that upgrades it to the next one, and returns that version.
+FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2, "2": _to_3}

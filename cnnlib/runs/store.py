@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
+from cnnlib.records import files
 from cnnlib.records.events import (
     EpochEnd,
     Event,
@@ -30,7 +31,6 @@ from cnnlib.runs import (
     commands,
     dataset_owners,
     event_writer,
-    files,
     jobs,
     limits,
     permissions,
@@ -40,7 +40,7 @@ from cnnlib.runs import (
 from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
-from cnnlib.runs.workers.pool import liveness
+from cnnlib.runs.workers import liveness
 
 Watching = AbstractContextManager[Callable[[], bool]]
 REAP_SECONDS = 1.0  # readers look for dead workers at most so often

@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 2  # raise it with every change of a table, and teach `database` to upgrade
+SCHEMA_VERSION = 3  # raise it with every change of a table, and teach `database` to upgrade
 
 
 class Json(TypeDecorator[Any]):
@@ -182,3 +182,24 @@ jobs = Table(
 )
 
 RUN_PARTS = (steps, epochs, interventions, weights, orders)  # what goes with a run
+
+
+annotations = Table(
+    "annotations",
+    metadata,
+    Column("subject", Text, primary_key=True),  # key of a row, or id of a run
+    Column("body", Json, nullable=False),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("number", Integer, primary_key=True),  # counts up in the order of asking
+    Column("id", Text, nullable=False, unique=True),  # also the group of its runs
+    Column("kind", Text, nullable=False),  # "duel", "grid" or "search"
+    Column("state", Text, nullable=False, index=True),  # "live", "done" or "stopped"
+    Column("body", Json, nullable=False),  # what was asked for
+    Column("progress", Json, nullable=False, default=dict),  # runs so far, by place
+    Column("created", Double, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),  # of its runs
+)

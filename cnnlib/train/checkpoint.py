@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.files import replacing
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.optimizer_base import Optimizer
+from cnnlib.train.optimizers import Optimizer
 from cnnlib.train.progress import Progress
 
 _NET, _OPTIMIZER = "net/", "optimizer/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -17,9 +17,8 @@ from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.records.files import replacing
 from cnnlib.train.control import Control
-from cnnlib.train.dead_units import PICTURES, dead_units
 from cnnlib.train.execution.machine import wait_for
-from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
+from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
 from cnnlib.train.session import Session
 
 PREDICTIONS_FILE = "predictions.npz"
@@ -170,3 +169,41 @@ def _small_table(result: SplitResult | None) -> tuple[tuple[int, ...], ...] | No
     if result is None or len(result.confusion) > _MOST_CLASSES_IN_A_TABLE:
         return None
     return result.confusion
+
+
+PICTURES = 128  # that a unit must be 0 on to count as dead: a look, not a proof
+
+
+@torch.inference_mode()
+def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
+    """The share of dead units behind each ReLU, by the layer's name, in forward order.
+
+    A unit is a feature map, or a feature of a flat layer.
+
+    Args:
+        net: Is asked in evaluation mode and left as it was.
+        images: N x C x H x W, as the net is fed.
+    """
+    found: dict[str, float] = {}
+    hooks = [
+        module.register_forward_hook(_measure(name, found))
+        for name, module in net.named_modules()
+        if isinstance(module, nn.ReLU)
+    ]
+    was_training = net.training
+    try:
+        if hooks:
+            net.eval()(images)
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _measure(name: str, found: dict[str, float]) -> Callable[..., None]:
+    def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        largest = output.amax(dim=[axis for axis in range(output.ndim) if axis != 1])  # C
+        found[name] = float((largest == 0).float().mean())
+
+    return after

@@ -18,7 +18,7 @@ from cnnlib.train.execution.mode import kept_threads, pick_device
 from cnnlib.train.execution.peak_memory import kept_memory
 from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
 from cnnlib.train.finish import conclude, diverged, failed, interrupted
-from cnnlib.train.optimizer_base import clip, total_norm
+from cnnlib.train.optimizers import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
 from cnnlib.train.session import Session

@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnlib.records.events import WeightsSaved
 from cnnlib.train.checkpoint import Circumstances, is_finite, write_checkpoint, write_weights
-from cnnlib.train.optimizer_base import Optimizer
+from cnnlib.train.optimizers import Optimizer
 from cnnlib.train.progress import Progress
 
 BUDGET_BYTES = 16_000_000

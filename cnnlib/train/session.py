@@ -19,12 +19,12 @@ from cnnlib.train.control import Control
 from cnnlib.train.execution.autotune_cache import Choice
 from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.execution.peak_memory import PeakMemory
-from cnnlib.train.feed import batch_ends
 from cnnlib.train.metrics import Readings, Stopwatch
-from cnnlib.train.optimizer_base import Optimizer
+from cnnlib.train.optimizers import Optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.randomness import derived_seed
 from cnnlib.train.saver import Saver
+from cnnlib.train.schedule import batch_ends
 
 
 @dataclass

@@ -13,16 +13,16 @@ from cnnlib.data.batches import DeviceData
 from cnnlib.data.prepared import Prepared
 from cnnlib.data.split import train_validation_split
 from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
-from cnnlib.errors import TrainError
+from cnnlib.design.plan import Plan, plan
+from cnnlib.errors import RecipeError, TrainError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Phase, Started
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Circumstances
-from cnnlib.train.checks import check_fits, check_splits
 from cnnlib.train.control import Control
 from cnnlib.train.execution.autotune import Trial, choose
 from cnnlib.train.execution.autotune_cache import ChoiceShelf
@@ -30,13 +30,12 @@ from cnnlib.train.execution.forecast import peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
 from cnnlib.train.execution.mode import ExecutionMode, free_cores
 from cnnlib.train.execution.peak_memory import PeakMemory
-from cnnlib.train.feed import batch_ends, step_count
 from cnnlib.train.initial_state import Start, find_start, load_weights, starting_progress
 from cnnlib.train.metrics import Readings, Stopwatch
-from cnnlib.train.optimizer_base import Optimizer
-from cnnlib.train.optimizers import build_optimizer
+from cnnlib.train.optimizers import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import Saver
+from cnnlib.train.schedule import batch_ends, step_count
 from cnnlib.train.session import Session
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
@@ -179,3 +178,42 @@ def _mode_to_keep(request: RunRequest, start: Start, device: torch.device) -> st
         return None
     before = start.checkpoint.circumstances
     return before.mode if before.device == device.type else None
+
+
+def check_fits(request: RunRequest, info: DatasetInfo) -> None:
+    """The design takes the dataset's pictures and tells its classes apart."""
+    spec = request.spec
+    if tuple(spec.in_size) != tuple(info.in_size) or spec.out_classes != len(info.classes):
+        raise RecipeError(
+            f"The design takes {_size(spec.in_size)} pictures of {spec.out_classes} classes, but "
+            f"{info.name} has {_size(info.in_size)} pictures of {len(info.classes)} classes. "
+            "Adapt the design to the dataset."
+        )
+
+
+def check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
+    """There is something to train on and to watch, and batch norm never sees a single value."""
+    count, validation_count = data.train_count, data.validation_count
+    if request.recipe.epochs and not count:
+        raise RecipeError(
+            "The validation split takes every training picture, so that none is left to train on. "
+            "Choose a smaller validation split."
+        )
+    recipe = request.recipe
+    if recipe.patience is not None and not validation_count:
+        raise RecipeError(
+            f"Early stopping (patience={recipe.patience}) watches the validation loss, but no "
+            "pictures are kept for validation. Keep some, or leave early stopping out."
+        )
+    if recipe.epochs == 0 or min(recipe.batch_size, count) > 1:
+        return
+    for layer in planned.walk():
+        if layer.kind == "norm" and layer.norm == "batch" and layer.out_shape[1:] == (1, 1):
+            raise RecipeError(
+                f"Batch norm in {layer.name} works on 1x1 maps, and cannot normalise batches of "
+                "one picture. Use a batch size of 2 or more, or another normalisation."
+            )
+
+
+def _size(size: tuple[int, int, int]) -> str:
+    return "x".join(str(side) for side in size)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Order, Setting
 from cnnlib.records.recipe import Recipe

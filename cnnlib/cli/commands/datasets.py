@@ -11,7 +11,7 @@ from typing import Any
 
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
-from cnnlib.cli.stores import has_store, open_store
+from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import size_words

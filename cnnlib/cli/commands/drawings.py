@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, number
-from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.run_here import carried_out
-from cnnlib.cli.store import run_at_step, trained_net
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store, run_at_step, trained_net
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import percent
 

@@ -14,7 +14,7 @@ from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, whole_number
 from cnnlib.cli.run_here import INTERRUPTED, see_through
 from cnnlib.cli.run_options import add_run_options, run_request
-from cnnlib.cli.stores import existing_store, open_store
+from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 

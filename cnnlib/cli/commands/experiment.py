@@ -13,7 +13,7 @@ from cnnlib.cli.output import complain, duration, moment, print_json, print_tabl
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_here import INTERRUPTED, see_through
 from cnnlib.cli.run_options import add_run_options, run_request
-from cnnlib.cli.stores import existing_store, has_store, open_store
+from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from cnnlib.cli.commands.inspect_jobs import add_looks
 from cnnlib.cli.inspect_args import add_run, opened, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store
 from cnnlib.errors import ProbeError
 from cnnlib.units import percent
 

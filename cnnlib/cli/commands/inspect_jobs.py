@@ -6,10 +6,16 @@ import argparse
 import base64
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.inspect_args import Looked, add_run, number_of_picture, opened, write_values
+from cnnlib.cli.inspect_args import (
+    Looked,
+    add_run,
+    file_picture,
+    number_of_picture,
+    opened,
+    write_values,
+)
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
-from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.run_here import carried_out
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
@@ -138,7 +144,7 @@ def show_dead(args: argparse.Namespace) -> int:
     import torch
 
     from cnnlib.data.batches import Normaliser
-    from cnnlib.probe.dead import dead_channels
+    from cnnlib.probe.filters import dead_channels
 
     looked = opened(args)
     pictures = looked.prepared.test_images[: _positive(args.pictures)]

@@ -13,14 +13,13 @@ from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import carried_out
-from cnnlib.cli.store import run_at_step
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_line_options, queued, see_all_through
+from cnnlib.data.labelled_drawings import LESSON, lesson_request
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
-from cnnlib.records.lesson import LESSON, lesson_request
 from cnnlib.units import percent
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, whole_number
-from cnnlib.cli.pictures import file_picture
 from cnnlib.cli.store import run_at_step, trained_net
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import percent
@@ -66,7 +66,7 @@ def _probabilities(
     import torch
 
     from cnnlib.data.batches import Normaliser
-    from cnnlib.nets.classifier import ArgMaxClassifier
+    from cnnlib.nets.evaluate import ArgMaxClassifier
 
     images = Normaliser(info, "cpu")(torch.from_numpy(np.stack(pictures)))
     with torch.inference_mode():

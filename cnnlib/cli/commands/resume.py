@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.commands.control import send
 from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.cli.store import run_at_step
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_line_options, see_all_through, submit
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError

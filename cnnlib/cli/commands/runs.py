@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.output import duration, moment, one_line, print_facts, print_json, print_table
 from cnnlib.cli.parser import id_of_run, one_of, whole_number
 from cnnlib.cli.run_facts import all_run_facts, run_facts
-from cnnlib.cli.stores import existing_store, has_store, open_store
+from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.records.diagnosis import trouble_lines
 from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import UsageError, one_of, shown, whole_number
-from cnnlib.cli.stores import has_store, open_store
+from cnnlib.cli.store import has_store, open_store
 from cnnlib.records.files import replacing
 
 if TYPE_CHECKING:

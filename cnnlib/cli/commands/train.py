@@ -11,7 +11,7 @@ from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
 from cnnlib.cli.parser import UsageError, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
-from cnnlib.cli.stores import open_store
+from cnnlib.cli.store import open_store
 from cnnlib.cli.submit import add_line_options, submit
 from cnnlib.records.run import RunRequest
 

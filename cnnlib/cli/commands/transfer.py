@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run
-from cnnlib.cli.stores import existing_store, has_store, open_store
+from cnnlib.cli.store import existing_store, has_store, open_store
 
 
 def add_commands(commands: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.parser import id_of_run
 from cnnlib.cli.progress_output import JsonTeller, News, Teller, TextTeller
 from cnnlib.cli.run_facts import all_run_facts
-from cnnlib.cli.stores import existing_store
+from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.diagnosis import Trouble
 from cnnlib.records.run import ENDED_STATES, Run

@@ -16,8 +16,8 @@ from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.workers.pool import visible_gpus
 from cnnlib.train.execution.autotune_cache import Choice, ChoiceShelf, design_key, modes_folder
-from cnnlib.train.feed import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
-from cnnlib.train.processor import processor_name
+from cnnlib.train.execution.host import processor_name
+from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
 
 # Of one processor core, where nothing was measured yet: what small networks reach.
 _GUESSED_FLOPS_PER_SECOND = 2e10

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import torch
 
 from cnnlib.records.run import Machine
-from cnnlib.train.processor import processor_name
+from cnnlib.train.execution.host import processor_name
 
 
 def this_machine(device: torch.device, threads: int) -> Machine:

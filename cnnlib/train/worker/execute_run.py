@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
+from cnnlib.records.files import remove_folder
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunTakenAway
-from cnnlib.runs.files import remove_folder
 from cnnlib.train.control import Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.design_words import design_words
+from cnnlib.figures.labels import design_words
 from cnnlib.runs.saved_designs import NAME_LIMIT, Shelf
 from cnnlib.ui.build.session import act, on_spec, tell_wrong, whats_wrong
 from cnnlib.ui.build.state import Desk

@@ -12,18 +12,18 @@ from cnnlib.design.cost import Cost, cost
 from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import SpecError
-from cnnlib.figures.design_words import design_words
-from cnnlib.ui.build.cost_numbers import cost_numbers
+from cnnlib.figures.architecture_svg import architecture_svg
+from cnnlib.figures.labels import design_words
+from cnnlib.ui.build.cost_numbers import cost_line, cost_numbers
 from cnnlib.ui.build.files import file_panel
-from cnnlib.ui.build.layer_table import layer_table
+from cnnlib.ui.build.layer_table import layer_table, tool_table
 from cnnlib.ui.build.saved_designs import shelf_panel
 from cnnlib.ui.build.session import act, desk, keep_valid, mend
 from cnnlib.ui.build.state import MOST_IMAGES, Desk
 from cnnlib.ui.build.widget_sync import called_back, note, show_value
-from cnnlib.ui.build_tools import tool_table
 from cnnlib.ui.common.format import OPTIMIZER_WORDS
 from cnnlib.ui.common.messages import tell_error
-from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.common.urls import LOADER, TRAIN, script
 
 
 def toolbar() -> None:
@@ -154,3 +154,22 @@ def panels(found: Plan, costs: Cost) -> None:
         if tab.open:
             with tab:
                 content()
+
+
+_picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)
+
+
+def network_picture(plan: Plan, cost: Cost, *, key: str) -> None:
+    """Every layer to scale; pointing at one, or walking there with arrow keys, tells what it is.
+
+    Args:
+        cost: Of the same design: on a phone a line of it stands below the picture.
+    """
+    _picture(
+        key=key,
+        data={
+            "script": script("build/picture.js"),
+            "svg": architecture_svg(plan),
+            "words": cost_line(cost),
+        },
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.records.probe import Arithmetic
-from cnnlib.ui.scripts import LOADER, script
+from cnnlib.ui.common.urls import LOADER, script
 
 _grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
 _window = st.components.v2.component("cnnlab_window", js=LOADER)

@@ -146,7 +146,7 @@ def maps_at(
 @st.cache_resource(show_spinner=False, max_entries=24)
 def dead_at(moment: Moment, count: int, _run: Run, _prepared: Prepared) -> Mapping[str, np.ndarray]:
     """Which channels say the same of the first ``count`` test pictures, by step."""
-    from cnnlib.probe.dead import dead_channels
+    from cnnlib.probe.filters import dead_channels
 
     pictures = normalised_all(_prepared.test_images[:count], _prepared.info)
     return dead_channels(network_at(moment, _run), pictures)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-PAGES = Path(__file__).resolve().parents[2] / "pages"
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+# Streamlit keeps /static, /media and /component for itself.
+ASSETS_ADDRESS = "assets"
+RUNS_ADDRESS = "api/runs"
+ROOMS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with a folder "static"
 
 HOME = PAGES / "home.py"
 BUILD = PAGES / "build.py"
@@ -70,3 +74,37 @@ def keep_design(link: str) -> None:
 def kept_design() -> str | None:
     """The design that this session works on, in link form; None before there is one."""
     return st.session_state.get(_KEPT_DESIGN)
+
+
+# The scripts come from this server as modules, which the browser keeps. What is sent with every
+# rerun is only this: it finds them, whatever path the server lives under, and passes on what
+# Streamlit says.
+LOADER = """
+const modules = new Map();
+const load = ({ data }) => {
+  const address = `${location.origin}${data.script}`;
+  if (!modules.has(address)) modules.set(address, import(address));
+  return modules.get(address);
+};
+
+export default function (component) {
+  load(component).then((part) => part.mount(component));
+  return () => load(component).then((part) => part.unmount(component));
+}
+"""
+
+
+def script(path: str) -> str:
+    """Address of a script, without host."""
+    return at_root(f"{ASSETS_ADDRESS}/{path}")
+
+
+def at_root(path: str) -> str:
+    """An address below the one that the server lives under, without host."""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"/{base}/{path}" if base else f"/{path}"
+
+
+def static_folder(room: str) -> Path:
+    """The folder with the scripts and styles of a page, which the server hands out."""
+    return Path(__file__).resolve().parents[1] / room / "static"

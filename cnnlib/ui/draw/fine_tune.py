@@ -9,9 +9,8 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.data.drawings import collection_name, drawings_zip, keep_drawing, kept_drawings
-from cnnlib.data.labelled_drawings import make_lesson
+from cnnlib.data.labelled_drawings import lesson_request, make_lesson
 from cnnlib.records.drawing import PreparedDrawing
-from cnnlib.records.lesson import lesson_request
 from cnnlib.records.run import Run
 from cnnlib.runs.dataset_owners import own_dataset
 from cnnlib.ui.common.format import STATE_WORDS, count, plain

@@ -15,10 +15,10 @@ from cnnlib.ui.common.drawing_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.common.format import plain, size
 from cnnlib.ui.common.network_cache import import_torch, network_at, wait_for_torch
 from cnnlib.ui.common.thumbnails import data_uri
+from cnnlib.ui.common.urls import INSPECT
 from cnnlib.ui.draw.fine_tune import teaching
 from cnnlib.ui.draw.networks import Reader, choose_readers
 from cnnlib.ui.draw.ood import doubts
-from cnnlib.ui.draw_why import why
 from cnnlib.units import percent
 
 _EMPTY = np.zeros((2, 2), np.uint8)
@@ -142,3 +142,32 @@ def kept_words(each: Robustness) -> str:
         f"{answer.title} still says {answer.name} after {each.kept} of "
         f"{len(each.real_changes)} small changes.{instead}"
     )
+
+
+_DRAWN = "inspect_drawing"  # the picture as the network saw it: C x H x W, uint8
+
+
+def why(reader: Reader, picture: np.ndarray) -> None:
+    """A button that opens the inspection page with this network and this drawing."""
+    if st.button(
+        "Why? Look inside",
+        icon=":material/search:",
+        key="draw_why",
+        help="Feature maps, and which pixels spoke for the answer.",
+    ):
+        st.session_state[_DRAWN] = picture
+        st.switch_page(INSPECT, query_params={"run": reader.run.id})
+
+
+def brought_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
+    """The drawing that this session brought along: C x H x W, uint8.
+
+    None without one, or where it does not fit a network's input.
+    """
+    pixels = st.session_state.get(_DRAWN)
+    return None if pixels is None or pixels.shape != in_size else pixels
+
+
+def forget_drawing() -> None:
+    """Another picture is to be looked at."""
+    st.session_state.pop(_DRAWN, None)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.errors import ProbeError
-from cnnlib.figures.probe_surgery import surgery_figure
+from cnnlib.figures.inspect import surgery_figure
 from cnnlib.probe.filters import convolutions
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result

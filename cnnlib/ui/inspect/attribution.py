@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.design.cost import cost
-from cnnlib.figures.probe_reasons import deletion_figure
+from cnnlib.figures.inspect import deletion_figure
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result

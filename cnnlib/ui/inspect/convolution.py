@@ -11,8 +11,8 @@ from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
 from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
+from cnnlib.ui.common.drawing_pad import small_pad
 from cnnlib.ui.common.messages import tell_error
-from cnnlib.ui.inspect_pad import small_pad
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.errors import ProbeError
-from cnnlib.figures.probe_errors import calibration_figure, class_accuracy_figure
+from cnnlib.figures.inspect import calibration_figure, class_accuracy_figure
 from cnnlib.probe.errors import (
     calibration,
     class_accuracy,

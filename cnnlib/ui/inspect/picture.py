@@ -14,13 +14,13 @@ from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.prepared import Prepared
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.ui.common.drawing_pad import small_pad
 from cnnlib.ui.common.format import plain
 from cnnlib.ui.common.messages import tell_error
 from cnnlib.ui.common.network_cache import Picture, picture_of_test_split
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import number_in_address
-from cnnlib.ui.draw_why import brought_drawing, forget_drawing
-from cnnlib.ui.inspect_pad import small_pad
+from cnnlib.ui.draw.view import brought_drawing, forget_drawing
 
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
 _DRAWN_NOTE = "Your drawing, as the network sees it."

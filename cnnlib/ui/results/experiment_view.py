@@ -13,7 +13,7 @@ from cnnlib.experiments.grid import (
     experiment_state,
 )
 from cnnlib.experiments.study import advance, find_plans, stop_plan
-from cnnlib.figures.compare_experiments import best_figure, effects_figure
+from cnnlib.figures.compare import best_figure, effects_figure
 from cnnlib.ui.common.format import duration, plain
 from cnnlib.ui.common.messages import fragment, tell_error, tell_warning
 from cnnlib.ui.common.permissions import whose

@@ -22,11 +22,13 @@ from cnnlib.ui.common.urls import (
     INSPECT,
     RESULTS,
     TRAIN,
+    static_folder,
 )
-from cnnlib.ui.server.routes import ASSETS
 
-st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "icon.svg"), layout="wide")
-st.html(ASSETS / "page.css")
+st.set_page_config(
+    page_title="CNN Lab", page_icon=str(static_folder("common") / "icon.svg"), layout="wide"
+)
+st.html(static_folder("common") / "page.css")
 
 page = st.navigation(
     [

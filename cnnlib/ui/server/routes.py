@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,10 +28,13 @@ from cnnlib.records.settings import ClassMode
 from cnnlib.runs.polling import metrics_since
 from cnnlib.runs.store import RunStore
 from cnnlib.ui.common.shared import shared_store
-
-# Streamlit keeps /static, /media and /component for itself.
-ASSETS_ADDRESS = "assets"
-RUNS_ADDRESS = "api/runs"
+from cnnlib.ui.common.urls import (
+    ASSETS_ADDRESS,
+    ROOMS_WITH_ASSETS,
+    RUNS_ADDRESS,
+    at_root,
+    static_folder,
+)
 
 _CURSOR = re.compile(r"[0-9]{1,15}")  # a browser keeps numbers of that size exactly
 
@@ -100,12 +102,6 @@ class _Revalidated(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "no-cache"
         return response
-
-
-def at_root(path: str) -> str:
-    """An address below the one that the server lives under, without host."""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return f"/{base}/{path}" if base else f"/{path}"
 
 
 def routes() -> list[BaseRoute]:

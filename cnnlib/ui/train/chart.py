@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from cnnlib.records.run import Run
-from cnnlib.ui.scripts import LOADER, script
-from cnnlib.ui.server.routes import RUNS_ADDRESS, at_root
+from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
 
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 

@@ -13,7 +13,7 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
-from cnnlib.ui.scripts import LOADER, script
+from cnnlib.ui.common.urls import LOADER, script
 
 PICTURES = 20
 MOST_MACS = 1_000_000_000  # in one answer: a tenth of a second on one thread

@@ -17,7 +17,7 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
-from cnnlib.train.execution.forecast import promise
+from cnnlib.train.execution.forecast import Basis, Forecast, forecast, promise
 from cnnlib.ui.common.dataset_picker import choose_dataset
 from cnnlib.ui.common.defaults import offered_dataset, offered_preset
 from cnnlib.ui.common.design_picker import (
@@ -30,7 +30,7 @@ from cnnlib.ui.common.design_picker import (
 from cnnlib.ui.common.messages import tell_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.ui.live_forecast import forecast_line
+from cnnlib.units import size_words, time_words
 
 MOST_SEEDS = 20
 
@@ -153,3 +153,30 @@ def _request_fields(
                 "processor, and what is faster on a GPU.",
             ),
         )
+
+
+_BASES: dict[Basis, str] = {
+    "this design": "Measured here, with this design.",
+    "other designs": "Reckoned from other designs that ran here.",
+    "a guess": "A guess: nothing has been timed on this machine yet.",
+}
+
+
+def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
+    """Time and memory in one line; "" where the dataset's size is not known yet."""
+    if not info.train_count:
+        return ""
+    return describe(forecast(request, info, folders()), request.recipe.epochs, seeds)
+
+
+def describe(found: Forecast, epochs: int, seeds: int) -> str:
+    """``About 12 s an epoch, 36 s in all, 180 MB. Measured here, with this design.``"""
+    parts = [f"{time_words(_about(found.seconds_per_epoch))} an epoch"] if epochs > 1 else []
+    parts.append(f"{time_words(_about(found.seconds * seeds))} in all")
+    parts.append(f"{size_words(found.peak_memory_bytes)} for network and pictures")
+    return f"About {', '.join(parts)}. {_BASES[found.basis]}"
+
+
+def _about(seconds: float) -> float:
+    """Two digits: a forecast is no better than that."""
+    return float(f"{seconds:.2g}")

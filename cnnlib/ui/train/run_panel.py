@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from cnnlib.compare.intervals import wilson
+from cnnlib.compare.seeds import wilson
 from cnnlib.design.link import encode
 from cnnlib.records.events import Order, OrderKind, SplitResult
-from cnnlib.records.run import RESUMABLE_STATES, Run
+from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.ui.common.format import count, describe_recipe, plain
-from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.messages import errors_told, tell_warning
 from cnnlib.ui.common.permissions import attempt, own, whose
 from cnnlib.ui.common.shared import run_store, worker_pool
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
-from cnnlib.ui.live_fork import fork_popover
 from cnnlib.ui.train.chart import live_chart
 from cnnlib.ui.train.live_view import look_section
+from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
@@ -165,3 +166,49 @@ def _ways_on(runs: Sequence[Run]) -> None:
 def _resume(run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         run_store().resume(run_id)
+
+
+_HELP = "A new run that goes on from a saved step of this one, with another rate or more epochs."
+
+
+def fork_popover(run: Run) -> None:
+    """The form of a fork in a popover; nothing where the run kept no checkpoint."""
+    steps = [each.step for each in run_store().saved(run.id) if each.what == "checkpoint"]
+    if not steps:
+        return
+    with st.popover("Fork", icon=":material/fork_right:", help=_HELP):
+        step = st.selectbox(
+            "From step",
+            sorted(steps, reverse=True),
+            format_func=lambda step: f"{step:,}",
+            key=f"train_fork_step_{run.id}",
+        )
+        more = st.number_input("Epochs more", 1, 1000, 1, key=f"train_fork_epochs_{run.id}")
+        lr = st.number_input(
+            "Learning rate",
+            min_value=0.0,
+            value=run.request.recipe.lr,
+            step=0.001,
+            format="%g",
+            key=f"train_fork_lr_{run.id}",
+            help="With a schedule, its highest value; the schedule goes over the whole length.",
+        )
+        if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
+            with errors_told():
+                started = submit(fork_request(run, step, _epochs_done(run, step) + more, lr))
+                st.switch_page(TRAIN, query_params={"run": [*started, run.id]})  # on one chart
+
+
+def fork_request(run: Run, step: int, epochs: int, lr: float) -> RunRequest:
+    """What asks for the fork.
+
+    Args:
+        epochs: In all, those before the step included.
+    """
+    recipe = replace(run.request.recipe, epochs=epochs, lr=lr, max_batches=None)
+    origin = Origin(run.id, step)
+    return replace(run.request, recipe=recipe, origin=origin, name="", group="")
+
+
+def _epochs_done(run: Run, step: int) -> int:
+    return sum(epoch.step <= step for epoch in run_store().epochs(run.id, confusions=False))

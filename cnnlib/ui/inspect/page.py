@@ -1,0 +1,20 @@
+"""Inspect: look inside a trained network, at any moment of its training."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.inspect.panels import inspect_run
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Inspect")
+    runs = run_store().runs()
+    if not runs:
+        st.write("No run yet. Train a network, and then look inside it here.")
+        st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
+        st.stop()
+    inspect_run(runs)

@@ -1,0 +1,45 @@
+"""Home: what this is, one button that trains a network, and the latest runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.design.presets import preset
+from cnnlib.ui.common.defaults import offered_dataset, offered_request, starters
+from cnnlib.ui.common.format import describe_recipe, plain
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.urls import BUILD, RESULTS, TRAIN
+from cnnlib.ui.lab.run_list import run_list
+from cnnlib.ui.train.request_form import ask_for
+
+RECENT = 6
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("CNN Lab")
+    st.markdown(
+        "Design a convolutional network and watch it learn real images, on this computer. "
+        "Then compare designs, with their exact cost beside what they are worth."
+    )
+    info = offered_dataset(starters(folders()))
+    request = offered_request(info)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = f"Train a network on {plain(info.title)}"
+        pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
+        st.page_link(BUILD, label="Design your own", icon=":material/layers:")
+    if pressed and (started := ask_for(request)):
+        st.switch_page(TRAIN, query_params={"run": started})
+    st.caption(
+        f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} classes. "
+        f"{describe_recipe(request.recipe)}."
+    )
+    st.header("Latest runs")
+    runs = run_store().runs(limit=RECENT)
+    if not runs:
+        st.caption(
+            "None yet. A run that you start here or on the command line appears in this place."
+        )
+        st.stop()
+    run_list(runs)
+    st.page_link(RESULTS, label="All results", icon=":material/arrow_forward:")

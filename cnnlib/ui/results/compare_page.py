@@ -1,0 +1,31 @@
+"""Compare: what changes from one design to another, and a duel that says which is better."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
+from cnnlib.ui.results.duel_view import difference_view, duel_view, past_duels
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Compare")
+    duel = st.query_params.get("duel")
+    if duel:
+        duel_view(duel)
+        if st.button("Another comparison", icon=":material/add:", key="compare_another"):
+            del st.query_params["duel"]
+            st.rerun()
+    else:
+        info = choose_info()
+        sides = choose_sides(known_designs(), info)
+        if sides:
+            difference, contest = st.tabs(["What changes", "Is B better? A duel"])
+            with difference:
+                difference_view(*sides)
+            with contest:
+                if started := duel_form(*sides, info):
+                    st.query_params["duel"] = started
+                    st.rerun()
+    past_duels(duel)

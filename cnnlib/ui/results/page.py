@@ -1,0 +1,60 @@
+"""Results: designs with what they are worth and how sure that is; what is selected, compared."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlib.compare.load_rows import best_of_sentence
+from cnnlib.compare.results_table import Desk
+from cnnlib.experiments.study import advance
+from cnnlib.records.run import LIVE_STATES
+from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
+from cnnlib.ui.results.actions import basket, desk_menu, export_menu, import_menu, notes_of
+from cnnlib.ui.results.charts import charts
+from cnnlib.ui.results.table import is_part_of_a_row, selectable_table, shown_rows, view_controls
+
+REFRESH_SECONDS = 2.0  # while some run goes on
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Results")
+    store = run_store()
+    if not store.runs(limit=1):
+        st.write("No run yet. Every network that is trained gets a row here.")
+        st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
+        import_menu()
+        st.stop()
+    desk = Desk(store)
+    view = view_controls(is_part_of_a_row(desk, runs_in_address()))
+    goes_on = bool(store.runs(limit=1, states=LIVE_STATES))
+
+    def results() -> None:
+        """The table, and what is selected in it."""
+        if goes_on and not store.runs(limit=1, states=LIVE_STATES):
+            st.rerun()  # the last one ended: no more looking every two seconds
+        advance(store)
+        rows = shown_rows(desk, view)
+        selected = selectable_table(rows, view.columns, runs_in_address(), key="results_table")
+        ids = [run.id for row in selected for run in row.runs]
+        put_runs_in_address(ids)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            export_menu(rows, view.columns)
+            import_menu()
+            if selected:
+                desk_menu(desk, selected)
+                if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
+                    st.switch_page(TRAIN, query_params={"run": ids})
+        basket(desk)
+        if sentence := best_of_sentence(rows):
+            st.caption(plain(sentence))
+        if not selected:
+            st.caption("Select a row to see its curves, or several to compare them.")
+        else:
+            notes_of(desk, selected)
+            charts(selected)
+
+    fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()

@@ -1,0 +1,5 @@
+"""Home: what this is, one button that trains a network, and the latest runs."""
+
+from cnnlib.ui.lab import page
+
+page.show()
