@@ -36,7 +36,7 @@ from cnnlib.records.drawing import Preparation
 from cnnlib.train.api import fit, load_run
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "support")]
 
 from drawings import STROKES  # noqa: E402
 from serving import serving  # noqa: E402

@@ -1,6 +1,6 @@
 """The fault table: what was broken, whether it was survived, how many recorded rows were lost.
 
-python -m bench.faults                 breaks everything in tests/test_faults.py for real
+python -m bench.faults                 breaks everything in tests/train/test_faults.py for real
 python -m bench.faults -k full_disk    one of them
 
 Every fault is a test that counts the rows before and after: it is survived with no row lost, or it
@@ -17,7 +17,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_FILES = ("tests/test_faults.py", "tests/test_store_faults.py", "tests/test_workers_training.py")
+_FILES = (
+    "tests/train/test_faults.py",
+    "tests/runs/test_store_faults.py",
+    "tests/train/worker/test_training.py",
+)
 
 
 class Table:

@@ -13,7 +13,7 @@ from pathlib import Path
 from timeit import repeat
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "support"))
 
 from random_specs import random_specs  # noqa: E402
 from torch_counts import planned_counts, torch_counts  # noqa: E402

@@ -29,7 +29,7 @@ from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
 
-MAIN = Path(urls.__file__).with_name("main.py")
+MAIN = Path(urls.__file__).parents[1] / "server" / "main.py"
 PAGES = {path.stem: path for path in sorted(urls.PAGES.glob("*.py"))}
 PARAMETERS = (
     *("run", "design", "dataset", "step", "picture", "layer", "view", "duel", "experiment"),
@@ -117,7 +117,7 @@ class Routes:
     def draw(self, random: Random) -> str:
         run_id = self.run_id if random.random() < 0.5 else quote(_sendable(random), safe="")
         what = random.choice(("metrics", "words", "metrics", _sendable(random)))
-        base = random.choice(("/api/runs", "/api/runs", "/assets", "/assets/live", "/api/runs/.."))
+        base = random.choice(("/api/runs", "/api/runs", "/assets", "/assets/train", "/api/runs/.."))
         query = "&".join(
             f"{random.choice(('after', 'after_epoch', 'x'))}={_number_or_text(random)}"
             for _ in range(random.randrange(4))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit_drawable_canvas import st_canvas
 
 from cnnlib.data.image_folder.image_decoder import FORMATS, BrokenPicture, decode
 from cnnlib.probe.drawing import ink_on_paper
@@ -133,6 +132,8 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
             persist_state="session",
         )
         ink = st.color_picker("Colour", INK, key="draw_colour") if in_colour else INK
+    from streamlit_drawable_canvas import st_canvas  # registers itself with a running server
+
     result = st_canvas(
         stroke_width=width,
         stroke_color=ink if tool == "Pen" else PAPER,

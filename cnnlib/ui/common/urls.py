@@ -14,7 +14,7 @@ ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"
 ROOMS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with a folder "static"
 
-HOME = PAGES / "home.py"
+LAB = PAGES / "lab.py"
 BUILD = PAGES / "build.py"
 TRAIN = PAGES / "train.py"
 RESULTS = PAGES / "results.py"

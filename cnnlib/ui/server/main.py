@@ -18,8 +18,8 @@ from cnnlib.ui.common.urls import (
     DATA,
     DRAW,
     EXPERIMENTS,
-    HOME,
     INSPECT,
+    LAB,
     RESULTS,
     TRAIN,
     static_folder,
@@ -33,7 +33,7 @@ st.html(static_folder("common") / "page.css")
 page = st.navigation(
     [
         st.Page(
-            HOME,
+            LAB,
             title="Home",
             icon=":material/home:",
             default=True,

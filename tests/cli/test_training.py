@@ -1,0 +1,355 @@
+"""The command line trains for real: digits, a few steps, in this process or in one of its own."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import torch
+from example_runs import a_step
+from PIL import Image
+from safetensors.torch import load_file
+
+from cnnlib.cli.main import main
+from cnnlib.cli.progress_output import JsonTeller
+from cnnlib.cli.run_here import see_through
+from cnnlib.data.prepared import load_prepared
+from cnnlib.records.events import Order, Phase, RunEnd
+from cnnlib.records.folders import Folders
+from cnnlib.runs import RunStore
+
+DEADLINE_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[Folders]:
+    """Folders that the tests of this file share: digits are prepared once, runs are many."""
+    folder = tmp_path_factory.mktemp("lab")
+    yield Folders(data=folder / "data", runs=folder / "runs")
+
+
+@pytest.fixture(autouse=True)
+def in_the_lab(lab, monkeypatch) -> None:
+    monkeypatch.setenv("CNNLAB_DATA", str(lab.data))
+    monkeypatch.setenv("CNNLAB_RUNS", str(lab.runs))
+
+
+@pytest.fixture
+def store(lab) -> Iterator[RunStore]:
+    store = RunStore(lab)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def cli(capsys):
+    """Runs one command with --json; returns its exit code and what it printed, line by line."""
+
+    def run(*argv: str) -> tuple[int, list]:
+        code = main([*argv, "--json"])
+        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+TINY = ("train", "--preset", "mlp", "--epochs", "2", "--train-limit", "200", "--batch-size", "50")
+
+
+def test_training_prints_json_lines_and_ends_with_the_whole_result(cli, store):
+    code, told = cli(*TINY, "--optimizer", "sgd", "--lr", "0.1", "--seed", "0")
+    end = told[-1]
+    assert code == 0
+    assert [each["epoch"] for each in told if each["event"] == "epoch"] == [1, 2]
+    assert told[0]["event"] == "state" and told[0]["run_id"] == end["run_id"]
+    assert (end["event"], end["state"], end["epochs"]) == ("end", "finished", 2)
+    # 784 * 100 + 100 + 100 * 10 + 10
+    assert (end["params"], end["macs"]) == (79_510, 79_400)
+    # 200 pictures in batches of 50, twice
+    assert (end["step"], end["total_steps"]) == (8, 8)
+    assert end["epoch_train_loss"][1] < end["epoch_train_loss"][0]
+    assert end["val_accuracy"] == end["epoch_val_accuracy"][-1]
+    assert 0 < end["test_accuracy"] <= 1
+    assert end["seconds"] > 0 and end["images_per_second"] > 0
+    assert store.run(end["run_id"]).state == "finished"
+
+
+def test_one_seed_gives_one_result(cli):
+    losses = [cli(*TINY, "--seed", "3")[1][-1]["epoch_train_loss"] for _ in range(2)]
+    assert losses[0] == losses[1]
+
+
+def test_seeds_are_trained_one_after_the_other_and_summed_up(cli):
+    code, told = cli(*TINY, "--epochs", "1", "--seeds", "2")
+    ends = [each for each in told if each["event"] == "end"]
+    group = told[-1]
+    assert code == 0
+    assert group["event"] == "group"
+    assert group["run_ids"] == [end["run_id"] for end in ends]
+    assert group["test_accuracy"] == pytest.approx(sum(e["test_accuracy"] for e in ends) / 2)
+
+
+def test_people_read_lines_and_a_result(capsys):
+    assert main([*TINY, "--name", "mine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+    assert "finished after" in lines[-1] and "test" in lines[-1]
+
+
+def test_a_run_that_diverges_exits_with_3(cli):
+    code, told = cli(*TINY, "--optimizer", "sgd", "--lr", "1e6", "--epochs", "5")
+    assert code == 3
+    assert told[-1]["state"] == "diverged"
+    assert told[-1]["reason"]
+
+
+def test_without_epochs_the_untrained_network_is_measured(cli):
+    code, told = cli(*TINY, "--epochs", "0")
+    assert code == 0
+    assert told[-1]["epoch_train_loss"] == []
+    assert 0 <= told[-1]["test_accuracy"] < 0.5
+
+
+def test_a_fork_goes_on_from_a_saved_step_with_another_rate(cli, store):
+    parent = cli(*TINY)[1][-1]["run_id"]
+    code, told = cli("fork", parent, "--step", "4", "--lr", "0.0001")
+    fork = store.run(told[-1]["run_id"])
+    assert code == 0
+    assert fork.request.origin.step == 4
+    assert store.steps_after(fork.id)["step"] == [5, 6, 7, 8]
+
+
+def test_a_queued_run_that_nobody_takes_is_resumed_after_it_was_stopped(cli):
+    run_id = cli(*TINY, "--detach")[1][0]["run_id"]
+    assert cli("stop", run_id)[0] == 0
+    code, told = cli("resume", run_id)
+    assert (code, told[-1]["state"], told[-1]["step"]) == (0, "finished", 8)
+
+
+def test_now_does_not_wait_for_a_run_at_work(cli, store):
+    busy = store.submit(store.run(cli(*TINY)[1][-1]["run_id"]).request)
+    worker_id = store.announce()
+    store.claim(worker_id, busy)
+    assert cli(*TINY, "--now")[0] == 0
+    store.leave(worker_id)
+
+
+def test_a_trained_network_predicts_pictures(cli, tmp_path, lab):
+    run_id = cli(*TINY, "--epochs", "12", "--train-limit", "1200")[1][-1]["run_id"]
+    prepared = load_prepared("digits", lab)
+    files = [str(tmp_path / f"{number}.png") for number in range(20)]
+    for file, image in zip(files, prepared.test_images[:20], strict=True):
+        Image.fromarray(image[0]).save(file)
+    code, (found,) = cli("predict", run_id, *files)
+    assert code == 0
+    assert [each["picture"] for each in found] == files
+    assert all(sum(each["probabilities"].values()) == pytest.approx(1) for each in found)
+    right = [
+        str(label) == each["class"]
+        for label, each in zip(prepared.test_labels[:20], found, strict=True)
+    ]
+    assert np.mean(right) >= 0.8
+    inverted = tmp_path / "paper.png"
+    Image.fromarray(255 - prepared.test_images[0][0]).save(inverted)
+    (again,) = cli("predict", run_id, str(inverted), "--invert")[1]
+    # Batches of one and of twenty are multiplied in another order.
+    assert again[0]["probabilities"] == pytest.approx(found[0]["probabilities"], rel=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", None])
+def test_what_is_no_picture_is_refused(content, cli, tmp_path, capsys):
+    run_id = cli(*TINY, "--max-batches", "1")[1][-1]["run_id"]
+    file = tmp_path / "x.png"
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["predict", run_id, str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_exported_run_gives_the_same_scores_without_the_lab(cli, tmp_path, lab, store):
+    run_id = cli(*TINY)[1][-1]["run_id"]
+    folder = tmp_path / "taken"
+    assert cli("export", run_id, "--to", str(folder))[0] == 0
+    facts = json.loads((folder / "run.json").read_text())
+    names: dict = {"__name__": "net"}
+    exec((folder / "net.py").read_text(), names)
+    net = names["Net"]()
+    net.load_state_dict(load_file(folder / "weights.safetensors"))
+    prepared = load_prepared("digits", lab)
+    mean, std = (
+        torch.tensor(facts["pictures"][name]).view(1, -1, 1, 1) for name in ("mean", "std")
+    )
+    images = (torch.from_numpy(prepared.test_images.copy()) / 255 - mean) / std
+    labels = torch.from_numpy(prepared.test_labels.copy())
+    with torch.inference_mode():
+        accuracy = (net.eval()(images).argmax(dim=1) == labels).double().mean().item()
+    assert accuracy == pytest.approx(store.run(run_id).summary["test_accuracy"], abs=1e-9)
+
+
+def test_a_zip_of_pictures_is_taken_in_trained_on_and_removed(cli, tmp_path):
+    archive = tmp_path / "shades.zip"
+    with ZipFile(archive, "w") as file:
+        for name, level in (("dark", 40), ("light", 220)):
+            for number in range(10):
+                picture = io.BytesIO()
+                Image.new("L", (20, 20), level + number).save(picture, "PNG")
+                file.writestr(f"{name}/{number}.png", picture.getvalue())
+    code, (info,) = cli("data", "add", str(archive), "--size", "16", "--channels", "1")
+    assert (code, info["name"], info["in_size"]) == (0, "folder:shades", [1, 16, 16])
+    assert info["classes"] == ["dark", "light"]
+    code, told = cli("train", "--preset", "lenet5", "--dataset", "folder:shades", "--epochs", "1")
+    assert (code, told[-1]["state"]) == (0, "finished")
+    assert cli("data", "remove", "folder:shades")[0] == 0
+    listed = cli("data", "list")[1][0]
+    assert "folder:shades" not in [each["name"] for each in listed]
+
+
+# -- signals, and readers that go away -------------------------------------------------------------
+
+
+ENDLESS = ("train", "--preset", "mlp", "--epochs", "5000")
+
+
+def once_it_trains(store: RunStore, act: Callable[[], object]) -> threading.Thread:
+    """Do something as soon as a run of this store makes steps."""
+
+    def wait_and_act() -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            if any(run.step for run in store.runs(states=["running"])):
+                act()
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def checkpoint_steps(store: RunStore, run_id: str) -> list[int]:
+    return [saved.step for saved in store.saved(run_id) if saved.what == "checkpoint"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_a_checkpoint_from_which_it_goes_on(number, cli, store):
+    thread = once_it_trains(store, lambda: os.kill(os.getpid(), number))
+    code, told = cli(*ENDLESS)
+    thread.join()
+    run_id, step = told[-1]["run_id"], told[-1]["step"]
+    assert (code, told[-1]["state"]) == (130, "interrupted")
+    assert checkpoint_steps(store, run_id)[-1] == step > 0
+
+    thread = once_it_trains(store, lambda: store.order(run_id, Order("stop")))
+    code, told = cli("resume", run_id)
+    thread.join()
+    assert (code, told[-1]["state"]) == (0, "stopped")
+    assert told[-1]["step"] >= step
+    steps = store.steps_after(run_id, 0, 10**6)["step"]
+    assert steps == list(range(1, told[-1]["step"] + 1))
+
+
+def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
+    run_id = cli(*TINY, "--detach")[1][0]["run_id"]
+    worker_id = store.announce()
+    store.claim(worker_id, run_id)
+    store.tell(run_id, worker_id, [Phase("running", ""), a_step(1)])
+    orders = []
+
+    def be_the_worker() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while not orders:
+            orders.extend(store.tell(run_id, worker_id, []))
+        store.tell(run_id, worker_id, [RunEnd("stopped", "", 1)])
+
+    thread = once_it_trains(store, be_the_worker)
+    code = see_through(store, run_id, JsonTeller())
+    thread.join()
+    store.leave(worker_id)
+    assert (code, [order.kind for order in orders]) == (130, ["stop"])
+
+
+def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
+    run_id = cli(*TINY, "--detach")[1][0]["run_id"]
+    busy = store.submit(store.run(run_id).request)
+    worker_id = store.announce()
+    store.claim(worker_id, busy)
+    waiting = threading.Timer(1.0, store.tell, (busy, worker_id, [RunEnd("finished")]))
+    waiting.start()
+    assert see_through(store, run_id, JsonTeller()) == 0
+    waiting.join()
+    store.leave(worker_id)
+    assert f"Run {busy} is starting; this one waits" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_ends_the_run_with_a_checkpoint(store, monkeypatch):
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        thread = once_it_trains(store, lambda: os.close(reading))
+        assert main([*ENDLESS, "--json"]) == 1
+        thread.join()
+    run = store.runs(limit=1)[0]
+    assert run.state == "interrupted"
+    assert checkpoint_steps(store, run.id)[-1] == run.step
+
+
+# -- in a process of its own -----------------------------------------------------------------------
+
+
+def start(*argv: str) -> subprocess.Popen:
+    """The command line in a process of its own, as people start it."""
+    command = [sys.executable, "-W", "error", "-m", "cnnlib", *argv]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, cwd=Path(__file__).parents[2], **pipes)
+
+
+def await_step(process: subprocess.Popen) -> str:
+    """Read what a training process tells until it made a step; returns the run's id."""
+    for line in process.stdout:
+        if (told := json.loads(line))["event"] == "step":
+            return told["run_id"]
+    pytest.fail(f"it ended before its first step: {process.stderr.read()}")
+
+
+def test_ctrl_c_exits_with_130_and_says_nothing_on_standard_error():
+    with start(*ENDLESS, "--json") as process:
+        await_step(process)
+        if sys.platform == "linux":  # it reads the variables of a worker when it starts
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+            assert b"MALLOC_TOP_PAD_=268435456" in environment
+        process.send_signal(signal.SIGINT)
+        told, err = process.communicate(timeout=DEADLINE_SECONDS)
+    assert (process.returncode, err) == (130, "")
+    assert json.loads(told.splitlines()[-1])["state"] == "interrupted"
+
+
+def test_a_killed_run_is_lost_and_whoever_watches_exits_with_3(cli):
+    with start(*ENDLESS, "--json") as process:
+        run_id = await_step(process)
+        process.kill()
+        process.communicate(timeout=DEADLINE_SECONDS)
+    code, told = cli("watch", run_id)
+    assert (code, told[-1]["state"]) == (3, "lost")
+    assert "resume it" in told[-1]["reason"]
+
+
+def test_a_list_whose_reader_goes_away_ends_quietly():
+    with start("presets", "--json") as process:
+        process.stdout.close()
+        process.wait(timeout=DEADLINE_SECONDS)
+        assert process.stderr.read() == ""
+
+
+def test_listing_presets_imports_nothing_heavy():
+    ask = "from cnnlib.cli.main import main; main(['presets']); import sys; "
+    ask += "sys.exit(sorted({'torch', 'numpy', 'pandas', 'sqlalchemy'} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,135 @@
+"""What README and docs/ say is true: commands run, examples give what they show."""
+
+import doctest
+import importlib.util
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cnnlib.cli.main import main, parser
+from cnnlib.design.cost import cost
+from cnnlib.design.other_tools import tool_counts
+from cnnlib.design.plan import plan
+from cnnlib.design.presets import preset
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMES = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
+MOST_BYTES = 150_000
+
+# A fenced block, with the comment before it that says why it is not run, if there is one.
+BLOCK = re.compile(
+    r"(?:<!-- not run: ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a document."""
+
+    language: str
+    text: str
+    not_run: str
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Its lines as words, without comments; none where it is no list of commands."""
+        return [] if self.language else [shlex.split(line, True) for line in lines_of(self.text)]
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def blocks(name: str) -> list[Block]:
+    found = BLOCK.findall((ROOT / name).read_text())
+    return [Block(language, text, reason) for reason, language, text in found]
+
+
+def arguments(command: list[str]) -> list[str] | None:
+    """What follows ``python -m cnnlib``; None for any other command."""
+    is_ours = command[0].endswith("python") and command[1:3] == ["-m", "cnnlib"]
+    return command[3:] if is_ours else None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_examples_run_and_give_what_they_show(name):
+    namespace: dict[str, object] = {}
+    for number, block in enumerate(blocks(name)):
+        if block.language != "python" or block.not_run or name == "docs/reference.md":
+            continue  # the reference's examples are the docstrings', which have a test of their own
+        if ">>>" in block.text:
+            example = doctest.DocTestParser().get_doctest(block.text, namespace, name, name, number)
+            assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+            namespace = example.globs
+        else:
+            exec(compile(block.text, name, "exec"), namespace)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_run(name, capsys):
+    for block in blocks(name):
+        for command in block.commands:
+            given = arguments(command)
+            if given is None:
+                continue
+            parser().parse_args(given)  # what is too long to run is at least understood
+            if not block.not_run:
+                assert main(given) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_commands_name_what_there_is(name):
+    for block in blocks(name):
+        for command in block.commands:
+            if command[0] == "make":
+                subprocess.run(["make", "--dry-run", *command[1:]], cwd=ROOT, check=True)
+            elif arguments(command) is None and command[0].endswith("python"):
+                named = [word for word in command[1:] if word.endswith(".py")]
+                assert all((ROOT / word).exists() for word in named), command
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_and_pictures_lead_somewhere(name):
+    document = ROOT / name
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_pictures_are_small():
+    pictures = (ROOT / "docs" / "images").glob("*.png")
+    assert [p.name for p in pictures if p.stat().st_size > MOST_BYTES] == []
+
+
+def test_the_reference_says_what_the_docstrings_say():
+    file = ROOT / "docs" / "make_reference.py"
+    spec = importlib.util.spec_from_file_location("make_reference", file)
+    make_reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_reference)
+    told = make_reference.REFERENCE.read_text()
+    assert told == make_reference.reference(), "run: python docs/make_reference.py"
+
+
+def test_what_other_tools_print_is_told_as_it_is_counted():
+    text = (ROOT / "docs" / "numbers.md").read_text()
+    network = plan(preset("lenet5").spec)
+    assert f"| CNN Lab | MACs | {cost(network).macs:,} |" in text
+    for found in tool_counts(network):
+        convention = found.convention
+        assert f"| {convention.tool} | {convention.quantity} | {found.total:,} |" in text
+
+
+def test_receptive_fields_are_told_as_they_are_counted():
+    # "| pooling | 2 | 2 | 3 + 1 x 1 = 4 | 2 |": size and jump are the last numbers of two columns.
+    rows = re.findall(
+        r"^\| (?:convolution|pooling) .*?(\d+) \| (\d+) \|$",
+        (ROOT / "docs" / "numbers.md").read_text(),
+        re.MULTILINE,
+    )
+    layers = [row for row in cost(plan(preset("lenet5").spec)).layers[:6]]
+    counted = [(r.field.size, r.field.jump) for r in layers if r.layer.kind in ("conv2d", "pool")]
+    assert [(int(size), int(jump)) for size, jump in rows] == counted

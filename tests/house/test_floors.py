@@ -1,0 +1,229 @@
+"""Imports go downwards only: ARCHITECTURE.md's table is read and held against every import."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OPEN_TO_ALL_BELOW = ("errors", "records")
+STREAMLIT = ("streamlit", "streamlit_drawable_canvas")
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A row of the table: what stands on this floor, and what it may import."""
+
+    name: str
+    may_import: tuple[str, ...]  # floors, as the row names them
+    torch: str  # "no", "late" (inside functions), "part" or "yes"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement, resolved to a full module name."""
+
+    file: str
+    line: int
+    module: str
+    is_late: bool  # inside a function
+    is_for_types: bool  # under TYPE_CHECKING: never executed
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+def floors() -> list[Floor]:
+    """The rows of ARCHITECTURE.md's table, from the bottom of the house upwards."""
+    rows = re.findall(
+        r"^\| (`[^|]+`) \|[^|]+\| ([^|]+) \| ([^|]+) \|$",
+        (ROOT / "ARCHITECTURE.md").read_text(),
+        flags=re.MULTILINE,
+    )
+    found = []
+    for names, may_import, torch in rows:
+        for name in re.findall(r"`(?:cnnlib/)?(\w+)(?:/|\.py)`", names):
+            found.append(Floor(name, _floor_names(may_import, found), torch.strip()))
+    return found
+
+
+def _floor_names(cell: str, below: list[Floor]) -> tuple[str, ...]:
+    """What a cell of the column "may import" stands for."""
+    words = cell.strip()
+    if words == "nothing":
+        return ()
+    if words.startswith("all but "):
+        return tuple(floor.name for floor in below if floor.name != words.removeprefix("all but "))
+    return tuple(words.split(", "))
+
+
+def reachable(name: str, table: list[Floor]) -> set[str]:
+    """Every floor that a floor may import: its own, those its row names, and what those may."""
+    order = [floor.name for floor in table]
+    rows = {floor.name: floor for floor in table}
+    found = {name, *(each for each in OPEN_TO_ALL_BELOW if order.index(each) < order.index(name))}
+    for each in rows[name].may_import:
+        found |= reachable(each, table)
+    return found
+
+
+# -- the imports -----------------------------------------------------------------------------------
+
+
+def python_files() -> list[Path]:
+    """Every file of the library, the pages and the server."""
+    return [
+        *sorted((ROOT / "cnnlib").rglob("*.py")),
+        *sorted((ROOT / "pages").glob("*.py")),
+        *ROOT.glob("app.py"),
+    ]
+
+
+def floor_of(file: Path) -> str:
+    """The floor of a file: ``design`` for ``cnnlib/design/spec.py``, ``app`` for ``app.py``."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if parts[0] == "cnnlib" else parts[0]
+
+
+def imports_in(file: Path) -> list[Import]:
+    """Every import of a file, those inside functions too."""
+    package = list(file.relative_to(ROOT).with_suffix("").parts[:-1])
+    return list(_imports(ast.parse(file.read_text()), file, package))
+
+
+def _imports(
+    node: ast.AST, file: Path, package: list[str], is_late: bool = False, is_for_types: bool = False
+) -> Iterator[Import]:
+    """Walk a tree and yield its imports."""
+    is_late = is_late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        is_for_types = True
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        for module in _modules(node, package):
+            name = str(file.relative_to(ROOT))
+            yield Import(name, node.lineno, module, is_late, is_for_types)
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child, file, package, is_late, is_for_types)
+
+
+def _modules(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[str]:
+    """The full names that a statement imports: ``from a import b`` gives ``a.b``."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    start = package[: len(package) - node.level + 1] if node.level else []
+    base = ".".join([*start, *([node.module] if node.module else [])])
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def all_imports() -> list[tuple[str, Import]]:
+    """Every import with the floor it stands on; ``cnnlib/__init__.py`` stands on none."""
+    files = [file for file in python_files() if file != ROOT / "cnnlib" / "__init__.py"]
+    return [(floor_of(file), each) for file in files for each in imports_in(file)]
+
+
+def root_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+def floor_named(module: str) -> str:
+    """The floor of a module: ``design`` for ``cnnlib.design.spec``, "" for ``cnnlib`` itself."""
+    return module.removeprefix("cnnlib").removeprefix(".").split(".")[0]
+
+
+# -- the rules -------------------------------------------------------------------------------------
+
+
+def test_every_file_stands_on_a_floor_of_the_table():
+    known = {floor.name for floor in floors()}
+    files = [file for file in python_files() if file != ROOT / "cnnlib" / "__init__.py"]
+    homeless = [str(file.relative_to(ROOT)) for file in files if floor_of(file) not in known]
+    assert homeless == []
+
+
+def test_imports_go_downwards_only():
+    table = floors()
+    # "import cnnlib" alone imports no floor: it is how a file finds the folder of the package.
+    allowed = {floor.name: {"", *reachable(floor.name, table)} for floor in table}
+    upwards = [
+        str(each)
+        for floor, each in all_imports()
+        if root_of(each.module) == "cnnlib" and floor_named(each.module) not in allowed[floor]
+    ]
+    assert upwards == []
+
+
+def test_torch_is_imported_only_where_the_table_says_so():
+    torch = {floor.name: floor.torch for floor in floors()}
+    misplaced = [
+        str(each)
+        for floor, each in all_imports()
+        if root_of(each.module) == "torch" or each.module.startswith("safetensors.torch")
+        if not each.is_for_types
+        if torch[floor] == "no" or (torch[floor] == "late" and not each.is_late)
+    ]
+    assert misplaced == []
+
+
+def test_only_the_preparation_of_datasets_imports_torchvision():
+    importers = {each.file for _, each in all_imports() if root_of(each.module) == "torchvision"}
+    assert importers <= {"cnnlib/data/prepare.py"}
+
+
+def test_only_the_pages_and_their_floor_import_streamlit():
+    importers = {floor for floor, each in all_imports() if root_of(each.module) in STREAMLIT}
+    assert importers <= {"ui", "pages", "app"}
+
+
+def test_importing_a_light_floor_does_not_load_torch():
+    light = [floor.name for floor in floors() if floor.torch in ("no", "late")]
+    light += ["data/catalogue", "data/prepared"]  # data's two light halves
+    here = [ROOT / "cnnlib" / name for name in light]
+    paths = [path for path in here if path.is_dir() or path.with_suffix(".py").exists()]
+    modules = [".".join(path.relative_to(ROOT).parts) for path in paths]
+    assert _loaded_by(f"import {', '.join(modules)}", "torch", "torchvision") == []
+
+
+def test_importing_cnnlib_loads_nothing_heavy():
+    heavy = ("torch", "numpy", "pandas", "plotly", "sqlalchemy", "streamlit")
+    assert _loaded_by("import cnnlib", *heavy) == []
+
+
+def _loaded_by(statement: str, *modules: str) -> list[str]:
+    """Which of the modules a fresh Python has loaded after a statement."""
+    ask = f"import sys; {statement}; print(*(set({modules}) & set(sys.modules)))"
+    return subprocess.check_output([sys.executable, "-c", ask], text=True).split()
+
+
+# -- the reader itself -----------------------------------------------------------------------------
+
+
+def test_a_late_relative_import_is_resolved(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    file = tmp_path / "cnnlib" / "runs" / "store.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("from . import queue\ndef f():\n    from ..design.spec import CNNSpec\n")
+    # One dot is the file's own package, cnnlib.runs; two dots the one above, cnnlib.
+    assert [(each.module, each.line, each.is_late) for each in imports_in(file)] == [
+        ("cnnlib.runs.queue", 1, False),
+        ("cnnlib.design.spec.CNNSpec", 3, True),
+    ]
+
+
+def test_permission_is_transitive():
+    table = [
+        Floor("errors", (), "no"),
+        Floor("design", ("errors",), "no"),
+        Floor("records", ("design",), "no"),
+        Floor("runs", ("records",), "no"),
+        Floor("figures", ("records",), "no"),
+        Floor("nets", ("design",), "yes"),
+    ]
+    assert reachable("runs", table) == {"runs", "records", "design", "errors"}
+    # Records stand below nets, so nets may import them although its row does not say so.
+    assert reachable("nets", table) == {"nets", "records", "design", "errors"}

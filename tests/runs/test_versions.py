@@ -1,0 +1,99 @@
+"""What this version wrote opens in every later one: a store, links, designs, a parcel, a shelf.
+
+The fixtures under ``tests/versions/<version>`` are never changed. The next version adds its own::
+
+    python -m tests.versions.write 0.2.0        (from the repository's root)
+"""
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cnnlib.compare.results_table import Desk
+from cnnlib.design.cost import cost
+from cnnlib.design.link import decode
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.experiments.study import find_plans
+from cnnlib.records.folders import Folders
+from cnnlib.runs import RunStore
+from cnnlib.runs.archive.archive import import_runs
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.train.api import load_run
+from cnnlib.train.checkpoint import read_checkpoint
+
+VERSIONS = sorted(
+    path for path in (Path(__file__).parents[1] / "versions").iterdir() if path.is_dir()
+)
+KINDS = ("duel", "grid", "search")
+VERSIONS = [path for path in VERSIONS if (path / "told.json").exists()]
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
+def version(request) -> Path:
+    """The folder of one version's fixtures."""
+    return request.param
+
+
+@pytest.fixture
+def told(version) -> dict:
+    """What that version said about its fixtures when it wrote them."""
+    return json.loads((version / "told.json").read_text())
+
+
+@pytest.fixture
+def folders(version, tmp_path) -> Folders:
+    """A copy of its store, which may be written."""
+    shutil.copytree(version / "runs", tmp_path / "runs")
+    return Folders.from_environment()
+
+
+def test_a_store_opens_with_all_that_its_runs_told(folders, told):
+    with closing(RunStore(folders)) as store:
+        assert [run.id for run in store.runs()] == list(told["runs"])
+        for run_id, said in told["runs"].items():
+            run = store.run(run_id)
+            assert (run.state, run.title, run.step) == (said["state"], said["title"], said["step"])
+            assert store.steps_after(run_id)["loss"] == said["losses"]
+            assert [epoch.val_accuracy for epoch in store.epochs(run_id)] == said["val_accuracies"]
+            assert store.result(run_id).accuracy == said["test_accuracy"]
+            assert [saved.step for saved in store.saved(run_id)] == said["saved"]
+            assert len(store.interventions(run_id)) == said["interventions"]
+        [row] = Desk(store).rows()
+        assert row.name == told["row"]
+        assert [find.kind for find in find_plans(store, KINDS)] == told["plans"]
+
+
+def test_its_networks_are_read_with_the_weights_that_they_had(folders, told):
+    for run_id, said in told["runs"].items():
+        trained = load_run(run_id, folders=folders)
+        total = sum(float(value.detach().sum()) for value in trained.net.parameters())
+        assert total == pytest.approx(said["sum_of_weights"], rel=1e-6)
+
+
+def test_its_checkpoints_can_be_gone_on_from(folders, told):
+    for run_id, said in told["runs"].items():
+        files = sorted(folders.run(run_id).glob("checkpoint-*.safetensors"))
+        assert read_checkpoint(files[-1]).progress.step == said["step"]
+
+
+def test_its_links_describe_the_same_networks(told):
+    for one in told["designs"]:
+        spec = decode(one["link"])
+        assert spec == CNNSpec.from_dict(one["spec"])
+        assert cost(plan(spec)).params == one["params"]
+
+
+def test_its_parcel_is_taken_over(version, told):
+    with closing(RunStore()) as store, (version / "runs.zip").open("rb") as parcel:
+        assert import_runs(store, parcel) == list(told["runs"])
+
+
+def test_its_shelf_has_the_same_designs(folders, told):
+    found = {design.name: design.spec.to_dict() for design in Shelf(folders).designs()}
+    assert {
+        name: CNNSpec.from_dict(spec).to_dict() for name, spec in told["shelf"].items()
+    } == found

@@ -1,0 +1,106 @@
+"""What tests of Inspect share: finished runs with saved weights, and the page opened on them."""
+
+import json
+from inspect import signature
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from example_runs import steps, the_end
+from sample_data import prepared_now
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.nets.model import build_model
+from cnnlib.records.events import RunEnd, SplitResult, Started, WeightsSaved
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
+from cnnlib.runs import RunStore
+from cnnlib.train.checkpoint import write_weights
+from cnnlib.ui.common.urls import INSPECT, LAB
+
+MACHINE = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {}}
+MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
+PLAIN = CNNSpec(channels=(4, 6), norm="batch", hidden_dims=(12,), hidden_dropout=0.5)
+RESIDUAL = CNNSpec(
+    channels=(4, 4, 4, 4), block="residual", norm="batch", pool_every=2, head="gap", dropout=0.1
+)
+
+
+def a_saved_run(
+    store: RunStore,
+    spec: CNNSpec = PLAIN,
+    moments: tuple[int, ...] = (0, 5),
+    end: RunEnd | None = None,
+) -> str:
+    """A finished run on the digits, with weights of some steps."""
+    worker_id = store.announce()
+    prepared = prepared_now("digits")
+    run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
+    store.claim(worker_id, run_id)
+    folder = store.folders.run(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for step in moments:
+        size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
+        saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
+    begun = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
+    store.tell(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
+    store.leave(worker_id)
+    return run_id
+
+
+def a_muddled_run(store: RunStore, spec: CNNSpec = PLAIN) -> str:
+    """A finished run that took each digit for each other one equally often."""
+    labels = np.array(prepared_now("digits").test_labels)
+    predicted = (labels + np.arange(len(labels))) % 10
+    share = np.full((len(labels), 10), 0.02, np.float16)
+    share[np.arange(len(labels)), predicted] = 0.82
+    result = SplitResult(2.0, 0.1, len(labels), (), (), "p.npz")
+    run_id = a_saved_run(store, spec, end=RunEnd("finished", step=5, test=result))
+    values = {"labels": labels.astype(np.uint8), "predicted": predicted.astype(np.uint8)}
+    np.savez_compressed(store.folders.run(run_id) / "p.npz", **values, probabilities=share)
+    return run_id
+
+
+def with_pad(monkeypatch: pytest.MonkeyPatch, drawn: np.ndarray | None = None) -> None:
+    """The browser's canvas has sent these pixels (H x W x 4, uint8); None before a stroke."""
+    # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
+    AppTest.from_string("import streamlit_drawable_canvas", default_timeout=60).run()
+    from streamlit_drawable_canvas import st_canvas
+
+    asked_for = signature(st_canvas)
+
+    def canvas(**asked):
+        asked_for.bind(**asked)  # what the canvas does not know it would refuse
+        return SimpleNamespace(image_data=drawn)
+
+    monkeypatch.setattr("streamlit_drawable_canvas.st_canvas", canvas)
+
+
+def a_stroke() -> np.ndarray:
+    """A pad with one thick white line from top to bottom."""
+    pad = np.zeros((168, 168, 4), np.uint8)
+    pad[..., 3] = 255
+    pad[30:140, 78:90] = 255
+    return pad
+
+
+def open_inspect(**query: str) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(INSPECT)).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def parts(app: AppTest) -> list[dict]:
+    """What the page told the parts in the browser."""
+    return [json.loads(each.proto.json) for each in app.get("bidi_component")]
+
+
+def said(app: AppTest) -> str:
+    every = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
+    return "\n".join(str(each.value) for each in every)

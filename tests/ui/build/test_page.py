@@ -1,0 +1,349 @@
+"""The Build page, driven as a person would: what it shows, and what it makes of every control."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.design import link
+from cnnlib.design.presets import preset, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders
+from cnnlib.runs.saved_designs import Shelf
+from cnnlib.ui.build.controls import GROUPS
+from cnnlib.ui.build.cost_numbers import NUMBERS, whole
+from cnnlib.ui.build.files import design_from_json, design_json
+
+PAGE = Path(__file__).resolve().parents[3] / "pages" / "build.py"
+CIFAR_RESNET = preset("resnet20").spec
+
+
+def opened(**address: str) -> AppTest:
+    """The page, opened by an address; on a fresh machine, where digits is the one dataset."""
+    page = AppTest.from_file(str(PAGE), default_timeout=30)
+    for name, value in address.items():
+        page.query_params[name] = value
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def spec(page: AppTest) -> CNNSpec:
+    return page.session_state["build_desk"].draft.spec
+
+
+def shown(page: AppTest) -> dict[str, str]:
+    """The numbers on screen."""
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def change(page: AppTest, control: str, value) -> AppTest:
+    page.get_by_key(f"build_{control}").set_value(value)
+    return run(page)
+
+
+def press(page: AppTest, button: str) -> AppTest:
+    page.button(key=f"build_{button}").click()
+    return run(page)
+
+
+def open_tab(page: AppTest, key: str, label: str) -> AppTest:
+    page.session_state[key] = label
+    return run(page)
+
+
+# -- what is there at first ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_tab_of_the_form_opens(group):
+    page = open_tab(opened(), "build_group", group)
+    assert not page.exception
+
+
+def test_the_first_design_is_lenet_on_a_dataset_that_is_there():
+    page = opened()
+    assert page.selectbox(key="build_dataset").value == "digits"
+    assert page.selectbox(key="build_preset").value == "lenet5"
+    assert shown(page)["Parameters"] == "106,154"
+    assert page.query_params == {}
+
+
+def test_every_number_is_there():
+    assert list(shown(opened())) == [number.label for number in NUMBERS]
+
+
+def test_the_receptive_field_stands_against_the_image():
+    # Two 3x3 convolutions and two poolings: 1 + 2 + 1 + 4 + 2 = 10.
+    assert shown(opened())["Receptive field"] == "10 of 28 px"
+
+
+def test_a_perceptron_sees_the_whole_image():
+    page = change(opened(), "preset", "mlp")
+    assert shown(page)["Receptive field"] == "all pixels"
+
+
+def test_the_table_has_a_row_for_every_layer():
+    table = opened().dataframe[0].value
+    # conv, ReLU, pool, twice; flatten; linear and ReLU, twice; linear.
+    assert len(table) == 12
+    assert table["Parameters"].sum() == 106_154
+    assert table["% of them"].sum() == pytest.approx(100)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in presets()])
+def test_every_preset_can_be_taken(name):
+    page = change(opened(), "preset", name)
+    assert spec(page) == preset(name).adapt((1, 28, 28), 10)
+    assert page.selectbox(key="build_preset").value == name
+
+
+# -- controls --------------------------------------------------------------------------------------
+
+
+def test_a_slider_changes_the_spec_the_numbers_and_the_address():
+    page = change(opened(), "width", 12)
+    assert spec(page).channels == (12, 32)
+    assert shown(page)["Parameters"] != "106,154"
+    assert link.decode(page.query_params["design"]).channels == (12, 32)
+
+
+def test_what_the_browser_still_holds_does_not_turn_a_slider_back():
+    # The list of channels was rewritten with the width; the browser sends the next width before it
+    # has heard of that, and the old list with it.
+    page = change(opened(), "width", 7)
+    page.text_input(key="build_channels").set_value("6, 16")
+    page = change(page, "width", 8)
+    assert spec(page).channels[0] == 8
+    assert page.text_input(key="build_channels").value == "8, 21"  # 16 * 8 / 6
+
+
+def test_two_changes_of_a_person_that_arrive_together_are_both_made():
+    page = opened()
+    page.text_input(key="build_channels").set_value("10, 20, 40")
+    page = change(page, "block", "residual")
+    assert (spec(page).channels, spec(page).block) == ((10, 20, 40), "residual")
+
+
+def test_a_list_may_be_written_back_to_what_it_was():
+    page = change(change(opened(), "width", 7), "channels", "6, 16")
+    assert spec(page).channels == (6, 16)
+
+
+def test_the_list_of_channels_is_edited_in_place():
+    page = change(opened(), "channels", "8, 16x2")
+    assert spec(page).channels == (8, 16, 16)
+    assert page.text_input(key="build_channels").value == "8, 16, 16"
+
+
+def test_a_list_that_cannot_be_read_stays_to_be_mended_and_the_design_stays_too():
+    page = change(opened(), "channels", "8, wide")
+    assert "takes whole numbers" in page.error[0].value
+    assert page.text_input(key="build_channels").value == "8, wide"
+    assert shown(page)["Parameters"] == "106,154"
+    page = change(page, "channels", "8, 16")
+    assert not page.error
+
+
+def test_another_dataset_adapts_the_design():
+    page = change(opened(), "dataset", "cifar10")
+    assert (spec(page).in_size, spec(page).out_classes) == ((3, 32, 32), 10)
+    assert page.selectbox(key="build_preset").value == "lenet5"
+
+
+def test_images_of_ones_own_size_belong_to_no_dataset():
+    page = open_tab(opened(), "build_group", "More")
+    page = change(page, "in_height", 40)
+    assert spec(page).in_size == (1, 40, 28)
+    assert page.selectbox(key="build_dataset").value == ""
+
+
+def test_batch_size_and_optimiser_change_the_memory_of_a_step_and_the_address():
+    before = opened()
+    after = change(change(before, "batch_size", 256), "optimizer", "sgd")
+    assert shown(after)["Memory, training step"] != "9.24 MB"
+    assert (after.query_params["batch"], after.query_params["optimizer"]) == ("256", "sgd")
+
+
+def test_a_control_that_makes_no_sense_is_not_there():
+    page = opened()
+    keys = {slider.key for slider in page.slider}
+    assert "build_block_convs" not in keys
+    page = change(page, "block", "residual")
+    assert "build_block_convs" in {slider.key for slider in page.slider}
+
+
+def test_a_count_beyond_the_slider_gets_a_longer_slider():
+    page = opened(design=link.encode(CNNSpec(channels=(4,) * 150, pool_every=0)))
+    assert page.slider(key="build_convolutions_wide").value == 150
+
+
+# -- a design that does not fit --------------------------------------------------------------------
+
+
+def test_what_does_not_fit_is_told_and_the_last_design_stays_on_screen():
+    page = change(opened(), "convolutions", 12)
+    assert "features.pool5" in page.error[0].value
+    assert page.slider(key="build_convolutions").value == 12
+    assert shown(page)["Parameters"] == "106,154"
+
+
+def test_other_pages_are_given_the_design_that_is_shown():
+    page = change(opened(), "convolutions", 12)
+    assert page.session_state["kept_design"] == link.encode(preset("lenet5").spec)
+
+
+def test_the_repair_is_named_and_one_click():
+    page = change(opened(), "convolutions", 12)
+    assert page.button(key="build_repair").label == "Pool every 3 instead of 1"
+    page = press(page, "repair")
+    assert not page.error
+    assert spec(page).pool_every == 3
+    assert shown(page)["Parameters"] != "106,154"
+
+
+def test_a_link_to_a_design_that_does_not_fit_shows_it_with_its_repair():
+    page = opened(design=link.encode(CNNSpec(channels=(16,) * 12)))
+    assert "features.pool5" in page.error[0].value
+    assert press(page, "repair").error == []
+
+
+# -- undo, pin, address ----------------------------------------------------------------------------
+
+
+def test_undo_and_redo_change_controls_and_numbers():
+    page = change(opened(), "width", 12)
+    page = press(page, "undo")
+    assert (page.slider(key="build_width").value, shown(page)["Parameters"]) == (6, "106,154")
+    assert page.button(key="build_undo").disabled
+    page = press(page, "redo")
+    assert page.slider(key="build_width").value == 12
+
+
+def test_numbers_show_their_change_against_a_pinned_design():
+    page = change(press(opened(), "pin"), "block", "residual")
+    # lenet5 with skips: 6 + 6 * 16 = 102 parameters of two 1x1 shortcuts more.
+    assert page.metric[0].delta == "+102 (+0.1%)"
+    assert link.decode(page.query_params["pinned"]) == preset("lenet5").spec
+    assert press(page, "unpin").metric[0].delta == ""
+
+
+def test_a_number_that_does_not_change_says_so():
+    page = press(opened(), "pin")
+    assert {metric.delta for metric in page.metric} == {"±0"}
+
+
+def test_a_link_gives_the_same_page():
+    address = {
+        "design": link.encode(CIFAR_RESNET),
+        "dataset": "cifar10",
+        "batch": "32",
+        "optimizer": "sgd",
+        "pinned": link.encode(preset("lenet5").spec),
+    }
+    page = opened(**address)
+    assert spec(page) == CIFAR_RESNET
+    assert page.selectbox(key="build_preset").value == "resnet20"
+    assert page.number_input(key="build_batch_size").value == 32
+    assert page.query_params == address
+    assert page.button(key="build_undo").disabled
+
+
+def test_a_damaged_link_gives_a_sentence_and_the_first_design():
+    page = opened(design="1~ch.six")
+    assert "This link does not describe a design" in page.warning[0].value
+    assert shown(page)["Parameters"] == "106,154"
+    assert run(page).warning == []
+
+
+def test_the_address_wins_when_it_changes_without_a_control():
+    page = change(opened(), "width", 12)
+    page.query_params["design"] = link.encode(preset("cnn3").spec)
+    assert run(page).selectbox(key="build_preset").value == "cnn3"
+
+
+def test_back_to_the_plain_address_shows_the_first_design():
+    page = change(opened(), "width", 12)
+    for name in list(page.query_params):
+        del page.query_params[name]
+    page = run(page)
+    assert shown(page)["Parameters"] == "106,154"
+    assert spec(press(page, "undo")).channels == (12, 32)
+
+
+def test_a_link_without_a_dataset_finds_one_that_fits():
+    page = opened(design=link.encode(preset("cnn3").spec))
+    assert page.selectbox(key="build_dataset").value == "digits"
+
+
+def test_a_dataset_that_does_not_fit_the_design_is_not_believed():
+    page = opened(design=link.encode(CIFAR_RESNET), dataset="digits")
+    assert page.selectbox(key="build_dataset").value == "cifar10"
+
+
+# -- other tools, files, shelf ---------------------------------------------------------------------
+
+
+def test_what_other_tools_would_print_is_listed_with_versions():
+    page = open_tab(opened(), "build_panel", "What other tools would print")
+    text = " ".join(markdown.value for markdown in page.markdown)
+    # torch's own counter: twice 316,680 MACs.
+    assert "**torch.utils.flop_counter** 2.15.0 | **633,360** Total FLOPs" in text
+    assert "Not counted by it: biases, ReLU, poolings, flattening." in text
+
+
+def test_a_design_is_handed_out_in_four_forms_and_as_a_link():
+    page = open_tab(opened(), "build_panel", "Export and share")
+    labels = [button.label for button in page.get("download_button")]
+    assert labels == ["JSON", "PyTorch", "Markdown", "Picture"]
+    assert "?design=1~ch.6-16~fc.120-84&dataset=digits" in page.code[0].value
+
+
+def test_a_design_comes_back_from_its_json():
+    assert design_from_json(design_json(CIFAR_RESNET).encode()) == CIFAR_RESNET
+    assert design_from_json(json.dumps({"spec": {"channels": [6]}}).encode()).channels == (6,)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 99_999, b"[1]", b'{"chanels": [1]}'])
+def test_a_file_that_is_no_design_is_refused_with_a_sentence(content):
+    page = open_tab(opened(), "build_panel", "Export and share")
+    page.file_uploader(key="build_upload").upload("design.json", content)
+    run(page)
+    assert len(page.error) == 1 and page.error[0].value.endswith(".")
+    assert shown(page)["Parameters"] == "106,154"
+
+
+def test_an_uploaded_design_is_opened():
+    page = open_tab(opened(), "build_panel", "Export and share")
+    page.file_uploader(key="build_upload").upload("d.json", design_json(CIFAR_RESNET).encode())
+    assert spec(run(page)) == CIFAR_RESNET
+
+
+def test_a_design_is_saved_on_the_shelf_opened_and_removed():
+    page = open_tab(change(opened(), "width", 12), "build_panel", "Shelf")
+    page.text_input(key="build_shelf_name").set_value("Wide *LeNet*")
+    page = press(page, "save")
+    saved = Shelf(Folders.from_environment()).designs()
+    assert [(d.name, d.spec.channels) for d in saved] == [("Wide *LeNet*", (12, 32))]
+    page = press(press(page, "undo"), "open_0")
+    assert spec(page).channels == (12, 32)
+    press(page, "remove_0")
+    assert Shelf(Folders.from_environment()).designs() == []
+
+
+def test_a_name_is_needed_to_save():
+    page = press(open_tab(opened(), "build_panel", "Shelf"), "save")
+    assert "it needs 1 to 60" in page.error[0].value
+
+
+# -- numbers as text -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("value", "text"), [(61_706, "61,706"), (12_300_000, "12.3 M")])
+def test_a_number_is_written_out_as_long_as_it_can_be_read(value, text):
+    assert whole(value) == text

@@ -1,0 +1,199 @@
+"""The Data page: what it shows of datasets, and what its buttons ask for."""
+
+import numpy as np
+import pytest
+from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.data.prepared import load_prepared
+from cnnlib.data.statistics import Duplicates
+from cnnlib.data.uploads import add_folder_zip
+from cnnlib.figures.dataset import class_counts_figure
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Augmentation
+from cnnlib.runs import RunStore
+from cnnlib.train.worker.job_kinds import KINDS
+from cnnlib.ui.common.urls import DATA, LAB
+from cnnlib.ui.data.view import augmented, duplicate_words, statistics_words
+
+MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
+
+
+@pytest.fixture
+def store():
+    found = RunStore()
+    yield found
+    found.close()
+
+
+def open_data(**query: str) -> AppTest:
+    """The Data page as a browser would open it."""
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(DATA)).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.success])
+
+
+def shown_pictures(app: AppTest) -> int:
+    return sum(each.proto.body.count("<img") for each in app.get("html"))
+
+
+def own_zip(folder) -> bytes:
+    """A zip with two classes of six pictures."""
+    return write_zip(folder / "own.zip", class_folders({"cat": 6, "dog": 6})).read_bytes()
+
+
+def carried_out(store: RunStore) -> None:
+    """Do what a worker would."""
+    for job in store.jobs(states=("queued",)):
+        for _ in KINDS[job.kind](job.args, store.folders):
+            pass
+
+
+def test_a_dataset_that_is_not_here_can_be_downloaded(store):
+    app = open_data(dataset="mnist")
+    app.button(key="data_prepare").click().run()
+    assert [(job.kind, job.args) for job in store.jobs()] == [("prepare", {"name": "mnist"})]
+
+
+def test_a_prepared_dataset_is_shown_with_everything_that_is_known():
+    info = prepared_now("digits").info
+    app = open_data(dataset="digits")
+    assert statistics_words(info) in texts(app)
+    assert "prepared copy" in texts(app)
+    assert shown_pictures(app) == 60 + 24  # a page of the grid, and three pictures eight times
+
+
+def test_the_grid_shows_one_class_of_one_split():
+    data = prepared_now("digits")
+    app = open_data(dataset="digits")
+    app.segmented_control(key="data_split").select("test").run()
+    app.selectbox(key="data_class").select("7").run()
+    sevens = int((data.test_labels == 7).sum())
+    assert shown_pictures(app) == min(60, sevens) + 24
+
+
+def test_duplicates_are_looked_for_when_somebody_asks():
+    prepared_now("digits")
+    app = open_data(dataset="digits")
+    assert "Repeated within train" not in texts(app)
+    app.button(key="data_doubles").click().run()
+    assert "Repeated within train" in texts(app)
+
+
+def test_an_uploaded_zip_is_taken_in_prepared_and_shown(store, tmp_path):
+    app = open_data()
+    app.file_uploader(key="data_zip").upload("pets.zip", own_zip(tmp_path), "application/zip")
+    app.selectbox(key="data_size").select(16)
+    add = next(each for each in app.button if each.label == "Add")
+    add.click().run()
+    assert app.selectbox(key="data_dataset").value == "folder:pets"
+    carried_out(store)
+    assert load_prepared("folder:pets").train_images.shape == (10, 3, 16, 16)  # 5 and 5; 1 to test
+    assert "2 classes" in texts(open_data(dataset="folder:pets"))
+
+
+def test_a_zip_that_is_none_is_refused_with_a_sentence():
+    app = open_data()
+    app.file_uploader(key="data_zip").upload("pets.zip", b"no zip", "application/zip")
+    next(each for each in app.button if each.label == "Add").click().run()
+    assert "cannot be read as a zip" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"../cat/1.png": encoded(), "dog/1.png": encoded(1)}, "points outside the zip"),
+        ({"/etc/cat/1.png": encoded(), "dog/1.png": encoded(1)}, "points outside the zip"),
+        ({"cat/bomb.png": bytes(5_000_000), "dog/1.png": encoded()}, "more than 200 times"),
+        ({"1.png": encoded(), "2.png": encoded(1)}, "make one folder per class"),
+        ({"cat/notes.txt": b"no pictures here"}, "There is no picture"),
+    ],
+)
+def test_a_zip_that_is_not_safe_or_has_no_classes_says_so_on_the_page(files, sentence, tmp_path):
+    content = write_zip(tmp_path / "odd.zip", files).read_bytes()
+    app = open_data()
+    app.file_uploader(key="data_zip").upload("odd.zip", content, "application/zip")
+    next(each for each in app.button if each.label == "Add").click().run()
+    assert sentence in app.error[0].value
+    assert "folder:odd" not in app.selectbox(key="data_dataset").options
+
+
+def test_what_is_odd_but_usable_is_taken_in_and_said(store, tmp_path):
+    files = class_folders({"Кот": 4, "кот": 4}) | {"кот/text.png": b"not a picture"}
+    write_zip(tmp_path / "odd.zip", files)
+    add_folder_zip(tmp_path / "odd.zip", "odd")
+    assert "differ in capital letters only" in texts(open_data(dataset="folder:odd"))
+    prepared_now("folder:odd")
+    shown = open_data(dataset="folder:odd")
+    assert [row["File"] for _, row in shown.dataframe[-1].value.iterrows()] == ["кот/text.png"]
+
+
+def test_one_class_alone_is_said_to_be_one(tmp_path):
+    write_zip(tmp_path / "one.zip", class_folders({"cat": 4}))
+    add_folder_zip(tmp_path / "one.zip", "one")
+    assert "There is one class only" in texts(open_data(dataset="folder:one"))
+
+
+def test_without_a_zip_the_form_says_what_is_missing():
+    app = open_data()
+    next(each for each in app.button if each.label == "Add").click().run()
+    assert "no zip yet" in app.error[0].value
+
+
+def test_own_pictures_are_prepared_at_another_size(store):
+    write_folder(Folders.from_environment().data / "own", class_folders({"a": 5, "b": 5}))
+    prepared_now("folder:own")
+    app = open_data(dataset="folder:own")
+    app.selectbox(key="data_side_folder:own").select(64).run()
+    app.toggle(key="data_channels_folder:own").set_value(True).run()
+    app.button(key="data_prepare").click().run()
+    [job] = store.jobs()
+    assert job.args == {"name": "folder:own", "size": 64, "channels": 1}
+    carried_out(store)
+    assert load_prepared("folder:own").info.in_size == (1, 64, 64)
+
+
+def test_removing_takes_a_second_press_and_says_what_went(tmp_path):
+    path = tmp_path / "pets.zip"
+    path.write_bytes(own_zip(tmp_path))
+    add_folder_zip(path, "pets")
+    app = open_data(dataset="folder:pets")
+    app.button(key="data_remove").click().run()
+    assert r"folder\:pets is removed" in texts(app)
+    assert "folder:pets" not in app.selectbox(key="data_dataset").options
+
+
+def test_a_dataset_whose_pictures_cannot_be_used_says_why():
+    write_folder(Folders.from_environment().data / "odd", {"a/1.png": b"", "b\u0007c/2.png": b""})
+    app = open_data(dataset="folder:odd")
+    assert "cannot be shown" in texts(app)
+
+
+# -- what stands behind it -------------------------------------------------------------------------
+
+
+def test_augmentation_keeps_the_original_first():
+    data = prepared_now("digits")
+    changed = augmented(data, Augmentation(shift=2), seed=1)
+    assert changed.shape == (24, 1, 28, 28)
+    assert np.array_equal(changed[::8], data.train_images[:3])
+    assert any(not np.array_equal(changed[0], other) for other in changed[1:8])
+
+
+def test_duplicates_are_told_in_numbers():
+    words = duplicate_words(Duplicates(((1, 2), (3, 4)), 5, 6, ((7, 8),)))
+    assert "**2**" in words and "train: 5" in words and "test: 6" in words and "classes: 1" in words
+
+
+def test_bars_of_both_splits_stand_beside_each_other():
+    found = class_counts_figure(["a", "b"], [3, 4], [1, 0])
+    assert [list(bar.y) for bar in found.data] == [[3, 4], [1, 0]]
+    assert class_counts_figure([], [], []).layout.annotations[0].text == "No classes."

@@ -1,0 +1,190 @@
+"""The pages Compare and Experiments, with an empty and a filled store; what people press."""
+
+from dataclasses import replace
+
+import pytest
+from compare_runs import a_finished_run, finish
+from example_runs import a_request
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.experiments.duel import duel_state
+from cnnlib.experiments.grid import experiment_state
+from cnnlib.experiments.study import advance, find_plans
+from cnnlib.runs import RunStore
+from cnnlib.ui.common.urls import COMPARE, EXPERIMENTS, LAB, RESULTS
+from cnnlib.ui.results.table import text_width
+
+MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
+
+
+@pytest.fixture
+def store():
+    opened = RunStore()
+    yield opened
+    opened.close()
+
+
+def open_page(address, **query: str | list[str]) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(address)).run()
+    assert not app.exception
+    return app
+
+
+def choose(app: AppTest, a: str, b: str) -> None:
+    """Choose two designs by the beginning of their labels."""
+    for key, start in (("compare_A", a), ("compare_B", b)):
+        box = app.selectbox(key=key)
+        box.select(next(each for each in box.options if start in each)).run()
+
+
+def start_duel(app: AppTest) -> str:
+    app.number_input(key="compare_pairs").set_value(3).run()
+    app.button(key="compare_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(RunStore(), ["duel"])
+    return plan.id
+
+
+@pytest.mark.parametrize("address", [COMPARE, EXPERIMENTS])
+def test_a_page_opens_with_an_empty_and_with_a_filled_store(address, store):
+    assert len(open_page(address).title) == 1
+    a_finished_run(store, preset="lenet5")
+    assert len(open_page(address).title) == 1
+
+
+def test_the_difference_of_two_designs_is_shown_layer_by_layer():
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    assert not app.exception
+    table = app.table[0].value
+    assert list(table.columns) == ["Change", "A: lenet5", "B: tiny99", "Parameters", "MACs"]
+    assert set(table["Change"]) == {"added", "removed", "changed"}
+    # On digits at 1 x 28 x 28: lenet5 has 940 + 105,214 parameters, tiny99 8,834.
+    [params] = [each for each in app.metric if each.label == "Parameters"]
+    assert params.value == "106 K → 8.83 K"
+    [memory] = [each for each in app.metric if each.label.startswith("Memory")]
+    assert memory.value.count(" MB") == 2
+
+
+def test_a_duel_is_begun_and_its_address_finds_it_again(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    assert app.query_params["duel"] == duel_id
+    assert "Cannot tell yet after 0 paired seeds" in app.info[0].value
+    assert "Cannot tell yet" in open_page(COMPARE, duel=duel_id).info[0].value
+
+
+def test_a_duel_that_is_over_shows_its_sentence(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    store_mode = {"mode": "t1-nchw-fp32"}
+    first = duel_state(store, duel_id).pairs[0][0]
+    finish(store, first.id, val=0.90, chosen=store_mode)
+    advance(store)
+    for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
+        for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
+            if run.is_live:
+                finish(store, run.id, val=score)
+    advance(store)
+    app = open_page(COMPARE, duel=duel_id)
+    assert "tiny99 is better by 5.00 points" in app.info[0].value
+
+
+def test_a_duel_can_be_stopped(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    app.button(key="compare_stop").click().run()
+    assert duel_state(store, duel_id).state == "stopped"
+
+
+def test_an_address_with_an_unknown_duel_says_so():
+    assert "nothing" in open_page(COMPARE, duel="nothing").error[0].value
+
+
+def test_a_grid_is_begun_and_tells_what_cannot_be_built(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
+    app.button(key="experiments_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(store, ["grid"])
+    assert app.query_params["experiment"] == plan.id
+    assert [trial.settings["L"] for trial in experiment_state(store, plan.id).invalid] == [9]
+    assert "1 combination is no valid design" in app.expander[0].label
+
+
+def test_a_finished_grid_tells_the_best(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = find_plans(store, ["grid"])
+    for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
+        finish(store, trial.runs[0].id, val=score)
+    app = open_page(EXPERIMENTS, experiment=plan.id)
+    assert "Best so far: lr 0.01, 80.00 % validation accuracy" in app.info[0].value
+    assert list(app.dataframe[0].value["Validation"]) == [60.0, 80.0]
+
+
+def test_a_search_is_begun(store):
+    app = open_page(EXPERIMENTS)
+    app.segmented_control(key="experiments_kind").select("Search").run()
+    app.button(key="experiments_start").click().run()
+    assert not app.exception
+    [plan] = find_plans(store, ["search"])
+    assert len(store.runs(group=plan.id)) == 1
+
+
+def test_settings_that_cannot_be_read_are_said_in_a_sentence():
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
+    app.button(key="experiments_start").click().run()
+    assert "'depth' is no setting" in app.error[0].value
+
+
+def test_an_experiment_without_a_name_is_called_by_its_settings(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = find_plans(store, ["grid"])
+    again = open_page(EXPERIMENTS)
+    assert again.button(key=f"experiments_past_{plan.id}").label.startswith("K, lr: grid")
+
+
+# -- the results table -----------------------------------------------------------------------------
+
+
+def test_one_epoch_is_no_curve(store):
+    # Two epochs at 90 % on validation are a line; one alone would be drawn as two bare ones.
+    a_finished_run(store, name="two")
+    finish(store, store.submit(replace(a_request(), name="one")), epochs=1)
+    table = open_page(RESULTS).dataframe[0].value.set_index("Design")
+    assert list(table["Curve"]["two"]) == [90.0, 90.0] and not len(table["Curve"]["one"])
+
+
+def test_a_column_of_words_is_as_wide_as_its_longest_but_not_wider_than_a_name():
+    # 20 pixels and 6.5 for each letter, between 70 and 200.
+    assert text_width(["pooled"] * 8 + ["folder:holidays-2024"]) == 150
+    assert (text_width([]), text_width(["x" * 40])) == (70, 200)
+
+
+def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):
+    runs = [
+        a_finished_run(store, name=name, channels=channels)
+        for name, channels in (("narrow", (4,)), ("wide", (8,)))
+    ]
+    app = open_page(RESULTS, run=runs)
+    app.segmented_control(key="results_view").select("What differs").run()
+    assert not app.exception
+    assert {"A: wide", "B: narrow", "MACs"} <= set(app.table[-1].value.columns)
+    app.button(key="results_duel").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Compare"
+    chosen = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
+    assert chosen == {"Result: narrow", "Result: wide"}
+    assert app.selectbox(key="compare_dataset").value == "digits"

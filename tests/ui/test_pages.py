@@ -1,0 +1,346 @@
+"""Every page, with an empty and with a filled run store; what people press, and what follows."""
+
+import json
+
+import pytest
+from example_runs import a_request, a_running_run, an_epoch, steps, the_end
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.data.prepare import prepare
+from cnnlib.design.link import encode
+from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import Order
+from cnnlib.runs import RunStore
+from cnnlib.runs.archive.archive import export_bytes
+from cnnlib.ui.common.urls import BUILD, LAB, RESULTS, TRAIN
+
+PAGES = {"home": LAB, "build": BUILD, "train": TRAIN, "results": RESULTS}
+MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
+
+
+@pytest.fixture
+def store():
+    """The run store that the pages of this test see."""
+    with_folders = RunStore()
+    yield with_folders
+    with_folders.close()
+
+
+def open_page(name: str, **query: str | list[str]) -> AppTest:
+    """A page as a browser would open it."""
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.run()
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(PAGES[name])).run()
+    assert not app.exception
+    return app
+
+
+def a_finished_run(store: RunStore, **fields) -> str:
+    run_id, worker_id = a_running_run(store, **fields)
+    store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()])
+    store.leave(worker_id)
+    return run_id
+
+
+def runs_in_address(app: AppTest) -> list[str]:
+    """What ``?run=`` says; AppTest gives one value bare."""
+    found = app.query_params["run"]
+    return [found] if isinstance(found, str) else found
+
+
+def live_data(app: AppTest) -> dict:
+    """What the page told the live chart."""
+    [chart] = app.get("bidi_component")
+    return json.loads(chart.proto.json)
+
+
+def texts(app: AppTest) -> str:
+    """Everything that is written on the page."""
+    return "\n".join(str(each.value) for each in [*app.title, *app.markdown, *app.caption])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_with_an_empty_store(name):
+    assert len(open_page(name).title) == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_with_a_filled_store(name, store):
+    a_finished_run(store, preset="lenet5")
+    a_running_run(store, seed=1)
+    store.submit(a_request(seed=2))
+    assert len(open_page(name).title) == 1
+
+
+# -- home ------------------------------------------------------------------------------------------
+
+
+def test_home_trains_on_what_is_there_and_shows_the_run(store):
+    app = open_page("home")
+    app.button(key="home_train").click().run()
+    [run] = store.runs()
+    assert (run.request.dataset, run.state) == ("digits", "queued")  # nothing else lies here
+    assert run.plan_cost["params"] == 23_354  # mnist_fast
+    assert runs_in_address(app) == [run.id]
+
+
+def test_home_lists_the_latest_runs(store):
+    a_finished_run(store, preset="lenet5")
+    assert "Finished, 75.00 % test accuracy" in texts(open_page("home"))
+
+
+# -- train -----------------------------------------------------------------------------------------
+
+
+def test_train_asks_for_the_run_that_the_form_describes(store):
+    app = open_page("train")
+    app.selectbox(key="train_preset").select("lenet5").run()
+    app.button(key="train_start").click().run()
+    [run] = store.runs()
+    assert run.request.preset == "lenet5"
+    # Two convolutions (1 * 9 + 1) * 6 + (6 * 9 + 1) * 16 = 940 and three linear layers
+    # (784 + 1) * 120 + (120 + 1) * 84 + (84 + 1) * 10 = 105,214.
+    assert run.plan_cost["params"] == 940 + 105_214
+    assert runs_in_address(app) == [run.id]
+    assert live_data(app)["runs"][0]["id"] == run.id
+
+
+def test_optimiser_and_precision_are_choices_of_the_form(store):
+    app = open_page("train")
+    assert "Momentum" not in [field.label for field in app.number_input]  # AdamW is offered
+    app.selectbox(key="train_optimizer_adamw").set_value("nesterov").run()
+    assert "Momentum" in [field.label for field in app.number_input]
+    app.selectbox(key="train_optimizer_adamw").set_value("muon").run()
+    app.selectbox(key="train_precision").set_value("bf16").run()
+    app.button(key="train_start").click().run()
+    request = store.runs()[0].request
+    assert (request.recipe.optimizer, request.precision) == ("muon", "bf16")
+
+
+def test_the_recipe_follows_the_dataset_until_somebody_changes_it(store):
+    app = open_page("train")
+    epochs = next(each for each in app.number_input if each.label == "Epochs")
+    offered = epochs.value
+    epochs.set_value(offered + 1).run()
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.recipe.epochs == offered + 1
+
+
+def test_three_seeds_are_three_runs_of_one_group(store):
+    app = open_page("train")
+    app.number_input(key="train_seeds").set_value(3).run()
+    app.button(key="train_start").click().run()
+    runs = store.runs()
+    assert [run.request.seed for run in runs] == [2, 1, 0]
+    assert len({run.request.group for run in runs}) == 1 and runs[0].request.group
+    assert app.title[0].value == "3 runs"
+
+
+def test_train_takes_the_design_from_its_address(store):
+    spec = CNNSpec(channels=(5,), hidden_dims=(7,))
+    app = open_page("train", design=encode(spec))
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.spec == spec
+
+
+def test_a_design_from_build_that_is_a_preset_keeps_its_name(store):
+    app = open_page("train", design=encode(preset("lenet5").spec))
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.preset == "lenet5"
+
+
+def test_train_takes_the_dataset_from_its_address(store):
+    app = open_page("train", design=encode(CNNSpec(channels=(5,))), dataset="digits")
+    assert app.selectbox(key="train_dataset_digits").value == "digits"
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.dataset == "digits"
+
+
+def test_a_dataset_in_the_address_that_is_not_here_is_said_in_a_sentence():
+    app = open_page("train", dataset="folder:gone")
+    assert r"'folder\:gone', which is not here" in app.warning[0].value
+    assert app.selectbox[0].value != "folder:gone"
+
+
+def test_a_damaged_design_in_the_address_is_said_in_a_sentence():
+    app = open_page("train", design="1~ch.a-b")
+    assert "does not describe a design" in app.error[0].value
+
+
+def test_train_trains_the_design_of_a_past_run_again(store):
+    a_finished_run(store)
+    app = open_page("train")
+    app.segmented_control[0].select("A past run").run()
+    app.button(key="train_start").click().run()
+    assert store.runs()[0].request.spec.channels == (4,)
+
+
+def test_a_dataset_that_is_not_prepared_can_be_prepared(store):
+    app = open_page("train")
+    app.button(key="train_prepare").click().run()
+    [job] = store.jobs()
+    assert (job.kind, job.args) == ("prepare", {"name": "digits"})
+    assert not app.exception
+
+
+def test_a_prepared_dataset_shows_a_picture_of_each_class():
+    for _ in prepare("digits"):
+        pass
+    html = open_page("train").get("html")[0].proto.body
+    assert html.count("<img") == 10
+    assert 'alt="Example of class 7"' in html
+
+
+def test_the_plain_address_finds_the_run_that_goes_on(store):
+    a_finished_run(store)
+    run_id, _ = a_running_run(store)
+    app = open_page("train")
+    assert runs_in_address(app) == [run_id]
+    assert live_data(app)["runs"][0]["state"] == "running"
+
+
+def test_an_address_with_an_unknown_run_says_so():
+    app = open_page("train", run="nosuchrun")
+    assert "nosuchrun" in app.error[0].value
+
+
+@pytest.mark.parametrize("kind", ["pause", "step", "stop"])
+def test_a_button_gives_its_order_to_the_run(store, kind):
+    run_id, worker_id = a_running_run(store)
+    app = open_page("train", run=run_id)
+    app.button(key=f"train_{kind}").click().run()
+    [order] = store.tell(run_id, worker_id, [])
+    assert order.kind == kind
+
+
+def test_the_learning_rate_can_be_changed_while_a_run_goes_on(store):
+    run_id, worker_id = a_running_run(store)
+    app = open_page("train", run=run_id)
+    app.select_slider(key=f"train_lr_{run_id}").set_value(0.005).run()
+    [order] = store.tell(run_id, worker_id, [])
+    assert order == Order("set", "lr", 0.005, id=order.id)
+
+
+def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
+    run_id = a_finished_run(store)
+    # 6 of 8 test pictures: z^2 = 3.84146, middle (0.75 + 0.240091) / 1.480182 = 0.668897,
+    # reach 1.959964 * sqrt(0.0234375 + 0.0150057) / 1.480182 = 0.259621
+    assert live_data(open_page("train", run=run_id))["runs"][0]["outcome"] == (
+        "75.00 % of 8 test pictures right (95 % Wilson interval 40.93 to 92.85 %)"
+    )
+
+
+def test_an_interrupted_run_can_be_continued(store):
+    run_id, worker_id = a_running_run(store)
+    store.tell(run_id, worker_id, [*steps(1, 5), the_end("interrupted", step=5)])
+    app = open_page("train", run=run_id)
+    app.button(key="train_continue").click().run()
+    assert store.run(run_id).state == "queued"
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def test_results_show_a_design_with_its_numbers(store):
+    a_finished_run(store, preset="lenet5")
+    row = open_page("results").dataframe[0].value.iloc[0]
+    assert (row["Design"], row["Dataset"], row["Seeds"]) == ("lenet5", "digits", 1)
+    assert (row["Validation"], row["Test"], row["Seconds"]) == (50.0, 75.0, 2.0)
+    assert row["Interval"] == "pictures (Wilson)"
+    assert list(row["Curve"]) == [50.0, 50.0]
+
+
+def test_seeds_of_one_design_share_a_row_until_each_is_asked_for(store):
+    for seed in range(3):
+        a_finished_run(store, preset="lenet5", seed=seed)
+    app = open_page("results")
+    assert list(app.dataframe[0].value["Seeds"]) == [3]
+    app.toggle(key="results_each").set_value(True).run()
+    names = sorted(app.dataframe[0].value["Design"])
+    assert names == [f"lenet5, seed {seed}" for seed in range(3)]
+
+
+def test_selected_rows_are_overlaid_and_named_in_the_address(store):
+    older, newer = a_finished_run(store), a_finished_run(store, seed=1)
+    app = open_page("results", run=[older, newer])
+    assert [run["id"] for run in live_data(app)["runs"]] == [older, newer]
+    assert runs_in_address(app) == [older, newer]
+
+
+def test_an_address_with_one_seed_of_several_shows_single_runs(store):
+    older, _ = a_finished_run(store), a_finished_run(store, seed=1)
+    app = open_page("results", run=older)
+    assert app.toggle(key="results_each").value is True
+    assert runs_in_address(app) == [older]
+
+
+def test_the_search_leaves_only_what_fits(store):
+    a_finished_run(store, preset="lenet5")
+    a_finished_run(store, preset="tiny99", validation=0.2)
+    app = open_page("results")
+    app.text_input(key="results_search").set_value("tiny").run()
+    assert list(app.dataframe[0].value["Design"]) == ["tiny99"]
+
+
+def test_the_table_of_the_course_texts_is_a_choice_of_columns(store):
+    a_finished_run(store)
+    app = open_page("results")
+    app.selectbox(key="results_preset").select("course texts").run()
+    assert list(app.dataframe[0].value.columns) == [
+        *("Design", "Curve", "Epoch 1 loss", "Epoch 5 loss", "Epoch 5 test", "Parameters")
+    ]
+
+
+@pytest.mark.parametrize(
+    "view", ["Mean over seeds", "Accuracy against cost", "What differs", "Classes", "Pictures"]
+)
+def test_every_comparison_of_two_rows_is_shown(store, view):
+    runs = [a_finished_run(store), a_finished_run(store, validation=0.2)]
+    app = open_page("results", run=runs)
+    app.segmented_control(key="results_view").select(view).run()
+    assert not app.exception
+
+
+def test_a_deleted_row_is_brought_back_by_undo(store):
+    run_id = a_finished_run(store)
+    app = open_page("results", run=run_id)
+    app.button(key="results_delete").click().run()
+    assert len(app.dataframe[0].value) == 0
+    app.button(key="results_undo").click().run()
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_a_row_is_trained_again_from_fresh_seeds(store):
+    run_ids = [a_finished_run(store, seed=seed) for seed in (0, 4)]
+    app = open_page("results", run=run_ids)
+    app.button(key="results_fresh").click().run()
+    assert not app.exception
+    assert sorted(run.request.seed for run in store.runs(states=["queued"])) == [5, 6, 7]
+
+
+def test_a_hidden_row_is_shown_on_demand(store):
+    run_id = a_finished_run(store)
+    app = open_page("results", run=run_id)
+    app.button(key="results_hide").click().run()
+    assert len(app.dataframe[0].value) == 0
+    app.toggle(key="results_hidden").set_value(True).run()
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_runs_from_another_lab_are_taken_over(store, tmp_path):
+    run_id = a_finished_run(store, preset="lenet5")
+    parcel = export_bytes(store, [run_id])
+    store.delete(run_id)
+    app = open_page("results")
+    app.file_uploader(key="results_import").upload("runs.zip", parcel, "application/zip").run()
+    app.button(key="results_import_take").click().run()
+    assert not app.exception
+    assert list(app.dataframe[0].value["Design"]) == ["lenet5"]
+    assert runs_in_address(app) == [run_id]
+
+
+def test_results_without_runs_lead_to_train():
+    assert "No run yet" in texts(open_page("results"))
