@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlib.experiments.duel import DuelState, read_duel
-from cnnlib.experiments.study import Plan, find_plan, find_plans
+from cnnlib.experiments.study import Study, find_studies, find_study
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.folders import Folders
@@ -56,12 +56,12 @@ def _shell(command: tuple[str, ...]) -> str:
     return " ".join(f'"{word}"' if " " in word else word for word in command)
 
 
-def _kept(command: tuple[str, ...], kind: str, folders: Folders) -> Plan | None:
+def _kept(command: tuple[str, ...], kind: str, folders: Folders) -> Study | None:
     """The newest of its kind that is over and that this command would make again."""
     with closing(RunStore(folders)) as store:
-        for found in find_plans(store, (kind,)):
+        for found in find_studies(store, (kind,)):
             if found.state == "done" and _is_of(found.body, command):
-                return find_plan(store, found.id)
+                return find_study(store, found.id)
     return None
 
 
@@ -74,7 +74,7 @@ def _is_of(body: Mapping[str, Any], command: tuple[str, ...]) -> bool:
 # -- the duel --------------------------------------------------------------------------------------
 
 
-def _duel(plan: Plan, made: str) -> list[str]:
+def _duel(plan: Study, made: str) -> list[str]:
     """The duel's sentence, with what each pair reached."""
     state = read_duel(plan)
     names = (state.duel.name_a, state.duel.name_b)
@@ -105,7 +105,7 @@ def _pairs(state: DuelState) -> list[str]:
 # -- depth -----------------------------------------------------------------------------------------
 
 
-def _depth(plan: Plan, made: str) -> list[str]:
+def _depth(plan: Study, made: str) -> list[str]:
     """What each depth reached, as a table and a chart, and what depth did to each kind."""
     curves = _curves(plan)
     _shoot(curves)
@@ -130,7 +130,7 @@ def _depth(plan: Plan, made: str) -> list[str]:
     return lines
 
 
-def _curves(plan: Plan) -> Curves:
+def _curves(plan: Study) -> Curves:
     curves: Curves = {}
     for number, settings in enumerate(plan.body["trials"]):
         name = f"{settings['block']}, {settings['init']} initialisation"

@@ -21,9 +21,9 @@ import torch
 from bench.lanes.ours import prepared_dataset
 from cnnlib.data.prepared import Prepared
 from cnnlib.design.presets import preset
-from cnnlib.records.events import Event, Order
+from cnnlib.records.events import Command, Event
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Origin, RunRequest
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.control import Control
@@ -60,7 +60,7 @@ def main() -> int:
 def small_run(prepared: Prepared) -> RunRequest:
     """What everything is done to: LeNet-5, four epochs on a part of MNIST."""
     spec = preset("lenet5").spec
-    offered = offered_recipe(spec, "mnist", prepared.info.train_count)
+    offered = default_recipe(spec, "mnist", prepared.info.train_count)
     recipe = replace(offered, epochs=4, max_batches=STEPS)
     return RunRequest(spec, recipe, "mnist", mode="t1-nhwc-fp32", train_limit=128 * 60)
 
@@ -107,7 +107,7 @@ class Bench:
         for event in train(self.request, self.prepared, folder=folder, control=control):
             if event.kind == "step" and event.step == 50:
                 for kind in ("pause", "step", "step", "resume"):
-                    control.put(Order(kind))
+                    control.put(Command(kind))
             if event.kind == "phase" and event.state == "paused":
                 print(f"  {event.text} (asked for after step 50)")
         return folder
@@ -132,7 +132,7 @@ class Bench:
 
     def size_on_disk(self) -> list[str]:
         """What a run with the recipe that the lab offers leaves behind."""
-        offered = offered_recipe(self.request.spec, "mnist", self.prepared.info.train_count)
+        offered = default_recipe(self.request.spec, "mnist", self.prepared.info.train_count)
         default = replace(self.request, recipe=offered, train_limit=None)
         folder = self.trained("default", default)
         size = sum(file.stat().st_size for file in folder.iterdir())

@@ -26,7 +26,7 @@ from cnnlib.data.prepare import prepare
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
@@ -75,7 +75,7 @@ def measure(pairs: int, window: float, looking: bool) -> list[Row]:
             run_id = train(store)
             rows += watched(url, store, browser, run_id, window, looking)
             rows += [throughput(url, store, browser, run_id, pairs, window, looking)]
-            store.order(run_id, Order("stop"))
+            store.submit_command(run_id, Command("stop"))
             _until(lambda: not store.run(run_id).is_live)
             rows += [update_cost(url, store, browser, steps) for steps in (1_000, 100_000)]
         store.close()

@@ -33,9 +33,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.execute_run import execute_run
 
 MARK_SECONDS = 10.0
 PLAIN_NET = CNNSpec(channels=(16, 32, 64), norm="batch")
@@ -80,10 +80,10 @@ def the_lab(seed: int, prepared: Prepared, folders: Folders) -> tuple[float, flo
         if event.kind == "step":
             last_step = perf_counter()
 
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(RunRequest(spec, recipe, "mnist", seed=seed), now=True)
         begin = perf_counter()
-        carry_out(store.claim(worker_id, run_id), store, worker_id, Control(), listen)
+        execute_run(store.claim(worker_id, run_id), store, worker_id, Control(), listen)
     return last_step - begin, store.result(run_id).accuracy
 
 

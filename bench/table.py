@@ -23,9 +23,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.execute_run import execute_run
 
 TURNS = 7
 ROW = "canvas [role=gridcell]"
@@ -36,7 +36,7 @@ def train(folders: Folders, count: int) -> None:
     for _ in prepare("digits", folders):
         pass
     store = RunStore(folders)
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         for number in range(count):
             design = number // 3
             spec = CNNSpec(channels=(2 + design % 20,), hidden_dims=(8 + design // 20,))
@@ -54,7 +54,7 @@ def train(folders: Folders, count: int) -> None:
             run_id = store.submit(request, {"params": costs.params, "macs": costs.macs})
             run = store.claim(worker_id, run_id)
             assert run is not None
-            carry_out(run, store, worker_id, Control())
+            execute_run(run, store, worker_id, Control())
     store.close()
 
 

@@ -24,7 +24,7 @@ def percent(fraction: float | None, digits: int = 2, unknown: str = UNKNOWN) -> 
     return f"{100 * fraction:.{digits}f} %"
 
 
-def points_words(fraction: float) -> str:
+def format_points(fraction: float) -> str:
     """A difference of shares in percentage points, with two digits.
 
     Example:
@@ -34,7 +34,7 @@ def points_words(fraction: float) -> str:
     return f"{100 * fraction:.2f}".replace("-", "−")
 
 
-def size_words(size_bytes: float) -> str:
+def format_size(size_bytes: float) -> str:
     """Bytes with three digits and a unit of 1000: an MB is 1,000,000 bytes.
 
     Example:
@@ -54,7 +54,7 @@ def short_count(value: float | None) -> str:
     return UNKNOWN if value is None else _with_unit(value, ("T", "G", "M", "K", ""))
 
 
-def time_words(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """``850 ms``, ``4.2 s``, ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 0.9995:
         return f"{1000 * seconds:.3g} ms"

@@ -18,7 +18,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.execution.mode import ExecutionMode, kept_threads
 from cnnlib.train.execution.peak_memory import kept_memory
@@ -49,7 +49,7 @@ def engine(
     )
     _choose_a_mode(request, prepared, work.threads, folders)
     store = RunStore(folders)
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run = store.claim(worker_id, store.submit(request, now=True))
         folder = folders.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ _FORMS = (".npz", ".json", ".png")
 
 
 @dataclass(frozen=True)
-class Looked:
+class InspectedRun:
     """A run at a saved step."""
 
     run: Run
@@ -57,7 +57,7 @@ class Looked:
         return Normaliser(self.prepared.info, "cpu")(pixels[None]).numpy()[0]
 
 
-def opened(args: argparse.Namespace) -> Looked:
+def open_run(args: argparse.Namespace) -> InspectedRun:
     """The run and the step that a command names."""
     from cnnlib.design.plan import plan
     from cnnlib.probe.pictures import run_pictures
@@ -66,7 +66,7 @@ def opened(args: argparse.Namespace) -> Looked:
     store, run, saved = run_at_step(args.run_id, args.step)
     weights = read_arrays(store.folders.run(run.id) / saved.file)
     prepared = run_pictures(run, store.folders)
-    return Looked(run, saved.step, plan(run.request.spec), weights, prepared)
+    return InspectedRun(run, saved.step, plan(run.request.spec), weights, prepared)
 
 
 def add_run(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from cnnlib.units import time_words
+from cnnlib.units import format_time
 
 
 def print_json(value: Any) -> None:
@@ -56,7 +56,7 @@ def duration(seconds: float | None) -> str:
     """``0 s``, ``8.2 s``, ``3 min 5 s``; "" where it is not known."""
     if seconds is None or not math.isfinite(seconds):
         return ""
-    return time_words(seconds) if seconds > 0 else "0 s"
+    return format_time(seconds) if seconds > 0 else "0 s"
 
 
 def moment(seconds: float | None) -> str:

@@ -8,13 +8,13 @@ from shutil import get_terminal_size
 from typing import Any, Protocol
 
 from cnnlib.cli.output import duration, one_line, plain, print_json
-from cnnlib.records.diagnosis import Trouble, trouble_lines
+from cnnlib.records.diagnosis import Diagnosis, diagnosis_lines
 from cnnlib.units import percent
 
 News = Mapping[str, Any]
 
 
-class Teller(Protocol):
+class ProgressOutput(Protocol):
     """What is done with each piece of news about a run."""
 
     def state(self, news: News) -> None:
@@ -29,14 +29,14 @@ class Teller(Protocol):
     def intervention(self, run_id: str, change: News) -> None:
         """Somebody changed something."""
 
-    def trouble(self, run_id: str, trouble: Trouble) -> None:
+    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
         """Something is wrong with it, which was not told before."""
 
     def end(self, facts: News) -> None:
         """It ended."""
 
 
-class JsonTeller:
+class JsonProgress:
     """One JSON object per line; ``event`` says what it is about."""
 
     def state(self, news: News) -> None:
@@ -52,14 +52,14 @@ class JsonTeller:
     def intervention(self, run_id: str, change: News) -> None:
         _event("intervention", {"run_id": run_id} | dict(change))
 
-    def trouble(self, run_id: str, trouble: Trouble) -> None:
+    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
         _event("trouble", {"run_id": run_id} | trouble.to_dict())
 
     def end(self, facts: News) -> None:
         _event("end", facts)
 
 
-class TextTeller:
+class TextProgress:
     """Lines for people; on a terminal, the last line shows the progress and is overwritten."""
 
     def __init__(self) -> None:
@@ -108,8 +108,8 @@ class TextTeller:
         what = f" {change['setting']}={change['value']:g}" if change["setting"] else ""
         self._line(f"{change['order']}{what} after step {change['step']:,}")
 
-    def trouble(self, run_id: str, trouble: Trouble) -> None:
-        for line in trouble_lines(trouble):
+    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
+        for line in diagnosis_lines(trouble):
             self._line(line)
 
     def end(self, facts: News) -> None:

@@ -42,10 +42,10 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
     """Everything about a run but its steps, for a machine."""
-    from cnnlib.diagnosis.report import words_about
+    from cnnlib.diagnosis.report import run_report
 
     epochs = store.epochs(run.id)
-    words = words_about(store, run.id)
+    words = run_report(store, run.id)
     return run_facts(run) | {
         "epoch_train_loss": [epoch.train_loss for epoch in epochs],
         "epoch_train_accuracy": [epoch.train_accuracy for epoch in epochs],
@@ -63,7 +63,7 @@ def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
         "interventions": store.interventions(run.id),
         "saved": [
             {"step": saved.step, "what": saved.what, "file": saved.file}
-            for saved in store.saved(run.id)
+            for saved in store.saved_weights(run.id)
         ],
         "chosen": run.chosen,
         "machine": run.machine,

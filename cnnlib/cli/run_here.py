@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, told
+from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run
 from cnnlib.cli.output import complain
-from cnnlib.cli.progress_output import News, Teller
-from cnnlib.records.events import Order
+from cnnlib.cli.progress_output import News, ProgressOutput
+from cnnlib.records.events import Command
 from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ INTERRUPTED = 130
 T = TypeVar("T")
 
 
-def see_through(store: RunStore, run_id: str, teller: Teller, *, skip_line: bool = False) -> int:
+def follow_or_train(
+    store: RunStore, run_id: str, teller: ProgressOutput, *, skip_line: bool = False
+) -> int:
     """Tell what a run does until it ends, and train it in this process if nobody else does.
 
     Ctrl-C or SIGTERM ends the run with a checkpoint; where another process trains it, it is asked
@@ -41,12 +43,12 @@ def see_through(store: RunStore, run_id: str, teller: Teller, *, skip_line: bool
 
     control = Control()
     with interrupted_by_signals(control):
-        tale = told(store, run_id, teller)
-        line = _Line(store, skip_line)
+        tale = follow_run(store, run_id, teller)
+        line = _QueueTurn(store, skip_line)
         is_told_to_stop = False
         for news in tale:
             if control.interrupted and not is_told_to_stop:
-                is_told_to_stop = bool(store.order(run_id, Order("stop")))
+                is_told_to_stop = bool(store.submit_command(run_id, Command("stop")))
             elif line.is_our_turn(news):
                 _train_here(store, run_id, tale, control, None if skip_line else 1)
             time.sleep(POLL_SECONDS)
@@ -81,7 +83,7 @@ def interrupted_by_signals(control: Control) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-class _Line:
+class _QueueTurn:
     """Whether a run that waits is to be trained here.
 
     It is when nobody is at work, and no worker took it for a while: the longer, the more runs are
@@ -128,10 +130,10 @@ def _train_here(
 
     The network trains in this thread, as in any worker; another one tells.
     """
-    from cnnlib.runs.workers.heartbeat import at_work
-    from cnnlib.train.worker.execute_run import carry_out
+    from cnnlib.runs.workers.heartbeat import registered_worker
+    from cnnlib.train.worker.execute_run import execute_run
 
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run: Run | None = store.claim(worker_id, run_id, at_once)
         if run is None:
             return
@@ -139,7 +141,7 @@ def _train_here(
         with ThreadPoolExecutor(1, "teller") as threads:
             telling = threads.submit(_tell, tale, control, failed)
             try:
-                carry_out(run, store, worker_id, control)
+                execute_run(run, store, worker_id, control)
             except BaseException:
                 failed.set()
                 raise

@@ -9,7 +9,7 @@ from cnnlib.cli.parser import number, one_of, or_none, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.recipe_presets import RECIPES, offered_recipe
+from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
 
 
@@ -60,7 +60,7 @@ def run_request(
         RecipeError: A value is out of range, the dataset has not so many pictures, or the machine
             has no such device.
     """
-    offered = offered_recipe(spec, info.name, info.train_count)
+    offered = default_recipe(spec, info.name, info.train_count)
     request = RunRequest(
         spec=spec,
         recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else offered, args),

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.output import one_line, print_json
 from cnnlib.cli.run_facts import run_facts
-from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import Plan
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.units import percent
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
 
 
-def add_line_options(parser: argparse.ArgumentParser) -> None:
+def add_queue_options(parser: argparse.ArgumentParser) -> None:
     """When and where it is trained, and how it is told."""
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--now", action="store_true", help="skip the line: train here and now")
@@ -33,24 +33,24 @@ def submit(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, args: argparse.Namespace
 ) -> int:
     """Queue runs of one design, the first one first, and see them through."""
-    return see_all_through(store, queued(store, requests, planned, now=args.now), args)
+    return follow_all(store, queued(store, requests, planned, now=args.now), args)
 
 
 def queued(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
 ) -> list[str]:
     """Queue runs of one design, the first one first; returns their ids in that order."""
-    from cnnlib.train.execution.forecast import promise
+    from cnnlib.train.execution.forecast import forecast_for_run
 
     costs = cost(planned)
     plan_cost = {"params": costs.params, "macs": costs.macs}
     in_order = reversed(requests) if now else requests  # each "now" goes before the last one
-    promised = promise(requests[0], store.folders)
+    promised = forecast_for_run(requests[0], store.folders)
     run_ids = [store.submit(request, plan_cost, now, promised) for request in in_order]
     return run_ids[::-1] if now else run_ids
 
 
-def see_all_through(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:
+def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:
     """Tell of each run until it ends; the exit code is the worst of theirs."""
     if args.detach:
         for run_id in run_ids:
@@ -59,9 +59,11 @@ def see_all_through(store: RunStore, run_ids: Sequence[str], args: argparse.Name
     codes = []
     for run_id in run_ids:
         if INTERRUPTED in codes:
-            store.order(run_id, Order("stop"))
+            store.submit_command(run_id, Command("stop"))
         else:
-            codes.append(see_through(store, run_id, teller(args.json), skip_line=args.now))
+            codes.append(
+                follow_or_train(store, run_id, progress_output(args.json), skip_line=args.now)
+            )
     if len(run_ids) > 1:
         _tell_group([store.run(run_id) for run_id in run_ids], args.json)
     return INTERRUPTED if INTERRUPTED in codes else max(codes)

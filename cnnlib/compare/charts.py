@@ -13,11 +13,11 @@ from cnnlib.compare.rows import Row
 from cnnlib.compare.seeds import accuracy_interval
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine
 
-Told = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
+Epochs = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
 Cost = Literal["params", "macs", "seconds"]
 
 
-def curves(rows: Sequence[Row], told: Told) -> list[Curve]:
+def curves(rows: Sequence[Row], told: Epochs) -> list[Curve]:
     """A number over the epochs that all seeds of a row have; rows without it are left out."""
     found = [_curve(row, name, told) for row, name in zip(rows, labels(rows), strict=True)]
     return [curve for curve in found if curve is not None]
@@ -65,7 +65,7 @@ def labels(rows: Sequence[Row]) -> list[str]:
     return told
 
 
-def _curve(row: Row, name: str, told: Told) -> Curve | None:
+def _curve(row: Row, name: str, told: Epochs) -> Curve | None:
     series = [[getattr(epoch, told) for epoch in run] for run in row.epochs]
     length = min((len(values) for values in series), default=0)
     places = [

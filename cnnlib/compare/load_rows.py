@@ -16,7 +16,7 @@ from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import epochs
 
 
-def results(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
+def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
     """All rows, the best mean validation accuracy first; those without one last, newest first.
 
     Args:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 
-from cnnlib.compare.load_rows import results
-from cnnlib.compare.row_filter import holds
+from cnnlib.compare.load_rows import load_rows
+from cnnlib.compare.row_filter import row_matches
 from cnnlib.compare.rows import Row
 from cnnlib.errors import StoreError
 from cnnlib.records.run import NAME_LIMIT, Run
@@ -19,7 +19,7 @@ from cnnlib.runs.tables import annotations, runs
 NOTE_LIMIT = 2000
 MOST_TAGS = 20
 _OF = "/"  # between an owner and the key of a row that they noted something on
-BASKET_DAYS = 7  # a deleted run's files stay so long, unless the basket is emptied
+TRASH_DAYS = 7  # a deleted run's files stay so long, unless the basket is emptied
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Annotation:
     hidden: bool = False
 
 
-class Desk:
+class ResultsTable:
     """The rows of a store with what people noted on them.
 
     In class mode names, notes, tags and what is hidden are each person's own; the runs and the
@@ -64,8 +64,8 @@ class Desk:
 
     def all_rows(self, group: str | None = None) -> list[Row]:
         """Every row that is not in the waste basket, before names, hiding and searching."""
-        gone = self.basket()
-        return results(
+        gone = self.trash()
+        return load_rows(
             self.store, [run for run in self.store.runs(group=group) if run.id not in gone]
         )
 
@@ -76,7 +76,7 @@ class Desk:
         return [
             replace(row, given_name=note.name)
             for row, note in noted
-            if (hidden or not note.hidden) and holds(row, note, search)
+            if (hidden or not note.hidden) and row_matches(row, note, search)
         ]
 
     def version(self) -> tuple[object, ...]:
@@ -89,7 +89,7 @@ class Desk:
         ).select_from(runs)
         with self.store.database.read() as connection:
             numbers = connection.execute(wanted).one()
-        return (self.store.folders, *numbers, *sorted(self.basket()))
+        return (self.store.folders, *numbers, *sorted(self.trash()))
 
     def annotations(self) -> dict[str, Annotation]:
         """What was noted, by the key of the row."""
@@ -118,13 +118,13 @@ class Desk:
         owner, _, key = subject.rpartition(_OF)
         return key if owner == self.store.owner else ""
 
-    def basket(self) -> dict[str, float]:
+    def trash(self) -> dict[str, float]:
         """Runs that were deleted and can be brought back: when each was, by id."""
         with self.store.database.read() as connection:
             found = connection.execute(sa.select(annotations))
             return {row.subject: row.body["deleted"] for row in found if "deleted" in row.body}
 
-    def throw_away(self, thrown: Iterable[Run]) -> list[str]:
+    def move_to_trash(self, thrown: Iterable[Run]) -> list[str]:
         """Put runs into the waste basket; what lies there for a week is removed for good.
 
         Returns:
@@ -143,27 +143,27 @@ class Desk:
                 )
         for run in thrown:
             self._keep(run.id, self._noted(run.id) | {"deleted": time.time()})
-        self.empty_basket(older_than_seconds=BASKET_DAYS * 86_400)
+        self.empty_trash(older_than_seconds=TRASH_DAYS * 86_400)
         return [run.id for run in thrown]
 
-    def bring_back(self, run_ids: Iterable[str]) -> None:
+    def restore(self, run_ids: Iterable[str]) -> None:
         """Take runs out of the waste basket; those that are not in it, or not one's own, stay."""
-        gone = self.own_basket()
+        gone = self.own_trash()
         for run_id in run_ids:
             if run_id in gone:
                 note = self._noted(run_id)
                 note.pop("deleted", None)  # another tab may have been faster
                 self._keep(run_id, note)
 
-    def own_basket(self) -> dict[str, float]:
+    def own_trash(self) -> dict[str, float]:
         """The part of the waste basket that who asks may bring back, or remove for good."""
         others = {run.id for run in self.store.runs() if not self.store.may_change(run.owner)}
-        return {run_id: when for run_id, when in self.basket().items() if run_id not in others}
+        return {run_id: when for run_id, when in self.trash().items() if run_id not in others}
 
-    def empty_basket(self, older_than_seconds: float = 0.0) -> list[str]:
+    def empty_trash(self, older_than_seconds: float = 0.0) -> list[str]:
         """Remove what lies in the waste basket, with its files; returns the ids."""
         limit = time.time() - older_than_seconds
-        old = [run_id for run_id, when in self.own_basket().items() if when <= limit]
+        old = [run_id for run_id, when in self.own_trash().items() if when <= limit]
         known = {run.id for run in self.store.runs()}
         for run_id in old:
             if run_id in known:

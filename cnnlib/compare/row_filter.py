@@ -23,7 +23,7 @@ _SIGNS = {
 _SHORT = {"test": "test_accuracy", "validation": "val_accuracy", "val": "val_accuracy"}
 
 
-def holds(row: Row, note: Annotation, search: str) -> bool:
+def row_matches(row: Row, note: Annotation, search: str) -> bool:
     """Whether a row meets every word of a search.
 
     A word stands somewhere in what the row says: its name, dataset, note, tags, preset, optimiser,

@@ -7,18 +7,18 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from cnnlib.data.builtin.datasets import KNOWN, KnownDataset
+from cnnlib.data.builtin.datasets import BUILTIN, BuiltinDataset
 from cnnlib.data.builtin.files import here_bytes, is_here
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
 from cnnlib.data.image_folder.layout import TEST, arrange
-from cnnlib.data.image_folder.sources import OwnSource, own_source, own_sources
+from cnnlib.data.image_folder.sources import FolderSource, folder_source, folder_sources
 from cnnlib.data.prepared import current_record, folder_options
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -27,8 +27,8 @@ def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
     One whose pictures cannot be used is listed without classes, and its note says why.
     """
     folders = folders or Folders.from_environment()
-    known = [_known_info(dataset, folders) for dataset in KNOWN.values()]
-    return known + [_listed(source, folders) for source in own_sources(folders)]
+    known = [_known_info(dataset, folders) for dataset in BUILTIN.values()]
+    return known + [_listed(source, folders) for source in folder_sources(folders)]
 
 
 def dataset_info(name: str, folders: Folders | None = None) -> DatasetInfo:
@@ -40,12 +40,12 @@ def dataset_info(name: str, folders: Folders | None = None) -> DatasetInfo:
     """
     folders = folders or Folders.from_environment()
     check_dataset_name(name)
-    if name in KNOWN:
-        return _known_info(KNOWN[name], folders)
+    if name in BUILTIN:
+        return _known_info(BUILTIN[name], folders)
     record = current_record(name, folders)
     if record is not None:
         return record.info
-    source = own_source(name, folders)
+    source = folder_source(name, folders)
     if source is None:
         raise missing(name, folders)
     return _own_info(source, folders)
@@ -53,7 +53,7 @@ def dataset_info(name: str, folders: Folders | None = None) -> DatasetInfo:
 
 def missing(name: str, folders: Folders) -> DataError:
     """There is no such ``folder:`` dataset; which there are."""
-    there = ", ".join([*KNOWN, *(source.name for source in own_sources(folders))])
+    there = ", ".join([*BUILTIN, *(source.name for source in folder_sources(folders))])
     own = name.removeprefix("folder:")
     return DataError(
         f"{name} was not found: neither a folder {own!r} with one folder per class nor {own}.zip "
@@ -62,12 +62,12 @@ def missing(name: str, folders: Folders) -> DataError:
     )
 
 
-def _known_info(known: KnownDataset, folders: Folders) -> DatasetInfo:
+def _known_info(known: BuiltinDataset, folders: Folders) -> DatasetInfo:
     record = current_record(known.name, folders)
     if record is not None:
         return record.info
     here = not known.files or is_here(known, folders)
-    size = f"{size_words(known.download_bytes)} to download."
+    size = f"{format_size(known.download_bytes)} to download."
     return DatasetInfo(
         name=known.name,
         title=known.title,
@@ -82,7 +82,7 @@ def _known_info(known: KnownDataset, folders: Folders) -> DatasetInfo:
     )
 
 
-def _listed(source: OwnSource, folders: Folders) -> DatasetInfo:
+def _listed(source: FolderSource, folders: Folders) -> DatasetInfo:
     record = current_record(source.name, folders)
     if record is not None:
         return record.info
@@ -92,7 +92,7 @@ def _listed(source: OwnSource, folders: Folders) -> DatasetInfo:
         return replace(_bare_info(source, folders), note=str(error))
 
 
-def _own_info(source: OwnSource, folders: Folders) -> DatasetInfo:
+def _own_info(source: FolderSource, folders: Folders) -> DatasetInfo:
     found = _survey_as(source, _seen(source))
     return replace(
         _bare_info(source, folders),
@@ -104,7 +104,7 @@ def _own_info(source: OwnSource, folders: Folders) -> DatasetInfo:
     )
 
 
-def _bare_info(source: OwnSource, folders: Folders) -> DatasetInfo:
+def _bare_info(source: FolderSource, folders: Folders) -> DatasetInfo:
     options = folder_options(source, folders)
     return DatasetInfo(
         name=source.name,
@@ -127,7 +127,7 @@ class _Survey:
     note: str
 
 
-def _survey(source: OwnSource) -> _Survey:
+def _survey(source: FolderSource) -> _Survey:
     with open_files(source) as files:
         layout = arrange(files.paths)
         if layout.has_test_split:
@@ -141,12 +141,12 @@ def _survey(source: OwnSource) -> _Survey:
 
 
 @lru_cache(maxsize=64)
-def _survey_as(source: OwnSource, seen: str) -> _Survey:
+def _survey_as(source: FolderSource, seen: str) -> _Survey:
     """Listing a large folder or zip can take a second: once for each state that it is seen in."""
     return _survey(source)
 
 
-def _seen(source: OwnSource) -> str:
+def _seen(source: FolderSource) -> str:
     try:
         return json.dumps(source.seen())
     except OSError as error:

@@ -51,7 +51,7 @@ def collection_name(dataset: str, owner: str = "") -> str:
     return f"folder:drawings for {short_name(dataset)}{whose}"
 
 
-def keep_drawing(
+def save_drawing(
     picture: np.ndarray, label: int, info: DatasetInfo, folders: Folders, owner: str = ""
 ) -> Path:
     """Put a drawing into the collection; returns its file.
@@ -76,7 +76,7 @@ def keep_drawing(
         ) from error
 
 
-def kept_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
+def saved_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
     """What was collected for networks with these classes, at the size that they take."""
     root = folder_of(collection_name(info.name, owner), folders)
     return read_drawings(root, info)

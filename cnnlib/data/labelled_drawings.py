@@ -21,10 +21,10 @@ from cnnlib.data.drawings import (
     Drawings,
     class_folders,
     folder_of,
-    kept_drawings,
     options_file,
     png,
     read_drawings,
+    saved_drawings,
     short_name,
     write_options,
 )
@@ -41,7 +41,9 @@ KEPT_APART = 4  # every so manieth drawing of a class is not trained on
 _MOST_COPIES = 40  # of one drawing
 
 
-def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0, owner: str = "") -> str:
+def make_fine_tune_dataset(
+    prepared: Prepared, folders: Folders, seed: int = 0, owner: str = ""
+) -> str:
     """Write a lesson from the collection; returns its name as a dataset.
 
     Every fourth drawing of a class is kept apart, in the test split. The others are repeated until
@@ -51,7 +53,7 @@ def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0, owner: str 
         DataError: Nothing was collected yet, or it cannot be written.
     """
     info = prepared.info
-    drawings = kept_drawings(info, folders, owner)
+    drawings = saved_drawings(info, folders, owner)
     if not len(drawings):
         raise DataError(
             f"No drawing was kept for {info.title} yet, so there is nothing to teach. Draw "
@@ -70,7 +72,7 @@ def make_lesson(prepared: Prepared, folders: Folders, seed: int = 0, owner: str 
     return name
 
 
-def lesson_drawings(name: str, info: DatasetInfo, folders: Folders, split: str) -> Drawings:
+def labelled_drawings(name: str, info: DatasetInfo, folders: Folders, split: str) -> Drawings:
     """The drawings of a lesson, each once.
 
     Args:
@@ -139,7 +141,7 @@ def _reserve_name(info: DatasetInfo, folders: Folders) -> str:
         number += 1
 
 
-LESSON = Recipe(
+FINE_TUNE_RECIPE = Recipe(
     epochs=6,
     batch_size=32,
     optimizer="adamw",
@@ -150,7 +152,9 @@ LESSON = Recipe(
 )
 
 
-def lesson_request(run: Run, step: int, dataset: str, recipe: Recipe = LESSON) -> RunRequest:
+def fine_tune_request(
+    run: Run, step: int, dataset: str, recipe: Recipe = FINE_TUNE_RECIPE
+) -> RunRequest:
     """A run that goes on from another one's weights, on a lesson.
 
     Args:

@@ -12,16 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.data.builtin.datasets import KNOWN, KnownDataset
+from cnnlib.data.builtin.datasets import BUILTIN, BuiltinDataset
 from cnnlib.data.builtin.digits import make_digits
 from cnnlib.data.builtin.files import fetch_missing, found_file, make_idx
 from cnnlib.data.catalogue import missing
 from cnnlib.data.image_folder.prepare_folder import make_folder
-from cnnlib.data.image_folder.sources import FolderOptions, OwnSource, own_source
+from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.lock import wait_for_lock
 from cnnlib.data.paths import PREPARED, folder_name, home
 from cnnlib.data.prepared import folder_options, is_prepared
-from cnnlib.data.prepared_writer import Made, finish, publish, save_array, temporary_folder
+from cnnlib.data.prepared_writer import (
+    PreparedContent,
+    finish,
+    publish,
+    save_array,
+    temporary_folder,
+)
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
@@ -63,22 +69,22 @@ def prepare(
     yield Progress(1.0, f"{name} is prepared")
 
 
-def _source(name: str, folders: Folders) -> KnownDataset | OwnSource:
-    source = KNOWN.get(name) or own_source(name, folders)
+def _source(name: str, folders: Folders) -> BuiltinDataset | FolderSource:
+    source = BUILTIN.get(name) or folder_source(name, folders)
     if source is None:
         raise missing(name, folders)
     return source
 
 
-def _place(source: KnownDataset | OwnSource, folders: Folders) -> Path:
+def _place(source: BuiltinDataset | FolderSource, folders: Folders) -> Path:
     """Where the copy is written: beside an upload, or in the data folder if that can be."""
-    is_upload = isinstance(source, OwnSource) and source.uploaded
+    is_upload = isinstance(source, FolderSource) and source.uploaded
     return folders.runs if is_upload else home(folders, PREPARED)
 
 
 def _make_alone(
     name: str,
-    source: KnownDataset | OwnSource,
+    source: BuiltinDataset | FolderSource,
     folders: Folders,
     place: Path,
     options: FolderOptions | None,
@@ -97,13 +103,13 @@ def _make_alone(
 
 def _make(
     name: str,
-    source: KnownDataset | OwnSource,
+    source: BuiltinDataset | FolderSource,
     folders: Folders,
     place: Path,
     options: FolderOptions | None,
 ) -> Iterator[Progress]:
     with temporary_folder(name, place) as folder:
-        if isinstance(source, OwnSource):
+        if isinstance(source, FolderSource):
             made = yield from make_folder(
                 source, folder, options or folder_options(source, folders)
             )
@@ -119,8 +125,8 @@ def _make(
 
 
 def make_cifar(
-    known: KnownDataset, folders: Folders, folder: Path
-) -> Generator[Progress, None, Made]:
+    known: BuiltinDataset, folders: Folders, folder: Path
+) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of CIFAR-10 or CIFAR-100 into ``folder``.
 
     The archives hold pickles. torchvision alone opens them, after every file's published MD5
@@ -146,7 +152,7 @@ def make_cifar(
         save_array(folder, f"{split}_images", images)
         save_array(folder, f"{split}_labels", labels)
     shutil.rmtree(unpacked, ignore_errors=True)
-    return Made(known.title, known.classes, known.note, {"kind": known.form})
+    return PreparedContent(known.title, known.classes, known.note, {"kind": known.form})
 
 
 def _is_whole(kind: type, root: Path) -> bool:

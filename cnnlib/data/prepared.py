@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint
-from cnnlib.data.image_folder.sources import FolderOptions, OwnSource, own_source
+from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.paths import places, prepared_folder
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
@@ -138,7 +138,7 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
     Raises:
         DataError: They changed.
     """
-    source = own_source(name, folders) if name.startswith("folder:") else None
+    source = folder_source(name, folders) if name.startswith("folder:") else None
     if source is not None and not source.is_as(record.seen):
         raise DataError(
             f"The pictures of {name} in {source.path} changed since their copy was prepared. "
@@ -146,7 +146,7 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
         )
 
 
-def folder_options(source: OwnSource, folders: Folders) -> FolderOptions:
+def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
     """What was chosen for a person's own pictures, at upload or when they were prepared before."""
     if source.uploaded and source.options_file.is_file():
         with suppress(OSError, ValueError, RecipeError):

@@ -20,7 +20,7 @@ from cnnlib.records.dataset import DatasetInfo
 
 
 @dataclass(frozen=True)
-class Made:
+class PreparedContent:
     """What is known about a dataset whose four arrays have just been written.
 
     Args:
@@ -56,7 +56,7 @@ def save_array(folder: Path, array: str, values: np.ndarray) -> None:
     np.save(folder / f"{array}.npy", np.ascontiguousarray(values, dtype=dtype), allow_pickle=False)
 
 
-def finish(folder: Path, name: str, made: Made) -> DatasetInfo:
+def finish(folder: Path, name: str, made: PreparedContent) -> DatasetInfo:
     """Measure the four arrays in ``folder`` and write ``info.json`` beside them."""
     arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS}
     train_images, test_images = arrays["train_images"], arrays["test_images"]

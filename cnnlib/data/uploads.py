@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import dataset_info, missing
 from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.data.image_folder.layout import arrange
-from cnnlib.data.image_folder.sources import FolderOptions, own_source, own_sources
+from cnnlib.data.image_folder.sources import FolderOptions, folder_source, folder_sources
 from cnnlib.data.lock import try_lock
 from cnnlib.data.paths import (
     PREPARED,
@@ -89,7 +89,7 @@ def _checked_name(name: str, folders: Folders) -> str:
             f"The name {name[:20]!r}... has {len(name):,} characters, too many for the name of a "
             "file. Choose a shorter one."
         )
-    taken = {source.name.casefold(): source for source in own_sources(folders)}
+    taken = {source.name.casefold(): source for source in folder_sources(folders)}
     other = taken.get(f"folder:{name}".casefold())
     if other is not None:
         raise _taken(other.name, other.path)
@@ -174,7 +174,7 @@ def disk_use(name: str, folders: Folders | None = None) -> DiskUse:
     """What a dataset takes on disk."""
     folders = folders or Folders.from_environment()
     check_dataset_name(name)
-    source = own_source(name, folders) if name not in KNOWN else None
+    source = folder_source(name, folders) if name not in BUILTIN else None
     return DiskUse(
         prepared_bytes=sum(map(_bytes_below, _prepared(name, folders))),
         download_bytes=sum(map(_bytes_below, download_folders(name, folders))),
@@ -197,8 +197,8 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
     """
     folders = folders or Folders.from_environment()
     use = disk_use(name, folders)
-    source = own_source(name, folders) if name not in KNOWN else None
-    if name not in KNOWN and source is None and not use.removable_bytes:
+    source = folder_source(name, folders) if name not in BUILTIN else None
+    if name not in BUILTIN and source is None and not use.removable_bytes:
         raise missing(name, folders)
     with _locked(name, folders):
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from cnnlib.design.layer_builder import Convolution, Misfit, Path, same_padding
+from cnnlib.design.layer_builder import Convolution, LayerBuilder, Misfit, same_padding
 from cnnlib.design.layers import Activation, AnyLayer, Residual, Shape
 from cnnlib.design.spec import CNNSpec, Stem
 
@@ -28,9 +28,9 @@ def lay_out(spec: CNNSpec) -> tuple[AnyLayer, ...]:
     return layers
 
 
-def _features(spec: CNNSpec) -> Path:
+def _features(spec: CNNSpec) -> LayerBuilder:
     """The convolutional part."""
-    path = Path(spec, "features", spec.in_size)
+    path = LayerBuilder(spec, "features", spec.in_size)
     if spec.stem:
         _add_stem(path, spec.stem)
     add_group = _add_convolutions if spec.block == "plain" else _add_blocks
@@ -43,9 +43,9 @@ def _features(spec: CNNSpec) -> Path:
     return path
 
 
-def _classifier(spec: CNNSpec, shape: Shape) -> Path:
+def _classifier(spec: CNNSpec, shape: Shape) -> LayerBuilder:
     """The linear part."""
-    path = Path(spec, "classifier", shape)
+    path = LayerBuilder(spec, "classifier", shape)
     if spec.head == "gap":
         path.global_avg_pool("gap")
     path.flatten("flatten")
@@ -70,7 +70,7 @@ def _pieces(group: Group, size: int) -> Iterator[Group]:
     return (group[i : i + size] for i in range(0, len(group), size))
 
 
-def _add_stem(path: Path, stem: Stem) -> None:
+def _add_stem(path: LayerBuilder, stem: Stem) -> None:
     """The convolution before the first group."""
     size = (stem.kernel_size, stem.stride, stem.padding)
     path.conv("stem_conv", Convolution(stem.channels, *size, bias=stem.bias))
@@ -79,7 +79,7 @@ def _add_stem(path: Path, stem: Stem) -> None:
         path.pool("stem_pool")
 
 
-def _add_convolutions(path: Path, group: Group, done: int, stride: int | None) -> int:
+def _add_convolutions(path: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
     """A plain group: conv -> dropout -> norm -> activation, again and again."""
     for number, asked in enumerate(group, start=done + 1):
         if stride and number == done + 1:
@@ -90,14 +90,14 @@ def _add_convolutions(path: Path, group: Group, done: int, stride: int | None) -
     return done + len(group)
 
 
-def _add_norm_and_activation(path: Path, name: str) -> None:
+def _add_norm_and_activation(path: LayerBuilder, name: str) -> None:
     """Both, in the order that the spec asks for; `name` has a place for which of the two."""
     steps = ((path.norm, "norm"), (path.activation, "act"))
     for add, kind in steps if path.spec.norm_place == "conv-norm-act" else reversed(steps):
         add(name.format(kind))
 
 
-def _add_blocks(path: Path, group: Group, done: int, stride: int | None) -> int:
+def _add_blocks(path: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
     """A residual group: one block or several, the first of them with the group's stride."""
     pieces = tuple(_pieces(group, path.spec.block_convs))
     for number, piece in enumerate(pieces, start=done + 1):
@@ -107,14 +107,14 @@ def _add_blocks(path: Path, group: Group, done: int, stride: int | None) -> int:
     return done + len(pieces)
 
 
-def _block(path: Path, name: str, group: Group, stride: int) -> Residual:
+def _block(path: LayerBuilder, name: str, group: Group, stride: int) -> Residual:
     """A block with a skip: the main path, the shortcut, the ReLU of their sum."""
     spec, in_shape, out_channels = path.spec, path.shape, group[-1].channels
     is_bottleneck = spec.block == "bottleneck" and len(group) > 2 and in_shape[0] == out_channels
     if is_bottleneck:
         group = _bottleneck(group)
-    main = _main(Path(spec, f"{name}.main", in_shape), group, stride)
-    shortcut = _shortcut(Path(spec, f"{name}.shortcut", in_shape), out_channels, stride)
+    main = _main(LayerBuilder(spec, f"{name}.main", in_shape), group, stride)
+    shortcut = _shortcut(LayerBuilder(spec, f"{name}.shortcut", in_shape), out_channels, stride)
     relu = Activation(f"{name}.act", main.shape, main.shape, "relu", inplace=True)
     return Residual(
         name,
@@ -138,7 +138,7 @@ def _bottleneck(group: Group) -> Group:
     )
 
 
-def _main(path: Path, group: Group, stride: int) -> Path:
+def _main(path: LayerBuilder, group: Group, stride: int) -> LayerBuilder:
     """Convolutions that keep the size (but for the block's stride), and what is between them."""
     for number, asked in enumerate(group, start=1):
         _check_keeps_size(f"{path.name}.conv{number}", asked)
@@ -151,7 +151,7 @@ def _main(path: Path, group: Group, stride: int) -> Path:
     return path
 
 
-def _shortcut(path: Path, channels: int, stride: int) -> Path:
+def _shortcut(path: LayerBuilder, channels: int, stride: int) -> LayerBuilder:
     """Nothing where the shapes agree, else a 1x1 convolution."""
     if channels != path.shape[0] or stride > 1:
         path.conv("conv", Convolution(channels, kernel_size=1, stride=stride, bias=False))

@@ -1,4 +1,4 @@
-"""`Path`: one layer after the other, each taking the shape that the one before it gives.
+"""`LayerBuilder`: one layer after the other, each taking the shape that the one before it gives.
 
 The shape after a layer is worked out here and nowhere else; a layer that does not fit raises a
 `Misfit`.
@@ -51,7 +51,7 @@ class Convolution(NamedTuple):
     bias: bool = True
 
 
-class Path:
+class LayerBuilder:
     """Layers in forward order, and the shape after the last of them.
 
     Args:

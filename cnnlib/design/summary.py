@@ -9,7 +9,7 @@ from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.module_code import module_call
 from cnnlib.design.other_tools import tool_counts
 from cnnlib.design.plan import Plan
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 
 def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: str = "sgd") -> str:
@@ -49,8 +49,8 @@ def _facts(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
         ("multiply-accumulates (MACs), one picture", f"{costs.macs:,}"),
         ("FLOPs forward, one picture", f"{costs.flops:,}"),
         (f"FLOPs of {step}", f"{costs.training_step_flops:,}"),
-        ("memory of the weights", size_words(costs.weight_bytes)),
-        (f"memory of {step}", size_words(costs.training_bytes)),
+        ("memory of the weights", format_size(costs.weight_bytes)),
+        (f"memory of {step}", format_size(costs.training_bytes)),
         ("receptive field", f"{costs.receptive_field} x {costs.receptive_field} pixels"),
     ]
 

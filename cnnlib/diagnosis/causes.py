@@ -17,7 +17,7 @@ DEEP, DEEP_SATURATING = 9, 4  # layers with weights
 _SATURATING = ("sigmoid", "tanh")
 
 
-def reasons_not_to_learn(
+def causes_of_not_learning(
     run: Run,
     loss: Sequence[float],
     blocks: Sequence[float],

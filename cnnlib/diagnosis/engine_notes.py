@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
-from cnnlib.units import size_words, time_words
+from cnnlib.units import format_size, format_time
 
 _BASES = {
     "this design": "from steps of this design on this machine",
@@ -16,7 +16,7 @@ _BASES = {
 }
 
 
-def explained(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
+def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
     """Sentences by what they are about; what is not known yet is left out."""
     promised = run.summary.get("promised") or run.summary.get("forecast") or {}
     found = {
@@ -48,8 +48,8 @@ def _timed(chosen: Mapping[str, Any]) -> str:
     own = seconds.pop(chosen.get("mode"), None)
     if own is None:
         return ""
-    others = [f"{mode} {time_words(each)}" for mode, each in sorted(seconds.items())]
-    return f" ({'; '.join([f'{time_words(own)} a step', *others])})"
+    others = [f"{mode} {format_time(each)}" for mode, each in sorted(seconds.items())]
+    return f" ({'; '.join([f'{format_time(own)} a step', *others])})"
 
 
 def _machine(run: Run) -> str:
@@ -63,8 +63,8 @@ def _memory(run: Run, epochs: Sequence[EpochEnd], promised: float | None) -> str
     """The most that was held at once so far, beside what was forecast."""
     most = max((epoch.memory_bytes for epoch in epochs), default=0)
     most = max(most, run.summary.get("peak_memory_bytes") or 0)
-    parts = [f"{size_words(most)} at most{' so far' if run.is_live else ''}"] if most else []
-    parts += [f"{'forecast' if most else 'Forecast'} {size_words(promised)}"] if promised else []
+    parts = [f"{format_size(most)} at most{' so far' if run.is_live else ''}"] if most else []
+    parts += [f"{'forecast' if most else 'Forecast'} {format_size(promised)}"] if promised else []
     return f"{', '.join(parts)}." if parts else ""
 
 
@@ -74,12 +74,12 @@ def _time(run: Run, epochs: Sequence[EpochEnd], promised: Mapping[str, Any]) -> 
     if not per_epoch:
         return ""
     basis = _BASES.get(promised.get("basis", ""), "")
-    parts = [f"Forecast {time_words(per_epoch)} an epoch{f', {basis}' if basis else ''}"]
+    parts = [f"Forecast {format_time(per_epoch)} an epoch{f', {basis}' if basis else ''}"]
     measured = [epoch.seconds for epoch in epochs if epoch.seconds]
     if measured:
-        parts.append(f"measured {time_words(sum(measured) / len(measured))} an epoch")
+        parts.append(f"measured {format_time(sum(measured) / len(measured))} an epoch")
     if run.state == "finished" and promised.get("seconds"):
         parts.append(
-            f"in all {time_words(run.train_seconds)} of {time_words(promised['seconds'])} forecast"
+            f"in all {format_time(run.train_seconds)} of {format_time(promised['seconds'])} forecast"
         )
     return "; ".join(parts) + "."

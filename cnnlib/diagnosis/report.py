@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnlib.diagnosis.engine_notes import explained
-from cnnlib.diagnosis.rules import find_troubles
-from cnnlib.records.diagnosis import Trouble
+from cnnlib.diagnosis.engine_notes import engine_notes
+from cnnlib.diagnosis.rules import diagnose
+from cnnlib.records.diagnosis import Diagnosis
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 
 
-def troubles_of(store: RunStore, run: Run) -> list[Trouble]:
+def diagnoses_of(store: RunStore, run: Run) -> list[Diagnosis]:
     """What is wrong with a run as it stands in the store; the price does not grow with it."""
     told = store.epochs(run.id, confusions=False)
-    return find_troubles(run, store.sampled_steps(run.id), told)
+    return diagnose(run, store.sampled_steps(run.id), told)
 
 
-def words_about(store: RunStore, run_id: str) -> dict[str, Any]:
+def run_report(store: RunStore, run_id: str) -> dict[str, Any]:
     """Troubles and explanations as plain JSON values.
 
     Raises:
@@ -26,6 +26,6 @@ def words_about(store: RunStore, run_id: str) -> dict[str, Any]:
     run = store.run(run_id)
     return {
         "run_id": run.id,
-        "troubles": [trouble.to_dict() for trouble in troubles_of(store, run)],
-        "explained": explained(run, store.epochs(run_id, confusions=False)),
+        "troubles": [trouble.to_dict() for trouble in diagnoses_of(store, run)],
+        "explained": engine_notes(run, store.epochs(run_id, confusions=False)),
     }

@@ -12,8 +12,8 @@ from math import log
 from statistics import median
 from typing import Any
 
-from cnnlib.diagnosis.causes import reasons_not_to_learn
-from cnnlib.records.diagnosis import Trouble
+from cnnlib.diagnosis.causes import causes_of_not_learning
+from cnnlib.records.diagnosis import Diagnosis
 from cnnlib.records.events import EpochEnd
 from cnnlib.records.run import Run
 from cnnlib.units import percent
@@ -57,9 +57,9 @@ class Curve:
 _EMPTY = Curve((), (), (), ())
 
 
-def find_troubles(
+def diagnose(
     run: Run, columns: Mapping[str, Sequence[Any]], epochs: Sequence[EpochEnd]
-) -> list[Trouble]:
+) -> list[Diagnosis]:
     """Everything that is wrong, the worst first; empty where nothing is known to be.
 
     Args:
@@ -74,7 +74,7 @@ def find_troubles(
     return [trouble for trouble in found if trouble is not None]
 
 
-def _diverging(run: Run, curve: Curve) -> Trouble | None:
+def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
     """The loss left the numbers, or has risen far above what it was."""
     if not curve.step:
         return None
@@ -82,7 +82,7 @@ def _diverging(run: Run, curve: Curve) -> Trouble | None:
     at, lowest = min(blocks, key=lambda block: block[1])
     now = blocks[-1][1]
     if run.state == "diverged":
-        return Trouble(
+        return Diagnosis(
             "diverging",
             "It diverged",
             f"The gradient norm was {median(curve.grad_norm):.3g} as a rule and "
@@ -91,7 +91,7 @@ def _diverging(run: Run, curve: Curve) -> Trouble | None:
         )
     if now <= 2 * lowest or now - lowest < chance / 2:
         return None
-    return Trouble(
+    return Diagnosis(
         "diverging",
         "Diverging",
         f"The loss was {lowest:.3g} around step {at:,} and is {now:.3g} now; guessing gives "
@@ -99,7 +99,7 @@ def _diverging(run: Run, curve: Curve) -> Trouble | None:
     )
 
 
-def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Trouble | None:
+def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """After many steps the network is no better than guessing."""
     classes = run.request.spec.out_classes
     chance = log(classes)
@@ -109,16 +109,16 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Trouble
     best = max((epoch.train_accuracy for epoch in epochs), default=0.0)
     if blocks[-1] < 0.95 * chance or best > 2 / classes:
         return None
-    return Trouble(
+    return Diagnosis(
         "not learning",
         "Not learning",
         f"After {curve.step[-1]:,} steps the loss is {blocks[-1]:.3g}, and guessing gives "
         f"{chance:.3g}. The three usual reasons, held against this run:",
-        reasons_not_to_learn(run, curve.loss, blocks, curve.lr, curve.grad_norm, epochs),
+        causes_of_not_learning(run, curve.loss, blocks, curve.lr, curve.grad_norm, epochs),
     )
 
 
-def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
+def _dead_units(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """Units behind a ReLU that are 0 whatever the picture have no gradient, and stay so."""
     shares = epochs[-1].dead_units if epochs else {}
     dead = {layer: share for layer, share in shares.items() if share >= DEAD_SHARE}
@@ -127,7 +127,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
     worst = max(dead, key=dead.__getitem__)
     more = len(dead) - 1
     others = f" So are many of {more} other layer{'' if more == 1 else 's'}." if more else ""
-    return Trouble(
+    return Diagnosis(
         "dead units",
         "Dead ReLUs",
         f"{percent(dead[worst], 0)} of the units of {worst} were 0 on every picture looked at "
@@ -136,7 +136,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Trouble | None:
     )
 
 
-def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
+def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """The validation loss was above its lowest in the last two epochs, the training loss below."""
     measured = [epoch for epoch in epochs if None not in (epoch.val_loss, epoch.val_accuracy)]
     if len(measured) < 3:
@@ -145,7 +145,7 @@ def _over_fitting(epochs: Sequence[EpochEnd]) -> Trouble | None:
     is_worse = min(each.val_loss for each in measured[-2:]) > WORSE_VALIDATION * best.val_loss
     if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
         return None
-    return Trouble(
+    return Diagnosis(
         "over-fitting",
         f"Over-fitting since epoch {best.epoch}",
         f"The validation loss was lowest then ({best.val_loss:.3g}) and is {last.val_loss:.3g} "

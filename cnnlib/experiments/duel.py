@@ -14,7 +14,7 @@ from cnnlib.experiments.duel_statistics import (
     judge,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK
-from cnnlib.experiments.study import DONE, STOPPED, Plan, Step, find_plan, submit_plan
+from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, find_study, submit_study
 from cnnlib.experiments.verdict_text import verdict_sentence
 from cnnlib.records.compare import Verdict
 from cnnlib.records.run import Run, RunRequest
@@ -99,7 +99,7 @@ class DuelState:
 
 def start_duel(store: RunStore, duel: Duel) -> str:
     """Begin a duel and return its id, which is also the group of its runs."""
-    return submit_plan(store, "duel", duel.to_dict())
+    return submit_study(store, "duel", duel.to_dict())
 
 
 def duel_state(store: RunStore, duel_id: str) -> DuelState:
@@ -108,10 +108,10 @@ def duel_state(store: RunStore, duel_id: str) -> DuelState:
     Raises:
         StoreError: There is none.
     """
-    return read_duel(find_plan(store, duel_id))
+    return read_duel(find_study(store, duel_id))
 
 
-def read_duel(plan: Plan) -> DuelState:
+def read_duel(plan: Study) -> DuelState:
     """How a duel stands, from its plan."""
     duel = Duel.from_dict(plan.body)
     verdict = _verdict(duel, plan)
@@ -123,7 +123,7 @@ def read_duel(plan: Plan) -> DuelState:
     )
 
 
-def next_step(plan: Plan) -> Step:
+def next_step(plan: Study) -> StudyStep:
     """The first pairs at once, then one pair more than have been looked at, until it is decided.
 
     All runs share one execution mode: where it is left to a trial, the first run of A makes it, and
@@ -133,11 +133,11 @@ def next_step(plan: Plan) -> Step:
     verdict = _verdict(duel, plan)
     live = tuple(place for place, run in plan.runs.items() if run.is_live)
     if verdict.is_over:
-        return Step(stop=live, state=DONE)
+        return StudyStep(stop=live, state=DONE)
     if any(run.state in _FATAL for run in plan.runs.values()):
-        return Step(stop=live, state=STOPPED)
+        return StudyStep(stop=live, state=STOPPED)
     if plan.deleted:
-        return Step(stop=live, state=STOPPED, keep={"trouble": _DELETED})
+        return StudyStep(stop=live, state=STOPPED, keep={"trouble": _DELETED})
     mode = _mode(duel, plan)
     if mode is None:
         places = [] if plan.progress["runs"] else ["a0"]
@@ -145,7 +145,7 @@ def next_step(plan: Plan) -> Step:
         wanted = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
         places = [f"{side}{pair}" for pair in range(wanted) for side in "ab"]
     new = [place for place in places if place not in plan.progress["runs"]]
-    return Step(submit={place: _request(duel, plan.id, place, mode) for place in new})
+    return StudyStep(submit={place: _request(duel, plan.id, place, mode) for place in new})
 
 
 def _check_sides(duel: Duel) -> None:
@@ -168,7 +168,7 @@ def _check_sides(duel: Duel) -> None:
         )
 
 
-def _mode(duel: Duel, plan: Plan) -> str | None:
+def _mode(duel: Duel, plan: Study) -> str | None:
     """The execution mode of all runs; None until the first one has tried which is fastest."""
     if duel.a.mode != "auto":
         return duel.a.mode
@@ -183,7 +183,7 @@ def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunReque
     return replace(side, seed=seed, mode=mode, group=duel_id, name=side.name or name)
 
 
-def _verdict(duel: Duel, plan: Plan) -> Verdict:
+def _verdict(duel: Duel, plan: Study) -> Verdict:
     """What the whole pairs say, in the order of their seeds, up to the first that is not whole."""
     differences = []
     for pair in range(duel.most_pairs):
@@ -204,7 +204,7 @@ def _score(run: Run | None, on: str) -> float | None:
     return run.summary.get(_NUMBER[on]) if run and run.state == "finished" else None
 
 
-def _trouble(duel: Duel, plan: Plan) -> str:
+def _trouble(duel: Duel, plan: Study) -> str:
     """Why the duel waits or ended early, the gravest first; "" while all is well."""
     if plan.state == DONE:
         return ""

@@ -12,7 +12,7 @@ from typing import Any
 from cnnlib.compare.differences import words
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import DONE, LIVE, Plan, Step, find_plan, submit_plan
+from cnnlib.experiments.study import DONE, LIVE, Study, StudyStep, find_study, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs.store import RunStore
@@ -111,20 +111,20 @@ def start_grid(
             if each.request is None
         ],
     }
-    return submit_plan(store, "grid", body)
+    return submit_study(store, "grid", body)
 
 
-def next_step(plan: Plan) -> Step:
+def next_step(plan: Study) -> StudyStep:
     """A grid asks for everything at once, and is done when all has ended."""
     base, seeds = RunRequest.from_dict(plan.body["base"]), plan.body["seeds"]
     if plan.progress["runs"]:
         over = all(not run.is_live for run in plan.runs.values())
-        return Step(state=DONE if over else LIVE)
+        return StudyStep(state=DONE if over else LIVE)
     submit = {}
     for seed in range(seeds):  # all combinations with one seed before any has two
         for number, settings in enumerate(plan.body["trials"]):
             submit[f"{number}.{seed}"] = trial_request(plan.id, base, settings, seed)
-    return Step(submit=submit)
+    return StudyStep(submit=submit)
 
 
 def trial_request(
@@ -146,10 +146,10 @@ def experiment_state(store: RunStore, plan_id: str) -> ExperimentState:
     Raises:
         StoreError: There is none.
     """
-    return read_experiment(find_plan(store, plan_id))
+    return read_experiment(find_study(store, plan_id))
 
 
-def read_experiment(plan: Plan) -> ExperimentState:
+def read_experiment(plan: Study) -> ExperimentState:
     """How an experiment stands, from its plan."""
     asked_settings = plan.body.get("trials") or plan.progress.get("trials", [])
     trials = tuple(_trial(plan, number, each) for number, each in enumerate(asked_settings))
@@ -198,7 +198,7 @@ def best_so_far(trials: Sequence[Trial]) -> list[float]:
     return curve
 
 
-def _trial(plan: Plan, number: int, settings: Mapping[str, Any]) -> Trial:
+def _trial(plan: Study, number: int, settings: Mapping[str, Any]) -> Trial:
     runs = tuple(
         plan.runs[place]
         for seed in range(plan.body["seeds"])
@@ -219,7 +219,7 @@ def run_score(run: Run) -> float | None:
     return run.summary.get("best_val_accuracy")
 
 
-def _eta(plan: Plan, ended: Sequence[Run], asked: int) -> float | None:
+def _eta(plan: Study, ended: Sequence[Run], asked: int) -> float | None:
     """Seconds until all have ended, if the rest comes as fast as what came."""
     done = [run.ended for run in ended if run.ended]
     if not plan.is_live or not done:

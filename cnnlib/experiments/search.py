@@ -16,7 +16,7 @@ from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
-from cnnlib.experiments.study import DONE, STOPPED, Plan, Step, submit_plan
+from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, submit_study
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.store import RunStore
 
@@ -53,24 +53,24 @@ def start_search(
     for setting, values in space.items():
         _distribution(setting, values)
     body = {"base": base.to_dict(), "space": {n: dict(v) for n, v in space.items()}, "seeds": 1}
-    return submit_plan(
+    return submit_study(
         store, "search", body | {"count": trials, "name": name, "trials": [], "prune": prune}
     )
 
 
-def next_step(plan: Plan) -> Step:
+def next_step(plan: Study) -> StudyStep:
     """One trial after the other, and the end of one that falls behind."""
     settings = list(plan.progress.get("trials", []))
     live = {place: run for place, run in plan.runs.items() if run.is_live}
     if live:
         behind = tuple(place for place in live if plan.body["prune"] and _is_behind(plan, place))
-        return Step(stop=behind)
+        return StudyStep(stop=behind)
     if len(settings) >= plan.body["count"]:
-        return Step(state=DONE)
+        return StudyStep(state=DONE)
     return _ask(plan, settings)
 
 
-def _ask(plan: Plan, settings: list[dict[str, Any]]) -> Step:
+def _ask(plan: Study, settings: list[dict[str, Any]]) -> StudyStep:
     """The next proposal that is a valid design; those that are not are listed."""
     base = RunRequest.from_dict(plan.body["base"])
     invalid = list(plan.progress.get("invalid", []))
@@ -84,20 +84,20 @@ def _ask(plan: Plan, settings: list[dict[str, Any]]) -> Step:
             place = f"{len(settings)}.0"
             request = trial_request(plan.id, base, proposed, 0)
             keep = {"trials": [*settings, proposed], "invalid": invalid}
-            return Step(submit={place: request}, keep=keep)
+            return StudyStep(submit={place: request}, keep=keep)
         invalid.append({"settings": proposed, "reason": combination.reason})
         study.tell(trial, 0.0)
     keep = {"trials": settings, "invalid": invalid}
     if settings:
-        return Step(state=DONE, keep=keep)
+        return StudyStep(state=DONE, keep=keep)
     sentence = (
         f"None of {len(invalid)} proposals is a valid design, so the search ended. Choose "
         f"other ranges. The last: {combination.reason}"
     )
-    return Step(state=STOPPED, keep=keep | {"trouble": sentence})
+    return StudyStep(state=STOPPED, keep=keep | {"trouble": sentence})
 
 
-def _study(plan: Plan, settings: list[dict[str, Any]], invalid: int) -> Any:
+def _study(plan: Study, settings: list[dict[str, Any]], invalid: int) -> Any:
     """A study that knows all that was tried."""
     import optuna
 
@@ -138,17 +138,17 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
     return known.FloatDistribution(float(low), float(high), log=log)
 
 
-def _plain(plan: Plan, setting: str, value: Any) -> Any:
+def _plain(plan: Study, setting: str, value: Any) -> Any:
     choices = plan.body["space"][setting].get("choices")
     return choices[value] if choices else value
 
 
-def _index(plan: Plan, setting: str, value: Any) -> Any:
+def _index(plan: Study, setting: str, value: Any) -> Any:
     choices = plan.body["space"][setting].get("choices")
     return choices.index(value) if choices else value
 
 
-def _is_behind(plan: Plan, place: str) -> bool:
+def _is_behind(plan: Study, place: str) -> bool:
     """After its latest epoch it is below the median of the earlier runs at that epoch."""
     told = plan.epochs.get(place, ())
     if not told or told[-1].val_accuracy is None:

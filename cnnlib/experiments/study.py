@@ -1,7 +1,7 @@
 """Plans: duels and experiments that ask for runs one after the other, whoever looks after them.
 
 A plan is a row in the store. Nothing watches it: whoever ends a run, shows a page or waits on the
-command line calls `advance`, which reads what the plan's runs told and asks for what comes next.
+command line calls `advance_studies`, which reads what the plan's runs told and asks for what comes next.
 One transaction does it, so that several who advance at once do not ask twice.
 """
 
@@ -18,18 +18,18 @@ import sqlalchemy as sa
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan as plan_design
 from cnnlib.errors import LimitError, StoreError
-from cnnlib.records.events import EpochEnd, Order
+from cnnlib.records.events import Command, EpochEnd
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import commands, permissions, queue, rows
 from cnnlib.runs.limits import check_request
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.tables import epochs, plans, runs
+from cnnlib.runs.tables import epochs, runs, studies
 
 LIVE, DONE, STOPPED = "live", "done", "stopped"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Study:
     """A duel or an experiment.
 
     Args:
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Step:
+class StudyStep:
     """What a plan does next.
 
     Args:
@@ -88,10 +88,10 @@ KINDS = {
     "grid": "cnnlib.experiments.grid",
     "search": "cnnlib.experiments.search",
 }
-KIND_WORDS = {"duel": "duel", "grid": "experiment", "search": "experiment"}
+KIND_LABELS = {"duel": "duel", "grid": "experiment", "search": "experiment"}
 
 
-def submit_plan(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
+def submit_study(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
     """Begin a plan, ask for its first runs, and return its id.
 
     Raises:
@@ -102,7 +102,7 @@ def submit_plan(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
     values |= {"progress": {"runs": {}}, "created": time.time(), "owner": store.owner}
     with store.database.write() as connection:
         store.database.lock(connection)
-        connection.execute(sa.insert(plans).values(**values))
+        connection.execute(sa.insert(studies).values(**values))
         plan = _find(connection, plan_id)
         step = _next_step(plan)
         store.check_limits(connection, plan.owner, step.submit.values())
@@ -110,40 +110,40 @@ def submit_plan(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
     return plan_id
 
 
-def find_plan(store: RunStore, plan_id: str) -> Plan:
+def find_study(store: RunStore, plan_id: str) -> Study:
     """One plan with its runs as they are now.
 
     Raises:
         StoreError: There is none.
     """
-    store.reap_now_and_then()
+    store.reap_if_due()
     with store.database.read() as connection:
         return _find(connection, plan_id)
 
 
-def find_plans(store: RunStore, kinds: Sequence[str]) -> list[Plan]:
+def find_studies(store: RunStore, kinds: Sequence[str]) -> list[Study]:
     """Plans of some kinds, the newest first, without their runs."""
-    wanted = sa.select(plans).where(plans.c.kind.in_(kinds)).order_by(plans.c.number.desc())
+    wanted = sa.select(studies).where(studies.c.kind.in_(kinds)).order_by(studies.c.number.desc())
     with store.database.read() as connection:
         return [_from_row(row) for row in connection.execute(wanted)]
 
 
-def stop_plan(store: RunStore, plan_id: str) -> None:
+def stop_study(store: RunStore, plan_id: str) -> None:
     """End a plan: it asks for no more runs, and those that wait or run are stopped."""
     with store.database.write() as connection:
         plan = _find(connection, plan_id)
-        permissions.check(store.person, plan.owner, f"The {KIND_WORDS[plan.kind]} {plan.id}")
+        permissions.check(store.person, plan.owner, f"The {KIND_LABELS[plan.kind]} {plan.id}")
         if plan.is_live:
             live = tuple(place for place, run in plan.runs.items() if run.is_live)
-            _carry_out(connection, plan, Step(stop=live, state=STOPPED))
+            _carry_out(connection, plan, StudyStep(stop=live, state=STOPPED))
 
 
-def advance(store: RunStore) -> None:
+def advance_studies(store: RunStore) -> None:
     """Let every live plan do its next step; cheap where there is none."""
     with store.database.read() as connection:
-        if not sa.inspect(connection).has_table(plans.name):
+        if not sa.inspect(connection).has_table(studies.name):
             return
-        live = list(connection.scalars(sa.select(plans.c.id).where(plans.c.state == LIVE)))
+        live = list(connection.scalars(sa.select(studies.c.id).where(studies.c.state == LIVE)))
     for plan_id in live:
         _advance_one(store, plan_id)
 
@@ -156,11 +156,11 @@ def _advance_one(store: RunStore, plan_id: str) -> None:
             _carry_out(connection, plan, _within_limits(store, plan, _next_step(plan)))
 
 
-def _next_step(plan: Plan) -> Step:
+def _next_step(plan: Study) -> StudyStep:
     return import_module(KINDS[plan.kind]).next_step(plan)
 
 
-def _within_limits(store: RunStore, plan: Plan, step: Step) -> Step:
+def _within_limits(store: RunStore, plan: Study, step: StudyStep) -> StudyStep:
     """The step, or the end of the plan where it asks for a run that its owner may not have.
 
     How many of its runs wait is not looked at: that was, when the plan began.
@@ -171,11 +171,11 @@ def _within_limits(store: RunStore, plan: Plan, step: Step) -> Step:
                 check_request(request, store.settings.person)
     except LimitError as error:
         live = tuple(place for place, run in plan.runs.items() if run.is_live)
-        return Step(stop=live, state=STOPPED, keep={"trouble": str(error)})
+        return StudyStep(stop=live, state=STOPPED, keep={"trouble": str(error)})
     return step
 
 
-def _carry_out(connection: sa.Connection, plan: Plan, step: Step) -> None:
+def _carry_out(connection: sa.Connection, plan: Study, step: StudyStep) -> None:
     """Ask for runs, stop runs, and write down what the plan came to."""
     asked = dict(plan.progress["runs"])
     for place, request in step.submit.items():
@@ -183,15 +183,15 @@ def _carry_out(connection: sa.Connection, plan: Plan, step: Step) -> None:
         plan_cost = {"params": costs.params, "macs": costs.macs}
         asked[place] = queue.submit(connection, request, plan_cost, {}, owner=plan.owner)
     for place in step.stop:
-        commands.give(connection, plan.runs[place].id, Order("stop"), time.time())
+        commands.submit(connection, plan.runs[place].id, Command("stop"), time.time())
     progress = dict(plan.progress) | dict(step.keep) | {"runs": asked}
     if progress != plan.progress or step.state != plan.state:
-        update = sa.update(plans).where(plans.c.id == plan.id)
+        update = sa.update(studies).where(studies.c.id == plan.id)
         connection.execute(update.values(progress=progress, state=step.state))
 
 
-def _find(connection: sa.Connection, plan_id: str) -> Plan:
-    row = connection.execute(sa.select(plans).where(plans.c.id == plan_id)).first()
+def _find(connection: sa.Connection, plan_id: str) -> Study:
+    row = connection.execute(sa.select(studies).where(studies.c.id == plan_id)).first()
     if row is None:
         raise StoreError(
             f"There is no duel or experiment {plan_id[:40]!r} in the run store. "
@@ -230,5 +230,5 @@ def _pictures(connection: sa.Connection, its_runs: Iterable[Run]) -> dict[str, i
     return {"validation": sum(map(sum, counts)), "test": result.get("count", 0)}
 
 
-def _from_row(row: sa.Row[Any]) -> Plan:
-    return Plan(row.id, row.kind, row.state, row.body, row.progress, row.created, row.owner)
+def _from_row(row: sa.Row[Any]) -> Study:
+    return Study(row.id, row.kind, row.state, row.body, row.progress, row.created, row.owner)

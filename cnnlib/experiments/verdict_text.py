@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnlib.records.compare import Verdict
-from cnnlib.units import percent, points_words
+from cnnlib.units import format_points, percent
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
@@ -11,24 +11,24 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
     seeds = f"{verdict.pairs} paired seed{'' if verdict.pairs == 1 else 's'}"
     if verdict.outcome == "b":
         return (
-            f"{name_b} is better by {points_words(verdict.mean)} points "
+            f"{name_b} is better by {format_points(verdict.mean)} points "
             f"({_interval(verdict)}, {seeds})."
         )
     if verdict.outcome == "a":
         return (
-            f"{name_a} is better by {points_words(-verdict.mean)} points "
+            f"{name_a} is better by {format_points(-verdict.mean)} points "
             f"({_interval(verdict, -1)}, {seeds})."
         )
     if verdict.outcome == "same":
         return (
-            f"{name_a} and {name_b} are the same within {points_words(verdict.within)} points "
+            f"{name_a} and {name_b} are the same within {format_points(verdict.within)} points "
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
         )
     return _cannot_tell(verdict, seeds, name_a, name_b)
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
-    low, high = map(points_words, sorted((sign * verdict.low, sign * verdict.high)))
+    low, high = map(format_points, sorted((sign * verdict.low, sign * verdict.high)))
     return f"{percent(verdict.level, 0)} interval {low} to {high}"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
 from cnnlib.design.plan import Plan
 from cnnlib.design.receptive import Field, receptive_fields
-from cnnlib.figures.labels import kind_words, setting_words, shape_label, shape_words
+from cnnlib.figures.labels import kind_label, settings_label, shape_label, shape_text
 
 TARGET_WIDTH = 700
 FACE = 150  # height of the tallest block and of the longest bar
@@ -114,7 +114,7 @@ def draw(plan: Plan) -> Drawing:
 def _slabs(plan: Plan, details: _Details) -> Iterator[Slab]:
     """A slab for the image and for each layer on the main way, not yet folded or sized."""
     image = plan.spec.in_size
-    yield Slab("input", "input", image, ("Image", f"shape: {shape_words(image)}"))
+    yield Slab("input", "input", image, ("Image", f"shape: {shape_text(image)}"))
     for layer in plan.layers:
         if isinstance(layer, Residual):
             for leaf in layer.main:
@@ -220,12 +220,12 @@ class _Details:
         """Lines about a layer or a block; a band is told in one line."""
         if layer.kind in BANDS:
             return (_one_line(layer),)
-        lines = [kind_words(layer), f"name: {layer.name}"]
+        lines = [kind_label(layer), f"name: {layer.name}"]
         if layer.in_shape != layer.out_shape:
-            lines.append(f"shape: {shape_words(layer.in_shape)} → {shape_words(layer.out_shape)}")
+            lines.append(f"shape: {shape_text(layer.in_shape)} → {shape_text(layer.out_shape)}")
         else:
-            lines.append(f"shape: {shape_words(layer.out_shape)}")
-        if settings := setting_words(layer):
+            lines.append(f"shape: {shape_text(layer.out_shape)}")
+        if settings := settings_label(layer):
             lines.append(f"settings: {settings}")
         if layer.params:
             lines.append(f"parameters: {layer.params:,} ({layer.params / self.params:.1%})")
@@ -248,4 +248,4 @@ class _Details:
 def _one_line(leaf: Leaf) -> str:
     """A layer that is told with another one."""
     params = f"{leaf.params:,} parameters" if leaf.params else ""
-    return ", ".join(filter(None, (kind_words(leaf), setting_words(leaf), params)))
+    return ", ".join(filter(None, (kind_label(leaf), settings_label(leaf), params)))

@@ -23,7 +23,7 @@ from cnnlib.figures.theme import (
     stroke,
 )
 from cnnlib.records.compare import ClassScores, Curve, Effect, Look, Point, SettingLine, Verdict
-from cnnlib.units import points_words
+from cnnlib.units import format_points
 
 COST_TITLES = {
     "params": "Trainable parameters",
@@ -212,7 +212,7 @@ def _interval_words(look: Look) -> str:
     """``, interval −1.20 to 3.40``; nothing before there is one."""
     if look.low is None:
         return ""
-    return f", interval {points_words(look.low)} to {points_words(look.high)}"
+    return f", interval {format_points(look.low)} to {format_points(look.high)}"
 
 
 def _duel_range(verdict: Verdict) -> list[float]:

@@ -170,7 +170,7 @@ def deletion_figure(record: DeletionCurve) -> go.Figure:
     return figure([*lines, ordered], DELETION_TITLE, "Deleted pixels (%)", "Probability")
 
 
-def surgery_figure(
+def ablation_figure(
     before: Sequence[float | None],
     after: Sequence[float | None],
     names: Sequence[str],

@@ -32,12 +32,12 @@ _ACTIVATIONS = {
 _BLOCKS = {"residual": "Residual block", "bottleneck": "Bottleneck block"}
 
 
-def activation_word(name: str) -> str:
+def activation_label(name: str) -> str:
     """An activation as people write it."""
     return _ACTIVATIONS[name]
 
 
-def kind_words(layer: AnyLayer) -> str:
+def kind_label(layer: AnyLayer) -> str:
     """What a layer is: ``Convolution 3 × 3``, ``Batch norm``, ``ReLU``."""
     match layer.kind:
         case "conv2d":
@@ -53,7 +53,7 @@ def kind_words(layer: AnyLayer) -> str:
     return _KINDS[layer.kind]
 
 
-def setting_words(layer: AnyLayer) -> str:
+def settings_label(layer: AnyLayer) -> str:
     """Settings that the kind does not tell: ``stride 2, padding 1, no bias``; "" where none."""
     words: list[str] = []
     if layer.kind in ("conv2d", "pool"):
@@ -71,7 +71,7 @@ def setting_words(layer: AnyLayer) -> str:
     return ", ".join(words)
 
 
-def shape_words(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     """``16 × 14 × 14`` (channels, height, width) or ``120``."""
     return " × ".join(str(size) for size in shape)
 
@@ -84,7 +84,7 @@ def shape_label(shape: Shape) -> str:
     return f"{channels}@{height}×{width}"
 
 
-def design_words(spec: CNNSpec) -> str:
+def describe_design(spec: CNNSpec) -> str:
     """``Residual, 60 convolutions of 16 to 64 channels, batch norm, global average, 1 × 28 × 28``.
 
     What is as in most networks (ReLU, flatten, no norm) is left out.
@@ -109,7 +109,7 @@ def _convolutions(spec: CNNSpec) -> list[str]:
 def _settings(spec: CNNSpec) -> list[str]:
     """What differs from most networks, and the hidden layers."""
     words = [f"{spec.norm} norm"] if spec.norm != "none" and spec.channels else []
-    words += [activation_word(spec.activation)] if spec.activation != "relu" else []
+    words += [activation_label(spec.activation)] if spec.activation != "relu" else []
     words += ["global average"] if spec.head == "gap" else []
     if spec.hidden_dims:
         words.append("hidden " + ", ".join(str(width) for width in spec.hidden_dims))

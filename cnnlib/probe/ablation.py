@@ -29,7 +29,7 @@ from cnnlib.runs import RunStore
 _BATCH = 250
 
 
-def muted(weights: Weights, layer: str, channel: int) -> dict[str, np.ndarray]:
+def with_filter_muted(weights: Weights, layer: str, channel: int) -> dict[str, np.ndarray]:
     """The weights with one filter of a convolution set to 0."""
     return _exchanged(weights, {}, layer, channel)
 
@@ -59,7 +59,7 @@ def subset(prepared: Prepared, request: RunRequest, count: int, seed: int) -> np
     return np.sort(there[order[:count]])
 
 
-def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, dict[str, Any]]:
+def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, dict[str, Any]]:
     """Change each filter of a layer in turn and measure: the job ``surgery``.
 
     Args:
@@ -99,7 +99,7 @@ def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, No
 def _first_weights(folders: Folders, run_id: str) -> Weights:
     """Those that a run began with."""
     with closing(RunStore(folders)) as store:
-        saved = moments(store.saved(run_id))
+        saved = moments(store.saved_weights(run_id))
     return read_arrays(folders.run(run_id) / saved[min(saved)].file)
 
 

@@ -33,7 +33,7 @@ _SHIFT = 2  # pixels
 _SMOOTHING = 0.12  # share of the four neighbours
 
 
-def excite(
+def maximise_activation(
     net: Network, info: DatasetInfo, layer: str, channel: int, seed: int = 0
 ) -> Generator[Progress, None, tuple[np.ndarray, float, float]]:
     """Find the picture that excites a channel (or a score of the last layer) most.
@@ -71,8 +71,10 @@ def excite(
     return pixels, last, answers[0]
 
 
-def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, dict[str, Any]]:
-    """The job ``dream``: ``{"run", "step", "layer", "channel", "seed"}``.
+def maximise_activation_job(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The job ``maximise_activation``: ``{"run", "step", "layer", "channel", "seed"}``.
 
     Returns:
         ``{"shape": [C, H, W], "pixels": base64 of uint8, "answer", "began"}``.
@@ -83,7 +85,7 @@ def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None
     run, _, weights = run_at(folders, args["run"], args["step"])
     info = run_pictures(run, folders).info
     net = network(run.request.spec, weights)
-    pixels, answer, began = yield from excite(
+    pixels, answer, began = yield from maximise_activation(
         net, info, args["layer"], args["channel"], args["seed"]
     )
     text = base64.b64encode(pixels.tobytes()).decode()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.data.labelled_drawings import lesson_drawings
+from cnnlib.data.labelled_drawings import labelled_drawings
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.answer import class_probabilities
@@ -24,7 +24,7 @@ _BATCH = 500
 _Known = tuple[Network, DatasetInfo]  # a network, and the dataset whose mean it subtracts
 
 
-def measure_taught(
+def measure_fine_tune(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Mapping[str, Any]]:
     """Compare a run that was taught with the one that it started from: ``{"run": ...}``.
@@ -51,7 +51,7 @@ def measure_taught(
     nets = (before, known.info), (after, lesson.info)
     result = {}
     for split, name in (("train", "trained on"), ("test", "kept apart")):
-        drawings = lesson_drawings(lesson.info.name, known.info, folders, split)
+        drawings = labelled_drawings(lesson.info.name, known.info, folders, split)
         result[name] = yield from _compared(nets, drawings.pictures, drawings.labels)
     result["test"] = yield from _compared(nets, known.test_images, known.test_labels)
     return result

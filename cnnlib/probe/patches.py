@@ -73,7 +73,7 @@ def view_of(plan: Plan, name: str) -> View:
     return view
 
 
-def exciting(
+def strongest_patches(
     net: Network, prepared: Prepared, layer: str, chosen: np.ndarray
 ) -> Generator[Progress, None, list[list[list[float]]]]:
     """The places in test pictures to which each channel answers most; one place a picture.
@@ -110,7 +110,7 @@ def exciting(
 
 
 def patch(prepared: Prepared, view: View, found: list[float]) -> np.ndarray:
-    """The part of a test picture that one entry of `exciting` names: C x s x s, uint8."""
+    """The part of a test picture that one entry of `strongest_patches` names: C x s x s, uint8."""
     picture = prepared.test_images[int(found[0])]
     _, height, width = picture.shape
     size = min(view.size, height, width)
@@ -127,7 +127,7 @@ def find_patches(
     """The job ``patches``: ``{"run", "step", "layer", "count", "seed"}``.
 
     Returns:
-        ``{"count": pictures looked at, "found": what `exciting` returns}``.
+        ``{"count": pictures looked at, "found": what `strongest_patches` returns}``.
 
     Raises:
         CnnlibError: The run, its weights or its pictures are not there, or the layer has no maps.
@@ -140,5 +140,5 @@ def find_patches(
     if count == 0:
         raise ProbeError(f"{run.request.dataset} has no test pictures to look for patches in.")
     order = np.random.default_rng(args["seed"]).permutation(len(prepared.test_labels))
-    found = yield from exciting(net, prepared, args["layer"], np.sort(order[:count]))
+    found = yield from strongest_patches(net, prepared, args["layer"], np.sort(order[:count]))
     return {"count": count, "found": found}

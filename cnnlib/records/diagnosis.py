@@ -7,7 +7,7 @@ from typing import Literal
 
 from cnnlib.records.record import Record
 
-TroubleKind = Literal["diverging", "not learning", "dead units", "over-fitting"]
+DiagnosisKind = Literal["diverging", "not learning", "dead units", "over-fitting"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Check(Record):
 
 
 @dataclass(frozen=True)
-class Trouble(Record):
+class Diagnosis(Record):
     """Something that is wrong.
 
     Args:
@@ -35,13 +35,13 @@ class Trouble(Record):
         checks: Reasons that were looked into; empty where the sentence says it all.
     """
 
-    kind: TroubleKind
+    kind: DiagnosisKind
     title: str
     sentence: str
     checks: tuple[Check, ...] = ()
 
 
-def trouble_lines(trouble: Trouble) -> list[str]:
+def diagnosis_lines(trouble: Diagnosis) -> list[str]:
     """A trouble as lines of text: its title and sentence, and a line for each reason."""
     lines = [f"{trouble.title}: {trouble.sentence}"]
     return lines + [f"  - {check.question} {check.sentence}" for check in trouble.checks]

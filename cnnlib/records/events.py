@@ -69,12 +69,12 @@ class EpochEnd:
     kind: Literal["epoch"] = "epoch"
 
 
-OrderKind = Literal["pause", "resume", "step", "stop", "set", "look"]
+CommandKind = Literal["pause", "resume", "step", "stop", "set", "look"]
 Setting = Literal["lr", "momentum", "weight_decay"]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Command:
     """What a person wants of a running run; each order is carried out once.
 
     Args:
@@ -83,7 +83,7 @@ class Order:
             one ``latest`` snapshot fresh for the next ten seconds).
     """
 
-    kind: OrderKind
+    kind: CommandKind
     setting: Setting | None = None
     value: float | None = None
     id: int = 0
@@ -94,7 +94,7 @@ class Intervention:
     """An order that was carried out, with the step after which it was."""
 
     step: int
-    order: OrderKind
+    order: CommandKind
     setting: str | None = None
     value: float | None = None
     kind: Literal["intervention"] = "intervention"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CALLED_STRANGE = 0.05  # of real pictures: the share that is given up to catch what is none
+OOD_FRACTION = 0.05  # of real pictures: the share that is given up to catch what is none
 
 
 @dataclass(frozen=True)
-class JunkRate:
+class OodErrorRate:
     """Of one kind of junk: how many pictures, and which share was taken for real ones."""
 
     count: int
@@ -19,7 +19,7 @@ class JunkRate:
 
 
 @dataclass(frozen=True, eq=False)
-class Familiarity:
+class OodDetector:
     """What one needs to say whether a picture looks like any class, and how often that is wrong.
 
     Args:
@@ -36,12 +36,12 @@ class Familiarity:
     threshold: float
     real_count: int
     false_alarms: float
-    junk: Mapping[str, JunkRate]
+    junk: Mapping[str, OodErrorRate]
 
     def farther_than(self, distance: float) -> float:
         """Share of real pictures that are nearer, 0..1."""
         return float(np.searchsorted(self.quantiles, distance) / len(self.quantiles))
 
-    def is_strange(self, distance: float) -> bool:
+    def is_ood(self, distance: float) -> bool:
         """It looks like none of the classes, as far as this can be told."""
         return distance > self.threshold

@@ -97,7 +97,7 @@ _LIGHT_MACS = 1_000_000
 _MANY_PICTURES = 10_000
 
 
-def offered_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
+def default_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
     """A recipe that works at the first press of Train: AdamW on a one-cycle schedule.
 
     A preset that the lab tuned a recipe for gets that one, where there are many pictures.
@@ -118,7 +118,7 @@ def offered_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
         epochs=_small_epochs(spec, train_count) if is_small else 10 if natural else 3,
         batch_size=32 if is_small else 128,
         optimizer="adamw",
-        lr=_offered_lr(spec, is_small),
+        lr=_default_lr(spec, is_small),
         weight_decay=0.01,
         schedule="one_cycle",
         augmentation=Augmentation(flip=True, shift=4) if natural else Augmentation(),
@@ -132,7 +132,7 @@ def _small_epochs(spec: CNNSpec, train_count: int) -> int:
     return max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, round(seen / max(1, train_count))))
 
 
-def _offered_lr(spec: CNNSpec, is_small: bool) -> float:
+def _default_lr(spec: CNNSpec, is_small: bool) -> float:
     """Batch norm stands higher rates, and small batches lower ones."""
     if spec.norm == "none":
         return 0.002

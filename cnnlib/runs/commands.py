@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.run import ENDED_STATES
 from cnnlib.runs.rows import unknown_run
-from cnnlib.runs.tables import orders, runs
+from cnnlib.runs.tables import commands, runs
 
 IGNORED = 0  # instead of an order's id: the run had ended already
 
 
-def give(connection: sa.Connection, run_id: str, order: Order, now: float) -> int:
+def submit(connection: sa.Connection, run_id: str, order: Command, now: float) -> int:
     """Write an order down for the run's worker; a queued run is stopped at once.
 
     Returns:
@@ -27,7 +27,7 @@ def give(connection: sa.Connection, run_id: str, order: Order, now: float) -> in
     if row.state in ENDED_STATES or (row.state == "queued" and order.kind == "look"):
         return IGNORED
     values = {"kind": order.kind, "setting": order.setting, "value": order.value}
-    added = connection.execute(sa.insert(orders).values(run_id=run_id, **values))
+    added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
     if row.state == "queued" and order.kind == "stop":
         _stop_queued(connection, run_id, row.attempt, now)
     return added.inserted_primary_key[0]
@@ -37,21 +37,23 @@ def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: floa
     waited = "before it began" if attempt == 1 else "while it waited to go on"
     ended = {"state": "stopped", "reason": f"Stopped {waited}.", "ended": now}
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**ended))
-    connection.execute(sa.delete(orders).where(orders.c.run_id == run_id))
+    connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
 
 
-_WAITING = sa.select(orders).where(orders.c.run_id == sa.bindparam("run_id")).order_by(orders.c.id)
+_WAITING = (
+    sa.select(commands).where(commands.c.run_id == sa.bindparam("run_id")).order_by(commands.c.id)
+)
 
 
-def take(connection: sa.Connection, run_id: str) -> list[Order]:
+def take(connection: sa.Connection, run_id: str) -> list[Command]:
     """The orders that the run's worker has not seen yet, oldest first; each is handed out once."""
     rows = connection.execute(_WAITING, {"run_id": run_id}).all()
     if rows:
-        seen = orders.c.id <= rows[-1].id
-        connection.execute(sa.delete(orders).where(orders.c.run_id == run_id, seen))
-    return [Order(row.kind, row.setting, row.value, row.id) for row in rows]
+        seen = commands.c.id <= rows[-1].id
+        connection.execute(sa.delete(commands).where(commands.c.run_id == run_id, seen))
+    return [Command(row.kind, row.setting, row.value, row.id) for row in rows]
 
 
-def waiting(run_id: str) -> sa.Select[tuple[int]]:
+def pending(run_id: str) -> sa.Select[tuple[int]]:
     """Finds a row if the run's worker has orders to take."""
-    return sa.select(orders.c.id).where(orders.c.run_id == run_id).limit(1)
+    return sa.select(commands.c.id).where(commands.c.run_id == run_id).limit(1)

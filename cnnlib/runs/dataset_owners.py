@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.runs import limits, permissions
-from cnnlib.runs.tables import belongings
+from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def dataset_owner(store: RunStore, name: str) -> str:
     """Whose a dataset is; "" for the operator's, which are those that nobody uploaded here."""
-    wanted = sa.select(belongings.c.owner).where(belongings.c.name == name)
+    wanted = sa.select(dataset_owners.c.owner).where(dataset_owners.c.name == name)
     with store.database.read() as connection:
         return connection.scalar(wanted) or ""
 
@@ -41,7 +41,7 @@ def removing_dataset(store: RunStore, name: str) -> Iterator[None]:
     check_dataset(store, name)
     yield
     with store.database.write() as connection:
-        connection.execute(sa.delete(belongings).where(belongings.c.name == name))
+        connection.execute(sa.delete(dataset_owners).where(dataset_owners.c.name == name))
 
 
 def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
@@ -56,12 +56,12 @@ def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
         check_dataset(store, str(args.get("name")))
 
 
-def own_dataset(store: RunStore, name: str) -> None:
+def record_dataset_owner(store: RunStore, name: str) -> None:
     """From now on a dataset belongs to who asks."""
     with store.database.write() as connection:
-        connection.execute(sa.delete(belongings).where(belongings.c.name == name))
+        connection.execute(sa.delete(dataset_owners).where(dataset_owners.c.name == name))
         if store.owner:
-            connection.execute(sa.insert(belongings).values(name=name, owner=store.owner))
+            connection.execute(sa.insert(dataset_owners).values(name=name, owner=store.owner))
 
 
 def check_upload(store: RunStore, size_bytes: int) -> None:
@@ -75,7 +75,7 @@ def check_upload(store: RunStore, size_bytes: int) -> None:
             limits.check_upload(connection, store.owner, size_bytes, store.settings.person)
 
 
-def check_parcel(store: RunStore, size_bytes: int) -> None:
+def check_archive(store: RunStore, size_bytes: int) -> None:
     """Let pass runs from elsewhere that take so much of the disk.
 
     Raises:

@@ -26,7 +26,7 @@ from cnnlib.runs.tables import epochs, interventions, runs, steps, weights
 Values = dict[str, Any]
 
 
-class RunTakenAway(StoreError):
+class RunReassigned(StoreError):
     """The run is no longer this worker's: it was deleted, or resumed by another worker."""
 
 
@@ -50,8 +50,8 @@ def record(
     _insert_rows(connection, run_id, events)
 
 
-def _taken_away(run_id: str) -> RunTakenAway:
-    return RunTakenAway(
+def _taken_away(run_id: str) -> RunReassigned:
+    return RunReassigned(
         f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
         "worker. What this one did since then is not recorded."
     )

@@ -83,7 +83,7 @@ def claim(connection: sa.Connection, worker_id: str) -> Job | None:
     return find(connection, job_id)
 
 
-def tell(
+def report_progress(
     connection: sa.Connection,
     job_id: str,
     worker_id: str,

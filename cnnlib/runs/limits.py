@@ -13,8 +13,8 @@ from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
 from cnnlib.records.run import RunRequest
 from cnnlib.records.settings import MB, PersonLimits, Settings
-from cnnlib.runs.tables import belongings, jobs, runs, weights
-from cnnlib.units import size_words
+from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
+from cnnlib.units import format_size
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:
@@ -48,7 +48,7 @@ def _check(asked: int, most: int, what: str, remedy: str) -> None:
 def _sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
     """What was found and what may be, in words; in bytes where three digits are the same."""
     most_bytes = most_mb * MB
-    found, most = size_words(found_bytes), size_words(most_bytes)
+    found, most = format_size(found_bytes), format_size(most_bytes)
     return (found, most) if found != most else (f"{found_bytes:,} bytes", f"{most_bytes:,} bytes")
 
 
@@ -112,9 +112,9 @@ def check_disk(
     free = shutil.disk_usage(folder).free - more_bytes
     if everybodys > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
         raise LimitError(
-            f"The runs of this server would take {size_words(everybodys)} of the "
-            f"{size_words(settings.machine.disk_mb * MB)} that are set apart for them, with "
-            f"{size_words(max(0, free))} free on its disk. Delete runs that you no longer need, "
+            f"The runs of this server would take {format_size(everybodys)} of the "
+            f"{format_size(settings.machine.disk_mb * MB)} that are set apart for them, with "
+            f"{format_size(max(0, free))} free on its disk. Delete runs that you no longer need, "
             "and tell who runs this server."
         )
 
@@ -141,7 +141,11 @@ def check_upload(
             f"The file has {found}, and an upload may have {most} on this server. Use fewer or "
             "smaller pictures."
         )
-    own = sa.select(sa.func.count()).select_from(belongings).where(belongings.c.owner == owner)
+    own = (
+        sa.select(sa.func.count())
+        .select_from(dataset_owners)
+        .where(dataset_owners.c.owner == owner)
+    )
     if connection.scalar(own) >= limits.uploads:
         raise LimitError(
             f"You have {limits.uploads:,} datasets here, as many as one person may have on this "

@@ -15,13 +15,13 @@ def _to_2(connection: sa.Connection) -> str:
         if sa.inspect(connection).has_table(name):
             added = f"ALTER TABLE {name} ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
             connection.exec_driver_sql(added)
-    tables.metadata.create_all(connection, tables=[tables.turns, tables.belongings])
+    tables.metadata.create_all(connection, tables=[tables.turns, tables.dataset_owners])
     return "2"
 
 
 def _to_3(connection: sa.Connection) -> str:
     """Create the tables of annotations and studies, which were created on first use before."""
-    tables.metadata.create_all(connection, tables=[tables.annotations, tables.plans])
+    tables.metadata.create_all(connection, tables=[tables.annotations, tables.studies])
     return "3"
 
 

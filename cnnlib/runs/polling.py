@@ -50,7 +50,7 @@ def metrics_since(
     Raises:
         StoreError: There is no such run.
     """
-    store.reap_now_and_then()
+    store.reap_if_due()
     with store.database.read() as connection:
         run = connection.execute(_RUN, {"run_id": run_id}).first()
         if run is None:

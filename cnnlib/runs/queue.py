@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, unknown_run
-from cnnlib.runs.tables import orders, runs, turns, workers
+from cnnlib.runs.tables import commands, runs, turns, workers
 
 BUSY_STATES = ("starting", "running", "paused")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing looks like another
@@ -93,7 +93,7 @@ def resume(connection: sa.Connection, run_id: str) -> None:
         "ended": None,
     }
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
-    connection.execute(sa.delete(orders).where(orders.c.run_id == run_id))
+    connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))
 
 
 def claim(

@@ -18,14 +18,14 @@ FILE_LIMIT_BYTES = 100_000
 
 
 @dataclass(frozen=True)
-class ShelvedDesign:
+class SavedDesign:
     """A design with the name that a person gave it."""
 
     name: str
     spec: CNNSpec
 
 
-class Shelf:
+class SavedDesigns:
     """The designs in one folder; in class mode, each owner's.
 
     A file's name is a hash of the design's name, so that any name is safe and each has one file.
@@ -34,7 +34,7 @@ class Shelf:
     def __init__(self, folders: Folders, owner: str = "") -> None:
         self.folder = folders.runs / "designs" / owner
 
-    def designs(self) -> list[ShelvedDesign]:
+    def designs(self) -> list[SavedDesign]:
         """All designs by name; files that are no designs are passed over."""
         files = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
         read = (_read(file) for file in files)
@@ -97,12 +97,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _read(file: Path) -> ShelvedDesign | None:
+def _read(file: Path) -> SavedDesign | None:
     """A design from a file; None where somebody else's file, or half of one, lies there."""
     try:
         if file.stat().st_size > FILE_LIMIT_BYTES:
             return None
         values = json.loads(file.read_text(encoding="utf-8"))
-        return ShelvedDesign(str(values["name"]), CNNSpec.from_dict(values["spec"]))
+        return SavedDesign(str(values["name"]), CNNSpec.from_dict(values["spec"]))
     except (OSError, ValueError, TypeError, KeyError, SpecError, RecursionError):
         return None

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records import files
 from cnnlib.records.events import (
+    Command,
     EpochEnd,
     Event,
     Intervention,
-    Order,
     SplitResult,
     WeightsSaved,
 )
@@ -157,7 +157,7 @@ class RunStore:
                 for request in requests
             ]
 
-    def order(self, run_id: str, order: Order) -> int:
+    def submit_command(self, run_id: str, order: Command) -> int:
         """Tell a run what a person wants of it.
 
         Returns:
@@ -166,7 +166,7 @@ class RunStore:
         with self.database.write() as connection:
             if order.kind != "look":
                 self._check_run(connection, run_id)
-            return commands.give(connection, run_id, order, time.time())
+            return commands.submit(connection, run_id, order, time.time())
 
     def resume(self, run_id: str) -> None:
         """Put an ended run back into the queue, to go on from its last checkpoint."""
@@ -205,7 +205,7 @@ class RunStore:
 
     def run(self, run_id: str) -> Run:
         """One run as it is now."""
-        self.reap_now_and_then()
+        self.reap_if_due()
         with self.database.read() as connection:
             return rows.find_run(connection, run_id)
 
@@ -216,7 +216,7 @@ class RunStore:
         group: str | None = None,
     ) -> list[Run]:
         """Runs, the newest first; all, or those in some states or of one group."""
-        self.reap_now_and_then()
+        self.reap_if_due()
         wanted = sa.select(*rows.RUN_COLUMNS).order_by(runs.c.number.desc()).limit(limit)
         if states is not None:
             wanted = wanted.where(runs.c.state.in_(states))
@@ -265,7 +265,7 @@ class RunStore:
             found = connection.execute(wanted.order_by(interventions.c.number))
             return [rows.intervention_from_row(row) for row in found]
 
-    def saved(self, run_id: str) -> list[WeightsSaved]:
+    def saved_weights(self, run_id: str) -> list[WeightsSaved]:
         """The weights that still lie on disk, by step."""
         wanted = sa.select(weights).where(weights.c.run_id == run_id)
         with self.database.read() as connection:
@@ -283,22 +283,22 @@ class RunStore:
 
     # -- workers -----------------------------------------------------------------------------------
 
-    def announce(self, does: str = "runs") -> str:
+    def register_worker(self, does: str = "runs") -> str:
         """Enter this process as a worker for "runs" or "jobs"; returns its worker id."""
         with self.database.write() as connection:
-            return liveness.announce(connection, does, self.database.clock())
+            return liveness.register(connection, does, self.database.clock())
 
-    def beat(self, worker_id: str, does: str = "runs") -> None:
+    def send_heartbeat(self, worker_id: str, does: str = "runs") -> None:
         """Say that this process, a worker, is alive; one that was taken for dead is back."""
         with self.database.write() as connection:
-            liveness.beat(connection, worker_id, does, self.database.clock())
+            liveness.refresh(connection, worker_id, does, self.database.clock())
 
-    def leave(self, worker_id: str) -> None:
+    def unregister_worker(self, worker_id: str) -> None:
         """Take a worker out of the list."""
         with self.database.write() as connection:
-            liveness.leave(connection, worker_id)
+            liveness.unregister(connection, worker_id)
 
-    def watching_queue(self, does: Literal["runs", "jobs"]) -> Watching:
+    def watch_queue(self, does: Literal["runs", "jobs"]) -> Watching:
         """A function that says whether runs, or jobs, wait; for one thread, often and cheaply."""
         return self.database.looking(_QUEUED[does])
 
@@ -307,7 +307,7 @@ class RunStore:
 
         A run whose worker died takes no room, though nobody else looks.
         """
-        self.reap_now_and_then()
+        self.reap_if_due()
         with self.database.read() as connection:
             waiting = connection.execute(_QUEUED["runs"]).first() is not None
             return waiting and queue.has_room(connection, worker_id, at_once)
@@ -337,7 +337,7 @@ class RunStore:
             stale = event_writer.rewind(connection, run.id, run.attempt, step)
         files.remove_files(self.folders.run(run.id), stale)
 
-    def tell(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Order]:
+    def record_events(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Command]:
         """Write down what a run told, and fetch new orders: one transaction.
 
         Raises:
@@ -347,20 +347,20 @@ class RunStore:
             event_writer.record(connection, run_id, worker_id, events, time.time())
             return commands.take(connection, run_id)
 
-    def watching_orders(self, run_id: str) -> Watching:
+    def watch_commands(self, run_id: str) -> Watching:
         """A function that says whether orders wait for a run, for one thread, often and cheaply."""
-        return self.database.looking(commands.waiting(run_id))
+        return self.database.looking(commands.pending(run_id))
 
     def reap(self) -> list[str]:
         """Find runs whose worker is dead and end them as "lost"; returns their ids."""
         clock = self.database.clock()
         with self.database.read() as connection:
-            if not liveness.somebody_is_missing(connection, clock):
+            if not liveness.has_dead_worker(connection, clock):
                 return []
         with self.database.write() as connection:
-            return liveness.bury(connection, clock, time.time())
+            return liveness.reap_dead_workers(connection, clock, time.time())
 
-    def reap_now_and_then(self) -> None:
+    def reap_if_due(self) -> None:
         """What readers call, so that no run is shown as running long after its worker died."""
         if self._look.is_due():
             self.reap()
@@ -379,7 +379,7 @@ class RunStore:
 
     def job(self, job_id: str) -> Job:
         """One job as it is now."""
-        self.reap_now_and_then()
+        self.reap_if_due()
         with self.database.read() as connection:
             return jobs.find(connection, job_id)
 
@@ -388,13 +388,13 @@ class RunStore:
 
         What other jobs found is not read, however many there were.
         """
-        self.reap_now_and_then()
+        self.reap_if_due()
         with self.database.read() as connection:
             return jobs.find_latest(connection, kind, args)
 
     def jobs(self, states: Collection[str] | None = None) -> list[Job]:
         """Jobs, the newest first."""
-        self.reap_now_and_then()
+        self.reap_if_due()
         with self.database.read() as connection:
             return jobs.find_all(connection, states)
 
@@ -419,12 +419,12 @@ class RunStore:
         with self.database.write() as connection:
             return jobs.claim(connection, worker_id)
 
-    def tell_job(
+    def report_progress(
         self, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None = None
     ) -> bool:
         """Write down how far a job is; False where it is to end."""
         with self.database.write() as connection:
-            return jobs.tell(connection, job_id, worker_id, progress, eta_seconds)
+            return jobs.report_progress(connection, job_id, worker_id, progress, eta_seconds)
 
     def end_job(
         self,

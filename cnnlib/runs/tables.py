@@ -86,7 +86,7 @@ turns = Table(
     Column("served", BigInteger, nullable=False),  # number of the last turn, over all owners
 )
 
-belongings = Table(
+dataset_owners = Table(
     "belongings",
     metadata,
     Column("name", Text, primary_key=True),  # of a dataset
@@ -138,7 +138,7 @@ weights = Table(
     Column("size_bytes", BigInteger, nullable=False),
 )
 
-orders = Table(
+commands = Table(
     "orders",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -181,7 +181,7 @@ jobs = Table(
     Column("owner", Text, nullable=False, server_default=""),
 )
 
-RUN_PARTS = (steps, epochs, interventions, weights, orders)  # what goes with a run
+RUN_PARTS = (steps, epochs, interventions, weights, commands)  # what goes with a run
 
 
 annotations = Table(
@@ -191,7 +191,7 @@ annotations = Table(
     Column("body", Json, nullable=False),
 )
 
-plans = Table(
+studies = Table(
     "plans",
     metadata,
     Column("number", Integer, primary_key=True),  # counts up in the order of asking

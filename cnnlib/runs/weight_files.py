@@ -22,7 +22,7 @@ def saved_weights(
     Raises:
         StoreError: It is not on disk; those that are, are named.
     """
-    there = [saved for saved in store.saved(run_id) if saved.what in kinds]
+    there = [saved for saved in store.saved_weights(run_id) if saved.what in kinds]
     files = {saved.step: saved for saved in sorted(there, key=lambda saved: -saved.size_bytes)}
     if step is None and files:
         step = max(files)

@@ -20,13 +20,13 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import EpochEnd, Event, SplitResult
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
-from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.runs.weight_files import saved_weights
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.execute_run import execute_run
 
 _POLL_SECONDS = 0.2
 
@@ -124,7 +124,7 @@ def fit(
         spec = preset(design).adapt(info.in_size, len(info.classes))
     request = RunRequest(
         spec=spec,
-        recipe=recipe or offered_recipe(spec, info.name, info.train_count),
+        recipe=recipe or default_recipe(spec, info.name, info.train_count),
         dataset=dataset,
         seed=seed,
         validation=validation,
@@ -153,13 +153,13 @@ def _prepared_info(dataset: str, folders: Folders) -> DatasetInfo:
 def _trained(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
     """Queue a run and see it to its end, in this process unless a worker took it before."""
     costs = cost(plan(request.spec))
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(request, {"params": costs.params, "macs": costs.macs}, now=True)
         run = store.claim(worker_id, run_id)
         if run is not None:
-            carry_out(run, store, worker_id, Control(), listen)
+            execute_run(run, store, worker_id, Control(), listen)
     while (run := store.run(run_id)).is_live:
-        store.reap_now_and_then()
+        store.reap_if_due()
         time.sleep(_POLL_SECONDS)
     return run
 

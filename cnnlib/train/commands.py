@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from cnnlib.records.events import Event, Intervention, Order, Phase
+from cnnlib.records.events import Command, Event, Intervention, Phase
 from cnnlib.records.run import RunState
 from cnnlib.train.session import Session
 
@@ -22,7 +22,7 @@ class End:
     reason: str = ""
 
 
-def steer(session: Session) -> Iterator[Event]:
+def apply_commands(session: Session) -> Iterator[Event]:
     """Carry out every order that waits, and hold still while the run is paused.
 
     Returns:
@@ -89,7 +89,7 @@ def _hold(session: Session) -> Iterator[Event]:
     yield Phase("paused", f"paused after step {session.progress.step:,}")
 
 
-def _set(session: Session, order: Order) -> Iterator[Event]:
+def _set(session: Session, order: Command) -> Iterator[Event]:
     """Change a setting from the next step on; a resumed run must know of it, hence a checkpoint."""
     session.progress.settings[order.setting] = order.value
     session.optimizer.set(order.setting, order.value)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 
 
 class Control:
@@ -24,7 +24,7 @@ class Control:
     def __init__(self, give_way: Callable[[float], str] = lambda seconds: "") -> None:
         self._give_way = give_way
         self.reason = ""  # why the run is interrupted, where there is more to say than that
-        self._orders: deque[Order] = deque()
+        self._orders: deque[Command] = deque()
         self._changed = Condition()
         self._interrupted = False
 
@@ -38,7 +38,7 @@ class Control:
         """There is something that the loop has not seen yet."""
         return self._interrupted or bool(self._orders)
 
-    def put(self, order: Order) -> None:
+    def put(self, order: Command) -> None:
         """Hand an order to the loop; it is carried out after the batch that is under way."""
         with self._changed:
             self._orders.append(order)
@@ -52,11 +52,11 @@ class Control:
         """
         self._interrupted = True
 
-    def take(self) -> Order | None:
+    def take(self) -> Command | None:
         """The next order, or None if there is none."""
         return self._orders.popleft() if self._orders else None
 
-    def wait(self) -> Order | None:
+    def wait(self) -> Command | None:
         """Block until there is an order, and take it; None once the run is interrupted."""
         since = time.monotonic()
         with self._changed:

@@ -9,7 +9,7 @@ from cnnlib.design.plan import plan
 from cnnlib.records.run import RunRequest
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.session import Session
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 # What the CPU's allocator, CUDA and MPS, and the libraries on CUDA (cuBLAS, cuDNN) say.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
@@ -40,7 +40,7 @@ def out_of_memory(request: RunRequest, device: torch.device) -> str:
     need = cost(plan(request.spec), batch_size=size, optimizer=request.recipe.optimizer)
     found = (
         f"Memory ran out: a step with {size:,} pictures needs about "
-        f"{size_words(need.training_bytes)} on {device.type} beside what is there already. "
+        f"{format_size(need.training_bytes)} on {device.type} beside what is there already. "
     )
     if size == 1:
         return found + "Choose a smaller network."

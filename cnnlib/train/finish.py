@@ -11,7 +11,7 @@ from cnnlib.train.evaluation import measure_latency, measure_test
 from cnnlib.train.session import Session
 
 
-def conclude(session: Session, end: End) -> Iterator[Event]:
+def finish_run(session: Session, end: End) -> Iterator[Event]:
     """Carry out how a run ends; a run that finished or was stopped is saved and measured."""
     if end.state == "interrupted":
         yield from interrupted(session)

@@ -11,13 +11,13 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase
 from cnnlib.records.run import RunRequest
-from cnnlib.train.commands import End, checkpoint, keep_latest, steer
+from cnnlib.train.commands import End, apply_commands, checkpoint, keep_latest
 from cnnlib.train.control import Control
 from cnnlib.train.evaluation import Interrupted, has_numbers, measure_epoch
 from cnnlib.train.execution.mode import kept_threads, pick_device
 from cnnlib.train.execution.peak_memory import kept_memory
 from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
-from cnnlib.train.finish import conclude, diverged, failed, interrupted
+from cnnlib.train.finish import diverged, failed, finish_run, interrupted
 from cnnlib.train.optimizers import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
@@ -62,7 +62,7 @@ def train(
         try:
             yield from _save_first(session)
             end = yield from _epochs(session)
-            yield from conclude(session, end)
+            yield from finish_run(session, end)
         except Interrupted:
             yield from interrupted(session)
         except Exception as error:
@@ -162,7 +162,7 @@ def _steps(session: Session) -> Iterator[Event]:
         if session.is_watched:
             yield from keep_latest(session)
         if control.pending or session.pauses_again:
-            end = yield from steer(session)
+            end = yield from apply_commands(session)
             if end is not None:
                 return end
     yield from readings.take(everything=True)

@@ -40,7 +40,7 @@ class Stopwatch:
         self._before, self._since = self.seconds, None
 
 
-class _Reading(NamedTuple):
+class _PendingStep(NamedTuple):
     """A step that is yet to be read."""
 
     step: int
@@ -52,7 +52,7 @@ class _Reading(NamedTuple):
     seconds: float
 
 
-class Readings:
+class MetricsRecorder:
     """Reads the loss and the gradient norm of steps, and sums them up over an epoch.
 
     Reading a number waits until the device has computed it. The CPU is done by then, so each step
@@ -67,7 +67,7 @@ class Readings:
         self._wait_seconds = 0.0 if device.type == "cpu" else _GPU_WAIT_SECONDS
         self._progress = progress
         self._hits = torch.tensor(progress.correct, device=device)
-        self._pending: list[_Reading] = []
+        self._pending: list[_PendingStep] = []
         self._read_at = perf_counter()
         self._images, self._seconds, self._rate = 0, progress.train_seconds, 0.0
         self.diverged_at: int | None = None
@@ -91,7 +91,7 @@ class Readings:
         """
         self._hits += hits
         rate = self._images_per_second(images, now)
-        self._pending.append(_Reading(step, loss.detach(), norm, lr, images, rate, now))
+        self._pending.append(_PendingStep(step, loss.detach(), norm, lr, images, rate, now))
 
     def take(self, everything: bool = False) -> list[StepMetrics]:
         """The steps that can be read without making a GPU wait, or all; none after divergence."""

@@ -16,10 +16,10 @@ from cnnlib.records.recipe import Augmentation
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Circumstances
 from cnnlib.train.control import Control
-from cnnlib.train.execution.autotune_cache import Choice
+from cnnlib.train.execution.autotune_cache import ModeChoice
 from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.execution.peak_memory import PeakMemory
-from cnnlib.train.metrics import Readings, Stopwatch
+from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.randomness import derived_seed
@@ -49,13 +49,13 @@ class Session:
     compiled: Callable[[Tensor], Tensor] | None
     optimizer: Optimizer
     mode: ExecutionMode
-    choice: Choice
+    choice: ModeChoice
     progress: Progress
     total_steps: int
     saver: Saver
     circumstances: Circumstances
     control: Control
-    readings: Readings
+    readings: MetricsRecorder
     watch: Stopwatch
     folder: Path | None
     memory: PeakMemory

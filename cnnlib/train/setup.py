@@ -24,14 +24,14 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Circumstances
 from cnnlib.train.control import Control
-from cnnlib.train.execution.autotune import Trial, choose
-from cnnlib.train.execution.autotune_cache import ChoiceShelf
+from cnnlib.train.execution.autotune import Trial, choose_mode
+from cnnlib.train.execution.autotune_cache import ModeCache
 from cnnlib.train.execution.forecast import peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
 from cnnlib.train.execution.mode import ExecutionMode, free_cores
 from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, find_start, load_weights, starting_progress
-from cnnlib.train.metrics import Readings, Stopwatch
+from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import Saver
@@ -77,8 +77,8 @@ def set_up(
         steps=total_steps,
         fixed=_mode_to_keep(request, start, device),
     )
-    shelf = ChoiceShelf(folder.parent.parent / "modes" if folder else None)
-    choice = yield from choose(trial, shelf)
+    shelf = ModeCache(folder.parent.parent / "modes" if folder else None)
+    choice = yield from choose_mode(trial, shelf)
     mode = ExecutionMode.from_name(choice.mode)
     torch.set_num_threads(mode.threads)
     mode.place(net, device).train()
@@ -99,7 +99,7 @@ def set_up(
         saver=Saver(folder, total_steps, costs.weight_bytes, costs.optimizer_bytes),
         circumstances=Circumstances(recipe, mode.name, device.type, prepared.info.fingerprint),
         control=control,
-        readings=Readings(device, progress),
+        readings=MetricsRecorder(device, progress),
         watch=Stopwatch(progress.train_seconds),
         folder=folder,
         memory=memory,

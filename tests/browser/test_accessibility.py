@@ -63,7 +63,9 @@ def wait_for_theme(page: Page, theme: str) -> None:
 
 def a_finished_run(store: RunStore, **fields) -> str:
     run_id, worker_id = a_running_run(store, **fields)
-    store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()])
+    store.record_events(
+        run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()]
+    )
     return run_id
 
 

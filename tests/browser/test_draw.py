@@ -14,7 +14,7 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
-from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.train.api import fit
 
 pytestmark = pytest.mark.browser
@@ -67,7 +67,7 @@ def test_digits_drawn_with_the_mouse_are_read_wherever_and_however_small(
     for _ in prepare("mnist"):
         pass
     spec = preset("cnn3").adapt((1, 28, 28), 10)
-    fit("cnn3", "mnist", replace(offered_recipe(spec, "mnist", 60_000), epochs=1), device="cpu")
+    fit("cnn3", "mnist", replace(default_recipe(spec, "mnist", 60_000), epochs=1), device="cpu")
     page.goto(f"{app_server()}/draw")
     nothing_drawn(page)
     for digit in STROKES:

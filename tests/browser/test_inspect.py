@@ -113,13 +113,13 @@ def test_a_run_under_way_is_followed_to_its_newest_weights(app_server, page):
     store = RunStore()
     run_id, worker_id = a_running_run(store)
     begun = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
-    store.tell(run_id, worker_id, [begun])
+    store.record_events(run_id, worker_id, [begun])
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
 
     def save(step: int, file: str, what: str) -> None:
         size = write_weights(folder / file, build_model(a_request().spec, seed=step), step)
-        store.tell(run_id, worker_id, [WeightsSaved(step, file, what, size)])
+        store.record_events(run_id, worker_id, [WeightsSaved(step, file, what, size)])
 
     save(0, "s0.safetensors", "snapshot")
     save(3, "latest.safetensors", "latest")
@@ -136,7 +136,7 @@ def test_a_run_under_way_is_followed_to_its_newest_weights(app_server, page):
     expect(page.get_by_text("At step 0 the network says")).to_be_visible()
     slider.press("End")
     expect(page.get_by_text("At step 5 the network says")).to_be_visible()
-    store.tell(run_id, worker_id, [the_end()])
+    store.record_events(run_id, worker_id, [the_end()])
     store.close()
 
 

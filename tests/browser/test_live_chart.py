@@ -24,7 +24,7 @@ def fed(lab: Lab) -> Iterator[Feeder]:
     """A run with 200 steps and an epoch, that goes on."""
     feeder = Feeder(lab.store)
     feeder.tell(200)
-    lab.store.tell(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
+    lab.store.record_events(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
     yield feeder
     if lab.store.run(feeder.run_id).is_live:
         feeder.end()
@@ -188,19 +188,19 @@ def test_the_page_says_when_the_server_is_away_and_catches_up(lab, fed, page):
 def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(lab, page):
     feeder = Feeder(lab.store)
     feeder.tell(80)
-    lab.store.tell(feeder.run_id, feeder.worker_id, [a_checkpoint(50)])
+    lab.store.record_events(feeder.run_id, feeder.worker_id, [a_checkpoint(50)])
     feeder.end("interrupted")
     watch(page, lab, feeder)
     expect(state(page)).to_have_text("Interrupted")
     lab.store.resume(feeder.run_id)
-    worker_id = lab.store.announce()
+    worker_id = lab.store.register_worker()
     assert lab.store.claim(worker_id, feeder.run_id)
     lab.store.rewind(lab.store.run(feeder.run_id), 50)
-    lab.store.tell(feeder.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
+    lab.store.record_events(feeder.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
     expect(state(page)).to_have_text("Training")
     wait_until(lambda: step(page) == 60, page)
-    lab.store.tell(feeder.run_id, worker_id, [the_end(step=60)])
-    lab.store.leave(worker_id)
+    lab.store.record_events(feeder.run_id, worker_id, [the_end(step=60)])
+    lab.store.unregister_worker(worker_id)
 
 
 def test_nothing_moves_for_those_who_asked_for_less_motion(lab, fed, page):
@@ -239,7 +239,7 @@ def test_a_run_that_diverged_is_said(lab, page):
     feeder = Feeder(lab.store)
     feeder.tell(5)
     watch(page, lab, feeder)
-    lab.store.tell(feeder.run_id, feeder.worker_id, [the_end("diverged", step=5)])
+    lab.store.record_events(feeder.run_id, feeder.worker_id, [the_end("diverged", step=5)])
     expect(state(page)).to_have_text("Diverged")
 
 
@@ -251,6 +251,6 @@ def test_troubles_and_what_was_chosen_are_told_in_words_while_it_runs(lab, fed, 
     summary.press("Enter")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()
     worse = [replace(an_epoch(at, 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
-    lab.store.tell(fed.run_id, fed.worker_id, worse)
+    lab.store.record_events(fed.run_id, fed.worker_id, worse)
     expect(page.locator(".trouble")).to_contain_text("Over-fitting since epoch 1")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()  # what was opened stays open

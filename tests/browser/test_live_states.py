@@ -15,7 +15,7 @@ from feeding import Feeder, Lab, a_lab
 from playwright.sync_api import Page, expect
 
 from cnnlib.data.prepare import prepare
-from cnnlib.records.events import Intervention, Order, Phase, RunEnd
+from cnnlib.records.events import Command, Intervention, Phase, RunEnd
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ def fed(lab: Lab) -> Iterator[Feeder]:
     """A run that is a third done."""
     feeder = Feeder(lab.store, total_steps=600)
     feeder.tell(200)
-    lab.store.tell(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
+    lab.store.record_events(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
     yield feeder
     if lab.store.run(feeder.run_id).is_live:
         feeder.end()
@@ -90,7 +90,7 @@ def test_waiting(lab, fed, page, shots):
         expect(page.locator(".status .phase")).to_contain_text("next in the queue")
         keep(page, shots, "waiting")
     finally:
-        lab.store.order(run_id, Order("stop"))
+        lab.store.submit_command(run_id, Command("stop"))
 
 
 def test_running(lab, fed, page, shots):
@@ -100,7 +100,7 @@ def test_running(lab, fed, page, shots):
 
 def test_paused(lab, fed, page, shots):
     paused = [Intervention(200, "pause"), Phase("paused", "paused after step 200")]
-    lab.store.tell(fed.run_id, fed.worker_id, paused)
+    lab.store.record_events(fed.run_id, fed.worker_id, paused)
     watch(page, lab, fed, "Paused")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     keep(page, shots, "paused")
@@ -108,7 +108,7 @@ def test_paused(lab, fed, page, shots):
 
 def test_in_trouble(lab, fed, page, shots):
     worse = [replace(an_epoch(at, 100 + 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
-    lab.store.tell(fed.run_id, fed.worker_id, worse)
+    lab.store.record_events(fed.run_id, fed.worker_id, worse)
     watch(page, lab, fed, "Training")
     expect(page.locator(".trouble")).to_be_visible()
     page.get_by_text("How it runs").click()
@@ -124,7 +124,9 @@ def test_in_trouble(lab, fed, page, shots):
     ],
 )
 def test_broken_off(lab, fed, page, shots, how, word, reason):
-    lab.store.tell(fed.run_id, fed.worker_id, [RunEnd(how, reason, step=200, train_seconds=4.0)])
+    lab.store.record_events(
+        fed.run_id, fed.worker_id, [RunEnd(how, reason, step=200, train_seconds=4.0)]
+    )
     watch(page, lab, fed, word)
     expect(page.locator(".status .reason")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
@@ -134,7 +136,7 @@ def test_broken_off(lab, fed, page, shots, how, word, reason):
 def test_done(lab, fed, page, shots):
     fed.tell(400)
     told = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
-    lab.store.tell(fed.run_id, fed.worker_id, told)
+    lab.store.record_events(fed.run_id, fed.worker_id, told)
     watch(page, lab, fed, "Finished")
     expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
     for name in ("Look inside", "Draw for it", "See in results"):

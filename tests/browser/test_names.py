@@ -17,7 +17,7 @@ ALIVE = "strong, em, code, del, a[href^='http'], b, img, .katex, [data-testid=st
 def run_id() -> str:
     store = RunStore()
     run_id, worker_id = a_running_run(store, name=NAME)
-    store.tell(run_id, worker_id, [*steps(1, 20), the_end()])
+    store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
     store.close()
     return run_id
 

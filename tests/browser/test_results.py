@@ -30,8 +30,8 @@ def three_runs() -> list[str]:
     ids = []
     for seed in range(3):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
-        store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
-        store.leave(worker_id)
+        store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
+        store.unregister_worker(worker_id)
         ids.insert(0, run_id)
     store.close()
     return ids
@@ -78,8 +78,8 @@ def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(app_server, pag
     ids = []
     for seed in range(7):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
-        store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
-        store.leave(worker_id)
+        store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
+        store.unregister_worker(worker_id)
         ids.append(run_id)
     store.close()
     page.goto(f"{app_server()}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")
@@ -99,5 +99,5 @@ def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
     page.reload()
     expect(result_row(page, "fed, seed 7")).to_be_attached()
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
-    store.tell(run_id, worker_id, [the_end()])
+    store.record_events(run_id, worker_id, [the_end()])
     store.close()

@@ -23,7 +23,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
-from cnnlib.runs.dataset_owners import dataset_owner, own_dataset
+from cnnlib.runs.dataset_owners import dataset_owner, record_dataset_owner
 
 LENET = preset("lenet5").spec
 
@@ -400,7 +400,7 @@ def finished_run(store: RunStore, **request) -> str:
     run_id, worker_id = a_running_run(store, **request)
     told = [started(), *(a_step(step) for step in range(1, 21))]
     told += [an_epoch(1, 10), an_epoch(2, 20, 0.75), a_checkpoint(20), the_end()]
-    store.tell(run_id, worker_id, told)
+    store.record_events(run_id, worker_id, told)
     return run_id
 
 
@@ -446,7 +446,7 @@ def test_orders_reach_the_worker(store, run_cli):
     run_id, worker_id = a_running_run(store)
     for argv in (["pause"], ["step"], ["set", "lr=0.01", "momentum=0.5"], ["stop"]):
         assert run_cli(argv[0], run_id, *argv[1:])[0] == 0
-    orders = store.tell(run_id, worker_id, [])
+    orders = store.record_events(run_id, worker_id, [])
     assert [(order.kind, order.setting, order.value) for order in orders] == [
         ("pause", None, None),
         ("step", None, None),
@@ -495,7 +495,7 @@ def test_watching_tells_everything_about_a_run_that_ended(store, run_cli):
 )
 def test_the_exit_code_tells_how_a_watched_run_ended(state, code, store, run_cli):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [started(), a_step(1), the_end(state, 1)])
+    store.record_events(run_id, worker_id, [started(), a_step(1), the_end(state, 1)])
     assert run_cli("watch", run_id)[0] == code
 
 
@@ -563,7 +563,7 @@ def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):
 def test_a_dataset_that_the_operator_removes_is_nobodys_any_more(run_cli):
     run_cli("data", "prepare", "digits")
     with closing(RunStore()) as store:
-        own_dataset(store.on_behalf_of("ada"), "digits")
+        record_dataset_owner(store.on_behalf_of("ada"), "digits")
         run_cli("data", "remove", "digits")
         assert dataset_owner(store, "digits") == ""
 

@@ -20,10 +20,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cnnlib.cli.main import main
-from cnnlib.cli.progress_output import JsonTeller
-from cnnlib.cli.run_here import see_through
+from cnnlib.cli.progress_output import JsonProgress
+from cnnlib.cli.run_here import follow_or_train
 from cnnlib.data.prepared import load_prepared
-from cnnlib.records.events import Order, Phase, RunEnd
+from cnnlib.records.events import Command, Phase, RunEnd
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 
@@ -136,10 +136,10 @@ def test_a_queued_run_that_nobody_takes_is_resumed_after_it_was_stopped(cli):
 
 def test_now_does_not_wait_for_a_run_at_work(cli, store):
     busy = store.submit(store.run(cli(*TINY)[1][-1]["run_id"]).request)
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id, busy)
     assert cli(*TINY, "--now")[0] == 0
-    store.leave(worker_id)
+    store.unregister_worker(worker_id)
 
 
 def test_a_trained_network_predicts_pictures(cli, tmp_path, lab):
@@ -235,7 +235,7 @@ def once_it_trains(store: RunStore, act: Callable[[], object]) -> threading.Thre
 
 
 def checkpoint_steps(store: RunStore, run_id: str) -> list[int]:
-    return [saved.step for saved in store.saved(run_id) if saved.what == "checkpoint"]
+    return [saved.step for saved in store.saved_weights(run_id) if saved.what == "checkpoint"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -247,7 +247,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint_from_which_it_goes_on(number, cli
     assert (code, told[-1]["state"]) == (130, "interrupted")
     assert checkpoint_steps(store, run_id)[-1] == step > 0
 
-    thread = once_it_trains(store, lambda: store.order(run_id, Order("stop")))
+    thread = once_it_trains(store, lambda: store.submit_command(run_id, Command("stop")))
     code, told = cli("resume", run_id)
     thread.join()
     assert (code, told[-1]["state"]) == (0, "stopped")
@@ -258,34 +258,34 @@ def test_a_signal_ends_a_run_with_a_checkpoint_from_which_it_goes_on(number, cli
 
 def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
     run_id = cli(*TINY, "--detach")[1][0]["run_id"]
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id, run_id)
-    store.tell(run_id, worker_id, [Phase("running", ""), a_step(1)])
+    store.record_events(run_id, worker_id, [Phase("running", ""), a_step(1)])
     orders = []
 
     def be_the_worker() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         while not orders:
-            orders.extend(store.tell(run_id, worker_id, []))
-        store.tell(run_id, worker_id, [RunEnd("stopped", "", 1)])
+            orders.extend(store.record_events(run_id, worker_id, []))
+        store.record_events(run_id, worker_id, [RunEnd("stopped", "", 1)])
 
     thread = once_it_trains(store, be_the_worker)
-    code = see_through(store, run_id, JsonTeller())
+    code = follow_or_train(store, run_id, JsonProgress())
     thread.join()
-    store.leave(worker_id)
+    store.unregister_worker(worker_id)
     assert (code, [order.kind for order in orders]) == (130, ["stop"])
 
 
 def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
     run_id = cli(*TINY, "--detach")[1][0]["run_id"]
     busy = store.submit(store.run(run_id).request)
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id, busy)
-    waiting = threading.Timer(1.0, store.tell, (busy, worker_id, [RunEnd("finished")]))
+    waiting = threading.Timer(1.0, store.record_events, (busy, worker_id, [RunEnd("finished")]))
     waiting.start()
-    assert see_through(store, run_id, JsonTeller()) == 0
+    assert follow_or_train(store, run_id, JsonProgress()) == 0
     waiting.join()
-    store.leave(worker_id)
+    store.unregister_worker(worker_id)
     assert f"Run {busy} is starting; this one waits" in capsys.readouterr().err
 
 

@@ -15,8 +15,8 @@ from cnnlib.cli.main import main
 from cnnlib.compare.charts import accuracy_against, curves, labels, settings
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, cells, column, columns
 from cnnlib.compare.differences import design_difference, differing_settings
-from cnnlib.compare.load_rows import best_of_sentence, results
-from cnnlib.compare.results_table import Annotation, Desk
+from cnnlib.compare.load_rows import best_of_sentence, load_rows
+from cnnlib.compare.results_table import Annotation, ResultsTable
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
@@ -42,7 +42,7 @@ def store(tmp_path, store_address):
 def test_runs_that_differ_by_their_seed_alone_share_a_row(store):
     for seed in (2, 0, 1):
         a_finished_run(store, seed=seed)
-    [row] = results(store)
+    [row] = load_rows(store)
     assert (row.seeds, row.alone_because) == ((0, 1, 2), "")
 
 
@@ -60,26 +60,26 @@ def test_runs_that_differ_by_their_seed_alone_share_a_row(store):
 def test_runs_that_differ_in_anything_else_do_not(store, other):
     a_finished_run(store)
     a_finished_run(store, seed=1, **other)
-    rows = results(store)
+    rows = load_rows(store)
     assert [row.alone_because for row in rows] == ["", ""]
 
 
 def test_a_name_does_not_part_runs(store):
     a_finished_run(store, name="mine")
     a_finished_run(store, seed=1, preset="lenet5", group="g")
-    assert len(results(store)) == 1
+    assert len(load_rows(store)) == 1
 
 
 def test_a_nought_written_otherwise_does_not_part_runs(store):
     a_finished_run(store, recipe=Recipe(epochs=2, lr=1, weight_decay=0), validation=0)
     a_finished_run(store, seed=1, recipe=Recipe(epochs=2, lr=1.0), validation=0.0)
-    assert len(results(store)) == 1
+    assert len(load_rows(store)) == 1
 
 
 def test_a_repeated_seed_gets_a_row_that_says_so(store):
     a_finished_run(store)
     second = a_finished_run(store)
-    alone = [row for row in results(store) if row.alone_because]
+    alone = [row for row in load_rows(store) if row.alone_because]
     assert [(row.runs[0].id, row.alone_because) for row in alone] == [(second, "it repeats seed 0")]
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_is_not_finished_stands_alone(store):
     a_running_run(store, seed=1)
     stopped = store.submit(replace(a_request(), seed=2))
     finish(store, stopped, state="stopped")
-    assert sorted(row.alone_because for row in results(store)) == [
+    assert sorted(row.alone_because for row in load_rows(store)) == [
         "",
         "it goes on",
         "it is stopped",
@@ -97,18 +97,18 @@ def test_a_run_that_is_not_finished_stands_alone(store):
 
 def test_a_run_that_somebody_steered_stands_alone(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [Intervention(5, "set", "lr", 0.1)])
+    store.record_events(run_id, worker_id, [Intervention(5, "set", "lr", 0.1)])
     from example_runs import the_end
 
-    store.tell(run_id, worker_id, [the_end()])
-    [row] = results(store)
+    store.record_events(run_id, worker_id, [the_end()])
+    [row] = load_rows(store)
     assert row.alone_because == "it was steered"
 
 
 def test_a_fork_stands_alone(store):
     first = a_finished_run(store)
     a_finished_run(store, seed=1, origin=Origin(first, 10))
-    assert "it is forked from step 10" in [row.alone_because for row in results(store)]
+    assert "it is forked from step 10" in [row.alone_because for row in load_rows(store)]
 
 
 # -- order and columns -----------------------------------------------------------------------------
@@ -118,14 +118,14 @@ def test_validation_decides_the_order_and_not_the_test(store):
     a_finished_run(store, val=0.90, test=0.99, name="a")
     a_finished_run(store, val=0.95, test=0.91, name="b", channels=(8,))
     a_running_run(store, name="c")
-    assert [row.name for row in results(store)] == ["b", "a", "c"]
+    assert [row.name for row in load_rows(store)] == ["b", "a", "c"]
 
 
 def test_a_row_tells_mean_spread_and_interval_over_seeds(store):
     a_finished_run(store, 0.92, 0.90)
     a_finished_run(store, 0.94, 0.92, seed=1)
     names = ("seeds", "val_accuracy", "test_accuracy", "test_sd", "test_low", "interval", "params")
-    [line] = cells(results(store), columns(names))
+    [line] = cells(load_rows(store), columns(names))
     # mean 0.91, sd 0.01 * sqrt(2); t(0.975, 1) = 12.706: 0.91 - 12.706 * 0.01 = 0.78294
     assert line == {
         "seeds": 2,
@@ -140,7 +140,7 @@ def test_a_row_tells_mean_spread_and_interval_over_seeds(store):
 
 def test_one_run_tells_wilsons_interval_over_its_test_pictures(store):
     a_finished_run(store, test=0.9)
-    [line] = cells(results(store), columns(["test_low", "test_high", "interval"]))
+    [line] = cells(load_rows(store), columns(["test_low", "test_high", "interval"]))
     # 900 of 1000: z^2 = 3.84146; middle 0.901920 / 1.003841 = 0.898469, reach 0.018692 / 1.003841
     assert (line["test_low"], line["test_high"]) == pytest.approx((0.87985, 0.91709), abs=2e-5)
     assert line["interval"] == "pictures (Wilson)"
@@ -150,7 +150,7 @@ def test_the_table_of_the_course_texts(store):
     a_finished_run(store, test=0.97, recipe=Recipe(epochs=5))
     a_finished_run(store, recipe=Recipe(epochs=2), val=0.5)
     texts = columns(COLUMN_PRESETS["course texts"])
-    five, two = cells(results(store), texts)
+    five, two = cells(load_rows(store), texts)
     assert five == {
         "name": "own design",
         "epoch1_loss": 1.0,
@@ -163,7 +163,7 @@ def test_the_table_of_the_course_texts(store):
 
 def test_time_to_an_accuracy_is_the_training_time_until_it_was_first_reached(store):
     a_finished_run(store, val=0.9)  # one second per epoch
-    [row] = results(store)
+    [row] = load_rows(store)
     assert column("seconds_to_90").value(row) == 1.0
     assert column("seconds_to_95").value(row) is None
 
@@ -177,17 +177,17 @@ def test_every_column_reads_every_kind_of_row(store):
     a_finished_run(store)
     a_running_run(store, seed=1)
     store.submit(a_request(seed=2))
-    for line in cells(results(store), tuple(COLUMNS.values())):
+    for line in cells(load_rows(store), tuple(COLUMNS.values())):
         assert line.keys() == COLUMNS.keys()
 
 
 def test_the_best_of_several_is_said_to_be_that(store):
-    assert best_of_sentence(results(store)) == ""
+    assert best_of_sentence(load_rows(store)) == ""
     for seed in (0, 1):
         a_finished_run(store, val=0.90 + seed / 100, seed=seed)
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
     # sd 0.00707 over 2 seeds each: 0.005 for a mean; best of two (0.594 sd by Blom): 0.30 points
-    sentence = best_of_sentence(results(store))
+    sentence = best_of_sentence(load_rows(store))
     assert sentence.startswith("The first is the best of 2 on digits by validation")
     assert "about 0.29 points among 2 equal designs" in sentence
 
@@ -197,7 +197,7 @@ def test_luck_is_told_among_the_designs_of_one_dataset(store):
         a_finished_run(store, val=0.90 + seed / 100, seed=seed)
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
         a_finished_run(store, val=0.30 + seed / 2, seed=seed, dataset="mnist")
-    assert "of 2 on digits" in (sentence := best_of_sentence(results(store)))
+    assert "of 2 on digits" in (sentence := best_of_sentence(load_rows(store)))
     assert "about 0.29 points" in sentence  # as above: what mnist spreads does not count
 
 
@@ -207,7 +207,7 @@ def test_a_row_in_which_a_seed_never_learned_does_not_decide_what_luck_is(store)
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
         a_finished_run(store, val=0.10 + 0.8 * seed, seed=seed, channels=(16,))
     # Typical sd 0.00707 over 2 seeds each: 0.005 for a mean; best of three (0.869 by Blom): 0.43
-    assert "about 0.43 points among 3" in best_of_sentence(results(store))
+    assert "about 0.43 points among 3" in best_of_sentence(load_rows(store))
 
 
 # -- what differs ----------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_row_in_which_a_seed_never_learned_does_not_decide_what_luck_is(store)
 def test_only_what_differs_between_rows_is_shown(store):
     a_finished_run(store, val=0.9)
     a_finished_run(store, val=0.8, channels=(4, 8), recipe=Recipe(epochs=2, lr=0.01))
-    assert differing_settings(results(store)) == {
+    assert differing_settings(load_rows(store)) == {
         "channels": ["4", "4, 8"],
         "lr": ["0.001", "0.01"],
     }
@@ -240,7 +240,7 @@ def test_a_design_difference_names_layers_settings_and_costs():
 def test_a_curve_is_the_mean_over_seeds_with_a_band(store):
     a_finished_run(store, val=0.8)
     a_finished_run(store, val=0.9, seed=1)
-    [curve] = curves(results(store), "val_accuracy")
+    [curve] = curves(load_rows(store), "val_accuracy")
     assert curve.epochs == (1, 2)
     assert curve.mean == pytest.approx((0.85, 0.85))
     assert (curve.low, curve.high, curve.seeds) == ((0.8, 0.8), (0.9, 0.9), 2)
@@ -250,7 +250,7 @@ def test_the_frontier_holds_what_nothing_beats_in_both(store):
     a_finished_run(store, test=0.90, channels=(1,), name="small")
     a_finished_run(store, test=0.95, channels=(4,), name="good")
     a_finished_run(store, test=0.93, channels=(8,), name="beaten")
-    points = {point.name: point for point in accuracy_against(results(store), "params")}
+    points = {point.name: point for point in accuracy_against(load_rows(store), "params")}
     assert {name for name, point in points.items() if point.on_frontier} == {"small", "good"}
     assert points["good"].cost == 4000
 
@@ -258,7 +258,7 @@ def test_the_frontier_holds_what_nothing_beats_in_both(store):
 def test_equal_names_are_told_apart(store):
     a_finished_run(store, val=0.9, preset="lenet5")
     a_finished_run(store, val=0.8, preset="lenet5", channels=(8,))
-    assert labels(results(store)) == ["lenet5 (1)", "lenet5 (2)"]
+    assert labels(load_rows(store)) == ["lenet5 (1)", "lenet5 (2)"]
 
 
 @pytest.mark.parametrize("filled", [False, True])
@@ -266,7 +266,7 @@ def test_every_figure_is_built_from_nothing_and_from_something(store, filled):
     if filled:
         a_finished_run(store)
         a_finished_run(store, val=0.8, channels=(8,))
-    rows = results(store)
+    rows = load_rows(store)
     assert curves_figure(curves(rows, "val_accuracy"), "Validation accuracy").layout.title.text
     assert cost_figure(accuracy_against(rows, "macs"), "macs").layout.title.text
     assert settings_figure(settings(rows)).layout.title.text
@@ -286,7 +286,7 @@ def test_csv_opens_in_pandas_with_full_precision(store):
     import pandas as pd
 
     a_finished_run(store, test=0.9125, name='odd, "name"')
-    text = to_csv(results(store), columns(COLUMN_PRESETS["results"]))
+    text = to_csv(load_rows(store), columns(COLUMN_PRESETS["results"]))
     frame = pd.read_csv(io.StringIO(text))
     assert frame.loc[0, "name"] == 'odd, "name"'
     assert frame.loc[0, "test_accuracy"] == 0.9125
@@ -295,7 +295,7 @@ def test_csv_opens_in_pandas_with_full_precision(store):
 
 def test_markdown_keeps_a_bar_inside_its_cell(store):
     a_finished_run(store, test=0.9125, name="a|b")
-    table = to_markdown(results(store), columns(["name", "test_accuracy"]))
+    table = to_markdown(load_rows(store), columns(["name", "test_accuracy"]))
     assert table == "| Design | Test |\n| --- | ---: |\n| a\\|b | 91.25 % |\n"
 
 
@@ -308,7 +308,7 @@ def test_latex_has_no_letter_that_it_would_take_for_a_command():
 
 def test_latex_has_as_many_cells_in_each_line_as_places(store):
     a_finished_run(store, name="a_b")
-    lines = to_latex(results(store), columns(["name", "params"])).splitlines()
+    lines = to_latex(load_rows(store), columns(["name", "params"])).splitlines()
     assert lines == [
         "\\begin{tabular}{lr}",
         "\\hline",
@@ -324,7 +324,7 @@ def test_latex_compiles_where_there_is_latex(store, tmp_path):
     if not shutil.which("pdflatex"):
         pytest.skip("cannot run here: no pdflatex")
     a_finished_run(store, name="100 % of $5 & ~^ ünïcødé ß Æ ×± кот <|>")
-    table = to_latex(results(store), columns(COLUMN_PRESETS["results"]))
+    table = to_latex(load_rows(store), columns(COLUMN_PRESETS["results"]))
     (tmp_path / "t.tex").write_text(
         f"\\documentclass{{article}}\\begin{{document}}{table}\\end{{document}}"
     )
@@ -334,7 +334,7 @@ def test_latex_compiles_where_there_is_latex(store, tmp_path):
 
 def test_the_html_report_needs_nothing_else(store):
     a_finished_run(store, name="<b>bold</b>")
-    page = to_html(results(store), columns(["name", "test_accuracy"]), note="A note.")
+    page = to_html(load_rows(store), columns(["name", "test_accuracy"]), note="A note.")
     assert "&lt;b&gt;bold&lt;/b&gt;" in page and "<b>bold</b>" not in page.split("<table>")[1][:400]
     assert page.count("Plotly.newPlot(") >= 5
     assert '<script src="http' not in page
@@ -345,12 +345,12 @@ def test_the_html_report_needs_nothing_else(store):
 
 def test_a_row_can_be_named_noted_tagged_and_hidden(store):
     a_finished_run(store)
-    desk = Desk(store)
+    desk = ResultsTable(store)
     [row] = desk.rows()
     desk.annotate(row.key, Annotation("Mine", "looks odd", ("course", "old"), hidden=True))
     assert desk.rows() == []
     with closing(RunStore(store.folders)) as another:
-        [shown] = Desk(another).rows(hidden=True)
+        [shown] = ResultsTable(another).rows(hidden=True)
     assert shown.name == "Mine"
     assert desk.annotations()[row.key].tags == ("course", "old")
 
@@ -358,7 +358,7 @@ def test_a_row_can_be_named_noted_tagged_and_hidden(store):
 def test_a_search_finds_names_datasets_tags_and_settings(store):
     a_finished_run(store, name="wide", channels=(8,))
     a_finished_run(store, name="narrow", recipe=Recipe(epochs=2, optimizer="sgd"))
-    desk = Desk(store)
+    desk = ResultsTable(store)
     assert [row.name for row in desk.rows(search="SGD digits")] == ["narrow"]
     assert [row.name for row in desk.rows(search="wide")] == ["wide"]
     assert desk.rows(search="wide sgd") == []
@@ -379,31 +379,31 @@ def test_a_search_finds_names_datasets_tags_and_settings(store):
 def test_a_search_compares_columns_accuracies_in_per_cent(search, found, store):
     a_finished_run(store, val=0.96, test=0.95, channels=(8,), name="good")
     a_finished_run(store, val=0.91, test=0.90, channels=(4,), name="cheap")
-    desk = Desk(store)
+    desk = ResultsTable(store)
     desk.annotate(desk.rows()[0].key, Annotation(tags=("Course",)))
     assert [row.name for row in desk.rows(search=search)] == found
 
 
 def test_a_deleted_run_can_be_brought_back_until_the_basket_is_emptied(store):
     run_id = a_finished_run(store)
-    desk = Desk(store)
-    thrown = desk.throw_away([store.run(run_id)])
+    desk = ResultsTable(store)
+    thrown = desk.move_to_trash([store.run(run_id)])
     assert desk.rows() == [] and store.run(run_id)
-    desk.bring_back(thrown)
+    desk.restore(thrown)
     assert len(desk.rows()) == 1
-    desk.throw_away([store.run(run_id)])
-    assert desk.empty_basket() == [run_id]
+    desk.move_to_trash([store.run(run_id)])
+    assert desk.empty_trash() == [run_id]
     with pytest.raises(StoreError, match="no run"):
         store.run(run_id)
 
 
 def test_what_was_noted_on_a_run_that_stands_alone_comes_back_with_it(store):
     run_id = a_finished_run(store, origin=Origin("another", 10))
-    desk, note = Desk(store), Annotation(name="mine", tags=("course",))
+    desk, note = ResultsTable(store), Annotation(name="mine", tags=("course",))
     [row] = desk.rows()
     assert row.key == run_id  # so that the note and the basket speak of the same thing
     desk.annotate(row.key, note)
-    desk.bring_back(desk.throw_away([store.run(run_id)]))
+    desk.restore(desk.move_to_trash([store.run(run_id)]))
     assert desk.annotations() == {run_id: note}
     assert [row.name for row in desk.rows()] == ["mine"]
 
@@ -411,12 +411,12 @@ def test_what_was_noted_on_a_run_that_stands_alone_comes_back_with_it(store):
 def test_a_run_that_goes_on_is_not_deleted(store):
     run_id, _ = a_running_run(store)
     with pytest.raises(StoreError, match="Stop it first"):
-        Desk(store).throw_away([store.run(run_id)])
+        ResultsTable(store).move_to_trash([store.run(run_id)])
 
 
 def test_a_note_that_is_too_long_is_refused(store):
     with pytest.raises(StoreError, match="note has 2,001 characters"):
-        Desk(store).annotate("key", Annotation(note="x" * 2001))
+        ResultsTable(store).annotate("key", Annotation(note="x" * 2001))
 
 
 # -- the command line ------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sample_data import class_folders, prepared_now, small_mnist, write_folder, write_zip
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import catalogue, dataset_info
-from cnnlib.data.image_folder.sources import own_source, own_sources
+from cnnlib.data.image_folder.sources import folder_source, folder_sources
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
 
@@ -100,12 +100,12 @@ def test_own_pictures_that_cannot_be_used_are_listed_with_the_reason(folders: Fo
 
 def test_the_data_folder_goes_before_uploads_and_a_directory_before_a_zip(folders: Folders):
     write_zip(folders.runs / "datasets/pets.zip", class_folders({"upload": 1}))
-    assert own_source("folder:pets", folders).uploaded
+    assert folder_source("folder:pets", folders).uploaded
     write_zip(folders.data / "pets.zip", class_folders({"zip": 1}))
-    assert own_source("folder:pets", folders).path == folders.data / "pets.zip"
+    assert folder_source("folder:pets", folders).path == folders.data / "pets.zip"
     write_folder(folders.data / "pets", class_folders({"directory": 1}))
     assert dataset_info("folder:pets").classes == ("directory",)
-    assert len(own_sources(folders)) == 1
+    assert len(folder_sources(folders)) == 1
 
 
 @pytest.mark.parametrize(("write", "name"), [(write_zip, "pets.zip"), (write_folder, "pets")])
@@ -130,7 +130,7 @@ def test_a_dataset_that_is_not_there_is_told_with_those_that_are(folders: Folder
 
 
 def test_every_known_name_has_a_place_and_a_way_to_be_read():
-    for name, known in KNOWN.items():
+    for name, known in BUILTIN.items():
         assert known.name == name
         assert known.form in ("idx", "cifar", "scikit-learn")
         assert bool(known.files) == bool(known.folder) == (known.form != "scikit-learn")

@@ -14,10 +14,10 @@ from cnnlib.data.drawings import (
     class_folders,
     collection_name,
     drawings_zip,
-    keep_drawing,
-    kept_drawings,
+    save_drawing,
+    saved_drawings,
 )
-from cnnlib.data.labelled_drawings import lesson_drawings, make_lesson
+from cnnlib.data.labelled_drawings import labelled_drawings, make_fine_tune_dataset
 from cnnlib.data.uploads import remove_dataset
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
@@ -26,7 +26,7 @@ from cnnlib.records.run import Origin, RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.api import fit
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import KINDS
 
 
@@ -45,66 +45,66 @@ def a_drawing(number: int = 0) -> np.ndarray:
 
 
 def test_a_drawing_is_kept_as_it_is_with_its_class(digits, folders):
-    keep_drawing(a_drawing(1), 7, digits.info, folders)
-    keep_drawing(a_drawing(2), 3, digits.info, folders)
-    kept = kept_drawings(digits.info, folders)
+    save_drawing(a_drawing(1), 7, digits.info, folders)
+    save_drawing(a_drawing(2), 3, digits.info, folders)
+    kept = saved_drawings(digits.info, folders)
     assert kept.labels.tolist() == [3, 7]
     assert np.array_equal(kept.pictures, np.stack([a_drawing(2), a_drawing(1)]))
 
 
 def test_the_collection_is_a_dataset_and_can_be_removed(digits, folders):
-    keep_drawing(a_drawing(), 7, digits.info, folders)
+    save_drawing(a_drawing(), 7, digits.info, folders)
     name = collection_name("digits")
     info = dataset_info(name)
     assert (info.classes, info.in_size) == (("7",), (1, 28, 28))
     remove_dataset(name)
-    assert len(kept_drawings(digits.info, folders)) == 0
+    assert len(saved_drawings(digits.info, folders)) == 0
 
 
 def test_the_collection_can_be_downloaded_as_a_zip_of_class_folders(digits, folders):
     for number in range(2):
-        keep_drawing(a_drawing(number), 4, digits.info, folders)
+        save_drawing(a_drawing(number), 4, digits.info, folders)
     with zipfile.ZipFile(io.BytesIO(drawings_zip(digits.info, folders))) as archive:
         assert archive.namelist() == ["4/drawing-0001.png", "4/drawing-0002.png"]
 
 
 def test_a_drawing_that_was_half_written_is_left_out(digits, folders):
-    whole, half = (keep_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
+    whole, half = (save_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
     half.write_bytes(half.read_bytes()[:60])
-    assert np.array_equal(kept_drawings(digits.info, folders).pictures, a_drawing(0)[None])
+    assert np.array_equal(saved_drawings(digits.info, folders).pictures, a_drawing(0)[None])
 
 
 def test_drawings_are_brought_to_the_size_that_a_dataset_has_now(digits, folders):
-    keep_drawing(a_drawing(), 7, digits.info, folders)
+    save_drawing(a_drawing(), 7, digits.info, folders)
     larger = replace(digits.info, in_size=(3, 32, 32))
-    keep_drawing(np.zeros((3, 32, 32), np.uint8), 7, larger, folders)
-    assert kept_drawings(larger, folders).pictures.shape == (2, 3, 32, 32)
+    save_drawing(np.zeros((3, 32, 32), np.uint8), 7, larger, folders)
+    assert saved_drawings(larger, folders).pictures.shape == (2, 3, 32, 32)
 
 
 def test_a_drawing_that_cannot_be_written_is_a_sentence(digits, folders):
     folders.runs.mkdir(parents=True, exist_ok=True)
     (folders.runs / "datasets").write_text("in the way")
     with pytest.raises(DataError, match="could not be kept in .* Make room there"):
-        keep_drawing(a_drawing(), 7, digits.info, folders)
+        save_drawing(a_drawing(), 7, digits.info, folders)
 
 
 def test_drawings_and_lessons_of_a_dataset_with_a_long_name_are_datasets(digits, folders):
     info = replace(digits.info, name="folder:" + "é" * 100)
-    keep_drawing(a_drawing(), 7, info, folders)
-    name = make_lesson(replace(digits, info=info), folders)
+    save_drawing(a_drawing(), 7, info, folders)
+    name = make_fine_tune_dataset(replace(digits, info=info), folders)
     assert prepared_now(name).info.classes == digits.info.classes
     assert dataset_info(collection_name(info.name)).classes == ("7",)
 
 
 def test_lessons_that_are_made_at_once_do_not_meet(digits, folders):
-    keep_drawing(a_drawing(), 7, digits.info, folders)
+    save_drawing(a_drawing(), 7, digits.info, folders)
     with ThreadPoolExecutor(3) as threads:
-        made = threads.map(lambda _: make_lesson(digits, folders), range(3))
+        made = threads.map(lambda _: make_fine_tune_dataset(digits, folders), range(3))
     assert sorted(made) == [f"folder:lesson {number} for digits" for number in (1, 2, 3)]
 
 
 def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeypatch):
-    keep_drawing(a_drawing(), 7, digits.info, folders)
+    save_drawing(a_drawing(), 7, digits.info, folders)
     before = sorted((folders.runs / "datasets").iterdir())
 
     def full(*_):
@@ -112,35 +112,35 @@ def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeyp
 
     monkeypatch.setattr("cnnlib.data.labelled_drawings._write_drawings", full)
     with pytest.raises(DataError, match="No space left on device.* Make room there"):
-        make_lesson(digits, folders)
+        make_fine_tune_dataset(digits, folders)
     assert sorted((folders.runs / "datasets").iterdir()) == before
 
 
 def test_without_drawings_there_is_no_lesson(digits, folders):
     with pytest.raises(DataError, match="nothing to teach"):
-        make_lesson(digits, folders)
+        make_fine_tune_dataset(digits, folders)
 
 
 def test_a_lesson_has_all_classes_and_keeps_every_fourth_drawing_apart(digits, folders):
     for number in range(5):
-        keep_drawing(a_drawing(number), 7, digits.info, folders)
-    name = make_lesson(digits, folders)
+        save_drawing(a_drawing(number), 7, digits.info, folders)
+    name = make_fine_tune_dataset(digits, folders)
     lesson = prepared_now(name)
     assert lesson.info.classes == digits.info.classes
     # 30 known pictures of each of ten classes, and four drawings, each 300 / 3 / 5 = 20 times.
     assert lesson.info.train_count == 300 + 4 * 20
     assert lesson.info.test_count == 10 * 10 + 1
-    apart = lesson_drawings(name, digits.info, folders, "test")
+    apart = labelled_drawings(name, digits.info, folders, "test")
     assert np.array_equal(apart.pictures, a_drawing(3)[None])
-    assert len(lesson_drawings(name, digits.info, folders, "train")) == 4
+    assert len(labelled_drawings(name, digits.info, folders, "train")) == 4
 
 
 def test_a_lesson_does_not_change_when_more_is_collected(digits, folders):
-    keep_drawing(a_drawing(1), 7, digits.info, folders)
-    first = make_lesson(digits, folders)
+    save_drawing(a_drawing(1), 7, digits.info, folders)
+    first = make_fine_tune_dataset(digits, folders)
     before = prepared_now(first).info.fingerprint
-    keep_drawing(a_drawing(2), 2, digits.info, folders)
-    second = make_lesson(digits, folders)
+    save_drawing(a_drawing(2), 2, digits.info, folders)
+    second = make_fine_tune_dataset(digits, folders)
     assert first != second
     assert prepared_now(first).info.fingerprint == before
 
@@ -155,16 +155,16 @@ def test_a_taught_run_says_what_it_gained_and_what_it_forgot(digits, folders):
     # Upside-down fours, called 7: nothing that the network could know.
     fours = digits.train_images[digits.train_labels == 4][:5, :, ::-1]
     for picture in fours:
-        keep_drawing(np.ascontiguousarray(picture), 7, digits.info, folders)
-    name = make_lesson(digits, folders)
+        save_drawing(np.ascontiguousarray(picture), 7, digits.info, folders)
+    name = make_fine_tune_dataset(digits, folders)
     prepared_now(name)
     recipe = Recipe(epochs=6, batch_size=32, lr=0.001)
     origin = Origin(trained.run.id, trained.step, weights_only=True)
     request = RunRequest(trained.spec, recipe, name, device="cpu", origin=origin, validation=0.0)
     store = RunStore()
     run_id = store.submit(replace(request, name="taught"))
-    worker = store.announce()
-    carry_out(store.claim(worker, run_id), store, worker, Control(), lambda event: None)
+    worker = store.register_worker()
+    execute_run(store.claim(worker, run_id), store, worker, Control(), lambda event: None)
     assert store.run(run_id).state == "finished"
 
     work = KINDS["taught"]({"run": run_id}, folders)
@@ -176,5 +176,5 @@ def test_a_taught_run_says_what_it_gained_and_what_it_forgot(digits, folders):
     assert found["trained on"]["after"] > found["trained on"]["before"]
     assert found["test"]["count"] == len(digits.test_labels)
     assert found["test"]["before"] == pytest.approx(trained.history.test.accuracy, abs=0.01)
-    store.leave(worker)
+    store.unregister_worker(worker)
     store.close()

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from sample_data import idx_bytes, prepared_now, small_mnist, write_folder
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.builtin.digits import enlarge, read_digits
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
@@ -149,11 +149,11 @@ def published_mnist(server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -
     for name, content in small_mnist().items():
         packed = gzip.compress(content, mtime=0)
         (root / f"{name}.gz").write_bytes(packed)
-        old = next(file for file in KNOWN["mnist"].files if file.name == f"{name}.gz")
+        old = next(file for file in BUILTIN["mnist"].files if file.name == f"{name}.gz")
         md5 = hashlib.md5(packed).hexdigest()
         urls = (f"{address}gone/{name}.gz", f"{address}{name}.gz")
         files.append(replace(old, md5=md5, size_bytes=len(packed), urls=urls))
-    monkeypatch.setitem(KNOWN, "mnist", replace(KNOWN["mnist"], files=tuple(files)))
+    monkeypatch.setitem(BUILTIN, "mnist", replace(BUILTIN["mnist"], files=tuple(files)))
     return root
 
 
@@ -217,9 +217,9 @@ def test_a_mirror_that_sends_without_end_is_broken_off(published_mnist: Path):
 
 
 def test_without_a_network_a_sentence_says_where_the_files_belong(monkeypatch: pytest.MonkeyPatch):
-    known = KNOWN["fashion-mnist"]
+    known = BUILTIN["fashion-mnist"]
     nowhere = [replace(file, urls=("http://127.0.0.1:9/",)) for file in known.files]
-    monkeypatch.setitem(KNOWN, "fashion-mnist", replace(known, files=tuple(nowhere)))
+    monkeypatch.setitem(BUILTIN, "fashion-mnist", replace(known, files=tuple(nowhere)))
     with pytest.raises(
         DataError, match=r"Check the network, or put the files into FashionMNIST/raw"
     ):

@@ -4,7 +4,7 @@ import pytest
 from example_runs import a_request, an_epoch, started, the_end
 from example_runs import a_store as open_store
 
-from cnnlib.diagnosis.engine_notes import explained
+from cnnlib.diagnosis.engine_notes import engine_notes
 from cnnlib.records.events import EpochEnd, Started
 
 CHOSEN = {
@@ -34,23 +34,23 @@ def store(tmp_path):
 
 def test_a_run_that_was_only_asked_for_tells_its_forecast(store):
     run = store.run(store.submit(a_request(), forecast=PROMISED))
-    assert explained(run, ()) == {
+    assert engine_notes(run, ()) == {
         "Memory": "Forecast 390 MB.",
         "Time": "Forecast 12 s an epoch, a guess, as nothing had been measured on this machine.",
     }
 
 
 def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(store):
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     run_id = store.submit(a_request(), forecast=PROMISED)
     assert store.claim(worker_id, run_id)
     store.rewind(store.run(run_id), 0)  # as every worker does first
     begun = started()
     begun = Started(20, 10, "f00d", CHOSEN, begun.machine, {"seconds_per_epoch": 9.9})
     epoch = EpochEnd(1, 10, 1.0, 0.5, 0.8, 0.5, 14.0, 0.25, memory_bytes=412_000_000)
-    store.tell(run_id, worker_id, [begun, epoch, the_end()])
+    store.record_events(run_id, worker_id, [begun, epoch, the_end()])
     run = store.run(run_id)
-    assert explained(run, store.epochs(run_id)) == {
+    assert engine_notes(run, store.epochs(run_id)) == {
         "Engine": "1 processor thread, channels last in memory, float32: the fastest of 2 that "
         "were tried (12.1 ms a step; t1-nchw-fp32 14 ms).",
         "Machine": "abacus, torch 2.",
@@ -62,4 +62,4 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
 
 def test_without_a_forecast_nothing_is_said_of_it(store):
     run = store.run(store.submit(a_request()))
-    assert explained(run, [an_epoch(1, 10)]) == {}
+    assert engine_notes(run, [an_epoch(1, 10)]) == {}

@@ -6,7 +6,7 @@ import pytest
 from example_runs import a_request, a_running_run, a_store, the_end
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.diagnosis.rules import Curve, find_troubles
+from cnnlib.diagnosis.rules import Curve, diagnose
 from cnnlib.records.events import EpochEnd, StepMetrics
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run, RunRequest
@@ -42,7 +42,7 @@ def epochs(train, val, **more) -> list[EpochEnd]:
 
 
 def titles(run: Run, columns: dict, told=()) -> list[str]:
-    return [trouble.title for trouble in find_troubles(run, columns, told)]
+    return [trouble.title for trouble in diagnose(run, columns, told)]
 
 
 LEARNING = [CHANCE * exp(-step / 100) + 0.05 for step in range(300)]
@@ -59,7 +59,7 @@ def test_a_run_without_a_step_has_no_troubles():
 
 
 def test_a_loss_that_rises_back_to_guessing_is_diverging():
-    [found] = find_troubles(a_run(), curve([*LEARNING, *[CHANCE] * 100]), ())
+    [found] = diagnose(a_run(), curve([*LEARNING, *[CHANCE] * 100]), ())
     # The lowest of twelve blocks of 33 steps holds the last steps of LEARNING.
     assert found.title == "Diverging"
     assert "is 2.3 now; guessing gives 2.3" in found.sentence
@@ -79,7 +79,7 @@ def test_a_design_of_one_class_has_nothing_to_learn_and_no_troubles():
 def test_a_run_that_diverged_is_told_its_gradients():
     columns = curve([2.0, 3.0, 9.0])
     columns["grad_norm"] = [1.0, 2.0, 400.0]
-    [found] = find_troubles(a_run(state="diverged"), columns, ())
+    [found] = diagnose(a_run(state="diverged"), columns, ())
     assert "was 2 as a rule and 400 at step 3" in found.sentence
 
 
@@ -90,7 +90,7 @@ def test_steps_without_a_number_are_left_out():
 
 def reasons(run: Run, columns: dict, told=()) -> dict[str, bool]:
     """Which of the reasons fit, by words of their questions."""
-    [found] = find_troubles(run, columns, told)
+    [found] = diagnose(run, columns, told)
     assert found.title == "Not learning"
     names = ("learning rate", "flow back", "deep")
     return {name: check.fits for name in names for check in found.checks if name in check.question}
@@ -112,7 +112,7 @@ def test_a_loss_that_jumped_speaks_of_a_learning_rate_that_is_too_high():
 
 def test_a_loss_that_falls_steadily_but_hardly_speaks_of_one_that_is_too_low():
     slow = [CHANCE - 0.0001 * step for step in range(300)]
-    [found] = find_troubles(a_run(), curve(slow), ())
+    [found] = diagnose(a_run(), curve(slow), ())
     assert found.checks[0].fits and "Try ten times 0.01" in found.checks[0].sentence
 
 
@@ -123,7 +123,7 @@ def test_a_gradient_of_nought_speaks_of_a_dead_start():
 def test_dead_units_speak_of_a_dead_start_and_are_a_trouble_of_their_own():
     told = epochs([CHANCE], [CHANCE], dead_units={"features.act1": 0.1, "features.act2": 0.95})
     told = [EpochEnd(1, 10, CHANCE, 0.1, CHANCE, 0.1, 1.0, 0.1, dead_units=told[0].dead_units)]
-    first, second = find_troubles(a_run(), curve(FLAT), told)
+    first, second = diagnose(a_run(), curve(FLAT), told)
     assert first.checks[1].fits and "95 % of the units of features.act2" in first.checks[1].sentence
     assert second.title == "Dead ReLUs"
 
@@ -146,7 +146,7 @@ def test_few_dead_units_are_no_trouble():
 
 def test_a_validation_loss_that_rises_while_training_falls_is_over_fitting_since_its_lowest():
     told = epochs([0.9, 0.5, 0.3, 0.2, 0.1], [0.8, 0.6, 0.62, 0.7, 0.8])
-    [found] = find_troubles(a_run(), curve(LEARNING), told)
+    [found] = diagnose(a_run(), curve(LEARNING), told)
     assert found.title == "Over-fitting since epoch 2"
     assert "lowest then (0.6) and is 0.8 after epoch 5" in found.sentence
 
@@ -169,12 +169,12 @@ def test_a_stored_run_is_read_by_a_sample_that_does_not_grow(tmp_path):
     store = a_store(tmp_path)
     run_id, worker_id = a_running_run(store)
     told = [StepMetrics(step, 1.0, 0.1, 2.0, 64.0, step / 10) for step in range(1, 5001)]
-    store.tell(run_id, worker_id, told)
+    store.record_events(run_id, worker_id, told)
     sample = store.sampled_steps(run_id, 100)
     # The first twenty steps, and every fiftieth.
     assert sample["step"] == [*range(1, 21), *range(50, 5001, 50)]
     assert len(store.sampled_steps(run_id, 10_000)["step"]) == 5000
-    store.tell(run_id, worker_id, [the_end()])
+    store.record_events(run_id, worker_id, [the_end()])
     store.close()
 
 

@@ -11,7 +11,7 @@ from cnnlib.cli.main import main
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
-from cnnlib.experiments.study import advance, find_plans, stop_plan
+from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import duel_figure
 from cnnlib.records.compare import Look, Verdict
 from cnnlib.runs import RunStore
@@ -32,11 +32,11 @@ def a_duel(**fields) -> Duel:
 
 def finish_pair(store: RunStore, duel_id: str, pair: int, difference: float) -> None:
     """Both runs of a pair end, as their workers would have it."""
-    advance(store)
+    advance_studies(store)
     sides = duel_state(store, duel_id).pairs[pair]
     for run, accuracy in zip(sides, (0.9, 0.9 + difference), strict=True):
         finish(store, run.id, val=accuracy, test=accuracy)
-    advance(store)
+    advance_studies(store)
 
 
 def test_a_duel_begins_with_three_pairs_of_equal_seeds(store):
@@ -71,8 +71,8 @@ def test_an_open_duel_asks_for_one_pair_more_until_the_maximum(store):
 
 def test_advancing_twice_asks_for_nothing_twice(store):
     start_duel(store, a_duel())
-    advance(store)
-    advance(store)
+    advance_studies(store)
+    advance_studies(store)
     assert len(store.runs()) == 6
 
 
@@ -89,13 +89,13 @@ def test_all_runs_share_the_mode_that_the_first_one_chose(store):
     auto = replace(duel, a=replace(duel.a, mode="auto"), b=replace(duel.b, mode="auto"))
     duel_id = start_duel(store, auto)
     [first] = store.runs(group=duel_id)
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id, first.id)
     from example_runs import started
 
     chosen = {"mode": "t2-nhwc-fp32"}
-    store.tell(first.id, worker_id, [replace(started(), chosen=chosen)])
-    advance(store)
+    store.record_events(first.id, worker_id, [replace(started(), chosen=chosen)])
+    advance_studies(store)
     others = [run for run in store.runs(group=duel_id) if run.id != first.id]
     assert len(others) == 5
     assert {run.request.mode for run in others} == {"t2-nhwc-fp32"}
@@ -104,7 +104,7 @@ def test_all_runs_share_the_mode_that_the_first_one_chose(store):
 def test_a_run_that_diverged_ends_the_duel_with_a_sentence(store):
     duel_id = start_duel(store, a_duel())
     finish(store, duel_state(store, duel_id).pairs[0][1].id, state="diverged")
-    advance(store)
+    advance_studies(store)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
     assert "The run of wide with seed 0 diverged" in state.trouble
@@ -115,7 +115,7 @@ def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
     first = duel_state(store, duel_id).pairs[0][0].id
     finish(store, first)
     store.delete(first)
-    advance(store)
+    advance_studies(store)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
     assert state.trouble.startswith("A run of the duel was deleted")
@@ -124,20 +124,20 @@ def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
 
 def test_a_duel_can_be_stopped(store):
     duel_id = start_duel(store, a_duel())
-    stop_plan(store, duel_id)
-    advance(store)
+    stop_study(store, duel_id)
+    advance_studies(store)
     assert {run.state for run in store.runs()} == {"stopped"}
-    assert [plan.state for plan in find_plans(store, ["duel"])] == ["stopped"]
+    assert [plan.state for plan in find_studies(store, ["duel"])] == ["stopped"]
 
 
 def test_the_test_split_may_decide(store):
     duel_id = start_duel(store, a_duel(on="test"))
     for pair in range(3):
-        advance(store)
+        advance_studies(store)
         one, other = duel_state(store, duel_id).pairs[pair]
         finish(store, one.id, val=0.5, test=0.9)
         finish(store, other.id, val=0.5, test=0.95 + pair / 1000)
-    advance(store)
+    advance_studies(store)
     assert duel_state(store, duel_id).verdict.outcome == "b"
 
 

@@ -12,7 +12,7 @@ from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import best_so_far, effects, experiment_state, start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
-from cnnlib.experiments.study import advance, stop_plan
+from cnnlib.experiments.study import advance_studies, stop_study
 from cnnlib.figures.compare import effects_figure
 from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
@@ -94,7 +94,7 @@ def test_a_grid_tells_which_setting_mattered_and_the_best(store):
     scores = {(4, 0.1): 0.5, (4, 0.01): 0.6, (8, 0.1): 0.7, (8, 0.01): 0.9}
     for trial in experiment_state(store, plan_id).trials:
         finish(store, trial.runs[0].id, val=scores[trial.settings["K"], trial.settings["lr"]])
-    advance(store)
+    advance_studies(store)
     state = experiment_state(store, plan_id)
     assert (state.state, state.ended, state.asked) == ("done", 4, 4)
     assert state.best.settings == {"K": 8, "lr": 0.01}
@@ -119,7 +119,7 @@ def test_a_grid_without_a_valid_design_is_refused(store):
 
 def test_a_grid_can_be_stopped(store):
     plan_id = a_grid(store)
-    stop_plan(store, plan_id)
+    stop_study(store, plan_id)
     assert {run.state for run in store.runs()} == {"stopped"}
     assert experiment_state(store, plan_id).state == "stopped"
 
@@ -146,7 +146,7 @@ def run_search(store: RunStore, plan_id: str, trials: int) -> None:
         from math import log10
 
         finish(store, run.id, val=max(0.0, 0.9 - 0.2 * abs(log10(run.request.recipe.lr) + 2)))
-        advance(store)
+        advance_studies(store)
 
 
 SPACE = {"lr": {"low": 1e-5, "high": 1.0, "log": True}}
@@ -183,7 +183,7 @@ def test_a_search_skips_and_lists_what_cannot_be_built(store):
     plan_id = start_search(store, a_request(), space, trials=4)
     for _ in range(4):
         finish(store, live_run(store, plan_id).id)
-        advance(store)
+        advance_studies(store)
     state = experiment_state(store, plan_id)
     assert {trial.settings["L"] for trial in state.trials} == {1}
     assert all(trial.settings["L"] == 9 for trial in state.invalid)
@@ -195,13 +195,13 @@ def test_a_trial_that_falls_behind_is_stopped(store):
     plan_id = start_search(store, a_request(), SPACE, trials=6)
     for _ in range(4):
         finish(store, live_run(store, plan_id).id, val=0.8)
-        advance(store)
+        advance_studies(store)
     run = live_run(store, plan_id)
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id, run.id)
-    store.tell(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
-    advance(store)
-    assert [order.kind for order in store.tell(run.id, worker_id, [])] == ["stop"]
+    store.record_events(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
+    advance_studies(store)
+    assert [order.kind for order in store.record_events(run.id, worker_id, [])] == ["stop"]
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
     assert main([*arguments, *tiny, "--detach"]) == 0
     plan_id = json.loads(capsys.readouterr().out)["id"]
     with closing(RunStore()) as store:
-        worker_id = store.announce()
+        worker_id = store.register_worker()
         first = store.claim(worker_id)
-        store.tell(first.id, worker_id, [RunEnd("interrupted")])
-        store.leave(worker_id)
+        store.record_events(first.id, worker_id, [RunEnd("interrupted")])
+        store.unregister_worker(worker_id)
     assert main(["experiment", "go-on", plan_id, "--json"]) == 0
     ended = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (ended["state"], ended["ended"]) == ("done", 2)

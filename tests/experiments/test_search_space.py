@@ -10,7 +10,7 @@ from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.experiments.grid import experiment_state
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, with_settings
-from cnnlib.experiments.study import advance
+from cnnlib.experiments.study import advance_studies
 
 
 def test_none_is_nothing_for_a_stem_and_a_stride():
@@ -39,6 +39,6 @@ def test_a_search_without_a_valid_design_ends_with_a_sentence(tmp_path, store_ad
     state = experiment_state(store, plan_id)
     assert (state.state, state.trials, len(state.invalid)) == ("stopped", (), 50)
     assert state.trouble.startswith("None of 50 proposals is a valid design")
-    advance(store)
+    advance_studies(store)
     assert len(experiment_state(store, plan_id).invalid) == 50  # it does not go on for ever
     store.close()

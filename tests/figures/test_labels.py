@@ -5,7 +5,13 @@ import pytest
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.labels import design_words, kind_words, setting_words, shape_label, shape_words
+from cnnlib.figures.labels import (
+    describe_design,
+    kind_label,
+    settings_label,
+    shape_label,
+    shape_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,14 +35,14 @@ from cnnlib.figures.labels import design_words, kind_words, setting_words, shape
     ],
 )
 def test_a_design_in_a_few_words(spec, words):
-    assert design_words(spec) == words
+    assert describe_design(spec) == words
 
 
 def test_every_layer_of_every_preset_has_words():
     for entry in presets():
         for layer in plan(entry.spec).walk():
-            assert kind_words(layer)
-            assert shape_words(layer.out_shape) and shape_label(layer.out_shape)
+            assert kind_label(layer)
+            assert shape_text(layer.out_shape) and shape_label(layer.out_shape)
 
 
 def test_settings_are_told_where_the_kind_does_not_tell_them():
@@ -50,7 +56,7 @@ def test_settings_are_told_where_the_kind_does_not_tell_them():
         activation_params={"negative_slope": 0.2},
         dropout=0.25,
     )
-    told = {layer.kind: setting_words(layer) for layer in plan(spec).walk()}
+    told = {layer.kind: settings_label(layer) for layer in plan(spec).walk()}
     assert told["conv2d"] == "stride 1, padding 2, dilation 2, no bias"
     assert told["norm"] == "2 groups"
     assert told["activation"] == "negative_slope = 0.2"

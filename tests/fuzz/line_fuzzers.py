@@ -115,9 +115,9 @@ class Commands:
         for run_id in there - set(self.runs):
             run = self.store.run(run_id)
             if run.is_live:
-                from cnnlib.records.events import Order
+                from cnnlib.records.events import Command
 
-                self.store.order(run_id, Order("stop"))
+                self.store.submit_command(run_id, Command("stop"))
             self.store.delete(run_id)
         if set(self.runs) - there:
             self.runs = [a_told_run(self.store, name) for name in NAMES[:2]]

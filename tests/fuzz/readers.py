@@ -12,10 +12,10 @@ from example_runs import a_request, an_epoch, started, steps, the_end
 from cnnlib.compare.charts import class_scores, settings
 from cnnlib.compare.columns import COLUMNS, columns
 from cnnlib.compare.load_rows import best_of_sentence
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import Row
 from cnnlib.design.plan import plan
-from cnnlib.diagnosis.report import words_about
+from cnnlib.diagnosis.report import run_report
 from cnnlib.figures.compare import class_figure, settings_figure
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Intervention, WeightsSaved
@@ -29,7 +29,7 @@ from cnnlib.train.checkpoint import write_weights
 def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fields) -> str:
     """A finished run with steps, epochs, weights, an intervention, predictions and a result."""
     request = a_request(name=name, **fields)
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     run_id = store.submit(request, {"params": 10, "macs": 20})
     store.claim(worker_id, run_id)
     folder = store.folders.run(run_id)
@@ -44,8 +44,8 @@ def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fie
     change = Intervention(3, "set", "lr", 0.01)
     begun = replace(started(), fingerprint=fingerprint)
     told = [begun, *steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), change, *saved]
-    store.tell(run_id, worker_id, [*told, replace(the_end(), reason="")])
-    store.leave(worker_id)
+    store.record_events(run_id, worker_id, [*told, replace(the_end(), reason="")])
+    store.unregister_worker(worker_id)
     return run_id
 
 
@@ -57,14 +57,14 @@ def read_everything(store: RunStore, run_ids: Sequence[str]) -> None:
         assert isinstance(run.title, str)
         json.dumps(metrics_since(store, run_id), allow_nan=False)
         store.steps_after(run_id), store.epochs(run_id), store.interventions(run_id)
-        store.saved(run_id), store.position(run_id)
-        json.dumps(words_about(store, run_id))
+        store.saved_weights(run_id), store.position(run_id)
+        json.dumps(run_report(store, run_id))
         if (result := store.result(run_id)) is not None:
             class_figure([class_scores(Row(run_id, (run,)), run.title, [result])], ["a", "b"])
-    rows = Desk(store).rows()
+    rows = ResultsTable(store).rows()
     best_of_sentence(rows)
     settings_figure(settings(rows))
-    assert Desk(store).rows(search="test>1 params<=0") is not None
+    assert ResultsTable(store).rows(search="test>1 params<=0") is not None
     shown = columns([*COLUMNS, "seconds_to_50"])
     for write in (to_csv, to_markdown, to_latex, to_html):
         write(rows, shown).encode()

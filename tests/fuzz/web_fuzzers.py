@@ -19,7 +19,7 @@ from sample_data import class_folders, prepared_now, write_folder
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.compare.results_table import Annotation, Desk
+from cnnlib.compare.results_table import Annotation, ResultsTable
 from cnnlib.design.link import encode
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
@@ -51,7 +51,7 @@ class Pages:
         seen = prepared_now("digits", folders).info.fingerprint
         self.store = RunStore(folders)
         self.runs = [a_told_run(self.store, name, seen, group=name) for name in NAMES]
-        for row in (desk := Desk(self.store)).rows():
+        for row in (desk := ResultsTable(self.store)).rows():
             desk.annotate(row.key, Annotation(note=" ".join(NAMES), tags=NAMES[:2]))
         # What pages keep in Streamlit's cache is pickled by it, and unpickled from memory.
         self.guard = Guard([folders.runs, folders.data, folder], counts_pickles=False)

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from cnnlib.compare.columns import COLUMNS, columns
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import DataError, ProbeError, RecipeError, StoreError, TrainError
@@ -190,11 +190,11 @@ def test_a_name_with_a_sign_that_is_none_is_refused(name):
 def test_a_name_stays_a_name_in_every_report(tmp_path, name):
     store = a_store(tmp_path)
     a_finished_run(store, name=name)
-    rows, shown = Desk(store).rows(), columns(COLUMNS)
+    rows, shown = ResultsTable(store).rows(), columns(COLUMNS)
     page = to_html(rows, shown)
     innocent = a_store(tmp_path / "innocent")
     a_finished_run(innocent, name="innocent")
-    plain = to_html(Desk(innocent).rows(), shown)
+    plain = to_html(ResultsTable(innocent).rows(), shown)
     assert page.count("<script") == plain.count("<script")
     assert page.count("</script") == plain.count("</script")
     assert "<img src=x" not in page

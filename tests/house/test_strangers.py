@@ -22,7 +22,7 @@ from sample_data import prepared_now
 
 from cnnlib.compare.columns import Column, column
 from cnnlib.data.drawings import collection_name
-from cnnlib.data.image_folder.sources import OwnSource
+from cnnlib.data.image_folder.sources import FolderSource
 from cnnlib.data.paths import folder_name
 from cnnlib.data.prepared import INFO_FILE, Prepared, open_prepared
 from cnnlib.design.link import _FIELDS, decode, encode
@@ -234,5 +234,5 @@ def test_the_record_of_a_prepared_dataset(digits, seed):
 @given(values, values)
 @example("directory", {"folders": {"a\0b": 1}})
 def test_what_a_dataset_looked_like_when_it_was_prepared(places, kind, folders):
-    source = OwnSource("folder:x", places.data, "directory", uploaded=False)
+    source = FolderSource("folder:x", places.data, "directory", uploaded=False)
     assert source.is_as({"kind": kind, "folders": folders}) in (True, False)

@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from cnnlib.units import percent, short_count, size_words, time_words
+from cnnlib.units import format_size, format_time, percent, short_count
 
 
 def test_a_share_has_two_digits_unless_told_otherwise():
@@ -30,7 +30,7 @@ def test_a_share_that_is_not_known_is_a_dash_or_what_the_caller_says(fraction):
     ],
 )
 def test_a_size_has_three_digits_and_a_unit_of_a_thousand(size_bytes, text):
-    assert size_words(size_bytes) == text
+    assert format_size(size_bytes) == text
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_a_count_has_three_digits_and_a_unit(value, text):
     ],
 )
 def test_times_are_read_at_a_glance(seconds, words):
-    assert time_words(seconds) == words
+    assert format_time(seconds) == words

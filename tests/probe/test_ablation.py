@@ -11,16 +11,16 @@ from cnnlib.design.plan import plan
 from cnnlib.design.receptive import receptive_fields
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
-from cnnlib.figures.inspect import surgery_figure
+from cnnlib.figures.inspect import ablation_figure
 from cnnlib.nets.model import build_model
-from cnnlib.probe.ablation import muted, reset, subset
-from cnnlib.probe.activation_maximisation import STEPS, excite
+from cnnlib.probe.ablation import reset, subset, with_filter_muted
+from cnnlib.probe.activation_maximisation import STEPS, maximise_activation
 from cnnlib.probe.forward import activations
-from cnnlib.probe.patches import View, exciting, patch, view_of
+from cnnlib.probe.patches import View, patch, strongest_patches, view_of
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.train.worker.job_kinds import carry_out_job
+from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.ui.inspect import attribution
 
 
@@ -48,7 +48,7 @@ def weights_of(net) -> dict[str, np.ndarray]:
 def test_a_muted_filter_says_the_same_of_every_picture():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     net = build_model(spec, seed=0)
-    changed = muted(weights_of(net), "features.conv1", 2)
+    changed = with_filter_muted(weights_of(net), "features.conv1", 2)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
     images = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
     maps = activations(net.eval(), images)["features.conv1"]
@@ -82,28 +82,30 @@ def test_the_subset_is_of_validation_pictures_and_the_same_for_a_seed():
 def test_a_picture_is_found_that_excites_more_than_noise(layer, channel):
     info = prepared_now("digits").info
     net = build_model(PLAIN, seed=0).eval()
-    (pixels, answer, began), told = result_of(excite(net, info, layer, channel, seed=1))
+    (pixels, answer, began), told = result_of(
+        maximise_activation(net, info, layer, channel, seed=1)
+    )
     assert (pixels.shape, pixels.dtype) == ((1, 28, 28), np.uint8)
     assert answer > began
     assert len(told) == STEPS and told[-1].fraction == 1
-    (again, _, _), _ = result_of(excite(net, info, layer, channel, seed=1))
+    (again, _, _), _ = result_of(maximise_activation(net, info, layer, channel, seed=1))
     np.testing.assert_array_equal(again, pixels)
 
 
 def test_a_channel_that_is_not_there_is_a_sentence():
     info = prepared_now("digits").info
     with pytest.raises(ProbeError, match="no channel 99. Choose one from 0 to 3"):
-        next(excite(build_model(PLAIN), info, "features.conv1", 99))
+        next(maximise_activation(build_model(PLAIN), info, "features.conv1", 99))
 
 
 def do_jobs(store: RunStore) -> list:
     """Carry out what waits, as a worker does."""
-    worker_id = store.announce("jobs")
+    worker_id = store.register_worker("jobs")
     done = []
     while (job := store.claim_job(worker_id)) is not None:
-        carry_out_job(job, store, worker_id)
+        execute_job(job, store, worker_id)
         done.append(store.job(job.id))
-    store.leave(worker_id)
+    store.unregister_worker(worker_id)
     return done
 
 
@@ -146,7 +148,7 @@ def test_the_most_exciting_places_are_those_of_the_maps():
     prepared = prepared_now("digits")
     net = build_model(PLAIN, seed=0).eval()
     chosen = np.arange(30)
-    found, _ = result_of(exciting(net, prepared, "features.act2", chosen))
+    found, _ = result_of(strongest_patches(net, prepared, "features.act2", chosen))
     images = Normaliser(prepared.info, "cpu")(torch.from_numpy(prepared.test_images[chosen]))
     maps = activations(net, images.numpy())["features.act2"]
     for channel, places in enumerate(found):
@@ -203,5 +205,5 @@ def test_an_explanation_of_a_large_network_is_a_job_that_gives_the_same(store, m
 
 
 def test_figures_leave_out_classes_without_pictures():
-    assert surgery_figure([0.5, None], [0.25, None], ["a", "b"], 3).data[1].y == (25.0,)
-    assert "No picture" in surgery_figure([None], [None], ["a"], 0).layout.annotations[0].text
+    assert ablation_figure([0.5, None], [0.25, None], ["a", "b"], 3).data[1].y == (25.0,)
+    assert "No picture" in ablation_figure([None], [None], ["a"], 0).layout.annotations[0].text

@@ -20,7 +20,7 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.api import load_run
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
+from cnnlib.train.worker.execute_run import execute_run
 
 METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 FEW = 16  # training pictures; two steps
@@ -31,9 +31,9 @@ def trained(store: RunStore, name: str, dataset: str) -> str:
     """A run that trained for two steps."""
     recipe = Recipe(epochs=1, batch_size=8)
     request = RunRequest(preset(name).spec, recipe, dataset, device="cpu", train_limit=FEW)
-    worker_id, run_id = store.announce(), store.submit(request)
-    carry_out(store.claim(worker_id, run_id), store, worker_id, Control())
-    store.leave(worker_id)
+    worker_id, run_id = store.register_worker(), store.submit(request)
+    execute_run(store.claim(worker_id, run_id), store, worker_id, Control())
+    store.unregister_worker(worker_id)
     assert store.run(run_id).state == "finished", store.run(run_id).reason
     return run_id
 
@@ -85,7 +85,7 @@ def test_filters_and_maps_are_the_tensors_that_torch_gives(run_id):
     net = load_run(run_id).net.eval()
     folders = Folders.from_environment()
     with_store = RunStore()
-    saved = moments(with_store.saved(run_id))
+    saved = moments(with_store.saved_weights(run_id))
     with_store.close()
     weights = read_arrays(folders.run(run_id) / saved[max(saved)].file)
     for name in convolutions(net.plan):

@@ -7,7 +7,7 @@ from tiny import SPEC, tiny_prepared, tiny_request, told
 
 from cnnlib.design.presets import preset, presets
 from cnnlib.records.recipe import Augmentation
-from cnnlib.records.recipe_presets import RECIPES, offered_recipe
+from cnnlib.records.recipe_presets import RECIPES, default_recipe
 
 COUNTS = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000, "folder:cats": 40}
 
@@ -15,32 +15,32 @@ COUNTS = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000, "folder:cats": 40}
 @pytest.mark.parametrize("dataset", COUNTS)
 @pytest.mark.parametrize("name", [preset.name for preset in presets()])
 def test_there_is_an_offer_for_every_preset_and_dataset(name, dataset):
-    recipe = offered_recipe(preset(name).spec, dataset, COUNTS[dataset])
+    recipe = default_recipe(preset(name).spec, dataset, COUNTS[dataset])
     assert 1 <= recipe.epochs <= 100 and recipe.lr > 0
 
 
 def test_a_small_dataset_is_passed_over_often_and_less_often_by_a_heavy_network():
     light, heavy = (preset(name).spec for name in ("lenet5", "resnet20"))
     # 130,000 pictures are about 90 times 1,437; 41 million operations are 6.4 squared millions.
-    assert offered_recipe(light, "digits", 1437).epochs == 90
-    assert offered_recipe(heavy, "digits", 1437).epochs == 14
-    assert offered_recipe(light, "mnist", 60_000).epochs == 3
+    assert default_recipe(light, "digits", 1437).epochs == 90
+    assert default_recipe(heavy, "digits", 1437).epochs == 14
+    assert default_recipe(light, "mnist", 60_000).epochs == 3
 
 
 def test_a_preset_with_a_recipe_of_its_own_is_offered_that_where_there_are_many_pictures():
     spec = preset("mnist_fast").spec
-    assert offered_recipe(spec, "mnist", 60_000) == RECIPES["fast99"].recipe
-    assert offered_recipe(spec, "digits", 1437).epochs > 10
+    assert default_recipe(spec, "mnist", 60_000) == RECIPES["fast99"].recipe
+    assert default_recipe(spec, "digits", 1437).epochs > 10
 
 
 def test_digits_are_neither_mirrored_nor_shifted():
     spec = preset("lenet5").spec
-    assert offered_recipe(spec, "mnist", 60_000).augmentation == Augmentation()
-    assert offered_recipe(spec, "cifar10", 50_000).augmentation.flip
+    assert default_recipe(spec, "mnist", 60_000).augmentation == Augmentation()
+    assert default_recipe(spec, "cifar10", 50_000).augmentation.flip
 
 
 def test_an_offer_learns():
-    recipe = replace(offered_recipe(SPEC, "folder:tiny", 90), epochs=10)
+    recipe = replace(default_recipe(SPEC, "folder:tiny", 90), epochs=10)
     request = replace(tiny_request(), recipe=recipe)
     assert told(request, tiny_prepared())[-1].test.accuracy == 1.0
 

@@ -11,7 +11,7 @@ from disks import fill, small_disk
 
 from cnnlib.cli.main import main
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.data.drawings import keep_drawing
+from cnnlib.data.drawings import save_drawing
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
@@ -82,7 +82,7 @@ def test_a_full_disk_takes_nothing_that_was_there(command, name, disk, capsys):
     (store.folders.run(run_id) / "predictions.npz").write_bytes(os.urandom(8000))
     store.close()
     drawing = np.zeros((1, 28, 28), np.uint8)
-    keep_drawing(drawing, 7, dataset_info("digits"), Folders.from_environment())
+    save_drawing(drawing, 7, dataset_info("digits"), Folders.from_environment())
     (disk / "net.py").rename(disk / name)
     words = {"FILE": str(disk / name), "FOLDER": str(disk)}
     assert main([words.get(word, word) for word in command]) == 2

@@ -10,13 +10,13 @@ import pytest
 from example_runs import a_request, a_store, wait_for
 
 from cnnlib.errors import DataError, StoreError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.pool import WorkerPool, worker_environment
 from cnnlib.train.worker import job_kinds
-from cnnlib.train.worker.job_kinds import KINDS, carry_out_job
+from cnnlib.train.worker.job_kinds import KINDS, execute_job
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def count_to(args, folders):
 @pytest.fixture(autouse=True)
 def counting(monkeypatch):
     monkeypatch.setitem(KINDS, "count", count_to)
-    monkeypatch.setattr(job_kinds, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(job_kinds, "PROGRESS_SECONDS", 0.0)
 
 
 def carried_out(store: RunStore, kind: str, is_to_end=lambda: False, **args):
     job_id = store.submit_job(kind, args)
-    with at_work(store, "jobs") as worker_id:
-        carry_out_job(store.claim_job(worker_id), store, worker_id, is_to_end)
+    with registered_worker(store, "jobs") as worker_id:
+        execute_job(store.claim_job(worker_id), store, worker_id, is_to_end)
     return store.job(job_id)
 
 
@@ -50,9 +50,9 @@ def test_a_job_waits_until_a_worker_takes_it(store):
     job = store.job(job_id)
     assert (job.kind, job.args, job.state, job.is_live) == ("count", {"last": 3}, "queued", True)
     assert store.has_queued_job()
-    assert store.claim_job(store.announce("jobs")).state == "running"
+    assert store.claim_job(store.register_worker("jobs")).state == "running"
     assert not store.has_queued_job()
-    assert store.claim_job(store.announce("jobs")) is None
+    assert store.claim_job(store.register_worker("jobs")) is None
 
 
 def test_the_latest_job_is_found_by_its_kind_and_some_of_its_arguments(store):
@@ -122,7 +122,7 @@ def test_a_job_that_ended_can_be_asked_for_again(store):
 def test_what_was_found_about_a_run_goes_with_it(store):
     gone, stays = store.submit(a_request()), store.submit(a_request())
     for run_id in (gone, stays):
-        store.order(run_id, Order("stop"))
+        store.submit_command(run_id, Command("stop"))
         carried_out(store, "count", last=1, run=run_id)
     waiting = store.submit_job("count", {"last": 2, "run": gone})
     store.delete(gone)
@@ -197,7 +197,9 @@ def test_a_job_that_nobody_knows_fails_and_lists_the_known_ones(store):
 
 
 def test_a_job_fails_when_its_worker_dies(store):
-    command = "from cnnlib.runs import RunStore; s = RunStore(); s.claim_job(s.announce('jobs'))"
+    command = (
+        "from cnnlib.runs import RunStore; s = RunStore(); s.claim_job(s.register_worker('jobs'))"
+    )
     job_id = store.submit_job("count", {"last": 3})
     env = worker_environment(store.folders)
     subprocess.run([sys.executable, "-c", command], check=True, env=env)

@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 from example_runs import a_request, a_running_run, a_store, started, steps, the_end
 
-from cnnlib.compare.results_table import Annotation, Desk
+from cnnlib.compare.results_table import Annotation, ResultsTable
 from cnnlib.errors import LimitError, RightsError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
 from cnnlib.experiments.grid import start_grid
-from cnnlib.experiments.study import advance, find_plans, stop_plan
-from cnnlib.records.events import Order
+from cnnlib.experiments.study import advance_studies, find_studies, stop_study
+from cnnlib.records.events import Command
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.dataset_owners import (
     check_dataset,
     check_upload,
     dataset_owner,
-    own_dataset,
+    record_dataset_owner,
     removing_dataset,
 )
 
@@ -58,15 +58,15 @@ def test_a_run_belongs_to_who_asked_for_it(store, ada):
 @pytest.mark.parametrize("kind", ["pause", "resume", "step", "stop", "set"])
 def test_another_person_does_not_steer_a_run(kind, ada, bob):
     run_id = ada.submit(a_request())
-    order = Order(kind, "lr", 0.1) if kind == "set" else Order(kind)
+    order = Command(kind, "lr", 0.1) if kind == "set" else Command(kind)
     with pytest.raises(RightsError, match=f"The run {run_id} belongs to somebody else"):
-        bob.order(run_id, order)
+        bob.submit_command(run_id, order)
     assert ada.run(run_id).state == "queued"
 
 
 def test_another_person_looks_inside_a_run_that_trains(ada, bob):
     run_id, _ = a_running_run(ada)
-    assert bob.order(run_id, Order("look")) > 0
+    assert bob.submit_command(run_id, Command("look")) > 0
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_another_person_looks_inside_a_run_that_trains(ada, bob):
         lambda store, run_id: store.delete(run_id),
         lambda store, run_id: store.rename(run_id, "mine"),
         lambda store, run_id: store.resume(run_id),
-        lambda store, run_id: Desk(store).throw_away([store.run(run_id)]),
+        lambda store, run_id: ResultsTable(store).move_to_trash([store.run(run_id)]),
     ],
     ids=["delete", "rename", "resume", "throw away"],
 )
 def test_another_person_does_not_change_a_run_that_has_ended(change, store, ada, bob):
     run_id = ada.submit(a_request())
-    ada.order(run_id, Order("stop"))
+    ada.submit_command(run_id, Command("stop"))
     before = store.run(run_id)
     with pytest.raises(RightsError):
         change(bob, run_id)
@@ -92,7 +92,7 @@ def test_another_person_does_not_change_a_run_that_has_ended(change, store, ada,
 def test_the_operator_does_everything(store, ada):
     run_id = ada.submit(a_request())
     store.rename(run_id, "shown in class")
-    store.order(run_id, Order("stop"))
+    store.submit_command(run_id, Command("stop"))
     store.delete(run_id)
     assert store.runs() == []
 
@@ -111,15 +111,15 @@ def test_a_duel_and_its_runs_belong_to_who_began_it(store, ada, bob):
     duel_id = start_duel(ada, duel)
     assert {run.owner for run in store.runs()} == {"ada"}
     with pytest.raises(RightsError, match=f"The duel {duel_id}"):
-        stop_plan(bob, duel_id)
+        stop_study(bob, duel_id)
     assert duel_state(bob, duel_id).state == "live"
-    stop_plan(ada, duel_id)
+    stop_study(ada, duel_id)
     assert duel_state(bob, duel_id).state == "stopped"
 
 
 def test_runs_from_elsewhere_belong_to_who_brought_them(store, ada, tmp_path):
     run_id, worker_id = a_running_run(ada)
-    store.tell(run_id, worker_id, [*steps(1, 20), the_end()])
+    store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
     parcel = tmp_path / "runs.zip"
     parcel.write_bytes(export_bytes(store, [run_id]))
     with closing(a_store(tmp_path / "elsewhere")) as elsewhere:
@@ -128,25 +128,29 @@ def test_runs_from_elsewhere_belong_to_who_brought_them(store, ada, tmp_path):
 
 
 def test_notes_are_each_persons_own(store, ada, bob):
-    for desk, name in ((Desk(ada), "ada's"), (Desk(bob), "bob's"), (Desk(store), "the teacher's")):
+    for desk, name in (
+        (ResultsTable(ada), "ada's"),
+        (ResultsTable(bob), "bob's"),
+        (ResultsTable(store), "the teacher's"),
+    ):
         desk.annotate("0123", Annotation(name=name))
-    assert Desk(ada).annotations() == {"0123": Annotation(name="ada's")}
-    assert Desk(store).annotations() == {"0123": Annotation(name="the teacher's")}
+    assert ResultsTable(ada).annotations() == {"0123": Annotation(name="ada's")}
+    assert ResultsTable(store).annotations() == {"0123": Annotation(name="the teacher's")}
 
 
 def test_the_waste_basket_gives_back_ones_own_runs(store, ada, bob):
     run_id = ada.submit(a_request())
-    ada.order(run_id, Order("stop"))
-    Desk(ada).throw_away([ada.run(run_id)])
-    Desk(bob).bring_back([run_id])
-    assert Desk(bob).empty_basket() == []
-    assert list(Desk(store).basket()) == [run_id]
-    Desk(ada).bring_back([run_id])
-    assert Desk(store).basket() == {}
+    ada.submit_command(run_id, Command("stop"))
+    ResultsTable(ada).move_to_trash([ada.run(run_id)])
+    ResultsTable(bob).restore([run_id])
+    assert ResultsTable(bob).empty_trash() == []
+    assert list(ResultsTable(store).trash()) == [run_id]
+    ResultsTable(ada).restore([run_id])
+    assert ResultsTable(store).trash() == {}
 
 
 def test_a_dataset_belongs_to_who_uploaded_it(store, ada, bob):
-    own_dataset(ada, "folder:leaves")
+    record_dataset_owner(ada, "folder:leaves")
     with pytest.raises(RightsError, match="The dataset folder:leaves"):
         check_dataset(bob, "folder:leaves")
     check_dataset(ada, "folder:leaves")
@@ -154,7 +158,7 @@ def test_a_dataset_belongs_to_who_uploaded_it(store, ada, bob):
 
 
 def test_a_dataset_that_was_removed_is_nobodys_and_one_that_was_not_stays(store, ada, bob):
-    own_dataset(ada, "folder:leaves")
+    record_dataset_owner(ada, "folder:leaves")
     with pytest.raises(RightsError), removing_dataset(bob, "folder:leaves"):
         raise AssertionError("nothing of hers is removed")
     with pytest.raises(StoreError), removing_dataset(ada, "folder:leaves"):
@@ -181,7 +185,7 @@ def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
     teachers = store.submit(a_request())
     line = [first, one, teachers, second, two, third]
     assert [store.position(run_id) for run_id in line] == [1, 2, 3, 4, 5, 6]
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     for place, run_id in enumerate(line):  # and it comes as it was told, at every step
         left = [store.position(each) for each in line[place:]]
         assert left == list(range(1, len(left) + 1))
@@ -189,7 +193,7 @@ def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
 
 
 def test_who_was_served_last_waits_for_the_others(store, ada, bob):
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     ada.submit(a_request())
     store.claim(worker_id)
     again = ada.submit(a_request())
@@ -198,10 +202,10 @@ def test_who_was_served_last_waits_for_the_others(store, ada, bob):
 
 
 def test_deleting_what_has_run_wins_no_turn(store, ada, bob):
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     done = ada.submit(a_request())
     store.claim(worker_id)
-    store.tell(done, worker_id, [started(), the_end()])
+    store.record_events(done, worker_id, [started(), the_end()])
     again = ada.submit(a_request())
     newcomer = bob.submit(a_request())
     ada.delete(done)
@@ -218,7 +222,7 @@ def test_what_the_operator_wants_now_goes_before_everybody(store, ada):
 
 def test_the_wait_is_that_of_the_runs_whose_turn_is_sooner(store, ada, bob):
     running, worker_id = a_running_run(store)
-    store.tell(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s: 1 s
+    store.record_events(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s: 1 s
     ada.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})  # 8 s
     last = ada.submit(a_request(), forecast={"seconds_per_epoch": 5.0})
     bobs = bob.submit(a_request(epochs=1), forecast={"seconds_per_epoch": 3.0})  # 3 s
@@ -235,7 +239,7 @@ def test_as_many_runs_wait_as_a_person_may_have(store):
     run_id = ada.submit(a_request())
     with pytest.raises(LimitError, match="You would have 3 runs waiting.* may have 2 on this"):
         ada.submit(a_request())
-    ada.order(run_id, Order("stop"))
+    ada.submit_command(run_id, Command("stop"))
     ada.submit(a_request())
 
 
@@ -278,9 +282,9 @@ def test_weights_take_as_much_disk_as_a_persons_may(store):
 
     ada = with_settings(store, "[person]\ndisk_mb = 1\n").on_behalf_of("ada")
     run_id, worker_id = a_running_run(ada)
-    store.tell(run_id, worker_id, [WeightsSaved(1, "a", "snapshot", 1_000_000)])
+    store.record_events(run_id, worker_id, [WeightsSaved(1, "a", "snapshot", 1_000_000)])
     ada.submit(a_request())
-    store.tell(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 500_000)])
+    store.record_events(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 500_000)])
     sentence = "would take 1.5 MB on disk, and one person's may take 1 MB"
     with pytest.raises(LimitError, match=sentence):
         ada.submit(a_request())
@@ -296,7 +300,7 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
         check_upload(ada, 1_000_001)  # three digits of it are 1 MB as well
     with pytest.raises(LimitError, match="The file has 1.5 MB, and an upload may have 1 MB"):
         check_upload(ada, 1_500_000)
-    own_dataset(ada, "folder:leaves")
+    record_dataset_owner(ada, "folder:leaves")
     with pytest.raises(LimitError, match="You have 1 datasets here"):
         check_upload(ada, 10)
 
@@ -312,7 +316,7 @@ def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
     ada = with_settings(store, "[person]\nruns_waiting = 3\n").on_behalf_of("ada")
     with pytest.raises(LimitError, match="You would have 4 runs waiting"):
         start_grid(ada, a_request(), {"lr": [0.1, 0.01]}, seeds=2)
-    assert find_plans(store, ["grid"]) == []
+    assert find_studies(store, ["grid"]) == []
     assert store.runs() == []
 
 
@@ -321,11 +325,11 @@ def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
     duel = Duel(a_request(), a_request(epochs=3), "A", "B")
     duel_id = start_duel(ada, duel)  # A's first run makes the choice of the mode
     [first] = store.runs()
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     store.claim(worker_id)
-    store.tell(first.id, worker_id, [replace(started(), chosen={"mode": "cpu-1"})])
+    store.record_events(first.id, worker_id, [replace(started(), chosen={"mode": "cpu-1"})])
     limited = with_settings(store, "[person]\nepochs = 2\n")
-    advance(limited)
+    advance_studies(limited)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
     assert "3 epochs" in state.trouble

@@ -33,7 +33,7 @@ def test_a_page_that_keeps_the_cursor_misses_nothing_and_sees_nothing_twice(stor
     run_id, worker_id = a_running_run(store)
     seen, cursor = [], 0
     for first, last in ((1, 3), (4, 4), (5, 11)):
-        store.tell(run_id, worker_id, steps(first, last))
+        store.record_events(run_id, worker_id, steps(first, last))
         new = metrics_since(store, run_id, cursor, limit=4)["steps"]["step"]
         seen += new
         cursor = new[-1]
@@ -43,14 +43,14 @@ def test_a_page_that_keeps_the_cursor_misses_nothing_and_sees_nothing_twice(stor
 
 def test_an_answer_that_is_full_says_that_there_is_more(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 5))
+    store.record_events(run_id, worker_id, steps(1, 5))
     assert metrics_since(store, run_id, 0, limit=4)["more"]
     assert not metrics_since(store, run_id, 4, limit=4)["more"]
 
 
 def test_epochs_are_told_once_and_without_their_confusion_counts(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [an_epoch(1, 10), an_epoch(2, 20)])
+    store.record_events(run_id, worker_id, [an_epoch(1, 10), an_epoch(2, 20)])
     view = metrics_since(store, run_id, after_epoch=1)
     assert [epoch["epoch"] for epoch in view["epochs"]] == [2]
     assert "val_confusion" not in view["epochs"][0]
@@ -59,21 +59,21 @@ def test_epochs_are_told_once_and_without_their_confusion_counts(store):
 
 def test_interventions_are_told_with_their_step(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [Intervention(5, "set", "lr", 0.01)])
+    store.record_events(run_id, worker_id, [Intervention(5, "set", "lr", 0.01)])
     told = {"step": 5, "order": "set", "setting": "lr", "value": 0.01}
     assert metrics_since(store, run_id)["interventions"] == [told]
 
 
 def test_the_time_that_is_left_follows_from_steps_and_measurements(store):
     run_id, worker_id = a_running_run(store, epochs=2)
-    store.tell(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_step(11), a_step(12)])
+    store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_step(11), a_step(12)])
     # 8 of 20 steps are left at 0.1 s each, and one measurement of 0.25 s
     assert metrics_since(store, run_id)["eta_seconds"] == pytest.approx(8 * 0.1 + 0.25)
 
 
 def test_an_ended_run_has_no_time_left(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [a_step(1), the_end("stopped", 1)])
+    store.record_events(run_id, worker_id, [a_step(1), the_end("stopped", 1)])
     view = metrics_since(store, run_id)
     assert (view["state"], view["eta_seconds"], view["queue_position"]) == ("stopped", None, None)
 
@@ -81,7 +81,7 @@ def test_an_ended_run_has_no_time_left(store):
 def test_the_answer_is_strict_json_even_when_the_loss_explodes(store):
     run_id, worker_id = a_running_run(store)
     exploded = EpochEnd(1, 2, math.nan, 0.1, math.inf, 0.1, 1.0, 0.1)
-    store.tell(run_id, worker_id, [a_step(1, math.inf), a_step(2, math.nan), exploded])
+    store.record_events(run_id, worker_id, [a_step(1, math.inf), a_step(2, math.nan), exploded])
     view = json.loads(json.dumps(metrics_since(store, run_id), allow_nan=False))
     assert view["steps"]["loss"] == [None, None]
     assert (view["epochs"][0]["train_loss"], view["epochs"][0]["val_loss"]) == (None, None)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from example_runs import a_checkpoint, a_request, a_running_run, a_store, started, steps, the_end
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Order, Phase
+from cnnlib.records.events import Command, Phase
 from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.pool import worker_environment
@@ -28,7 +28,7 @@ def store(tmp_path, store_address) -> Iterator[RunStore]:
 
 def test_runs_are_claimed_in_the_order_in_which_they_were_asked_for(store):
     asked = [store.submit(a_request()) for _ in range(3)]
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     assert [store.claim(worker_id).id for _ in range(3)] == asked
     assert store.claim(worker_id) is None
 
@@ -37,21 +37,21 @@ def test_a_run_that_is_wanted_now_goes_before_all_that_wait(store):
     first, second = store.submit(a_request()), store.submit(a_request())
     urgent = store.submit(a_request(), now=True)
     assert [store.position(run_id) for run_id in (urgent, first, second)] == [1, 2, 3]
-    assert store.claim(store.announce()).id == urgent
+    assert store.claim(store.register_worker()).id == urgent
     assert [store.position(run_id) for run_id in (urgent, first, second)] == [None, 1, 2]
 
 
 def test_a_worker_may_ask_for_one_run(store):
     store.submit(a_request())
     second = store.submit(a_request())
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     assert store.claim(worker_id, second).id == second
     assert store.claim(worker_id, second) is None
 
 
 def test_a_claimed_run_is_starting(store):
     run_id = store.submit(a_request())
-    run = store.claim(store.announce())
+    run = store.claim(store.register_worker())
     assert (run.id, run.state) == (run_id, "starting")
     assert run.started >= run.created
 
@@ -59,18 +59,18 @@ def test_a_claimed_run_is_starting(store):
 def test_no_more_runs_are_at_work_than_the_machine_should_have(store):
     store.submit(a_request())
     store.submit(a_request())
-    one, other = store.announce(), store.announce()
+    one, other = store.register_worker(), store.register_worker()
     assert store.can_claim(one, at_once=1)
     run = store.claim(one, at_once=1)
     assert not store.can_claim(other, at_once=1)
     assert store.claim(other, at_once=1) is None
-    store.tell(run.id, one, [started(), the_end()])
+    store.record_events(run.id, one, [started(), the_end()])
     assert store.claim(other, at_once=1) is not None
 
 
 def test_the_wait_is_the_sum_of_what_is_known_of_those_ahead(store):
     running, worker_id = a_running_run(store)
-    store.tell(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s
+    store.record_events(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s
     store.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})
     last = store.submit(a_request())
     assert store.wait_seconds(last) == pytest.approx(10 * 0.1 + 4 * 2.0)
@@ -85,7 +85,7 @@ def test_who_watches_the_queue_goes_on_after_the_database_was_started_again(
         " AND backend_type = 'client backend'"
     )
     with closing(a_store(tmp_path, postgres_server.empty())) as store:
-        with store.watching_queue("runs") as some_wait, store.database.write() as other:
+        with store.watch_queue("runs") as some_wait, store.database.write() as other:
             assert not some_wait()
             other.execute(end_all)
             with pytest.raises(StoreError, match="cannot be used"):
@@ -101,7 +101,9 @@ def test_the_wait_is_unknown_where_a_run_ahead_has_no_forecast(store):
 
 def test_the_wait_is_unknown_while_the_run_ahead_is_paused(store):
     running, worker_id = a_running_run(store)
-    store.tell(running, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
+    store.record_events(
+        running, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")]
+    )
     assert store.wait_seconds(store.submit(a_request())) is None
 
 
@@ -109,9 +111,9 @@ CLAIM_ALL = """
 from cnnlib.runs import RunStore
 from cnnlib.records.events import RunEnd
 store = RunStore()
-worker_id = store.announce()
+worker_id = store.register_worker()
 while (run := store.claim(worker_id)) is not None:
-    store.tell(run.id, worker_id, [RunEnd("finished")])
+    store.record_events(run.id, worker_id, [RunEnd("finished")])
     print(run.id)
 """
 
@@ -137,16 +139,16 @@ def test_several_processes_can_create_the_store_at_once(tmp_path):
 
 
 def has_orders(store: RunStore, run_id: str) -> bool:
-    with store.watching_orders(run_id) as some_wait:
+    with store.watch_commands(run_id) as some_wait:
         return some_wait()
 
 
 def test_orders_are_handed_out_once_and_in_their_order(store):
     run_id, worker_id = a_running_run(store)
-    given = [Order("pause"), Order("set", "lr", 0.01), Order("resume")]
-    ids = [store.order(run_id, order) for order in given]
+    given = [Command("pause"), Command("set", "lr", 0.01), Command("resume")]
+    ids = [store.submit_command(run_id, order) for order in given]
     assert has_orders(store, run_id)
-    taken = store.tell(run_id, worker_id, [])
+    taken = store.record_events(run_id, worker_id, [])
     assert [(order.kind, order.setting, order.value) for order in taken] == [
         ("pause", None, None),
         ("set", "lr", 0.01),
@@ -154,35 +156,35 @@ def test_orders_are_handed_out_once_and_in_their_order(store):
     ]
     assert [order.id for order in taken] == ids == sorted(ids)
     assert not has_orders(store, run_id)
-    assert store.tell(run_id, worker_id, []) == []
+    assert store.record_events(run_id, worker_id, []) == []
 
 
 def test_a_stopped_queued_run_ends_at_once_and_a_second_stop_changes_nothing(store):
     run_id = store.submit(a_request())
-    assert store.order(run_id, Order("stop")) > 0
+    assert store.submit_command(run_id, Command("stop")) > 0
     ended = store.run(run_id)
     assert (ended.state, ended.reason) == ("stopped", "Stopped before it began.")
-    assert store.order(run_id, Order("stop")) == 0
+    assert store.submit_command(run_id, Command("stop")) == 0
     assert store.run(run_id) == ended
 
 
 def test_an_order_to_an_ended_run_is_ignored(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [the_end()])
-    assert store.order(run_id, Order("pause")) == 0
+    store.record_events(run_id, worker_id, [the_end()])
+    assert store.submit_command(run_id, Command("pause")) == 0
     assert not has_orders(store, run_id)
 
 
 def test_an_order_to_a_queued_run_waits_for_its_worker(store):
     run_id = store.submit(a_request())
-    store.order(run_id, Order("set", "lr", 0.5))
-    worker_id = store.announce()
+    store.submit_command(run_id, Command("set", "lr", 0.5))
+    worker_id = store.register_worker()
     store.claim(worker_id)
-    assert [order.value for order in store.tell(run_id, worker_id, [started()])] == [0.5]
+    assert [order.value for order in store.record_events(run_id, worker_id, [started()])] == [0.5]
 
 
 def test_nobody_looks_into_a_run_that_has_not_begun(store):
-    assert store.order(store.submit(a_request()), Order("look")) == 0
+    assert store.submit_command(store.submit(a_request()), Command("look")) == 0
 
 
 # -- going on --------------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ def test_nobody_looks_into_a_run_that_has_not_begun(store):
 @pytest.mark.parametrize("state", RESUMABLE_STATES)
 def test_a_run_that_ended_early_waits_again_at_the_end_of_the_line(store, state):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [*steps(1, 5), a_checkpoint(5), the_end(state, 5)])
+    store.record_events(run_id, worker_id, [*steps(1, 5), a_checkpoint(5), the_end(state, 5)])
     other = store.submit(a_request())
     store.resume(run_id)
     run = store.run(run_id)
@@ -202,9 +204,9 @@ def test_a_run_that_ended_early_waits_again_at_the_end_of_the_line(store, state)
 
 def test_stopping_a_resumed_run_in_the_line_keeps_what_it_had(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [*steps(1, 5), the_end("interrupted", 5)])
+    store.record_events(run_id, worker_id, [*steps(1, 5), the_end("interrupted", 5)])
     store.resume(run_id)
-    store.order(run_id, Order("stop"))
+    store.submit_command(run_id, Command("stop"))
     run = store.run(run_id)
     assert (run.state, run.step) == ("stopped", 5)
     assert run.reason == "Stopped while it waited to go on."
@@ -212,9 +214,9 @@ def test_stopping_a_resumed_run_in_the_line_keeps_what_it_had(store):
 
 def test_orders_of_an_earlier_attempt_do_not_reach_the_next_one(store):
     run_id, worker_id = a_running_run(store)
-    store.order(run_id, Order("pause"))
-    store.tell(run_id, worker_id, [])
-    store.order(run_id, Order("stop"))
+    store.submit_command(run_id, Command("pause"))
+    store.record_events(run_id, worker_id, [])
+    store.submit_command(run_id, Command("stop"))
     with store.database.write() as connection:  # the worker died before it took the second order
         connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
     store.resume(run_id)
@@ -223,14 +225,14 @@ def test_orders_of_an_earlier_attempt_do_not_reach_the_next_one(store):
 
 def test_a_finished_run_is_not_resumed(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [the_end()])
+    store.record_events(run_id, worker_id, [the_end()])
     with pytest.raises(StoreError, match="is finished, so there is nothing to resume.*fork"):
         store.resume(run_id)
 
 
 def test_a_run_is_resumed_once(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [the_end("lost")])
+    store.record_events(run_id, worker_id, [the_end("lost")])
     store.resume(run_id)
     with pytest.raises(StoreError, match="is queued"):
         store.resume(run_id)

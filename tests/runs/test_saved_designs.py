@@ -9,17 +9,17 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
-from cnnlib.runs.saved_designs import MOST_DESIGNS, NAME_LIMIT, Shelf
+from cnnlib.runs.saved_designs import MOST_DESIGNS, NAME_LIMIT, SavedDesigns
 
 RESNET = preset("resnet20").spec
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(Folders(data=tmp_path / "data", runs=tmp_path / "runs"))
+def shelf(tmp_path: Path) -> SavedDesigns:
+    return SavedDesigns(Folders(data=tmp_path / "data", runs=tmp_path / "runs"))
 
 
-def names(shelf: Shelf) -> list[str]:
+def names(shelf: SavedDesigns) -> list[str]:
     return [design.name for design in shelf.designs()]
 
 

@@ -19,10 +19,10 @@ from example_runs import (
 from sqlalchemy.exc import IntegrityError
 
 from cnnlib.errors import RecipeError, StoreError
-from cnnlib.records.events import Intervention, Order, Phase
+from cnnlib.records.events import Command, Intervention, Phase
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, queue
-from cnnlib.runs.event_writer import RunTakenAway
+from cnnlib.runs.event_writer import RunReassigned
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_ids_are_safe_in_a_file_name_and_an_address(store):
 
 def test_runs_are_listed_the_newest_first_and_can_be_chosen(store):
     first, second = store.submit(a_request(group="a")), store.submit(a_request(group="b"))
-    store.order(first, Order("stop"))
+    store.submit_command(first, Command("stop"))
     assert [run.id for run in store.runs()] == [second, first]
     assert [run.id for run in store.runs(limit=1)] == [second]
     assert [run.id for run in store.runs(states=["stopped"])] == [first]
@@ -91,8 +91,8 @@ def test_a_started_run_knows_where_it_runs(store):
 
 def test_steps_are_read_after_a_cursor_and_in_pieces(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 7))
-    store.tell(run_id, worker_id, steps(8, 10))
+    store.record_events(run_id, worker_id, steps(1, 7))
+    store.record_events(run_id, worker_id, steps(8, 10))
     assert store.steps_after(run_id)["step"] == list(range(1, 11))
     assert store.steps_after(run_id, 8)["step"] == [9, 10]
     assert store.steps_after(run_id, 2, limit=3)["step"] == [3, 4, 5]
@@ -109,21 +109,21 @@ def test_steps_are_read_after_a_cursor_and_in_pieces(store):
 
 def test_the_row_of_a_run_follows_its_last_step(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 5))
+    store.record_events(run_id, worker_id, steps(1, 5))
     run = store.run(run_id)
     assert (run.step, run.train_seconds) == (5, 0.5)
 
 
 def test_a_loss_that_is_no_number_is_read_as_none(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [a_step(1, math.nan), a_step(2, math.inf)])
+    store.record_events(run_id, worker_id, [a_step(1, math.nan), a_step(2, math.inf)])
     assert store.steps_after(run_id)["loss"] == [None, None]
 
 
 def test_epochs_come_back_as_they_were_told(store):
     run_id, worker_id = a_running_run(store)
     told = [an_epoch(1, 10, 0.5), an_epoch(2, 20, None)]
-    store.tell(run_id, worker_id, told)
+    store.record_events(run_id, worker_id, told)
     assert store.epochs(run_id) == told
     assert store.epochs(run_id, after=1) == told[1:]
     assert store.run(run_id).epoch == 2
@@ -132,7 +132,7 @@ def test_epochs_come_back_as_they_were_told(store):
 def test_the_summary_follows_the_epochs(store):
     run_id, worker_id = a_running_run(store)
     for number, accuracy in enumerate((0.5, 0.9, 0.7), start=1):
-        store.tell(run_id, worker_id, [an_epoch(number, 10 * number, accuracy)])
+        store.record_events(run_id, worker_id, [an_epoch(number, 10 * number, accuracy)])
     summary = store.run(run_id).summary
     assert (summary["first_train_loss"], summary["last_train_loss"]) == (1.0, 1 / 3)
     assert (summary["best_val_accuracy"], summary["best_val_epoch"]) == (0.9, 2)
@@ -142,7 +142,7 @@ def test_the_summary_follows_the_epochs(store):
 def test_the_end_of_a_run_brings_its_test_result(store):
     run_id, worker_id = a_running_run(store)
     assert store.result(run_id) is None
-    store.tell(run_id, worker_id, [the_end()])
+    store.record_events(run_id, worker_id, [the_end()])
     run = store.run(run_id)
     assert (run.state, run.train_seconds, run.is_live) == ("finished", 2.0, False)
     assert run.summary["test_accuracy"] == 0.75
@@ -153,16 +153,16 @@ def test_the_end_of_a_run_brings_its_test_result(store):
 
 def test_a_phase_is_shown_until_training_goes_on(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [Phase("running", "measuring the validation split")])
+    store.record_events(run_id, worker_id, [Phase("running", "measuring the validation split")])
     assert store.run(run_id).phase == "measuring the validation split"
-    store.tell(run_id, worker_id, [a_step(1)])
+    store.record_events(run_id, worker_id, [a_step(1)])
     assert store.run(run_id).phase == ""
 
 
 def test_a_paused_run_that_makes_one_step_stays_paused(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [Phase("paused", "paused after step 3")])
-    store.tell(run_id, worker_id, [a_step(4)])
+    store.record_events(run_id, worker_id, [Phase("paused", "paused after step 3")])
+    store.record_events(run_id, worker_id, [a_step(4)])
     run = store.run(run_id)
     assert (run.state, run.step, run.phase) == ("paused", 4, "paused after step 3")
 
@@ -170,9 +170,9 @@ def test_a_paused_run_that_makes_one_step_stays_paused(store):
 def test_only_a_changed_setting_counts_as_an_intervention_in_the_result(store):
     run_id, worker_id = a_running_run(store)
     pause, change = Intervention(3, "pause"), Intervention(5, "set", "lr", 0.01)
-    store.tell(run_id, worker_id, [pause])
+    store.record_events(run_id, worker_id, [pause])
     assert not store.run(run_id).intervened
-    store.tell(run_id, worker_id, [change])
+    store.record_events(run_id, worker_id, [change])
     assert store.run(run_id).intervened
     assert store.interventions(run_id) == [pause, change]
 
@@ -183,11 +183,11 @@ def test_weights_are_listed_while_they_lie_on_disk(store):
     folder.mkdir(parents=True)
     for step in (0, 5, 10):
         (folder / f"checkpoint-{step}").write_bytes(b"1234")
-    store.tell(run_id, worker_id, [a_checkpoint(0), a_checkpoint(5)])
-    store.tell(run_id, worker_id, [a_checkpoint(10, "checkpoint-0")])
-    assert store.saved(run_id) == [a_checkpoint(5), a_checkpoint(10)]
+    store.record_events(run_id, worker_id, [a_checkpoint(0), a_checkpoint(5)])
+    store.record_events(run_id, worker_id, [a_checkpoint(10, "checkpoint-0")])
+    assert store.saved_weights(run_id) == [a_checkpoint(5), a_checkpoint(10)]
     (folder / "checkpoint-5").unlink()
-    assert store.saved(run_id) == [a_checkpoint(10)]
+    assert store.saved_weights(run_id) == [a_checkpoint(10)]
 
 
 def test_a_file_that_is_written_anew_is_listed_once(store):
@@ -195,8 +195,8 @@ def test_a_file_that_is_written_anew_is_listed_once(store):
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True)
     (folder / "checkpoint-5").write_bytes(b"1234")
-    store.tell(run_id, worker_id, [a_checkpoint(5), a_checkpoint(5)])
-    assert store.saved(run_id) == [a_checkpoint(5)]
+    store.record_events(run_id, worker_id, [a_checkpoint(5), a_checkpoint(5)])
+    assert store.saved_weights(run_id) == [a_checkpoint(5)]
 
 
 def test_a_run_that_is_rewound_forgets_what_came_after(store):
@@ -206,59 +206,63 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
     for step in (10, 15):
         (folder / f"checkpoint-{step}").write_bytes(b"1234")
     set_lr = Intervention(12, "set", "lr", 0.5)
-    store.tell(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_checkpoint(10)])
-    store.tell(run_id, worker_id, [*steps(11, 18), an_epoch(2, 18, 0.9), set_lr, a_checkpoint(15)])
+    store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_checkpoint(10)])
+    store.record_events(
+        run_id, worker_id, [*steps(11, 18), an_epoch(2, 18, 0.9), set_lr, a_checkpoint(15)]
+    )
     store.rewind(store.run(run_id), 10)
     run = store.run(run_id)
     assert (run.step, run.epoch, run.train_seconds, run.intervened) == (10, 1, 1.0, False)
     assert run.summary["best_val_accuracy"] == 0.5
     assert store.steps_after(run_id)["step"] == list(range(1, 11))
-    assert [saved.step for saved in store.saved(run_id)] == [10]
+    assert [saved.step for saved in store.saved_weights(run_id)] == [10]
     assert not (folder / "checkpoint-15").exists()
     assert store.interventions(run_id) == []
-    store.tell(run_id, worker_id, steps(11, 12))  # the same numbers again
+    store.record_events(run_id, worker_id, steps(11, 12))  # the same numbers again
     assert store.steps_after(run_id, 10)["step"] == [11, 12]
 
 
 def _goes_on_elsewhere(store, run_id: str, worker_id: str) -> None:
     """Its worker is taken for dead, and another one trains three steps of it."""
-    store.tell(run_id, worker_id, [the_end("lost")])
+    store.record_events(run_id, worker_id, [the_end("lost")])
     store.resume(run_id)
-    other = store.announce()
+    other = store.register_worker()
     store.claim(other, run_id)
-    store.tell(run_id, other, steps(1, 3))
+    store.record_events(run_id, other, steps(1, 3))
 
 
 def test_a_worker_whose_run_went_on_elsewhere_does_not_rewind_it(store):
     run_id, worker_id = a_running_run(store)
     claimed = store.run(run_id)
     _goes_on_elsewhere(store, run_id, worker_id)
-    with pytest.raises(RunTakenAway):
+    with pytest.raises(RunReassigned):
         store.rewind(claimed, 0)
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
 
 
 def test_what_a_run_told_stays_readable_when_a_later_telling_fails(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 3))
+    store.record_events(run_id, worker_id, steps(1, 3))
     with pytest.raises(IntegrityError):
-        store.tell(run_id, worker_id, [a_step(4), a_step(3)])  # step 3 is there: all or nothing
+        store.record_events(
+            run_id, worker_id, [a_step(4), a_step(3)]
+        )  # step 3 is there: all or nothing
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
     assert store.run(run_id).step == 3
 
 
 def test_a_worker_that_lost_its_run_is_told_so(store):
     run_id, worker_id = a_running_run(store)
-    with pytest.raises(RunTakenAway, match="no longer this worker's"):
-        store.tell(run_id, "another", [a_step(1)])
-    store.tell(run_id, worker_id, [a_step(1)])
+    with pytest.raises(RunReassigned, match="no longer this worker's"):
+        store.record_events(run_id, "another", [a_step(1)])
+    store.record_events(run_id, worker_id, [a_step(1)])
 
 
 def test_a_worker_whose_run_went_on_elsewhere_is_told_so_whatever_it_tells(store):
     run_id, worker_id = a_running_run(store)
     _goes_on_elsewhere(store, run_id, worker_id)
-    with pytest.raises(RunTakenAway):
-        store.tell(run_id, worker_id, steps(1, 3))
+    with pytest.raises(RunReassigned):
+        store.record_events(run_id, worker_id, steps(1, 3))
 
 
 def test_a_run_can_be_renamed(store):
@@ -274,7 +278,7 @@ def test_a_deleted_run_leaves_nothing_behind(store):
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True)
     (folder / "checkpoint-5").write_bytes(b"1234")
-    store.tell(run_id, worker_id, [a_step(1), an_epoch(1, 1), a_checkpoint(5), the_end()])
+    store.record_events(run_id, worker_id, [a_step(1), an_epoch(1, 1), a_checkpoint(5), the_end()])
     store.delete(run_id)
     assert store.runs() == []
     assert not folder.exists()
@@ -291,7 +295,7 @@ def test_a_live_run_is_not_deleted(store):
     "ask",
     [
         lambda store: store.run("nobody"),
-        lambda store: store.order("nobody", Order("stop")),
+        lambda store: store.submit_command("nobody", Command("stop")),
         lambda store: store.rename("nobody", "x"),
         lambda store: store.delete("nobody"),
         lambda store: store.resume("nobody"),
@@ -306,6 +310,6 @@ def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, 
 
 def test_telling_nothing_brings_orders(store):
     run_id, worker_id = a_running_run(store)
-    store.order(run_id, Order("pause"))
-    assert [order.kind for order in store.tell(run_id, worker_id, [])] == ["pause"]
-    assert store.tell(run_id, worker_id, [started()]) == []
+    store.submit_command(run_id, Command("pause"))
+    assert [order.kind for order in store.record_events(run_id, worker_id, [])] == ["pause"]
+    assert store.record_events(run_id, worker_id, [started()]) == []

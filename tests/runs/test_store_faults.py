@@ -7,7 +7,7 @@ import pytest
 from example_runs import a_request, a_running_run, a_step, a_store, steps
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, database
 
@@ -31,21 +31,21 @@ def test_a_locked_store_can_be_read_and_is_written_later(store, other_program):
     run_id, worker_id = a_running_run(store)
     other_program.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="was locked by another program.*Try again"):
-        store.tell(run_id, worker_id, [a_step(1)])
+        store.record_events(run_id, worker_id, [a_step(1)])
     assert store.run(run_id).state == "running"
     other_program.execute("ROLLBACK")
-    store.tell(run_id, worker_id, [a_step(1)])
+    store.record_events(run_id, worker_id, [a_step(1)])
     assert store.run(run_id).step == 1
 
 
 def test_a_full_disk_is_a_sentence_and_what_was_recorded_stays(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 10))
+    store.record_events(run_id, worker_id, steps(1, 10))
     with store.database.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full. What was recorded is kept"):
-        store.tell(run_id, worker_id, steps(11, 5000))
+        store.record_events(run_id, worker_id, steps(11, 5000))
     assert store.run(run_id).step == 10
     assert store.steps_after(run_id)["step"] == list(range(1, 11))
 
@@ -105,7 +105,7 @@ def test_an_address_of_no_database_is_a_sentence(tmp_path, address):
 
 def test_a_file_that_cannot_be_removed_keeps_the_run(store, monkeypatch):
     run_id = store.submit(a_request())
-    store.order(run_id, Order("stop"))
+    store.submit_command(run_id, Command("stop"))
     store.folders.run(run_id).mkdir(parents=True)
 
     def refuse(path):

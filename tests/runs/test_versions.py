@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
-from cnnlib.experiments.study import find_plans
+from cnnlib.experiments.study import find_studies
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import import_runs
-from cnnlib.runs.saved_designs import Shelf
+from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.train.api import load_run
 from cnnlib.train.checkpoint import read_checkpoint
 
@@ -60,11 +60,11 @@ def test_a_store_opens_with_all_that_its_runs_told(folders, told):
             assert store.steps_after(run_id)["loss"] == said["losses"]
             assert [epoch.val_accuracy for epoch in store.epochs(run_id)] == said["val_accuracies"]
             assert store.result(run_id).accuracy == said["test_accuracy"]
-            assert [saved.step for saved in store.saved(run_id)] == said["saved"]
+            assert [saved.step for saved in store.saved_weights(run_id)] == said["saved"]
             assert len(store.interventions(run_id)) == said["interventions"]
-        [row] = Desk(store).rows()
+        [row] = ResultsTable(store).rows()
         assert row.name == told["row"]
-        assert [find.kind for find in find_plans(store, KINDS)] == told["plans"]
+        assert [find.kind for find in find_studies(store, KINDS)] == told["plans"]
 
 
 def test_its_networks_are_read_with_the_weights_that_they_had(folders, told):
@@ -93,7 +93,7 @@ def test_its_parcel_is_taken_over(version, told):
 
 
 def test_its_shelf_has_the_same_designs(folders, told):
-    found = {design.name: design.spec.to_dict() for design in Shelf(folders).designs()}
+    found = {design.name: design.spec.to_dict() for design in SavedDesigns(folders).designs()}
     assert {
         name: CNNSpec.from_dict(spec).to_dict() for name, spec in told["shelf"].items()
     } == found

@@ -33,14 +33,14 @@ def finish(
     predictions: str = "",
 ) -> None:
     """Be the worker of a queued run: claim it, tell its epochs, end it."""
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     assert store.claim(worker_id, run_id) is not None
     told = [_epoch(number, val) for number in range(1, epochs + 1)]
     end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test, predictions), {"one": 0.001})
     begin = started(10 * epochs)
     begin = replace(begin, chosen=chosen) if chosen else begin
-    store.tell(run_id, worker_id, [begin, a_step(1), *told, end])
-    store.leave(worker_id)
+    store.record_events(run_id, worker_id, [begin, a_step(1), *told, end])
+    store.unregister_worker(worker_id)
 
 
 def a_finished_run(

@@ -56,10 +56,10 @@ def the_end(state: str = "finished", step: int = 20) -> RunEnd:
 
 def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     """A run that has just started, and the worker (this process) that has it."""
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     run_id = store.submit(a_request(**fields))
     assert store.claim(worker_id, run_id) is not None
-    store.tell(run_id, worker_id, [started()])
+    store.record_events(run_id, worker_id, [started()])
     return run_id, worker_id
 
 

@@ -28,10 +28,10 @@ class Feeder:
 
     def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
         self.store = store
-        self.worker_id = store.announce()
+        self.worker_id = store.register_worker()
         self.run_id = store.submit(a_request(preset="fed"), {"params": 1, "macs": 2}, now=True)
         assert store.claim(self.worker_id, self.run_id)
-        store.tell(self.run_id, self.worker_id, [started(total_steps)])
+        store.record_events(self.run_id, self.worker_id, [started(total_steps)])
         self.step = 0
 
     def tell(self, count: int) -> list[str]:
@@ -39,12 +39,12 @@ class Feeder:
         told = range(self.step + 1, self.step + count + 1)
         events = [StepMetrics(s, 2.0 / s**0.3, 0.1, 1.0, 640.0, s / 50) for s in told]
         self.step += count
-        orders = self.store.tell(self.run_id, self.worker_id, events)
+        orders = self.store.record_events(self.run_id, self.worker_id, events)
         return [order.kind for order in orders]
 
     def end(self, state: str = "finished") -> None:
-        self.store.tell(self.run_id, self.worker_id, [the_end(state, step=self.step)])
-        self.store.leave(self.worker_id)
+        self.store.record_events(self.run_id, self.worker_id, [the_end(state, step=self.step)])
+        self.store.unregister_worker(self.worker_id)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def a_saved_run(
     end: RunEnd | None = None,
 ) -> str:
     """A finished run on the digits, with weights of some steps."""
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     prepared = prepared_now("digits")
     run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
     store.claim(worker_id, run_id)
@@ -45,8 +45,8 @@ def a_saved_run(
         size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
         saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
     begun = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
-    store.tell(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
-    store.leave(worker_id)
+    store.record_events(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
+    store.unregister_worker(worker_id)
     return run_id
 
 

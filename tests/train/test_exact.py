@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny import SPEC, of_kind, run_folder, steered, tiny_request, told, with_recipe
 
-from cnnlib.records.events import EpochEnd, Order, RunEnd, StepMetrics
+from cnnlib.records.events import Command, EpochEnd, RunEnd, StepMetrics
 from cnnlib.records.recipe import Augmentation
 from cnnlib.records.run import Origin
 from cnnlib.train.checkpoint import read_weights
@@ -71,7 +71,7 @@ def test_a_run_that_is_paused_and_stepped_tells_the_same_numbers(whole):
     def orders(control, step):
         if step == 2:
             for kind in ("pause", "step", "step", "look", "resume"):
-                control.put(Order(kind))
+                control.put(Command(kind))
 
     assert _numbers(steered(REQUEST, orders)) == _numbers(whole[1])
 
@@ -104,8 +104,8 @@ def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_epoch_numbers(whole, 
 def test_a_change_of_settings_survives_resuming(tmp_path):
     def change(control, step):
         if step == 5:
-            control.put(Order("set", "lr", 0.005))
-            control.put(Order("set", "weight_decay", 0.5))
+            control.put(Command("set", "lr", 0.005))
+            control.put(Command("set", "weight_decay", 0.5))
 
     def change_and_interrupt(control, step):
         change(control, step)

@@ -25,7 +25,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore, database
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.api import fit
-from cnnlib.ui.common.format import STATE_WORDS
+from cnnlib.ui.common.format import STATE_LABELS
 from cnnlib.ui.common.urls import INSPECT, LAB, TRAIN
 
 MAIN = Path(__file__).parents[2] / "cnnlib" / "ui" / "server" / "main.py"
@@ -127,7 +127,7 @@ def test_app_and_worker_killed_together_lose_no_step(store):
         kill(worker_of(store, run_id))
         wait_for(lambda: store.run(run_id).state == "lost")
     assert_nothing_is_lost(store, run_id, seen)
-    assert STATE_WORDS["lost"] in "".join(each.value for each in open_page(LAB).caption)
+    assert STATE_LABELS["lost"] in "".join(each.value for each in open_page(LAB).caption)
 
 
 def test_two_apps_on_one_store_train_every_run_once(store):
@@ -201,7 +201,7 @@ def test_a_store_that_another_program_locks_is_written_later_and_read_meanwhile(
 
 def test_a_snapshot_that_was_cut_in_half_is_a_sentence_and_the_others_can_be_seen(store):
     run_id = a_told_run(store, "", prepared_now("digits").info.fingerprint)
-    last = store.folders.run(run_id) / store.saved(run_id)[-1].file
+    last = store.folders.run(run_id) / store.saved_weights(run_id)[-1].file
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
     app = open_page(INSPECT, run=run_id, step="20", view="Gradients")
     assert any("cannot be read" in error.value for error in [*app.error, *app.warning])
@@ -231,11 +231,11 @@ def test_a_clock_that_is_moved_while_a_run_trains_changes_nothing_but_dates(
     store, monkeypatch, jump
 ):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10)])
+    store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10)])
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
     assert store.reap() == []
-    store.tell(run_id, worker_id, [*steps(11, 20), an_epoch(2, 20), the_end()])
+    store.record_events(run_id, worker_id, [*steps(11, 20), an_epoch(2, 20), the_end()])
     later = store.submit(a_request(seed=1))
     assert [run.id for run in store.runs()] == [later, run_id]
     assert_nothing_is_lost(store, run_id, 20)

@@ -18,9 +18,9 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, TrainError
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import (
+    Command,
     EpochEnd,
     Intervention,
-    Order,
     Phase,
     RunEnd,
     Started,
@@ -50,7 +50,7 @@ def _end(events) -> RunEnd:
     return events[-1]
 
 
-def _at(step: int, *orders: Order):
+def _at(step: int, *orders: Command):
     """Give these orders after that step."""
 
     def give(control, now):
@@ -247,7 +247,7 @@ def test_a_dataset_of_one_class_trains():
 
 
 def test_a_paused_run_has_a_checkpoint_and_goes_on_when_told(tmp_path):
-    orders = _at(5, Order("pause"), Order("resume"))
+    orders = _at(5, Command("pause"), Command("resume"))
     events = steered(tiny_request(), orders, folder=run_folder(tmp_path))
     assert [(i.step, i.order) for i in of_kind(events, Intervention)] == [
         (5, "pause"),
@@ -260,7 +260,7 @@ def test_a_paused_run_has_a_checkpoint_and_goes_on_when_told(tmp_path):
 
 
 def test_a_single_step_is_one_batch_and_then_a_pause():
-    orders = _at(3, Order("step"), Order("step"), Order("stop"))
+    orders = _at(3, Command("step"), Command("step"), Command("stop"))
     events = steered(tiny_request(), orders)
     assert len(_losses(events)) == 5
     assert [p.text for p in of_kind(events, Phase) if p.state == "paused"] == [
@@ -271,14 +271,14 @@ def test_a_single_step_is_one_batch_and_then_a_pause():
 
 def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path):
     folder = run_folder(tmp_path)
-    events = steered(tiny_request(), _at(6, Order("stop")), folder=folder)
+    events = steered(tiny_request(), _at(6, Command("stop")), folder=folder)
     end = _end(events)
     assert (end.state, end.step, end.test.count) == ("stopped", 6, 30)
     assert {(6, "snapshot"), (6, "checkpoint")} <= {(f.step, f.what) for f in saved_files(folder)}
 
 
 def test_settings_change_within_one_batch_and_are_recorded():
-    orders = _at(4, Order("set", "lr", 0.5), Order("set", "momentum", 0.1))
+    orders = _at(4, Command("set", "lr", 0.5), Command("set", "momentum", 0.1))
     events = steered(tiny_request(optimizer="momentum", lr=0.1), orders)
     rates = [event.lr for event in of_kind(events, StepMetrics)]
     assert rates == [0.1] * 4 + [0.5] * 8
@@ -292,7 +292,7 @@ def test_a_schedule_acts_on_the_learning_rate_that_a_person_set():
     request = tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5)
     rates = [
         event.lr
-        for event in of_kind(steered(request, _at(4, Order("set", "lr", 0.8))), StepMetrics)
+        for event in of_kind(steered(request, _at(4, Command("set", "lr", 0.8))), StepMetrics)
     ]
     # Epoch 2 multiplies by 0.5, epoch 3 by 0.25.
     assert rates == pytest.approx([0.1] * 4 + [0.4] * 4 + [0.2] * 4)
@@ -300,14 +300,14 @@ def test_a_schedule_acts_on_the_learning_rate_that_a_person_set():
 
 def test_somebody_who_looks_inside_gets_the_weights_of_now(tmp_path):
     folder = run_folder(tmp_path)
-    events = steered(tiny_request(), _at(5, Order("look")), folder=folder)
+    events = steered(tiny_request(), _at(5, Command("look")), folder=folder)
     latest = [w for w in of_kind(events, WeightsSaved) if w.what == "latest"]
     assert [w.step for w in latest] == [5]  # and not again within a second
     assert read_weights(folder / latest[0].file).keys() == build_model(SPEC).state_dict().keys()
 
 
 def test_orders_that_mean_nothing_now_are_passed_over():
-    events = steered(tiny_request(), _at(2, Order("resume"), Order("look")))
+    events = steered(tiny_request(), _at(2, Command("resume"), Command("look")))
     assert not of_kind(events, Intervention) and len(_losses(events)) == 12
 
 
@@ -344,7 +344,7 @@ def test_a_run_that_is_interrupted_while_paused_ends(tmp_path):
     def pause(control, step):
         control_of.append(control)
         if step == 2:
-            control.put(Order("pause"))
+            control.put(Command("pause"))
             control.interrupt()
 
     assert _end(steered(tiny_request(), pause)).state == "interrupted"
@@ -446,7 +446,7 @@ def test_a_fork_with_another_optimizer_starts_it_afresh(tmp_path):
 
 
 def test_a_fork_to_plain_sgd_has_no_use_for_a_momentum_that_was_set(tmp_path):
-    orders = _at(2, Order("set", "momentum", 0.5))
+    orders = _at(2, Command("set", "momentum", 0.5))
     steered(tiny_request(optimizer="momentum"), orders, folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(optimizer="sgd"), origin=Origin("whole", 4))
     assert _end(told(fork, folder=run_folder(tmp_path))).state == "finished"
@@ -454,7 +454,7 @@ def test_a_fork_to_plain_sgd_has_no_use_for_a_momentum_that_was_set(tmp_path):
 
 def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
     whole = run_folder(tmp_path, "whole")
-    steered(tiny_request(), _at(2, Order("pause"), Order("resume")), folder=whole)
+    steered(tiny_request(), _at(2, Command("pause"), Command("resume")), folder=whole)
     fork = replace(tiny_request(batch_size=11), origin=Origin("whole", 2))
     events = told(fork, folder=run_folder(tmp_path))
     # 48 of 81 pictures were seen: the other 33 are 3 steps of 11, then 8 steps (7 * 11 + 4) twice.
@@ -463,7 +463,7 @@ def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
 
 def test_a_fork_that_trains_on_less_than_was_seen_is_refused(tmp_path):
     whole = run_folder(tmp_path, "whole")
-    steered(tiny_request(), _at(2, Order("pause"), Order("resume")), folder=whole)
+    steered(tiny_request(), _at(2, Command("pause"), Command("resume")), folder=whole)
     fork = replace(tiny_request(), origin=Origin("whole", 2), train_limit=40)  # of 81; 48 were seen
     with pytest.raises(TrainError, match="after 48 pictures of an epoch, but an epoch has 40"):
         told(fork, folder=run_folder(tmp_path))

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RightsError
 from cnnlib.runs import RunStore
-from cnnlib.runs.saved_designs import Shelf
+from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common import identity
 from cnnlib.ui.common.identity import COOKIE, BrowserCookie
 from cnnlib.ui.common.urls import BUILD, PAGES, TRAIN
@@ -114,8 +114,8 @@ def test_a_browser_without_cookies_owns_what_its_session_starts(store, browser):
 
 
 def test_the_shelf_is_each_persons_own(store, browser):
-    Shelf(store.folders, owner_of(ADA)).save("ada's", CNNSpec())
-    Shelf(store.folders).save("the teacher's", CNNSpec())
+    SavedDesigns(store.folders, owner_of(ADA)).save("ada's", CNNSpec())
+    SavedDesigns(store.folders).save("the teacher's", CNNSpec())
     for number, opens in ((ADA, True), (BOB, False)):
         app = browser(number, BUILD)
         app.session_state["build_panel"] = "Shelf"

@@ -10,7 +10,7 @@ from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes
 from cnnlib.ui.common.urls import BUILD, LAB, RESULTS, TRAIN
@@ -40,8 +40,10 @@ def open_page(name: str, **query: str | list[str]) -> AppTest:
 
 def a_finished_run(store: RunStore, **fields) -> str:
     run_id, worker_id = a_running_run(store, **fields)
-    store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()])
-    store.leave(worker_id)
+    store.record_events(
+        run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()]
+    )
+    store.unregister_worker(worker_id)
     return run_id
 
 
@@ -212,7 +214,7 @@ def test_a_button_gives_its_order_to_the_run(store, kind):
     run_id, worker_id = a_running_run(store)
     app = open_page("train", run=run_id)
     app.button(key=f"train_{kind}").click().run()
-    [order] = store.tell(run_id, worker_id, [])
+    [order] = store.record_events(run_id, worker_id, [])
     assert order.kind == kind
 
 
@@ -220,8 +222,8 @@ def test_the_learning_rate_can_be_changed_while_a_run_goes_on(store):
     run_id, worker_id = a_running_run(store)
     app = open_page("train", run=run_id)
     app.select_slider(key=f"train_lr_{run_id}").set_value(0.005).run()
-    [order] = store.tell(run_id, worker_id, [])
-    assert order == Order("set", "lr", 0.005, id=order.id)
+    [order] = store.record_events(run_id, worker_id, [])
+    assert order == Command("set", "lr", 0.005, id=order.id)
 
 
 def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
@@ -235,7 +237,7 @@ def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
 
 def test_an_interrupted_run_can_be_continued(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [*steps(1, 5), the_end("interrupted", step=5)])
+    store.record_events(run_id, worker_id, [*steps(1, 5), the_end("interrupted", step=5)])
     app = open_page("train", run=run_id)
     app.button(key="train_continue").click().run()
     assert store.run(run_id).state == "queued"

@@ -57,7 +57,7 @@ def _run(own: Path) -> dict[str, Any]:
                 "losses": store.steps_after(run_id)["loss"],
                 "val_accuracies": [epoch.val_accuracy for epoch in store.epochs(run_id)],
                 "test_accuracy": store.result(run_id).accuracy,
-                "saved": [saved.step for saved in store.saved(run_id)],
+                "saved": [saved.step for saved in store.saved_weights(run_id)],
                 "interventions": len(store.interventions(run_id)),
                 "sum_of_weights": sum(float(p.detach().sum()) for p in trained.net.parameters()),
             }
@@ -73,10 +73,10 @@ def _designs() -> dict[str, Any]:
     from cnnlib.design.plan import plan
     from cnnlib.design.presets import preset, presets
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.saved_designs import Shelf
+    from cnnlib.runs.saved_designs import SavedDesigns
 
     specs = [each.spec for each in presets()] + list(random_specs(RANDOM_DESIGNS, seed=1))
-    shelf = Shelf(Folders.from_environment())
+    shelf = SavedDesigns(Folders.from_environment())
     for name in ("lenet5", "tiny99"):
         shelf.save(f"my {name} <é>", preset(name).spec)
     return {
@@ -89,15 +89,15 @@ def _designs() -> dict[str, Any]:
 
 def _store(own: Path) -> dict[str, Any]:
     """Notes on the run, and no second file beside the database."""
-    from cnnlib.compare.results_table import Annotation, Desk
-    from cnnlib.experiments.study import find_plans
+    from cnnlib.compare.results_table import Annotation, ResultsTable
+    from cnnlib.experiments.study import find_studies
     from cnnlib.runs import RunStore
 
     with closing(RunStore()) as store:
-        desk = Desk(store)
+        desk = ResultsTable(store)
         [row] = desk.rows()
         desk.annotate(row.key, Annotation(name="a noted row", note="kept", tags=("old",)))
-        plans = [find.kind for find in find_plans(store, KINDS)]
+        plans = [find.kind for find in find_studies(store, KINDS)]
         with store.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
     import sqlite3

@@ -11,7 +11,7 @@ from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Order, Setting
+from cnnlib.records.events import Command, Setting
 from cnnlib.records.recipe import Recipe
 
 SETTINGS: tuple[str, ...] = get_args(Setting)
@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
         parser = commands.add_parser(kind, help=help_text)
         parser.add_argument("run_id", metavar="ID", type=id_of_run)
         parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.set_defaults(command=give_order, orders=[Order(kind)])
+        parser.set_defaults(command=give_order, orders=[Command(kind)])
     change = commands.add_parser("set", help="change settings of a run while it trains")
     change.add_argument("run_id", metavar="ID", type=id_of_run)
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
@@ -49,7 +49,7 @@ def change_settings(args: argparse.Namespace) -> int:
     return 0
 
 
-def send(run_id: str, orders: Sequence[Order], *, as_json: bool) -> None:
+def send(run_id: str, orders: Sequence[Command], *, as_json: bool) -> None:
     """Write orders down for a run's worker, and say so.
 
     Raises:
@@ -57,7 +57,7 @@ def send(run_id: str, orders: Sequence[Order], *, as_json: bool) -> None:
     """
     store = existing_store(run_id)
     for order in orders:
-        if not store.order(run_id, order):
+        if not store.submit_command(run_id, order):
             raise StoreError(
                 f"The run {run_id} is {store.run(run_id).state}, so {order.kind!r} has no effect. "
                 "Only a run that waits or trains takes orders."
@@ -70,7 +70,7 @@ def send(run_id: str, orders: Sequence[Order], *, as_json: bool) -> None:
             print(f"{run_id}  {what}")
 
 
-def _setting(text: str) -> Order:
+def _setting(text: str) -> Command:
     """``lr=0.01`` as an order.
 
     Raises:
@@ -87,4 +87,4 @@ def _setting(text: str) -> Order:
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{name}: {error}") from error
     replace(Recipe(), **{name: changed})  # the recipe knows the range
-    return Order("set", name, changed)
+    return Command("set", name, changed)

@@ -14,7 +14,7 @@ from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 
 def add_commands(commands: Any) -> None:
@@ -77,10 +77,10 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: It is not; one that was perhaps meant is named.
     """
-    from cnnlib.data.builtin.datasets import KNOWN
+    from cnnlib.data.builtin.datasets import BUILTIN
 
-    if name not in KNOWN and not name.startswith("folder:"):
-        known = [*KNOWN, "folder:<name>"]
+    if name not in BUILTIN and not name.startswith("folder:"):
+        known = [*BUILTIN, "folder:<name>"]
         raise UsageError(f"Dataset {unknown_name(name, known)}")
 
 
@@ -173,7 +173,7 @@ def remove_one(args: argparse.Namespace) -> int:
         print_json({"name": args.name, "removed_bytes": use.removable_bytes})
         return 0
     stays = f"; {use.own_path} stays" if use.own_path else ""
-    print(f"{args.name}: {size_words(use.removable_bytes)} removed{stays}")
+    print(f"{args.name}: {format_size(use.removable_bytes)} removed{stays}")
     return 0
 
 
@@ -196,5 +196,5 @@ def _tell(fraction: float, text: str) -> None:
 def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
     counts = (info.train_count or None, info.test_count or None)
-    on_disk = size_words(info.size_bytes) if info.size_bytes else ""
+    on_disk = format_size(info.size_bytes) if info.size_bytes else ""
     return (info.name, info.state, size, len(info.classes), *counts, on_disk, info.note)

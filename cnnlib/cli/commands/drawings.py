@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnlib.records.drawing import Robustness
-    from cnnlib.records.ood import Familiarity
+    from cnnlib.records.ood import OodDetector
 
 _SIDE = 280  # pixels to which a picture is brought before its ink is looked for
 
@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
     strange = commands.add_parser("unfamiliar", help="measure what a network calls strange")
     strange.add_argument("run_id", metavar="ID", type=id_of_run)
     strange.add_argument("--json", action="store_true", help="print JSON")
-    strange.set_defaults(command=measure_unfamiliar)
+    strange.set_defaults(command=measure_ood)
 
 
 def read_drawings(args: argparse.Namespace) -> int:
@@ -51,7 +51,7 @@ def read_drawings(args: argparse.Namespace) -> int:
     """
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
-    from cnnlib.probe.ood.distance import distance, familiarity_file, read_familiarity
+    from cnnlib.probe.ood.distance import distance, ood_file, read_ood_detector
     from cnnlib.probe.pictures import run_pictures
     from cnnlib.records.drawing import Preparation
 
@@ -59,7 +59,7 @@ def read_drawings(args: argparse.Namespace) -> int:
     net = trained_net(store, run, saved)
     info = run_pictures(run, store.folders).info
     steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
-    known = read_familiarity(familiarity_file(store.folders.run(run.id), saved.step))
+    known = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
     found = []
     for path in args.pictures:
         picture = prepare_drawing(pixels_for(info, path), info.in_size, steps).picture
@@ -84,9 +84,9 @@ def read_drawings(args: argparse.Namespace) -> int:
     return 0
 
 
-def measure_unfamiliar(args: argparse.Namespace) -> int:
+def measure_ood(args: argparse.Namespace) -> int:
     """Measure a run at its last saved step, and print how often its score is wrong."""
-    from cnnlib.probe.ood.job import measure_unfamiliar as measure
+    from cnnlib.probe.ood.job import measure_ood as measure
 
     store = existing_store(args.run_id)
     result = carried_out(measure({"run": args.run_id}, store.folders))
@@ -126,12 +126,12 @@ def _facts(path: str, said: Robustness) -> dict[str, Any]:
     }
 
 
-def _strangeness(known: Familiarity, away: float) -> dict[str, Any]:
+def _strangeness(known: OodDetector, away: float) -> dict[str, Any]:
     return {
         "distance": away,
         "threshold": known.threshold,
         "real_pictures_nearer": known.farther_than(away),
-        "is_strange": known.is_strange(away),
+        "is_strange": known.is_ood(away),
     }
 
 

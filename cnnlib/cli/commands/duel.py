@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, whole_number
-from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
@@ -77,11 +77,11 @@ def run_duel(args: argparse.Namespace) -> int:
 def _see_through(store: RunStore, duel_id: str, as_json: bool) -> int:
     """Train its runs here where nobody else does, and tell after each pair."""
     from cnnlib.experiments.duel import duel_state
-    from cnnlib.experiments.study import advance
+    from cnnlib.experiments.study import advance_studies
 
     told = -1
     while True:
-        advance(store)
+        advance_studies(store)
         state = duel_state(store, duel_id)
         if state.verdict.pairs != told or state.state != "live":
             told = state.verdict.pairs
@@ -93,7 +93,7 @@ def _see_through(store: RunStore, duel_id: str, as_json: bool) -> int:
             if state.trouble:
                 return INTERRUPTED
             time.sleep(POLL_SECONDS)
-        elif see_through(store, waiting[0].id, teller(as_json)) == INTERRUPTED:
+        elif follow_or_train(store, waiting[0].id, progress_output(as_json)) == INTERRUPTED:
             return INTERRUPTED
 
 

@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import teller
+from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
 from cnnlib.cli.output import complain, duration, moment, print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
-from cnnlib.cli.run_here import INTERRUPTED, see_through
+from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent
@@ -98,10 +98,10 @@ def show_experiment(args: argparse.Namespace) -> int:
 
 def stop_experiment(args: argparse.Namespace) -> int:
     """End an experiment."""
-    from cnnlib.experiments.study import stop_plan
+    from cnnlib.experiments.study import stop_study
 
     store = existing_store(args.id)
-    stop_plan(store, args.id)
+    stop_study(store, args.id)
     return _tell_state(store, args.id, args)
 
 
@@ -119,9 +119,9 @@ def go_on(args: argparse.Namespace) -> int:
 
 def list_experiments(args: argparse.Namespace) -> int:
     """Print one line per experiment or duel, the newest first."""
-    from cnnlib.experiments.study import KINDS, find_plans
+    from cnnlib.experiments.study import KINDS, find_studies
 
-    found = find_plans(open_store(), tuple(KINDS)) if has_store() else []
+    found = find_studies(open_store(), tuple(KINDS)) if has_store() else []
     if args.json:
         facts = ("id", "kind", "state", "created")
         print_json([{name: getattr(plan, name) for name in facts} for plan in found])
@@ -139,17 +139,17 @@ def list_experiments(args: argparse.Namespace) -> int:
 def _see_through(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
     """Train its runs here where nobody else does, until it is over."""
     from cnnlib.experiments.grid import experiment_state
-    from cnnlib.experiments.study import advance
+    from cnnlib.experiments.study import advance_studies
 
     while True:
-        advance(store)
+        advance_studies(store)
         state = experiment_state(store, plan_id)
         waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
         if not waiting and state.state != "live":
             return _tell_state(store, plan_id, args)
         elif not waiting:
             time.sleep(POLL_SECONDS)
-        elif see_through(store, waiting[0].id, teller(args.json)) == INTERRUPTED:
+        elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
             complain(
                 f"The experiment stays in the queue. '{PROGRAM} experiment go-on {plan_id}' trains "
                 f"what is left here, '{PROGRAM} experiment stop {plan_id}' ends it."

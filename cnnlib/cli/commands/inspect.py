@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.inspect_jobs import add_looks
-from cnnlib.cli.inspect_args import add_run, opened, write_values
+from cnnlib.cli.inspect_args import add_run, open_run, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.store import existing_store
@@ -90,7 +90,7 @@ def write_filters(args: argparse.Namespace) -> int:
     """Write the filters of a convolution."""
     from cnnlib.probe.filters import filters
 
-    looked = opened(args)
+    looked = open_run(args)
     found = filters(looked.plan, looked.weights, args.layer)
     is_rgb = found.shape[1] == 3
     tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
@@ -103,7 +103,7 @@ def write_maps(args: argparse.Namespace) -> int:
     from cnnlib.probe.forward import activations
     from cnnlib.probe.graph import step_named
 
-    looked = opened(args)
+    looked = open_run(args)
     name = step_named(looked.plan, args.layer).name
     found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
     _written(args, found, found if found.ndim == 3 else found[:, None, None])
@@ -115,7 +115,7 @@ def show_numbers(args: argparse.Namespace) -> int:
     from cnnlib.probe.arithmetic import arithmetic
     from cnnlib.probe.forward import activations
 
-    looked = opened(args)
+    looked = open_run(args)
     found = activations(looked.net(), looked.image(args.picture)[None])
     made = arithmetic(looked.plan, looked.weights, found, args.layer, args.channel)
     try:
@@ -142,7 +142,7 @@ def explain_answer(args: argparse.Namespace) -> int:
     from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
     from cnnlib.probe.forward import activations
 
-    looked = opened(args)
+    looked = open_run(args)
     net, image = looked.net(), looked.image(args.picture)
     names = list(looked.prepared.info.classes)
     if args.class_name is not None and args.class_name not in names:

@@ -7,11 +7,11 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import (
-    Looked,
+    InspectedRun,
     add_run,
     file_picture,
     number_of_picture,
-    opened,
+    open_run,
     write_values,
 )
 from cnnlib.cli.output import print_json, print_table
@@ -31,17 +31,21 @@ _MOST = _LARGEST_SIDE  # of each of them
 
 def add_looks(looks: Any) -> None:
     """Add the commands under ``inspect``."""
-    surgery = add_run(looks, "surgery", operate, "what muting or resetting each filter costs")
+    surgery = add_run(looks, "surgery", ablate, "what muting or resetting each filter costs")
     surgery.add_argument("--how", metavar="HOW", type=one_of(("mute", "reset")), default="mute")
     patches = add_run(looks, "excite", find_patches, "the test pictures' parts that excite a layer")
-    dream = add_run(looks, "dream", find_dream, "the picture that excites a channel most")
-    dream.add_argument("--channel", metavar="N", type=whole_number, default=0)
-    dream.add_argument("--out", metavar="FILE", required=True, help="ends with .npz, .json, .png")
+    maximise_activation_job = add_run(
+        looks, "dream", find_dream, "the picture that excites a channel most"
+    )
+    maximise_activation_job.add_argument("--channel", metavar="N", type=whole_number, default=0)
+    maximise_activation_job.add_argument(
+        "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
+    )
     for each, count in ((surgery, 500), (patches, 1000)):
         each.add_argument(
             "--pictures", metavar="N", type=whole_number, default=count, help=f"default: {count}"
         )
-    for each in (surgery, patches, dream):
+    for each in (surgery, patches, maximise_activation_job):
         each.add_argument("--layer", metavar="NAME", required=True)
         each.add_argument("--seed", metavar="N", type=whole_number, default=0)
     slopes = add_run(looks, "gradients", show_gradients, "sizes of the loss's gradients by layer")
@@ -49,7 +53,7 @@ def add_looks(looks: Any) -> None:
     slopes.add_argument("--class", metavar="NAME", dest="class_name", help="of a picture in a file")
     dead = add_run(looks, "dead", show_dead, "maps that say the same of every picture")
     dead.add_argument("--pictures", metavar="N", type=whole_number, default=200)
-    for each in (surgery, patches, dream, slopes, dead):
+    for each in (surgery, patches, maximise_activation_job, slopes, dead):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
         each.add_argument("--json", action="store_true", help="print JSON")
 
@@ -70,13 +74,13 @@ def add_commands(commands: Any) -> None:
     parser.set_defaults(command=convolve_picture)
 
 
-def operate(args: argparse.Namespace) -> int:
+def ablate(args: argparse.Namespace) -> int:
     """Print what each filter of a layer is worth."""
-    from cnnlib.probe.ablation import operate
+    from cnnlib.probe.ablation import ablate
 
-    looked = opened(args)
+    looked = open_run(args)
     job = {**_job_args(args, looked), "how": args.how, "count": _positive(args.pictures)}
-    found = carried_out(operate(job, Folders.from_environment()))
+    found = carried_out(ablate(job, Folders.from_environment()))
     if args.json:
         print_json(found)
         return 0
@@ -92,7 +96,7 @@ def find_patches(args: argparse.Namespace) -> int:
     """Print where in which test pictures each channel of a layer answers most."""
     from cnnlib.probe.patches import find_patches
 
-    job = {**_job_args(args, opened(args)), "count": _positive(args.pictures)}
+    job = {**_job_args(args, open_run(args)), "count": _positive(args.pictures)}
     found = carried_out(find_patches(job, Folders.from_environment()))
     if args.json:
         print_json(found)
@@ -108,10 +112,10 @@ def find_dream(args: argparse.Namespace) -> int:
     """Write the picture that excites a channel most, and print how much."""
     import numpy as np
 
-    from cnnlib.probe.activation_maximisation import dream
+    from cnnlib.probe.activation_maximisation import maximise_activation_job
 
-    job = {**_job_args(args, opened(args)), "channel": args.channel}
-    found = carried_out(dream(job, Folders.from_environment()))
+    job = {**_job_args(args, open_run(args)), "channel": args.channel}
+    found = carried_out(maximise_activation_job(job, Folders.from_environment()))
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(found["shape"])
     write_values(args.out, pixels, pixels[None] if len(pixels) == 3 else pixels, not args.json)
     if args.json:
@@ -125,7 +129,7 @@ def show_gradients(args: argparse.Namespace) -> int:
     """Print the size of the loss's gradient in each layer, and what is wrong with it."""
     from cnnlib.probe.gradients import by_layer, gradients, warnings_about
 
-    looked = opened(args)
+    looked = open_run(args)
     found = gradients(looked.net(), looked.image(args.picture), _label(looked, args))
     layers = by_layer(found, looked.weights)
     warnings = warnings_about(layers)
@@ -146,7 +150,7 @@ def show_dead(args: argparse.Namespace) -> int:
     from cnnlib.data.batches import Normaliser
     from cnnlib.probe.filters import dead_channels
 
-    looked = opened(args)
+    looked = open_run(args)
     pictures = looked.prepared.test_images[: _positive(args.pictures)]
     if not len(pictures):
         raise ProbeError(f"{looked.run.request.dataset} has no test pictures to try.")
@@ -191,7 +195,7 @@ def convolve_picture(args: argparse.Namespace) -> int:
     return 0
 
 
-def _job_args(args: argparse.Namespace, looked: Looked) -> dict[str, Any]:
+def _job_args(args: argparse.Namespace, looked: InspectedRun) -> dict[str, Any]:
     if args.seed < 0:
         raise DataError(f"--seed {args.seed} is less than 0. Choose another.")
     return {"run": looked.run.id, "step": looked.step, "layer": args.layer, "seed": args.seed}
@@ -216,7 +220,7 @@ def _hurt_most(found: dict[str, Any], channel: int, names: tuple[str, ...]) -> s
     return f"{name} ({-100 * most:+.1f} points)" if most > 0 else ""
 
 
-def _label(looked: Looked, args: argparse.Namespace) -> int:
+def _label(looked: InspectedRun, args: argparse.Namespace) -> int:
     """The true class of the picture."""
     names = looked.prepared.info.classes
     number = number_of_picture(args.picture)

@@ -14,8 +14,8 @@ from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whol
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import carried_out
 from cnnlib.cli.store import existing_store, run_at_step
-from cnnlib.cli.submit import add_line_options, queued, see_all_through
-from cnnlib.data.labelled_drawings import LESSON, lesson_request
+from cnnlib.cli.submit import add_queue_options, follow_all, queued
+from cnnlib.data.labelled_drawings import FINE_TUNE_RECIPE, fine_tune_request
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
     teach.add_argument("run_id", metavar="ID", type=id_of_run)
     teach.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved one")
     add_recipe_options(teach)
-    add_line_options(teach)
+    add_queue_options(teach)
     teach.set_defaults(command=teach_run)
 
     taught = commands.add_parser("taught", help="what a lesson was worth, and what was forgotten")
@@ -84,7 +84,7 @@ def keep_drawings(args: argparse.Namespace) -> int:
     info = dataset_named(args.dataset)
     if args.name not in info.classes:
         raise UsageError(f"Class {unknown_name(args.name, info.classes)}")
-    from cnnlib.data.drawings import keep_drawing
+    from cnnlib.data.drawings import save_drawing
     from cnnlib.probe.drawing import prepare_drawing
 
     drawings = [prepare_drawing(pixels_for(info, path), info.in_size) for path in args.pictures]
@@ -92,7 +92,7 @@ def keep_drawings(args: argparse.Namespace) -> int:
         if drawing.is_empty:
             raise DataError(f"The picture {path!r} shows no ink on its paper. Choose another.")
     label, folders = info.classes.index(args.name), Folders.from_environment()
-    files = [keep_drawing(drawing.picture, label, info, folders) for drawing in drawings]
+    files = [save_drawing(drawing.picture, label, info, folders) for drawing in drawings]
     if args.json:
         print_json({"class": args.name, "files": files})
     else:
@@ -102,10 +102,10 @@ def keep_drawings(args: argparse.Namespace) -> int:
 
 def export_collection(args: argparse.Namespace) -> int:
     """Write a collection as a zip with one folder per class."""
-    from cnnlib.data.drawings import drawings_zip, kept_drawings
+    from cnnlib.data.drawings import drawings_zip, saved_drawings
 
     info, folders = dataset_named(args.dataset), Folders.from_environment()
-    count = len(kept_drawings(info, folders))
+    count = len(saved_drawings(info, folders))
     if not count:
         raise DataError(
             f"No drawing was kept for {args.dataset} yet. '{PROGRAM} lessons keep' keeps some."
@@ -127,14 +127,14 @@ def export_collection(args: argparse.Namespace) -> int:
 def teach_run(args: argparse.Namespace) -> int:
     """Make a lesson of what was kept, train a network on it, and tell what that was worth."""
     store, run, saved = run_at_step(args.run_id, args.step)
-    recipe = changed_recipe(LESSON, args)
-    from cnnlib.data.labelled_drawings import make_lesson
+    recipe = changed_recipe(FINE_TUNE_RECIPE, args)
+    from cnnlib.data.labelled_drawings import make_fine_tune_dataset
     from cnnlib.probe.pictures import run_pictures
 
-    lesson = make_lesson(run_pictures(run, store.folders), store.folders)
-    request = lesson_request(run, saved.step, lesson, recipe)
+    lesson = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)
+    request = fine_tune_request(run, saved.step, lesson, recipe)
     run_ids = queued(store, [request], plan(request.spec), now=args.now)
-    code = see_all_through(store, run_ids, args)
+    code = follow_all(store, run_ids, args)
     if code or args.detach:
         return code
     return _worth(store, run_ids[0], args.json)
@@ -146,9 +146,9 @@ def tell_worth(args: argparse.Namespace) -> int:
 
 
 def _worth(store: RunStore, run_id: str, as_json: bool) -> int:
-    from cnnlib.probe.fine_tune_job import measure_taught
+    from cnnlib.probe.fine_tune_job import measure_fine_tune
 
-    found = carried_out(measure_taught({"run": run_id}, store.folders))
+    found = carried_out(measure_fine_tune({"run": run_id}, store.folders))
     if as_json:
         print_json({"event": "worth", "run_id": run_id} | found)
         return 0

@@ -10,10 +10,10 @@ from cnnlib.cli.commands.control import send
 from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import existing_store, run_at_step
-from cnnlib.cli.submit import add_line_options, see_all_through, submit
+from cnnlib.cli.submit import add_queue_options, follow_all, submit
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin, Run
 
@@ -33,12 +33,12 @@ def add_commands(commands: Any) -> None:
     fork.add_argument("--weights-only", action="store_true", help="take the weights, begin anew")
     fork.add_argument("--name", metavar="TEXT", default="", help="name of the new run")
     add_recipe_options(fork)
-    add_line_options(fork)
+    add_queue_options(fork)
     fork.set_defaults(command=fork_run)
 
     resume = commands.add_parser("resume", help="go on with a run that is paused or was broken off")
     resume.add_argument("run_id", metavar="ID", type=id_of_run)
-    add_line_options(resume)
+    add_queue_options(resume)
     resume.set_defaults(command=resume_run)
 
 
@@ -63,10 +63,10 @@ def resume_run(args: argparse.Namespace) -> int:
     """Let a paused run go on where it is; put one that ended back into the queue."""
     store = existing_store(args.run_id)
     if store.run(args.run_id).state == "paused":
-        send(args.run_id, [Order("resume")], as_json=args.json)
+        send(args.run_id, [Command("resume")], as_json=args.json)
         return 0
     store.resume(args.run_id)
-    return see_all_through(store, [args.run_id], args)
+    return follow_all(store, [args.run_id], args)
 
 
 def _check_epochs_are_left(store: RunStore, parent: Run, step: int, recipe: Recipe) -> None:

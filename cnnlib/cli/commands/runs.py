@@ -9,7 +9,7 @@ from cnnlib.cli.output import duration, moment, one_line, print_facts, print_jso
 from cnnlib.cli.parser import id_of_run, one_of, whole_number
 from cnnlib.cli.run_facts import all_run_facts, run_facts
 from cnnlib.cli.store import existing_store, has_store, open_store
-from cnnlib.records.diagnosis import trouble_lines
+from cnnlib.records.diagnosis import diagnosis_lines
 from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent
 
@@ -109,10 +109,10 @@ def show_run(args: argparse.Namespace) -> int:
 
 def _print_troubles(store: RunStore, run: Run) -> None:
     """What is wrong with a run, where something is."""
-    from cnnlib.diagnosis.report import troubles_of
+    from cnnlib.diagnosis.report import diagnoses_of
 
-    for trouble in troubles_of(store, run):
-        print("\n".join(trouble_lines(trouble)), end="\n\n")
+    for trouble in diagnoses_of(store, run):
+        print("\n".join(diagnosis_lines(trouble)), end="\n\n")
 
 
 def rename_run(args: argparse.Namespace) -> int:

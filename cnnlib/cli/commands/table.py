@@ -81,9 +81,9 @@ def _rows(args: argparse.Namespace) -> list[Row]:
     """The rows that the options ask for, in the order of validation."""
     if not has_store():
         return []
-    from cnnlib.compare.results_table import Desk
+    from cnnlib.compare.results_table import ResultsTable
 
-    desk = Desk(open_store())
+    desk = ResultsTable(open_store())
     rows = desk.rows(hidden=args.all, search=args.search, group=args.group)
     return [row for row in rows if args.dataset in (None, row.request.dataset)]
 

@@ -12,7 +12,7 @@ from cnnlib.cli.design_options import add_adapt_option, add_design_options, chos
 from cnnlib.cli.parser import UsageError, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
-from cnnlib.cli.submit import add_line_options, submit
+from cnnlib.cli.submit import add_queue_options, submit
 from cnnlib.records.run import RunRequest
 
 MOST_SEEDS = 20
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
     )
     run.add_argument("--compile", action="store_true", help="try torch.compile")
     run.add_argument("--name", metavar="TEXT", default="", help="what the run is called")
-    add_line_options(train)
+    add_queue_options(train)
     train.set_defaults(command=train_runs)
 
 

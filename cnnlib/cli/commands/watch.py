@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import id_of_run
-from cnnlib.cli.progress_output import JsonTeller, News, Teller, TextTeller
+from cnnlib.cli.progress_output import JsonProgress, News, ProgressOutput, TextProgress
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
-from cnnlib.records.diagnosis import Trouble
+from cnnlib.records.diagnosis import Diagnosis
 from cnnlib.records.run import ENDED_STATES, Run
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def add_commands(commands: Any) -> None:
 def watch_run(args: argparse.Namespace) -> int:
     """Tell what a run does until it ends; Ctrl-C ends the watching, not the run."""
     store = existing_store(args.run_id)
-    for _ in told(store, args.run_id, teller(args.json)):
+    for _ in follow_run(store, args.run_id, progress_output(args.json)):
         time.sleep(POLL_SECONDS)
     return exit_code(store.run(args.run_id))
 
 
-def teller(as_json: bool) -> Teller:
+def progress_output(as_json: bool) -> ProgressOutput:
     """Who tells what a run does."""
-    return JsonTeller() if as_json else TextTeller()
+    return JsonProgress() if as_json else TextProgress()
 
 
 def exit_code(run: Run) -> int:
@@ -49,7 +49,7 @@ def exit_code(run: Run) -> int:
     return EXIT_CODES.get(run.state, 0)
 
 
-def told(store: RunStore, run_id: str, teller: Teller) -> Iterator[News]:
+def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Iterator[News]:
     """Tell what is new, again and again until the run has ended; the caller waits in between.
 
     Yields:
@@ -59,7 +59,7 @@ def told(store: RunStore, run_id: str, teller: Teller) -> Iterator[News]:
     Raises:
         StoreError: There is no such run (any more), or the store cannot be read at all.
     """
-    from cnnlib.diagnosis.report import troubles_of
+    from cnnlib.diagnosis.report import diagnoses_of
     from cnnlib.runs.polling import metrics_since
 
     seen, news, read_at = _Seen(), None, time.monotonic()
@@ -75,13 +75,13 @@ def told(store: RunStore, run_id: str, teller: Teller) -> Iterator[News]:
         if news["attempt"] != seen.attempt:
             seen = _Seen(news["attempt"])
             continue
-        seen.tell(news, teller)
+        seen.tell(news, progress_output)
         if news["more"]:
             continue
         if news["epochs"] or news["state"] in ENDED_STATES:
-            seen.tell_troubles(troubles_of(store, store.run(run_id)), run_id, teller)
+            seen.tell_troubles(diagnoses_of(store, store.run(run_id)), run_id, progress_output)
         if news["state"] in ENDED_STATES:
-            teller.end(all_run_facts(store, store.run(run_id)))
+            progress_output.end(all_run_facts(store, store.run(run_id)))
             return
         yield news
 
@@ -97,27 +97,29 @@ class _Seen:
         self._state: tuple = ()
         self._troubles: set[str] = set()
 
-    def tell_troubles(self, found: Sequence[Trouble], run_id: str, teller: Teller) -> None:
+    def tell_troubles(
+        self, found: Sequence[Diagnosis], run_id: str, progress_output: ProgressOutput
+    ) -> None:
         """Tell what is wrong and was not told yet."""
         for trouble in found:
             if trouble.title not in self._troubles:
                 self._troubles.add(trouble.title)
-                teller.trouble(run_id, trouble)
+                progress_output.trouble(run_id, trouble)
 
-    def tell(self, news: News, teller: Teller) -> None:
+    def tell(self, news: News, progress_output: ProgressOutput) -> None:
         """Tell what is not seen yet, and take it as seen."""
         for epoch in news["epochs"]:
-            teller.epoch(news["run_id"], epoch)
+            progress_output.epoch(news["run_id"], epoch)
             self.epoch = epoch["epoch"]
         for change in news["interventions"][self._interventions :]:
-            teller.intervention(news["run_id"], change)
+            progress_output.intervention(news["run_id"], change)
         self._interventions = len(news["interventions"])
         state = (news["state"], news["phase"], news["queue_position"])
         if state != self._state and news["state"] not in ENDED_STATES:
-            teller.state(news)
+            progress_output.state(news)
             self._state = state
         if news["steps"]["step"]:
             latest = {name: column[-1] for name, column in news["steps"].items()}
             whole = {name: news[name] for name in ("run_id", "total_steps", "eta_seconds")}
-            teller.progress(whole | latest)
+            progress_output.progress(whole | latest)
             self.step = latest["step"]

@@ -38,7 +38,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class KnownDataset:
+class BuiltinDataset:
     """A dataset with a name of its own.
 
     Args:
@@ -95,7 +95,7 @@ _FASHION_MD5 = (
 _CIFAR_URL = "https://www.cs.toronto.edu/~kriz/"
 
 _ALL = (
-    KnownDataset(
+    BuiltinDataset(
         name="digits",
         title="Digits (scikit-learn)",
         form="scikit-learn",
@@ -106,7 +106,7 @@ _ALL = (
         note="8x8 pictures, enlarged to 20x20 (bicubic) in the middle of 28x28; "
         "test split made by content.",
     ),
-    KnownDataset(
+    BuiltinDataset(
         name="mnist",
         title="MNIST",
         form="idx",
@@ -123,7 +123,7 @@ _ALL = (
             tuple(zip(IDX_NAMES, _MNIST_MD5, (9_912_422, 28_881, 1_648_877, 4_542), strict=True)),
         ),
     ),
-    KnownDataset(
+    BuiltinDataset(
         name="fashion-mnist",
         title="Fashion-MNIST",
         form="idx",
@@ -139,7 +139,7 @@ _ALL = (
             ),
         ),
     ),
-    KnownDataset(
+    BuiltinDataset(
         name="cifar10",
         title="CIFAR-10",
         form="cifar",
@@ -157,7 +157,7 @@ _ALL = (
             ),
         ),
     ),
-    KnownDataset(
+    BuiltinDataset(
         name="cifar100",
         title="CIFAR-100",
         form="cifar",
@@ -177,4 +177,4 @@ _ALL = (
     ),
 )
 
-KNOWN: dict[str, KnownDataset] = {dataset.name: dataset for dataset in _ALL}
+BUILTIN: dict[str, BuiltinDataset] = {dataset.name: dataset for dataset in _ALL}

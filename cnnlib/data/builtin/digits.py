@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.fingerprint import split_by_content
-from cnnlib.data.prepared_writer import Made, save_array
+from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
 
@@ -22,9 +22,9 @@ BOX = 20  # as MNIST's own digits: a box of 20x20 in the middle of 28x28
 _BRIGHTEST = 16  # the pictures count 0..16
 
 
-def make_digits(folder: Path) -> Generator[Progress, None, Made]:
+def make_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of ``digits`` into ``folder``."""
-    known = KNOWN["digits"]
+    known = BUILTIN["digits"]
     yield Progress(0.0, "reading the digits that come with scikit-learn")
     small, labels = read_digits()
     digests = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in small]
@@ -33,7 +33,7 @@ def make_digits(folder: Path) -> Generator[Progress, None, Made]:
     for split, indices in (("train", train), ("test", test)):
         save_array(folder, f"{split}_images", images[indices])
         save_array(folder, f"{split}_labels", labels[indices])
-    return Made(known.title, known.classes, known.note, {"kind": known.form})
+    return PreparedContent(known.title, known.classes, known.note, {"kind": known.form})
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from cnnlib.data.builtin.datasets import KnownDataset, RemoteFile
+from cnnlib.data.builtin.datasets import BuiltinDataset, RemoteFile
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
@@ -20,7 +20,7 @@ _REPORT_SECONDS = 0.1
 
 
 def download(
-    known: KnownDataset, file: RemoteFile, target: Path, before: int
+    known: BuiltinDataset, file: RemoteFile, target: Path, before: int
 ) -> Iterator[Progress]:
     """Fetch one of a dataset's files to ``target``, which is not there before it is whole.
 
@@ -56,7 +56,7 @@ class _DownloadFailure(Exception):
 
 
 def _fetch(
-    known: KnownDataset, file: RemoteFile, url: str, part: Path, before: int
+    known: BuiltinDataset, file: RemoteFile, url: str, part: Path, before: int
 ) -> Iterator[Progress]:
     digest = hashlib.md5(usedforsecurity=False)
     report = _Report(known, before)
@@ -90,7 +90,7 @@ def _chunks(url: str) -> Iterator[bytes]:
 class _Report:
     """Tells how far a download is, ten times a second."""
 
-    def __init__(self, known: KnownDataset, before: int) -> None:
+    def __init__(self, known: BuiltinDataset, before: int) -> None:
         self._known, self._before = known, before
         self._start = self._last = time.monotonic()
 
@@ -104,6 +104,6 @@ class _Report:
         left = max(0.0, total - self._before - size) / speed
         yield Progress(
             min(1.0, (self._before + size) / total),
-            f"downloading {self._known.title}: {size_words(self._before + size)} of "
-            f"{size_words(total)}, {size_words(speed)}/s, about {left:.0f} s left",
+            f"downloading {self._known.title}: {format_size(self._before + size)} of "
+            f"{format_size(total)}, {format_size(speed)}/s, about {left:.0f} s left",
         )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.data.builtin.datasets import IDX_NAMES, KnownDataset, RemoteFile
+from cnnlib.data.builtin.datasets import IDX_NAMES, BuiltinDataset, RemoteFile
 from cnnlib.data.builtin.download import download
 from cnnlib.data.builtin.idx import PUBLISHED_MD5, read_idx
 from cnnlib.data.paths import DOWNLOADS, download_folders, folder_name, home
-from cnnlib.data.prepared_writer import Made, save_array
+from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
@@ -21,7 +21,7 @@ from cnnlib.records.job import Progress
 _DOWNLOADED_FRACTION = 0.8  # of the whole work, where something is to be downloaded
 
 
-def is_here(known: KnownDataset, folders: Folders) -> bool:
+def is_here(known: BuiltinDataset, folders: Folders) -> bool:
     """Whether the dataset's files are there, so that nothing need be downloaded."""
     if known.form == "cifar" and (folders.data / known.folder).is_dir():
         return True
@@ -30,7 +30,7 @@ def is_here(known: KnownDataset, folders: Folders) -> bool:
     )
 
 
-def here_bytes(known: KnownDataset, folders: Folders) -> int:
+def here_bytes(known: BuiltinDataset, folders: Folders) -> int:
     """Size of the dataset's files that are there, unpacked or as published."""
     if known.form == "cifar" and (folders.data / known.folder).is_dir():
         return sum(path.stat().st_size for path in (folders.data / known.folder).iterdir())
@@ -42,8 +42,8 @@ def here_bytes(known: KnownDataset, folders: Folders) -> int:
 
 
 def make_idx(
-    known: KnownDataset, folders: Folders, folder: Path
-) -> Generator[Progress, None, Made]:
+    known: BuiltinDataset, folders: Folders, folder: Path
+) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of MNIST or Fashion-MNIST into ``folder``.
 
     Raises:
@@ -64,11 +64,11 @@ def make_idx(
         save_array(folder, f"{split}_images", arrays[images][:, None])  # N x 1 x 28 x 28
         save_array(folder, f"{split}_labels", arrays[labels])
     note = f"Not the published files: {', '.join(others)}." if others else known.note
-    return Made(known.title, known.classes, note, {"kind": known.form})
+    return PreparedContent(known.title, known.classes, note, {"kind": known.form})
 
 
 def _check_pair(
-    known: KnownDataset, image_name: str, images: np.ndarray, label_name: str, labels: np.ndarray
+    known: BuiltinDataset, image_name: str, images: np.ndarray, label_name: str, labels: np.ndarray
 ) -> None:
     if images.ndim != 3 or images.shape[1:] != known.in_size[1:]:
         found = " x ".join(map(str, images.shape))
@@ -83,7 +83,7 @@ def _check_pair(
         )
 
 
-def fetch_missing(known: KnownDataset, folders: Folders) -> Iterator[Progress]:
+def fetch_missing(known: BuiltinDataset, folders: Folders) -> Iterator[Progress]:
     """Download the published files that are not there.
 
     Raises:
@@ -99,7 +99,7 @@ def fetch_missing(known: KnownDataset, folders: Folders) -> Iterator[Progress]:
         before += file.size_bytes
 
 
-def _find(known: KnownDataset, file: RemoteFile, folders: Folders) -> Path | None:
+def _find(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Path | None:
     """The file unpacked, or as it was published; a packed one with another MD5 is not the file."""
     for path in _may_lie(known, file, folders):
         if path.is_file() and (path.name != file.name or _md5(path) == file.md5):
@@ -107,7 +107,7 @@ def _find(known: KnownDataset, file: RemoteFile, folders: Folders) -> Path | Non
     return None
 
 
-def found_file(known: KnownDataset, file: RemoteFile, folders: Folders) -> Path:
+def found_file(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Path:
     """Where one of the dataset's files lies, after ``fetch_missing``.
 
     Raises:
@@ -122,7 +122,7 @@ def found_file(known: KnownDataset, file: RemoteFile, folders: Folders) -> Path:
     return path
 
 
-def _may_lie(known: KnownDataset, file: RemoteFile, folders: Folders) -> Iterator[Path]:
+def _may_lie(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Iterator[Path]:
     if known.form == "idx":
         yield folders.data / known.folder / file.name.removesuffix(".gz")
         yield folders.data / known.folder / file.name

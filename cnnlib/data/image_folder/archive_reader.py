@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from cnnlib.data.image_folder.sources import OwnSource, is_visible
+from cnnlib.data.image_folder.sources import FolderSource, is_visible
 from cnnlib.errors import DataError
 
 MAX_FILES = 200_000
@@ -56,7 +56,7 @@ class Files(Protocol):
 
 
 @contextmanager
-def open_files(source: OwnSource) -> Iterator[Files]:
+def open_files(source: FolderSource) -> Iterator[Files]:
     """Open a person's own dataset for reading.
 
     Raises:

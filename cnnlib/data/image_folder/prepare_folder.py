@@ -19,12 +19,12 @@ from cnnlib.data.fingerprint import TEST_FRACTION, split_by_content
 from cnnlib.data.image_folder.archive_reader import Files, UnreadableFile, open_files
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.layout import TEST, TRAIN, Layout, Placed, arrange
-from cnnlib.data.image_folder.sources import FolderOptions, OwnSource
+from cnnlib.data.image_folder.sources import FolderOptions, FolderSource
 from cnnlib.data.prepared import SkippedPicture
-from cnnlib.data.prepared_writer import Made, save_array
+from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 _LISTED_SKIPPED = 1_000
 _BLOCK_FILES = 64
@@ -72,8 +72,8 @@ class _Collected:
 
 
 def make_folder(
-    source: OwnSource, folder: Path, options: FolderOptions
-) -> Generator[Progress, None, Made]:
+    source: FolderSource, folder: Path, options: FolderOptions
+) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of a person's own dataset into ``folder``.
 
     Files that cannot be decoded are left out and listed. The pictures stream through: memory holds
@@ -110,8 +110,8 @@ def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"Preparing {count:,} pictures takes {size_words(needed)}, and {folder.parent} has "
-            f"{size_words(free)} free. Make room, or choose a smaller size for the pictures."
+            f"Preparing {count:,} pictures takes {format_size(needed)}, and {folder.parent} has "
+            f"{format_size(free)} free. Make room, or choose a smaller size for the pictures."
         )
 
 
@@ -214,13 +214,13 @@ def _gather(every: np.ndarray, indices: np.ndarray, path: Path) -> None:
 
 
 def _made(
-    source: OwnSource,
+    source: FolderSource,
     options: FolderOptions,
     layout: Layout,
     collected: _Collected,
     classes: tuple[str, ...],
     seen: dict[str, object],
-) -> Made:
+) -> PreparedContent:
     notes = [f"{options.text} by centre crop and antialiased resize.", *layout.notes]
     if not layout.has_test_split:
         notes.insert(1, f"Test split made by content ({TEST_FRACTION:.0%} of each class).")
@@ -236,4 +236,6 @@ def _made(
         "skipped": str(collected.skipped_count),
     }
     title = source.name.removeprefix("folder:")
-    return Made(title, classes, " ".join(notes), recorded, seen, tuple(collected.skipped))
+    return PreparedContent(
+        title, classes, " ".join(notes), recorded, seen, tuple(collected.skipped)
+    )

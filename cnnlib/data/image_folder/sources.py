@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
 from cnnlib.errors import RecipeError
 from cnnlib.records.checks import check_integer
@@ -22,7 +22,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".
 
 # Names in the data folder that are not people's own datasets (torchvision's and the lab's own).
 _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
-    dataset.folder.split("/")[0] for dataset in KNOWN.values() if dataset.folder
+    dataset.folder.split("/")[0] for dataset in BUILTIN.values() if dataset.folder
 }
 
 
@@ -58,7 +58,7 @@ class FolderOptions(Record):
 
 
 @dataclass(frozen=True)
-class OwnSource:
+class FolderSource:
     """Where a ``folder:`` dataset comes from.
 
     Args:
@@ -101,26 +101,26 @@ class OwnSource:
         )
 
 
-def own_sources(folders: Folders) -> list[OwnSource]:
+def folder_sources(folders: Folders) -> list[FolderSource]:
     """Every ``folder:`` dataset that is there, by name.
 
     Of several with one name, the data folder goes before the uploads, and a directory before a zip.
     """
-    found: dict[str, OwnSource] = {}
+    found: dict[str, FolderSource] = {}
     for entry, name, uploaded in _candidates(folders):
         if name not in found and _is_dataset(entry):
             kind = "directory" if entry.is_dir() else "zip"
-            found[name] = OwnSource(name, Path(entry.path), kind, uploaded)
+            found[name] = FolderSource(name, Path(entry.path), kind, uploaded)
     return [found[name] for name in sorted(found)]
 
 
-def own_source(name: str, folders: Folders) -> OwnSource | None:
+def folder_source(name: str, folders: Folders) -> FolderSource | None:
     """Where the dataset ``folder:<name>`` comes from; None where nothing has that name."""
     check_dataset_name(name)
     for entry, candidate, uploaded in _candidates(folders):
         if candidate == name and _is_dataset(entry):
             kind = "directory" if entry.is_dir() else "zip"
-            return OwnSource(name, Path(entry.path), kind, uploaded)
+            return FolderSource(name, Path(entry.path), kind, uploaded)
     return None
 
 

@@ -26,7 +26,7 @@ from cnnlib.probe.ood.samples import NOISE, SCRIBBLES, noise, scribbles
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.files import replacing
 from cnnlib.records.job import Progress
-from cnnlib.records.ood import CALLED_STRANGE, Familiarity, JunkRate
+from cnnlib.records.ood import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
 
 KNOWN, CALIBRATED_ON = 6_000, 2_000  # training pictures, at most
@@ -35,7 +35,7 @@ _BATCH = 250
 _QUANTILES = 1_001
 
 
-def familiarity_file(folder: Path, step: int) -> Path:
+def ood_file(folder: Path, step: int) -> Path:
     """Where a run keeps what was measured at a step."""
     return folder / f"familiarity-{step}.npz"
 
@@ -68,19 +68,19 @@ def distances(known: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def distance(
-    familiarity: Familiarity, net: Network, info: DatasetInfo, picture: np.ndarray
+    familiarity: OodDetector, net: Network, info: DatasetInfo, picture: np.ndarray
 ) -> float:
     """Of one picture (C x H x W, uint8) to the nearest training picture."""
     return float(distances(familiarity.known, features(net, info, picture[None]))[0])
 
 
-def measure(
+def measure_ood_detector(
     net: Network,
     prepared: Prepared,
     others: Mapping[str, np.ndarray],
     seed: int = 0,
     junk_count: int = JUNK_COUNT,
-) -> Generator[Progress, None, Familiarity]:
+) -> Generator[Progress, None, OodDetector]:
     """Keep features of training pictures, and measure how often their distance is wrong.
 
     Args:
@@ -109,18 +109,18 @@ def measure(
 
     yield Progress(0.5, "setting the threshold")
     usual = away(prepared.train_images[calibrated])
-    threshold = float(np.quantile(usual, 1 - CALLED_STRANGE))
+    threshold = float(np.quantile(usual, 1 - OOD_FRACTION))
     yield Progress(0.65, "looking at test pictures")
     alarms = float((away(prepared.test_images[tested]) > threshold).mean())
     junk = {}
     for kind, pictures in _junk(prepared.info, others, seed, junk_count):
         yield Progress(0.8, f"looking at junk: {kind}")
-        junk[kind] = JunkRate(len(pictures), float((away(pictures) <= threshold).mean()))
+        junk[kind] = OodErrorRate(len(pictures), float((away(pictures) <= threshold).mean()))
     quantiles = np.quantile(usual, np.linspace(0, 1, _QUANTILES))
-    return Familiarity(bank, quantiles, threshold, len(tested), alarms, junk)
+    return OodDetector(bank, quantiles, threshold, len(tested), alarms, junk)
 
 
-def write_familiarity(path: Path, found: Familiarity) -> None:
+def write_ood_detector(path: Path, found: OodDetector) -> None:
     """Write what was measured, whole or not at all."""
     facts = {
         "threshold": found.threshold,
@@ -137,13 +137,13 @@ def write_familiarity(path: Path, found: Familiarity) -> None:
         )
 
 
-def read_familiarity(path: Path) -> Familiarity | None:
+def read_ood_detector(path: Path) -> OodDetector | None:
     """What was measured; None where nothing was, or the file is damaged."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(file["facts"].tobytes())
-            junk = {kind: JunkRate(**rate) for kind, rate in facts.pop("junk").items()}
-            return Familiarity(file["known"], file["quantiles"], **facts, junk=junk)
+            junk = {kind: OodErrorRate(**rate) for kind, rate in facts.pop("junk").items()}
+            return OodDetector(file["known"], file["quantiles"], **facts, junk=junk)
     except DAMAGED:
         return None
 

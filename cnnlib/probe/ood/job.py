@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnlib.data.prepared import is_prepared, load_prepared
-from cnnlib.probe.ood.distance import familiarity_file, measure, write_familiarity
+from cnnlib.probe.ood.distance import measure_ood_detector, ood_file, write_ood_detector
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.folders import Folders
@@ -17,7 +17,7 @@ from cnnlib.records.job import Progress
 _JUNK = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
 
 
-def measure_unfamiliar(
+def measure_ood(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Mapping[str, Any]]:
     """Measure a run at its last saved step: ``{"run": ...}``.
@@ -31,8 +31,8 @@ def measure_unfamiliar(
     run, step, weights = run_at(folders, args["run"])
     net = network(run.request.spec, weights)
     prepared = run_pictures(run, folders)
-    found = yield from measure(net, prepared, _others(run.request.dataset, folders))
-    write_familiarity(familiarity_file(folders.run(run.id), step), found)
+    found = yield from measure_ood_detector(net, prepared, _others(run.request.dataset, folders))
+    write_ood_detector(ood_file(folders.run(run.id), step), found)
     missed = {kind: rate.missed for kind, rate in found.junk.items()}
     return {"false_alarms": found.false_alarms, "missed": missed}
 

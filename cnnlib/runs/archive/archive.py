@@ -25,7 +25,7 @@ from cnnlib.records.files import replacing
 from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
 from cnnlib.runs.archive.schema import NOT_SENT, PARTS, Unfit, check_run, sent
-from cnnlib.runs.dataset_owners import check_parcel
+from cnnlib.runs.dataset_owners import check_archive
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.store import RunStore
 
@@ -106,7 +106,7 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
             parcel = stack.enter_context(zipfile.ZipFile(_Bounded(file)))
             runs = _read(parcel)
-            check_parcel(store, sum(entry.file_size for entry in parcel.infolist()))
+            check_archive(store, sum(entry.file_size for entry in parcel.infolist()))
             return _take_all(store, parcel, runs)
     except _ZIP_ERRORS as error:
         raise _no_parcel(f"it cannot be unpacked ({str(error)[:200]})") from error

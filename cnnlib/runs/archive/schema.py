@@ -14,7 +14,7 @@ from typing import Any, get_args
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError
 from cnnlib.records.checks import is_writable
-from cnnlib.records.events import EpochEnd, OrderKind, SplitResult
+from cnnlib.records.events import CommandKind, EpochEnd, SplitResult
 from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
 
@@ -275,7 +275,7 @@ _ROWS: dict[str, dict[str, Check]] = {
     },
     "interventions": {
         "step": _whole,
-        "order_kind": _one_of(*get_args(OrderKind)),
+        "order_kind": _one_of(*get_args(CommandKind)),
         "setting": _or_none(_text(100)),
         "value": _or_none(_finite),
     },

@@ -11,32 +11,34 @@ from typing import Literal
 from cnnlib.errors import StoreError
 from cnnlib.runs.store import RunStore
 
-BEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 3.0
 
 
 @contextmanager
-def at_work(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
+def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
     """Make this process a worker, with a beating heart, until the block is left.
 
     Yields:
         The worker's id, with which it claims.
     """
-    worker_id = store.announce(does)
+    worker_id = store.register_worker(does)
     ended = Event()
-    heart = Thread(target=_beat, args=(store, worker_id, does, ended), name="heart", daemon=True)
+    heart = Thread(
+        target=_send_heartbeats, args=(store, worker_id, does, ended), name="heart", daemon=True
+    )
     heart.start()
     try:
         yield worker_id
     finally:
         ended.set()
         heart.join()
-        store.leave(worker_id)
+        store.unregister_worker(worker_id)
 
 
-def _beat(store: RunStore, worker_id: str, does: str, ended: Event) -> None:
+def _send_heartbeats(store: RunStore, worker_id: str, does: str, ended: Event) -> None:
     """Beat until the end; a beat that fails is made up for by the next one."""
-    while not ended.wait(BEAT_SECONDS):
+    while not ended.wait(HEARTBEAT_SECONDS):
         try:
-            store.beat(worker_id, does)
+            store.send_heartbeat(worker_id, does)
         except StoreError as error:
             print(error, file=sys.stderr, flush=True)

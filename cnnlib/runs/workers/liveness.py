@@ -16,7 +16,7 @@ SILENCE_SECONDS = 10.0  # a worker on another machine that says nothing for so l
 Clock = sa.ColumnElement[float] | float
 
 
-def announce(connection: sa.Connection, does: str, clock: Clock) -> str:
+def register(connection: sa.Connection, does: str, clock: Clock) -> str:
     """Enter this process as a worker for "runs" or "jobs"; returns the worker's id."""
     worker_id = new_id()
     _enter(connection, worker_id, does, clock)
@@ -29,7 +29,7 @@ def _enter(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -
     connection.execute(sa.insert(workers).values(**values))
 
 
-def beat(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
+def refresh(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
     """Say that this process, a worker for "runs" or "jobs", is alive.
 
     One that was taken for dead, because its machine slept or could not reach the database, is in
@@ -49,7 +49,7 @@ _AS_IT_WAS = {
 }
 
 
-def leave(connection: sa.Connection, worker_id: str) -> None:
+def unregister(connection: sa.Connection, worker_id: str) -> None:
     """Take a worker out of the list: its process ends in order."""
     connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
@@ -76,7 +76,7 @@ def process_birth(pid: int) -> str | None:
         return None
 
 
-def somebody_is_missing(connection: sa.Connection, clock: Clock) -> bool:
+def has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
     """There is a dead worker to bury, or a run or a job whose worker is not in the list."""
     return bool(
         _dead_workers(connection, clock)
@@ -85,7 +85,7 @@ def somebody_is_missing(connection: sa.Connection, clock: Clock) -> bool:
     )
 
 
-def bury(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
+def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
     """Take dead workers out of the list and end what they were at.
 
     Returns:
@@ -93,19 +93,22 @@ def bury(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
     """
     dead = {row.id: row for row in _dead_workers(connection, clock)}
     for worker_id in dead:
-        leave(connection, worker_id)
+        unregister(connection, worker_id)
     ended = {"ended": now}
     lost = connection.execute(_ORPHANED_RUNS).all()
     for run in lost:
         reason = (
-            f"{_obituary(dead.get(run.worker_id))} Everything up to step {run.step:,} is kept; "
+            f"{_death_reason(dead.get(run.worker_id))} Everything up to step {run.step:,} is kept; "
             "resume it to go on from its last checkpoint."
         )
-        values = ended | {"state": "lost", "reason": reason}  # its phase tells `beat` what it was
+        values = ended | {
+            "state": "lost",
+            "reason": reason,
+        }  # its phase tells `refresh` what it was
         still = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
         connection.execute(sa.update(runs).where(still).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():
-        reason = f"{_obituary(dead.get(job.worker_id))} Start it again."
+        reason = f"{_death_reason(dead.get(job.worker_id))} Start it again."
         values = ended | {"state": "failed", "reason": reason, "eta_seconds": None}
         connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**values))
     return [run.id for run in lost]
@@ -136,7 +139,7 @@ def _is_alive(row: sa.Row, here: str) -> bool:
         return True
 
 
-def _obituary(worker: sa.Row | None) -> str:
+def _death_reason(worker: sa.Row | None) -> str:
     """How a worker ended, as far as it is known."""
     if worker is None:
         return "Its worker left without a word."

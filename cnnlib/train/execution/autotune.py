@@ -21,7 +21,7 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.train.execution.autotune_cache import Choice, ChoiceShelf, choice_key, design_key
+from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, choice_key, design_key
 from cnnlib.train.execution.machine import device_name, wait_for
 from cnnlib.train.execution.mode import ExecutionMode, asked_mode, candidates
 from cnnlib.train.failures import is_out_of_memory
@@ -67,8 +67,8 @@ class Trial:
         )
 
 
-def choose(trial: Trial, shelf: ChoiceShelf) -> Iterator[Phase]:
-    """Settle the execution mode; returns the `Choice`.
+def choose_mode(trial: Trial, shelf: ModeCache) -> Iterator[Phase]:
+    """Settle the execution mode; returns the `ModeChoice`.
 
     Raises:
         RecipeError: The request names a mode that does not exist, or does not work on this machine.
@@ -154,8 +154,8 @@ def _compiler_is_there(device: torch.device) -> bool:
 
 def _choice(
     trial: Trial, mode: ExecutionMode, seconds: dict[ExecutionMode, float], reason: str
-) -> Choice:
-    return Choice(
+) -> ModeChoice:
+    return ModeChoice(
         mode=mode.name,
         reason=reason,
         seconds_per_step={tried.name: value for tried, value in seconds.items()},

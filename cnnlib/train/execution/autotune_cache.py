@@ -17,7 +17,7 @@ from cnnlib.records.record import Record
 
 
 @dataclass(frozen=True)
-class Choice(Record):
+class ModeChoice(Record):
     """Which mode a run is executed in, and what is known about its speed.
 
     Args:
@@ -52,7 +52,7 @@ class Choice(Record):
         return "bf16" if "-bf16" in self.mode else "fp32"
 
 
-class ChoiceShelf:
+class ModeCache:
     """Choices that were made before, one small file each; the first to make one keeps it.
 
     Args:
@@ -62,12 +62,12 @@ class ChoiceShelf:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def read(self, key: str) -> Choice | None:
+    def read(self, key: str) -> ModeChoice | None:
         """What was chosen for this key, if anything was."""
         path = self._path(key)
         return None if path is None else _read(path)
 
-    def keep(self, key: str, choice: Choice) -> Choice:
+    def keep(self, key: str, choice: ModeChoice) -> ModeChoice:
         """Keep a choice, unless another process was first; the one that now holds for all.
 
         Where it cannot be written (a full disk, say), it holds for this run alone.
@@ -87,7 +87,7 @@ class ChoiceShelf:
             return choice
         return self.read(key) or choice
 
-    def all(self) -> list[Choice]:
+    def all(self) -> list[ModeChoice]:
         """Every choice that was kept, in no order that means anything."""
         if self._folder is None:
             return []
@@ -108,10 +108,10 @@ def _give_name(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
 
 
-def _read(path: Path) -> Choice | None:
+def _read(path: Path) -> ModeChoice | None:
     """A choice from its file; one that is damaged, or from another version, is made anew."""
     try:
-        return Choice.from_dict(json.loads(path.read_text()))
+        return ModeChoice.from_dict(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (ValueError, CnnlibError):

@@ -15,7 +15,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.workers.pool import visible_gpus
-from cnnlib.train.execution.autotune_cache import Choice, ChoiceShelf, design_key, modes_folder
+from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
 
@@ -54,7 +54,7 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     recipe = request.recipe
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     device = _device(request)
-    choices = ChoiceShelf(modes_folder(folders)).all()
+    choices = ModeCache(modes_folder(folders)).all()
     alike = _made_alike(device, request.precision, choices)
     step_seconds, basis = _step_seconds(request, costs.training_step_flops, alike)
     count = _train_count(request, info)
@@ -71,7 +71,7 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     )
 
 
-def promise(request: RunRequest, folders: Folders) -> dict[str, Any]:
+def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
     """A forecast as the run store takes it, beside a request; empty where nothing can be said.
 
     A dataset that is not there, or not yet known in size, is no reason to refuse a request: the run
@@ -106,7 +106,7 @@ def _device(request: RunRequest) -> str:
 
 
 def _step_seconds(
-    request: RunRequest, step_flops: int, choices: list[Choice]
+    request: RunRequest, step_flops: int, choices: list[ModeChoice]
 ) -> tuple[float, Basis]:
     """Seconds of a step, and what is known."""
     measured = [choice for choice in choices if choice.seconds > 0]
@@ -121,7 +121,7 @@ def _step_seconds(
     return _STEP_SECONDS + step_flops / max(speed, 1.0), "other designs"
 
 
-def _made_alike(device: str, precision: str, choices: list[Choice]) -> list[Choice]:
+def _made_alike(device: str, precision: str, choices: list[ModeChoice]) -> list[ModeChoice]:
     """Those made on a device and in a precision: steps of a GPU say nothing of a processor's, nor
     steps in bfloat16 of those in float32.
     """

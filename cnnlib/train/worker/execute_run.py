@@ -12,7 +12,7 @@ from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
-from cnnlib.runs.event_writer import RunTakenAway
+from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.train.control import Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
@@ -21,7 +21,7 @@ LOG = "worker.log"  # in the run's folder: the trace of an error of the lab itse
 Listener = Callable[[Event], None]
 
 
-def carry_out(
+def execute_run(
     run: Run,
     store: RunStore,
     worker_id: str,
@@ -47,7 +47,7 @@ def carry_out(
                 recorder.record(event)
                 last.note(event)
                 listen(event)
-    except RunTakenAway:
+    except RunReassigned:
         raise
     except CnnlibError as error:
         end = last.failure(str(error))
@@ -55,7 +55,7 @@ def carry_out(
         end = last.failure(_why(error, store.folders.run(run.id)))
     else:
         return
-    store.tell(run.id, worker_id, [end])
+    store.record_events(run.id, worker_id, [end])
     listen(end)
 
 
@@ -133,7 +133,7 @@ def _go_back(run: Run, store: RunStore, folder: Path) -> tuple[Path | None, list
     Returns:
         The checkpoint's file, None for a run that begins anew; and what the store is told of it.
     """
-    for saved in reversed(store.saved(run.id)):
+    for saved in reversed(store.saved_weights(run.id)):
         if saved.what == "checkpoint" and _is_whole(folder / saved.file):
             store.rewind(run, saved.step)
             return folder / saved.file, [saved]

@@ -14,7 +14,7 @@ from cnnlib.records.job import Job, Progress
 from cnnlib.runs import RunStore
 from cnnlib.train.execution.host import is_full_disk
 
-TELL_SECONDS = 0.1
+PROGRESS_SECONDS = 0.1
 Result = Mapping[str, Any]
 JobKind = Callable[[Mapping[str, Any], Folders], Generator[Progress, None, Result]]
 
@@ -32,34 +32,36 @@ def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Prog
     return {"name": args["name"]}
 
 
-def measure_unfamiliar(
+def measure_ood(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Measure what a run calls strange: ``{"run": ...}``."""
+    from cnnlib.probe.ood.job import measure_ood  # scipy and torch
+
+    return (yield from measure_ood(args, folders))
+
+
+def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+    """Mute or reset each filter of a layer in turn: see `cnnlib.probe.ablation.ablate`."""
+    from cnnlib.probe.ablation import ablate  # torch
+
+    return (yield from ablate(args, folders))
+
+
+def maximise_activation_job(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Result]:
-    """Measure what a run calls strange: ``{"run": ...}``."""
-    from cnnlib.probe.ood.job import measure_unfamiliar  # scipy and torch
+    """Find the picture that excites a channel most: see `cnnlib.probe.activation_maximisation.maximise_activation_job`."""
+    from cnnlib.probe.activation_maximisation import maximise_activation_job  # torch
 
-    return (yield from measure_unfamiliar(args, folders))
-
-
-def operate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Mute or reset each filter of a layer in turn: see `cnnlib.probe.ablation.operate`."""
-    from cnnlib.probe.ablation import operate  # torch
-
-    return (yield from operate(args, folders))
+    return (yield from maximise_activation_job(args, folders))
 
 
-def dream(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Find the picture that excites a channel most: see `cnnlib.probe.activation_maximisation.dream`."""
-    from cnnlib.probe.activation_maximisation import dream  # torch
-
-    return (yield from dream(args, folders))
-
-
-def measure_taught(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+def measure_fine_tune(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, Result]:
     """Measure what a lesson was worth: ``{"run": ...}``."""
-    from cnnlib.probe.fine_tune_job import measure_taught  # torch
+    from cnnlib.probe.fine_tune_job import measure_fine_tune  # torch
 
-    return (yield from measure_taught(args, folders))
+    return (yield from measure_fine_tune(args, folders))
 
 
 def find_patches(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
@@ -78,16 +80,16 @@ def explain_answer(args: Mapping[str, Any], folders: Folders) -> Generator[Progr
 
 KINDS: dict[str, JobKind] = {
     "prepare": prepare_dataset,
-    "unfamiliar": measure_unfamiliar,
-    "taught": measure_taught,
-    "surgery": operate,
-    "dream": dream,
+    "unfamiliar": measure_ood,
+    "taught": measure_fine_tune,
+    "surgery": ablate,
+    "dream": maximise_activation_job,
     "patches": find_patches,
     "explain": explain_answer,
 }
 
 
-def carry_out_job(
+def execute_job(
     job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool] = lambda: False
 ) -> None:
     """Do a job and write down how it goes and how it ended.
@@ -96,7 +98,7 @@ def carry_out_job(
         is_to_end: Asked between two pieces of progress: the app is being shut down.
     """
     try:
-        state, reason, result = _do(job, store, worker_id, is_to_end)
+        state, reason, result = _execute(job, store, worker_id, is_to_end)
     except CnnlibError as error:
         state, reason, result = "failed", str(error), {}
     except Exception as error:
@@ -112,7 +114,7 @@ def _why(error: Exception) -> str:
     return f"The lab itself made an error: {type(error).__name__}: {error}. Its log has more."
 
 
-def _do(
+def _execute(
     job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool]
 ) -> tuple[str, str, Result]:
     """State, reason and result at the job's end."""
@@ -129,10 +131,10 @@ def _do(
             work.close()
             return "stopped", "The app was shut down. Start it again.", {}
         now = time.monotonic()
-        if now - told < TELL_SECONDS and told > began:
+        if now - told < PROGRESS_SECONDS and told > began:
             continue
         told = now
-        if not store.tell_job(job.id, worker_id, progress, _eta(progress, now - began)):
+        if not store.report_progress(job.id, worker_id, progress, _eta(progress, now - began)):
             work.close()
             return "stopped", "", {}
 

@@ -19,17 +19,17 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cnnlib.errors import CnnlibError, StoreError
-from cnnlib.experiments.study import advance
+from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import EpochEnd, Event
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
-from cnnlib.runs.event_writer import RunTakenAway
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.pool import QUIT
 from cnnlib.train.control import Control
-from cnnlib.train.worker.execute_run import carry_out
-from cnnlib.train.worker.job_kinds import carry_out_job
+from cnnlib.train.worker.execute_run import execute_run
+from cnnlib.train.worker.job_kinds import execute_job
 
 POLL_SECONDS = 0.05  # an idle worker looks for work so often
 RETRY_SECONDS = 1.0  # after the store could not be used
@@ -80,7 +80,7 @@ class Worker:
 
     def serve_runs(self) -> None:
         """Train one run after the other until it is time to leave."""
-        with self._store.watching_queue("runs") as some_wait:
+        with self._store.watch_queue("runs") as some_wait:
             while not self._is_to_leave():
                 if (run := self._try(self._next_run, some_wait)) is not None:
                     self._train(run)
@@ -88,10 +88,10 @@ class Worker:
     def serve_jobs(self) -> None:
         """Do one job after the other until it is time to leave, or there was none for a while."""
         idle_since = time.monotonic()
-        with self._store.watching_queue("jobs") as some_wait:
+        with self._store.watch_queue("jobs") as some_wait:
             while not self._is_to_leave() and time.monotonic() - idle_since < LINGER_SECONDS:
                 if (job := self._try(self._next_job, some_wait)) is not None:
-                    carry_out_job(job, self._store, self._id, lambda: self._interrupted)
+                    execute_job(job, self._store, self._id, lambda: self._interrupted)
                     idle_since = time.monotonic()
 
     def _is_to_leave(self) -> bool:
@@ -122,8 +122,8 @@ class Worker:
         if self._interrupted:  # between the claim and the line above
             self._control.interrupt()
         try:
-            carry_out(run, self._store, self._id, self._control, self._after_epoch)
-        except RunTakenAway as error:
+            execute_run(run, self._store, self._id, self._control, self._after_epoch)
+        except RunReassigned as error:
             _say(error)
         except StoreError as error:
             _say(error)
@@ -152,7 +152,7 @@ class Worker:
     def _advance_plans(self) -> None:
         """Let duels and experiments ask for their next runs, or end runs that cannot win."""
         try:
-            advance(self._store)
+            advance_studies(self._store)
         except CnnlibError as error:  # theirs, not the run's: whoever looks next tries again
             _say(error)
 
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--follow", action="store_true", help="leave when standard input ends")
     options = parser.parse_args(arguments)
     store = RunStore()
-    with at_work(store, options.does) as worker_id:
+    with registered_worker(store, options.does) as worker_id:
         patience_seconds = 60 * store.settings.machine.pause_minutes
         worker = Worker(store, worker_id, options.at_once, patience_seconds)
         signal.signal(signal.SIGTERM, worker.interrupt)

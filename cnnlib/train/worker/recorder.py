@@ -13,7 +13,7 @@ from typing import Self
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Event, StepMetrics
 from cnnlib.runs import RunStore
-from cnnlib.runs.event_writer import RunTakenAway
+from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.train.control import Control
 
 FLUSH_SECONDS = 0.1  # steps are written so often, all in one transaction
@@ -110,9 +110,9 @@ class Recorder:
     def _try_to_watch(self) -> None:
         """Watch to the end; where the store cannot even be opened, try again later."""
         try:
-            with self._store.watching_orders(self._run_id) as has_orders:
+            with self._store.watch_commands(self._run_id) as has_orders:
                 self._write_and_look(has_orders)
-        except RunTakenAway:
+        except RunReassigned:
             raise
         except StoreError as error:
             self._put_off = error
@@ -129,7 +129,7 @@ class Recorder:
                     self._write()
                 elif has_orders():
                     self._write()
-            except RunTakenAway:
+            except RunReassigned:
                 raise
             except StoreError as error:
                 self._put_off = error
@@ -146,7 +146,7 @@ class Recorder:
         self._is_urgent = False
         while self._told:
             self._unwritten.append(self._told.popleft())
-        orders = self._store.tell(self._run_id, self._worker_id, self._unwritten)
+        orders = self._store.record_events(self._run_id, self._worker_id, self._unwritten)
         self._unwritten = []
         self._put_off = None
         for order in orders:
@@ -158,7 +158,7 @@ class Recorder:
         while self._has_news():
             try:
                 self._write()
-            except RunTakenAway:
+            except RunReassigned:
                 raise
             except StoreError:
                 if time.monotonic() >= deadline:

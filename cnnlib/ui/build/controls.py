@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cnnlib.design.spec import ACTIVATIONS, MAX_CHANNELS, MAX_CONVOLUTIONS, CNNSpec
-from cnnlib.figures.labels import activation_word
+from cnnlib.figures.labels import activation_label
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.advanced_controls import MORE
 from cnnlib.ui.build.control import (
@@ -175,7 +175,7 @@ _LAYERS = (
         "The function after each layer that makes the network more than one linear map.",
         read=lambda spec: spec.activation,
         write=_with_activation,
-        options={name: activation_word(name) for name in ACTIVATIONS},
+        options={name: activation_label(name) for name in ACTIVATIONS},
     ),
     Control(
         "norm",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnnlib.design.cost import Cost
 from cnnlib.design.spec import CNNSpec
-from cnnlib.units import short_count, size_words
+from cnnlib.units import format_size, short_count
 
 MOST_DIGITS_WRITTEN_OUT = 9_999_999
 
@@ -70,19 +70,19 @@ NUMBERS: tuple[Number, ...] = (
         "Memory, weights",
         "Parameters and running statistics, four bytes each.",
         lambda cost: cost.weight_bytes,
-        size_words,
+        format_size,
     ),
     Number(
         "Memory, activations",
         "The outputs of all layers for the whole batch, forward.",
         lambda cost: cost.activation_bytes,
-        size_words,
+        format_size,
     ),
     Number(
         "Memory, training step",
         "Weights, gradients, what the optimiser keeps, and what backward needs, for the batch.",
         lambda cost: cost.training_bytes,
-        size_words,
+        format_size,
     ),
     Number(
         "Receptive field",
@@ -99,7 +99,7 @@ def cost_line(cost: Cost) -> str:
     """``106,154 parameters, 316,680 MACs, 9.24 MB a training step``."""
     return (
         f"{whole(cost.params)} parameters, {whole(cost.macs)} MACs, "
-        f"{size_words(cost.training_bytes)} a training step"
+        f"{format_size(cost.training_bytes)} a training step"
     )
 
 

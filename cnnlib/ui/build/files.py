@@ -14,12 +14,12 @@ from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.ui.build.session import act, on_spec, tell_wrong
-from cnnlib.ui.build.state import Desk
+from cnnlib.ui.build.state import BuildState
 
 UPLOAD_LIMIT_MB = 1
 
 
-def file_panel(desk: Desk, plan: Plan) -> None:
+def file_panel(desk: BuildState, plan: Plan) -> None:
     """Downloads, the link, and a place for a design that was downloaded before."""
     spec = plan.spec
     with st.container(horizontal=True):

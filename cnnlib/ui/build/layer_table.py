@@ -11,7 +11,7 @@ import streamlit as st
 from cnnlib.design.cost import Cost
 from cnnlib.design.other_tools import ToolCount, tool_counts
 from cnnlib.design.plan import Plan
-from cnnlib.figures.labels import kind_words, setting_words, shape_words
+from cnnlib.figures.labels import kind_label, settings_label, shape_text
 
 ROW_HEIGHT = 30
 MOST_ROWS_SHOWN = 14
@@ -21,9 +21,9 @@ def layer_columns(cost: Cost) -> dict[str, list[Any]]:
     """One row per layer, in forward order; None where a layer has none, shares in per cent."""
     rows = cost.layers
     return {
-        "Layer": [kind_words(row.layer) for row in rows],
-        "Settings": [setting_words(row.layer) for row in rows],
-        "Output": [shape_words(row.layer.out_shape) for row in rows],
+        "Layer": [kind_label(row.layer) for row in rows],
+        "Settings": [settings_label(row.layer) for row in rows],
+        "Output": [shape_text(row.layer.out_shape) for row in rows],
         "Parameters": [row.params or None for row in rows],
         "% of them": _shares([row.params for row in rows]),
         "MACs": [row.macs or None for row in rows],

@@ -15,7 +15,7 @@ from cnnlib.ui.build.view import (
     toolbar,
     training_settings,
 )
-from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.shared import folders
 
 
@@ -31,7 +31,7 @@ def show() -> None:
     with view:
         with st.container(key="build_said"):
             if sentence := notice():
-                tell_warning(sentence, ":material/link_off:")
+                show_warning(sentence, ":material/link_off:")
             found = planned()
         costs = priced(found)
         network_picture(found, costs, key="build_picture")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.labels import design_words
-from cnnlib.runs.saved_designs import NAME_LIMIT, Shelf
+from cnnlib.figures.labels import describe_design
+from cnnlib.runs.saved_designs import NAME_LIMIT, SavedDesigns
 from cnnlib.ui.build.session import act, on_spec, tell_wrong, whats_wrong
-from cnnlib.ui.build.state import Desk
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.build.state import BuildState
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 
 
 def shelf_panel() -> None:
     """Save the design by name; open or remove those that were saved."""
-    shelf = Shelf(folders(), run_store().owner)
+    shelf = SavedDesigns(folders(), run_store().owner)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Name",
@@ -31,7 +31,7 @@ def shelf_panel() -> None:
         st.caption("Nothing is on the shelf yet. What you save stays on this machine.")
     for number, design in enumerate(designs):
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"**{plain(design.name)}**  \n{design_words(design.spec)}"
+            words = f"**{escape_markdown(design.name)}**  \n{describe_design(design.spec)}"
             st.markdown(words, width="stretch")
             st.button("Open", key=f"build_open_{number}", on_click=_open, args=(design.spec,))
             st.button(
@@ -43,8 +43,8 @@ def shelf_panel() -> None:
             )
 
 
-def _save(shelf: Shelf) -> None:
-    def save(desk: Desk) -> Desk:
+def _save(shelf: SavedDesigns) -> None:
+    def save(desk: BuildState) -> BuildState:
         shelf.save(st.session_state.build_shelf_name, desk.draft.spec)
         return desk
 
@@ -57,8 +57,8 @@ def _open(spec: CNNSpec) -> None:
     act(on_spec(lambda _: spec, "shelf"), "shelf")
 
 
-def _remove(shelf: Shelf, name: str) -> None:
-    def remove(desk: Desk) -> Desk:
+def _remove(shelf: SavedDesigns, name: str) -> None:
+    def remove(desk: BuildState) -> BuildState:
         shelf.remove(name)
         return desk
 

@@ -20,10 +20,10 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.ui.build.state import Desk, Draft
+from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import called_back, take_changes
-from cnnlib.ui.common.defaults import offered_dataset
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.defaults import default_dataset
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.urls import keep_design, kept_design
 
@@ -36,7 +36,7 @@ _WRONG = "build_wrong"  # control -> what is wrong with what was written into it
 _HERE = "build_dataset"  # key of a menu of this page: gone once the person was on another page
 
 
-def desk() -> Desk:
+def desk() -> BuildState:
     """What lies on the desk."""
     return st.session_state[_DESK]
 
@@ -73,23 +73,25 @@ def close_desk(infos: Sequence[DatasetInfo]) -> None:
     keep_design(link.encode(now.valid))
 
 
-def act(change: Callable[[Desk], Desk], control: str = "") -> None:
+def act(change: Callable[[BuildState], BuildState], control: str = "") -> None:
     """Called back by a button: change the desk; what goes wrong is told beside the control."""
     called_back()
     _carry_out(change, control)
 
 
-def on_draft(change: Callable[[Draft], Draft], control: str) -> Callable[[Desk], Desk]:
+def on_draft(change: Callable[[Draft], Draft], control: str) -> Callable[[BuildState], BuildState]:
     """A change of the draft as one of the desk, one step of undo."""
 
-    def changed(desk: Desk) -> Desk:
+    def changed(desk: BuildState) -> BuildState:
         now = time.monotonic()
         return desk.changed(change(desk.before(control, now)), control, now)
 
     return changed
 
 
-def on_spec(change: Callable[[CNNSpec], CNNSpec], control: str) -> Callable[[Desk], Desk]:
+def on_spec(
+    change: Callable[[CNNSpec], CNNSpec], control: str
+) -> Callable[[BuildState], BuildState]:
     """A change of the spec as one of the desk; where its images change, so does the dataset."""
 
     def changed(draft: Draft) -> Draft:
@@ -120,7 +122,7 @@ def whats_wrong(control: str) -> str:
 def tell_wrong(control: str) -> None:
     """Say what is wrong with what was written into a control, if something is."""
     if sentence := whats_wrong(control):
-        tell_error(sentence)
+        show_error(sentence)
 
 
 def notice() -> str:
@@ -137,7 +139,7 @@ def on_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
     return Draft(spec, draft.dataset if draft.dataset in names else next(iter(names), ""))
 
 
-def _carry_out(change: Callable[[Desk], Desk], control: str) -> None:
+def _carry_out(change: Callable[[BuildState], BuildState], control: str) -> None:
     wrong: dict[str, str] = st.session_state[_WRONG]
     wrong.pop(control, None)
     try:
@@ -146,12 +148,12 @@ def _carry_out(change: Callable[[Desk], Desk], control: str) -> None:
         wrong[control] = str(error)
 
 
-def _first_desk(infos: Sequence[DatasetInfo]) -> Desk:
+def _first_desk(infos: Sequence[DatasetInfo]) -> BuildState:
     """What a person finds who comes for the first time; the same all through a session."""
     if _FIRST not in st.session_state:
-        info = offered_dataset(infos)
+        info = default_dataset(infos)
         spec = preset(_FIRST_PRESET).adapt(info.in_size, len(info.classes))
-        st.session_state[_FIRST] = Desk(Draft(spec, info.name), valid=spec)
+        st.session_state[_FIRST] = BuildState(Draft(spec, info.name), valid=spec)
     return st.session_state[_FIRST]
 
 

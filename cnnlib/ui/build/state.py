@@ -29,7 +29,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Desk:
+class BuildState:
     """All that the Build page remembers.
 
     Args:
@@ -58,7 +58,7 @@ class Desk:
         is_drag = control == self.control and now - self.changed_at < JOIN_SECONDS
         return self.past[-1] if is_drag and self.past else self.draft
 
-    def changed(self, draft: Draft, control: str, now: float) -> Desk:
+    def changed(self, draft: Draft, control: str, now: float) -> BuildState:
         """Another draft; undo leads to the one `before` it."""
         is_drag = self.before(control, now) is not self.draft
         if draft == self.draft and not is_drag:
@@ -73,7 +73,7 @@ class Desk:
             changed_at=now,
         )
 
-    def undone(self) -> Desk:
+    def undone(self) -> BuildState:
         """One step back; the same where there is none."""
         if not self.past:
             return self
@@ -81,7 +81,7 @@ class Desk:
         future = (*self.future, self.draft)
         return replace(self, draft=draft, past=tuple(past), future=future, control="")
 
-    def redone(self) -> Desk:
+    def redone(self) -> BuildState:
         """One step forward again; the same where there is none."""
         if not self.future:
             return self
@@ -100,7 +100,7 @@ class Desk:
             told["pinned"] = link.encode(self.pinned)
         return {name: value for name, value in told.items() if value}
 
-    def opened(self, told: Mapping[str, str], now: float) -> Desk:
+    def opened(self, told: Mapping[str, str], now: float) -> BuildState:
         """The desk that an address describes; the draft that lay here can be had back by undo.
 
         Raises:

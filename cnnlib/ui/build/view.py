@@ -13,16 +13,16 @@ from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
-from cnnlib.figures.labels import design_words
+from cnnlib.figures.labels import describe_design
 from cnnlib.ui.build.cost_numbers import cost_line, cost_numbers
 from cnnlib.ui.build.files import file_panel
 from cnnlib.ui.build.layer_table import layer_table, tool_table
 from cnnlib.ui.build.saved_designs import shelf_panel
 from cnnlib.ui.build.session import act, desk, keep_valid, mend
-from cnnlib.ui.build.state import MOST_IMAGES, Desk
+from cnnlib.ui.build.state import MOST_IMAGES, BuildState
 from cnnlib.ui.build.widget_sync import called_back, note, show_value
-from cnnlib.ui.common.format import OPTIMIZER_WORDS
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.format import OPTIMIZER_LABELS
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
 
 
@@ -30,8 +30,8 @@ def toolbar() -> None:
     """Undo, redo, pin, train."""
     now = desk()
     with st.container(horizontal=True, width="content"):
-        _button("Undo", "undo", Desk.undone, bool(now.past), "Take the last change back.")
-        _button("Redo", "redo", Desk.redone, bool(now.future), "Make it again.")
+        _button("Undo", "undo", BuildState.undone, bool(now.past), "Take the last change back.")
+        _button("Redo", "redo", BuildState.redone, bool(now.future), "Make it again.")
         if now.pinned:
             _button("Unpin", "keep_off", _unpinned, True, "Compare with nothing.")
         else:
@@ -50,7 +50,7 @@ def toolbar() -> None:
 
 
 def _button(
-    label: str, icon: str, change: Callable[[Desk], Desk], enabled: bool, words: str
+    label: str, icon: str, change: Callable[[BuildState], BuildState], enabled: bool, words: str
 ) -> None:
     st.button(
         label,
@@ -63,11 +63,11 @@ def _button(
     )
 
 
-def _pinned(desk: Desk) -> Desk:
+def _pinned(desk: BuildState) -> BuildState:
     return replace(desk, pinned=desk.valid)
 
 
-def _unpinned(desk: Desk) -> Desk:
+def _unpinned(desk: BuildState) -> BuildState:
     return replace(desk, pinned=None)
 
 
@@ -85,7 +85,7 @@ def planned() -> Plan:
 
 def _tell_misfit(error: SpecError) -> None:
     """Which layer fails and why, with a repair by one click."""
-    tell_error(f"{error} Shown below is your last design that fits.")
+    show_error(f"{error} Shown below is your last design that fits.")
     if error.repair:
         words = error.repair_text or "repair it"
         st.button(
@@ -106,7 +106,7 @@ def numbers(found: Plan, costs: Cost) -> None:
     """What the design costs, against the pinned one if there is one."""
     pinned = None
     if design := desk().pinned:
-        st.caption(f"Changes are against the pinned design: {design_words(design)}.")
+        st.caption(f"Changes are against the pinned design: {describe_design(design)}.")
         pinned = priced(plan(design))
     cost_numbers(costs, pinned, found.spec)
 
@@ -128,7 +128,7 @@ def training_settings() -> None:
         st.selectbox(
             "Optimiser",
             OPTIMIZERS,
-            format_func=OPTIMIZER_WORDS.__getitem__,
+            format_func=OPTIMIZER_LABELS.__getitem__,
             key="build_optimizer",
             on_change=_take,
             args=("build_optimizer", "optimizer"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from cnnlib.ui.build.state import Desk
+from cnnlib.ui.build.state import BuildState
 
 _CALLBACKS = "build_callbacks"  # how many were called in this rerun
 _NOTED = "build_noted"  # the changes among them
@@ -34,7 +34,7 @@ class Change:
 
     key: str
     value: Any
-    carry_out: Callable[[Desk], Desk]
+    carry_out: Callable[[BuildState], BuildState]
     control: str
 
 
@@ -48,7 +48,7 @@ def show_value(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
-def note(key: str, carry_out: Callable[[Desk], Desk], control: str) -> None:
+def note(key: str, carry_out: Callable[[BuildState], BuildState], control: str) -> None:
     """Called back by a widget with a new value: note it for `take_changes`."""
     called_back()
     changes = st.session_state.setdefault(_NOTED, [])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.ui.common.format import count, distinct, plain, size
+from cnnlib.ui.common.format import count, distinct, escape_markdown, size
 from cnnlib.ui.common.job_status import is_watched
-from cnnlib.ui.common.messages import tell_error, tell_warning
+from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import prepared, run_store
 from cnnlib.ui.common.thumbnails import CLASSES_SHOWN, first_of_each_class, strip_html
@@ -29,7 +29,7 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     titles = distinct({info.name: info.title for info in infos})
     asked = dataset_in_address()
     if asked and asked not in by_name:
-        tell_warning(f"The address asks for the dataset {asked!r}, which is not here.")
+        show_warning(f"The address asks for the dataset {asked!r}, which is not here.")
     name = st.selectbox(
         "Dataset",
         names,
@@ -40,9 +40,9 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     )
     info = by_name[name]
     if not info.classes:
-        tell_error(info.note)
+        show_error(info.note)
         st.stop()
-    st.caption(plain(describe_dataset(info)))
+    st.caption(escape_markdown(describe_dataset(info)))
     if info.state == "prepared":
         st.html(picture_strip(info.name, info.fingerprint))
     else:

@@ -8,7 +8,7 @@ from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.presets import preset
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
 
 # The best known first. Nothing is ever downloaded unasked; digits are always there.
@@ -20,20 +20,20 @@ def starters(folders: Folders) -> list[DatasetInfo]:
     return [dataset_info(name, folders) for name in _DATASETS]
 
 
-def offered_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
+def default_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
     """The dataset to begin with: the best known of those that are on this machine."""
     here = {info.name: info for info in infos if info.state != "download"}
     return next(here[name] for name in _DATASETS if name in here)
 
 
-def offered_preset(dataset: str) -> str:
+def default_preset(dataset: str) -> str:
     """Name of the preset that does best for its time on a dataset."""
     return "mnist_fast" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"
 
 
-def offered_request(info: DatasetInfo) -> RunRequest:
+def default_request(info: DatasetInfo) -> RunRequest:
     """What one press trains on a dataset, with nothing else chosen."""
-    name = offered_preset(info.name)
+    name = default_preset(info.name)
     spec = preset(name).adapt(info.in_size, len(info.classes))
-    recipe = offered_recipe(spec, info.name, info.train_count)
+    recipe = default_recipe(spec, info.name, info.train_count)
     return RunRequest(spec=spec, recipe=recipe, dataset=info.name, preset=name)

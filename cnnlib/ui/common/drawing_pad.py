@@ -11,7 +11,7 @@ import streamlit as st
 from cnnlib.data.image_folder.image_decoder import FORMATS, BrokenPicture, decode
 from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.messages import show_error
 
 SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is prepared
@@ -172,7 +172,7 @@ def _uploaded() -> np.ndarray | None:
     try:
         return np.ascontiguousarray(decode(file.getvalue(), UPLOAD_SIDE, 3).transpose(1, 2, 0))
     except BrokenPicture as error:
-        tell_error(f"{file.name} cannot be looked at: {error}. Choose another picture.")
+        show_error(f"{file.name} cannot be looked at: {error}. Choose another picture.")
         return None
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from cnnlib.records.recipe import Recipe
-from cnnlib.units import UNKNOWN, percent, time_words
+from cnnlib.units import UNKNOWN, format_time, percent
 
-STATE_WORDS = {
+STATE_LABELS = {
     "queued": "Waiting",
     "starting": "Starting",
     "running": "Training",
@@ -22,7 +22,7 @@ STATE_WORDS = {
     "failed": "Failed",
     "lost": "Lost",
 }
-OPTIMIZER_WORDS = {
+OPTIMIZER_LABELS = {
     "sgd": "SGD",
     "momentum": "SGD with momentum",
     "nesterov": "Nesterov momentum",
@@ -32,7 +32,7 @@ OPTIMIZER_WORDS = {
 }
 
 
-def plain(text: object) -> str:
+def escape_markdown(text: object) -> str:
     """A name, or a sentence that may repeat one, as Markdown that shows it as it was typed.
 
     An address in it can still be clicked: it is shown in full, and leads where it says.
@@ -60,7 +60,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not isfinite(seconds):
         return UNKNOWN
     whole = round(seconds)
-    return f"{whole} s" if whole < 10 else time_words(whole)
+    return f"{whole} s" if whole < 10 else format_time(whole)
 
 
 def ago(seconds: float) -> str:
@@ -93,7 +93,7 @@ def distinct(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def answer_words(shares: Sequence[float], classes: Sequence[str], label: int | None) -> str:
+def describe_answer(shares: Sequence[float], classes: Sequence[str], label: int | None) -> str:
     """``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``: what a network says, as Markdown.
 
     Args:
@@ -101,15 +101,17 @@ def answer_words(shares: Sequence[float], classes: Sequence[str], label: int | N
         label: The true class; None where nobody knows.
     """
     best = sorted(range(len(shares)), key=lambda each: -shares[each])[:3]
-    said = plain(", ".join(f"{classes[i]} ({percent(float(shares[i]), 1)})" for i in best))
+    said = escape_markdown(
+        ", ".join(f"{classes[i]} ({percent(float(shares[i]), 1)})" for i in best)
+    )
     if label is None:
         return f"**{said}**."
-    return f"**{said}**. {'Right.' if best[0] == label else plain(f'It is {classes[label]}.')}"
+    return f"**{said}**. {'Right.' if best[0] == label else escape_markdown(f'It is {classes[label]}.')}"
 
 
 def describe_recipe(recipe: Recipe) -> str:
     """``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
-    name = OPTIMIZER_WORDS[recipe.optimizer]
+    name = OPTIMIZER_LABELS[recipe.optimizer]
     return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitAuthError
 
 from cnnlib.records.settings import Settings
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 
 COOKIE = "cnnlab_browser"
 _NUMBER = re.compile(r"[0-9a-f]{32}")
@@ -44,12 +44,12 @@ def _owner(kind: str, secret: str) -> str:
     return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()[:24]}"
 
 
-def door(settings: Settings) -> None:
+def require_sign_in(settings: Settings) -> None:
     """Where people sign in: nobody passes who has not, and who has can leave again."""
     if not (settings.class_mode.on and settings.class_mode.sign_in):
         return
     if st.user.get("is_logged_in", False):
-        _way_out()
+        _sign_out_bar()
         return
     st.title("CNN Lab")
     st.write("This is the lab of a class. Sign in, and what you train here is yours.")
@@ -63,7 +63,7 @@ def _sign_in() -> None:
         st.login()
     except StreamlitAuthError as error:
         st.toast(
-            plain(
+            escape_markdown(
                 f"Nobody can sign in here yet: {' '.join(str(error).split())} Tell who runs this "
                 "server; docs/class.md says how it is set up."
             ),
@@ -72,13 +72,15 @@ def _sign_in() -> None:
         )
 
 
-def _way_out() -> None:
+def _sign_out_bar() -> None:
     """Who has signed in, and a button that ends it."""
     with st.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="account"
     ):
         name = st.user.get("name") or st.user.get("email") or ""
-        st.caption(plain(f"Signed in as {name}" if name else "Signed in"), width="content")
+        st.caption(
+            escape_markdown(f"Signed in as {name}" if name else "Signed in"), width="content"
+        )
         st.button(
             "Sign out",
             type="tertiary",

@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from cnnlib.records.job import Job
-from cnnlib.ui.common.format import duration, plain
-from cnnlib.ui.common.messages import fragment, tell_error
+from cnnlib.ui.common.format import duration, escape_markdown
+from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.permissions import attempt, stop_button
 from cnnlib.ui.common.shared import run_store
 
@@ -51,7 +51,7 @@ def is_watched(job: Job | None, *, key: str, whose: str = "") -> bool:
         fragment(_watch, run_every=_LOOK_SECONDS)(job.id, key, whose)
         return True
     if job is not None and job.state == "failed":
-        tell_error(job.reason)
+        show_error(job.reason)
     return False
 
 
@@ -60,5 +60,7 @@ def _watch(job_id: str, key: str, whose: str) -> None:
     if not job.is_live:
         st.rerun()
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
-    st.progress(job.progress, text=plain(f"{whose}{job.text or 'Waiting for a worker'}{left}"))
+    st.progress(
+        job.progress, text=escape_markdown(f"{whose}{job.text or 'Waiting for a worker'}{left}")
+    )
     stop_button(job, key=f"{key}_stop")

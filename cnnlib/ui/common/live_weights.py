@@ -15,10 +15,10 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.probe.weights import Weights, network, read_arrays
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.probe import Gradients
 from cnnlib.records.run import Run
-from cnnlib.ui.common.network_cache import Moment
+from cnnlib.ui.common.network_cache import SavedStep
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ def goes_on(run: Run) -> bool:
     return run.is_live and run.state != "queued"
 
 
-def newest_moment(run: Run) -> Moment | None:
+def newest_moment(run: Run) -> SavedStep | None:
     """The newest weights of a run, which is told that somebody looks; None before there are any.
 
     Raises:
         ProbeError: They went away meanwhile.
     """
     ask_to_look(run)
-    saved = run_store().saved(run.id)
+    saved = run_store().saved_weights(run.id)
     if not saved:
         return None
-    return Moment.of(run, max(saved, key=lambda each: (each.step, -each.size_bytes)))
+    return SavedStep.of(run, max(saved, key=lambda each: (each.step, -each.size_bytes)))
 
 
 def ask_to_look(run: Run) -> None:
@@ -50,29 +50,29 @@ def ask_to_look(run: Run) -> None:
     key, now = f"train_looked_{run.id}", time.monotonic()
     if run.is_live and now - st.session_state.get(key, -LOOK_AGAIN_SECONDS) >= LOOK_AGAIN_SECONDS:
         st.session_state[key] = now
-        run_store().order(run.id, Order("look"))
+        run_store().submit_command(run.id, Command("look"))
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def weights_now(moment: Moment) -> Weights:
+def weights_now(moment: SavedStep) -> Weights:
     """The weights of a moment, read without torch."""
     return read_arrays(Path(moment.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def network_now(moment: Moment, _run: Run) -> Network:
+def network_now(moment: SavedStep, _run: Run) -> Network:
     """The network of a moment, shared by all sessions."""
     return network(_run.request.spec, weights_now(moment))
 
 
-def maps_now(moment: Moment, run: Run, image: np.ndarray) -> Mapping[str, np.ndarray]:
+def maps_now(moment: SavedStep, run: Run, image: np.ndarray) -> Mapping[str, np.ndarray]:
     """What every step of the network gives for one picture (C x H x W, normalised)."""
     from cnnlib.probe.forward import activations
 
     return activations(network_now(moment, run), image[None])
 
 
-def gradients_now(moment: Moment, run: Run, image: np.ndarray, label: int) -> Gradients:
+def gradients_now(moment: SavedStep, run: Run, image: np.ndarray, label: int) -> Gradients:
     """What would change the loss on one picture (C x H x W, normalised)."""
     from cnnlib.probe.gradients import gradients
 

@@ -10,26 +10,26 @@ from typing import Any
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 
 
-def tell_error(what: object) -> None:
+def show_error(what: object) -> None:
     """An error or its sentence; what somebody typed may be repeated in it."""
-    st.error(plain(what), icon=":material/error:")
+    st.error(escape_markdown(what), icon=":material/error:")
 
 
-def tell_warning(what: object, icon: str = ":material/warning:") -> None:
-    """As `tell_error`, for what leaves the rest of the page as it is."""
-    st.warning(plain(what), icon=icon)
+def show_warning(what: object, icon: str = ":material/warning:") -> None:
+    """As `show_error`, for what leaves the rest of the page as it is."""
+    st.warning(escape_markdown(what), icon=icon)
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """What a person can cause ends the block with a sentence; anything else is a bug and passes."""
     try:
         yield
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
 
 
 def fragment(part: Callable[..., None], run_every: float | None = None) -> Callable[..., None]:
@@ -41,7 +41,7 @@ def fragment(part: Callable[..., None], run_every: float | None = None) -> Calla
 
     @wraps(part)
     def told(*args: Any) -> None:
-        with errors_told():
+        with errors_shown():
             part(*args)
 
     return st.fragment(told, run_every=run_every)

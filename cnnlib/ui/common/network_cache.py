@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
+class SavedStep:
     """The weights of one saved step of a run.
 
     Args:
@@ -44,7 +44,7 @@ class Moment:
     written: int
 
     @classmethod
-    def of(cls, run: Run, saved: WeightsSaved) -> Moment:
+    def of(cls, run: Run, saved: WeightsSaved) -> SavedStep:
         """The moment that a file holds.
 
         Raises:
@@ -122,20 +122,20 @@ def _torch() -> Future[None]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def weights_at(moment: Moment) -> Weights:
+def weights_at(moment: SavedStep) -> Weights:
     """The weights of a moment, read without torch."""
     return read_arrays(Path(moment.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def network_at(moment: Moment, _run: Run) -> Network:
+def network_at(moment: SavedStep, _run: Run) -> Network:
     """The network of a moment, in evaluation mode, shared by all sessions."""
     return network(_run.request.spec, weights_at(moment))
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
 def maps_at(
-    moment: Moment, picture_key: str, _run: Run, _picture: Picture, _info: DatasetInfo
+    moment: SavedStep, picture_key: str, _run: Run, _picture: Picture, _info: DatasetInfo
 ) -> Mapping[str, np.ndarray]:
     """What every layer gives for a picture at a moment, by layer; ``input`` is normalised."""
     from cnnlib.probe.forward import activations
@@ -144,7 +144,9 @@ def maps_at(
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def dead_at(moment: Moment, count: int, _run: Run, _prepared: Prepared) -> Mapping[str, np.ndarray]:
+def dead_at(
+    moment: SavedStep, count: int, _run: Run, _prepared: Prepared
+) -> Mapping[str, np.ndarray]:
     """Which channels say the same of the first ``count`` test pictures, by step."""
     from cnnlib.probe.filters import dead_channels
 

@@ -10,11 +10,11 @@ import streamlit as st
 from cnnlib.errors import CnnlibError
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import run_store
 
 
-def whose(owner: str, what: str) -> str:
+def owner_note(owner: str, what: str) -> str:
     """Why who looks at the page may not change this; "" where they may.
 
     Args:
@@ -25,7 +25,7 @@ def whose(owner: str, what: str) -> str:
     return f"This {what} belongs to somebody else. You can look at it, but not change it."
 
 
-def own(runs: Sequence[Run]) -> list[Run]:
+def own_runs(runs: Sequence[Run]) -> list[Run]:
     """Those of the runs that who looks at the page may change."""
     store = run_store()
     return [run for run in runs if store.may_change(run.owner)]
@@ -33,7 +33,7 @@ def own(runs: Sequence[Run]) -> list[Run]:
 
 def stop_button(job: Job, *, key: str) -> None:
     """Ends a job, for who may."""
-    why_not = whose(job.owner, "job")
+    why_not = owner_note(job.owner, "job")
     st.button(
         "Stop",
         key=key,
@@ -49,4 +49,4 @@ def attempt(action: Callable[..., Any], *args: Any) -> None:
     try:
         action(*args)
     except CnnlibError as error:
-        st.toast(plain(error), icon=":material/error:", duration="infinite")
+        st.toast(escape_markdown(error), icon=":material/error:", duration="infinite")

@@ -10,8 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
-from cnnlib.records.recipe_presets import RECIPES, offered_recipe
-from cnnlib.ui.common.format import OPTIMIZER_WORDS
+from cnnlib.records.recipe_presets import RECIPES, default_recipe
+from cnnlib.ui.common.format import OPTIMIZER_LABELS
 
 _OFFERED = "offered"
 SCHEDULE_WORDS = {
@@ -32,7 +32,7 @@ def recipe_menu(offered_title: str, *, key: str) -> str:
 def recipe_called(name: str, spec: CNNSpec, info: DatasetInfo) -> Recipe:
     """A recipe of `recipe_menu`."""
     if name == _OFFERED:
-        return offered_recipe(spec, info.name, info.train_count)
+        return default_recipe(spec, info.name, info.train_count)
     return RECIPES[name].recipe
 
 
@@ -67,7 +67,7 @@ def _usual_fields(offered: Recipe) -> dict[str, Any]:
                 "Optimiser",
                 OPTIMIZERS,
                 index=OPTIMIZERS.index(offered.optimizer),
-                format_func=OPTIMIZER_WORDS.__getitem__,
+                format_func=OPTIMIZER_LABELS.__getitem__,
                 key=f"train_optimizer_{offered.optimizer}",
                 help="Muon makes the steps of filters and hidden layers orthogonal and leaves the "
                 "rest to AdamW: it often needs fewer epochs, at a higher learning rate.",

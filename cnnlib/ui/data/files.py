@@ -13,17 +13,17 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.runs.dataset_owners import (
     check_upload,
     dataset_owner,
-    own_dataset,
+    record_dataset_owner,
     removing_dataset,
 )
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.job_status import is_watched
-from cnnlib.ui.common.messages import tell_error
-from cnnlib.ui.common.permissions import attempt, whose
+from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.permissions import attempt, owner_note
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.data.choice import show_next
-from cnnlib.units import size_words
+from cnnlib.units import format_size
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"
@@ -32,7 +32,7 @@ _NOTICE = "data_notice"
 def say_notice() -> None:
     """What the last press did, once."""
     if sentence := st.session_state.pop(_NOTICE, ""):
-        st.success(plain(sentence), icon=":material/check:")
+        st.success(escape_markdown(sentence), icon=":material/check:")
 
 
 def preparation(info: DatasetInfo) -> None:
@@ -46,7 +46,7 @@ def preparation(info: DatasetInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         args |= _options(info) if is_own else {}
         changes_it = len(args) > 1
-        why_not = whose(dataset_owner(run_store(), info.name), "dataset") if changes_it else ""
+        why_not = owner_note(dataset_owner(run_store(), info.name), "dataset") if changes_it else ""
         words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
         st.button(
             words[info.state],
@@ -64,7 +64,7 @@ def training_link(info: DatasetInfo) -> None:
     """The way to a network that learns these pictures."""
     st.page_link(
         TRAIN,
-        label=f"Train on {plain(info.title)}",
+        label=f"Train on {escape_markdown(info.title)}",
         icon=":material/play_arrow:",
         query_params={"dataset": info.name},
     )
@@ -99,16 +99,16 @@ def most_upload_mb() -> int | None:
 def _add(file: Any, name: str, options: FolderOptions) -> None:
     """Take in the zip; says what went wrong, or shows the new dataset."""
     if file is None:
-        tell_error("There is no zip yet. Choose one above.")
+        show_error("There is no zip yet. Choose one above.")
         return
     store = run_store()
     try:
         check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
-        own_dataset(store, info.name)
+        record_dataset_owner(store, info.name)
         store.submit_job("prepare", {"name": info.name})
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return
     show_next(info.name)
     st.rerun()
@@ -122,17 +122,19 @@ def removal(info: DatasetInfo) -> None:
         "download": use.download_bytes,
         "upload": use.upload_bytes,
     }
-    shown = [f"{what} {size_words(size)}" for what, size in parts.items() if size]
+    shown = [f"{what} {format_size(size)}" for what, size in parts.items() if size]
     st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
     if use.own_path:
-        st.caption(f"The pictures themselves are yours, in {plain(use.own_path)}; they stay there.")
+        st.caption(
+            f"The pictures themselves are yours, in {escape_markdown(use.own_path)}; they stay there."
+        )
     if not use.removable_bytes:
         return
     with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {size_words(use.removable_bytes)} of {plain(info.title)}?")
+        st.write(f"Remove {format_size(use.removable_bytes)} of {escape_markdown(info.title)}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
-        why_not = whose(dataset_owner(run_store(), info.name), "dataset")
+        why_not = owner_note(dataset_owner(run_store(), info.name), "dataset")
         st.button(
             "Remove it",
             key="data_remove",
@@ -147,7 +149,7 @@ def removal(info: DatasetInfo) -> None:
 def _remove(name: str) -> None:
     with removing_dataset(run_store(), name):
         use = remove_dataset(name, folders())
-    st.session_state[_NOTICE] = f"{name} is removed: {size_words(use.removable_bytes)}."
+    st.session_state[_NOTICE] = f"{name} is removed: {format_size(use.removable_bytes)}."
 
 
 def _options(info: DatasetInfo) -> dict[str, int]:

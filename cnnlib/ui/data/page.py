@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.dataset_picker import describe_dataset
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.data.choice import choose, overview
 from cnnlib.ui.data.files import preparation, removal, say_notice, training_link, upload
@@ -21,7 +21,7 @@ def show() -> None:
     upload()
     overview(infos)
     info = choose(infos)
-    st.caption(plain(describe_dataset(info)))
+    st.caption(escape_markdown(describe_dataset(info)))
     if info.classes:
         preparation(info)
     if info.state == "prepared":

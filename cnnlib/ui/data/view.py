@@ -15,7 +15,7 @@ from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.format import count
-from cnnlib.ui.common.messages import fragment, tell_error
+from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
@@ -31,7 +31,7 @@ def dataset_view(info: DatasetInfo) -> None:
     try:
         data = open_prepared(info.name, info.fingerprint)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return
     counts = class_counts(data)
     names, train, test = zip(*((each.name, each.train, each.test) for each in counts), strict=True)

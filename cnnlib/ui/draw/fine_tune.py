@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.drawings import collection_name, drawings_zip, keep_drawing, kept_drawings
-from cnnlib.data.labelled_drawings import lesson_request, make_lesson
+from cnnlib.data.drawings import collection_name, drawings_zip, save_drawing, saved_drawings
+from cnnlib.data.labelled_drawings import fine_tune_request, make_fine_tune_dataset
 from cnnlib.records.drawing import PreparedDrawing
 from cnnlib.records.run import Run
-from cnnlib.runs.dataset_owners import own_dataset
-from cnnlib.ui.common.format import STATE_WORDS, count, plain
+from cnnlib.runs.dataset_owners import record_dataset_owner
+from cnnlib.ui.common.format import STATE_LABELS, count, escape_markdown
 from cnnlib.ui.common.job_status import is_watched
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.permissions import attempt
@@ -31,13 +31,13 @@ def teaching(reader: Reader, picture: PreparedDrawing) -> None:
 
     It is closed at first: on a phone it stands between the pad and the answer.
     """
-    kept = len(kept_drawings(reader.info, folders(), run_store().owner))
+    kept = len(saved_drawings(reader.info, folders(), run_store().owner))
     with st.expander(
         "Wrong? Teach it", icon=":material/school:", expanded=kept > 0, key="draw_teaching"
     ):
         _keeping(reader, picture)
         if sentence := st.session_state.pop(_NOTICE, ""):
-            st.caption(plain(sentence))
+            st.caption(escape_markdown(sentence))
         if kept:
             _collection(reader, kept)
         lessons(reader)
@@ -70,13 +70,13 @@ def lessons(reader: Reader) -> None:
         origin = run.request.origin
         if origin is None or not origin.weights_only or origin.run_id != reader.run.id:
             continue
-        st.page_link(TRAIN, label=plain(run.title), query_params={"run": run.id})
+        st.page_link(TRAIN, label=escape_markdown(run.title), query_params={"run": run.id})
         if run.state == "finished":
             _worth(run)
         elif run.is_live:
             fragment(_follow, run_every=2.0)(run.id)
         else:
-            st.caption(STATE_WORDS[run.state])
+            st.caption(STATE_LABELS[run.state])
 
 
 def worth_words(result: Mapping[str, Any]) -> str:
@@ -102,8 +102,8 @@ def _change(found: Mapping[str, Any]) -> str:
 
 def _keep(reader: Reader, picture: np.ndarray, label: int) -> None:
     store = run_store()
-    keep_drawing(picture, label, reader.info, folders(), store.owner)
-    own_dataset(store, collection_name(reader.info.name, store.owner))
+    save_drawing(picture, label, reader.info, folders(), store.owner)
+    record_dataset_owner(store, collection_name(reader.info.name, store.owner))
     st.session_state[_NOTICE] = f"Kept as {reader.info.classes[label]}."
 
 
@@ -111,7 +111,7 @@ def _collection(reader: Reader, kept: int) -> None:
     """How many were kept, and what can be done with them."""
     owner = run_store().owner
     st.caption(
-        f"{count(kept)} kept for {plain(reader.info.title)}. A lesson mixes them with pictures "
+        f"{count(kept)} kept for {escape_markdown(reader.info.title)}. A lesson mixes them with pictures "
         "that the network knows, so that it does not forget those; every fourth drawing of a class "
         "is kept apart to measure the gain."
     )
@@ -142,9 +142,9 @@ def _collection(reader: Reader, kept: int) -> None:
 def _teach(reader: Reader) -> None:
     """Make a lesson and ask for the run; an ordinary one, in the queue."""
     known = prepared(reader.info.name, reader.info.fingerprint)
-    lesson = make_lesson(known, folders(), owner=run_store().owner)
-    own_dataset(run_store(), lesson)
-    submit(lesson_request(reader.run, reader.moment.step, lesson))
+    lesson = make_fine_tune_dataset(known, folders(), owner=run_store().owner)
+    record_dataset_owner(run_store(), lesson)
+    submit(fine_tune_request(reader.run, reader.moment.step, lesson))
     st.session_state[_NOTICE] = "The lesson is in the queue. Its run is linked below."
 
 
@@ -164,4 +164,4 @@ def _follow(run_id: str) -> None:
     run = run_store().run(run_id)
     if not run.is_live:
         st.rerun()
-    st.caption(STATE_WORDS[run.state])
+    st.caption(STATE_LABELS[run.state])

@@ -12,11 +12,11 @@ from cnnlib.design.presets import preset
 from cnnlib.errors import CnnlibError, ProbeError
 from cnnlib.probe.weights import moments
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.recipe_presets import offered_recipe
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.ui.common.format import distinct
-from cnnlib.ui.common.messages import tell_warning
-from cnnlib.ui.common.network_cache import Moment, open_dataset
+from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.common.network_cache import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.ui.train.request_form import submit
@@ -36,7 +36,7 @@ class Reader:
     """
 
     run: Run
-    moment: Moment
+    moment: SavedStep
     info: DatasetInfo
 
 
@@ -87,7 +87,7 @@ def cnn3_on_mnist() -> tuple[RunRequest, DatasetInfo]:
     """What is trained where nothing is: the course texts' network with three convolutions."""
     info = dataset_info("mnist", folders())
     spec = preset("cnn3").adapt(info.in_size, len(info.classes))
-    recipe = offered_recipe(spec, info.name, info.train_count)
+    recipe = default_recipe(spec, info.name, info.train_count)
     return RunRequest(spec=spec, recipe=recipe, dataset=info.name, preset="cnn3"), info
 
 
@@ -97,20 +97,20 @@ def reader(run: Run) -> Reader:
     Raises:
         CnnlibError: It has none, or its dataset is gone or changed.
     """
-    there = moments(run_store().saved(run.id))
+    there = moments(run_store().saved_weights(run.id))
     if not there:
         raise ProbeError(
             f"{run.title} has kept no weights, so it cannot look at a drawing. Let it train to the "
             "end of an epoch, or choose another."
         )
-    return Reader(run, Moment.of(run, there[max(there)]), open_dataset(run).info)
+    return Reader(run, SavedStep.of(run, there[max(there)]), open_dataset(run).info)
 
 
 def _reader_or_sentence(run: Run) -> Reader | None:
     try:
         return reader(run)
     except CnnlibError as error:
-        tell_warning(error, ":material/visibility_off:")
+        show_warning(error, ":material/visibility_off:")
         return None
 
 

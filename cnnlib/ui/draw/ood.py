@@ -8,10 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from cnnlib.records.drawing import PreparedDrawing
-from cnnlib.records.ood import Familiarity
-from cnnlib.ui.common.format import count, plain
+from cnnlib.records.ood import OodDetector
+from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.job_status import is_watched
-from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import network_at
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, run_store
@@ -30,31 +30,31 @@ def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> No
             _say(reader, prepared, found, name)
 
 
-def _say(reader: Reader, prepared: PreparedDrawing, found: Familiarity, name: str) -> None:
+def _say(reader: Reader, prepared: PreparedDrawing, found: OodDetector, name: str) -> None:
     from cnnlib.probe.ood.distance import distance
 
     net = network_at(reader.moment, reader.run)
     away = distance(found, net, reader.info, prepared.picture)
     text = f"{name}{doubt_words(found, away, reader.info.title)}"
-    if found.is_strange(away):
-        tell_warning(text, ":material/help:")
+    if found.is_ood(away):
+        show_warning(text, ":material/help:")
     else:
-        st.markdown(plain(text))
+        st.markdown(escape_markdown(text))
     st.caption(rate_words(found))
 
 
-def doubt_words(found: Familiarity, away: float, dataset: str) -> str:
+def doubt_words(found: OodDetector, away: float, dataset: str) -> str:
     """How strange a drawing is, in a sentence."""
     share = percent(found.farther_than(away), 1)
     verdict = (
         "This does not look like anything that it learned"
-        if found.is_strange(away)
+        if found.is_ood(away)
         else "This looks like what it learned"
     )
     return f"{verdict}: {share} of real pictures of {dataset} are nearer to the training pictures."
 
 
-def rate_words(found: Familiarity) -> str:
+def rate_words(found: OodDetector) -> str:
     """How often that is wrong, as measured."""
     missed = ", ".join(
         f"{percent(rate.missed, 1)} of {kind} ({count(rate.count)})"
@@ -66,7 +66,7 @@ def rate_words(found: Familiarity) -> str:
     )
 
 
-def _familiarity_of(reader: Reader) -> Familiarity | None:
+def _familiarity_of(reader: Reader) -> OodDetector | None:
     """What was measured for a network; None before that."""
     path = folders().run(reader.run.id) / f"familiarity-{reader.moment.step}.npz"
     try:
@@ -77,10 +77,10 @@ def _familiarity_of(reader: Reader) -> Familiarity | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _read(path: str, written: int) -> Familiarity | None:
-    from cnnlib.probe.ood.distance import read_familiarity
+def _read(path: str, written: int) -> OodDetector | None:
+    from cnnlib.probe.ood.distance import read_ood_detector
 
-    return read_familiarity(Path(path))
+    return read_ood_detector(Path(path))
 
 
 def _measuring(reader: Reader, name: str) -> None:
@@ -90,7 +90,7 @@ def _measuring(reader: Reader, name: str) -> None:
     if is_watched(run_store().latest_job("unfamiliar", args), key=key, whose=name):
         return
     st.button(
-        f"{plain(name)}Measure what it does not know",
+        f"{escape_markdown(name)}Measure what it does not know",
         icon=":material/help:",
         key=key,
         on_click=attempt,

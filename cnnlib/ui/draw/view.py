@@ -12,7 +12,7 @@ from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
 from cnnlib.records.run import Run
 from cnnlib.ui.common.drawing_pad import Drawn, drawing_pad, preparation_form
-from cnnlib.ui.common.format import plain, size
+from cnnlib.ui.common.format import escape_markdown, size
 from cnnlib.ui.common.network_cache import import_torch, network_at, wait_for_torch
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import INSPECT
@@ -95,8 +95,8 @@ def _answers(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> 
     wait_for_torch()
     answers = _asked(readers, pictures)
     for answer in answers:
-        name = "" if len(answers) == 1 else f"{plain(answer.title)}: "
-        st.markdown(f"{name}**{plain(answer.name)}**, {percent(answer.probability)} sure")
+        name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
+        st.markdown(f"{name}**{escape_markdown(answer.name)}**, {percent(answer.probability)} sure")
     for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
@@ -129,7 +129,7 @@ def _moved(
 def _under_changes(found: Sequence[Robustness]) -> None:
     """How the answers move, in a sentence each and as curves."""
     for each in found:
-        st.caption(plain(kept_words(each)))
+        st.caption(escape_markdown(kept_words(each)))
     st.plotly_chart(robustness_figure(found), key="draw_changes", config=_CONFIG)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.errors import ProbeError
-from cnnlib.figures.inspect import surgery_figure
+from cnnlib.figures.inspect import ablation_figure
 from cnnlib.probe.filters import convolutions
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result
@@ -63,7 +63,7 @@ def _costs(subject: Subject, result: Mapping[str, Any]) -> None:
         key=f"inspect_operated_{len(options)}",
         format_func=lambda each: f"filter {each}: accuracy {-100 * cost[each]:+.1f} points",
     )
-    figure = surgery_figure(
+    figure = ablation_figure(
         result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen
     )
     st.plotly_chart(figure, key="inspect_surgery_classes")

@@ -12,7 +12,13 @@ from cnnlib.figures.inspect import deletion_figure
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
-from cnnlib.ui.common.network_cache import Moment, maps_at, network_at, normalised, wait_for_torch
+from cnnlib.ui.common.network_cache import (
+    SavedStep,
+    maps_at,
+    network_at,
+    normalised,
+    wait_for_torch,
+)
 from cnnlib.ui.inspect.selection import Subject
 
 METHODS = {
@@ -135,7 +141,7 @@ def _show(subject: Subject, found: np.ndarray, method: str) -> None:
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _explained(
-    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+    moment: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
 ) -> np.ndarray:
     from cnnlib.probe.attribution.methods import explain
 
@@ -145,7 +151,7 @@ def _explained(
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _checked(
-    moment: Moment, picture_key: str, method: str, target: int, _subject: Subject
+    moment: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
 ) -> tuple[RandomisedWeights, DeletionCurve]:
     from cnnlib.probe.attribution.methods import METHODS as methods
     from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights

@@ -12,7 +12,7 @@ from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kerne
 from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
 from cnnlib.ui.common.drawing_pad import small_pad
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.messages import show_error
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")
@@ -32,7 +32,7 @@ def playground() -> None:
             correlation = convolve(picture, kernel, **settings)
             convolution = convolve(picture, kernel, flip=True, **settings)
         except ProbeError as error:
-            tell_error(error)
+            show_error(error)
             return
         _results(correlation, convolution)
 
@@ -50,7 +50,7 @@ def _picture() -> np.ndarray:
     try:
         return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
     except BrokenPicture as error:
-        tell_error(
+        show_error(
             f"This file cannot be used: {error}. Choose a PNG or JPEG picture; until then the "
             "letter stays."
         )
@@ -99,7 +99,7 @@ def _kernel() -> np.ndarray | None:
     try:
         return parse_kernel(text)
     except ProbeError as error:
-        tell_error(error)
+        show_error(error)
         return None
 
 

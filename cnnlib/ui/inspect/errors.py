@@ -21,7 +21,7 @@ from cnnlib.probe.errors import (
 from cnnlib.records.probe import Predicted
 from cnnlib.records.run import Run
 from cnnlib.ui.common.components import tile_grid
-from cnnlib.ui.common.format import count, plain
+from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.inspect.picture import look_at
 from cnnlib.ui.inspect.selection import Subject
@@ -117,7 +117,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
     true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
     places = pictures_of(found, true, said)
     heading = f"Pictures of {names[true]}, taken for {names[said]}"
-    st.header(f"{plain(heading)} ({count(len(places))})")
+    st.header(f"{escape_markdown(heading)} ({count(len(places))})")
     if not len(places):
         st.caption("There is no such picture. Choose a cell that is not 0.")
         return
@@ -140,7 +140,7 @@ def _pictures(subject: Subject, found: Predicted) -> None:
         tile=64,
     )
     if at is not None:
-        st.caption(plain(who_is_right(subject, at)))
+        st.caption(escape_markdown(who_is_right(subject, at)))
 
 
 def who_is_right(subject: Subject, picture: int) -> str:

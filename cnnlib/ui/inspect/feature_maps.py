@@ -14,9 +14,9 @@ from cnnlib.probe.arithmetic import KINDS, arithmetic
 from cnnlib.probe.filters import silent_maps
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import Span, tile_grid, window_view
-from cnnlib.ui.common.format import answer_words
+from cnnlib.ui.common.format import describe_answer
 from cnnlib.ui.common.network_cache import (
-    Moment,
+    SavedStep,
     dead_at,
     maps_at,
     probabilities,
@@ -51,7 +51,7 @@ class MapsPlaces:
     """
 
     layer: str
-    pinned: Moment | None
+    pinned: SavedStep | None
     filters: FilterChoice | None
     maps_span: str
     tried: int
@@ -88,7 +88,7 @@ class MapsPlaces:
 def answer(subject: Subject, place: DeltaGenerator) -> None:
     """What the network says about the picture at this moment."""
     shares = probabilities(_maps(subject, subject.moment)[_last(subject)][0])
-    said = answer_words(shares, subject.info.classes, subject.picture.label)
+    said = describe_answer(shares, subject.info.classes, subject.picture.label)
     place.markdown(f"At step {subject.moment.step:,} the network says: {said}")
 
 
@@ -112,7 +112,7 @@ def show_maps(subject: Subject, places: MapsPlaces) -> None:
             )
 
 
-def _pin(scene: Scene) -> Moment | None:
+def _pin(scene: Scene) -> SavedStep | None:
     """A second moment to compare with, where one was pinned."""
     key = f"inspect_pin_{scene.run.id}"
 
@@ -132,7 +132,7 @@ def _pin(scene: Scene) -> Moment | None:
 
 
 def _maps_of(
-    subject: Subject, moments: Mapping[str, Moment], places: MapsPlaces, channel: int
+    subject: Subject, moments: Mapping[str, SavedStep], places: MapsPlaces, channel: int
 ) -> None:
     """What the layer gives for the picture; a flat layer is one row of features."""
     layer = places.layer
@@ -169,7 +169,7 @@ def _tried_for_death(scene: Scene) -> int:
     return count if asked else 0
 
 
-def _dead(subject: Subject, moment: Moment, places: MapsPlaces) -> np.ndarray:
+def _dead(subject: Subject, moment: SavedStep, places: MapsPlaces) -> np.ndarray:
     """Channels of the layer that are dead; none where nobody asks."""
     if not places.tried:
         return np.array([], int)
@@ -216,7 +216,7 @@ def _channel(subject: Subject, layer: str) -> int:
     return min(st.session_state.get(f"inspect_channel_{layer}", 0), count - 1)
 
 
-def _maps(subject: Subject, moment: Moment) -> Mapping[str, np.ndarray]:
+def _maps(subject: Subject, moment: SavedStep) -> Mapping[str, np.ndarray]:
     wait_for_torch()
     picture = subject.picture
     return maps_at(moment, picture.key, subject.run, picture, subject.info)

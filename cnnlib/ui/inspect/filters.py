@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnnlib.probe.filters import filter_norms, filters, largest_weight
 from cnnlib.ui.common.components import Span, tile_grid
-from cnnlib.ui.common.network_cache import Moment, weights_at
+from cnnlib.ui.common.network_cache import SavedStep, weights_at
 from cnnlib.ui.inspect.selection import Scene, Subject
 
 _SPANS = {"layer": "Whole layer", "each": "Each alone", "network": "Whole network"}
@@ -50,7 +50,7 @@ def filter_choice(scene: Scene, layer: str) -> FilterChoice:
 
 def show_filters(
     subject: Subject,
-    moments: Mapping[str, Moment],
+    moments: Mapping[str, SavedStep],
     layer: str,
     choice: FilterChoice,
     channel: int,
@@ -99,7 +99,7 @@ def _grid_of_filters(
     )
 
 
-def side_by_side(moments: Mapping[str, Moment]) -> Sequence[AbstractContextManager]:
+def side_by_side(moments: Mapping[str, SavedStep]) -> Sequence[AbstractContextManager]:
     """A column for each moment, with its step above where there are two."""
     if len(moments) == 1:
         return [nullcontext()]

@@ -15,9 +15,9 @@ from cnnlib.figures.inspect import (
 from cnnlib.probe.graph import step_named
 from cnnlib.records.probe import Gradients, LayerGradient
 from cnnlib.ui.common.components import tile_grid
-from cnnlib.ui.common.messages import tell_warning
+from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import (
-    Moment,
+    SavedStep,
     network_at,
     normalised,
     wait_for_torch,
@@ -53,7 +53,7 @@ def _warn(layers: list[LayerGradient]) -> None:
     from cnnlib.probe.gradients import warnings_about
 
     for sentence in warnings_about(layers):
-        tell_warning(sentence)
+        show_warning(sentence)
 
 
 def _of_weights(found: Gradients, layer: str) -> None:
@@ -96,21 +96,21 @@ def _over_time(subject: Subject, layer: str) -> None:
     if len(chosen) < len(subject.moments):
         st.caption(f"{len(chosen)} of {len(subject.moments)} saved steps, evenly spread.")
     for sentence in warnings_over_time(moments):
-        tell_warning(sentence)
+        show_warning(sentence)
     st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
     if any(each.layer == layer for each in next(iter(moments.values()))):
         figure = gradient_bands_figure(moments, layer)
         st.plotly_chart(figure, key="inspect_gradients_bands")
 
 
-def _layers(subject: Subject, moment: Moment) -> list[LayerGradient]:
+def _layers(subject: Subject, moment: SavedStep) -> list[LayerGradient]:
     from cnnlib.probe.gradients import by_layer
 
     return by_layer(_gradients(moment, subject.picture.key, subject), weights_at(moment))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _gradients(moment: Moment, picture_key: str, _subject: Subject) -> Gradients:
+def _gradients(moment: SavedStep, picture_key: str, _subject: Subject) -> Gradients:
     from cnnlib.probe.gradients import gradients
 
     image = normalised(_subject.picture.pixels, _subject.info)

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.errors import CnnlibError
 from cnnlib.records.run import Run
-from cnnlib.ui.common.messages import fragment, tell_error, tell_warning
+from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.network_cache import import_torch
 from cnnlib.ui.common.urls import remember
 from cnnlib.ui.inspect.ablation import surgery_panel
@@ -40,7 +40,7 @@ def inspect_run(runs: Sequence[Run]) -> None:
     import_torch()
     asked = st.query_params.get("run", "")
     if asked and asked not in {run.id for run in runs}:
-        tell_warning(
+        show_warning(
             f"The run {asked[:40]} that this address names was deleted, or never was here. "
             "Another one is shown.",
             ":material/link_off:",
@@ -49,7 +49,7 @@ def inspect_run(runs: Sequence[Run]) -> None:
     try:
         scene = choose_scene(runs, follow=panel in _FOLLOWING)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return
     if scene is None:
         return

@@ -15,8 +15,8 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.ui.common.drawing_pad import small_pad
-from cnnlib.ui.common.format import plain
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.network_cache import Picture, picture_of_test_split
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import number_in_address
@@ -46,7 +46,7 @@ def choose_picture(
                 picture = _with_class(picture, prepared.info.classes, page)
                 st.caption(picture.note)
             else:
-                st.caption(plain(f"Its class is {prepared.info.classes[picture.label]}."))
+                st.caption(escape_markdown(f"Its class is {prepared.info.classes[picture.label]}."))
     shown.html(
         f'<img src="{data_uri(picture.pixels)}" alt="The picture looked at" '
         f'width="{_SHOWN_PIXELS}" height="{_SHOWN_PIXELS}" '
@@ -135,7 +135,7 @@ def _uploaded(prepared: Prepared, page: str) -> Picture | None:
         with Image.open(BytesIO(content)) as image:
             width, height = image.size
     except BrokenPicture as error:
-        tell_error(
+        show_error(
             f"This file cannot be looked at: {error}. Choose a PNG or JPEG picture; until then the "
             "test picture stays."
         )

@@ -15,8 +15,8 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.graph import steps
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Run
-from cnnlib.ui.common.format import STATE_WORDS, distinct, size
-from cnnlib.ui.common.network_cache import Moment, Picture, open_dataset
+from cnnlib.ui.common.format import STATE_LABELS, distinct, size
+from cnnlib.ui.common.network_cache import Picture, SavedStep, open_dataset
 from cnnlib.ui.common.urls import remember
 from cnnlib.ui.inspect.picture import choose_picture
 from cnnlib.ui.inspect.step_slider import Places, Timeline, place_slider, timeline_of
@@ -44,7 +44,7 @@ class Subject:
     """What is looked at, with everything that a panel needs of it."""
 
     scene: Scene
-    moment: Moment
+    moment: SavedStep
 
     @property
     def run(self) -> Run:
@@ -62,7 +62,7 @@ class Subject:
         return self.scene.picture
 
     @property
-    def moments(self) -> Mapping[int, Moment]:
+    def moments(self) -> Mapping[int, SavedStep]:
         """All saved moments of the run, by step."""
         return self.scene.timeline.moments
 
@@ -93,7 +93,7 @@ def choose_run(runs: Sequence[Run]) -> Run:
     """A menu of runs; the one that the address names is chosen."""
     ids = [run.id for run in runs]
     asked = st.query_params.get("run", "")
-    titles = distinct({run.id: f"{run.title} ({STATE_WORDS[run.state].lower()})" for run in runs})
+    titles = distinct({run.id: f"{run.title} ({STATE_LABELS[run.state].lower()})" for run in runs})
     if st.session_state.get("inspect_run") not in ids:
         st.session_state["inspect_run"] = asked if asked in ids else ids[0]
     chosen = st.selectbox("Run", ids, key="inspect_run", format_func=titles.__getitem__)

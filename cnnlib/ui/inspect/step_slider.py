@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cnnlib.probe.weights import moments
 from cnnlib.records.run import Run
 from cnnlib.ui.common.live_weights import ask_to_look, goes_on
-from cnnlib.ui.common.network_cache import Moment
+from cnnlib.ui.common.network_cache import SavedStep
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import number_in_address, remember
 
@@ -33,7 +33,7 @@ class Timeline:
     """
 
     run: Run
-    moments: Mapping[int, Moment]
+    moments: Mapping[int, SavedStep]
     checkpoints: frozenset[int]
     kept: frozenset[int]
     follows: bool
@@ -43,7 +43,7 @@ class Timeline:
         """The steps in order."""
         return list(self.moments)
 
-    def nearest_kept(self, step: int) -> Moment | None:
+    def nearest_kept(self, step: int) -> SavedStep | None:
         """The moment that stays and is nearest to a step; None where there is none."""
         steps = [each for each in self.steps if each in self.kept]
         return self.moments[min(steps, key=lambda each: abs(each - step))] if steps else None
@@ -71,11 +71,11 @@ def timeline_of(run: Run, *, follow: bool = False) -> Timeline | None:
     changes = goes_on(run)
     if follow and changes:
         ask_to_look(run)
-    saved = run_store().saved(run.id)
+    saved = run_store().saved_weights(run.id)
     if changes and not follow:
         saved = [each for each in saved if each.what != "latest"]
     chosen = moments(saved)
-    there = {step: Moment.of(run, each) for step, each in chosen.items()}
+    there = {step: SavedStep.of(run, each) for step, each in chosen.items()}
     checkpoints = frozenset(each.step for each in saved if each.what == "checkpoint")
     kept = frozenset(
         step for step, each in chosen.items() if not (changes and each.what == "latest")
@@ -110,7 +110,7 @@ def place_slider() -> Places:
     return Places(buttons, slider)
 
 
-def choose_moment(timeline: Timeline, places: Places) -> Moment:
+def choose_moment(timeline: Timeline, places: Places) -> SavedStep:
     """The slider and its buttons, in their places; Play has moved it on where that is due."""
     _settle(timeline)
     steps = timeline.steps

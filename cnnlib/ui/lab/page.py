@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.design.presets import preset
-from cnnlib.ui.common.defaults import offered_dataset, offered_request, starters
-from cnnlib.ui.common.format import describe_recipe, plain
+from cnnlib.ui.common.defaults import default_dataset, default_request, starters
+from cnnlib.ui.common.format import describe_recipe, escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import BUILD, RESULTS, TRAIN
 from cnnlib.ui.lab.run_list import run_list
-from cnnlib.ui.train.request_form import ask_for
+from cnnlib.ui.train.request_form import submit_or_show_error
 
 RECENT = 6
 
@@ -22,13 +22,13 @@ def show() -> None:
         "Design a convolutional network and watch it learn real images, on this computer. "
         "Then compare designs, with their exact cost beside what they are worth."
     )
-    info = offered_dataset(starters(folders()))
-    request = offered_request(info)
+    info = default_dataset(starters(folders()))
+    request = default_request(info)
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = f"Train a network on {plain(info.title)}"
+        label = f"Train a network on {escape_markdown(info.title)}"
         pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
         st.page_link(BUILD, label="Design your own", icon=":material/layers:")
-    if pressed and (started := ask_for(request)):
+    if pressed and (started := submit_or_show_error(request)):
         st.switch_page(TRAIN, query_params={"run": started})
     st.caption(
         f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} classes. "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cnnlib.records.run import Run
-from cnnlib.ui.common.format import STATE_WORDS, ago, plain
+from cnnlib.ui.common.format import STATE_LABELS, ago, escape_markdown
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.units import percent
 
@@ -31,7 +31,10 @@ def run_list(runs: Sequence[Run]) -> None:
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(
-                TRAIN, label=plain(run.title), icon=_ICONS[run.state], query_params={"run": run.id}
+                TRAIN,
+                label=escape_markdown(run.title),
+                icon=_ICONS[run.state],
+                query_params={"run": run.id},
             )
             st.caption(describe_state(run, time.time()))
 
@@ -39,7 +42,7 @@ def run_list(runs: Sequence[Run]) -> None:
 def describe_state(run: Run, now: float) -> str:
     """``Finished, 98.20 % test accuracy, 3 min ago``."""
     accuracy = run.summary.get("test_accuracy")
-    parts = [STATE_WORDS[run.state]]
+    parts = [STATE_LABELS[run.state]]
     if accuracy is not None:
         parts.append(f"{percent(accuracy)} test accuracy")
     parts.append(ago(now - run.created))

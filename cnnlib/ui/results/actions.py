@@ -9,19 +9,19 @@ import streamlit as st
 
 from cnnlib.compare.columns import Column
 from cnnlib.compare.load_rows import best_of_sentence
-from cnnlib.compare.results_table import Annotation, Desk
+from cnnlib.compare.results_table import Annotation, ResultsTable
 from cnnlib.compare.rows import Row
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
 from cnnlib.runs.archive.archive import export_bytes, import_runs
-from cnnlib.ui.common.format import plain
-from cnnlib.ui.common.messages import tell_error
-from cnnlib.ui.common.permissions import whose
+from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store, settings
 from cnnlib.ui.common.urls import COMPARE
 from cnnlib.ui.results.duel_form import bring_rows
-from cnnlib.ui.train.request_form import ask_for
+from cnnlib.ui.train.request_form import submit_or_show_error
 
 FRESH_SEEDS = 3
 
@@ -76,13 +76,13 @@ def import_menu() -> None:
             try:
                 ids = import_runs(run_store(), file)
             except CnnlibError as error:
-                tell_error(error)
+                show_error(error)
                 return
             st.query_params.from_dict({"run": ids[:60]})
             st.rerun()
 
 
-def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
+def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
     """What can be done with the selected rows."""
     if len(rows) == 1:
         _notes_menu(desk, rows[0])
@@ -107,7 +107,7 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
             note = notes.get(row.key, Annotation())
             desk.annotate(row.key, replace(note, hidden=not hidden))
         st.rerun()
-    others = [run for row in rows for run in row.runs if whose(run.owner, "run")]
+    others = [run for row in rows for run in row.runs if owner_note(run.owner, "run")]
     if st.button(
         "Delete",
         icon=":material/delete:",
@@ -116,9 +116,9 @@ def desk_menu(desk: Desk, rows: Sequence[Row]) -> None:
         disabled=bool(others),
     ):
         try:
-            desk.throw_away([run for row in rows for run in row.runs])
+            desk.move_to_trash([run for row in rows for run in row.runs])
         except CnnlibError as error:
-            tell_error(error)
+            show_error(error)
             return
         st.rerun()
 
@@ -134,10 +134,10 @@ _FRESH_HELP = (
 def _train_fresh_seeds(row: Row) -> list[str]:
     """Queue runs like the row's first; returns their ids."""
     seed = 1 + max(row.seeds)
-    return ask_for(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
+    return submit_or_show_error(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
 
 
-def _notes_menu(desk: Desk, row: Row) -> None:
+def _notes_menu(desk: ResultsTable, row: Row) -> None:
     note = desk.annotations().get(row.key, Annotation())
     with (
         st.popover("Name, note, tags", icon=":material/edit_note:"),
@@ -151,14 +151,14 @@ def _notes_menu(desk: Desk, row: Row) -> None:
             try:
                 desk.annotate(row.key, replace(note, name=name.strip(), note=text, tags=words))
             except CnnlibError as error:
-                tell_error(error)
+                show_error(error)
                 return
             st.rerun()
 
 
-def basket(desk: Desk) -> None:
+def trash(desk: ResultsTable) -> None:
     """What was deleted and can be brought back."""
-    gone = desk.own_basket()
+    gone = desk.own_trash()
     if not gone:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -166,19 +166,19 @@ def basket(desk: Desk) -> None:
         st.caption(f"{runs}; the files stay for a week.")
         if st.button("Undo", icon=":material/undo:", key="results_undo"):
             latest = max(gone.values())
-            desk.bring_back([run_id for run_id, when in gone.items() if latest - when < 1.0])
+            desk.restore([run_id for run_id, when in gone.items() if latest - when < 1.0])
             st.rerun()
         if st.button("Remove for good", key="results_empty", type="tertiary"):
-            desk.empty_basket()
+            desk.empty_trash()
             st.rerun()
 
 
-def notes_of(desk: Desk, rows: Sequence[Row]) -> None:
+def notes_of(desk: ResultsTable, rows: Sequence[Row]) -> None:
     """Notes and tags of the selected rows, where there are any."""
     notes = desk.annotations()
     for row in rows:
         note = notes.get(row.key, Annotation())
-        tags = (f":gray-badge[{plain(tag)}]" for tag in note.tags)
-        words = " ".join([plain(note.note), *tags]).strip()
+        tags = (f":gray-badge[{escape_markdown(tag)}]" for tag in note.tags)
+        words = " ".join([escape_markdown(note.note), *tags]).strip()
         if words:
-            st.markdown(f"**{plain(row.name)}**: {words}")
+            st.markdown(f"**{escape_markdown(row.name)}**: {words}")

@@ -13,7 +13,7 @@ from cnnlib.compare.rows import Row
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.common.thumbnails import strip_html
 from cnnlib.ui.results.duel_form import Side
@@ -120,7 +120,7 @@ def _pictures(rows: Sequence[Row]) -> None:
         "Which",
         [0, 1],
         default=0,
-        format_func=lambda side: plain(f"{names[side]} right, {names[1 - side]} wrong"),
+        format_func=lambda side: escape_markdown(f"{names[side]} right, {names[1 - side]} wrong"),
         key="results_side",
         label_visibility="collapsed",
     )
@@ -133,12 +133,12 @@ def _pictures(rows: Sequence[Row]) -> None:
             st.caption("The dataset is no longer the one that these runs learned.")
             return
     except CnnlibError as error:
-        st.caption(plain(error))
+        st.caption(escape_markdown(error))
         return
     st.caption(
         f"{len(found.places):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
         f"the other way round (first seed of each). Below each: what it is, and what "
-        f"{plain(names[1 - side])} took it for."
+        f"{escape_markdown(names[1 - side])} took it for."
     )
     shown = found.places[:MOST_PICTURES]
     words = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import Row
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.link import decode
@@ -19,10 +19,10 @@ from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHI
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import RunRequest
-from cnnlib.runs.saved_designs import Shelf
-from cnnlib.ui.common.defaults import offered_dataset
+from cnnlib.runs.saved_designs import SavedDesigns
+from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.format import describe_recipe, distinct
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import kept_design
@@ -47,12 +47,12 @@ def known_designs() -> dict[str, Side]:
         sides.append(("Your design", Side("your design", decode(link))))
     sides += [
         (f"Shelf: {design.name}", Side(design.name, design.spec))
-        for design in Shelf(folders(), run_store().owner).designs()
+        for design in SavedDesigns(folders(), run_store().owner).designs()
     ]
     sides += [
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
     ]
-    sides += map(_from_row, Desk(run_store()).rows()[:MOST_ROWS])
+    sides += map(_from_row, ResultsTable(run_store()).rows()[:MOST_ROWS])
     sides += st.session_state.get(_BROUGHT, [])
     return dict(sides)
 
@@ -80,7 +80,7 @@ def choose_info() -> DatasetInfo:
     name = st.selectbox(
         "Dataset",
         names,
-        index=names.index(offered_dataset(infos.values()).name),
+        index=names.index(default_dataset(infos.values()).name),
         format_func=titles.__getitem__,
         key="compare_dataset",
         persist_state="session",
@@ -105,7 +105,7 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
             spec = adapt(side.spec, info.in_size, len(info.classes))
         except CnnlibError as error:
             with place:
-                tell_error(error)
+                show_error(error)
             return None
         chosen.append(replace(side, spec=spec))
     a, b = chosen
@@ -155,5 +155,5 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
         )
         return start_duel(run_store(), duel)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return None

@@ -10,25 +10,25 @@ from cnnlib.compare.differences import design_difference
 from cnnlib.design.layers import Leaf
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import DuelState, duel_state
-from cnnlib.experiments.study import advance, find_plans, stop_plan
+from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import duel_figure
-from cnnlib.figures.labels import kind_words, setting_words, shape_words
+from cnnlib.figures.labels import kind_label, settings_label, shape_text
 from cnnlib.records.compare import LayerChange
 from cnnlib.ui.build.cost_numbers import pixels
-from cnnlib.ui.common.format import plain
-from cnnlib.ui.common.messages import fragment, tell_error, tell_warning
-from cnnlib.ui.common.permissions import whose
+from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.messages import fragment, show_error, show_warning
+from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.results.duel_form import Side
 from cnnlib.ui.train.chart import live_chart
-from cnnlib.units import percent, short_count, size_words
+from cnnlib.units import format_size, percent, short_count
 
 REFRESH_SECONDS = 2.0
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "params": ("Parameters", short_count),
     "macs": ("MACs for one image", short_count),
-    "training_bytes": ("Memory of a training step (128 images)", size_words),
+    "training_bytes": ("Memory of a training step (128 images)", format_size),
     "receptive_field": ("Receptive field", pixels),
 }
 _MOST_ROWS = 20  # at full height
@@ -53,7 +53,7 @@ def difference_view(a: Side, b: Side) -> None:
         st.caption("The two designs are the same.")
         return
     settings = ", ".join(f"{name}: {one} → {two}" for name, (one, two) in found.settings.items())
-    st.caption(plain(f"Settings that differ: {settings}."))
+    st.caption(escape_markdown(f"Settings that differ: {settings}."))
     _layers(a, b, found.layers)
 
 
@@ -73,7 +73,13 @@ def _layers(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
         for change in changes
         if everything or change.what != "same"
     ]
-    headings = ["Change", f"A: {plain(a.name)}", f"B: {plain(b.name)}", "Parameters", "MACs"]
+    headings = [
+        "Change",
+        f"A: {escape_markdown(a.name)}",
+        f"B: {escape_markdown(b.name)}",
+        "Parameters",
+        "MACs",
+    ]
     st.caption("Parameters and MACs are those of B minus those of A.")
     st.table(
         pd.DataFrame(lines, columns=headings),
@@ -92,7 +98,7 @@ def duel_view(duel_id: str) -> None:
     try:
         state = duel_state(run_store(), duel_id)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return
     fragment(_duel, run_every=REFRESH_SECONDS if state.state == "live" else None)(
         duel_id, state.state
@@ -101,34 +107,36 @@ def duel_view(duel_id: str) -> None:
 
 def past_duels(current: str | None) -> None:
     """Links to duels, the newest first."""
-    plans = [plan for plan in find_plans(run_store(), ["duel"]) if plan.id != current]
+    plans = [plan for plan in find_studies(run_store(), ["duel"]) if plan.id != current]
     if not plans:
         return
     st.header("Duels")
     for plan in plans[:12]:
         sentence = duel_state(run_store(), plan.id).sentence
         icon = ":material/arrow_forward:"
-        if st.button(plain(sentence), key=f"compare_past_{plan.id}", type="tertiary", icon=icon):
+        if st.button(
+            escape_markdown(sentence), key=f"compare_past_{plan.id}", type="tertiary", icon=icon
+        ):
             st.query_params["duel"] = plan.id
             st.rerun()
 
 
 def _duel(duel_id: str, shown_state: str) -> None:
     store = run_store()
-    advance(store)
+    advance_studies(store)
     state = duel_state(store, duel_id)
     if state.state != shown_state:
         st.rerun()
     icon = {"live": ":material/hourglass_top:", "done": ":material/balance:"}
-    st.info(plain(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
+    st.info(escape_markdown(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
     if state.trouble:
-        tell_warning(state.trouble)
+        show_warning(state.trouble)
     duel = state.duel
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
     _runs(state)
-    why_not = whose(state.owner, "duel")
+    why_not = owner_note(state.owner, "duel")
     if state.state == "live" and st.button(
         "Stop the duel",
         icon=":material/stop_circle:",
@@ -136,7 +144,7 @@ def _duel(duel_id: str, shown_state: str) -> None:
         help=why_not or None,
         disabled=bool(why_not),
     ):
-        stop_plan(store, duel_id)
+        stop_study(store, duel_id)
         st.rerun()
 
 
@@ -169,7 +177,7 @@ _MARKS = {"same": "same", "changed": "changed", "added": "added", "removed": "re
 def _layer(layer: Leaf | None) -> str:
     if layer is None:
         return ""
-    settings = setting_words(layer)
+    settings = settings_label(layer)
     return (
-        f"{kind_words(layer)}{', ' + settings if settings else ''} → {shape_words(layer.out_shape)}"
+        f"{kind_label(layer)}{', ' + settings if settings else ''} → {shape_text(layer.out_shape)}"
     )

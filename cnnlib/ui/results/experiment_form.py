@@ -14,8 +14,8 @@ from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_values
 from cnnlib.records.run import RunRequest
-from cnnlib.ui.common.defaults import offered_preset
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.defaults import default_preset
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs
@@ -53,7 +53,7 @@ def experiment_form() -> str | None:
     try:
         return _start(kind, request, _lines(text), options)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return None
 
 
@@ -61,7 +61,7 @@ def _base() -> RunRequest | None:
     """The run that is varied; None where the design does not fit."""
     info, designs = choose_info(), known_designs()
     labels = list(designs)
-    offered = [label for label in labels if designs[label].preset == offered_preset(info.name)]
+    offered = [label for label in labels if designs[label].preset == default_preset(info.name)]
     label = st.selectbox(
         "Design to start from",
         labels,
@@ -84,7 +84,7 @@ def _base() -> RunRequest | None:
     try:
         spec = adapt(designs[label].spec, info.in_size, len(info.classes))
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return None
     recipe = recipe_called(name, spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe

@@ -12,11 +12,11 @@ from cnnlib.experiments.grid import (
     effects,
     experiment_state,
 )
-from cnnlib.experiments.study import advance, find_plans, stop_plan
+from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import best_figure, effects_figure
-from cnnlib.ui.common.format import duration, plain
-from cnnlib.ui.common.messages import fragment, tell_error, tell_warning
-from cnnlib.ui.common.permissions import whose
+from cnnlib.ui.common.format import duration, escape_markdown
+from cnnlib.ui.common.messages import fragment, show_error, show_warning
+from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.train.chart import live_chart
@@ -30,7 +30,7 @@ def experiment_view(plan_id: str) -> None:
     try:
         state = experiment_state(run_store(), plan_id)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return
     fragment(_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
         plan_id, state.state
@@ -39,7 +39,7 @@ def experiment_view(plan_id: str) -> None:
 
 def past_experiments(current: str | None) -> None:
     """Links to experiments, the newest first."""
-    plans = [plan for plan in find_plans(run_store(), KINDS) if plan.id != current]
+    plans = [plan for plan in find_studies(run_store(), KINDS) if plan.id != current]
     if not plans:
         return
     st.header("All experiments")
@@ -48,24 +48,26 @@ def past_experiments(current: str | None) -> None:
         title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
         words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
         icon = ":material/arrow_forward:"
-        if st.button(plain(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon):
+        if st.button(
+            escape_markdown(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon
+        ):
             st.query_params["experiment"] = plan.id
             st.rerun()
 
 
 def _experiment(plan_id: str, shown_state: str) -> None:
     store = run_store()
-    advance(store)
+    advance_studies(store)
     state = experiment_state(store, plan_id)
     if state.state != shown_state:
         st.rerun()
     _progress(state)
     if state.trouble:
-        tell_warning(state.trouble)
+        show_warning(state.trouble)
     if state.best:
         measured = sum(trial.score is not None for trial in state.trials)
         st.info(
-            plain(
+            escape_markdown(
                 f"Best so far: {state.best.title}, {percent(state.best.score)} validation "
                 f"accuracy. It is the best of {measured}: train it with fresh seeds to see what it "
                 "is worth."
@@ -79,7 +81,7 @@ def _experiment(plan_id: str, shown_state: str) -> None:
         best_figure(known, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
     )
     _trials(state)
-    why_not = whose(state.owner, "experiment")
+    why_not = owner_note(state.owner, "experiment")
     if state.state == "live" and st.button(
         "Stop the experiment",
         icon=":material/stop_circle:",
@@ -87,7 +89,7 @@ def _experiment(plan_id: str, shown_state: str) -> None:
         help=why_not or None,
         disabled=bool(why_not),
     ):
-        stop_plan(store, plan_id)
+        stop_study(store, plan_id)
         st.rerun()
 
 
@@ -126,7 +128,7 @@ def _trials(state: ExperimentState) -> None:
         words = "1 combination is" if count == 1 else f"{count} combinations are"
         with st.expander(f"{words} no valid design"):
             for trial in state.invalid:
-                st.caption(plain(f"{trial.title}: {trial.reason}"))
+                st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]
     if ids:
         st.page_link(RESULTS, label="See them in Results", query_params={"run": ids[:60]})

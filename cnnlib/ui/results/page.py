@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.compare.load_rows import best_of_sentence
-from cnnlib.compare.results_table import Desk
-from cnnlib.experiments.study import advance
+from cnnlib.compare.results_table import ResultsTable
+from cnnlib.experiments.study import advance_studies
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.common.format import plain
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.results.actions import basket, desk_menu, export_menu, import_menu, notes_of
+from cnnlib.ui.results.actions import export_menu, import_menu, notes_of, row_menu, trash
 from cnnlib.ui.results.charts import charts
 from cnnlib.ui.results.table import is_part_of_a_row, selectable_table, shown_rows, view_controls
 
@@ -28,7 +28,7 @@ def show() -> None:
         st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
         import_menu()
         st.stop()
-    desk = Desk(store)
+    desk = ResultsTable(store)
     view = view_controls(is_part_of_a_row(desk, runs_in_address()))
     goes_on = bool(store.runs(limit=1, states=LIVE_STATES))
 
@@ -36,7 +36,7 @@ def show() -> None:
         """The table, and what is selected in it."""
         if goes_on and not store.runs(limit=1, states=LIVE_STATES):
             st.rerun()  # the last one ended: no more looking every two seconds
-        advance(store)
+        advance_studies(store)
         rows = shown_rows(desk, view)
         selected = selectable_table(rows, view.columns, runs_in_address(), key="results_table")
         ids = [run.id for row in selected for run in row.runs]
@@ -45,12 +45,12 @@ def show() -> None:
             export_menu(rows, view.columns)
             import_menu()
             if selected:
-                desk_menu(desk, selected)
+                row_menu(desk, selected)
                 if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
                     st.switch_page(TRAIN, query_params={"run": ids})
-        basket(desk)
+        trash(desk)
         if sentence := best_of_sentence(rows):
-            st.caption(plain(sentence))
+            st.caption(escape_markdown(sentence))
         if not selected:
             st.caption("Select a row to see its curves, or several to compare them.")
         else:

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.typing import DataframeState
 
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, cells, column, columns
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import Row
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _chosen_columns(preset: str) -> tuple[Column, ...]:
 _GOAL_HELP = "Adds the training time until validation first had this accuracy; 0 adds nothing."
 
 
-def shown_rows(desk: Desk, view: View) -> list[Row]:
+def shown_rows(desk: ResultsTable, view: View) -> list[Row]:
     """The rows that the view asks for, in the order of validation."""
     rows = desk.arranged(_all_rows(desk.version(), desk), hidden=view.hidden, search=view.search)
     if not view.each_seed:
@@ -99,7 +99,7 @@ def shown_rows(desk: Desk, view: View) -> list[Row]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, ttl=60)
-def _all_rows(version: tuple[object, ...], _desk: Desk) -> list[Row]:
+def _all_rows(version: tuple[object, ...], _desk: ResultsTable) -> list[Row]:
     """Rows are immutable, so that all sessions may share them until the store changes."""
     return _desk.all_rows()
 
@@ -115,7 +115,7 @@ def seeds_of(row: Row) -> list[Row]:
     ]
 
 
-def is_part_of_a_row(desk: Desk, run_ids: Sequence[str]) -> bool:
+def is_part_of_a_row(desk: ResultsTable, run_ids: Sequence[str]) -> bool:
     """Some design has one of these runs, but others too: only single rows can show the choice."""
     wanted = set(run_ids)
     if not wanted:

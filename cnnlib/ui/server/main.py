@@ -8,8 +8,8 @@ a server that has just started.
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
-from cnnlib.ui.common.identity import door
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.identity import require_sign_in
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import first_page, settings
 from cnnlib.ui.common.urls import (
     BUILD,
@@ -106,9 +106,9 @@ page = st.navigation(
     position="top",
 )
 try:
-    door(settings())
+    require_sign_in(settings())
     page.run()
 except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
-    tell_error(error)
+    show_error(error)
 finally:  # st.stop() leaves a page by an exception too
     first_page().set()

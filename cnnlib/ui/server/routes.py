@@ -22,7 +22,7 @@ from streamlit.web.server.starlette.starlette_websocket import (
     _get_signed_cookie_with_chunks,
 )
 
-from cnnlib.diagnosis.report import words_about
+from cnnlib.diagnosis.report import run_report
 from cnnlib.errors import StoreError
 from cnnlib.records.settings import ClassMode
 from cnnlib.runs.polling import metrics_since
@@ -53,7 +53,7 @@ async def metrics(request: Request) -> JSONResponse:
 
 async def words(request: Request) -> JSONResponse:
     """What is wrong with a run and what was chosen for it, in words."""
-    return await run_in_threadpool(_look, request, words_about)
+    return await run_in_threadpool(_look, request, run_report)
 
 
 def _look(request: Request, look: Callable[[RunStore, str], dict[str, Any]]) -> JSONResponse:

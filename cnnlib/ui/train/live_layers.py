@@ -11,9 +11,9 @@ from cnnlib.probe.filters import filter_norms, filters, silent_maps
 from cnnlib.probe.graph import step_named, steps
 from cnnlib.records.run import Run
 from cnnlib.ui.common.components import tile_grid
-from cnnlib.ui.common.format import answer_words
+from cnnlib.ui.common.format import describe_answer
 from cnnlib.ui.common.live_weights import gradients_now, maps_now, weights_now
-from cnnlib.ui.common.network_cache import Moment, normalised, probabilities
+from cnnlib.ui.common.network_cache import SavedStep, normalised, probabilities
 from cnnlib.ui.inspect.picture import DRAW, TEST, choose_picture
 from cnnlib.ui.inspect.selection import layer_menu
 
@@ -22,7 +22,7 @@ MOST_TILES = 64
 _FIRST_LAYERS = ("activation", "conv2d")  # where feature maps say most
 
 
-def layers_view(run: Run, moment: Moment, data: Prepared) -> None:
+def layers_view(run: Run, moment: SavedStep, data: Prepared) -> None:
     """The picture with the answer on the left, the chosen layer on the right."""
     planned = plan(run.request.spec)
     left, right = st.columns([2, 3], gap="medium")  # the pad needs its width
@@ -36,7 +36,7 @@ def layers_view(run: Run, moment: Moment, data: Prepared) -> None:
     maps = maps_now(moment, run, image)
     with left:
         scores = maps[planned.layers[-1].name][0]
-        said = answer_words(probabilities(scores), data.info.classes, picture.label)
+        said = describe_answer(probabilities(scores), data.info.classes, picture.label)
         st.markdown(f"It says {said}")
     with right:
         st.caption(f"At step {moment.step:,}")
@@ -56,7 +56,7 @@ def _choose_layer(planned: Plan) -> str:
     return layer_menu(planned, names, first, key=f"{PAGE}_layer")
 
 
-def _filters(planned: Plan, moment: Moment, layer: str) -> np.ndarray | None:
+def _filters(planned: Plan, moment: SavedStep, layer: str) -> np.ndarray | None:
     """The filters of a convolution; None where the layer has none."""
     if step_named(planned, layer).kind != "conv2d":
         return None

@@ -15,9 +15,9 @@ from cnnlib.figures.inspect import confusion_figure
 from cnnlib.records.run import Run
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.live_weights import goes_on, network_now, newest_moment
-from cnnlib.ui.common.messages import fragment, tell_warning
+from cnnlib.ui.common.messages import fragment, show_warning
 from cnnlib.ui.common.network_cache import (
-    Moment,
+    SavedStep,
     import_torch,
     open_dataset,
     torch_is_here,
@@ -34,7 +34,7 @@ VIEW = PAGE
 CLOSED, PICTURES, LAYERS, CONFUSION = "Closed", "Test pictures", "Layers", "Confusions"
 
 
-def look_section(runs: Sequence[Run]) -> None:
+def live_section(runs: Sequence[Run]) -> None:
     """The choice of what to look at, and the look itself, which goes on while the run does."""
     st.header("What it sees", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -74,7 +74,7 @@ def _look(run_id: str, view: str) -> None:
     try:
         _VIEWS[view](run_store().run(run_id))
     except CnnlibError as error:
-        tell_warning(error, ":material/visibility_off:")
+        show_warning(error, ":material/visibility_off:")
 
 
 def _pictures(run: Run) -> None:
@@ -117,7 +117,7 @@ def _confusions(run: Run) -> None:
     confusion_view(run, names)
 
 
-def _moment(run: Run) -> Moment | None:
+def _moment(run: Run) -> SavedStep | None:
     """The newest weights, and all that is needed to use them; None, and why, before that."""
     moment = newest_moment(run)
     if moment is None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import (
     dataset_in_address,
@@ -30,7 +30,7 @@ def show() -> None:
         try:
             run_panel([store.run(run_id) for run_id in run_ids])
         except StoreError as error:
-            tell_error(error)
+            show_error(error)
         st.stop()
     st.title("Train")
     started = request_form(store.runs(limit=50))

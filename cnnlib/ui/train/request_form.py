@@ -17,9 +17,9 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
-from cnnlib.train.execution.forecast import Basis, Forecast, forecast, promise
+from cnnlib.train.execution.forecast import Basis, Forecast, forecast, forecast_for_run
 from cnnlib.ui.common.dataset_picker import choose_dataset
-from cnnlib.ui.common.defaults import offered_dataset, offered_preset
+from cnnlib.ui.common.defaults import default_dataset, default_preset
 from cnnlib.ui.common.design_picker import (
     ChosenDesign,
     FittedDesign,
@@ -27,10 +27,10 @@ from cnnlib.ui.common.design_picker import (
     fit,
     show_design,
 )
-from cnnlib.ui.common.messages import tell_error
+from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.units import size_words, time_words
+from cnnlib.units import format_size, format_time
 
 MOST_SEEDS = 20
 
@@ -53,12 +53,12 @@ def _what(
     infos: Sequence[DatasetInfo], runs: Sequence[Run]
 ) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
     """Dataset and design; stops the page with a sentence where they do not fit."""
-    info = choose_dataset(infos, offered_dataset(infos).name)
+    info = choose_dataset(infos, default_dataset(infos).name)
     try:
-        chosen = choose_design(offered_preset(info.name), runs)
+        chosen = choose_design(default_preset(info.name), runs)
         fitted = fit(chosen, info)
     except SpecError as error:
-        tell_error(error)
+        show_error(error)
         st.stop()
     show_design(chosen, fitted, info.name)
     return info, chosen, fitted
@@ -72,7 +72,7 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
         recipe = recipe_form(offered, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
     except RecipeError as error:
-        tell_error(error)
+        show_error(error)
         st.stop()
     with start.container(horizontal=True, vertical_alignment="bottom"):
         seeds = st.number_input(
@@ -89,15 +89,15 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
         )
     start.caption(forecast_line(request, info, seeds))
-    return ask_for(request, seeds) if pressed else []
+    return submit_or_show_error(request, seeds) if pressed else []
 
 
-def ask_for(request: RunRequest, seeds: int = 1) -> list[str]:
+def submit_or_show_error(request: RunRequest, seeds: int = 1) -> list[str]:
     """As `submit`; where that is refused, the page says why and nothing is asked for."""
     try:
         return submit(request, seeds)
     except CnnlibError as error:
-        tell_error(error)
+        show_error(error)
         return []
 
 
@@ -107,7 +107,7 @@ def submit(request: RunRequest, seeds: int = 1) -> list[str]:
     costs = cost(plan(request.spec))
     plan_cost = {"params": costs.params, "macs": costs.macs}
     seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
-    return run_store().submit_all(seeded, plan_cost, promise(request, folders()))
+    return run_store().submit_all(seeded, plan_cost, forecast_for_run(request, folders()))
 
 
 def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
@@ -171,9 +171,9 @@ def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
 
 def describe(found: Forecast, epochs: int, seeds: int) -> str:
     """``About 12 s an epoch, 36 s in all, 180 MB. Measured here, with this design.``"""
-    parts = [f"{time_words(_about(found.seconds_per_epoch))} an epoch"] if epochs > 1 else []
-    parts.append(f"{time_words(_about(found.seconds * seeds))} in all")
-    parts.append(f"{size_words(found.peak_memory_bytes)} for network and pictures")
+    parts = [f"{format_time(_about(found.seconds_per_epoch))} an epoch"] if epochs > 1 else []
+    parts.append(f"{format_time(_about(found.seconds * seeds))} in all")
+    parts.append(f"{format_size(found.peak_memory_bytes)} for network and pictures")
     return f"About {', '.join(parts)}. {_BASES[found.basis]}"
 
 

@@ -9,15 +9,15 @@ import streamlit as st
 
 from cnnlib.compare.seeds import wilson
 from cnnlib.design.link import encode
-from cnnlib.records.events import Order, OrderKind, SplitResult
+from cnnlib.records.events import Command, CommandKind, SplitResult
 from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
-from cnnlib.ui.common.format import count, describe_recipe, plain
-from cnnlib.ui.common.messages import errors_told, tell_warning
-from cnnlib.ui.common.permissions import attempt, own, whose
+from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
+from cnnlib.ui.common.messages import errors_shown, show_warning
+from cnnlib.ui.common.permissions import attempt, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.train.chart import live_chart
-from cnnlib.ui.train.live_view import look_section
+from cnnlib.ui.train.live_view import live_section
 from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
 
@@ -26,7 +26,7 @@ _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for 
 
 def run_panel(runs: Sequence[Run]) -> None:
     """Title, buttons and live curves of one run, or of several together."""
-    st.title(plain(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
+    st.title(escape_markdown(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
     st.caption(describe(runs[0]))
     with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
         if any(run.is_live for run in runs):
@@ -35,9 +35,9 @@ def run_panel(runs: Sequence[Run]) -> None:
             _next_steps(runs)
         _ways_on(runs)
     if worker_pool().trouble and any(run.state == "queued" for run in runs):
-        tell_warning(worker_pool().trouble)
+        show_warning(worker_pool().trouble)
     live_chart(runs, key="train_live", outcomes={run.id: _outcome_of(run) for run in runs})
-    look_section(runs)
+    live_section(runs)
 
 
 def describe(run: Run) -> str:
@@ -65,7 +65,7 @@ def _outcome_of(run: Run) -> str:
 def _steering(runs: Sequence[Run]) -> None:
     """Buttons for runs of which at least one is not over; each acts on all that are one's own."""
     live = [run for run in runs if run.is_live]
-    live = own(live) or live
+    live = own_runs(live) or live
     if all(run.state == "paused" for run in live):
         _order_button("Resume", "resume", ":material/play_arrow:", live, type="primary")
     else:
@@ -77,9 +77,9 @@ def _steering(runs: Sequence[Run]) -> None:
 
 
 def _order_button(
-    label: str, kind: OrderKind, icon: str, runs: Sequence[Run], type: str = "secondary"
+    label: str, kind: CommandKind, icon: str, runs: Sequence[Run], type: str = "secondary"
 ) -> None:
-    why_not = whose(runs[0].owner, "run")
+    why_not = owner_note(runs[0].owner, "run")
     help = {
         "pause": "Stop after this batch, and wait.",
         "resume": "Go on from where it is.",
@@ -94,13 +94,13 @@ def _order_button(
         disabled=bool(why_not),
         type=type,
         on_click=attempt,
-        args=(_give_order, [run.id for run in runs], Order(kind)),
+        args=(_give_order, [run.id for run in runs], Command(kind)),
     )
 
 
-def _give_order(run_ids: Sequence[str], order: Order) -> None:
+def _give_order(run_ids: Sequence[str], order: Command) -> None:
     for run_id in run_ids:
-        run_store().order(run_id, order)
+        run_store().submit_command(run_id, order)
 
 
 def _learning_rate(run: Run) -> None:
@@ -115,10 +115,10 @@ def _learning_rate(run: Run) -> None:
             key=key,
             format_func=lambda rate: f"{rate:g}",
             width=280,
-            disabled=bool(whose(run.owner, "run")),
-            help=whose(run.owner, "run") or "With a schedule, its highest value.",
+            disabled=bool(owner_note(run.owner, "run")),
+            help=owner_note(run.owner, "run") or "With a schedule, its highest value.",
             on_change=lambda: attempt(
-                _give_order, [run.id], Order("set", "lr", st.session_state[key])
+                _give_order, [run.id], Command("set", "lr", st.session_state[key])
             ),
         )
 
@@ -132,9 +132,9 @@ def _current_lr(run: Run) -> float:
 def _next_steps(runs: Sequence[Run]) -> None:
     """Buttons for runs that are all over."""
     resumable = [run for run in runs if run.state in RESUMABLE_STATES]
-    resumable = own(resumable) or resumable
+    resumable = own_runs(resumable) or resumable
     if resumable:
-        why_not = whose(resumable[0].owner, "run")
+        why_not = owner_note(resumable[0].owner, "run")
         st.button(
             "Continue",
             icon=":material/play_arrow:",
@@ -173,7 +173,7 @@ _HELP = "A new run that goes on from a saved step of this one, with another rate
 
 def fork_popover(run: Run) -> None:
     """The form of a fork in a popover; nothing where the run kept no checkpoint."""
-    steps = [each.step for each in run_store().saved(run.id) if each.what == "checkpoint"]
+    steps = [each.step for each in run_store().saved_weights(run.id) if each.what == "checkpoint"]
     if not steps:
         return
     with st.popover("Fork", icon=":material/fork_right:", help=_HELP):
@@ -194,7 +194,7 @@ def fork_popover(run: Run) -> None:
             help="With a schedule, its highest value; the schedule goes over the whole length.",
         )
         if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
-            with errors_told():
+            with errors_shown():
                 started = submit(fork_request(run, step, _epochs_done(run, step) + more, lr))
                 st.switch_page(TRAIN, query_params={"run": [*started, run.id]})  # on one chart
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sample_data import prepared_now, write_folder
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.prepare import prepare
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
@@ -38,24 +38,24 @@ def published(module: str, name: str) -> dict[str, object]:
 @pytest.mark.parametrize(("name", "kind"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
 def test_addresses_and_md5s_of_mnist_are_those_of_torchvision(name: str, kind: str):
     theirs = published("mnist", kind)
-    assert [(file.name, file.md5) for file in KNOWN[name].files] == theirs["resources"]
-    for file in KNOWN[name].files:
+    assert [(file.name, file.md5) for file in BUILTIN[name].files] == theirs["resources"]
+    for file in BUILTIN[name].files:
         assert list(file.urls) == [f"{mirror}{file.name}" for mirror in theirs["mirrors"]]
-    assert KNOWN[name].folder == f"{kind}/raw"
-    assert len(KNOWN[name].classes) == len(theirs["classes"])
+    assert BUILTIN[name].folder == f"{kind}/raw"
+    assert len(BUILTIN[name].classes) == len(theirs["classes"])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100")])
 def test_addresses_and_md5s_of_cifar_are_those_of_torchvision(name: str, kind: str):
     theirs = published("cifar", kind)
-    (file,) = KNOWN[name].files
+    (file,) = BUILTIN[name].files
     assert (file.name, file.md5) == (theirs["filename"], theirs["tgz_md5"])
     assert file.urls == (theirs["url"],)
-    assert KNOWN[name].folder == theirs["base_folder"]
+    assert BUILTIN[name].folder == theirs["base_folder"]
 
 
 def test_fashion_mnists_classes_are_those_of_torchvision():
-    assert list(KNOWN["fashion-mnist"].classes) == published("mnist", "FashionMNIST")["classes"]
+    assert list(BUILTIN["fashion-mnist"].classes) == published("mnist", "FashionMNIST")["classes"]
 
 
 class Explosive:
@@ -77,7 +77,7 @@ def cifar_parts(count: int = 4) -> dict[str, bytes]:
         content = pickle.dumps({"data": data, "labels": list(range(count))}, protocol=2)
         # The real files are from an old numpy: dtype("u1", 0, 1), not dtype("u1", False, True).
         parts[name] = content.replace(b"\x89\x88\x87", b"K\x00K\x01\x87", 1)
-    parts["batches.meta"] = pickle.dumps({"label_names": list(KNOWN["cifar10"].classes)})
+    parts["batches.meta"] = pickle.dumps({"label_names": list(BUILTIN["cifar10"].classes)})
     return parts
 
 
@@ -105,9 +105,9 @@ def packed(parts: dict[str, bytes]) -> bytes:
 
 
 def publish_cifar(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    (file,) = KNOWN["cifar10"].files
+    (file,) = BUILTIN["cifar10"].files
     file = replace(file, md5=hashlib.md5(content).hexdigest(), urls=("http://127.0.0.1:9/",))
-    monkeypatch.setitem(KNOWN, "cifar10", replace(KNOWN["cifar10"], files=(file,)))
+    monkeypatch.setitem(BUILTIN, "cifar10", replace(BUILTIN["cifar10"], files=(file,)))
 
 
 def test_cifar_is_read_from_its_archive(folders: Folders, monkeypatch: pytest.MonkeyPatch):

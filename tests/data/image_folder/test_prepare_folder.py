@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 
-from cnnlib.data.builtin.datasets import KNOWN
+from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.image_folder.image_decoder import decode
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
@@ -213,7 +213,7 @@ def test_the_real_cifar_pictures_are_as_in_their_zip(cifar_jpeg_zip: Path, folde
     write_zip(cut.data / "cifar.zip", files)
     cifar = prepared_now("folder:cifar", cut)
     assert (cifar.info.train_count, cifar.info.test_count) == (10, 10)
-    assert cifar.info.classes == KNOWN["cifar10"].classes
+    assert cifar.info.classes == BUILTIN["cifar10"].classes
     with Image.open(io.BytesIO(files["cifar10-jpeg/train/ship/0000.jpg"])) as image:
         pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     (ship,) = cifar.train_images[cifar.train_labels == 8]

@@ -11,12 +11,12 @@ from cnnlib.probe.ood.distance import (
     distance,
     distances,
     features,
-    measure,
-    read_familiarity,
-    write_familiarity,
+    measure_ood_detector,
+    read_ood_detector,
+    write_ood_detector,
 )
 from cnnlib.probe.ood.samples import noise, scribbles
-from cnnlib.records.ood import Familiarity
+from cnnlib.records.ood import OodDetector
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
 from cnnlib.train.api import fit
@@ -34,9 +34,11 @@ def ended(work):
             return end.value
 
 
-def measured(seed: int = 0) -> Familiarity:
+def measured(seed: int = 0) -> OodDetector:
     prepared = tiny_prepared(train_count=240, test_count=60)
-    return ended(measure(NET, prepared, {"black": np.zeros((4, 1, 8, 8), np.uint8)}, seed, 20))
+    return ended(
+        measure_ood_detector(NET, prepared, {"black": np.zeros((4, 1, 8, 8), np.uint8)}, seed, 20)
+    )
 
 
 def test_features_have_length_one():
@@ -62,7 +64,7 @@ def test_about_one_real_picture_in_twenty_is_given_up():
     found = measured()
     assert found.quantiles[950] == pytest.approx(found.threshold)
     assert found.farther_than(found.threshold) == pytest.approx(0.95, abs=0.01)
-    assert found.is_strange(found.threshold + 0.01) and not found.is_strange(0)
+    assert found.is_ood(found.threshold + 0.01) and not found.is_ood(0)
 
 
 def test_every_kind_of_junk_is_measured():
@@ -81,22 +83,22 @@ def test_the_same_seed_measures_the_same():
 
 def test_what_was_measured_is_read_back(tmp_path):
     found = measured()
-    write_familiarity(tmp_path / "familiarity-7.npz", found)
-    again = read_familiarity(tmp_path / "familiarity-7.npz")
+    write_ood_detector(tmp_path / "familiarity-7.npz", found)
+    again = read_ood_detector(tmp_path / "familiarity-7.npz")
     assert np.array_equal(again.known, found.known)
     assert (again.threshold, again.junk) == (found.threshold, found.junk)
     assert [file.name for file in tmp_path.iterdir()] == ["familiarity-7.npz"]
 
 
 def test_a_file_that_is_not_there_or_damaged_is_nothing(tmp_path):
-    assert read_familiarity(tmp_path / "none.npz") is None
+    assert read_ood_detector(tmp_path / "none.npz") is None
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 and no more")
-    assert read_familiarity(tmp_path / "bad.npz") is None
+    assert read_ood_detector(tmp_path / "bad.npz") is None
 
 
 def test_too_few_pictures_are_refused():
     with pytest.raises(ProbeError, match="12 pictures to train"):
-        ended(measure(NET, tiny_prepared(train_count=12), {}))
+        ended(measure_ood_detector(NET, tiny_prepared(train_count=12), {}))
 
 
 def test_the_job_measures_a_run_and_keeps_it_with_the_run():
@@ -104,7 +106,7 @@ def test_the_job_measures_a_run_and_keeps_it_with_the_run():
     store = RunStore()
     result = ended(KINDS["unfamiliar"]({"run": trained.run.id}, store.folders))
     [file] = store.folders.run(trained.run.id).glob("familiarity-*.npz")
-    found = read_familiarity(file)
+    found = read_ood_detector(file)
     assert result["false_alarms"] == found.false_alarms
     assert result["missed"]["noise"] == found.junk["noise"].missed
     assert found.false_alarms < 0.2

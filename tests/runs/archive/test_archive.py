@@ -9,7 +9,7 @@ from compare_runs import a_finished_run, a_store
 from example_runs import a_running_run
 
 from cnnlib.cli.main import main
-from cnnlib.compare.results_table import Desk
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.errors import StoreError
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes, export_runs, import_runs
@@ -62,7 +62,7 @@ def test_a_run_arrives_with_all_that_it_told(here, there):
     name = "test.npz"
     read = [(store.folders.run(run_id) / name).read_bytes() for store in (here, there)]
     assert read[0] == read[1]
-    assert [row.name for row in Desk(there).rows()] == ["mine"]
+    assert [row.name for row in ResultsTable(there).rows()] == ["mine"]
 
 
 def test_weights_may_stay_behind(here, there):

@@ -25,14 +25,14 @@ from example_runs import (
 )
 
 from cnnlib.errors import DataError, StoreError
-from cnnlib.records.events import Order, Phase
+from cnnlib.records.events import Command, Phase
 from cnnlib.records.job import Progress
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
-from cnnlib.runs.event_writer import RunTakenAway
+from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import liveness
-from cnnlib.runs.workers.heartbeat import at_work
+from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.pool import (
     WorkerPool,
     default_count,
@@ -81,7 +81,7 @@ def test_a_run_of_a_live_process_is_not_lost(store):
 
 def test_a_run_is_lost_when_its_process_is_gone(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 7))
+    store.record_events(run_id, worker_id, steps(1, 7))
     set_worker(store, worker_id, pid=_ended_pid())
     assert store.reap() == [run_id]
     run = store.run(run_id)
@@ -131,7 +131,7 @@ def test_a_run_is_not_lost_because_the_clock_jumps(store, monkeypatch):
 def test_a_worker_on_another_machine_is_alive_while_its_heart_beats(store):
     run_id, worker_id = a_running_run(store)
     set_worker(store, worker_id, host="elsewhere", pid=_ended_pid())
-    store.beat(worker_id)
+    store.send_heartbeat(worker_id)
     assert store.reap() == []
     set_worker(store, worker_id, heartbeat=time.time() - 11)
     assert store.reap() == [run_id]
@@ -148,8 +148,8 @@ def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
     run_id, worker_id = a_running_run(store)
     asleep(store, worker_id)
     assert store.run(run_id).state == "lost"
-    store.beat(worker_id)
-    store.tell(run_id, worker_id, steps(1, 3))
+    store.send_heartbeat(worker_id)
+    store.record_events(run_id, worker_id, steps(1, 3))
     assert store.reap() == []
     run = store.run(run_id)
     assert (run.state, run.reason, run.ended, run.step) == ("running", "", None, 3)
@@ -157,9 +157,9 @@ def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
 
 def test_a_paused_run_whose_worker_slept_is_paused_again(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
+    store.record_events(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
     asleep(store, worker_id)
-    store.beat(worker_id)
+    store.send_heartbeat(worker_id)
     run = store.run(run_id)
     assert (run.state, run.phase) == ("paused", "paused after step 10")
 
@@ -168,23 +168,23 @@ def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(
     run_id, worker_id = a_running_run(store)
     asleep(store, worker_id)
     store.resume(run_id)
-    store.beat(worker_id)
+    store.send_heartbeat(worker_id)
     assert store.run(run_id).state == "queued"
-    other = store.announce()
+    other = store.register_worker()
     store.claim(other, run_id)
-    store.tell(run_id, other, [started(), *steps(1, 3)])
-    store.beat(worker_id)
+    store.record_events(run_id, other, [started(), *steps(1, 3)])
+    store.send_heartbeat(worker_id)
     for told in ([], steps(4, 9), [Phase("running", "measuring the test split")]):
-        with pytest.raises(RunTakenAway, match="resumed by another worker"):
-            store.tell(run_id, worker_id, told)
+        with pytest.raises(RunReassigned, match="resumed by another worker"):
+            store.record_events(run_id, worker_id, told)
     run = store.run(run_id)
     assert (run.state, run.step, run.phase) == ("running", 3, "")
 
 
 def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     asleep(store, worker_id)
-    store.beat(worker_id)
+    store.send_heartbeat(worker_id)
     run_id = store.submit(a_request())
     assert store.claim(worker_id, at_once=1).id == run_id
     assert store.reap() == []
@@ -193,21 +193,21 @@ def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
 
 
 def test_the_heart_of_a_worker_brings_it_back(store, monkeypatch):
-    monkeypatch.setattr("cnnlib.runs.workers.heartbeat.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("cnnlib.runs.workers.heartbeat.HEARTBEAT_SECONDS", 0.01)
 
     def entered() -> list[tuple[str, str]]:
         with store.database.read() as connection:
             return list(map(tuple, connection.execute(sa.select(workers.c.id, workers.c.does))))
 
-    with at_work(store, "jobs") as worker_id:
-        store.leave(worker_id)
+    with registered_worker(store, "jobs") as worker_id:
+        store.unregister_worker(worker_id)
         wait_for(lambda: entered() == [(worker_id, "jobs")])
     assert entered() == []
 
 
 def test_a_run_whose_worker_left_without_a_word_is_lost(store):
     run_id, worker_id = a_running_run(store)
-    store.leave(worker_id)
+    store.unregister_worker(worker_id)
     assert store.reap() == [run_id]
 
 
@@ -223,11 +223,11 @@ def test_a_dead_worker_holds_up_nobody_where_no_reader_looks(store):
     set_worker(store, worker_id, pid=_ended_pid())
     store.submit(a_request())
     with closing(RunStore(store.folders)) as other:
-        assert other.can_claim(other.announce(), at_once=1)
+        assert other.can_claim(other.register_worker(), at_once=1)
 
 
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(a_request())
         assert store.claim(worker_id).id == run_id
         assert store.reap() == []
@@ -248,8 +248,8 @@ def carried_out(store: RunStore, monkeypatch, events, listen=lambda event: None)
 
     monkeypatch.setattr(execute_run, "_events", tell)
     run_id = store.submit(a_request())
-    with at_work(store, "runs") as worker_id:
-        execute_run.carry_out(store.claim(worker_id), store, worker_id, Control(), listen)
+    with registered_worker(store, "runs") as worker_id:
+        execute_run.execute_run(store.claim(worker_id), store, worker_id, Control(), listen)
     return run_id
 
 
@@ -291,7 +291,7 @@ def with_checkpoints(store: RunStore, *at: int) -> str:
     folder.mkdir(parents=True)
     for step in at:
         (folder / f"checkpoint-{step}").write_bytes(b"1234")
-    store.tell(run_id, worker_id, [*steps(1, 20), *map(a_checkpoint, at)])
+    store.record_events(run_id, worker_id, [*steps(1, 20), *map(a_checkpoint, at)])
     return run_id
 
 
@@ -347,16 +347,16 @@ def slow_to_prepare(monkeypatch):
 
 def prepared_until(store: RunStore, control: Control) -> Run:
     store.submit(a_request())
-    with at_work(store, "runs") as worker_id:
+    with registered_worker(store, "runs") as worker_id:
         run = store.claim(worker_id)
-        execute_run.carry_out(run, store, worker_id, control)
+        execute_run.execute_run(run, store, worker_id, control)
     return store.run(run.id)
 
 
 def test_stop_is_obeyed_while_pictures_are_prepared(store, slow_to_prepare):
     control = Control()
-    control.put(Order("set", "lr", 0.5))
-    control.put(Order("stop"))
+    control.put(Command("set", "lr", 0.5))
+    control.put(Command("stop"))
     run = prepared_until(store, control)
     assert (run.state, run.reason) == ("stopped", "Stopped before the first step.")
     assert control.take().setting == "lr"  # other orders would have waited for the first step
@@ -376,8 +376,8 @@ def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
         seen.append(event)
         control.interrupt()
 
-    with at_work(store, "runs") as worker_id:
-        execute_run.carry_out(store.claim(worker_id, run_id), store, worker_id, control, listen)
+    with registered_worker(store, "runs") as worker_id:
+        execute_run.execute_run(store.claim(worker_id, run_id), store, worker_id, control, listen)
     assert seen[:2] == [
         Phase("starting", "preparing digits"),
         Phase("starting", "preparing digits: reading, 25%"),
@@ -420,11 +420,11 @@ def test_stop_pressed_in_two_tabs_ends_a_run_once(store):
     run_id = store.submit(a_request(epochs=10_000))
     with counting_worker(store) as worker:
         wait_for(lambda: store.run(run_id).step > 0)
-        store.order(run_id, Order("stop"))
-        store.order(run_id, Order("stop"))
+        store.submit_command(run_id, Command("stop"))
+        store.submit_command(run_id, Command("stop"))
         wait_for(lambda: not store.run(run_id).is_live)
         assert store.run(run_id).state == "stopped"
-        assert store.order(run_id, Order("stop")) == 0
+        assert store.submit_command(run_id, Command("stop")) == 0
         again = store.submit(a_request(epochs=1))
         wait_for(lambda: store.run(again).state == "finished")
         assert worker.poll() is None
@@ -511,6 +511,6 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch):
 
 
 def test_this_machine_is_named_as_workers_name_it(store):
-    with at_work(store, "runs") as worker_id, store.database.read() as connection:
+    with registered_worker(store, "runs") as worker_id, store.database.read() as connection:
         row = connection.execute(sa.select(workers).where(workers.c.id == worker_id)).one()
     assert (row.host, row.pid) == (platform.node(), os.getpid())

@@ -18,8 +18,8 @@ from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.execution.autotune import fastest, measure
 from cnnlib.train.execution.autotune_cache import (
-    Choice,
-    ChoiceShelf,
+    ModeCache,
+    ModeChoice,
     choice_key,
     design_key,
     modes_folder,
@@ -126,8 +126,8 @@ def test_a_trial_without_time_measures_the_first_mode():
 
 
 def test_the_first_choice_holds_for_all(tmp_path):
-    shelf, other = ChoiceShelf(tmp_path), ChoiceShelf(tmp_path)
-    first, second = Choice("t1-nhwc-fp32", "first"), Choice("t2-nchw-fp32", "second")
+    shelf, other = ModeCache(tmp_path), ModeCache(tmp_path)
+    first, second = ModeChoice("t1-nhwc-fp32", "first"), ModeChoice("t2-nchw-fp32", "second")
     assert shelf.read("key") is None
     assert shelf.keep("key", first) == first
     assert other.keep("key", second) == first == other.read("key")
@@ -139,9 +139,9 @@ def test_on_a_disk_without_second_names_a_choice_is_kept_too(tmp_path, monkeypat
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    shelf = ChoiceShelf(tmp_path)
-    kept = shelf.keep("key", Choice("t1-nhwc-fp32", "first"))
-    assert kept == shelf.read("key") == Choice("t1-nhwc-fp32", "first")
+    shelf = ModeCache(tmp_path)
+    kept = shelf.keep("key", ModeChoice("t1-nhwc-fp32", "first"))
+    assert kept == shelf.read("key") == ModeChoice("t1-nhwc-fp32", "first")
     assert [path.name for path in tmp_path.iterdir()] == ["key.json"]
 
 
@@ -151,8 +151,8 @@ def test_a_choice_that_cannot_be_written_holds_for_the_run_alone(tmp_path, monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
-    choice = Choice("t1-nhwc-fp32", "mine")
-    assert ChoiceShelf(tmp_path).keep("key", choice) == choice
+    choice = ModeChoice("t1-nhwc-fp32", "mine")
+    assert ModeCache(tmp_path).keep("key", choice) == choice
     assert list(tmp_path.iterdir()) == []
 
 
@@ -164,9 +164,9 @@ def test_no_two_devices_of_a_machine_share_a_name():
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"from": "another version"}'])
 def test_a_damaged_choice_is_made_anew(tmp_path, content):
     (tmp_path / "key.json").write_text(content)
-    shelf = ChoiceShelf(tmp_path)
+    shelf = ModeCache(tmp_path)
     assert shelf.read("key") is None
-    assert shelf.keep("key", Choice("t1-nhwc-fp32", "new")).reason == "new"
+    assert shelf.keep("key", ModeChoice("t1-nhwc-fp32", "new")).reason == "new"
 
 
 def test_a_key_tells_every_part_apart():
@@ -209,8 +209,8 @@ def _folders(tmp_path) -> Folders:
 
 
 def _keep(tmp_path, *, seconds: float, mode: str = "t1-nhwc-fp32", **parts) -> None:
-    shelf = ChoiceShelf(modes_folder(_folders(tmp_path)))
-    shelf.keep(choice_key(mode=mode, **parts), Choice(mode, "", {mode: seconds}, **parts))
+    shelf = ModeCache(modes_folder(_folders(tmp_path)))
+    shelf.keep(choice_key(mode=mode, **parts), ModeChoice(mode, "", {mode: seconds}, **parts))
 
 
 def test_a_forecast_without_any_measurement_says_that_it_is_a_guess(tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from example_runs import a_running_run, a_step, a_store, steps, the_end, wait_for
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.runs import RunStore
-from cnnlib.runs.event_writer import RunTakenAway
+from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.train.control import Control
 from cnnlib.train.worker import recorder as recorder_module
 from cnnlib.train.worker.recorder import Recorder
@@ -44,7 +44,7 @@ def test_an_order_reaches_the_loop_while_there_is_nothing_to_write(store):
     run_id, worker_id = a_running_run(store)
     control = Control()
     with Recorder(store, run_id, worker_id, control):
-        store.order(run_id, Order("pause"))
+        store.submit_command(run_id, Command("pause"))
         wait_for(lambda: control.pending)
     assert control.take().kind == "pause"
 
@@ -53,8 +53,8 @@ def test_an_order_reaches_the_loop_once(store):
     run_id, worker_id = a_running_run(store)
     control = Control()
     with Recorder(store, run_id, worker_id, control) as recorder:
-        store.order(run_id, Order("stop"))
-        store.order(run_id, Order("stop"))
+        store.submit_command(run_id, Command("stop"))
+        store.submit_command(run_id, Command("stop"))
         for event in steps(1, 50):
             recorder.record(event)
         wait_for(lambda: control.pending)
@@ -69,17 +69,17 @@ class Brittle:
         self.store, self.error = store, error
         self.opens, self.fails, self.failures = True, True, 0
 
-    def watching_orders(self, run_id: str):
+    def watch_commands(self, run_id: str):
         if not self.opens:
             self.failures += 1
             raise self.error
-        return self.store.watching_orders(run_id)
+        return self.store.watch_commands(run_id)
 
     def tell(self, run_id, worker_id, events):
         if self.fails:
             self.failures += 1
             raise self.error
-        return self.store.tell(run_id, worker_id, events)
+        return self.store.record_events(run_id, worker_id, events)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_an_end_that_cannot_be_written_is_not_silent(store, brittle):
 def test_a_run_that_was_taken_away_ends_at_once(store):
     run_id, _ = a_running_run(store)
     control = Control()
-    with pytest.raises(RunTakenAway):
+    with pytest.raises(RunReassigned):
         with Recorder(store, run_id, "another worker", control) as recorder:
             recorder.record(a_step(1))
             wait_for(lambda: control.interrupted)

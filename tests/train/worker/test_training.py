@@ -9,7 +9,7 @@ import pytest
 from example_runs import a_store, wait_for
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -61,7 +61,7 @@ def test_a_run_that_is_paused_while_others_wait_is_set_aside_and_goes_on_later(s
         pool.start()
         paused = store.submit(REQUEST)
         wait_for(lambda: store.run(paused).step >= 1, seconds=120)
-        store.order(paused, Order("pause"))
+        store.submit_command(paused, Command("pause"))
         wait_for(lambda: store.run(paused).state == "paused", seconds=60)
         whole = store.submit(REQUEST)
         wait_for(lambda: store.run(paused).state == "interrupted", seconds=60)
@@ -77,5 +77,5 @@ def test_a_run_that_is_paused_while_others_wait_is_set_aside_and_goes_on_later(s
 
 
 def _last_weights(store: RunStore, run_id: str) -> bytes:
-    last = [saved for saved in store.saved(run_id) if saved.what == "snapshot"][-1]
+    last = [saved for saved in store.saved_weights(run_id) if saved.what == "snapshot"][-1]
     return (store.folders.run(run_id) / last.file).read_bytes()

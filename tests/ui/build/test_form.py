@@ -14,7 +14,7 @@ from cnnlib.errors import SpecError
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
-from cnnlib.ui.build.state import JOIN_SECONDS, Desk, Draft
+from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
 LENET = preset("lenet5").spec
 RESNET = preset("resnet20").spec
@@ -204,16 +204,16 @@ def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
 # -- the desk --------------------------------------------------------------------------------------
 
 
-def desk(*counts: int) -> Desk:
+def desk(*counts: int) -> BuildState:
     """A desk on which designs of so many convolutions lay one after the other, slowly."""
     drafts = [Draft(CNNSpec(channels=(16,) * count), "digits") for count in counts]
-    at = Desk(drafts[0], valid=drafts[0].spec)
+    at = BuildState(drafts[0], valid=drafts[0].spec)
     for number, draft in enumerate(drafts[1:], start=1):
         at = at.changed(draft, "convolutions", number * 2 * JOIN_SECONDS)
     return at
 
 
-def lying(desk: Desk) -> int:
+def lying(desk: BuildState) -> int:
     return len(desk.draft.spec.channels)
 
 
@@ -241,7 +241,7 @@ def test_a_drag_of_one_slider_is_one_step():
 
 
 def test_a_drag_changes_the_draft_that_it_began_with():
-    at = Desk(Draft(LENET, "digits"), valid=LENET)
+    at = BuildState(Draft(LENET, "digits"), valid=LENET)
     for step, count in enumerate((1, 2, 3)):  # dragged to the left too far, then to the right
         draft = at.before("convolutions", step / 10)
         longer = widths.with_count(draft.spec, count)

@@ -10,7 +10,7 @@ from cnnlib.design import link
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
-from cnnlib.runs.saved_designs import Shelf
+from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.build.controls import GROUPS
 from cnnlib.ui.build.cost_numbers import NUMBERS, whole
 from cnnlib.ui.build.files import design_from_json, design_json
@@ -328,12 +328,12 @@ def test_a_design_is_saved_on_the_shelf_opened_and_removed():
     page = open_tab(change(opened(), "width", 12), "build_panel", "Shelf")
     page.text_input(key="build_shelf_name").set_value("Wide *LeNet*")
     page = press(page, "save")
-    saved = Shelf(Folders.from_environment()).designs()
+    saved = SavedDesigns(Folders.from_environment()).designs()
     assert [(d.name, d.spec.channels) for d in saved] == [("Wide *LeNet*", (12, 32))]
     page = press(press(page, "undo"), "open_0")
     assert spec(page).channels == (12, 32)
     press(page, "remove_0")
-    assert Shelf(Folders.from_environment()).designs() == []
+    assert SavedDesigns(Folders.from_environment()).designs() == []
 
 
 def test_a_name_is_needed_to_save():

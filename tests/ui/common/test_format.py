@@ -5,7 +5,7 @@ from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.common.format import answer_words, distinct, plain
+from cnnlib.ui.common.format import describe_answer, distinct, escape_markdown
 from cnnlib.ui.common.urls import PAGES
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -13,28 +13,28 @@ NAME = "**x** [a](http://b) <b>"
 
 
 def test_nothing_in_a_name_is_markdown():
-    assert plain("a **b**_c_") == r"a \*\*b\*\*\_c\_"
-    assert plain("[a](http://b)") == r"\[a\](http\://b)"
-    assert plain("<b> & $x$ `y` ~z~ |") == r"\<b\> \& \$x\$ \`y\` \~z\~ \|"
+    assert escape_markdown("a **b**_c_") == r"a \*\*b\*\*\_c\_"
+    assert escape_markdown("[a](http://b)") == r"\[a\](http\://b)"
+    assert escape_markdown("<b> & $x$ `y` ~z~ |") == r"\<b\> \& \$x\$ \`y\` \~z\~ \|"
 
 
 def test_signs_that_mean_something_where_a_line_begins_are_escaped_there_alone():
-    assert plain("- a - b\n+ c\n1. d 1. e") == "\\- a - b\n\\+ c\n1\\. d 1. e"
-    assert plain("98.5 %, lr 0.1: good") == "98.5 %, lr 0.1: good"
+    assert escape_markdown("- a - b\n+ c\n1. d 1. e") == "\\- a - b\n\\+ c\n1\\. d 1. e"
+    assert escape_markdown("98.5 %, lr 0.1: good") == "98.5 %, lr 0.1: good"
 
 
 def test_shortcodes_are_taken_apart_where_nobody_sees_it():
     # Streamlit replaces them after the escapes are gone, so only another sign between helps.
-    assert plain(":smile:") == "\\:\u2060smile:"
-    assert plain(":material/home:") == "\\:\u2060material/home:"
-    assert "\u2060" not in plain("folder:gone 12:30:45")
+    assert escape_markdown(":smile:") == "\\:\u2060smile:"
+    assert escape_markdown(":material/home:") == "\\:\u2060material/home:"
+    assert "\u2060" not in escape_markdown("folder:gone 12:30:45")
 
 
 def test_an_answer_names_the_likeliest_and_the_truth():
     shares = [0.1, 0.7, 0.2]
-    assert answer_words(shares, "abc", None) == "**b (70.0 %), c (20.0 %), a (10.0 %)**."
-    assert answer_words(shares, "abc", 1).endswith("**. Right.")
-    assert answer_words(shares, "a*c", 2).endswith("**. It is c.")
+    assert describe_answer(shares, "abc", None) == "**b (70.0 %), c (20.0 %), a (10.0 %)**."
+    assert describe_answer(shares, "abc", 1).endswith("**. Right.")
+    assert describe_answer(shares, "a*c", 2).endswith("**. It is c.")
 
 
 # -- headings --------------------------------------------------------------------------------------
@@ -55,7 +55,9 @@ def filled():
     """Runs in the store: one that finished, one under way, one that waits."""
     store = RunStore()
     run_id, worker_id = a_running_run(store, preset="lenet5")
-    store.tell(run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()])
+    store.record_events(
+        run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()]
+    )
     a_running_run(store, seed=1)
     store.submit(a_request(seed=2))
     yield run_id
@@ -78,7 +80,7 @@ def test_an_error_repeats_what_was_typed_and_none_of_it_is_markdown():
     app.query_params["run"] = NAME
     app.switch_page(str(PAGES / "train.py")).run()
     [error] = app.error
-    assert plain(NAME) in error.value
+    assert escape_markdown(NAME) in error.value
 
 
 def test_what_a_part_of_a_page_raises_is_a_sentence_in_its_place():
@@ -126,5 +128,5 @@ def test_of_two_runs_that_are_called_the_same_both_can_be_chosen():
 
 def _a_finished_run(store: RunStore) -> str:
     run_id, worker_id = a_running_run(store, name="twice")
-    store.tell(run_id, worker_id, [*steps(1, 20), the_end()])
+    store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
     return run_id

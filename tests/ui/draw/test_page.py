@@ -130,7 +130,7 @@ def test_a_drawing_is_there_again_after_another_page_or_an_upload(trained, pad):
 
 def test_networks_stand_side_by_side_and_one_that_is_gone_says_so(trained, store, pad):
     other = fit("mlp", "digits", Recipe(epochs=1, max_batches=1), device="cpu", name="other")
-    for saved in store.saved(other.run.id):
+    for saved in store.saved_weights(other.run.id):
         (store.folders.run(other.run.id) / saved.file).unlink()
     pad.image_data = np.ascontiguousarray(painted(STROKES["8"]))
     app = open_draw(run=trained.run.id)
@@ -221,8 +221,8 @@ def test_what_a_finished_lesson_was_worth_is_asked_for_once(trained, store, pad)
     origin = Origin(trained.run.id, trained.step, weights_only=True)
     run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, taught")
     assert "Training" in texts(open_draw(run=trained.run.id))
-    store.tell(run_id, worker, [the_end()])
-    store.leave(worker)
+    store.record_events(run_id, worker, [the_end()])
+    store.unregister_worker(worker)
     for _ in range(2):
         open_draw(run=trained.run.id)
     [job] = [each for each in store.jobs() if each.kind == "taught"]

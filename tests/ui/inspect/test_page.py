@@ -45,7 +45,7 @@ def test_with_no_run_there_is_a_sentence_and_a_link():
 def test_a_run_without_saved_weights_is_a_sentence(store):
     run_id, worker_id = a_running_run(store)
     assert "saved no weights yet" in said(open_inspect())
-    store.tell(run_id, worker_id, [the_end("failed")])
+    store.record_events(run_id, worker_id, [the_end("failed")])
     assert "ended before it saved any weights" in said(open_inspect())
 
 
@@ -115,7 +115,7 @@ def test_moments_are_stepped_through_and_checkpoints_are_marked(store):
 
 def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(
+    store.record_events(
         run_id, worker_id, [replace(started(), fingerprint=prepared_now("digits").info.fingerprint)]
     )
     folder = store.folders.run(run_id)
@@ -124,7 +124,9 @@ def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
 
     def save(step: int, name: str, what: str) -> None:
         size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
-        orders.extend(store.tell(run_id, worker_id, [WeightsSaved(step, name, what, size)]))
+        orders.extend(
+            store.record_events(run_id, worker_id, [WeightsSaved(step, name, what, size)])
+        )
 
     save(0, "s0.safetensors", "snapshot")
     save(3, "latest.safetensors", "latest")
@@ -204,7 +206,7 @@ def a_run_under_way(store: RunStore) -> str:
     """It kept steps 0 and 2; its newest weights are of step 3."""
     run_id, worker_id = a_running_run(store)
     begun = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
-    store.tell(run_id, worker_id, [begun])
+    store.record_events(run_id, worker_id, [begun])
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     for step, name, what in (
@@ -213,7 +215,7 @@ def a_run_under_way(store: RunStore) -> str:
         (3, "latest.safetensors", "latest"),
     ):
         size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
-        store.tell(run_id, worker_id, [WeightsSaved(step, name, what, size)])
+        store.record_events(run_id, worker_id, [WeightsSaved(step, name, what, size)])
     return run_id
 
 
@@ -282,13 +284,15 @@ def test_an_upload_that_is_no_picture_is_a_sentence(store):
 def test_pictures_that_are_gone_are_a_sentence(store):
     run_id = a_saved_run(store)
     assert run_id
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     other = store.submit(a_request(dataset="folder:gone"))
     store.claim(worker_id, other)
     folder = store.folders.run(other)
     folder.mkdir(parents=True)
     size = write_weights(folder / "s.safetensors", build_model(a_request().spec), 0)
-    store.tell(other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()])
+    store.record_events(
+        other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()]
+    )
     assert r"There is no prepared copy of folder\:gone" in said(open_inspect(run=other))
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.experiments.duel import duel_state
 from cnnlib.experiments.grid import experiment_state
-from cnnlib.experiments.study import advance, find_plans
+from cnnlib.experiments.study import advance_studies, find_studies
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.urls import COMPARE, EXPERIMENTS, LAB, RESULTS
 from cnnlib.ui.results.table import text_width
@@ -45,7 +45,7 @@ def start_duel(app: AppTest) -> str:
     app.number_input(key="compare_pairs").set_value(3).run()
     app.button(key="compare_start").click().run()
     assert not app.exception
-    [plan] = find_plans(RunStore(), ["duel"])
+    [plan] = find_studies(RunStore(), ["duel"])
     return plan.id
 
 
@@ -86,12 +86,12 @@ def test_a_duel_that_is_over_shows_its_sentence(store):
     store_mode = {"mode": "t1-nchw-fp32"}
     first = duel_state(store, duel_id).pairs[0][0]
     finish(store, first.id, val=0.90, chosen=store_mode)
-    advance(store)
+    advance_studies(store)
     for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
         for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
             if run.is_live:
                 finish(store, run.id, val=score)
-    advance(store)
+    advance_studies(store)
     app = open_page(COMPARE, duel=duel_id)
     assert "tiny99 is better by 5.00 points" in app.info[0].value
 
@@ -113,7 +113,7 @@ def test_a_grid_is_begun_and_tells_what_cannot_be_built(store):
     app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
     app.button(key="experiments_start").click().run()
     assert not app.exception
-    [plan] = find_plans(store, ["grid"])
+    [plan] = find_studies(store, ["grid"])
     assert app.query_params["experiment"] == plan.id
     assert [trial.settings["L"] for trial in experiment_state(store, plan.id).invalid] == [9]
     assert "1 combination is no valid design" in app.expander[0].label
@@ -123,7 +123,7 @@ def test_a_finished_grid_tells_the_best(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
     app.button(key="experiments_start").click().run()
-    [plan] = find_plans(store, ["grid"])
+    [plan] = find_studies(store, ["grid"])
     for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
         finish(store, trial.runs[0].id, val=score)
     app = open_page(EXPERIMENTS, experiment=plan.id)
@@ -136,7 +136,7 @@ def test_a_search_is_begun(store):
     app.segmented_control(key="experiments_kind").select("Search").run()
     app.button(key="experiments_start").click().run()
     assert not app.exception
-    [plan] = find_plans(store, ["search"])
+    [plan] = find_studies(store, ["search"])
     assert len(store.runs(group=plan.id)) == 1
 
 
@@ -151,7 +151,7 @@ def test_an_experiment_without_a_name_is_called_by_its_settings(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
     app.button(key="experiments_start").click().run()
-    [plan] = find_plans(store, ["grid"])
+    [plan] = find_studies(store, ["grid"])
     again = open_page(EXPERIMENTS)
     assert again.button(key=f"experiments_past_{plan.id}").label.startswith("K, lr: grid")
 

@@ -36,7 +36,7 @@ def store():
 
 def test_the_rows_after_the_cursor_are_answered(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 5))
+    store.record_events(run_id, worker_id, steps(1, 5))
     answer = get(f"/api/runs/{run_id}/metrics?after=3&after_epoch=0").json()
     assert answer["steps"]["step"] == [4, 5]
     assert (answer["state"], answer["step"], answer["more"]) == ("running", 5, False)
@@ -44,7 +44,7 @@ def test_the_rows_after_the_cursor_are_answered(store):
 
 def test_without_a_cursor_everything_is_answered(store):
     run_id, worker_id = a_running_run(store)
-    store.tell(run_id, worker_id, steps(1, 2))
+    store.record_events(run_id, worker_id, steps(1, 2))
     assert get(f"/api/runs/{run_id}/metrics").json()["steps"]["step"] == [1, 2]
 
 
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_run_and_what_was_chosen_is_told_in_words(store):
     run_id, worker_id = a_running_run(store)
     # The validation loss of these epochs stays; the training loss falls from 1 to 1/4.
     worse = [replace(an_epoch(at, 5 * at), val_loss=0.8 + at / 10) for at in range(1, 5)]
-    store.tell(run_id, worker_id, [*steps(1, 20), *worse])
+    store.record_events(run_id, worker_id, [*steps(1, 20), *worse])
     answer = get(f"/api/runs/{run_id}/words").json()
     assert [trouble["title"] for trouble in answer["troubles"]] == ["Over-fitting since epoch 1"]
     assert answer["explained"]["Machine"] == "abacus, torch 2."

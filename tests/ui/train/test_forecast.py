@@ -5,11 +5,11 @@ from io import BytesIO
 import pytest
 from example_runs import a_request, a_running_run, a_store
 
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.polling import metrics_since
-from cnnlib.train.execution.forecast import Forecast, promise
+from cnnlib.train.execution.forecast import Forecast, forecast_for_run
 from cnnlib.ui.train.request_form import describe
 
 
@@ -25,13 +25,13 @@ def test_time_and_memory_stand_in_a_line_with_what_they_are_worth():
 
 def test_the_store_is_promised_what_is_forecast(tmp_path):
     # Digits: 1,797 pictures, of which the catalogue knows the number before they are prepared.
-    found = promise(a_request(epochs=2), Folders(tmp_path, tmp_path))
+    found = forecast_for_run(a_request(epochs=2), Folders(tmp_path, tmp_path))
     assert found["seconds"] == pytest.approx(2 * found["seconds_per_epoch"])
     assert found["basis"] == "a guess"
 
 
 def test_a_dataset_that_is_not_there_is_forecast_by_nobody(tmp_path):
-    assert promise(a_request(dataset="folder:gone"), Folders(tmp_path, tmp_path)) == {}
+    assert forecast_for_run(a_request(dataset="folder:gone"), Folders(tmp_path, tmp_path)) == {}
 
 
 def test_who_waits_is_told_for_how_long(tmp_path):
@@ -48,7 +48,7 @@ def test_a_run_that_was_promised_something_travels_in_a_parcel(tmp_path):
     here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
     promised = {"seconds_per_epoch": 2.0, "basis": "a guess"}
     run_id = here.submit(a_request(), forecast=promised)
-    here.order(run_id, Order("stop"))
+    here.submit_command(run_id, Command("stop"))
     import_runs(there, BytesIO(export_bytes(here, [run_id])))
     assert there.runs()[0].summary["promised"] == promised
     here.close()

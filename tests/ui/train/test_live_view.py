@@ -9,7 +9,7 @@ from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, parts, said, with_
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.events import Order
+from cnnlib.records.events import Command
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.network_cache import wait_for_torch
@@ -104,11 +104,11 @@ def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
 
 
 def _a_run_with_epochs(store: RunStore, count: int) -> str:
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     run_id = store.submit(a_request())
     assert store.claim(worker_id, run_id)
     told = [an_epoch(epoch, 10 * epoch) for epoch in range(1, count + 1)]
-    store.tell(run_id, worker_id, [started(), *told])
+    store.record_events(run_id, worker_id, [started(), *told])
     return run_id
 
 
@@ -131,7 +131,7 @@ def _orders(store: RunStore, run_id: str) -> list[str]:
 def test_a_queued_run_is_not_asked(store):
     run_id = store.submit(a_request())
     open_train(run_id, "Test pictures")
-    assert store.order(run_id, Order("look")) == 0
+    assert store.submit_command(run_id, Command("look")) == 0
 
 
 def test_pictures_are_taken_from_the_classes_in_turn():
@@ -172,14 +172,14 @@ def test_a_card_names_the_likeliest_classes_first():
 
 
 def test_a_fork_goes_on_from_a_checkpoint_with_more_epochs_and_both_are_shown(store):
-    worker_id = store.announce()
+    worker_id = store.register_worker()
     run_id = store.submit(a_request(epochs=2))
     assert store.claim(worker_id, run_id)
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True)
     (folder / "checkpoint-10").touch()
     told = [a_checkpoint(10), an_epoch(1, 10), an_epoch(2, 20), the_end()]
-    store.tell(run_id, worker_id, [started(), *told])
+    store.record_events(run_id, worker_id, [started(), *told])
     app = open_train(run_id)
     app.number_input(key=f"train_fork_lr_{run_id}").set_value(0.005)
     app.number_input(key=f"train_fork_epochs_{run_id}").set_value(3)
