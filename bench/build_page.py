@@ -12,7 +12,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,6 +23,8 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
 
+from typing import TYPE_CHECKING
+
 from serving import Served, serving  # noqa: E402
 
 from cnnlib.design import link  # noqa: E402
@@ -32,6 +33,9 @@ from cnnlib.design.plan import plan  # noqa: E402
 from cnnlib.design.presets import preset  # noqa: E402
 from cnnlib.design.spec import CNNSpec  # noqa: E402
 from cnnlib.figures.architecture_svg import architecture_svg  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIXTY = CNNSpec(
     in_size=(3, 32, 32),

@@ -8,17 +8,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.experiments.duel import DuelState, read_duel
 from cnnlib.experiments.study import Study, find_studies, find_study
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
-from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.records.folders import Folders
 
 DUEL = (
     *("duel", "conv_maxpool", "conv_batchnorm", "--dataset", "mnist"),

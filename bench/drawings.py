@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from statistics import median
 
@@ -29,7 +29,6 @@ from scipy import ndimage
 
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.nets.model import Network
 from cnnlib.probe.answer import class_probabilities
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.records.drawing import Preparation
@@ -38,8 +37,13 @@ from cnnlib.train.api import fit, load_run
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "support")]
 
+from typing import TYPE_CHECKING
+
 from drawings import STROKES  # noqa: E402
 from serving import serving  # noqa: E402
+
+if TYPE_CHECKING:
+    from cnnlib.nets.model import Network
 
 SIDE = 560
 SCALES = (4.0, 18.0)  # pixels of the pad for one of the picture: digits of 80 to 360 pixels
@@ -79,7 +83,7 @@ def placed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pad
 
 
-def drawings(pictures: np.ndarray, change: Change, seed: int) -> Iterator[np.ndarray]:
+def drawings(pictures: np.ndarray, change: Change, seed: int) -> Generator[np.ndarray]:
     """Each picture on a pad of its own; the same places for every change."""
     rng = np.random.default_rng(seed)
     for picture in pictures:

@@ -7,13 +7,16 @@ looked at after every pair from the third on.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
 
 from cnnlib.experiments import group_sequential
 from cnnlib.experiments.duel_statistics import decisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DUELS = 20_000
 MOST_PAIRS = 20

@@ -15,16 +15,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from bench.lanes import BATCH_SIZES, Work, images_per_second
 from bench.lanes.child import ALLOCATOR, OURS, child
-from cnnlib.records.events import Started
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from cnnlib.records.events import Started
 
 OTHERS = ("texts", "lightning", "skorch", "keras")
 LEAST = {"lenet5": 3.8, "conv_batchnorm": 2.3, "conv_maxpool": 2.3}  # of the texts' loop
@@ -168,7 +172,7 @@ def _told(rates: dict[str, list[float]], reference: str) -> dict[str, float]:
 
 
 @contextmanager
-def _reader(run_id: str, folders: Folders) -> Iterator[Callable]:
+def _reader(run_id: str, folders: Folders) -> Generator[Callable]:
     """A process that asks for a run's new rows 4.5 times a second, as a page does, when let."""
     process = subprocess.Popen(
         [sys.executable, "-c", _READER, run_id, str(folders.data), str(folders.runs)],
@@ -178,7 +182,7 @@ def _reader(run_id: str, folders: Folders) -> Iterator[Callable]:
     process.send_signal(signal.SIGSTOP)
 
     @contextmanager
-    def reading() -> Iterator[None]:
+    def reading() -> Generator[None]:
         process.send_signal(signal.SIGCONT)
         yield
         process.send_signal(signal.SIGSTOP)

@@ -12,14 +12,13 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.lanes.ours import prepared_dataset
-from cnnlib.data.prepared import Prepared
 from cnnlib.design.presets import preset
 from cnnlib.records.events import Command, Event
 from cnnlib.records.folders import Folders
@@ -29,6 +28,11 @@ from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.control import Control
 from cnnlib.train.loop import train
 from cnnlib.train.saver import newest_checkpoint, saved_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnlib.data.prepared import Prepared
 
 STEPS = 200
 MOST_BYTES = 20_000_000

@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,8 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from playwright.sync_api import Browser, CDPSession, Page
 
 CHART = '.panel[data-panel="loss"] canvas'
@@ -83,7 +84,7 @@ def measure(pairs: int, window: float, looking: bool) -> list[Row]:
 
 
 @contextmanager
-def an_app(folders: Folders) -> Iterator[tuple[str, RunStore, Browser]]:
+def an_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
     """The app, its store, and a browser."""
     from playwright.sync_api import sync_playwright
 
@@ -113,7 +114,7 @@ def train(store: RunStore) -> str:
 
 
 @contextmanager
-def watching(browser: Browser, address: str, looking: bool = False) -> Iterator[Page]:
+def watching(browser: Browser, address: str, looking: bool = False) -> Generator[Page]:
     """The page of a run, with its curves drawn."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)

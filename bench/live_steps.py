@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import Command, RunEnd, Started, StepMetrics
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.runs import RunStore
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
 
 _MACHINE = {"processor": "none", "device": "cpu", "threads": 1, "versions": {}}
 _AT_ONCE = 10_000

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -28,7 +29,6 @@ from cnnlib.data.prepared import Prepared
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
-from cnnlib.records.events import Event
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import RunRequest
@@ -36,6 +36,9 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
+
+if TYPE_CHECKING:
+    from cnnlib.records.events import Event
 
 MARK_SECONDS = 10.0
 PLAIN_NET = CNNSpec(channels=(16, 32, 64), norm="batch")

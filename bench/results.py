@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from bench.comparisons import sections
 from cnnlib.design.cost import cost
@@ -23,9 +23,13 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import RECIPES
-from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.train.api import History, fit, load_run
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.records.run import Run
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 CIFAR = "folder:cifar10-jpeg"
@@ -136,7 +140,7 @@ def _trials() -> list[Trial]:
     ]
 
 
-def outcomes(trial: Trial, folders: Folders, *, kept_only: bool) -> Iterator[Outcome]:
+def outcomes(trial: Trial, folders: Folders, *, kept_only: bool) -> Generator[Outcome]:
     """The trial's runs, trained where they are not in the store yet."""
     for seed in range(trial.seeds):
         kept = _kept(trial, seed, folders)

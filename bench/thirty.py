@@ -18,7 +18,6 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -27,9 +26,14 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
 
+from typing import TYPE_CHECKING
+
 from serving import Served, serving  # noqa: E402
 
 from bench.session import Session  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 BUILDERS, WATCHERS, TRAINERS = 20, 7, 3
 LOOKS_PER_SECOND = 4.5

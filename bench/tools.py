@@ -12,10 +12,9 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,8 +25,12 @@ from random_specs import random_specs  # noqa: E402
 
 from cnnlib.design.other_tools import CONVENTIONS, tool_counts  # noqa: E402
 from cnnlib.design.plan import plan  # noqa: E402
-from cnnlib.design.spec import CNNSpec  # noqa: E402
 from cnnlib.nets.model import build_model  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.design.spec import CNNSpec
 
 Size = tuple[int, int, int]
 Totals = dict[str, int]

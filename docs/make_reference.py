@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cnnlib
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 REFERENCE = Path(__file__).resolve().parent / "reference.md"
 SECTION = re.compile(r"(Args|Returns|Raises|Example|Yields):")
@@ -30,7 +33,7 @@ def reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(name: str, thing: type | object) -> Iterator[str]:
+def _entry(name: str, thing: type | object) -> Generator[str]:
     """One public name: how it is called, what its docstring says, and its methods."""
     yield f"## {name}"
     if not (isinstance(thing, type) and issubclass(thing, Exception)):
@@ -52,7 +55,7 @@ def _signature(name: str, thing: object) -> str:
     return "\n".join([f"{name}(", *(f"    {each}," for each in given), f"){end}"])
 
 
-def _arguments(signature: inspect.Signature) -> Iterator[str]:
+def _arguments(signature: inspect.Signature) -> Generator[str]:
     """Each argument as it is written in the source."""
     has_star = False
     for each in signature.parameters.values():
@@ -69,7 +72,7 @@ def _default(value: object) -> str:
     return "{}" if words == "mappingproxy({})" else "..." if words[0] == "<" else words
 
 
-def _methods(thing: type) -> Iterator[str]:
+def _methods(thing: type) -> Generator[str]:
     """A line for each public method and property that the class itself has a docstring for."""
     for name, member in vars(thing).items():
         member = getattr(member, "__func__", member)  # of a class method

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +124,7 @@ def draw_a_seven(tab: Page) -> None:
 
 
 @contextmanager
-def running_lab() -> Iterator[Lab]:
+def running_lab() -> Generator[Lab]:
     """The app with an empty run store, and a browser that looks at it."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         env = {**os.environ, "CNNLAB_RUNS": f"{folder}/runs"}

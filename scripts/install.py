@@ -18,8 +18,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,7 +101,7 @@ def create_environment() -> None:
         )
 
 
-def installers() -> Iterator[list[str]]:
+def installers() -> Generator[list[str]]:
     """The commands to install with, best first: uv from the PATH or from PyPI, then pip.
 
     pip comes last because it is slow, and comes at all because it follows what the machine's

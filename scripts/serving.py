@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Iterator[Served]:
+def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Generator[Served]:
     """Serve the app until the block is left.
 
     Args:

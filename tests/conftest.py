@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,7 +149,7 @@ def cifar_jpeg_zip(data_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> "Iterator[Postgres]":
+def postgres_server() -> "Generator[Postgres]":
     """A PostgreSQL of the tests' own."""
     from postgres import programs, running
 
@@ -173,7 +173,7 @@ def store_address(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def app_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
+def app_server(tmp_path: Path) -> Generator[Callable[..., str]]:
     """A function that starts the app, with further variables if given, and returns its address.
 
     The app sees the test's own folders, and ends with the test.
@@ -198,7 +198,7 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> "Iterator[Browser]":
+def browser(chromium: str) -> "Generator[Browser]":
     """A headless Chromium, one for the whole session."""
     from playwright.sync_api import sync_playwright
 
@@ -209,7 +209,7 @@ def browser(chromium: str) -> "Iterator[Browser]":
 
 
 @pytest.fixture
-def page(browser: "Browser") -> "Iterator[Page]":
+def page(browser: "Browser") -> "Generator[Page]":
     """An empty tab with a memory of its own. An error in the page's script fails the test."""
     errors: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:

@@ -5,12 +5,16 @@ A lane is an iterator: each ``next`` trains for one step and gives the number of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnlib.records.folders import Folders
 
 BATCH_SIZES = {
     "lenet5": 128,

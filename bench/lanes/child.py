@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bench.lanes import BATCH_SIZES, Work, images_per_second
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 # glibc keeps freed memory instead of returning it to the system after every step; the lab starts
 # its workers so.
@@ -41,7 +44,7 @@ class Child:
 
 
 @contextmanager
-def child(lane: str, net: str, threads: int, folders: Folders) -> Iterator[Child]:
+def child(lane: str, net: str, threads: int, folders: Folders) -> Generator[Child]:
     """Start a lane, and end it with the block."""
     own = {"CNNLAB_DATA": str(folders.data), "CNNLAB_RUNS": str(folders.runs)}
     common = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ from torch import nn
 from bench.lanes import LR, Work
 from bench.lanes.ours import prepared_dataset
 from bench.lanes.texts import dataset, loader
-from cnnlib.design.layers import AnyLayer
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from cnnlib.design.layers import AnyLayer
+    from cnnlib.records.folders import Folders
 
 Tell = Callable[[int], None]
 
@@ -167,7 +170,7 @@ def _keras_layers(K, leaf: AnyLayer) -> list:
     raise ValueError(f"{leaf.kind} is in none of the presets that are compared")
 
 
-def _fed(fit: Callable[[Tell], None]) -> Iterator[int]:
+def _fed(fit: Callable[[Tell], None]) -> Generator[int]:
     """Run ``fit`` in a thread that waits after each batch until the next one is asked for."""
     batches: queue.Queue[int] = queue.Queue()
     turn = threading.Semaphore(0)

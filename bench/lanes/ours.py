@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -14,7 +14,6 @@ from cnnlib.data.prepared import Prepared, is_prepared, load_prepared
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Started, StepMetrics
-from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -25,13 +24,18 @@ from cnnlib.train.execution.peak_memory import kept_memory
 from cnnlib.train.loop import train
 from cnnlib.train.worker.recorder import Recorder
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from cnnlib.records.folders import Folders
+
 
 def engine(
     work: Work,
     folders: Folders,
     listen: Callable[[str, Started], None] = lambda *_: None,
     precision: str = "auto",
-) -> Iterator[int]:
+) -> Generator[int]:
     """`train`, its events in a store, as a worker runs it; validation is left out.
 
     Args:
@@ -74,7 +78,7 @@ def _choose_a_mode(request: RunRequest, prepared: Prepared, threads: int, folder
         pass
 
 
-def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
+def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Generator[int]:
     """Forward, backward, step on one fixed batch, in the engine's mode: the limit."""
     info = prepared_dataset(work.dataset(folders), folders).info
     torch.manual_seed(0)
@@ -90,7 +94,7 @@ def bare(work: Work, mode: ExecutionMode, folders: Folders) -> Iterator[int]:
         yield work.batch_size
 
 
-def limit(work: Work, folders: Folders) -> Iterator[int]:
+def limit(work: Work, folders: Folders) -> Generator[int]:
     """The bare step in a process of its own: what no loop around it can pass."""
     with kept_memory(), kept_threads():
         torch.set_num_threads(work.threads)

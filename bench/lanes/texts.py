@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from bench.lanes import LR, Work, cifar10
 from bench.lanes.ours import prepared_dataset
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from cnnlib.records.folders import Folders
 
 MNIST_STATISTICS = (0.1307,), (0.3081,)
 CIFAR_STATISTICS = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -53,7 +56,7 @@ def loader(work: Work, folders: Folders) -> DataLoader:
     return DataLoader(dataset(work, folders), batch_size=work.batch_size, shuffle=True)
 
 
-def texts(work: Work, folders: Folders) -> Iterator[int]:
+def texts(work: Work, folders: Folders) -> Generator[int]:
     """Epoch after epoch, with the mean loss that the texts print."""
     torch.set_num_threads(work.threads)
     torch.manual_seed(0)

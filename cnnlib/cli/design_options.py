@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from cnnlib.cli.parser import one_of, shown
@@ -17,7 +16,11 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
-from cnnlib.records.dataset import DatasetInfo
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cnnlib.records.dataset import DatasetInfo
 
 MAX_SPEC_BYTES = 1_000_000
 

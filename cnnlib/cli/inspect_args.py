@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,20 @@ from cnnlib.cli.parser import id_of_run, shown
 from cnnlib.cli.store import run_at_step
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
-from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
+    import argparse
+
     import numpy as np
 
     from cnnlib.data.prepared import Prepared
     from cnnlib.design.plan import Plan
+    from cnnlib.records.run import Run
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.figures.theme import DIVERGING, channels
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _FORMS = (".npz", ".json", ".png")
 

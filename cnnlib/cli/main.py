@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cnnlib.cli.commands import (
     control,
@@ -35,6 +35,9 @@ from cnnlib.cli.output import complain
 from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GROUPS = (
     designs,

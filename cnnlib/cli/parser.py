@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cnnlib.errors import CnnlibError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 PROGRAM = "python -m cnnlib"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import fields, replace
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cnnlib.cli.parser import number, one_of, or_none, whole_number
 from cnnlib.records.recipe import Augmentation, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HELP = {
     "epochs": "passes over the training split; 0 only measures the untrained network",

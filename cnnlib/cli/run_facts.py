@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.records.run import Run
-
 if TYPE_CHECKING:
+    from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run
 from cnnlib.cli.output import complain
-from cnnlib.cli.progress_output import News, ProgressOutput
 from cnnlib.records.events import Command
-from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from cnnlib.cli.progress_output import News, ProgressOutput
+    from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
@@ -65,7 +66,7 @@ def carried_out(work: Generator[Any, None, T]) -> T:
 
 
 @contextmanager
-def interrupted_by_signals(control: Control) -> Iterator[None]:
+def interrupted_by_signals(control: Control) -> Generator[None]:
     """Ctrl-C and SIGTERM interrupt the run under way; the second Ctrl-C is Python's own."""
     if threading.current_thread() is not threading.main_thread():
         yield

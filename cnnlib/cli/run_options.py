@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import number, one_of, or_none, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.design.spec import CNNSpec
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> Any:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnlib.records.events import WeightsSaved
-from cnnlib.records.run import Run
-
 if TYPE_CHECKING:
     from torch import nn
 
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
 from typing import TYPE_CHECKING
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -12,12 +10,15 @@ from cnnlib.cli.output import one_line, print_json
 from cnnlib.cli.run_facts import run_facts
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.design.cost import cost
-from cnnlib.design.plan import Plan
 from cnnlib.records.events import Command
-from cnnlib.records.run import Run, RunRequest
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from cnnlib.design.plan import Plan
+    from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs import RunStore
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import zip_longest
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.compare.columns import column
 from cnnlib.compare.differences import differing_settings
-from cnnlib.compare.rows import Row
 from cnnlib.compare.seeds import accuracy_interval
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.compare.rows import Row
 
 Epochs = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
 Cost = Literal["params", "macs", "seconds"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.compare.rows import Row
 from cnnlib.compare.seeds import accuracy_interval, summary
 from cnnlib.errors import RecipeError
-from cnnlib.records.events import EpochEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cnnlib.compare.rows import Row
+    from cnnlib.records.events import EpochEnd
 
 Kind = Literal["text", "percent", "loss", "count", "seconds", "rate"]
 

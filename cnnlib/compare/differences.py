@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from difflib import SequenceMatcher
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlib.compare.rows import Row
 from cnnlib.design.cost import cost
-from cnnlib.design.layers import Leaf
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.compare import DesignDifference, LayerChange
-from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.compare.rows import Row
+    from cnnlib.design.layers import Leaf
+    from cnnlib.records.recipe import Recipe
+    from cnnlib.records.run import Run
 
 _BATCH = 128  # pictures per step, where memory of two designs is compared
 

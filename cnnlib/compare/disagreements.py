@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.errors import StoreError
-from cnnlib.records.probe import Predicted
-from cnnlib.records.run import Run
 from cnnlib.runs.predictions import unpack_predictions
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.probe import Predicted
+    from cnnlib.records.run import Run
+    from cnnlib.runs.store import RunStore
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from cnnlib.compare.rows import Row, pooled
 from cnnlib.compare.seeds import best_of, summary
 from cnnlib.records.events import EpochEnd
-from cnnlib.records.run import Run
-from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import epochs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.run import Run
+    from cnnlib.runs.store import RunStore
 
 
 def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:

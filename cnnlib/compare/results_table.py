@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from cnnlib.compare.load_rows import load_rows
 from cnnlib.compare.row_filter import row_matches
-from cnnlib.compare.rows import Row
 from cnnlib.errors import StoreError
 from cnnlib.records.run import NAME_LIMIT, Run
-from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import annotations, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cnnlib.compare.rows import Row
+    from cnnlib.runs.store import RunStore
 
 NOTE_LIMIT = 2000
 MOST_TAGS = 20

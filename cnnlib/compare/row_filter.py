@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.columns import COLUMNS
-from cnnlib.compare.rows import Row
 
 if TYPE_CHECKING:
     from cnnlib.compare.results_table import Annotation
+    from cnnlib.compare.rows import Row
 
 _COMPARISON = re.compile(r"([a-z0-9_]+)(<=|>=|<|>|=)(.+)")
 _SIGNS = {

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cnnlib.records.events import EpochEnd
-from cnnlib.records.run import Run, RunRequest
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cnnlib.records.events import EpochEnd
+    from cnnlib.records.run import Run, RunRequest
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cnnlib.data.augment import augment
-from cnnlib.data.prepared import Prepared
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Augmentation
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
 
 Batch = tuple[Tensor, Tensor]
 _NO_AUGMENTATION = Augmentation()
@@ -130,7 +134,7 @@ class DeviceData:
 
     def _in_order(
         self, split: Batch, batch_size: int, memory_format: torch.memory_format
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         for images, labels in zip(
             split[0].split(batch_size), split[1].split(batch_size), strict=True
         ):

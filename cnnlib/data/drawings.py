@@ -8,7 +8,7 @@ import json
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,8 +17,12 @@ from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.sources import FolderOptions, is_visible
 from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
 
 DRAWING = "drawing-"  # what a drawing's file name begins with
 _SIGNS_OF_OWNER = 6  # of an owner's name, in that of their collection

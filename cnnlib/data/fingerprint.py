@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
 
 TEST_FRACTION = 0.2
 _CHUNK_BYTES = 1 << 24
@@ -96,7 +99,7 @@ def _cut(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) ->
     return cut if cut < len(members) else 0
 
 
-def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
+def chunks(array: np.ndarray) -> Generator[np.ndarray]:
     """Consecutive parts of an array, each of 16 MB or one row."""
     row_bytes = max(1, array.nbytes // max(1, len(array)))
     rows = max(1, _CHUNK_BYTES // row_bytes)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,12 +28,17 @@ from cnnlib.data.drawings import (
     write_options,
 )
 from cnnlib.data.paths import UPLOADS
-from cnnlib.data.prepared import Prepared
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.run import Origin, Run, RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
 
 REHEARSED = 30  # pictures of each class that is known, to train; a third of that to test
 KEPT_APART = 4  # every so manieth drawing of a class is not trained on
@@ -116,7 +120,7 @@ def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
 
 
 @contextmanager
-def _replacing(root: Path) -> Iterator[Path]:
+def _replacing(root: Path) -> Generator[Path]:
     """A folder that gets the name of `root` once it is whole; nothing is left where that fails."""
     unfinished = root.with_name(f".{root.name}")
     try:

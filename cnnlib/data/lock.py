@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 _POLL_SECONDS = 0.1
 

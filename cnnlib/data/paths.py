@@ -11,9 +11,12 @@ import hashlib
 import os
 import re
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cnnlib.records.folders import Folders
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.folders import Folders
 
 PREPARED = "prepared"
 DOWNLOADS = "downloads"

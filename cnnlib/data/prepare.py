@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +31,10 @@ from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
 
 def prepare(
     name: str,
@@ -39,7 +42,7 @@ def prepare(
     *,
     again: bool = False,
     options: FolderOptions | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Write the prepared copy of a dataset; where it is there already, do nothing.
 
     Closing the generator stops the work and leaves nothing half done. Of two processes that prepare
@@ -89,7 +92,7 @@ def _make_alone(
     place: Path,
     options: FolderOptions | None,
     wanted: bool,
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Make the copy, unless the process that was waited for made it."""
     (place / PREPARED).mkdir(parents=True, exist_ok=True)
     lock_file = place / PREPARED / f".lock-{folder_name(name)}"
@@ -107,7 +110,7 @@ def _make(
     folders: Folders,
     place: Path,
     options: FolderOptions | None,
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     with temporary_folder(name, place) as folder:
         if isinstance(source, FolderSource):
             made = yield from make_folder(

@@ -12,11 +12,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +26,10 @@ from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
 VERSION = 1
 INFO_FILE = "info.json"
@@ -158,7 +160,7 @@ def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
     return FolderOptions()
 
 
-def prepared_copies(name: str, folders: Folders) -> Iterator[Path]:
+def prepared_copies(name: str, folders: Folders) -> Generator[Path]:
     """The folders that may hold a prepared copy, in the order of looking."""
     check_dataset_name(name)
     for place in places(folders):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +15,10 @@ from cnnlib.data.paths import PREPARED, folder_name, prepared_folder
 from cnnlib.data.prepared import ARRAYS, PreparedRecord, SkippedPicture, write_record
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class PreparedContent:
 
 
 @contextmanager
-def temporary_folder(name: str, place: Path) -> Iterator[Path]:
+def temporary_folder(name: str, place: Path) -> Generator[Path]:
     """A folder for a copy in the making; whatever is still in it at the end is removed.
 
     The caller holds the lock of the dataset, so what an earlier process left behind can go.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnlib.data.prepared import Prepared
+if TYPE_CHECKING:
+    from cnnlib.data.prepared import Prepared
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EACCES
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import dataset_info, missing
@@ -30,9 +29,13 @@ from cnnlib.data.paths import (
     prepared_folder,
 )
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.records.dataset import DatasetInfo
 
 MAX_UPLOAD_BYTES = 1 << 30
 _MAX_NAME_BYTES = 200  # a file system allows 255, with .zip.json
@@ -112,7 +115,7 @@ def _taken(name: str, path: Path) -> DataError:
 
 
 @contextmanager
-def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Iterator[Path]:
+def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Generator[Path]:
     """A copy of the zip that was looked through; it is removed unless it has got another name."""
     folder.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=folder, prefix=".upload-", suffix=".zip", delete=False) as copy:
@@ -219,7 +222,7 @@ def _prepared(name: str, folders: Folders) -> list[Path]:
 
 
 @contextmanager
-def _locked(name: str, folders: Folders) -> Iterator[None]:
+def _locked(name: str, folders: Folders) -> Generator[None]:
     """Hold the locks of a dataset's preparation, wherever one could be under way."""
     held = []
     try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import prod
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layer_builder import Convolution, LayerBuilder, Misfit, same_padding
 from cnnlib.design.layers import Activation, AnyLayer, Residual, Shape
-from cnnlib.design.spec import CNNSpec, Stem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnlib.design.spec import CNNSpec, Stem
 
 MAX_PARAMS = 500_000_000  # 2 GB of float32
 MAX_OUTPUT_VALUES = 2**28  # all layers together, for one image: 1 GB of float32

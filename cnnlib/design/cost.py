@@ -15,12 +15,15 @@ What the numbers mean:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cnnlib.design import memory
 from cnnlib.design.layers import AnyLayer, Leaf, Residual
-from cnnlib.design.plan import Plan
 from cnnlib.design.receptive import Field, receptive_fields
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The shape after a layer is worked out here and nowhere else; a layer that does n
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnlib.design.layers import (
     Activation,
@@ -21,8 +21,10 @@ from cnnlib.design.layers import (
     Shape,
 )
 from cnnlib.design.shapes import output_size, reach
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from cnnlib.design.spec import CNNSpec
 
 _CONV_MENDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
 _POOL_MENDS = ("pool_every", "padding", "pool_kernel_size", "pool_dilation", "stride", "stem")

@@ -7,10 +7,12 @@ layer's `name` is the path of its torch module (``features.block2.main.conv1``),
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 Shape = tuple[int, ...]
 
@@ -43,7 +45,7 @@ class Layer:
         """Multiply-accumulates for one image, bias not counted."""
         return 0
 
-    def leaves(self) -> Iterator[Leaf]:
+    def leaves(self) -> Generator[Leaf]:
         """The layers that compute, in forward order: the layer itself, or what a block holds."""
         yield self
 
@@ -206,7 +208,7 @@ class Residual(Layer):
     def macs(self) -> int:
         return sum(leaf.macs for leaf in self.leaves())
 
-    def leaves(self) -> Iterator[Leaf]:
+    def leaves(self) -> Generator[Leaf]:
         yield from self.main
         yield from self.shortcut
         yield self.activation

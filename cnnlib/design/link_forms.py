@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnlib.design.spec import MAX_CONVOLUTIONS, Stem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Form(NamedTuple):

@@ -8,11 +8,15 @@ The batch of images counts, because the first layer saves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import Leaf, Residual, Shape
-from cnnlib.design.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cnnlib.design.plan import Plan
 
 FLOAT_BYTES = 4
 INT64_BYTES = 8

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ACTIVATIONS = {
     "relu": "ReLU",

@@ -7,13 +7,14 @@ mode, which is what the tools measure unless told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.layers import Leaf
-from cnnlib.design.plan import Plan
+if TYPE_CHECKING:
+    from cnnlib.design.layers import Leaf
+    from cnnlib.design.plan import Plan
 
 Count = Callable[[Any], int]
 
@@ -108,7 +109,7 @@ def tool_counts(plan: Plan) -> tuple[ToolCount, ...]:
     return tuple(count(convention, plan) for convention in CONVENTIONS)
 
 
-def _subjects(leaf: Leaf) -> Iterator[str]:
+def _subjects(leaf: Leaf) -> Generator[str]:
     """What a layer is counted as: its kind, and its bias apart."""
     if leaf.kind == "norm":
         yield f"{leaf.norm} norm"

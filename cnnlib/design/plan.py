@@ -5,15 +5,19 @@ Everything else reads the plan: the costs, the picture, the torch modules, the e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cnnlib.design.assemble import lay_out
 from cnnlib.design.layer_builder import Misfit
-from cnnlib.design.layers import AnyLayer, Leaf
 from cnnlib.design.repair import find_repair
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.design.layers import AnyLayer, Leaf
+    from cnnlib.design.spec import CNNSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Plan:
     spec: CNNSpec
     layers: tuple[AnyLayer, ...]
 
-    def walk(self) -> Iterator[Leaf]:
+    def walk(self) -> Generator[Leaf]:
         """The layers that compute, blocks opened: main path, shortcut, then the ReLU of the sum."""
         for layer in self.layers:
             yield from layer.leaves()

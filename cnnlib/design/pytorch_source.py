@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import fill, indent
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
 from cnnlib.design.module_code import module_call
-from cnnlib.design.plan import Plan
 from cnnlib.design.template import Parameter, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cnnlib.design.plan import Plan
 
 MOST_WRITTEN_OUT = 6  # convolutions, or hidden layers, before a function stands for them
 _WIDTH = 100

@@ -7,10 +7,13 @@ networks", Distill 2019: a window of reach r adds (r - 1) jumps, a stride multip
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import Leaf, Residual
-from cnnlib.design.plan import Plan
 from cnnlib.design.shapes import reach
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

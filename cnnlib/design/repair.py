@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.assemble import lay_out
 from cnnlib.design.checks import shown
 from cnnlib.design.layer_builder import Misfit
 from cnnlib.design.spec import CNNSpec, Stem
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 _MAX_TRIALS = 60  # a page waits for the answer, and a trial of the largest network takes 3 ms
 
@@ -112,7 +114,7 @@ def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
     raise AssertionError(f"no candidates are written for {name}")
 
 
-def _smaller_kernels(spec: CNNSpec) -> Iterable[tuple[int, ...]]:
+def _smaller_kernels(spec: CNNSpec) -> Generator[tuple[int, ...]]:
     """Every even kernel made odd; then no kernel larger than 7, 5, 3, 1."""
     sizes = tuple(size if size % 2 else max(3, size - 1) for size in spec.each("kernel_size"))
     yield sizes

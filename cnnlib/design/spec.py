@@ -7,12 +7,14 @@ not plan yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.design import checks
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_IMAGE_SIDE = 1024
 MAX_CHANNELS = 4096

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnlib.design.layers import Leaf
 from cnnlib.design.module_code import Argument, module_call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.design.layers import Leaf
 
 
 class Parameter(NamedTuple):

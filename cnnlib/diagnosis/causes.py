@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from math import log
 from statistics import median
+from typing import TYPE_CHECKING
 
-from cnnlib.design.spec import CNNSpec
 from cnnlib.records.diagnosis import Check
-from cnnlib.records.events import EpochEnd
-from cnnlib.records.run import Run
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.events import EpochEnd
+    from cnnlib.records.run import Run
 
 NO_GRADIENT = 1e-3  # a norm below it moves nothing
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights
@@ -48,7 +53,7 @@ def _learning_rate(run: Run, loss: Sequence[float], blocks: Sequence[float], lr:
             f"Too high, it seems: the loss once stood at {max(loss):.3g}, far above the "
             f"{chance:.3g} of guessing. Try a tenth of {lr:.3g}.",
         )
-    falls = sum(after < before for before, after in zip(blocks, blocks[1:], strict=False))
+    falls = sum(after < before for before, after in itertools.pairwise(blocks))
     if fall > 0 and falls >= 0.8 * (len(blocks) - 1):
         return Check(
             question,

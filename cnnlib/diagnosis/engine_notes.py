@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlib.records.events import EpochEnd
-from cnnlib.records.run import Run
 from cnnlib.units import format_size, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.events import EpochEnd
+    from cnnlib.records.run import Run
 
 _BASES = {
     "this design": "from steps of this design on this machine",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.diagnosis.engine_notes import engine_notes
 from cnnlib.diagnosis.rules import diagnose
-from cnnlib.records.diagnosis import Diagnosis
-from cnnlib.records.run import Run
-from cnnlib.runs import RunStore
+
+if TYPE_CHECKING:
+    from cnnlib.records.diagnosis import Diagnosis
+    from cnnlib.records.run import Run
+    from cnnlib.runs import RunStore
 
 
 def diagnoses_of(store: RunStore, run: Run) -> list[Diagnosis]:

@@ -6,17 +6,20 @@ that it knows nothing, has a cross-entropy of ``ln(classes)``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.diagnosis.causes import causes_of_not_learning
 from cnnlib.records.diagnosis import Diagnosis
-from cnnlib.records.events import EpochEnd
-from cnnlib.records.run import Run
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.events import EpochEnd
+    from cnnlib.records.run import Run
 
 BLOCKS = 12  # of a curve; each stands for its median
 FEWEST_STEPS = 100  # before that nobody can say that nothing is learned

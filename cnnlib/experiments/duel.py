@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel_statistics import (
@@ -16,9 +15,13 @@ from cnnlib.experiments.duel_statistics import (
 from cnnlib.experiments.group_sequential import FIRST_LOOK
 from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, find_study, submit_study
 from cnnlib.experiments.verdict_text import verdict_sentence
-from cnnlib.records.compare import Verdict
 from cnnlib.records.run import Run, RunRequest
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.records.compare import Verdict
+    from cnnlib.runs.store import RunStore
 
 Split = Literal["validation", "test"]
 SPLITS: tuple[str, ...] = ("validation", "test")

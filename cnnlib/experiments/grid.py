@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.compare.differences import words
 from cnnlib.errors import RecipeError
@@ -15,7 +14,11 @@ from cnnlib.experiments.search_space import Combination, combinations, combine
 from cnnlib.experiments.study import DONE, LIVE, Study, StudyStep, find_study, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.runs.store import RunStore
 
 KINDS = ("grid", "search")
 MOST_RUNS = 1000

@@ -8,9 +8,8 @@ early (the median rule of Golovin et al. 2017, "Google Vizier").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
@@ -18,7 +17,11 @@ from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
 from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, submit_study
 from cnnlib.records.run import RunRequest
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.runs.store import RunStore
 
 MOST_TRIALS = 500
 STARTUP_TRIALS = 8  # drawn at random, before the estimator proposes

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.checks import shown
 from cnnlib.design.plan import plan
@@ -15,7 +14,11 @@ from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
 from cnnlib.records.checks import check_integer
 from cnnlib.records.recipe import Augmentation, Recipe
-from cnnlib.records.run import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.run import RunRequest
 
 # Settings of the course texts that are no field: N convolutions come from L layers for each K.
 SHORT = {

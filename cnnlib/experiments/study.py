@@ -8,10 +8,9 @@ One transaction does it, so that several who advance at once do not ask twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -19,11 +18,15 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan as plan_design
 from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import Command, EpochEnd
-from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import commands, permissions, queue, rows
 from cnnlib.runs.limits import check_request
-from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import epochs, runs, studies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cnnlib.records.run import Run, RunRequest
+    from cnnlib.runs.store import RunStore
 
 LIVE, DONE, STOPPED = "live", "done", "stopped"
 

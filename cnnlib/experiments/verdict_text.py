@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from cnnlib.records.compare import Verdict
+from typing import TYPE_CHECKING
+
 from cnnlib.units import format_points, percent
+
+if TYPE_CHECKING:
+    from cnnlib.records.compare import Verdict
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.figures.theme import GRID, axis, colour, empty_figure, figure, fill, stroke
-from cnnlib.records.drawing import Answer, ChangeKind, Robustness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from cnnlib.records.drawing import Answer, ChangeKind, Robustness
 
 MOST_CLASSES = 12
 _PERCENT = {"range": [0, 100], "ticksuffix": " %"}

@@ -9,13 +9,18 @@ Where a network is too wide, first the gaps give way, then the picture grows bey
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
-from cnnlib.design.plan import Plan
 from cnnlib.design.receptive import Field, receptive_fields
 from cnnlib.figures.labels import kind_label, settings_label, shape_label, shape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from cnnlib.design.plan import Plan
 
 TARGET_WIDTH = 700
 FACE = 150  # height of the tallest block and of the longest bar
@@ -111,7 +116,7 @@ def draw(plan: Plan) -> Drawing:
     return Drawing(tuple(slabs), tuple(arcs), tuple(_labels(slabs)), width)
 
 
-def _slabs(plan: Plan, details: _Details) -> Iterator[Slab]:
+def _slabs(plan: Plan, details: _Details) -> Generator[Slab]:
     """A slab for the image and for each layer on the main way, not yet folded or sized."""
     image = plan.spec.in_size
     yield Slab("input", "input", image, ("Image", f"shape: {shape_text(image)}"))
@@ -164,7 +169,7 @@ def _size(slab: Slab, pixel: float, channel: float, feature: float) -> Slab:
 
 def _placed(slabs: list[Slab]) -> list[Slab]:
     """Give each slab its place; gaps shrink together until the picture has its target width."""
-    wanted = [_wanted_gap(*pair) for pair in zip(slabs, slabs[1:], strict=False)]
+    wanted = [_wanted_gap(*pair) for pair in itertools.pairwise(slabs)]
     room = TARGET_WIDTH - sum(slab.whole_width for slab in slabs) - slabs[-1].depth
     share = min(1.0, max(0.0, room) / sum(wanted))
     placed, x = [], max(0.0, (_label_width(slabs[0]) - slabs[0].whole_width) / 2)
@@ -185,7 +190,7 @@ def _label_width(slab: Slab) -> float:
     return LABEL_CHARACTER * len(shape_label(slab.shape))
 
 
-def _arcs(plan: Plan, slabs: list[Slab], details: _Details) -> Iterator[Arc]:
+def _arcs(plan: Plan, slabs: list[Slab], details: _Details) -> Generator[Arc]:
     """An arc over each block, from the layer before it to the sum at its end."""
     places = {slab.name: i for i, slab in enumerate(slabs)}
     for block in plan.layers:
@@ -196,9 +201,9 @@ def _arcs(plan: Plan, slabs: list[Slab], details: _Details) -> Iterator[Arc]:
             yield Arc(block.name, before.summit, last.summit, is_projected, details.of_skip(block))
 
 
-def _labels(slabs: list[Slab]) -> Iterator[Label]:
+def _labels(slabs: list[Slab]) -> Generator[Label]:
     """Shapes under blocks, where there is room: the ends first, then where a shape changes."""
-    changes = [b for a, b in zip(slabs, slabs[1:], strict=False) if a.shape != b.shape]
+    changes = [b for a, b in itertools.pairwise(slabs) if a.shape != b.shape]
     taken: list[tuple[float, float]] = []
     for slab in (slabs[0], slabs[-1], *changes, *slabs):
         half = _label_width(slab) / 2

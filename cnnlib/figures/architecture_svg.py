@@ -7,12 +7,16 @@ Each layer is a group with a title, so that a pointer or a screen reader is told
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
-from cnnlib.design.plan import Plan
 from cnnlib.figures.architecture import BAND, FACE, SLANT, Arc, Drawing, Label, Slab, draw
 from cnnlib.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, mix
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.design.plan import Plan
 
 # Kind -> colour and the word in the legend.
 KINDS: dict[str, tuple[str, str]] = {
@@ -145,7 +149,7 @@ def _label(label: Label) -> str:
     return f'<text class="middle" x="{label.x:.1f}" y="{_LABEL_LINE:.0f}">{label.text}</text>'
 
 
-def _legend(kinds: set[str]) -> Iterator[str]:
+def _legend(kinds: set[str]) -> Generator[str]:
     """A square and a word for each kind that the picture shows."""
     words = dict.fromkeys(word for kind, (_, word) in KINDS.items() if word and kind in kinds)
     colours = {word: colour for colour, word in KINDS.values()}

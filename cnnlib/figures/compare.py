@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.figures.theme import (
     CATEGORICAL,
@@ -22,8 +19,14 @@ from cnnlib.figures.theme import (
     see_through,
     stroke,
 )
-from cnnlib.records.compare import ClassScores, Curve, Effect, Look, Point, SettingLine, Verdict
 from cnnlib.units import format_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from cnnlib.records.compare import ClassScores, Curve, Effect, Look, Point, SettingLine, Verdict
 
 COST_TITLES = {
     "params": "Trainable parameters",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from cnnlib.figures.theme import (
     BLUE,
@@ -21,7 +19,13 @@ from cnnlib.figures.theme import (
     see_through,
     stroke,
 )
-from cnnlib.records.probe import Calibration, DeletionCurve, LayerGradient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import plotly.graph_objects as go
+
+    from cnnlib.records.probe import Calibration, DeletionCurve, LayerGradient
 
 SIZES_TITLE = "Size of the gradients, layer by layer"
 OVER_TIME_TITLE = "Typical gradient of each layer over the training"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from cnnlib.design.layers import AnyLayer, Shape
-from cnnlib.design.spec import CNNSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnlib.design.layers import AnyLayer, Shape
+    from cnnlib.design.spec import CNNSpec
 
 _KINDS = {
     "conv2d": "Convolution",

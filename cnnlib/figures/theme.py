@@ -9,12 +9,14 @@ their text to the page.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from html import escape
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLUE = "#0068a8"
 ORANGE = "#d08000"

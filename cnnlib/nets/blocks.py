@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
 
 from cnnlib.design import checks
-from cnnlib.design.layers import AnyLayer, Residual
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.nets.modules import module_of, sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.design.layers import AnyLayer, Residual
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

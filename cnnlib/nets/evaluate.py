@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cnnlib.records.events import SplitResult
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def score(predictions: Predictions) -> SplitResult:
 
 
 @contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
+def _evaluating(net: nn.Module) -> Generator[None]:
     """Evaluation mode without gradients inside, the former mode after."""
     was_training = net.training
     net.eval()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from cnnlib.design.plan import Plan, plan
-from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.blocks import module_of_layer
 from cnnlib.nets.modules import sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.design.spec import CNNSpec
 
 
 class Network(nn.Module):

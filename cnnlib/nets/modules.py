@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from cnnlib.design.layers import Activation, Conv2d, Leaf, Norm, Pool
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cnnlib.design.layers import Activation, Conv2d, Leaf, Norm, Pool
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,

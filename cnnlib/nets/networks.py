@@ -5,14 +5,16 @@ Both write down a `CNNSpec` and are the network of its plan; there is no second 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design import checks
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.blocks import NOTHING
 from cnnlib.nets.model import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # The parameter of torch's module -> the field of the spec.
 _CONV_PARAMS = {name: name for name in ("kernel_size", "stride", "padding", "dilation", "bias")}

@@ -16,13 +16,17 @@ network itself.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn.functional import relu_
 
 from cnnlib.nets.blocks import ResidualBlock
-from cnnlib.nets.model import Network
+
+if TYPE_CHECKING:
+    from cnnlib.nets.model import Network
 
 Step = Callable[[Tensor], Tensor]
 
@@ -46,7 +50,7 @@ def _chain(modules: Iterable[nn.Module]) -> Step:
 
 def _pooled_first(modules: list[nn.Module]) -> list[nn.Module]:
     """The modules with each max-pooling in front of the ReLU before it."""
-    for i, (first, second) in enumerate(zip(modules, modules[1:], strict=False)):
+    for i, (first, second) in enumerate(itertools.pairwise(modules)):
         if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
             modules[i : i + 2] = [second, first]
     return modules

@@ -6,25 +6,28 @@ Accuracy is measured on a seeded subset of the validation split, never on the te
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import Prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.plan import plan
-from cnnlib.nets.model import Network
 from cnnlib.probe.filters import filters
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import Weights, moments, network, read_arrays, run_at
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
-from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.nets.model import Network
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import Run, RunRequest
 
 _BATCH = 250
 

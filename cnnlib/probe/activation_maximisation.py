@@ -8,8 +8,7 @@ step, smoothed a little after it, and its values stay those that pictures have.
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,14 +17,18 @@ from torch.nn.functional import conv2d, pad
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import step_named
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
 
 STEPS = 160
 _RATE = 0.08  # of the range from black to white

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from scipy import ndimage
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.drawing import Answer, Change, ChangedAnswer, Robustness
-from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.run import Run
 
 SHIFTS = (-3, -2, -1, 0, 1, 2, 3)  # pixels
 TURNS = (-20, -15, -10, -5, 0, 5, 10, 15, 20)  # degrees

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.design.layers import Conv2d, Pool
-from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import Step, following, step_named
-from cnnlib.probe.weights import Weights
 from cnnlib.records.probe import Arithmetic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.design.plan import Plan
+    from cnnlib.probe.weights import Weights
 
 KINDS = ("conv2d", "pool", "global_avg_pool", "sum")
 

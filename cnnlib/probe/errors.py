@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.errors import ProbeError
 from cnnlib.records.probe import Calibration, Predicted
 from cnnlib.runs.predictions import unpack_predictions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read_predictions(path: Path) -> Predicted:

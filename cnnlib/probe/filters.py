@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
-from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import INPUT, step_named, steps
-from cnnlib.probe.weights import Weights
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
+    from cnnlib.nets.model import Network
+    from cnnlib.probe.weights import Weights
 
 
 def convolutions(plan: Plan) -> list[str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
 from contextlib import closing
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.data.labelled_drawings import labelled_drawings
 from cnnlib.errors import ProbeError
@@ -15,10 +12,16 @@ from cnnlib.probe.answer import class_probabilities
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
-from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    import numpy as np
+
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import Run
 
 _BATCH = 500
 _Known = tuple[Network, DatasetInfo]  # a network, and the dataset whose mean it subtracts

@@ -6,16 +6,19 @@ network at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from cnnlib.nets.model import Network
 from cnnlib.probe.graph import INPUT, steps
+
+if TYPE_CHECKING:
+    from cnnlib.nets.model import Network
 
 Activate = Callable[[nn.Module, Tensor], Tensor]
 
@@ -49,7 +52,7 @@ def trace(net: Network, images: Tensor, activate: Activate = plain_activation) -
 
 
 @contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
+def evaluating(net: nn.Module) -> Generator[None]:
     """Evaluation mode inside, the former mode after."""
     was_training = net.training
     net.eval()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.records.probe import Gradients, LayerGradient
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from cnnlib.nets.model import Network
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -81,7 +85,7 @@ def steps_within(steps: Sequence[int], macs: int, most_macs: int) -> list[int]:
     return [steps[place] for place in sorted({*np.linspace(0, len(steps) - 1, fit).astype(int)})]
 
 
-def _signs(layers: list[LayerGradient]) -> Iterator[tuple[str, str, str]]:
+def _signs(layers: list[LayerGradient]) -> Generator[tuple[str, str, str]]:
     """Layer, "Vanishing" or "Exploding", and the numbers that say so."""
     largest = max(layers, key=lambda each: each.rms, default=None)
     for each in layers:

@@ -6,12 +6,16 @@ before its ReLU. No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
-from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.design.plan import Plan
 
 INPUT = "input"
 SUM = "sum"
@@ -76,7 +80,7 @@ def following(plan: Plan, name: str) -> list[Step]:
     return found
 
 
-def _steps_of(layer: AnyLayer, before: str) -> Iterator[Step]:
+def _steps_of(layer: AnyLayer, before: str) -> Generator[Step]:
     if not isinstance(layer, Residual):
         yield Step(layer.name, layer, (before,), layer.out_shape)
         return

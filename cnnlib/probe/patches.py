@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import Prepared
 from cnnlib.design.layers import Conv2d, Pool
-from cnnlib.design.plan import Plan
 from cnnlib.design.shapes import reach
 from cnnlib.errors import ProbeError
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.probe.graph import INPUT, step_named, steps
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.design.plan import Plan
+    from cnnlib.nets.model import Network
+    from cnnlib.records.folders import Folders
 
 PER_CHANNEL = 9
 _BATCH = 50

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
-from cnnlib.records.run import Run
+
+if TYPE_CHECKING:
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import Run
 
 
 def run_pictures(run: Run, folders: Folders) -> Prepared:

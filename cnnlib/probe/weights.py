@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
-from cnnlib.records.events import WeightsSaved
-from cnnlib.records.folders import Folders
-from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.weight_files import KEPT, saved_weights
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.design.spec import CNNSpec
     from cnnlib.nets.model import Network
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import Run
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
 _NO_NUMPY_TYPE = (TypeError, AttributeError)  # what reading numbers of 8 bits or a bfloat16 raises
@@ -55,7 +56,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
+            names = [name for name in file if not name.startswith(_OPTIMIZER)]
             return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(

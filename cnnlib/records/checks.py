@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> None:

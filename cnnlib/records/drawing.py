@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.checks import check_flag, check_number
 from cnnlib.records.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_BLUR = 3.0
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from cnnlib.errors import StoreError
 
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A file beside ``path`` to write into, which takes its name when the block ends well.
 
     Where it does not, a full disk for one, what was there before stays, and nothing is beside it.

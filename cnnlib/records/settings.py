@@ -19,11 +19,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.errors import RecipeError, SettingsError
 from cnnlib.records.checks import check_flag, check_integer, check_number
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from cnnlib.records.folders import Folders
 
 FILE = "cnnlab.toml"  # in the folder of runs, unless CNNLAB_CONFIG names another one
 MB = 1_000_000

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
-from cnnlib.compare.columns import Column
-from cnnlib.compare.rows import Row
 from cnnlib.figures.compare import cost_figure, curves_figure
 from cnnlib.report.text import shown_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from cnnlib.compare.columns import Column
+    from cnnlib.compare.rows import Row
 
 _STYLE = """
 :root { color-scheme: light dark; }

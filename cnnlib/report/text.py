@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.compare.columns import Column, cells
-from cnnlib.compare.rows import Row
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.compare.rows import Row
 
 _NUMBERS = ("percent", "loss", "count", "seconds", "rate")
 

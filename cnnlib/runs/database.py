@@ -5,16 +5,19 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
-from cnnlib.records.folders import Folders
 from cnnlib.runs import migrations, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from cnnlib.records.folders import Folders
 
 BUSY_SECONDS = 5.0  # how long a write waits for another one
 
@@ -45,19 +48,19 @@ class Database:
             self._check_folder(folders.runs)
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> Generator[sa.Connection]:
         """A connection that sees one state of the store and waits for no writer."""
         with self._sentences(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> Generator[sa.Connection]:
         """A transaction that is committed as a whole, or not at all."""
         with self._sentences(), self._writing.begin() as connection:
             yield connection
 
     @contextmanager
-    def looking(self, query: sa.Select[Any]) -> Iterator[Callable[[], bool]]:
+    def looking(self, query: sa.Select[Any]) -> Generator[Callable[[], bool]]:
         """A function that says whether a query finds a row, for one thread, many times a second.
 
         On SQLite it goes past SQLAlchemy, on a connection of its own: 5 microseconds, not 70.
@@ -170,7 +173,7 @@ class Database:
         return connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
 
     @contextmanager
-    def _sentences(self) -> Iterator[None]:
+    def _sentences(self) -> Generator[None]:
         """Turn errors of the database into a StoreError that says what to do.
 
         Rows or statements that it refuses are not among them: those are bugs of the lab.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from cnnlib.runs import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
     from cnnlib.runs.store import RunStore
 
 
@@ -32,7 +33,7 @@ def check_dataset(store: RunStore, name: str) -> None:
 
 
 @contextmanager
-def removing_dataset(store: RunStore, name: str) -> Iterator[None]:
+def removing_dataset(store: RunStore, name: str) -> Generator[None]:
     """Around the removal of a dataset: who may not is stopped before, the name is free after.
 
     Raises:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -22,6 +21,9 @@ from cnnlib.records.events import (
 from cnnlib.runs import tables
 from cnnlib.runs.rows import epoch_from_row
 from cnnlib.runs.tables import epochs, interventions, runs, steps, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 Values = dict[str, Any]
 

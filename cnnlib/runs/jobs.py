@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -14,6 +13,9 @@ from cnnlib.records.job import LIVE_JOB_STATES, Job, Progress
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.rows import JOB_COLUMNS, job_from_row
 from cnnlib.runs.tables import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 
 def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any], owner: str = "") -> str:

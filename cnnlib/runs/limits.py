@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -11,10 +11,14 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
-from cnnlib.records.run import RunRequest
 from cnnlib.records.settings import MB, PersonLimits, Settings
 from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.run import RunRequest
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:

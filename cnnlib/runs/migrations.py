@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from cnnlib.runs import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _to_2(connection: sa.Connection) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cnnlib.runs import queue
 from cnnlib.runs.rows import step_columns, unknown_run
-from cnnlib.runs.store import RunStore
 from cnnlib.runs.tables import epochs, interventions, runs
+
+if TYPE_CHECKING:
+    from cnnlib.runs.store import RunStore
 
 _RUN = sa.select(
     *queue.ETA_COLUMNS,

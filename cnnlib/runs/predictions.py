@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.records.probe import Predicted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MOST_BYTES = 500_000_000  # of a run's predictions: a file from elsewhere may be any file
 # What numpy and zipfile raise of an .npz file that is none, or that was cut or changed.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -16,6 +15,9 @@ from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, unknown_run
 from cnnlib.runs.tables import commands, runs, turns, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BUSY_STATES = ("starting", "running", "paused")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing looks like another

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
 from cnnlib.records.files import replacing
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.folders import Folders
 
 NAME_LIMIT = 60
 MOST_DESIGNS = 500

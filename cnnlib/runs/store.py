@@ -9,22 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records import files
-from cnnlib.records.events import (
-    Command,
-    EpochEnd,
-    Event,
-    Intervention,
-    SplitResult,
-    WeightsSaved,
-)
 from cnnlib.records.folders import Folders
-from cnnlib.records.job import Job, Progress
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
 from cnnlib.runs import (
@@ -41,6 +32,17 @@ from cnnlib.runs.database import Database
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
 from cnnlib.runs.workers import liveness
+
+if TYPE_CHECKING:
+    from cnnlib.records.events import (
+        Command,
+        EpochEnd,
+        Event,
+        Intervention,
+        SplitResult,
+        WeightsSaved,
+    )
+    from cnnlib.records.job import Job, Progress
 
 Watching = AbstractContextManager[Callable[[], bool]]
 REAP_SECONDS = 1.0  # readers look for dead workers at most so often

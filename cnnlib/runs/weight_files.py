@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import WeightsSaved
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.runs.store import RunStore
 
 KEPT = ("snapshot", "checkpoint")  # for good; "latest" is written over while somebody looks
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import TrainError
-from cnnlib.nets.model import Network
 from cnnlib.probe.weights import network, read_arrays
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.events import EpochEnd, Event, SplitResult
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
@@ -27,6 +21,15 @@ from cnnlib.runs.weight_files import saved_weights
 from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.events import EpochEnd, Event, SplitResult
+    from cnnlib.records.recipe import Recipe
 
 _POLL_SECONDS = 0.2
 

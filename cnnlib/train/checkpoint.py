@@ -9,10 +9,8 @@ it is whole or not there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,8 +20,13 @@ from torch import Tensor, nn
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.files import replacing
 from cnnlib.records.recipe import Recipe
-from cnnlib.train.optimizers import Optimizer
 from cnnlib.train.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cnnlib.train.optimizers import Optimizer
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
 
@@ -150,7 +153,7 @@ def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("cnnlib", "{}"))
-            names = [name for name in file.keys() if not (skip and name.startswith(skip))]
+            names = [name for name in file if not (skip and name.startswith(skip))]
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Command, Event, Intervention, Phase
-from cnnlib.records.run import RunState
-from cnnlib.train.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.records.run import RunState
+    from cnnlib.train.session import Session
 
 _LOOK_SECONDS = 10.0
 _LATEST_EVERY_SECONDS = 1.0
@@ -22,7 +26,7 @@ class End:
     reason: str = ""
 
 
-def apply_commands(session: Session) -> Iterator[Event]:
+def apply_commands(session: Session) -> Generator[Event]:
     """Carry out every order that waits, and hold still while the run is paused.
 
     Returns:
@@ -62,7 +66,7 @@ def apply_commands(session: Session) -> Iterator[Event]:
     return None
 
 
-def checkpoint(session: Session) -> Iterator[Event]:
+def checkpoint(session: Session) -> Generator[Event]:
     """Tell what is yet to be read, and write a file from which the run can go on."""
     yield from session.readings.take(everything=True)
     session.readings.count_hits()
@@ -72,7 +76,7 @@ def checkpoint(session: Session) -> Iterator[Event]:
     )
 
 
-def keep_latest(session: Session) -> Iterator[Event]:
+def keep_latest(session: Session) -> Generator[Event]:
     """While somebody looks inside: the weights of now, at most once a second."""
     now = perf_counter()
     session.is_watched = now - session.looked_at < _LOOK_SECONDS
@@ -82,14 +86,14 @@ def keep_latest(session: Session) -> Iterator[Event]:
         yield from session.saver.latest(session.net, session.progress.step)
 
 
-def _hold(session: Session) -> Iterator[Event]:
+def _hold(session: Session) -> Generator[Event]:
     """Training stands still from here on, and can be continued from here after anything."""
     session.watch.stop()
     yield from checkpoint(session)
     yield Phase("paused", f"paused after step {session.progress.step:,}")
 
 
-def _set(session: Session, order: Command) -> Iterator[Event]:
+def _set(session: Session, order: Command) -> Generator[Event]:
     """Change a setting from the next step on; a resumed run must know of it, hence a checkpoint."""
     session.progress.settings[order.setting] = order.value
     session.optimizer.set(order.setting, order.value)

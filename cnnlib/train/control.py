@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from threading import Condition
+from typing import TYPE_CHECKING
 
-from cnnlib.records.events import Command
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.records.events import Command
 
 
 class Control:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,10 +16,14 @@ from torch import Tensor, nn
 from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.records.files import replacing
-from cnnlib.train.control import Control
 from cnnlib.train.execution.machine import wait_for
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
-from cnnlib.train.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.train.control import Control
+    from cnnlib.train.session import Session
 
 PREDICTIONS_FILE = "predictions.npz"
 _MOST_CLASSES_IN_A_TABLE = 100

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.records.run import RunRequest
 from cnnlib.train.execution.host import is_full_disk
-from cnnlib.train.session import Session
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from cnnlib.records.run import RunRequest
+    from cnnlib.train.session import Session
 
 # What the CPU's allocator, CUDA and MPS, and the libraries on CUDA (cuBLAS, cuDNN) say.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")

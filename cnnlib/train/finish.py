@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Event, Phase, RunEnd, SplitResult
 from cnnlib.train.commands import End, checkpoint
 from cnnlib.train.evaluation import measure_latency, measure_test
-from cnnlib.train.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from cnnlib.train.session import Session
 
 
-def finish_run(session: Session, end: End) -> Iterator[Event]:
+def finish_run(session: Session, end: End) -> Generator[Event]:
     """Carry out how a run ends; a run that finished or was stopped is saved and measured."""
     if end.state == "interrupted":
         yield from interrupted(session)
@@ -28,7 +32,7 @@ def finish_run(session: Session, end: End) -> Iterator[Event]:
             yield _told(session, end, test, measure_latency(session))
 
 
-def interrupted(session: Session) -> Iterator[Event]:
+def interrupted(session: Session) -> Generator[Event]:
     """Write a checkpoint and end; a run that is resumed goes on from it."""
     session.watch.stop()
     yield from checkpoint(session)
@@ -52,7 +56,7 @@ def diverged(session: Session, what: str) -> End:
     )
 
 
-def _save_last(session: Session) -> Iterator[Event]:
+def _save_last(session: Session) -> Generator[Event]:
     step = session.progress.step
     if not session.saver.holds(step, "snapshot"):
         yield from session.saver.snapshot(session.net, step)
@@ -60,7 +64,7 @@ def _save_last(session: Session) -> Iterator[Event]:
         yield from checkpoint(session)
 
 
-def _keep_last_good(session: Session) -> Iterator[Event]:
+def _keep_last_good(session: Session) -> Generator[Event]:
     """Tell which saved step is the last good one, if later ones had to go."""
     good = session.saver.last_good()
     if good is not None and good.dropped:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import RecipeError, TrainError
 from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import Origin, RunRequest
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint, read_weights
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import saved_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from cnnlib.records.run import Origin, RunRequest
 
 
 @dataclass(frozen=True)

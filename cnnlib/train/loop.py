@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch.nn.functional import cross_entropy
 
-from cnnlib.data.prepared import Prepared
 from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase
-from cnnlib.records.run import RunRequest
 from cnnlib.train.commands import End, apply_commands, checkpoint, keep_latest
 from cnnlib.train.control import Control
 from cnnlib.train.evaluation import Interrupted, has_numbers, measure_epoch
@@ -21,8 +18,15 @@ from cnnlib.train.finish import diverged, failed, finish_run, interrupted
 from cnnlib.train.optimizers import clip, total_norm
 from cnnlib.train.randomness import epoch_order, exact_arithmetic
 from cnnlib.train.schedule import factor
-from cnnlib.train.session import Session
 from cnnlib.train.setup import set_up, started
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.run import RunRequest
+    from cnnlib.train.session import Session
 
 
 def train(
@@ -33,7 +37,7 @@ def train(
     control: Control | None = None,
     resume: Path | None = None,
     threads: int | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train one run.
 
     Tells in this order: phases while it is set up, `Started`, then a `StepMetrics` for each step
@@ -74,7 +78,7 @@ def train(
             del session  # first the run lets go of its memory, then that is returned
 
 
-def _save_first(session: Session) -> Iterator[Event]:
+def _save_first(session: Session) -> Generator[Event]:
     """The weights and the state that the run starts with, unless it only goes on."""
     step = session.progress.step
     session.saver.forget_after(step)
@@ -83,7 +87,7 @@ def _save_first(session: Session) -> Iterator[Event]:
         yield from checkpoint(session)
 
 
-def _epochs(session: Session) -> Iterator[Event]:
+def _epochs(session: Session) -> Generator[Event]:
     """Every epoch that is left, with validation after it; returns the `End`."""
     recipe, progress = session.request.recipe, session.progress
     if session.total_steps == 0:
@@ -118,7 +122,7 @@ def _epochs(session: Session) -> Iterator[Event]:
     return End("finished")
 
 
-def _steps(session: Session) -> Iterator[Event]:
+def _steps(session: Session) -> Generator[Event]:
     """The batches that are left of an epoch; returns an `End` if the run ends among them."""
     request, recipe, data = session.request, session.request.recipe, session.data
     net, optimizer, saver = session.net, session.optimizer, session.saver

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from cnnlib.records.events import StepMetrics
-from cnnlib.train.progress import Progress
+
+if TYPE_CHECKING:
+    from cnnlib.train.progress import Progress
 
 _GPU_WAIT_SECONDS = 0.05
 _RATE_WINDOW_SECONDS = 0.1

@@ -8,12 +8,14 @@ exactly what the uninterrupted run draws from step k on.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 Stream = Literal["order", "augmentation", "dropout"]
 _STREAM_NUMBER: dict[str, int] = {"order": 1, "augmentation": 2, "dropout": 3}
@@ -37,7 +39,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
 
 
 @contextmanager
-def exact_arithmetic(device: torch.device) -> Iterator[None]:
+def exact_arithmetic(device: torch.device) -> Generator[None]:
     """Inside, equal inputs give equal bits on this device; what was set before is restored after.
 
     The CPU is exact for a fixed number of threads. CUDA is asked for its deterministic kernels, and

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.events import WeightsSaved
 from cnnlib.train.checkpoint import Circumstances, is_finite, write_checkpoint, write_weights
-from cnnlib.train.optimizers import Optimizer
-from cnnlib.train.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from cnnlib.train.optimizers import Optimizer
+    from cnnlib.train.progress import Progress
 
 BUDGET_BYTES = 16_000_000
 FEWEST_SNAPSHOTS, FEWEST_CHECKPOINTS = 8, 2
@@ -175,7 +178,7 @@ class Saver:
     def last_good(self) -> WeightsSaved | None:
         """Delete saved steps from the newest on until one has only finite weights; that one."""
         broken: list[Saved] = []
-        for file in reversed(sorted(self._saved)):
+        for file in sorted(self._saved, reverse=True):
             if is_finite(self._folder / file.file):
                 names = self._delete(broken)
                 return WeightsSaved(file.step, file.file, file.what, file.size_bytes, names)

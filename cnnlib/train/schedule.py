@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from cnnlib.records.recipe import Recipe
+if TYPE_CHECKING:
+    from cnnlib.records.recipe import Recipe
 
 # Where one-cycle begins and ends, as fractions of the highest rate (torch's OneCycleLR: div_factor,
 # final_div_factor).

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from cnnlib.data.batches import DeviceData
-from cnnlib.nets.model import Network
 from cnnlib.records.recipe import Augmentation
-from cnnlib.records.run import RunRequest
-from cnnlib.train.checkpoint import Circumstances
-from cnnlib.train.control import Control
-from cnnlib.train.execution.autotune_cache import ModeChoice
-from cnnlib.train.execution.mode import ExecutionMode
-from cnnlib.train.execution.peak_memory import PeakMemory
-from cnnlib.train.metrics import MetricsRecorder, Stopwatch
-from cnnlib.train.optimizers import Optimizer
-from cnnlib.train.progress import Progress
 from cnnlib.train.randomness import derived_seed
-from cnnlib.train.saver import Saver
 from cnnlib.train.schedule import batch_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cnnlib.data.batches import DeviceData
+    from cnnlib.nets.model import Network
+    from cnnlib.records.run import RunRequest
+    from cnnlib.train.checkpoint import Circumstances
+    from cnnlib.train.control import Control
+    from cnnlib.train.execution.autotune_cache import ModeChoice
+    from cnnlib.train.execution.mode import ExecutionMode
+    from cnnlib.train.execution.peak_memory import PeakMemory
+    from cnnlib.train.metrics import MetricsRecorder, Stopwatch
+    from cnnlib.train.optimizers import Optimizer
+    from cnnlib.train.progress import Progress
+    from cnnlib.train.saver import Saver
 
 
 @dataclass

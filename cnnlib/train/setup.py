@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.data.prepared import Prepared
 from cnnlib.data.split import train_validation_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import RecipeError, TrainError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Phase, Started
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Circumstances
-from cnnlib.train.control import Control
 from cnnlib.train.execution.autotune import Trial, choose_mode
 from cnnlib.train.execution.autotune_cache import ModeCache
 from cnnlib.train.execution.forecast import peak_memory_bytes
@@ -33,10 +27,20 @@ from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, find_start, load_weights, starting_progress
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
-from cnnlib.train.progress import Progress
 from cnnlib.train.saver import Saver
 from cnnlib.train.schedule import batch_ends, step_count
 from cnnlib.train.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.recipe import Recipe
+    from cnnlib.records.run import RunRequest
+    from cnnlib.train.control import Control
+    from cnnlib.train.progress import Progress
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 
@@ -49,7 +53,7 @@ def set_up(
     control: Control,
     resume: Path | None,
     threads: int | None,
-) -> Iterator[Phase]:
+) -> Generator[Phase]:
     """Put a run together; returns the `Session`.
 
     Raises:
@@ -140,7 +144,7 @@ def _load(request: RunRequest, prepared: Prepared, device: torch.device) -> Devi
     return DeviceData(prepared, train, validation, device)
 
 
-def _take_weights(net: Network, start: Start) -> Iterator[Phase]:
+def _take_weights(net: Network, start: Start) -> Generator[Phase]:
     """Put the weights in with which the run starts, and tell which stay fresh."""
     if start.weights is not None:
         fresh = load_weights(net, start.weights, whole=start.checkpoint is not None)

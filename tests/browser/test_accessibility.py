@@ -1,7 +1,7 @@
 """Every page for everyone: what axe finds, the keyboard alone, what a screen reader is told."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -70,13 +70,13 @@ def a_finished_run(store: RunStore, **fields) -> str:
 
 
 @pytest.fixture
-def filled() -> Iterator[list[str]]:
+def filled() -> Generator[list[str]]:
     """Runs in the store that the app then opens: two that finished and one that waits."""
     store = RunStore()
     ids = [a_finished_run(store, seed=seed) for seed in (0, 1)]
     store.submit(a_request(name="It waits"))
     store.close()
-    yield ids
+    return ids
 
 
 def test_axe_finds_nothing_on_any_page_of_an_empty_lab(app_server, page):

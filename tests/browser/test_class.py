@@ -1,6 +1,6 @@
 """Class mode with two people at two real browsers: their cookies, and a real sign-in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 
 import pytest
@@ -20,7 +20,7 @@ NOT_YOURS = "This run belongs to somebody else. You can look at it, but not chan
 
 
 @pytest.fixture
-def person(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+def person(browser: Browser) -> Generator[Callable[[], BrowserContext]]:
     """A browser with a memory of its own for each person."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(
@@ -29,7 +29,7 @@ def person(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 @pytest.fixture
-def store() -> Iterator[RunStore]:
+def store() -> Generator[RunStore]:
     """The store of the server, as its operator; class mode is on."""
     store = RunStore()
     settings(store.folders, "on = true")

@@ -1,6 +1,6 @@
 """The live chart, fed by the test: zoom, hidden curves, two tabs, a server that goes away."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 
 import pytest
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
     """One app for all tests of this file."""
     with a_lab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
 
 
 @pytest.fixture
-def fed(lab: Lab) -> Iterator[Feeder]:
+def fed(lab: Lab) -> Generator[Feeder]:
     """A run with 200 steps and an epoch, that goes on."""
     feeder = Feeder(lab.store)
     feeder.tell(200)

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ LOOKS = (("light", 1280), ("dark", 420))
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
     """One app for all tests of this file."""
     with a_lab(tmp_path_factory.mktemp("states")) as lab:
         yield lab
@@ -37,7 +37,7 @@ def shots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fed(lab: Lab) -> Iterator[Feeder]:
+def fed(lab: Lab) -> Generator[Feeder]:
     """A run that is a third done."""
     feeder = Feeder(lab.store, total_steps=600)
     feeder.tell(200)

@@ -261,7 +261,7 @@ def test_a_design_for_other_pictures_is_refused_unless_it_is_to_be_adapted(refus
     spec = encode(LENET)
     sentence = refused("train", "--spec", spec, "--dataset", "cifar10")
     assert "1 x 28 x 28 pictures of 10 classes, but cifar10 has 3 x 32 x 32" in sentence
-    code, out, _ = run_cli("cost", "--spec", spec, "--dataset", "cifar10", "--adapt", "--json")
+    _code, out, _ = run_cli("cost", "--spec", spec, "--dataset", "cifar10", "--adapt", "--json")
     assert json.loads(out)["spec"]["in_size"] == [3, 32, 32]
 
 
@@ -343,9 +343,39 @@ def test_a_near_name_is_suggested(argv, meant, refused):
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ANY_TEXT = st.text(max_size=20)
 WORDS = st.sampled_from(
-    ["presets", "cost", "train", "runs", "show", "watch", "set", "fork", "export", "data", "list"]
-    + ["--preset", "lenet5", "--spec", "--json", "--dataset", "digits", "--to", "-", "--", "-h"]
-    + ["--epochs", "--lr=nan", "--seeds", "0", "-1", "1e9", "lr=0.1", "--batch-size", "=", "-x"]
+    [
+        "presets",
+        "cost",
+        "train",
+        "runs",
+        "show",
+        "watch",
+        "set",
+        "fork",
+        "export",
+        "data",
+        "list",
+        "--preset",
+        "lenet5",
+        "--spec",
+        "--json",
+        "--dataset",
+        "digits",
+        "--to",
+        "-",
+        "--",
+        "-h",
+        "--epochs",
+        "--lr=nan",
+        "--seeds",
+        "0",
+        "-1",
+        "1e9",
+        "lr=0.1",
+        "--batch-size",
+        "=",
+        "-x",
+    ]
 )
 
 

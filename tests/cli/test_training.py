@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -31,10 +31,10 @@ DEADLINE_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Iterator[Folders]:
+def lab(tmp_path_factory) -> Generator[Folders]:
     """Folders that the tests of this file share: digits are prepared once, runs are many."""
     folder = tmp_path_factory.mktemp("lab")
-    yield Folders(data=folder / "data", runs=folder / "runs")
+    return Folders(data=folder / "data", runs=folder / "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def in_the_lab(lab, monkeypatch) -> None:
 
 
 @pytest.fixture
-def store(lab) -> Iterator[RunStore]:
+def store(lab) -> Generator[RunStore]:
     store = RunStore(lab)
     yield store
     store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sample_data import class_folders, prepared_now, small_mnist, write_folder, write_zip
@@ -14,6 +14,9 @@ from cnnlib.data.catalogue import catalogue, dataset_info
 from cnnlib.data.image_folder.sources import folder_source, folder_sources
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KNOWN_NAMES = ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100"]
 

@@ -69,7 +69,7 @@ def test_the_collection_can_be_downloaded_as_a_zip_of_class_folders(digits, fold
 
 
 def test_a_drawing_that_was_half_written_is_left_out(digits, folders):
-    whole, half = (save_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
+    _whole, half = (save_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
     half.write_bytes(half.read_bytes()[:60])
     assert np.array_equal(saved_drawings(digits.info, folders).pictures, a_drawing(0)[None])
 

@@ -8,11 +8,10 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +23,10 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def server(tmp_path: Path) -> Generator[tuple[str, Path]]:
     """Address and folder of a web server."""
     root = tmp_path / "published"
     root.mkdir()

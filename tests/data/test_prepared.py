@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +16,10 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sample_data import class_folders, prepared_now, small_mnist, write_folder, write_zip
@@ -16,6 +16,9 @@ from cnnlib.data.prepared import is_prepared
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -82,8 +85,23 @@ def test_of_two_uploads_of_one_name_at_once_the_second_is_refused(
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", ".", "..", ".hidden", "a/b", "a\\b", "../a", "a\0b", "a\nb", "a:b", "what?", "end."]
-    + ["x" * 101, "猫" * 70],
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        ".hidden",
+        "a/b",
+        "a\\b",
+        "../a",
+        "a\x00b",
+        "a\nb",
+        "a:b",
+        "what?",
+        "end.",
+        "x" * 101,
+        "猫" * 70,
+    ],
 )
 def test_a_name_that_a_file_cannot_have_is_refused(name: str, pets: Path, folders: Folders):
     with pytest.raises(DataError, match=r"Choose a"):

@@ -36,7 +36,7 @@ PARAMS = {
 
 
 def test_there_is_a_parameter_count_for_every_preset():
-    assert NAMES == list(PARAMS)
+    assert list(PARAMS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

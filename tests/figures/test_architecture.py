@@ -1,5 +1,6 @@
 """The picture of a network: sizes to scale, places, and what it tells of each layer."""
 
+import itertools
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -73,7 +74,7 @@ def test_layers_that_change_no_shape_are_bands_in_forward_order():
 def test_slabs_stand_from_left_to_right_without_touching():
     for spec in (LENET, RESNET, DEEP):
         slabs = drawn(spec).slabs
-        for before, after in zip(slabs, slabs[1:], strict=False):
+        for before, after in itertools.pairwise(slabs):
             assert after.x - (before.x + before.whole_width) >= SMALLEST_GAP
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from random import Random
+from typing import TYPE_CHECKING
 
 from random_specs import random_spec
 
@@ -21,6 +20,10 @@ from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.ui.build.files import design_from_json
 from fuzz import mutate
 from fuzz.guard import Guard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
 
 
 class Links:

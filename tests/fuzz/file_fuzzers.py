@@ -9,9 +9,7 @@ import struct
 import warnings
 import zipfile
 from contextlib import closing, suppress
-from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,6 +43,10 @@ from fuzz import mutate
 from fuzz.design_fuzzers import is_a_sentence
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run, read_everything
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
 
 FORMS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 

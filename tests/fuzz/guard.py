@@ -12,11 +12,13 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
 
 LONGEST_SECONDS = 60.0  # one input, on a busy machine
 MOST_MEMORY_BYTES = 1_500_000_000  # that one input may add to the process's peak
@@ -68,9 +70,7 @@ class Guard:
             for place, opened in _PATHS[event]:
                 folder = -1 if opened is None else args[opened]
                 self._check_path(event, args[place], folder)
-        elif event == "pickle.find_class" and self.counts_pickles:
-            self._refuse(f"{event} {args[:2]}")
-        elif event in _PROCESSES:
+        elif (event == "pickle.find_class" and self.counts_pickles) or event in _PROCESSES:
             self._refuse(f"{event} {args[:2]}")
         elif event == "socket.connect":
             raise OSError(101, "Network is unreachable")
@@ -116,7 +116,7 @@ _hooked: list[bool] = []
 
 
 @contextmanager
-def guarded(guard: Guard) -> Iterator[None]:
+def guarded(guard: Guard) -> Generator[None]:
     """Handle one input under the eyes of a guard.
 
     Raises:
@@ -146,7 +146,7 @@ def _peak_bytes() -> int:
 
 
 @contextmanager
-def _alarm() -> Iterator[None]:
+def _alarm() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return

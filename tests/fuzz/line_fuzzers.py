@@ -8,9 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from random import Random
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from sample_data import class_folders, encoded, prepared_now, write_zip
@@ -24,6 +22,11 @@ from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
 from fuzz.web_fuzzers import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from random import Random
 
 EXIT_CODES = (0, 2, 3)
 _GOOD = {
@@ -144,7 +147,7 @@ def _word(random: Random) -> str:
 
 
 @contextlib.contextmanager
-def _no_waiting() -> Iterator[None]:
+def _no_waiting() -> Generator[None]:
     """Whoever queues runs does not wait for them."""
     with contextlib.ExitStack() as stack:
         for module in (submit, duel, experiment):

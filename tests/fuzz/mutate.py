@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import struct
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from random import Random
 
 HTML = (
     "<img src=x onerror=alert(1)>",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from example_runs import a_request, an_epoch, started, steps, the_end
@@ -21,9 +21,13 @@ from cnnlib.nets.model import build_model
 from cnnlib.records.events import Intervention, WeightsSaved
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
-from cnnlib.runs import RunStore
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.checkpoint import write_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.runs import RunStore
 
 
 def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fields) -> str:

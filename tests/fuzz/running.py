@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fuzz.guard import Guard, TooSlow, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
 
 
 class Fuzzer(Protocol):
@@ -47,7 +49,7 @@ def try_seed(name: str, fuzzer: Fuzzer, seed: int) -> Find | None:
 
 def try_for(
     name: str, fuzzer: Fuzzer, seconds: float, first: int = 0, told: Callable[[str], None] = print
-) -> Iterator[Find]:
+) -> Generator[Find]:
     """Try seed after seed for a while; yields what is found, once per place in the code."""
     places: set[str] = set()
     deadline = time.monotonic() + seconds

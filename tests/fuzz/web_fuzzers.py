@@ -6,11 +6,9 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +26,10 @@ from cnnlib.ui.server.routes import routes
 from fuzz import mutate
 from fuzz.guard import Guard
 from fuzz.readers import a_told_run
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from random import Random
 
 MAIN = Path(urls.__file__).parents[1] / "server" / "main.py"
 PAGES = {path.stem: path for path in sorted(urls.PAGES.glob("*.py"))}
@@ -172,7 +174,7 @@ def random_spec_that_reads(random: Random) -> Any:
 # -- what a page shows -----------------------------------------------------------------------------
 
 
-def bodies(app: AppTest) -> Iterator[tuple[str, str]]:
+def bodies(app: AppTest) -> Generator[tuple[str, str]]:
     """All texts of a page that a browser reads as Markdown or HTML."""
     for element in app.main:
         yield from _texts(element)
@@ -180,7 +182,7 @@ def bodies(app: AppTest) -> Iterator[tuple[str, str]]:
         yield from _texts(element)
 
 
-def _texts(element: Any) -> Iterator[tuple[str, str]]:
+def _texts(element: Any) -> Generator[tuple[str, str]]:
     proto = getattr(element, "proto", None)
     if proto is None:
         return

@@ -130,6 +130,6 @@ def test_receptive_fields_are_told_as_they_are_counted():
         (ROOT / "docs" / "numbers.md").read_text(),
         re.MULTILINE,
     )
-    layers = [row for row in cost(plan(preset("lenet5").spec)).layers[:6]]
+    layers = list(cost(plan(preset("lenet5").spec)).layers[:6])
     counted = [(r.field.size, r.field.jump) for r in layers if r.layer.kind in ("conv2d", "pool")]
     assert [(int(size), int(jump)) for size, jump in rows] == counted

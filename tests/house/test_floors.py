@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def imports_in(file: Path) -> list[Import]:
 
 def _imports(
     node: ast.AST, file: Path, package: list[str], is_late: bool = False, is_for_types: bool = False
-) -> Iterator[Import]:
+) -> Generator[Import]:
     """Walk a tree and yield its imports."""
     is_late = is_late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -128,7 +128,7 @@ def all_imports() -> list[tuple[str, Import]]:
 
 
 def root_of(module: str) -> str:
-    return module.split(".")[0]
+    return module.split(".", maxsplit=1)[0]
 
 
 def floor_named(module: str) -> str:

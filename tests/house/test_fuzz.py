@@ -1,5 +1,6 @@
 """A short sample of every fuzzer, and what they found once: it is found no more."""
 
+import contextlib
 import io
 import json
 import struct
@@ -58,20 +59,16 @@ def test_a_seed_gives_the_same_input_again(name, tmp_path, monkeypatch):
 
 def test_the_guard_sees_a_file_outside(tmp_path):
     with pytest.raises(Forbidden, match="open"), guarded(Guard([tmp_path / "inside"])):
-        try:
+        with contextlib.suppress(PermissionError):
             (tmp_path / "outside").write_text("x")
-        except PermissionError:
-            pass
     assert not (tmp_path / "outside").exists()
 
 
 def test_the_guard_sees_a_pickle(tmp_path):
     torch.save({"x": torch.zeros(1)}, tmp_path / "x.pt")
     with pytest.raises(Forbidden, match="pickle"), guarded(Guard([tmp_path])):
-        try:
+        with contextlib.suppress(Exception):
             torch.load(tmp_path / "x.pt", weights_only=False)
-        except Exception:
-            pass
 
 
 # -- finds -----------------------------------------------------------------------------------------

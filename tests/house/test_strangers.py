@@ -7,10 +7,9 @@ nearly right, and shrinks what it finds to the smallest one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from example_runs import a_request
@@ -35,6 +34,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest, check_dataset_name
 from cnnlib.records.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 few = settings(max_examples=60)
 NESTED = json.loads("[" * 700 + "]" * 700)  # as deep as a reader of JSON goes, or nearly so

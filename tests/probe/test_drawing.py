@@ -159,7 +159,7 @@ def test_a_picture_for_a_colour_network_is_resized_in_colour():
 # -- photographs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("paper, ink", [(230, 30), (20, 200)])
+@pytest.mark.parametrize(("paper", "ink"), [(230, 30), (20, 200)])
 def test_ink_is_found_on_light_and_on_dark_paper(paper, ink):
     noise = np.random.default_rng(0).integers(-8, 9, (280, 280))
     photo = (np.where(seven()[..., 0] > 0, ink, paper) + noise).astype(np.uint8)

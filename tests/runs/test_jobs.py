@@ -3,7 +3,7 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -20,7 +20,7 @@ from cnnlib.train.worker.job_kinds import KINDS, execute_job
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 

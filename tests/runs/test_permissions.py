@@ -1,6 +1,6 @@
 """Class mode: what one person starts, others look at and do not change; turns are taken."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from cnnlib.runs.dataset_owners import (
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     """The operator's own way into the store."""
     with closing(a_store(tmp_path, store_address)) as store:
         yield store

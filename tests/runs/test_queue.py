@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -18,7 +18,7 @@ from cnnlib.runs.workers.pool import worker_environment
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 

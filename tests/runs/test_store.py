@@ -1,7 +1,7 @@
 """The run store keeps what runs tell, and gives it back as it was told."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -26,7 +26,7 @@ from cnnlib.runs.event_writer import RunReassigned
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 

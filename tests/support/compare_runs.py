@@ -10,7 +10,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 
-__all__ = ["a_finished_run", "a_store", "a_step", "an_epoch", "finish", "started", "the_end"]
+__all__ = ["a_finished_run", "a_step", "a_store", "an_epoch", "finish", "started", "the_end"]
 
 PICTURES = 1000  # of each split
 

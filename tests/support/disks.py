@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
 
 @contextmanager
-def small_disk(place: Path, size_bytes: int) -> Iterator[Path]:
+def small_disk(place: Path, size_bytes: int) -> Generator[Path]:
     """A disk of that size, mounted at a place that need not be there."""
     if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("cannot run here: only root may mount a disk")

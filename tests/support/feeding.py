@@ -1,6 +1,6 @@
 """An app whose runs are told by the test, as a worker would tell them."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Feeder:
 
 
 @contextmanager
-def a_lab(folder: Path) -> Iterator[Lab]:
+def a_lab(folder: Path) -> Generator[Lab]:
     """An app in a folder of its own, with its store."""
     folders = Folders(data=folder / "data", runs=folder / "runs")
     store = RunStore(folders)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 import uvicorn
@@ -14,9 +14,13 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from serving import free_port
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from starlette.requests import Request
 
 CLIENT_ID, CLIENT_SECRET = "cnnlab", "a secret between the two"
 PEOPLE = ("Ada", "Bob")
@@ -24,7 +28,7 @@ START_SECONDS = 30.0
 
 
 @contextmanager
-def provider() -> Iterator[str]:
+def provider() -> Generator[str]:
     """Answers on a free port until the block is left; gives its address.
 
     Its sign-in page asks which of `PEOPLE` it is, and does not ask for a password.

@@ -10,12 +10,15 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 START_SECONDS = 60.0
 _NOBODYS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
@@ -60,7 +63,7 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def running(programs: Path) -> Iterator[Postgres]:
+def running(programs: Path) -> Generator[Postgres]:
     """Start a server, and end it with the block."""
     user = _somebody() if os.geteuid() == 0 else getpass.getuser()
     folder = Path(tempfile.mkdtemp(prefix="cnnlab-pg-"))  # short: a socket's path has 107 bytes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
+from typing import TYPE_CHECKING
 
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import (
@@ -20,8 +20,11 @@ from cnnlib.design.spec import (
 )
 from cnnlib.errors import SpecError
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
-def random_specs(count: int, seed: int = 0) -> Iterator[CNNSpec]:
+
+def random_specs(count: int, seed: int = 0) -> Generator[CNNSpec]:
     """Specs that plan, small enough to run, the same ones for the same seed."""
     random = Random(seed)
     while count:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cnnlib.records.folders import Folders
 
 
 def encoded(

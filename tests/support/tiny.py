@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from cnnlib.data.prepared import Prepared
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.events import Event
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.train.control import Control
 from cnnlib.train.loop import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cnnlib.records.events import Event
 
 T = TypeVar("T")
 SPEC = CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6), norm="batch")

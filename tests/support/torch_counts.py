@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnnlib.design.cost import Cost, cost
-from cnnlib.design.plan import Plan
 from cnnlib.nets.model import Network, build_model
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
 
 
 @dataclass(frozen=True)

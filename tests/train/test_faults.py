@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="cannot run here: Window
 
 
 @pytest.fixture
-def store() -> Iterator[RunStore]:
+def store() -> Generator[RunStore]:
     """The store that pages and processes of this test share."""
     with closing(RunStore()) as store:
         yield store
 
 
 @contextmanager
-def an_app() -> Iterator[subprocess.Popen]:
+def an_app() -> Generator[subprocess.Popen]:
     """An app as a process, ended with all that it started."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parents[1] / "support" / "small_app.py")]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
@@ -13,6 +12,9 @@ from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, Setting
 from cnnlib.records.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SETTINGS: tuple[str, ...] = get_args(Setting)
 _ORDERS = {

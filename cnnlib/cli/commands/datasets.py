@@ -7,14 +7,16 @@ import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from cnnlib.records.dataset import DatasetInfo
 
 
 def add_commands(commands: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
@@ -13,6 +12,9 @@ from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_commands(commands: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import file_picture
@@ -11,12 +9,15 @@ from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, number
 from cnnlib.cli.run_here import carried_out
 from cnnlib.cli.store import existing_store, run_at_step, trained_net
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
     import numpy as np
 
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.drawing import Robustness
     from cnnlib.records.ood import OodDetector
 

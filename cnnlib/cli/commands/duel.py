@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
-from cnnlib.design.spec import CNNSpec
 
 if TYPE_CHECKING:
+    import argparse
+
+    from cnnlib.design.spec import CNNSpec
     from cnnlib.experiments.duel import DuelState
     from cnnlib.runs import RunStore
 

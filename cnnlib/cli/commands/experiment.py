@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs import RunStore
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +16,14 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.pytorch_source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
-from cnnlib.records.events import WeightsSaved
 from cnnlib.records.files import replacing
-from cnnlib.records.run import Run
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
 
 Files = dict[str, bytes]  # name -> content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.inspect_jobs import add_looks
@@ -14,6 +13,8 @@ from cnnlib.errors import ProbeError
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+
     import numpy as np
 
 _METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,8 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cnnlib.runs import RunStore
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_commands(commands: Any) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.store import run_at_step, trained_net
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from torch import nn
+
+    from cnnlib.records.dataset import DatasetInfo
 
 
 def add_commands(commands: Any) -> None:

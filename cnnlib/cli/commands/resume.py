@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,12 @@ from cnnlib.cli.submit import add_queue_options, follow_all, submit
 from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.records.events import Command
-from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin, Run
 
 if TYPE_CHECKING:
+    import argparse
+
+    from cnnlib.records.recipe import Recipe
     from cnnlib.runs import RunStore
 
 

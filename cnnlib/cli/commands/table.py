@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,9 @@ from cnnlib.cli.store import has_store, open_store
 from cnnlib.records.files import replacing
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
     from cnnlib.compare.columns import Column
     from cnnlib.compare.rows import Row
 

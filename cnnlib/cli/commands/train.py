@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import secrets
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
@@ -13,7 +12,11 @@ from cnnlib.cli.parser import UsageError, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
 from cnnlib.cli.submit import add_queue_options, submit
-from cnnlib.records.run import RunRequest
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cnnlib.records.run import RunRequest
 
 MOST_SEEDS = 20
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run
 from cnnlib.cli.store import existing_store, has_store, open_store
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_commands(commands: Any) -> None:

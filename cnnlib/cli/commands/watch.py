@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import id_of_run
@@ -12,10 +10,13 @@ from cnnlib.cli.progress_output import JsonProgress, News, ProgressOutput, TextP
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
-from cnnlib.records.diagnosis import Diagnosis
 from cnnlib.records.run import ENDED_STATES, Run
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Generator, Sequence
+
+    from cnnlib.records.diagnosis import Diagnosis
     from cnnlib.runs import RunStore
 
 POLL_SECONDS = 0.2
@@ -49,7 +50,7 @@ def exit_code(run: Run) -> int:
     return EXIT_CODES.get(run.state, 0)
 
 
-def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Iterator[News]:
+def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Generator[News]:
     """Tell what is new, again and again until the run has ended; the caller waits in between.
 
     Yields:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,9 @@ from cnnlib.data.fingerprint import split_by_content
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 SIDE = 28
 BOX = 20  # as MNIST's own digits: a box of 20x20 in the middle of 28x28

@@ -6,13 +6,17 @@ import hashlib
 import http.client
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.datasets import BuiltinDataset, RemoteFile
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cnnlib.data.builtin.datasets import BuiltinDataset, RemoteFile
 
 TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
@@ -21,7 +25,7 @@ _REPORT_SECONDS = 0.1
 
 def download(
     known: BuiltinDataset, file: RemoteFile, target: Path, before: int
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Fetch one of a dataset's files to ``target``, which is not there before it is whole.
 
     Closing the generator breaks the download off and leaves nothing behind.
@@ -57,7 +61,7 @@ class _DownloadFailure(Exception):
 
 def _fetch(
     known: BuiltinDataset, file: RemoteFile, url: str, part: Path, before: int
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     digest = hashlib.md5(usedforsecurity=False)
     report = _Report(known, before)
     size = 0
@@ -77,7 +81,7 @@ def _fetch(
         )
 
 
-def _chunks(url: str) -> Iterator[bytes]:
+def _chunks(url: str) -> Generator[bytes]:
     request = urllib.request.Request(url, headers={"User-Agent": "cnnlib"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
@@ -94,7 +98,7 @@ class _Report:
         self._known, self._before = known, before
         self._start = self._last = time.monotonic()
 
-    def after(self, size: int) -> Iterator[Progress]:
+    def after(self, size: int) -> Generator[Progress]:
         now = time.monotonic()
         if now - self._last < _REPORT_SECONDS:
             return

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cnnlib.data.builtin.datasets import IDX_NAMES, BuiltinDataset, RemoteFile
 from cnnlib.data.builtin.download import download
@@ -15,8 +12,15 @@ from cnnlib.data.builtin.idx import PUBLISHED_MD5, read_idx
 from cnnlib.data.paths import DOWNLOADS, download_folders, folder_name, home
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import numpy as np
+
+    from cnnlib.records.folders import Folders
 
 _DOWNLOADED_FRACTION = 0.8  # of the whole work, where something is to be downloaded
 
@@ -83,7 +87,7 @@ def _check_pair(
         )
 
 
-def fetch_missing(known: BuiltinDataset, folders: Folders) -> Iterator[Progress]:
+def fetch_missing(known: BuiltinDataset, folders: Folders) -> Generator[Progress]:
     """Download the published files that are not there.
 
     Raises:
@@ -122,7 +126,7 @@ def found_file(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Pat
     return path
 
 
-def _may_lie(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Iterator[Path]:
+def _may_lie(known: BuiltinDataset, file: RemoteFile, folders: Folders) -> Generator[Path]:
     if known.form == "idx":
         yield folders.data / known.folder / file.name.removesuffix(".gz")
         yield folders.data / known.folder / file.name

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # MD5 of MNIST's unpacked files, to tell people when theirs are others.
 PUBLISHED_MD5 = {

@@ -7,14 +7,16 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import FileIO
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cnnlib.data.image_folder.sources import FolderSource, is_visible
 from cnnlib.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
 
 MAX_FILES = 200_000
 MAX_FILE_BYTES = 32 << 20
@@ -56,7 +58,7 @@ class Files(Protocol):
 
 
 @contextmanager
-def open_files(source: FolderSource) -> Iterator[Files]:
+def open_files(source: FolderSource) -> Generator[Files]:
     """Open a person's own dataset for reading.
 
     Raises:
@@ -88,7 +90,7 @@ class _DirectoryFiles:
             raise UnreadableFile(error.strerror or str(error)) from error
 
 
-def _walk(root: Path) -> Iterator[str]:
+def _walk(root: Path) -> Generator[str]:
     count = 0
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if is_visible(name)]
@@ -138,7 +140,7 @@ class _ZipFiles:
 
 
 @contextmanager
-def open_zip(path: Path, shown: str = "") -> Iterator[_ZipFiles]:
+def open_zip(path: Path, shown: str = "") -> Generator[_ZipFiles]:
     """Open a zip and check every entry of it before one is read.
 
     Args:

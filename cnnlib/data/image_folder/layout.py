@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlib.data.image_folder.sources import is_picture_name, is_visible
 from cnnlib.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_CLASSES = 1_000
 MAX_CLASS_NAME = 100

@@ -7,11 +7,9 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -19,12 +17,17 @@ from cnnlib.data.fingerprint import TEST_FRACTION, split_by_content
 from cnnlib.data.image_folder.archive_reader import Files, UnreadableFile, open_files
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.data.image_folder.layout import TEST, TRAIN, Layout, Placed, arrange
-from cnnlib.data.image_folder.sources import FolderOptions, FolderSource
 from cnnlib.data.prepared import SkippedPicture
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cnnlib.data.image_folder.sources import FolderOptions, FolderSource
 
 _LISTED_SKIPPED = 1_000
 _BLOCK_FILES = 64
@@ -117,7 +120,7 @@ def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
 
 def _collect(
     files: Files, layout: Layout, options: FolderOptions, collected: _Collected, out: BinaryIO
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     start = last = time.monotonic()
     done, total = 0, len(layout.placed)
     for block in _decoded_blocks(files, layout, options):
@@ -138,7 +141,7 @@ def _collect(
 
 def _decoded_blocks(
     files: Files, layout: Layout, options: FolderOptions
-) -> Iterator[list[_Decoded]]:
+) -> Generator[list[_Decoded]]:
     """Decode on several threads, a few blocks ahead, in the order of the files."""
     threads = min(_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
@@ -151,7 +154,7 @@ def _decoded_blocks(
             yield ahead.popleft().result()
 
 
-def _blocks(files: Files, layout: Layout) -> Iterator[list[_Encoded]]:
+def _blocks(files: Files, layout: Layout) -> Generator[list[_Encoded]]:
     """Files in blocks of at most 64, and about 8 MB."""
     block: list[_Encoded] = []
     size = 0

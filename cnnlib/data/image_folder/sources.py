@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
 from cnnlib.errors import RecipeError
 from cnnlib.records.checks import check_integer
-from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import check_dataset_name
+
+if TYPE_CHECKING:
+    from cnnlib.records.folders import Folders
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
@@ -124,7 +126,7 @@ def folder_source(name: str, folders: Folders) -> FolderSource | None:
     return None
 
 
-def _candidates(folders: Folders) -> Iterator[tuple[os.DirEntry[str], str, bool]]:
+def _candidates(folders: Folders) -> Generator[tuple[os.DirEntry[str], str, bool]]:
     """Directories and zips with the names of their datasets, in the order of precedence."""
     for root, uploaded in ((folders.data, False), (folders.runs / UPLOADS, True)):
         for entry in sorted(_entries(root), key=lambda entry: (entry.is_file(), entry.name)):
@@ -151,7 +153,7 @@ def _is_dataset(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or has_class_folders(Path(entry.path))
 
 
-def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(root: Path) -> Generator[os.DirEntry[str]]:
     try:
         with os.scandir(root) as entries:
             yield from entries
@@ -182,7 +184,7 @@ def _holds_picture(folder: Path) -> bool:
     return any(is_picture_name(entry.name) and entry.is_file() for entry in _entries(folder))
 
 
-def _folder_times(path: Path) -> Iterator[tuple[str, int]]:
+def _folder_times(path: Path) -> Generator[tuple[str, int]]:
     for folder, inner, _ in os.walk(path):
         inner[:] = sorted(name for name in inner if is_visible(name))
         yield os.path.relpath(folder, path), os.stat(folder).st_mtime_ns

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,9 +14,13 @@ from cnnlib.probe.attribution.methods import METHODS, explain
 from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
-from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from cnnlib.records.folders import Folders
 
 
 def explain_answer(

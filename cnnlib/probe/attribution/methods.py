@@ -15,7 +15,8 @@ colour of the training pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,11 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from cnnlib.design.layers import Activation
-from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating, plain_activation, trace
 from cnnlib.probe.graph import steps
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
 
 Method = Callable[[Network, np.ndarray, int], np.ndarray]
 INTEGRATION_STEPS = 50
@@ -142,7 +145,7 @@ def cam_layer(plan: Plan) -> str:
         for step in steps(plan)
         if len(step.out_shape) == 3 and step.kind != "global_avg_pool"
     ]
-    if not plan.spec.channels and not plan.spec.stem or not with_maps:
+    if (not plan.spec.channels and not plan.spec.stem) or not with_maps:
         raise ProbeError(
             "Grad-CAM weighs feature maps, and this network has none: it has no convolution. "
             "Look at saliency or integrated gradients."
@@ -185,7 +188,7 @@ def _guided_relu(module: nn.Module, x: Tensor) -> Tensor:
     return _GuidedReLU.apply(x)
 
 
-def _corners(height: int, width: int) -> Iterator[tuple[int, int]]:
+def _corners(height: int, width: int) -> Generator[tuple[int, int]]:
     """Top left corners of the occluding patches; the last ones may reach over the edge."""
     for row in range(0, _span(height), OCCLUSION_STRIDE):
         for column in range(0, _span(width), OCCLUSION_STRIDE):

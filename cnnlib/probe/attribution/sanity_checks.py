@@ -8,13 +8,17 @@ in random orders, and compares how fast the class's probability falls (Petsiuk e
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
 from cnnlib.nets.model import Network, build_model
-from cnnlib.probe.attribution.methods import Method
 from cnnlib.probe.forward import evaluating
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+
+if TYPE_CHECKING:
+    from cnnlib.probe.attribution.methods import Method
 
 SAME_FROM = 0.9  # rank correlation
 LEAST_GAIN = 0.05  # of mean probability

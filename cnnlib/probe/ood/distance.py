@@ -9,25 +9,29 @@ kind of junk is new to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import Prepared
 from cnnlib.errors import ProbeError
-from cnnlib.nets.model import Network
 from cnnlib.probe.forward import evaluating
 from cnnlib.probe.ood.samples import NOISE, SCRIBBLES, noise, scribbles
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.files import replacing
 from cnnlib.records.job import Progress
 from cnnlib.records.ood import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
 
 KNOWN, CALIBRATED_ON = 6_000, 2_000  # training pictures, at most
 TESTED_ON, JUNK_COUNT = 2_000, 1_000
@@ -150,7 +154,7 @@ def read_ood_detector(path: Path) -> OodDetector | None:
 
 def _junk(
     info: DatasetInfo, others: Mapping[str, np.ndarray], seed: int, count: int
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Generator[tuple[str, np.ndarray]]:
     yield SCRIBBLES, scribbles(count, info.in_size, seed)
     yield NOISE, noise(count, info.in_size, seed)
     for name, pictures in others.items():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.probe.ood.distance import measure_ood_detector, ood_file, write_ood_detector
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
-from cnnlib.records.folders import Folders
-from cnnlib.records.job import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    import numpy as np
+
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.job import Progress
 
 _JUNK = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
 

@@ -13,10 +13,9 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -27,7 +26,11 @@ from cnnlib.runs import tables
 from cnnlib.runs.archive.schema import NOT_SENT, PARTS, Unfit, check_run, sent
 from cnnlib.runs.dataset_owners import check_archive
 from cnnlib.runs.queue import new_id
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cnnlib.runs.store import RunStore
 
 FORMAT = "cnnlab-runs-1"
 MOST_RUNS = 2000

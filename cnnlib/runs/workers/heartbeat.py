@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cnnlib.errors import StoreError
-from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.runs.store import RunStore
 
 HEARTBEAT_SECONDS = 3.0
 
 
 @contextmanager
-def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Iterator[str]:
+def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Generator[str]:
     """Make this process a worker, with a beating heart, until the block is left.
 
     Yields:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cnnlib
 from cnnlib.errors import StoreError
-from cnnlib.records.folders import Folders
 from cnnlib.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.folders import Folders
 
 QUIT = b"q"  # written to a worker: end the run with a checkpoint and leave
 WATCH_SECONDS = 0.5
@@ -178,10 +183,8 @@ class _Place:
     def wait(self, seconds: float) -> None:
         """Wait for the process to leave, for a while."""
         if self._process is not None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(max(0.0, seconds))
-            except subprocess.TimeoutExpired:
-                pass
 
     def _start(self) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)

@@ -5,27 +5,31 @@ from __future__ import annotations
 import copy
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from time import perf_counter, thread_time
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cnnlib.design.cost import Cost
 from cnnlib.errors import RecipeError
-from cnnlib.nets.model import Network
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
-from cnnlib.records.recipe import Recipe
-from cnnlib.records.run import RunRequest
 from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, choice_key, design_key
 from cnnlib.train.execution.machine import device_name, wait_for
 from cnnlib.train.execution.mode import ExecutionMode, asked_mode, candidates
 from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.optimizers import build_optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from cnnlib.design.cost import Cost
+    from cnnlib.nets.model import Network
+    from cnnlib.records.recipe import Recipe
+    from cnnlib.records.run import RunRequest
 
 _COMPILE_FROM_SECONDS = 600.0
 _COMPILING = Phase("starting", "compiling the network, which can take a minute")
@@ -67,7 +71,7 @@ class Trial:
         )
 
 
-def choose_mode(trial: Trial, shelf: ModeCache) -> Iterator[Phase]:
+def choose_mode(trial: Trial, shelf: ModeCache) -> Generator[Phase]:
     """Settle the execution mode; returns the `ModeChoice`.
 
     Raises:

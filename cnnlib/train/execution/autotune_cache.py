@@ -7,13 +7,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
-from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.folders import Folders
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
-from cnnlib.records.run import RunRequest
 from cnnlib.runs.workers.pool import visible_gpus
 from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
+
+if TYPE_CHECKING:
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import RunRequest
 
 # Of one processor core, where nothing was measured yet: what small networks reach.
 _GUESSED_FLOPS_PER_SECOND = 2e10

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 
 from cnnlib.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 Precision = Literal["fp32", "bf16"]
 _NAME = re.compile(r"t([1-9]\d{0,2})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
@@ -101,7 +103,7 @@ def _mps_is_there() -> bool:
 
 
 @contextmanager
-def kept_threads() -> Iterator[None]:
+def kept_threads() -> Generator[None]:
     """Whatever number of threads is set inside, the former number is restored after."""
     before = torch.get_num_threads()
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # mallopt(3), with what it takes here: no buffer gets a mapping of its own, none is returned, and
 # the heap grows in steps of 256 MB.
@@ -19,7 +22,7 @@ _RESET_PEAK = "5"  # as proc(5) has it: set the peak to what is resident now
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory() -> Generator[None]:
     """Inside, glibc's allocator keeps what a step frees for the next one; after, it is returned.
 
     Otherwise large buffers go back to the system after every step and are cleared when they come

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
-from cnnlib.records.run import Run
-from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
-from cnnlib.train.control import Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnlib.records.run import Run
+    from cnnlib.runs import RunStore
+    from cnnlib.train.control import Control
 
 LOG = "worker.log"  # in the run's folder: the trace of an error of the lab itself
 Listener = Callable[[Event], None]
@@ -77,7 +81,7 @@ class LastStep:
         return RunEnd("failed", reason, self._step.step, self._step.seconds)
 
 
-def _events(run: Run, store: RunStore, control: Control) -> Iterator[Event]:
+def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
     """All that a run tells, from the preparation of its pictures to its end."""
     dataset = run.request.dataset
     if (end := (yield from _prepare(dataset, store, control))) is not None:
@@ -93,7 +97,7 @@ def _events(run: Run, store: RunStore, control: Control) -> Iterator[Event]:
     yield from train(run.request, prepared, folder=folder, control=control, resume=resume)
 
 
-def _prepare(dataset: str, store: RunStore, control: Control) -> Iterator[Event]:
+def _prepare(dataset: str, store: RunStore, control: Control) -> Generator[Event]:
     """Make the prepared copy where there is none; returns the run's end if it was ended here."""
     from cnnlib.data.prepared import is_prepared
 

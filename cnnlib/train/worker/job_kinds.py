@@ -6,13 +6,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import CnnlibError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Job, Progress
-from cnnlib.runs import RunStore
 from cnnlib.train.execution.host import is_full_disk
+
+if TYPE_CHECKING:
+    from cnnlib.runs import RunStore
 
 PROGRESS_SECONDS = 0.1
 Result = Mapping[str, Any]

@@ -15,14 +15,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import EpochEnd, Event
-from cnnlib.records.job import Job
-from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.workers.heartbeat import registered_worker
@@ -30,6 +27,12 @@ from cnnlib.runs.workers.pool import QUIT
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cnnlib.records.job import Job
+    from cnnlib.records.run import Run
 
 POLL_SECONDS = 0.05  # an idle worker looks for work so often
 RETRY_SECONDS = 1.0  # after the store could not be used

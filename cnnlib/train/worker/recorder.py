@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Event, StepMetrics
-from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
-from cnnlib.train.control import Control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from cnnlib.runs import RunStore
+    from cnnlib.train.control import Control
 
 FLUSH_SECONDS = 0.1  # steps are written so often, all in one transaction
 LOOK_SECONDS = 0.03  # new orders, and other events than steps, are looked for so often

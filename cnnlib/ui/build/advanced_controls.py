@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.spec import (
     ACTIVATION_PARAMS,
@@ -17,6 +16,9 @@ from cnnlib.design.spec import (
 )
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control, has_convolutions, has_pools, has_skips, of_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _of_stem(name: str) -> dict[str, Callable]:

@@ -7,13 +7,15 @@ and growth rewrite it; where it does not, they change as little of it as they ca
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.spec import MAX_CONVOLUTIONS, PER_CONVOLUTION, CNNSpec
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 GROWTHS = (1.0, 1.5, 2.0)
 WIDEST_GROWN = 512
@@ -37,7 +39,7 @@ def grown(spec: CNNSpec, count: int, width: int, growth: float) -> tuple[int, ..
     return tuple(channels)
 
 
-def _group(spec: CNNSpec, size: int, width: int) -> Iterator[int]:
+def _group(spec: CNNSpec, size: int, width: int) -> Generator[int]:
     """Channels of one group."""
     step = spec.block_convs or size
     for start in range(0, size, step):

@@ -7,11 +7,13 @@ shows (a stem, kernel sizes one by one) stays as it was. For every control and e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.design.spec import CNNSpec
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cnnlib.design.spec import CNNSpec
 
 Kind = Literal["choice", "menu", "slider", "number", "text", "toggle"]
 

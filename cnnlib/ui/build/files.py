@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from cnnlib.design.plan import Plan
 from cnnlib.design.pytorch_source import source
 from cnnlib.design.spec import CNNSpec
 from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.ui.build.session import act, on_spec, tell_wrong
-from cnnlib.ui.build.state import BuildState
+
+if TYPE_CHECKING:
+    from cnnlib.design.plan import Plan
+    from cnnlib.ui.build.state import BuildState
 
 UPLOAD_LIMIT_MB = 1
 

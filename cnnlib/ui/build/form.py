@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.presets import adapt, preset, presets
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
-from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
 from cnnlib.ui.build.session import desk, on_draft, on_spec, tell_wrong, whats_wrong
 from cnnlib.ui.build.state import Draft
 from cnnlib.ui.build.widget_sync import called_back, note, show_value
 from cnnlib.ui.common.format import distinct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
+    from cnnlib.ui.build.control import Control
 
 _OWN_SIZE = "Images of my own size"
 _OWN_DESIGN = "My own design"

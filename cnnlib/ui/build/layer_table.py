@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.design.cost import Cost
 from cnnlib.design.other_tools import ToolCount, tool_counts
-from cnnlib.design.plan import Plan
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cnnlib.design.cost import Cost
+    from cnnlib.design.plan import Plan
 
 ROW_HEIGHT = 30
 MOST_ROWS_SHOWN = 14
@@ -89,7 +92,7 @@ def tool_table(plan: Plan, macs: int) -> None:
     st.markdown("\n".join(tool_lines(plan)))
 
 
-def tool_lines(plan: Plan) -> Iterator[str]:
+def tool_lines(plan: Plan) -> Generator[str]:
     """The table as Markdown."""
     yield "| Tool | Total | Why it differs |"
     yield "|---|--:|---|"

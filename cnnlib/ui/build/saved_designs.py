@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from cnnlib.design.spec import CNNSpec
 from cnnlib.figures.labels import describe_design
 from cnnlib.runs.saved_designs import NAME_LIMIT, SavedDesigns
 from cnnlib.ui.build.session import act, on_spec, tell_wrong, whats_wrong
-from cnnlib.ui.build.state import BuildState
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
+
+if TYPE_CHECKING:
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.ui.build.state import BuildState
 
 
 def shelf_panel() -> None:

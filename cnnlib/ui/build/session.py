@@ -8,24 +8,27 @@ may not have heard of the newest address yet; in any other, the address wins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design import link
 from cnnlib.design.presets import preset
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import called_back, take_changes
 from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.urls import keep_design, kept_design
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
 
 _DESK = "build_desk"
 _FIRST = "build_first_desk"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design import link
 from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.design.spec import CNNSpec
 
 MOST_STEPS = 200
 JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast are one step

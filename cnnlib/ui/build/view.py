@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -24,6 +24,9 @@ from cnnlib.ui.build.widget_sync import called_back, note, show_value
 from cnnlib.ui.common.format import OPTIMIZER_LABELS
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def toolbar() -> None:

@@ -9,13 +9,15 @@ several, those are dropped that only repeat what the page itself once wrote ther
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.ui.build.state import BuildState
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.ui.build.state import BuildState
 
 _CALLBACKS = "build_callbacks"  # how many were called in this rerun
 _NOTED = "build_noted"  # the changes among them

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import streamlit as st
 
-from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.urls import LOADER, script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cnnlib.records.probe import Arithmetic
 
 _grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
 _window = st.components.v2.component("cnnlab_window", js=LOADER)

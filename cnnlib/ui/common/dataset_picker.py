@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.format import count, distinct, escape_markdown, size
 from cnnlib.ui.common.job_status import is_watched
 from cnnlib.ui.common.messages import show_error, show_warning
@@ -14,6 +13,11 @@ from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import prepared, run_store
 from cnnlib.ui.common.thumbnails import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.urls import dataset_in_address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.dataset import DatasetInfo
 
 
 def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.presets import preset
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
 
 # The best known first. Nothing is ever downloaded unasked; digits are always there.
 _DATASETS = ("mnist", "fashion-mnist", "cifar10", "digits")

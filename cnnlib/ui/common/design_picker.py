@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,12 +11,16 @@ from cnnlib.design.cost import Cost, cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, preset, presets
-from cnnlib.design.spec import CNNSpec
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.run import Run
 from cnnlib.ui.build.form import preset_of
 from cnnlib.ui.common.format import count, distinct, size
 from cnnlib.ui.common.urls import BUILD, design_in_address, kept_design
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.run import Run
 
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 

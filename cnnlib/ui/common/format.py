@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from cnnlib.records.recipe import Recipe
 from cnnlib.units import UNKNOWN, format_time, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.recipe import Recipe
 
 STATE_LABELS = {
     "queued": "Waiting",

@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import MutableMapping
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.errors import StreamlitAuthError
 
-from cnnlib.records.settings import Settings
 from cnnlib.ui.common.format import escape_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from cnnlib.records.settings import Settings
 
 COOKIE = "cnnlab_browser"
 _NUMBER = re.compile(r"[0-9a-f]{32}")

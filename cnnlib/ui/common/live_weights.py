@@ -7,22 +7,24 @@ are read once for all sessions and forgotten soon.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from cnnlib.probe.weights import Weights, network, read_arrays
 from cnnlib.records.events import Command
-from cnnlib.records.probe import Gradients
-from cnnlib.records.run import Run
 from cnnlib.ui.common.network_cache import SavedStep
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
     from cnnlib.nets.model import Network
+    from cnnlib.records.probe import Gradients
+    from cnnlib.records.run import Run
 
 LOOK_AGAIN_SECONDS = 4.0  # a look lasts for ten seconds
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.format import escape_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 
 def show_error(what: object) -> None:
@@ -24,7 +26,7 @@ def show_warning(what: object, icon: str = ":material/warning:") -> None:
 
 
 @contextmanager
-def errors_shown() -> Iterator[None]:
+def errors_shown() -> Generator[None]:
     """What a person can cause ends the block with a sentence; anything else is a bug and passes."""
     try:
         yield

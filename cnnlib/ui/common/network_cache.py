@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,19 @@ from typing import TYPE_CHECKING
 import numpy as np  # before torch, and on this thread: two threads importing it at once break it
 import streamlit as st
 
-from cnnlib.data.prepared import Prepared
 from cnnlib.errors import ProbeError
 from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.weights import Weights, network, read_arrays
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.events import WeightsSaved
-from cnnlib.records.run import Run
 from cnnlib.ui.common.shared import folders, prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.run import Run
 
 
 @dataclass(frozen=True)

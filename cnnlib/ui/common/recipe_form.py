@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from cnnlib.design.spec import CNNSpec
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.ui.common.format import OPTIMIZER_LABELS
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
 
 _OFFERED = "offered"
 SCHEDULE_WORDS = {

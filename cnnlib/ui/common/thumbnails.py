@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLASSES_SHOWN = 12
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 # Streamlit keeps /static, /media and /component for itself.

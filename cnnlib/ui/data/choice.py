@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.data.uploads import disk_use
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.format import distinct, size
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.urls import remember
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.dataset import DatasetInfo
 
 _KEY = "data_dataset"
 STATES = {"prepared": "ready", "here": "to be prepared", "download": "to be downloaded"}

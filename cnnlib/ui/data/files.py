@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.runs.dataset_owners import (
     check_upload,
     dataset_owner,
@@ -24,6 +23,9 @@ from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.data.choice import show_next
 from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from cnnlib.records.dataset import DatasetInfo
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.prepared import Prepared
 from cnnlib.data.statistics import Duplicates, class_counts, duplicates
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.dataset import class_counts_figure
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
 
 PER_PAGE = 60
 _VARIANTS = 8

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import streamlit as st
 
 from cnnlib.data.drawings import collection_name, drawings_zip, save_drawing, saved_drawings
 from cnnlib.data.labelled_drawings import fine_tune_request, make_fine_tune_dataset
-from cnnlib.records.drawing import PreparedDrawing
-from cnnlib.records.run import Run
 from cnnlib.runs.dataset_owners import record_dataset_owner
 from cnnlib.ui.common.format import STATE_LABELS, count, escape_markdown
 from cnnlib.ui.common.job_status import is_watched
@@ -19,9 +15,17 @@ from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.common.urls import DATA, TRAIN
-from cnnlib.ui.draw.networks import Reader
 from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from cnnlib.records.drawing import PreparedDrawing
+    from cnnlib.records.run import Run
+    from cnnlib.ui.draw.networks import Reader
 
 _NOTICE = "draw_notice"
 

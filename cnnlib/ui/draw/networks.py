@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,7 +11,6 @@ from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.presets import preset
 from cnnlib.errors import CnnlibError, ProbeError
 from cnnlib.probe.weights import moments
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.ui.common.format import distinct
@@ -21,6 +20,11 @@ from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.dataset import DatasetInfo
 
 MOST_RUNS = 6  # side by side
 _LISTED = 200

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.records.drawing import PreparedDrawing
-from cnnlib.records.ood import OodDetector
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.job_status import is_watched
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import network_at
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.ui.draw.networks import Reader
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.drawing import PreparedDrawing
+    from cnnlib.records.ood import OodDetector
+    from cnnlib.ui.draw.networks import Reader
 
 
 def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:

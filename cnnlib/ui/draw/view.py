@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
-from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
-from cnnlib.records.run import Run
 from cnnlib.ui.common.drawing_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.common.format import escape_markdown, size
 from cnnlib.ui.common.network_cache import import_torch, network_at, wait_for_torch
@@ -20,6 +18,12 @@ from cnnlib.ui.draw.fine_tune import teaching
 from cnnlib.ui.draw.networks import Reader, choose_readers
 from cnnlib.ui.draw.ood import doubts
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
+    from cnnlib.records.run import Run
 
 _EMPTY = np.zeros((2, 2), np.uint8)
 _CONFIG = {"displayModeBar": False}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -15,6 +14,9 @@ from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.inspect.selection import Subject, choose_layer
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PICTURES = 500
 _HOW = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -15,6 +14,9 @@ from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.inspect.selection import Subject, choose_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PICTURES = 1000
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from cnnlib.design.cost import cost
 from cnnlib.figures.inspect import deletion_figure
-from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.network_cache import (
@@ -19,7 +18,12 @@ from cnnlib.ui.common.network_cache import (
     normalised,
     wait_for_torch,
 )
-from cnnlib.ui.inspect.selection import Subject
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+    from cnnlib.ui.inspect.selection import Subject
 
 METHODS = {
     "saliency": "Saliency",

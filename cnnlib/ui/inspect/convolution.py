@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 from PIL import Image
@@ -9,10 +11,12 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
-from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
 from cnnlib.ui.common.drawing_pad import small_pad
 from cnnlib.ui.common.messages import show_error
+
+if TYPE_CHECKING:
+    from cnnlib.records.probe import Arithmetic
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -18,14 +18,18 @@ from cnnlib.probe.errors import (
     pictures_of,
     read_predictions,
 )
-from cnnlib.records.probe import Predicted
-from cnnlib.records.run import Run
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.inspect.picture import look_at
-from cnnlib.ui.inspect.selection import Subject
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.probe import Predicted
+    from cnnlib.records.run import Run
+    from cnnlib.ui.inspect.selection import Subject
 
 MOST_PICTURES = 60
 MOST_OTHER_RUNS = 12

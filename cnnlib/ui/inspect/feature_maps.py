@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.design.cost import cost
 from cnnlib.probe.arithmetic import KINDS, arithmetic
@@ -33,6 +32,11 @@ from cnnlib.ui.inspect.filters import (
     span_control,
 )
 from cnnlib.ui.inspect.selection import Scene, Subject, choose_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamlit.delta_generator import DeltaGenerator
 
 MOST_SHOWN = 1024  # features of a flat layer
 MOST_TRIED, FEWEST_TRIED = 200, 20  # pictures on which a dead map is silent

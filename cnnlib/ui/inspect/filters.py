@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,11 @@ import streamlit as st
 from cnnlib.probe.filters import filter_norms, filters, largest_weight
 from cnnlib.ui.common.components import Span, tile_grid
 from cnnlib.ui.common.network_cache import SavedStep, weights_at
-from cnnlib.ui.inspect.selection import Scene, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.ui.inspect.selection import Scene, Subject
 
 _SPANS = {"layer": "Whole layer", "each": "Each alone", "network": "Whole network"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
@@ -13,7 +15,6 @@ from cnnlib.figures.inspect import (
     gradients_over_time_figure,
 )
 from cnnlib.probe.graph import step_named
-from cnnlib.records.probe import Gradients, LayerGradient
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import (
@@ -24,6 +25,9 @@ from cnnlib.ui.common.network_cache import (
     weights_at,
 )
 from cnnlib.ui.inspect.selection import Subject, choose_layer
+
+if TYPE_CHECKING:
+    from cnnlib.records.probe import Gradients, LayerGradient
 
 MOST_MACS_OVER_TIME = 3_000_000_000  # about a second on one thread
 

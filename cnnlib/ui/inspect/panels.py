@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.errors import CnnlibError
-from cnnlib.records.run import Run
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.network_cache import import_torch
 from cnnlib.ui.common.urls import remember
@@ -21,6 +19,13 @@ from cnnlib.ui.inspect.feature_maps import MapsPlaces, answer, show_maps
 from cnnlib.ui.inspect.gradients import gradients_panel
 from cnnlib.ui.inspect.selection import Scene, Subject, choose_scene
 from cnnlib.ui.inspect.step_slider import as_it_is_now, choose_moment, looks_again_every
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from cnnlib.records.run import Run
 
 MAPS, GRADIENTS = "Filters and maps", "Gradients"
 PANELS: dict[str, Callable[[Subject], None]] = {

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 from PIL import Image
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
-from cnnlib.data.prepared import Prepared
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.ui.common.drawing_pad import small_pad
@@ -21,6 +19,13 @@ from cnnlib.ui.common.network_cache import Picture, picture_of_test_split
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import number_in_address
 from cnnlib.ui.draw.view import brought_drawing, forget_drawing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from cnnlib.data.prepared import Prepared
 
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
 _DRAWN_NOTE = "Your drawing, as the network sees it."

@@ -5,21 +5,25 @@ All of them stand in the address: a reload, a bookmark or a link shows the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.data.prepared import Prepared
 from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.graph import steps
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.run import Run
 from cnnlib.ui.common.format import STATE_LABELS, distinct, size
 from cnnlib.ui.common.network_cache import Picture, SavedStep, open_dataset
 from cnnlib.ui.common.urls import remember
 from cnnlib.ui.inspect.picture import choose_picture
 from cnnlib.ui.inspect.step_slider import Places, Timeline, place_slider, timeline_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.run import Run
 
 
 @dataclass(frozen=True, eq=False)

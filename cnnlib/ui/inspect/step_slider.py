@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.probe.weights import moments
-from cnnlib.records.run import Run
 from cnnlib.ui.common.live_weights import ask_to_look, goes_on
 from cnnlib.ui.common.network_cache import SavedStep
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import number_in_address, remember
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from cnnlib.records.run import Run
 
 EVERY_SECONDS = 1.0  # Play goes on by a step, and a run under way is looked at again
 _PLAY, _PLAYED_AT = "inspect_play", "inspect_played_at"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.records.run import Run
 from cnnlib.ui.common.format import STATE_LABELS, ago, escape_markdown
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.run import Run
 
 _ICONS = {
     "queued": ":material/schedule:",

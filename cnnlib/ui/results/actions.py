@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.columns import Column
 from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.compare.results_table import Annotation, ResultsTable
-from cnnlib.compare.rows import Row
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
@@ -22,6 +20,12 @@ from cnnlib.ui.common.shared import run_store, settings
 from cnnlib.ui.common.urls import COMPARE
 from cnnlib.ui.results.duel_form import bring_rows
 from cnnlib.ui.train.request_form import submit_or_show_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.compare.columns import Column
+    from cnnlib.compare.rows import Row
 
 FRESH_SEEDS = 3
 
@@ -86,11 +90,14 @@ def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
     """What can be done with the selected rows."""
     if len(rows) == 1:
         _notes_menu(desk, rows[0])
-        if not rows[0].runs[0].is_live and st.button(
-            "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
+        if (
+            not rows[0].runs[0].is_live
+            and st.button(
+                "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
+            )
+            and _train_fresh_seeds(rows[0])
         ):
-            if _train_fresh_seeds(rows[0]):
-                st.rerun()
+            st.rerun()
     if len(rows) == 2 and st.button(
         "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
     ):

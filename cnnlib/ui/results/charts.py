@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
 from cnnlib.compare.differences import differing_settings
 from cnnlib.compare.disagreements import right_and_wrong
-from cnnlib.compare.rows import Row
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
@@ -19,6 +18,11 @@ from cnnlib.ui.common.thumbnails import strip_html
 from cnnlib.ui.results.duel_form import Side
 from cnnlib.ui.results.duel_view import difference_view
 from cnnlib.ui.train.chart import live_chart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cnnlib.compare.rows import Row
 
 MOST_LIVE = 12  # runs whose single curves are laid over each other
 MOST_PICTURES = 24

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.compare.results_table import ResultsTable
-from cnnlib.compare.rows import Row
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.link import decode
 from cnnlib.design.presets import adapt, presets
-from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.defaults import default_dataset
@@ -26,6 +23,13 @@ from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import kept_design
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.compare.rows import Row
+    from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.dataset import DatasetInfo
 
 _BROUGHT = "compare_brought"  # designs that came from the results table, with their labels
 MOST_ROWS = 50  # of the results table, whose designs are offered

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,6 +18,9 @@ from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GRID, SEARCH = "Grid", "Search"
 _EXAMPLES = {

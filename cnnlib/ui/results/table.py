@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.typing import DataframeState
 
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, cells, column, columns
-from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+    from streamlit.typing import DataframeState
+
+    from cnnlib.compare.results_table import ResultsTable
 
 CURVE = "Curve"
 _PRESET_TITLES = {

@@ -7,16 +7,13 @@ where people sign in, nobody looks who has not. The files are the program's own,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 from streamlit.web.server.starlette.starlette_websocket import (
     USER_COOKIE_NAME,
     _get_signed_cookie_with_chunks,
@@ -24,9 +21,7 @@ from streamlit.web.server.starlette.starlette_websocket import (
 
 from cnnlib.diagnosis.report import run_report
 from cnnlib.errors import StoreError
-from cnnlib.records.settings import ClassMode
 from cnnlib.runs.polling import metrics_since
-from cnnlib.runs.store import RunStore
 from cnnlib.ui.common.shared import shared_store
 from cnnlib.ui.common.urls import (
     ASSETS_ADDRESS,
@@ -35,6 +30,15 @@ from cnnlib.ui.common.urls import (
     at_root,
     static_folder,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+    from cnnlib.records.settings import ClassMode
+    from cnnlib.runs.store import RunStore
 
 _CURSOR = re.compile(r"[0-9]{1,15}")  # a browser keeps numbers of that size exactly
 

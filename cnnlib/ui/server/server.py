@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy  # noqa: F401  first, and on the main thread: two threads importing it at once break it
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.ui.common.shared import first_page, folders, worker_pool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from cnnlib.runs.workers.pool import WorkerPool
 
 # A server that nobody looks at still works off its queue.
 LONGEST_WAIT_SECONDS = 15.0
@@ -23,7 +27,7 @@ DRAWING_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def lifespan(app: Any) -> AsyncIterator[None]:
+async def lifespan(app: Any) -> AsyncGenerator[None]:
     """Workers from the first page to the end of the server; its runs then end as interrupted."""
     pool = worker_pool()
     warming = asyncio.create_task(_warm_up(pool))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.records.run import Run
 from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cnnlib.records.run import Run
 
 _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.prepared import Prepared
 from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.filters import filter_norms, filters, silent_maps
 from cnnlib.probe.graph import step_named, steps
-from cnnlib.records.run import Run
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import describe_answer
 from cnnlib.ui.common.live_weights import gradients_now, maps_now, weights_now
 from cnnlib.ui.common.network_cache import SavedStep, normalised, probabilities
 from cnnlib.ui.inspect.picture import DRAW, TEST, choose_picture
 from cnnlib.ui.inspect.selection import layer_menu
+
+if TYPE_CHECKING:
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.run import Run
 
 PAGE = "train_look"  # what the keys of the widgets begin with
 MOST_TILES = 64

@@ -5,14 +5,13 @@ Nothing is computed and nobody is asked for fresh weights while the section is c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.errors import CnnlibError, DataError
 from cnnlib.figures.inspect import confusion_figure
-from cnnlib.records.run import Run
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.live_weights import goes_on, network_now, newest_moment
 from cnnlib.ui.common.messages import fragment, show_warning
@@ -28,6 +27,11 @@ from cnnlib.ui.inspect.picture import look_at
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.ui.train.picture_strip import answers, show_strip, strip_images, strip_of, strip_size
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cnnlib.records.run import Run
 
 EVERY_SECONDS = 1.0
 VIEW = PAGE

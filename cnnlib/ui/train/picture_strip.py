@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.prepared import Prepared
-from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import LOADER, script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
 
 PICTURES = 20
 MOST_MACS = 1_000_000_000  # in one answer: a tenth of a second on one thread

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError, RecipeError, SpecError
-from cnnlib.records.dataset import DatasetInfo
-from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast, forecast_for_run
@@ -31,6 +28,14 @@ from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.units import format_size, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.recipe import Recipe
 
 MOST_SEEDS = 20
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +20,9 @@ from cnnlib.ui.train.chart import live_chart
 from cnnlib.ui.train.live_view import live_section
 from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
 

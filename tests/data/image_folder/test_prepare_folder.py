@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import SkippedPicture, is_prepared, load_prepared
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import stat
 import struct
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +19,10 @@ from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -46,13 +46,13 @@ COUNTING = (sys.executable, str(Path(__file__).parents[2] / "support" / "countin
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 
 @contextmanager
-def counting_worker(store: RunStore) -> Iterator[subprocess.Popen]:
+def counting_worker(store: RunStore) -> Generator[subprocess.Popen]:
     """A worker process on its own, as an app would start it."""
     process = subprocess.Popen(
         [*COUNTING, "--follow"], stdin=subprocess.PIPE, env=worker_environment(store.folders)
@@ -434,7 +434,7 @@ def test_stop_pressed_in_two_tabs_ends_a_run_once(store):
 
 
 @contextmanager
-def pool_of(store: RunStore, count: int = 1) -> Iterator[WorkerPool]:
+def pool_of(store: RunStore, count: int = 1) -> Generator[WorkerPool]:
     pool = WorkerPool(store.folders, count, COUNTING)
     try:
         pool.start()

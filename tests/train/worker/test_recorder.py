@@ -1,7 +1,7 @@
 """The recorder: the loop never waits for the store, and nothing that it told is lost."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -17,7 +17,7 @@ from cnnlib.train.worker.recorder import Recorder
 
 
 @pytest.fixture
-def store(tmp_path, store_address) -> Iterator[RunStore]:
+def store(tmp_path, store_address) -> Generator[RunStore]:
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 

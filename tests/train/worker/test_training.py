@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
@@ -24,7 +24,7 @@ REQUEST = RunRequest(
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
+def store(tmp_path) -> Generator[RunStore]:
     with closing(a_store(tmp_path)) as store:
         yield store
 

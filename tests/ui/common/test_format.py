@@ -1,5 +1,7 @@
 """Names and sentences as pages show them, numbers with units, and the order of headings."""
 
+import itertools
+
 import pytest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
@@ -68,7 +70,7 @@ def filled():
 def test_no_level_of_headings_is_left_out(page, filled):
     for found in (levels(page), levels(page, run=filled)):
         assert found[0] == 1 and found.count(1) == 1
-        deeper = [below - above for above, below in zip(found, found[1:], strict=False)]
+        deeper = [below - above for above, below in itertools.pairwise(found)]
         assert max(deeper, default=0) <= 1, found
 
 
