@@ -18,7 +18,7 @@ IN_VENV := .venv/bin/python
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-browser lint bench demo-shots clean install install-dev install-bench
+.PHONY: help run test test-quick test-browser lint types check bench demo-shots clean install install-dev install-bench
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ lint: install-dev  ## check style and format
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 
+types: install-dev  ## check types
+	$(IN_VENV) -m mypy
+
+check: lint types  ## lint, types, and the tests that take no minute
+	$(IN_VENV) -m pytest tests/design tests/records tests/figures tests/house/test_floors.py tests/house/test_units.py $(ARGS)
+
 bench: install-bench  ## measure, and compare with other tools; keep the machine quiet meanwhile
 	for name in $(BENCH); do $(IN_VENV) -m bench.$$name $(ARGS) || exit; done
 
@@ -45,7 +51,7 @@ demo-shots: install-dev  ## drive the app in Chromium and write the README's scr
 	$(IN_VENV) docs/make_shots.py $(ARGS)
 
 clean:  ## remove the environment and all caches; datasets and runs stay
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install install-dev install-bench:

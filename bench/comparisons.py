@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.experiments.duel import DuelState, read_duel
-from cnnlib.experiments.study import Study, find_studies, find_study
+from cnnlib.experiments.study import find_studies, find_study
+from cnnlib.runs.studies import Study
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
 from cnnlib.runs import RunStore

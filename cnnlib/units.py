@@ -31,7 +31,7 @@ def format_points(fraction: float) -> str:
     """A difference of shares in percentage points, with two digits.
 
     Example:
-        >>> points_words(0.0021), points_words(-0.8013)
+        >>> format_points(0.0021), format_points(-0.8013)
         ('0.21', '−80.13')
     """
     return f"{100 * fraction:.2f}".replace("-", "−")
@@ -41,7 +41,7 @@ def format_size(size_bytes: float) -> str:
     """Bytes with three digits and a unit of 1000: an MB is 1,000,000 bytes.
 
     Example:
-        >>> size_words(424_616), size_words(9_240_000), size_words(1_290_000_000)
+        >>> format_size(424_616), format_size(9_240_000), format_size(1_290_000_000)
         ('425 kB', '9.24 MB', '1.29 GB')
     """
     return _with_unit(size_bytes, ("TB", "GB", "MB", "kB", "B"))

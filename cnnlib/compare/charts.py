@@ -1,4 +1,4 @@
-"""From rows of the results table to the records that charts are drawn from."""
+"""Records for charts, from rows of the results table."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from cnnlib.compare.rows import Row
 
-Epochs = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
+EpochMetric = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]
 Cost = Literal["params", "macs", "seconds"]
 
 
-def curves(rows: Sequence[Row], told: Epochs) -> list[Curve]:
+def curves(rows: Sequence[Row], metric: EpochMetric) -> list[Curve]:
     """A number over the epochs that all seeds of a row have; rows without it are left out."""
-    found = [_curve(row, name, told) for row, name in zip(rows, labels(rows), strict=True)]
+    found = [_curve(row, name, metric) for row, name in zip(rows, labels(rows), strict=True)]
     return [curve for curve in found if curve is not None]
 
 
 def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
-    """Test accuracy of each row against what it costs, with the frontier marked."""
+    """Test accuracy of each row against its cost, with the Pareto frontier marked."""
     points = []
     for row, name in zip(rows, labels(rows), strict=True):
         spent, scores = column(cost).value(row), row.numbers("test_accuracy")
@@ -40,7 +40,7 @@ def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
 
 
 def settings(rows: Sequence[Row]) -> list[SettingLine]:
-    """What differs between rows, one line per row, with its mean validation accuracy."""
+    """The settings in which rows differ, one line per row, with its mean validation accuracy."""
     table = differing_settings(rows)
     lines = []
     for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
@@ -58,18 +58,18 @@ def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
-    """A name for each row, with a number behind names that several have."""
+    """A label for each row; equal names get a number."""
     names = [row.name for row in rows]
     seen: dict[str, int] = {}
-    told = []
+    labels = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        told.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
-    return told
+        labels.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
+    return labels
 
 
-def _curve(row: Row, name: str, told: Epochs) -> Curve | None:
-    series = [[getattr(epoch, told) for epoch in run] for run in row.epochs]
+def _curve(row: Row, name: str, metric: EpochMetric) -> Curve | None:
+    series = [[getattr(epoch, metric) for epoch in run] for run in row.epochs]
     length = min((len(values) for values in series), default=0)
     places = [
         place for place in range(length) if all(values[place] is not None for values in series)

@@ -1,4 +1,4 @@
-"""The columns of the results table: each knows its name, its unit and how to read a row."""
+"""The columns of the results table: name, unit and the function that reads a row."""
 
 from __future__ import annotations
 
@@ -114,13 +114,13 @@ def _test_after(epoch: int) -> Callable[[Row], float | None]:
 
 
 def _on_one_machine(value: Callable[[Row], float | None]) -> Callable[[Row], float | None]:
-    """Speeds of several machines have no common mean."""
+    """The value where all runs used one machine; speeds of several machines have no common mean."""
     return lambda row: value(row) if len(row.machines) <= 1 else None
 
 
 def _time_to(goal: float) -> Column:
     def value(row: Row) -> float | None:
-        times = [seconds_to(told, goal / 100) for told in row.epochs]
+        times = [seconds_to(epochs, goal / 100) for epochs in row.epochs]
         known = [seconds for seconds in times if seconds is not None]
         return fmean(known) if known and len(known) == len(row.runs) else None
 
@@ -134,10 +134,10 @@ def _time_to(goal: float) -> Column:
     )
 
 
-def seconds_to(told: Sequence[EpochEnd], goal: float) -> float | None:
+def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
     """Training seconds until an epoch ended with this validation accuracy; None if none did."""
     seconds = 0.0
-    for epoch in told:
+    for epoch in epochs:
         seconds += epoch.seconds
         if epoch.val_accuracy is not None and epoch.val_accuracy >= goal:
             return seconds

@@ -1,4 +1,4 @@
-"""What differs: settings between rows, layers between two designs, and what that costs."""
+"""Differences: settings between rows; layers and costs between two designs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _BATCH = 128  # pictures per step, where memory of two designs is compared
 
 def differing_settings(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Settings in which rows differ: by name, the value of each row, as text."""
-    told = [run_settings(row.runs[0]) for row in rows]
-    names = list(dict.fromkeys(name for settings in told for name in settings))
-    table = {name: [settings.get(name, "") for settings in told] for name in names}
+    settings_of_rows = [run_settings(row.runs[0]) for row in rows]
+    names = list(dict.fromkeys(name for settings in settings_of_rows for name in settings))
+    table = {name: [settings.get(name, "") for settings in settings_of_rows] for name in names}
     return {name: values for name, values in table.items() if len(set(values)) > 1}
 
 
 def run_settings(run: Run) -> dict[str, str]:
-    """All that decides a run's outcome but its seed, as text by name."""
+    """Every setting that a run's outcome depends on except the seed, as text by name."""
     request = run.request
     recipe = request.recipe.to_dict()
     flat = recipe | recipe["augmentation"]
@@ -48,7 +48,7 @@ def run_settings(run: Run) -> dict[str, str]:
 
 
 def words(value: Any) -> str:
-    """A setting as people read it."""
+    """The text of a setting."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -63,7 +63,7 @@ def words(value: Any) -> str:
 def design_difference(
     before: CNNSpec, after: CNNSpec, recipes: tuple[Recipe, Recipe] | None = None
 ) -> DesignDifference:
-    """What changed from one design to another, layer by layer, and what it cost.
+    """The changes from one design to another: layers and costs.
 
     Memory is that of a training step with 128 images and SGD, or with the batch size and optimiser
     of each recipe.
@@ -92,7 +92,7 @@ def design_difference(
 
 
 def layer_changes(before: Sequence[Leaf], after: Sequence[Leaf]) -> list[LayerChange]:
-    """The layers of two networks side by side, aligned so that most stay beside their kind."""
+    """Align the layers of two networks, so that most stand beside a layer of their kind."""
     matcher = SequenceMatcher(
         None, [layer.kind for layer in before], [layer.kind for layer in after], autojunk=False
     )
@@ -110,5 +110,5 @@ def layer_changes(before: Sequence[Leaf], after: Sequence[Leaf]) -> list[LayerCh
 
 
 def _looks(layer: Leaf) -> tuple[Any, ...]:
-    """Everything about a layer but its name."""
+    """The fields of a layer without its name."""
     return tuple(getattr(layer, field.name) for field in fields(layer) if field.name != "name")

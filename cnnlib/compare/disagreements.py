@@ -38,7 +38,7 @@ class Disagreement:
 
 
 def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
-    """What ``right`` classifies correctly and ``wrong`` does not.
+    """Find the test pictures that ``right`` classifies correctly and ``wrong`` does not.
 
     Raises:
         StoreError: One has no predictions on disk, or they are of other pictures.
@@ -64,7 +64,7 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
 
 
 def _predictions(store: RunStore, run: Run) -> Predicted:
-    """What a run said about each picture of the test split."""
+    """The predictions of a run on the test split."""
     result = store.result(run.id)
     if result is None or not result.predictions_file:
         raise StoreError(

@@ -1,4 +1,4 @@
-"""The results table: rows read from the store, in the order in which validation puts them."""
+"""Load the rows of the results table from the store, ordered by validation accuracy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from cnnlib.compare.rows import Row, pooled
 from cnnlib.compare.seeds import best_of, summary
-from cnnlib.records.events import EpochEnd
-from cnnlib.runs.tables import epochs
+from cnnlib.runs.summaries import epochs_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
@@ -27,23 +25,12 @@ def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
         runs: Those to be shown; None is all of the store.
     """
     shown = store.runs() if runs is None else runs
-    rows = pooled(shown, epochs_of(store, [run.id for run in shown]))
+    rows = pooled(shown, epochs_of_runs(store, [run.id for run in shown]))
     return sorted(_with_pictures(store, rows), key=_newest_first, reverse=True)
 
 
-def epochs_of(store: RunStore, run_ids: Sequence[str]) -> dict[str, list[EpochEnd]]:
-    """The epochs of many runs, without their confusion counts, in one question to the database."""
-    found: dict[str, list[EpochEnd]] = {run_id: [] for run_id in run_ids}
-    wanted = sa.select(epochs.c.run_id, epochs.c.body).order_by(epochs.c.run_id, epochs.c.epoch)
-    with store.database.read() as connection:
-        for row in connection.execute(wanted):
-            if row.run_id in found:
-                found[row.run_id].append(EpochEnd(**row.body))
-    return found
-
-
 def best_of_sentence(rows: Sequence[Row]) -> str:
-    """What picking the first of several rows means, among those of its dataset; "" where there is
+    """A warning about picking the best of several rows of a dataset; "" where there is
     no choice.
 
     The spread is that of a typical row, so that one in which some seeds never learned does not
@@ -71,12 +58,12 @@ def best_of_sentence(rows: Sequence[Row]) -> str:
 
 
 def _pictures_of(row: Row) -> tuple[str, str]:
-    """The dataset of a row and what it held: accuracies on another one are no rivals."""
+    """The name and fingerprint of a row's dataset: only rows that share both are compared."""
     return row.request.dataset, row.runs[0].fingerprint
 
 
 def mean_validation(row: Row) -> float | None:
-    """The number that decides the order; None where nothing was measured."""
+    """Mean validation accuracy over the seeds; None where none was measured."""
     values = row.numbers("last_val_accuracy")
     return fmean(values) if values else None
 
@@ -87,9 +74,9 @@ def _newest_first(row: Row) -> tuple[float, str]:
 
 
 def _with_pictures(store: RunStore, rows: Sequence[Row]) -> list[Row]:
-    """How many pictures accuracies were measured on: asked once for each split."""
+    """Add the number of pictures in each split, read once per split."""
     test: dict[str, int] = {}
-    val: dict[tuple, int] = {}
+    val: dict[tuple[str, float, int], int] = {}
     done = []
     for row in rows:
         run = row.runs[0]
@@ -105,7 +92,7 @@ def _with_pictures(store: RunStore, rows: Sequence[Row]) -> list[Row]:
     return done
 
 
-def _measured(told: Sequence[EpochEnd]) -> int:
+def _measured(epochs: Sequence[EpochEnd]) -> int:
     """Pictures of the validation split, from the confusion counts of an epoch."""
-    counts = told[-1].val_confusion if told else None
+    counts = epochs[-1].val_confusion if epochs else None
     return sum(map(sum, counts)) if counts else 0

@@ -1,4 +1,4 @@
-"""Which rows somebody looks for: words that a row holds, and comparisons with its numbers."""
+"""The search of the results table: words in a row, and comparisons with its numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cnnlib.compare.columns import COLUMNS
 
 if TYPE_CHECKING:
-    from cnnlib.compare.results_table import Annotation
+    from cnnlib.compare.annotations import Annotation
     from cnnlib.compare.rows import Row
 
 _COMPARISON = re.compile(r"([a-z0-9_]+)(<=|>=|<|>|=)(.+)")
@@ -26,28 +26,28 @@ _SHORT = {"test": "test_accuracy", "validation": "val_accuracy", "val": "val_acc
 def row_matches(row: Row, note: Annotation, search: str) -> bool:
     """Whether a row meets every word of a search.
 
-    A word stands somewhere in what the row says: its name, dataset, note, tags, preset, optimiser,
+    A word occurs in the text of the row: its name, dataset, note, tags, preset, optimiser,
     schedule, block, norm, ids. A comparison such as ``test>99``, ``params<=1e5``, ``seeds>=3``,
     ``dataset=mnist`` or ``tag=old`` asks one column; accuracies are in per cent, and a number that
-    is not known meets none.
+    is unknown meets none.
     """
     words = search.casefold().split()
     if not words:
         return True
-    said = _said(row, note)
-    return all(_meets(row, note, said, word) for word in words)
+    text = _searchable_text(row, note)
+    return all(_meets(row, note, text, word) for word in words)
 
 
-def _meets(row: Row, note: Annotation, said: str, word: str) -> bool:
+def _meets(row: Row, note: Annotation, text: str, word: str) -> bool:
     found = _COMPARISON.fullmatch(word)
     if not found:
-        return word in said
+        return word in text
     name, sign, wanted = found.groups()
     if name == "tag":
         return sign == "=" and wanted in map(str.casefold, note.tags)
     column = COLUMNS.get(_SHORT.get(name, name))
     if column is None:
-        return word in said
+        return word in text
     value = column.value(row)
     if column.kind == "text":
         return sign == "=" and str(value).casefold() == wanted
@@ -60,12 +60,12 @@ def _meets(row: Row, note: Annotation, said: str, word: str) -> bool:
     return _SIGNS[sign](100 * value if column.kind == "percent" else value, number)
 
 
-def _said(row: Row, note: Annotation) -> str:
+def _searchable_text(row: Row, note: Annotation) -> str:
     request = row.request
     recipe = request.recipe
-    said = (
+    text = (
         *(note.name, row.name, request.dataset, note.note, *note.tags, request.preset),
         *(recipe.optimizer, recipe.schedule, request.spec.block, request.spec.norm),
         *(run.id for run in row.runs),
     )
-    return " ".join(said).casefold()
+    return " ".join(text).casefold()

@@ -1,4 +1,4 @@
-"""Which runs make one row of the results table: those that differ by their seed alone."""
+"""Rows of the results table: runs that differ only by their seed are pooled into one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A design with its recipe, and the runs that tell what it is worth.
+    """A design with its recipe, and the runs that measured it.
 
     Args:
         key: Names the row in addresses and annotations: a hash of all that its runs agree in, or
@@ -28,7 +28,7 @@ class Row:
         epochs: Of each run, in the order of ``runs``.
         test_pictures, val_pictures: In the split that accuracies were measured on; 0 where nothing
             was measured.
-        given_name: What a person called this row; "" where nobody did.
+        given_name: The name that a person gave to this row; "" is none.
     """
 
     key: str
@@ -41,26 +41,26 @@ class Row:
 
     @property
     def request(self) -> RunRequest:
-        """What was asked for; the seed is the first run's."""
+        """The request of its runs; the seed is the first run's."""
         return self.runs[0].request
 
     @property
     def name(self) -> str:
-        """The name that a person gave, or the preset."""
+        """The given name, or that of the preset."""
         return self.given_name or self.request.name or self.request.preset or "own design"
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Of its runs."""
+        """Seeds of its runs."""
         return tuple(run.request.seed for run in self.runs)
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """Processors or GPUs that its runs trained on."""
+        """Processors or GPUs that its runs were trained on."""
         return tuple(sorted({run.machine.processor for run in self.runs if run.machine}))
 
     def numbers(self, name: str) -> list[float]:
-        """A number of the runs' summaries, where it is known."""
+        """One number of the runs' summaries; runs without it are left out."""
         found = (run.summary.get(name) for run in self.runs)
         return [value for value in found if value is not None]
 
@@ -68,9 +68,9 @@ class Row:
 def pooled(
     runs: Iterable[Run], epochs: Mapping[str, Sequence[EpochEnd]] | None = None
 ) -> list[Row]:
-    """Rows of runs; those that may be pooled share one, each other has its own, with the reason.
+    """Group runs into rows; a run that may not be pooled gets its own, with the reason.
 
-    Pooled are finished runs from fresh weights, in which nobody intervened, with the same spec,
+    Pooled are finished runs from fresh weights, without interventions, with the same spec,
     recipe, splits, dataset content and execution mode; each seed once, the oldest run of it.
     """
     groups: dict[str, dict[int, Run]] = defaultdict(dict)
@@ -82,18 +82,18 @@ def pooled(
             alone.append((run, f"it repeats seed {run.request.seed}"))
         else:
             groups[key][run.request.seed] = run
-    told = epochs or {}
+    epochs_by_run = epochs or {}
     rows = [
         Row(key, tuple(group[seed] for seed in sorted(group)))
         for key, group in groups.items()
         if group
     ]
     rows += [Row(run.id, (run,), reason) for run, reason in alone]
-    return [_with_epochs(row, told) for row in rows]
+    return [_with_epochs(row, epochs_by_run) for row in rows]
 
 
 def why_alone(run: Run) -> str:
-    """Why a run is not pooled with others; "" where it may be."""
+    """The reason why a run is not pooled with others; "" where it is."""
     if run.state != "finished":
         return {"queued": "it waits", "starting": "it is starting", "running": "it goes on"}.get(
             run.state, f"it is {run.state}"
@@ -106,13 +106,13 @@ def why_alone(run: Run) -> str:
 
 
 def pool_key(run: Run) -> str:
-    """A hash of all that pooled runs agree in."""
+    """A hash of the settings that pooled runs share."""
     return _key(_without_seed(run.request), run.fingerprint, run.chosen.get("mode", ""))
 
 
 @lru_cache(maxsize=4096)
 def _without_seed(request: RunRequest) -> str:
-    """What pooled requests agree in, as text; requests are immutable and asked about often."""
+    """The settings that pooled requests share, as text; cached, because requests are immutable."""
     agreed = {
         "spec": request.spec.to_dict(),
         "recipe": request.recipe.to_dict(),
@@ -129,5 +129,5 @@ def _key(*parts: str) -> str:
 
 
 def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:
-    told = tuple(tuple(epochs.get(run.id, ())) for run in row.runs)
-    return Row(row.key, row.runs, row.alone_because, told)
+    row_epochs = tuple(tuple(epochs.get(run.id, ())) for run in row.runs)
+    return Row(row.key, row.runs, row.alone_because, row_epochs)

@@ -1,4 +1,4 @@
-"""What several seeds of one design say together: mean, spread, and how sure the mean is."""
+"""Statistics over the seeds of one design: mean, spread and confidence intervals."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def summary(values: Sequence[float], level: float = 0.95) -> Summary | None:
 
 
 def accuracy_interval(accuracies: Sequence[float], pictures: int) -> tuple[Interval | None, str]:
-    """The interval of a row, and what it is an interval over.
+    """The interval of a row, and the kind of interval: over seeds or over test pictures.
 
     Args:
         accuracies: Of each seed, fractions.
@@ -71,7 +71,7 @@ def accuracy_interval(accuracies: Sequence[float], pictures: int) -> tuple[Inter
 
 
 def best_of(count: int, sd: float) -> float:
-    """How far the best of ``count`` equal designs stands above their mean by luck alone.
+    """The expected lead of the best of ``count`` equal designs over their mean, by chance alone.
 
     The expected largest of normal numbers (Blom 1958 gives the approximation: the quantile at
     (count - 0.375) / (count + 0.25)).
@@ -90,7 +90,7 @@ def best_of(count: int, sd: float) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the true value of a fraction lies.
+    """A confidence interval of a fraction.
 
     Args:
         low, high: Fractions 0..1.

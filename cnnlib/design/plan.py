@@ -62,6 +62,7 @@ def plan(spec: CNNSpec) -> Plan:
             ``repair`` holds the fields of a spec that does plan, where one was found.
 
     Example:
+        >>> from cnnlib.design.spec import CNNSpec
         >>> [layer.out_shape for layer in plan(CNNSpec(channels=(6, 16))).layers if
         ...  layer.kind == "pool"]
         [(6, 14, 14), (16, 7, 7)]

@@ -1,1 +1,1 @@
-"""What is wrong with a run, and why, in words."""
+"""Diagnoses of runs: rules, causes and the notes of the engine, as text."""

@@ -1,4 +1,4 @@
-"""The three usual reasons why a network does not learn, each held against a run's numbers."""
+"""Three common causes of a network that does not learn, each checked against a run's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine chose for a run, and what was forecast against what came of it, in words."""
+"""Notes on how a run was executed: the chosen mode, and the forecast against the measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BASES = {
 
 
 def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
-    """Sentences by what they are about; what is not known yet is left out."""
+    """Sentences by topic; topics without data are left out."""
     promised = run.summary.get("promised") or run.summary.get("forecast") or {}
     found = {
         "Engine": _engine(run.chosen),
@@ -32,7 +32,7 @@ def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
 
 
 def _engine(chosen: Mapping[str, Any]) -> str:
-    """Threads, layout and precision, why these, and how the others did."""
+    """Threads, memory format and precision: the choice, its reason and the alternatives."""
     if "threads" not in chosen:
         return ""
     threads = chosen["threads"]
@@ -46,7 +46,7 @@ def _engine(chosen: Mapping[str, Any]) -> str:
 
 
 def _timed(chosen: Mapping[str, Any]) -> str:
-    """How long a step took in each mode, the chosen one first."""
+    """The time of a step in each mode, the chosen one first."""
     seconds = {mode: each for mode, each in chosen.get("seconds_per_step", {}).items() if each}
     own = seconds.pop(chosen.get("mode"), None)
     if own is None:
@@ -63,7 +63,7 @@ def _machine(run: Run) -> str:
 
 
 def _memory(run: Run, epochs: Sequence[EpochEnd], promised: float | None) -> str:
-    """The most that was held at once so far, beside what was forecast."""
+    """The measured peak memory beside the forecast."""
     most = max((epoch.memory_bytes for epoch in epochs), default=0)
     most = max(most, run.summary.get("peak_memory_bytes") or 0)
     parts = [f"{format_size(most)} at most{' so far' if run.is_live else ''}"] if most else []
@@ -83,6 +83,7 @@ def _time(run: Run, epochs: Sequence[EpochEnd], promised: Mapping[str, Any]) -> 
         parts.append(f"measured {format_time(sum(measured) / len(measured))} an epoch")
     if run.state == "finished" and promised.get("seconds"):
         parts.append(
-            f"in all {format_time(run.train_seconds)} of {format_time(promised['seconds'])} forecast"
+            f"in all {format_time(run.train_seconds)} of "
+            f"{format_time(promised['seconds'])} forecast"
         )
     return "; ".join(parts) + "."

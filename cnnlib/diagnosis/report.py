@@ -1,4 +1,4 @@
-"""Everything that is told about one run in words: what is wrong, what was chosen and why."""
+"""The report on one run: its diagnoses and the notes of the engine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def diagnoses_of(store: RunStore, run: Run) -> list[Diagnosis]:
-    """What is wrong with a run as it stands in the store; the price does not grow with it."""
-    told = store.epochs(run.id, confusions=False)
-    return diagnose(run, store.sampled_steps(run.id), told)
+    """The diagnoses of a run in the store; the cost does not grow with its length."""
+    epochs = store.epochs(run.id, confusions=False)
+    return diagnose(run, store.sampled_steps(run.id), epochs)
 
 
 def run_report(store: RunStore, run_id: str) -> dict[str, Any]:
-    """Troubles and explanations as plain JSON values.
+    """Diagnoses and engine notes as plain JSON values.
 
     Raises:
         StoreError: There is no such run.

@@ -1,4 +1,4 @@
-"""What is wrong with a training, in words, from the numbers that it recorded.
+"""Rules that diagnose a training from its recorded numbers.
 
 Every rule compares a run with itself and with guessing: a network that knows nothing, and knows
 that it knows nothing, has a cross-entropy of ``ln(classes)``.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
 
 BLOCKS = 12  # of a curve; each stands for its median
-FEWEST_STEPS = 100  # before that nobody can say that nothing is learned
-DEAD_SHARE = 0.4  # of a layer's units; fewer are no trouble
+FEWEST_STEPS = 100  # before it, "not learning" is not diagnosed
+DEAD_SHARE = 0.4  # of a layer's units; fewer are harmless
 # Times the lowest validation loss. In 42 runs on real pictures, learning ones went to 1.12 for two
 # epochs at a high learning rate and came back.
 WORSE_VALIDATION = 1.15
@@ -40,7 +40,7 @@ class Curve:
 
     @classmethod
     def of(cls, columns: Mapping[str, Sequence[Any]]) -> Curve:
-        """From columns as the run store gives them."""
+        """Build a curve from columns of the run store."""
         names = tuple(cls.__dataclass_fields__)
         rows = zip(*(columns[name] for name in names), strict=True)
         whole = [row for row in rows if None not in row]
@@ -63,7 +63,7 @@ _EMPTY = Curve((), (), (), ())
 def diagnose(
     run: Run, columns: Mapping[str, Sequence[Any]], epochs: Sequence[EpochEnd]
 ) -> list[Diagnosis]:
-    """Everything that is wrong, the worst first; empty where nothing is known to be.
+    """All diagnoses, the worst first; empty where no rule fires.
 
     Args:
         columns: ``step, loss, lr, grad_norm``: all steps or an even sample of them.
@@ -78,7 +78,7 @@ def diagnose(
 
 
 def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
-    """The loss left the numbers, or has risen far above what it was."""
+    """The loss is not finite, or has risen far above its start."""
     if not curve.step:
         return None
     chance, blocks = log(run.request.spec.out_classes), curve.blocks()
@@ -141,19 +141,24 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
 
 def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """The validation loss was above its lowest in the last two epochs, the training loss below."""
-    measured = [epoch for epoch in epochs if None not in (epoch.val_loss, epoch.val_accuracy)]
+    measured = [
+        (epoch.val_loss, epoch.val_accuracy, epoch)
+        for epoch in epochs
+        if epoch.val_loss is not None and epoch.val_accuracy is not None
+    ]
     if len(measured) < 3:
         return None
-    best, last = min(measured, key=lambda epoch: epoch.val_loss), measured[-1]
-    is_worse = min(each.val_loss for each in measured[-2:]) > WORSE_VALIDATION * best.val_loss
+    lowest_loss, best_accuracy, best = min(measured, key=lambda each: each[0])
+    last_loss, last_accuracy, last = measured[-1]
+    is_worse = min(loss for loss, _, _ in measured[-2:]) > WORSE_VALIDATION * lowest_loss
     if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
         return None
     return Diagnosis(
         "over-fitting",
         f"Over-fitting since epoch {best.epoch}",
-        f"The validation loss was lowest then ({best.val_loss:.3g}) and is {last.val_loss:.3g} "
+        f"The validation loss was lowest then ({lowest_loss:.3g}) and is {last_loss:.3g} "
         f"after epoch {last.epoch}, while the training loss fell from {best.train_loss:.3g} to "
-        f"{last.train_loss:.3g}; validation accuracy {percent(best.val_accuracy)} then, "
-        f"{percent(last.val_accuracy)} now. Stop earlier (patience), augment the pictures, or "
+        f"{last.train_loss:.3g}; validation accuracy {percent(best_accuracy)} then, "
+        f"{percent(last_accuracy)} now. Stop earlier (patience), augment the pictures, or "
         "add dropout or weight decay.",
     )

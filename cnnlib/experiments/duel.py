@@ -1,4 +1,4 @@
-"""The duel's runs: paired seeds asked for one pair after the other, until the boundary decides."""
+"""Duels: pairs of runs with the same seed, queued one after the other until a boundary decides."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from cnnlib.experiments.duel_statistics import (
     judge,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK
-from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, find_study, submit_study
+from cnnlib.experiments.study import find_study, submit_study
 from cnnlib.experiments.verdict_text import verdict_sentence
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Split = Literal["validation", "test"]
 SPLITS: tuple[str, ...] = ("validation", "test")
 _NUMBER = {"validation": "last_val_accuracy", "test": "test_accuracy"}
-_FATAL = ("stopped", "diverged", "failed")  # such a pair will never be whole
+_FATAL = ("stopped", "diverged", "failed")  # such a pair stays incomplete
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class DuelState:
-    """How a duel stands.
+    """The state of a duel.
 
     Args:
         state: "live", "done" or "stopped".
@@ -101,12 +102,12 @@ class DuelState:
 
 
 def start_duel(store: RunStore, duel: Duel) -> str:
-    """Begin a duel and return its id, which is also the group of its runs."""
+    """Start a duel and return its id, which is also the group of its runs."""
     return submit_study(store, "duel", duel.to_dict())
 
 
 def duel_state(store: RunStore, duel_id: str) -> DuelState:
-    """How a duel stands now.
+    """The present state of a duel.
 
     Raises:
         StoreError: There is none.
@@ -114,45 +115,45 @@ def duel_state(store: RunStore, duel_id: str) -> DuelState:
     return read_duel(find_study(store, duel_id))
 
 
-def read_duel(plan: Study) -> DuelState:
-    """How a duel stands, from its plan."""
-    duel = Duel.from_dict(plan.body)
-    verdict = _verdict(duel, plan)
-    count = 1 + max((int(place[1:]) for place in plan.progress["runs"]), default=-1)
-    pairs = tuple((plan.runs.get(f"a{n}"), plan.runs.get(f"b{n}")) for n in range(count))
+def read_duel(study: Study) -> DuelState:
+    """The state of a duel, from its study."""
+    duel = Duel.from_dict(study.body)
+    verdict = _verdict(duel, study)
+    count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
+    pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
     return DuelState(
-        plan.id, duel, plan.state, pairs, verdict, sentence, _trouble(duel, plan), plan.owner
+        study.id, duel, study.state, pairs, verdict, sentence, _trouble(duel, study), study.owner
     )
 
 
-def next_step(plan: Study) -> StudyStep:
-    """The first pairs at once, then one pair more than have been looked at, until it is decided.
+def next_step(study: Study) -> StudyStep:
+    """Queue the first pairs at once, then one pair after another until the duel is decided.
 
     All runs share one execution mode: where it is left to a trial, the first run of A makes it, and
     the others wait until it has.
     """
-    duel = Duel.from_dict(plan.body)
-    verdict = _verdict(duel, plan)
-    live = tuple(place for place, run in plan.runs.items() if run.is_live)
+    duel = Duel.from_dict(study.body)
+    verdict = _verdict(duel, study)
+    live = tuple(place for place, run in study.runs.items() if run.is_live)
     if verdict.is_over:
         return StudyStep(stop=live, state=DONE)
-    if any(run.state in _FATAL for run in plan.runs.values()):
+    if any(run.state in _FATAL for run in study.runs.values()):
         return StudyStep(stop=live, state=STOPPED)
-    if plan.deleted:
+    if study.deleted:
         return StudyStep(stop=live, state=STOPPED, keep={"trouble": _DELETED})
-    mode = _mode(duel, plan)
+    mode = _mode(duel, study)
     if mode is None:
-        places = [] if plan.progress["runs"] else ["a0"]
+        places = [] if study.progress["runs"] else ["a0"]
     else:
         wanted = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
         places = [f"{side}{pair}" for pair in range(wanted) for side in "ab"]
-    new = [place for place in places if place not in plan.progress["runs"]]
-    return StudyStep(submit={place: _request(duel, plan.id, place, mode) for place in new})
+    new = [place for place in places if place not in study.progress["runs"]]
+    return StudyStep(submit={place: _request(duel, study.id, place, mode) for place in new})
 
 
 def _check_sides(duel: Duel) -> None:
-    """Both sides see the same pictures in the same order.
+    """The request for one run; both sides see the same pictures in the same order.
 
     Raises:
         RecipeError: They do not.
@@ -171,11 +172,11 @@ def _check_sides(duel: Duel) -> None:
         )
 
 
-def _mode(duel: Duel, plan: Study) -> str | None:
-    """The execution mode of all runs; None until the first one has tried which is fastest."""
+def _mode(duel: Duel, study: Study) -> str | None:
+    """The execution mode that all runs share; None until the first run has chosen it."""
     if duel.a.mode != "auto":
         return duel.a.mode
-    first = plan.runs.get("a0")
+    first = study.runs.get("a0")
     return first.chosen.get("mode") if first else None
 
 
@@ -186,15 +187,15 @@ def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunReque
     return replace(side, seed=seed, mode=mode, group=duel_id, name=side.name or name)
 
 
-def _verdict(duel: Duel, plan: Study) -> Verdict:
-    """What the whole pairs say, in the order of their seeds, up to the first that is not whole."""
+def _verdict(duel: Duel, study: Study) -> Verdict:
+    """The verdict from the complete pairs, up to the first incomplete one."""
     differences = []
     for pair in range(duel.most_pairs):
-        scores = [_score(plan.runs.get(f"{side}{pair}"), duel.on) for side in "ab"]
-        if None in scores:
+        a, b = (_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
+        if a is None or b is None:
             break
-        differences.append(scores[1] - scores[0])
-    pictures = plan.pictures.get(duel.on, 0)
+        differences.append(b - a)
+    pictures = study.pictures.get(duel.on, 0)
     return judge(
         differences,
         most_pairs=duel.most_pairs,
@@ -207,14 +208,14 @@ def _score(run: Run | None, on: str) -> float | None:
     return run.summary.get(_NUMBER[on]) if run and run.state == "finished" else None
 
 
-def _trouble(duel: Duel, plan: Study) -> str:
-    """Why the duel waits or ended early, the gravest first; "" while all is well."""
-    if plan.state == DONE:
+def _trouble(duel: Duel, study: Study) -> str:
+    """The reason why the duel waits or ended early, the gravest first; "" if there is none."""
+    if study.state == DONE:
         return ""
-    if sentence := plan.progress.get("trouble"):  # its owner may not have what it asked for
+    if sentence := study.progress.get("trouble"):  # its owner may not have what it asked for
         return sentence
     for state, sentence in _TROUBLES.items():
-        for place, run in sorted(plan.runs.items()):
+        for place, run in sorted(study.runs.items()):
             if run.state == state:
                 name = duel.name_a if place[0] == "a" else duel.name_b
                 return sentence.format(run=f"The run of {name} with seed {run.request.seed}")

@@ -1,4 +1,4 @@
-"""The duel: is B better than A? Paired seeds, looked at after every pair, with a kept promise."""
+"""The statistics of a duel: a group-sequential test on paired differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME_LEVEL = 0.90  # two one-sided tests, each with the error of the whole duel
 
 
 def check_pairs(most_pairs: int) -> None:
-    """The number of pairs that is fixed before the first one is one that the bounds are made for.
+    """Check the number of pairs that is fixed before a duel starts.
 
     Raises:
         RecipeError: It is not.
@@ -40,7 +40,7 @@ def judge(
     within: float = DEFAULT_WITHIN,
     resolution: float = 0.0,
 ) -> Verdict:
-    """How a duel stands after the pairs so far; pairs after the one that decided do not count.
+    """The verdict after the pairs so far; pairs after the deciding one do not count.
 
     Args:
         differences: B minus A of each pair, in the order of their seeds, fractions.
@@ -78,7 +78,7 @@ def judge(
 def decisions(
     differences: np.ndarray, most_pairs: int, within: float, resolution: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """When and how duels end, many at once.
+    """The ends of many duels at once: the deciding pair and the outcome.
 
     Args:
         differences: N x pairs, B minus A.
@@ -131,9 +131,12 @@ def _reaches(most_pairs: int, error: float) -> np.ndarray:
     return np.array(bounds(most_pairs, error))
 
 
+_OUTCOMES: dict[int, Outcome] = {1: "b", -1: "a", 2: "same"}
+
+
 def _outcome(code: int, pairs: int, most_pairs: int) -> Outcome:
     if code:
-        return {1: "b", -1: "a", 2: "same"}[code]
+        return _OUTCOMES[code]
     return "untold" if pairs >= most_pairs else "open"
 
 
@@ -152,7 +155,7 @@ def _interval(
 def _more_pairs(
     means: np.ndarray, spreads: np.ndarray, pairs: int, most_pairs: int, within: float
 ) -> int | None:
-    """About how many more pairs would tell, if mean and spread stay as they are."""
+    """An estimate of how many more pairs would decide, if mean and spread stay the same."""
     if pairs < 2:
         return None
     mean, sd = abs(float(means[0, -1])), float(spreads[0, -1])

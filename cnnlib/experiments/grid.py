@@ -1,4 +1,4 @@
-"""Experiments: a grid over settings, queued as ordinary runs; what it found."""
+"""Grid experiments: combinations of settings, queued as ordinary runs, and their results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.compare.differences import words
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import DONE, LIVE, Study, StudyStep, find_study, submit_study
+from cnnlib.experiments.study import find_study, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs.studies import DONE, LIVE, Study, StudyStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class ExperimentState:
-    """How an experiment stands.
+    """The state of an experiment.
 
     Args:
         kind: "grid" or "search".
@@ -74,7 +75,7 @@ class ExperimentState:
 
     @property
     def best(self) -> Trial | None:
-        """The best that was found so far."""
+        """The best trial so far."""
         known = [trial for trial in self.trials if trial.score is not None]
         return max(known, key=lambda trial: trial.score or 0.0, default=None)
 
@@ -87,7 +88,7 @@ def start_grid(
     seeds: int = 1,
     name: str = "",
 ) -> str:
-    """Queue every valid combination, each with so many seeds; returns the experiment's id.
+    """Queue every valid combination with a number of seeds; returns the experiment's id.
 
     Raises:
         RecipeError: No combination is valid, or they are too many.
@@ -117,66 +118,66 @@ def start_grid(
     return submit_study(store, "grid", body)
 
 
-def next_step(plan: Study) -> StudyStep:
-    """A grid asks for everything at once, and is done when all has ended."""
-    base, seeds = RunRequest.from_dict(plan.body["base"]), plan.body["seeds"]
-    if plan.progress["runs"]:
-        over = all(not run.is_live for run in plan.runs.values())
+def next_step(study: Study) -> StudyStep:
+    """Queue all runs at once; the grid is done when all have ended."""
+    base, seeds = RunRequest.from_dict(study.body["base"]), study.body["seeds"]
+    if study.progress["runs"]:
+        over = all(not run.is_live for run in study.runs.values())
         return StudyStep(state=DONE if over else LIVE)
     submit = {}
     for seed in range(seeds):  # all combinations with one seed before any has two
-        for number, settings in enumerate(plan.body["trials"]):
-            submit[f"{number}.{seed}"] = trial_request(plan.id, base, settings, seed)
+        for number, settings in enumerate(study.body["trials"]):
+            submit[f"{number}.{seed}"] = trial_request(study.id, base, settings, seed)
     return StudyStep(submit=submit)
 
 
 def trial_request(
-    plan_id: str, base: RunRequest, settings: Mapping[str, Any], seed: int
+    study_id: str, base: RunRequest, settings: Mapping[str, Any], seed: int
 ) -> RunRequest:
-    """The run of one combination and seed, named after what it varies."""
+    """The request for one combination and seed, named after the settings that vary."""
     combination: Combination = combine(base, settings)
     assert combination.request is not None
     title = Trial(settings).title
     name = f"{base.name or base.preset}: {title}" if base.name or base.preset else title
     return replace(
-        combination.request, seed=base.seed + seed, group=plan_id, name=name[:120], preset=""
+        combination.request, seed=base.seed + seed, group=study_id, name=name[:120], preset=""
     )
 
 
-def experiment_state(store: RunStore, plan_id: str) -> ExperimentState:
-    """How an experiment stands now.
+def experiment_state(store: RunStore, study_id: str) -> ExperimentState:
+    """The present state of an experiment.
 
     Raises:
         StoreError: There is none.
     """
-    return read_experiment(find_study(store, plan_id))
+    return read_experiment(find_study(store, study_id))
 
 
-def read_experiment(plan: Study) -> ExperimentState:
-    """How an experiment stands, from its plan."""
-    asked_settings = plan.body.get("trials") or plan.progress.get("trials", [])
-    trials = tuple(_trial(plan, number, each) for number, each in enumerate(asked_settings))
-    invalid = plan.body.get("invalid") or plan.progress.get("invalid", [])
-    ended = [run for run in plan.runs.values() if not run.is_live]
-    asked = plan.body.get("count") or len(asked_settings) * plan.body["seeds"]
+def read_experiment(study: Study) -> ExperimentState:
+    """The state of an experiment, from its study."""
+    asked_settings = study.body.get("trials") or study.progress.get("trials", [])
+    trials = tuple(_trial(study, number, each) for number, each in enumerate(asked_settings))
+    invalid = study.body.get("invalid") or study.progress.get("invalid", [])
+    ended = [run for run in study.runs.values() if not run.is_live]
+    asked = study.body.get("count") or len(asked_settings) * study.body["seeds"]
     return ExperimentState(
-        id=plan.id,
-        kind=plan.kind,
-        name=plan.body.get("name", ""),
-        state=plan.state,
+        id=study.id,
+        kind=study.kind,
+        name=study.body.get("name", ""),
+        state=study.state,
         trials=trials,
         invalid=tuple(Trial(each["settings"], reason=each["reason"]) for each in invalid),
         asked=asked,
         ended=len(ended),
-        eta_seconds=_eta(plan, ended, asked),
-        created=plan.created,
-        trouble=plan.progress.get("trouble", ""),
-        owner=plan.owner,
+        eta_seconds=_eta(study, ended, asked),
+        created=study.created,
+        trouble=study.progress.get("trouble", ""),
+        owner=study.owner,
     )
 
 
 def effects(trials: Sequence[Trial]) -> list[Effect]:
-    """Which setting mattered: how far the mean score moves over the values of each, largest first.
+    """The effect of each setting: the range of the mean score over its values, largest first.
 
     It is a main effect: other settings are averaged over, and no interaction is seen.
     """
@@ -201,15 +202,15 @@ def best_so_far(trials: Sequence[Trial]) -> list[float]:
     return curve
 
 
-def _trial(plan: Study, number: int, settings: Mapping[str, Any]) -> Trial:
+def _trial(study: Study, number: int, settings: Mapping[str, Any]) -> Trial:
     runs = tuple(
-        plan.runs[place]
-        for seed in range(plan.body["seeds"])
-        if (place := f"{number}.{seed}") in plan.runs
+        study.runs[place]
+        for seed in range(study.body["seeds"])
+        if (place := f"{number}.{seed}") in study.runs
     )
     scores = [run_score(run) for run in runs]
     known = [score for score in scores if score is not None]
-    whole = known and len(known) == plan.body["seeds"]
+    whole = known and len(known) == study.body["seeds"]
     return Trial(settings, runs, fmean(known) if whole else None)
 
 
@@ -222,10 +223,10 @@ def run_score(run: Run) -> float | None:
     return run.summary.get("best_val_accuracy")
 
 
-def _eta(plan: Study, ended: Sequence[Run], asked: int) -> float | None:
-    """Seconds until all have ended, if the rest comes as fast as what came."""
+def _eta(study: Study, ended: Sequence[Run], asked: int) -> float | None:
+    """Seconds until all runs have ended, at the pace so far."""
     done = [run.ended for run in ended if run.ended]
-    if not plan.is_live or not done:
+    if not study.is_live or not done:
         return None
-    seconds = max(0.0, max(done) - plan.created) / len(done) * (asked - len(done))
+    seconds = max(0.0, max(done) - study.created) / len(done) * (asked - len(done))
     return max(0.0, seconds - (time.time() - max(done)))

@@ -1,4 +1,4 @@
-"""Looking early without fooling oneself: the group-sequential boundary of a duel.
+"""Group-sequential boundaries: looking after every pair without raising the error rate.
 
 Who looks at a test after every pair of runs and stops at the first "significant" one finds a winner
 between two equal designs far more often than the 5 % that each look promises. A group-sequential
@@ -44,7 +44,7 @@ def spent(share: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def bounds(most_pairs: int, error: float = ERROR) -> tuple[float, ...]:
-    """How far Student's t may go at each look, from the third pair to the last, before it decides.
+    """The boundary of Student's t at each look, from the third pair to the last.
 
     Args:
         most_pairs: Fixed before the first pair; at least 3.
@@ -85,7 +85,7 @@ def nominal_levels(spending: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _bound(places: np.ndarray, weights: np.ndarray, error: float) -> float:
-    """Beyond which the next sum lies with probability ``error``, on both sides together."""
+    """The bound that the next sum exceeds with probability ``error``, both sides together."""
     low, high = 0.0, 60.0
     for _ in range(60):
         middle = (low + high) / 2

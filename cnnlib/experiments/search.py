@@ -1,7 +1,7 @@
 """A search: Optuna proposes settings, at random first, then finely around the best.
 
 Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); the study is
-told all past trials anew at each step, so that any process can go on with it. A run whose
+given all past trials anew at each step, so that any process can go on with it. A run whose
 validation accuracy after an epoch is below the median of the earlier runs at that epoch is ended
 early (the median rule of Golovin et al. 2017, "Google Vizier").
 """
@@ -9,17 +9,20 @@ early (the median rule of Golovin et al. 2017, "Google Vizier").
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
-from cnnlib.experiments.study import DONE, STOPPED, Study, StudyStep, submit_study
+from cnnlib.experiments.study import submit_study
 from cnnlib.records.run import RunRequest
+from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import optuna
 
     from cnnlib.runs.store import RunStore
 
@@ -39,7 +42,7 @@ def start_search(
     name: str = "",
     prune: bool = True,
 ) -> str:
-    """Begin a search and return its id.
+    """Start a search and return its id.
 
     Args:
         space: By setting: ``{"low": ..., "high": ..., "log": bool}`` (whole numbers where both ends
@@ -61,35 +64,35 @@ def start_search(
     )
 
 
-def next_step(plan: Study) -> StudyStep:
-    """One trial after the other, and the end of one that falls behind."""
-    settings = list(plan.progress.get("trials", []))
-    live = {place: run for place, run in plan.runs.items() if run.is_live}
+def next_step(study: Study) -> StudyStep:
+    """Queue one trial after the other, and stop one that falls behind."""
+    settings = list(study.progress.get("trials", []))
+    live = {place: run for place, run in study.runs.items() if run.is_live}
     if live:
-        behind = tuple(place for place in live if plan.body["prune"] and _is_behind(plan, place))
+        behind = tuple(place for place in live if study.body["prune"] and _is_behind(study, place))
         return StudyStep(stop=behind)
-    if len(settings) >= plan.body["count"]:
+    if len(settings) >= study.body["count"]:
         return StudyStep(state=DONE)
-    return _ask(plan, settings)
+    return _propose(study, settings)
 
 
-def _ask(plan: Study, settings: list[dict[str, Any]]) -> StudyStep:
-    """The next proposal that is a valid design; those that are not are listed."""
-    base = RunRequest.from_dict(plan.body["base"])
-    invalid = list(plan.progress.get("invalid", []))
-    study = _study(plan, settings, len(invalid))
-    spaces = {name: _distribution(name, values) for name, values in plan.body["space"].items()}
+def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
+    """Queue the next proposal that is a valid design; invalid ones are recorded."""
+    base = RunRequest.from_dict(study.body["base"])
+    invalid = list(study.progress.get("invalid", []))
+    sampler = _optuna_study(study, settings, len(invalid))
+    spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
     for _ in range(_MOST_INVALID):
-        trial = study.ask(spaces)
-        proposed = {name: _plain(plan, name, value) for name, value in trial.params.items()}
+        trial = sampler.ask(spaces)
+        proposed = {name: _plain(study, name, value) for name, value in trial.params.items()}
         combination = combine(base, proposed)
         if combination.request is not None:
             place = f"{len(settings)}.0"
-            request = trial_request(plan.id, base, proposed, 0)
+            request = trial_request(study.id, base, proposed, 0)
             keep = {"trials": [*settings, proposed], "invalid": invalid}
             return StudyStep(submit={place: request}, keep=keep)
         invalid.append({"settings": proposed, "reason": combination.reason})
-        study.tell(trial, 0.0)
+        sampler.tell(trial, 0.0)
     keep = {"trials": settings, "invalid": invalid}
     if settings:
         return StudyStep(state=DONE, keep=keep)
@@ -100,27 +103,29 @@ def _ask(plan: Study, settings: list[dict[str, Any]]) -> StudyStep:
     return StudyStep(state=STOPPED, keep=keep | {"trouble": sentence})
 
 
-def _study(plan: Study, settings: list[dict[str, Any]], invalid: int) -> Any:
-    """A study that knows all that was tried."""
+def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) -> optuna.study.Study:
+    """Optuna's study with the finished trials, which proposes the next one."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seed = RunRequest.from_dict(plan.body["base"]).seed + len(settings) + invalid
+    seed = RunRequest.from_dict(study.body["base"]).seed + len(settings) + invalid
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    spaces = {name: _distribution(name, values) for name, values in plan.body["space"].items()}
+    optuna_study = optuna.create_study(direction="maximize", sampler=sampler)
+    spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
     for number, proposed in enumerate(settings):
-        run = plan.runs.get(f"{number}.0")
+        run = study.runs.get(f"{number}.0")
         score = run_score(run) if run else None
         if score is None:
             continue
-        params = {name: _index(plan, name, value) for name, value in proposed.items()}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=score))
-    return study
+        params = {name: _index(study, name, value) for name, value in proposed.items()}
+        optuna_study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=spaces, value=score)
+        )
+    return optuna_study
 
 
 def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
-    """What Optuna draws a setting from; choices are drawn by their place, since they may be lists.
+    """Optuna's distribution of a setting; choices are drawn by index, since they may be lists.
 
     Raises:
         RecipeError: It is no range.
@@ -130,8 +135,7 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
     if choices := values.get("choices"):
         return known.CategoricalDistribution(list(range(len(choices))))
     low, high, log = values.get("low"), values.get("high"), bool(values.get("log"))
-    are_numbers = all(type(end) in (int, float) and abs(end) <= _FARTHEST for end in (low, high))
-    if not are_numbers or low >= high or (log and low <= 0):
+    if not (_is_number(low) and _is_number(high)) or low >= high or (log and low <= 0):
         raise RecipeError(
             f"{setting} has no range: {shown(low)} to {shown(high)}. Write LOW..HIGH with the "
             "lower end first, LOW..HIGH:log with both above zero, or values with commas between."
@@ -141,27 +145,32 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
     return known.FloatDistribution(float(low), float(high), log=log)
 
 
-def _plain(plan: Study, setting: str, value: Any) -> Any:
-    choices = plan.body["space"][setting].get("choices")
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether an end of a range is a number that Optuna can work with."""
+    return type(value) in (int, float) and abs(value) <= _FARTHEST
+
+
+def _plain(study: Study, setting: str, value: Any) -> Any:
+    choices = study.body["space"][setting].get("choices")
     return choices[value] if choices else value
 
 
-def _index(plan: Study, setting: str, value: Any) -> Any:
-    choices = plan.body["space"][setting].get("choices")
+def _index(study: Study, setting: str, value: Any) -> Any:
+    choices = study.body["space"][setting].get("choices")
     return choices.index(value) if choices else value
 
 
-def _is_behind(plan: Study, place: str) -> bool:
-    """After its latest epoch it is below the median of the earlier runs at that epoch."""
-    told = plan.epochs.get(place, ())
-    if not told or told[-1].val_accuracy is None:
+def _is_behind(study: Study, place: str) -> bool:
+    """Whether a run is below the median of earlier runs at its latest epoch."""
+    own = study.epochs.get(place, ())
+    if not own or own[-1].val_accuracy is None:
         return False
-    epoch = told[-1].epoch
+    epoch = own[-1].epoch
     others = [
         each.val_accuracy
-        for other, epochs in plan.epochs.items()
+        for other, epochs in study.epochs.items()
         if other != place
         for each in epochs
         if each.epoch == epoch and each.val_accuracy is not None
     ]
-    return len(others) >= _COMPARED_FROM and told[-1].val_accuracy < median(others)
+    return len(others) >= _COMPARED_FROM and own[-1].val_accuracy < median(others)

@@ -69,7 +69,7 @@ def combinations(base: RunRequest, varied: Mapping[str, Sequence[Any]]) -> list[
 
 
 def combine(base: RunRequest, settings: Mapping[str, Any]) -> Combination:
-    """One combination; a design that does not plan is a combination with its reason."""
+    """Combine a request with settings; an invalid design gives a combination with the reason."""
     try:
         request = with_settings(base, settings)
         plan(request.spec)
@@ -85,6 +85,9 @@ def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
         RecipeError, SpecError: A setting is not known, or does not take the value.
 
     Example:
+        >>> from cnnlib.design.spec import CNNSpec
+        >>> from cnnlib.records.recipe import Recipe
+        >>> from cnnlib.records.run import RunRequest
         >>> request = RunRequest(CNNSpec(), Recipe(), "digits")
         >>> with_settings(request, {"K": 8, "L": 4, "P": "L/4"}).spec.channels
         (8, 8, 8, 8)
@@ -103,7 +106,7 @@ def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
 
 
 def check_settings(names: Mapping[str, Any]) -> None:
-    """Every setting is known.
+    """Check that every setting is known.
 
     Raises:
         RecipeError: One is not.
@@ -116,7 +119,7 @@ def check_settings(names: Mapping[str, Any]) -> None:
 
 
 def read_values(text: str) -> list[Any]:
-    """Values as people write them: ``2,4,8``; ``plain,residual``; ``[32],[64,64]``.
+    """Parse a list of values: ``2,4,8``; ``plain,residual``; ``[32],[64,64]``.
 
     Example:
         >>> read_values("32, [32,64], plain, none")
@@ -127,7 +130,7 @@ def read_values(text: str) -> list[Any]:
 
 
 def read_range(text: str) -> dict[str, Any]:
-    """What a search draws a setting from.
+    """Parse the range or the choices of a setting.
 
     Example:
         >>> read_range("1e-4..0.1:log")
@@ -167,7 +170,7 @@ def _for_spec(name: str, value: Any) -> Any:
 
 
 def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the course texts' letters say in fields of a spec."""
+    """Translate the course texts' letters to fields of a spec."""
     spec: dict[str, Any] = {}
     if "K" in settings or "L" in settings:
         if "K" not in settings:

@@ -1,4 +1,4 @@
-"""What a duel found, as a sentence that people can quote."""
+"""The verdict of a duel as a sentence."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
+    assert verdict.low is not None and verdict.high is not None  # decided verdicts have one
     low, high = map(format_points, sorted((sign * verdict.low, sign * verdict.high)))
     return f"{percent(verdict.level, 0)} interval {low} to {high}"
 

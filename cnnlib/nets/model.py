@@ -60,6 +60,7 @@ def build_model(design: CNNSpec | Plan, *, seed: int | None = None) -> Network:
         SpecError: The spec does not plan.
 
     Example:
+        >>> from cnnlib.design.spec import CNNSpec
         >>> build_model(CNNSpec(channels=(6, 16)), seed=0)(torch.zeros(2, 1, 28, 28)).shape
         torch.Size([2, 10])
     """

@@ -24,7 +24,7 @@ def _to_2(connection: sa.Connection) -> str:
 
 def _to_3(connection: sa.Connection) -> str:
     """Create the tables of annotations and studies, which were created on first use before."""
-    tables.metadata.create_all(connection, tables=[tables.annotations, tables.studies])
+    tables.metadata.create_all(connection, tables=[tables.row_annotations, tables.studies])
     return "3"
 
 

@@ -29,6 +29,7 @@ from cnnlib.runs import (
     rows,
 )
 from cnnlib.runs.database import Database
+from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
 from cnnlib.runs.workers import liveness
@@ -181,9 +182,11 @@ class RunStore:
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name; an empty one brings back the name of its design."""
         with self.database.write() as connection:
+            self.database.lock(connection)
             request = replace(self._check_run(connection, run_id).request, name=name)
             update = sa.update(runs).where(runs.c.id == run_id)
             connection.execute(update.values(request=request.to_dict()))
+            count_rename(connection)
 
     def delete(self, run_id: str) -> None:
         """Remove a run with its files; one that waits or runs is refused."""

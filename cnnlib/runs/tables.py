@@ -184,7 +184,7 @@ jobs = Table(
 RUN_PARTS = (steps, epochs, interventions, weights, commands)  # what goes with a run
 
 
-annotations = Table(
+row_annotations = Table(
     "annotations",
     metadata,
     Column("subject", Text, primary_key=True),  # key of a row, or id of a run

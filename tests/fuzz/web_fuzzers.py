@@ -17,7 +17,8 @@ from sample_data import class_folders, prepared_now, write_folder
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.compare.results_table import Annotation, ResultsTable
+from cnnlib.compare.annotations import Annotation
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.design.link import encode
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore

@@ -6,10 +6,14 @@ import subprocess
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN_TO_ALL_BELOW = ("errors", "records")
+MOST_FILES = 20  # of a folder of cnnlib
 STREAMLIT = ("streamlit", "streamlit_drawable_canvas")
 
 
@@ -198,6 +202,74 @@ def _loaded_by(statement: str, *modules: str) -> list[str]:
     """Which of the modules a fresh Python has loaded after a statement."""
     ask = f"import sys; {statement}; print(*(set({modules}) & set(sys.modules)))"
     return subprocess.check_output([sys.executable, "-c", ask], text=True).split()
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {_module_of(file): set() for file in python_files()}
+    for _, each in all_imports():
+        importer = _module_of(ROOT / each.file)
+        imported = each.module
+        while imported and imported not in graph:
+            imported = imported.rpartition(".")[0]
+        if imported and imported != importer:
+            graph[importer].add(imported)
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"An import circle: {' -> '.join(error.args[1])}")
+
+
+def _module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_page_imports_another_page():
+    crossing = [
+        str(each)
+        for _, each in all_imports()
+        if each.file.startswith("cnnlib/ui/") and each.module.startswith("cnnlib.ui.")
+        if each.module.split(".")[2] not in ("common", Path(each.file).parts[2])
+    ]
+    assert crossing == []
+
+
+def test_no_folder_has_more_than_twenty_files():
+    folders = {file.parent for file in (ROOT / "cnnlib").rglob("*.*") if file.is_file()}
+    counts = {
+        str(folder.relative_to(ROOT)): len([file for file in folder.iterdir() if file.is_file()])
+        for folder in folders
+        if folder.name != "__pycache__"
+    }
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_only_the_run_store_imports_its_tables_and_sql():
+    importers = {floor for floor, each in all_imports() if root_of(each.module) == "sqlalchemy"}
+    readers = {
+        floor for floor, each in all_imports() if each.module.startswith("cnnlib.runs.tables")
+    }
+    assert importers | readers == {"runs"}
+
+
+def test_a_generator_is_annotated_as_one():
+    wrong = [
+        f"{file.relative_to(ROOT)}:{function.lineno} {function.name}"
+        for file in python_files()
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if function.returns
+        and re.match(r"'?(Async)?Itera(tor|ble)\b", ast.unparse(function.returns))
+        if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function))
+    ]
+    assert wrong == []
+
+
+def _own_nodes(function: ast.AST) -> Generator[ast.AST]:
+    """The nodes of a function without those of functions inside it."""
+    for node in ast.iter_child_nodes(function):
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _own_nodes(node)
 
 
 # -- the reader itself -----------------------------------------------------------------------------

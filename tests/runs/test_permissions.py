@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from example_runs import a_request, a_running_run, a_store, started, steps, the_end
 
-from cnnlib.compare.results_table import Annotation, ResultsTable
+from cnnlib.compare.annotations import Annotation
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.errors import LimitError, RightsError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
 from cnnlib.experiments.grid import start_grid

@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from streamlit.errors import StreamlitAuthError
 from streamlit.testing.v1 import AppTest
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+from streamlit.web.server.starlette.starlette_websocket import USER_COOKIE_NAME, get_cookie_secret
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RightsError
@@ -212,6 +214,16 @@ def test_where_people_sign_in_nobody_looks_who_has_not(store):
         assert ask_route(address).status_code == 401
         forged = ask_route(address, cookie="_streamlit_user=anybody")
         assert forged.status_code == 401
+
+
+def test_the_routes_accept_a_cookie_that_streamlit_signed(store):
+    # The check is Streamlit's own private function: this test fails first when it changes.
+    (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
+    address = f"/api/runs/{store.on_behalf_of('ada').submit(a_request())}/metrics"
+    signed = create_signed_value(get_cookie_secret(), USER_COOKIE_NAME, "{}").decode("latin-1")
+    assert ask_route(address, cookie=f"{USER_COOKIE_NAME}={signed}").status_code == 200
+    other = create_signed_value("another secret", USER_COOKIE_NAME, "{}").decode("latin-1")
+    assert ask_route(address, cookie=f"{USER_COOKIE_NAME}={other}").status_code == 401
 
 
 # -- signing in ------------------------------------------------------------------------------------

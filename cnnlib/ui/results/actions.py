@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.load_rows import best_of_sentence
-from cnnlib.compare.results_table import Annotation, ResultsTable
+from cnnlib.compare.annotations import Annotation
+from cnnlib.compare.results_table import ResultsTable
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown

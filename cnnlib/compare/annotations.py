@@ -1,0 +1,46 @@
+"""Annotations: the name, note and tags that a person gives to a row of the results table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnlib.errors import StoreError
+from cnnlib.records.run import NAME_LIMIT
+
+NOTE_LIMIT = 2000
+MOST_TAGS = 20
+TAG_LIMIT = 40
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The name, note and tags of a row.
+
+    Args:
+        name: Shown instead of the design's own; "" is none.
+        hidden: Left out of the table unless hidden rows are asked for.
+    """
+
+    name: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+def check_annotation(annotation: Annotation) -> None:
+    """Check the lengths that the table can show.
+
+    Raises:
+        StoreError: One is exceeded.
+    """
+    lengths = {
+        "name": (len(annotation.name), NAME_LIMIT, "characters"),
+        "note": (len(annotation.note), NOTE_LIMIT, "characters"),
+        "list of tags": (len(annotation.tags), MOST_TAGS, "tags"),
+        "longest tag": (max(map(len, annotation.tags), default=0), TAG_LIMIT, "characters"),
+    }
+    for what, (length, limit, unit) in lengths.items():
+        if length > limit:
+            raise StoreError(
+                f"The {what} has {length:,} {unit}; at most {limit:,} are kept. Shorten it."
+            )

@@ -1,0 +1,230 @@
+"""Studies in the run store: duels, grids and searches as rows, each with the runs that it queued.
+
+A study has no process of its own. Who ends a run, shows a page or waits on the command line calls
+`advance`, which reads the results of the study's runs and queues the next ones. One transaction
+does it, so that two callers do not queue the same run twice.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
+from cnnlib.errors import LimitError, StoreError
+from cnnlib.records.events import Command, EpochEnd
+from cnnlib.runs import commands, permissions, queue, rows
+from cnnlib.runs.limits import check_request
+from cnnlib.runs.tables import epochs, runs, studies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cnnlib.records.run import Run, RunRequest
+    from cnnlib.runs.store import RunStore
+
+LIVE, DONE, STOPPED = "live", "done", "stopped"
+KIND_LABELS = {"duel": "duel", "grid": "experiment", "search": "experiment"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A duel, a grid or a search.
+
+    Args:
+        id: Also the group of its runs.
+        body: The request; plain JSON values.
+        progress: ``{"runs": {place: run id}, ...}`` and what the kind of study stores besides.
+        runs: Its runs in their present state, by place; deleted ones are missing.
+        epochs: The epochs of its runs, by place, without confusion counts.
+        owner: In class mode, the owner of the study and of its runs; "" is the operator.
+        pictures: Pictures in the splits that its runs are measured on, ``{"validation": ...,
+            "test": ...}``; empty before the first run has finished.
+    """
+
+    id: str
+    kind: str
+    state: str
+    body: Mapping[str, Any]
+    progress: Mapping[str, Any]
+    created: float
+    owner: str = ""
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    epochs: Mapping[str, Sequence[EpochEnd]] = field(default_factory=dict)
+    pictures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it queues more runs, or waits for some."""
+        return self.state == LIVE
+
+    @property
+    def deleted(self) -> set[str]:
+        """Places of runs that were queued and deleted since."""
+        return set(self.progress["runs"]) - set(self.runs)
+
+    @property
+    def live_places(self) -> tuple[str, ...]:
+        """Places of runs that wait or run."""
+        return tuple(place for place, run in self.runs.items() if run.is_live)
+
+
+@dataclass(frozen=True)
+class StudyStep:
+    """What a study does next.
+
+    Args:
+        submit: Runs to queue, by place.
+        stop: Places of the runs to stop.
+        state: The study's state after the step.
+        keep: Values to store in ``progress`` besides the runs.
+    """
+
+    submit: Mapping[str, RunRequest] = field(default_factory=dict)
+    stop: tuple[str, ...] = ()
+    state: str = LIVE
+    keep: Mapping[str, Any] = field(default_factory=dict)
+
+
+def submit(
+    store: RunStore, kind: str, body: Mapping[str, Any], next_step: Callable[[Study], StudyStep]
+) -> str:
+    """Create a study, queue its first runs, and return its id.
+
+    Args:
+        next_step: The function that decides what a study of this kind does next.
+
+    Raises:
+        LimitError: Its first runs are more, or larger, than one person may queue.
+    """
+    study_id = queue.new_id()
+    values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
+    values |= {"progress": {"runs": {}}, "created": time.time(), "owner": store.owner}
+    with store.database.write() as connection:
+        store.database.lock(connection)
+        connection.execute(sa.insert(studies).values(**values))
+        study = _find(connection, study_id)
+        step = next_step(study)
+        store.check_limits(connection, study.owner, step.submit.values())
+        _apply(connection, study, step)
+    return study_id
+
+
+def find(store: RunStore, study_id: str) -> Study:
+    """One study with its runs in their present state.
+
+    Raises:
+        StoreError: There is none with this id.
+    """
+    store.reap_if_due()
+    with store.database.read() as connection:
+        return _find(connection, study_id)
+
+
+def find_all(store: RunStore, kinds: Sequence[str]) -> list[Study]:
+    """Studies of some kinds, the newest first, without their runs."""
+    wanted = sa.select(studies).where(studies.c.kind.in_(kinds)).order_by(studies.c.number.desc())
+    with store.database.read() as connection:
+        return [_from_row(row) for row in connection.execute(wanted)]
+
+
+def live_ids(store: RunStore) -> list[str]:
+    """Ids of the studies that go on."""
+    wanted = sa.select(studies.c.id).where(studies.c.state == LIVE)
+    with store.database.read() as connection:
+        return list(connection.scalars(wanted))
+
+
+def stop(store: RunStore, study_id: str) -> None:
+    """End a study: it queues no more runs, and those that wait or run are stopped."""
+    with store.database.write() as connection:
+        study = _find(connection, study_id)
+        permissions.check(store.person, study.owner, f"The {KIND_LABELS[study.kind]} {study.id}")
+        if study.is_live:
+            _apply(connection, study, StudyStep(stop=study.live_places, state=STOPPED))
+
+
+def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudyStep]) -> None:
+    """Let a live study do its next step; an ended one stays as it is."""
+    with store.database.write() as connection:
+        store.database.lock(connection)
+        study = _find(connection, study_id)
+        if study.is_live:
+            _apply(connection, study, _within_limits(store, study, next_step(study)))
+
+
+def _within_limits(store: RunStore, study: Study, step: StudyStep) -> StudyStep:
+    """The step, or the end of the study where it asks for a run that its owner may not have.
+
+    The number of its waiting runs is not checked here: it was checked when the study began.
+    """
+    try:
+        if study.owner:
+            for request in step.submit.values():
+                check_request(request, store.settings.person)
+    except LimitError as error:
+        return StudyStep(stop=study.live_places, state=STOPPED, keep={"trouble": str(error)})
+    return step
+
+
+def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
+    """Queue runs, stop runs, and store the study's new progress."""
+    run_ids = dict(study.progress["runs"])
+    for place, request in step.submit.items():
+        costs = cost(plan(request.spec))
+        plan_cost = {"params": costs.params, "macs": costs.macs}
+        run_ids[place] = queue.submit(connection, request, plan_cost, {}, owner=study.owner)
+    for place in step.stop:
+        commands.submit(connection, study.runs[place].id, Command("stop"), time.time())
+    progress = dict(study.progress) | dict(step.keep) | {"runs": run_ids}
+    if progress != study.progress or step.state != study.state:
+        update = sa.update(studies).where(studies.c.id == study.id)
+        connection.execute(update.values(progress=progress, state=step.state))
+
+
+def _find(connection: sa.Connection, study_id: str) -> Study:
+    row = connection.execute(sa.select(studies).where(studies.c.id == study_id)).first()
+    if row is None:
+        raise StoreError(
+            f"There is no duel or experiment {study_id[:40]!r} in the run store. "
+            "`python -m cnnlib experiment list` names those that are there."
+        )
+    places = {run_id: place for place, run_id in row.progress["runs"].items()}
+    of_study = sa.select(*rows.RUN_COLUMNS).where(runs.c.group_name == study_id)
+    study_runs = {
+        places[run.id]: rows.run_from_row(run)
+        for run in connection.execute(of_study)
+        if run.id in places
+    }
+    study_epochs: dict[str, list[EpochEnd]] = {place: [] for place in study_runs}
+    of_runs = epochs.c.run_id.in_([run.id for run in study_runs.values()])
+    wanted = sa.select(epochs.c.run_id, epochs.c.body).where(of_runs).order_by(epochs.c.epoch)
+    for epoch in connection.execute(wanted):
+        study_epochs[places[epoch.run_id]].append(EpochEnd(**epoch.body))
+    return replace(
+        _from_row(row),
+        runs=study_runs,
+        epochs=study_epochs,
+        pictures=_pictures(connection, study_runs.values()),
+    )
+
+
+def _pictures(connection: sa.Connection, study_runs: Iterable[Run]) -> dict[str, int]:
+    """Pictures in each split, from the confusion counts of a finished run."""
+    run = next((run for run in study_runs if run.state == "finished"), None)
+    if run is None:
+        return {}
+    last = sa.select(epochs.c.val_confusion).where(
+        epochs.c.run_id == run.id, epochs.c.epoch == run.epoch
+    )
+    result = connection.scalar(sa.select(runs.c.result).where(runs.c.id == run.id)) or {}
+    counts = connection.scalar(last) or []
+    return {"validation": sum(map(sum, counts)), "test": result.get("count", 0)}
+
+
+def _from_row(row: sa.Row[Any]) -> Study:
+    return Study(row.id, row.kind, row.state, row.body, row.progress, row.created, row.owner)

@@ -1,0 +1,50 @@
+"""Questions to the run store about many runs at once, for the results table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from cnnlib.records.events import EpochEnd
+from cnnlib.runs.tables import epochs, meta, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cnnlib.runs.store import RunStore
+
+_RENAMES = "renames"  # key in `meta`: how often a run was renamed
+
+
+def epochs_of_runs(store: RunStore, run_ids: Collection[str]) -> dict[str, list[EpochEnd]]:
+    """The epochs of many runs, without their confusion counts, in one query."""
+    found: dict[str, list[EpochEnd]] = {run_id: [] for run_id in run_ids}
+    wanted = sa.select(epochs.c.run_id, epochs.c.body).order_by(epochs.c.run_id, epochs.c.epoch)
+    with store.database.read() as connection:
+        for row in connection.execute(wanted):
+            if row.run_id in found:
+                found[row.run_id].append(EpochEnd(**row.body))
+    return found
+
+
+def runs_version(store: RunStore) -> tuple[Any, ...]:
+    """A value that changes whenever a run is added, deleted, renamed or makes progress."""
+    renames = sa.select(meta.c.value).where(meta.c.key == _RENAMES).scalar_subquery()
+    wanted = sa.select(
+        *(sa.func.count(), sa.func.max(runs.c.number), sa.func.sum(runs.c.step)),
+        *(sa.func.sum(runs.c.epoch), sa.func.sum(runs.c.attempt), sa.func.max(runs.c.ended)),
+        *(sa.func.sum(sa.func.length(runs.c.state)), renames),
+    ).select_from(runs)
+    with store.database.read() as connection:
+        return tuple(connection.execute(wanted).one())
+
+
+def count_rename(connection: sa.Connection) -> None:
+    """Count a rename, so that `runs_version` changes whatever the new name is."""
+    row = meta.c.key == _RENAMES
+    count = connection.scalar(sa.select(meta.c.value).where(row))
+    if count is None:
+        connection.execute(sa.insert(meta).values(key=_RENAMES, value="1"))
+    else:
+        connection.execute(sa.update(meta).where(row).values(value=str(int(count) + 1)))
