@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.experiments.duel import DuelState, read_duel
 from cnnlib.experiments.study import find_studies, find_study
-from cnnlib.runs.studies import Study
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
 from cnnlib.runs import RunStore
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cnnlib.records.folders import Folders
+    from cnnlib.runs.studies import Study
 
 DUEL = (
     *("duel", "conv_maxpool", "conv_batchnorm", "--dataset", "mnist"),

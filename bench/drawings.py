@@ -37,7 +37,7 @@ from cnnlib.train.api import fit, load_run
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "support")]
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING  # noqa: E402
 
 from drawings import STROKES  # noqa: E402
 from serving import serving  # noqa: E402

@@ -231,3 +231,18 @@ _PRESETS: dict[str, Preset] = {
         ),
     )
 }
+
+
+def preset_of(spec: CNNSpec) -> str:
+    """Name of the preset that a spec equals, adapted to its images and classes; "" for none."""
+    same = (
+        p.name for p in presets() if p.spec.channels == spec.channels and _is_preset(p.name, spec)
+    )
+    return next(same, "")
+
+
+def _is_preset(name: str, spec: CNNSpec) -> bool:
+    try:
+        return adapt(preset(name).spec, spec.in_size, spec.out_classes) == spec
+    except SpecError:  # the preset does not fit these images, so the spec is not the preset
+        return False

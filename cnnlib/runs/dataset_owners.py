@@ -1,9 +1,9 @@
-"""Whose the datasets are that people uploaded or collected, and what more they may bring."""
+"""Owners of uploaded datasets, and the limits on uploads, as functions of the run store."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -11,33 +11,33 @@ from cnnlib.runs import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
 
     from cnnlib.runs.store import RunStore
 
 
 def dataset_owner(store: RunStore, name: str) -> str:
-    """Whose a dataset is; "" for the operator's, which are those that nobody uploaded here."""
-    wanted = sa.select(dataset_owners.c.owner).where(dataset_owners.c.name == name)
+    """The owner of a dataset; "" is the operator, who owns all that were not uploaded here."""
     with store.database.read() as connection:
-        return connection.scalar(wanted) or ""
+        return permissions.dataset_owner(connection, name)
 
 
 def check_dataset(store: RunStore, name: str) -> None:
-    """Let pass who may change a dataset.
+    """Check that the person may change a dataset.
 
     Raises:
-        RightsError: It is somebody else's.
+        RightsError: It belongs to another person.
     """
-    permissions.check(store.person, dataset_owner(store, name), f"The dataset {name}")
+    with store.database.read() as connection:
+        permissions.check_dataset(connection, store.person, name)
 
 
 @contextmanager
 def removing_dataset(store: RunStore, name: str) -> Generator[None]:
-    """Around the removal of a dataset: who may not is stopped before, the name is free after.
+    """Check the permission before a dataset is removed, and free its name afterwards.
 
     Raises:
-        RightsError: It is somebody else's.
+        RightsError: It belongs to another person.
     """
     check_dataset(store, name)
     yield
@@ -45,20 +45,8 @@ def removing_dataset(store: RunStore, name: str) -> Generator[None]:
         connection.execute(sa.delete(dataset_owners).where(dataset_owners.c.name == name))
 
 
-def check_job(store: RunStore, kind: str, args: Mapping[str, Any]) -> None:
-    """Let pass a job that changes nothing of somebody else's.
-
-    Preparing a dataset with other options makes it another one, for everybody.
-
-    Raises:
-        RightsError: It does.
-    """
-    if kind == "prepare" and set(args) - {"name"}:
-        check_dataset(store, str(args.get("name")))
-
-
 def record_dataset_owner(store: RunStore, name: str) -> None:
-    """From now on a dataset belongs to who asks."""
+    """Make the person of this store the owner of a dataset."""
     with store.database.write() as connection:
         connection.execute(sa.delete(dataset_owners).where(dataset_owners.c.name == name))
         if store.owner:
@@ -66,10 +54,10 @@ def record_dataset_owner(store: RunStore, name: str) -> None:
 
 
 def check_upload(store: RunStore, size_bytes: int) -> None:
-    """Let pass an upload of a dataset that is small enough, and not one too many.
+    """Check the size of an upload, and how many the person has.
 
     Raises:
-        LimitError: It is not.
+        LimitError: It is too large, or one too many.
     """
     if store.person is not None:
         with store.database.read() as connection:
@@ -77,10 +65,10 @@ def check_upload(store: RunStore, size_bytes: int) -> None:
 
 
 def check_archive(store: RunStore, size_bytes: int) -> None:
-    """Let pass runs from elsewhere that take so much of the disk.
+    """Check that imported runs fit on the person's share of the disk.
 
     Raises:
-        LimitError: It is more than this person's runs, or all, may take.
+        LimitError: They take more than this person's runs, or all runs, may take.
     """
     if store.person is not None:
         with store.database.read() as connection:

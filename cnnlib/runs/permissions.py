@@ -1,30 +1,67 @@
-"""What belongs to whom: what one person started, another may look at and not change.
+"""Permissions: a person may look at everything, and change only what they own.
 
-An owner is a name that says nothing about a person: a hash of a browser's cookie, or of who signed
-in. ``None`` is the operator, who may do everything.
+An owner is a name that says nothing about a person: a hash of a browser's cookie, or of the name
+that the identity provider gave. ``None`` is the operator, who may do everything.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
 from cnnlib.errors import RightsError
+from cnnlib.runs.tables import dataset_owners
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def may_change(person: str | None, owner: str) -> bool:
-    """The person is the owner, or the operator."""
+    """Whether the person is the owner, or the operator."""
     return person is None or person == owner
 
 
 def check(person: str | None, owner: str, what: str) -> None:
-    """Let the owner and the operator pass.
+    """Check that a person may change something.
 
     Args:
-        what: What is to be changed: ``"The run 0abc"``.
+        what: The thing to change: ``"The run 0abc"``.
 
     Raises:
-        RightsError: It belongs to somebody else.
+        RightsError: It belongs to another person.
     """
     if not may_change(person, owner):
         raise RightsError(
             f"{what} belongs to somebody else, and only they, or who runs this server, may change "
             "it. Look at it, or start one of your own."
         )
+
+
+def dataset_owner(connection: sa.Connection, name: str) -> str:
+    """The owner of a dataset; "" is the operator, who owns all that were not uploaded here."""
+    wanted = sa.select(dataset_owners.c.owner).where(dataset_owners.c.name == name)
+    return connection.scalar(wanted) or ""
+
+
+def check_dataset(connection: sa.Connection, person: str | None, name: str) -> None:
+    """Check that a person may change a dataset.
+
+    Raises:
+        RightsError: It belongs to another person.
+    """
+    check(person, dataset_owner(connection, name), f"The dataset {name}")
+
+
+def check_job(
+    connection: sa.Connection, person: str | None, kind: str, args: Mapping[str, Any]
+) -> None:
+    """Check that a job changes nothing of another person.
+
+    Preparing a dataset with other options changes it for everybody.
+
+    Raises:
+        RightsError: It changes a dataset of another person.
+    """
+    if kind == "prepare" and set(args) - {"name"}:
+        check_dataset(connection, person, str(args.get("name")))

@@ -20,7 +20,6 @@ from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
 from cnnlib.runs import (
     commands,
-    dataset_owners,
     event_writer,
     jobs,
     limits,
@@ -374,11 +373,10 @@ class RunStore:
 
     def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
         """Ask for a job and return its id; one that waits or is at work is not doubled."""
-        if self.person is not None:
-            dataset_owners.check_job(self, kind, args or {})
         with self.database.write() as connection:
             self.database.lock(connection)
             if self.person is not None:
+                permissions.check_job(connection, self.person, kind, args or {})
                 limits.check_jobs(connection, self.owner, self.settings.person)
             return jobs.submit(connection, kind, args or {}, self.owner)
 

@@ -1,7 +1,7 @@
 """Networks and pictures whose explanations Captum was asked for, and how it was asked.
 
-``python tests/support/reasons_cases.py`` writes ``tests/recorded/captum.npz`` anew; it needs captum, which
-needs matplotlib, and so the tests compare with what was recorded (captum 0.9.0).
+``python tests/support/reasons_cases.py`` writes ``tests/recorded/captum.npz`` anew; it needs
+captum, which needs matplotlib, and so the tests compare with what was recorded (captum 0.9.0).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _designs() -> dict[str, Any]:
 def _store(own: Path) -> dict[str, Any]:
     """Notes on the run, and no second file beside the database."""
     from cnnlib.compare.annotations import Annotation
-from cnnlib.compare.results_table import ResultsTable
+    from cnnlib.compare.results_table import ResultsTable
     from cnnlib.experiments.study import find_studies
     from cnnlib.runs import RunStore
 

@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from typing import TYPE_CHECKING, Protocol
 
@@ -182,10 +182,8 @@ def _name(member: zipfile.ZipInfo) -> str:
     """The path of an entry; older programs write UTF-8 without saying so, or backslashes."""
     name = member.filename
     if not name.isascii() and not member.flag_bits & _UTF8_FLAG:
-        try:
+        with suppress(UnicodeError):  # it may be cp437 after all, as zipfile took it
             name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass  # it was cp437 after all, as zipfile took it
     return name.replace("\\", "/").removeprefix("./")
 
 

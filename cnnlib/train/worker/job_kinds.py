@@ -51,7 +51,7 @@ def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, Non
 def maximise_activation_job(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Result]:
-    """Find the picture that excites a channel most: see `cnnlib.probe.activation_maximisation.maximise_activation_job`."""
+    """Activation maximisation of a channel, as a job (`cnnlib.probe.activation_maximisation`)."""
     from cnnlib.probe.activation_maximisation import maximise_activation_job  # torch
 
     return (yield from maximise_activation_job(args, folders))

@@ -1,7 +1,7 @@
 """The worker process: waits with everything imported, takes the next run, trains it, waits again.
 
-``python -m cnnlib.train.worker`` is started by `cnnlib.runs.workers.pool.WorkerPool` with a pipe at its
-standard input. The byte ``q`` in it, SIGTERM or SIGINT mean: write a checkpoint, end the run as
+``python -m cnnlib.train.worker`` is started by `cnnlib.runs.workers.pool.WorkerPool` with a pipe at
+its standard input. The byte ``q`` in it, SIGTERM or SIGINT mean: write a checkpoint, end the run as
 "interrupted", leave. The end of the pipe means that the app is gone: finish the run that is under
 way, then leave; an idle worker leaves at once.
 """

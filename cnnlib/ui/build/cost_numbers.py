@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.ui.common.format import pixels
 from cnnlib.units import format_size, short_count
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ class Number:
 def whole(value: float) -> str:
     """``61,706``; from ten million on ``12.3 M``."""
     return f"{value:,.0f}" if value <= MOST_DIGITS_WRITTEN_OUT else short_count(value)
-
-
-def pixels(size: float) -> str:
-    """``14 px``."""
-    return f"{size:,.0f} px"
 
 
 NUMBERS: tuple[Number, ...] = (

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.design.presets import adapt, preset, presets
-from cnnlib.errors import SpecError
+from cnnlib.design.presets import adapt, preset, preset_of, presets
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
 from cnnlib.ui.build.session import desk, on_draft, on_spec, tell_wrong, whats_wrong
 from cnnlib.ui.build.state import Draft
@@ -86,19 +85,6 @@ def _preset_menu() -> None:
         help=preset(current).description if current else "A network that course texts teach.",
     )
     tell_wrong("preset")
-
-
-def preset_of(spec: CNNSpec) -> str:
-    """Name of the preset that a spec is, adapted to its images and classes; "" for none."""
-    same = (p.name for p in presets() if p.spec.channels == spec.channels and _is(p.name, spec))
-    return next(same, "")
-
-
-def _is(name: str, spec: CNNSpec) -> bool:
-    try:
-        return adapt(preset(name).spec, spec.in_size, spec.out_classes) == spec
-    except SpecError:  # the preset does not fit these images, so the spec is not the preset
-        return False
 
 
 def _take_preset() -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit_drawable_canvas import st_canvas
 
 from cnnlib.data.image_folder.image_decoder import FORMATS, BrokenPicture, decode
 from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
 from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.small_pad import INK, PAPER
 
 SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is prepared
@@ -132,8 +134,6 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
             persist_state="session",
         )
         ink = st.color_picker("Colour", INK, key="draw_colour") if in_colour else INK
-    from streamlit_drawable_canvas import st_canvas  # registers itself with a running server
-
     result = st_canvas(
         stroke_width=width,
         stroke_color=ink if tool == "Pen" else PAPER,
@@ -174,37 +174,3 @@ def _uploaded() -> np.ndarray | None:
     except BrokenPicture as error:
         show_error(f"{file.name} cannot be looked at: {error}. Choose another picture.")
         return None
-
-
-_PEN = 0.065  # of the pad's side
-PAPER, INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
-
-
-def small_pad(key: str, side: int = 168) -> np.ndarray | None:
-    """A pad with Clear: side x side x 4, uint8; None before the first stroke.
-
-    Args:
-        side: Of the pad, in pixels.
-    """
-    from streamlit_drawable_canvas import st_canvas  # registers itself with a running server
-
-    edition = st.session_state.setdefault(f"{key}_edition", 0)
-    with st.container(width="content", gap="small"):
-        result = st_canvas(
-            stroke_width=round(_PEN * side),
-            stroke_color=INK,
-            background_color=PAPER,
-            height=side,
-            width=side,
-            return_image_data=True,
-            key=f"{key}_{edition}",
-        )
-        st.button(
-            "Clear", icon=":material/delete:", key=f"{key}_clear", on_click=_clear, args=(key,)
-        )
-    pixels = result.image_data
-    return None if pixels is None or not pixels[..., :3].any() else pixels
-
-
-def _clear(key: str) -> None:
-    st.session_state[f"{key}_edition"] += 1

@@ -110,7 +110,8 @@ def describe_answer(shares: Sequence[float], classes: Sequence[str], label: int 
     )
     if label is None:
         return f"**{said}**."
-    return f"**{said}**. {'Right.' if best[0] == label else escape_markdown(f'It is {classes[label]}.')}"
+    verdict = "Right." if best[0] == label else escape_markdown(f"It is {classes[label]}.")
+    return f"**{said}**. {verdict}"
 
 
 def describe_recipe(recipe: Recipe) -> str:
@@ -119,3 +120,8 @@ def describe_recipe(recipe: Recipe) -> str:
     epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
     name = OPTIMIZER_LABELS[recipe.optimizer]
     return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"
+
+
+def pixels(size: float) -> str:
+    """``14 px``."""
+    return f"{size:,.0f} px"

@@ -128,7 +128,8 @@ def removal(info: DatasetInfo) -> None:
     st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
     if use.own_path:
         st.caption(
-            f"The pictures themselves are yours, in {escape_markdown(use.own_path)}; they stay there."
+            f"The pictures themselves are yours, in {escape_markdown(use.own_path)}; they stay "
+            "there."
         )
     if not use.removable_bytes:
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.ui.common.dataset_picker import describe_dataset
 from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.data.choice import choose, overview
 from cnnlib.ui.data.files import preparation, removal, say_notice, training_link, upload

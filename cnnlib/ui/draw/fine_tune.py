@@ -14,8 +14,8 @@ from cnnlib.ui.common.job_status import is_watched
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, prepared, run_store
+from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import DATA, TRAIN
-from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def _collection(reader: Reader, kept: int) -> None:
     """How many were kept, and what can be done with them."""
     owner = run_store().owner
     st.caption(
-        f"{count(kept)} kept for {escape_markdown(reader.info.title)}. A lesson mixes them with pictures "
-        "that the network knows, so that it does not forget those; every fourth drawing of a class "
-        "is kept apart to measure the gain."
+        f"{count(kept)} kept for {escape_markdown(reader.info.title)}. A lesson mixes them with "
+        "pictures that the network knows, so that it does not forget those; every fourth "
+        "drawing of a class is kept apart to measure the gain."
     )
     with st.container(horizontal=True):
         st.button(

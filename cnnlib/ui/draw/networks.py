@@ -17,8 +17,8 @@ from cnnlib.ui.common.format import distinct
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.ui.common.drawing_pad import Drawn, drawing_pad, preparation_form
 from cnnlib.ui.common.format import escape_markdown, size
 from cnnlib.ui.common.network_cache import import_torch, network_at, wait_for_torch
+from cnnlib.ui.common.pickers.picture_picker import hand_over_drawing
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import INSPECT
 from cnnlib.ui.draw.fine_tune import teaching
@@ -148,9 +149,6 @@ def kept_words(each: Robustness) -> str:
     )
 
 
-_DRAWN = "inspect_drawing"  # the picture as the network saw it: C x H x W, uint8
-
-
 def why(reader: Reader, picture: np.ndarray) -> None:
     """A button that opens the inspection page with this network and this drawing."""
     if st.button(
@@ -159,19 +157,5 @@ def why(reader: Reader, picture: np.ndarray) -> None:
         key="draw_why",
         help="Feature maps, and which pixels spoke for the answer.",
     ):
-        st.session_state[_DRAWN] = picture
+        hand_over_drawing(picture)
         st.switch_page(INSPECT, query_params={"run": reader.run.id})
-
-
-def brought_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
-    """The drawing that this session brought along: C x H x W, uint8.
-
-    None without one, or where it does not fit a network's input.
-    """
-    pixels = st.session_state.get(_DRAWN)
-    return None if pixels is None or pixels.shape != in_size else pixels
-
-
-def forget_drawing() -> None:
-    """Another picture is to be looked at."""
-    st.session_state.pop(_DRAWN, None)

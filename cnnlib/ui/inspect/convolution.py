@@ -12,8 +12,8 @@ from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
 from cnnlib.ui.common.components import tile_grid, window_view
-from cnnlib.ui.common.drawing_pad import small_pad
 from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.small_pad import small_pad
 
 if TYPE_CHECKING:
     from cnnlib.records.probe import Arithmetic

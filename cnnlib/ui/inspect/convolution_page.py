@@ -11,7 +11,7 @@ def show() -> None:
     """Show the page."""
     st.title("Convolution")
     st.caption(
-        "Each pixel of the output is a sum of products: the window on the picture, times the kernel. "
-        "Move over the output to move the window."
+        "Each pixel of the output is a sum of products: the window on the picture, times the "
+        "kernel. Move over the output to move the window."
     )
     playground()

@@ -20,8 +20,8 @@ from cnnlib.probe.errors import (
 )
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import count, escape_markdown
+from cnnlib.ui.common.pickers.picture_picker import look_at
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.ui.inspect.picture import look_at
 from cnnlib.units import percent
 
 if TYPE_CHECKING:

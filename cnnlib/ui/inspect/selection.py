@@ -12,10 +12,11 @@ import streamlit as st
 
 from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.graph import steps
-from cnnlib.ui.common.format import STATE_LABELS, distinct, size
+from cnnlib.ui.common.format import STATE_LABELS, distinct
 from cnnlib.ui.common.network_cache import Picture, SavedStep, open_dataset
+from cnnlib.ui.common.pickers.layer_picker import layer_menu
+from cnnlib.ui.common.pickers.picture_picker import choose_picture
 from cnnlib.ui.common.urls import remember
-from cnnlib.ui.inspect.picture import choose_picture
 from cnnlib.ui.inspect.step_slider import Places, Timeline, place_slider, timeline_of
 
 if TYPE_CHECKING:
@@ -114,23 +115,6 @@ def choose_layer(planned: Plan, kinds: Sequence[str] | None = None) -> str:
     st.session_state["inspect_layer_kept"] = layer
     remember("layer", layer)
     return layer
-
-
-def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> str:
-    """A menu of some layers with their kinds and shapes.
-
-    Args:
-        first: The one that is chosen at first, if it is among them.
-    """
-    by_name = {step.name: step for step in steps(planned)}
-    if st.session_state.get(key) not in names:
-        st.session_state[key] = first if first in names else names[0]
-
-    def words(name: str) -> str:
-        step = by_name[name]
-        return f"{name} ({step.kind.replace('_', ' ')}, {size(step.out_shape)})"
-
-    return st.selectbox("Layer", names, key=key, format_func=words)
 
 
 def choose_scene(runs: Sequence[Run], *, follow: bool) -> Scene | None:

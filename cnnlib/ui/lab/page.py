@@ -8,9 +8,9 @@ from cnnlib.design.presets import preset
 from cnnlib.ui.common.defaults import default_dataset, default_request, starters
 from cnnlib.ui.common.format import describe_recipe, escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import BUILD, RESULTS, TRAIN
 from cnnlib.ui.lab.run_list import run_list
-from cnnlib.ui.train.request_form import submit_or_show_error
 
 RECENT = 6
 
@@ -31,8 +31,8 @@ def show() -> None:
     if pressed and (started := submit_or_show_error(request)):
         st.switch_page(TRAIN, query_params={"run": started})
     st.caption(
-        f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} classes. "
-        f"{describe_recipe(request.recipe)}."
+        f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} "
+        f"classes. {describe_recipe(request.recipe)}."
     )
     st.header("Latest runs")
     runs = run_store().runs(limit=RECENT)

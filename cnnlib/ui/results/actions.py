@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.compare.annotations import Annotation
-from cnnlib.compare.results_table import ResultsTable
+from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
@@ -18,14 +17,15 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store, settings
+from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import COMPARE
 from cnnlib.ui.results.duel_form import bring_rows
-from cnnlib.ui.train.request_form import submit_or_show_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cnnlib.compare.columns import Column
+    from cnnlib.compare.results_table import ResultsTable
     from cnnlib.compare.rows import Row
 
 FRESH_SEEDS = 3

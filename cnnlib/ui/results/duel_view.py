@@ -12,13 +12,12 @@ from cnnlib.experiments.duel import DuelState, duel_state
 from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
-from cnnlib.ui.build.cost_numbers import pixels
-from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.format import escape_markdown, pixels
+from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.train.chart import live_chart
 from cnnlib.units import format_size, percent, short_count
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from cnnlib.experiments.grid import (
 from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import best_figure, effects_figure
 from cnnlib.ui.common.format import duration, escape_markdown
+from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
-from cnnlib.ui.train.chart import live_chart
 from cnnlib.units import percent
 
 REFRESH_SECONDS = 2.0

@@ -14,8 +14,8 @@ from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import describe_answer
 from cnnlib.ui.common.live_weights import gradients_now, maps_now, weights_now
 from cnnlib.ui.common.network_cache import SavedStep, normalised, probabilities
-from cnnlib.ui.inspect.picture import DRAW, TEST, choose_picture
-from cnnlib.ui.inspect.selection import layer_menu
+from cnnlib.ui.common.pickers.layer_picker import layer_menu
+from cnnlib.ui.common.pickers.picture_picker import DRAW, TEST, choose_picture
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared

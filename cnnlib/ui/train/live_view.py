@@ -22,8 +22,8 @@ from cnnlib.ui.common.network_cache import (
     torch_is_here,
     wait_for_torch,
 )
+from cnnlib.ui.common.pickers.picture_picker import look_at
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.inspect.picture import look_at
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.ui.train.picture_strip import answers, show_strip, strip_images, strip_of, strip_size
 from cnnlib.units import percent

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
-from cnnlib.errors import CnnlibError, RecipeError, SpecError
+from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
-from cnnlib.train.execution.forecast import Basis, Forecast, forecast, forecast_for_run
-from cnnlib.ui.common.dataset_picker import choose_dataset
+from cnnlib.train.execution.forecast import Basis, Forecast, forecast
 from cnnlib.ui.common.defaults import default_dataset, default_preset
-from cnnlib.ui.common.design_picker import (
+from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
+from cnnlib.ui.common.pickers.design_picker import (
     ChosenDesign,
     FittedDesign,
     choose_design,
     fit,
     show_design,
 )
-from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -95,24 +92,6 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
         )
     start.caption(forecast_line(request, info, seeds))
     return submit_or_show_error(request, seeds) if pressed else []
-
-
-def submit_or_show_error(request: RunRequest, seeds: int = 1) -> list[str]:
-    """As `submit`; where that is refused, the page says why and nothing is asked for."""
-    try:
-        return submit(request, seeds)
-    except CnnlibError as error:
-        show_error(error)
-        return []
-
-
-def submit(request: RunRequest, seeds: int = 1) -> list[str]:
-    """Ask for one run per seed, beginning with the request's own seed; returns their ids."""
-    group = secrets.token_hex(4) if seeds > 1 else ""
-    costs = cost(plan(request.spec))
-    plan_cost = {"params": costs.params, "macs": costs.macs}
-    seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
-    return run_store().submit_all(seeded, plan_cost, forecast_for_run(request, folders()))
 
 
 def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:

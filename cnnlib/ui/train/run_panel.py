@@ -12,13 +12,13 @@ from cnnlib.design.link import encode
 from cnnlib.records.events import Command, CommandKind, SplitResult
 from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
+from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.permissions import attempt, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool
+from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
-from cnnlib.ui.train.chart import live_chart
 from cnnlib.ui.train.live_view import live_section
-from cnnlib.ui.train.request_form import submit
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -155,9 +155,9 @@ def _ways_on(runs: Sequence[Run]) -> None:
     first, is_over = runs[0], not any(run.is_live for run in runs)
     if st.button("Look inside", icon=":material/search:", key="train_inspect"):
         st.switch_page(INSPECT, query_params={"run": first.id})
-    if is_over and first.request.spec.in_size[0] == 1:
-        if st.button("Draw for it", icon=":material/draw:", key="train_draw"):
-            st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
+    can_draw = is_over and first.request.spec.in_size[0] == 1
+    if can_draw and st.button("Draw for it", icon=":material/draw:", key="train_draw"):
+        st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
     if is_over and len(runs) == 1:
         fork_popover(first)
     if st.button("See in results", icon=":material/table_rows:", key="train_results"):

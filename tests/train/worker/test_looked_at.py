@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from cnnlib.ui.inspect.picture import choose_picture, look_at
+    from cnnlib.ui.common.pickers.picture_picker import choose_picture, look_at
 
     choose_picture(st.session_state["dataset"], st.session_state["page"])
     st.button("Press", key="press", on_click=look_at, args=(7, st.session_state["page"]))

@@ -10,8 +10,7 @@ import streamlit as st
 from cnnlib.design.cost import Cost, cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
-from cnnlib.design.presets import adapt, preset, presets
-from cnnlib.ui.build.form import preset_of
+from cnnlib.design.presets import adapt, preset, preset_of, presets
 from cnnlib.ui.common.format import count, distinct, size
 from cnnlib.ui.common.urls import BUILD, design_in_address, kept_design
 

@@ -12,13 +12,12 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
-from cnnlib.ui.common.drawing_pad import small_pad
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.network_cache import Picture, picture_of_test_split
+from cnnlib.ui.common.small_pad import small_pad
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import number_in_address
-from cnnlib.ui.draw.view import brought_drawing, forget_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
 _DRAWN_NOTE = "Your drawing, as the network sees it."
 _SHOWN_PIXELS = 112
+_DRAWN = "inspect_drawing"  # the picture as the network saw it: C x H x W, uint8
 
 
 def choose_picture(
@@ -165,3 +165,22 @@ def _with_class(picture: Picture, classes: tuple[str, ...], page: str) -> Pictur
     )
     told = None if label == unknown else label
     return Picture(picture.pixels, f"{picture.key}-{told}", told, picture.note)
+
+
+def hand_over_drawing(picture: np.ndarray) -> None:
+    """Store a drawing of the Draw page, C x H x W, uint8, for the page that is opened next."""
+    st.session_state[_DRAWN] = picture
+
+
+def brought_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
+    """The drawing that this session brought along: C x H x W, uint8.
+
+    None without one, or where it does not fit a network's input.
+    """
+    pixels = st.session_state.get(_DRAWN)
+    return None if pixels is None or pixels.shape != in_size else pixels
+
+
+def forget_drawing() -> None:
+    """Another picture is to be looked at."""
+    st.session_state.pop(_DRAWN, None)

@@ -1,0 +1,1 @@
+"""Pickers: widgets that choose a dataset, a design, a layer or a picture."""

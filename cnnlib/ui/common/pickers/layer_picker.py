@@ -1,0 +1,32 @@
+"""A menu of the layers of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlib.probe.graph import steps
+from cnnlib.ui.common.format import size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.design.plan import Plan
+
+
+def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> str:
+    """A menu of some layers with their kinds and shapes.
+
+    Args:
+        first: The one that is chosen at first, if it is among them.
+    """
+    by_name = {step.name: step for step in steps(planned)}
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = first if first in names else names[0]
+
+    def label(name: str) -> str:
+        step = by_name[name]
+        return f"{name} ({step.kind.replace('_', ' ')}, {size(step.out_shape)})"
+
+    return st.selectbox("Layer", names, key=key, format_func=label)
