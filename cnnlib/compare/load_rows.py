@@ -25,7 +25,7 @@ def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
         runs: Those to be shown; None is all of the store.
     """
     shown = store.runs() if runs is None else runs
-    rows = pooled(shown, epochs_of_runs(store, [run.id for run in shown]))
+    rows = pooled(shown, epochs_of_runs(store.database, [run.id for run in shown]))
     return sorted(_with_pictures(store, rows), key=_newest_first, reverse=True)
 
 

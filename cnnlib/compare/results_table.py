@@ -73,7 +73,7 @@ class ResultsTable:
 
     def version(self) -> tuple[object, ...]:
         """A value that changes whenever ``all_rows`` may; costs one query."""
-        return (self.store.folders, *runs_version(self.store), *sorted(self.trash()))
+        return (self.store.folders, *runs_version(self.store.database), *sorted(self.trash()))
 
     def annotations(self) -> dict[str, Annotation]:
         """The annotations of this person, by the key of the row."""

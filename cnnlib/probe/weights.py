@@ -56,7 +56,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file if not name.startswith(_OPTIMIZER)]
+            names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
             return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(

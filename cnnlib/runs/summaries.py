@@ -12,23 +12,23 @@ from cnnlib.runs.tables import epochs, meta, runs
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from cnnlib.runs.store import RunStore
+    from cnnlib.runs.database import Database
 
 _RENAMES = "renames"  # key in `meta`: how often a run was renamed
 
 
-def epochs_of_runs(store: RunStore, run_ids: Collection[str]) -> dict[str, list[EpochEnd]]:
+def epochs_of_runs(database: Database, run_ids: Collection[str]) -> dict[str, list[EpochEnd]]:
     """The epochs of many runs, without their confusion counts, in one query."""
     found: dict[str, list[EpochEnd]] = {run_id: [] for run_id in run_ids}
     wanted = sa.select(epochs.c.run_id, epochs.c.body).order_by(epochs.c.run_id, epochs.c.epoch)
-    with store.database.read() as connection:
+    with database.read() as connection:
         for row in connection.execute(wanted):
             if row.run_id in found:
                 found[row.run_id].append(EpochEnd(**row.body))
     return found
 
 
-def runs_version(store: RunStore) -> tuple[Any, ...]:
+def runs_version(database: Database) -> tuple[Any, ...]:
     """A value that changes whenever a run is added, deleted, renamed or makes progress."""
     renames = sa.select(meta.c.value).where(meta.c.key == _RENAMES).scalar_subquery()
     wanted = sa.select(
@@ -36,7 +36,7 @@ def runs_version(store: RunStore) -> tuple[Any, ...]:
         *(sa.func.sum(runs.c.epoch), sa.func.sum(runs.c.attempt), sa.func.max(runs.c.ended)),
         *(sa.func.sum(sa.func.length(runs.c.state)), renames),
     ).select_from(runs)
-    with store.database.read() as connection:
+    with database.read() as connection:
         return tuple(connection.execute(wanted).one())
 
 

@@ -122,9 +122,10 @@ def fit(
     """
     folders = folders or Folders.from_environment()
     info = _prepared_info(dataset, folders)
-    spec = design
     if isinstance(design, str):
         spec = preset(design).adapt(info.in_size, len(info.classes))
+    else:
+        spec = design
     request = RunRequest(
         spec=spec,
         recipe=recipe or default_recipe(spec, info.name, info.train_count),

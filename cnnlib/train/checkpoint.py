@@ -153,7 +153,7 @@ def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("cnnlib", "{}"))
-            names = [name for name in file if not (skip and name.startswith(skip))]
+            names = [name for name in file.keys() if not (skip and name.startswith(skip))]
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error

@@ -26,26 +26,27 @@ class End:
     reason: str = ""
 
 
-def apply_commands(session: Session) -> Generator[Event]:
-    """Carry out every order that waits, and hold still while the run is paused.
+def apply_commands(session: Session) -> Generator[Event, None, End | None]:
+    """Carry out all pending commands, and wait while the run is paused.
 
     Returns:
-        An `End` if the run is to end here, else None.
+        An `End` if a command ends the run, else None.
     """
     control, step = session.control, session.progress.step
     held, session.pauses_again = session.pauses_again, False
     if held:
         yield from _hold(session)
     while held or control.pending:
-        order = control.wait() if held else control.take()
+        command = control.wait() if held else control.take()
         if control.interrupted:
             return End("interrupted")
-        match order.kind:
+        assert command is not None  # one was pending, or was waited for
+        match command.kind:
             case "stop":
                 yield Intervention(step, "stop")
                 return End("stopped")
-            case "set" if session.optimizer.takes(order.setting):
-                yield from _set(session, order)
+            case "set" if command.setting is not None and session.optimizer.takes(command.setting):
+                yield from _set(session, command)
             case "look":
                 session.looked_at = perf_counter()
                 yield from keep_latest(session)
@@ -67,9 +68,9 @@ def apply_commands(session: Session) -> Generator[Event]:
 
 
 def checkpoint(session: Session) -> Generator[Event]:
-    """Tell what is yet to be read, and write a file from which the run can go on."""
-    yield from session.readings.take(everything=True)
-    session.readings.count_hits()
+    """Record the metrics so far, and write a checkpoint from which the run can resume."""
+    yield from session.metrics.take(everything=True)
+    session.metrics.count_hits()
     session.progress.train_seconds = session.watch.seconds
     yield from session.saver.checkpoint(
         session.net, session.optimizer, session.progress, session.circumstances
@@ -77,7 +78,7 @@ def checkpoint(session: Session) -> Generator[Event]:
 
 
 def keep_latest(session: Session) -> Generator[Event]:
-    """While somebody looks inside: the weights of now, at most once a second."""
+    """While the run is inspected, save its newest weights, at most once a second."""
     now = perf_counter()
     session.is_watched = now - session.looked_at < _LOOK_SECONDS
     is_new = session.latest_step != session.progress.step
@@ -87,16 +88,18 @@ def keep_latest(session: Session) -> Generator[Event]:
 
 
 def _hold(session: Session) -> Generator[Event]:
-    """Training stands still from here on, and can be continued from here after anything."""
+    """Pause: stop the clock and write a checkpoint."""
     session.watch.stop()
     yield from checkpoint(session)
     yield Phase("paused", f"paused after step {session.progress.step:,}")
 
 
-def _set(session: Session, order: Command) -> Generator[Event]:
-    """Change a setting from the next step on; a resumed run must know of it, hence a checkpoint."""
-    session.progress.settings[order.setting] = order.value
-    session.optimizer.set(order.setting, order.value)
-    yield Intervention(session.progress.step, "set", order.setting, order.value)
+def _set(session: Session, command: Command) -> Generator[Event]:
+    """Change a setting from the next step on, with a checkpoint so that a resumed run has it."""
+    setting, value = command.setting, command.value
+    assert setting is not None and value is not None  # a command of this kind has both
+    session.progress.settings[setting] = value
+    session.optimizer.set(setting, value)
+    yield Intervention(session.progress.step, "set", setting, value)
     if not session.control.pending:  # of many changes in a row, the last one writes
         yield from checkpoint(session)

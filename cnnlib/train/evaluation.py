@@ -125,7 +125,7 @@ def forward_seconds(net: nn.Module, images: Tensor) -> float:
     """Median seconds that a net needs for a batch, of 3 to 30 passes within a tenth of a second."""
     was_training = net.training
     net.eval()
-    seconds = []
+    seconds: list[float] = []
     end = perf_counter() + _LATENCY_SECONDS
     while len(seconds) < 3 or (perf_counter() < end and len(seconds) < 30):
         begin = perf_counter()

@@ -48,7 +48,7 @@ def failed(session: Session, reason: str) -> RunEnd:
 
 def diverged(session: Session, what: str) -> End:
     """The end of a run whose loss is no longer a number."""
-    step = session.readings.diverged_at or session.progress.step
+    step = session.metrics.diverged_at or session.progress.step
     return End(
         "diverged",
         f"Diverged at step {step:,}: {what} is no longer a number. The last weights that are "

@@ -87,7 +87,7 @@ def _save_first(session: Session) -> Generator[Event]:
         yield from checkpoint(session)
 
 
-def _epochs(session: Session) -> Generator[Event]:
+def _epochs(session: Session) -> Generator[Event, None, End]:
     """Every epoch that is left, with validation after it; returns the `End`."""
     recipe, progress = session.request.recipe, session.progress
     if session.total_steps == 0:
@@ -109,7 +109,7 @@ def _epochs(session: Session) -> Generator[Event]:
         yield epoch
         if progress.position == session.data.train_count:
             progress.end_epoch(epoch.val_loss)
-            session.readings.end_epoch()
+            session.metrics.end_epoch()
             yield from checkpoint(session)
         if progress.step >= session.total_steps:
             break
@@ -122,11 +122,11 @@ def _epochs(session: Session) -> Generator[Event]:
     return End("finished")
 
 
-def _steps(session: Session) -> Generator[Event]:
+def _steps(session: Session) -> Generator[Event, None, End | None]:
     """The batches that are left of an epoch; returns an `End` if the run ends among them."""
     request, recipe, data = session.request, session.request.recipe, session.data
     net, optimizer, saver = session.net, session.optimizer, session.saver
-    progress, readings, control = session.progress, session.readings, session.control
+    progress, recorder, control = session.progress, session.metrics, session.control
     order = epoch_order(data.train_count, request.seed, progress.epoch).to(session.device)
 
     for stop in session.batch_ends():
@@ -147,9 +147,9 @@ def _steps(session: Session) -> Generator[Event]:
         norm = total_norm(gradients)
         hits = (logits.detach().argmax(dim=1) == labels).sum()
 
-        readings.add(step + 1, loss, norm, hits, lr, len(labels), session.watch.seconds)
-        metrics = readings.take()
-        if readings.diverged_at is not None:
+        recorder.add(step + 1, loss, norm, hits, lr, len(labels), session.watch.seconds)
+        metrics = recorder.take()
+        if recorder.diverged_at is not None:
             yield from metrics
             return diverged(session, "the loss")
         if recipe.clip_grad_norm is not None:
@@ -169,5 +169,5 @@ def _steps(session: Session) -> Generator[Event]:
             end = yield from apply_commands(session)
             if end is not None:
                 return end
-    yield from readings.take(everything=True)
-    return None if readings.diverged_at is None else diverged(session, "the loss")
+    yield from recorder.take(everything=True)
+    return None if recorder.diverged_at is None else diverged(session, "the loss")

@@ -59,7 +59,7 @@ class Session:
     saver: Saver
     circumstances: Circumstances
     control: Control
-    readings: MetricsRecorder
+    metrics: MetricsRecorder
     watch: Stopwatch
     folder: Path | None
     memory: PeakMemory
@@ -102,5 +102,5 @@ class Session:
 
     def settle(self) -> None:
         """Bring the counters up to date after the last batch that was trained."""
-        self.readings.count_hits()
+        self.metrics.count_hits()
         self.progress.train_seconds = self.watch.seconds

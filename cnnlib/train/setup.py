@@ -53,7 +53,7 @@ def set_up(
     control: Control,
     resume: Path | None,
     threads: int | None,
-) -> Generator[Phase]:
+) -> Generator[Phase, None, Session]:
     """Put a run together; returns the `Session`.
 
     Raises:
@@ -81,8 +81,8 @@ def set_up(
         steps=total_steps,
         fixed=_mode_to_keep(request, start, device),
     )
-    shelf = ModeCache(folder.parent.parent / "modes" if folder else None)
-    choice = yield from choose_mode(trial, shelf)
+    cache = ModeCache(folder.parent.parent / "modes" if folder else None)
+    choice = yield from choose_mode(trial, cache)
     mode = ExecutionMode.from_name(choice.mode)
     torch.set_num_threads(mode.threads)
     mode.place(net, device).train()
@@ -103,7 +103,7 @@ def set_up(
         saver=Saver(folder, total_steps, costs.weight_bytes, costs.optimizer_bytes),
         circumstances=Circumstances(recipe, mode.name, device.type, prepared.info.fingerprint),
         control=control,
-        readings=MetricsRecorder(device, progress),
+        metrics=MetricsRecorder(device, progress),
         watch=Stopwatch(progress.train_seconds),
         folder=folder,
         memory=memory,

@@ -474,7 +474,7 @@ def test_a_checkpoint_that_lost_what_its_optimizer_remembers_is_refused(tmp_path
     told(tiny_request(), folder=folder)
     path = folder / "checkpoint-00000004.safetensors"
     with safe_open(path, "pt") as file:
-        names = [name for name in file if name.startswith("net/")]
+        names = [name for name in file.keys() if name.startswith("net/")]
         weights, header = {name: file.get_tensor(name) for name in names}, file.metadata()
     save_file(weights, path, header)
     with pytest.raises(TrainError, match="does not hold what its optimizer remembers.*alone"):

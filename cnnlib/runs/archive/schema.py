@@ -45,7 +45,7 @@ def check_run(values: Any) -> None:
 
 def sent(table: Any) -> list[str]:
     """The columns of a part of a run that a parcel holds, in their order."""
-    return [name for name in table.c if name not in ("run_id", "number")]
+    return [name for name in table.c.keys() if name not in ("run_id", "number")]
 
 
 def _check_own_row(run: dict[str, Any]) -> None:

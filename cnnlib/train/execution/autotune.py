@@ -71,14 +71,14 @@ class Trial:
         )
 
 
-def choose_mode(trial: Trial, shelf: ModeCache) -> Generator[Phase]:
+def choose_mode(trial: Trial, cache: ModeCache) -> Generator[Phase, None, ModeChoice]:
     """Settle the execution mode; returns the `ModeChoice`.
 
     Raises:
         RecipeError: The request names a mode that does not exist, or does not work on this machine.
     """
     asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
-    remembered = shelf.read(trial.key)
+    remembered = cache.read(trial.key)
     if asked:
         if trial.fixed:
             only, reason = ExecutionMode.from_name(asked), "as the run that it continues"
@@ -88,7 +88,7 @@ def choose_mode(trial: Trial, shelf: ModeCache) -> Generator[Phase]:
             yield _COMPILING
         if remembered is None:
             timed = _choice(trial, only, _seconds_of_only(trial, only), reason)
-            remembered = shelf.keep(trial.key, timed)
+            remembered = cache.keep(trial.key, timed)
         return replace(remembered, reason=reason)
     if remembered is not None:
         if ExecutionMode.from_name(remembered.mode).compiled:
@@ -102,7 +102,7 @@ def choose_mode(trial: Trial, shelf: ModeCache) -> Generator[Phase]:
     if _compiling_may_pay(trial, seconds[chosen]):
         yield _COMPILING
         chosen, reason = _compiled_or_not(trial, chosen, seconds)
-    return shelf.keep(trial.key, _choice(trial, chosen, seconds, reason))
+    return cache.keep(trial.key, _choice(trial, chosen, seconds, reason))
 
 
 def _seconds(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, float]:
@@ -233,11 +233,12 @@ def _step_on_a_copy(
     mode: ExecutionMode, net: Network, recipe: Recipe, images: Tensor, labels: Tensor
 ) -> Callable[[], None]:
     """One training step as the loop does it, on a copy of the net and of the batch."""
-    net = mode.place(copy.deepcopy(net), images.device).train()
+    net = copy.deepcopy(net)
+    mode.place(net, images.device).train()
     images = images.clone(memory_format=mode.memory_format)
     optimizer = build_optimizer(net, recipe)
-    forward = training_form(net)
-    forward = torch.compile(forward) if mode.compiled else forward
+    formed = training_form(net)
+    forward = torch.compile(formed) if mode.compiled else formed
 
     def step() -> None:
         with mode.autocast(images.device):

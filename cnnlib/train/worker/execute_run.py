@@ -97,7 +97,9 @@ def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
     yield from train(run.request, prepared, folder=folder, control=control, resume=resume)
 
 
-def _prepare(dataset: str, store: RunStore, control: Control) -> Generator[Event]:
+def _prepare(
+    dataset: str, store: RunStore, control: Control
+) -> Generator[Event, None, RunEnd | None]:
     """Make the prepared copy where there is none; returns the run's end if it was ended here."""
     from cnnlib.data.prepared import is_prepared
 
