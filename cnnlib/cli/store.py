@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from cnnlib.nets.model import Network
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
@@ -38,7 +37,7 @@ def run_at_step(
     return store, run, saved_weights(store, run_id, step, kinds)
 
 
-def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> nn.Module:
+def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> Network:
     """The run's network with saved weights, on the CPU, in evaluation mode.
 
     Raises:

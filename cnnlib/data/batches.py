@@ -129,8 +129,10 @@ class DeviceData:
         return self._load(images, labels, np.arange(len(labels)))
 
     def _load(self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Batch:
-        chosen = np.ascontiguousarray(images[indices]), np.ascontiguousarray(labels[indices])
-        return tuple(torch.from_numpy(array).to(self.device) for array in chosen)
+        def load(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values[indices])).to(self.device)
+
+        return load(images), load(labels)
 
     def _in_order(
         self, split: Batch, batch_size: int, memory_format: torch.memory_format

@@ -33,7 +33,7 @@ def fingerprint(
     for array in (train_images, train_labels, test_images, test_labels):
         digest.update(json.dumps([array.dtype.str, list(array.shape)]).encode())
         for chunk in chunks(array):
-            digest.update(np.ascontiguousarray(chunk).reshape(-1))
+            digest.update(np.ascontiguousarray(chunk).reshape(-1).data)
     return digest.hexdigest()
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from torchvision.datasets import CIFAR10
+
 
 def prepare(
     name: str,
@@ -158,7 +160,7 @@ def make_cifar(
     return PreparedContent(known.title, known.classes, known.note, {"kind": known.form})
 
 
-def _is_whole(kind: type, root: Path) -> bool:
+def _is_whole(kind: type[CIFAR10], root: Path) -> bool:
     """Whether the unpacked files are all there with the MD5s that torchvision publishes."""
     from torchvision.datasets.utils import check_integrity
 
@@ -166,7 +168,7 @@ def _is_whole(kind: type, root: Path) -> bool:
     return all(check_integrity(root / kind.base_folder / name, md5) for name, md5 in files)
 
 
-def _cifar_split(kind: type, root: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
+def _cifar_split(kind: type[CIFAR10], root: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (N x 3 x 32 x 32, uint8) and labels, read by torchvision after its checks."""
     try:
         split = kind(root=str(root), train=train, download=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from errno import EACCES
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import dataset_info, missing
@@ -139,7 +139,7 @@ def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Generator[P
             path.unlink(missing_ok=True)
 
 
-def _copy_bounded(file: BinaryIO, copy: BinaryIO) -> None:
+def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:
     size = 0
     while part := file.read(_COPY_BYTES):
         size += len(part)

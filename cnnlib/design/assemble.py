@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layer_builder import Convolution, LayerBuilder, Misfit, same_padding
-from cnnlib.design.layers import Activation, AnyLayer, Residual, Shape
+from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def _add_blocks(path: LayerBuilder, group: Group, done: int, stride: int | None)
     pieces = tuple(_pieces(group, path.spec.block_convs))
     for number, piece in enumerate(pieces, start=done + 1):
         is_strided = stride and number == done + 1
-        block_stride = stride if is_strided else path.spec.block_stride
+        block_stride = stride if stride and is_strided else path.spec.block_stride
         path.add(_block(path, f"{path.name}.block{number}", piece, block_stride))
     return done + len(pieces)
 
@@ -124,17 +124,22 @@ def _block(path: LayerBuilder, name: str, group: Group, stride: int) -> Residual
         name,
         in_shape,
         main.shape,
-        tuple(main.layers),
-        tuple(shortcut.layers),
+        _leaves(main),
+        _leaves(shortcut),
         relu,
         "bottleneck" if is_bottleneck else "residual",
     )
 
 
+def _leaves(path: LayerBuilder) -> tuple[Leaf, ...]:
+    """The layers of a path inside a block, where there are no further blocks."""
+    return tuple(layer for layer in path.layers if not isinstance(layer, Residual))
+
+
 def _bottleneck(group: Group) -> Group:
     """The group with 1x1 projections at both ends, the first to the channels of the second."""
     first, *inner, last = group
-    ends = {"kernel_size": 1, "padding": 0, "dilation": 1}
+    ends: dict[str, Any] = {"kernel_size": 1, "padding": 0, "dilation": 1}
     return (
         first._replace(channels=inner[0].channels, **ends),
         *inner,

@@ -114,7 +114,7 @@ def either(word: str, check: Check) -> Check:
 def sequence(check: Check, at_most: int) -> Check:
     """A tuple of at most `at_most` entries, each accepted by `check`; lists become tuples."""
 
-    def check_all(name: str, value: Any) -> tuple:
+    def check_all(name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise SpecError(
                 f"{name} is {shown(value)}, but it must be a list. "

@@ -6,7 +6,7 @@ The shape after a layer is worked out here and nowhere else; a layer that does n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from cnnlib.design.layers import (
     Activation,
@@ -24,6 +24,7 @@ from cnnlib.design.shapes import output_size, reach
 from cnnlib.errors import SpecError
 
 if TYPE_CHECKING:
+    from cnnlib.design.layers import ActivationKind
     from cnnlib.design.spec import CNNSpec
 
 _CONV_MENDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
@@ -103,7 +104,15 @@ class LayerBuilder:
         """Append the spec's activation, if it has one."""
         kind, options = self.spec.activation, self.spec.activation_params
         if kind != "none":
-            self.add(Activation(f"{self.name}.{name}", self.shape, self.shape, kind, options))
+            self.add(
+                Activation(
+                    f"{self.name}.{name}",
+                    self.shape,
+                    self.shape,
+                    cast("ActivationKind", kind),  # the spec has checked it
+                    options,
+                )
+            )
 
     def dropout(self, name: str, p: float) -> None:
         """Append a dropout, if its probability is not zero."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+ActivationKind = Literal["relu", "lrelu", "tanh", "sigmoid", "elu", "gelu", "silu"]
 Shape = tuple[int, ...]
 
 
@@ -46,8 +47,8 @@ class Layer:
         return 0
 
     def leaves(self) -> Generator[Leaf]:
-        """The layers that compute, in forward order: the layer itself, or what a block holds."""
-        yield self
+        """The layers that compute, in forward order: the layer itself, or those of a block."""
+        yield cast("Leaf", self)  # a block has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Activation(Layer):
         inplace: Whether it writes over its input (the ReLU of a skip's sum does).
     """
 
-    activation: Literal["relu", "lrelu", "tanh", "sigmoid", "elu", "gelu", "silu"]
+    activation: ActivationKind
     options: tuple[tuple[str, float | str], ...] = ()
     inplace: bool = False
     kind: Literal["activation"] = "activation"

@@ -44,12 +44,12 @@ SIZE = Form(
 def listed(entry: Form) -> Form:
     """``16x6-32``: entries joined by ``-``, runs of equal entries as ``<entry>x<count>``."""
 
-    def write(values: tuple) -> str:
+    def write(values: tuple[Any, ...]) -> str:
         runs = [(value, len(list(run))) for value, run in groupby(values)]
         return "-".join(entry.write(v) + (f"x{count}" if count > 1 else "") for v, count in runs)
 
-    def read(text: str) -> tuple:
-        values: list = []
+    def read(text: str) -> tuple[Any, ...]:
+        values: list[Any] = []
         for run in text.split("-"):
             value, _, count = run.partition("x")
             values += [entry.read(value)] * min(_read_integer(count or "1"), MAX_CONVOLUTIONS + 1)

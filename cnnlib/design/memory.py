@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from cnnlib.design.layers import Leaf, Residual, Shape
+from cnnlib.design.layers import Leaf, Norm, Residual, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,6 +111,7 @@ def _saves(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
         case "conv2d" | "linear":
             return given
         case "norm":
+            assert isinstance(leaf, Norm)
             return given | {f"{leaf.name} statistics": _statistics_bytes(leaf, batch_size)}
         case "activation" if leaf.activation in _SAVES_RESULT:
             return {leaf.name: tensor_bytes(leaf.out_shape, batch_size)}
@@ -129,7 +130,7 @@ def _saves(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
     raise AssertionError(f"nothing is written about what {leaf.kind} saves")
 
 
-def _statistics_bytes(norm: Leaf, batch_size: int) -> int:
+def _statistics_bytes(norm: Norm, batch_size: int) -> int:
     """Mean and inverse deviation of each group; an instance norm repeats its scale per image."""
     if norm.norm == "batch":
         return 2 * norm.groups * FLOAT_BYTES

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from textwrap import fill, indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
 from cnnlib.design.module_code import module_call
@@ -144,7 +144,10 @@ def _named(layers: Iterable[AnyLayer], pieces: _Pieces) -> str:
     lines = []
     for layer in layers:
         if layer.name not in pieces.covered:
-            text = pieces.uses.get(layer.name) or f"{_last(layer)}={module_call(layer).text()}"
+            text = pieces.uses.get(layer.name)
+            if text is None:
+                assert not isinstance(layer, Residual)  # a block has a class, whose use is known
+                text = f"{_last(layer)}={module_call(layer).text()}"
             lines.append(_line(f"{text},", layer.out_shape if layer.kind in _SIZED else None))
     return _call_of_named(lines)
 
@@ -184,10 +187,10 @@ def _define_functions(layers: Sequence[AnyLayer], pieces: _Pieces) -> None:
 
 def _units(layers: Sequence[AnyLayer]) -> Iterable[Sequence[Leaf]]:
     """Each numbered convolution or linear layer, with what follows it under its number."""
-    units = defaultdict(list)
+    units: dict[tuple[str | Any, ...], list[Leaf]] = defaultdict(list)
     for layer in layers:
         numbered = re.fullmatch(r"(\w+)\.(?:conv|fc|drop|norm|act)(\d+)", layer.name)
-        if numbered:
+        if numbered and not isinstance(layer, Residual):
             units[numbered.groups()].append(layer)
     return units.values()
 
@@ -217,7 +220,7 @@ def _define_function(name: str, units: Sequence[Sequence[Leaf]], pieces: _Pieces
 
 def _define_blocks(blocks: Sequence[Residual], pieces: _Pieces) -> None:
     """A class for each form of block."""
-    forms: dict[tuple, list[Residual]] = defaultdict(list)
+    forms: dict[tuple[Any, ...], list[Residual]] = defaultdict(list)
     for block in blocks:
         forms[block.block, *map(_last, block.main)].append(block)
     kinds = [form[0] for form in forms]
@@ -275,7 +278,9 @@ def _shortcut(blocks: Sequence[Residual], template: Template) -> tuple[str, str]
 def _in_block(layer: Leaf, block: Residual) -> Leaf:
     """A layer of a shortcut as it would stand in another block."""
     if isinstance(layer, Conv2d):
-        stride = block.main[0].stride
+        first = block.main[0]
+        assert isinstance(first, Conv2d)  # a main path begins with one
+        stride = first.stride
         return replace(layer, in_shape=block.in_shape, out_shape=block.out_shape, stride=stride)
     return replace(layer, in_shape=block.out_shape, out_shape=block.out_shape)
 

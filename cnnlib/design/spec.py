@@ -184,7 +184,7 @@ class CNNSpec:
         if self.pool_stride == self.pool_kernel_size:
             object.__setattr__(self, "pool_stride", None)
 
-    def each(self, name: str) -> tuple:
+    def each(self, name: str) -> tuple[Any, ...]:
         """The values of a per-convolution field, one for each entry of `channels`."""
         value = getattr(self, name)
         return value if isinstance(value, tuple) else (value,) * len(self.channels)

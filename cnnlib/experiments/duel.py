@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 Split = Literal["validation", "test"]
-SPLITS: tuple[str, ...] = ("validation", "test")
+SPLITS: tuple[Split, ...] = ("validation", "test")
 _NUMBER = {"validation": "last_val_accuracy", "test": "test_accuracy"}
 _FATAL = ("stopped", "diverged", "failed")  # such a pair stays incomplete
 

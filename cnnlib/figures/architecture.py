@@ -223,7 +223,7 @@ class _Details:
 
     def of(self, layer: AnyLayer) -> tuple[str, ...]:
         """Lines about a layer or a block; a band is told in one line."""
-        if layer.kind in BANDS:
+        if not isinstance(layer, Residual) and layer.kind in BANDS:
             return (_one_line(layer),)
         lines = [kind_label(layer), f"name: {layer.name}"]
         if layer.in_shape != layer.out_shape:

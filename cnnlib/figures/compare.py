@@ -110,7 +110,7 @@ def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
     lines = [line for line in lines if line.accuracy is not None]
     if len(lines) < 2 or not lines[0].values:
         return empty_figure(title, "Choose two rows or more that differ in a setting.")
-    scores = [100 * line.accuracy for line in lines]
+    scores = [100 * line.accuracy for line in lines if line.accuracy is not None]
     dimensions = [
         _dimension(name, [line.values.get(name) for line in lines]) for name in lines[0].values
     ]
@@ -163,6 +163,8 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
     if not verdict.looks:
         return empty_figure(title, "No pair has finished yet.")
     looks = [look for look in verdict.looks if look.low is not None]
+    lows = [look.low for look in looks if look.low is not None]
+    highs = [look.high for look in looks if look.high is not None]
     interval = {
         "type": "scatter",
         "x": [look.pairs for look in verdict.looks],
@@ -176,7 +178,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
     band = {
         "type": "scatter",
         "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
-        "y": [100 * look.low for look in looks] + [100 * look.high for look in reversed(looks)],
+        "y": [100 * low for low in lows] + [100 * high for high in reversed(highs)],
         "fill": "toself",
         "fillcolor": see_through(CATEGORICAL[0], _BAND_ALPHA),
         "line": {"width": 2, "color": see_through(CATEGORICAL[0], 0.5)},  # one look has no area
@@ -213,7 +215,7 @@ _LEGEND_LINE = 18  # pixels
 
 def _interval_words(look: Look) -> str:
     """``, interval −1.20 to 3.40``; nothing before there is one."""
-    if look.low is None:
+    if look.low is None or look.high is None:
         return ""
     return f", interval {format_points(look.low)} to {format_points(look.high)}"
 

@@ -213,15 +213,16 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
     there = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
     if not there:
         return empty_figure("Accuracy per class", "No test picture was measured.")
+    percents = [100 * float(accuracies[i]) for i in there]
     points = {
         "type": "scatter",
         "mode": "markers",
         "x": [names[i] for i in there],
-        "y": [100 * float(accuracies[i]) for i in there],
+        "y": percents,
         "marker": {"color": BLUE, "size": 9},
         "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
     }
-    lowest = min(points["y"])
+    lowest = min(percents)
     limits = [max(0, lowest - 5) if lowest > 50 else 0, 101]  # a point at 100 is a whole one
     return figure(
         [points],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from torch import Tensor, nn
 
 from cnnlib.design import checks
+from cnnlib.design.layers import Residual
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec
 from cnnlib.errors import SpecError
@@ -16,7 +17,7 @@ from cnnlib.nets.modules import module_of, sequential
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cnnlib.design.layers import AnyLayer, Residual
+    from cnnlib.design.layers import AnyLayer
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -55,7 +56,7 @@ class ResidualBlock(nn.Module):
         activation_type: str = "relu",
         activation_params: Mapping[str, Any] = NOTHING,
     ) -> None:
-        spec = CNNSpec(
+        values: dict[str, Any] = dict(  # noqa: C408  checked by the spec
             in_size=(in_channels, 1, 1),  # the size of the map changes no module of the block
             channels=channels,
             pool_every=0,
@@ -66,6 +67,7 @@ class ResidualBlock(nn.Module):
             activation=activation_type,
             activation_params=activation_params,
         )
+        spec = CNNSpec(**values)
         self._build(_only_block(spec))
 
     @classmethod
@@ -148,4 +150,6 @@ def _only_block(spec: CNNSpec) -> Residual:
             "channels is empty, but a residual block has at least one convolution. "
             "Give one or more."
         )
-    return plan(spec).layers[0]
+    block = plan(spec).layers[0]
+    assert isinstance(block, Residual)
+    return block

@@ -65,7 +65,7 @@ class CNN(Network):
         pooling_type: str = "max",
         pooling_params: Mapping[str, Any] = NOTHING,
     ) -> None:
-        spec = CNNSpec(
+        values: dict[str, Any] = dict(
             in_size=in_size,
             out_classes=out_classes,
             channels=channels,
@@ -77,6 +77,7 @@ class CNN(Network):
             **({"padding": 0} | _fields("conv_params", conv_params, _CONV_PARAMS)),
             **_fields("pooling_params", pooling_params, _POOLING_PARAMS),
         )
+        spec = CNNSpec(**values)
         super().__init__(plan(spec))
 
 
@@ -120,7 +121,7 @@ class ResNet(Network):
         pooling_type: str = "max",
         pooling_params: Mapping[str, Any] = NOTHING,
     ) -> None:
-        spec = CNNSpec(
+        values: dict[str, Any] = dict(
             in_size=in_size,
             out_classes=out_classes,
             channels=channels,
@@ -135,6 +136,7 @@ class ResNet(Network):
             **_fields("conv_params", conv_params, _CONV_PARAMS),
             **_fields("pooling_params", pooling_params, _POOLING_PARAMS),
         )
+        spec = CNNSpec(**values)
         super().__init__(plan(spec))
 
 

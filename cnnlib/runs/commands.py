@@ -30,7 +30,8 @@ def submit(connection: sa.Connection, run_id: str, order: Command, now: float) -
     added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
     if row.state == "queued" and order.kind == "stop":
         _stop_queued(connection, run_id, row.attempt, now)
-    return added.inserted_primary_key[0]
+    number: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
+    return number
 
 
 def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: float) -> None:

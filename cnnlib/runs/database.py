@@ -39,7 +39,7 @@ class Database:
         self._place = url.database if self.is_sqlite else _without_password(url)
         if self.is_sqlite:
             with self._sentences():
-                _use_write_ahead_log(Path(url.database))
+                _use_write_ahead_log(Path(url.database or ""))
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(cnnlab_writes=True)
         self._try_to_connect()
@@ -66,7 +66,7 @@ class Database:
         On SQLite it goes past SQLAlchemy, on a connection of its own: 5 microseconds, not 70.
         """
         with self._sentences(), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
+            raw: Any = connection.connection.driver_connection
             sql = str(query.compile(self._engine, compile_kwargs={"literal_binds": True}))
 
             def look() -> bool:

@@ -40,8 +40,10 @@ def record(
     Raises:
         RunTakenAway: It is another worker's, or deleted; this one lets go of it.
     """
-    if events and all(isinstance(event, StepMetrics) for event in events):  # nearly always
-        updated = _update_to_step(connection, run_id, worker_id, events[-1])
+    last = events[-1] if events else None
+    only_steps = all(isinstance(event, StepMetrics) for event in events)
+    if isinstance(last, StepMetrics) and only_steps:  # nearly always
+        updated = _update_to_step(connection, run_id, worker_id, last)
     else:
         changes = _changes(events, now) | _summary_change(connection, run_id, events)
         own = sa.and_(runs.c.id == run_id, runs.c.worker_id == worker_id)
@@ -172,7 +174,7 @@ def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
         "epoch": left[-1].epoch if left else 0,
         "train_seconds": connection.scalar(seconds) or 0.0,
         "eval_seconds": sum(epoch.eval_seconds for epoch in left),
-        "intervened": connection.scalar(changed) > 0,
+        "intervened": (connection.scalar(changed) or 0) > 0,
         "summary": epochs_summary(left, _told_before_it_began(connection, run_id)),
         "result": None,
     }
@@ -256,7 +258,7 @@ def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> No
 
 
 def _insert_intervention(connection: sa.Connection, run_id: str, event: Intervention) -> None:
-    values = {"step": event.step, "order_kind": event.order}
+    values: Values = {"step": event.step, "order_kind": event.order}
     values |= {"setting": event.setting, "value": event.value}
     connection.execute(sa.insert(interventions).values(run_id=run_id, **values))
 

@@ -63,14 +63,14 @@ def check_queue(connection: sa.Connection, owner: str, more: int, settings: Sett
         LimitError: There is none, for this person or for anybody.
     """
     waiting = sa.select(sa.func.count()).select_from(runs).where(runs.c.state == "queued")
-    own = connection.scalar(waiting.where(runs.c.owner == owner))
+    own = connection.scalar(waiting.where(runs.c.owner == owner)) or 0
     if own + more > settings.person.runs_waiting:
         raise LimitError(
             f"You would have {own + more:,} runs waiting, and one person may have "
             f"{settings.person.runs_waiting:,} on this server. Ask for fewer, stop some that wait, "
             "or come back when they have run."
         )
-    everybodys = connection.scalar(waiting)
+    everybodys = connection.scalar(waiting) or 0
     if everybodys + more > settings.machine.runs_waiting:
         raise LimitError(
             f"{everybodys:,} runs wait on this server, and it takes "
@@ -85,7 +85,7 @@ def check_jobs(connection: sa.Connection, owner: str, limits: PersonLimits) -> N
         LimitError: There is none.
     """
     live = sa.and_(jobs.c.owner == owner, jobs.c.state.in_(LIVE_JOB_STATES))
-    count = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(live))
+    count = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(live)) or 0
     if count >= limits.jobs_waiting:
         raise LimitError(
             f"{count:,} jobs of yours wait or are at work, and one person may have "
@@ -150,7 +150,7 @@ def check_upload(
         .select_from(dataset_owners)
         .where(dataset_owners.c.owner == owner)
     )
-    if connection.scalar(own) >= limits.uploads:
+    if (connection.scalar(own) or 0) >= limits.uploads:
         raise LimitError(
             f"You have {limits.uploads:,} datasets here, as many as one person may have on this "
             "server. Remove one first."

@@ -119,6 +119,7 @@ def claim(
     still_waits = sa.and_(runs.c.id == run_id, runs.c.state == "queued")
     if not connection.execute(sa.update(runs).where(still_waits).values(**values)).rowcount:
         return None
+    assert run_id is not None  # a run was updated
     run = find_run(connection, run_id)
     _note_turn(connection, run.owner)
     return run
@@ -178,9 +179,10 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
     if place is None:
         return None
     rows = connection.execute(_AHEAD, {"place": place}).all()
-    left = [None if row.state == "paused" else eta_seconds(row) for row in rows]
+    all_left = [None if row.state == "paused" else eta_seconds(row) for row in rows]
+    left = [seconds for seconds in all_left if seconds is not None]
     at_work = sum(row.state != "queued" for row in rows)
-    if any(seconds is None for seconds in left) or (rows and not at_work):
+    if len(left) < len(rows) or (rows and not at_work):
         return None
     return sum(left) / max(1, at_work)
 
@@ -203,7 +205,7 @@ _AHEAD = sa.select(*ETA_COLUMNS).where(
 )
 
 
-def eta_seconds(row: sa.Row[Any]) -> float | None:
+def eta_seconds(row: Any) -> float | None:
     """Seconds until a run ends, if it goes on as it went; None while nothing is known.
 
     Before its first step the forecast stands in, if there was one.
@@ -224,7 +226,8 @@ def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> 
     host = sa.select(workers.c.host).where(workers.c.id == worker_id).scalar_subquery()
     on_host = sa.select(workers.c.id).where(workers.c.host == host)
     busy = sa.and_(runs.c.state.in_(BUSY_STATES), runs.c.worker_id.in_(on_host))
-    return connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy)) < at_once
+    count = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy)) or 0
+    return count < at_once
 
 
 def _first_rank(connection: sa.Connection) -> int:

@@ -112,7 +112,7 @@ def sampled_step_columns(
     return {name: list(column) for name, column in zip(STEP_COLUMNS, values, strict=True)}
 
 
-def epoch_from_row(row: sa.Row[Any]) -> EpochEnd:
+def epoch_from_row(row: Any) -> EpochEnd:
     """A row of ``epochs``, its confusion counts as tuples again."""
     counts = row.val_confusion
     confusion = None if counts is None else tuple(map(tuple, counts))

@@ -37,14 +37,14 @@ class Json(TypeDecorator[Any]):
 
 metadata = MetaData()
 
-meta = Table(
+meta: Table = Table(
     "meta",
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
 
-runs = Table(
+runs: Table = Table(
     "runs",
     metadata,
     Column("number", Integer, primary_key=True),  # counts up in the order of asking
@@ -79,21 +79,21 @@ runs = Table(
     Index("runs_by_group", "group_name"),
 )
 
-turns = Table(
+turns: Table = Table(
     "turns",
     metadata,
     Column("owner", Text, primary_key=True),
     Column("served", BigInteger, nullable=False),  # number of the last turn, over all owners
 )
 
-dataset_owners = Table(
+dataset_owners: Table = Table(
     "belongings",
     metadata,
     Column("name", Text, primary_key=True),  # of a dataset
     Column("owner", Text, nullable=False, index=True),
 )
 
-steps = Table(
+steps: Table = Table(
     "steps",
     metadata,
     Column("run_id", Text, primary_key=True),
@@ -106,7 +106,7 @@ steps = Table(
     sqlite_with_rowid=False,  # the rows of a run lie together, in the order of its steps
 )
 
-epochs = Table(
+epochs: Table = Table(
     "epochs",
     metadata,
     Column("run_id", Text, primary_key=True),
@@ -117,7 +117,7 @@ epochs = Table(
     sqlite_with_rowid=False,
 )
 
-interventions = Table(
+interventions: Table = Table(
     "interventions",
     metadata,
     Column("number", Integer, primary_key=True),
@@ -128,7 +128,7 @@ interventions = Table(
     Column("value", Double),
 )
 
-weights = Table(
+weights: Table = Table(
     "weights",
     metadata,
     Column("run_id", Text, primary_key=True),
@@ -138,7 +138,7 @@ weights = Table(
     Column("size_bytes", BigInteger, nullable=False),
 )
 
-commands = Table(
+commands: Table = Table(
     "orders",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -149,7 +149,7 @@ commands = Table(
     sqlite_autoincrement=True,  # an id is never given twice, though taken orders are deleted
 )
 
-workers = Table(
+workers: Table = Table(
     "workers",
     metadata,
     Column("id", Text, primary_key=True),
@@ -160,7 +160,7 @@ workers = Table(
     Column("heartbeat", Double, nullable=False),
 )
 
-jobs = Table(
+jobs: Table = Table(
     "jobs",
     metadata,
     Column("number", Integer, primary_key=True),
@@ -184,14 +184,14 @@ jobs = Table(
 RUN_PARTS = (steps, epochs, interventions, weights, commands)  # what goes with a run
 
 
-row_annotations = Table(
+row_annotations: Table = Table(
     "annotations",
     metadata,
     Column("subject", Text, primary_key=True),  # key of a row, or id of a run
     Column("body", Json, nullable=False),
 )
 
-studies = Table(
+studies: Table = Table(
     "plans",
     metadata,
     Column("number", Integer, primary_key=True),  # counts up in the order of asking

@@ -47,9 +47,9 @@ class Group:
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
 
     @cached_property
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> list[Tensor]:
         """In the order of the net."""
-        return list(self.named.values())
+        return [*self.named.values()]
 
 
 class Optimizer(ABC):
@@ -85,7 +85,7 @@ class Optimizer(ABC):
 
     def gradients(self) -> list[Tensor]:
         """The gradient of each parameter, as the last backward pass left it."""
-        return [parameter.grad for parameter in self._parameters]
+        return [parameter.grad for parameter in self._parameters]  # type: ignore[misc]  # all have one
 
     def step(self, gradients: list[Tensor]) -> None:
         """Change every parameter by its gradient (of `gradients`), and drop the gradients."""

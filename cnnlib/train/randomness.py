@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ def exact_arithmetic(device: torch.device) -> Generator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     is_on = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    cudnn, deterministic = torch.backends.cudnn, torch.utils.deterministic
+    cudnn: Any = torch.backends.cudnn
+    deterministic: Any = torch.utils.deterministic
     before = cudnn.benchmark, cudnn.allow_tf32, deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
     cudnn.benchmark, cudnn.allow_tf32 = False, False

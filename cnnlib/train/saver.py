@@ -52,7 +52,10 @@ def _saved(path: Path) -> Saved | None:
     if match is None:
         return None
     try:
-        return Saved(int(match[2]), match[1], path.stat().st_size)
+        what: Literal["snapshot", "checkpoint"] = (
+            "snapshot" if match[1] == "snapshot" else "checkpoint"
+        )
+        return Saved(int(match[2]), what, path.stat().st_size)
     except FileNotFoundError:
         return None
 
@@ -179,7 +182,7 @@ class Saver:
         """Delete saved steps from the newest on until one has only finite weights; that one."""
         broken: list[Saved] = []
         for file in sorted(self._saved, reverse=True):
-            if is_finite(self._folder / file.file):
+            if self._folder is not None and is_finite(self._folder / file.file):
                 names = self._delete(broken)
                 return WeightsSaved(file.step, file.file, file.what, file.size_bytes, names)
             broken.append(file)
@@ -193,6 +196,7 @@ class Saver:
 
     def _delete(self, files: list[Saved]) -> tuple[str, ...]:
         for file in files:
+            assert self._folder is not None  # only then there are files
             (self._folder / file.file).unlink(missing_ok=True)
         self._saved = [file for file in self._saved if file not in files]
         return tuple(file.file for file in files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import RecipeError, TrainError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
-from cnnlib.records.events import Phase, Started
+from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
 from cnnlib.train.checkpoint import Circumstances
 from cnnlib.train.execution.autotune import Trial, choose_mode
@@ -85,7 +85,8 @@ def set_up(
     choice = yield from choose_mode(trial, cache)
     mode = ExecutionMode.from_name(choice.mode)
     torch.set_num_threads(mode.threads)
-    mode.place(net, device).train()
+    mode.place(net, device)
+    net.train()
     formed = training_form(net)
     return Session(
         request=request,
@@ -163,9 +164,9 @@ def _optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -
                 f"The checkpoint does not hold what its optimizer remembers ({error}). It was "
                 "changed; choose another one, or start from the weights alone."
             ) from error
-    for setting, value in progress.settings.items():
-        if optimizer.takes(setting):
-            optimizer.set(setting, value)
+    for setting in get_args(Setting):
+        if setting in progress.settings and optimizer.takes(setting):
+            optimizer.set(setting, progress.settings[setting])
     return optimizer
 
 

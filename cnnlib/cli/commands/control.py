@@ -10,14 +10,14 @@ from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Command, Setting
+from cnnlib.records.events import Command, CommandKind, Setting
 from cnnlib.records.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SETTINGS: tuple[str, ...] = get_args(Setting)
-_ORDERS = {
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+_ORDERS: dict[CommandKind, str] = {
     "pause": "hold a run after the batch under way",
     "step": "train one batch of a paused run",
     "stop": "end a run and keep what was learned",
@@ -88,5 +88,6 @@ def _setting(text: str) -> Command:
         changed = number(value)
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{name}: {error}") from error
-    replace(Recipe(), **{name: changed})  # the recipe knows the range
+    changes: dict[str, Any] = {name: changed}
+    replace(Recipe(), **changes)  # the recipe knows the range
     return Command("set", name, changed)

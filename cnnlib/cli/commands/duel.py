@@ -109,8 +109,9 @@ def _duel(args: argparse.Namespace) -> Any:
     names = [name or f"design {letter}" for (_, name), letter in zip(sides, "AB", strict=True)]
     if names[0] == names[1]:
         names = [f"{names[0]} (A)", f"{names[1]} (B)"]
+    name_a, name_b = names
     return Duel(
-        *(a, b, *names),
+        *(a, b, name_a, name_b),
         most_pairs=args.max_pairs,
         first_pairs=min(args.pairs, args.max_pairs),
         within=args.within / 100,

@@ -69,8 +69,11 @@ def list_collections(args: argparse.Namespace) -> int:
 
     found = collections(Folders.from_environment())
     if args.json:
-        facts = [{"dataset": name, "classes": counts} for name, counts in found.items()]
-        print_json([each | {"drawings": sum(each["classes"].values())} for each in facts])
+        facts = [
+            {"dataset": name, "classes": counts, "drawings": sum(counts.values())}
+            for name, counts in found.items()
+        ]
+        print_json(facts)
         return 0
     rows = [
         (name, sum(counts.values()), ", ".join(f"{each} {n}" for each, n in counts.items()))
@@ -151,7 +154,7 @@ def _worth(store: RunStore, run_id: str, as_json: bool) -> int:
 
     found = carried_out(measure_fine_tune({"run": run_id}, store.folders))
     if as_json:
-        print_json({"event": "worth", "run_id": run_id} | found)
+        print_json({"event": "worth", "run_id": run_id, **found})
         return 0
     print_table(("right of", "pictures", "before", "after", "change"), list(_rows(found)))
     return 0

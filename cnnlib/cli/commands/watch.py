@@ -95,7 +95,7 @@ class _Seen:
         self.step = 0
         self.epoch = 0
         self._interventions = 0
-        self._state: tuple = ()
+        self._state: tuple[Any, ...] = ()
         self._troubles: set[str] = set()
 
     def tell_troubles(

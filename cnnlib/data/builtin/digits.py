@@ -48,7 +48,8 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
         N x 8 x 8 uint8 with values 0..16, and N labels.
     """
     package = find_spec("sklearn")
-    root = Path(package.submodule_search_locations[0]) if package else Path("sklearn")
+    places = package.submodule_search_locations if package else None
+    root = Path(places[0]) if places else Path("sklearn")
     path = root / "datasets" / "data" / "digits.csv.gz"
     try:
         with gzip.open(path, "rt") as file:

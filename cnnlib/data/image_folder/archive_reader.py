@@ -46,8 +46,13 @@ class UnreadableFile(Exception):
 class Files(Protocol):
     """Files with paths, in the order of their paths."""
 
-    paths: Sequence[str]
-    total_bytes: int
+    @property
+    def paths(self) -> Sequence[str]:
+        """Paths inside the folder or the archive, in order."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files together."""
 
     def read(self, index: int) -> bytes:
         """The content of one file.

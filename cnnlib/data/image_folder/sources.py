@@ -111,7 +111,7 @@ def folder_sources(folders: Folders) -> list[FolderSource]:
     found: dict[str, FolderSource] = {}
     for entry, name, uploaded in _candidates(folders):
         if name not in found and _is_dataset(entry):
-            kind = "directory" if entry.is_dir() else "zip"
+            kind: Literal["directory", "zip"] = "directory" if entry.is_dir() else "zip"
             found[name] = FolderSource(name, Path(entry.path), kind, uploaded)
     return [found[name] for name in sorted(found)]
 
@@ -121,7 +121,7 @@ def folder_source(name: str, folders: Folders) -> FolderSource | None:
     check_dataset_name(name)
     for entry, candidate, uploaded in _candidates(folders):
         if candidate == name and _is_dataset(entry):
-            kind = "directory" if entry.is_dir() else "zip"
+            kind: Literal["directory", "zip"] = "directory" if entry.is_dir() else "zip"
             return FolderSource(name, Path(entry.path), kind, uploaded)
     return None
 

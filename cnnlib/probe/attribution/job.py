@@ -63,6 +63,10 @@ def read_explanation(
     """The map and the two checks that a job found."""
     values = np.frombuffer(base64.b64decode(result["map"]), "<f4").reshape(result["shape"])
     curve = result["curve"]
-    arrays = (np.array(curve[name]) for name in ("fractions", "ordered", "random"))
-    checked = DeletionCurve(*arrays, curve["least_gain"])
+    checked = DeletionCurve(
+        fractions=np.array(curve["fractions"]),
+        ordered=np.array(curve["ordered"]),
+        random=np.array(curve["random"]),
+        least_gain=curve["least_gain"],
+    )
     return values, RandomisedWeights(**result["weights"]), checked

@@ -208,6 +208,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 def _check_size(parcel: zipfile.ZipFile) -> None:
     """Unpacked, it fits; and its entries do not lie over one another to be unpacked twice."""
     entries = parcel.infolist()
+    assert parcel.fp is not None  # the archive is open
     size = parcel.fp.seek(0, io.SEEK_END)
     if sum(entry.compress_size for entry in entries) > size:
         raise _no_parcel("its entries are larger together than the file")
@@ -279,7 +280,9 @@ def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:
                 connection.execute(sa.insert(table), rows)
 
 
-def _as_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], run_id: str) -> list[dict]:
+def _as_rows(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], run_id: str
+) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) | {"run_id": run_id} for row in rows]
 
 

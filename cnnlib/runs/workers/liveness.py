@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import psutil
 import sqlalchemy as sa
@@ -94,7 +95,7 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
     dead = {row.id: row for row in _dead_workers(connection, clock)}
     for worker_id in dead:
         unregister(connection, worker_id)
-    ended = {"ended": now}
+    ended: dict[str, Any] = {"ended": now}
     lost = connection.execute(_ORPHANED_RUNS).all()
     for run in lost:
         reason = (
@@ -122,7 +123,7 @@ _ORPHANED_JOBS = sa.select(jobs.c.id, jobs.c.worker_id).where(
 )
 
 
-def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row]:
+def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row[Any]]:
     """Workers whose process is gone, or that fell silent on another machine."""
     silence = (sa.literal(clock) if isinstance(clock, float) else clock) - workers.c.heartbeat
     rows = connection.execute(sa.select(workers, silence.label("silence"))).all()
@@ -130,7 +131,7 @@ def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row]:
     return [row for row in rows if not _is_alive(row, here)]
 
 
-def _is_alive(row: sa.Row, here: str) -> bool:
+def _is_alive(row: sa.Row[Any], here: str) -> bool:
     if row.host != here:
         return row.silence < SILENCE_SECONDS
     try:
@@ -139,7 +140,7 @@ def _is_alive(row: sa.Row, here: str) -> bool:
         return True
 
 
-def _death_reason(worker: sa.Row | None) -> str:
+def _death_reason(worker: sa.Row[Any] | None) -> str:
     """How a worker ended, as far as it is known."""
     if worker is None:
         return "Its worker left without a word."

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cnnlib
 from cnnlib.errors import StoreError
@@ -174,6 +174,7 @@ class _Place:
     def dismiss(self) -> None:
         """Ask the process to leave."""
         if self._process is not None:
+            assert self._process.stdin is not None  # it was started with a pipe
             try:
                 self._process.stdin.write(QUIT)
                 self._process.stdin.close()
@@ -209,6 +210,7 @@ class _Place:
     def _note_death(self, process: subprocess.Popen[bytes]) -> None:
         """Wait longer and longer before the next start if workers die as soon as they start."""
         self._process = None
+        assert process.stdin is not None  # it was started with a pipe
         process.stdin.close()
         if process.returncode == 0 or time.monotonic() - self._started > _QUICK_DEATH_SECONDS:
             self._quick_deaths, self.trouble = 0, ""
@@ -228,11 +230,11 @@ class _Place:
 
 
 # A Ctrl-C in the app's terminal is for the app, which then asks its workers to leave.
-_OWN_GROUP = (
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    if sys.platform == "win32"
-    else {"start_new_session": True}
-)
+_OWN_GROUP: dict[str, Any]
+if sys.platform == "win32":
+    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    _OWN_GROUP = {"start_new_session": True}
 
 
 def worker_environment(folders: Folders) -> dict[str, str]:

@@ -234,7 +234,8 @@ def _step_on_a_copy(
 ) -> Callable[[], None]:
     """One training step as the loop does it, on a copy of the net and of the batch."""
     net = copy.deepcopy(net)
-    mode.place(net, images.device).train()
+    mode.place(net, images.device)
+    net.train()
     images = images.clone(memory_format=mode.memory_format)
     optimizer = build_optimizer(net, recipe)
     formed = training_form(net)

@@ -58,7 +58,8 @@ class ExecutionMode:
                 "precision, as in t1-nhwc-fp32 or t2-nchw-bf16-compiled; or auto."
             )
         threads, layout, precision, compiled = match.groups()
-        return cls(int(threads), layout == "nhwc", precision, bool(compiled))
+        kind: Precision = "bf16" if precision == "bf16" else "fp32"
+        return cls(int(threads), layout == "nhwc", kind, bool(compiled))
 
     def to_dict(self) -> dict[str, Any]:
         """The mode and its name as plain JSON values."""
@@ -75,9 +76,9 @@ class ExecutionMode:
             return torch.autocast(device.type, dtype=torch.bfloat16)
         return nullcontext()
 
-    def place(self, net: nn.Module, device: torch.device) -> nn.Module:
+    def place(self, net: nn.Module, device: torch.device) -> None:
         """Move a net to a device and into this mode's memory format, in place."""
-        return net.to(device=device, memory_format=self.memory_format)
+        net.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -166,10 +167,12 @@ def candidates(
     layouts = (True, False) if has_maps and device.type != "mps" else (False,)
     counts = _thread_counts(threads) if device.type == "cpu" else [threads]
     lower = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    precisions = ("bf16", "fp32") if lower else ("fp32",)
+    precisions: tuple[Precision, ...] = ("bf16", "fp32") if lower else ("fp32",)
+    if precision != "auto":
+        precisions = ("bf16",) if precision == "bf16" else ("fp32",)
     return [
         ExecutionMode(count, channels_last, each)
-        for each in (precisions if precision == "auto" else (precision,))
+        for each in precisions
         for count in counts
         for channels_last in layouts
     ]

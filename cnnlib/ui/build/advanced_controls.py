@@ -15,27 +15,48 @@ from cnnlib.design.spec import (
     Stem,
 )
 from cnnlib.ui.build import channels as widths
-from cnnlib.ui.build.control import Control, has_convolutions, has_pools, has_skips, of_field
+from cnnlib.ui.build.control import (
+    Control,
+    FieldAccess,
+    has_convolutions,
+    has_pools,
+    has_skips,
+    of_field,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _of_stem(name: str) -> dict[str, Callable]:
+def _with_activation_param(spec: CNNSpec, name: str, value: Any) -> CNNSpec:
+    changes: dict[str, Any] = {"activation_params": {name: value}}
+    return replace(spec, **changes)
+
+
+class _StemAccess(FieldAccess):
+    """Access to a field of the stem, and when its control is shown."""
+
+    shown: Callable[[CNNSpec], bool]
+
+
+def _of_stem(name: str) -> _StemAccess:
     """How a control reads and writes one field of the stem."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
-        return replace(spec, stem=replace(spec.stem, **{name: value}))
+        assert spec.stem is not None  # its controls are shown only then
+        changes: dict[str, Any] = {name: value}
+        return replace(spec, stem=replace(spec.stem, **changes))
 
     return {"read": lambda spec: getattr(spec.stem, name), "write": write, "shown": _has_stem}
 
 
-def _of_list(name: str, what: str, entry: Callable[[str], Any] = int) -> dict[str, Callable]:
+def _of_list(name: str, what: str, entry: Callable[[str], Any] = int) -> FieldAccess:
     """How a control reads and writes a field with one value, or one per convolution."""
 
     def write(spec: CNNSpec, text: str) -> CNNSpec:
         entries = widths.list_from_text(what, text, entry)
-        return replace(spec, **{name: entries[0] if len(entries) == 1 else entries})
+        changes: dict[str, Any] = {name: entries[0] if len(entries) == 1 else entries}
+        return replace(spec, **changes)
 
     return {"read": lambda spec: widths.list_text(getattr(spec, name)), "write": write}
 
@@ -53,7 +74,9 @@ def _with_stem(spec: CNNSpec, wanted: bool) -> CNNSpec:
 def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
     padding = text.strip().lower()
     is_number = padding.isascii() and padding.isdigit() and len(padding) < 10
-    return replace(spec, stem=replace(spec.stem, padding=int(padding) if is_number else padding))
+    changes: dict[str, Any] = {"padding": int(padding) if is_number else padding}
+    assert spec.stem is not None  # its controls are shown only then
+    return replace(spec, stem=replace(spec.stem, **changes))
 
 
 def _size(place: int, low: int, high: int, name: str, label: str, words: str) -> Control:
@@ -62,7 +85,8 @@ def _size(place: int, low: int, high: int, name: str, label: str, words: str) ->
     def write(spec: CNNSpec, value: int) -> CNNSpec:
         sizes = list(spec.in_size)
         sizes[place] = value
-        return replace(spec, in_size=tuple(sizes))
+        changes: dict[str, Any] = {"in_size": tuple(sizes)}
+        return replace(spec, **changes)
 
     return Control(
         name,
@@ -85,7 +109,7 @@ def _slope(name: str, activation: str, label: str, words: str) -> Control:
         "slider",
         words,
         read=lambda spec: float(dict(spec.activation_params).get(name, default)),
-        write=lambda spec, value: replace(spec, activation_params={name: value}),
+        write=lambda spec, value: _with_activation_param(spec, name, value),
         low=0.0,
         high=2.0,
         step=0.01,
@@ -213,7 +237,7 @@ MORE = (
         "The exact function, or its approximation by tanh.",
         read=lambda spec: str(dict(spec.activation_params).get("approximate", "none")),
         write=lambda spec, way: (
-            spec if way is None else replace(spec, activation_params={"approximate": way})
+            spec if way is None else _with_activation_param(spec, "approximate", way)
         ),
         options={"none": "Exact", "tanh": "By tanh"},
         shown=lambda spec: spec.activation == "gelu",
@@ -268,7 +292,7 @@ MORE = (
         "Stem padding",
         "text",
         'Zeros around the image before the stem, on each side; "same" keeps its size.',
-        read=lambda spec: str(spec.stem.padding),
+        read=lambda spec: str(spec.stem and spec.stem.padding),
         write=_with_stem_padding,
         shown=_has_stem,
     ),

@@ -114,10 +114,11 @@ def with_channels(spec: CNNSpec, channels: tuple[int, ...]) -> CNNSpec:
         for name in PER_CONVOLUTION
         if isinstance(getattr(spec, name), tuple)
     }
-    return replace(spec, channels=channels, **lists)
+    changes: dict[str, Any] = {"channels": channels, **lists}
+    return replace(spec, **changes)
 
 
-def _of_length(entries: tuple, count: int) -> tuple:
+def _of_length(entries: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     """A list that is cut, or goes on with its last entry."""
     return entries[:count] + entries[-1:] * (count - len(entries))
 
@@ -134,7 +135,7 @@ def list_text(entries: Any) -> str:
     return ", ".join(word for run in words for word in run)
 
 
-def list_from_text(what: str, text: str, entry: Callable[[str], Any] = int) -> tuple:
+def list_from_text(what: str, text: str, entry: Callable[[str], Any] = int) -> tuple[Any, ...]:
     """A list from what a person wrote: commas or blanks between entries, ``64×20`` repeats.
 
     Args:

@@ -8,7 +8,7 @@ shows (a stem, kernel sizes one by one) stays as it was. For every control and e
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,14 @@ class Control:
     enabled: Callable[[CNNSpec], bool] = _always
 
 
-def of_field(name: str) -> dict[str, Callable]:
+class FieldAccess(TypedDict):
+    """How a control reads and writes a spec."""
+
+    read: Callable[[CNNSpec], Any]
+    write: Callable[[CNNSpec, Any], CNNSpec]
+
+
+def of_field(name: str) -> FieldAccess:
     """How a control reads and writes one field; an unselected choice changes nothing."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cnnlib.design.spec import ACTIVATIONS, MAX_CHANNELS, MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.figures.labels import activation_label
@@ -36,8 +37,8 @@ def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
 
 
 def _kernel(spec: CNNSpec) -> int | None:
-    is_offered = spec.kernel_size in (1, 3, 5, 7)
-    return spec.kernel_size if is_offered else None
+    size = spec.kernel_size
+    return size if isinstance(size, int) and size in (1, 3, 5, 7) else None
 
 
 def _downsampling(spec: CNNSpec) -> str:
@@ -49,7 +50,8 @@ def _with_downsampling(spec: CNNSpec, way: str | None) -> CNNSpec:
         return spec
     if way == "stride":
         return replace(spec, downsample="stride")
-    return replace(spec, downsample="pool", pooling=way)
+    changes: dict[str, Any] = {"downsample": "pool", "pooling": way}
+    return replace(spec, **changes)
 
 
 def _norm_in_blocks(spec: CNNSpec) -> bool:

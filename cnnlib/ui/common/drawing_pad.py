@@ -146,7 +146,8 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
     )
     if result.image_data is None:  # a pad that comes back sends nothing before the next stroke
         return st.session_state.get(_PICTURE) if st.session_state.get(_NOW) else None
-    _keep(result.json_data["objects"], result.image_data)
+    strokes = (result.json_data or {}).get("objects", [])
+    _keep(strokes, result.image_data)
     return result.image_data
 
 

@@ -12,6 +12,8 @@ from cnnlib.units import UNKNOWN, format_time, percent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from cnnlib.records.recipe import Recipe
 
 STATE_LABELS = {
@@ -97,7 +99,9 @@ def distinct(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def describe_answer(shares: Sequence[float], classes: Sequence[str], label: int | None) -> str:
+def describe_answer(
+    shares: Sequence[float] | np.ndarray, classes: Sequence[str], label: int | None
+) -> str:
     """``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``: what a network says, as Markdown.
 
     Args:

@@ -134,6 +134,7 @@ def _came_by_https(connection: HTTPConnection) -> bool:
 def _new_cookie(*, is_secure: bool) -> bytes:
     cookie: SimpleCookie = SimpleCookie()
     cookie[COOKIE] = secrets.token_hex(16)
-    cookie[COOKIE].update({"path": "/", "max-age": _YEAR_SECONDS, "httponly": True})
-    cookie[COOKIE].update({"samesite": "Lax", "secure": is_secure})
+    attributes: dict[str, Any] = {"path": "/", "max-age": _YEAR_SECONDS, "httponly": True}
+    attributes |= {"samesite": "Lax", "secure": is_secure}
+    cookie[COOKIE].update(attributes)
     return cookie.output(header="").strip().encode("latin-1")

@@ -122,7 +122,7 @@ def augmentation(data: Prepared) -> None:
         f"Change {i % _VARIANTS}" if i % _VARIANTS else "As it is" for i in range(len(changed))
     ]
     st.caption("The first of each row is the picture as it is.")
-    st.html(grid_html(changed, names, in_a_row=_VARIANTS))
+    st.html(grid_html(list(changed), names, in_a_row=_VARIANTS))
 
 
 _SEED_HELP = "Another seed changes the pictures otherwise, as each epoch of a training does."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import streamlit as st
@@ -107,7 +107,13 @@ def _kernel() -> np.ndarray | None:
         return None
 
 
-def _settings() -> dict[str, int]:
+class _Settings(TypedDict):
+    stride: int
+    padding: int
+    dilation: int
+
+
+def _settings() -> _Settings:
     with st.container(horizontal=True):
         return {
             "stride": st.number_input("Stride", 1, 4, key="convolution_stride", width=110),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
+from cnnlib.design.layers import Conv2d
 from cnnlib.probe.filters import filter_norms, filters, largest_weight
 from cnnlib.ui.common.components import Span, tile_grid
 from cnnlib.ui.common.network_cache import SavedStep, weights_at
@@ -67,6 +68,7 @@ def show_filters(
         shown = found
     else:
         shown = {name: each[:, choice.place] for name, each in found.items()}
+    span: Span | float
     if choice.span == "network":
         span = max(largest_weight(subject.plan, weights_at(each)) for each in moments.values())
     else:
@@ -103,7 +105,7 @@ def _grid_of_filters(
     )
 
 
-def side_by_side(moments: Mapping[str, SavedStep]) -> Sequence[AbstractContextManager]:
+def side_by_side(moments: Mapping[str, SavedStep]) -> Sequence[AbstractContextManager[Any]]:
     """A column for each moment, with its step above where there are two."""
     if len(moments) == 1:
         return [nullcontext()]
@@ -138,7 +140,8 @@ def choose_channel(layer: str, channel: int) -> None:
 
 def _depth(scene: Scene, layer: str) -> int:
     """Input channels of a convolution."""
-    return next(leaf.in_channels for leaf in scene.plan.walk() if leaf.name == layer)
+    convolutions = (leaf for leaf in scene.plan.walk() if isinstance(leaf, Conv2d))
+    return next(leaf.in_channels for leaf in convolutions if leaf.name == layer)
 
 
 def _first_conv(scene: Scene) -> str:

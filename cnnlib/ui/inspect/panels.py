@@ -88,4 +88,4 @@ def _panel_menu() -> None:
     name = st.segmented_control(
         "What to look at", [MAPS, *PANELS], key="inspect_view", required=True, default=None
     )
-    remember("view", name)
+    remember("view", name or MAPS)

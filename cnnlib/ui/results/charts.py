@@ -22,6 +22,9 @@ from cnnlib.ui.results.duel_view import difference_view
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
+    from cnnlib.compare.charts import Cost, EpochMetric
     from cnnlib.compare.rows import Row
 
 MOST_LIVE = 12  # runs whose single curves are laid over each other
@@ -55,22 +58,30 @@ def _live_curves(rows: Sequence[Row]) -> None:
 def _mean_curves(rows: Sequence[Row]) -> None:
     st.caption("Lines are means over seeds; bands go from the lowest to the highest seed.")
     left, right = st.columns(2)
-    for place, told, title in (
+    panels: tuple[tuple[DeltaGenerator, EpochMetric, str], ...] = (
         (left, "val_accuracy", "Validation accuracy"),
         (right, "train_loss", "Training loss"),
-    ):
-        place.plotly_chart(curves_figure(curves(rows, told), title), key=f"results_mean_{told}")
+    )
+    for place, metric, title in panels:
+        place.plotly_chart(curves_figure(curves(rows, metric), title), key=f"results_mean_{metric}")
+
+
+_COST_LABELS: dict[Cost, str] = {
+    "params": "Parameters",
+    "macs": "MACs",
+    "seconds": "Training time",
+}
 
 
 def _costs(rows: Sequence[Row]) -> None:
-    cost = st.segmented_control(
+    chosen = st.segmented_control(
         "Cost",
-        ["params", "macs", "seconds"],
+        list(_COST_LABELS),
         default="params",
-        format_func={"params": "Parameters", "macs": "MACs", "seconds": "Training time"}.get,
+        format_func=_COST_LABELS.__getitem__,
         key="results_cost",
     )
-    cost = cost or "params"
+    cost: Cost = chosen or "params"
     if cost == "seconds" and len({machine for row in rows for machine in row.machines}) > 1:
         st.caption(
             "These rows ran on different machines, whose times cannot be compared. Select rows of "

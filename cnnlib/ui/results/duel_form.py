@@ -12,7 +12,7 @@ from cnnlib.data.catalogue import catalogue
 from cnnlib.design.link import decode
 from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
-from cnnlib.experiments.duel import Duel, start_duel
+from cnnlib.experiments.duel import SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.records.run import RunRequest
@@ -136,7 +136,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             *(0.0, 50.0, 100 * DEFAULT_WITHIN, 0.05),
             key="compare_within",
         )
-        split = st.selectbox("Decided by", ["validation", "test"], key="compare_on")
+        split = st.selectbox("Decided by", SPLITS, key="compare_on")
     recipe = recipe_called(name, a.spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(

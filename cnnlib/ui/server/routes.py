@@ -14,10 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from streamlit.web.server.starlette.starlette_websocket import (
-    USER_COOKIE_NAME,
-    _get_signed_cookie_with_chunks,
-)
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
 from cnnlib.diagnosis.report import run_report
 from cnnlib.errors import StoreError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -80,7 +80,11 @@ def _steering(runs: Sequence[Run]) -> None:
 
 
 def _order_button(
-    label: str, kind: CommandKind, icon: str, runs: Sequence[Run], type: str = "secondary"
+    label: str,
+    kind: CommandKind,
+    icon: str,
+    runs: Sequence[Run],
+    type: Literal["primary", "secondary"] = "secondary",
 ) -> None:
     why_not = owner_note(runs[0].owner, "run")
     help = {

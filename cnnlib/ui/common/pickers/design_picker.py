@@ -57,7 +57,7 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
             required=True,
             key=f"train_design_way_{bool(link)}",
         )
-    if way == OWN:
+    if way == OWN and link is not None:
         spec = decode(link)
         return ChosenDesign(spec, preset_of(spec))
     return _choose_run(runs) if way == PAST else _choose_preset(default_preset)

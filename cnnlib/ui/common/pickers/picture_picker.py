@@ -50,7 +50,7 @@ def choose_picture(
             if picture.place is None:
                 picture = _with_class(picture, prepared.info.classes, page)
                 st.caption(picture.note)
-            else:
+            elif picture.label is not None:
                 st.caption(escape_markdown(f"Its class is {prepared.info.classes[picture.label]}."))
     shown.html(
         f'<img src="{data_uri(picture.pixels)}" alt="The picture looked at" '
@@ -94,7 +94,7 @@ def _chosen(prepared: Prepared, page: str, sources: Sequence[str]) -> Picture:
     key = _source_key(page)
     st.session_state.setdefault(key, TEST)
     source = st.segmented_control("Picture", sources, key=key, default=None, required=True)
-    own = {DRAW: _drawn, UPLOAD: _uploaded}.get(source)
+    own = {DRAW: _drawn, UPLOAD: _uploaded}.get(source or TEST)
     picture = own(prepared, page) if own is not None else None
     return picture or _from_test_split(prepared, page, is_asked=source == TEST)
 
