@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from inspecting import PLAIN, a_saved_run
 from PIL import Image
 
-from cnnlib.cli.inspect_args import tiles_picture
 from cnnlib.cli.main import main
+from cnnlib.figures.tiles import tiles_picture
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import RunEnd
 from cnnlib.runs import RunStore

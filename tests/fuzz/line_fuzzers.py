@@ -151,7 +151,7 @@ def _no_waiting() -> Generator[None]:
     """Whoever queues runs does not wait for them."""
     with contextlib.ExitStack() as stack:
         for module in (submit, duel, experiment):
-            stack.enter_context(patch.object(module, "see_through", lambda *_, **__: 0))
+            stack.enter_context(patch.object(module, "follow_or_train", lambda *_, **__: 0))
         for module in (duel, experiment):
             stack.enter_context(patch.object(module, "_see_through", lambda *_: 0))
         yield

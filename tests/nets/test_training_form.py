@@ -40,7 +40,11 @@ def test_random_networks_are_the_same_to_the_last_bit():
             assert torch.equal(plain, formed), spec
 
 
-def test_random_networks_are_the_same_in_channels_last_format_up_to_the_order_of_sums():
+def test_random_networks_are_the_same_in_channels_last_format_up_to_the_order_of_sums(
+    monkeypatch,
+):
+    # oneDNN writes out of bounds on some processors (1x1 convolutions of few channels).
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     for spec in _relu_specs():
         plain, formed = _both(spec, layout=torch.channels_last)
         largest = max(float(tensor.abs().max()) for tensor in plain)  # some gradients are 0

@@ -14,7 +14,6 @@ from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import carried_out
 from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_queue_options, follow_all, queued
-from cnnlib.data.labelled_drawings import FINE_TUNE_RECIPE, fine_tune_request
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
@@ -130,9 +129,14 @@ def export_collection(args: argparse.Namespace) -> int:
 
 def teach_run(args: argparse.Namespace) -> int:
     """Make a lesson of what was kept, train a network on it, and tell what that was worth."""
+    from cnnlib.data.labelled_drawings import (
+        FINE_TUNE_RECIPE,
+        fine_tune_request,
+        make_fine_tune_dataset,
+    )
+
     store, run, saved = run_at_step(args.run_id, args.step)
     recipe = changed_recipe(FINE_TUNE_RECIPE, args)
-    from cnnlib.data.labelled_drawings import make_fine_tune_dataset
     from cnnlib.probe.pictures import run_pictures
 
     lesson = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)

@@ -75,7 +75,7 @@ class Brittle:
             raise self.error
         return self.store.watch_commands(run_id)
 
-    def tell(self, run_id, worker_id, events):
+    def record_events(self, run_id, worker_id, events):
         if self.fails:
             self.failures += 1
             raise self.error
