@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from cnnlib.errors import ProbeError
-from cnnlib.probe.forward import evaluating, trace
-from cnnlib.probe.graph import INPUT, step_named, steps
+from cnnlib.probe.graph import step_named, steps
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
-    from cnnlib.nets.model import Network
     from cnnlib.probe.weights import Weights
 
 
@@ -61,27 +58,3 @@ def silent_maps(maps: np.ndarray) -> np.ndarray:
     if stacked[0, 0].size == 1 and len(stacked) == 1:
         return stacked[0, :, 0, 0] == 0
     return stacked.max(axis=(0, 2, 3)) == stacked.min(axis=(0, 2, 3))
-
-
-_BATCH = 50
-
-
-def dead_channels(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Channels, or features, that have one value at every place of every picture, by step.
-
-    Args:
-        images: N x C x H x W, float32, normalised; the more, the surer.
-
-    Returns:
-        Channels, bool, for each step in forward order. After a ReLU the one value is mostly 0.
-    """
-    lowest: dict[str, torch.Tensor] = {}
-    highest: dict[str, torch.Tensor] = {}
-    with evaluating(net), torch.inference_mode():
-        for part in torch.from_numpy(np.ascontiguousarray(images)).split(_BATCH):
-            for name, values in trace(net, part).items():
-                flat = values.transpose(0, 1).flatten(1)  # channels x (pictures and places)
-                low, high = flat.min(dim=1).values, flat.max(dim=1).values
-                lowest[name] = torch.minimum(lowest.get(name, low), low)
-                highest[name] = torch.maximum(highest.get(name, high), high)
-    return {name: (lowest[name] == highest[name]).numpy() for name in lowest if name != INPUT}

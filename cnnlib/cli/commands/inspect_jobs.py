@@ -149,7 +149,7 @@ def show_dead(args: argparse.Namespace) -> int:
     import torch
 
     from cnnlib.data.batches import Normaliser
-    from cnnlib.probe.filters import dead_channels
+    from cnnlib.probe.dead_channels import dead_channels
 
     looked = open_run(args)
     pictures = looked.prepared.test_images[: _positive(args.pictures)]

@@ -149,7 +149,7 @@ def dead_at(
     moment: SavedStep, count: int, _run: Run, _prepared: Prepared
 ) -> Mapping[str, np.ndarray]:
     """Which channels say the same of the first ``count`` test pictures, by step."""
-    from cnnlib.probe.filters import dead_channels
+    from cnnlib.probe.dead_channels import dead_channels
 
     pictures = normalised_all(_prepared.test_images[:count], _prepared.info)
     return dead_channels(network_at(moment, _run), pictures)
