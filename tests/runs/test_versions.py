@@ -11,13 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from example_runs import a_request
 
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
-from cnnlib.experiments.study import find_studies
+from cnnlib.experiments.study import find_studies, find_study
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import import_runs
@@ -97,3 +98,29 @@ def test_its_shelf_has_the_same_designs(folders, told):
     assert {
         name: CNNSpec.from_dict(spec).to_dict() for name, spec in told["shelf"].items()
     } == found
+
+
+def test_a_store_with_studies_of_the_version_before_opens(tmp_path):
+    # Written by `duel`, `experiment grid` and `experiment search` when the schema had version 2.
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    studies = Path(__file__).parents[1] / "versions" / "studies" / "cnnlab.db"
+    shutil.copy(studies, tmp_path / "runs" / "cnnlab.db")
+    with closing(RunStore(Folders.from_environment())) as store:
+        found = find_studies(store, KINDS)
+        assert [(each.kind, each.state) for each in found] == [
+            ("search", "done"),
+            ("grid", "done"),
+            ("duel", "done"),
+        ]
+        runs = {each.kind: len(find_study(store, each.id).runs) for each in found}
+        assert runs == {"search": 2, "grid": 2, "duel": 6}  # three pairs of two runs
+        assert len(ResultsTable(store).rows()) == 6  # two designs of the duel, four settings
+
+
+def test_a_rename_to_a_name_of_the_same_length_changes_the_version_of_the_table(tmp_path):
+    with closing(RunStore(Folders.from_environment())) as store:
+        run_id = store.submit(a_request())
+        store.rename(run_id, "abc")
+        before = ResultsTable(store).version()
+        store.rename(run_id, "xyz")
+        assert ResultsTable(store).version() != before
