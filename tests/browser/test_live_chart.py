@@ -214,7 +214,7 @@ def test_a_hundred_thousand_steps_are_drawn_from_no_more_points_than_a_thousand(
     page.goto(lab.served.url)
     drawn = page.evaluate(
         """async () => {
-          const { Column } = await import("/assets/train/column.js");
+          const { Column } = await import("/assets/common/live/column.js");
           const count = (length) => {
             const column = new Column();
             for (let at = 0; at < length; at++) column.push(Math.sin(at * at));

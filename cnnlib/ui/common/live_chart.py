@@ -29,7 +29,7 @@ def live_chart(
     _live_chart(
         key=key,
         data={
-            "script": script("train/live.js"),
+            "script": script("common/live/live.js"),
             "runs_address": at_root(RUNS_ADDRESS),
             "runs": [
                 {

@@ -53,8 +53,8 @@ def test_under_a_path_of_its_own_the_server_answers_where_its_pages_ask(store):
     config.set_option("server.baseUrlPath", "cnnlab")
     try:
         assert get(f"{at_root(RUNS_ADDRESS)}/{run_id}/metrics").json()["state"] == "running"
-        assert get(script("train/live.js")).status_code == 200
-        assert script("train/live.js") == "/cnnlab/assets/train/live.js"
+        assert get(script("common/live/live.js")).status_code == 200
+        assert script("common/live/live.js") == "/cnnlab/assets/common/live/live.js"
     finally:
         config.set_option("server.baseUrlPath", "")
 
@@ -75,16 +75,16 @@ def test_a_cursor_that_is_no_step_is_refused(cursor):
 def test_answers_are_not_kept_and_scripts_are_asked_about_each_time(store):
     run_id, _ = a_running_run(store)
     assert get(f"/api/runs/{run_id}/metrics").headers["cache-control"] == "no-store"
-    script = get("/assets/train/live.js")
+    script = get("/assets/common/live/live.js")
     assert script.headers["cache-control"] == "no-cache"
     assert script.headers["content-type"].startswith("text/javascript")
-    again = get("/assets/train/live.js", headers={"If-None-Match": script.headers["etag"]})
+    again = get("/assets/common/live/live.js", headers={"If-None-Match": script.headers["etag"]})
     assert again.status_code == 304
 
 
 def test_nothing_outside_the_folder_of_assets_is_served():
-    assert get("/assets/train/../page.py").status_code == 404
-    assert get("/assets/train/%2e%2e/page.py").status_code == 404
+    assert get("/assets/common/../urls.py").status_code == 404
+    assert get("/assets/common/%2e%2e/urls.py").status_code == 404
 
 
 def test_the_licence_of_the_chart_library_lies_beside_it():

@@ -4,8 +4,8 @@
  * A card keeps its place and its elements; only the bars move and the words change. Below each picture a trail of the last
  * answers shows when it turned right or wrong. A press on a picture chooses it.
  */
-import { element, write } from "./dom.js";
-import { count } from "./words.js";
+import { element, write } from "../common/live/dom.js";
+import { count } from "../common/live/words.js";
 
 const TRAIL = 24; // answers that are remembered for each picture
 const strips = new WeakMap(); // host -> its Strip

@@ -23,7 +23,7 @@ export function unmount({ parentElement }) {
 
 async function build(host, runsAddress) {
   const assets = new URL("..", import.meta.url).href;
-  const [uPlot] = await Promise.all([loadUPlot(`${assets}common/uplot`), addStyles(host, assets)]);
+  const [uPlot] = await Promise.all([loadUPlot(`${assets}uplot`), addStyles(host, assets)]);
   return new LiveView(uPlot, host, runsAddress);
 }
 
@@ -31,6 +31,6 @@ async function build(host, runsAddress) {
 async function addStyles(host, assets) {
   const style = element("style");
   host.append(style);
-  const sheets = await Promise.all(["common/uplot/uPlot.min.css", "train/live.css"].map((file) => fetch(assets + file)));
+  const sheets = await Promise.all(["uplot/uPlot.min.css", "live/live.css"].map((file) => fetch(assets + file)));
   style.textContent = (await Promise.all(sheets.map((sheet) => sheet.text()))).join("\n");
 }
