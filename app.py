@@ -1,4 +1,4 @@
-"""The server: the pages of the lab and the routes that feed their live curves, on one port.
+"""The server: the lab's pages and the routes for their live charts, on one port.
 
 Start it with ``make run`` or ``streamlit run app.py``.
 """

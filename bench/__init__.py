@@ -1,1 +1,1 @@
-"""Measurements: speed, and comparisons with other tools. Nothing in the lab imports this."""
+"""Benchmarks: speed, and comparisons with other tools. The lab itself imports nothing of it."""

@@ -1,4 +1,4 @@
-"""From a slider's change to the new numbers in the browser, and where the time goes.
+"""Time from a slider's change to the new numbers in the browser, split into its parts.
 
 python -m bench.build_page                 starts the real app and Chromium; keep the machine quiet
 python -m bench.build_page --presses 60
@@ -52,10 +52,10 @@ DESIGNS: dict[str, tuple[CNNSpec, float]] = {
     "60 convolutions": (SIXTY, 300),
 }
 WARM_SECONDS = 120
-WARM_UP = 5  # presses that are not counted: the browser compiles what it meets first
+WARM_UP = 5  # presses that are not counted, in which the browser compiles its code
 
-# Notes, for each press of a key, when the browser sent it, heard the first and the last of the
-# answer, and wrote the new number.
+# Records for each key press when the browser sent it, received the first and the last message of
+# the answer, and displayed the new number.
 _WATCH = """
 const Plain = window.WebSocket;
 window.note = {};
@@ -83,12 +83,12 @@ Press = dict[str, float]  # milliseconds since the key went down
 
 
 def microseconds(call: Callable[[], object], runs: int = 50) -> float:
-    """Of one call, the best of five measurements."""
+    """Microseconds of one call, the best of five measurements."""
     return min(repeat(call, number=runs, repeat=5)) / runs * 1e6
 
 
-def arithmetic(spec: CNNSpec) -> dict[str, float]:
-    """Microseconds of what the page works out at every change."""
+def calculation_times(spec: CNNSpec) -> dict[str, float]:
+    """Microseconds of each calculation that the page repeats at every change."""
     planned = plan(spec)
     return {
         "plan": microseconds(lambda: plan(spec)),
@@ -99,7 +99,7 @@ def arithmetic(spec: CNNSpec) -> dict[str, float]:
 
 
 def wait_until_idle(server: psutil.Process, page: Page) -> None:
-    """Wait until the app has finished importing what it warms up with, its worker included."""
+    """Wait until the app and its worker have finished the imports of their start."""
     deadline = time.monotonic() + WARM_SECONDS
     busy = _cpu_seconds(server)
     while time.monotonic() < deadline:
@@ -110,7 +110,7 @@ def wait_until_idle(server: psutil.Process, page: Page) -> None:
 
 
 def _cpu_seconds(server: psutil.Process) -> float:
-    """What a process and all that it started have used; ended ones count nothing."""
+    """Processor seconds of a process and its running descendants."""
     total = 0.0
     for process in (server, *server.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
@@ -120,7 +120,7 @@ def _cpu_seconds(server: psutil.Process) -> float:
 
 
 def presses(browser: Browser, served: Served, spec: CNNSpec, count: int) -> list[Press]:
-    """Press an arrow key on the slider for width so many times, each after the last has settled."""
+    """Press an arrow key on the slider for width `count` times, each after the last settled."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
         page.add_init_script(_WATCH)
@@ -134,16 +134,16 @@ def presses(browser: Browser, served: Served, spec: CNNSpec, count: int) -> list
 
 
 def _press(page: Page, slider: Locator, number: int) -> Press:
-    """One press, forwards and backwards in turn, and what the browser noted."""
+    """Press once, right and left in turn, and return the browser's times."""
     slider.press("ArrowLeft" if number % 2 else "ArrowRight")
     page.wait_for_function("window.note.shown")
-    page.wait_for_timeout(400)  # what comes after the number belongs to this press
+    page.wait_for_timeout(400)  # messages after the number still belong to this press
     note = page.evaluate("window.note")
     return {name: note[name] - note["pressed"] for name in ("sent", "first", "last", "shown")}
 
 
 def report(name: str, spec: CNNSpec, taken: list[Press], limit: float) -> bool:
-    """Print where the time went; whether the median is within its limit."""
+    """Print the parts of the time; return whether the median is within its limit."""
     middle = {key: median(press[key] for press in taken) for key in taken[0]}
     shown = sorted(press["shown"] for press in taken)
     print(f"\n{name}: {len(taken)} presses, key down -> new number in the page")
@@ -154,16 +154,16 @@ def report(name: str, spec: CNNSpec, taken: list[Press], limit: float) -> bool:
     print(f"  {middle['first'] - middle['sent']:6.0f} ms  -> first of the answer")
     print(f"  {middle['last'] - middle['first']:6.0f} ms  -> last of the answer")
     print(f"  {middle['shown'] - middle['last']:+6.0f} ms  -> number in the page")
-    for what, spent in arithmetic(spec).items():
-        print(f"  {spent / 1000:6.2f} ms  of the server's time: {what}")
+    for calculation, spent in calculation_times(spec).items():
+        print(f"  {spent / 1000:6.2f} ms  of the server's time: {calculation}")
     return middle["shown"] <= limit
 
 
 def main() -> int:
-    """Measure both designs; 1 if a median is above its limit."""
+    """Measure both designs; return 1 if a median is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presses", type=int, default=30)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         runs = Path(folder) / "runs"
@@ -171,7 +171,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with serving(Path(folder) / "server.log", env) as served:
             within = [
-                report(name, spec, presses(browser, served, spec, asked.presses), limit)
+                report(name, spec, presses(browser, served, spec, options.presses), limit)
                 for name, (spec, limit) in DESIGNS.items()
             ]
         browser.close()

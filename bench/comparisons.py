@@ -1,6 +1,6 @@
 """Two comparisons of the course, made with the lab's own commands, as parts of ``docs/results.md``.
 
-``python -m bench.results`` calls this. A comparison that the run store holds is read, not repeated.
+Used by ``python -m bench.results``. A comparison in the run store is read, not repeated.
 """
 
 from __future__ import annotations
@@ -39,37 +39,37 @@ CHANCE = 0.1
 DEPTH_IMAGE = Path(__file__).parents[1] / "docs" / "images" / "depth.png"
 _MADE = "Made by `python -m cnnlib {}`."
 
-# What a network of the depth experiment is, but its depth -> its epochs by depth.
+# Kind of network in the depth experiment (block and initialisation) -> depth -> its epochs.
 Curves = dict[str, dict[int, list[EpochEnd]]]
 
 
 def sections(folders: Folders, *, kept_only: bool) -> list[str]:
-    """Both comparisons as lines of Markdown; a missing one is made first, or left out."""
+    """Both comparisons as lines of Markdown; a missing one is run first, or left out."""
     lines = []
-    for command, kind, write in ((DUEL, "duel", _duel), (DEPTH, "grid", _depth)):
-        plan = _kept(command, kind, folders)
+    for command, kind, write in ((DUEL, "duel", _duel_section), (DEPTH, "grid", _depth_section)):
+        plan = _find_kept(command, kind, folders)
         if plan is None and not kept_only:
             subprocess.run([sys.executable, "-m", "cnnlib", *command], check=True)
-            plan = _kept(command, kind, folders)
+            plan = _find_kept(command, kind, folders)
         if plan is not None:
             lines += write(plan, _MADE.format(_shell(command)))
     return lines
 
 
 def _shell(command: tuple[str, ...]) -> str:
-    return " ".join(f'"{word}"' if " " in word else word for word in command)
+    return " ".join(f'"{part}"' if " " in part else part for part in command)
 
 
-def _kept(command: tuple[str, ...], kind: str, folders: Folders) -> Study | None:
-    """The newest of its kind that is over and that this command would make again."""
+def _find_kept(command: tuple[str, ...], kind: str, folders: Folders) -> Study | None:
+    """Find the newest finished study of this kind that the command would repeat."""
     with closing(RunStore(folders)) as store:
         for found in find_studies(store, (kind,)):
-            if found.state == "done" and _is_of(found.body, command):
+            if found.state == "done" and _matches(found.body, command):
                 return find_study(store, found.id)
     return None
 
 
-def _is_of(body: Mapping[str, Any], command: tuple[str, ...]) -> bool:
+def _matches(body: Mapping[str, Any], command: tuple[str, ...]) -> bool:
     if command is DEPTH:
         return body.get("name") == "Depth on CIFAR-10"
     return (body["a"]["preset"], body["b"]["preset"]) == command[1:3]
@@ -78,8 +78,8 @@ def _is_of(body: Mapping[str, Any], command: tuple[str, ...]) -> bool:
 # -- the duel --------------------------------------------------------------------------------------
 
 
-def _duel(plan: Study, made: str) -> list[str]:
-    """The duel's sentence, with what each pair reached."""
+def _duel_section(plan: Study, made: str) -> list[str]:
+    """The duel's verdict, with the accuracies of each pair."""
     state = read_duel(plan)
     names = (state.duel.name_a, state.duel.name_b)
     lines = [
@@ -88,16 +88,16 @@ def _duel(plan: Study, made: str) -> list[str]:
         "",
         f"**{state.sentence}**",
         "",
-        f"{made} Validation accuracy decides; test accuracy stands beside it.",
+        f"{made} The verdict is on validation accuracy; test accuracy is given as well.",
         "",
         f"| seed | {names[0]}, validation | {names[1]}, validation | {names[0]}, test "
         f"| {names[1]}, test |",
         "|---:|---:|---:|---:|---:|",
     ]
-    return lines + _pairs(state)
+    return lines + _pair_rows(state)
 
 
-def _pairs(state: DuelState) -> list[str]:
+def _pair_rows(state: DuelState) -> list[str]:
     rows = []
     for pair in state.pairs:
         cells = [f"{run.summary['last_val_accuracy']:.2%}" for run in pair]
@@ -109,19 +109,19 @@ def _pairs(state: DuelState) -> list[str]:
 # -- depth -----------------------------------------------------------------------------------------
 
 
-def _depth(plan: Study, made: str) -> list[str]:
-    """What each depth reached, as a table and a chart, and what depth did to each kind."""
+def _depth_section(plan: Study, made: str) -> list[str]:
+    """The results at each depth as a table and a chart, and a summary of each kind."""
     curves = _curves(plan)
-    _shoot(curves)
+    _write_depth_image(curves)
     depths = sorted(next(iter(curves.values())))
     lines = [
         "",
         "## Depth on CIFAR-10 (JPEG pictures): plain against residual",
         "",
         f"K = 32 filters, L convolutions, pooled every max(1, L/4), no normalisation. {made} "
-        "Epochs are short: 12,000 pictures each, and one seed.",
+        "Short epochs of 12,000 pictures each, and one seed.",
         "",
-        *_found(curves),
+        *_summaries(curves),
         "",
         "![Validation accuracy over depth](images/depth.png)",
         "",
@@ -146,20 +146,20 @@ def _best(epochs: list[EpochEnd]) -> float:
     return max(epoch.val_accuracy for epoch in epochs)
 
 
-def _found(curves: Curves) -> list[str]:
-    """A line per kind of network: from the shallowest to the deepest, and where it only guessed."""
+def _summaries(curves: Curves) -> list[str]:
+    """A line per kind of network: shallowest and deepest accuracy, and depths at chance level."""
     lines = []
     for name, by_depth in curves.items():
         ends = (min(by_depth), max(by_depth))
         reached = " and ".join(f"{_best(by_depth[d]):.1%} with L = {d}" for d in ends)
         stuck = [str(d) for d, epochs in sorted(by_depth.items()) if _best(epochs) < 1.5 * CHANCE]
-        guessing = f"; it only guesses with L = {', '.join(stuck)}" if stuck else ""
+        guessing = f"; chance level with L = {', '.join(stuck)}" if stuck else ""
         lines.append(f"- {name}: {reached}{guessing}.")
     return lines
 
 
-def _shoot(curves: Curves) -> None:
-    """Draw the chart, and have Chromium make a picture of it."""
+def _write_depth_image(curves: Curves) -> None:
+    """Draw the chart and take a screenshot of it in Chromium."""
     from playwright.sync_api import sync_playwright
 
     traces = [

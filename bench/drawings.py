@@ -1,15 +1,15 @@
-"""What the preparation of drawings is worth: digits of MNIST's test split placed on a large pad.
+"""Effect of the preparation of drawings, on digits of MNIST's test split placed on a large pad.
 
 ::
 
-    python -m bench.drawings                 trains cnn3 on MNIST, then asks it 10,000 drawings
-    python -m bench.drawings --run ID        asks a run that is there
+    python -m bench.drawings                 trains cnn3 on MNIST, then classifies 10,000 drawings
+    python -m bench.drawings --run ID        uses an existing run
     python -m bench.drawings --strokes 30    also: from a stroke to new bars, in Chromium
 
-Every picture is enlarged, put at a random place of a pad of 560 x 560 pixels, and read once after
-MNIST's preparation and once after a plain resize of the pad. Thickened, thinned and turned ones are
-reported beside them. Ends with 1 where the preparation costs more than a point against the
-untouched test split, or gains less than 15 points over the plain resize.
+Every picture is enlarged, put at a random place of a pad of 560 x 560 pixels, and classified once
+after MNIST's preparation and once after a plain resize of the pad. Results for thickened, thinned
+and rotated pictures are reported as well. The exit code is 1 if the preparation costs more than
+one point against the untouched test split, or gains less than 15 points over the plain resize.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cnnlib.nets.model import Network
 
 SIDE = 560
-SCALES = (4.0, 18.0)  # pixels of the pad for one of the picture: digits of 80 to 360 pixels
+SCALES = (4.0, 18.0)  # pixels of the pad per pixel of the picture: digits of 80 to 360 pixels
 PLAIN = Preparation(fit=False, centre=False)
 MOST_LOST, LEAST_GAINED = 0.01, 0.15
 Change = Callable[[np.ndarray], np.ndarray]
@@ -60,7 +60,7 @@ def _thinner(picture: np.ndarray) -> np.ndarray:
     return ndimage.grey_erosion(picture, footprint=np.ones((2, 2)))
 
 
-def _turned(degrees: float) -> Change:
+def _rotated(degrees: float) -> Change:
     return lambda picture: ndimage.rotate(picture, degrees, reshape=False, order=1)
 
 
@@ -68,13 +68,13 @@ CHANGES: dict[str, Change] = {
     "as they are": lambda picture: picture,
     "thickened": _thicker,
     "thinned": _thinner,
-    "turned by 10 degrees": _turned(-10),
-    "turned by 20 degrees": _turned(-20),
+    "turned by 10 degrees": _rotated(-10),
+    "turned by 20 degrees": _rotated(-20),
 }
 
 
-def placed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture (28 x 28, uint8) enlarged smoothly, somewhere on an empty pad."""
+def place_on_pad(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Enlarge a picture (28 x 28, uint8) smoothly and put it at a random place of an empty pad."""
     side = round(28 * rng.uniform(*SCALES))
     large = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
     left, top = rng.integers(0, SIDE - side + 1, 2)
@@ -84,34 +84,34 @@ def placed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def drawings(pictures: np.ndarray, change: Change, seed: int) -> Generator[np.ndarray]:
-    """Each picture on a pad of its own; the same places for every change."""
+    """Yield each picture on its own pad; the places are the same for every change."""
     rng = np.random.default_rng(seed)
     for picture in pictures:
-        yield placed(change(picture[0]), rng)
+        yield place_on_pad(change(picture[0]), rng)
 
 
 def accuracy(net: Network, data: Prepared, pictures: np.ndarray) -> float:
-    """Share of pictures (N x 1 x 28 x 28, uint8) that are read as their labels say."""
+    """Share of pictures (N x 1 x 28 x 28, uint8) that are classified correctly."""
     parts = np.array_split(pictures, max(1, len(pictures) // 500))
-    found = np.concatenate([class_probabilities(net, data.info, part) for part in parts])
-    return float((found.argmax(axis=1) == data.test_labels[: len(pictures)]).mean())
+    probabilities = np.concatenate([class_probabilities(net, data.info, part) for part in parts])
+    return float((probabilities.argmax(axis=1) == data.test_labels[: len(pictures)]).mean())
 
 
-def both_ways(pad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a network sees of a pad: with MNIST's preparation, and only resized."""
-    prepared, resized = (prepare_drawing(pad, (1, 28, 28), how) for how in (Preparation(), PLAIN))
+def prepared_and_resized(pad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A network's input for a pad: with MNIST's preparation, and only resized."""
+    prepared, resized = (prepare_drawing(pad, (1, 28, 28), each) for each in (Preparation(), PLAIN))
     return prepared.picture, resized.picture
 
 
 def measure(net: Network, data: Prepared, count: int, seed: int) -> bool:
-    """Print the table; whether the preparation is worth what it should be."""
+    """Print the table; return whether the preparation meets both limits."""
     pictures = data.test_images[:count]
     untouched = accuracy(net, data, pictures)
     print(f"{count:,} test pictures of MNIST, untouched: {untouched:.2%}")
     print(f"{'on a pad, by seed':24}{'prepared':>10}{'resized':>10}")
     rows = {}
     for name, change in CHANGES.items():
-        seen = [both_ways(pad) for pad in drawings(pictures, change, seed)]
+        seen = [prepared_and_resized(pad) for pad in drawings(pictures, change, seed)]
         rows[name] = [accuracy(net, data, np.stack(each)) for each in zip(*seen, strict=True)]
         print(f"{name:24}{rows[name][0]:10.2%}{rows[name][1]:10.2%}", flush=True)
     prepared, resized = rows["as they are"]
@@ -146,10 +146,10 @@ def stroke_to_bars(env: dict[str, str], count: int) -> list[float]:
             page.add_init_script(_WATCH)
             page.goto(f"{served.url}/draw")
             page.locator("canvas.upper-canvas").wait_for(timeout=120_000)
-            page.wait_for_timeout(20_000)  # torch, and what else the server warms up with
+            page.wait_for_timeout(20_000)  # the server still imports torch and others
             taken = [_one_stroke(page, number) for number in range(count + 3)]
         browser.close()
-    return taken[3:]  # the first ones load plotly and the network
+    return taken[3:]  # the first three load plotly and the network
 
 
 def _one_stroke(page, number: int) -> float:
@@ -170,19 +170,19 @@ def _one_stroke(page, number: int) -> float:
 
 
 def main() -> int:
-    """Measure; 1 where it is not good enough."""
+    """Measure; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", help="of cnn3 or any other network on MNIST; default: train one")
     parser.add_argument("--count", type=int, default=10_000, help="test pictures")
     parser.add_argument("--seed", type=int, default=0, help="draws places and sizes")
     parser.add_argument("--strokes", type=int, default=0, help="that are timed in a browser")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     for _ in prepare("mnist"):
         pass
-    trained = load_run(asked.run) if asked.run else fit("cnn3", "mnist")
-    good = measure(trained.net, load_prepared("mnist"), asked.count, asked.seed)
-    if asked.strokes:
-        taken = sorted(stroke_to_bars(dict(os.environ), asked.strokes))
+    trained = load_run(options.run) if options.run else fit("cnn3", "mnist")
+    good = measure(trained.net, load_prepared("mnist"), options.count, options.seed)
+    if options.strokes:
+        taken = sorted(stroke_to_bars(dict(os.environ), options.strokes))
         print(
             f"end of stroke -> new bars: median {median(taken):.0f} ms, slowest {taken[-1]:.0f} ms"
         )

@@ -1,7 +1,7 @@
-"""What the duel promises, simulated: ``python -m bench.duels`` prints it as tables.
+"""Simulated error rates and power of duels: ``python -m bench.duels`` prints them as tables.
 
-Each row is 20,000 duels of at most 20 pairs whose differences are normal with standard deviation 1,
-looked at after every pair from the third on.
+Each row is 20,000 duels of at most 20 pairs with normal differences of standard deviation 1, and
+an interim analysis after every pair from the third on.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def rate(
     duels: int = DUELS,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """How often duels end in a certain way, and the Monte Carlo standard error of that.
+    """The rate of an outcome over simulated duels, and its Monte Carlo standard error.
 
     Args:
         difference: True mean of the paired differences, in their standard deviations.
-        is_called: From the pair after which each ended and how (`decisions`) to booleans.
-        within: What counts as the same, in standard deviations.
+        is_called: Maps the last pair of each duel and its decision (`decisions`) to booleans.
+        within: Margin of equivalence, in standard deviations.
     """
     generator = np.random.default_rng(seed)
     differences = difference + generator.standard_normal((duels, MOST_PAIRS))
@@ -44,44 +44,46 @@ def rate(
 
 
 def promises(duels: int = DUELS, seed: int = 0) -> list[tuple[str, str, float, float]]:
-    """What is asked, what is promised, what was found, and its standard error."""
+    """Rows of the scenario, its promised rate, the simulated rate and its standard error."""
     options = {"duels": duels, "seed": seed}
     return [
         (
             "A against A: a winner is declared",
             "at most 5 %",
-            *rate(0.0, lambda pair, how: np.abs(how) == 1, **options),
+            *rate(0.0, lambda pair, decision: np.abs(decision) == 1, **options),
         ),
         (
             "true difference 2 sd: called within 8 pairs",
             "at least 90 %",
-            *rate(2.0, lambda pair, how: (how == 1) & (pair <= 8), **options),
+            *rate(2.0, lambda pair, decision: (decision == 1) & (pair <= 8), **options),
         ),
         (
             "true difference 1 sd: called within 20 pairs",
             "at least 90 %",
-            *rate(1.0, lambda pair, how: how == 1, **options),
+            *rate(1.0, lambda pair, decision: decision == 1, **options),
         ),
         (
             "true difference 0, x = 1 sd: the same within x by 12 pairs",
             "at least 80 %",
-            *rate(0.0, lambda pair, how: (how == 2) & (pair <= 12), within=1.0, **options),
+            *rate(
+                0.0, lambda pair, decision: (decision == 2) & (pair <= 12), within=1.0, **options
+            ),
         ),
         (
             "true difference x = 1 sd: wrongly called the same within x",
             "at most 5 %",
-            *rate(1.0, lambda pair, how: how == 2, within=1.0, **options),
+            *rate(1.0, lambda pair, decision: decision == 2, within=1.0, **options),
         ),
         (
             "A against A with x = 1 sd: a winner is declared",
             "at most 5 %",
-            *rate(0.0, lambda pair, how: np.abs(how) == 1, within=1.0, **options),
+            *rate(0.0, lambda pair, decision: np.abs(decision) == 1, within=1.0, **options),
         ),
     ]
 
 
 def _by_twelve(share: np.ndarray, most: float, power: int) -> np.ndarray:
-    """A part spent by 12 of 20 pairs, the rest evenly."""
+    """Spend the fraction `most` of the error by 12 of 20 pairs, and the rest evenly."""
     return most * np.minimum(1, share / 0.6) ** power + (1 - most) * share
 
 
@@ -98,7 +100,7 @@ SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def shape_rates(spent: Callable[[np.ndarray], np.ndarray], duels: int = DUELS) -> list[float]:
-    """The first four promises under another spending function."""
+    """The rates of the first four promises under another spending function."""
     pairs = np.arange(group_sequential.FIRST_LOOK, MOST_PAIRS + 1)
     share = pairs / MOST_PAIRS
     win, same = (
@@ -131,8 +133,8 @@ def main() -> None:
     print(
         f"| {duels:,} simulated duels | promised | found | Monte Carlo error |\n|---|---|---|---|"
     )
-    for what, promised, found, error in promises(duels):
-        print(f"| {what} | {promised} | {100 * found:.2f} % | {100 * error:.2f} % |")
+    for scenario, promised, found, error in promises(duels):
+        print(f"| {scenario} | {promised} | {100 * found:.2f} % | {100 * error:.2f} % |")
     print("\n| error spent | A against A | 2 sd in 8 | 1 sd in 20 | same in 12 |")
     print("|---|---|---|---|---|")
     for name, spent in SHAPES.items():

@@ -1,4 +1,4 @@
-"""Same bits after everything that can happen to a run, and what a run takes on disk.
+"""Bit-exact reproducibility of a run after interruptions, and its size on disk.
 
 python -m bench.exact                  LeNet on MNIST: rewound, paused, killed twenty times
 python -m bench.exact --kills 3
@@ -39,38 +39,38 @@ MOST_BYTES = 20_000_000
 
 
 def main() -> int:
-    """Do everything to a run and compare its last weights; 1 if any differ."""
+    """Interrupt runs in every way and compare their last weights; return 1 if any differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.into:
-        return to_be_killed(asked.into)
-    wrong = []
+    options = parser.parse_args()
+    if options.into:
+        return train_until_killed(options.into)
+    failures = []
     with tempfile.TemporaryDirectory() as runs:
         bench = Bench(Folders(Folders.from_environment().data, Path(runs)))
-        wrong += bench.check("the same request again", bench.trained("again"))
-        wrong += bench.check(f"{STEPS} steps replayed after a rewind", bench.rewound())
-        wrong += bench.check("paused, and stepped", bench.paused())
-        for number in range(asked.kills):
+        failures += bench.check("the same request again", bench.trained("again"))
+        failures += bench.check(f"{STEPS} steps replayed after a rewind", bench.rewound())
+        failures += bench.check("paused, and stepped", bench.paused())
+        for number in range(options.kills):
             step, folder = bench.killed(number)
-            wrong += bench.check(f"killed after step {step:3} and resumed", folder)
-        wrong += bench.size_on_disk()
-    for line in wrong:
+            failures += bench.check(f"killed after step {step:3} and resumed", folder)
+        failures += bench.size_on_disk()
+    for line in failures:
         print(f"WRONG: {line}")
-    return 1 if wrong else 0
+    return 1 if failures else 0
 
 
 def small_run(prepared: Prepared) -> RunRequest:
-    """What everything is done to: LeNet-5, four epochs on a part of MNIST."""
+    """The request of all checks: LeNet-5, four epochs on a part of MNIST."""
     spec = preset("lenet5").spec
-    offered = default_recipe(spec, "mnist", prepared.info.train_count)
-    recipe = replace(offered, epochs=4, max_batches=STEPS)
+    default = default_recipe(spec, "mnist", prepared.info.train_count)
+    recipe = replace(default, epochs=4, max_batches=STEPS)
     return RunRequest(spec, recipe, "mnist", mode="t1-nhwc-fp32", train_limit=128 * 60)
 
 
-def to_be_killed(folder: Path) -> int:
-    """Train, and print a line for each step, until somebody ends this process."""
+def train_until_killed(folder: Path) -> int:
+    """Train and print a line for each step; the parent process kills this one meanwhile."""
     prepared = prepared_dataset("mnist", Folders.from_environment())
     for event in train(small_run(prepared), prepared, folder=folder):
         if event.kind == "step":
@@ -88,25 +88,25 @@ class Bench:
         self.whole = self.trained("whole")
 
     def trained(self, name: str, request: RunRequest | None = None) -> Path:
-        """A whole run; its folder."""
+        """Train a whole run; return its folder."""
         folder = self._folder(name)
         for _ in train(request or self.request, self.prepared, folder=folder):
             pass
         return folder
 
-    def check(self, what: str, folder: Path) -> list[str]:
-        """Compare the last weights with those of the whole run."""
+    def check(self, case: str, folder: Path) -> list[str]:
+        """Compare the last weights with the whole run's; return the case if they differ."""
         one, other = _last_weights(self.whole), _last_weights(folder)
         same = one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
-        print(f"{what:44} {'equal to the last bit' if same else 'DIFFERENT'}", flush=True)
-        return [] if same else [what]
+        print(f"{case:44} {'equal to the last bit' if same else 'DIFFERENT'}", flush=True)
+        return [] if same else [case]
 
     def rewound(self) -> Path:
-        """From the whole run's weights of step 0."""
+        """Train again from the whole run's weights of step 0."""
         return self.trained("rewound", replace(self.request, origin=Origin("whole", 0)))
 
     def paused(self) -> Path:
-        """Pause, step twice, go on; a pause has to come before another batch is done."""
+        """Pause, step twice, resume; a pause has to happen before the next batch."""
         folder, control = self._folder("paused"), Control()
         for event in train(self.request, self.prepared, folder=folder, control=control):
             if event.kind == "step" and event.step == 50:
@@ -117,7 +117,7 @@ class Bench:
         return folder
 
     def killed(self, number: int) -> tuple[int, Path]:
-        """Kill a child in the middle of a random step, then let another one finish."""
+        """Kill a child process in a random step, then resume its run and finish it."""
         folder = self._folder(f"killed-{number}")
         at_step = random.randrange(1, STEPS)
         own = {"CNNLAB_DATA": str(self.folders.data), "CNNLAB_RUNS": str(self.folders.runs)}
@@ -135,10 +135,10 @@ class Bench:
         return at_step, folder
 
     def size_on_disk(self) -> list[str]:
-        """What a run with the recipe that the lab offers leaves behind."""
-        offered = default_recipe(self.request.spec, "mnist", self.prepared.info.train_count)
-        default = replace(self.request, recipe=offered, train_limit=None)
-        folder = self.trained("default", default)
+        """Check the size of the files of a run with the default recipe."""
+        recipe = default_recipe(self.request.spec, "mnist", self.prepared.info.train_count)
+        request = replace(self.request, recipe=recipe, train_limit=None)
+        folder = self.trained("default", request)
         size = sum(file.stat().st_size for file in folder.iterdir())
         print(f"{'a default MNIST run on disk':44} {size / 1e6:.1f} MB")
         return [f"{size:,} bytes on disk"] if size > MOST_BYTES else []

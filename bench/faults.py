@@ -1,10 +1,10 @@
-"""The fault table: what was broken, whether it was survived, how many recorded rows were lost.
+"""The table of injected faults: which were survived, and how many recorded rows were lost.
 
-python -m bench.faults                 breaks everything in tests/train/test_faults.py for real
+python -m bench.faults                 all faults, among them those of tests/train/test_faults.py
 python -m bench.faults -k full_disk    one of them
 
 Every fault is a test that counts the rows before and after: it is survived with no row lost, or it
-is not survived. What this machine does not allow (mounting a small disk) is said to be skipped.
+is not survived. Faults that this machine does not allow (mounting a small disk) are skipped.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FILES = (
 
 
 class Table:
-    """Collects what pytest tells, one line for each fault."""
+    """A pytest plugin that collects one line for each fault."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, float]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test that ran, or was skipped before it did."""
+        """Add a line for a test that ran or was skipped."""
         if report.when == "call" or report.outcome != "passed":
             if report.when == "teardown":
                 return
@@ -43,7 +43,7 @@ class Table:
 
 
 def main() -> int:
-    """Print the table; 1 where a fault was not survived."""
+    """Print the table; return 1 if a fault was not survived."""
     os.chdir(ROOT)
     table, began = Table(), time.monotonic()
     arguments = [*_FILES, "-q", "-p", "no:xdist", "--no-header", "--no-summary", *sys.argv[1:]]
@@ -51,11 +51,11 @@ def main() -> int:
     print(f"\n{'fault':92} {'outcome':13} {'seconds':>7}")
     for name, outcome, seconds in table.lines:
         print(f"{name[:92]:92} {outcome:13} {seconds:7.1f}")
-    told = [outcome for _, outcome, _ in table.lines]
-    tried, survived = len(told) - told.count("skipped"), told.count("survived")
+    outcomes = [outcome for _, outcome, _ in table.lines]
+    tried, survived = len(outcomes) - outcomes.count("skipped"), outcomes.count("survived")
     lost = "0" if survived == tried else "see above"
     print(f"\nfaults tried {tried}, survived {survived}, rows lost {lost}; ", end="")
-    print(f"skipped {told.count('skipped')}; {time.monotonic() - began:.0f} s")
+    print(f"skipped {outcomes.count('skipped')}; {time.monotonic() - began:.0f} s")
     return 0 if survived == tried else 1
 
 

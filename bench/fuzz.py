@@ -1,10 +1,10 @@
-"""Strangers: every input of the web and of the command line, fuzzed for as long as one likes.
+"""Fuzzing of every input of the web pages and of the command line, for a given time.
 
 python -m bench.fuzz --minutes 10                 each fuzzer for ten minutes, one after the other
 python -m bench.fuzz --minutes 10 --only zips links
 python -m bench.fuzz --only zips --seed 4711      one input again, with its trace
 
-An input follows from the fuzzer's name and a seed, so that a find can be tried again.
+An input depends only on the fuzzer's name and a seed, so that a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
 
 
 def main() -> int:
-    """Run the fuzzers; 1 if one of them found something."""
-    warnings.simplefilter("ignore")  # Pillow warns of many a damaged file
+    """Run the fuzzers; return 1 if one of them found a failure."""
+    warnings.simplefilter("ignore")  # Pillow warns about many of the damaged files
     with tempfile.TemporaryDirectory() as folder:
         _use_folders(Path(folder).resolve())
         from fuzz.catalogue import FUZZERS
 
-        asked = _arguments(list(FUZZERS))
+        options = _parse_arguments(list(FUZZERS))
         finds = 0
-        for name in asked.only or FUZZERS:
-            finds += _fuzz(name, Path(folder).resolve(), asked)
+        for name in options.only or FUZZERS:
+            finds += _fuzz(name, Path(folder).resolve(), options)
     return 1 if finds else 0
 
 
-def _arguments(names: list[str]) -> argparse.Namespace:
+def _parse_arguments(names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0, help="for each fuzzer")
     parser.add_argument("--only", nargs="+", choices=names)
@@ -45,7 +45,7 @@ def _arguments(names: list[str]) -> argparse.Namespace:
 
 
 def _use_folders(folder: Path) -> None:
-    """Folders that are thrown away, and one thread, before anything reads the environment."""
+    """Set temporary folders and one thread, before any module reads the environment."""
     os.environ |= {
         "CNNLAB_DATA": str(folder / "data"),
         "CNNLAB_RUNS": str(folder / "runs"),
@@ -55,19 +55,19 @@ def _use_folders(folder: Path) -> None:
     os.environ.pop("CNNLAB_DATABASE", None)
 
 
-def _fuzz(name: str, folder: Path, asked: argparse.Namespace) -> int:
-    """One fuzzer for its time, or one seed; returns how much was found."""
+def _fuzz(name: str, folder: Path, options: argparse.Namespace) -> int:
+    """Run one fuzzer for its time, or one seed; return the number of failures."""
     from fuzz.catalogue import FUZZERS
     from fuzz.running import folder_below, try_for, try_seed
 
     fuzzer = FUZZERS[name](folder_below(folder, name))
-    if asked.seed is not None:
-        found = [find for find in [try_seed(name, fuzzer, asked.seed)] if find]
-        print(f"{name}, seed {asked.seed}: {'a find' if found else 'nothing'}")
+    if options.seed is not None:
+        found = [find for find in [try_seed(name, fuzzer, options.seed)] if find]
+        print(f"{name}, seed {options.seed}: {'a find' if found else 'nothing'}")
     else:
-        first = int(time.time()) * 1000 if asked.first is None else asked.first
+        first = int(time.time()) * 1000 if options.first is None else options.first
         print(f"{name}: from seed {first}", flush=True)
-        found = try_for(name, fuzzer, 60 * asked.minutes, first)
+        found = try_for(name, fuzzer, 60 * options.minutes, first)
     count = 0
     for find in found:
         count += 1

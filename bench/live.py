@@ -1,9 +1,9 @@
-"""What the live page costs and how quickly it answers: ``python -m bench.live``.
+"""Cost and response time of the live page: ``python -m bench.live``.
 
-One MNIST run trains for real, on one thread, in the app's own worker, and a real browser watches.
-Throughput is compared within that run: windows of some seconds with the page open and without it
-take turns. The cost of an update is measured on runs of 1,000 and of 100,000 steps that are put
-into the store directly. Needs Chromium, and MNIST in ``CNNLAB_DATA``.
+One MNIST run trains on one thread in the app's own worker, and a real browser shows its page.
+Throughput is compared within that run, in alternating windows with the page open and without it.
+The cost of an update is measured on runs of 1,000 and of 100,000 steps that are written to the
+store directly. Needs Chromium, and MNIST in ``CNNLAB_DATA``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench.live_steps import Fed
+from bench.live_steps import SimulatedRun
 from cnnlib.data.prepare import prepare
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
@@ -38,54 +38,54 @@ if TYPE_CHECKING:
 
 CHART = '.panel[data-panel="loss"] canvas'
 READY_SECONDS = 300.0
-TURNS = 12  # moves of the slider, updates of a run that is fed
+TURNS = 12  # moves of the slider, and updates of a simulated run
 _CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what, how much, and what was asked for."""
+    """One line of the table: the quantity, its value and its goal."""
 
-    what: str
+    quantity: str
     value: str
     goal: str = ""
 
 
 def main() -> None:
-    """Train, watch, measure, print."""
+    """Train, measure with and without the page, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=6, help="windows with and without the page")
     parser.add_argument("--window", type=float, default=10.0, help="seconds of each window")
     parser.add_argument("--looking", action="store_true", help="with What it sees open")
     options = parser.parse_args()
     rows = measure(options.pairs, options.window, options.looking)
-    width = max(len(row.what) for row in rows)
+    width = max(len(row.quantity) for row in rows)
     for row in rows:
-        print(f"{row.what:{width}}  {row.value:>24}  {row.goal}")
+        print(f"{row.quantity:{width}}  {row.value:>24}  {row.goal}")
 
 
-def measure(pairs: int, window: float, looking: bool) -> list[Row]:
-    """Everything, in one app and one browser."""
+def measure(pairs: int, window: float, with_pictures: bool) -> list[Row]:
+    """Take all measurements in one app and one browser."""
     with tempfile.TemporaryDirectory() as temporary:
         own = Folders.from_environment()
         folders = Folders(own.data, Path(temporary) / "runs")
         for _ in prepare("mnist", folders):
             pass
-        with an_app(folders) as (url, store, browser):
+        with running_app(folders) as (url, store, browser):
             rows = [_cores()]
             run_id = train(store)
-            rows += watched(url, store, browser, run_id, window, looking)
-            rows += [throughput(url, store, browser, run_id, pairs, window, looking)]
+            rows += watched(url, store, browser, run_id, window, with_pictures)
+            rows += [throughput_ratio(url, store, browser, run_id, pairs, window, with_pictures)]
             store.submit_command(run_id, Command("stop"))
-            _until(lambda: not store.run(run_id).is_live)
+            _wait_until(lambda: not store.run(run_id).is_live)
             rows += [update_cost(url, store, browser, steps) for steps in (1_000, 100_000)]
         store.close()
         return rows
 
 
 @contextmanager
-def an_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
-    """The app, its store, and a browser."""
+def running_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
+    """Start the app and a browser; yield the address, the store and the browser."""
     from playwright.sync_api import sync_playwright
 
     sys.path.append(str(Path(__file__).parents[1] / "scripts"))
@@ -102,25 +102,25 @@ def an_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
 
 
 def train(store: RunStore) -> str:
-    """Begin a run that lasts longer than all measurements, and wait for its steps."""
-    chosen = preset("lenet5")
-    costs = cost(plan(chosen.spec))
+    """Start a run that lasts longer than all measurements, and wait for its first steps."""
+    lenet5 = preset("lenet5")
+    costs = cost(plan(lenet5.spec))
     request = RunRequest(
-        chosen.spec, Recipe(epochs=1000, batch_size=128), "mnist", preset=chosen.name
+        lenet5.spec, Recipe(epochs=1000, batch_size=128), "mnist", preset=lenet5.name
     )
     run_id = store.submit(request, {"params": costs.params, "macs": costs.macs})
-    _until(lambda: store.run(run_id).step > 50)
+    _wait_until(lambda: store.run(run_id).step > 50)
     return run_id
 
 
 @contextmanager
-def watching(browser: Browser, address: str, looking: bool = False) -> Generator[Page]:
-    """The page of a run, with its curves drawn."""
+def watching(browser: Browser, address: str, with_pictures: bool = False) -> Generator[Page]:
+    """Open the page of a run and wait until its curves are drawn."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.locator(CHART).first.wait_for(timeout=1000 * READY_SECONDS)
     page.evaluate(_COUNT_DRAWINGS, CHART)
-    if looking:
+    if with_pictures:
         page.get_by_text("Test pictures", exact=True).click()
         page.locator(".cards").wait_for(timeout=1000 * READY_SECONDS)
     page.wait_for_timeout(2000)
@@ -129,16 +129,16 @@ def watching(browser: Browser, address: str, looking: bool = False) -> Generator
 
 
 def watched(
-    url: str, store: RunStore, browser: Browser, run_id: str, window: float, looking: bool
+    url: str, store: RunStore, browser: Browser, run_id: str, window: float, with_pictures: bool
 ) -> list[Row]:
-    """Updates of the curve, the browser's main thread, and how a slider answers meanwhile."""
-    with watching(browser, f"{url}/train?run={run_id}", looking) as page:
+    """Rate of curve updates, load of the browser's main thread, and response of a slider."""
+    with watching(browser, f"{url}/train?run={run_id}", with_pictures) as page:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        drawn, busy, since = _drawings(page), _busy_seconds(session), time.perf_counter()
+        drawn, busy, since = _drawing_count(page), _busy_seconds(session), time.perf_counter()
         page.wait_for_timeout(1000 * window)
         seconds = time.perf_counter() - since
-        updates = (_drawings(page) - drawn) / seconds
+        updates = (_drawing_count(page) - drawn) / seconds
         share = (_busy_seconds(session) - busy) / seconds
     answers = slider_seconds(url, browser)
     return [
@@ -153,7 +153,7 @@ def watched(
 
 
 def slider_seconds(url: str, browser: Browser) -> list[float]:
-    """Seconds from a key on a slider of Build until another number of parameters is shown."""
+    """Seconds from a key on a slider of Build until a new number of parameters is shown."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{url}/build")
     slider = page.locator('input[type=range][aria-label="Width"]')
@@ -165,35 +165,35 @@ def slider_seconds(url: str, browser: Browser) -> list[float]:
         slider.press("ArrowLeft" if turn % 2 else "ArrowRight")
         page.wait_for_function("window.answered !== null")
         answers.append(page.evaluate("window.answered") / 1000)
-        page.wait_for_timeout(400)  # what comes after the number belongs to this press
+        page.wait_for_timeout(400)  # messages after the number still belong to this press
     page.close()
     return answers
 
 
-def throughput(
+def throughput_ratio(
     url: str,
     store: RunStore,
     browser: Browser,
     run_id: str,
     pairs: int,
     window: float,
-    looking: bool,
+    with_pictures: bool,
 ) -> Row:
-    """Steps a second with the page open over steps a second without, windows taking turns."""
+    """Steps per second with the page open over those without it, in alternating windows."""
     ratios = []
     for _ in range(pairs):
         closed = steps_a_second(store, run_id, window)
-        with watching(browser, f"{url}/train?run={run_id}", looking):
+        with watching(browser, f"{url}/train?run={run_id}", with_pictures):
             opened = steps_a_second(store, run_id, window)
         closed_again = steps_a_second(store, run_id, window)
         ratios.append(2 * opened / (closed + closed_again))
-    words = f"{median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    what = "page open, What it sees open" if looking else "page open"
-    return Row(f"throughput, {what} over closed", words, ">= 0.95")
+    text = f"{median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    state = "page open, What it sees open" if with_pictures else "page open"
+    return Row(f"throughput, {state} over closed", text, ">= 0.95")
 
 
 def steps_a_second(store: RunStore, run_id: str, window: float) -> float:
-    """By the run's own watch, so that measuring a split between two epochs does not count."""
+    """Steps per second of training time, which excludes the evaluation between epochs."""
     first = store.run(run_id)
     time.sleep(window)
     last = store.run(run_id)
@@ -201,36 +201,36 @@ def steps_a_second(store: RunStore, run_id: str, window: float) -> float:
 
 
 def update_cost(url: str, store: RunStore, browser: Browser, steps: int) -> Row:
-    """Milliseconds of the browser's main thread for one update of a run of that length."""
-    fed = Fed(store, steps)
-    with watching(browser, f"{url}/train?run={fed.run_id}") as page:
+    """Milliseconds of the browser's main thread for one update of a run of `steps` steps."""
+    simulated = SimulatedRun(store, steps)
+    with watching(browser, f"{url}/train?run={simulated.run_id}") as page:
         page.wait_for_function(
-            _SHOWS_STEP, arg=fed.step, polling=1000, timeout=1000 * READY_SECONDS
+            _SHOWS_STEP, arg=simulated.step, polling=1000, timeout=1000 * READY_SECONDS
         )
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        before, drawn = _busy_seconds(session), _drawings(page)
+        before, drawn = _busy_seconds(session), _drawing_count(page)
         for _ in range(TURNS):
-            fed.tell(20)
+            simulated.add_steps(20)
             page.wait_for_timeout(500)
-        busy, updates = _busy_seconds(session) - before, _drawings(page) - drawn
-    fed.end()
+        busy, updates = _busy_seconds(session) - before, _drawing_count(page) - drawn
+    simulated.end()
     return Row(f"an update at {steps:,} steps", f"{1000 * busy / max(1, updates):.1f} ms")
 
 
 def _busy_seconds(session: CDPSession) -> float:
-    """What the main thread has computed so far; waiting for a processor does not count."""
+    """Processor seconds of the browser's main thread so far."""
     metrics: dict[str, Any] = session.send("Performance.getMetrics")
     return next(each["value"] for each in metrics["metrics"] if each["name"] == "TaskDuration")
 
 
-def _drawings(page: Page) -> int:
+def _drawing_count(page: Page) -> int:
     return page.evaluate("() => window.drawings")
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"It did not come within {READY_SECONDS:.0f} s.")
         time.sleep(0.2)
@@ -241,7 +241,7 @@ def _cores() -> Row:
     return Row("processor cores, load before", f"{os.cpu_count()}, {load:.1f}")
 
 
-# A drawing of the loss chart is counted where it starts: uPlot clears the canvas first.
+# Counts drawings of the loss chart by the call that starts one: uPlot clears the canvas first.
 _COUNT_DRAWINGS = """chart => {
   window.drawings = 0;
   const clear = CanvasRenderingContext2D.prototype.clearRect;
@@ -256,7 +256,7 @@ _SHOWS_STEP = """step => [document, ...[...document.querySelectorAll("*")]
   .map(each => each.shadowRoot).filter(Boolean)]
   .map(root => root.querySelector('[data-fact="step"] dd')).filter(Boolean)
   .some(fact => Number(fact.textContent.split("/")[0].replaceAll(",", "")) >= step)"""
-# From the key's own event to another number of parameters on the page.
+# Measures the time from the key's event to a new number of parameters on the page.
 _WATCH_NUMBER = """() => {
   window.answered = null;
   const read = () => document.querySelector("[data-testid=stMetricValue]").textContent;

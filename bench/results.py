@@ -1,8 +1,8 @@
-"""The course texts' results, trained here: ``python -m bench.results`` writes ``docs/results.md``.
+"""Reproduce the course texts' results: ``python -m bench.results`` writes ``docs/results.md``.
 
-Each row is trained once and kept in the run store, so that a second call only trains what is
-missing. Needs MNIST and the CIFAR-10 pictures (``folder:cifar10-jpeg``) in ``CNNLAB_DATA``.
-``--only mnist`` trains one part; ``--kept`` trains nothing and writes what the store holds.
+Each row is trained once and kept in the run store, so that a second call trains only missing runs.
+Needs MNIST and the CIFAR-10 pictures (``folder:cifar10-jpeg``) in ``CNNLAB_DATA``.
+``--only mnist`` trains one part; ``--kept`` trains nothing and writes the stored results.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Trial:
     """One design with its recipe, over some seeds.
 
     Args:
-        title: The name of its runs, and of its row.
-        goal: The least that is asked of it, as a fraction, on ``split``.
+        title: The name of its runs and of its row.
+        goal: The lowest acceptable accuracy on ``split``, as a fraction.
     """
 
     part: str
@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run came to."""
+    """One run and its history."""
 
     run: Run
     history: History
@@ -72,18 +72,18 @@ class Outcome:
         return self.history.epochs[-1].train_loss
 
     def accuracy(self, split: str) -> float:
-        """At the end of the run, as a fraction."""
+        """The accuracy at the end of the run, as a fraction."""
         last = self.history.epochs[-1]
-        found = {
+        accuracies = {
             "test": self.history.test.accuracy,
             "validation": last.val_accuracy,
             "training": last.train_accuracy,
         }
-        return found[split]
+        return accuracies[split]
 
 
 def _trials() -> list[Trial]:
-    """Every result that the texts report, with the lab's own presets after them."""
+    """The trials of all results of the texts, followed by those of the lab's own presets."""
     mnist = RECIPES["mnist-sgd"].recipe
     adam = RECIPES["mnist-adam"].recipe
     one_convolution = CNNSpec(in_size=(3, 32, 32), channels=(32,), hidden_dims=(100,))
@@ -141,31 +141,31 @@ def _trials() -> list[Trial]:
 
 
 def outcomes(trial: Trial, folders: Folders, *, kept_only: bool) -> Generator[Outcome]:
-    """The trial's runs, trained where they are not in the store yet."""
+    """Yield the trial's runs; runs that the store lacks are trained, or left out."""
     for seed in range(trial.seeds):
-        kept = _kept(trial, seed, folders)
-        if kept or not kept_only:
-            yield kept or _trained(trial, seed, folders)
+        stored = _find_stored(trial, seed, folders)
+        if stored or not kept_only:
+            yield stored or _trained(trial, seed, folders)
 
 
-def _kept(trial: Trial, seed: int, folders: Folders) -> Outcome | None:
+def _find_stored(trial: Trial, seed: int, folders: Folders) -> Outcome | None:
     with closing(RunStore(folders)) as store:
         for run in store.runs(states=("finished",)):
-            if _is_of(trial, run) and run.request.seed == seed:
+            if _matches(trial, run) and run.request.seed == seed:
                 return Outcome(run, load_run(run.id, folders=folders).history)
     return None
 
 
-def _is_of(trial: Trial, run: Run) -> bool:
-    """Whether the trial would ask for this run again, whoever asked for it (a duel may have)."""
-    asked, by_name = run.request, isinstance(trial.design, str)
-    same_design = (asked.preset if by_name else asked.spec) == trial.design
+def _matches(trial: Trial, run: Run) -> bool:
+    """Whether the run equals one of the trial; it may belong to something else, such as a duel."""
+    request, by_name = run.request, isinstance(trial.design, str)
+    same_design = (request.preset if by_name else request.spec) == trial.design
     return (
         same_design
         and not run.intervened
-        and asked.origin is None
+        and request.origin is None
         and (
-            (asked.dataset, asked.recipe, asked.validation, asked.train_limit)
+            (request.dataset, request.recipe, request.validation, request.train_limit)
             == (trial.dataset, trial.recipe, trial.validation, trial.train_limit)
         )
     )
@@ -187,8 +187,8 @@ def _trained(trial: Trial, seed: int, folders: Folders) -> Outcome:
 
 
 def _goal_rows(results: dict[Trial, list[Outcome]], part: str) -> list[str]:
-    """What was asked and what came out, a line a trial; the mean where there are several seeds."""
-    rows = ["| design and recipe | seeds | asked | measured | split | parameters |"]
+    """Table rows of goal and measured accuracy, one per trial; the mean over several seeds."""
+    rows = ["| design and recipe | seeds | goal | measured | split | parameters |"]
     rows.append("|---|---:|---:|---:|---|---:|")
     for trial, found in results.items():
         if trial.part != part or not found:
@@ -201,11 +201,11 @@ def _goal_rows(results: dict[Trial, list[Outcome]], part: str) -> list[str]:
     return rows
 
 
-def _minutes(results: dict[Trial, list[Outcome]]) -> list[str]:
-    """How long the preset for CIFAR-10 trained, which is asked for within ten epochs."""
+def _training_time(results: dict[Trial, list[Outcome]]) -> list[str]:
+    """The training time of `cifar_fast`, whose goal is set for ten epochs."""
     return [
         f"{trial.title} trained for {outcome.run.train_seconds / 60:.1f} minutes, its "
-        f"{trial.recipe.epochs} epochs together, by the run's own watch."
+        f"{trial.recipe.epochs} epochs together, by the run's own clock."
         for trial, found in results.items()
         if trial.title == "cifar_fast"
         for outcome in found
@@ -213,7 +213,7 @@ def _minutes(results: dict[Trial, list[Outcome]]) -> list[str]:
 
 
 def _texts_rows(results: dict[Trial, list[Outcome]]) -> list[str]:
-    """The texts' own table, one line a seed."""
+    """The texts' own table, with one row per seed."""
     rows = ["| model | seed | epoch 1 training loss | epoch 5 training loss "]
     rows[0] += "| epoch 5 test accuracy | parameters |"
     rows.append("|---|---:|---:|---:|---:|---:|")
@@ -228,8 +228,8 @@ def _texts_rows(results: dict[Trial, list[Outcome]]) -> list[str]:
     return rows
 
 
-def _stuck(results: dict[Trial, list[Outcome]]) -> list[str]:
-    """Which runs of the texts' table never left guessing; nothing where all did."""
+def _chance_level_runs(results: dict[Trial, list[Outcome]]) -> list[str]:
+    """A paragraph on the runs of the texts' table that stayed at chance level; [] without any."""
     found = [
         f"{trial.design} with seed {outcome.run.request.seed}"
         for trial, outcomes in results.items()
@@ -241,14 +241,14 @@ def _stuck(results: dict[Trial, list[Outcome]]) -> list[str]:
         return []
     return [
         "",
-        f"Never left guessing: {', '.join(found)}. Adam's first steps at this rate are so large "
-        "that some starts do not survive them. A plain loop with `torch.optim.Adam` on the same "
-        "batches loses the same seeds in the same steps.",
+        f"Stayed at chance level: {', '.join(found)}. Adam's first steps at this rate are so large "
+        "that some initialisations do not recover from them. A plain loop with "
+        "`torch.optim.Adam` on the same batches fails with the same seeds at the same steps.",
     ]
 
 
 def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
-    """The Markdown page; what is missing is named, and has no table."""
+    """The Markdown page; missing trials are listed, and have no table."""
     runs = [outcome.run for found in results.values() for outcome in found]
     machines = sorted(
         {f"{run.machine.processor}, torch {run.machine.versions['torch']}" for run in runs}
@@ -258,45 +258,45 @@ def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
         ("MNIST, 5 epochs, batch 128, SGD 0.1", "mnist"),
         ("CIFAR-10, from the JPEG pictures", "cifar"),
         ("The lab's own presets (CIFAR-10 from the JPEG pictures)", "lab"),
-        ("99 % on MNIST with the recipe that the app offers first", "race"),
+        ("99 % on MNIST with the recipe that the app suggests first", "race"),
     ]
     lines = [
         "# Results",
         "",
-        "Trained by `python -m bench.results`; nothing here is copied from a text. "
+        "Trained by `python -m bench.results`; no figure is copied from a text. "
         f"Machine: {'; '.join(machines) or 'none yet'}.",
         "",
-        "Validation is cut out of the training pictures; test is measured once, at the end. "
-        "Where there are several seeds, the figures are means over all of them.",
+        "The validation split is a part of the training pictures; the test split is evaluated "
+        "once, at the end. With several seeds, the figures are means over all of them.",
     ]
     if missing:
-        lines += ["", f"Not trained yet, or not with every seed: {'; '.join(missing)}."]
+        lines += ["", f"Not trained yet, or not with all seeds: {'; '.join(missing)}."]
     for title, part in parts:
         if any(found for trial, found in results.items() if trial.part == part):
             lines += ["", f"## {title}", "", *_goal_rows(results, part)]
         if part == "lab":
-            lines += ["", *_minutes(results)]
+            lines += ["", *_training_time(results)]
     if any(found for trial, found in results.items() if trial.part == "adam"):
         title = "## MNIST, 5 epochs, batch 64, Adam 0.01: the texts' own table"
-        lines += ["", title, "", *_texts_rows(results), *_stuck(results)]
+        lines += ["", title, "", *_texts_rows(results), *_chance_level_runs(results)]
     return "\n".join([*lines, *comparisons, ""])
 
 
 def main() -> None:
-    """Train what is missing, then write the page."""
+    """Train missing runs, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="one part: mnist, adam, cifar, lab or race")
     parser.add_argument("--kept", action="store_true", help="train nothing, write what is there")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ.setdefault("CNNLAB_RUNS", "runs/results")
     folders = Folders.from_environment()
     results = {}
     for trial in _trials():
-        if asked.only in ("", trial.part):
-            results[trial] = list(outcomes(trial, folders, kept_only=asked.kept))
+        if options.only in ("", trial.part):
+            results[trial] = list(outcomes(trial, folders, kept_only=options.kept))
             print("\n".join(_goal_rows({trial: results[trial]}, trial.part)[2:]), flush=True)
-    if not asked.only:
-        comparisons = sections(folders, kept_only=asked.kept)
+    if not options.only:
+        comparisons = sections(folders, kept_only=options.kept)
         PAGE.write_text(page(results, comparisons), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
-"""A browser's end of Streamlit's protocol: opens pages, moves sliders, presses buttons.
+"""A client of Streamlit's protocol that opens pages, moves sliders and presses buttons.
 
-It keeps what a browser would send back: cookies, the page, the state of the widgets that it used.
-It draws nothing, so thirty of them fit beside the server that is measured.
+It keeps a browser's state: cookies, the page, and the values of the widgets that it used. It draws
+nothing, so thirty clients fit on one machine with the measured server.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ ANSWER_SECONDS = 60.0
 
 
 class Session:
-    """One tab of a browser of its own.
+    """One tab of one browser.
 
     Args:
-        url: Of the server, without a slash at the end.
+        url: Address of the server, without a slash at the end.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,7 +36,7 @@ class Session:
         self._query = ""
         self._widgets: dict[str, str] = {}  # key -> id
         self._states: dict[str, WidgetState] = {}
-        self.metrics: dict[str, str] = {}  # label -> what it shows
+        self.metrics: dict[str, str] = {}  # label -> displayed value
 
     async def open(self, page: str, query: str = "") -> float:
         """Open a page by its address; returns the seconds until its script has ended."""
@@ -68,7 +68,7 @@ class Session:
         return await self._rerun(WidgetState(id=self._widgets[key], trigger_value=True))
 
     async def get_json(self, address: str) -> Any:
-        """What a route of the server answers; a connection that went stale is opened anew."""
+        """The JSON of a route of the server; retries once if the connection was closed."""
         try:
             answer = await self._http.get(address)
         except httpx.RemoteProtocolError:
@@ -78,7 +78,7 @@ class Session:
 
     @property
     def runs_in_address(self) -> list[str]:
-        """The runs that the page's address names now."""
+        """The ids of the runs in the page's current address."""
         return parse_qs(self._query).get("run", [])
 
     async def close(self) -> None:
@@ -91,7 +91,7 @@ class Session:
         return "; ".join(f"{name}={value}" for name, value in self._http.cookies.items())
 
     async def _rerun(self, *pressed: WidgetState) -> float:
-        """Send the widgets and take in the answer."""
+        """Send the widgets and process the answer; return the seconds that it took."""
         assert self._socket is not None
         message = BackMsg()
         client = message.rerun_script
@@ -101,26 +101,26 @@ class Session:
         begun = time.monotonic()
         await self._socket.send(message.SerializeToString())
         async with asyncio.timeout(ANSWER_SECONDS):
-            while not self._take_in(ForwardMsg.FromString(await self._socket.recv())):
+            while not self._process(ForwardMsg.FromString(await self._socket.recv())):
                 pass
         return time.monotonic() - begun
 
-    def _take_in(self, message: ForwardMsg) -> bool:
-        """Note what a message says; true for the one that ends the answer."""
+    def _process(self, message: ForwardMsg) -> bool:
+        """Update the state from a message; return whether it ends the answer."""
         match message.WhichOneof("type"):
             case "navigation":
                 self._page_hash = message.navigation.page_script_hash
             case "page_info_changed":
                 self._query = message.page_info_changed.query_string
             case "delta":
-                self._note(message.delta.new_element)
+                self._store_element(message.delta.new_element)
             case "script_finished":
-                ended_well = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY
-                return message.script_finished == ended_well
+                success = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY
+                return message.script_finished == success
         return False
 
-    def _note(self, element: Any) -> None:
-        """Remember where widgets are, and what numbers the page shows."""
+    def _store_element(self, element: Any) -> None:
+        """Store a widget's id, or the value of a metric; raise if the page shows an exception."""
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise RuntimeError(f"{self._page}: {element.exception.message}")

@@ -1,4 +1,4 @@
-"""`plan` and `cost` against torch on random networks, and the time that they take.
+"""Comparison of `plan` and `cost` with torch on random networks, and their running time.
 
 python -m bench.specs                      1,000 networks; 0 mismatches
 python -m bench.specs --count 50 --seed 7
@@ -27,36 +27,36 @@ SIXTY = CNNSpec(channels=(16,) * 60, pool_every=20, block="residual", block_conv
 
 
 def mismatches(spec: CNNSpec, batch_size: int) -> list[str]:
-    """The counts on which a plan and torch differ, in words."""
+    """Descriptions of the counts in which a plan and torch differ."""
     planned = plan(spec)
-    mine, torchs = planned_counts(planned, batch_size), torch_counts(planned, batch_size)
-    names = [field.name for field in fields(mine)]
+    ours, theirs = planned_counts(planned, batch_size), torch_counts(planned, batch_size)
+    names = [field.name for field in fields(ours)]
     return [
-        f"{name}: planned {getattr(mine, name)}, torch {getattr(torchs, name)}"
+        f"{name}: planned {getattr(ours, name)}, torch {getattr(theirs, name)}"
         for name in names
-        if getattr(mine, name) != getattr(torchs, name)
+        if getattr(ours, name) != getattr(theirs, name)
     ]
 
 
 def microseconds(spec: CNNSpec) -> float:
-    """Of one `plan` and one `cost`, the best of five measurements."""
+    """Microseconds of one `plan` and one `cost`, the best of five measurements."""
     runs = 100
     return min(repeat(lambda: cost(plan(spec), batch_size=128), number=runs, repeat=5)) / runs * 1e6
 
 
 def main() -> int:
-    """Compare, time, and say how it went; 1 if anything differs."""
+    """Compare, time, and print the results; return 1 if a count differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     wrong = 0
-    for number, spec in enumerate(random_specs(asked.count, asked.seed)):
+    for number, spec in enumerate(random_specs(options.count, options.seed)):
         found = mismatches(spec, batch_size=2 + number % 3)
         wrong += bool(found)
         for line in found:
             print(f"{spec}\n  {line}")
-    print(f"{asked.count:,} random networks, {wrong} mismatches")
+    print(f"{options.count:,} random networks, {wrong} mismatches")
     for name, spec in (("lenet5", preset("lenet5").spec), ("60 convolutions", SIXTY)):
         print(f"plan + cost of {name}: {microseconds(spec):,.0f} microseconds")
     return 1 if wrong else 0

@@ -1,7 +1,7 @@
-"""How quickly the results table opens and filters: ``python -m bench.table``.
+"""Time to open and to filter the results table: ``python -m bench.table``.
 
-Hundreds of tiny networks are trained for real on digits, then a browser opens the page and searches
-it. Needs Chromium. ``--runs N`` trains that many; ``--folder`` keeps them, and finds them again.
+Hundreds of tiny networks are trained on digits, then a browser opens the page and searches it.
+Needs Chromium. ``--runs N`` sets their number; ``--folder`` keeps them and uses them again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROW = "canvas [role=gridcell]"
 
 
 def train(folders: Folders, count: int) -> None:
-    """Train so many networks, three seeds of each design."""
+    """Train `count` networks, three seeds of each design."""
     for _ in prepare("digits", folders):
         pass
     store = RunStore(folders)
@@ -61,7 +61,7 @@ def train(folders: Folders, count: int) -> None:
 def measure(folders: Folders) -> dict[str, list[float]]:
     """Seconds from a click on Results to the painted table, and from Enter to fewer rows.
 
-    The table tells a screen reader its rows 200 ms after it painted them; both are told.
+    The table exposes its rows to screen readers 200 ms after painting them; both are measured.
     """
     from playwright.sync_api import sync_playwright
 
@@ -97,7 +97,7 @@ def measure(folders: Folders) -> dict[str, list[float]]:
     return {"opens": painted, "opens for a screen reader": opened, "filters": filtered}
 
 
-# There are letters below the header: pixels unlike the first one there.
+# Whether letters are painted below the header: pixels that differ from the first one there.
 _IS_PAINTED = """() => {
   const canvas = document.querySelector('[data-testid="stDataFrame"] canvas');
   if (!canvas || !canvas.width) return false;
@@ -112,7 +112,7 @@ _FIRST_ROW_IS = """text => [...document.querySelectorAll("canvas [role=row]")].s
 
 
 def main() -> None:
-    """Train, measure, print."""
+    """Train, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--folder", type=Path, help="default: a temporary one")
@@ -125,8 +125,8 @@ def main() -> None:
             train(folders, options.runs)
             print(f"{options.runs} runs trained in {time.perf_counter() - start:.0f} s", flush=True)
         measured = measure(folders)
-    for what, seconds in measured.items():
-        print(f"{what}: median {median(seconds):.2f} s, worst {max(seconds):.2f} s of {TURNS}")
+    for action, seconds in measured.items():
+        print(f"{action}: median {median(seconds):.2f} s, worst {max(seconds):.2f} s of {TURNS}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What other tools print for random networks, against what ``cnnlib.design.other_tools`` says.
+"""Totals of other tools for random networks, compared with ``cnnlib.design.other_tools``.
 
 pip install -r bench/requirements.txt
 python -m bench.tools                                     1,000 networks; 0 mismatches
@@ -86,7 +86,7 @@ TOOLS: dict[str, Callable[[torch.nn.Module, Size], Totals]] = {
 
 
 def printed(spec: CNNSpec) -> dict[str, int]:
-    """What the tools themselves print, by tool and quantity; each is given a fresh model."""
+    """The totals that the tools print, by tool and quantity; each tool gets a fresh model."""
     return {
         f"{tool}: {quantity}": total
         for tool, totals in TOOLS.items()
@@ -95,7 +95,7 @@ def printed(spec: CNNSpec) -> dict[str, int]:
 
 
 def expected(spec: CNNSpec) -> dict[str, int]:
-    """What the lab says that they print."""
+    """The totals that the lab computes for the tools."""
     return {
         f"{found.convention.tool}: {found.convention.quantity}": found.total
         for found in tool_counts(plan(spec))
@@ -103,7 +103,7 @@ def expected(spec: CNNSpec) -> dict[str, int]:
 
 
 def check_versions() -> None:
-    """Stop where a tool is not the one whose source was read."""
+    """Exit if a tool's version differs from the one that the lab's counts are written for."""
     for tool, pinned in {(c.tool, c.version) for c in CONVENTIONS}:
         installed = version(tool.partition(".")[0]).partition("+")[0]
         if installed != pinned:
@@ -111,7 +111,7 @@ def check_versions() -> None:
 
 
 def main() -> None:
-    """Compare, and say how many totals differ."""
+    """Compare, and print how many totals differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="networks")
     parser.add_argument("--seed", type=int, default=0, help="draws the networks")
@@ -124,12 +124,12 @@ def main() -> None:
     records: list[dict[str, Any]] = []
     mismatches = 0
     for number, spec in enumerate(random_specs(arguments.count, arguments.seed), start=1):
-        says, holds = printed(spec), expected(spec)
-        records.append({"spec": spec.to_dict(), "totals": says})
-        for name in says.keys() | holds.keys():
-            if says.get(name) != holds.get(name):
+        actual, computed = printed(spec), expected(spec)
+        records.append({"spec": spec.to_dict(), "totals": actual})
+        for name in actual.keys() | computed.keys():
+            if actual.get(name) != computed.get(name):
                 mismatches += 1
-                print(f"{name}: prints {says.get(name)}, expected {holds.get(name)}: {spec}")
+                print(f"{name}: prints {actual.get(name)}, expected {computed.get(name)}: {spec}")
         if number % 100 == 0:
             print(f"{number} networks, {mismatches} mismatches", flush=True)
     if arguments.record:
@@ -139,7 +139,7 @@ def main() -> None:
 
 
 def _json(records: list[dict[str, Any]]) -> str:
-    """One network a line, so that a change of one shows as one line."""
+    """Format one network per line, so that a diff shows one line per changed network."""
     return "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n"
 
 

@@ -1,13 +1,12 @@
-"""CNN Lab's library: design, train, look inside and compare convolutional networks.
+"""CNN Lab's library: design, train, inspect and compare convolutional networks.
 
-The public names below are handed on lazily, so that ``import cnnlib`` costs nothing and
-``from cnnlib import CNN`` imports torch only then.
+Public names are imported on first use: ``import cnnlib`` is fast, and does not import torch.
 """
 
 from importlib import import_module
 
 # Public name -> the module that defines it; in alphabetical order.
-_HOMES: dict[str, str] = {
+_MODULES: dict[str, str] = {
     "ArgMaxClassifier": "cnnlib.nets.evaluate",
     "CNN": "cnnlib.nets.networks",
     "CNNSpec": "cnnlib.design.spec",
@@ -27,14 +26,14 @@ _HOMES: dict[str, str] = {
     "presets": "cnnlib.design.presets",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from its home on first use, and keep it."""
-    if name not in _HOMES:
+    """Import a public name from its module on first use, and store it here."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

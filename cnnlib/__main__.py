@@ -7,24 +7,27 @@ import sys
 
 from cnnlib.cli.main import main
 
-_MAY_TRAIN = ("train", "fork", "resume")
+_TRAINING_COMMANDS = ("train", "fork", "resume")
 
 
 def run() -> int:
-    """Run the command line; one that may train gets the environment of a worker first."""
-    if sys.platform == "linux" and sys.argv[1:2] and sys.argv[1] in _MAY_TRAIN:
-        _become_a_worker_process()
+    """Run the command line; a command that may train gets a worker's environment first."""
+    if sys.platform == "linux" and sys.argv[1:2] and sys.argv[1] in _TRAINING_COMMANDS:
+        _restart_with_worker_environment()
     return main()
 
 
-def _become_a_worker_process() -> None:
-    """Start anew with the variables that a process reads when it starts (how memory is kept)."""
+def _restart_with_worker_environment() -> None:
+    """Replace this process by one with a worker's variables, such as those of the allocator.
+
+    Libraries read them only at the start of a process.
+    """
     from cnnlib.records.folders import Folders
     from cnnlib.runs.workers.pool import worker_environment
 
-    wanted = worker_environment(Folders.from_environment())
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], wanted)
+    environment = worker_environment(Folders.from_environment())
+    if any(os.environ.get(name) != value for name, value in environment.items()):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,16 @@ def format_time(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    Example:
+        >>> plural(1, "run"), plural(3, "run"), plural(1200, "run")
+        ('1 run', '3 runs', '1,200 runs')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _with_unit(value: float, units: Sequence[str]) -> str:
     """Three digits and the largest of the units, each a thousand of the next, that leaves 1."""
     for place, unit in enumerate(units[:-1]):

@@ -2,7 +2,7 @@
 
     python docs/make_reference.py        writes docs/reference.md
 
-A test fails while the file says anything else than the docstrings do.
+A test fails if the file is out of date.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def reference() -> str:
 
 
 def _entry(name: str, thing: type | object) -> Generator[str]:
-    """One public name: how it is called, what its docstring says, and its methods."""
+    """The entry of one public name: its signature, its docstring and its methods."""
     yield f"## {name}"
     if not (isinstance(thing, type) and issubclass(thing, Exception)):
         yield f"```python\n{_signature(name, thing)}\n```"
@@ -44,15 +44,15 @@ def _entry(name: str, thing: type | object) -> Generator[str]:
 
 
 def _signature(name: str, thing: object) -> str:
-    """``name(...)``, over several lines where it would be too long for one."""
+    """Format ``name(...)``, over several lines if it is longer than 88 characters."""
     signature = inspect.signature(thing)
-    given = list(_arguments(signature))
-    answer = signature.return_annotation
-    end = "" if answer in (signature.empty, None, "None") else f" -> {answer}"
-    line = f"{name}({', '.join(given)}){end}"
+    arguments = list(_arguments(signature))
+    returned = signature.return_annotation
+    end = "" if returned in (signature.empty, None, "None") else f" -> {returned}"
+    line = f"{name}({', '.join(arguments)}){end}"
     if len(line) <= 88:
         return line
-    return "\n".join([f"{name}(", *(f"    {each}," for each in given), f"){end}"])
+    return "\n".join([f"{name}(", *(f"    {each}," for each in arguments), f"){end}"])
 
 
 def _arguments(signature: inspect.Signature) -> Generator[str]:
@@ -67,13 +67,13 @@ def _arguments(signature: inspect.Signature) -> Generator[str]:
 
 
 def _default(value: object) -> str:
-    """A default as it is written; dots for one that has no short form."""
-    words = repr(value)
-    return "{}" if words == "mappingproxy({})" else "..." if words[0] == "<" else words
+    """The source text of a default; dots for one without a short form."""
+    text = repr(value)
+    return "{}" if text == "mappingproxy({})" else "..." if text[0] == "<" else text
 
 
 def _methods(thing: type) -> Generator[str]:
-    """A line for each public method and property that the class itself has a docstring for."""
+    """A line for each public method and property of the class itself that has a docstring."""
     for name, member in vars(thing).items():
         member = getattr(member, "__func__", member)  # of a class method
         doc = inspect.getdoc(member)
@@ -88,7 +88,7 @@ def _methods(thing: type) -> Generator[str]:
 
 
 def _markdown(doc: str) -> str:
-    """A docstring in Google's form; its sections become lists, its examples code."""
+    """Convert a docstring in Google style: sections become lists, examples code blocks."""
     lines: list[str] = []
     section = ""
     for line in doc.splitlines():
@@ -99,8 +99,8 @@ def _markdown(doc: str) -> str:
             lines += [*(["```", ""] if section == "Example" else []), _inline(line)]
             section = ""
         elif section in ("Args", "Raises") and re.match(r" {4}\S", line):
-            what, _, words = line.strip().partition(": ")
-            lines.append(f"- `{what}`: {_inline(words)}")
+            name, _, text = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {_inline(text)}")
         elif section:
             lines.append(line[4:] if section == "Example" else _inline(line[4:]))
         elif line != "::":
@@ -110,9 +110,9 @@ def _markdown(doc: str) -> str:
     return "\n".join(lines)
 
 
-def _inline(words: str) -> str:
-    """Code in single back-ticks, as Markdown has it."""
-    return words.replace("``", "`")
+def _inline(text: str) -> str:
+    """Replace the double back-ticks of docstrings by Markdown's single ones."""
+    return text.replace("``", "`")
 
 
 if __name__ == "__main__":

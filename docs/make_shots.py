@@ -1,9 +1,9 @@
-"""Drive the real app in Chromium, train for real, and write the pictures of README and tour.
+"""Run the real app in Chromium, train in it, and write the screenshots of README and tour.
 
     python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png
 
-It starts the app on a free port with a run store of its own, which is thrown away afterwards. It
-trains on MNIST where CNNLAB_DATA has it, else on the digits that ship with scikit-learn.
+Starts the app on a free port with a temporary run store. Trains on MNIST if it is in CNNLAB_DATA,
+else on the digits that ship with scikit-learn.
 """
 
 import os
@@ -30,7 +30,7 @@ TRAINING_MS = 600_000
 EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
 SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
-SETTLING_MS = 1500  # fonts, charts and pictures of a page that is there
+SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Lab:
 
     @property
     def tab(self) -> Page:
-        """The tab that presses buttons."""
+        """The tab in which buttons are pressed."""
         return self.tabs["light"]
 
     def goto(self, address: str, sign: str) -> None:
-        """Open an address of the app in all tabs, and wait for a sign that it is drawn."""
+        """Open an address of the app in all tabs and wait until the locator `sign` is there."""
         for tab in self.tabs.values():
             tab.goto(f"{self.url}{address}")
         for tab in self.tabs.values():
@@ -54,7 +54,7 @@ class Lab:
             tab.locator(RESTING).wait_for(timeout=WAIT_MS)
 
     def shoot(self, name: str) -> None:
-        """Write what the tabs show."""
+        """Write a screenshot of each tab."""
         for theme, tab in self.tabs.items():
             tab.wait_for_timeout(SETTLING_MS)
             tab.screenshot(path=IMAGES / f"{name}-{theme}.png")
@@ -87,8 +87,8 @@ def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
     """Train a preset for a few epochs; returns the run's id.
 
     Args:
-        sign: What the page says once it has taken the preset.
-        shoot_as: Name of a picture in the middle of the training; "" takes none.
+        sign: Text of the page once the preset is applied.
+        shoot_as: Name of a screenshot in the middle of the training; "" takes none.
     """
     lab.tab.goto(f"{lab.url}/train")
     lab.tab.get_by_role("combobox", name="Preset").click(timeout=WAIT_MS)
@@ -112,7 +112,7 @@ def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
 
 
 def draw_a_seven(tab: Page) -> None:
-    """Draw it with the mouse, and wait for the answer."""
+    """Draw a 7 with the mouse and wait for the answer."""
     box = tab.locator("canvas.upper-canvas").bounding_box()
     (x, y), *others = [(box["x"] + x, box["y"] + y) for x, y in SEVEN]
     tab.mouse.move(x, y)
@@ -125,7 +125,7 @@ def draw_a_seven(tab: Page) -> None:
 
 @contextmanager
 def running_lab() -> Generator[Lab]:
-    """The app with an empty run store, and a browser that looks at it."""
+    """Start the app with an empty run store, and a browser with a tab for each theme."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         env = {**os.environ, "CNNLAB_RUNS": f"{folder}/runs"}
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -135,7 +135,7 @@ def running_lab() -> Generator[Lab]:
 
 
 def chromium() -> str:
-    """The path of an installed Chromium."""
+    """The path of an installed Chromium or Chrome."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path

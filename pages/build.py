@@ -1,4 +1,4 @@
-"""Build: describe a network, see its size before training it."""
+"""Build page: describe a network and see its size before training it."""
 
 from cnnlib.ui.build import page
 

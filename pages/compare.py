@@ -1,4 +1,4 @@
-"""Compare: what changes from one design to another, and a duel that says which is better."""
+"""Compare page: the differences of two designs, and a duel that decides which is better."""
 
 from cnnlib.ui.results import compare_page as page
 

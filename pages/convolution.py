@@ -1,4 +1,4 @@
-"""Convolution: slide a kernel over a picture, and see every number of it."""
+"""Convolution page: slide a kernel over a picture and see every number of the sum."""
 
 from cnnlib.ui.inspect import convolution_page as page
 

@@ -1,4 +1,4 @@
-"""Data: what there is to train on, what it looks like, and people's own pictures."""
+"""Data page: the datasets, samples of each, and the upload of own pictures."""
 
 from cnnlib.ui.data import page
 

@@ -1,4 +1,4 @@
-"""Draw: a digit drawn with the mouse, what networks see of it, and what they say."""
+"""Draw page: a digit drawn with the mouse, the prepared picture, and the networks' answers."""
 
 from cnnlib.ui.draw import page
 

@@ -1,4 +1,4 @@
-"""Experiments: vary settings over a grid or search for the best; what mattered, and the answer."""
+"""Experiments page: a grid or a search over settings, their importance, and the best trial."""
 
 from cnnlib.ui.results import experiments_page as page
 

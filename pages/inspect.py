@@ -1,4 +1,4 @@
-"""Inspect: look inside a trained network, at any moment of its training."""
+"""Inspect page: the inside of a trained network, at any saved step of its training."""
 
 from cnnlib.ui.inspect import page
 

@@ -1,4 +1,4 @@
-"""Home: what this is, one button that trains a network, and the latest runs."""
+"""Home page: an introduction, one button that trains a network, and the latest runs."""
 
 from cnnlib.ui.lab import page
 

@@ -1,4 +1,4 @@
-"""Results: designs with what they are worth and how sure that is; what is selected, compared."""
+"""Results page: designs with accuracy and its uncertainty, and a comparison of selected ones."""
 
 from cnnlib.ui.results import page
 

@@ -1,4 +1,4 @@
-"""Train: choose a design, a dataset and a recipe; then watch the training and steer it."""
+"""Train page: choose a design, a dataset and a recipe; then watch and control the training."""
 
 from cnnlib.ui.train import page
 

@@ -6,7 +6,7 @@ Used by the Makefile and, where there is no make, by hand:
     python scripts/install.py --dev    also what the tests need
     python scripts/install.py --bench  also the tools that bench/ compares with
 
-Needs the standard library only, and starts on a Python that is too old, in order to say so.
+Needs the standard library only; also starts on a Python that is too old, and reports that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-# What each level installs on top of the app itself, which names its own dependencies.
+# Level -> requirement files to install besides the app, which declares its own dependencies.
 REQUIREMENTS = {
     "app": [],
     "dev": ["requirements-dev.txt"],
@@ -38,44 +38,44 @@ REQUIREMENTS = {
 
 
 class InstallError(Exception):
-    """The machine lacks something; the message names it."""
+    """Installing is impossible; the message names what the machine lacks."""
 
 
 def digest(level: str) -> str:
-    """What the files of a level say, and where: it changes when there is something to install."""
-    told = hashlib.sha256(str(ROOT).encode())
+    """Hash the project's path and a level's requirement files; a change means a new install."""
+    hasher = hashlib.sha256(str(ROOT).encode())
     for name in ["pyproject.toml", "requirements.txt", *REQUIREMENTS[level]]:
-        told.update((ROOT / name).read_bytes())
-    return told.hexdigest()
+        hasher.update((ROOT / name).read_bytes())
+    return hasher.hexdigest()
 
 
-def arguments(level: str) -> list[str]:
-    """What pip is told to install for a level: the app, linked to this folder, and its files."""
-    return ["-e", ".", *(word for name in REQUIREMENTS[level] for word in ("-r", name))]
+def pip_arguments(level: str) -> list[str]:
+    """pip's arguments for a level: the app as an editable install, and the requirement files."""
+    return ["-e", ".", *(part for name in REQUIREMENTS[level] for part in ("-r", name))]
 
 
-def contained(level: str) -> list[str]:
+def contained_levels(level: str) -> list[str]:
     """The levels that are complete once this one is."""
     return [each for each, files in REQUIREMENTS.items() if {*files} <= {*REQUIREMENTS[level]}]
 
 
-def stamp(level: str) -> Path:
+def stamp_file(level: str) -> Path:
     """The file that holds the digest of what was last installed."""
     return ENVIRONMENT / f"installed-{level}"
 
 
 def is_installed(level: str) -> bool:
-    """Whether the environment runs and holds what the files of the level say today."""
-    if not PYTHON.exists() or not stamp(level).exists():
+    """Whether the environment exists and matches the current requirement files of the level."""
+    if not PYTHON.exists() or not stamp_file(level).exists():
         return False
-    return stamp(level).read_text() == digest(level)
+    return stamp_file(level).read_text() == digest(level)
 
 
 def venv_command(uv: str | None, can_venv: bool) -> list[str]:
     """The command that creates the environment: venv where Python has it, else uv.
 
     Raises:
-        InstallError: There is neither.
+        InstallError: Neither venv nor uv is available.
     """
     if can_venv:
         return [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]
@@ -89,10 +89,10 @@ def venv_command(uv: str | None, can_venv: bool) -> list[str]:
 
 
 def create_environment() -> None:
-    """Make an empty environment, in place of whatever lies there.
+    """Create an empty environment in place of an existing one.
 
     Raises:
-        InstallError: This Python cannot, and there is no uv that could.
+        InstallError: Neither venv nor uv could create it.
     """
     can_venv = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
     if not succeeds(venv_command(shutil.which("uv"), can_venv)):
@@ -104,8 +104,8 @@ def create_environment() -> None:
 def installers() -> Generator[list[str]]:
     """The commands to install with, best first: uv from the PATH or from PyPI, then pip.
 
-    pip comes last because it is slow, and comes at all because it follows what the machine's
-    owner told it: mirrors, proxies, certificates.
+    pip comes last because it is slow; it is kept because it uses the machine's own settings for
+    mirrors, proxies and certificates.
     """
     uv = shutil.which("uv")
     if uv:
@@ -117,25 +117,25 @@ def installers() -> Generator[list[str]]:
 
 
 def install(level: str) -> None:
-    """Install one level, and stamp it and what it contains once it is complete.
+    """Install one level, and stamp_file it and what it contains once it is complete.
 
     Raises:
-        InstallError: No installer managed to; their own output stands above.
+        InstallError: All installers failed; their output is printed above the message.
     """
     print("Installing into .venv. The first time this takes a few minutes.", flush=True)
     if not PYTHON.exists():
         create_environment()
     for each in REQUIREMENTS:
-        stamp(each).unlink(missing_ok=True)
-    if not any(succeeds([*installer, *arguments(level)]) for installer in installers()):
+        stamp_file(each).unlink(missing_ok=True)
+    if not any(succeeds([*installer, *pip_arguments(level)]) for installer in installers()):
         raise InstallError("Installing failed, for the reason above. Mend it, then try again.")
-    for each in contained(level):
-        stamp(each).write_text(digest(each))
+    for each in contained_levels(level):
+        stamp_file(each).write_text(digest(each))
 
 
 def succeeds(command: list[str]) -> bool:
-    """Run a command in the project folder, its output shown; tell whether it succeeded."""
-    # uv shall trust the certificates that this machine trusts, as pip does.
+    """Run a command in the project folder with its output shown; return whether it succeeded."""
+    # Makes uv trust the system's certificates, as pip does.
     environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
     return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
 
@@ -154,7 +154,7 @@ def main() -> int:
 
 
 def prepare(level: str) -> None:
-    """Install a level where it is not installed already.
+    """Install a level unless it is installed already.
 
     Raises:
         InstallError: This Python is too old, or installing failed.

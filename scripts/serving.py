@@ -1,6 +1,6 @@
-"""Start the app as a person would, wait until it answers, and leave no process behind.
+"""Start the app as a user would, wait until it answers, and end all its processes afterwards.
 
-For what drives the real app: the browser tests, the screenshots, the measurements.
+Used by the browser tests, the screenshots and the measurements.
 """
 
 import socket
@@ -18,19 +18,19 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120.0  # a cold disk and two busy cores
-STOP_SECONDS = 20.0  # a run that is going on writes a checkpoint first
+STOP_SECONDS = 20.0  # a running training writes a checkpoint first
 
-# Every process that the app starts inherits this variable, whatever its session and parent.
+# Inherited by every process that the app starts, also by those in another session.
 _MARK = "CNNLAB_SERVED_AS"
 
 
 class ServingError(Exception):
-    """The app did not start; the message ends with what it printed."""
+    """The app did not start; the message ends with its output."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """An app that answers: its address without a slash at the end, its process, what it prints."""
+    """A running app: its address without a slash at the end, its process, and its log file."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -49,12 +49,12 @@ def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Gener
     """Serve the app until the block is left.
 
     Args:
-        log: File for what the app prints.
-        env: All variables that the app sees.
+        log: File for the app's output.
+        env: The app's whole environment.
         port: None for a free one.
 
     Raises:
-        ServingError: It ended, or did not answer in time.
+        ServingError: The app ended, or did not answer in time.
     """
     mark = uuid.uuid4().hex
     port = port or free_port()
@@ -72,47 +72,47 @@ def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Gener
         )
     try:
         served = Served(f"http://localhost:{port}", process, log)
-        _wait_until_it_answers(served)
+        _wait_until_ready(served)
         yield served
     finally:
         _stop(process, mark)
 
 
-def _wait_until_it_answers(served: Served) -> None:
-    """Ask the app's health address until it answers."""
+def _wait_until_ready(served: Served) -> None:
+    """Request the app's health address until it answers."""
     deadline = time.monotonic() + START_SECONDS
     while served.process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{served.url}/_stcore/health", timeout=5):
                 return
-        except OSError:  # nothing listens yet, or it went away
+        except OSError:  # no listener yet, or the connection was closed
             time.sleep(0.05)
     code = served.process.poll()
-    what = (
+    outcome = (
         f"ended with code {code}" if code is not None else f"was silent for {START_SECONDS:.0f} s"
     )
     printed = served.log.read_text(errors="replace")[-4000:]
-    raise ServingError(f"The app {what}. It printed:\n{printed}")
+    raise ServingError(f"The app {outcome}. It printed:\n{printed}")
 
 
 def _stop(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End the app as Ctrl-C would, then kill what is left of it and of its workers."""
+    """Terminate the app, then kill its remaining processes, workers included."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    left = [each for each in psutil.process_iter() if _is_marked(each, mark)]
-    _, stubborn = psutil.wait_procs(left, timeout=STOP_SECONDS)
-    for each in stubborn:
+    remaining = [each for each in psutil.process_iter() if _is_marked(each, mark)]
+    _, alive = psutil.wait_procs(remaining, timeout=STOP_SECONDS)
+    for each in alive:
         each.kill()
-    psutil.wait_procs(stubborn)
+    psutil.wait_procs(alive)
 
 
 def _is_marked(process: psutil.Process, mark: str) -> bool:
-    """Whether a process descends from the app that was started with this mark."""
+    """Whether a process was started by the app with this mark."""
     try:
         return process.environ().get(_MARK) == mark
-    except (psutil.Error, OSError):  # ended meanwhile, or another person's
+    except (psutil.Error, OSError):  # ended meanwhile, or of another user
         return False

@@ -1,4 +1,4 @@
-"""What all tests share: folders of their own, real datasets where there are any, a real browser."""
+"""Fixtures for all tests: temporary folders, real datasets if available, the app and a browser."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Before anything imports torch. Several test processes share the cores, and one thread makes sums
-# come out the same on every machine. The app that browser tests start does not inherit it.
+# Set before torch is imported. Several test processes share the cores, and with one thread sums are
+# the same on every machine. The app that browser tests start does not inherit these variables.
 _THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 os.environ.update(_THREADS)
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from postgres import Postgres
 
-# No example has a time limit: the machine may be busy. In CI the examples are the same every time.
+# Examples have no time limit, since the machine may be busy. In CI they are the same every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = Path(os.environ.get("CNNLAB_DATA", ROOT / "data")).resolve()
 
-# A test may be skipped in CI only for what no installation can give the machine.
+# Prefix of the reasons for which a test may be skipped in CI: hardware or rights that are missing.
 CANNOT_RUN_HERE = "cannot run here:"
 
-# The browser may ask the network for nothing but the pages it is sent to.
+# Keeps the browser from any network request besides those of the opened pages.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--no-first-run",
@@ -42,23 +42,23 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-# -- no test is skipped in silence -----------------------------------------------------------------
+# -- no test is skipped silently in CI -------------------------------------------------------------
 
 
 class SkipsFailInCI:
-    """Fails a session in CI in which a test was skipped for something that can be installed."""
+    """Fails a session in CI in which a test was skipped because of something installable."""
 
     def __init__(self) -> None:
         self.skipped: list[str] = []
 
-    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+    def _collect(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.skipped and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2].removeprefix("Skipped: ")
             if not reason.startswith(CANNOT_RUN_HERE):
                 self.skipped.append(f"{report.nodeid}: {reason}")
 
-    pytest_runtest_logreport = _note
-    pytest_collectreport = _note
+    pytest_runtest_logreport = _collect
+    pytest_collectreport = _collect
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.skipped and session.exitstatus == pytest.ExitCode.OK:
@@ -72,16 +72,16 @@ class SkipsFailInCI:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    is_worker = hasattr(config, "workerinput")  # of pytest-xdist; its controller sees all reports
+    is_worker = hasattr(config, "workerinput")  # pytest-xdist: the controller gets all reports
     if os.environ.get("CI") and not is_worker:
         config.pluginmanager.register(SkipsFailInCI())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a processor that this machine does not have."""
-    for marker, is_here in {"needs_cuda": _has_cuda, "needs_mps": _has_mps}.items():
+    """Skip tests that need a device which this machine lacks."""
+    for marker, is_available in {"needs_cuda": _has_cuda, "needs_mps": _has_mps}.items():
         marked = [item for item in items if item.get_closest_marker(marker)]
-        if marked and not is_here():
+        if marked and not is_available():
             device = marker.removeprefix("needs_").upper()
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=f"{CANNOT_RUN_HERE} no {device} device"))
@@ -104,7 +104,7 @@ def _has_mps() -> bool:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a fresh machine: no data folder yet, no runs, the embedded database."""
+    """Give every test its own folders: no data folder yet, no runs, the SQLite database."""
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("CNNLAB_DATABASE", raising=False)
@@ -112,7 +112,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def _linked_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of links to the real datasets: what the lab writes beside them is temporary."""
+    """A temporary folder of links to the real datasets, in which the lab may write."""
     folder = tmp_path_factory.mktemp("datasets")
     for entry in DATASETS.iterdir() if DATASETS.is_dir() else ():
         (folder / entry.name).symlink_to(entry)
@@ -121,7 +121,7 @@ def _linked_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_folder(_linked_datasets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of real datasets, which CNNLAB_DATA then names; prepared copies are shared."""
+    """The folder of real datasets, as CNNLAB_DATA; prepared copies are shared by all tests."""
     if not any(_linked_datasets.iterdir()):
         pytest.skip(f"needs real datasets, and {DATASETS} has none: set CNNLAB_DATA")
     monkeypatch.setenv("CNNLAB_DATA", str(_linked_datasets))
@@ -150,23 +150,23 @@ def cifar_jpeg_zip(data_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> "Generator[Postgres]":
-    """A PostgreSQL of the tests' own."""
-    from postgres import programs, running
+    """A PostgreSQL server for the tests."""
+    from postgres import find_programs, running_server
 
     pytest.importorskip("psycopg", reason="needs psycopg: pip install 'psycopg[binary]'")
-    installed = programs()
+    installed = find_programs()
     if installed is None:
         pytest.skip("needs PostgreSQL, and there is no initdb: apt install postgresql")
-    with running(installed) as server:
+    with running_server(installed) as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_address(request: pytest.FixtureRequest) -> str:
-    """What CNNLAB_DATABASE says, for a store in each of the databases that the lab knows."""
+    """A value of CNNLAB_DATABASE for an empty store, in each supported database."""
     if request.param == "sqlite":
         return ""
-    return request.getfixturevalue("postgres_server").empty()
+    return request.getfixturevalue("postgres_server").create_schema()
 
 
 # -- the app and a browser -------------------------------------------------------------------------
@@ -174,9 +174,9 @@ def store_address(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def app_server(tmp_path: Path) -> Generator[Callable[..., str]]:
-    """A function that starts the app, with further variables if given, and returns its address.
+    """A function that starts the app, with optional further variables, and returns its address.
 
-    The app sees the test's own folders, and ends with the test.
+    The app uses the test's folders, and ends with the test.
     """
     with ExitStack() as stack:
 
@@ -190,7 +190,7 @@ def app_server(tmp_path: Path) -> Generator[Callable[..., str]]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of an installed Chromium."""
+    """The path of an installed Chromium or Chrome."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -210,7 +210,7 @@ def browser(chromium: str) -> "Generator[Browser]":
 
 @pytest.fixture
 def page(browser: "Browser") -> "Generator[Page]":
-    """An empty tab with a memory of its own. An error in the page's script fails the test."""
+    """An empty tab in a new browser context. An error in the page's script fails the test."""
     errors: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()

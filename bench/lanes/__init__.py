@@ -1,6 +1,6 @@
-"""Ways to train the same net on the same pictures, each run for a while to see how fast it is.
+"""Ways ("lanes") to train the same net on the same pictures, whose speeds are compared.
 
-A lane is an iterator: each ``next`` trains for one step and gives the number of pictures.
+A lane is an iterator: each ``next`` trains one step and returns the number of pictures.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LR = 0.01
 
 
 @dataclass(frozen=True)
-class Work:
-    """What every lane is given.
+class Workload:
+    """The training task of a lane.
 
     Args:
         net: Name of a preset; its input size names the dataset, MNIST or CIFAR-10.
@@ -40,18 +40,18 @@ class Work:
     threads: int
 
     def dataset(self, folders: Folders) -> str:
-        """Where the pictures come from."""
+        """The name of the dataset."""
         return cifar10(folders) if self.net in ("three_layer", "resnet20") else "mnist"
 
 
 def cifar10(folders: Folders) -> str:
-    """CIFAR-10 as published, or as a zip of JPEG pictures that lies in the data folder."""
-    is_here = dataset_info("cifar10", folders).state != "download"
-    return "cifar10" if is_here else "folder:cifar10-jpeg"
+    """The name of CIFAR-10 as published if it is there, else of the zip of JPEG pictures."""
+    is_available = dataset_info("cifar10", folders).state != "download"
+    return "cifar10" if is_available else "folder:cifar10-jpeg"
 
 
 def images_per_second(lane: Iterator[int], seconds: float) -> float:
-    """Run a lane for a while."""
+    """Run a lane for some seconds; return its pictures per second."""
     images, elapsed, begin = 0, 0.0, perf_counter()
     while elapsed < seconds:
         images += next(lane)

@@ -12,14 +12,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bench.lanes import BATCH_SIZES, Work, images_per_second
+from bench.lanes import BATCH_SIZES, Workload, images_per_second
 from cnnlib.records.folders import Folders
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-# glibc keeps freed memory instead of returning it to the system after every step; the lab starts
-# its workers so.
+# Makes glibc keep freed memory instead of returning it to the system after every step; the lab
+# starts its workers with the same settings.
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
@@ -29,13 +29,13 @@ OURS = ("engine", "bfloat16", "limit")
 
 
 class Child:
-    """A lane that runs when it is asked to."""
+    """A lane in a child process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def images_per_second(self, seconds: float) -> float:
-        """Let it train for a while."""
+        """Train for some seconds; return the pictures per second."""
         print(seconds, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
@@ -45,10 +45,10 @@ class Child:
 
 @contextmanager
 def child(lane: str, net: str, threads: int, folders: Folders) -> Generator[Child]:
-    """Start a lane, and end it with the block."""
+    """Start a lane in a child process, and kill it at the end of the block."""
     own = {"CNNLAB_DATA": str(folders.data), "CNNLAB_RUNS": str(folders.runs)}
     common = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
-    allocator = ALLOCATOR if lane in OURS else {}  # people start Python as it is
+    allocator = ALLOCATOR if lane in OURS else {}  # the others run under Python's defaults
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.lanes.child", lane, net, str(threads)],
         stdin=subprocess.PIPE,
@@ -57,39 +57,41 @@ def child(lane: str, net: str, threads: int, folders: Folders) -> Generator[Chil
         env=common | own | allocator,
     )
     try:
-        process.stdout.readline()  # ready: what it chose, it chose with nothing beside it
+        process.stdout.readline()  # ready: it measured its modes while nothing else ran
         yield Child(process)
     finally:
         process.kill()
         process.communicate()
 
 
-def lane_of(name: str, work: Work, folders: Folders) -> Iterator[int]:
-    """The lane of that name; only what it needs is imported."""
+def build_lane(name: str, workload: Workload, folders: Folders) -> Iterator[int]:
+    """Build the lane of that name; imports only the modules that this lane needs."""
     if name in ("engine", "bfloat16"):
         from bench.lanes.ours import engine
 
-        return engine(work, folders, precision="auto" if name == "engine" else "bf16")
+        return engine(workload, folders, precision="auto" if name == "engine" else "bf16")
     if name == "limit":
         from bench.lanes.ours import limit
 
-        return limit(work, folders)
+        return limit(workload, folders)
     if name == "texts":
         from bench.lanes.texts import texts
 
-        return texts(work, folders)
+        return texts(workload, folders)
     from bench.lanes import others
 
     return {"lightning": others.lightning, "skorch": others.skorch, "keras": others.keras}[name](
-        work, folders
+        workload, folders
     )
 
 
 def main() -> None:
-    """Answer lines until there are no more."""
+    """Answer each line of standard input until its end."""
     name, net, threads = sys.argv[1:]
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a framework prints is not an answer
-    lane = lane_of(name, Work(net, BATCH_SIZES[net], int(threads)), Folders.from_environment())
+    answers, sys.stdout = sys.stdout, sys.stderr  # keeps a framework's output out of the answers
+    lane = build_lane(
+        name, Workload(net, BATCH_SIZES[net], int(threads)), Folders.from_environment()
+    )
     images_per_second(lane, 0.5)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:

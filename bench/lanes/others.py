@@ -1,7 +1,7 @@
-"""PyTorch Lightning, skorch and Keras 3, written as their own guides write it.
+"""Lanes of PyTorch Lightning, skorch and Keras 3, written as in their own guides.
 
-Each trains in a function of its own; `_fed` turns that inside out, so that a lane can be run step
-by step like any other.
+Each framework has its own training loop; `_step_by_step` runs the loop in a thread and makes an
+iterator of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.lanes import LR, Work
+from bench.lanes import LR, Workload
 from bench.lanes.ours import prepared_dataset
 from bench.lanes.texts import dataset, loader
 from cnnlib.design.plan import plan
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from cnnlib.design.layers import AnyLayer
     from cnnlib.records.folders import Folders
 
-Tell = Callable[[int], None]
+ReportBatch = Callable[[int], None]
 
 
-def lightning(work: Work, folders: Folders) -> Iterator[int]:
+def lightning(workload: Workload, folders: Folders) -> Iterator[int]:
     """A ``LightningModule`` and a ``Trainer``, with the ``DataLoader`` of the texts."""
     import lightning as L
 
     class LitNet(L.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.model = build_model(preset(work.net).spec)
+            self.model = build_model(preset(workload.net).spec)
 
         def training_step(self, batch, batch_idx):
             images, labels = batch
@@ -48,12 +48,12 @@ def lightning(work: Work, folders: Folders) -> Iterator[int]:
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=LR)
 
-    def fit(tell: Tell) -> None:
+    def fit(report_batch: ReportBatch) -> None:
         class Count(L.Callback):
             def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-                tell(len(batch[1]))
+                report_batch(len(batch[1]))
 
-        torch.set_num_threads(work.threads)
+        torch.set_num_threads(workload.threads)
         quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
         trainer = L.Trainer(
             max_epochs=-1,
@@ -62,67 +62,72 @@ def lightning(work: Work, folders: Folders) -> Iterator[int]:
             enable_checkpointing=False,
             **quiet,
         )
-        trainer.fit(LitNet(), loader(work, folders))
+        trainer.fit(LitNet(), loader(workload, folders))
 
-    return _fed(fit)
+    return _step_by_step(fit)
 
 
-def skorch(work: Work, folders: Folders) -> Iterator[int]:
+def skorch(workload: Workload, folders: Folders) -> Iterator[int]:
     """A ``NeuralNetClassifier`` on a torch dataset."""
     from skorch import NeuralNetClassifier
     from skorch.callbacks import Callback
 
-    def fit(tell: Tell) -> None:
+    def fit(report_batch: ReportBatch) -> None:
         class Count(Callback):
             def on_batch_end(self, net, batch=None, training=None, **_):
-                tell(len(batch[1]))
+                report_batch(len(batch[1]))
 
-        torch.set_num_threads(work.threads)
+        torch.set_num_threads(workload.threads)
         classifier = NeuralNetClassifier(
-            build_model(preset(work.net).spec),
+            build_model(preset(workload.net).spec),
             criterion=nn.CrossEntropyLoss,
             optimizer=torch.optim.SGD,
             lr=LR,
-            batch_size=work.batch_size,
+            batch_size=workload.batch_size,
             max_epochs=1_000,
             iterator_train__shuffle=True,
             train_split=None,
             callbacks=[Count()],
             verbose=0,
         )
-        classifier.fit(dataset(work, folders), y=None)
+        classifier.fit(dataset(workload, folders), y=None)
 
-    return _fed(fit)
+    return _step_by_step(fit)
 
 
-def keras(work: Work, folders: Folders) -> Iterator[int]:
+def keras(workload: Workload, folders: Folders) -> Iterator[int]:
     """``compile`` and ``fit`` on arrays of the whole dataset, torch underneath."""
     os.environ["KERAS_BACKEND"] = "torch"
     import keras as K
 
-    def fit(tell: Tell) -> None:
+    def fit(report_batch: ReportBatch) -> None:
         class Count(K.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
-                tell(work.batch_size)
+                report_batch(workload.batch_size)
 
-        torch.set_num_threads(work.threads)
-        images, labels = _arrays(work, folders)
-        model = _keras_net(K, work.net)
+        torch.set_num_threads(workload.threads)
+        images, labels = _arrays(workload, folders)
+        model = _keras_net(K, workload.net)
         model.compile(
             optimizer=K.optimizers.SGD(LR),
             loss=K.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )
         model.fit(
-            images, labels, batch_size=work.batch_size, epochs=1_000, verbose=0, callbacks=[Count()]
+            images,
+            labels,
+            batch_size=workload.batch_size,
+            epochs=1_000,
+            verbose=0,
+            callbacks=[Count()],
         )
 
-    return _fed(fit)
+    return _step_by_step(fit)
 
 
-def _arrays(work: Work, folders: Folders) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(workload: Workload, folders: Folders) -> tuple[np.ndarray, np.ndarray]:
     """N x H x W x C float32 in 0..1, and N labels, as Keras' guides load them."""
-    prepared = prepared_dataset(work.dataset(folders), folders)
+    prepared = prepared_dataset(workload.dataset(folders), folders)
     images = prepared.train_images.transpose(0, 2, 3, 1).astype("float32") / 255
     return images, np.array(prepared.train_labels)
 
@@ -147,7 +152,7 @@ def _keras_chain(K, layers: Sequence[AnyLayer], x):
 
 
 def _keras_layers(K, leaf: AnyLayer) -> list:
-    """One leaf, for the kinds that the presets have."""
+    """The Keras layers of one leaf, for the kinds of layer in the presets."""
     match leaf.kind:
         case "conv2d":
             pad = [K.layers.ZeroPadding2D(leaf.padding)] if leaf.padding else []
@@ -170,16 +175,16 @@ def _keras_layers(K, leaf: AnyLayer) -> list:
     raise ValueError(f"{leaf.kind} is in none of the presets that are compared")
 
 
-def _fed(fit: Callable[[Tell], None]) -> Generator[int]:
-    """Run ``fit`` in a thread that waits after each batch until the next one is asked for."""
+def _step_by_step(fit: Callable[[ReportBatch], None]) -> Generator[int]:
+    """Run ``fit`` in a thread that waits after each batch for the next call of ``next``."""
     batches: queue.Queue[int] = queue.Queue()
     turn = threading.Semaphore(0)
 
-    def tell(images: int) -> None:
+    def report_batch(images: int) -> None:
         batches.put(images)
         turn.acquire()
 
-    threading.Thread(target=fit, args=(tell,), daemon=True).start()
+    threading.Thread(target=fit, args=(report_batch,), daemon=True).start()
     while True:
         yield batches.get()
         turn.release()

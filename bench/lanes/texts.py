@@ -1,4 +1,4 @@
-"""The loop as the course texts write it: a ``DataLoader`` that makes a tensor of each picture."""
+"""The lane of the course texts: a ``DataLoader`` that converts each picture to a tensor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets, transforms
 
-from bench.lanes import LR, Work, cifar10
+from bench.lanes import LR, Workload, cifar10
 from bench.lanes.ours import prepared_dataset
 from cnnlib.design.presets import preset
 from cnnlib.nets.model import build_model
@@ -26,7 +26,7 @@ Transform = Callable[[Image.Image], Tensor]
 
 
 class Cifar(Dataset):
-    """What ``torchvision.datasets.CIFAR10`` does for a picture, on the lab's prepared copy."""
+    """The same steps per picture as ``torchvision.datasets.CIFAR10``, on the prepared copy."""
 
     def __init__(self, folders: Folders, transform: Transform) -> None:
         prepared = prepared_dataset(cifar10(folders), folders)
@@ -41,9 +41,9 @@ class Cifar(Dataset):
         return self.transform(Image.fromarray(self.images[index])), self.labels[index]
 
 
-def dataset(work: Work, folders: Folders) -> Dataset:
-    """Training pictures with the transforms that the texts give them."""
-    is_mnist = work.dataset(folders) == "mnist"
+def dataset(workload: Workload, folders: Folders) -> Dataset:
+    """The training pictures with the transforms of the texts."""
+    is_mnist = workload.dataset(folders) == "mnist"
     mean, std = MNIST_STATISTICS if is_mnist else CIFAR_STATISTICS
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
     if is_mnist:
@@ -51,19 +51,19 @@ def dataset(work: Work, folders: Folders) -> Dataset:
     return Cifar(folders, transform)
 
 
-def loader(work: Work, folders: Folders) -> DataLoader:
+def loader(workload: Workload, folders: Folders) -> DataLoader:
     """Shuffled batches."""
-    return DataLoader(dataset(work, folders), batch_size=work.batch_size, shuffle=True)
+    return DataLoader(dataset(workload, folders), batch_size=workload.batch_size, shuffle=True)
 
 
-def texts(work: Work, folders: Folders) -> Generator[int]:
-    """Epoch after epoch, with the mean loss that the texts print."""
-    torch.set_num_threads(work.threads)
+def texts(workload: Workload, folders: Folders) -> Generator[int]:
+    """Train epoch after epoch, and add up the mean loss that the texts print."""
+    torch.set_num_threads(workload.threads)
     torch.manual_seed(0)
-    model = build_model(preset(work.net).spec)
+    model = build_model(preset(workload.net).spec)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
-    train_loader = loader(work, folders)
+    train_loader = loader(workload, folders)
     while True:
         running_loss = 0.0
         for images, labels in train_loader:

@@ -1,1 +1,1 @@
-"""The command line: the same store and the same functions as the pages, in plain text or JSON."""
+"""The command line: the functions and the store of the pages, printed as text or JSON."""

@@ -1,4 +1,4 @@
-"""The options that say which network: a preset, or a spec from a file, a pipe or a link."""
+"""Options that choose the network: a preset, or a spec from a file, a pipe or a link."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ MAX_SPEC_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Design:
-    """The network that a command line names.
+    """The network chosen on the command line.
 
     Args:
-        preset: Name of the preset that it is; "" for a spec of one's own.
+        preset: Name of the preset; "" for a spec of one's own.
     """
 
     plan: Plan
@@ -38,35 +38,35 @@ class Design:
 
 
 def add_design_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """``--preset`` or ``--spec``; one of them must be given.
+    """Add ``--preset`` and ``--spec``; exactly one is required.
 
     Returns:
-        The group of the two, for another way to name a network.
+        The group of the two options, so that a command can add a third.
     """
-    which = parser.add_mutually_exclusive_group(required=True)
+    group = parser.add_mutually_exclusive_group(required=True)
     names = [each.name for each in presets()]
-    which.add_argument("--preset", metavar="NAME", type=one_of(names), help=", ".join(names))
-    which.add_argument(
+    group.add_argument("--preset", metavar="NAME", type=one_of(names), help=", ".join(names))
+    group.add_argument(
         "--spec", metavar="FILE", help="a design as JSON: a file, - for standard input, or a link"
     )
-    return which
+    return group
 
 
 def add_adapt_option(parser: argparse.ArgumentParser) -> None:
-    """``--adapt``, for commands that know a dataset."""
+    """Add ``--adapt``, for commands with a dataset."""
     parser.add_argument(
         "--adapt", action="store_true", help="fit the --spec to the pictures of the --dataset"
     )
 
 
-def chosen_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
-    """The network that the options name, for the pictures and classes of a dataset.
+def selected_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
+    """Return the chosen network, fitted to the input size and classes of a dataset.
 
     Args:
-        info: The dataset; None takes the design as it is.
+        info: The dataset; None leaves the design unchanged.
 
     Raises:
-        SpecError: It cannot be read or does not plan, or is for other pictures than the dataset's.
+        SpecError: The design cannot be read or planned, or its input does not fit the dataset.
     """
     spec = preset(args.preset).spec if args.preset else read_spec(args.spec)
     if info is not None:
@@ -83,10 +83,10 @@ def chosen_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
 
 
 def read_spec(text: str) -> CNNSpec:
-    """The spec that ``--spec`` names: a file, ``-`` for standard input, or a link.
+    """Read the spec of ``--spec``: a file, ``-`` for standard input, or a link.
 
     Raises:
-        SpecError: There is no such file, or what is there is no design.
+        SpecError: The file does not exist or does not hold a design.
     """
     if text == "-":
         return _spec_from_json(_read(sys.stdin.buffer, "Standard input"), "Standard input")
@@ -96,16 +96,16 @@ def read_spec(text: str) -> CNNSpec:
         with Path(text).open("rb") as file:
             content = _read(file, shown(text))
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpecError(
-            f"The design {shown(text)} cannot be read: {why}. Name a file with a design as JSON, "
-            "- for standard input, or a link from the Build page."
+            f"The design {shown(text)} cannot be read: {reason}. Name a file with a design as "
+            "JSON, - for standard input, or a link from the Build page."
         ) from error
     return _spec_from_json(content, shown(text))
 
 
 def _design_in(link: str) -> str:
-    """The design that an address of the Build page holds."""
+    """Return the encoded design in an address of the Build page."""
     try:
         return parse_qs(urlsplit(link).query, max_num_fields=20)["design"][0]
     except (ValueError, KeyError):
@@ -115,7 +115,7 @@ def _design_in(link: str) -> str:
 
 
 def _read(file: BinaryIO, name: str) -> bytes:
-    """All bytes of a file that may be a design."""
+    """Read a whole file, up to the size limit of a design."""
     content = file.read(MAX_SPEC_BYTES + 1)
     if len(content) > MAX_SPEC_BYTES:
         raise SpecError(
@@ -126,18 +126,18 @@ def _read(file: BinaryIO, name: str) -> bytes:
 
 
 def _spec_from_json(content: bytes, name: str) -> CNNSpec:
-    """A spec from the text of a file."""
+    """Parse the content of a file as a spec."""
     try:
         return CNNSpec.from_dict(json.loads(content))
     except UnicodeDecodeError:
-        why = "it is not text"
+        reason = "it is not text"
     except json.JSONDecodeError as error:
-        why = f"{error.msg} in line {error.lineno}, column {error.colno}"
+        reason = f"{error.msg} in line {error.lineno}, column {error.colno}"
     except RecursionError:
-        why = "it is nested too deeply"
+        reason = "it is nested too deeply"
     except ValueError:
-        why = "a number in it has thousands of digits"
-    raise SpecError(f'{name} is not JSON: {why}. Write it as {{"channels": [6, 16], ...}}.')
+        reason = "a number in it has thousands of digits"
+    raise SpecError(f'{name} is not JSON: {reason}. Write it as {{"channels": [6, 16], ...}}.')
 
 
 def _size(in_size: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the commands that look inside a network look at, and the files that they write."""
+"""Input and output of the ``inspect`` commands: the run, the picture, the files written."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cnnlib.records.files import replacing
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy as np
 
@@ -25,7 +26,7 @@ _FORMS = (".npz", ".json", ".png")
 
 @dataclass(frozen=True)
 class InspectedRun:
-    """A run at a saved step."""
+    """A run with its weights and dataset at one saved step."""
 
     run: Run
     step: int
@@ -34,23 +35,23 @@ class InspectedRun:
     prepared: Prepared
 
     def net(self) -> Any:
-        """The network, in evaluation mode."""
+        """Build the network with the weights, in evaluation mode."""
         from cnnlib.probe.weights import network
 
         return network(self.run.request.spec, self.weights)
 
-    def image(self, wanted: str) -> np.ndarray:
-        """A picture of the test split, or of a file: C x H x W, normalised."""
+    def image(self, picture: str) -> np.ndarray:
+        """Load a picture from the test split or a file: C x H x W, normalised."""
         import torch
 
         from cnnlib.data.batches import Normaliser
 
-        pixels = torch.from_numpy(_pixels(self.prepared, wanted))
+        pixels = torch.from_numpy(_pixels(self.prepared, picture))
         return Normaliser(self.prepared.info, "cpu")(pixels[None]).numpy()[0]
 
 
 def open_run(args: argparse.Namespace) -> InspectedRun:
-    """The run and the step that a command names."""
+    """Load the run and step named on the command line."""
     from cnnlib.design.plan import plan
     from cnnlib.probe.pictures import run_pictures
     from cnnlib.probe.weights import read_arrays
@@ -61,43 +62,45 @@ def open_run(args: argparse.Namespace) -> InspectedRun:
     return InspectedRun(run, saved.step, plan(run.request.spec), weights, prepared)
 
 
-def add_run(looks: Any, name: str, command: Any, help: str) -> argparse.ArgumentParser:
-    """Add a command that takes a run's id."""
-    parser = looks.add_parser(name, help=help)
+def add_run(
+    subparsers: Any, name: str, command: Any, help: str, aliases: Sequence[str] = ()
+) -> argparse.ArgumentParser:
+    """Add a command with the argument ``ID``, the id of a run."""
+    parser = subparsers.add_parser(name, help=help, aliases=aliases)
     parser.add_argument("run_id", metavar="ID", type=id_of_run)
     parser.set_defaults(command=command)
     return parser
 
 
-def _pixels(prepared: Prepared, wanted: str) -> np.ndarray:
-    """A picture of the test split by its number, or that of a file."""
+def _pixels(prepared: Prepared, picture: str) -> np.ndarray:
+    """Load a picture: C x H x W, uint8; a test picture by number, or a file."""
     import numpy as np
 
-    number = number_of_picture(wanted)
+    number = number_of_picture(picture)
     if number is not None:
         if number >= len(prepared.test_images):
             raise DataError(
-                f"There is no test picture {shown(wanted)}. "
+                f"There is no test picture {shown(picture)}. "
                 f"Choose a number below {len(prepared.test_images)}."
             )
         return np.array(prepared.test_images[number])
     channels, size, _ = prepared.info.in_size
-    return file_picture(wanted, size, channels)
+    return file_picture(picture, size, channels)
 
 
-def number_of_picture(wanted: str) -> int | None:
-    """The number of a picture of the test split; None where a file is named."""
-    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+def number_of_picture(picture: str) -> int | None:
+    """Parse the number of a test picture; None where the text is a file name."""
+    return int(picture) if picture.isascii() and picture.isdigit() and len(picture) < 19 else None
 
 
-def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = True) -> None:
-    """Write numbers as .npz or .json, or pictures as .png; the ending decides.
+def write_values(out: str, values: np.ndarray, tiles: np.ndarray, verbose: bool = True) -> None:
+    """Write values as .npz or .json, or tiles as .png, by the suffix of the file.
 
     Args:
-        tell: Print what was written.
+        verbose: Print the shape and the path.
 
     Raises:
-        DataError: It has another ending, or cannot be written.
+        DataError: The suffix is another one, or the file cannot be written.
     """
     import numpy as np
 
@@ -116,7 +119,7 @@ def write_values(out: str, values: np.ndarray, tiles: np.ndarray, tell: bool = T
         raise DataError(
             f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
         ) from error
-    if tell:
+    if verbose:
         print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
 
 
@@ -132,10 +135,10 @@ _MOST_BYTES = 100_000_000
 
 
 def file_picture(path: str, size: int, channels: int) -> np.ndarray:
-    """The square in the middle of a picture, brought to a size: C x size x size, uint8.
+    """Read a picture file, cropped to its central square and resized: C x size x size, uint8.
 
     Raises:
-        DataError: It is not there, or no picture.
+        DataError: The file does not exist or is not a picture.
     """
     from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 
@@ -143,7 +146,7 @@ def file_picture(path: str, size: int, channels: int) -> np.ndarray:
         with Path(path).open("rb") as file:
             return decode(file.read(_MOST_BYTES), size, channels)
     except (OSError, ValueError, BrokenPicture) as error:  # ValueError: no name of a file
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(
-            f"The picture {shown(path)} cannot be read: {why}. Choose another."
+            f"The picture {shown(path)} cannot be read: {reason}. Choose another."
         ) from error

@@ -1,7 +1,7 @@
 """The entry of the command line: one parser, one error path, the exit codes.
 
-0: finished. 1: the reader of our output went away. 2: bad input, said in one sentence on standard
-error. 3: a run that diverged, failed or was lost. 130: interrupted by Ctrl-C or SIGTERM.
+0: finished. 1: standard output was closed by its reader. 2: bad input; standard error has one
+sentence. 3: a run that diverged, failed or was lost. 130: interrupted by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cnnlib.cli.commands import (
     transfer,
     watch,
 )
-from cnnlib.cli.output import complain
+from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
@@ -65,24 +65,24 @@ FAILED = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; ``argv`` is without the program's name."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file may have a name that is no text
+    """Run one command and return its exit code; ``argv`` excludes the program's name."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names may be undecodable
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = parser().parse_args(argv)
         return args.command(args)
     except CnnlibError as error:
-        complain(_sentence(error))
+        print_error(_sentence(error))
         return FAILED if isinstance(error, TrainError) else BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _leave_standard_output()
+        _discard_standard_output()
         return 1
 
 
 def parser() -> Parser:
-    """The parser of all commands; nothing heavy is imported for it."""
+    """Build the parser of all commands, without importing torch or numpy."""
     top = Parser(
         prog=PROGRAM,
         description="Design, train, look inside and compare convolutional networks.",
@@ -95,11 +95,11 @@ def parser() -> Parser:
 
 
 def _sentence(error: CnnlibError) -> str:
-    """What went wrong; of a design that does not fit, also what would make it fit."""
+    """Return the error as one sentence, with the repair of a design that does not fit."""
     repair = getattr(error, "repair_text", None)
     return f"{error} It would fit with: {repair}." if repair else str(error)
 
 
-def _leave_standard_output() -> None:
-    """Let Python's last flush go nowhere, now that nobody reads."""
+def _discard_standard_output() -> None:
+    """Ignore output after a broken pipe, including Python's flush at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, one JSON object per line for machines."""
+"""Printing: tables and facts as text, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cnnlib.units import format_time
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON, sent at once; a number that is not finite becomes null."""
+    """Print one line of JSON and flush; NaN and infinity become null."""
     print(json.dumps(plain(value), allow_nan=False), flush=True)
 
 
 def plain(value: Any) -> Any:
-    """Records, tuples and paths as plain JSON values."""
+    """Convert records, tuples and paths to plain JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(value.to_dict() if hasattr(value, "to_dict") else asdict(value))
     if isinstance(value, Mapping):
@@ -32,7 +32,7 @@ def plain(value: Any) -> Any:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Columns side by side, numbers to the right; an empty cell for None."""
+    """Print aligned columns, numbers to the right; None is an empty cell."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(headings))]
@@ -59,20 +59,20 @@ def duration(seconds: float | None) -> str:
     return format_time(seconds) if seconds > 0 else "0 s"
 
 
-def moment(seconds: float | None) -> str:
-    """Local date and time of a moment in seconds since 1970; "" where it is not known."""
+def format_date(seconds: float | None) -> str:
+    """Format seconds since 1970 as local date and time; "" for None."""
     return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
-def complain(sentence: object) -> None:
-    """One line on standard error."""
+def print_error(sentence: object) -> None:
+    """Print one line to standard error."""
     print(one_line(str(sentence)), file=sys.stderr, flush=True)
 
 
 def one_line(text: str, longest: int = 1000) -> str:
-    """Text without line breaks or what a terminal obeys, cut in the middle where it is long."""
+    """Remove line breaks and control characters, and cut a long text in its middle."""
     text = " ".join(text.split())
-    text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     half = (longest - 5) // 2
     return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 

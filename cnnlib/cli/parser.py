@@ -1,4 +1,4 @@
-"""The parser of all commands: a mistake is one sentence, and suggests what may have been meant."""
+"""Argument parser whose errors are one sentence with a suggestion, and its argument types."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ PROGRAM = "python -m cnnlib"
 
 
 class UsageError(CnnlibError):
-    """A command line that cannot be understood."""
+    """The command line is invalid."""
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's own, but a mistake raises `UsageError`, and no option may be abbreviated."""
+    """An `argparse.ArgumentParser` that raises `UsageError` and takes no abbreviated options."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's own, but what is left over is this command's mistake, not the program's."""
+        """Parse, and report arguments left over as an error of this subcommand."""
         namespace, left_over = super().parse_known_args(args, namespace)
         if left_over:
             options = [name for action in self._actions for name in action.option_strings]
             first = left_over[0]
-            near = did_you_mean(first.partition("=")[0], options) if first[:1] == "-" else ""
-            self.error(f"{shown(first)} is not understood here.{near}")
+            close = did_you_mean(first.partition("=")[0], options) if first[:1] == "-" else ""
+            self.error(f"{shown(first)} is not understood here.{close}")
         return namespace, left_over
 
     def error(self, message: str) -> NoReturn:
-        """Raise argparse's message as a sentence that says where to read more."""
+        """Raise argparse's message as a sentence that refers to ``--help``."""
         choice = re.fullmatch(
             r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message
         )
@@ -51,13 +51,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'lenet5'?``, with its leading blank; "" where nothing is near."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """Return `` Did you mean 'lenet5'?`` with its leading blank; "" without a close match."""
+    close = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def one_of(known: Iterable[str]) -> Callable[[str], str]:
-    """An argument type: one of the known names; any other name is an error that lists them."""
+    """An argument type: one of the known names; another name is an error that lists them."""
     names = tuple(known)
 
     def check(text: str) -> str:
@@ -69,14 +69,14 @@ def one_of(known: Iterable[str]) -> Callable[[str], str]:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not known: a near one, and all there are."""
+    """Return the error for an unknown name, with the closest and all known names."""
     names = tuple(known)
-    near = did_you_mean(name, names)
-    return f"{shown(name)} is not known.{near} Choose one of: {', '.join(names)}."
+    close = did_you_mean(name, names)
+    return f"{shown(name)} is not known.{close} Choose one of: {', '.join(names)}."
 
 
 def id_of_run(text: str) -> str:
-    """An argument type: what can be the id of a run."""
+    """An argument type: the id of a run."""
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", text):
         raise argparse.ArgumentTypeError(
             f"{shown(text)} is not the id of a run. '{PROGRAM} runs' lists them."
@@ -95,12 +95,12 @@ def number(text: str) -> float:
 
 
 def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argument type: the word ``none``, or what ``kind`` takes."""
+    """An argument type: the word ``none``, or a value of another type."""
     return lambda text: None if text.lower() == "none" else kind(text)
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """What a person typed, quoted, and cut where it is long."""
+    """Quote a typed text for an error message, and cut it where it is long."""
     quoted = repr(text)
     return quoted if len(quoted) <= longest else quoted[: longest - 3] + "...'"
 

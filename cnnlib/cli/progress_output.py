@@ -1,4 +1,4 @@
-"""How a run under way is told: as lines of JSON, or as lines and a progress line for people."""
+"""Output while a run is followed: JSON lines, or text with a progress line."""
 
 from __future__ import annotations
 
@@ -11,88 +11,88 @@ from cnnlib.cli.output import duration, one_line, plain, print_json
 from cnnlib.records.diagnosis import Diagnosis, diagnosis_lines
 from cnnlib.units import percent
 
-News = Mapping[str, Any]
+Update = Mapping[str, Any]
 
 
 class ProgressOutput(Protocol):
-    """What is done with each piece of news about a run."""
+    """Receives the updates of a run that is followed."""
 
-    def state(self, news: News) -> None:
-        """Its state or phase, or its place in the queue, is another one."""
+    def state(self, update: Update) -> None:
+        """State, phase or queue position has changed."""
 
-    def progress(self, news: News) -> None:
-        """It made steps; ``news`` holds the latest as plain numbers."""
+    def progress(self, update: Update) -> None:
+        """Steps were trained; ``update`` holds the values of the latest one."""
 
-    def epoch(self, run_id: str, epoch: News) -> None:
-        """It finished an epoch."""
+    def epoch(self, run_id: str, epoch: Update) -> None:
+        """An epoch has ended."""
 
-    def intervention(self, run_id: str, change: News) -> None:
-        """Somebody changed something."""
+    def intervention(self, run_id: str, change: Update) -> None:
+        """A command was carried out: pause, a changed setting, ..."""
 
-    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
-        """Something is wrong with it, which was not told before."""
+    def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
+        """A new problem was diagnosed."""
 
-    def end(self, facts: News) -> None:
-        """It ended."""
+    def end(self, facts: Update) -> None:
+        """The run has ended."""
 
 
 class JsonProgress:
-    """One JSON object per line; ``event`` says what it is about."""
+    """Prints one JSON object per line; its field ``event`` is the kind of update."""
 
-    def state(self, news: News) -> None:
+    def state(self, update: Update) -> None:
         names = ("run_id", "state", "phase", "queue_position", "wait_seconds")
-        _event("state", {name: news[name] for name in names})
+        _event("state", {name: update[name] for name in names})
 
-    def progress(self, news: News) -> None:
-        _event("step", news)
+    def progress(self, update: Update) -> None:
+        _event("step", update)
 
-    def epoch(self, run_id: str, epoch: News) -> None:
+    def epoch(self, run_id: str, epoch: Update) -> None:
         _event("epoch", {"run_id": run_id} | dict(epoch))
 
-    def intervention(self, run_id: str, change: News) -> None:
+    def intervention(self, run_id: str, change: Update) -> None:
         _event("intervention", {"run_id": run_id} | dict(change))
 
-    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
-        _event("trouble", {"run_id": run_id} | trouble.to_dict())
+    def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
+        _event("trouble", {"run_id": run_id} | diagnosis.to_dict())
 
-    def end(self, facts: News) -> None:
+    def end(self, facts: Update) -> None:
         _event("end", facts)
 
 
 class TextProgress:
-    """Lines for people; on a terminal, the last line shows the progress and is overwritten."""
+    """Prints lines of text; on a terminal the last line shows the progress and is overwritten."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
-        self._width = 0  # of the progress line that stands there now
+        self._width = 0  # of the progress line on screen
         self._state = ""
 
-    def state(self, news: News) -> None:
-        is_same = news["state"] == self._state
-        self._state = news["state"]
-        if is_same and (news["state"] == "running" or not self._is_terminal):
-            return  # how far a preparation is, or what is measured between two epochs
-        waits = (news["queue_position"] or 1) - 1
+    def state(self, update: Update) -> None:
+        is_same = update["state"] == self._state
+        self._state = update["state"]
+        if is_same and (update["state"] == "running" or not self._is_terminal):
+            return  # no line for each percent of a preparation, nor for each evaluation
+        waits = (update["queue_position"] or 1) - 1
         place = f" behind {waits} other{'' if waits == 1 else 's'}" if waits else ""
-        wait = news["wait_seconds"] or 0.0
+        wait = update["wait_seconds"] or 0.0
         place += f", begins in about {duration(wait)}" if wait >= 1 else ""
-        phase = f": {news['phase']}" if news["phase"] and news["state"] != "running" else ""
-        tell = self._overwrite if is_same else self._line
-        tell(f"{news['run_id']}  {news['state']}{place}{phase}")
+        phase = f": {update['phase']}" if update["phase"] and update["state"] != "running" else ""
+        write = self._overwrite if is_same else self._line
+        write(f"{update['run_id']}  {update['state']}{place}{phase}")
 
-    def progress(self, news: News) -> None:
+    def progress(self, update: Update) -> None:
         if not self._is_terminal:
             return
-        left = duration(news["eta_seconds"])
+        left = duration(update["eta_seconds"])
         parts = [
-            f"step {news['step']:,} of {news['total_steps']:,}",
-            _number("loss", news["loss"]),
-            f"{news['images_per_second'] or 0:,.0f} images/s",
+            f"step {update['step']:,} of {update['total_steps']:,}",
+            _number("loss", update["loss"]),
+            f"{update['images_per_second'] or 0:,.0f} images/s",
             f"{left} left" if left else "",
         ]
         self._overwrite("  ".join(filter(None, parts)))
 
-    def epoch(self, run_id: str, epoch: News) -> None:
+    def epoch(self, run_id: str, epoch: Update) -> None:
         parts = [
             f"epoch {epoch['epoch']}",
             _number("train loss", epoch["train_loss"]),
@@ -104,15 +104,15 @@ class TextProgress:
         ]
         self._line("  ".join(filter(None, parts)))
 
-    def intervention(self, run_id: str, change: News) -> None:
+    def intervention(self, run_id: str, change: Update) -> None:
         what = f" {change['setting']}={change['value']:g}" if change["setting"] else ""
         self._line(f"{change['order']}{what} after step {change['step']:,}")
 
-    def trouble(self, run_id: str, trouble: Diagnosis) -> None:
-        for line in diagnosis_lines(trouble):
+    def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
+        for line in diagnosis_lines(diagnosis):
             self._line(line)
 
-    def end(self, facts: News) -> None:
+    def end(self, facts: Update) -> None:
         speed = facts["images_per_second"]
         parts = [
             f"{facts['run_id']}  {facts['state']} after {duration(facts['seconds'])}",
@@ -125,20 +125,20 @@ class TextProgress:
             self._line(one_line(facts["reason"]))
 
     def _line(self, text: str) -> None:
-        """A line that stays, where the progress line stood."""
+        """Print a line in place of the progress line."""
         start = "\r" if self._width else ""
         print(f"{start}{text.ljust(self._width)}", flush=True)
         self._width = 0
 
     def _overwrite(self, text: str) -> None:
-        """A line that the next one takes the place of, cut so that it is one line."""
+        """Print a progress line, cut to the width of the terminal; the next line replaces it."""
         text = text[: get_terminal_size().columns - 1]
         start = "\r" if self._width else ""
         print(f"{start}{text.ljust(self._width)}", end="", flush=True)
         self._width = len(text)
 
 
-def _event(kind: str, facts: News) -> None:
+def _event(kind: str, facts: Update) -> None:
     print_json({"event": kind} | plain(facts))
 
 

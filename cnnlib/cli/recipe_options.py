@@ -1,4 +1,4 @@
-"""One option per field of a recipe, read off the records themselves."""
+"""Recipe options: one per field of `Recipe` and `Augmentation`."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ HELP = {
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """An option for each field of `Recipe` and of its `Augmentation`; none has a default."""
+    """Add an option without a default for each field of `Recipe` and `Augmentation`."""
     group = parser.add_argument_group("recipe (each replaces what --recipe says)")
     for record in (Recipe, Augmentation):
         for name, hint in get_type_hints(record).items():
             if name in HELP:
-                group.add_argument(_option(name), help=HELP[name], **_reading(hint))
+                group.add_argument(_option(name), help=HELP[name], **_argument_options(hint))
 
 
 def changed_recipe(base: Recipe, args: argparse.Namespace) -> Recipe:
-    """The base with every field that an option names.
+    """Replace the fields of a recipe for which an option was given.
 
     Raises:
         RecipeError: A value is out of range.
@@ -56,7 +56,7 @@ def changed_recipe(base: Recipe, args: argparse.Namespace) -> Recipe:
 
 
 def _given(record: type, args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a record for which an option was given."""
+    """Collect the values of the options that were given."""
     names = [field.name for field in fields(record) if field.name in HELP]
     return {name: getattr(args, name) for name in names if hasattr(args, name)}
 
@@ -65,8 +65,8 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _reading(hint: Any) -> dict[str, Any]:
-    """How argparse reads a field; one not given leaves no trace, so that ``none`` is a value."""
+def _argument_options(hint: Any) -> dict[str, Any]:
+    """Options of ``add_argument`` for a field; without a default, since None is a value."""
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction, "default": argparse.SUPPRESS}
     metavar = "NAME" if get_origin(hint) is Literal else "N"

@@ -1,4 +1,4 @@
-"""What the commands tell about a run: one flat set of facts, the same wherever a run is printed."""
+"""Facts about a run as flat JSON, the same in every command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def run_facts(run: Run) -> dict[str, Any]:
-    """What one row of the store tells, for a machine."""
+    """The facts in a run's own row, without reading its epochs."""
     request, summary = run.request, run.summary
     return {
         "run_id": run.id,
@@ -40,11 +40,11 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 
 def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
-    """Everything about a run but its steps, for a machine."""
+    """All facts about a run except its steps."""
     from cnnlib.diagnosis.report import run_report
 
     epochs = store.epochs(run.id)
-    words = run_report(store, run.id)
+    report = run_report(store, run.id)
     return run_facts(run) | {
         "epoch_train_loss": [epoch.train_loss for epoch in epochs],
         "epoch_train_accuracy": [epoch.train_accuracy for epoch in epochs],
@@ -57,8 +57,8 @@ def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
         "forecast": run.summary.get("forecast"),
         "promised": run.summary.get("promised"),
         "peak_memory_bytes": run.summary.get("peak_memory_bytes"),
-        "troubles": words["troubles"],
-        "explained": words["explained"],
+        "troubles": report["troubles"],
+        "explained": report["explained"],
         "interventions": store.interventions(run.id),
         "saved": [
             {"step": saved.step, "what": saved.what, "file": saved.file}

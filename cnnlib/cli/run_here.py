@@ -1,4 +1,4 @@
-"""Seeing a run through: follow whoever trains it, or become its worker if nobody does."""
+"""Follow a run until it ends, and train it in this process where no worker takes it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run
-from cnnlib.cli.output import complain
+from cnnlib.cli.output import print_error
 from cnnlib.records.events import Command
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from cnnlib.cli.progress_output import News, ProgressOutput
+    from cnnlib.cli.progress_output import ProgressOutput, Update
     from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
-PATIENCE_SECONDS = 0.5  # how long a run waits for a worker, for each place in the line
+PATIENCE_SECONDS = 0.5  # wait for a worker, per queue position
 INTERRUPTED = 130
 T = TypeVar("T")
 
 
 def follow_or_train(
-    store: RunStore, run_id: str, teller: ProgressOutput, *, skip_line: bool = False
+    store: RunStore, run_id: str, output: ProgressOutput, *, skip_queue: bool = False
 ) -> int:
-    """Tell what a run does until it ends, and train it in this process if nobody else does.
+    """Print the progress of a run until it ends; train it here if no worker does.
 
-    Ctrl-C or SIGTERM ends the run with a checkpoint; where another process trains it, it is asked
-    to stop. A second one ends this process at once.
+    Ctrl-C or SIGTERM ends the run with a checkpoint; a run in another process receives the
+    command to stop. A second Ctrl-C ends this process at once.
 
     Args:
-        skip_line: Train it here and now, whatever else trains on this machine.
+        skip_queue: Train it here at once, whatever else trains on this machine.
 
     Returns:
         The program's exit code.
@@ -44,30 +44,30 @@ def follow_or_train(
 
     control = Control()
     with interrupted_by_signals(control):
-        tale = follow_run(store, run_id, teller)
-        line = _QueueTurn(store, skip_line)
-        is_told_to_stop = False
-        for news in tale:
-            if control.interrupted and not is_told_to_stop:
-                is_told_to_stop = bool(store.submit_command(run_id, Command("stop")))
-            elif line.is_our_turn(news):
-                _train_here(store, run_id, tale, control, None if skip_line else 1)
+        updates = follow_run(store, run_id, output)
+        turn = _QueueTurn(store, skip_queue)
+        stop_submitted = False
+        for update in updates:
+            if control.interrupted and not stop_submitted:
+                stop_submitted = bool(store.submit_command(run_id, Command("stop")))
+            elif turn.is_our_turn(update):
+                _train_here(store, run_id, updates, control, None if skip_queue else 1)
             time.sleep(POLL_SECONDS)
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
 
 
-def carried_out(work: Generator[Any, None, T]) -> T:
-    """Do a job here and now; returns its result, its progress is not told."""
+def run_job(job: Generator[Any, None, T]) -> T:
+    """Run a job's generator to its end; returns its result and drops its progress."""
     while True:
         try:
-            next(work)
+            next(job)
         except StopIteration as end:
             return end.value
 
 
 @contextmanager
 def interrupted_by_signals(control: Control) -> Generator[None]:
-    """Ctrl-C and SIGTERM interrupt the run under way; the second Ctrl-C is Python's own."""
+    """Let Ctrl-C and SIGTERM interrupt the run; a second Ctrl-C raises KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -85,51 +85,51 @@ def interrupted_by_signals(control: Control) -> Generator[None]:
 
 
 class _QueueTurn:
-    """Whether a run that waits is to be trained here.
+    """Decides whether a queued run is to be trained in this process.
 
-    It is when nobody is at work, and no worker took it for a while: the longer, the more runs are
-    before it, so that those whose turn it is come first.
+    It is once no run trains and no worker has taken it for a while. The wait grows with the queue
+    position, so that runs start in the order of the queue.
     """
 
     def __init__(self, store: RunStore, skip: bool) -> None:
         self._store = store
         self._skip = skip
         self._idle_since: float | None = None
-        self._told_why = False
+        self._reason_printed = False
 
-    def is_our_turn(self, news: News) -> bool:
-        """Ask at every poll; ``news`` is what the store just said about the run."""
+    def is_our_turn(self, update: Update) -> bool:
+        """Whether to train now; called at every poll with the newest update."""
         from cnnlib.runs.queue import BUSY_STATES
 
-        if news["state"] != "queued":
+        if update["state"] != "queued":
             return False
         if self._skip:
             return True
         busy = self._store.runs(limit=1, states=BUSY_STATES)
         if busy:
             self._idle_since = None
-            self._tell_why(busy[0])
+            self._print_reason(busy[0])
             return False
         now = time.monotonic()
         self._idle_since = self._idle_since or now
-        places = min(10, news["queue_position"] or 1)
+        places = min(10, update["queue_position"] or 1)
         return now - self._idle_since >= PATIENCE_SECONDS * places
 
-    def _tell_why(self, busy: Run) -> None:
-        """Say once what the run waits for."""
-        if not self._told_why:
-            complain(
+    def _print_reason(self, busy: Run) -> None:
+        """Print once which run this one waits for."""
+        if not self._reason_printed:
+            print_error(
                 f"Run {busy.id} is {busy.state}; this one waits for its turn (--now does not)."
             )
-        self._told_why = True
+        self._reason_printed = True
 
 
 def _train_here(
-    store: RunStore, run_id: str, tale: Iterator[News], control: Control, at_once: int | None
+    store: RunStore, run_id: str, updates: Iterator[Update], control: Control, at_once: int | None
 ) -> None:
-    """Be a worker for one run, unless another one was quicker.
+    """Claim a run and train it as a worker, unless another worker has claimed it.
 
-    The network trains in this thread, as in any worker; another one tells.
+    The network trains in this thread, as in any worker; another thread prints the progress.
     """
     from cnnlib.runs.workers.heartbeat import registered_worker
     from cnnlib.train.worker.execute_run import execute_run
@@ -139,20 +139,20 @@ def _train_here(
         if run is None:
             return
         failed = threading.Event()
-        with ThreadPoolExecutor(1, "teller") as threads:
-            telling = threads.submit(_tell, tale, control, failed)
+        with ThreadPoolExecutor(1, "progress") as threads:
+            printing = threads.submit(_print_progress, updates, control, failed)
             try:
                 execute_run(run, store, worker_id, control)
             except BaseException:
                 failed.set()
                 raise
-            telling.result()
+            printing.result()
 
 
-def _tell(tale: Iterator[News], control: Control, failed: threading.Event) -> None:
-    """Tell to the end; where nobody can be told any more, the run ends with a checkpoint."""
+def _print_progress(updates: Iterator[Update], control: Control, failed: threading.Event) -> None:
+    """Print until the run ends; a closed output interrupts the run, with a checkpoint."""
     try:
-        for _ in tale:
+        for _ in updates:
             if failed.wait(POLL_SECONDS):
                 return
     except BrokenPipeError:

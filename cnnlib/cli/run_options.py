@@ -1,4 +1,4 @@
-"""The options that say how a design is trained, and the request for a run that they make."""
+"""Options that say how a design is trained, and the run request made of them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> Any:
-    """Recipe, seeds, splits and device.
+    """Add the options for recipe, seeds, splits and device.
 
     Returns:
-        The group of all but the recipe, for what a command adds to it.
+        The group without the recipe, so that a command can add options.
     """
     parser.add_argument(
         "--recipe",
@@ -57,16 +57,16 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
 def run_request(
     args: argparse.Namespace, info: DatasetInfo, spec: CNNSpec, preset: str = ""
 ) -> RunRequest:
-    """What the options ask for; without ``--recipe``, with the one that is offered for the design.
+    """Build the run request of the options; without ``--recipe``, with the default recipe.
 
     Raises:
-        RecipeError: A value is out of range, the dataset has not so many pictures, or the machine
+        RecipeError: A value is out of range, the dataset has too few pictures, or the machine
             has no such device.
     """
-    offered = default_recipe(spec, info.name, info.train_count)
+    default = default_recipe(spec, info.name, info.train_count)
     request = RunRequest(
         spec=spec,
-        recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else offered, args),
+        recipe=changed_recipe(RECIPES[args.recipe].recipe if args.recipe else default, args),
         dataset=info.name,
         seed=args.seed,
         split_seed=args.split_seed,
@@ -83,12 +83,12 @@ def run_request(
 
 
 def _check_split(request: RunRequest, info: DatasetInfo) -> None:
-    """The dataset has as many pictures as are asked for.
+    """Check that the dataset has enough pictures for the split.
 
-    Before it is prepared, its classes are taken to be equally large.
+    Before the dataset is prepared, its classes are assumed to be equally large.
 
     Raises:
-        RecipeError: More are asked for.
+        RecipeError: There are too few pictures.
     """
     if request.validation < 1 and request.train_limit is None:
         return
@@ -105,15 +105,15 @@ def _check_split(request: RunRequest, info: DatasetInfo) -> None:
 
 
 def _check_mode_and_device(request: RunRequest) -> None:
-    """Torch alone knows which there are, and it is slow to import: asked only where one is named.
+    """Check mode and device; imports torch, which is slow, only where one is named.
 
     Raises:
         RecipeError: There is no such mode, or the machine has no such device.
     """
     if request.mode == "auto" and request.device in ("auto", "cpu"):
         return
-    from cnnlib.train.execution.mode import asked_mode, pick_device
+    from cnnlib.train.execution.mode import parse_requested_mode, pick_device
 
     pick_device(request.device)
     if request.mode != "auto":
-        asked_mode(request.mode, request.precision)
+        parse_requested_mode(request.mode, request.precision)

@@ -1,33 +1,30 @@
-"""The saved step of a run that a command works with, and the network at that step."""
+"""The store, a saved step of a run, and the network at that step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cnnlib.nets.model import Network
-    from cnnlib.records.events import WeightsSaved
-    from cnnlib.records.run import Run
-    from cnnlib.runs import RunStore
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import StoreError
 from cnnlib.records.folders import Folders
 
 if TYPE_CHECKING:
+    from cnnlib.nets.model import Network
+    from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
 
 
 def run_at_step(
     run_id: str, step: int | None = None, *, to_continue: bool = False
 ) -> tuple[RunStore, Run, WeightsSaved]:
-    """The store, a run in it, and its file with the weights of a step; None is the last one.
+    """Return the store, a run, and the saved weights of a step.
 
     Args:
-        to_continue: Only a checkpoint will do: the run is to be continued from there.
+        step: None for the last saved step.
+        to_continue: Require a checkpoint, from which training can continue.
 
     Raises:
-        StoreError: There is no such run, or the step is not on disk; those that are, are named.
+        StoreError: There is no such run, or the step is not on disk.
     """
     from cnnlib.runs.weight_files import KEPT, saved_weights
 
@@ -38,10 +35,10 @@ def run_at_step(
 
 
 def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> Network:
-    """The run's network with saved weights, on the CPU, in evaluation mode.
+    """Build the run's network with saved weights, on the CPU, in evaluation mode.
 
     Raises:
-        ProbeError: The file is damaged, or went away.
+        ProbeError: The file is damaged or missing.
     """
     from cnnlib.probe.weights import network, read_arrays
 
@@ -49,23 +46,23 @@ def trained_net(store: RunStore, run: Run, saved: WeightsSaved) -> Network:
 
 
 def open_store() -> RunStore:
-    """The store of the folders that the environment names, created where there is none."""
+    """Open the store of the folders in the environment; create it where it is missing."""
     from cnnlib.runs import RunStore
 
     return RunStore()
 
 
 def has_store() -> bool:
-    """There is a store to look into."""
+    """Whether the store exists."""
     folders = Folders.from_environment()
     return bool(folders.database) or (folders.runs / "cnnlab.db").exists()
 
 
 def existing_store(run_id: str) -> RunStore:
-    """The store that must be there because it holds a run.
+    """Open the store that should hold a run.
 
     Raises:
-        StoreError: There is none.
+        StoreError: There is no store.
     """
     if not has_store():
         raise StoreError(

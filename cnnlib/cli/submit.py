@@ -1,4 +1,4 @@
-"""From a request to its end: the line that runs wait in, and what is told of several."""
+"""Submit runs to the queue, and follow them to their end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def add_queue_options(parser: argparse.ArgumentParser) -> None:
-    """When and where it is trained, and how it is told."""
+    """Add ``--now``, ``--detach`` and ``--json``."""
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--now", action="store_true", help="skip the line: train here and now")
     when.add_argument("--detach", action="store_true", help="queue it for a worker, and return")
@@ -33,29 +33,29 @@ def add_queue_options(parser: argparse.ArgumentParser) -> None:
 def submit(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, args: argparse.Namespace
 ) -> int:
-    """Queue runs of one design, the first one first, and see them through."""
-    return follow_all(store, queued(store, requests, planned, now=args.now), args)
+    """Queue runs of one design in their order, and follow them to their end."""
+    return follow_all(store, submit_all(store, requests, planned, now=args.now), args)
 
 
-def queued(
+def submit_all(
     store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
 ) -> list[str]:
-    """Queue runs of one design, the first one first; returns their ids in that order."""
+    """Queue runs of one design; returns their ids in the order of the requests."""
     from cnnlib.train.execution.forecast import forecast_for_run
 
     costs = cost(planned)
     plan_cost = {"params": costs.params, "macs": costs.macs}
-    in_order = reversed(requests) if now else requests  # each "now" goes before the last one
-    promised = forecast_for_run(requests[0], store.folders)
-    run_ids = [store.submit(request, plan_cost, now, promised) for request in in_order]
+    in_order = reversed(requests) if now else requests  # each "now" is put first in the queue
+    forecast = forecast_for_run(requests[0], store.folders)
+    run_ids = [store.submit(request, plan_cost, now, forecast) for request in in_order]
     return run_ids[::-1] if now else run_ids
 
 
 def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:
-    """Tell of each run until it ends; the exit code is the worst of theirs."""
+    """Follow each run until it ends; returns the worst of their exit codes."""
     if args.detach:
         for run_id in run_ids:
-            _tell_queued(store.run(run_id), args.json)
+            _print_queued(store.run(run_id), args.json)
         return 0
     codes = []
     for run_id in run_ids:
@@ -63,22 +63,22 @@ def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace
             store.submit_command(run_id, Command("stop"))
         else:
             codes.append(
-                follow_or_train(store, run_id, progress_output(args.json), skip_line=args.now)
+                follow_or_train(store, run_id, progress_output(args.json), skip_queue=args.now)
             )
     if len(run_ids) > 1:
-        _tell_group([store.run(run_id) for run_id in run_ids], args.json)
+        _print_group([store.run(run_id) for run_id in run_ids], args.json)
     return INTERRUPTED if INTERRUPTED in codes else max(codes)
 
 
-def _tell_queued(run: Run, as_json: bool) -> None:
+def _print_queued(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"event": "state"} | run_facts(run))
     else:
         print(f"{run.id}  {run.state}  {one_line(run.title)}")
 
 
-def _tell_group(runs: Sequence[Run], as_json: bool) -> None:
-    """One line on all seeds together."""
+def _print_group(runs: Sequence[Run], as_json: bool) -> None:
+    """Print the mean over all seeds."""
     facts = [run_facts(run) for run in runs]
     scores = {
         name: [fact[name] for fact in facts if fact[name] is not None]

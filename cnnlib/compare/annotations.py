@@ -17,8 +17,8 @@ class Annotation:
     """The name, note and tags of a row.
 
     Args:
-        name: Shown instead of the design's own; "" is none.
-        hidden: Left out of the table unless hidden rows are asked for.
+        name: Replaces the design's name; "" for none.
+        hidden: Whether the row is left out of the table by default.
     """
 
     name: str = ""
@@ -31,7 +31,7 @@ def check_annotation(annotation: Annotation) -> None:
     """Check the lengths that the table can show.
 
     Raises:
-        StoreError: One is exceeded.
+        StoreError: A length exceeds its limit.
     """
     lengths = {
         "name": (len(annotation.name), NAME_LIMIT, "characters"),
@@ -39,8 +39,8 @@ def check_annotation(annotation: Annotation) -> None:
         "list of tags": (len(annotation.tags), MOST_TAGS, "tags"),
         "longest tag": (max(map(len, annotation.tags), default=0), TAG_LIMIT, "characters"),
     }
-    for what, (length, limit, unit) in lengths.items():
+    for field, (length, limit, unit) in lengths.items():
         if length > limit:
             raise StoreError(
-                f"The {what} has {length:,} {unit}; at most {limit:,} are kept. Shorten it."
+                f"The {field} has {length:,} {unit}; at most {limit:,} are kept. Shorten it."
             )

@@ -1,4 +1,4 @@
-"""Records for charts, from rows of the results table."""
+"""Chart records from rows of the results table."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ Cost = Literal["params", "macs", "seconds"]
 
 
 def curves(rows: Sequence[Row], metric: EpochMetric) -> list[Curve]:
-    """A number over the epochs that all seeds of a row have; rows without it are left out."""
-    found = [_curve(row, name, metric) for row, name in zip(rows, labels(rows), strict=True)]
-    return [curve for curve in found if curve is not None]
+    """Return a metric over the epochs of each row; rows without it are left out."""
+    all_curves = [_curve(row, name, metric) for row, name in zip(rows, labels(rows), strict=True)]
+    return [curve for curve in all_curves if curve is not None]
 
 
 def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
-    """Test accuracy of each row against its cost, with the Pareto frontier marked."""
+    """Return the test accuracy and the cost of each row, with the Pareto frontier marked."""
     points = []
     for row, name in zip(rows, labels(rows), strict=True):
-        spent, scores = column(cost).value(row), row.numbers("test_accuracy")
-        if spent is None or not scores:
+        cost_value, scores = column(cost).value(row), row.numbers("test_accuracy")
+        if cost_value is None or not scores:
             continue
         interval, _ = accuracy_interval(scores, row.test_pictures)
         ends = (interval.low, interval.high) if interval else (None, None)
-        points.append(Point(name, float(spent), fmean(scores), *ends))
-    return [_marked(point, points) for point in points]
+        points.append(Point(name, float(cost_value), fmean(scores), *ends))
+    return [_mark_frontier(point, points) for point in points]
 
 
 def settings(rows: Sequence[Row]) -> list[SettingLine]:
-    """The settings in which rows differ, one line per row, with its mean validation accuracy."""
+    """Return the settings in which rows differ, with the mean validation accuracy of each row."""
     table = differing_settings(rows)
     lines = []
-    for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
+    for index, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
         scores = row.numbers("last_val_accuracy")
-        values = {setting: values[place] for setting, values in table.items()}
+        values = {setting: values[index] for setting, values in table.items()}
         lines.append(SettingLine(name, values, fmean(scores) if scores else None))
     return lines
 
 
 def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
-    """Mean accuracy per class over the test results of a row's seeds."""
+    """Compute the mean accuracy per class over the test results of a row's seeds."""
     classes = zip_longest(*(result.class_accuracy for result in results))
     known = [[value for value in values if value is not None] for values in classes]
     return ClassScores(name, tuple(fmean(values) if values else None for values in known))
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
-    """A label for each row; equal names get a number."""
+    """Return a label for each row; equal names get a number."""
     names = [row.name for row in rows]
     seen: dict[str, int] = {}
     labels = []
@@ -69,17 +69,18 @@ def labels(rows: Sequence[Row]) -> list[str]:
 
 
 def _curve(row: Row, name: str, metric: EpochMetric) -> Curve | None:
+    """Return the curve of one row; None where no epoch has the metric in all seeds."""
     series = [[getattr(epoch, metric) for epoch in run] for run in row.epochs]
     length = min((len(values) for values in series), default=0)
-    places = [
-        place for place in range(length) if all(values[place] is not None for values in series)
+    indices = [
+        index for index in range(length) if all(values[index] is not None for values in series)
     ]
-    if not places:
+    if not indices:
         return None
-    at = [[values[place] for values in series] for place in places]
+    at = [[values[index] for values in series] for index in indices]
     return Curve(
         name,
-        tuple(row.epochs[0][place].epoch for place in places),
+        tuple(row.epochs[0][index].epoch for index in indices),
         tuple(map(fmean, at)),
         tuple(map(min, at)),
         tuple(map(max, at)),
@@ -87,12 +88,12 @@ def _curve(row: Row, name: str, metric: EpochMetric) -> Curve | None:
     )
 
 
-def _marked(point: Point, points: Sequence[Point]) -> Point:
-    """The point, on the frontier where no other is as cheap and as good, and better in one."""
-    beaten = any(
+def _mark_frontier(point: Point, points: Sequence[Point]) -> Point:
+    """Mark a point that no other dominates (as cheap, as good, and better in one of the two)."""
+    is_dominated = any(
         other.cost <= point.cost
         and other.accuracy >= point.accuracy
         and (other.cost, other.accuracy) != (point.cost, point.accuracy)
         for other in points
     )
-    return Point(point.name, point.cost, point.accuracy, point.low, point.high, not beaten)
+    return Point(point.name, point.cost, point.accuracy, point.low, point.high, not is_dominated)

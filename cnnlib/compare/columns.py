@@ -23,9 +23,9 @@ class Column:
     """One column.
 
     Args:
-        name: For machines; accuracies are fractions there.
-        title: For people.
-        kind: How people read it: "percent" (a fraction 0..1), "count" (whole), "rate" (per second).
+        name: Key in CSV and JSON, where accuracies are fractions.
+        title: Heading in tables.
+        kind: Format in tables: "percent" (a fraction 0..1), "count" (whole), "rate" (per second).
     """
 
     name: str
@@ -36,10 +36,10 @@ class Column:
 
 
 def column(name: str) -> Column:
-    """The column of that name; ``seconds_to_95`` is the time to 95 % on the validation split.
+    """Return the column of that name; ``seconds_to_95`` is the time to 95 % on validation.
 
     Raises:
-        RecipeError: There is none.
+        RecipeError: There is no such column.
     """
     if name in COLUMNS:
         return COLUMNS[name]
@@ -53,32 +53,38 @@ def column(name: str) -> Column:
 
 
 def columns(names: Iterable[str]) -> tuple[Column, ...]:
-    """Several columns by name, in the order given."""
+    """Return several columns by name, in the given order."""
     return tuple(column(name) for name in names)
 
 
 def cells(rows: Sequence[Row], shown: Sequence[Column]) -> list[dict[str, Any]]:
-    """One dict per row: values by column name, None where a number is not known (yet)."""
+    """Return one dict per row: values by column name, None where a number is not known (yet)."""
     return [{each.name: each.value(row) for each in shown} for row in rows]
 
 
 def _mean(name: str) -> Callable[[Row], float | None]:
+    """Build the mean over seeds."""
+
     def value(row: Row) -> float | None:
-        found = row.numbers(name)
-        return fmean(found) if found else None
+        values = row.numbers(name)
+        return fmean(values) if values else None
 
     return value
 
 
 def _sd(name: str) -> Callable[[Row], float | None]:
+    """Build the standard deviation over seeds."""
+
     def value(row: Row) -> float | None:
-        found = summary(row.numbers(name))
-        return found.sd if found else None
+        over_seeds = summary(row.numbers(name))
+        return over_seeds.sd if over_seeds else None
 
     return value
 
 
 def _end(name: str, pictures: str, end: str) -> Callable[[Row], float | None]:
+    """Build one end of the interval: ``"low"`` or ``"high"``."""
+
     def value(row: Row) -> float | None:
         interval, _ = accuracy_interval(row.numbers(name), getattr(row, pictures))
         return getattr(interval, end) if interval else None
@@ -87,26 +93,27 @@ def _end(name: str, pictures: str, end: str) -> Callable[[Row], float | None]:
 
 
 def _interval_over(row: Row) -> str:
+    """Return the kind of the interval of a row."""
     over = accuracy_interval(row.numbers("test_accuracy"), row.test_pictures)[1]
     return {"seeds": "seeds (t)", "pictures": "pictures (Wilson)"}.get(over, "")
 
 
 def _at_epoch(epoch: int, value: Callable[[EpochEnd], float | None]) -> Callable[[Row], Any]:
-    """The mean over seeds of a number of one epoch; None unless each seed has it."""
+    """Build the mean over seeds of a number of one epoch; None unless each seed has it."""
 
     def mean(row: Row) -> float | None:
-        found = [value(each) for run in row.epochs for each in run if each.epoch == epoch]
-        known = [number for number in found if number is not None]
+        numbers = [value(each) for run in row.epochs for each in run if each.epoch == epoch]
+        known = [number for number in numbers if number is not None]
         return fmean(known) if known and len(known) == len(row.runs) else None
 
     return mean
 
 
 def _test_after(epoch: int) -> Callable[[Row], float | None]:
-    """Test accuracy after an epoch: measured then, or at the end of runs that ended with it."""
+    """Build the test accuracy after an epoch: measured there, or at the end of such runs."""
 
     def mean(row: Row) -> float | None:
-        if row.request.recipe.epochs == epoch and not row.alone_because:
+        if row.request.recipe.epochs == epoch and not row.not_pooled_reason:
             return _mean("test_accuracy")(row)
         return _at_epoch(epoch, lambda each: each.test_accuracy)(row)
 
@@ -114,11 +121,13 @@ def _test_after(epoch: int) -> Callable[[Row], float | None]:
 
 
 def _on_one_machine(value: Callable[[Row], float | None]) -> Callable[[Row], float | None]:
-    """The value where all runs used one machine; speeds of several machines have no common mean."""
+    """Return None for rows with runs on several machines, whose speeds have no common mean."""
     return lambda row: value(row) if len(row.machines) <= 1 else None
 
 
 def _time_to(goal: float) -> Column:
+    """Build the column of the time to a validation accuracy in per cent."""
+
     def value(row: Row) -> float | None:
         times = [seconds_to(epochs, goal / 100) for epochs in row.epochs]
         known = [seconds for seconds in times if seconds is not None]
@@ -135,7 +144,7 @@ def _time_to(goal: float) -> Column:
 
 
 def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
-    """Training seconds until an epoch ended with this validation accuracy; None if none did."""
+    """Return the training seconds until an epoch ended with this validation accuracy, or None."""
     seconds = 0.0
     for epoch in epochs:
         seconds += epoch.seconds
@@ -145,7 +154,7 @@ def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
 
 
 def _row_state(row: Row) -> str:
-    return row.alone_because or "pooled"
+    return row.not_pooled_reason or "pooled"
 
 
 def _train_seconds(row: Row) -> float | None:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import Run
 
-_BATCH = 128  # pictures per step, where memory of two designs is compared
+_BATCH = 128  # pictures per step, for the memory of a design without a recipe
 
 
 def differing_settings(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Settings in which rows differ: by name, the value of each row, as text."""
+    """Return the settings in which rows differ: by name, the value of each row as text."""
     settings_of_rows = [run_settings(row.runs[0]) for row in rows]
     names = list(dict.fromkeys(name for settings in settings_of_rows for name in settings))
     table = {name: [settings.get(name, "") for settings in settings_of_rows] for name in names}
@@ -31,7 +31,7 @@ def differing_settings(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def run_settings(run: Run) -> dict[str, str]:
-    """Every setting that a run's outcome depends on except the seed, as text by name."""
+    """Return every setting that can change a run's result, except the seed, as text by name."""
     request = run.request
     recipe = request.recipe.to_dict()
     flat = recipe | recipe["augmentation"]
@@ -44,38 +44,42 @@ def run_settings(run: Run) -> dict[str, str]:
         "mode": run.chosen.get("mode"),
     }
     spec = request.spec.to_dict()
-    return {name: words(value) for name, value in (spec | flat | others).items()}
+    return {name: setting_text(value) for name, value in (spec | flat | others).items()}
 
 
-def words(value: Any) -> str:
-    """The text of a setting."""
+def setting_text(value: Any) -> str:
+    """Format the value of a setting."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(words, value)) or "none"
+        return ", ".join(map(setting_text, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {words(each)}" for name, each in value.items()) or "none"
+        return ", ".join(f"{name} {setting_text(each)}" for name, each in value.items()) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def design_difference(
     before: CNNSpec, after: CNNSpec, recipes: tuple[Recipe, Recipe] | None = None
 ) -> DesignDifference:
-    """The changes from one design to another: layers and costs.
+    """Compare two designs: changed fields, layers and costs.
 
     Memory is that of a training step with 128 images and SGD, or with the batch size and optimiser
     of each recipe.
 
     Raises:
-        SpecError: One of them does not plan.
+        SpecError: The layers of one of them do not fit.
     """
     one, two = plan(before), plan(after)
-    changed = {
-        field.name: (words(getattr(before, field.name)), words(getattr(after, field.name)))
+    pairs = {
+        field.name: (getattr(before, field.name), getattr(after, field.name))
         for field in fields(CNNSpec)
-        if getattr(before, field.name) != getattr(after, field.name)
+    }
+    changed = {
+        name: (setting_text(old), setting_text(new))
+        for name, (old, new) in pairs.items()
+        if old != new
     }
     costs = [
         cost(each, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
@@ -92,7 +96,7 @@ def design_difference(
 
 
 def layer_changes(before: Sequence[Leaf], after: Sequence[Leaf]) -> list[LayerChange]:
-    """Align the layers of two networks, so that most stand beside a layer of their kind."""
+    """Align the layers of two networks by kind, and return the changes."""
     matcher = SequenceMatcher(
         None, [layer.kind for layer in before], [layer.kind for layer in after], autojunk=False
     )
@@ -100,15 +104,19 @@ def layer_changes(before: Sequence[Leaf], after: Sequence[Leaf]) -> list[LayerCh
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         if tag == "equal":
             pairs = zip(before[i:i_end], after[j:j_end], strict=True)
-            changes += [
-                LayerChange("same" if _looks(a) == _looks(b) else "changed", a, b) for a, b in pairs
-            ]
+            changes += [_compare_layers(a, b) for a, b in pairs]
         else:
             changes += [LayerChange("removed", layer, None) for layer in before[i:i_end]]
             changes += [LayerChange("added", None, layer) for layer in after[j:j_end]]
     return changes
 
 
-def _looks(layer: Leaf) -> tuple[Any, ...]:
-    """The fields of a layer without its name."""
+def _compare_layers(before: Leaf, after: Leaf) -> LayerChange:
+    """Compare two layers of one kind."""
+    is_same = _fields_without_name(before) == _fields_without_name(after)
+    return LayerChange("same" if is_same else "changed", before, after)
+
+
+def _fields_without_name(layer: Leaf) -> tuple[Any, ...]:
+    """Return the fields of a layer without its name."""
     return tuple(getattr(layer, field.name) for field in fields(layer) if field.name != "name")

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Test pictures that one run gets right and the other wrong.
+    """Test pictures that one run classifies correctly and the other does not.
 
     Args:
-        places: Of the pictures in the test split, those about which the second run was most sure of
-            its wrong answer first.
-        labels: What they are; answers: what the second run took them for.
-        count_other_way: Pictures that the second gets right and the first wrong.
-        count: Pictures in the test split.
+        indices: Indices in the test split, by falling confidence of the second run's wrong answer.
+        labels: The true classes.
+        answers: The second run's answers.
+        count_other_way: Number of pictures that only the second run classifies correctly.
+        count: Number of pictures in the test split.
     """
 
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     labels: tuple[int, ...]
     answers: tuple[int, ...]
     count_other_way: int
@@ -41,7 +41,7 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
     """Find the test pictures that ``right`` classifies correctly and ``wrong`` does not.
 
     Raises:
-        StoreError: One has no predictions on disk, or they are of other pictures.
+        StoreError: A run has no predictions on disk, or they are for other pictures.
     """
     one, two = _predictions(store, right), _predictions(store, wrong)
     if right.fingerprint != wrong.fingerprint or len(one.labels) != len(two.labels):
@@ -51,20 +51,20 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
         )
     labels = one.labels
     is_right, is_wrong = one.predicted == labels, two.predicted != labels
-    places = np.flatnonzero(is_right & is_wrong)
-    sureness = two.probabilities[places].max(axis=1, initial=0.0)
-    places = places[np.argsort(-sureness, kind="stable")]
+    indices = np.flatnonzero(is_right & is_wrong)
+    confidence = two.probabilities[indices].max(axis=1, initial=0.0)
+    indices = indices[np.argsort(-confidence, kind="stable")]
     return Disagreement(
-        tuple(map(int, places)),
-        tuple(map(int, labels[places])),
-        tuple(map(int, two.predicted[places])),
+        tuple(map(int, indices)),
+        tuple(map(int, labels[indices])),
+        tuple(map(int, two.predicted[indices])),
         int((~is_right & ~is_wrong).sum()),
         len(labels),
     )
 
 
 def _predictions(store: RunStore, run: Run) -> Predicted:
-    """The predictions of a run on the test split."""
+    """Read the predictions of a run on the test split."""
     result = store.result(run.id)
     if result is None or not result.predictions_file:
         raise StoreError(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from cnnlib.compare.rows import Row, pooled
+from cnnlib.compare.rows import Row, pool_runs
 from cnnlib.compare.seeds import best_of, summary
 from cnnlib.runs.summaries import epochs_of_runs
 
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 
 
 def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
-    """All rows, the best mean validation accuracy first; those without one last, newest first.
+    """Load all rows, the best mean validation accuracy first; rows without one last, newest first.
 
     Args:
-        runs: Those to be shown; None is all of the store.
+        runs: The runs to show; None: all runs of the store.
     """
     shown = store.runs() if runs is None else runs
-    rows = pooled(shown, epochs_of_runs(store.database, [run.id for run in shown]))
-    return sorted(_with_pictures(store, rows), key=_newest_first, reverse=True)
+    rows = pool_runs(shown, epochs_of_runs(store.database, [run.id for run in shown]))
+    return sorted(_with_pictures(store, rows), key=_sort_key, reverse=True)
 
 
 def best_of_sentence(rows: Sequence[Row]) -> str:
-    """A warning about picking the best of several rows of a dataset; "" where there is
-    no choice.
+    """Write a warning about choosing the best of several rows of a dataset; "" for one row.
 
-    The spread is that of a typical row, so that one in which some seeds never learned does not
-    decide it.
+    The spread is the median over rows, so that a row in which some seeds never learned has little
+    effect.
     """
-    measured = [r for r in rows if not r.alone_because and r.numbers("last_val_accuracy")]
+    measured = [r for r in rows if not r.not_pooled_reason and r.numbers("last_val_accuracy")]
     rivals = [row for row in measured if _pictures_of(row) == _pictures_of(measured[0])]
     if len(rivals) < 2:
         return ""
@@ -58,17 +57,18 @@ def best_of_sentence(rows: Sequence[Row]) -> str:
 
 
 def _pictures_of(row: Row) -> tuple[str, str]:
-    """The name and fingerprint of a row's dataset: only rows that share both are compared."""
+    """Return name and fingerprint of a row's dataset: only rows that share both are compared."""
     return row.request.dataset, row.runs[0].fingerprint
 
 
 def mean_validation(row: Row) -> float | None:
-    """Mean validation accuracy over the seeds; None where none was measured."""
+    """Return the mean validation accuracy over the seeds; None where none was measured."""
     values = row.numbers("last_val_accuracy")
     return fmean(values) if values else None
 
 
-def _newest_first(row: Row) -> tuple[float, str]:
+def _sort_key(row: Row) -> tuple[float, str]:
+    """Return the sort key of a row: score, then newest run."""
     score = mean_validation(row)
     return (-1.0 if score is None else score, max(run.id for run in row.runs))
 
@@ -85,14 +85,14 @@ def _with_pictures(store: RunStore, rows: Sequence[Row]) -> list[Row]:
             result = store.result(run.id)
             test[run.fingerprint] = result.count if result else 0
         if split not in val and run.summary.get("last_val_accuracy") is not None:
-            val[split] = _measured(store.epochs(run.id, after=max(0, run.epoch - 1)))
+            val[split] = _count_pictures(store.epochs(run.id, after=max(0, run.epoch - 1)))
         done.append(
             replace(row, test_pictures=test.get(run.fingerprint, 0), val_pictures=val.get(split, 0))
         )
     return done
 
 
-def _measured(epochs: Sequence[EpochEnd]) -> int:
-    """Pictures of the validation split, from the confusion counts of an epoch."""
+def _count_pictures(epochs: Sequence[EpochEnd]) -> int:
+    """Count the pictures of the validation split, from the confusion counts of an epoch."""
     counts = epochs[-1].val_confusion if epochs else None
     return sum(map(sum, counts)) if counts else 0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 _OWNER_SEPARATOR = "/"  # between an owner and the key of the row that the owner annotated
-TRASH_DAYS = 7  # the files of a deleted run stay so long, unless the trash is emptied
+TRASH_DAYS = 7  # until the files of a deleted run are removed, unless the trash is emptied
 
 
 class ResultsTable:
@@ -45,38 +45,38 @@ class ResultsTable:
     def rows(
         self, *, hidden: bool = False, search: str = "", group: str | None = None
     ) -> list[Row]:
-        """Rows in the order of validation; runs in the trash are left out.
+        """Return rows ordered by validation accuracy, without runs in the trash.
 
         Args:
-            hidden: Hidden rows too.
-            search: Words and comparisons that a row must all meet: see `row_matches`.
+            hidden: Include hidden rows.
+            search: Words and comparisons that must all match a row: see `row_matches`.
             group: Only runs of this group.
         """
-        return self.arranged(self.all_rows(group), hidden=hidden, search=search)
+        return self.arrange(self.all_rows(group), hidden=hidden, search=search)
 
     def all_rows(self, group: str | None = None) -> list[Row]:
-        """Every row that is not in the trash, before names, hiding and searching."""
+        """Return every row that is not in the trash, without annotations and filters."""
         deleted = self.trash()
         return load_rows(
             self.store, [run for run in self.store.runs(group=group) if run.id not in deleted]
         )
 
-    def arranged(self, rows: Iterable[Row], *, hidden: bool, search: str) -> list[Row]:
-        """Rows under their given names, without hidden ones and those that a search excludes."""
-        notes = self.annotations()
-        noted = ((row, notes.get(row.key, Annotation())) for row in rows)
+    def arrange(self, rows: Iterable[Row], *, hidden: bool, search: str) -> list[Row]:
+        """Set the given names of rows; leave out hidden rows and those that a search excludes."""
+        annotations = self.annotations()
+        annotated = ((row, annotations.get(row.key, Annotation())) for row in rows)
         return [
             replace(row, given_name=note.name)
-            for row, note in noted
+            for row, note in annotated
             if (hidden or not note.hidden) and row_matches(row, note, search)
         ]
 
     def version(self) -> tuple[object, ...]:
-        """A value that changes whenever ``all_rows`` may; costs one query."""
+        """Return a value that changes whenever ``all_rows`` may change; costs one query."""
         return (self.store.folders, *runs_version(self.store.database), *sorted(self.trash()))
 
     def annotations(self) -> dict[str, Annotation]:
-        """The annotations of this person, by the key of the row."""
+        """Return the annotations of this person, by the key of the row."""
         return {
             key: Annotation(**body | {"tags": tuple(body["tags"])})
             for subject, body in read_annotations(self.store).items()
@@ -97,23 +97,23 @@ class ResultsTable:
         return f"{self.store.owner}{_OWNER_SEPARATOR}{key}" if self.store.owner else key
 
     def _own_key(self, subject: str) -> str:
-        """The row that an annotation of this person is on; "" for another person's."""
+        """Return the row key of this person's annotation; "" for another person's."""
         owner, _, key = subject.rpartition(_OWNER_SEPARATOR)
         return key if owner == self.store.owner else ""
 
     def trash(self) -> dict[str, float]:
-        """Deleted runs that can be restored: the time of each deletion, by id."""
+        """Return deleted runs that can be restored: the time of each deletion, by id."""
         bodies = read_annotations(self.store)
         return {run_id: body["deleted"] for run_id, body in bodies.items() if "deleted" in body}
 
     def move_to_trash(self, deleted: Iterable[Run]) -> list[str]:
-        """Move runs to the trash; after a week there they are removed for good.
+        """Move runs to the trash; after `TRASH_DAYS` they are removed permanently.
 
         Returns:
             The ids, for `restore`.
 
         Raises:
-            StoreError: One of them still waits or runs; then none is moved.
+            StoreError: One of them is queued or running; then none is moved.
             RightsError: One of them belongs to another person; then none is moved.
         """
         deleted = list(deleted)
@@ -130,16 +130,16 @@ class ResultsTable:
         return [run.id for run in deleted]
 
     def restore(self, run_ids: Iterable[str]) -> None:
-        """Take runs out of the trash; those not in it, or of another person, stay as they are."""
+        """Take runs out of the trash; others, and those of another person, are ignored."""
         own = self.own_trash()
         for run_id in run_ids:
             if run_id in own:
                 body = read_annotation(self.store, run_id)
-                body.pop("deleted", None)  # another tab may have been faster
+                body.pop("deleted", None)  # another tab may have restored it
                 write_annotation(self.store, run_id, body)
 
     def own_trash(self) -> dict[str, float]:
-        """The runs in the trash that this person may restore, or remove for good."""
+        """Return the runs in the trash that this person may restore or remove permanently."""
         others = {run.id for run in self.store.runs() if not self.store.may_change(run.owner)}
         return {run_id: when for run_id, when in self.trash().items() if run_id not in others}
 

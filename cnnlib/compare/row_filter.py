@@ -24,25 +24,26 @@ _SHORT = {"test": "test_accuracy", "validation": "val_accuracy", "val": "val_acc
 
 
 def row_matches(row: Row, note: Annotation, search: str) -> bool:
-    """Whether a row meets every word of a search.
+    """Return whether a row matches every word of a search.
 
     A word occurs in the text of the row: its name, dataset, note, tags, preset, optimiser,
     schedule, block, norm, ids. A comparison such as ``test>99``, ``params<=1e5``, ``seeds>=3``,
-    ``dataset=mnist`` or ``tag=old`` asks one column; accuracies are in per cent, and a number that
-    is unknown meets none.
+    ``dataset=mnist`` or ``tag=old`` tests one column; accuracies are in per cent, and no comparison
+    matches an unknown number.
     """
     words = search.casefold().split()
     if not words:
         return True
     text = _searchable_text(row, note)
-    return all(_meets(row, note, text, word) for word in words)
+    return all(_matches_word(row, note, text, word) for word in words)
 
 
-def _meets(row: Row, note: Annotation, text: str, word: str) -> bool:
-    found = _COMPARISON.fullmatch(word)
-    if not found:
+def _matches_word(row: Row, note: Annotation, text: str, word: str) -> bool:
+    """Return whether a row matches one word or comparison."""
+    match = _COMPARISON.fullmatch(word)
+    if not match:
         return word in text
-    name, sign, wanted = found.groups()
+    name, sign, wanted = match.groups()
     if name == "tag":
         return sign == "=" and wanted in map(str.casefold, note.tags)
     column = COLUMNS.get(_SHORT.get(name, name))
@@ -61,6 +62,7 @@ def _meets(row: Row, note: Annotation, text: str, word: str) -> bool:
 
 
 def _searchable_text(row: Row, note: Annotation) -> str:
+    """Join the texts of a row in which words are searched."""
     request = row.request
     recipe = request.recipe
     text = (

@@ -21,19 +21,19 @@ class Row:
     """A design with its recipe, and the runs that measured it.
 
     Args:
-        key: Names the row in addresses and annotations: a hash of all that its runs agree in, or
-            the id of a run that stands alone.
-        runs: By seed; at least one.
-        alone_because: Why this run is not pooled with others; "" where it may be.
-        epochs: Of each run, in the order of ``runs``.
-        test_pictures, val_pictures: In the split that accuracies were measured on; 0 where nothing
-            was measured.
-        given_name: The name that a person gave to this row; "" is none.
+        key: Id of the row in addresses and annotations: a hash of the settings that its runs share,
+            or the id of a run that is not pooled.
+        runs: Ordered by seed; at least one.
+        not_pooled_reason: The reason why this run is not pooled with others; "" where it may be.
+        epochs: Epochs of each run, in the order of ``runs``.
+        test_pictures, val_pictures: Number of pictures in each split; 0 where accuracy was not
+            measured.
+        given_name: Name from the row's annotation; "" for none.
     """
 
     key: str
     runs: tuple[Run, ...]
-    alone_because: str = ""
+    not_pooled_reason: str = ""
     epochs: tuple[tuple[EpochEnd, ...], ...] = field(default=(), repr=False)
     test_pictures: int = 0
     val_pictures: int = 0
@@ -60,12 +60,12 @@ class Row:
         return tuple(sorted({run.machine.processor for run in self.runs if run.machine}))
 
     def numbers(self, name: str) -> list[float]:
-        """One number of the runs' summaries; runs without it are left out."""
-        found = (run.summary.get(name) for run in self.runs)
-        return [value for value in found if value is not None]
+        """Return one number of the runs' summaries; runs without it are left out."""
+        values = (run.summary.get(name) for run in self.runs)
+        return [value for value in values if value is not None]
 
 
-def pooled(
+def pool_runs(
     runs: Iterable[Run], epochs: Mapping[str, Sequence[EpochEnd]] | None = None
 ) -> list[Row]:
     """Group runs into rows; a run that may not be pooled gets its own, with the reason.
@@ -76,7 +76,7 @@ def pooled(
     groups: dict[str, dict[int, Run]] = defaultdict(dict)
     alone: list[tuple[Run, str]] = []
     for run in sorted(runs, key=lambda run: run.id):
-        if reason := why_alone(run):
+        if reason := reason_not_pooled(run):
             alone.append((run, reason))
         elif run.request.seed in groups[(key := pool_key(run))]:
             alone.append((run, f"it repeats seed {run.request.seed}"))
@@ -92,8 +92,8 @@ def pooled(
     return [_with_epochs(row, epochs_by_run) for row in rows]
 
 
-def why_alone(run: Run) -> str:
-    """The reason why a run is not pooled with others; "" where it is."""
+def reason_not_pooled(run: Run) -> str:
+    """Return the reason why a run is not pooled with others; "" where it is."""
     if run.state != "finished":
         return {"queued": "it waits", "starting": "it is starting", "running": "it goes on"}.get(
             run.state, f"it is {run.state}"
@@ -106,14 +106,14 @@ def why_alone(run: Run) -> str:
 
 
 def pool_key(run: Run) -> str:
-    """A hash of the settings that pooled runs share."""
-    return _key(_without_seed(run.request), run.fingerprint, run.chosen.get("mode", ""))
+    """Hash the settings that pooled runs share."""
+    return _hash_key(_without_seed(run.request), run.fingerprint, run.chosen.get("mode", ""))
 
 
 @lru_cache(maxsize=4096)
 def _without_seed(request: RunRequest) -> str:
-    """The settings that pooled requests share, as text; cached, because requests are immutable."""
-    agreed = {
+    """Return the settings that pooled requests share, as JSON; requests are immutable."""
+    shared = {
         "spec": request.spec.to_dict(),
         "recipe": request.recipe.to_dict(),
         "dataset": request.dataset,
@@ -121,13 +121,15 @@ def _without_seed(request: RunRequest) -> str:
         "validation": request.validation,
         "train_limit": request.train_limit,
     }
-    return json.dumps(agreed, sort_keys=True)
+    return json.dumps(shared, sort_keys=True)
 
 
-def _key(*parts: str) -> str:
+def _hash_key(*parts: str) -> str:
+    """Hash texts to 12 hexadecimal digits."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:
+    """Return a row with the epochs of its runs."""
     row_epochs = tuple(tuple(epochs.get(run.id, ())) for run in row.runs)
-    return Row(row.key, row.runs, row.alone_because, row_epochs)
+    return Row(row.key, row.runs, row.not_pooled_reason, row_epochs)

@@ -31,9 +31,9 @@ class Summary:
 
 
 def summary(values: Sequence[float], level: float = 0.95) -> Summary | None:
-    """Mean, standard deviation and t interval (Student 1908); None where there is no value.
+    """Compute mean, standard deviation and t interval (Student 1908); None without values.
 
-    The interval says where the mean over all seeds lies. It says nothing about other test pictures.
+    The interval is for the mean over all seeds; it does not cover other test pictures.
 
     Example:
         >>> summary([0.98, 0.99]).mean
@@ -51,29 +51,29 @@ def summary(values: Sequence[float], level: float = 0.95) -> Summary | None:
 
 
 def accuracy_interval(accuracies: Sequence[float], pictures: int) -> tuple[Interval | None, str]:
-    """The interval of a row, and the kind of interval: over seeds or over test pictures.
+    """Compute the interval of a row, and its kind: over seeds or over test pictures.
 
     Args:
-        accuracies: Of each seed, fractions.
-        pictures: That each was measured on.
+        accuracies: One for each seed, fractions.
+        pictures: Number of pictures in the split.
 
     Returns:
         One run: Wilson's, "pictures"; more: Student's within 0..1, "seeds"; none: None and "".
     """
-    found = summary(accuracies)
-    if found is None:
+    over_seeds = summary(accuracies)
+    if over_seeds is None:
         return None, ""
-    if (student := found.interval) is not None:
+    if (student := over_seeds.interval) is not None:
         return Interval(max(0.0, student.low), min(1.0, student.high), student.level), "seeds"
     if pictures == 0:
         return None, ""
-    return wilson(round(found.mean * pictures), pictures), "pictures"
+    return wilson(round(over_seeds.mean * pictures), pictures), "pictures"
 
 
 def best_of(count: int, sd: float) -> float:
-    """The expected lead of the best of ``count`` equal designs over their mean, by chance alone.
+    """Compute the expected lead, by chance, of the best of ``count`` equal designs over their mean.
 
-    The expected largest of normal numbers (Blom 1958 gives the approximation: the quantile at
+    The expected maximum of normal numbers (Blom 1958 gives the approximation: the quantile at
     (count - 0.375) / (count + 0.25)).
 
     Args:
@@ -94,7 +94,7 @@ class Interval:
 
     Args:
         low, high: Fractions 0..1.
-        level: In how many of all such measurements the interval holds the true value, 0..1.
+        level: Confidence level, 0..1.
     """
 
     low: float
@@ -103,18 +103,17 @@ class Interval:
 
 
 def wilson(right: int, count: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a fraction (Wilson 1927); it never leaves 0..1.
+    """Compute Wilson's score interval of a fraction (Wilson 1927); it is within 0..1.
 
     With p = right / count and z the normal quantile of the level, its ends are
 
         (p + z^2 / 2n -+ z * sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 
-    It says how far another draw of as many test pictures could move the accuracy of this one
-    network; it does not say how far another seed would.
+    It covers another sample of as many test pictures for the same network, but not another seed.
 
     Args:
         right: Pictures classified correctly, 0..count.
-        count: Pictures in all; with none the interval is all of 0..1.
+        count: Number of pictures; for 0 the interval is 0..1.
     """
     if count == 0:
         return Interval(0.0, 1.0, level)

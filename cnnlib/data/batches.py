@@ -1,4 +1,4 @@
-"""A dataset on the training device: bytes, gathered and normalised batch by batch."""
+"""A dataset on the training device: uint8 pictures, normalised per batch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NO_AUGMENTATION = Augmentation()
 
 
 class Normaliser:
-    """Brings bytes to mean 0 and deviation 1 per channel, as measured on the training pictures.
+    """Standardise uint8 pictures per channel with the mean and deviation of the training split.
 
-    A channel that never changes (standard deviation 0) is only shifted to 0.
+    A constant channel (standard deviation 0) is only shifted to 0.
     """
 
     def __init__(self, info: DatasetInfo, device: torch.device | str) -> None:
@@ -37,15 +37,15 @@ class Normaliser:
         self.mean_colour = (255 * mean).round().to(device, torch.uint8)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """N x C x H x W, uint8, as float32."""
+        """Normalise pictures: N x C x H x W, uint8 to float32."""
         return images.float().mul_(self.scale).add_(self.offset)
 
 
 class DeviceData:
-    """The pictures of one dataset on one device, as uint8, divided into train, validation and test.
+    """The train, validation and test pictures of a dataset on one device, as uint8.
 
-    Batches are pairs of pictures (N x C x H x W, float32, normalised) and labels (N, int64), in
-    tensors of their own.
+    Batches are pairs of pictures (N x C x H x W, float32, normalised) and labels (N, int64), and
+    share no memory with the dataset.
 
     Args:
         train, validation: Indices into the prepared training pictures.
@@ -67,22 +67,22 @@ class DeviceData:
 
     @property
     def train_count(self) -> int:
-        """Pictures to train on."""
+        """Number of training pictures."""
         return len(self._train[1])
 
     @property
     def validation_count(self) -> int:
-        """Pictures kept for validation."""
+        """Number of validation pictures."""
         return len(self._validation[1])
 
     @property
     def test_count(self) -> int:
-        """Pictures in the test split."""
+        """Number of test pictures."""
         return len(self._prepared.test_labels)
 
     @property
     def size_bytes(self) -> int:
-        """What all three splits take on the device."""
+        """Size of all three splits on the device."""
         pictures = self.train_count + self.validation_count + self.test_count
         return pictures * (int(np.prod(self.info.in_size)) + 8)
 
@@ -93,34 +93,34 @@ class DeviceData:
         generator: torch.Generator | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> Batch:
-        """The pictures at ``positions`` of the training split, each changed at random.
+        """Return the pictures at ``positions`` of the training split, augmented.
 
         Args:
-            positions: N, int64, 0..train_count-1; best on the data's device.
-            generator: For the augmentation, where there is one.
-            memory_format: How the pictures lie in memory.
+            positions: N, int64, 0..train_count-1; fastest on the data's device.
+            generator: Of the augmentation; None for no augmentation.
+            memory_format: Memory format of the pictures.
         """
         images, labels = self._train
         positions = positions.to(self.device)
         batch = images.index_select(0, positions)
         if generator is not None:
             batch = augment(batch, augmentation, generator, self.normalise.mean_colour)
-        return self._finished(batch, memory_format), labels.index_select(0, positions)
+        return self._finish(batch, memory_format), labels.index_select(0, positions)
 
     def first_batch(self, batch_size: int) -> Batch:
-        """The first training pictures, unchanged: something to try a network on."""
+        """Return the first training pictures without augmentation, for a trial forward pass."""
         return self.train_batch(torch.arange(min(batch_size, self.train_count)))
 
     def validation_batches(
         self, batch_size: int, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Iterator[Batch]:
-        """The validation split in its own order."""
+        """Iterate over the validation split in its stored order."""
         return self._in_order(self._validation, batch_size, memory_format)
 
     def test_batches(
         self, batch_size: int, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Iterator[Batch]:
-        """The test split in its own order; its first use brings it to the device."""
+        """Iterate over the test split in its stored order; it is loaded at the first use."""
         return self._in_order(self._test, batch_size, memory_format)
 
     @cached_property
@@ -141,7 +141,7 @@ class DeviceData:
             split[0].split(batch_size), split[1].split(batch_size), strict=True
         ):
             if len(labels):
-                yield self._finished(images, memory_format), labels
+                yield self._finish(images, memory_format), labels
 
-    def _finished(self, images: Tensor, memory_format: torch.memory_format) -> Tensor:
+    def _finish(self, images: Tensor, memory_format: torch.memory_format) -> Tensor:
         return self.normalise(images).contiguous(memory_format=memory_format)

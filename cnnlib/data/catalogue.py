@@ -1,4 +1,4 @@
-"""The catalogue: every dataset that can be trained on, and how far it is from ready."""
+"""The catalogue of datasets, with their state: prepared, available or to be downloaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cnnlib.data.builtin.datasets import BUILTIN, BuiltinDataset
-from cnnlib.data.builtin.files import here_bytes, is_here
+from cnnlib.data.builtin.files import available_bytes, is_available
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
 from cnnlib.data.image_folder.layout import TEST, arrange
@@ -22,85 +22,85 @@ from cnnlib.units import format_size
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
-    """Every dataset: those that the lab knows, then people's own by name.
+    """List all datasets: the built-in ones, then the users' own, sorted by name.
 
-    One whose pictures cannot be used is listed without classes, and its note says why.
+    A dataset with unusable pictures has no classes, and its note is the error message.
     """
     folders = folders or Folders.from_environment()
-    known = [_known_info(dataset, folders) for dataset in BUILTIN.values()]
-    return known + [_listed(source, folders) for source in folder_sources(folders)]
+    builtin = [_builtin_info(dataset, folders) for dataset in BUILTIN.values()]
+    return builtin + [_list_info(source, folders) for source in folder_sources(folders)]
 
 
 def dataset_info(name: str, folders: Folders | None = None) -> DatasetInfo:
-    """One line of the catalogue.
+    """Return the catalogue's entry for one dataset.
 
     Raises:
-        RecipeError: The name is none that a dataset can have.
+        RecipeError: The name is not a valid dataset name.
         DataError: There is no such dataset, or its pictures cannot be used.
     """
     folders = folders or Folders.from_environment()
     check_dataset_name(name)
     if name in BUILTIN:
-        return _known_info(BUILTIN[name], folders)
+        return _builtin_info(BUILTIN[name], folders)
     record = current_record(name, folders)
     if record is not None:
         return record.info
     source = folder_source(name, folders)
     if source is None:
-        raise missing(name, folders)
-    return _own_info(source, folders)
+        raise dataset_not_found(name, folders)
+    return _folder_info(source, folders)
 
 
-def missing(name: str, folders: Folders) -> DataError:
-    """There is no such ``folder:`` dataset; which there are."""
-    there = ", ".join([*BUILTIN, *(source.name for source in folder_sources(folders))])
+def dataset_not_found(name: str, folders: Folders) -> DataError:
+    """Build the error for a missing ``folder:`` dataset; it lists the datasets that exist."""
+    names = ", ".join([*BUILTIN, *(source.name for source in folder_sources(folders))])
     own = name.removeprefix("folder:")
     return DataError(
         f"{name} was not found: neither a folder {own!r} with one folder per class nor {own}.zip "
         f"is in {folders.data} or among the uploads. Put it there, upload a zip, or choose one of: "
-        f"{there}."
+        f"{names}."
     )
 
 
-def _known_info(known: BuiltinDataset, folders: Folders) -> DatasetInfo:
-    record = current_record(known.name, folders)
+def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
+    record = current_record(dataset.name, folders)
     if record is not None:
         return record.info
-    here = not known.files or is_here(known, folders)
-    size = f"{format_size(known.download_bytes)} to download."
+    available = not dataset.files or is_available(dataset, folders)
+    size = f"{format_size(dataset.download_bytes)} to download."
     return DatasetInfo(
-        name=known.name,
-        title=known.title,
-        in_size=known.in_size,
-        classes=known.classes,
-        train_count=known.train_count,
-        test_count=known.test_count,
-        state="here" if here else "download",
-        size_bytes=here_bytes(known, folders),
-        note=known.note if here else size,
-        source={"kind": known.form},
+        name=dataset.name,
+        title=dataset.title,
+        in_size=dataset.in_size,
+        classes=dataset.classes,
+        train_count=dataset.train_count,
+        test_count=dataset.test_count,
+        state="here" if available else "download",
+        size_bytes=available_bytes(dataset, folders),
+        note=dataset.note if available else size,
+        source={"kind": dataset.form},
     )
 
 
-def _listed(source: FolderSource, folders: Folders) -> DatasetInfo:
+def _list_info(source: FolderSource, folders: Folders) -> DatasetInfo:
     record = current_record(source.name, folders)
     if record is not None:
         return record.info
     try:
-        return _own_info(source, folders)
+        return _folder_info(source, folders)
     except DataError as error:
         return replace(_bare_info(source, folders), note=str(error))
 
 
-def _own_info(source: FolderSource, folders: Folders) -> DatasetInfo:
-    found = _survey_as(source, _seen(source))
+def _folder_info(source: FolderSource, folders: Folders) -> DatasetInfo:
+    survey = _cached_survey(source, _source_state(source))
     return replace(
         _bare_info(source, folders),
-        classes=found.classes,
-        train_count=found.train_count,
-        test_count=found.test_count,
-        size_bytes=found.total_bytes,
-        note=found.note,
+        classes=survey.classes,
+        train_count=survey.train_count,
+        test_count=survey.test_count,
+        size_bytes=survey.total_bytes,
+        note=survey.note,
     )
 
 
@@ -118,7 +118,7 @@ def _bare_info(source: FolderSource, folders: Folders) -> DatasetInfo:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What paths tell before a picture is decoded; fewer pictures may be readable."""
+    """Classes and counts from the file paths alone; some of the pictures may be unreadable."""
 
     classes: tuple[str, ...]
     train_count: int
@@ -141,14 +141,14 @@ def _survey(source: FolderSource) -> _Survey:
 
 
 @lru_cache(maxsize=64)
-def _survey_as(source: FolderSource, seen: str) -> _Survey:
-    """Listing a large folder or zip can take a second: once for each state that it is seen in."""
+def _cached_survey(source: FolderSource, state: str) -> _Survey:
+    """Cache `_survey` per state of the source: listing a large folder or zip can take 1 s."""
     return _survey(source)
 
 
-def _seen(source: FolderSource) -> str:
+def _source_state(source: FolderSource) -> str:
     try:
-        return json.dumps(source.seen())
+        return json.dumps(source.state())
     except OSError as error:
         raise DataError(
             f"{source.path.name} was there a moment ago and cannot be read ({error.strerror}). Put "

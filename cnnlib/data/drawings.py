@@ -1,4 +1,4 @@
-"""Drawings that a person named: a collection of them, which is a dataset of its own."""
+"""Collections of labelled drawings, each stored as a dataset of class folders."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
 
-DRAWING = "drawing-"  # what a drawing's file name begins with
-_SIGNS_OF_OWNER = 6  # of an owner's name, in that of their collection
-_LONGEST, _LONGEST_BYTES = 70, 200  # of a name inside of another: see `check_dataset_name`
+DRAWING = "drawing-"  # prefix of a drawing's file name
+_OWNER_CHARS = 6  # last characters of the owner's id in the name of a collection
+_MAX_CHARS, _MAX_BYTES = 70, 200  # of a name within a longer one: see `check_dataset_name`
 
 
 @dataclass(frozen=True, eq=False)
 class Drawings:
-    """Drawings with the classes that a person gave them.
+    """Drawings with their labels.
 
     Args:
         pictures: N x C x H x W, uint8.
@@ -46,29 +46,29 @@ class Drawings:
 
 
 def collection_name(dataset: str, owner: str = "") -> str:
-    """The dataset that collects drawings for networks that were trained on ``dataset``.
+    """Return the dataset name of the drawings for networks trained on ``dataset``.
 
     Args:
-        owner: In class mode, whose drawings; each owner has a collection of their own.
+        owner: Owner of the drawings in class mode; each owner has a separate collection.
     """
-    whose = f" ({owner[-_SIGNS_OF_OWNER:]})" if owner else ""
-    return f"folder:drawings for {short_name(dataset)}{whose}"
+    suffix = f" ({owner[-_OWNER_CHARS:]})" if owner else ""
+    return f"folder:drawings for {short_name(dataset)}{suffix}"
 
 
 def save_drawing(
     picture: np.ndarray, label: int, info: DatasetInfo, folders: Folders, owner: str = ""
 ) -> Path:
-    """Put a drawing into the collection; returns its file.
+    """Add a drawing to the collection and return its file.
 
     Args:
-        picture: C x H x W, uint8, as the network saw it.
-        label: The class that a person gave it.
+        picture: C x H x W, uint8, as prepared for the network.
+        label: The class that the user chose.
         info: Of the dataset with these classes.
 
     Raises:
         DataError: It cannot be written.
     """
-    root = folder_of(collection_name(info.name, owner), folders)
+    root = dataset_folder(collection_name(info.name, owner), folders)
     folder = root / class_folders(info.classes)[label]
     try:
         write_options(root, info)
@@ -81,14 +81,14 @@ def save_drawing(
 
 
 def saved_drawings(info: DatasetInfo, folders: Folders, owner: str = "") -> Drawings:
-    """What was collected for networks with these classes, at the size that they take."""
-    root = folder_of(collection_name(info.name, owner), folders)
+    """Read the collection for networks with these classes, resized to their input size."""
+    root = dataset_folder(collection_name(info.name, owner), folders)
     return read_drawings(root, info)
 
 
 def collections(folders: Folders) -> dict[str, dict[str, int]]:
-    """Every collection by its name as a dataset: drawings of each class, by the class's folder."""
-    roots = sorted((folders.runs / UPLOADS).glob(f"{_own(collection_name(''))}*"))
+    """Count the drawings of each collection: dataset name -> class folder -> drawings."""
+    roots = sorted((folders.runs / UPLOADS).glob(f"{_strip_prefix(collection_name(''))}*"))
     return {
         f"folder:{root.name}": {
             folder.name: count
@@ -101,8 +101,8 @@ def collections(folders: Folders) -> dict[str, dict[str, int]]:
 
 
 def drawings_zip(info: DatasetInfo, folders: Folders, owner: str = "") -> bytes:
-    """The collection as a zip with one folder per class."""
-    root = folder_of(collection_name(info.name, owner), folders)
+    """Pack the collection as a zip with one folder per class."""
+    root = dataset_folder(collection_name(info.name, owner), folders)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(root.rglob("*.png")):
@@ -111,10 +111,10 @@ def drawings_zip(info: DatasetInfo, folders: Folders, owner: str = "") -> bytes:
 
 
 def class_folders(classes: tuple[str, ...]) -> list[str]:
-    """Names of folders that give the classes the same labels again.
+    """Return folder names whose sorted order is the order of the classes.
 
-    Classes are their folders' names in sorted order. Names that are sorted and can be folders stay;
-    others get a number before them.
+    Names that are sorted and valid folder names are kept; otherwise all names get their label as a
+    prefix.
 
     Example:
         >>> class_folders(("0", "1"))
@@ -130,20 +130,20 @@ def class_folders(classes: tuple[str, ...]) -> list[str]:
 
 
 def short_name(dataset: str) -> str:
-    """The name of a dataset, short enough that a name around it can be one too."""
-    own = _own(dataset)
-    if len(own) <= _LONGEST and len(own.encode()) <= _LONGEST_BYTES:
-        return own
-    return f"{own[:50]} {hashlib.blake2b(own.encode(), digest_size=4).hexdigest()}"
+    """Shorten a dataset name, so that a longer name that contains it is valid too."""
+    name = _strip_prefix(dataset)
+    if len(name) <= _MAX_CHARS and len(name.encode()) <= _MAX_BYTES:
+        return name
+    return f"{name[:50]} {hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def folder_of(name: str, folders: Folders) -> Path:
-    """Where the pictures of a collection or a lesson lie, by its name as a dataset."""
-    return folders.runs / UPLOADS / _own(name)
+def dataset_folder(name: str, folders: Folders) -> Path:
+    """Return the folder of a collection or a fine-tuning dataset, by its dataset name."""
+    return folders.runs / UPLOADS / _strip_prefix(name)
 
 
 def write_options(root: Path, info: DatasetInfo, mode: str = "w") -> None:
-    """Beside the folder, as uploads have it: pictures keep their size and channels."""
+    """Write the options file of a folder, with the size and channels of the pictures."""
     root.parent.mkdir(parents=True, exist_ok=True)
     options = FolderOptions(info.in_size[1], info.in_size[0])
     with options_file(root).open(mode, encoding="utf-8") as file:
@@ -151,12 +151,12 @@ def write_options(root: Path, info: DatasetInfo, mode: str = "w") -> None:
 
 
 def options_file(root: Path) -> Path:
-    """What `write_options` writes, for the folder ``root``."""
+    """Return the options file of the folder ``root``, which `write_options` writes."""
     return root.with_name(f"{root.name}.json")
 
 
 def read_drawings(root: Path, info: DatasetInfo) -> Drawings:
-    """The drawings below a folder, at the size of a dataset; what was half written is left out."""
+    """Read the drawings in a folder, resized to a dataset's size; damaged files are skipped."""
     channels, size, _ = info.in_size
     pictures, labels = [], []
     for label, name in enumerate(class_folders(info.classes)):
@@ -169,7 +169,7 @@ def read_drawings(root: Path, info: DatasetInfo) -> Drawings:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture (C x H x W, uint8) as the bytes of a PNG file."""
+    """Encode a picture (C x H x W, uint8) as PNG."""
     pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG")
@@ -177,7 +177,7 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def _write_drawing(folder: Path, content: bytes) -> Path:
-    """Write the next drawing of a class; returns its file."""
+    """Write the next drawing of a class and return its file."""
     number = len(list(folder.glob(f"{DRAWING}*.png"))) + 1
     while True:
         path = folder / f"{DRAWING}{number:04}.png"
@@ -187,5 +187,5 @@ def _write_drawing(folder: Path, content: bytes) -> Path:
         number += 1
 
 
-def _own(dataset: str) -> str:
+def _strip_prefix(dataset: str) -> str:
     return dataset.removeprefix("folder:")

@@ -1,4 +1,4 @@
-"""What follows from a dataset's content alone: fingerprint, mean and spread, test split."""
+"""Fingerprint, mean and standard deviation, and test split of a dataset, from its content."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def fingerprint(
     test_images: np.ndarray,
     test_labels: np.ndarray,
 ) -> str:
-    """Hash of all pictures, labels and class names, in their order; 32 hexadecimal digits.
+    """Hash all pictures, labels and class names, in order: 32 hexadecimal digits.
 
-    It does not depend on where the dataset lies, on file names, or on the machine.
+    The result does not depend on the folder, on file names or on the machine.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(["cnnlib dataset", 1, list(classes)]).encode())
@@ -38,9 +38,9 @@ def fingerprint(
 
 
 def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel, of values scaled to 0..1.
+    """Compute mean and standard deviation per channel, of values scaled to 0..1.
 
-    Both come from whole-number sums, so they are exact up to the last rounding.
+    Both are computed from integer sums, so they are exact up to the last rounding.
 
     Args:
         images: N x C x H x W, uint8; N is at least 1.
@@ -55,7 +55,7 @@ def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def _moments(counts: list[int]) -> tuple[float, float]:
-    """Mean and deviation of grey levels 0..255, scaled to 0..1, from how often each occurs."""
+    """Compute mean and standard deviation, scaled to 0..1, from a histogram of levels 0..255."""
     total = sum(counts)
     first = sum(level * count for level, count in enumerate(counts))
     second = sum(level * level * count for level, count in enumerate(counts))
@@ -66,17 +66,18 @@ def _moments(counts: list[int]) -> tuple[float, float]:
 def split_by_content(
     digests: Sequence[bytes], labels: np.ndarray, test_fraction: float = TEST_FRACTION
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Divide pictures into training and test by what they show, never by order or file name.
+    """Split pictures into training and test by their hashes, not by order or file name.
 
-    Within each class, the pictures with the smallest digests are the test split: ``test_fraction``
-    of them, rounded, but at least one of two or more. Equal pictures of a class stay on one side.
+    In each class, the pictures with the smallest digests are the test split: ``test_fraction`` of
+    the class, rounded, and at least one if the class has two or more. Equal pictures of a class
+    are in the same split.
 
     Args:
-        digests: A hash per picture.
+        digests: One hash per picture.
         labels: N, integers.
 
     Returns:
-        Indices of the training and of the test pictures, each in the order of their digests.
+        Indices of the training and of the test pictures, both sorted by digest.
     """
     order = np.array(sorted(range(len(digests)), key=lambda index: (digests[index], index)), int)
     is_test = np.zeros(len(digests), dtype=bool)
@@ -87,12 +88,12 @@ def split_by_content(
 
 
 def kept_for_test(count: int, test_fraction: float = TEST_FRACTION) -> int:
-    """How many of a class's pictures are kept for the test split."""
+    """Return the number of test pictures of a class with ``count`` pictures."""
     return min(count - 1, max(1, round(test_fraction * count))) if count >= 2 else 0
 
 
 def _cut(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) -> int:
-    """`kept_for_test`, moved on where it would part equal pictures; 0 where all are equal."""
+    """Return `kept_for_test`, raised until it separates no equal pictures; 0 if all are equal."""
     cut = kept_for_test(len(members), test_fraction)
     while 0 < cut < len(members) and digests[members[cut]] == digests[members[cut - 1]]:
         cut += 1
@@ -100,7 +101,7 @@ def _cut(members: np.ndarray, digests: Sequence[bytes], test_fraction: float) ->
 
 
 def chunks(array: np.ndarray) -> Generator[np.ndarray]:
-    """Consecutive parts of an array, each of 16 MB or one row."""
+    """Yield consecutive parts of an array, each of up to 16 MB or of one row."""
     row_bytes = max(1, array.nbytes // max(1, len(array)))
     rows = max(1, _CHUNK_BYTES // row_bytes)
     for start in range(0, len(array), rows):

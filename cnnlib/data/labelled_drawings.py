@@ -1,9 +1,9 @@
-"""Lessons: drawings that a person named, with pictures that the network knows, to train it on.
+"""Fine-tuning datasets of labelled drawings and pictures of the original dataset.
 
-The collection of drawings grows; a lesson is a copy of it that never changes, so that a run that
-was taught with it can be repeated. A lesson also holds pictures of the dataset that the network
-knows: without them it would forget what it is not shown (rehearsal; Robins, "Catastrophic
-forgetting, rehearsal and pseudorehearsal", 1995).
+A fine-tuning dataset ("lesson" on the pages) is a fixed copy of the collection of drawings, so that
+a run on it can be repeated after more drawings were added. It also contains pictures of the dataset
+that the network was trained on, to prevent catastrophic forgetting (rehearsal; Robins,
+"Catastrophic forgetting, rehearsal and pseudorehearsal", 1995).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cnnlib.data.drawings import (
     DRAWING,
     Drawings,
     class_folders,
-    folder_of,
+    dataset_folder,
     options_file,
     png,
     read_drawings,
@@ -40,21 +40,21 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
 
-REHEARSED = 30  # pictures of each class that is known, to train; a third of that to test
-KEPT_APART = 4  # every so manieth drawing of a class is not trained on
-_MOST_COPIES = 40  # of one drawing
+REHEARSAL_PER_CLASS = 30  # original training pictures per class; a third as many test pictures
+HOLD_OUT_EVERY = 4  # hold out every 4th drawing per class
+_MAX_COPIES = 40  # of one drawing
 
 
 def make_fine_tune_dataset(
     prepared: Prepared, folders: Folders, seed: int = 0, owner: str = ""
 ) -> str:
-    """Write a lesson from the collection; returns its name as a dataset.
+    """Write a fine-tuning dataset from the collection and return its dataset name.
 
-    Every fourth drawing of a class is kept apart, in the test split. The others are repeated until
-    they are about a quarter of what is trained on.
+    Every 4th drawing per class is held out in the test split. The others are repeated until they
+    are about a quarter of the training split.
 
     Raises:
-        DataError: Nothing was collected yet, or it cannot be written.
+        DataError: The collection is empty, or the dataset cannot be written.
     """
     info = prepared.info
     drawings = saved_drawings(info, folders, owner)
@@ -65,8 +65,8 @@ def make_fine_tune_dataset(
         )
     try:
         name = _reserve_name(info, folders)
-        with _replacing(folder_of(name, folders)) as unfinished:
-            _write_known(unfinished, prepared, seed)
+        with _replacing(dataset_folder(name, folders)) as unfinished:
+            _write_rehearsal(unfinished, prepared, seed)
             _write_drawings(unfinished, drawings, info)
     except OSError as error:
         raise DataError(
@@ -77,42 +77,42 @@ def make_fine_tune_dataset(
 
 
 def labelled_drawings(name: str, info: DatasetInfo, folders: Folders, split: str) -> Drawings:
-    """The drawings of a lesson, each once.
+    """Read the drawings of a fine-tuning dataset, without repetitions.
 
     Args:
-        info: Of the dataset that the network knew before.
-        split: "train", or "test" for those that were kept apart.
+        info: Of the original dataset.
+        split: "train", or "test" for the held-out drawings.
     """
-    return read_drawings(folder_of(name, folders) / split, info)
+    return read_drawings(dataset_folder(name, folders) / split, info)
 
 
-def _write_known(root: Path, prepared: Prepared, seed: int) -> None:
-    """Pictures of every class that is known, drawn by seed."""
+def _write_rehearsal(root: Path, prepared: Prepared, seed: int) -> None:
+    """Write a seeded sample of the original pictures of each class."""
     rng = np.random.default_rng(seed)
     names = class_folders(prepared.info.classes)
     splits = {
-        "train": (prepared.train_images, prepared.train_labels, REHEARSED),
-        "test": (prepared.test_images, prepared.test_labels, REHEARSED // 3),
+        "train": (prepared.train_images, prepared.train_labels, REHEARSAL_PER_CLASS),
+        "test": (prepared.test_images, prepared.test_labels, REHEARSAL_PER_CLASS // 3),
     }
-    for split, (images, labels, most) in splits.items():
+    for split, (images, labels, count) in splits.items():
         for label, name in enumerate(names):
             folder = root / split / name
             folder.mkdir(parents=True)
-            its = np.flatnonzero(labels == label)
-            for index in rng.permutation(its)[:most]:
+            indices = np.flatnonzero(labels == label)
+            for index in rng.permutation(indices)[:count]:
                 (folder / f"known-{index:06}.png").write_bytes(png(images[index]))
 
 
 def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
-    """Each drawing once where it is kept apart, else so often that it counts."""
+    """Write the held-out drawings once, and the others several times."""
     names = class_folders(info.classes)
-    copies = -(-REHEARSED * len(names) // 3 // len(drawings))
-    copies = max(1, min(_MOST_COPIES, copies))
-    seen = dict.fromkeys(range(len(names)), 0)
+    copies = -(-REHEARSAL_PER_CLASS * len(names) // 3 // len(drawings))
+    copies = max(1, min(_MAX_COPIES, copies))
+    counts = dict.fromkeys(range(len(names)), 0)
     for picture, label in zip(drawings.pictures, drawings.labels, strict=True):
-        seen[int(label)] += 1
-        number, content = seen[int(label)], png(picture)
-        split = "test" if number % KEPT_APART == 0 else "train"
+        counts[int(label)] += 1
+        number, content = counts[int(label)], png(picture)
+        split = "test" if number % HOLD_OUT_EVERY == 0 else "train"
         folder = root / split / names[label]
         (folder / f"{DRAWING}{number:04}.png").write_bytes(content)
         for copy in range(1, copies if split == "train" else 1):
@@ -121,7 +121,10 @@ def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
 
 @contextmanager
 def _replacing(root: Path) -> Generator[Path]:
-    """A folder that gets the name of `root` once it is whole; nothing is left where that fails."""
+    """Yield a temporary folder, renamed to `root` at the end.
+
+    After an error, the temporary folder and the options file are removed.
+    """
     unfinished = root.with_name(f".{root.name}")
     try:
         yield unfinished
@@ -133,11 +136,11 @@ def _replacing(root: Path) -> Generator[Path]:
 
 
 def _reserve_name(info: DatasetInfo, folders: Folders) -> str:
-    """The first free name of a lesson; whoever makes one at the same time finds it taken."""
+    """Reserve and return the first free dataset name, by creating its options file."""
     number = 1
     while True:
         name = f"folder:lesson {number} for {short_name(info.name)}"
-        root = folder_of(name, folders)
+        root = dataset_folder(name, folders)
         if not root.exists():
             with suppress(FileExistsError):
                 write_options(root, info, "x")
@@ -159,11 +162,11 @@ FINE_TUNE_RECIPE = Recipe(
 def fine_tune_request(
     run: Run, step: int, dataset: str, recipe: Recipe = FINE_TUNE_RECIPE
 ) -> RunRequest:
-    """A run that goes on from another one's weights, on a lesson.
+    """Build the request of a run that fine-tunes another run's weights.
 
     Args:
-        step: Of the weights.
-        dataset: Name of the lesson.
+        step: Step of the weights.
+        dataset: Name of the fine-tuning dataset.
     """
     return RunRequest(
         spec=run.request.spec,

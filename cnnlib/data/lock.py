@@ -1,4 +1,4 @@
-"""A lock between processes, held on a file; the system releases it when its holder dies."""
+"""A lock between processes, held on a file; the system releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.1
 
 
 def wait_for_lock(path: Path, text: str) -> Generator[Progress, None, int]:
-    """Take the lock on ``path``; while another holds it, tell ``text`` ten times a second.
+    """Take the lock on ``path``; until it is free, yield ``text`` as progress ten times a second.
 
     Returns:
         A file descriptor; closing it releases the lock.
@@ -29,7 +29,7 @@ def wait_for_lock(path: Path, text: str) -> Generator[Progress, None, int]:
 
 
 def try_lock(path: Path) -> int | None:
-    """Take the lock on ``path``, or None where another holds it."""
+    """Take the lock on ``path`` and return its descriptor; None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(descriptor)

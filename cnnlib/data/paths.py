@@ -1,8 +1,8 @@
-"""Where the lab keeps what it makes of a dataset: prepared copies, downloads, uploads.
+"""Folders of prepared copies, downloads and uploads.
 
 ``prepared/`` and ``downloads/`` lie in the data folder, or in the runs folder where the data folder
-is read-only; ``datasets/`` (uploads) lies in the runs folder. All three are the lab's own. Whatever
-else the data folder holds belongs to the person who put it there, and is only read.
+is read-only; ``datasets/`` (uploads) lies in the runs folder. Only these three are written to; the
+rest of the data folder is the user's, and is only read.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ UPLOADS = "datasets"
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether the lab may write in ``folder``, or create it.
+    """Return whether ``folder`` can be written to, or created.
 
-    A folder without any write permission counts as read-only for root too, who could write
-    nevertheless.
+    A folder without any write permission counts as read-only for the superuser too.
     """
     while not folder.exists():
         if folder.parent == folder:
@@ -38,24 +37,28 @@ def is_writable(folder: Path) -> bool:
     return stat.S_ISDIR(mode) and bool(may_write) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def home(folders: Folders, what: str) -> Path:
-    """Where new `PREPARED` copies or `DOWNLOADS` go: ``data``, or ``runs`` if it is read-only."""
-    return folders.data if is_writable(folders.data / what) else folders.runs
+def write_root(folders: Folders, kind: str) -> Path:
+    """Return the root for new files: ``data``, or ``runs`` if that is read-only.
+
+    Args:
+        kind: `PREPARED` or `DOWNLOADS`.
+    """
+    return folders.data if is_writable(folders.data / kind) else folders.runs
 
 
-def places(folders: Folders) -> tuple[Path, ...]:
-    """Where prepared copies and downloads may lie, in the order of looking.
+def search_roots(folders: Folders) -> tuple[Path, ...]:
+    """Return the roots of prepared copies and downloads, in search order.
 
-    What lies in ``runs`` was made there because ``data`` is read-only, so it is the newer.
+    ``runs`` is first: copies are written there when ``data`` is read-only, so they are newer.
     """
     return (folders.runs, folders.data) if folders.data != folders.runs else (folders.data,)
 
 
 def folder_name(name: str) -> str:
-    """The name of a dataset as the name of a folder, on every file system.
+    """Return a folder name for a dataset, valid on every file system.
 
-    A person's own dataset may be called anything, so the readable part is shortened and a hash
-    keeps apart what differs (in case, or in letters that a file system does not have).
+    A user's dataset can have any name: the readable part is shortened to ASCII, and a hash
+    distinguishes names that differ only in case or in other characters.
 
     Example:
         >>> folder_name("mnist")
@@ -71,11 +74,11 @@ def folder_name(name: str) -> str:
     return "-".join(part for part in ("folder", readable, digest) if part)
 
 
-def prepared_folder(name: str, place: Path) -> Path:
-    """The folder of a prepared copy in ``place``."""
-    return place / PREPARED / folder_name(name)
+def prepared_folder(name: str, root: Path) -> Path:
+    """The folder of a prepared copy in ``root``."""
+    return root / PREPARED / folder_name(name)
 
 
 def download_folders(name: str, folders: Folders) -> tuple[Path, ...]:
-    """Where a dataset may have been downloaded to, in the order of looking."""
-    return tuple(place / DOWNLOADS / folder_name(name) for place in places(folders))
+    """Return the folders that may hold a dataset's downloads, in search order."""
+    return tuple(root / DOWNLOADS / folder_name(name) for root in search_roots(folders))

@@ -1,8 +1,8 @@
-"""The prepared copy of a dataset: four plain arrays and an ``info.json``, read by memory-mapping.
+"""The prepared copy of a dataset: four ``.npy`` arrays, memory-mapped, and an ``info.json``.
 
 ::
 
-    prepared/<name>/info.json             what it is, and what each array must look like
+    prepared/<name>/info.json             the dataset's metadata, each array's shape and size
                     train_images.npy      N x C x H x W, uint8
                     train_labels.npy      N, int64
                     test_images.npy       M x C x H x W, uint8
@@ -20,7 +20,7 @@ import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
-from cnnlib.data.paths import places, prepared_folder
+from cnnlib.data.paths import prepared_folder, search_roots
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
@@ -35,13 +35,13 @@ VERSION = 1
 INFO_FILE = "info.json"
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _DTYPES = {name: "|u1" if name.endswith("images") else "<i8" for name in ARRAYS}
-# What reading a record raises where somebody else, or half of us, wrote it.
+# Errors of reading a record that is incomplete or was not written by this module.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecipeError)
 
 
 @dataclass(frozen=True)
 class SkippedPicture:
-    """A file that could not be used, and why."""
+    """A file that could not be used, and the reason."""
 
     path: str
     reason: str
@@ -56,8 +56,8 @@ class Prepared:
         train_labels: N, int64, 0..classes-1.
         test_images: M x C x H x W, uint8; M may be 0.
         test_labels: M, int64.
-        folder: Where it lies.
-        skipped: Files that could not be used (the first thousand of them).
+        folder: Folder of the four arrays.
+        skipped: Files that could not be used, the first 1,000 of them.
     """
 
     info: DatasetInfo
@@ -69,10 +69,10 @@ class Prepared:
     skipped: tuple[SkippedPicture, ...] = ()
 
     def verify(self) -> None:
-        """Read everything once and compare it with the fingerprint taken when it was prepared.
+        """Recompute the fingerprint from all arrays and compare it with the stored one.
 
         Raises:
-            DataError: The content is not what was prepared.
+            DataError: They differ.
         """
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
         if fingerprint(self.info.classes, *arrays) != self.info.fingerprint:
@@ -81,25 +81,25 @@ class Prepared:
 
 @dataclass(frozen=True)
 class PreparedRecord:
-    """What ``info.json`` holds.
+    """Content of ``info.json``.
 
     Args:
-        seen: What the source looked like, to notice that it changed since.
+        arrays: Shape and size in bytes of each array.
+        source_state: State of the source when it was read, to detect later changes.
     """
 
     info: DatasetInfo
     arrays: Mapping[str, Mapping[str, Any]]
-    seen: Mapping[str, Any]
+    source_state: Mapping[str, Any]
     skipped: tuple[SkippedPicture, ...]
 
 
 def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
-    """Open the prepared copy of a dataset; nothing is read before it is used.
+    """Open the prepared copy of a dataset; its arrays are memory-mapped.
 
     Raises:
-        RecipeError: The name is none that a dataset can have.
-        DataError: There is no prepared copy, it is damaged, or the pictures changed since it was
-            made.
+        RecipeError: The name is not a valid dataset name.
+        DataError: There is no prepared copy, it is damaged, or the source has changed.
     """
     folders = folders or Folders.from_environment()
     problems: list[DataError] = []
@@ -118,12 +118,12 @@ def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
 
 
 def is_prepared(name: str, folders: Folders | None = None) -> bool:
-    """Whether a whole prepared copy is there, of pictures that did not change since."""
+    """Return whether there is a complete prepared copy and its source has not changed."""
     return current_record(name, folders or Folders.from_environment()) is not None
 
 
 def current_record(name: str, folders: Folders) -> PreparedRecord | None:
-    """What ``load_prepared`` would open, unopened; None where it would raise DataError."""
+    """Return the record of the copy that `load_prepared` opens; None if that raises DataError."""
     for folder in prepared_copies(name, folders):
         try:
             record = read_record(name, folder)
@@ -135,13 +135,13 @@ def current_record(name: str, folders: Folders) -> PreparedRecord | None:
 
 
 def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
-    """The pictures that the copy was made of are as they were, or gone (the copy stands for them).
+    """Check that the source of a copy has not changed; a source that was removed is accepted.
 
     Raises:
-        DataError: They changed.
+        DataError: It has changed.
     """
     source = folder_source(name, folders) if name.startswith("folder:") else None
-    if source is not None and not source.is_as(record.seen):
+    if source is not None and not source.matches_state(record.source_state):
         raise DataError(
             f"The pictures of {name} in {source.path} changed since their copy was prepared. "
             f"Prepare it again, on the Data page or with python -m cnnlib data prepare {name}."
@@ -149,7 +149,7 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
 
 
 def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
-    """What was chosen for a person's own pictures, at upload or when they were prepared before."""
+    """Return the size and channels that were set at upload or in an earlier preparation."""
     if source.uploaded and source.options_file.is_file():
         with suppress(OSError, ValueError, RecipeError):
             return FolderOptions.from_dict(json.loads(source.options_file.read_text("utf-8")))
@@ -161,19 +161,19 @@ def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
 
 
 def prepared_copies(name: str, folders: Folders) -> Generator[Path]:
-    """The folders that may hold a prepared copy, in the order of looking."""
+    """Yield the folders that hold a prepared copy, in search order."""
     check_dataset_name(name)
-    for place in places(folders):
-        folder = prepared_folder(name, place)
+    for root in search_roots(folders):
+        folder = prepared_folder(name, root)
         if (folder / INFO_FILE).is_file():
             yield folder
 
 
 def open_prepared(name: str, folder: Path) -> Prepared:
-    """Open the prepared copy that lies in ``folder``.
+    """Open the prepared copy in ``folder``.
 
     Raises:
-        DataError: It is damaged, or belongs to another dataset.
+        DataError: It is damaged or of another dataset.
     """
     record = read_record(name, folder)
     arrays = {array: _open_array(name, folder, array, record.arrays[array]) for array in ARRAYS}
@@ -184,25 +184,25 @@ def read_record(name: str, folder: Path) -> PreparedRecord:
     """Read ``info.json`` and check the sizes of the files beside it.
 
     Raises:
-        DataError: It is damaged, was written by another version, or belongs to another dataset.
+        DataError: It is damaged, of another version or of another dataset.
     """
     try:
         values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
         version, info = values["version"], info_from_dict(values["info"])
-        arrays = {array: _look(values["arrays"][array]) for array in ARRAYS}
+        arrays = {array: _array_spec(values["arrays"][array]) for array in ARRAYS}
         skipped = tuple(SkippedPicture(*entry) for entry in values["skipped"])
         record = PreparedRecord(info, arrays, dict(values["seen"]), skipped)
     except _UNREADABLE as error:
-        why = f"{INFO_FILE} cannot be read ({str(error)[:200]})"
-        raise _damaged(name, folder, why) from error
+        reason = f"{INFO_FILE} cannot be read ({str(error)[:200]})"
+        raise _damaged(name, folder, reason) from error
     if version != VERSION:
         raise _damaged(
             name, folder, f"it has version {shown(version)}, and version {VERSION} is read"
         )
     if info.name != name:
         raise _damaged(name, folder, f"it holds {shown(info.name)}")
-    for array, look in arrays.items():
-        _check_size(name, folder, array, look["bytes"])
+    for array, spec in arrays.items():
+        _check_size(name, folder, array, spec["bytes"])
     return record
 
 
@@ -212,15 +212,15 @@ def write_record(folder: Path, record: PreparedRecord) -> None:
         "version": VERSION,
         "info": record.info.to_dict(),
         "arrays": record.arrays,
-        "seen": record.seen,
+        "seen": record.source_state,
         "skipped": [[entry.path, entry.reason] for entry in record.skipped],
     }
-    text = json.dumps(values, indent=1)  # ASCII: a file may have a name that is no UTF-8
+    text = json.dumps(values, indent=1)  # ASCII: a file name may be invalid UTF-8
     (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def info_from_dict(values: Mapping[str, Any]) -> DatasetInfo:
-    """Read a ``DatasetInfo`` from JSON, where tuples have become lists."""
+    """Build a ``DatasetInfo`` from JSON values, with lists converted to tuples."""
     info = DatasetInfo.from_dict(values)
     channels, height, width = info.in_size
     return replace(
@@ -232,8 +232,8 @@ def info_from_dict(values: Mapping[str, Any]) -> DatasetInfo:
     )
 
 
-def _look(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What one array must look like."""
+def _array_spec(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape and the size in bytes of one array."""
     return {"shape": [int(side) for side in values["shape"]], "bytes": int(values["bytes"])}
 
 
@@ -241,25 +241,25 @@ def _check_size(name: str, folder: Path, array: str, size: int) -> None:
     path = folder / f"{array}.npy"
     found = path.stat().st_size if path.is_file() else None
     if found != size:
-        what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
-        raise _damaged(name, folder, f"{path.name} {what}")
+        problem = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
+        raise _damaged(name, folder, f"{path.name} {problem}")
 
 
-def _open_array(name: str, folder: Path, array: str, wanted: Mapping[str, Any]) -> np.ndarray:
+def _open_array(name: str, folder: Path, array: str, spec: Mapping[str, Any]) -> np.ndarray:
     try:
         values = np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise _damaged(name, folder, f"{array}.npy cannot be read ({error})") from error
-    if list(values.shape) != wanted["shape"] or values.dtype.str != _DTYPES[array]:
+    if list(values.shape) != spec["shape"] or values.dtype.str != _DTYPES[array]:
         found = f"{values.dtype.str} of shape {list(values.shape)}"
         raise _damaged(
-            name, folder, f"{array}.npy is {found} instead of {_DTYPES[array]} {wanted['shape']}"
+            name, folder, f"{array}.npy is {found} instead of {_DTYPES[array]} {spec['shape']}"
         )
     return values
 
 
-def _damaged(name: str, folder: Path, what: str) -> DataError:
+def _damaged(name: str, folder: Path, problem: str) -> DataError:
     return DataError(
-        f"The prepared copy of {name} in {folder} is damaged: {what}. "
+        f"The prepared copy of {name} in {folder} is damaged: {problem}. "
         f"Make it again: python -m cnnlib data prepare {name}."
     )

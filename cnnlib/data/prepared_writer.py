@@ -1,4 +1,4 @@
-"""Writing a prepared copy: arrays into a folder of its own, then the record, then one rename."""
+"""Write a prepared copy: the arrays in a temporary folder, then the record, then one rename."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedContent:
-    """What is known about a dataset whose four arrays have just been written.
+    """Metadata of a dataset whose four arrays have been written.
 
     Args:
-        seen: What the source looked like (``OwnSource.seen``); empty where it cannot change.
+        source_state: `FolderSource.state` of the source; empty for a built-in dataset.
     """
 
     title: str
     classes: tuple[str, ...]
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    source_state: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[SkippedPicture, ...] = ()
 
 
 @contextmanager
-def temporary_folder(name: str, place: Path) -> Generator[Path]:
-    """A folder for a copy in the making; whatever is still in it at the end is removed.
+def temporary_folder(name: str, root: Path) -> Generator[Path]:
+    """Create a temporary folder for a copy, and remove it at the end unless it was renamed.
 
-    The caller holds the lock of the dataset, so what an earlier process left behind can go.
+    The caller holds the lock of the dataset, so the folder of an interrupted process is removed
+    first.
     """
-    folder = place / PREPARED / f".making-{folder_name(name)}"
+    folder = root / PREPARED / f".making-{folder_name(name)}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -58,8 +59,12 @@ def save_array(folder: Path, array: str, values: np.ndarray) -> None:
     np.save(folder / f"{array}.npy", np.ascontiguousarray(values, dtype=dtype), allow_pickle=False)
 
 
-def finish(folder: Path, name: str, made: PreparedContent) -> DatasetInfo:
-    """Measure the four arrays in ``folder`` and write ``info.json`` beside them."""
+def write_info(folder: Path, name: str, content: PreparedContent) -> DatasetInfo:
+    """Compute mean, deviation and fingerprint of the arrays in ``folder``; write ``info.json``.
+
+    Raises:
+        DataError: There are no training pictures.
+    """
     arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS}
     train_images, test_images = arrays["train_images"], arrays["test_images"]
     if not len(train_images):
@@ -70,29 +75,32 @@ def finish(folder: Path, name: str, made: PreparedContent) -> DatasetInfo:
     sizes = {array: (folder / f"{array}.npy").stat().st_size for array in ARRAYS}
     info = DatasetInfo(
         name=name,
-        title=made.title,
+        title=content.title,
         in_size=tuple(train_images.shape[1:]),
-        classes=made.classes,
+        classes=content.classes,
         train_count=len(train_images),
         test_count=len(test_images),
         state="prepared",
         size_bytes=sum(sizes.values()),
-        fingerprint=fingerprint(made.classes, *(arrays[array] for array in ARRAYS)),
+        fingerprint=fingerprint(content.classes, *(arrays[array] for array in ARRAYS)),
         mean=mean,
         std=std,
-        note=made.note,
-        source=dict(made.source),
+        note=content.note,
+        source=dict(content.source),
     )
-    looks = {array: {"shape": list(arrays[array].shape), "bytes": sizes[array]} for array in ARRAYS}
-    write_record(folder, PreparedRecord(info, looks, made.seen, made.skipped))
+    specs = {array: {"shape": list(arrays[array].shape), "bytes": sizes[array]} for array in ARRAYS}
+    write_record(folder, PreparedRecord(info, specs, content.source_state, content.skipped))
     return info
 
 
-def publish(folder: Path, name: str, place: Path) -> None:
-    """Give a finished copy its name, in place of an older one; who reads the older one keeps it."""
+def publish(folder: Path, name: str, root: Path) -> None:
+    """Rename a complete copy to its final name, replacing an older one.
+
+    Processes that have the older copy open keep reading it.
+    """
     for path in folder.iterdir():
         _flush(path)
-    final = prepared_folder(name, place)
+    final = prepared_folder(name, root)
     old = final.with_name(f".old-{final.name}")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
@@ -102,6 +110,6 @@ def publish(folder: Path, name: str, place: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Make the system write a file to the disk, so that a power cut leaves none with holes."""
+    """Flush a file to the disk, so that it is complete after a power failure."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Which pictures a run trains on and which it validates on: stratified, and fixed by seeds."""
+"""The stratified split into training and validation pictures, determined by seeds."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ def train_validation_split(
     train_limit: int | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Divide the training pictures of a dataset into training and validation split.
+    """Split the training pictures of a dataset into training and validation.
 
-    The same on every machine and with every version of numpy.
+    The result is the same on every machine and with every version of numpy.
 
     Args:
         labels: N, integers: the class of each picture.
-        validation: Fraction of all pictures that is kept for validation, rounded; or a number of
-            pictures where it is 1 or more; 0 keeps none.
-        split_seed: Decides which pictures are kept for validation.
-        train_limit: Keep only this many of the others for training, stratified; None is all.
-        seed: Decides which pictures ``train_limit`` keeps. A larger limit keeps those of a smaller
-            one and more.
+        validation: Fraction of all pictures for validation, rounded; or a number of pictures if it
+            is 1 or more; 0 is none.
+        split_seed: Seed of the validation split.
+        train_limit: Number of training pictures to keep, stratified; None is all.
+        seed: Seed of the pictures that ``train_limit`` keeps. A larger limit keeps a superset of
+            those of a smaller one.
 
     Returns:
         Indices (int64, ascending) of the training and of the validation split.
 
     Raises:
-        RecipeError: More pictures are asked for than there are.
+        RecipeError: ``validation`` or ``train_limit`` is out of range.
     """
     labels = np.asarray(labels)
     order, is_last = stratified_order(labels, split_seed)
-    may_validate = order[~is_last]  # every class keeps a picture to train on
-    count = _validation_count(validation, len(labels), len(may_validate))
+    candidates = order[~is_last]  # at least one picture of each class is trained on
+    count = _validation_count(validation, len(labels), len(candidates))
     is_validation = np.zeros(len(labels), dtype=bool)
-    is_validation[may_validate[:count]] = True
+    is_validation[candidates[:count]] = True
     train = np.flatnonzero(~is_validation)
     if train_limit is not None:
-        train = _limited(train, labels, train_limit, seed, count)
+        train = _limit(train, labels, train_limit, seed, count)
     return train, np.flatnonzero(is_validation)
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A random order whose every beginning holds the classes in their proportions.
+    """Return a random order in which every prefix is stratified.
 
-    The r-th picture of a class of n (in random order, from 0) stands at (r + 1/2) / n, and pictures
-    are taken as they stand: seats are given to parties so by Webster's method (Sainte-Lague). Where
-    several stand at one place, chance decides.
+    The r-th picture of a class of n (in random order, from 0) has the key (r + 1/2) / n, and the
+    order sorts by this key (Webster's or Sainte-Lague's method of apportionment). Ties are broken
+    at random.
 
     Returns:
         The order (N indices), and for each of its entries whether it is the last of its class.
     """
-    keys = np.random.PCG64(seed).random_raw(len(labels))  # a stream that numpy keeps stable
+    keys = np.random.PCG64(seed).random_raw(len(labels))  # numpy guarantees this stream
     classes, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    shuffled = np.lexsort((keys, numbers))  # class by class, each in random order
+    shuffled = np.lexsort((keys, numbers))  # sorted by class, in random order within a class
     first = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)[: len(classes)]
     rank = np.empty(len(labels), dtype=np.int64)
     rank[shuffled] = np.arange(len(labels)) - np.repeat(first, counts)
@@ -89,7 +89,7 @@ def _validation_count(validation: float, pictures: int, available: int) -> int:
     return min(wanted, available)
 
 
-def _limited(
+def _limit(
     train: np.ndarray, labels: np.ndarray, train_limit: int, seed: int, validation: int
 ) -> np.ndarray:
     if not 1 <= train_limit <= len(train):

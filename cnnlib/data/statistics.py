@@ -1,4 +1,4 @@
-"""What a prepared dataset holds: pictures per class, and pictures that occur more than once."""
+"""Pictures per class of a prepared dataset, and its duplicate pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How many pictures one class has."""
+    """Training and test pictures of one class."""
 
     name: str
     train: int
@@ -27,9 +27,9 @@ class Duplicates:
     """Pictures that are equal in every pixel.
 
     Args:
-        across: Pairs (position in train, position in test): a network may know these test pictures.
-        train_repeats: Training pictures that are a copy of an earlier training picture.
-        test_repeats: The same of the test split.
+        across: Pairs (position in train, position in test): test pictures that are trained on.
+        train_repeats: Training pictures that equal an earlier training picture.
+        test_repeats: Test pictures that equal an earlier test picture.
         contradictions: Pairs (position, position) of equal training pictures with different labels.
     """
 
@@ -40,7 +40,7 @@ class Duplicates:
 
 
 def class_counts(prepared: Prepared) -> tuple[ClassCount, ...]:
-    """Pictures per class, in the order of the labels."""
+    """Count the pictures per class, in the order of the labels."""
     names = prepared.info.classes
     train = np.bincount(prepared.train_labels, minlength=len(names))
     test = np.bincount(prepared.test_labels, minlength=len(names))
@@ -50,7 +50,7 @@ def class_counts(prepared: Prepared) -> tuple[ClassCount, ...]:
 
 
 def duplicates(prepared: Prepared) -> Duplicates:
-    """Find equal pictures; reads all of them once (about a second for 200 MB)."""
+    """Find equal pictures; reads all pictures once (about 1 s for 200 MB)."""
     train, test = _digests(prepared.train_images), _digests(prepared.test_images)
     first: dict[bytes, int] = {}
     contradictions = []
@@ -59,7 +59,9 @@ def duplicates(prepared: Prepared) -> Duplicates:
         earlier = first.setdefault(digest, position)
         if labels[earlier] != labels[position]:
             contradictions.append((earlier, position))
-    across = tuple((first[digest], at) for at, digest in enumerate(test) if digest in first)
+    across = tuple(
+        (first[digest], position) for position, digest in enumerate(test) if digest in first
+    )
     return Duplicates(across, _repeats(train), _repeats(test), tuple(contradictions))
 
 

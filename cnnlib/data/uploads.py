@@ -1,4 +1,4 @@
-"""Uploads of people's own datasets; what datasets take on disk, and removing them."""
+"""Uploads of users' own datasets, disk use of datasets, and their removal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from cnnlib.data.builtin.datasets import BUILTIN
-from cnnlib.data.catalogue import dataset_info, missing
+from cnnlib.data.catalogue import dataset_info, dataset_not_found
 from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.data.image_folder.layout import arrange
 from cnnlib.data.image_folder.sources import FolderOptions, folder_source, folder_sources
@@ -25,8 +25,8 @@ from cnnlib.data.paths import (
     download_folders,
     folder_name,
     is_writable,
-    places,
     prepared_folder,
+    search_roots,
 )
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
 
 MAX_UPLOAD_BYTES = 1 << 30
-_MAX_NAME_BYTES = 200  # a file system allows 255, with .zip.json
+_MAX_NAME_BYTES = 200  # file systems allow 255, including .zip.json
 _NOT_IN_NAMES = '<>:"/\\|?*'
 _COPY_BYTES = 1 << 20
 
@@ -49,22 +49,22 @@ def add_folder_zip(
     folders: Folders | None = None,
     options: FolderOptions | None = None,
 ) -> DatasetInfo:
-    """Take in a zip with one folder per class as the dataset ``folder:<name>``.
+    """Store a zip with one folder per class as the dataset ``folder:<name>``.
 
-    The zip is checked from outside (names, sizes, class folders), and kept as it is.
+    The entries are checked without decoding them (names, sizes, class folders); the zip is stored
+    unchanged.
 
     Args:
-        file: The zip, or where it lies.
-        name: What the dataset is called, without ``folder:``; no other may be called so, in capital
-            letters or not.
-        options: How the pictures are brought to one size.
+        file: The zip, opened for reading, or its path.
+        name: Name of the dataset without ``folder:``; unique, ignoring case.
+        options: Size and channels of the prepared pictures.
 
     Raises:
-        DataError: The name cannot be had, or the zip is refused, and why. Nothing is kept then.
+        DataError: The name is invalid or taken, or the zip is refused. Nothing is stored then.
     """
     folders = folders or Folders.from_environment()
     options = options or FolderOptions()
-    name = _checked_name(name, folders)
+    name = _check_name(name, folders)
     target = folders.runs / UPLOADS / f"{name}.zip"
     options_file = target.with_name(f"{target.name}.json")
     with _checked_copy(file, target.parent, name) as copy:
@@ -79,7 +79,7 @@ def add_folder_zip(
     return dataset_info(f"folder:{name}", folders)
 
 
-def _checked_name(name: str, folders: Folders) -> str:
+def _check_name(name: str, folders: Folders) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     is_plain = name.isprintable() and not set(name) & set(_NOT_IN_NAMES)
     if not name or not is_plain or name.startswith(".") or name.endswith("."):
@@ -95,19 +95,23 @@ def _checked_name(name: str, folders: Folders) -> str:
     taken = {source.name.casefold(): source for source in folder_sources(folders)}
     other = taken.get(f"folder:{name}".casefold())
     if other is not None:
-        raise _taken(other.name, other.path)
+        raise _name_taken(other.name, other.path)
     return name
 
 
 def _reserve(target: Path) -> None:
-    """Create the file, unless somebody else uploaded one of that name in the meantime."""
+    """Create the file.
+
+    Raises:
+        DataError: The file exists: the name was taken in the meantime.
+    """
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError as error:
-        raise _taken(f"folder:{target.stem}", target) from error
+        raise _name_taken(f"folder:{target.stem}", target) from error
 
 
-def _taken(name: str, path: Path) -> DataError:
+def _name_taken(name: str, path: Path) -> DataError:
     return DataError(
         f"There is a dataset {name} already, in {path}. "
         "Choose another name, or remove that one first."
@@ -116,7 +120,7 @@ def _taken(name: str, path: Path) -> DataError:
 
 @contextmanager
 def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Generator[Path]:
-    """A copy of the zip that was looked through; it is removed unless it has got another name."""
+    """Copy the zip to a temporary file and check it; the file is removed unless it was renamed."""
     folder.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=folder, prefix=".upload-", suffix=".zip", delete=False) as copy:
         path = Path(copy.name)
@@ -153,13 +157,13 @@ def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:
 
 @dataclass(frozen=True)
 class DiskUse:
-    """What a dataset takes on disk.
+    """Disk use of a dataset.
 
     Args:
-        prepared_bytes: Its prepared copies.
-        download_bytes: Published files that the lab downloaded.
-        upload_bytes: The upload.
-        own_path: Where a person put it; the lab does not remove that.
+        prepared_bytes: Size of the prepared copies.
+        download_bytes: Size of the downloaded files.
+        upload_bytes: Size of the upload.
+        own_path: Path of the user's files in the data folder, which are never removed; "" if none.
     """
 
     prepared_bytes: int
@@ -169,12 +173,12 @@ class DiskUse:
 
     @property
     def removable_bytes(self) -> int:
-        """What removing the dataset gives back."""
+        """Bytes that removing the dataset frees."""
         return self.prepared_bytes + self.download_bytes + self.upload_bytes
 
 
 def disk_use(name: str, folders: Folders | None = None) -> DiskUse:
-    """What a dataset takes on disk."""
+    """Measure the disk use of a dataset."""
     folders = folders or Folders.from_environment()
     check_dataset_name(name)
     source = folder_source(name, folders) if name not in BUILTIN else None
@@ -187,13 +191,13 @@ def disk_use(name: str, folders: Folders | None = None) -> DiskUse:
 
 
 def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
-    """Remove what the lab wrote of a dataset: prepared copies, downloads, the upload.
+    """Remove the prepared copies, the downloads and the upload of a dataset.
 
-    What a person put into the data folder stays. Runs that train on the copy go on: they have it
-    open.
+    The user's files in the data folder are kept. Runs that train on the copy continue, because they
+    have it open.
 
     Returns:
-        What it took on disk.
+        The disk use before the removal.
 
     Raises:
         DataError: There is no such dataset, it is being prepared, or it cannot be removed.
@@ -202,7 +206,7 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
     use = disk_use(name, folders)
     source = folder_source(name, folders) if name not in BUILTIN else None
     if name not in BUILTIN and source is None and not use.removable_bytes:
-        raise missing(name, folders)
+        raise dataset_not_found(name, folders)
     with _locked(name, folders):
         try:
             for path in (*_prepared(name, folders), *download_folders(name, folders)):
@@ -218,16 +222,20 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
 
 
 def _prepared(name: str, folders: Folders) -> list[Path]:
-    return [prepared_folder(name, place) for place in places(folders)]
+    return [prepared_folder(name, root) for root in search_roots(folders)]
 
 
 @contextmanager
 def _locked(name: str, folders: Folders) -> Generator[None]:
-    """Hold the locks of a dataset's preparation, wherever one could be under way."""
+    """Hold the locks of a dataset's preparation in all roots.
+
+    Raises:
+        DataError: The dataset is being prepared.
+    """
     held = []
     try:
-        for place in places(folders):
-            path = place / PREPARED / f".lock-{folder_name(name)}"
+        for root in search_roots(folders):
+            path = root / PREPARED / f".lock-{folder_name(name)}"
             if path.exists() and is_writable(path.parent):
                 held.append(try_lock(path))
                 if held[-1] is None:
@@ -245,7 +253,7 @@ def _bytes_below(path: Path) -> int:
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
-            with suppress(OSError):  # it went away in the meantime
+            with suppress(OSError):  # removed in the meantime
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total
 

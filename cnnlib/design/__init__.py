@@ -1,1 +1,1 @@
-"""What a network is, without torch: the spec that a person asks for, and what follows from it."""
+"""Designs without torch: the spec of a network, its plan, its costs and its exports."""

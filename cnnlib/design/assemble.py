@@ -1,11 +1,11 @@
-"""Lays out the layers that a spec asks for: the one place that knows the pattern of a network."""
+"""The pattern of a network: from a spec to its layers, in forward order."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.layer_builder import Convolution, LayerBuilder, Misfit, same_padding
+from cnnlib.design.layer_builder import Convolution, LayerBuilder, LayerFitError, same_padding
 from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
 
 if TYPE_CHECKING:
@@ -20,105 +20,118 @@ Group = tuple[Convolution, ...]
 
 
 def lay_out(spec: CNNSpec) -> tuple[AnyLayer, ...]:
-    """The layers of a spec in forward order, blocks unopened.
+    """Return the layers of a spec in forward order; a residual block counts as one layer.
 
     Raises:
-        Misfit: A layer does not fit, or the network is larger than the lab takes.
+        LayerFitError: A layer does not fit, or the network exceeds `MAX_PARAMS` or
+            `MAX_OUTPUT_VALUES`.
     """
-    features = _features(spec)
-    classifier = _classifier(spec, features.shape)
+    features = _build_features(spec)
+    classifier = _build_classifier(spec, features.shape)
     layers = (*features.layers, *classifier.layers)
     _check_size(layers)
     return layers
 
 
-def _features(spec: CNNSpec) -> LayerBuilder:
-    """The convolutional part."""
-    path = LayerBuilder(spec, "features", spec.in_size)
+def _build_features(spec: CNNSpec) -> LayerBuilder:
+    """Build the convolutional part."""
+    builder = LayerBuilder(spec, "features", spec.in_size)
     if spec.stem:
-        _add_stem(path, spec.stem)
+        _add_stem(builder, spec.stem)
     add_group = _add_convolutions if spec.block == "plain" else _add_blocks
     done = 0  # convolutions or blocks so far
-    for number, group in enumerate(_groups(spec), start=1):
+    for number, group in enumerate(_split_convolutions(spec), start=1):
         is_strided = spec.downsample == "stride" and number > 1
-        done = add_group(path, group, done, stride=spec.pool_step if is_strided else None)
+        done = add_group(builder, group, done, stride=spec.pool_step if is_strided else None)
         if spec.downsample == "pool" and len(group) == spec.pool_every:
-            path.pool(f"pool{number}")
-    return path
+            builder.pool(f"pool{number}")
+    return builder
 
 
-def _classifier(spec: CNNSpec, shape: Shape) -> LayerBuilder:
-    """The linear part."""
-    path = LayerBuilder(spec, "classifier", shape)
+def _build_classifier(spec: CNNSpec, shape: Shape) -> LayerBuilder:
+    """Build the linear part."""
+    builder = LayerBuilder(spec, "classifier", shape)
     if spec.head == "gap":
-        path.global_avg_pool("gap")
-    path.flatten("flatten")
+        builder.global_avg_pool("gap")
+    builder.flatten("flatten")
     for number, width in enumerate(spec.hidden_dims, start=1):
-        path.linear(f"fc{number}", width)
-        path.activation(f"act{number}")
-        path.dropout(f"drop{number}", spec.hidden_dropout)
-    path.linear(f"fc{len(spec.hidden_dims) + 1}", spec.out_classes)
-    return path
+        builder.linear(f"fc{number}", width)
+        builder.activation(f"act{number}")
+        builder.dropout(f"drop{number}", spec.hidden_dropout)
+    builder.linear(f"fc{len(spec.hidden_dims) + 1}", spec.out_classes)
+    return builder
 
 
-def _groups(spec: CNNSpec) -> Iterator[Group]:
-    """The convolutions between one downsampling and the next; the last group may be short."""
+def _split_convolutions(spec: CNNSpec) -> Iterator[Group]:
+    """Split the convolutions at each downsampling; the last group may be shorter."""
     values = [spec.each(name) for name in ("kernel_size", "stride", "padding", "dilation", "bias")]
     convolutions = tuple(map(Convolution, spec.channels, *values))
-    return _pieces(convolutions, spec.pool_every)
+    return _split_group(convolutions, spec.pool_every)
 
 
-def _pieces(group: Group, size: int) -> Iterator[Group]:
-    """A group in pieces of `size`, the last perhaps shorter; 0 leaves it whole."""
+def _split_group(group: Group, size: int) -> Iterator[Group]:
+    """Split a group into chunks of `size`, the last perhaps shorter; 0 gives one chunk."""
     size = size or len(group) or 1
     return (group[i : i + size] for i in range(0, len(group), size))
 
 
-def _add_stem(path: LayerBuilder, stem: Stem) -> None:
-    """The convolution before the first group."""
+def _add_stem(builder: LayerBuilder, stem: Stem) -> None:
+    """Add the convolution before the first group."""
     size = (stem.kernel_size, stem.stride, stem.padding)
-    path.conv("stem_conv", Convolution(stem.channels, *size, bias=stem.bias))
-    _add_norm_and_activation(path, "stem_{}")
+    builder.conv("stem_conv", Convolution(stem.channels, *size, bias=stem.bias))
+    _add_norm_and_activation(builder, "stem_{}")
     if stem.pool:
-        path.pool("stem_pool")
+        builder.pool("stem_pool")
 
 
-def _add_convolutions(path: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
-    """A plain group: conv -> dropout -> norm -> activation, again and again."""
-    for number, asked in enumerate(group, start=done + 1):
+def _add_convolutions(builder: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
+    """Add a plain group: conv -> dropout -> norm -> activation for each convolution.
+
+    Args:
+        done: Convolutions added before this group.
+        stride: Stride of the group's first convolution; None: that of the spec.
+
+    Returns:
+        Convolutions added so far, this group included.
+    """
+    for number, conv in enumerate(group, start=done + 1):
         if stride and number == done + 1:
-            asked = asked._replace(stride=stride)
-        path.conv(f"conv{number}", asked)
-        path.dropout(f"drop{number}", path.spec.dropout)
-        _add_norm_and_activation(path, f"{{}}{number}")
+            conv = conv._replace(stride=stride)
+        builder.conv(f"conv{number}", conv)
+        builder.dropout(f"drop{number}", builder.spec.dropout)
+        _add_norm_and_activation(builder, f"{{}}{number}")
     return done + len(group)
 
 
-def _add_norm_and_activation(path: LayerBuilder, name: str) -> None:
-    """Both, in the order that the spec asks for; `name` has a place for which of the two."""
-    steps = ((path.norm, "norm"), (path.activation, "act"))
-    for add, kind in steps if path.spec.norm_place == "conv-norm-act" else reversed(steps):
+def _add_norm_and_activation(builder: LayerBuilder, name: str) -> None:
+    """Add both, in the order of `norm_place`; ``{}`` in `name` becomes ``norm`` or ``act``."""
+    steps = ((builder.norm, "norm"), (builder.activation, "act"))
+    for add, kind in steps if builder.spec.norm_place == "conv-norm-act" else reversed(steps):
         add(name.format(kind))
 
 
-def _add_blocks(path: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
-    """A residual group: one block or several, the first of them with the group's stride."""
-    pieces = tuple(_pieces(group, path.spec.block_convs))
-    for number, piece in enumerate(pieces, start=done + 1):
+def _add_blocks(builder: LayerBuilder, group: Group, done: int, stride: int | None) -> int:
+    """Add a residual group: blocks, the first with the group's stride (None: `block_stride`).
+
+    Returns:
+        Blocks added so far, `done` before this group included.
+    """
+    chunks = tuple(_split_group(group, builder.spec.block_convs))
+    for number, chunk in enumerate(chunks, start=done + 1):
         is_strided = stride and number == done + 1
-        block_stride = stride if stride and is_strided else path.spec.block_stride
-        path.add(_block(path, f"{path.name}.block{number}", piece, block_stride))
-    return done + len(pieces)
+        block_stride = stride if stride and is_strided else builder.spec.block_stride
+        builder.add(_build_block(builder, f"{builder.name}.block{number}", chunk, block_stride))
+    return done + len(chunks)
 
 
-def _block(path: LayerBuilder, name: str, group: Group, stride: int) -> Residual:
-    """A block with a skip: the main path, the shortcut, the ReLU of their sum."""
-    spec, in_shape, out_channels = path.spec, path.shape, group[-1].channels
+def _build_block(builder: LayerBuilder, name: str, group: Group, stride: int) -> Residual:
+    """Build a block with a skip: the main path, the shortcut, the ReLU of their sum."""
+    spec, in_shape, out_channels = builder.spec, builder.shape, group[-1].channels
     is_bottleneck = spec.block == "bottleneck" and len(group) > 2 and in_shape[0] == out_channels
     if is_bottleneck:
-        group = _bottleneck(group)
-    main = _main(LayerBuilder(spec, f"{name}.main", in_shape), group, stride)
-    shortcut = _shortcut(LayerBuilder(spec, f"{name}.shortcut", in_shape), out_channels, stride)
+        group = _to_bottleneck(group)
+    main = _add_main_path(LayerBuilder(spec, f"{name}.main", in_shape), group, stride)
+    shortcut = _add_shortcut(LayerBuilder(spec, f"{name}.shortcut", in_shape), out_channels, stride)
     relu = Activation(f"{name}.act", main.shape, main.shape, "relu", inplace=True)
     return Residual(
         name,
@@ -131,13 +144,16 @@ def _block(path: LayerBuilder, name: str, group: Group, stride: int) -> Residual
     )
 
 
-def _leaves(path: LayerBuilder) -> tuple[Leaf, ...]:
-    """The layers of a path inside a block, where there are no further blocks."""
-    return tuple(layer for layer in path.layers if not isinstance(layer, Residual))
+def _leaves(builder: LayerBuilder) -> tuple[Leaf, ...]:
+    """Return the layers of one path of a block; blocks do not nest."""
+    return tuple(layer for layer in builder.layers if not isinstance(layer, Residual))
 
 
-def _bottleneck(group: Group) -> Group:
-    """The group with 1x1 projections at both ends, the first to the channels of the second."""
+def _to_bottleneck(group: Group) -> Group:
+    """Return the group with 1x1 convolutions at both ends.
+
+    The first one gives as many channels as the second convolution.
+    """
     first, *inner, last = group
     ends: dict[str, Any] = {"kernel_size": 1, "padding": 0, "dilation": 1}
     return (
@@ -147,67 +163,70 @@ def _bottleneck(group: Group) -> Group:
     )
 
 
-def _main(path: LayerBuilder, group: Group, stride: int) -> LayerBuilder:
-    """Convolutions that keep the size (but for the block's stride), and what is between them."""
-    for number, asked in enumerate(group, start=1):
-        _check_keeps_size(f"{path.name}.conv{number}", asked)
-        path.conv(f"conv{number}", asked._replace(stride=stride if number == 1 else 1))
+def _add_main_path(builder: LayerBuilder, group: Group, stride: int) -> LayerBuilder:
+    """Add the convolutions of a block's main path, and the layers between them.
+
+    Each keeps the size of the map, except that the first has the block's stride.
+    """
+    for number, conv in enumerate(group, start=1):
+        _check_keeps_size(f"{builder.name}.conv{number}", conv)
+        builder.conv(f"conv{number}", conv._replace(stride=stride if number == 1 else 1))
         if number < len(group):
-            path.dropout(f"drop{number}", path.spec.dropout)
-            _add_norm_and_activation(path, f"{{}}{number}")
-        elif path.spec.last_norm:
-            path.norm(f"norm{number}")
-    return path
+            builder.dropout(f"drop{number}", builder.spec.dropout)
+            _add_norm_and_activation(builder, f"{{}}{number}")
+        elif builder.spec.last_norm:
+            builder.norm(f"norm{number}")
+    return builder
 
 
-def _shortcut(path: LayerBuilder, channels: int, stride: int) -> LayerBuilder:
-    """Nothing where the shapes agree, else a 1x1 convolution."""
-    if channels != path.shape[0] or stride > 1:
-        path.conv("conv", Convolution(channels, kernel_size=1, stride=stride, bias=False))
-        if path.spec.shortcut_norm:
-            path.norm("norm")
-    return path
+def _add_shortcut(builder: LayerBuilder, channels: int, stride: int) -> LayerBuilder:
+    """Add a 1x1 convolution (and its norm) where the shapes differ, else nothing."""
+    if channels != builder.shape[0] or stride > 1:
+        builder.conv("conv", Convolution(channels, kernel_size=1, stride=stride, bias=False))
+        if builder.spec.shortcut_norm:
+            builder.norm("norm")
+    return builder
 
 
-def _check_keeps_size(name: str, asked: Convolution) -> None:
-    """A convolution in a block has stride 1 and the padding that keeps the size."""
-    padding = same_padding(name, asked.kernel_size, asked.dilation)
-    if asked.stride != 1:
-        raise Misfit(
-            f"{name} has stride={asked.stride}, but the two ends of a skip must have one size, so "
+def _check_keeps_size(name: str, conv: Convolution) -> None:
+    """Check that a convolution in a block has stride 1 and the padding that keeps the size."""
+    padding = same_padding(name, conv.kernel_size, conv.dilation)
+    if conv.stride != 1:
+        raise LayerFitError(
+            f"{name} has stride={conv.stride}, but the two ends of a skip must have one size, so "
             f"convolutions under a skip have stride 1. Use block_stride, or downsample by stride.",
             layer=name,
-            mend=("stride",),
+            repair_fields=("stride",),
         )
-    if asked.padding not in ("same", padding):
-        raise Misfit(
-            f"{name} has padding={asked.padding}, but the two ends of a skip must have one size, "
-            f"and kernel_size={asked.kernel_size} (dilation={asked.dilation}) keeps it with "
+    if conv.padding not in ("same", padding):
+        raise LayerFitError(
+            f"{name} has padding={conv.padding}, but the two ends of a skip must have one size, "
+            f"and kernel_size={conv.kernel_size} (dilation={conv.dilation}) keeps it with "
             f'padding={padding} only. Use padding="same".',
             layer=name,
-            mend=("padding",),
+            repair_fields=("padding",),
         )
 
 
 def _check_size(layers: tuple[AnyLayer, ...]) -> None:
-    """A bound against nonsense, before anybody builds it."""
+    """Check the number of parameters and of output values, before a network is built."""
     leaves = [leaf for layer in layers for leaf in layer.leaves()]
     params = sum(leaf.params for leaf in leaves)
     if params > MAX_PARAMS:
         largest = max(leaves, key=lambda leaf: leaf.params)
-        raise Misfit(
+        raise LayerFitError(
             f"The network has {params:,} parameters, most of them in {largest.name}, but the lab "
             f"takes at most {MAX_PARAMS:,}. Use fewer channels, or pool more before the first "
             f"linear layer.",
             layer=largest.name,
-            mend=("head", "hidden_dims", "channels"),
+            repair_fields=("head", "hidden_dims", "channels"),
         )
     values = sum(prod(leaf.out_shape) for leaf in leaves)
     if values > MAX_OUTPUT_VALUES:
         largest = max(leaves, key=lambda leaf: prod(leaf.out_shape))
-        raise Misfit(
+        raise LayerFitError(
             f"The layers give {values:,} values for one image, most of them {largest.name}, but "
             f"the lab takes at most {MAX_OUTPUT_VALUES:,}. Use fewer channels or pool more.",
             layer=largest.name,
-            mend=("channels",),
+            repair_fields=("channels",),
         )

@@ -1,6 +1,6 @@
-"""Field checks of the design records: a field's name and value in, the value to keep out.
+"""Checks of a design's fields: each takes a field's name and value, and returns what to store.
 
-They know types and ranges only. Whether layers fit together is for `plan` to say, because it can
+They check types and ranges only. `plan` checks whether layers fit together, because its errors
 name the layer.
 """
 
@@ -16,9 +16,9 @@ Check = Callable[[str, Any], Any]
 
 
 def shown(value: Any) -> str:
-    """A value as an error sentence shows it: short, whatever a person typed, however nested."""
+    """Format a value for an error message: short, also if it is long or deeply nested."""
     if isinstance(value, list | tuple):
-        entries = ", ".join(map(_shown_inside, value[:6]))
+        entries = ", ".join(map(_shown_entry, value[:6]))
         return f"[{entries}{', ...' if len(value) > 6 else ''}]"
     if isinstance(value, int) and abs(value) >= 10**15:
         return "a number of more than 15 digits"
@@ -28,13 +28,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _shown_inside(value: Any) -> str:
-    """The same of an entry; a list in a list is not opened, for there may be a thousand in it."""
+def _shown_entry(value: Any) -> str:
+    """Format an entry of a list; an inner list becomes ``[...]``, because it may be very long."""
     return "[...]" if isinstance(value, list | tuple) else shown(value)
 
 
 def integer(low: int, high: int) -> Check:
-    """Whole numbers from `low` to `high`; ``True``, ``3.0`` and ``"3"`` are none."""
+    """Build a check for whole numbers `low` to `high`; rejects ``True``, ``3.0`` and ``"3"``."""
 
     def check(name: str, value: Any) -> int:
         try:
@@ -52,7 +52,7 @@ def integer(low: int, high: int) -> Check:
 
 
 def fraction(below: float) -> Check:
-    """Numbers from 0 up to, but not including, `below`."""
+    """Build a check for numbers from 0 up to, but not including, `below`."""
 
     def check(name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
@@ -66,7 +66,7 @@ def fraction(below: float) -> Check:
 
 
 def flag(name: str, value: Any) -> bool:
-    """``True`` or ``False``, and nothing that merely looks like it."""
+    """Check for ``True`` or ``False``; 0 and 1 are rejected."""
     if not isinstance(value, bool):
         raise SpecError(
             f"{name} is {shown(value)}, but it must be true or false. Use one of the two."
@@ -75,7 +75,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def choice(known: tuple[str, ...]) -> Check:
-    """One of the known names."""
+    """Build a check for one of the known names."""
 
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in known:
@@ -89,7 +89,7 @@ def choice(known: tuple[str, ...]) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """``None``, or what `check` accepts."""
+    """Build a check that accepts ``None`` and all that `check` accepts."""
 
     def check_or_none(name: str, value: Any) -> Any:
         return None if value is None else check(name, value)
@@ -98,7 +98,7 @@ def optional(check: Check) -> Check:
 
 
 def either(word: str, check: Check) -> Check:
-    """The given word, or what `check` accepts."""
+    """Build a check that accepts the given word and all that `check` accepts."""
 
     def check_or_word(name: str, value: Any) -> Any:
         if isinstance(value, str) and value != word:
@@ -112,7 +112,7 @@ def either(word: str, check: Check) -> Check:
 
 
 def sequence(check: Check, at_most: int) -> Check:
-    """A tuple of at most `at_most` entries, each accepted by `check`; lists become tuples."""
+    """Build a check for at most `at_most` entries, each checked by `check`; returns a tuple."""
 
     def check_all(name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -131,7 +131,7 @@ def sequence(check: Check, at_most: int) -> Check:
 
 
 def one_or_each(check: Check, at_most: int) -> Check:
-    """One value for all convolutions, or a tuple with one per convolution."""
+    """Build a check for one value for all convolutions, or a list with one per convolution."""
     check_each = sequence(check, at_most)
 
     def check_either(name: str, value: Any) -> Any:
@@ -140,8 +140,8 @@ def one_or_each(check: Check, at_most: int) -> Check:
     return check_either
 
 
-def known_keys(record: str, given: Any, known: tuple[str, ...]) -> Mapping[str, Any]:
-    """A mapping whose keys are all known."""
+def check_keys(record: str, given: Any, known: tuple[str, ...]) -> Mapping[str, Any]:
+    """Check that a value is a mapping, and that all its keys are known; returns it."""
     if not isinstance(given, Mapping):
         raise SpecError(
             f"{record} is {shown(given)}, but it must be a mapping of field names to values. "

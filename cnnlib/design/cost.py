@@ -1,15 +1,15 @@
-"""`cost`: what a plan costs, layer by layer and in all.
+"""`cost`: parameters, operations and memory of a plan, per layer and in total.
 
-What the numbers mean:
+Conventions:
 
-- ``params`` are trainable; buffers (running statistics) stand beside them.
+- ``params`` are trainable; ``buffers`` (running statistics) are counted apart.
 - ``macs`` are the multiply-accumulates of convolutions and linear layers for ONE image, without
   bias; ``flops = 2 * macs``.
 - A training step costs ``batch * (3 * forward - forward of the layers fed by the image)`` FLOPs:
-  backward, each layer computes the gradient of its weights and that of its input, each as dear as
-  its forward pass, and nobody needs the gradient of the image. That is what
-  ``torch.utils.flop_counter`` counts over forward and backward.
-- Memory is in bytes of float32 tensors for a whole batch; `cnnlib.design.memory` says which.
+  in the backward pass, each layer computes the gradient of its weights and that of its input, each
+  at the cost of its forward pass, but the gradient of the image is not computed.
+  ``torch.utils.flop_counter`` gives the same number over forward and backward.
+- Memory is in bytes of float32 tensors for a whole batch; see `cnnlib.design.memory`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """What one layer costs.
+    """The cost of one layer.
 
     Args:
         macs: For one image.
         flops: Forward, for one image.
-        output_bytes: Of its output for the batch; 0 where it is a view of its input.
-        saved_bytes: Of what it is the first to save for backward, for the batch.
-        field: Its receptive field.
+        output_bytes: Size of the output for the batch; 0 where it is a view of the input.
+        saved_bytes: Size of the tensors that it saves for backward, for the batch; a tensor that
+            an earlier layer saved is not counted again.
+        field: The receptive field of one output value.
     """
 
     layer: Leaf
@@ -50,7 +51,7 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a network costs: the sums of its layers, and what only the whole has.
+    """The cost of a network: sums over its layers, and quantities of the whole.
 
     Args:
         layers: One row per leaf, in forward order.
@@ -59,10 +60,10 @@ class Cost:
         training_step_flops: Forward and backward, for the batch.
         weight_bytes: Parameters and buffers.
         gradient_bytes: One value per parameter.
-        optimizer_bytes: What the optimiser keeps.
+        optimizer_bytes: State of the optimiser.
         activation_bytes: Outputs of all layers for the batch, in training, images not included.
-        peak_activation_bytes: The most that evaluating a batch holds at once, images included.
-        saved_bytes: What a training step saves for backward, images included.
+        peak_activation_bytes: Peak while a batch is evaluated, images included.
+        saved_bytes: Tensors that a training step saves for backward, images included.
         receptive_field: Of one value of the last feature map, in pixels; 1 without convolutions.
     """
 
@@ -84,12 +85,12 @@ class Cost:
 
     @property
     def training_bytes(self) -> int:
-        """Memory of a training step: weights, gradients, optimiser state, saved tensors."""
+        """Bytes of a training step: weights, gradients, optimiser state, saved tensors."""
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.saved_bytes
 
 
 def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
-    """Count what a plan costs.
+    """Compute the cost of a plan.
 
     Args:
         optimizer: One of `memory.OPTIMIZERS`.
@@ -102,7 +103,7 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
         >>> cost(plan(CNNSpec(hidden_dims=(100,)))).params
         79510
     """
-    _check(batch_size, optimizer)
+    _check_arguments(batch_size, optimizer)
     leaves = tuple(plan.walk())
     fields = receptive_fields(plan)
     saved = memory.saved_bytes(plan, batch_size)
@@ -130,8 +131,8 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
     )
 
 
-def _check(batch_size: int, optimizer: str) -> None:
-    """Arguments that a person may have typed."""
+def _check_arguments(batch_size: int, optimizer: str) -> None:
+    """Check arguments that may come from user input."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise SpecError(
             f"batch_size is {batch_size!r}, but a batch holds at least one image. "
@@ -145,7 +146,7 @@ def _check(batch_size: int, optimizer: str) -> None:
 
 
 def _layer_cost(leaf: Leaf, batch_size: int, saved_bytes: int, field: Field) -> LayerCost:
-    """One row."""
+    """Compute the cost of one leaf."""
     is_view = leaf.kind == "flatten"
     return LayerCost(
         layer=leaf,
@@ -160,7 +161,7 @@ def _layer_cost(leaf: Leaf, batch_size: int, saved_bytes: int, field: Field) -> 
 
 
 def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
-    """Multiply-accumulates of the layers that take the image, as it is, averaged or flattened."""
+    """Sum the MACs of the layers that take the image, as it is, averaged or flattened."""
     for layer in layers:
         if isinstance(layer, Residual):
             return layer.main[0].macs + sum(leaf.macs for leaf in layer.shortcut[:1])
@@ -170,6 +171,6 @@ def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
 
 
 def _last_field(plan: Plan, fields: dict[str, Field]) -> Field:
-    """The receptive field at the end of the convolutional part."""
+    """Return the receptive field at the end of the convolutional part."""
     features = [layer for layer in plan.layers if layer.name.startswith("features.")]
     return fields[features[-1].name] if features else Field()

@@ -1,7 +1,6 @@
-"""`LayerBuilder`: one layer after the other, each taking the shape that the one before it gives.
+"""`LayerBuilder`: appends layers one by one and computes the shape after each.
 
-The shape after a layer is worked out here and nowhere else; a layer that does not fit raises a
-`Misfit`.
+No other module computes shapes; a layer that does not fit raises a `LayerFitError`.
 """
 
 from __future__ import annotations
@@ -27,24 +26,31 @@ if TYPE_CHECKING:
     from cnnlib.design.layers import ActivationKind
     from cnnlib.design.spec import CNNSpec
 
-_CONV_MENDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
-_POOL_MENDS = ("pool_every", "padding", "pool_kernel_size", "pool_dilation", "stride", "stem")
+_CONV_REPAIR_FIELDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
+_POOL_REPAIR_FIELDS = (
+    "pool_every",
+    "padding",
+    "pool_kernel_size",
+    "pool_dilation",
+    "stride",
+    "stem",
+)
 
 
-class Misfit(SpecError):
-    """A layer that does not fit.
+class LayerFitError(SpecError):
+    """A layer that does not fit its input.
 
     Args:
-        mend: Fields of the spec that can make it fit, the most natural first.
+        repair_fields: Fields of the spec that can make it fit, the one to try first in front.
     """
 
-    def __init__(self, message: str, *, layer: str, mend: tuple[str, ...]) -> None:
+    def __init__(self, message: str, *, layer: str, repair_fields: tuple[str, ...]) -> None:
         super().__init__(message, layer=layer)
-        self.mend = mend
+        self.repair_fields = repair_fields
 
 
 class Convolution(NamedTuple):
-    """A convolution as a spec asks for it, before its input is known."""
+    """The settings of a convolution in a spec, before its input shape is known."""
 
     channels: int
     kernel_size: int
@@ -58,8 +64,8 @@ class LayerBuilder:
     """Layers in forward order, and the shape after the last of them.
 
     Args:
-        name: What the names of the layers begin with (``"features"``).
-        shape: What the first layer takes.
+        name: Prefix of the layers' names (``"features"``).
+        shape: Shape of the first layer's input.
     """
 
     def __init__(self, spec: CNNSpec, name: str, shape: Shape) -> None:
@@ -73,14 +79,14 @@ class LayerBuilder:
         self.layers.append(layer)
         self.shape = layer.out_shape
 
-    def conv(self, name: str, asked: Convolution) -> None:
+    def conv(self, name: str, requested: Convolution) -> None:
         """Append a convolution."""
         name = f"{self.name}.{name}"
-        channels, kernel_size, stride, padding, dilation, bias = asked
+        channels, kernel_size, stride, padding, dilation, bias = requested
         if padding == "same":
             padding = same_padding(name, kernel_size, dilation)
         window = (kernel_size, stride, padding, dilation)
-        shape = (channels, *self._sides(name, window, mend=_CONV_MENDS))
+        shape = (channels, *self._output_sides(name, window, _CONV_REPAIR_FIELDS))
         self.add(Conv2d(name, self.shape, shape, *window, bias))
 
     def pool(self, name: str) -> None:
@@ -88,7 +94,10 @@ class LayerBuilder:
         name, spec = f"{self.name}.{name}", self.spec
         _check_pooling(name, spec, self.shape)
         window = (spec.pool_kernel_size, spec.pool_step, spec.pool_padding, spec.pool_dilation)
-        shape = (self.shape[0], *self._sides(name, window, mend=_POOL_MENDS))
+        shape = (
+            self.shape[0],
+            *self._output_sides(name, window, _POOL_REPAIR_FIELDS),
+        )
         self.add(Pool(name, self.shape, shape, spec.pooling, *window))
 
     def norm(self, name: str) -> None:
@@ -124,7 +133,7 @@ class LayerBuilder:
         self.add(GlobalAvgPool(f"{self.name}.{name}", self.shape, (self.shape[0], 1, 1)))
 
     def flatten(self, name: str) -> None:
-        """Append what makes one row of features of a map."""
+        """Append the flattening of a map to one row of features."""
         channels, height, width = self.shape
         self.add(Flatten(f"{self.name}.{name}", self.shape, (channels * height * width,)))
 
@@ -132,86 +141,86 @@ class LayerBuilder:
         """Append a fully connected layer."""
         self.add(Linear(f"{self.name}.{name}", self.shape, (out_features,)))
 
-    def _sides(
-        self, name: str, window: tuple[int, int, int, int], mend: tuple[str, ...]
+    def _output_sides(
+        self, name: str, window: tuple[int, int, int, int], repair_fields: tuple[str, ...]
     ) -> tuple[int, int]:
-        """Height and width after a window, which must fit inside the padded input."""
+        """Return height and width after a window, which must fit inside the padded input."""
         _, height, width = self.shape
         sides = (output_size(height, *window), output_size(width, *window))
         if min(sides) < 1:
             kernel_size, _, padding, dilation = window
-            raise Misfit(
+            raise LayerFitError(
                 f"{name} covers {reach(kernel_size, dilation)} pixels (kernel_size={kernel_size}, "
                 f"dilation={dilation}), but its input is only {height} x {width} pixels "
                 f"(padding={padding}), and a window must fit inside its padded input. "
                 f"Use a smaller kernel, more padding, or less pooling before it.",
                 layer=name,
-                mend=mend,
+                repair_fields=repair_fields,
             )
         return sides
 
 
 def same_padding(name: str, kernel_size: int, dilation: int) -> int:
-    """The padding on each side that keeps the size at stride 1.
+    """Return the padding on each side that keeps the size at stride 1.
 
     Raises:
-        Misfit: The window covers an even number of pixels, so no such padding exists.
+        LayerFitError: The window covers an even number of pixels, so no such padding exists.
     """
     around = reach(kernel_size, dilation) - 1
     if around % 2:
-        raise Misfit(
+        raise LayerFitError(
             f"{name} covers {around + 1} pixels (kernel_size={kernel_size}, dilation={dilation}), "
             f"but keeping the size needs the same padding on both sides, and so an odd number. "
             f"Use kernel_size={kernel_size - 1} or {kernel_size + 1}.",
             layer=name,
-            mend=("kernel_size", "stem"),
+            repair_fields=("kernel_size", "stem"),
         )
     return around // 2
 
 
 def _check_pooling(name: str, spec: CNNSpec, shape: Shape) -> None:
-    """Torch's rules for poolings, and one that it does not check."""
+    """Check torch's rules for poolings, and one that torch does not check."""
     if spec.pooling == "avg" and spec.pool_dilation != 1:
-        raise Misfit(
+        raise LayerFitError(
             f"{name} is an average pooling with dilation={spec.pool_dilation}, "
             f"but only max pooling can be dilated. Use pool_dilation=1 or max pooling.",
             layer=name,
-            mend=("pool_dilation",),
+            repair_fields=("pool_dilation",),
         )
     most = spec.pool_kernel_size // 2
     if spec.pool_padding > most:
-        raise Misfit(
+        raise LayerFitError(
             f"{name} has padding={spec.pool_padding}, but a pooling takes at most half of its "
             f"kernel_size={spec.pool_kernel_size}. Use pool_padding={most} or less.",
             layer=name,
-            mend=("pool_padding",),
+            repair_fields=("pool_padding",),
         )
     # Torch 2.15 then has no index for the maximum, and its backward writes outside the gradient.
     if spec.pool_padding and spec.pool_dilation > min(shape[1:]):
-        raise Misfit(
+        raise LayerFitError(
             f"{name} has dilation={spec.pool_dilation} and padding={spec.pool_padding} on a map of "
             f"only {shape[1]} x {shape[2]} pixels, but a window must hold at least one pixel that "
             f"is not padding. Use pool_dilation=1 or pool_padding=0.",
             layer=name,
-            mend=("pool_dilation",),
+            repair_fields=("pool_dilation",),
         )
 
 
 def _check_norm(name: str, norm: str, groups: int, shape: Shape) -> None:
-    """Groups must divide the channels, and a mean needs more than one value."""
+    """Check that groups divide the channels, and that each mean has more than one value."""
     channels, height, width = shape
     if channels % groups:
-        raise Misfit(
+        raise LayerFitError(
             f"{name} makes {groups} groups of {channels} channels, but groups must be equal. "
             f"Use a norm_groups that divides {channels}.",
             layer=name,
-            mend=("norm_groups",),
+            repair_fields=("norm_groups",),
         )
     if norm != "batch" and channels // groups * height * width == 1:
-        raise Misfit(
+        raise LayerFitError(
             f"{name} takes its mean over a single value (a {height} x {width} map, {norm} norm), "
             f"but a value minus its own mean is always zero, and torch refuses to train it. "
             f"Use batch norm, or pool less so that the map stays larger.",
             layer=name,
-            mend=("pool_every", "norm"),
+            repair_fields=("pool_every", "norm"),
         )

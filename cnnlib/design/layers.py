@@ -1,8 +1,8 @@
-"""The typed layers of a plan: shapes, and the parameters and multiply-accumulates that follow.
+"""The layer records of a plan, with shapes, parameters and multiply-accumulates.
 
-A shape is C x H x W, or one number of features after flattening; the batch is never part of it. A
+A shape is C x H x W, or one number of features after flattening; it never includes the batch. A
 layer's `name` is the path of its torch module (``features.block2.main.conv1``), so that
-``model.get_submodule(layer.name)`` finds it.
+``model.get_submodule(layer.name)`` returns it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What every layer has: a name, and the shapes of one input and one output."""
+    """The base of all layers: a name, and the shapes of one input and one output."""
 
     name: str
     in_shape: Shape
@@ -28,7 +28,7 @@ class Layer:
 
     @property
     def params(self) -> int:
-        """Trainable parameters."""
+        """Number of trainable parameters."""
         return sum(self.param_sizes)
 
     @property
@@ -38,7 +38,7 @@ class Layer:
 
     @property
     def buffers(self) -> int:
-        """Values that are kept with the weights, but not trained."""
+        """Number of values stored with the weights but not trained."""
         return 0
 
     @property
@@ -47,8 +47,8 @@ class Layer:
         return 0
 
     def leaves(self) -> Generator[Leaf]:
-        """The layers that compute, in forward order: the layer itself, or those of a block."""
-        yield cast("Leaf", self)  # a block has its own
+        """Yield the layer itself, or the layers of a block in forward order."""
+        yield cast("Leaf", self)  # `Residual` overrides it
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,11 @@ class Norm(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Activation(Layer):
-    """An activation; never ``"none"``, for which no layer is planned.
+    """An activation; ``"none"`` gives no layer.
 
     Args:
         options: Pairs of name and value that differ from torch's defaults.
-        inplace: Whether it writes over its input (the ReLU of a skip's sum does).
+        inplace: Whether it overwrites its input (the ReLU of a skip's sum does).
     """
 
     activation: ActivationKind
@@ -152,7 +152,7 @@ class GlobalAvgPool(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Layer):
-    """C x H x W -> C * H * W features, without moving a value."""
+    """C x H x W -> C * H * W features, as a view."""
 
     kind: Literal["flatten"] = "flatten"
 
@@ -185,8 +185,8 @@ class Residual(Layer):
     """A block with a skip: ``activation(main(x) + shortcut(x))``.
 
     Args:
-        main: The convolutions and what stands between them.
-        shortcut: Empty for the identity, else a 1x1 convolution and perhaps a norm.
+        main: The convolutions and the layers between them.
+        shortcut: Empty for the identity, else a 1x1 convolution, with or without a norm.
         activation: The ReLU of the sum, a leaf of its own.
         block: ``"bottleneck"`` where the first and last convolutions are 1x1 projections.
     """

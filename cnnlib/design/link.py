@@ -1,11 +1,11 @@
 """A design as a short text for the address bar: ``1~in.3x32x32~ch.16x6-32x6~every.6``.
 
-A text begins with the version of the form; then come the fields that differ from the defaults, as
+A text begins with the version of the format; the fields that differ from the defaults follow, as
 ``name.value``, in any order. Entries of a list are joined by ``-``, and ``16x6`` is six times 16.
 All characters are among those that no browser escapes (RFC 3986, unreserved).
 
-Links are kept for years, so the names and defaults of version 1 never change: a new field gets a
-new name; another default needs a version 2 that knows both. A test pins the defaults.
+Old links must stay readable, so the names and defaults of version 1 never change: a new field gets
+a new name; another default needs a version 2 that reads both. A test pins the defaults.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from cnnlib.design.link_forms import (
     PARAMS,
     SIZE,
     STEM,
-    WORD,
+    TEXT,
     Form,
-    listed,
+    list_of,
     one_or_each,
 )
 from cnnlib.design.spec import CNNSpec
@@ -32,44 +32,44 @@ from cnnlib.errors import SpecError
 VERSION = "1"
 MAX_LENGTH = 8000  # characters; 200 convolutions with values of their own take less
 
-# Name in a link -> the field, and how its values are written.
+# Name in a link -> the field, and the format of its values.
 _FIELDS: dict[str, tuple[str, Form]] = {
     "in": ("in_size", SIZE),
     "out": ("out_classes", INTEGER),
-    "ch": ("channels", listed(INTEGER)),
+    "ch": ("channels", list_of(INTEGER)),
     "every": ("pool_every", INTEGER),
-    "fc": ("hidden_dims", listed(INTEGER)),
+    "fc": ("hidden_dims", list_of(INTEGER)),
     "k": ("kernel_size", one_or_each(INTEGER)),
     "s": ("stride", one_or_each(INTEGER)),
     "p": ("padding", one_or_each(PADDING)),
     "d": ("dilation", one_or_each(INTEGER)),
     "bias": ("bias", one_or_each(FLAG)),
     "stem": ("stem", STEM),
-    "block": ("block", WORD),
+    "block": ("block", TEXT),
     "skip": ("block_convs", INTEGER),
     "blocks": ("block_stride", INTEGER),
     "last": ("last_norm", FLAG),
     "short": ("shortcut_norm", FLAG),
-    "down": ("downsample", WORD),
-    "act": ("activation", WORD),
+    "down": ("downsample", TEXT),
+    "act": ("activation", TEXT),
     "actp": ("activation_params", PARAMS),
-    "pool": ("pooling", WORD),
+    "pool": ("pooling", TEXT),
     "poolk": ("pool_kernel_size", INTEGER),
     "pools": ("pool_stride", INTEGER),
     "poolp": ("pool_padding", INTEGER),
     "poold": ("pool_dilation", INTEGER),
-    "norm": ("norm", WORD),
+    "norm": ("norm", TEXT),
     "groups": ("norm_groups", INTEGER),
-    "place": ("norm_place", WORD),
+    "place": ("norm_place", TEXT),
     "drop": ("dropout", NUMBER),
     "fcdrop": ("hidden_dropout", NUMBER),
-    "head": ("head", WORD),
-    "init": ("init", WORD),
+    "head": ("head", TEXT),
+    "init": ("init", TEXT),
 }
 
 
 def encode(spec: CNNSpec) -> str:
-    """A spec as text.
+    """Encode a spec as text.
 
     Example:
         >>> encode(CNNSpec(channels=(6, 16), hidden_dims=(120, 84)))
@@ -77,50 +77,54 @@ def encode(spec: CNNSpec) -> str:
     """
     default = CNNSpec()
     written = [
-        f"{word}.{form.write(getattr(spec, name))}"
-        for word, (name, form) in _FIELDS.items()
+        f"{key}.{form.write(getattr(spec, name))}"
+        for key, (name, form) in _FIELDS.items()
         if getattr(spec, name) != getattr(default, name)
     ]
     return "~".join((VERSION, *written))
 
 
 def decode(text: str) -> CNNSpec:
-    """The spec that a text describes; it may not plan.
+    """Decode a text to a spec; the spec's layers need not fit together.
 
     Raises:
-        SpecError: The text is damaged, is of a later version, or a value is out of range.
+        SpecError: The text is damaged or of a later version, or a value is out of range.
 
     Example:
         >>> decode("1~ch.16x3~every.0").channels
         (16, 16, 16)
     """
     if len(text) > MAX_LENGTH:
-        raise _damaged(f"it has {len(text):,} characters, more than any design takes")
+        raise _link_error(f"it has {len(text):,} characters, more than any design takes")
     version, *parts = text.split("~")
     if version != VERSION:
-        raise _damaged(f"it begins with {shown(version)}, but this lab reads version {VERSION}")
+        raise _link_error(f"it begins with {shown(version)}, but this lab reads version {VERSION}")
     given: dict[str, Any] = {}
     for part in parts:
-        word, _, value = part.partition(".")
-        if word not in _FIELDS:
-            raise _damaged(f"it says {shown(part)}, which this lab does not know")
-        name, form = _FIELDS[word]
+        key, _, value = part.partition(".")
+        if key not in _FIELDS:
+            raise _link_error(f"it says {shown(part)}, which this lab does not know")
+        name, form = _FIELDS[key]
         if name in given:
-            raise _damaged(f"it says {word} twice")
-        given[name] = _read(part, form, value)
+            raise _link_error(f"it says {key} twice")
+        given[name] = _read_value(part, form, value)
     return CNNSpec(**given)
 
 
-def _read(part: str, form: Form, value: str) -> Any:
-    """A value, or the sentence that says what is wrong with it."""
+def _read_value(part: str, form: Form, value: str) -> Any:
+    """Read a value.
+
+    Raises:
+        SpecError: The value cannot be read; the message quotes `part`.
+    """
     try:
         return form.read(value)
     except ValueError:
-        raise _damaged(f"it says {shown(part)}, whose value cannot be read") from None
+        raise _link_error(f"it says {shown(part)}, whose value cannot be read") from None
 
 
-def _damaged(what: str) -> SpecError:
-    """The error of a link that cannot be read."""
+def _link_error(cause: str) -> SpecError:
+    """Build the error for a link that cannot be read; `cause` completes its first sentence."""
     return SpecError(
-        f"This link does not describe a design: {what}. Copy the whole link again, or start anew."
+        f"This link does not describe a design: {cause}. Copy the whole link again, or start anew."
     )

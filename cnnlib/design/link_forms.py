@@ -1,4 +1,4 @@
-"""How the values of a design are written in a link, and read back; reading raises ValueError."""
+"""Text formats of a design's values in a link; the readers raise ValueError."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 
 class Form(NamedTuple):
-    """A way to write a value, and its inverse."""
+    """A pair of inverse functions: value to text, and text to value."""
 
     write: Callable[[Any], str]
     read: Callable[[str], Any]
 
 
 def _read_integer(text: str) -> int:
-    """``16``; digits only, and no more than nine of them."""
+    """Read ``16``: digits only, at most nine."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise ValueError(text)
     return int(text)
 
 
 def _read_flag(text: str) -> bool:
-    """``0`` or ``1``."""
+    """Read ``0`` or ``1``."""
     return (False, True)[("0", "1").index(text)]
 
 
 INTEGER = Form(str, _read_integer)
 FLAG = Form(lambda value: str(int(value)), _read_flag)
 NUMBER = Form(repr, float)
-WORD = Form(str, str)
+TEXT = Form(str, str)
 PADDING = Form(str, lambda text: text if text == "same" else _read_integer(text))
 SIZE = Form(
     lambda size: "x".join(map(str, size)),
@@ -41,8 +41,8 @@ SIZE = Form(
 )
 
 
-def listed(entry: Form) -> Form:
-    """``16x6-32``: entries joined by ``-``, runs of equal entries as ``<entry>x<count>``."""
+def list_of(entry: Form) -> Form:
+    """Build the form ``16x6-32``: entries joined by ``-``, equal neighbours as ``<entry>x<n>``."""
 
     def write(values: tuple[Any, ...]) -> str:
         runs = [(value, len(list(run))) for value, run in groupby(values)]
@@ -59,8 +59,8 @@ def listed(entry: Form) -> Form:
 
 
 def one_or_each(entry: Form) -> Form:
-    """``3`` for all convolutions, or ``3-5x2`` one by one."""
-    each = listed(entry)
+    """Build the form ``3`` (for all convolutions) or ``3-5x2`` (one entry each)."""
+    each = list_of(entry)
     return Form(
         lambda value: (each if isinstance(value, tuple) else entry).write(value),
         lambda text: (each if "-" in text or "x" in text else entry).read(text),
@@ -68,17 +68,18 @@ def one_or_each(entry: Form) -> Form:
 
 
 def _write_params(params: tuple[tuple[str, float | str], ...]) -> str:
-    """``alpha-0.5``."""
+    """Write ``alpha-0.5``; pairs are joined by ``--``."""
     return "--".join(f"{name}-{value}" for name, value in params)
 
 
 def _read_params(text: str) -> tuple[tuple[str, float | str], ...]:
-    """The inverse; what is no number is a word."""
+    """Read the text of `_write_params`; a value that is no number stays text."""
     pairs = [pair.partition("-") for pair in text.split("--")]
-    return tuple((name, _number_or_word(value)) for name, _, value in pairs)
+    return tuple((name, _read_number_or_text(value)) for name, _, value in pairs)
 
 
-def _number_or_word(text: str) -> float | str:
+def _read_number_or_text(text: str) -> float | str:
+    """Read a number, or return the text itself where it is none."""
     try:
         return float(text)
     except ValueError:
@@ -89,7 +90,7 @@ PARAMS = Form(_write_params, _read_params)
 
 
 def _write_stem(stem: Stem) -> str:
-    """``16-k7-s2-p3-nobias-pool``: channels, then what differs from the defaults."""
+    """Write ``16-k7-s2-p3-nobias-pool``: channels, then the values that are not defaults."""
     default = Stem(stem.channels)
     parts = [str(stem.channels)]
     parts += [f"k{stem.kernel_size}"] * (stem.kernel_size != default.kernel_size)
@@ -104,7 +105,7 @@ _STEM_SIZES = {"k": "kernel_size", "s": "stride", "p": "padding"}
 
 
 def _read_stem(text: str) -> Stem:
-    """The inverse."""
+    """Read the text of `_write_stem`."""
     channels, *parts = text.split("-")
     given: dict[str, Any] = {}
     for part in parts:

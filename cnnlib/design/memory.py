@@ -1,9 +1,9 @@
-"""The memory that a plan's tensors take: float32, contiguous, on the CPU.
+"""The memory of a plan's tensors: float32, contiguous, on the CPU.
 
-*Saved for backward* are the distinct tensors that ``torch.autograd.graph.saved_tensors_hooks`` sees
-in one training step: forward in training mode, then mean cross-entropy without label smoothing.
-Tensors that share storage count once. Parameters and buffers do not count: they are there anyway.
-The batch of images counts, because the first layer saves it.
+*Saved for backward* are the distinct tensors that ``torch.autograd.graph.saved_tensors_hooks``
+reports in one training step: forward in training mode, then mean cross-entropy without label
+smoothing. Tensors that share storage count once. Parameters and buffers do not count, because they
+are in memory anyway. The batch of images counts, because the first layer saves it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FLOAT_BYTES = 4
 INT64_BYTES = 8
 
-LOSS = "loss"  # the name under which `saved_bytes` lists what the cross-entropy saves
+LOSS = "loss"  # key of the cross-entropy in `saved_bytes`
 
 # Activations whose derivative is computed from their result; the others save their input.
 _SAVES_RESULT = ("relu", "tanh", "sigmoid")
@@ -34,17 +34,17 @@ _OPTIMIZER_STATE = {
     "adam": (2, 1),
     "adamw": (2, 1),
 }
-_MUON = "muon"  # remembers one tensor of each hidden weight, and of the others what AdamW does
+_MUON = "muon"  # one tensor for each hidden weight; AdamW's state for all other parameters
 OPTIMIZERS = (*_OPTIMIZER_STATE, _MUON)
 
 
 def tensor_bytes(shape: Shape, batch_size: int) -> int:
-    """Bytes of a batch of float32 values."""
+    """Return the bytes of a batch of float32 values."""
     return batch_size * prod(shape) * FLOAT_BYTES
 
 
 def weight_bytes(leaves: Iterable[Leaf]) -> int:
-    """Bytes of all parameters and buffers; a batch norm counts its batches in int64."""
+    """Return the bytes of all parameters and buffers; a batch norm counts its batches in int64."""
     return sum(
         (leaf.params + leaf.buffers) * FLOAT_BYTES
         + bool(leaf.buffers) * (INT64_BYTES - FLOAT_BYTES)
@@ -53,7 +53,7 @@ def weight_bytes(leaves: Iterable[Leaf]) -> int:
 
 
 def optimizer_bytes(leaves: Sequence[Leaf], optimizer: str) -> int:
-    """Bytes that an optimiser of `OPTIMIZERS` keeps after its first step."""
+    """Return the bytes of the state that an optimiser of `OPTIMIZERS` keeps after a step."""
     sizes = [leaf.param_sizes for leaf in leaves]
     if optimizer == _MUON:
         *hidden, _ = [leaf.param_sizes[0] for leaf in leaves if leaf.kind in ("conv2d", "linear")]
@@ -63,49 +63,49 @@ def optimizer_bytes(leaves: Sequence[Leaf], optimizer: str) -> int:
 
 
 def _state_bytes(sizes: Iterable[Sequence[int]], optimizer: str) -> int:
-    """Of parameters of these sizes."""
+    """Return the bytes of an optimiser's state for parameters of these sizes."""
     copies, counts = _OPTIMIZER_STATE[optimizer]
     return FLOAT_BYTES * sum(copies * size + counts for each in sizes for size in each)
 
 
 def saved_bytes(plan: Plan, batch_size: int) -> dict[str, int]:
-    """Bytes saved for backward, by the name of the leaf that is the first to save them.
+    """Return the bytes saved for backward by leaf name; each tensor counts where it is saved first.
 
-    The last entry, `LOSS`, is the cross-entropy's: log-probabilities, labels, and one weight.
+    The last entry, `LOSS`, is that of the cross-entropy: log-probabilities, labels, one weight.
     """
-    saved = _Saved(batch_size)
+    saved = _SavedTensors(batch_size)
     tensor = "image"
     for layer in plan.layers:
         if isinstance(layer, Residual):
-            saved.follow(layer.main, tensor)
-            saved.follow(layer.shortcut, tensor)
-            tensor = saved.follow((layer.activation,), f"{layer.name} sum")
+            saved.add_leaves(layer.main, tensor)
+            saved.add_leaves(layer.shortcut, tensor)
+            tensor = saved.add_leaves((layer.activation,), f"{layer.name} sum")
         else:
-            tensor = saved.follow((layer,), tensor)
+            tensor = saved.add_leaves((layer,), tensor)
     loss = tensor_bytes((plan.spec.out_classes,), batch_size) + batch_size * INT64_BYTES
     return saved.by_leaf | {LOSS: loss + FLOAT_BYTES}
 
 
-class _Saved:
-    """The tensors saved so far, each known by the name of the leaf that made it."""
+class _SavedTensors:
+    """The tensors saved so far, each under the name of the leaf that computes it."""
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.tensors: set[str] = set()
         self.by_leaf: dict[str, int] = {}
 
-    def follow(self, leaves: Iterable[Leaf], tensor: str) -> str:
-        """Save what each leaf saves; returns the tensor that comes out of the last."""
+    def add_leaves(self, leaves: Iterable[Leaf], tensor: str) -> str:
+        """Add the tensors that each leaf saves; returns the name of the last leaf's output."""
         for leaf in leaves:
-            saves = _saves(leaf, tensor, self.batch_size)
+            saves = _tensors_saved_by(leaf, tensor, self.batch_size)
             self.by_leaf[leaf.name] = sum(n for t, n in saves.items() if t not in self.tensors)
             self.tensors.update(saves)
             tensor = tensor if leaf.kind == "flatten" else leaf.name  # flattening is a view
         return tensor
 
 
-def _saves(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
-    """What autograd saves for a leaf that takes `tensor`: tensors by name, in bytes."""
+def _tensors_saved_by(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
+    """Return the tensors that autograd saves for a leaf with input `tensor`: name -> bytes."""
     given = {tensor: tensor_bytes(leaf.in_shape, batch_size)}
     match leaf.kind:
         case "conv2d" | "linear":
@@ -131,7 +131,10 @@ def _saves(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int]:
 
 
 def _statistics_bytes(norm: Norm, batch_size: int) -> int:
-    """Mean and inverse deviation of each group; an instance norm repeats its scale per image."""
+    """Return the bytes of each group's mean and inverse deviation.
+
+    An instance norm also repeats its scale for each image.
+    """
     if norm.norm == "batch":
         return 2 * norm.groups * FLOAT_BYTES
     tensors = 3 if norm.norm == "instance" else 2
@@ -139,10 +142,10 @@ def _statistics_bytes(norm: Norm, batch_size: int) -> int:
 
 
 def peak_forward_bytes(plan: Plan, batch_size: int) -> int:
-    """The most that must be held at once in a forward pass without gradients (evaluation).
+    """Return the peak memory of a forward pass without gradients (evaluation).
 
     A layer needs its input and its output; a block also holds its own input to the end, and adds
-    main path and shortcut into a third tensor. Dropout and flattening take nothing.
+    main path and shortcut into a third tensor. Dropout and flattening allocate nothing.
     """
     peak = 0
     for layer in plan.layers:
@@ -155,7 +158,7 @@ def peak_forward_bytes(plan: Plan, batch_size: int) -> int:
 
 
 def _peak_of_block(block: Residual) -> int:
-    """The most values of one image that a block holds at once, its input among them."""
+    """Return the most values of one image that a block holds at once, its input included."""
     held = prod(block.in_shape)
     out = prod(block.out_shape)
     main = _peak_of_path(block.main)
@@ -165,7 +168,7 @@ def _peak_of_block(block: Residual) -> int:
 
 
 def _peak_of_path(leaves: tuple[Leaf, ...]) -> int:
-    """The most values that leaves hold at once beside the input of the first."""
+    """Return the most values that leaves hold at once, the input of the first not included."""
     peak = given = 0
     for leaf in leaves:
         made = _new_values(leaf)
@@ -175,5 +178,5 @@ def _peak_of_path(leaves: tuple[Leaf, ...]) -> int:
 
 
 def _new_values(leaf: Leaf) -> int:
-    """Values of one image that a leaf allocates in evaluation."""
+    """Return how many values of one image a leaf allocates in evaluation."""
     return 0 if leaf.kind in ("flatten", "dropout") else prod(leaf.out_shape)

@@ -1,4 +1,4 @@
-"""One layer of a plan as the text of a torch module: ``nn.Conv2d(1, 6, 3, padding=1)``."""
+"""A layer of a plan as the source text of a torch module: ``nn.Conv2d(1, 6, 3, padding=1)``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Argument(NamedTuple):
     """One argument of a torch module.
 
     Args:
-        kind: Its name as torch spells it; ``channels`` and ``features`` without a direction.
-        default: What torch takes where it is not given; None: always given, by position.
+        kind: Torch's name; ``channels`` and ``features`` without ``in_`` and ``out_``.
+        default: Torch's default; None for an argument that is always passed by position.
     """
 
     kind: str
@@ -34,18 +34,22 @@ class Argument(NamedTuple):
 
     @property
     def is_positional(self) -> bool:
-        """It is written without its name."""
+        """Whether it is written without its name."""
         return self.default is None
 
 
 class ModuleCall(NamedTuple):
-    """A torch module and what it is made with."""
+    """A torch module and its arguments."""
 
     module: str
     arguments: tuple[Argument, ...] = ()
 
     def text(self, values: Iterable[str] | None = None) -> str:
-        """The call as Python; ``values`` are expressions to write in place of the values."""
+        """Write the call as Python.
+
+        Args:
+            values: Expressions to write in place of the arguments' values.
+        """
         texts = values or [repr(argument.value) for argument in self.arguments]
         written = [
             text if argument.is_positional else f"{argument.kind}={text}"
@@ -56,7 +60,7 @@ class ModuleCall(NamedTuple):
 
 
 def module_call(layer: Leaf) -> ModuleCall:
-    """The torch module that computes a layer."""
+    """Return the torch module that computes a layer."""
     match layer:
         case Conv2d():
             return ModuleCall("Conv2d", _conv_arguments(layer))
@@ -79,6 +83,7 @@ def module_call(layer: Leaf) -> ModuleCall:
 
 
 def _conv_arguments(layer: Conv2d) -> tuple[Argument, ...]:
+    """Return the arguments of ``nn.Conv2d``."""
     return (
         Argument("channels", layer.in_channels),
         Argument("channels", layer.out_channels),
@@ -91,6 +96,7 @@ def _conv_arguments(layer: Conv2d) -> tuple[Argument, ...]:
 
 
 def _pool_arguments(layer: Pool) -> tuple[Argument, ...]:
+    """Return the arguments of a pooling module."""
     return (
         Argument("kernel_size", layer.kernel_size),
         Argument("stride", layer.stride, layer.kernel_size),
@@ -100,6 +106,7 @@ def _pool_arguments(layer: Pool) -> tuple[Argument, ...]:
 
 
 def _norm_call(layer: Norm) -> ModuleCall:
+    """Return the module of a normalisation."""
     channels = Argument("channels", layer.in_shape[0])
     if layer.norm == "batch":
         return ModuleCall("BatchNorm2d", (channels,))

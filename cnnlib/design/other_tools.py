@@ -1,8 +1,8 @@
-"""What other tools would print for a plan: each counts operations by a convention of its own.
+"""Operation counts of other tools for a plan: each tool has its own counting convention.
 
-Every convention was read from the tool's source at the version named here, and is checked against
+Every convention was read from the tool's source at the version given here, and is checked against
 the tool itself by ``bench/tools.py``. All totals are for one image and for a network in evaluation
-mode, which is what the tools measure unless told otherwise.
+mode, the tools' default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Count = Callable[[Any], int]
 
-# What a rule is about -> the heading under which its numbers are added up.
+# Subject of a rule -> the group in which its counts are added up.
 _PARTS: dict[str, str] = {
     "conv2d": "convolutions",
     "linear": "linear layers",
@@ -40,8 +40,8 @@ _PARTS: dict[str, str] = {
     "flatten": "flattening",
 }
 
-# How a rule's subject is called where people read it; the others are called by their own name.
-_WORDS = {
+# Labels of subjects for a reader; the others are shown as they are.
+_SUBJECT_LABELS = {
     "conv2d": "convolutions",
     "linear": "linear layers",
     "bias": "biases",
@@ -58,13 +58,13 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Convention:
-    """How one tool counts.
+    """The counting convention of one tool.
 
     Args:
-        call: What a person types to see the total.
-        quantity: What the tool calls its total.
-        sentence: How it differs from the lab's MACs (convolutions and linear layers, no bias).
-        rules: What is counted -> operations for one image; what is missing counts nothing.
+        call: Python expression that gives the total.
+        quantity: The tool's name for its total.
+        sentence: The difference from the lab's MACs (convolutions and linear layers, no bias).
+        rules: Subject -> operations for one image; a subject without a rule counts 0.
     """
 
     tool: str
@@ -80,8 +80,8 @@ class ToolCount:
     """The total that a tool would print for one plan.
 
     Args:
-        parts: What the total is made of: ``(("convolutions", 412_000), ("biases", 6_272), ...)``.
-        not_counted: What the plan holds and the tool gives nothing for.
+        parts: The total by group: ``(("convolutions", 412_000), ("biases", 6_272), ...)``.
+        not_counted: Subjects of the plan for which the tool has no rule.
     """
 
     convention: Convention
@@ -91,26 +91,26 @@ class ToolCount:
 
 
 def count(convention: Convention, plan: Plan) -> ToolCount:
-    """The total that a tool would print for a plan."""
+    """Compute the total that a tool would print for a plan."""
     parts: dict[str, int] = {}
-    not_counted: dict[str, None] = {}  # a set that keeps its order
+    not_counted: dict[str, None] = {}  # an ordered set
     for leaf in plan.walk():
         for subject in _subjects(leaf):
             if subject in convention.rules:
                 part = _PARTS[subject]
                 parts[part] = parts.get(part, 0) + convention.rules[subject](leaf)
             else:
-                not_counted[_WORDS.get(subject, subject)] = None
+                not_counted[_SUBJECT_LABELS.get(subject, subject)] = None
     return ToolCount(convention, sum(parts.values()), tuple(parts.items()), tuple(not_counted))
 
 
 def tool_counts(plan: Plan) -> tuple[ToolCount, ...]:
-    """What each known tool would print, in the order of `CONVENTIONS`."""
+    """Compute the total of each tool, in the order of `CONVENTIONS`."""
     return tuple(count(convention, plan) for convention in CONVENTIONS)
 
 
 def _subjects(leaf: Leaf) -> Generator[str]:
-    """What a layer is counted as: its kind, and its bias apart."""
+    """Yield the subjects of a layer: its kind, and its bias apart."""
     if leaf.kind == "norm":
         yield f"{leaf.norm} norm"
     elif leaf.kind == "activation":
@@ -121,38 +121,40 @@ def _subjects(leaf: Leaf) -> Generator[str]:
         yield "bias"
 
 
-def _macs(leaf: Leaf) -> int:
+def _count_macs(leaf: Leaf) -> int:
     return leaf.macs
 
 
-def _flops(leaf: Leaf) -> int:
+def _count_flops(leaf: Leaf) -> int:
     return 2 * leaf.macs
 
 
-def _params(leaf: Leaf) -> int:
+def _count_params(leaf: Leaf) -> int:
     return leaf.params
 
 
-def _values_in(leaf: Leaf) -> int:
+def _count_inputs(leaf: Leaf) -> int:
     return prod(leaf.in_shape)
 
 
-def _values_out(leaf: Leaf) -> int:
+def _count_outputs(leaf: Leaf) -> int:
     return prod(leaf.out_shape)
 
 
-def _each_value(times: int) -> Count:
-    """So many operations for each value that the layer is given."""
+def _per_input_value(times: int) -> Count:
+    """Build a rule: `times` operations for each value of a layer's input."""
     return lambda leaf: times * prod(leaf.in_shape)
 
 
 def _norms(batch: Count, others: Count) -> dict[str, Count]:
+    """Build the rules of all norms."""
     names = ("layer norm", "group norm", "instance norm")
     return {"batch norm": batch, **dict.fromkeys(names, others)}
 
 
 def _activations(times: int, *names: str) -> dict[str, Count]:
-    return dict.fromkeys(names, _each_value(times))
+    """Build the rules of these activations: `times` operations for each value."""
+    return dict.fromkeys(names, _per_input_value(times))
 
 
 _POOLS = ("pool", "global_avg_pool")
@@ -165,7 +167,12 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Total mult-adds",
         "It multiplies a layer's parameters, biases included, by the pixels of its output; a norm "
         "counts only its parameters, as if it were applied to one pixel.",
-        {"conv2d": _macs, "linear": _macs, "bias": _values_out, **_norms(_params, _params)},
+        {
+            "conv2d": _count_macs,
+            "linear": _count_macs,
+            "bias": _count_outputs,
+            **_norms(_count_params, _count_params),
+        },
     ),
     Convention(
         "fvcore",
@@ -174,8 +181,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "flops",
         "It calls one multiply-accumulate one flop and leaves biases out, but adds 2 for each "
         "value that batch norm is given, 5 for other norms, and 1 for global average pooling.",
-        {"conv2d": _macs, "linear": _macs, "global_avg_pool": _values_in}
-        | _norms(_each_value(2), _each_value(5)),
+        {"conv2d": _count_macs, "linear": _count_macs, "global_avg_pool": _count_inputs}
+        | _norms(_per_input_value(2), _per_input_value(5)),
     ),
     Convention(
         "ptflops",
@@ -184,11 +191,11 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Computational complexity (MACs)",
         "It adds one for each bias and two for each value that a norm is given; poolings, ReLU, "
         "ELU and GELU are met twice, as a module and as the function inside, and so count double.",
-        {"conv2d": _macs, "linear": _macs, "bias": _values_out}
-        | _norms(_each_value(2), _each_value(2))
+        {"conv2d": _count_macs, "linear": _count_macs, "bias": _count_outputs}
+        | _norms(_per_input_value(2), _per_input_value(2))
         | _activations(2, "relu", "elu", "gelu")
         | _activations(1, "lrelu", "silu")
-        | dict.fromkeys(_POOLS, _each_value(2)),
+        | dict.fromkeys(_POOLS, _per_input_value(2)),
     ),
     Convention(
         "calflops",
@@ -197,11 +204,11 @@ CONVENTIONS: tuple[Convention, ...] = (
         "fwd FLOPs",
         "It counts two for each multiply-accumulate, adds the biases of convolutions but not of "
         "linear layers, and one to five for each value in norms, activations and poolings.",
-        {"conv2d": lambda conv: 2 * conv.macs, "linear": _flops}
-        | {"bias": lambda layer: _values_out(layer) if layer.kind == "conv2d" else 0}
-        | _norms(_each_value(2), _each_value(5))
+        {"conv2d": lambda conv: 2 * conv.macs, "linear": _count_flops}
+        | {"bias": lambda layer: _count_outputs(layer) if layer.kind == "conv2d" else 0}
+        | _norms(_per_input_value(2), _per_input_value(5))
         | _activations(1, "relu", "lrelu", "elu", "gelu", "silu")
-        | dict.fromkeys(_POOLS, _values_in),
+        | dict.fromkeys(_POOLS, _count_inputs),
     ),
     Convention(
         "calflops",
@@ -209,7 +216,7 @@ CONVENTIONS: tuple[Convention, ...] = (
         "calculate_flops(model, (1, *in_size))",
         "fwd MACs",
         "Its second number counts what the lab counts: convolutions and linear layers, no bias.",
-        {"conv2d": _macs, "linear": _macs},
+        {"conv2d": _count_macs, "linear": _count_macs},
     ),
     Convention(
         "torch.utils.flop_counter",
@@ -218,6 +225,6 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Total FLOPs",
         "It counts two for each multiply-accumulate of convolutions and linear layers, no bias: "
         "exactly twice the lab's MACs.",
-        {"conv2d": _flops, "linear": _flops},
+        {"conv2d": _count_flops, "linear": _count_flops},
     ),
 )

@@ -1,6 +1,6 @@
-"""`plan`: from what was asked to every layer with its shapes. Plain integer arithmetic, no torch.
+"""`plan`: from a spec to every layer with its shapes, in integer arithmetic, without torch.
 
-Everything else reads the plan: the costs, the picture, the torch modules, the exported code.
+The costs, the picture, the torch modules and the exported code are all derived from the plan.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlib.design.assemble import lay_out
-from cnnlib.design.layer_builder import Misfit
+from cnnlib.design.layer_builder import LayerFitError
 from cnnlib.design.repair import find_repair
 from cnnlib.errors import SpecError
 
@@ -32,15 +32,15 @@ class Plan:
     layers: tuple[AnyLayer, ...]
 
     def walk(self) -> Generator[Leaf]:
-        """The layers that compute, blocks opened: main path, shortcut, then the ReLU of the sum."""
+        """Yield all leaves; those of a block: main path, shortcut, then the ReLU of the sum."""
         for layer in self.layers:
             yield from layer.leaves()
 
     def layer(self, name: str) -> AnyLayer:
-        """The leaf or block of that name.
+        """Return the leaf or block of that name.
 
         Raises:
-            SpecError: There is none.
+            SpecError: There is no such layer.
         """
         named = {layer.name: layer for layer in (*self.layers, *self.walk())}
         if name not in named:
@@ -59,7 +59,7 @@ def plan(spec: CNNSpec) -> Plan:
 
     Raises:
         SpecError: A layer does not fit. The error names the layer, the sizes and what to change;
-            ``repair`` holds the fields of a spec that does plan, where one was found.
+            ``repair`` holds the fields to change, with values that fit, where some were found.
 
     Example:
         >>> from cnnlib.design.spec import CNNSpec
@@ -69,11 +69,11 @@ def plan(spec: CNNSpec) -> Plan:
     """
     try:
         return Plan(spec, lay_out(spec))
-    except Misfit as misfit:
-        repair = find_repair(spec, misfit)
+    except LayerFitError as error:
+        repair = find_repair(spec, error)
         raise SpecError(
-            str(misfit),
-            layer=misfit.layer,
+            str(error),
+            layer=error.layer,
             repair=repair.fields if repair else None,
             repair_text=repair.text if repair else None,
         ) from None

@@ -1,4 +1,4 @@
-"""The presets: networks that course texts and papers teach, as data."""
+"""The presets: networks of course texts and papers, as specs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Preset:
     """A network to start from.
 
     Args:
-        title: For a menu.
+        title: Label in a menu.
         description: One sentence for a beginner.
-        source: Where it comes from.
-        spec: For the image size and the classes of the dataset that it is taught with.
+        source: Citation.
+        spec: For the image size and the classes of the source's dataset.
     """
 
     name: str
@@ -27,20 +27,20 @@ class Preset:
     spec: CNNSpec
 
     def adapt(self, in_size: tuple[int, int, int], out_classes: int) -> CNNSpec:
-        """The preset's spec for other images and classes (see `adapt`)."""
+        """Return the preset's spec for other images and classes (see `adapt`)."""
         return adapt(self.spec, in_size, out_classes)
 
 
 def presets() -> tuple[Preset, ...]:
-    """All presets, from the simplest to the largest."""
+    """Return all presets, from the simplest to the largest."""
     return tuple(_PRESETS.values())
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
-        SpecError: There is none.
+        SpecError: There is no such preset.
 
     Example:
         >>> preset("lenet5").spec.channels
@@ -54,10 +54,10 @@ def preset(name: str) -> Preset:
 
 
 def adapt(spec: CNNSpec, in_size: tuple[int, int, int], out_classes: int) -> CNNSpec:
-    """A spec for the images and classes of a dataset, repaired where its layers no longer fit.
+    """Adapt a spec to the images and classes of a dataset; repair it where layers do not fit.
 
     Raises:
-        SpecError: Nothing makes it fit.
+        SpecError: No repair was found.
 
     Example:
         >>> adapt(preset("cnn3").spec, in_size=(3, 4, 4), out_classes=2).pool_every
@@ -234,7 +234,10 @@ _PRESETS: dict[str, Preset] = {
 
 
 def preset_of(spec: CNNSpec) -> str:
-    """Name of the preset that a spec equals, adapted to its images and classes; "" for none."""
+    """Return the name of the preset that a spec equals; "" for none.
+
+    Presets are adapted to the spec's images and classes before they are compared.
+    """
     same = (
         p.name for p in presets() if p.spec.channels == spec.channels and _is_preset(p.name, spec)
     )
@@ -242,6 +245,7 @@ def preset_of(spec: CNNSpec) -> str:
 
 
 def _is_preset(name: str, spec: CNNSpec) -> bool:
+    """Return whether a spec equals the adapted preset."""
     try:
         return adapt(preset(name).spec, spec.in_size, spec.out_classes) == spec
     except SpecError:  # the preset does not fit these images, so the spec is not the preset

@@ -1,10 +1,10 @@
-"""The arithmetic of windows: how large a feature map is after a convolution or a pooling."""
+"""Sizes of feature maps after a convolution or a pooling."""
 
 from __future__ import annotations
 
 
 def reach(kernel_size: int, dilation: int = 1) -> int:
-    """Pixels from the first to the last that one window covers.
+    """Return the side of a dilated window, in pixels.
 
     Example:
         >>> reach(3, dilation=2)
@@ -16,7 +16,7 @@ def reach(kernel_size: int, dilation: int = 1) -> int:
 def output_size(
     size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> int:
-    """Height or width of a feature map after a convolution or a pooling.
+    """Compute the height or width of a feature map after a convolution or a pooling.
 
     Follows ``torch.nn.Conv2d``: the window must fit inside the padded input, so a remainder at the
     right and bottom edge is dropped.

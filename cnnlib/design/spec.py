@@ -1,8 +1,8 @@
-"""`CNNSpec`: what a person asked for, as one small frozen record.
+"""`CNNSpec`: the settings of a network, as a frozen record.
 
-A spec is checked field by field when it is made. Whether its layers fit together is decided by
-`plan`, which can name the layer that fails and offer a repair; so a page can hold a spec that does
-not plan yet.
+The constructor checks each field alone. `plan` checks whether the layers fit together: its error
+names the layer that does not and suggests a repair; so a page can hold a spec that does not fit
+yet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NORM_PLACES = ("conv-norm-act", "conv-act-norm")
 HEADS = ("flatten", "gap")
 INITS = ("default", "he", "xavier", "lecun", "orthogonal")
 
-# Activation -> the parameters that it takes, with torch's defaults.
+# Activation -> its parameters with torch's defaults.
 ACTIVATION_PARAMS: dict[str, dict[str, float | str]] = {
     "relu": {},
     "lrelu": {"negative_slope": 0.01},
@@ -51,7 +51,7 @@ PER_CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "bias")
 
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """A convolution before the first group: conv -> norm -> activation (-> pool), under no skip.
+    """A convolution before the first group: conv -> norm -> activation (-> pool), without a skip.
 
     Its norm, activation and pool are those of the spec.
 
@@ -72,17 +72,17 @@ class Stem:
             object.__setattr__(self, name, check(f"stem.{name}", getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
-        """The stem as plain JSON values."""
+        """Return the stem as plain JSON values."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Stem:
-        """The inverse of `to_dict`; fields that are missing take their default.
+        """Build a stem from the values of `to_dict`; missing fields take their default.
 
         Raises:
             SpecError: An unknown field, no channels, or a value that a field does not take.
         """
-        checks.known_keys("stem", given, tuple(field.name for field in fields(cls)))
+        checks.check_keys("stem", given, tuple(field.name for field in fields(cls)))
         if "channels" not in given:
             raise SpecError(
                 "stem has no channels, but a convolution needs them. Add stem.channels."
@@ -92,7 +92,7 @@ class Stem:
 
 @dataclass(frozen=True, slots=True)
 class CNNSpec:
-    """A convolutional network as a person asks for it.
+    """The settings of a convolutional network.
 
     With N convolutions, P = `pool_every` and M hidden layers:
 
@@ -102,7 +102,7 @@ class CNNSpec:
         [-> (CONV -> ...) * P -> POOL] * (N/P) -> (FC -> ACT) * M -> FC         residual
          \\------- SKIP ------/
 
-    The N mod P convolutions left over stand at the end, with no pool after them. The five
+    The remaining N mod P convolutions come last, with no pool after them. The five
     convolution fields take one value, or a tuple with one entry per convolution; a tuple of equal
     entries is kept as one value, and parameters equal to torch's defaults are dropped, so that
     equal networks compare equal.
@@ -120,23 +120,23 @@ class CNNSpec:
             convolutions at both ends, the first of them to the channels of the second.
         block_convs: Convolutions under one skip; 0 is the whole group.
         block_stride: Stride of each block's first convolution and of its shortcut.
-        last_norm: Whether a norm stands after a block's last convolution too (He et al. 2016), not
-            only between.
+        last_norm: Whether a norm follows a block's last convolution too (He et al. 2016), not only
+            those before it.
         shortcut_norm: Whether a norm follows a block's 1x1 shortcut.
         downsample: ``"pool"``: a pooling after each group. ``"stride"``: no pooling; the first
             convolution of each group but the first takes the pooling's stride in place of its own.
         activation: After each convolution and hidden layer; a skip's sum always takes a ReLU.
-        activation_params: Pairs of name and value; a mapping is taken too.
-        pool_stride: ``None`` is the pooling's kernel size.
+        activation_params: Pairs of name and value, or a mapping.
+        pool_stride: ``None``: the pooling's kernel size.
         norm: ``"layer"`` is ``GroupNorm(1, C)``, ``"group"`` is ``GroupNorm(norm_groups, C)``,
             ``"instance"`` has a scale and a shift per channel, as the others have.
         norm_place: Before or after the activation.
         dropout: Probability that a channel of a convolution's output is zeroed, before norm and
             activation (``Dropout2d``); never after a block's last convolution.
         hidden_dropout: Probability that a value of a hidden layer is zeroed, after its activation.
-        head: How features reach the linear layers: flattened, or averaged over height and width
-            (``"gap"``).
-        init: Weight initialisation; `cnnlib.nets.model` says what each name does.
+        head: Input of the linear layers: the flattened features, or their average over height and
+            width (``"gap"``).
+        init: Weight initialisation; `cnnlib.nets.model` defines the names.
 
     Raises:
         SpecError: A value of the wrong type or out of range, or a list whose length is not the
@@ -180,12 +180,12 @@ class CNNSpec:
             object.__setattr__(self, name, check(name, getattr(self, name)))
         for name in PER_CONVOLUTION:
             object.__setattr__(self, name, self._one_or_each(name))
-        object.__setattr__(self, "activation_params", self._settled_activation_params())
+        object.__setattr__(self, "activation_params", self._normalise_activation_params())
         if self.pool_stride == self.pool_kernel_size:
             object.__setattr__(self, "pool_stride", None)
 
     def each(self, name: str) -> tuple[Any, ...]:
-        """The values of a per-convolution field, one for each entry of `channels`."""
+        """Return the values of a per-convolution field, one for each entry of `channels`."""
         value = getattr(self, name)
         return value if isinstance(value, tuple) else (value,) * len(self.channels)
 
@@ -195,7 +195,7 @@ class CNNSpec:
         return self.pool_stride or self.pool_kernel_size
 
     def to_dict(self) -> dict[str, Any]:
-        """The spec as plain JSON values, every field included."""
+        """Return the spec as plain JSON values, every field included."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
         plain["stem"] = self.stem.to_dict() if self.stem else None
@@ -204,15 +204,15 @@ class CNNSpec:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> CNNSpec:
-        """The inverse of `to_dict`; fields that are missing take their default.
+        """Build a spec from the values of `to_dict`; missing fields take their default.
 
         Raises:
             SpecError: An unknown field, or a value that a field does not take.
         """
-        return cls(**checks.known_keys("the design", given, tuple(f.name for f in fields(cls))))
+        return cls(**checks.check_keys("the design", given, tuple(f.name for f in fields(cls))))
 
     def _one_or_each(self, name: str) -> Any:
-        """One value where all convolutions share it, else the tuple, whose length is checked."""
+        """Return one value where all convolutions share it, else the tuple, its length checked."""
         value = getattr(self, name)
         if not isinstance(value, tuple):
             return value
@@ -225,17 +225,17 @@ class CNNSpec:
             return type(self).__dataclass_fields__[name].default
         return value[0] if len(set(value)) == 1 else value
 
-    def _settled_activation_params(self) -> tuple[tuple[str, float | str], ...]:
-        """The parameters that differ from torch's defaults, checked and in alphabetical order."""
+    def _normalise_activation_params(self) -> tuple[tuple[str, float | str], ...]:
+        """Return the parameters that differ from torch's defaults, checked and sorted by name."""
         defaults = ACTIVATION_PARAMS[self.activation]
         name = f"activation_params of {self.activation}"
-        given = checks.known_keys(name, _as_mapping(self.activation_params), tuple(defaults))
-        settled = {key: _ACTIVATION_CHECKS[key](key, value) for key, value in given.items()}
-        return tuple((k, v) for k, v in sorted(settled.items()) if v != defaults[k])
+        given = checks.check_keys(name, _as_mapping(self.activation_params), tuple(defaults))
+        checked = {key: _ACTIVATION_CHECKS[key](key, value) for key, value in given.items()}
+        return tuple((k, v) for k, v in sorted(checked.items()) if v != defaults[k])
 
 
 def _as_mapping(params: Any) -> Any:
-    """Pairs as a mapping; anything else as it is."""
+    """Convert pairs to a mapping; return any other value unchanged."""
     pairs = isinstance(params, list | tuple)
     if pairs and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in params):
         return {str(key): value for key, value in params}
@@ -243,7 +243,7 @@ def _as_mapping(params: Any) -> Any:
 
 
 def _image_size(name: str, value: Any) -> tuple[int, int, int]:
-    """Channels, height, width."""
+    """Check channels, height and width."""
     size = checks.sequence(lambda _, entry: entry, at_most=3)(name, value)
     if len(size) != 3:
         raise SpecError(
@@ -256,7 +256,7 @@ def _image_size(name: str, value: Any) -> tuple[int, int, int]:
 
 
 def _stem(name: str, value: Any) -> Stem | None:
-    """A stem, none, or a stem written as a mapping."""
+    """Check for a `Stem` or None; build a stem from a mapping."""
     return value if value is None or isinstance(value, Stem) else Stem.from_dict(value)
 
 

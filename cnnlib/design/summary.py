@@ -1,4 +1,4 @@
-"""A design as a Markdown page: what it is, what it costs, layer by layer."""
+"""A design as a Markdown page: sizes, costs and layers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: str = "sgd") -> str:
-    """The text of a Markdown page.
+    """Write a Markdown page.
 
     Args:
-        title: Its heading.
+        title: Heading of the page.
         batch_size: Pictures in a training step, for memory and FLOPs of a step.
-        optimizer: What trains it, for the memory that it keeps.
+        optimizer: One of `memory.OPTIMIZERS`, for the memory of a training step.
 
     Raises:
         SpecError: A batch of less than one picture, or an optimiser that the lab does not know.
@@ -31,23 +31,23 @@ def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: st
     heading = re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(title.split())) or "A network"
     parts = [
         f"# {heading}",
-        _table(("quantity", "value"), _facts(plan, costs)),
+        _table(("quantity", "value"), _network_rows(plan, costs)),
         "## Layers",
         _table(
             ("layer", "module", "output", "parameters", "MACs", "receptive field"),
-            map(_layer, costs.layers),
+            map(_layer_row, costs.layers),
         ),
         "## What other tools print",
-        _table(("tool", "quantity", "total", "not counted"), _tools(plan)),
+        _table(("tool", "quantity", "total", "not counted"), _tool_rows(plan)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
-    """What the whole network is and costs."""
+def _network_rows(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
+    """Return the rows of the table of the whole network: quantity, value."""
     step = f"a training step of {costs.batch_size} pictures, {costs.optimizer}"
     return [
-        ("input", _shape(plan.spec.in_size)),
+        ("input", _format_shape(plan.spec.in_size)),
         ("classes", f"{plan.spec.out_classes:,}"),
         ("trainable parameters", f"{costs.params:,}"),
         ("multiply-accumulates (MACs), one picture", f"{costs.macs:,}"),
@@ -59,36 +59,37 @@ def _facts(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
     ]
 
 
-def _layer(row: LayerCost) -> tuple[str, ...]:
-    """One line of the table of layers."""
+def _layer_row(row: LayerCost) -> tuple[str, ...]:
+    """Return one row of the table of layers."""
     return (
         f"`{row.layer.name}`",
         f"`{module_call(row.layer).text()}`",
-        _shape(row.layer.out_shape),
+        _format_shape(row.layer.out_shape),
         f"{row.params:,}",
         f"{row.macs:,}",
         f"{row.field.size:,}",
     )
 
 
-def _tools(plan: Plan) -> list[tuple[str, ...]]:
-    """What each tool would print, and what it leaves out."""
+def _tool_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Return the rows of the table of tools: tool, quantity, total, layers not counted."""
     return [
         (
-            f"{found.convention.tool} {found.convention.version}",
-            found.convention.quantity,
-            f"{found.total:,}",
-            ", ".join(found.not_counted),
+            f"{tool_count.convention.tool} {tool_count.convention.version}",
+            tool_count.convention.quantity,
+            f"{tool_count.total:,}",
+            ", ".join(tool_count.not_counted),
         )
-        for found in tool_counts(plan)
+        for tool_count in tool_counts(plan)
     ]
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Write a Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _shape(sizes: Sequence[int]) -> str:
+def _format_shape(sizes: Sequence[int]) -> str:
+    """Format a shape: ``1 x 28 x 28``."""
     return " x ".join(map(str, sizes))

@@ -1,4 +1,4 @@
-"""Runs of layers of one form, written once: what differs between them becomes an argument."""
+"""Source text for repeated layers: written once, with parameters for the values that differ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Parameter(NamedTuple):
-    """An argument of the template.
+    """A parameter of the template.
 
     Args:
         values: One for each use.
-        default: What a use that does not give it takes; None: every use gives it.
+        default: Value for a use that does not pass it; None: every use passes it.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Parameter(NamedTuple):
 
     @property
     def is_positional(self) -> bool:
-        """A use writes its value without its name."""
+        """Whether a use passes its value by position."""
         return self.kind in ("channels", "features")
 
-    def given(self, use: int) -> str | None:
-        """What one use writes for it; None where the default will do."""
+    def argument(self, use: int) -> str | None:
+        """Return the argument text of one use; None where its value is the default."""
         value = self.values[use]
         if self.is_positional:
             return repr(value)
@@ -39,23 +39,23 @@ class Parameter(NamedTuple):
 
 
 class Template:
-    """Collects the parameters while the layers are written.
+    """The text of repeated layers; collects parameters while `text` writes the layers.
 
     Args:
-        parameters: Those that stand first, whether their values differ or not.
+        parameters: The first parameters, whether their values differ or not.
     """
 
     def __init__(self, *parameters: Parameter) -> None:
         self.parameters = list(parameters)
 
     def text(self, layer_of_each_use: Sequence[Leaf]) -> str:
-        """The layers at one place of all uses, as one call of a torch module."""
+        """Write the layers at one position of all uses as one call of a torch module."""
         calls = [module_call(layer) for layer in layer_of_each_use]
         columns = zip(*(call.arguments for call in calls), strict=True)
         return calls[0].text([self._expression(column) for column in columns])
 
     def signature(self) -> str:
-        """The parameters as a ``def`` lists them."""
+        """Write the parameter list of the ``def``."""
         return ", ".join(
             parameter.name
             if parameter.default is None
@@ -64,30 +64,30 @@ class Template:
         )
 
     def arguments(self, use: int) -> str:
-        """What one use passes."""
-        given = (parameter.given(use) for parameter in self._ordered())
-        return ", ".join(text for text in given if text is not None)
+        """Write the arguments of one use."""
+        texts = (parameter.argument(use) for parameter in self._ordered())
+        return ", ".join(text for text in texts if text is not None)
 
     def name(self, kind: str, values: tuple[Any, ...]) -> str | None:
-        """The parameter that has these values; None where there is none."""
+        """Return the name of the parameter with these values; None where there is none."""
         same = (p.name for p in self.parameters if (p.kind, p.values) == (kind, values))
         return next(same, None)
 
     def _expression(self, column: tuple[Argument, ...]) -> str:
-        """One argument of a torch module: a parameter, or the value that all uses share."""
+        """Write one argument of a torch module: a parameter, or the value that all uses share."""
         kind, values = column[0].kind, tuple(argument.value for argument in column)
-        known = self.name(kind, values)
-        if known is None and len(set(values)) > 1:
-            known = self._new_name(kind)
+        name = self.name(kind, values)
+        if name is None and len(set(values)) > 1:
+            name = self._new_name(kind)
             default = column[0].default if column[0].default in values else None
-            self.parameters.append(Parameter(known, kind, values, default))
-        return known or repr(values[0])
+            self.parameters.append(Parameter(name, kind, values, default))
+        return name or repr(values[0])
 
     def _new_name(self, kind: str) -> str:
-        """The kind, numbered where it is taken."""
+        """Return the kind, with a number where that name is taken."""
         of_kind = sum(parameter.kind == kind for parameter in self.parameters)
         return f"{kind}{of_kind + 1}" if of_kind else kind
 
     def _ordered(self) -> list[Parameter]:
-        """Those that every use gives come first."""
+        """Return the parameters, those without a default first."""
         return sorted(self.parameters, key=lambda p: (not p.is_positional, p.default is not None))

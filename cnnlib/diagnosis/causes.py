@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run
 
-NO_GRADIENT = 1e-3  # a norm below it moves nothing
+NO_GRADIENT = 1e-3  # norms below it hardly change the weights
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights
 _SATURATING = ("sigmoid", "tanh")
 
@@ -30,20 +30,23 @@ def causes_of_not_learning(
     grad_norm: Sequence[float],
     epochs: Sequence[EpochEnd],
 ) -> tuple[Check, ...]:
-    """Learning rate, dead start, depth.
+    """Check learning rate, gradient and dead units, and depth.
 
     Args:
-        loss, lr, grad_norm: Of the recorded steps, or an even sample of them.
-        blocks: The curve of the loss in a dozen medians.
+        loss, lr, grad_norm: Values of the recorded steps, or an even sample of them.
+        blocks: The medians of `rules.BLOCKS` parts of the loss curve.
     """
     return (
-        _learning_rate(run, loss, blocks, max(lr)),
-        _dead_start(grad_norm, epochs),
-        _depth(run.request.spec, median(grad_norm)),
+        _check_learning_rate(run, loss, blocks, max(lr)),
+        _check_gradient(grad_norm, epochs),
+        _check_depth(run.request.spec, median(grad_norm)),
     )
 
 
-def _learning_rate(run: Run, loss: Sequence[float], blocks: Sequence[float], lr: float) -> Check:
+def _check_learning_rate(
+    run: Run, loss: Sequence[float], blocks: Sequence[float], lr: float
+) -> Check:
+    """Check for a learning rate that is too high or too low."""
     question = "Is the learning rate wrong?"
     chance, fall = log(run.request.spec.out_classes), blocks[0] - blocks[-1]
     if max(loss) > 2 * chance:
@@ -69,7 +72,8 @@ def _learning_rate(run: Run, loss: Sequence[float], blocks: Sequence[float], lr:
     )
 
 
-def _dead_start(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check:
+def _check_gradient(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check:
+    """Check for dead units and a vanishing gradient."""
     question = "Does nothing flow back (dead units, inputs that say nothing)?"
     norm = median(grad_norm[-max(1, len(grad_norm) // 4) :])
     shares = epochs[-1].dead_units if epochs else {}
@@ -91,20 +95,21 @@ def _dead_start(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check
     return Check(question, False, f"No: the gradient norm is {norm:.2g}.")
 
 
-def _depth(spec: CNNSpec, norm: float) -> Check:
+def _check_depth(spec: CNNSpec, norm: float) -> Check:
+    """Check for a deep network without normalisation and skips."""
     question = "Is it too deep without normalisation or skips?"
     layers = len(spec.channels) + len(spec.hidden_dims) + 1
     most = DEEP_SATURATING if spec.activation in _SATURATING else DEEP
-    helped = [
-        what
-        for what, there in (
+    remedies = [
+        remedy
+        for remedy, is_used in (
             ("skips", spec.block != "plain"),
             ("normalisation", spec.norm != "none"),
         )
-        if there
+        if is_used
     ]
-    if helped:
-        return Check(question, False, f"No: it has {' and '.join(helped)}.")
+    if remedies:
+        return Check(question, False, f"No: it has {' and '.join(remedies)}.")
     if layers < most:
         return Check(question, False, f"No: {layers} layers with weights are not deep.")
     return Check(

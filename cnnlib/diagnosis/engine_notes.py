@@ -20,19 +20,19 @@ _BASES = {
 
 
 def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
-    """Sentences by topic; topics without data are left out."""
-    promised = run.summary.get("promised") or run.summary.get("forecast") or {}
-    found = {
+    """Write sentences by topic; topics without data are left out."""
+    forecast = run.summary.get("promised") or run.summary.get("forecast") or {}
+    notes = {
         "Engine": _engine(run.chosen),
         "Machine": _machine(run),
-        "Memory": _memory(run, epochs, promised.get("peak_memory_bytes")),
-        "Time": _time(run, epochs, promised),
+        "Memory": _memory(run, epochs, forecast.get("peak_memory_bytes")),
+        "Time": _time(run, epochs, forecast),
     }
-    return {about: sentence for about, sentence in found.items() if sentence}
+    return {topic: sentence for topic, sentence in notes.items() if sentence}
 
 
 def _engine(chosen: Mapping[str, Any]) -> str:
-    """Threads, memory format and precision: the choice, its reason and the alternatives."""
+    """Describe threads, memory format and precision, the reason and the alternatives."""
     if "threads" not in chosen:
         return ""
     threads = chosen["threads"]
@@ -46,7 +46,7 @@ def _engine(chosen: Mapping[str, Any]) -> str:
 
 
 def _timed(chosen: Mapping[str, Any]) -> str:
-    """The time of a step in each mode, the chosen one first."""
+    """Describe the time of a step in each mode, the chosen one first."""
     seconds = {mode: each for mode, each in chosen.get("seconds_per_step", {}).items() if each}
     own = seconds.pop(chosen.get("mode"), None)
     if own is None:
@@ -56,34 +56,35 @@ def _timed(chosen: Mapping[str, Any]) -> str:
 
 
 def _machine(run: Run) -> str:
+    """Describe the processor and the versions of the libraries."""
     if run.machine is None:
         return ""
     versions = [f"{name} {version}" for name, version in run.machine.versions.items()]
     return f"{', '.join([run.machine.processor, *versions])}."
 
 
-def _memory(run: Run, epochs: Sequence[EpochEnd], promised: float | None) -> str:
-    """The measured peak memory beside the forecast."""
+def _memory(run: Run, epochs: Sequence[EpochEnd], forecast: float | None) -> str:
+    """Describe the measured peak memory and the forecast."""
     most = max((epoch.memory_bytes for epoch in epochs), default=0)
     most = max(most, run.summary.get("peak_memory_bytes") or 0)
     parts = [f"{format_size(most)} at most{' so far' if run.is_live else ''}"] if most else []
-    parts += [f"{'forecast' if most else 'Forecast'} {format_size(promised)}"] if promised else []
+    parts += [f"{'forecast' if most else 'Forecast'} {format_size(forecast)}"] if forecast else []
     return f"{', '.join(parts)}." if parts else ""
 
 
-def _time(run: Run, epochs: Sequence[EpochEnd], promised: Mapping[str, Any]) -> str:
-    """Seconds of an epoch as forecast and as measured, and of the whole run once it is over."""
-    per_epoch = promised.get("seconds_per_epoch")
+def _time(run: Run, epochs: Sequence[EpochEnd], forecast: Mapping[str, Any]) -> str:
+    """Describe the time of an epoch, forecast and measured, and that of a finished run."""
+    per_epoch = forecast.get("seconds_per_epoch")
     if not per_epoch:
         return ""
-    basis = _BASES.get(promised.get("basis", ""), "")
+    basis = _BASES.get(forecast.get("basis", ""), "")
     parts = [f"Forecast {format_time(per_epoch)} an epoch{f', {basis}' if basis else ''}"]
     measured = [epoch.seconds for epoch in epochs if epoch.seconds]
     if measured:
         parts.append(f"measured {format_time(sum(measured) / len(measured))} an epoch")
-    if run.state == "finished" and promised.get("seconds"):
+    if run.state == "finished" and forecast.get("seconds"):
         parts.append(
             f"in all {format_time(run.train_seconds)} of "
-            f"{format_time(promised['seconds'])} forecast"
+            f"{format_time(forecast['seconds'])} forecast"
         )
     return "; ".join(parts) + "."

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def diagnoses_of(store: RunStore, run: Run) -> list[Diagnosis]:
-    """The diagnoses of a run in the store; the cost does not grow with its length."""
+    """Diagnose a run in the store; the time does not grow with the length of the run."""
     epochs = store.epochs(run.id, confusions=False)
     return diagnose(run, store.sampled_steps(run.id), epochs)
 
 
 def run_report(store: RunStore, run_id: str) -> dict[str, Any]:
-    """Diagnoses and engine notes as plain JSON values.
+    """Return diagnoses and engine notes as plain JSON values.
 
     Raises:
         StoreError: There is no such run.
@@ -28,6 +28,6 @@ def run_report(store: RunStore, run_id: str) -> dict[str, Any]:
     run = store.run(run_id)
     return {
         "run_id": run.id,
-        "troubles": [trouble.to_dict() for trouble in diagnoses_of(store, run)],
+        "troubles": [diagnosis.to_dict() for diagnosis in diagnoses_of(store, run)],
         "explained": engine_notes(run, store.epochs(run_id, confusions=False)),
     }

@@ -1,7 +1,7 @@
 """Rules that diagnose a training from its recorded numbers.
 
-Every rule compares a run with itself and with guessing: a network that knows nothing, and knows
-that it knows nothing, has a cross-entropy of ``ln(classes)``.
+Every rule compares a run with itself and with guessing: equal probabilities for all classes have a
+cross-entropy of ``ln(classes)``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run
 
-BLOCKS = 12  # of a curve; each stands for its median
+BLOCKS = 12  # parts of a curve, each reduced to its median
 FEWEST_STEPS = 100  # before it, "not learning" is not diagnosed
-DEAD_SHARE = 0.4  # of a layer's units; fewer are harmless
-# Times the lowest validation loss. In 42 runs on real pictures, learning ones went to 1.12 for two
-# epochs at a high learning rate and came back.
+DEAD_SHARE = 0.4  # share of a layer's units; fewer are harmless
+# Factor on the lowest validation loss. In 42 runs on real pictures, learning runs reached 1.12 for
+# two epochs at a high learning rate and recovered.
 WORSE_VALIDATION = 1.15
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Recorded steps, or an even sample of them, without those that were no numbers."""
+    """Recorded steps, or an even sample of them, without steps that have missing values."""
 
     step: tuple[int, ...]
     loss: tuple[float, ...]
@@ -43,13 +43,15 @@ class Curve:
         """Build a curve from columns of the run store."""
         names = tuple(cls.__dataclass_fields__)
         rows = zip(*(columns[name] for name in names), strict=True)
-        whole = [row for row in rows if None not in row]
-        return cls(*(tuple(column) for column in zip(*whole, strict=True))) if whole else _EMPTY
+        complete = [row for row in rows if None not in row]
+        if not complete:
+            return _EMPTY
+        return cls(*(tuple(column) for column in zip(*complete, strict=True)))
 
     def blocks(self) -> list[tuple[int, float]]:
-        """The curve in a dozen numbers: last step and median loss of each part of it."""
+        """Split the curve into `BLOCKS` parts; return the last step and median loss of each."""
         count = min(BLOCKS, len(self.step))
-        ends = [len(self.step) * place // count for place in range(1, count + 1)] if count else []
+        ends = [len(self.step) * part // count for part in range(1, count + 1)] if count else []
         starts = [0, *ends[:-1]]
         return [
             (self.step[end - 1], median(self.loss[start:end]))
@@ -63,7 +65,7 @@ _EMPTY = Curve((), (), (), ())
 def diagnose(
     run: Run, columns: Mapping[str, Sequence[Any]], epochs: Sequence[EpochEnd]
 ) -> list[Diagnosis]:
-    """All diagnoses, the worst first; empty where no rule fires.
+    """Return all diagnoses, the worst first; empty where no rule applies.
 
     Args:
         columns: ``step, loss, lr, grad_norm``: all steps or an even sample of them.
@@ -74,11 +76,11 @@ def diagnose(
         _dead_units(epochs),
         _over_fitting(epochs),
     ]
-    return [trouble for trouble in found if trouble is not None]
+    return [diagnosis for diagnosis in found if diagnosis is not None]
 
 
 def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
-    """The loss is not finite, or has risen far above its start."""
+    """Detect a loss that is not finite, or has risen far above its lowest value."""
     if not curve.step:
         return None
     chance, blocks = log(run.request.spec.out_classes), curve.blocks()
@@ -103,7 +105,7 @@ def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
 
 
 def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
-    """After many steps the network is no better than guessing."""
+    """Detect a network that is no better than guessing after many steps."""
     classes = run.request.spec.out_classes
     chance = log(classes)
     if classes == 1 or not curve.step or curve.step[-1] < FEWEST_STEPS:
@@ -122,7 +124,7 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnos
 
 
 def _dead_units(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
-    """Units behind a ReLU that are 0 whatever the picture have no gradient, and stay so."""
+    """Detect units behind a ReLU that are 0 on every picture: they have no gradient."""
     shares = epochs[-1].dead_units if epochs else {}
     dead = {layer: share for layer, share in shares.items() if share >= DEAD_SHARE}
     if not dead:
@@ -140,7 +142,7 @@ def _dead_units(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
 
 
 def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
-    """The validation loss was above its lowest in the last two epochs, the training loss below."""
+    """Detect a validation loss that rose above its minimum while the training loss fell."""
     measured = [
         (epoch.val_loss, epoch.val_accuracy, epoch)
         for epoch in epochs

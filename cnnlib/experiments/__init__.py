@@ -1,1 +1,1 @@
-"""What queues several runs: duels, grids and searches, and their verdicts."""
+"""Experiments of several runs: duels, grids and searches, and their verdicts."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Split = Literal["validation", "test"]
 SPLITS: tuple[Split, ...] = ("validation", "test")
-_NUMBER = {"validation": "last_val_accuracy", "test": "test_accuracy"}
+_SUMMARY_KEYS = {"validation": "last_val_accuracy", "test": "test_accuracy"}
 _FATAL = ("stopped", "diverged", "failed")  # such a pair stays incomplete
 
 
@@ -35,11 +35,11 @@ class Duel:
     """Two designs, and how they are compared.
 
     Args:
-        a, b: What is asked for on each side; the seed is that of the first pair.
-        most_pairs: Fixed before the first pair.
-        first_pairs: Asked for at once.
-        within: What counts as the same, a fraction; 0 never does.
-        on: Which split decides.
+        a, b: The request of each side; its seed is that of the first pair.
+        most_pairs: Maximum number of pairs, fixed before the first pair.
+        first_pairs: Number of pairs that are queued at the start.
+        within: Differences up to this fraction count as "the same"; 0: none do.
+        on: The split that decides.
     """
 
     a: RunRequest
@@ -68,13 +68,13 @@ class Duel:
         _check_sides(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the duel as plain JSON values."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return values | {"a": self.a.to_dict(), "b": self.b.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Duel:
-        """The inverse of ``to_dict``."""
+        """Build a duel from the values of ``to_dict``."""
         sides = {side: RunRequest.from_dict(values[side]) for side in ("a", "b")}
         return cls(**dict(values) | sides)
 
@@ -85,10 +85,10 @@ class DuelState:
 
     Args:
         state: "live", "done" or "stopped".
-        pairs: Runs of A and B by pair; None where not asked for yet, or deleted.
-        sentence: What can be said now.
-        trouble: Why it waits or ended early; "" while all is well.
-        owner: Who may stop it, in class mode.
+        pairs: Runs of A and B by pair; None where not queued yet, or deleted.
+        sentence: The present verdict as a sentence.
+        problem: The reason why it waits or ended early; "" without a problem.
+        owner: The person who may stop it, in class mode.
     """
 
     id: str
@@ -97,7 +97,7 @@ class DuelState:
     pairs: tuple[tuple[Run | None, Run | None], ...]
     verdict: Verdict
     sentence: str
-    trouble: str = ""
+    problem: str = ""
     owner: str = ""
 
 
@@ -107,31 +107,31 @@ def start_duel(store: RunStore, duel: Duel) -> str:
 
 
 def duel_state(store: RunStore, duel_id: str) -> DuelState:
-    """The present state of a duel.
+    """Read the present state of a duel.
 
     Raises:
-        StoreError: There is none.
+        StoreError: There is no such duel.
     """
     return read_duel(find_study(store, duel_id))
 
 
 def read_duel(study: Study) -> DuelState:
-    """The state of a duel, from its study."""
+    """Return the state of a duel from its study."""
     duel = Duel.from_dict(study.body)
     verdict = _verdict(duel, study)
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
     return DuelState(
-        study.id, duel, study.state, pairs, verdict, sentence, _trouble(duel, study), study.owner
+        study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study), study.owner
     )
 
 
 def next_step(study: Study) -> StudyStep:
     """Queue the first pairs at once, then one pair after another until the duel is decided.
 
-    All runs share one execution mode: where it is left to a trial, the first run of A makes it, and
-    the others wait until it has.
+    All runs share one execution mode. In mode "auto", the first run of A chooses it, and the others
+    are queued after that.
     """
     duel = Duel.from_dict(study.body)
     verdict = _verdict(duel, study)
@@ -146,14 +146,14 @@ def next_step(study: Study) -> StudyStep:
     if mode is None:
         places = [] if study.progress["runs"] else ["a0"]
     else:
-        wanted = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
-        places = [f"{side}{pair}" for pair in range(wanted) for side in "ab"]
+        queued_pairs = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
+        places = [f"{side}{pair}" for pair in range(queued_pairs) for side in "ab"]
     new = [place for place in places if place not in study.progress["runs"]]
     return StudyStep(submit={place: _request(duel, study.id, place, mode) for place in new})
 
 
 def _check_sides(duel: Duel) -> None:
-    """The request for one run; both sides see the same pictures in the same order.
+    """Check that both sides train on the same pictures in the same order.
 
     Raises:
         RecipeError: They do not.
@@ -173,7 +173,7 @@ def _check_sides(duel: Duel) -> None:
 
 
 def _mode(duel: Duel, study: Study) -> str | None:
-    """The execution mode that all runs share; None until the first run has chosen it."""
+    """Return the execution mode that all runs share; None until the first run has chosen it."""
     if duel.a.mode != "auto":
         return duel.a.mode
     first = study.runs.get("a0")
@@ -181,6 +181,7 @@ def _mode(duel: Duel, study: Study) -> str | None:
 
 
 def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunRequest:
+    """Build the request of one run, such as ``"a0"``: side A, first pair."""
     side, name = (duel.a, duel.name_a) if place[0] == "a" else (duel.b, duel.name_b)
     seed = side.seed + int(place[1:])
     mode = mode or side.mode
@@ -188,7 +189,7 @@ def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunReque
 
 
 def _verdict(duel: Duel, study: Study) -> Verdict:
-    """The verdict from the complete pairs, up to the first incomplete one."""
+    """Compute the verdict from the complete pairs, up to the first incomplete one."""
     differences = []
     for pair in range(duel.most_pairs):
         a, b = (_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
@@ -205,16 +206,17 @@ def _verdict(duel: Duel, study: Study) -> Verdict:
 
 
 def _score(run: Run | None, on: str) -> float | None:
-    return run.summary.get(_NUMBER[on]) if run and run.state == "finished" else None
+    """Return the accuracy of a finished run on a split."""
+    return run.summary.get(_SUMMARY_KEYS[on]) if run and run.state == "finished" else None
 
 
-def _trouble(duel: Duel, study: Study) -> str:
-    """The reason why the duel waits or ended early, the gravest first; "" if there is none."""
+def _problem(duel: Duel, study: Study) -> str:
+    """Return the reason why the duel waits or ended early, the most serious first; "" for none."""
     if study.state == DONE:
         return ""
-    if sentence := study.progress.get("trouble"):  # its owner may not have what it asked for
+    if sentence := study.progress.get("trouble"):  # a limit of the owner, or a deleted run
         return sentence
-    for state, sentence in _TROUBLES.items():
+    for state, sentence in _PROBLEMS.items():
         for place, run in sorted(study.runs.items()):
             if run.state == state:
                 name = duel.name_a if place[0] == "a" else duel.name_b
@@ -225,7 +227,7 @@ def _trouble(duel: Duel, study: Study) -> str:
 _NEW = "so its pair cannot be compared. Begin a new duel once that is mended."
 _RESUME = "Resume it, and the duel goes on."
 _DELETED = "A run of the duel was deleted, so its pair cannot be compared. Begin a new duel."
-_TROUBLES = {
+_PROBLEMS = {
     "diverged": f"{{run}} diverged, {_NEW}",
     "failed": f"{{run}} failed, {_NEW}",
     "stopped": "{run} was stopped, so its pair cannot be compared. Begin a new duel.",

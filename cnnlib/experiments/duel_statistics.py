@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 DEFAULT_MOST_PAIRS = 20
 DEFAULT_WITHIN = 0.001  # a tenth of a point
-LEVEL = 0.95  # what the bounds, set for 4 %, keep with Student's t (bench/duels.py)
-SAME_LEVEL = 0.90  # two one-sided tests, each with the error of the whole duel
+LEVEL = 0.95  # of the bounds set for 4 % error, with Student's t (bench/duels.py)
+SAME_LEVEL = 0.90  # two one-sided tests, each with the error level of the duel
 
 
 def check_pairs(most_pairs: int) -> None:
     """Check the number of pairs that is fixed before a duel starts.
 
     Raises:
-        RecipeError: It is not.
+        RecipeError: It is out of range.
     """
     if not FIRST_LOOK <= most_pairs <= MOST_PAIRS:
         raise RecipeError(
@@ -40,13 +40,13 @@ def judge(
     within: float = DEFAULT_WITHIN,
     resolution: float = 0.0,
 ) -> Verdict:
-    """The verdict after the pairs so far; pairs after the deciding one do not count.
+    """Compute the verdict after the pairs so far; pairs after the deciding one do not count.
 
     Args:
         differences: B minus A of each pair, in the order of their seeds, fractions.
-        within: Differences up to this are "the same"; 0 never is.
-        resolution: Smallest step of one result (1 / test pictures): equal differences cannot
-            be known to be more equal than that.
+        within: Differences up to this are "the same"; 0: none are.
+        resolution: Smallest step of one result (1 / test pictures), a lower limit of the measured
+            spread.
 
     Raises:
         RecipeError: ``most_pairs`` is out of range.
@@ -78,13 +78,13 @@ def judge(
 def decisions(
     differences: np.ndarray, most_pairs: int, within: float, resolution: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of many duels at once: the deciding pair and the outcome.
+    """Decide many duels at once: the deciding pair and the outcome of each.
 
     Args:
         differences: N x pairs, B minus A.
 
     Returns:
-        The pair after which each ends (N; 0 where it does not), and how (N): 0 it does not, 1 B is
+        The pair after which each ends (N; 0: undecided), and the outcome (N): 0 undecided, 1 B is
         better, -1 A is better, 2 the same.
     """
     means, _, errors = running(differences, resolution)
@@ -98,17 +98,17 @@ def decisions(
     first = np.argmax(win | same, axis=1)
     rows = np.arange(len(differences))
     is_over = (win | same)[rows, first]
-    how = np.where(win[rows, first], np.sign(means[rows, first]), 2).astype(int)
-    return np.where(is_over, first + FIRST_LOOK, 0), np.where(is_over, how, 0)
+    outcome = np.where(win[rows, first], np.sign(means[rows, first]), 2).astype(int)
+    return np.where(is_over, first + FIRST_LOOK, 0), np.where(is_over, outcome, 0)
 
 
 def running(
     differences: np.ndarray, resolution: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and standard error after each pair, many duels at once.
+    """Compute mean, standard deviation and standard error after each pair of many duels.
 
     A result is rounded to whole pictures, which adds a variance of resolution^2 / 12 to each side
-    of a difference; no standard deviation is taken to be smaller than that.
+    of a difference; smaller standard deviations are raised to that.
 
     Args:
         differences: N x pairs.
@@ -118,7 +118,7 @@ def running(
     """
     counts = np.arange(1, differences.shape[1] + 1)
     means = np.cumsum(differences, axis=1) / counts
-    # Welford's sum: what each value adds, from the means before and after it.
+    # Welford's sum: the contribution of each value, from the means before and after it.
     before = np.concatenate([np.zeros((len(means), 1)), means[:, :-1]], axis=1)
     squares = np.cumsum((differences - before) * (differences - means), axis=1)
     variance = np.maximum(squares, 0.0) / np.maximum(counts - 1, 1)
@@ -128,6 +128,7 @@ def running(
 
 @lru_cache(maxsize=64)
 def _reaches(most_pairs: int, error: float) -> np.ndarray:
+    """Return the bounds as an array."""
     return np.array(bounds(most_pairs, error))
 
 
@@ -135,6 +136,7 @@ _OUTCOMES: dict[int, Outcome] = {1: "b", -1: "a", 2: "same"}
 
 
 def _outcome(code: int, pairs: int, most_pairs: int) -> Outcome:
+    """Return the outcome of a duel from its code in `decisions`."""
     if code:
         return _OUTCOMES[code]
     return "untold" if pairs >= most_pairs else "open"
@@ -143,7 +145,7 @@ def _outcome(code: int, pairs: int, most_pairs: int) -> Outcome:
 def _interval(
     means: np.ndarray, errors: np.ndarray, most_pairs: int, one_sided: bool
 ) -> tuple[list[float | None], list[float | None]]:
-    """The sequential interval after each pair; None before the first look."""
+    """Compute the sequential interval after each pair; None before the first look."""
     reach = _reaches(most_pairs, ERROR * (2 if one_sided else 1))[: max(0, len(means) - 2)]
     none: list[float | None] = [None] * min(len(means), FIRST_LOOK - 1)
     seen, error = means[FIRST_LOOK - 1 :], errors[FIRST_LOOK - 1 :]
@@ -155,15 +157,15 @@ def _interval(
 def _more_pairs(
     means: np.ndarray, spreads: np.ndarray, pairs: int, most_pairs: int, within: float
 ) -> int | None:
-    """An estimate of how many more pairs would decide, if mean and spread stay the same."""
+    """Estimate how many more pairs would decide, if mean and spread stay the same."""
     if pairs < 2:
         return None
     mean, sd = abs(float(means[0, -1])), float(spreads[0, -1])
     for count in range(max(pairs + 1, FIRST_LOOK), 10 * MOST_PAIRS + 1):
         error = sd / count**0.5
-        place = min(count, most_pairs) - FIRST_LOOK
-        if mean > _reaches(most_pairs, ERROR)[place] * error:
+        look = min(count, most_pairs) - FIRST_LOOK
+        if mean > _reaches(most_pairs, ERROR)[look] * error:
             return count - pairs
-        if mean + _reaches(most_pairs, 2 * ERROR)[place] * error < within:
+        if mean + _reaches(most_pairs, 2 * ERROR)[look] * error < within:
             return count - pairs
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.compare.differences import words
+from cnnlib.compare.differences import setting_text
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
 from cnnlib.experiments.study import find_study, submit_study
@@ -41,8 +41,8 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """``K 32, L 8``."""
-        return ", ".join(f"{name} {words(value)}" for name, value in self.settings.items())
+        """The settings as text: ``K 32, L 8``."""
+        return ", ".join(f"{name} {setting_text(value)}" for name, value in self.settings.items())
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class ExperimentState:
     Args:
         kind: "grid" or "search".
         state: "live", "done" or "stopped".
-        trials: Those that were asked for, in the order of asking.
+        trials: The trials so far, in the order in which they were queued.
         invalid: Combinations that are no valid design, with the reason.
-        asked: Runs that there will be in all.
-        eta_seconds: Forecast from the runs that have ended; None while there is none.
-        trouble: Why it ended early; "" where nothing was wrong.
-        owner: Who may stop it, in class mode.
+        asked: Total number of runs, the future ones included.
+        eta_seconds: Remaining time at the pace of the runs that have ended; None before the first.
+        problem: The reason why it ended early; "" without a problem.
+        owner: The person who may stop it, in class mode.
     """
 
     id: str
@@ -70,7 +70,7 @@ class ExperimentState:
     ended: int
     eta_seconds: float | None
     created: float
-    trouble: str = ""
+    problem: str = ""
     owner: str = ""
 
     @property
@@ -88,16 +88,17 @@ def start_grid(
     seeds: int = 1,
     name: str = "",
 ) -> str:
-    """Queue every valid combination with a number of seeds; returns the experiment's id.
+    """Queue every valid combination with a number of seeds; return the experiment's id.
 
     Raises:
         RecipeError: No combination is valid, or they are too many.
     """
-    found = combinations(base, varied)
-    valid = [each for each in found if each.request is not None]
+    proposals = combinations(base, varied)
+    valid = [each for each in proposals if each.request is not None]
     if not valid:
         raise RecipeError(
-            f"None of the {len(found)} combinations is a valid design. The first: {found[0].reason}"
+            f"None of the {len(proposals)} combinations is a valid design. The first: "
+            f"{proposals[0].reason}"
         )
     if seeds < 1 or len(valid) * seeds > MOST_RUNS:
         raise RecipeError(
@@ -111,7 +112,7 @@ def start_grid(
         "trials": [dict(each.settings) for each in valid],
         "invalid": [
             {"settings": dict(each.settings), "reason": each.reason}
-            for each in found
+            for each in proposals
             if each.request is None
         ],
     }
@@ -134,7 +135,7 @@ def next_step(study: Study) -> StudyStep:
 def trial_request(
     study_id: str, base: RunRequest, settings: Mapping[str, Any], seed: int
 ) -> RunRequest:
-    """The request for one combination and seed, named after the settings that vary."""
+    """Build the request for one combination and seed, named after the settings that vary."""
     combination: Combination = combine(base, settings)
     assert combination.request is not None
     title = Trial(settings).title
@@ -145,21 +146,21 @@ def trial_request(
 
 
 def experiment_state(store: RunStore, study_id: str) -> ExperimentState:
-    """The present state of an experiment.
+    """Read the present state of an experiment.
 
     Raises:
-        StoreError: There is none.
+        StoreError: There is no such experiment.
     """
     return read_experiment(find_study(store, study_id))
 
 
 def read_experiment(study: Study) -> ExperimentState:
-    """The state of an experiment, from its study."""
-    asked_settings = study.body.get("trials") or study.progress.get("trials", [])
-    trials = tuple(_trial(study, number, each) for number, each in enumerate(asked_settings))
+    """Return the state of an experiment from its study."""
+    trial_settings = study.body.get("trials") or study.progress.get("trials", [])
+    trials = tuple(_trial(study, number, each) for number, each in enumerate(trial_settings))
     invalid = study.body.get("invalid") or study.progress.get("invalid", [])
     ended = [run for run in study.runs.values() if not run.is_live]
-    asked = study.body.get("count") or len(asked_settings) * study.body["seeds"]
+    run_count = study.body.get("count") or len(trial_settings) * study.body["seeds"]
     return ExperimentState(
         id=study.id,
         kind=study.kind,
@@ -167,34 +168,34 @@ def read_experiment(study: Study) -> ExperimentState:
         state=study.state,
         trials=trials,
         invalid=tuple(Trial(each["settings"], reason=each["reason"]) for each in invalid),
-        asked=asked,
+        asked=run_count,
         ended=len(ended),
-        eta_seconds=_eta(study, ended, asked),
+        eta_seconds=_eta(study, ended, run_count),
         created=study.created,
-        trouble=study.progress.get("trouble", ""),
+        problem=study.progress.get("trouble", ""),
         owner=study.owner,
     )
 
 
 def effects(trials: Sequence[Trial]) -> list[Effect]:
-    """The effect of each setting: the range of the mean score over its values, largest first.
+    """Compute the effect of each setting: the range of its values' mean scores, largest first.
 
-    It is a main effect: other settings are averaged over, and no interaction is seen.
+    These are main effects: averages over the other settings, without interactions.
     """
-    found = []
+    result = []
     known = [trial for trial in trials if trial.score is not None]
     for name in dict.fromkeys(name for trial in known for name in trial.settings):
         scores: dict[str, list[float]] = defaultdict(list)
         for trial in known:
-            scores[words(trial.settings.get(name))].append(trial.score or 0.0)
+            scores[setting_text(trial.settings.get(name))].append(trial.score or 0.0)
         means = {value: fmean(each) for value, each in scores.items()}
         spread = max(means.values()) - min(means.values())
-        found.append(Effect(name, means, spread))
-    return sorted(found, key=lambda effect: -effect.spread)
+        result.append(Effect(name, means, spread))
+    return sorted(result, key=lambda effect: -effect.spread)
 
 
 def best_so_far(trials: Sequence[Trial]) -> list[float]:
-    """The best score up to each trial that has one."""
+    """Return the best score up to each trial that has one."""
     curve: list[float] = []
     for trial in trials:
         if trial.score is not None:
@@ -203,6 +204,7 @@ def best_so_far(trials: Sequence[Trial]) -> list[float]:
 
 
 def _trial(study: Study, number: int, settings: Mapping[str, Any]) -> Trial:
+    """Return a trial with its runs; the score needs the results of all seeds."""
     runs = tuple(
         study.runs[place]
         for seed in range(study.body["seeds"])
@@ -210,12 +212,12 @@ def _trial(study: Study, number: int, settings: Mapping[str, Any]) -> Trial:
     )
     scores = [run_score(run) for run in runs]
     known = [score for score in scores if score is not None]
-    whole = known and len(known) == study.body["seeds"]
-    return Trial(settings, runs, fmean(known) if whole else None)
+    is_complete = known and len(known) == study.body["seeds"]
+    return Trial(settings, runs, fmean(known) if is_complete else None)
 
 
 def run_score(run: Run) -> float | None:
-    """The best validation accuracy of a run that has ended; 0 if it diverged, None if it failed."""
+    """Return the best validation accuracy of an ended run; 0 if diverged, None if failed."""
     if run.is_live:
         return None
     if run.state == "diverged":
@@ -223,10 +225,10 @@ def run_score(run: Run) -> float | None:
     return run.summary.get("best_val_accuracy")
 
 
-def _eta(study: Study, ended: Sequence[Run], asked: int) -> float | None:
-    """Seconds until all runs have ended, at the pace so far."""
+def _eta(study: Study, ended: Sequence[Run], run_count: int) -> float | None:
+    """Estimate the seconds until all runs have ended, at the pace so far."""
     done = [run.ended for run in ended if run.ended]
     if not study.is_live or not done:
         return None
-    seconds = max(0.0, max(done) - study.created) / len(done) * (asked - len(done))
+    seconds = max(0.0, max(done) - study.created) / len(done) * (run_count - len(done))
     return max(0.0, seconds - (time.time() - max(done)))

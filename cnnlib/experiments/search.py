@@ -1,9 +1,9 @@
-"""A search: Optuna proposes settings, at random first, then finely around the best.
+"""Searches: Optuna proposes settings, at random first, then near the best ones.
 
-Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); the study is
-given all past trials anew at each step, so that any process can go on with it. A run whose
-validation accuracy after an epoch is below the median of the earlier runs at that epoch is ended
-early (the median rule of Golovin et al. 2017, "Google Vizier").
+Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); Optuna's
+study is rebuilt from all past trials at each step, so that any process can continue it. A run is
+stopped early if its validation accuracy after an epoch is below the median of the earlier runs at
+that epoch (the median rule of Golovin et al. 2017, "Google Vizier").
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 MOST_TRIALS = 500
-STARTUP_TRIALS = 8  # drawn at random, before the estimator proposes
-_MOST_INVALID = 50  # proposals in a row that are no valid design
-_COMPARED_FROM = 4  # earlier runs, before one is ended early
-_FARTHEST = 1e12  # from zero, of the end of a range
+STARTUP_TRIALS = 8  # random trials before the estimator's proposals
+_MOST_INVALID = 50  # invalid proposals in a row
+_COMPARED_FROM = 4  # earlier runs that stopping early needs
+_LARGEST_END = 1e12  # maximum absolute value of the end of a range
 
 
 def start_search(
@@ -49,7 +49,7 @@ def start_search(
             are), or ``{"choices": [...]}``.
 
     Raises:
-        RecipeError: A setting is not known, its range is none, or too many trials are asked for.
+        RecipeError: An unknown setting, an invalid range, or too many trials.
     """
     check_settings(space)
     if not space:
@@ -65,12 +65,13 @@ def start_search(
 
 
 def next_step(study: Study) -> StudyStep:
-    """Queue one trial after the other, and stop one that falls behind."""
+    """Queue one trial after the other, and stop a run below the median (if `prune`)."""
     settings = list(study.progress.get("trials", []))
     live = {place: run for place, run in study.runs.items() if run.is_live}
     if live:
-        behind = tuple(place for place in live if study.body["prune"] and _is_behind(study, place))
-        return StudyStep(stop=behind)
+        if not study.body["prune"]:
+            return StudyStep()
+        return StudyStep(stop=tuple(place for place in live if _is_below_median(study, place)))
     if len(settings) >= study.body["count"]:
         return StudyStep(state=DONE)
     return _propose(study, settings)
@@ -84,7 +85,8 @@ def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
     spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
     for _ in range(_MOST_INVALID):
         trial = sampler.ask(spaces)
-        proposed = {name: _plain(study, name, value) for name, value in trial.params.items()}
+        params = trial.params
+        proposed = {name: _value_of_index(study, name, value) for name, value in params.items()}
         combination = combine(base, proposed)
         if combination.request is not None:
             place = f"{len(settings)}.0"
@@ -104,7 +106,7 @@ def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
 
 
 def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) -> optuna.study.Study:
-    """Optuna's study with the finished trials, which proposes the next one."""
+    """Build Optuna's study from the finished trials."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -117,7 +119,7 @@ def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) ->
         score = run_score(run) if run else None
         if score is None:
             continue
-        params = {name: _index(study, name, value) for name, value in proposed.items()}
+        params = {name: _index_of_value(study, name, value) for name, value in proposed.items()}
         optuna_study.add_trial(
             optuna.trial.create_trial(params=params, distributions=spaces, value=score)
         )
@@ -125,15 +127,15 @@ def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) ->
 
 
 def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
-    """Optuna's distribution of a setting; choices are drawn by index, since they may be lists.
+    """Build Optuna's distribution of a setting; choices are drawn by index: they may be lists.
 
     Raises:
-        RecipeError: It is no range.
+        RecipeError: The range is invalid.
     """
-    import optuna.distributions as known
+    from optuna import distributions
 
     if choices := values.get("choices"):
-        return known.CategoricalDistribution(list(range(len(choices))))
+        return distributions.CategoricalDistribution(list(range(len(choices))))
     low, high, log = values.get("low"), values.get("high"), bool(values.get("log"))
     if not (_is_number(low) and _is_number(high)) or low >= high or (log and low <= 0):
         raise RecipeError(
@@ -141,27 +143,29 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
             "lower end first, LOW..HIGH:log with both above zero, or values with commas between."
         )
     if isinstance(low, int) and isinstance(high, int):
-        return known.IntDistribution(low, high, log=log)
-    return known.FloatDistribution(float(low), float(high), log=log)
+        return distributions.IntDistribution(low, high, log=log)
+    return distributions.FloatDistribution(float(low), float(high), log=log)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether an end of a range is a number that Optuna can work with."""
-    return type(value) in (int, float) and abs(value) <= _FARTHEST
+    """Return whether an end of a range is a number within `_LARGEST_END`."""
+    return type(value) in (int, float) and abs(value) <= _LARGEST_END
 
 
-def _plain(study: Study, setting: str, value: Any) -> Any:
+def _value_of_index(study: Study, setting: str, value: Any) -> Any:
+    """Return the choice at an index; the value itself for a range."""
     choices = study.body["space"][setting].get("choices")
     return choices[value] if choices else value
 
 
-def _index(study: Study, setting: str, value: Any) -> Any:
+def _index_of_value(study: Study, setting: str, value: Any) -> Any:
+    """Return the index of a choice; the value itself for a range."""
     choices = study.body["space"][setting].get("choices")
     return choices.index(value) if choices else value
 
 
-def _is_behind(study: Study, place: str) -> bool:
-    """Whether a run is below the median of earlier runs at its latest epoch."""
+def _is_below_median(study: Study, place: str) -> bool:
+    """Return whether a run is below the median of earlier runs at its latest epoch."""
     own = study.epochs.get(place, ())
     if not own or own[-1].val_accuracy is None:
         return False

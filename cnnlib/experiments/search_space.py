@@ -1,4 +1,4 @@
-"""Varying a request: settings by name, applied to spec and recipe; combinations of their values."""
+"""Variations of a request: settings by name, and combinations of their values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cnnlib.records.run import RunRequest
 
-# Settings of the course texts that are no field: N convolutions come from L layers for each K.
+# Settings of the course texts that are no fields: K and L together give the channels.
 SHORT = {
     "K": "filters of a convolution: a number, or one for each block",
     "L": "convolutions for each entry of K",
@@ -38,8 +38,8 @@ class Combination:
     """One choice of settings.
 
     Args:
-        request: What it asks for; None where it is not a valid design or recipe.
-        reason: Why it is not, as a sentence.
+        request: The request; None where it is not a valid design or recipe.
+        reason: The reason for that, as a sentence.
     """
 
     settings: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Combination:
 
 
 def combinations(base: RunRequest, varied: Mapping[str, Sequence[Any]]) -> list[Combination]:
-    """Every combination of the values of some settings, those that are not valid included.
+    """Return every combination of the values of some settings, invalid ones included.
 
     Raises:
         RecipeError: A setting is not known, has no values, or there are too many combinations.
@@ -79,10 +79,10 @@ def combine(base: RunRequest, settings: Mapping[str, Any]) -> Combination:
 
 
 def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
-    """A request with some settings changed.
+    """Return a request with some settings changed.
 
     Raises:
-        RecipeError, SpecError: A setting is not known, or does not take the value.
+        RecipeError, SpecError: A setting is unknown, or its value is invalid.
 
     Example:
         >>> from cnnlib.design.spec import CNNSpec
@@ -94,10 +94,10 @@ def with_settings(base: RunRequest, settings: Mapping[str, Any]) -> RunRequest:
     """
     check_settings(settings)
     spec = _from_short(settings) | {
-        name: _for_spec(name, value) for name, value in _named(settings, _SPEC).items()
+        name: _to_spec_value(name, value) for name, value in _select(settings, _SPEC).items()
     }
-    recipe = _named(settings, _RECIPE)
-    augmentation = replace(base.recipe.augmentation, **_named(settings, _AUGMENTATION))
+    recipe = _select(settings, _RECIPE)
+    augmentation = replace(base.recipe.augmentation, **_select(settings, _AUGMENTATION))
     return replace(
         base,
         spec=replace(base.spec, **spec),
@@ -109,7 +109,7 @@ def check_settings(names: Mapping[str, Any]) -> None:
     """Check that every setting is known.
 
     Raises:
-        RecipeError: One is not.
+        RecipeError: A setting is unknown.
     """
     for name in names:
         if name not in SETTINGS:
@@ -126,7 +126,7 @@ def read_values(text: str) -> list[Any]:
         [32, [32, 64], 'plain', None]
     """
     parts = re.findall(r"\[[^\]]*\]|[^,\[\]]+", text)
-    return [_read(part.strip()) for part in parts if part.strip()]
+    return [_read_value(part.strip()) for part in parts if part.strip()]
 
 
 def read_range(text: str) -> dict[str, Any]:
@@ -141,11 +141,13 @@ def read_range(text: str) -> dict[str, Any]:
     ends, _, scale = text.partition(":")
     low, dots, high = ends.partition("..")
     if dots and scale.strip() in ("", "log"):
-        return {"low": _read(low.strip()), "high": _read(high.strip()), "log": bool(scale.strip())}
+        ends_of_range = {"low": _read_value(low.strip()), "high": _read_value(high.strip())}
+        return ends_of_range | {"log": bool(scale.strip())}
     return {"choices": read_values(text)}
 
 
-def _read(text: str) -> Any:
+def _read_value(text: str) -> Any:
+    """Parse one value: none, yes, no, JSON, or else text."""
     if text.lower() in ("none", "null"):
         return None
     if text.lower() in ("yes", "no"):
@@ -156,12 +158,13 @@ def _read(text: str) -> Any:
         return text
 
 
-def _named(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _select(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the settings with these names."""
     return {name: value for name, value in settings.items() if name in names}
 
 
-def _for_spec(name: str, value: Any) -> Any:
-    """A field of a spec: a list of one may be written as a number; "none" may be a word."""
+def _to_spec_value(name: str, value: Any) -> Any:
+    """Convert a value to that of a spec's field: a single width to a tuple, None to "none"."""
     if name in ("channels", "hidden_dims"):
         if value is None:
             return ()
@@ -185,6 +188,7 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pool_every(value: Any, layers: int) -> Any:
+    """Convert P, a number or ``"L/4"``, to `pool_every`."""
     match = re.fullmatch(r"L/(\d{1,3})", value) if isinstance(value, str) else None
     if match and int(match[1]):
         return max(1, layers // int(match[1]))

@@ -1,4 +1,4 @@
-"""Studies: duels, grids and searches, which queue several runs and decide from their results."""
+"""Studies: duels, grids and searches, which queue several runs and depend on their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study, StudyStep
 
-# Kind -> the module whose ``next_step(study) -> StudyStep`` decides what such a study does.
+# Kind -> the module with ``next_step(study) -> StudyStep`` for such studies.
 KINDS = {
     "duel": "cnnlib.experiments.duel",
     "grid": "cnnlib.experiments.grid",
@@ -25,41 +25,41 @@ def submit_study(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
     """Create a study, queue its first runs, and return its id.
 
     Raises:
-        LimitError: Its first runs are more, or larger, than one person may queue.
+        LimitError: The first runs exceed the number or the size that one person may queue.
     """
-    return studies.submit(store, kind, body, _rule(kind))
+    return studies.submit(store, kind, body, _next_step_of(kind))
 
 
 def find_study(store: RunStore, study_id: str) -> Study:
-    """One study with its runs in their present state.
+    """Return a study with the present state of its runs.
 
     Raises:
-        StoreError: There is none with this id.
+        StoreError: There is no study with this id.
     """
     return studies.find(store, study_id)
 
 
 def find_studies(store: RunStore, kinds: Sequence[str]) -> list[Study]:
-    """Studies of some kinds, the newest first, without their runs."""
+    """Return the studies of some kinds, the newest first, without their runs."""
     return studies.find_all(store, kinds)
 
 
 def stop_study(store: RunStore, study_id: str) -> None:
-    """End a study: it queues no more runs, and those that wait or run are stopped."""
+    """End a study: it queues no more runs, and its queued and running runs are stopped."""
     studies.stop(store, study_id)
 
 
 def advance_studies(store: RunStore) -> None:
-    """Let every live study do its next step; cheap where there is none."""
+    """Run the next step of every live study; fast where there is none."""
     for study_id in studies.live_ids(store):
         studies.advance(store, study_id, _next_step)
 
 
 def _next_step(study: Study) -> StudyStep:
-    return _rule(study.kind)(study)
+    return _next_step_of(study.kind)(study)
 
 
-def _rule(kind: str) -> Callable[[Study], StudyStep]:
-    """The function that decides for a kind of study; imported when it is needed."""
-    rule: Callable[[Study], StudyStep] = import_module(KINDS[kind]).next_step
-    return rule
+def _next_step_of(kind: str) -> Callable[[Study], StudyStep]:
+    """Import the `next_step` function of a kind of study."""
+    next_step: Callable[[Study], StudyStep] = import_module(KINDS[kind]).next_step
+    return next_step

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
-    """``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
+    """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
     seeds = f"{verdict.pairs} paired seed{'' if verdict.pairs == 1 else 's'}"
     if verdict.outcome == "b":
         return (
@@ -28,22 +28,24 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
             f"{name_a} and {name_b} are the same within {format_points(verdict.within)} points "
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
         )
-    return _cannot_tell(verdict, seeds, name_a, name_b)
+    return _undecided_sentence(verdict, seeds, name_a, name_b)
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
+    """Write the interval in percentage points; `sign` -1 gives that of A minus B."""
     assert verdict.low is not None and verdict.high is not None  # decided verdicts have one
     low, high = map(format_points, sorted((sign * verdict.low, sign * verdict.high)))
     return f"{percent(verdict.level, 0)} interval {low} to {high}"
 
 
-def _cannot_tell(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
+def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
+    """Write the sentence of a duel without a decision."""
     more = f"about {verdict.more_pairs} more would" if verdict.more_pairs else ""
-    found = ""
+    interval = ""
     if verdict.low is not None:
-        found = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
+        interval = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
     if verdict.outcome == "untold":
-        start = f"Cannot tell with all {seeds}{found}"
-        asks = f": {more}, which is a new duel" if more else ""
-        return f"{start}{asks}."
-    return f"Cannot tell yet after {seeds}{found}{'; ' + more if more else ''}."
+        start = f"Cannot tell with all {seeds}{interval}"
+        suggestion = f": {more}, which is a new duel" if more else ""
+        return f"{start}{suggestion}."
+    return f"Cannot tell yet after {seeds}{interval}{'; ' + more if more else ''}."

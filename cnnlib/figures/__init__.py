@@ -1,1 +1,1 @@
-"""Figures: a record or an array in, a plotly figure or an SVG out. No streamlit, no torch."""
+"""Figures: plotly figures and SVG from records and arrays, without streamlit and torch."""

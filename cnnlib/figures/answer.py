@@ -1,4 +1,4 @@
-"""What networks say about a drawing: bars of their probabilities, and how they move."""
+"""Figures of predictions for a drawing: probabilities, and their change with the drawing."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _AMOUNTS: dict[ChangeKind, str] = {
 
 
 def answer_figure(answers: Sequence[Answer]) -> go.Figure:
-    """Bars for all classes, those of several networks side by side.
+    """Draw the probabilities of all classes as bars, several networks side by side.
 
-    Where there are more than a dozen classes, the likeliest are shown.
+    Of more than `MOST_CLASSES` classes, the likeliest are shown.
 
     Args:
-        answers: All with the same classes.
+        answers: Predictions of networks with the same classes.
     """
     if not answers:
         return empty_figure("What the networks say", "Draw something.")
     classes = answers[0].classes
-    shown = _likeliest(answers)
+    shown = _likeliest_labels(answers)
     bars = [
         {
             "type": "bar",
@@ -58,54 +58,60 @@ def answer_figure(answers: Sequence[Answer]) -> go.Figure:
     )
 
 
-def _likeliest(answers: Sequence[Answer]) -> list[int]:
-    """Labels that are shown, in their order."""
+def _likeliest_labels(answers: Sequence[Answer]) -> list[int]:
+    """Return the labels of the likeliest classes of any answer, in ascending order."""
     labels = range(len(answers[0].classes))
     best = sorted(labels, key=lambda label: -max(a.probabilities[label] for a in answers))
     return sorted(best[:MOST_CLASSES])
 
 
-def robustness_figure(found: Sequence[Robustness]) -> go.Figure:
-    """The probability of each network's answer under small changes, a panel for each kind.
+def robustness_figure(results: Sequence[Robustness]) -> go.Figure:
+    """Draw the probability of each network's answer under small changes, a panel per kind.
 
     A cross marks a change after which another class is the likeliest.
     """
-    if not found:
+    if not results:
         return empty_figure("Under small changes", "Draw something.")
-    kinds = [kind for kind in _AMOUNTS if any(_curve(each, kind)[0] for each in found)]
+    measured = {point.change.kind for result in results for point in result.changed}
+    kinds = [kind for kind in _AMOUNTS if kind in measured]
     traces = [
-        _trace(each, kind, panel, number)
+        _robustness_trace(result, kind, panel, number)
         for panel, kind in enumerate(kinds, start=1)
-        for number, each in enumerate(found)
+        for number, result in enumerate(results)
     ]
     layout: dict[str, Any] = {"grid": {"rows": 1, "columns": len(kinds), "pattern": "coupled"}}
     for panel, kind in enumerate(kinds, start=1):
         layout[f"xaxis{panel}"] = axis(_AMOUNTS[kind])
     layout["xaxis"] = layout.pop("xaxis1")
     layout["yaxis"] = axis("Probability", gridcolor=GRID, range=[0, 103], ticksuffix=" %")
-    layout["showlegend"] = len(found) > 1
+    layout["showlegend"] = len(results) > 1
     layout["height"] = 260
     return figure(traces, "", **layout)
 
 
-def _curve(each: Robustness, kind: ChangeKind) -> tuple[list[float], list[float], list[bool]]:
-    """Amounts, probabilities in per cent, and whether the answer is still the same class."""
-    points = [one for one in each.changed if one.change.kind == kind]
+def _robustness_curve(
+    result: Robustness, kind: ChangeKind
+) -> tuple[list[float], list[float], list[bool]]:
+    """Return amounts, probabilities in per cent, and whether the class is unchanged."""
+    points = [point for point in result.changed if point.change.kind == kind]
     return (
-        [one.change.amount for one in points],
-        [100 * one.probability for one in points],
-        [one.name == each.answer.name for one in points],
+        [point.change.amount for point in points],
+        [100 * point.probability for point in points],
+        [point.name == result.answer.name for point in points],
     )
 
 
-def _trace(each: Robustness, kind: ChangeKind, panel: int, number: int) -> dict[str, Any]:
-    amounts, values, kept = _curve(each, kind)
-    names = [one.name for one in each.changed if one.change.kind == kind]
+def _robustness_trace(
+    result: Robustness, kind: ChangeKind, panel: int, number: int
+) -> dict[str, Any]:
+    """Build the trace of one network in one panel."""
+    amounts, values, unchanged = _robustness_curve(result, kind)
+    names = [point.name for point in result.changed if point.change.kind == kind]
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": each.answer.title,
-        "legendgroup": each.answer.run_id,
+        "name": result.answer.title,
+        "legendgroup": result.answer.run_id,
         "showlegend": panel == 1,
         "x": amounts,
         "y": values,
@@ -116,7 +122,7 @@ def _trace(each: Robustness, kind: ChangeKind, panel: int, number: int) -> dict[
         "marker": {
             "color": colour(number),
             "size": 8,
-            "symbol": ["circle" if same else "x" for same in kept],
+            "symbol": ["circle" if same else "x" for same in unchanged],
         },
         "hovertemplate": "%{x}: %{y:.2f} %, says %{customdata}<extra></extra>",
     }

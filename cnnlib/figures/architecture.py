@@ -1,10 +1,10 @@
-"""The picture of a network, laid out: every layer a block of its own width, height and channels.
+"""The layout of a network's picture: a block for each feature map, a bar for each linear layer.
 
 Sizes are to scale: height and depth of a block are those of its feature maps, its width is their
-number; one linear scale for all blocks, another for the bars of linear layers. Layers that change
-no shape (norm, activation, dropout, the sum of a skip) are thin bands on the block before them, and
-are told with it.
-Where a network is too wide, first the gaps give way, then the picture grows beyond `TARGET_WIDTH`.
+number. One linear scale holds for all blocks, another for the bars. Layers that change no shape
+(norm, activation, dropout, the sum of a skip) are thin bands on the block before them, and their
+details are part of its details.
+If a network is too wide, the gaps shrink first; then the picture exceeds `TARGET_WIDTH`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 TARGET_WIDTH = 700
 FACE = 150  # height of the tallest block and of the longest bar
-SLANT = 0.4  # how far a block's depth goes right and up, as a share of its width in pixels
-BLOCK_WIDTHS = 360  # what the widths of all blocks together may take
-WIDEST = 84
+SLANT = 0.4  # offset of a block's back edge, right and up, as a share of the map's width
+BLOCK_WIDTHS = 360  # maximum sum of the widths of all blocks
+WIDEST = 84  # maximum width of a block
 BAND = 2.5
 BAR = 7
 SMALLEST_GAP = 4.0
@@ -38,14 +38,14 @@ BANDS = ("norm", "activation", "dropout", "sum")
 
 @dataclass(frozen=True)
 class Slab:
-    """One layer as a block or a bar, with its bands; its middle lies on the line y = 0.
+    """One layer as a block or a bar, with its bands; vertically centred on y = 0.
 
     Args:
         kind: The layer's kind, "input", or "sum" for the end of a skip.
-        details: Lines of text: what it is, then ``what: value``.
+        details: Lines of text: the kind, then ``name: value``.
         bands: Kinds of the layers that are drawn on its right end.
-        width: Of the block alone, without its bands.
-        depth: How far its side goes right and up; 0 for a bar.
+        width: Width without the bands.
+        depth: Offset of the back edge, right and up; 0 for a bar.
     """
 
     name: str
@@ -59,19 +59,19 @@ class Slab:
     depth: float = 0.0
 
     @property
-    def whole_width(self) -> float:
-        """With its bands."""
+    def full_width(self) -> float:
+        """Width with the bands."""
         return self.width + BAND * len(self.bands)
 
     @property
     def top(self) -> float:
-        """Where its front begins, from above."""
+        """y of the front's upper edge."""
         return -(self.height - self.depth) / 2
 
     @property
-    def summit(self) -> tuple[float, float]:
-        """The right end of its upper edge at the back, where arcs begin and end."""
-        return (self.x + self.whole_width + self.depth, self.top - self.depth)
+    def arc_anchor(self) -> tuple[float, float]:
+        """The upper right corner of the back, where arcs begin and end."""
+        return (self.x + self.full_width + self.depth, self.top - self.depth)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Arc:
     """A skip connection, from the layer before a block to the sum at its end.
 
     Args:
-        projected: It goes through a 1x1 convolution.
+        projected: Whether the skip has a 1x1 convolution.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Arc:
 
 @dataclass(frozen=True)
 class Label:
-    """A shape, written under the middle of its block."""
+    """The text of a shape, centred under its block."""
 
     x: float
     text: str
@@ -108,30 +108,30 @@ class Drawing:
 
 
 def draw(plan: Plan) -> Drawing:
-    """Lay a plan out."""
+    """Lay out a plan."""
     details = _Details(plan)
-    slabs = _placed(_sized(_folded(_slabs(plan, details))))
-    arcs = _arcs(plan, slabs, details)
-    width = max(slab.x + slab.whole_width + slab.depth for slab in slabs)
-    return Drawing(tuple(slabs), tuple(arcs), tuple(_labels(slabs)), width)
+    slabs = _set_positions(_set_sizes(_fold_bands(_build_slabs(plan, details))))
+    arcs = _build_arcs(plan, slabs, details)
+    width = max(slab.x + slab.full_width + slab.depth for slab in slabs)
+    return Drawing(tuple(slabs), tuple(arcs), tuple(_build_labels(slabs)), width)
 
 
-def _slabs(plan: Plan, details: _Details) -> Generator[Slab]:
-    """A slab for the image and for each layer on the main way, not yet folded or sized."""
+def _build_slabs(plan: Plan, details: _Details) -> Generator[Slab]:
+    """Yield a slab for the image and each layer of the main path, without bands and sizes."""
     image = plan.spec.in_size
     yield Slab("input", "input", image, ("Image", f"shape: {shape_text(image)}"))
     for layer in plan.layers:
         if isinstance(layer, Residual):
             for leaf in layer.main:
-                yield Slab(leaf.name, leaf.kind, leaf.out_shape, details.of(leaf))
+                yield Slab(leaf.name, leaf.kind, leaf.out_shape, details.describe(leaf))
             end = layer.activation
             yield Slab(end.name, "sum", end.out_shape, ("Sum with the skip, ReLU",))
         else:
-            yield Slab(layer.name, layer.kind, layer.out_shape, details.of(layer))
+            yield Slab(layer.name, layer.kind, layer.out_shape, details.describe(layer))
 
 
-def _folded(slabs: Iterable[Slab]) -> list[Slab]:
-    """Slabs with the bands laid on the slab before them."""
+def _fold_bands(slabs: Iterable[Slab]) -> list[Slab]:
+    """Move the layers of `BANDS` onto the slab before them."""
     folded: list[Slab] = []
     for slab in slabs:
         if slab.kind in BANDS:
@@ -143,19 +143,19 @@ def _folded(slabs: Iterable[Slab]) -> list[Slab]:
     return folded
 
 
-def _sized(slabs: list[Slab]) -> list[Slab]:
-    """Give each slab its width, height and depth."""
+def _set_sizes(slabs: list[Slab]) -> list[Slab]:
+    """Set width, height and depth of each slab."""
     maps = [slab.shape for slab in slabs if len(slab.shape) == 3]
     pixel = min(6.0, FACE / max(max(rows, columns) for _, rows, columns in maps))
     counts = [channels for channels, _, _ in maps]
     channel = min(1.2, WIDEST / max(counts), BLOCK_WIDTHS / sum(counts))
     longest = max((slab.shape[0] for slab in slabs if len(slab.shape) == 1), default=1)
     feature = min(1.5, FACE / longest)
-    return [_size(slab, pixel, channel, feature) for slab in slabs]
+    return [_set_size(slab, pixel, channel, feature) for slab in slabs]
 
 
-def _size(slab: Slab, pixel: float, channel: float, feature: float) -> Slab:
-    """One slab in pixels; nothing is thinner than can be seen."""
+def _set_size(slab: Slab, pixel: float, channel: float, feature: float) -> Slab:
+    """Set the size of one slab in pixels, with minimums that stay visible."""
     if len(slab.shape) == 1:
         return replace(slab, width=BAR, height=max(2.0, slab.shape[0] * feature))
     channels, rows, columns = slab.shape
@@ -167,64 +167,70 @@ def _size(slab: Slab, pixel: float, channel: float, feature: float) -> Slab:
     )
 
 
-def _placed(slabs: list[Slab]) -> list[Slab]:
-    """Give each slab its place; gaps shrink together until the picture has its target width."""
-    wanted = [_wanted_gap(*pair) for pair in itertools.pairwise(slabs)]
-    room = TARGET_WIDTH - sum(slab.whole_width for slab in slabs) - slabs[-1].depth
-    share = min(1.0, max(0.0, room) / sum(wanted))
-    placed, x = [], max(0.0, (_label_width(slabs[0]) - slabs[0].whole_width) / 2)
-    for slab, gap in zip(slabs, (*wanted, 0.0), strict=True):
+def _set_positions(slabs: list[Slab]) -> list[Slab]:
+    """Set x of each slab; gaps shrink by one factor to reach the target width."""
+    preferred = [_preferred_gap(*pair) for pair in itertools.pairwise(slabs)]
+    room = TARGET_WIDTH - sum(slab.full_width for slab in slabs) - slabs[-1].depth
+    share = min(1.0, max(0.0, room) / sum(preferred))
+    placed, x = [], max(0.0, (_label_width(slabs[0]) - slabs[0].full_width) / 2)
+    for slab, gap in zip(slabs, (*preferred, 0.0), strict=True):
         placed.append(replace(slab, x=x))
-        x += slab.whole_width + max(SMALLEST_GAP, gap * share)
+        x += slab.full_width + max(SMALLEST_GAP, gap * share)
     return placed
 
 
-def _wanted_gap(slab: Slab, after: Slab) -> float:
-    """The gap that shows a slab's side and leaves room for both labels."""
+def _preferred_gap(slab: Slab, after: Slab) -> float:
+    """Return the gap that shows a slab's side and leaves room for both labels."""
     labels = _label_width(slab) / 2 + _label_width(after) / 2 + LABEL_GAP
-    return max(9 + 0.9 * slab.depth, labels - (slab.whole_width + after.whole_width) / 2)
+    return max(9 + 0.9 * slab.depth, labels - (slab.full_width + after.full_width) / 2)
 
 
 def _label_width(slab: Slab) -> float:
-    """How much room a slab's label takes."""
+    """Return the width of a slab's label."""
     return LABEL_CHARACTER * len(shape_label(slab.shape))
 
 
-def _arcs(plan: Plan, slabs: list[Slab], details: _Details) -> Generator[Arc]:
-    """An arc over each block, from the layer before it to the sum at its end."""
-    places = {slab.name: i for i, slab in enumerate(slabs)}
+def _build_arcs(plan: Plan, slabs: list[Slab], details: _Details) -> Generator[Arc]:
+    """Yield an arc over each block, from the layer before it to the sum at its end."""
+    positions = {slab.name: i for i, slab in enumerate(slabs)}
     for block in plan.layers:
         if isinstance(block, Residual):
             convs = [leaf.name for leaf in block.main if leaf.kind == "conv2d"]
-            before, last = slabs[places[convs[0]] - 1], slabs[places[convs[-1]]]
+            before, last = slabs[positions[convs[0]] - 1], slabs[positions[convs[-1]]]
             is_projected = bool(block.shortcut)
-            yield Arc(block.name, before.summit, last.summit, is_projected, details.of_skip(block))
+            yield Arc(
+                block.name,
+                before.arc_anchor,
+                last.arc_anchor,
+                is_projected,
+                details.describe_skip(block),
+            )
 
 
-def _labels(slabs: list[Slab]) -> Generator[Label]:
-    """Shapes under blocks, where there is room: the ends first, then where a shape changes."""
+def _build_labels(slabs: list[Slab]) -> Generator[Label]:
+    """Yield labels that do not overlap: the ends first, then changes of shape, then the rest."""
     changes = [b for a, b in itertools.pairwise(slabs) if a.shape != b.shape]
     taken: list[tuple[float, float]] = []
     for slab in (slabs[0], slabs[-1], *changes, *slabs):
         half = _label_width(slab) / 2
-        middle = slab.x + slab.whole_width / 2
+        middle = slab.x + slab.full_width / 2
         if all(middle + half < left or middle - half > right for left, right in taken):
             taken.append((middle - half - LABEL_GAP + 1, middle + half + LABEL_GAP - 1))
             yield Label(middle, shape_label(slab.shape))
 
 
 class _Details:
-    """What is told about each layer of a plan when it is pointed at."""
+    """The tooltip texts of the layers of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.fields: dict[str, Field] = receptive_fields(plan)
         self.params = sum(leaf.params for leaf in plan.walk())
         self.macs = sum(leaf.macs for leaf in plan.walk())
 
-    def of(self, layer: AnyLayer) -> tuple[str, ...]:
-        """Lines about a layer or a block; a band is told in one line."""
+    def describe(self, layer: AnyLayer) -> tuple[str, ...]:
+        """Describe a layer or a block, in lines; a band in one line."""
         if not isinstance(layer, Residual) and layer.kind in BANDS:
-            return (_one_line(layer),)
+            return (_describe_in_line(layer),)
         lines = [kind_label(layer), f"name: {layer.name}"]
         if layer.in_shape != layer.out_shape:
             lines.append(f"shape: {shape_text(layer.in_shape)} → {shape_text(layer.out_shape)}")
@@ -239,10 +245,10 @@ class _Details:
         lines.append(f"receptive field: {self.fields[layer.name].size} pixels")
         return tuple(lines)
 
-    def of_skip(self, block: Residual) -> tuple[str, ...]:
-        """Lines about the skip of a block, and about the block."""
-        kind, *lines = self.of(block)
-        through = [f"through: {_one_line(leaf)}" for leaf in block.shortcut]
+    def describe_skip(self, block: Residual) -> tuple[str, ...]:
+        """Describe the skip of a block and the block, in lines."""
+        kind, *lines = self.describe(block)
+        through = [f"through: {_describe_in_line(leaf)}" for leaf in block.shortcut]
         return (
             f"Skip of a {kind.lower()}",
             *lines,
@@ -250,7 +256,7 @@ class _Details:
         )
 
 
-def _one_line(leaf: Leaf) -> str:
-    """A layer that is told with another one."""
+def _describe_in_line(leaf: Leaf) -> str:
+    """Describe a layer in one line."""
     params = f"{leaf.params:,} parameters" if leaf.params else ""
     return ", ".join(filter(None, (kind_label(leaf), settings_label(leaf), params)))

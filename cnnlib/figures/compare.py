@@ -16,8 +16,8 @@ from cnnlib.figures.theme import (
     empty_figure,
     figure,
     fill,
-    see_through,
     stroke,
+    with_alpha,
 )
 from cnnlib.units import format_points
 
@@ -36,7 +36,7 @@ COST_TITLES = {
 
 
 def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
-    """Means over seeds as lines, with a band from the smallest to the largest seed."""
+    """Draw means over seeds as lines, with a band from the lowest to the highest seed."""
     if not curves:
         return empty_figure(title, "No epoch was measured yet.")
     is_share = "accuracy" in title.lower()
@@ -61,12 +61,12 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
         y_title=f"{title} (%)" if is_share else title,
         xaxis=counted_axis("Epoch", max(len(curve.epochs) for curve in curves)),
         legend=LEGEND_BELOW,
-        height=HEIGHT + _LEGEND_LINE * (len(curves) - 1),  # names may take a line each
+        height=HEIGHT + _LEGEND_LINE * (len(curves) - 1),  # each name may need its own line
     )
 
 
 def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
-    """Test accuracy against what it costs, with intervals and the frontier; a log scale of cost."""
+    """Draw test accuracy against cost (log scale), with intervals and the Pareto frontier."""
     title = f"Test accuracy against {COST_TITLES[cost].split(' (')[0].lower()}"
     if not points:
         return empty_figure(title, "No row has a test accuracy yet.")
@@ -93,7 +93,7 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         "hovertemplate": "%{text}<br>%{x:,} – %{y:.2f} %<extra></extra>",
     }
     costs = [point.cost for point in points]
-    is_wide = 0 < 20 * min(costs) < max(costs)  # a run of no epochs takes no time: no log scale
+    is_wide = 0 < 20 * min(costs) < max(costs)  # a run of 0 epochs takes 0 s: no log scale
     return figure(
         [line, dots],
         title,
@@ -105,7 +105,7 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
 
 
 def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
-    """Parallel coordinates: one line per design over the settings that differ."""
+    """Draw parallel coordinates: one line per design over the settings that differ."""
     title = "Settings that differ, and validation accuracy"
     lines = [line for line in lines if line.accuracy is not None]
     if len(lines) < 2 or not lines[0].values:
@@ -127,7 +127,7 @@ def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
 def class_figure(
     scores: Sequence[ClassScores], classes: Sequence[str], title: str = "Test accuracy per class"
 ) -> go.Figure:
-    """Accuracy in each class, the designs side by side."""
+    """Draw the accuracy in each class, the designs side by side."""
     if not scores:
         return empty_figure(title, "No chosen row has a test result yet.")
     bars = [
@@ -155,9 +155,9 @@ def class_figure(
 
 
 def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
-    """The difference after each pair with its sequential interval, and what counts as the same.
+    """Draw the difference after each pair with its sequential interval and the equivalence range.
 
-    The newest interval is shown whole; earlier ones, much wider at first, may leave the picture.
+    The newest interval is shown in full; earlier ones, which are wider, may be cut off.
     """
     title = f"{name_b} minus {name_a}"
     if not verdict.looks:
@@ -172,7 +172,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "mode": "lines+markers",
         "name": "mean difference",
         "line": {"color": CATEGORICAL[0]},
-        "customdata": [_interval_words(look) for look in verdict.looks],
+        "customdata": [_format_interval(look) for look in verdict.looks],
         "hovertemplate": "%{x} pairs: %{y:.2f} points%{customdata}<extra></extra>",
     }
     band = {
@@ -180,8 +180,9 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
         "y": [100 * low for low in lows] + [100 * high for high in reversed(highs)],
         "fill": "toself",
-        "fillcolor": see_through(CATEGORICAL[0], _BAND_ALPHA),
-        "line": {"width": 2, "color": see_through(CATEGORICAL[0], 0.5)},  # one look has no area
+        "fillcolor": with_alpha(CATEGORICAL[0], _BAND_ALPHA),
+        # One look has no area to fill: its interval is this line.
+        "line": {"width": 2, "color": with_alpha(CATEGORICAL[0], 0.5)},
         "mode": "lines",
         "name": "sequential interval",
         "hoverinfo": "skip",
@@ -193,7 +194,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "x1": 1,
         "y0": -100 * verdict.within,
         "y1": 100 * verdict.within,
-        "fillcolor": see_through(GREY, _BAND_ALPHA),
+        "fillcolor": with_alpha(GREY, _BAND_ALPHA),
         "line": {"width": 0},
         "layer": "below",
     }
@@ -213,15 +214,15 @@ _BAND_ALPHA = 0.18
 _LEGEND_LINE = 18  # pixels
 
 
-def _interval_words(look: Look) -> str:
-    """``, interval −1.20 to 3.40``; nothing before there is one."""
+def _format_interval(look: Look) -> str:
+    """Format ``, interval −1.20 to 3.40``; "" before there is an interval."""
     if look.low is None or look.high is None:
         return ""
     return f", interval {format_points(look.low)} to {format_points(look.high)}"
 
 
 def _duel_range(verdict: Verdict) -> list[float]:
-    """Ends of the y axis, alike on both sides of zero, in percentage points."""
+    """Return the ends of the y axis, symmetric about zero, in percentage points."""
     newest = verdict.looks[-1]
     shown = [look.mean for look in verdict.looks] + [3 * verdict.within, 0.001]
     shown += [end for end in (newest.low, newest.high) if end is not None]
@@ -230,13 +231,14 @@ def _duel_range(verdict: Verdict) -> list[float]:
 
 
 def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
+    """Build the band between the lowest and the highest seed of a curve."""
     ends = [*curve.high, *reversed(curve.low)]
     return {
         "type": "scatter",
         "x": [*curve.epochs, *reversed(curve.epochs)],
         "y": [scale * value for value in ends],
         "fill": "toself",
-        "fillcolor": see_through(colour(number), _BAND_ALPHA),
+        "fillcolor": with_alpha(colour(number), _BAND_ALPHA),
         "line": {"width": 0},
         "mode": "lines",
         "showlegend": False,
@@ -245,6 +247,7 @@ def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
 
 
 def _error_bars(points: Sequence[Point]) -> dict[str, Any]:
+    """Build the intervals of points as error bars."""
     return {
         "type": "data",
         "symmetric": False,
@@ -256,22 +259,23 @@ def _error_bars(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """One axis: numbers to scale, words evenly."""
+    """Build one axis: numbers on a linear scale, texts evenly spaced."""
     try:
         return {"label": name, "values": [float(value) for value in values]}
     except (TypeError, ValueError):
-        known = sorted({str(value) for value in values})
+        categories = sorted({str(value) for value in values})
         return {
             "label": name,
-            "values": [known.index(str(value)) for value in values],
-            "tickvals": list(range(len(known))),
-            "ticktext": [text if len(text) <= 18 else text[:17] + "…" for text in known],
+            "values": [categories.index(str(value)) for value in values],
+            "tickvals": list(range(len(categories))),
+            "ticktext": [text if len(text) <= 18 else text[:17] + "…" for text in categories],
         }
 
 
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
-    """Mean validation accuracy at each value of each setting, the setting that matters first;
-    a setting that had one value cannot matter, and is left out.
+    """Draw the mean validation accuracy at each value of each setting, in the given order.
+
+    A setting with a single value is left out.
     """
     title = "Which setting mattered"
     effects = [effect for effect in effects if len(effect.means) > 1]
@@ -288,7 +292,7 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
         }
         for number, effect in enumerate(effects)
     ]
-    # The names of the values stand upright below a narrow figure: the legend goes under them.
+    # In a narrow figure the value names are vertical: the legend goes below them.
     layout = {
         "legend": LEGEND_BELOW | {"yref": "container", "y": 0, "yanchor": "bottom"},
         "margin": MARGIN | {"b": 110},
@@ -298,14 +302,14 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
 
 
 def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
-    """The score of each trial, and the best up to it."""
+    """Draw the score of each trial, and the best score up to it."""
     title = "Best so far"
     if not scores:
         return empty_figure(title, "No trial has ended yet.")
-    number = list(range(1, len(scores) + 1))
+    trials = list(range(1, len(scores) + 1))
     dots = {
         "type": "scatter",
-        "x": number,
+        "x": trials,
         "y": [100 * score for score in scores],
         "mode": "markers",
         "name": "trial",
@@ -313,7 +317,7 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
     }
     line = {
         "type": "scatter",
-        "x": number,
+        "x": trials,
         "y": [100 * score for score in best],
         "mode": "lines",
         "name": "best so far",
@@ -323,6 +327,6 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
         [dots, line],
         title,
         y_title="Validation accuracy (%)",
-        xaxis=counted_axis("Trial", len(number)),
+        xaxis=counted_axis("Trial", len(trials)),
         legend=LEGEND_BELOW,
     )

@@ -1,4 +1,4 @@
-"""Pictures per class of a dataset, as bars."""
+"""A bar chart of the pictures per class of a dataset."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def class_counts_figure(
     classes: Sequence[str], train: Sequence[int], test: Sequence[int]
 ) -> go.Figure:
-    """How many pictures each class has to train and to test, side by side.
+    """Draw the number of training and test pictures of each class, side by side.
 
     Args:
-        classes: Names; ``train`` and ``test`` have one number for each.
+        classes: Names; ``train`` and ``test`` have one count for each.
     """
     if not classes:
         return empty_figure("Pictures per class", "No classes.")

@@ -1,4 +1,4 @@
-"""Figures of gradients: their sizes layer by layer, and over the training."""
+"""Figures of inspection: gradients, deletion, ablation, class accuracy, calibration, confusion."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cnnlib.figures.theme import (
     empty_figure,
     figure,
     mix,
-    see_through,
     stroke,
+    with_alpha,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ OVER_TIME_TITLE = "Typical gradient of each layer over the training"
 
 
 def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
-    """The middle half and the middle nine tenths of each layer's gradients, on a log scale."""
+    """Draw the middle half and the middle nine tenths of each layer's gradients, log scale."""
     if not layers:
         return empty_figure(SIZES_TITLE, "The network has no weights.")
     names = [each.layer.removeprefix("features.").removeprefix("classifier.") for each in layers]
@@ -51,7 +51,7 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
                     "showlegend": False,
                 }
             )
-    middle = {
+    medians = {
         "type": "scatter",
         "x": names,
         "y": [max(each.quantiles[2], 1e-12) for each in layers],
@@ -63,24 +63,26 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
         "hovertemplate": "%{x}: median %{y:.2e}, length of all %{customdata:.3g}<extra></extra>",
     }
     return figure(
-        [*lines, middle],
+        [*lines, medians],
         SIZES_TITLE,
         xaxis=axis("Layer", type="category"),
         yaxis=axis("Absolute value", type="log", exponentformat="power"),
     )
 
 
-def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -> go.Figure:
-    """Root mean square of each layer's gradient at each saved step."""
-    if not moments:
+def gradients_over_time_figure(
+    gradients_by_step: Mapping[int, Sequence[LayerGradient]],
+) -> go.Figure:
+    """Draw the root mean square of each layer's gradient at each saved step."""
+    if not gradients_by_step:
         return empty_figure(OVER_TIME_TITLE, "No step was saved.")
-    layers = [each.layer for each in next(iter(moments.values()))]
-    steps = list(moments)
+    layers = [each.layer for each in next(iter(gradients_by_step.values()))]
+    steps = list(gradients_by_step)
     lines = [
         {
             "type": "scatter",
             "x": steps,
-            "y": [max(moments[step][i].rms, 1e-12) for step in steps],
+            "y": [max(gradients_by_step[step][i].rms, 1e-12) for step in steps],
             "mode": "lines+markers",
             "name": layer,
             "line": stroke(i),
@@ -96,27 +98,32 @@ def gradients_over_time_figure(moments: Mapping[int, Sequence[LayerGradient]]) -
     )
 
 
-def gradient_bands_figure(moments: Mapping[int, Sequence[LayerGradient]], layer: str) -> go.Figure:
-    """How one layer's gradients are distributed at each saved step: median, half, nine tenths."""
+def gradient_bands_figure(
+    gradients_by_step: Mapping[int, Sequence[LayerGradient]], layer: str
+) -> go.Figure:
+    """Draw the distribution of one layer's gradients at each saved step.
+
+    Shown are the median, the middle half and the middle nine tenths.
+    """
     title = f"Gradients of {layer} over the training"
-    there = {
+    quantiles_by_step = {
         step: each.quantiles
-        for step, layers in moments.items()
+        for step, layers in gradients_by_step.items()
         for each in layers
         if each.layer == layer
     }
-    if not there:
+    if not quantiles_by_step:
         return empty_figure(title, "This layer has no weights.")
-    steps = list(there)
+    steps = list(quantiles_by_step)
 
-    def line(place: int) -> list[float]:
-        return [max(quantiles[place], 1e-12) for quantiles in there.values()]
+    def values_of(quantile: int) -> list[float]:
+        return [max(quantiles[quantile], 1e-12) for quantiles in quantiles_by_step.values()]
 
     bands = [
         {
             "type": "scatter",
             "x": [*steps, *reversed(steps)],
-            "y": [*line(low), *reversed(line(high))],
+            "y": [*values_of(low), *reversed(values_of(high))],
             "fill": "toself",
             "fillcolor": mix(BLUE, "#ffffff", share),
             "opacity": 0.6,
@@ -127,16 +134,16 @@ def gradient_bands_figure(moments: Mapping[int, Sequence[LayerGradient]], layer:
         }
         for low, high, share, name in ((0, 4, 0.3, "nine tenths"), (1, 3, 0.6, "half"))
     ]
-    middle = {
+    medians = {
         "type": "scatter",
         "x": steps,
-        "y": line(2),
+        "y": values_of(2),
         "mode": "lines+markers",
         "name": "median",
         "line": {"color": BLUE},
     }
     return figure(
-        [*bands, middle],
+        [*bands, medians],
         title,
         "Step",
         yaxis=axis("Absolute value", type="log", exponentformat="power"),
@@ -147,7 +154,7 @@ DELETION_TITLE = "The class's probability while pixels are deleted"
 
 
 def deletion_figure(record: DeletionCurve) -> go.Figure:
-    """The map's order against random orders."""
+    """Draw the deletion curve in the map's order, and those in random orders."""
     if not len(record.fractions):
         return empty_figure(DELETION_TITLE, "Nothing was deleted.")
     shares = (100 * record.fractions).tolist()
@@ -180,16 +187,16 @@ def ablation_figure(
     names: Sequence[str],
     channel: int,
 ) -> go.Figure:
-    """Accuracy per class, untouched and operated; classes without pictures are left out."""
+    """Draw the accuracy per class before and after an ablation; empty classes are left out."""
     title = f"Accuracy per class with filter {channel} operated"
-    there = [i for i, value in enumerate(before) if value is not None]
-    if not there:
+    measured = [i for i, value in enumerate(before) if value is not None]
+    if not measured:
         return empty_figure(title, "No picture was measured.")
     traces = [
         {
             "type": "bar",
-            "x": [names[i] for i in there],
-            "y": [100 * (values[i] or 0) for i in there],
+            "x": [names[i] for i in measured],
+            "y": [100 * (values[i] or 0) for i in measured],
             "name": name,
             "marker": {"color": colour},
         }
@@ -205,25 +212,28 @@ def ablation_figure(
 
 
 def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Figure:
-    """A point per class; classes without pictures are left out.
+    """Draw the accuracy of each class as a point; classes without pictures are left out.
 
     Args:
         accuracies: Fractions 0..1, NaN for a class without pictures.
     """
-    there = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
-    if not there:
+    measured = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
+    if not measured:
         return empty_figure("Accuracy per class", "No test picture was measured.")
-    percents = [100 * float(accuracies[i]) for i in there]
+    percents = [100 * float(accuracies[i]) for i in measured]
     points = {
         "type": "scatter",
         "mode": "markers",
-        "x": [names[i] for i in there],
+        "x": [names[i] for i in measured],
         "y": percents,
         "marker": {"color": BLUE, "size": 9},
         "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
     }
     lowest = min(percents)
-    limits = [max(0, lowest - 5) if lowest > 50 else 0, 101]  # a point at 100 is a whole one
+    limits = [
+        max(0, lowest - 5) if lowest > 50 else 0,
+        101,
+    ]  # shows a point at 100 in full
     return figure(
         [points],
         "Accuracy per class",
@@ -233,9 +243,9 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
 
 
 def calibration_figure(record: Calibration) -> go.Figure:
-    """Accuracy over confidence, and the diagonal on which both agree."""
-    there = np.flatnonzero(record.counts)
-    if not len(there):
+    """Draw accuracy over confidence, and the diagonal of perfect calibration."""
+    bins = np.flatnonzero(record.counts)
+    if not len(bins):
         return empty_figure("Calibration", "No test picture was measured.")
     ideal = {
         "type": "scatter",
@@ -247,9 +257,9 @@ def calibration_figure(record: Calibration) -> go.Figure:
     }
     measured = {
         "type": "scatter",
-        "x": (100 * record.confidence[there]).tolist(),
-        "y": (100 * record.accuracy[there]).tolist(),
-        "customdata": record.counts[there].tolist(),
+        "x": (100 * record.confidence[bins]).tolist(),
+        "y": (100 * record.accuracy[bins]).tolist(),
+        "customdata": record.counts[bins].tolist(),
         "mode": "lines+markers",
         "name": "this network",
         "line": {"color": BLUE},
@@ -265,12 +275,12 @@ def calibration_figure(record: Calibration) -> go.Figure:
     )
 
 
-_WRITTEN_CLASSES = 20  # numbers stand in the cells of a table up to this size
+_MOST_CLASSES_WITH_COUNTS = 20  # larger tables have no numbers in their cells
 _LOG_FROM = 1.0
 
 
 def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
-    """Counts of pictures by true class (rows) and by what the network said (columns).
+    """Draw the confusion table: counts by true class (rows) and predicted class (columns).
 
     Args:
         table: Classes x classes counts.
@@ -285,7 +295,7 @@ def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
         "",
         xaxis=axis("The network says", **side),
         yaxis=axis("It is", autorange="reversed", **side),
-        annotations=_written(table, names),
+        annotations=_count_annotations(table, names),
         height=max(320, min(720, 34 * len(names) + 90)),
         margin={"l": 72, "r": 16, "t": 16, "b": 56},
     )
@@ -294,11 +304,11 @@ def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
 def _cells(
     shown: np.ndarray, table: np.ndarray, names: Sequence[str], colour: str
 ) -> dict[str, Any]:
-    """The cells that hold something, the stronger the more pictures (on a logarithmic scale)."""
-    there = shown > 0
-    strength = np.where(there, np.log1p(shown), np.nan)
+    """Build the heatmap of non-empty cells; opacity grows with the logarithm of the count."""
+    is_filled = shown > 0
+    strength = np.where(is_filled, np.log1p(shown), np.nan)
     most = max(np.nanmax(strength, initial=0.0), _LOG_FROM)
-    written = np.where(there, table.astype(int).astype(str), "")
+    texts = np.where(is_filled, table.astype(int).astype(str), "")
     return {
         "type": "heatmap",
         "z": [[None if np.isnan(value) else float(value) for value in row] for row in strength],
@@ -306,21 +316,22 @@ def _cells(
         "y": list(names),
         "zmin": 0.0,
         "zmax": float(most),
-        "colorscale": [[0, see_through(colour, 0.05)], [1, see_through(colour, 0.6)]],
+        "colorscale": [[0, with_alpha(colour, 0.05)], [1, with_alpha(colour, 0.6)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
-        "text": written.tolist(),
+        "text": texts.tolist(),
         "hovertemplate": "is %{y}, said %{x}: %{text}<extra></extra>",
         "hoverongaps": False,
     }
 
 
-def _written(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The counts in the cells, in the colour of the page's text; none in a large table."""
-    if len(names) > _WRITTEN_CLASSES:
+def _count_annotations(table: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Build the counts in the cells, in the page's text colour; none in a large table."""
+    if len(names) > _MOST_CLASSES_WITH_COUNTS:
         return []
     return [
-        {"x": int(said), "y": int(true), "text": f"{table[true, said]:,}", "showarrow": False}
-        for true, said in zip(*np.nonzero(table), strict=True)
+        {"x": int(predicted), "y": int(true), "text": f"{table[true, predicted]:,}"}
+        | {"showarrow": False}
+        for true, predicted in zip(*np.nonzero(table), strict=True)
     ]

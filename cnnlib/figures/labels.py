@@ -1,4 +1,4 @@
-"""Layers in words: what a table, a tooltip or a label says about one of them."""
+"""Texts for layers and designs, in tables, tooltips and labels."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _BLOCKS = {"residual": "Residual block", "bottleneck": "Bottleneck block"}
 
 
 def activation_label(name: str) -> str:
-    """An activation as people write it."""
+    """Return the display name of an activation."""
     return _ACTIVATIONS[name]
 
 
 def kind_label(layer: AnyLayer) -> str:
-    """What a layer is: ``Convolution 3 × 3``, ``Batch norm``, ``ReLU``."""
+    """Return the kind of a layer: ``Convolution 3 × 3``, ``Batch norm``, ``ReLU``."""
     match layer.kind:
         case "conv2d":
             return f"Convolution {layer.kernel_size} × {layer.kernel_size}"
@@ -57,30 +57,30 @@ def kind_label(layer: AnyLayer) -> str:
 
 
 def settings_label(layer: AnyLayer) -> str:
-    """Settings that the kind does not tell: ``stride 2, padding 1, no bias``; "" where none."""
-    words: list[str] = []
+    """Return settings not in `kind_label`: ``stride 2, padding 1, no bias``; "" for none."""
+    parts: list[str] = []
     if layer.kind in ("conv2d", "pool"):
-        words.append(f"stride {layer.stride}")
-        words += [f"padding {layer.padding}"] if layer.padding else []
-        words += [f"dilation {layer.dilation}"] if layer.dilation > 1 else []
+        parts.append(f"stride {layer.stride}")
+        parts += [f"padding {layer.padding}"] if layer.padding else []
+        parts += [f"dilation {layer.dilation}"] if layer.dilation > 1 else []
     if layer.kind == "conv2d" and not layer.bias:
-        words.append("no bias")
+        parts.append("no bias")
     if layer.kind == "norm" and layer.norm == "group":
-        words.append(f"{layer.groups} groups")
+        parts.append(f"{layer.groups} groups")
     if layer.kind == "dropout":
-        words.append(f"p = {layer.p:g}")
+        parts.append(f"p = {layer.p:g}")
     if layer.kind == "activation":
-        words += [f"{name} = {value}" for name, value in layer.options]
-    return ", ".join(words)
+        parts += [f"{name} = {value}" for name, value in layer.options]
+    return ", ".join(parts)
 
 
 def shape_text(shape: Shape) -> str:
-    """``16 × 14 × 14`` (channels, height, width) or ``120``."""
+    """Format a shape: ``16 × 14 × 14`` (channels, height, width) or ``120``."""
     return " × ".join(str(size) for size in shape)
 
 
 def shape_label(shape: Shape) -> str:
-    """A shape as a label under a picture: ``16@14×14`` or ``120``."""
+    """Format a shape as a label under a picture: ``16@14×14`` or ``120``."""
     if len(shape) == 1:
         return str(shape[0])
     channels, height, width = shape
@@ -88,18 +88,18 @@ def shape_label(shape: Shape) -> str:
 
 
 def describe_design(spec: CNNSpec) -> str:
-    """``Residual, 60 convolutions of 16 to 64 channels, batch norm, global average, 1 × 28 × 28``.
+    """Describe a design in one line, without the usual settings (ReLU, flatten, no norm).
 
-    What is as in most networks (ReLU, flatten, no norm) is left out.
+    ``Residual, 60 convolutions of 16 to 64 channels, batch norm, global average, 1 × 28 × 28``
     """
-    words = [*_convolutions(spec), *_settings(spec)]
-    words.append(" × ".join(str(size) for size in spec.in_size))
-    text = ", ".join(words)
+    parts = [*_describe_convolutions(spec), *_describe_settings(spec)]
+    parts.append(" × ".join(str(size) for size in spec.in_size))
+    text = ", ".join(parts)
     return text[0].upper() + text[1:]
 
 
-def _convolutions(spec: CNNSpec) -> list[str]:
-    """What the convolutional part is."""
+def _describe_convolutions(spec: CNNSpec) -> list[str]:
+    """Describe the convolutional part."""
     count = len(spec.channels)
     if not count:
         return ["no convolutions"]
@@ -109,11 +109,11 @@ def _convolutions(spec: CNNSpec) -> list[str]:
     return [*([spec.block] if spec.block != "plain" else []), f"{number} {widths}"]
 
 
-def _settings(spec: CNNSpec) -> list[str]:
-    """What differs from most networks, and the hidden layers."""
-    words = [f"{spec.norm} norm"] if spec.norm != "none" and spec.channels else []
-    words += [activation_label(spec.activation)] if spec.activation != "relu" else []
-    words += ["global average"] if spec.head == "gap" else []
+def _describe_settings(spec: CNNSpec) -> list[str]:
+    """Describe the unusual settings and the hidden layers."""
+    parts = [f"{spec.norm} norm"] if spec.norm != "none" and spec.channels else []
+    parts += [activation_label(spec.activation)] if spec.activation != "relu" else []
+    parts += ["global average"] if spec.head == "gap" else []
     if spec.hidden_dims:
-        words.append("hidden " + ", ".join(str(width) for width in spec.hidden_dims))
-    return words
+        parts.append("hidden " + ", ".join(str(width) for width in spec.hidden_dims))
+    return parts

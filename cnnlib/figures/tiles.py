@@ -1,4 +1,4 @@
-"""Many small pictures as one: filters and feature maps for a file."""
+"""Contact sheets: filters and feature maps side by side in one picture."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from cnnlib.figures.theme import DIVERGING, channels
 
-GAP = 2
-
-
-PIXELS = 48  # a tile is about so wide
+GAP = 2  # pixels between tiles
+PIXELS = 48  # approximate width of a tile
 
 
 def tiles_picture(tiles: np.ndarray) -> np.ndarray:
-    """Tiles side by side, enlarged, on one colour scale.
+    """Draw tiles side by side, enlarged, on one colour scale.
 
     Args:
-        tiles: N x H x W, or N x 3 x H x W for colour. Signed values are coloured about a white
-            zero; values from 0 up are grey.
+        tiles: N x H x W, or N x 3 x H x W for colour. Signed values get a diverging scale with a
+            white zero, non-negative values a grey scale.
 
     Returns:
         Height x width x 3, uint8.
     """
-    most = float(np.abs(tiles).max(initial=0)) or 1.0
+    largest = float(np.abs(tiles).max(initial=0)) or 1.0
     signed = bool((tiles < 0).any())
-    coloured = _rgb(tiles, most) if tiles.ndim == 4 else _one_channel(tiles, most, signed)
+    coloured = (
+        _to_rgb(tiles, largest) if tiles.ndim == 4 else _colour_one_channel(tiles, largest, signed)
+    )
     scale = max(1, round(PIXELS / tiles.shape[-1]))
     large = coloured.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, _ = large.shape
@@ -38,16 +38,17 @@ def tiles_picture(tiles: np.ndarray) -> np.ndarray:
     return sheet
 
 
-def _rgb(tiles: np.ndarray, most: float) -> np.ndarray:
-    """Zero is middle grey."""
-    return np.round((tiles.transpose(0, 2, 3, 1) / most + 1) * 127.5).astype(np.uint8)
+def _to_rgb(tiles: np.ndarray, largest: float) -> np.ndarray:
+    """Convert colour tiles to uint8; zero is middle grey."""
+    return np.round((tiles.transpose(0, 2, 3, 1) / largest + 1) * 127.5).astype(np.uint8)
 
 
-def _one_channel(tiles: np.ndarray, most: float, signed: bool) -> np.ndarray:
+def _colour_one_channel(tiles: np.ndarray, largest: float, signed: bool) -> np.ndarray:
+    """Convert one-channel tiles to uint8 RGB: a diverging scale if signed, else grey."""
     if not signed:
-        return np.round(tiles / most * 255).astype(np.uint8)[..., None].repeat(3, axis=-1)
+        return np.round(tiles / largest * 255).astype(np.uint8)[..., None].repeat(3, axis=-1)
     stops = [channels(colour) for colour in DIVERGING]
     stops.insert(len(stops) // 2, (255, 255, 255))
     places = np.linspace(-1, 1, len(stops))
-    rgb = [np.interp(tiles / most, places, values) for values in zip(*stops, strict=True)]
+    rgb = [np.interp(tiles / largest, places, values) for values in zip(*stops, strict=True)]
     return np.round(np.stack(rgb, axis=-1)).astype(np.uint8)

@@ -12,7 +12,7 @@ from cnnlib.design.layers import Residual
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec
 from cnnlib.errors import SpecError
-from cnnlib.nets.modules import module_of, sequential
+from cnnlib.nets.modules import build_module, build_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class ResidualBlock(nn.Module):
         activation_params: Mapping[str, Any] = NOTHING,
     ) -> None:
         values: dict[str, Any] = dict(  # noqa: C408  checked by the spec
-            in_size=(in_channels, 1, 1),  # the size of the map changes no module of the block
+            in_size=(in_channels, 1, 1),  # the modules of a block do not depend on the map size
             channels=channels,
             pool_every=0,
             kernel_size=kernel_sizes,
@@ -68,11 +68,11 @@ class ResidualBlock(nn.Module):
             activation_params=activation_params,
         )
         spec = CNNSpec(**values)
-        self._build(_only_block(spec))
+        self._build(_first_block(spec))
 
     @classmethod
     def from_layer(cls, layer: Residual) -> Self:
-        """The block that a plan describes, whatever its norms, stride and biases."""
+        """Build the block of a plan's layer, with its norms, stride and biases."""
         block = cls.__new__(cls)
         block._build(layer)
         return block
@@ -80,13 +80,13 @@ class ResidualBlock(nn.Module):
     def _build(self, layer: Residual) -> None:
         """Create the modules, main path before shortcut."""
         super().__init__()
-        self.main = sequential((leaf.name, module_of(leaf)) for leaf in layer.main)
-        self.shortcut = sequential((leaf.name, module_of(leaf)) for leaf in layer.shortcut)
-        self.act = module_of(layer.activation)
+        self.main = build_sequential((leaf.name, build_module(leaf)) for leaf in layer.main)
+        self.shortcut = build_sequential((leaf.name, build_module(leaf)) for leaf in layer.shortcut)
+        self.act = build_module(layer.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> N x channels[-1] x H x W (H and W are divided by a stride)."""
-        # Not added in place: a hook on the last convolution must find what it gave (costs < 4 %).
+        # Not added in place: a hook on the last convolution must see its output (costs < 4 %).
         return self.act(self.main(x) + self.shortcut(x))
 
 
@@ -112,8 +112,8 @@ class ResidualBottleneckBlock(ResidualBlock):
         activation_type: str = "relu",
         activation_params: Mapping[str, Any] = NOTHING,
     ) -> None:
-        inner = _channels("inner_channels", inner_channels)
-        kernel_sizes = _kernel_sizes("inner_kernel_sizes", inner_kernel_sizes)
+        inner = _check_channels("inner_channels", inner_channels)
+        kernel_sizes = _check_kernel_sizes("inner_kernel_sizes", inner_kernel_sizes)
         if not inner or len(inner) != len(kernel_sizes):
             raise SpecError(
                 f"inner_channels has {len(inner)} entries and inner_kernel_sizes "
@@ -131,20 +131,24 @@ class ResidualBottleneckBlock(ResidualBlock):
         )
 
 
-_channels = checks.sequence(checks.integer(1, MAX_CHANNELS), MAX_CONVOLUTIONS - 2)
-_kernel_sizes = checks.sequence(checks.integer(1, MAX_KERNEL_SIZE), MAX_CONVOLUTIONS - 2)
+_check_channels = checks.sequence(checks.integer(1, MAX_CHANNELS), MAX_CONVOLUTIONS - 2)
+_check_kernel_sizes = checks.sequence(checks.integer(1, MAX_KERNEL_SIZE), MAX_CONVOLUTIONS - 2)
 
 
-def module_of_layer(layer: AnyLayer) -> nn.Module:
-    """A new module that computes a leaf or a block."""
+def build_layer(layer: AnyLayer) -> nn.Module:
+    """Build the module of a leaf or a block."""
     if layer.kind != "residual":
-        return module_of(layer)
+        return build_module(layer)
     block = ResidualBottleneckBlock if layer.block == "bottleneck" else ResidualBlock
     return block.from_layer(layer)
 
 
-def _only_block(spec: CNNSpec) -> Residual:
-    """The block that stands first in the plan of a spec with one group."""
+def _first_block(spec: CNNSpec) -> Residual:
+    """Return the first layer, a block, of the plan of a spec with one group.
+
+    Raises:
+        SpecError: The spec has no convolutions.
+    """
     if not spec.channels:
         raise SpecError(
             "channels is empty, but a residual block has at least one convolution. "

@@ -1,4 +1,4 @@
-"""What a network scores on a split: loss, accuracy and confusion in one pass, without gradients."""
+"""Evaluation on a split: loss, accuracy and confusion table in one pass, without gradients."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a network says about each picture of a split, on the CPU, in the order of the split.
+    """The outputs of a network for each picture of a split, on the CPU, in the split's order.
 
     Args:
-        labels: N, int64: the true classes.
+        labels: The true classes, N, int64.
         logits: N x classes, float32.
     """
 
@@ -30,43 +30,43 @@ class Predictions:
 
 
 def evaluate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], classes: int) -> SplitResult:
-    """Score a network on a split, in evaluation mode; it is left in the mode that it was in.
+    """Evaluate a network on a split, in evaluation mode; its former mode is restored.
 
-    Only counts and a sum are kept, so that a split of any size fits.
+    Only counts and a sum are kept, so memory does not grow with the split.
 
     Args:
         batches: Pairs of pictures (N x C x H x W, normalised) and labels (N, int64), on the net's
             device.
-        classes: Number of classes, which is the side of the confusion table.
+        classes: Number of classes, the side of the confusion table.
     """
-    tally = None
-    with _evaluating(net):
+    sums = None
+    with _evaluation_mode(net):
         for images, labels in batches:
-            tally = tally or _Tally.empty(classes, images.device)
-            tally.add(net(images), labels)
-    return (tally or _Tally.empty(classes, torch.device("cpu"))).result()
+            sums = sums or _RunningSums.empty(classes, images.device)
+            sums.add(net(images), labels)
+    return (sums or _RunningSums.empty(classes, torch.device("cpu"))).result()
 
 
 def predict(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Predictions:
-    """Keep what a network says about each picture, in evaluation mode."""
+    """Return the outputs of a network for each picture, in evaluation mode."""
     labels, logits = [], []
-    with _evaluating(net):
-        for images, truth in batches:
-            labels.append(truth)
+    with _evaluation_mode(net):
+        for images, true_labels in batches:
+            labels.append(true_labels)
             logits.append(net(images).float())
     return Predictions(torch.cat(labels).cpu(), torch.cat(logits).cpu())
 
 
 def score(predictions: Predictions) -> SplitResult:
-    """The same numbers as `evaluate`, from predictions that were kept."""
-    tally = _Tally.empty(predictions.logits.shape[1], predictions.logits.device)
-    tally.add(predictions.logits, predictions.labels)
-    return tally.result()
+    """Compute the result of `evaluate` from predictions."""
+    sums = _RunningSums.empty(predictions.logits.shape[1], predictions.logits.device)
+    sums.add(predictions.logits, predictions.labels)
+    return sums.result()
 
 
 @contextmanager
-def _evaluating(net: nn.Module) -> Generator[None]:
-    """Evaluation mode without gradients inside, the former mode after."""
+def _evaluation_mode(net: nn.Module) -> Generator[None]:
+    """Set evaluation mode without gradients; restore the former mode on exit."""
     was_training = net.training
     net.eval()
     try:
@@ -77,17 +77,17 @@ def _evaluating(net: nn.Module) -> Generator[None]:
 
 
 @dataclass
-class _Tally:
-    """Sums over the batches seen so far, on the device, read once at the end."""
+class _RunningSums:
+    """Sums over the batches so far, on the device; copied to the CPU once, at the end."""
 
     loss: Tensor  # float64 sum; float32 where a device has no float64
     confusion: Tensor  # classes * classes counts, row by row
 
     @classmethod
-    def empty(cls, classes: int, device: torch.device) -> _Tally:
-        kind = torch.float32 if device.type == "mps" else torch.float64
+    def empty(cls, classes: int, device: torch.device) -> _RunningSums:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
         counts = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-        return cls(torch.zeros((), dtype=kind, device=device), counts)
+        return cls(torch.zeros((), dtype=dtype, device=device), counts)
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         classes = logits.shape[1]
@@ -104,17 +104,17 @@ class _Tally:
             loss=self.loss.item() / max(1, count),
             accuracy=int(right.sum()) / max(1, count),
             count=count,
-            class_accuracy=tuple(hits / there if there else None for hits, there in per_class),
+            class_accuracy=tuple(hits / total if total else None for hits, total in per_class),
             confusion=tuple(tuple(row) for row in table.tolist()),
         )
 
 
 class ArgMaxClassifier(nn.Module):
-    """A model that answers with the class of the largest score.
+    """A classifier that returns the class of the largest score.
 
     Args:
-        model: Gives N x classes scores (logits) for a batch of N. Put it into evaluation mode
-            (``classifier.eval()``) before asking.
+        model: Returns N x classes scores (logits) for a batch of N. Set evaluation mode
+            (``classifier.eval()``) before use.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -122,13 +122,13 @@ class ArgMaxClassifier(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
-        """A batch -> N x classes scores, as the model gives them."""
+        """Return the model's N x classes scores of a batch."""
         return self.model(x)
 
     def predict_proba(self, x: Tensor) -> Tensor:
-        """A batch -> N x classes probabilities; every row sums to 1."""
+        """Return the N x classes probabilities of a batch; every row sums to 1."""
         return torch.softmax(self(x), dim=1)
 
     def classify(self, x: Tensor) -> Tensor:
-        """A batch -> N labels, int64; the first of equal scores wins."""
+        """Return the N labels of a batch, int64; of equal scores, the first."""
         return torch.argmax(self(x), dim=1)

@@ -1,4 +1,4 @@
-"""`build_model`: a plan as torch modules."""
+"""`build_model`: builds the torch modules of a plan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from cnnlib.design.plan import Plan, plan
-from cnnlib.nets.blocks import module_of_layer
-from cnnlib.nets.modules import sequential
+from cnnlib.nets.blocks import build_layer
+from cnnlib.nets.modules import build_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
 
 
 class Network(nn.Module):
-    """What a plan describes; every module stands under the name of its layer.
+    """The network of a plan; every module has the name of its layer.
 
     Modules are created in forward order, main path before shortcut, features before classifier, so
-    that one seed gives one network.
+    that equal seeds give equal weights.
 
     Attributes:
-        plan: The plan that it was built from.
+        plan: The plan from which it was built.
         features: Convolutions, blocks and poolings; empty in a multilayer perceptron.
-        classifier: Flattening (after global average pooling, if asked for) and linear layers.
+        classifier: Flattening (after global average pooling, if `head` is ``"gap"``) and linear
+            layers.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        self.features = self._part("features")
-        self.classifier = self._part("classifier")
+        self.features = self._build_part("features")
+        self.classifier = self._build_part("classifier")
         initialise(self, plan.spec.init)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> N x out_classes scores (logits)."""
         return self.classifier(self.features(x))
 
-    def _part(self, name: str) -> nn.Sequential:
-        """The modules of all layers whose names begin with the part's."""
-        return sequential(
-            (layer.name, module_of_layer(layer))
+    def _build_part(self, name: str) -> nn.Sequential:
+        """Build the modules of one part, ``"features"`` or ``"classifier"``."""
+        return build_sequential(
+            (layer.name, build_layer(layer))
             for layer in self.plan.layers
             if layer.name.startswith(f"{name}.")
         )
@@ -53,11 +54,11 @@ def build_model(design: CNNSpec | Plan, *, seed: int | None = None) -> Network:
     """Build the network of a spec or of its plan, on the CPU, in training mode.
 
     Args:
-        seed: Draws the weights from this seed, and leaves torch's random state as it was; without
-            it, weights come from torch's random state, as with any module made by hand.
+        seed: Seed of the weights; torch's random state stays unchanged. None: the weights are
+            drawn from torch's random state, as in any torch module.
 
     Raises:
-        SpecError: The spec does not plan.
+        SpecError: The layers of the spec do not fit.
 
     Example:
         >>> from cnnlib.design.spec import CNNSpec
@@ -72,7 +73,7 @@ def build_model(design: CNNSpec | Plan, *, seed: int | None = None) -> Network:
         return Network(planned)
 
 
-_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+_INITIALISERS: dict[str, Callable[[Tensor], Tensor]] = {
     "he": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
     "xavier": nn.init.xavier_uniform_,
     "lecun": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="linear"),
@@ -81,15 +82,15 @@ _WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def initialise(model: nn.Module, init: str) -> None:
-    """Draw the weights of a model anew, layer by layer in forward order.
+    """Draw new weights for a model, layer by layer in forward order, and set biases to 0.
 
     Args:
-        init: A name of the table above; with ``"default"`` the model stays as it was created.
+        init: A key of `_INITIALISERS`, or ``"default"``, which leaves the model unchanged.
     """
     if init == "default":
         return
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            _WEIGHTS[init](module.weight)
+            _INITIALISERS[init](module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

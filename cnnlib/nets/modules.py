@@ -1,4 +1,4 @@
-"""One torch module for each kind of layer in a plan."""
+"""Torch modules for the layers of a plan, one for each kind."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def module_of(leaf: Leaf) -> nn.Module:
-    """A new module that computes a leaf, initialised as torch does."""
+def build_module(leaf: Leaf) -> nn.Module:
+    """Build the module of a leaf, with torch's default initialisation."""
     match leaf.kind:
         case "conv2d":
-            return _conv2d(leaf)
+            return _build_conv2d(leaf)
         case "norm":
-            return _norm(leaf)
+            return _build_norm(leaf)
         case "activation":
-            return _activation(leaf)
+            return _build_activation(leaf)
         case "pool":
-            return _pool(leaf)
+            return _build_pool(leaf)
         case "dropout":
             return nn.Dropout2d(leaf.p) if leaf.per_channel else nn.Dropout(leaf.p)
         case "global_avg_pool":
@@ -45,12 +45,12 @@ def module_of(leaf: Leaf) -> nn.Module:
     raise AssertionError(f"no module is written for {leaf.kind}")
 
 
-def sequential(named: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
-    """Modules one after the other, under the last part of their layers' names."""
+def build_sequential(named: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
+    """Chain modules, each under the last part of its layer's name."""
     return nn.Sequential(OrderedDict((name.rpartition(".")[2], module) for name, module in named))
 
 
-def _conv2d(conv: Conv2d) -> nn.Module:
+def _build_conv2d(conv: Conv2d) -> nn.Module:
     return nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
@@ -62,7 +62,7 @@ def _conv2d(conv: Conv2d) -> nn.Module:
     )
 
 
-def _norm(norm: Norm) -> nn.Module:
+def _build_norm(norm: Norm) -> nn.Module:
     channels = norm.in_shape[0]
     if norm.norm == "batch":
         return nn.BatchNorm2d(channels)
@@ -71,13 +71,13 @@ def _norm(norm: Norm) -> nn.Module:
     return nn.GroupNorm(norm.groups, channels)
 
 
-def _activation(activation: Activation) -> nn.Module:
+def _build_activation(activation: Activation) -> nn.Module:
     if activation.inplace:
-        return nn.ReLU(inplace=True)  # only the ReLU of a skip's sum is planned so
+        return nn.ReLU(inplace=True)  # only the ReLU of a skip's sum is in place
     return _ACTIVATIONS[activation.activation](**dict(activation.options))
 
 
-def _pool(pool: Pool) -> nn.Module:
+def _build_pool(pool: Pool) -> nn.Module:
     window = (pool.kernel_size, pool.stride, pool.padding)
     if pool.pooling == "avg":
         return nn.AvgPool2d(*window)

@@ -1,6 +1,6 @@
-"""`CNN` and `ResNet`: the networks of the course texts, under the texts' parameters.
+"""`CNN` and `ResNet`: the networks of the course texts, with the texts' parameters.
 
-Both write down a `CNNSpec` and are the network of its plan; there is no second implementation.
+Both convert their arguments to a `CNNSpec`, and are the `Network` of its plan.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cnnlib.nets.model import Network
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The parameter of torch's module -> the field of the spec.
+# Parameter of torch's module -> field of the spec.
 _CONV_PARAMS = {name: name for name in ("kernel_size", "stride", "padding", "dilation", "bias")}
 _POOLING_PARAMS = {
     name: f"pool_{name}" for name in ("kernel_size", "stride", "padding", "dilation")
@@ -24,7 +24,7 @@ _POOLING_PARAMS = {
 
 
 class CNN(Network):
-    """A convolutional network: (conv -> activation) * P -> pool, again and again; linear layers.
+    """A convolutional network: groups of P convolutions, each with a pool; then linear layers.
 
     ::
 
@@ -33,7 +33,7 @@ class CNN(Network):
     Args:
         in_size: Channels, height and width of an image.
         channels: Output channels of each convolution (N of them).
-        pool_every: Convolutions before each pooling (P); what is left over has no pooling.
+        pool_every: Convolutions before each pooling (P); the last N mod P have no pooling.
         hidden_dims: Widths of the hidden linear layers (M of them).
         conv_params: Arguments of ``nn.Conv2d``: kernel_size (3 if not given), stride, padding,
             dilation, bias; each one value, or a list with one for each convolution.
@@ -44,7 +44,7 @@ class CNN(Network):
             dilation.
 
     Raises:
-        SpecError: An argument that is not known, a wrong value, or layers that do not fit.
+        SpecError: An unknown argument, a wrong value, or layers that do not fit.
 
     Example:
         >>> lenet5 = CNN((1, 28, 28), 10, [6, 16], 1, [120, 84], {"kernel_size": 3, "padding": 1})
@@ -74,8 +74,8 @@ class CNN(Network):
             activation=activation_type,
             activation_params=activation_params,
             pooling=pooling_type,
-            **({"padding": 0} | _fields("conv_params", conv_params, _CONV_PARAMS)),
-            **_fields("pooling_params", pooling_params, _POOLING_PARAMS),
+            **({"padding": 0} | _to_spec_fields("conv_params", conv_params, _CONV_PARAMS)),
+            **_to_spec_fields("pooling_params", pooling_params, _POOLING_PARAMS),
         )
         spec = CNNSpec(**values)
         super().__init__(plan(spec))
@@ -90,7 +90,7 @@ class ResNet(Network):
          \\------ SKIP ------/
 
     Args:
-        batchnorm: Whether a batch norm stands between two convolutions of a block.
+        batchnorm: Whether a batch norm is between two convolutions of a block.
         dropout: Probability that a channel is zeroed between two convolutions of a block.
         bottleneck: Whether a group with as many channels out as in, and at least three
             convolutions, becomes a bottleneck: its first and last entries are 1x1 convolutions.
@@ -101,8 +101,8 @@ class ResNet(Network):
     `ResidualBottleneckBlock`.
 
     Raises:
-        SpecError: An argument that is not known or that a block cannot honour, a wrong value, or
-            layers that do not fit.
+        SpecError: An unknown argument, one that a block does not allow, a wrong value, or layers
+            that do not fit.
     """
 
     def __init__(
@@ -133,14 +133,14 @@ class ResNet(Network):
             activation=activation_type,
             activation_params=activation_params,
             pooling=pooling_type,
-            **_fields("conv_params", conv_params, _CONV_PARAMS),
-            **_fields("pooling_params", pooling_params, _POOLING_PARAMS),
+            **_to_spec_fields("conv_params", conv_params, _CONV_PARAMS),
+            **_to_spec_fields("pooling_params", pooling_params, _POOLING_PARAMS),
         )
         spec = CNNSpec(**values)
         super().__init__(plan(spec))
 
 
-def _fields(name: str, given: Any, known: Mapping[str, str]) -> dict[str, Any]:
-    """Arguments of a torch module as fields of the spec."""
-    given = checks.known_keys(name, given, tuple(known))
+def _to_spec_fields(name: str, given: Any, known: Mapping[str, str]) -> dict[str, Any]:
+    """Convert arguments of a torch module to fields of the spec."""
+    given = checks.check_keys(name, given, tuple(known))
     return {known[key]: value for key, value in given.items()}

@@ -1,16 +1,16 @@
-"""The same network with fewer passes over memory, for training steps that nobody looks into.
+"""`training_form`: a network with fewer passes over memory, for training steps without hooks.
 
-It runs the very modules of a network, and gives its outputs and its gradients to the last bit:
+It runs the modules of the network itself, with bitwise equal outputs and gradients:
 
 - A ReLU before a max-pooling runs after it, on a quarter of the values. max and ReLU commute, and
-  the gradient reaches the same pixel: where the largest value of a window is positive it is the
-  same one before and after the ReLU, and where it is not, no gradient passes.
-- ReLUs, and the sum of a residual block, overwrite their input. Convolutions, norms, poolings and
-  linear layers, which made it, need their input for the backward pass and not their output.
+  the gradient reaches the same pixel: if the maximum of a window is positive, it is at the same
+  pixel before and after the ReLU; if it is not, no gradient passes.
+- ReLUs, and the sum of a residual block, overwrite their input. It is the output of a convolution,
+  norm, pooling or linear layer, which need their input for the backward pass, not their output.
 
 (In channels-last format torch may sum a map of one channel or one pixel in another order.)
 
-A hook on a module would find other values than the network's, so what looks inside uses the
+A hook on a module would receive other values than in the network, so code with hooks must call the
 network itself.
 """
 
@@ -32,13 +32,13 @@ Step = Callable[[Tensor], Tensor]
 
 
 def training_form(net: Network) -> Step:
-    """A function that computes what the net computes; it shares the net's modules and weights."""
+    """Return a function equal to the network; it shares the network's modules and weights."""
     return _chain([*net.features, *net.classifier])
 
 
 def _chain(modules: Iterable[nn.Module]) -> Step:
-    """Modules one after the other."""
-    steps = [_step(module) for module in _pooled_first(list(modules))]
+    """Return a function that applies modules one after the other."""
+    steps = [_build_step(module) for module in _move_pools_first(list(modules))]
 
     def forward(x: Tensor) -> Tensor:
         for step in steps:
@@ -48,23 +48,23 @@ def _chain(modules: Iterable[nn.Module]) -> Step:
     return forward
 
 
-def _pooled_first(modules: list[nn.Module]) -> list[nn.Module]:
-    """The modules with each max-pooling in front of the ReLU before it."""
+def _move_pools_first(modules: list[nn.Module]) -> list[nn.Module]:
+    """Swap each ReLU with the max-pooling that follows it."""
     for i, (first, second) in enumerate(itertools.pairwise(modules)):
         if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
             modules[i : i + 2] = [second, first]
     return modules
 
 
-def _step(module: nn.Module) -> Step:
+def _build_step(module: nn.Module) -> Step:
     if isinstance(module, nn.ReLU):
         return relu_
     if isinstance(module, ResidualBlock):
-        return _residual(module)
+        return _build_residual_step(module)
     return module
 
 
-def _residual(block: ResidualBlock) -> Step:
+def _build_residual_step(block: ResidualBlock) -> Step:
     main, shortcut = _chain(block.main), _chain(block.shortcut)
 
     def forward(x: Tensor) -> Tensor:

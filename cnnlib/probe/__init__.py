@@ -1,1 +1,1 @@
-"""Look inside a trained network: filters, feature maps, arithmetic, gradients, reasons, errors."""
+"""Inspection of trained networks: filters, feature maps, arithmetic, gradients, attribution."""

@@ -1,8 +1,8 @@
-"""What a class or a filter looks like: the picture that excites it most, found by optimisation.
+"""Activation maximisation: the picture that maximises a channel or a class's score.
 
 Gradient ascent from seeded noise (Olah, Mordvintsev and Schubert, "Feature visualization", Distill
-2017). What keeps it a picture at 28 x 28: the picture is shifted by up to two pixels before each
-step, smoothed a little after it, and its values stay those that pictures have.
+2017). For regularisation, the picture is shifted by up to two pixels before each step, smoothed
+after it, and clipped to the range of pictures.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
 
 STEPS = 160
-_RATE = 0.08  # of the range from black to white
+_RATE = 0.08  # step size, as a fraction of the range from black to white
 _SHIFT = 2  # pixels
-_SMOOTHING = 0.12  # share of the four neighbours
+_SMOOTHING = 0.12  # weight of the four neighbours
 
 
 def maximise_activation(
     net: Network, info: DatasetInfo, layer: str, channel: int, seed: int = 0
 ) -> Generator[Progress, None, tuple[np.ndarray, float, float]]:
-    """Find the picture that excites a channel (or a score of the last layer) most.
+    """Find the picture that maximises a channel (or a score of the last layer).
 
     Returns:
-        The picture (C x H x W, uint8), and how strongly the channel answers to it and to the noise
-        that it began as: the mean over the map.
+        The picture (C x H x W, uint8), and the mean activation of the channel for it and for the
+        initial noise.
 
     Raises:
         ProbeError: There is no such layer or channel.
@@ -57,48 +57,49 @@ def maximise_activation(
     normalise = Normaliser(info, "cpu")
     noise = random.normal(0.5, 0.08, (1, *info.in_size)).clip(0, 1)
     picture = torch.from_numpy(noise).float()  # 0..1
-    answers = []
+    activations = []
     with evaluating(net):
         for done in range(STEPS):
             shift = tuple(int(by) for by in random.integers(-_SHIFT, _SHIFT + 1, 2))
-            answer, gradient = _answer(
+            activation, gradient = _activation_and_gradient(
                 net, normalise, picture.roll(shift, (2, 3)), step.name, channel
             )
-            answers.append(answer)
+            activations.append(activation)
             gradient = gradient.roll((-shift[0], -shift[1]), (2, 3))
             picture = picture + _RATE * gradient / gradient.abs().max().clamp(min=1e-12)
-            picture = _smoothed(picture).clamp(0, 1)
+            picture = _smooth(picture).clamp(0, 1)
             yield Progress((done + 1) / STEPS, f"step {done + 1} of {STEPS}")
-        last, _ = _answer(net, normalise, picture, step.name, channel)
+        last, _ = _activation_and_gradient(net, normalise, picture, step.name, channel)
     pixels = (picture[0] * 255).round().to(torch.uint8).numpy()
-    return pixels, last, answers[0]
+    return pixels, last, activations[0]
 
 
 def maximise_activation_job(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """The job ``maximise_activation``: ``{"run", "step", "layer", "channel", "seed"}``.
+    """Run the job ``dream``: ``{"run", "step", "layer", "channel", "seed"}``.
 
     Returns:
-        ``{"shape": [C, H, W], "pixels": base64 of uint8, "answer", "began"}``.
+        ``{"shape": [C, H, W], "pixels": base64 of uint8, "answer", "began"}``; the last two are
+        the final and the initial activation.
 
     Raises:
-        CnnlibError: The run, its weights or its dataset are not there.
+        CnnlibError: The run, its weights or its dataset are missing.
     """
     run, _, weights = run_at(folders, args["run"], args["step"])
     info = run_pictures(run, folders).info
     net = network(run.request.spec, weights)
-    pixels, answer, began = yield from maximise_activation(
+    pixels, final, initial = yield from maximise_activation(
         net, info, args["layer"], args["channel"], args["seed"]
     )
     text = base64.b64encode(pixels.tobytes()).decode()
-    return {"shape": list(pixels.shape), "pixels": text, "answer": answer, "began": began}
+    return {"shape": list(pixels.shape), "pixels": text, "answer": final, "began": initial}
 
 
-def _answer(
+def _activation_and_gradient(
     net: Network, normalise: Normaliser, picture: Tensor, layer: str, channel: int
 ) -> tuple[float, Tensor]:
-    """Mean of the channel, and its gradient with respect to the picture."""
+    """Compute the mean of a channel, and its gradient with respect to the picture."""
     picture = picture.detach().requires_grad_()
     with torch.enable_grad():
         normalised = picture * (255 * normalise.scale) + normalise.offset
@@ -107,8 +108,8 @@ def _answer(
     return value.item(), gradient
 
 
-def _smoothed(picture: Tensor) -> Tensor:
-    """Each pixel a little towards its four neighbours."""
+def _smooth(picture: Tensor) -> Tensor:
+    """Blend each pixel with its four neighbours."""
     side, middle = _SMOOTHING / 4, 1 - _SMOOTHING
     kernel = torch.tensor([[0, side, 0], [side, middle, side], [0, side, 0]])
     channels = picture.shape[1]

@@ -1,4 +1,4 @@
-"""What a network says about pictures, and how its answer moves when a picture changes a little."""
+"""Predictions of a network, and their robustness to small changes of the picture."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CROSS = ndimage.generate_binary_structure(2, 1)
 
 
 def class_probabilities(net: Network, info: DatasetInfo, pictures: np.ndarray) -> np.ndarray:
-    """Softmax of what a network gives.
+    """Compute the class probabilities of pictures.
 
     Args:
-        net: In evaluation mode or not; it is left as it was.
-        info: Of the dataset that it was trained on, for its mean and deviation.
+        net: Its mode (training or evaluation) is restored.
+        info: Of the dataset of its training, for mean and deviation.
         pictures: N x C x H x W, uint8.
 
     Returns:
@@ -40,42 +40,44 @@ def class_probabilities(net: Network, info: DatasetInfo, pictures: np.ndarray) -
 
 
 def answer(net: Network, info: DatasetInfo, run: Run, picture: np.ndarray) -> Answer:
-    """What the network of a run says about one picture (C x H x W, uint8)."""
-    found = class_probabilities(net, info, picture[None])[0]
-    return Answer(run.id, run.title, info.classes, tuple(map(float, found)))
+    """Predict the class of one picture (C x H x W, uint8) with the network of a run."""
+    probabilities = class_probabilities(net, info, picture[None])[0]
+    return Answer(run.id, run.title, info.classes, tuple(map(float, probabilities)))
 
 
-def robustness(net: Network, info: DatasetInfo, said: Answer, picture: np.ndarray) -> Robustness:
-    """How an answer moves when what the network sees is moved, turned or thickened a little.
+def robustness(
+    net: Network, info: DatasetInfo, original: Answer, picture: np.ndarray
+) -> Robustness:
+    """Predict the class of a picture after small shifts, rotations and changes of thickness.
 
     Args:
-        said: What `answer` gave for the picture.
+        original: Result of `answer` for the picture.
         picture: C x H x W, uint8.
     """
     changes = small_changes(picture.shape[0])
-    pictures = np.stack([changed_picture(picture, change) for change in changes])
-    found = class_probabilities(net, info, pictures)
-    rows = zip(changes, found, strict=True)
+    pictures = np.stack([apply_change(picture, change) for change in changes])
+    probabilities = class_probabilities(net, info, pictures)
+    rows = zip(changes, probabilities, strict=True)
     return Robustness(
-        said,
+        original,
         tuple(
-            ChangedAnswer(change, info.classes[int(row.argmax())], float(row[said.label]))
+            ChangedAnswer(change, info.classes[int(row.argmax())], float(row[original.label]))
             for change, row in rows
         ),
     )
 
 
 def small_changes(channels: int = 1) -> tuple[Change, ...]:
-    """All changes that are tried; strokes are thickened in grey pictures only."""
-    found = [Change(kind, by) for kind in ("right", "down") for by in SHIFTS]
-    found += [Change("turn", by) for by in TURNS]
+    """Return all small changes; thickness is changed in grey pictures only."""
+    changes = [Change(kind, by) for kind in ("right", "down") for by in SHIFTS]
+    changes += [Change("turn", by) for by in TURNS]
     if channels == 1:
-        found += [Change("thickness", by) for by in THICKNESSES]
-    return tuple(found)
+        changes += [Change("thickness", by) for by in THICKNESSES]
+    return tuple(changes)
 
 
-def changed_picture(picture: np.ndarray, change: Change) -> np.ndarray:
-    """A picture (C x H x W, uint8) after a small change; what comes in from outside is black."""
+def apply_change(picture: np.ndarray, change: Change) -> np.ndarray:
+    """Apply a small change to a picture (C x H x W, uint8); new pixels at the edges are black."""
     if not change.amount:
         return picture
     if change.kind == "turn":
@@ -84,13 +86,13 @@ def changed_picture(picture: np.ndarray, change: Change) -> np.ndarray:
         )
         return np.clip(np.rint(turned), 0, 255).astype(np.uint8)
     if change.kind == "thickness":
-        return np.stack([_thickened(channel, change.amount) for channel in picture])
+        return np.stack([_thicken(channel, change.amount) for channel in picture])
     by = (0, 0, change.amount) if change.kind == "right" else (0, change.amount, 0)
     return ndimage.shift(picture, by, order=0, mode="constant")
 
 
-def _thickened(ink: np.ndarray, by: float) -> np.ndarray:
-    """Strokes wider by a part of a pixel on every side: between the ink and its dilation."""
+def _thicken(ink: np.ndarray, by: float) -> np.ndarray:
+    """Widen strokes by -1 to 1 pixel on every side: interpolate to the dilation or erosion."""
     grown = (ndimage.grey_dilation if by > 0 else ndimage.grey_erosion)(ink, footprint=_CROSS)
     mixed = ink + abs(by) * (grown.astype(np.float64) - ink)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)

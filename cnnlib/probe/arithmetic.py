@@ -1,4 +1,4 @@
-"""Convolutions, poolings and the sums of skips, number by number."""
+"""The inputs, weights and output of one channel of a convolution, a pooling or a skip's sum."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KINDS = ("conv2d", "pool", "global_avg_pool", "sum")
 
 
 def arithmetic(
-    plan: Plan, weights: Weights, found: Mapping[str, np.ndarray], layer: str, channel: int
+    plan: Plan, weights: Weights, outputs: Mapping[str, np.ndarray], layer: str, channel: int
 ) -> Arithmetic:
-    """What one output channel of a layer is computed from, for one picture.
+    """Collect the inputs, weights and output of one channel of a layer, for one picture.
 
     Args:
-        found: What `cnnlib.probe.forward.activations` gave; its first picture is used.
+        outputs: Result of `cnnlib.probe.forward.activations`; its first picture is used.
 
     Raises:
         ProbeError: The layer is of another kind, or has no such channel.
@@ -41,7 +41,7 @@ def arithmetic(
         raise ProbeError(
             f"{layer} has no channel {channel}. Choose one from 0 to {step.out_shape[0] - 1}."
         )
-    inputs, names = _inputs(step, found, channel)
+    inputs, names = _inputs(step, outputs, channel)
     kernel, bias = _kernel(step, weights, inputs, channel)
     window = _window(step)
     return Arithmetic(
@@ -55,26 +55,29 @@ def arithmetic(
         padding=window[1],
         dilation=window[2],
         reduce="max" if isinstance(step.leaf, Pool) and step.leaf.pooling == "max" else "sum",
-        output=found[step.name][0, channel],
-        after=tuple((each.name, found[each.name][0, channel]) for each in following(plan, layer)),
+        output=outputs[step.name][0, channel],
+        after=tuple((each.name, outputs[each.name][0, channel]) for each in following(plan, layer)),
     )
 
 
 def _inputs(
-    step: Step, found: Mapping[str, np.ndarray], channel: int
+    step: Step, outputs: Mapping[str, np.ndarray], channel: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """C x H x W and a name per map: all of a convolution's input, else the channel alone."""
+    """Return the input maps (C x H x W) and their names.
+
+    They are all input maps of a convolution, and one channel of each input of other layers.
+    """
     if step.kind == "conv2d":
-        maps = found[step.inputs[0]][0]
+        maps = outputs[step.inputs[0]][0]
         return maps, tuple(f"{step.inputs[0]}, channel {i}" for i in range(len(maps)))
-    maps = np.stack([found[name][0, channel] for name in step.inputs])
+    maps = np.stack([outputs[name][0, channel] for name in step.inputs])
     return maps, tuple(f"{name}, channel {channel}" for name in step.inputs)
 
 
 def _kernel(
     step: Step, weights: Weights, inputs: np.ndarray, channel: int
 ) -> tuple[np.ndarray, float]:
-    """C x kh x kw and the bias."""
+    """Return the kernel (C x kh x kw) and the bias."""
     if isinstance(step.leaf, Conv2d):
         bias = float(weights[f"{step.name}.bias"][channel]) if step.leaf.bias else 0.0
         return weights[f"{step.name}.weight"][channel], bias
@@ -88,7 +91,7 @@ def _kernel(
 
 
 def _window(step: Step) -> tuple[int, int, int]:
-    """Stride, padding, dilation."""
+    """Return stride, padding and dilation."""
     if isinstance(step.leaf, Conv2d | Pool):
         return step.leaf.stride, step.leaf.padding, step.leaf.dilation
     return 1, 0, 1

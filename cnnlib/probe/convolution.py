@@ -1,4 +1,4 @@
-"""A convolution of one picture with one kernel, for the first lesson. Plain numpy."""
+"""The convolution of one picture with one kernel, for the Convolution page; numpy only."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PRESETS: dict[str, tuple[tuple[float, ...], ...]] = {
 
 
 def parse_kernel(text: str) -> np.ndarray:
-    """A kernel as a person types it: a row a line, numbers between blanks or commas.
+    """Parse a kernel from text: one row per line, numbers separated by blanks or commas.
 
-    Fractions such as ``1/9`` are numbers too.
+    Semicolons separate rows too, and a number may be a fraction such as ``1/9``.
 
     Returns:
         kh x kw, float32.
@@ -36,9 +36,9 @@ def parse_kernel(text: str) -> np.ndarray:
         ProbeError: It is not a table of numbers, or larger than 11 x 11.
     """
     rows = [
-        [_value(word) for word in re.split(r"[\s,]+", line.strip(" ,\t"))]
-        for line in re.split(r"[\n;]+", text)
-        if line.strip(" ,\t")
+        [_parse_number(number) for number in re.split(r"[\s,]+", row.strip(" ,\t"))]
+        for row in re.split(r"[\n;]+", text)
+        if row.strip(" ,\t")
     ]
     widths = {len(row) for row in rows}
     if len(widths) != 1:
@@ -56,7 +56,7 @@ def parse_kernel(text: str) -> np.ndarray:
 
 
 def kernel_text(kernel: np.ndarray) -> str:
-    """A kernel as `parse_kernel` reads it."""
+    """Format a kernel as text that `parse_kernel` reads."""
     return "\n".join(" ".join(f"{value:.6g}" for value in row) for row in np.atleast_2d(kernel))
 
 
@@ -74,11 +74,11 @@ def convolve(
     Args:
         picture: H x W, float32.
         kernel: kh x kw.
-        flip: Turn the kernel by half a turn first, which is convolution as mathematics has it;
-            otherwise it is correlation, which is what ``torch.nn.Conv2d`` computes.
+        flip: Rotate the kernel by 180 degrees first, which gives the mathematical convolution;
+            otherwise the result is the cross-correlation, as in ``torch.nn.Conv2d``.
 
     Returns:
-        The output with everything that each of its values is computed from.
+        The output, with the inputs and the kernel that it is computed from.
 
     Raises:
         ProbeError: The window does not fit inside the padded picture.
@@ -117,14 +117,14 @@ def convolve(
     )
 
 
-def _value(word: str) -> float:
-    above, _, below = word.partition("/")
+def _parse_number(text: str) -> float:
+    numerator, _, denominator = text.partition("/")
     try:
-        value = float(above) / float(below or 1)
+        value = float(numerator) / float(denominator or 1)
     except (ValueError, ZeroDivisionError):
         value = float("nan")
     if not np.isfinite(value):
         raise ProbeError(
-            f"{word[:20]!r} is no number. Write numbers such as 1, -0.5 or 1/9, a row a line."
+            f"{text[:20]!r} is no number. Write numbers such as 1, -0.5 or 1/9, a row a line."
         )
     return value

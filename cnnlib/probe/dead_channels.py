@@ -1,4 +1,4 @@
-"""Dead channels: maps that have the same values for every picture."""
+"""Detection of dead channels, which have one constant value on all pictures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _BATCH = 50
 
 
 def dead_channels(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Channels, or features, that have one value at every place of every picture, by step.
+    """Find the channels or features of each step that are constant over all pictures.
 
     Args:
-        images: N x C x H x W, float32, normalised; the more, the surer.
+        images: N x C x H x W, float32, normalised; more pictures make the result more certain.
 
     Returns:
-        Channels, bool, for each step in forward order. After a ReLU the one value is mostly 0.
+        Channels, bool, for each step in forward order. After a ReLU the constant is usually 0.
     """
     lowest: dict[str, torch.Tensor] = {}
     highest: dict[str, torch.Tensor] = {}
     with evaluating(net), torch.inference_mode():
         for part in torch.from_numpy(np.ascontiguousarray(images)).split(_BATCH):
             for name, values in trace(net, part).items():
-                flat = values.transpose(0, 1).flatten(1)  # channels x (pictures and places)
+                flat = values.transpose(0, 1).flatten(1)  # channels x (pictures and positions)
                 low, high = flat.min(dim=1).values, flat.max(dim=1).values
                 lowest[name] = torch.minimum(lowest.get(name, low), low)
                 highest[name] = torch.maximum(highest.get(name, high), high)

@@ -1,4 +1,4 @@
-"""What a run got wrong, from the predictions that it left; numpy alone."""
+"""Confusion, accuracy per class and calibration, from a run's stored predictions; numpy only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def read_predictions(path: Path) -> Predicted:
-    """What a run said about each test picture.
+    """Read a run's predictions for the test split.
 
     Raises:
-        ProbeError: The file is not there or damaged.
+        ProbeError: The file is missing or damaged.
     """
     try:
         return unpack_predictions(path)
@@ -29,53 +29,53 @@ def read_predictions(path: Path) -> Predicted:
         ) from error
 
 
-def confusion(found: Predicted, classes: int) -> np.ndarray:
-    """Classes x classes counts (row: true, column: predicted).
+def confusion(predictions: Predicted, classes: int) -> np.ndarray:
+    """Compute the confusion matrix: classes x classes counts (row: true, column: predicted).
 
     Raises:
-        ProbeError: The predictions are of another number of classes.
+        ProbeError: The predictions have another number of classes.
     """
-    told = found.probabilities.shape[1]
-    if told != classes:
+    predicted_classes = predictions.probabilities.shape[1]
+    if predicted_classes != classes:
         raise ProbeError(
-            f"The run told {told} classes apart, and its dataset has {classes} now. Bring that "
-            "dataset back, or choose another run."
+            f"The run told {predicted_classes} classes apart, and its dataset has {classes} now. "
+            "Bring that dataset back, or choose another run."
         )
-    counts = np.bincount(found.labels * classes + found.predicted, minlength=classes**2)
+    counts = np.bincount(predictions.labels * classes + predictions.predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
 
 
 def class_accuracy(table: np.ndarray) -> np.ndarray:
-    """Share of each class that was recognised; NaN for a class without pictures."""
-    there = table.sum(axis=1)
-    return np.divide(table.diagonal(), there, out=np.full(len(table), np.nan), where=there > 0)
+    """Compute the accuracy of each class (recall); NaN for a class without pictures."""
+    totals = table.sum(axis=1)
+    return np.divide(table.diagonal(), totals, out=np.full(len(table), np.nan), where=totals > 0)
 
 
-def pictures_of(found: Predicted, true: int, predicted: int) -> np.ndarray:
-    """Indices of the pictures of one cell, the most confident answer first."""
-    there = np.flatnonzero((found.labels == true) & (found.predicted == predicted))
-    return there[np.argsort(-found.confidence[there], kind="stable")]
+def pictures_of(predictions: Predicted, true: int, predicted: int) -> np.ndarray:
+    """Return the indices of the pictures of one cell, sorted by falling confidence."""
+    indices = np.flatnonzero((predictions.labels == true) & (predictions.predicted == predicted))
+    return indices[np.argsort(-predictions.confidence[indices], kind="stable")]
 
 
 def most_confused(table: np.ndarray) -> tuple[int, int]:
-    """True and predicted class of the largest cell off the diagonal."""
+    """Return the true and the predicted class of the largest cell off the diagonal."""
     wrong = table - np.diag(table.diagonal())
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     return int(true), int(predicted)
 
 
-def calibration(found: Predicted, bins: int = 10) -> Calibration:
-    """How often a network is right when it is so sure.
+def calibration(predictions: Predicted, bins: int = 10) -> Calibration:
+    """Compute accuracy by confidence, and the expected calibration error.
 
     Bins are of equal width; the error is the mean distance between confidence and accuracy,
-    weighted by the bins' counts (expected calibration error; Guo et al., "On calibration of modern
-    neural networks", ICML 2017, section 2).
+    weighted by the bins' counts (Guo et al., "On calibration of modern neural networks", ICML 2017,
+    section 2).
     """
-    right = found.predicted == found.labels
-    place = np.minimum((found.confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    correct = predictions.predicted == predictions.labels
+    bin_of = np.minimum((predictions.confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
     filled = np.maximum(counts, 1)
-    confidence = np.bincount(place, weights=found.confidence, minlength=bins) / filled
-    accuracy = np.bincount(place, weights=right, minlength=bins) / filled
+    confidence = np.bincount(bin_of, weights=predictions.confidence, minlength=bins) / filled
+    accuracy = np.bincount(bin_of, weights=correct, minlength=bins) / filled
     error = float((counts * np.abs(confidence - accuracy)).sum() / max(1, counts.sum()))
     return Calibration(confidence, accuracy, counts, error)

@@ -1,4 +1,4 @@
-"""Filters of convolutions and their strengths, and maps that are silent. Plain numpy."""
+"""Filters of convolutions and their norms, and constant feature maps; numpy only."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def convolutions(plan: Plan) -> list[str]:
-    """Names of all convolutions in forward order."""
+    """Return the names of all convolutions in forward order."""
     return [step.name for step in steps(plan) if step.kind == "conv2d"]
 
 
 def filters(plan: Plan, weights: Weights, layer: str) -> np.ndarray:
-    """The filters of a convolution: out_channels x in_channels x k x k, float32.
+    """Return the filters of a convolution: out_channels x in_channels x k x k, float32.
 
     Raises:
-        ProbeError: The layer is no convolution.
+        ProbeError: The layer is not a convolution.
     """
     step = step_named(plan, layer)
     if step.kind != "conv2d":
@@ -36,23 +36,23 @@ def filters(plan: Plan, weights: Weights, layer: str) -> np.ndarray:
 
 
 def filter_norms(filters: np.ndarray) -> np.ndarray:
-    """Euclidean length of each filter: out_channels, float64."""
+    """Compute the Euclidean norm of each filter: out_channels, float64."""
     return np.sqrt((filters.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
 
 
 def largest_weight(plan: Plan, weights: Weights) -> float:
-    """The largest absolute weight of all convolutions, for one scale over the network."""
+    """Return the largest absolute weight of all convolutions, for a common colour scale."""
     return max((float(np.abs(weights[f"{n}.weight"]).max()) for n in convolutions(plan)), default=0)
 
 
 def silent_maps(maps: np.ndarray) -> np.ndarray:
-    """Which maps have one value everywhere, so that nothing is told by them.
+    """Find the constant ("silent") maps.
 
     Args:
-        maps: C x H x W, or N x C x H x W where a map must be silent on all pictures.
+        maps: C x H x W; or N x C x H x W, for maps that have one value on all pictures.
 
     Returns:
-        C, bool. A 1 x 1 map counts as silent where it is 0.
+        C, bool. A 1 x 1 map is silent if it is 0.
     """
     stacked = maps.reshape(-1, *maps.shape[-3:])
     if stacked[0, 0].size == 1 and len(stacked) == 1:

@@ -1,4 +1,4 @@
-"""What a lesson was worth: gained on the drawings, forgotten on the test split. A job."""
+"""The job that measures a fine-tuned run: accuracy before and after, on drawings and test split."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
 
 _BATCH = 500
-_Known = tuple[Network, DatasetInfo]  # a network, and the dataset whose mean it subtracts
+_Classifier = tuple[Network, DatasetInfo]  # a network, and the dataset of its normalisation
 
 
 def measure_fine_tune(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Mapping[str, Any]]:
-    """Compare a run that was taught with the one that it started from: ``{"run": ...}``.
+    """Compare a fine-tuned run with the run that it started from: ``{"run": ...}``.
 
     Returns:
-        For "trained on" (drawings), "kept apart" (drawings) and "test" (of the dataset before):
-        ``{"count": ..., "before": accuracy, "after": accuracy}``, accuracies None without pictures.
+        For "trained on" (drawings), "kept apart" (held-out drawings) and "test" (test split of the
+        original dataset): ``{"count": ..., "before": accuracy, "after": accuracy}``, with None as
+        accuracy if there are no pictures.
 
     Raises:
-        CnnlibError: A run, its weights or its dataset are not there.
+        CnnlibError: A run, its weights or its dataset are missing, or the run was not fine-tuned.
     """
     with closing(RunStore(folders)) as store:
         run = store.run(args["run"])
@@ -47,36 +48,36 @@ def measure_fine_tune(
             f"{run.title} was not taught: it did not start from another's weights. Choose a run on "
             "a lesson."
         )
-    before_run, before = _net(folders, origin.run_id, origin.step)
-    _, after = _net(folders, run.id, None)
-    known = run_pictures(before_run, folders)
-    lesson = run_pictures(run, folders)
-    nets = (before, known.info), (after, lesson.info)
+    original_run, before = _load_network(folders, origin.run_id, origin.step)
+    _, after = _load_network(folders, run.id, None)
+    original = run_pictures(original_run, folders)
+    fine_tuned = run_pictures(run, folders)
+    classifiers = (before, original.info), (after, fine_tuned.info)
     result = {}
     for split, name in (("train", "trained on"), ("test", "kept apart")):
-        drawings = labelled_drawings(lesson.info.name, known.info, folders, split)
-        result[name] = yield from _compared(nets, drawings.pictures, drawings.labels)
-    result["test"] = yield from _compared(nets, known.test_images, known.test_labels)
+        drawings = labelled_drawings(fine_tuned.info.name, original.info, folders, split)
+        result[name] = yield from _compare(classifiers, drawings.pictures, drawings.labels)
+    result["test"] = yield from _compare(classifiers, original.test_images, original.test_labels)
     return result
 
 
-def _net(folders: Folders, run_id: str, step: int | None) -> tuple[Run, Network]:
-    """A run and its network; at its last saved step where none is named."""
+def _load_network(folders: Folders, run_id: str, step: int | None) -> tuple[Run, Network]:
+    """Load a run and its network at a step; None is the last saved step."""
     run, _, weights = run_at(folders, run_id, step)
     return run, network(run.request.spec, weights)
 
 
-def _compared(
-    nets: tuple[_Known, _Known], pictures: np.ndarray, labels: np.ndarray
+def _compare(
+    classifiers: tuple[_Classifier, _Classifier], pictures: np.ndarray, labels: np.ndarray
 ) -> Generator[Progress, None, Mapping[str, Any]]:
-    """Accuracy of both networks on the same pictures."""
-    right = [0, 0]
+    """Measure the accuracy of both networks on the same pictures."""
+    correct = [0, 0]
     for start in range(0, len(labels), _BATCH):
         yield Progress(start / len(labels), f"looking at {len(labels):,} pictures")
-        part, truth = pictures[start : start + _BATCH], labels[start : start + _BATCH]
-        for number, (net, info) in enumerate(nets):
-            found = class_probabilities(net, info, part).argmax(axis=1)
-            right[number] += int((found == truth).sum())
+        batch, batch_labels = pictures[start : start + _BATCH], labels[start : start + _BATCH]
+        for number, (net, info) in enumerate(classifiers):
+            predicted = class_probabilities(net, info, batch).argmax(axis=1)
+            correct[number] += int((predicted == batch_labels).sum())
     count = len(labels)
-    before, after = (each / count if count else None for each in right)
+    before, after = (each / count if count else None for each in correct)
     return {"count": count, "before": before, "after": after}

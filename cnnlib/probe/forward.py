@@ -1,7 +1,7 @@
-"""A forward pass that keeps what every step gives, residual branches and their sums included.
+"""A forward pass that returns the output of every step, including residual branches and sums.
 
-It runs the net's own modules one after the other, without hooks: several threads may look into one
-network at the same time.
+It calls the network's modules one after the other, without hooks, so that several threads can use
+one network at the same time.
 """
 
 from __future__ import annotations
@@ -24,36 +24,37 @@ Activate = Callable[[nn.Module, Tensor], Tensor]
 
 
 def plain_activation(module: nn.Module, x: Tensor) -> Tensor:
-    """What the module computes, in memory of its own."""
+    """Apply an activation, never in place."""
     return relu(x) if isinstance(module, nn.ReLU) else module(x)
 
 
 def trace(net: Network, images: Tensor, activate: Activate = plain_activation) -> dict[str, Tensor]:
-    """What every step gives, by name, in forward order; the first is ``input``.
+    """Run a forward pass and return the outputs of all steps.
 
     Args:
         net: In evaluation mode.
         images: N x C x H x W, float32, normalised.
-        activate: Stands in for activations (guided backprop has its own).
+        activate: Function that applies the activations; guided backprop replaces it.
 
     Returns:
-        The last value is N x classes logits, equal to ``net(images)``.
+        Outputs by name in forward order. The first is ``input``, the last the logits, N x classes,
+        equal to ``net(images)``.
     """
-    found = {INPUT: images}
+    outputs = {INPUT: images}
     for step in steps(net.plan):
-        values = [found[name] for name in step.inputs]
+        values = [outputs[name] for name in step.inputs]
         if step.leaf is None:
-            found[step.name] = values[0] + values[1]
+            outputs[step.name] = values[0] + values[1]
         elif step.kind == "activation":
-            found[step.name] = activate(net.get_submodule(step.name), values[0])
+            outputs[step.name] = activate(net.get_submodule(step.name), values[0])
         else:
-            found[step.name] = net.get_submodule(step.name)(values[0])
-    return found
+            outputs[step.name] = net.get_submodule(step.name)(values[0])
+    return outputs
 
 
 @contextmanager
 def evaluating(net: nn.Module) -> Generator[None]:
-    """Evaluation mode inside, the former mode after."""
+    """Set evaluation mode, and restore the former mode at the end."""
     was_training = net.training
     net.eval()
     try:
@@ -63,13 +64,13 @@ def evaluating(net: nn.Module) -> Generator[None]:
 
 
 def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What every step of a network gives for some pictures, as numpy arrays.
+    """Compute the outputs of all steps of a network for some pictures, as numpy arrays.
 
     Args:
         images: N x C x H x W, float32, normalised as in training.
 
     Returns:
-        By name in forward order, ``input`` first: N x C x H x W or N x features, float32.
+        Outputs by name in forward order, ``input`` first: N x C x H x W or N x features, float32.
 
     Example:
         >>> from cnnlib.nets.networks import CNN
@@ -79,5 +80,5 @@ def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
         (1, 4, 3, 3)
     """
     with evaluating(net), torch.inference_mode():
-        found = trace(net, torch.from_numpy(np.ascontiguousarray(images)))
-        return {name: values.numpy() for name, values in found.items()}
+        outputs = trace(net, torch.from_numpy(np.ascontiguousarray(images)))
+        return {name: values.numpy() for name, values in outputs.items()}

@@ -1,4 +1,4 @@
-"""Gradients of the loss on one picture, with respect to weights and to feature maps."""
+"""Gradients of the loss on one picture with respect to weights and feature maps."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def gradients(net: Network, image: np.ndarray, label: int) -> Gradients:
-    """The cross-entropy's gradients for one picture, in evaluation mode.
+    """Compute the gradients of the cross-entropy for one picture, in evaluation mode.
 
-    The network's own ``grad`` fields stay as they are, and so several threads may ask.
+    The ``grad`` fields of the network are not changed, so several threads can call this.
 
     Args:
         image: C x H x W, float32, normalised.
     """
     names = [name for name, _ in net.named_parameters()]
     with evaluating(net), torch.enable_grad():
-        found = trace(net, torch.from_numpy(image)[None].requires_grad_())
-        loss = cross_entropy(list(found.values())[-1], torch.tensor([label]))
-        sources = [*net.parameters(), *found.values()]
+        outputs = trace(net, torch.from_numpy(image)[None].requires_grad_())
+        loss = cross_entropy(list(outputs.values())[-1], torch.tensor([label]))
+        sources = [*net.parameters(), *outputs.values()]
         values = [each.numpy() for each in torch.autograd.grad(loss, sources)]
-    maps = dict(zip(found, (each[0] for each in values[len(names) :]), strict=True))
+    maps = dict(zip(outputs, (each[0] for each in values[len(names) :]), strict=True))
     return Gradients(loss.item(), dict(zip(names, values, strict=False)), maps)
 
 
-def by_layer(found: Gradients, weights: Mapping[str, np.ndarray]) -> list[LayerGradient]:
-    """One entry for each layer with a ``weight`` of its own, in forward order."""
+def by_layer(grads: Gradients, weights: Mapping[str, np.ndarray]) -> list[LayerGradient]:
+    """Summarise the gradient of each layer with a ``weight`` of 2 or more dimensions, in order."""
     return [
-        _of_layer(name.removesuffix(".weight"), gradient, weights[name])
-        for name, gradient in found.weights.items()
+        _summarise_layer(name.removesuffix(".weight"), gradient, weights[name])
+        for name, gradient in grads.weights.items()
         if name.endswith(".weight") and gradient.ndim > 1
     ]
 
 
-def _of_layer(layer: str, gradient: np.ndarray, weight: np.ndarray) -> LayerGradient:
+def _summarise_layer(layer: str, gradient: np.ndarray, weight: np.ndarray) -> LayerGradient:
     values = gradient.astype(np.float64)
     return LayerGradient(
         layer=layer,
@@ -58,35 +58,38 @@ def _of_layer(layer: str, gradient: np.ndarray, weight: np.ndarray) -> LayerGrad
 
 
 def warnings_about(layers: list[LayerGradient]) -> list[str]:
-    """A sentence for each sign of vanishing or exploding gradients, with its numbers."""
-    found = [f"{sign}: {text}" for _, sign, text in _signs(layers)]
+    """Describe vanishing and exploding gradients, one sentence each, with the numbers."""
+    sentences = [f"{problem}: {text}" for _, problem, text in _find_problems(layers)]
     if layers and all(each.rms == 0 for each in layers):
-        found.append("All gradients are exactly 0: the loss on this picture cannot fall further.")
-    return found
+        sentences.append(
+            "All gradients are exactly 0: the loss on this picture cannot fall further."
+        )
+    return sentences
 
 
-def warnings_over_time(moments: Mapping[int, list[LayerGradient]]) -> list[str]:
-    """A sentence for each layer and sign: at how many saved steps, and the numbers of the first."""
+def warnings_over_time(gradients_by_step: Mapping[int, list[LayerGradient]]) -> list[str]:
+    """Describe each problem of a layer: its number of saved steps, and the numbers of the first."""
     first: dict[tuple[str, str], tuple[int, str]] = {}
     counts: dict[tuple[str, str], int] = {}
-    for step, layers in moments.items():
-        for layer, sign, text in _signs(layers):
-            first.setdefault((layer, sign), (step, text))
-            counts[layer, sign] = counts.get((layer, sign), 0) + 1
+    for step, layers in gradients_by_step.items():
+        for layer, problem, text in _find_problems(layers):
+            first.setdefault((layer, problem), (step, text))
+            counts[layer, problem] = counts.get((layer, problem), 0) + 1
     return [
-        f"{sign} at {counts[layer, sign]} of {len(moments)} steps, first at step {step:,}: {text}"
-        for (layer, sign), (step, text) in first.items()
+        f"{problem} at {counts[layer, problem]} of {len(gradients_by_step)} steps, "
+        f"first at step {step:,}: {text}"
+        for (layer, problem), (step, text) in first.items()
     ]
 
 
 def steps_within(steps: Sequence[int], macs: int, most_macs: int) -> list[int]:
-    """As many steps, evenly spread over those there are, as fit; never fewer than three."""
-    fit = min(len(steps), max(3, most_macs // max(1, macs)))
-    return [steps[place] for place in sorted({*np.linspace(0, len(steps) - 1, fit).astype(int)})]
+    """Select evenly spread steps within a budget of MACs, but at least three if there are three."""
+    count = min(len(steps), max(3, most_macs // max(1, macs)))
+    return [steps[index] for index in sorted({*np.linspace(0, len(steps) - 1, count).astype(int)})]
 
 
-def _signs(layers: list[LayerGradient]) -> Generator[tuple[str, str, str]]:
-    """Layer, "Vanishing" or "Exploding", and the numbers that say so."""
+def _find_problems(layers: list[LayerGradient]) -> Generator[tuple[str, str, str]]:
+    """Yield layer, "Vanishing" or "Exploding", and a text with the numbers."""
     largest = max(layers, key=lambda each: each.rms, default=None)
     for each in layers:
         if not np.isfinite(each.rms):
@@ -107,5 +110,5 @@ def _signs(layers: list[LayerGradient]) -> Generator[tuple[str, str, str]]:
             )
 
 
-VANISHING = 1e-3  # of the largest layer's typical size
-EXPLODING = 10.0  # times the length of the weights
+VANISHING = 1e-3  # fraction of the largest root mean square of a layer
+EXPLODING = 10.0  # multiple of the norm of the weights

@@ -1,7 +1,7 @@
-"""The steps of a network in forward order, with what each one takes; residual blocks are opened.
+"""The computation graph of a network: its steps in forward order, with their inputs; without torch.
 
-Names are those of the plan. Two are added: ``input``, and ``<block>.sum`` for the sum of a skip
-before its ReLU. No torch here.
+The layers of residual blocks are separate steps. Names are those of the plan, and two more:
+``input``, and ``<block>.sum`` for the sum of a skip before its ReLU.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Step:
     """One step of the forward pass.
 
     Args:
-        leaf: The layer that computes it; None for the sum of a skip.
-        inputs: Names of the steps whose outputs it takes: one, or two for a sum.
-        out_shape: C x H x W, or one number of features.
+        leaf: The step's layer; None for the sum of a skip.
+        inputs: Names of the steps before it: one, or two for a sum.
+        out_shape: C x H x W, or the number of features.
     """
 
     name: str
@@ -43,41 +43,41 @@ class Step:
 
 
 def steps(plan: Plan) -> list[Step]:
-    """All steps of a network in forward order, without its input."""
-    found: list[Step] = []
+    """Return all steps of a network in forward order, without its input."""
+    result: list[Step] = []
     last = INPUT
     for layer in plan.layers:
-        found += _steps_of(layer, last)
-        last = found[-1].name
-    return found
+        result += _steps_of(layer, last)
+        last = result[-1].name
+    return result
 
 
 def step_named(plan: Plan, name: str) -> Step:
-    """The step of that name; the name of a block stands for its output.
+    """Return the step with this name; the name of a block stands for its output.
 
     Raises:
         ProbeError: There is none.
     """
-    known = {step.name: step for step in steps(plan)}
+    by_name = {step.name: step for step in steps(plan)}
     for layer in plan.layers:
         if isinstance(layer, Residual):
-            known[layer.name] = known[layer.activation.name]
-    if name not in known:
+            by_name[layer.name] = by_name[layer.activation.name]
+    if name not in by_name:
         raise ProbeError(
-            f"The network has no layer {name[:60]!r}. Its layers are: {', '.join(known)}."
+            f"The network has no layer {name[:60]!r}. Its layers are: {', '.join(by_name)}."
         )
-    return known[name]
+    return by_name[name]
 
 
 def following(plan: Plan, name: str) -> list[Step]:
-    """The norms and activations that come at once after a step, and keep every value's place."""
-    found: list[Step] = []
+    """Return the norms and activations directly after a step, which are elementwise."""
+    result: list[Step] = []
     last = name
     for step in steps(plan):
         if step.inputs == (last,) and step.kind in ("norm", "activation"):
-            found.append(step)
+            result.append(step)
             last = step.name
-    return found
+    return result
 
 
 def _steps_of(layer: AnyLayer, before: str) -> Generator[Step]:

@@ -1,4 +1,4 @@
-"""What each filter looks for: the parts of test pictures that excite it most."""
+"""Patches of test pictures with the strongest activations of each channel."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _BATCH = 50
 
 
 @dataclass(frozen=True)
-class View:
-    """Which pixels one value of a map depends on.
+class ReceptiveField:
+    """The square of pixels that one value of a map depends on.
 
     Args:
-        size: Side of the square, in pixels, padding included.
-        jump: Pixels between the squares of neighbours.
-        before: Pixels by which the first square begins before the picture.
+        size: Side of the square in pixels, including padding.
+        jump: Distance in pixels between the squares of neighbouring values.
+        before: Pixels from the start of the first square to the start of the picture.
     """
 
     size: int = 1
@@ -45,13 +45,18 @@ class View:
     before: int = 0
 
     def corner(self, place: int, size: int, side: int) -> int:
-        """Where the square of the n-th value begins, moved to lie inside a picture's side."""
+        """Return the start of a square of ``size`` pixels at a value, clipped to the picture.
+
+        Args:
+            place: Row or column of the value.
+            side: Height or width of the picture.
+        """
         middle = place * self.jump - self.before + (self.size - size) // 2
         return max(0, min(side - size, middle))
 
 
-def view_of(plan: Plan, name: str) -> View:
-    """The view of a layer, along the main path of blocks.
+def receptive_field(plan: Plan, name: str) -> ReceptiveField:
+    """Compute the receptive field of a layer, along the main path of residual blocks.
 
     Raises:
         ProbeError: The layer has no maps.
@@ -66,60 +71,60 @@ def view_of(plan: Plan, name: str) -> View:
     chain = [step]
     while chain[-1].inputs[0] != INPUT:
         chain.append(known[chain[-1].inputs[0]])
-    view = View()
+    field = ReceptiveField()
     for each in reversed(chain):
         if isinstance(each.leaf, Conv2d | Pool):
             leaf = each.leaf
-            size = view.size + (reach(leaf.kernel_size, leaf.dilation) - 1) * view.jump
-            before = view.before + leaf.padding * view.jump
-            view = View(size, view.jump * leaf.stride, before)
-    return view
+            size = field.size + (reach(leaf.kernel_size, leaf.dilation) - 1) * field.jump
+            before = field.before + leaf.padding * field.jump
+            field = ReceptiveField(size, field.jump * leaf.stride, before)
+    return field
 
 
 def strongest_patches(
     net: Network, prepared: Prepared, layer: str, chosen: np.ndarray
 ) -> Generator[Progress, None, list[list[list[float]]]]:
-    """The places in test pictures to which each channel answers most; one place a picture.
+    """Find the strongest activations of each channel in test pictures, at most one per picture.
 
     Args:
         chosen: Indices of test pictures.
 
     Returns:
-        For each channel at most `PER_CHANNEL` of ``[picture, row, column, answer]``, the strongest
-        first; row and column are places in the layer's map.
+        For each channel at most `PER_CHANNEL` of ``[picture, row, column, activation]``, the
+        strongest first; row and column are positions in the layer's map.
     """
     name = step_named(net.plan, layer).name
     normalise = Normaliser(prepared.info, "cpu")
-    strongest, places = [], []
+    maxima, positions = [], []
     with evaluating(net), torch.inference_mode():
         for begin in range(0, len(chosen), _BATCH):
             part = chosen[begin : begin + _BATCH]
             images = normalise(torch.from_numpy(prepared.test_images[part]))
             best = trace(net, images)[name].flatten(2).max(dim=2)  # N x C
-            strongest.append(best.values.numpy())
-            places.append(best.indices.numpy())
+            maxima.append(best.values.numpy())
+            positions.append(best.indices.numpy())
             done = begin + len(part)
             yield Progress(done / len(chosen), f"picture {done:,} of {len(chosen):,}")
-    answers, where = np.concatenate(strongest), np.concatenate(places)
+    activations, indices = np.concatenate(maxima), np.concatenate(positions)
     width = step_named(net.plan, layer).out_shape[2]
-    order = np.argsort(-answers, axis=0, kind="stable")[:PER_CHANNEL]
+    order = np.argsort(-activations, axis=0, kind="stable")[:PER_CHANNEL]
     return [
         [
-            [int(chosen[i]), *map(int, divmod(where[i, c], width)), float(answers[i, c])]
+            [int(chosen[i]), *map(int, divmod(indices[i, c], width)), float(activations[i, c])]
             for i in order[:, c]
         ]
-        for c in range(answers.shape[1])
+        for c in range(activations.shape[1])
     ]
 
 
-def patch(prepared: Prepared, view: View, found: list[float]) -> np.ndarray:
-    """The part of a test picture that one entry of `strongest_patches` names: C x s x s, uint8."""
-    picture = prepared.test_images[int(found[0])]
+def crop_patch(prepared: Prepared, field: ReceptiveField, entry: list[float]) -> np.ndarray:
+    """Crop the patch of one entry of `strongest_patches`: C x s x s, uint8."""
+    picture = prepared.test_images[int(entry[0])]
     _, height, width = picture.shape
-    size = min(view.size, height, width)
+    size = min(field.size, height, width)
     top, left = (
-        view.corner(int(place), size, side)
-        for place, side in zip(found[1:3], (height, width), strict=True)
+        field.corner(int(place), size, side)
+        for place, side in zip(entry[1:3], (height, width), strict=True)
     )
     return np.array(picture[:, top : top + size, left : left + size])
 
@@ -127,21 +132,21 @@ def patch(prepared: Prepared, view: View, found: list[float]) -> np.ndarray:
 def find_patches(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """The job ``patches``: ``{"run", "step", "layer", "count", "seed"}``.
+    """Run the job ``patches``: ``{"run", "step", "layer", "count", "seed"}``.
 
     Returns:
-        ``{"count": pictures looked at, "found": what `strongest_patches` returns}``.
+        ``{"count": number of pictures, "found": result of `strongest_patches`}``.
 
     Raises:
-        CnnlibError: The run, its weights or its pictures are not there, or the layer has no maps.
+        CnnlibError: The run, its weights or its pictures are missing, or the layer has no maps.
     """
     run, _, weights = run_at(folders, args["run"], args["step"])
     prepared = run_pictures(run, folders)
     net = network(run.request.spec, weights)
-    view_of(net.plan, args["layer"])
+    receptive_field(net.plan, args["layer"])
     count = min(args["count"], len(prepared.test_labels))
     if count == 0:
         raise ProbeError(f"{run.request.dataset} has no test pictures to look for patches in.")
     order = np.random.default_rng(args["seed"]).permutation(len(prepared.test_labels))
-    found = yield from strongest_patches(net, prepared, args["layer"], np.sort(order[:count]))
-    return {"count": count, "found": found}
+    entries = yield from strongest_patches(net, prepared, args["layer"], np.sort(order[:count]))
+    return {"count": count, "found": entries}

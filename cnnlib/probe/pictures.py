@@ -1,4 +1,4 @@
-"""The pictures that a run was trained on, as long as they are the same. No torch here."""
+"""The prepared dataset of a run, checked for changes; without torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def run_pictures(run: Run, folders: Folders) -> Prepared:
-    """The prepared dataset of a run.
+    """Load the prepared dataset of a run.
 
     Raises:
-        DataError: It is gone, or another one now: what the run learned says nothing about it.
+        DataError: It is missing, or has changed since the training.
     """
     prepared = load_prepared(run.request.dataset, folders)
     check_unchanged(run, prepared.info)
@@ -25,10 +25,10 @@ def run_pictures(run: Run, folders: Folders) -> Prepared:
 
 
 def check_unchanged(run: Run, info: DatasetInfo) -> None:
-    """A dataset is still what the run was trained on.
+    """Check that a dataset has not changed since the run's training.
 
     Raises:
-        DataError: It is not.
+        DataError: It has changed.
     """
     if run.fingerprint and info.fingerprint != run.fingerprint:
         raise DataError(

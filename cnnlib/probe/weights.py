@@ -1,4 +1,4 @@
-"""Weights of a saved step: read as numpy arrays, or as the network itself."""
+"""The weights of a saved step, as numpy arrays or as a network."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
-_NO_NUMPY_TYPE = (TypeError, AttributeError)  # what reading numbers of 8 bits or a bfloat16 raises
+_NO_NUMPY_TYPE = (TypeError, AttributeError)  # raised for dtypes without numpy type, as bfloat16
 Weights = Mapping[str, np.ndarray]
 
 
-def moments(saved: Sequence[WeightsSaved]) -> dict[int, WeightsSaved]:
-    """The steps at which one can look inside, in order; the smaller file where there are two."""
-    found: dict[int, WeightsSaved] = {}
+def weights_by_step(saved: Sequence[WeightsSaved]) -> dict[int, WeightsSaved]:
+    """Return the saved weights by step, in order; of two files of a step, the smaller one."""
+    by_step: dict[int, WeightsSaved] = {}
     for each in sorted(saved, key=lambda each: (each.step, each.size_bytes)):
-        found.setdefault(each.step, each)
-    return found
+        by_step.setdefault(each.step, each)
+    return by_step
 
 
 def run_at(folders: Folders, run_id: str, step: int | None = None) -> tuple[Run, int, Weights]:
-    """A run, a step of it that lies on disk (None is the last one), and its weights there.
+    """Read a run, a saved step (the last one for None), and its weights at that step.
 
     Raises:
-        StoreError: There is no such run, or the step is not on disk.
+        StoreError: There is no such run, or the step was not saved.
         ProbeError: The file is damaged.
     """
     with closing(RunStore(folders)) as store:
@@ -49,10 +49,10 @@ def run_at(folders: Folders, run_id: str, step: int | None = None) -> tuple[Run,
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """A network's ``state_dict`` from a snapshot or a checkpoint, without torch.
+    """Read a network's ``state_dict`` from a snapshot or a checkpoint, without torch.
 
     Raises:
-        ProbeError: The file is not there or damaged.
+        ProbeError: The file is missing or damaged.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -67,10 +67,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def network(spec: CNNSpec, weights: Weights) -> Network:
-    """The network of a spec with these weights, on the CPU, in evaluation mode.
+    """Build the network of a spec with these weights, on the CPU, in evaluation mode.
 
     Raises:
-        ProbeError: They are the weights of another design.
+        ProbeError: The weights do not match the spec.
     """
     import torch
 

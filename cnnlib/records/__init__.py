@@ -1,1 +1,1 @@
-"""Every record that crosses a floor: what a run is told and tells, and what is known of data."""
+"""Records that the layers exchange: requests, events, results, settings and datasets."""

@@ -1,4 +1,4 @@
-"""What a comparison found: records for tables, figures and reports."""
+"""Results of comparisons: records for tables, figures and reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["a", "b", "same", "open", "untold"]
 
 @dataclass(frozen=True)
 class Look(Record):
-    """What a duel knows after one pair more; all numbers are fractions, B minus A.
+    """Interim result of a duel after one more pair; all numbers are fractions, B minus A.
 
     Args:
         pairs: Pairs of runs so far.
@@ -32,18 +32,18 @@ class Look(Record):
 
 @dataclass(frozen=True)
 class Verdict(Record):
-    """How a duel stands.
+    """The current result of a duel.
 
     Args:
-        outcome: "a" or "b" is better; "same" within ``within``; "open": more pairs may tell;
-            "untold": all pairs are run and it cannot tell.
-        pairs, most_pairs: Pairs so far, and the number that was fixed before the first.
-        mean, sd: Of the differences B minus A, fractions; sd None before the second pair.
-        low, high: The sequential interval of the mean difference: all looks together hold it in
-            ``level`` of all duels. Where the outcome is "same" it is that of two one-sided tests.
-        within: What counts as the same, a fraction; 0 never does.
-        more_pairs: About how many more would tell; None where nothing can be said.
-        looks: One per pair so far.
+        outcome: "a" or "b" is better; "same" within ``within``; "open": more pairs may decide;
+            "untold": undecided after all pairs.
+        pairs, most_pairs: Pairs so far, and the largest number, fixed before the first pair.
+        mean, sd: Of the differences B minus A, fractions; sd is None before the second pair.
+        low, high: The sequential interval of the mean difference, valid at all looks together in
+            ``level`` of all duels. For the outcome "same" it is that of two one-sided tests.
+        within: Largest difference that counts as the same, a fraction; 0 disables this outcome.
+        more_pairs: Estimated number of pairs until a decision; None if there is no estimate.
+        looks: Interim results, one per pair so far.
     """
 
     outcome: Outcome
@@ -60,17 +60,17 @@ class Verdict(Record):
 
     @property
     def is_over(self) -> bool:
-        """No further pair is to be run."""
+        """Whether no further pair is run."""
         return self.outcome != "open"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A number over epochs, as mean and band over the seeds of one design.
+    """A metric over epochs, with mean and band over the seeds of one design.
 
     Args:
         epochs: From 1.
-        low, high: Smallest and largest of the seeds.
+        low, high: Smallest and largest value over the seeds.
     """
 
     name: str
@@ -87,8 +87,8 @@ class Point:
 
     Args:
         cost: Parameters, MACs or seconds.
-        accuracy: Mean over seeds, a fraction; low, high: its interval, None where there is none.
-        on_frontier: No other design is both cheaper and better.
+        accuracy: Mean over seeds, a fraction; low, high: its interval, or None.
+        on_frontier: True if no other design is both cheaper and better.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Point:
 
 @dataclass(frozen=True)
 class SettingLine:
-    """One design in parallel coordinates: what differs between the designs, and its accuracy."""
+    """One design in parallel coordinates: its values of the varied settings, and its accuracy."""
 
     name: str
     values: Mapping[str, float | str | None] = field(default_factory=dict)
@@ -118,10 +118,10 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class LayerChange:
-    """One line of a design difference.
+    """One row of a design difference.
 
     Args:
-        before, after: The layer; None where there is none.
+        before, after: The layer; None where it is missing.
         what: "same", "changed", "added" or "removed".
     """
 
@@ -146,7 +146,7 @@ def _of(layer: Leaf | None, name: str) -> int:
 
 @dataclass(frozen=True)
 class DesignDifference:
-    """What changed from one design to another, and what it cost.
+    """Changes from one design to another, with their costs.
 
     Args:
         settings: Fields of spec and recipe that differ, as (before, after).
@@ -161,11 +161,11 @@ class DesignDifference:
 
 @dataclass(frozen=True)
 class Effect:
-    """How much one setting mattered in an experiment.
+    """The effect of one setting in an experiment.
 
     Args:
-        means: Mean score by value, in words.
-        spread: From the lowest to the highest of them.
+        means: Mean score by value, with the value as text.
+        spread: Difference between the highest and the lowest mean.
     """
 
     setting: str

@@ -1,4 +1,4 @@
-"""What is known about a dataset without opening its pictures."""
+"""Description of a dataset, available without opening its pictures."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cnnlib.records.record import Record
 
 @dataclass(frozen=True)
 class DatasetInfo(Record):
-    """One line of the catalogue.
+    """One entry of the dataset catalogue.
 
     Args:
         name: ``mnist``, ``digits``, ``folder:<name>``...
         in_size: Channels, height, width.
         classes: Names of the classes, in the order of their labels.
-        train_count, test_count: Pictures; 0 where not known before preparation.
+        train_count, test_count: Numbers of pictures; 0 while unknown before preparation.
         state: "prepared" (ready to train), "here" (in the data folder, to be prepared on first
             use), "download" (to be downloaded on first use).
-        size_bytes: Size of the prepared copy, or of what lies in the data folder.
+        size_bytes: Size of the prepared copy, or of the files in the data folder.
         fingerprint: Hash of the prepared content; "" before preparation.
         mean, std: Per channel of the training pictures, of values in 0..1; empty before
             preparation.
-        note: A sentence that people should read ("from JPEG pictures", "test split made by
+        note: A sentence for the reader ("from JPEG pictures", "test split made by
             content").
     """
 

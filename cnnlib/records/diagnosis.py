@@ -1,4 +1,4 @@
-"""What is wrong with a training, as far as its recorded numbers tell."""
+"""Diagnoses of a training, derived from its recorded metrics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DiagnosisKind = Literal["diverging", "not learning", "dead units", "over-fitting
 
 @dataclass(frozen=True)
 class Check(Record):
-    """One of the usual reasons, held against the numbers of this run.
+    """A common cause, compared with the metrics of a run.
 
     Args:
-        question: The reason, as a question.
-        fits: The numbers speak for it.
-        sentence: Which numbers, and what to do where they do.
+        question: The cause, as a question.
+        fits: Whether the metrics support it.
+        sentence: The metrics, and advice if they support it.
     """
 
     question: str
@@ -27,12 +27,12 @@ class Check(Record):
 
 @dataclass(frozen=True)
 class Diagnosis(Record):
-    """Something that is wrong.
+    """A problem of a training.
 
     Args:
-        title: In a few words: "Over-fitting since epoch 4".
-        sentence: The numbers that say so, and what to do.
-        checks: Reasons that were looked into; empty where the sentence says it all.
+        title: A short text: "Over-fitting since epoch 4".
+        sentence: The metrics that show it, and advice.
+        checks: Possible causes; empty where the sentence is sufficient.
     """
 
     kind: DiagnosisKind
@@ -41,7 +41,7 @@ class Diagnosis(Record):
     checks: tuple[Check, ...] = ()
 
 
-def diagnosis_lines(trouble: Diagnosis) -> list[str]:
-    """A trouble as lines of text: its title and sentence, and a line for each reason."""
-    lines = [f"{trouble.title}: {trouble.sentence}"]
-    return lines + [f"  - {check.question} {check.sentence}" for check in trouble.checks]
+def diagnosis_lines(diagnosis: Diagnosis) -> list[str]:
+    """Lines of text for a diagnosis: its title and sentence, and a line for each cause."""
+    lines = [f"{diagnosis.title}: {diagnosis.sentence}"]
+    return lines + [f"  - {check.question} {check.sentence}" for check in diagnosis.checks]

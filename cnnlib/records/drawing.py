@@ -1,4 +1,4 @@
-"""A drawing on its way to a network, and what networks say about it."""
+"""Drawings: their preparation for a network, and the predictions of networks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOST_BLUR = 3.0
 
 @dataclass(frozen=True)
 class Preparation(Record):
-    """Which steps bring a drawing to the form of MNIST's pictures.
+    """The steps that convert a drawing to the form of MNIST's pictures.
 
     Args:
-        fit: Bring the ink to the size that digits have, keeping its aspect; otherwise the whole pad
-            is resized.
-        antialias: Average over all pixels that become one; otherwise take one of them.
+        fit: Resize the ink to the size of MNIST's digits, keeping its aspect; otherwise the whole
+            pad is resized.
+        antialias: Average over all pixels that become one pixel; otherwise take one of them.
         centre: Move the centre of mass of the ink to the centre of the picture.
         blur: Standard deviation of a Gaussian, in pixels of the network's input; 0 is none.
     """
@@ -39,10 +39,10 @@ class Preparation(Record):
 
 @dataclass(frozen=True, eq=False)
 class DrawingStep:
-    """What a drawing looks like after one step.
+    """A drawing after one step of its preparation.
 
     Args:
-        name: In a few words, for a caption.
+        name: A short text for a caption.
         picture: C x H x W, uint8.
     """
 
@@ -52,32 +52,32 @@ class DrawingStep:
 
 @dataclass(frozen=True, eq=False)
 class PreparedDrawing:
-    """A drawing as a network is fed with it.
+    """A drawing as the input of a network.
 
     Args:
-        steps: The drawing itself, then the picture after every step that was carried out.
+        steps: The drawing itself, then the picture after each step.
     """
 
     steps: tuple[DrawingStep, ...]
 
     @property
     def picture(self) -> np.ndarray:
-        """C x H x W, uint8, as the pictures of the dataset are."""
+        """The last picture, C x H x W, uint8, like the pictures of the dataset."""
         return self.steps[-1].picture
 
     @property
     def is_empty(self) -> bool:
-        """Nothing was drawn."""
+        """Whether nothing was drawn."""
         return not self.steps[0].picture.any()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one network says about a picture.
+    """The prediction of one network for a picture.
 
     Args:
-        title: Of its run.
-        classes: Names, in the order of the probabilities.
+        title: Title of the network's run.
+        classes: Class names, in the order of the probabilities.
         probabilities: One per class; they sum to 1.
     """
 
@@ -88,17 +88,17 @@ class Answer:
 
     @property
     def label(self) -> int:
-        """Number of the most likely class."""
+        """Index of the most likely class."""
         return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
 
     @property
     def name(self) -> str:
-        """The most likely class."""
+        """Name of the most likely class."""
         return self.classes[self.label]
 
     @property
     def probability(self) -> float:
-        """Of the most likely class."""
+        """Probability of the most likely class."""
         return self.probabilities[self.label]
 
 
@@ -107,11 +107,11 @@ ChangeKind = Literal["right", "down", "turn", "thickness"]
 
 @dataclass(frozen=True)
 class Change:
-    """A small change to what a network sees.
+    """A small change to the input of a network.
 
     Args:
-        amount: Pixels to the right or down; degrees, with the clock; thickness: 1 is one pixel
-            more on every side of a stroke, negative is thinner.
+        amount: Pixels to the right or down; clockwise degrees; or thickness, where 1 is one pixel
+            more on each side of a stroke and negative values are thinner.
     """
 
     kind: ChangeKind
@@ -120,11 +120,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangedAnswer:
-    """What a network says after a change.
+    """The prediction of a network after a change.
 
     Args:
-        name: The class that is the most likely one now.
-        probability: Of the class that was the most likely one before the change.
+        name: The most likely class after the change.
+        probability: Probability of the class that was most likely before the change.
     """
 
     change: Change
@@ -134,10 +134,10 @@ class ChangedAnswer:
 
 @dataclass(frozen=True)
 class Robustness:
-    """How an answer moves under small changes.
+    """The predictions of a network under small changes of its input.
 
     Args:
-        changed: By kind, then by amount; the change by 0 is the answer itself.
+        changed: Sorted by kind, then by amount; the change by 0 is the answer itself.
     """
 
     answer: Answer
@@ -145,10 +145,10 @@ class Robustness:
 
     @property
     def kept(self) -> int:
-        """After how many changes the answer is the same class."""
+        """Number of real changes after which the most likely class is the same."""
         return sum(each.name == self.answer.name for each in self.real_changes)
 
     @property
     def real_changes(self) -> tuple[ChangedAnswer, ...]:
-        """All but the changes by 0."""
+        """All changes except those by 0."""
         return tuple(each for each in self.changed if each.change.amount)

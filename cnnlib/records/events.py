@@ -1,4 +1,4 @@
-"""What a run tells while it runs: small frozen records, written by the loop, kept by the store."""
+"""Events of a run: small frozen records that the training loop yields and the store keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StepMetrics:
         lr: Learning rate that the update used.
         grad_norm: L2 norm of all gradients together, before clipping.
         images_per_second: Over the last tenth of a second or so of training.
-        seconds: Training time since the start of the run, pauses and evaluations left out.
+        seconds: Training time since the start of the run, without pauses and evaluations.
     """
 
     step: int
@@ -34,7 +34,7 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnd:
-    """One pass over the training split, with the full validation split measured after it.
+    """The end of an epoch, with the metrics of the whole validation split.
 
     Args:
         epoch: Counts from 1.
@@ -43,14 +43,13 @@ class EpochEnd:
         train_accuracy: Fraction 0..1 over the epoch's batches as they were trained.
         val_loss, val_accuracy: On the whole validation split, without label smoothing; None where
             the split is empty.
-        test_loss, test_accuracy: Only where the recipe asks for the test split after each epoch.
+        test_loss, test_accuracy: Only with ``Recipe.test_each_epoch``.
         seconds: Training time of this epoch; eval_seconds: time of its measurements.
         val_confusion: Classes x classes counts (row: true, column: predicted) on the validation
             split.
         dead_units: By layer, the share of the units behind a ReLU that were 0 on all of some
             pictures; empty where there are no ReLUs.
-        memory_bytes: The most that the run has held at once so far; 0 where the machine does not
-            tell.
+        memory_bytes: Peak memory of the run so far; 0 if the machine does not report it.
     """
 
     epoch: int
@@ -75,12 +74,12 @@ Setting = Literal["lr", "momentum", "weight_decay"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person wants of a running run; each order is carried out once.
+    """A command to a run; each command is executed once.
 
     Args:
-        kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep what was
-            learned); "set" (change ``setting`` to ``value``); "look" (somebody looks inside: keep
-            one ``latest`` snapshot fresh for the next ten seconds).
+        kind: "pause"; "resume"; "step" (one batch, then pause); "stop" (end now, keep the weights);
+            "set" (change ``setting`` to ``value``); "look" (update one ``latest`` snapshot for the
+            next ten seconds, for inspection).
     """
 
     kind: CommandKind
@@ -91,7 +90,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """An order that was carried out, with the step after which it was."""
+    """A command that was executed, with the step after which that happened."""
 
     step: int
     order: CommandKind
@@ -102,14 +101,14 @@ class Intervention:
 
 @dataclass(frozen=True, slots=True)
 class WeightsSaved:
-    """Weights of one step now lie on disk.
+    """Weights of one step were saved to disk.
 
     Args:
         file: Name inside the run's folder.
-        what: "snapshot" (weights), "latest" (weights, rewritten while somebody looks) or
+        what: "snapshot" (weights), "latest" (weights, overwritten during inspection) or
             "checkpoint" (everything that a bitwise continuation needs).
         size_bytes: Size of the file or files.
-        dropped: Names of files that were thinned out to stay within the run's budget.
+        dropped: Names of files that were deleted to stay within the run's budget.
     """
 
     step: int
@@ -122,7 +121,7 @@ class WeightsSaved:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a run does where that is not training: "preparing mnist", "measuring the test split"."""
+    """An activity other than training: "preparing mnist", "measuring the test split"."""
 
     state: RunState
     text: str
@@ -131,10 +130,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Started(Record):
-    """What was settled before the first step.
+    """Facts that are known before the first step.
 
     Args:
-        total_steps: Steps that the recipe asks for.
+        total_steps: Steps of the whole recipe.
         batches_per_epoch: Steps of one epoch.
         fingerprint: Hash of the dataset's content.
         chosen: The execution mode, the trial's figures and the reason (``ExecutionMode`` as a
@@ -154,18 +153,18 @@ class Started(Record):
 
 @dataclass(frozen=True)
 class RunEnd(Record):
-    """How a run ended.
+    """The end of a run.
 
     Args:
         state: One of the ended states.
-        reason: A sentence, or "" where the state says it all.
-        test: Result on the test split, measured once; None where there was nothing to measure.
+        reason: A sentence, or "" if the state is sufficient.
+        test: Result on the test split, measured once; None without a measurement.
         latency: Median seconds of a forward pass: ``{"one": ..., "batch": ..., "batch_size":
             ...}``; empty if not measured.
-        train_seconds: Time spent training, pauses and evaluations left out.
+        train_seconds: Training time without pauses and evaluations.
         images_per_second: Training pictures over ``train_seconds``.
-        peak_memory_bytes: The most that the run held at once, its pictures included; 0 where the
-            machine does not tell.
+        peak_memory_bytes: Peak memory of the run, its pictures included; 0 if the machine does not
+            report it.
     """
 
     state: RunState
@@ -181,7 +180,7 @@ class RunEnd(Record):
 
 @dataclass(frozen=True)
 class SplitResult(Record):
-    """What a network scores on one split.
+    """The scores of a network on one split.
 
     Args:
         loss: Mean cross-entropy, without label smoothing.

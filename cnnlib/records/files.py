@@ -1,4 +1,4 @@
-"""Files that are written whole, or not at all."""
+"""Atomic writing of files, and removal of a run's files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """A file beside ``path`` to write into, which takes its name when the block ends well.
+    """Write to a temporary file, which replaces ``path`` if the block ends without an error.
 
-    Where it does not, a full disk for one, what was there before stays, and nothing is beside it.
-    What is no plain file, a pipe or a terminal, is written into directly.
+    After an error, such as a full disk, the old content stays and the temporary file is removed.
+    If ``path`` is no regular file but a pipe or a terminal, it is written to directly.
 
     Yields:
-        Where to write, with the ending of ``path``.
+        The path to write to, with the suffix of ``path``.
 
     Raises:
         OSError: ``path`` cannot be written.
@@ -30,12 +30,12 @@ def replacing(path: Path) -> Generator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
-    path = path.resolve()  # a link goes on pointing at the file
+    path = path.resolve()  # so that a symbolic link stays a link
     unfinished = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         yield unfinished
         if path.exists():
-            path.open("ab").close()  # one that may not be written is not replaced either
+            path.open("ab").close()  # raises if the old file is not writable
             shutil.copymode(path, unfinished)
         unfinished.replace(path)
     finally:
@@ -43,11 +43,11 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a run's folder with all that is in it; a missing one is fine.
+    """Remove a run's folder and its content; a missing one is no error.
 
     Raises:
-        StoreError: Something in it cannot be removed; what could be is gone, and a second try goes
-            on from there.
+        StoreError: Some of its files cannot be removed; the others may be gone, and the call can be
+            repeated.
     """
     try:
         if folder.exists():
@@ -60,6 +60,6 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Remove files of a run's folder; missing ones are fine."""
+    """Remove files of a run's folder; missing ones are no error."""
     for name in names:
         (folder / name).unlink(missing_ok=True)

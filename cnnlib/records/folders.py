@@ -1,4 +1,4 @@
-"""Where data and runs live: two folders and a database, named by three environment variables."""
+"""Locations of data and runs: two folders and a database, from three environment variables."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Folders:
-    """The places that the lab reads and writes.
+    """The locations that the lab reads and writes.
 
     Args:
-        data: Datasets as people or torchvision left them; may be read-only.
-        runs: Everything that the lab makes: the database, weights, prepared datasets.
-        database: SQLAlchemy URL of the run store; "" means SQLite in ``runs``. It may hold a
-            password, so that no message shows it.
+        data: Datasets as downloaded or provided; may be read-only.
+        runs: Everything that the lab writes: the database, weights, prepared datasets.
+        database: SQLAlchemy URL of the run store; "" means SQLite in ``runs``. It may contain
+            a password, so messages must not show it.
     """
 
     data: Path
@@ -24,7 +24,7 @@ class Folders:
 
     @classmethod
     def from_environment(cls) -> Folders:
-        """``CNNLAB_DATA`` (default ``data/``), ``CNNLAB_RUNS`` (``runs/``), ``CNNLAB_DATABASE``."""
+        """Read CNNLAB_DATA (default ``data/``), CNNLAB_RUNS (``runs/``) and CNNLAB_DATABASE."""
         return cls(
             data=Path(os.environ.get("CNNLAB_DATA") or "data").absolute(),
             runs=Path(os.environ.get("CNNLAB_RUNS") or "runs").absolute(),

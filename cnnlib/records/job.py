@@ -1,4 +1,4 @@
-"""A job: longer work than a page may do, with progress, a Stop and a stored result."""
+"""A job: a task too long for a page, with progress and a stored result; it can be stopped."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LIVE_JOB_STATES: tuple[str, ...] = ("queued", "running")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is.
+    """Progress of a job.
 
     Args:
-        fraction: 0..1 of the work.
-        text: What it does now, in words: "downloading, 12 of 63 MB".
+        fraction: Finished part, 0..1.
+        text: Current activity: "downloading, 12 of 63 MB".
     """
 
     fraction: float
@@ -27,17 +27,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job(Record):
-    """What the store knows about a job.
+    """The stored state of a job.
 
     Args:
-        kind: What is to be done: a name in ``cnnlib.train.worker.job_kinds.KINDS``.
-        args: What it is done with; plain JSON values.
-        progress: 0..1; text: what it does now, in words.
-        eta_seconds: Forecast of what is left, from its progress so far; None while unknown.
-        result: What it found; plain JSON values; empty until it is done.
+        kind: A name in ``cnnlib.train.worker.job_kinds.KINDS``.
+        args: Its arguments, plain JSON values.
+        progress: 0..1; text: current activity.
+        eta_seconds: Forecast of the remaining time, from its progress; None while unknown.
+        result: Its result, plain JSON values; empty until it is done.
         reason: Why it failed, as a sentence.
-        created, started, ended: Seconds since 1970; None until it happened.
-        owner: Who may stop it, in class mode; "" is the operator.
+        created, started, ended: Seconds since 1970; None before the event.
+        owner: The person who may stop it, in class mode; "" is the operator.
     """
 
     id: str
@@ -56,5 +56,5 @@ class Job(Record):
 
     @property
     def is_live(self) -> bool:
-        """It waits or is at work."""
+        """Whether it waits or runs."""
         return self.state in LIVE_JOB_STATES

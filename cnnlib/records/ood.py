@@ -1,4 +1,4 @@
-"""How far pictures are from what a network was trained on, and how well that tells junk apart."""
+"""Out-of-distribution (OOD) detection: distances to the training pictures, and error rates."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OOD_FRACTION = 0.05  # of real pictures: the share that is given up to catch what is none
+OOD_FRACTION = 0.05  # share of real pictures that the threshold rates as OOD
 
 
 @dataclass(frozen=True)
 class OodErrorRate:
-    """Of one kind of junk: how many pictures, and which share was taken for real ones."""
+    """Errors on one kind of OOD pictures.
+
+    Args:
+        count: Number of pictures.
+        missed: Share of them that was taken for real ones.
+    """
 
     count: int
     missed: float
@@ -23,15 +28,15 @@ class OodErrorRate:
 
 @dataclass(frozen=True, eq=False)
 class OodDetector:
-    """What one needs to say whether a picture looks like any class, and how often that is wrong.
+    """A detector of pictures that belong to no class, with its measured error rates.
 
     Args:
-        known: N x features, float32: features of training pictures, each row of length 1.
-        quantiles: Distances of other training pictures to these, in order.
-        threshold: What is farther than this is called strange.
+        known: Features of training pictures, N x features, float32, each row of length 1.
+        quantiles: Distances of other training pictures to these, sorted.
+        threshold: Pictures at a greater distance are rated as OOD.
         real_count: Test pictures that were measured.
-        false_alarms: The share of them that is called strange although they are real.
-        junk: By kind: what is no picture of any class.
+        false_alarms: Share of them that is rated as OOD although they are real.
+        error_rates: Errors by kind of OOD pictures.
     """
 
     known: np.ndarray
@@ -39,12 +44,12 @@ class OodDetector:
     threshold: float
     real_count: int
     false_alarms: float
-    junk: Mapping[str, OodErrorRate]
+    error_rates: Mapping[str, OodErrorRate]
 
     def farther_than(self, distance: float) -> float:
-        """Share of real pictures that are nearer, 0..1."""
+        """Share of real pictures at a smaller distance, 0..1."""
         return float(np.searchsorted(self.quantiles, distance) / len(self.quantiles))
 
     def is_ood(self, distance: float) -> bool:
-        """It looks like none of the classes, as far as this can be told."""
+        """Whether the distance is above the threshold."""
         return distance > self.threshold

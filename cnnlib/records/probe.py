@@ -1,4 +1,4 @@
-"""What a look inside a network finds, as plain numpy arrays."""
+"""Results of inspecting a network, as plain numpy arrays."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """One output value of a layer, number by number.
+    """The computation of one output value of a layer.
 
     Args:
-        patch: C x kh x kw, float64: what the window covers; padding is 0 (-inf under a maximum).
+        patch: C x kh x kw, float64: inputs in the window; padding is 0 (-inf under a maximum).
         products: C x kh x kw: the patch times the kernel; under a maximum the patch itself.
         total: Sum of all products, or their maximum.
-        output: What the network computed at this place.
+        output: The network's value at this position.
     """
 
     row: int
@@ -31,29 +31,29 @@ class Window:
 
     @property
     def value(self) -> float:
-        """What the numbers on display add up to."""
+        """The sum of the displayed numbers."""
         return self.total + self.bias
 
     @property
     def tolerance(self) -> float:
-        """How far the network's own float32 sum may be from ``value``."""
+        """Largest accepted difference of the network's float32 sum from ``value``."""
         return TOLERANCE * (1 + float(np.abs(self.products[np.isfinite(self.products)]).sum()))
 
 
 @dataclass(frozen=True, eq=False)
 class Arithmetic:
-    """Everything that one output channel is computed from; every value of it can be shown.
+    """All inputs and weights of one output channel, to show the computation of any value.
 
-    A convolution is its own kernel; an average pooling is a kernel of equal weights on one map, and
-    the sum of a skip is a 1 x 1 kernel of ones on two maps.
+    A convolution has its own kernel; an average pooling has a kernel of equal weights on one map;
+    the sum of a skip has a 1 x 1 kernel of ones on two maps.
 
     Args:
         inputs: C x H x W, float32.
         input_names: One name per input map.
         kernel: C x kh x kw, float32.
         reduce: "sum" of patch times kernel, or "max" of the patch.
-        output: H' x W', float32: what the network computed.
-        after: Names and H' x W' values of the norms and activations that follow at once.
+        output: H' x W', float32: the network's values.
+        after: Names and H' x W' values of the norms and activations that follow directly.
     """
 
     layer: str
@@ -70,10 +70,10 @@ class Arithmetic:
     after: tuple[tuple[str, np.ndarray], ...] = ()
 
     def at(self, row: int, column: int) -> Window:
-        """The numbers behind one value of the output.
+        """The computation of one value of the output.
 
         Raises:
-            IndexError: The place lies outside the output.
+            IndexError: The position is outside the output.
         """
         rows, columns = self.output.shape
         if not (0 <= row < rows and 0 <= column < columns):
@@ -81,11 +81,11 @@ class Arithmetic:
         patch = self._patch(row, column)
         products = patch if self.reduce == "max" else patch * self.kernel.astype(np.float64)
         total = float(products.max() if self.reduce == "max" else products.sum())
-        place = float(self.output[row, column])
-        return Window(row, column, patch, products, total, self.bias, place)
+        output = float(self.output[row, column])
+        return Window(row, column, patch, products, total, self.bias, output)
 
     def _patch(self, row: int, column: int) -> np.ndarray:
-        """What the window covers at a place of the output."""
+        """The inputs in the window of an output position."""
         _, height, width = self.inputs.shape
         empty = -np.inf if self.reduce == "max" else 0.0
         patch = np.full(self.kernel.shape, empty)
@@ -98,7 +98,7 @@ class Arithmetic:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What a run said about each test picture, in the order of the split.
+    """The predictions of a run on the test pictures, in the order of the split.
 
     Args:
         labels, predicted: N, int64.
@@ -111,13 +111,13 @@ class Predicted:
 
     @property
     def confidence(self) -> np.ndarray:
-        """The probability of the class that was said: N, float32."""
+        """The probability of the predicted class: N, float32."""
         return self.probabilities[np.arange(len(self.predicted)), self.predicted]
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How often a network is right when it is so sure, in bins of confidence.
+    """Accuracy of a network by confidence, in bins.
 
     Args:
         confidence, accuracy: Means per bin, 0..1; 0 where a bin is empty.
@@ -138,7 +138,7 @@ class LayerGradient:
     Args:
         weight_norm, norm: Euclidean lengths of the weights and of their gradient.
         rms: Root mean square of the gradient's values.
-        quantiles: 5, 25, 50, 75 and 95 % quantiles of their sizes.
+        quantiles: 5, 25, 50, 75 and 95 % quantiles of their absolute values.
     """
 
     layer: str
@@ -150,11 +150,11 @@ class LayerGradient:
 
 @dataclass(frozen=True)
 class RandomisedWeights:
-    """How alike a map is to that of the same network with random weights.
+    """Similarity of a map to that of the same network with random weights.
 
     Args:
-        correlation: Spearman's rank correlation of the sizes of the values.
-        same_from: From here on the map says nothing about what was learned.
+        correlation: Spearman's rank correlation of the absolute values.
+        same_from: From this correlation on, the map does not depend on what was learned.
     """
 
     correlation: float
@@ -162,12 +162,12 @@ class RandomisedWeights:
 
     @property
     def fires(self) -> bool:
-        """The map stays the same when the weights are randomised."""
+        """Whether the map stays the same when the weights are randomised."""
         return self.correlation >= self.same_from
 
     @property
     def sentence(self) -> str:
-        """What that means."""
+        """The interpretation, in one sentence."""
         number = f"rank correlation {self.correlation:.2f} with the map of random weights"
         if self.fires:
             return f"Not informative: the map hardly depends on the weights ({number})."
@@ -179,10 +179,10 @@ class DeletionCurve:
     """The class's probability while pixels are deleted, in the map's order and in random ones.
 
     Args:
-        fractions: Of the pixels that are deleted, 0..1.
+        fractions: Fractions of deleted pixels, 0..1.
         ordered: Probability at each fraction.
         random: Orders x fractions.
-        least_gain: By so much the mean probability must lie below that of random orders.
+        least_gain: Required difference of the mean probability to that of random orders.
     """
 
     fractions: np.ndarray
@@ -192,18 +192,18 @@ class DeletionCurve:
 
     @property
     def gain(self) -> float:
-        """How much lower the mean probability is than in random order."""
+        """Mean probability in random order minus that in the map's order."""
         return float(self.random.mean() - self.ordered.mean())
 
     @property
     def is_informative(self) -> bool:
-        """It falls faster than in every random order, and by more than a trifle."""
+        """Whether it falls faster than in every random order, and by at least ``least_gain``."""
         best = float(self.random.mean(axis=1).min())
         return self.gain >= self.least_gain and float(self.ordered.mean()) < best
 
     @property
     def sentence(self) -> str:
-        """What that means."""
+        """The interpretation, in one sentence."""
         means = f"mean probability {self.ordered.mean():.2f} against {self.random.mean():.2f}"
         if self.is_informative:
             return f"Deleting pixels in this order works better than random order ({means})."
@@ -215,8 +215,8 @@ class Gradients:
     """Gradients of the loss on one picture.
 
     Args:
-        weights: By the name of the parameter, in its shape.
-        maps: By the name of the step, ``input`` first: C x H x W or features.
+        weights: Gradient by parameter name, in the parameter's shape.
+        maps: Gradient by step name, ``input`` first: C x H x W or features.
     """
 
     loss: float

@@ -1,4 +1,4 @@
-"""A recipe: how a network is trained, apart from the network and the pictures."""
+"""A recipe: all settings of a training except the network and the dataset."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 @dataclass(frozen=True)
 class Augmentation(Record):
-    """Random changes to training pictures, drawn anew for each picture in each epoch.
+    """Random changes to training pictures, sampled for each picture in each epoch.
 
     Args:
         flip: Mirror left and right with probability 1/2 (not for digits).
@@ -47,7 +47,7 @@ class Augmentation(Record):
 
 @dataclass(frozen=True)
 class Recipe(Record):
-    """How a network is trained.
+    """The settings of a training.
 
     Args:
         epochs: Passes over the training split; 0 only measures the untrained network.
@@ -60,11 +60,11 @@ class Recipe(Record):
         schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs);
             "cosine" (to 0 over the run); "one_cycle" (up over the first ``warmup`` of the run,
             then down to 0; Smith & Topin 2018).
-        clip_grad_norm: Scale gradients down to this total norm; None never does.
+        clip_grad_norm: Scale gradients down to this total norm; None disables clipping.
         patience: Early stopping: end after this many epochs without a better validation loss;
-            None never does.
+            None disables it.
         test_each_epoch: Measure the test split after each epoch, as some course texts plot it.
-            Such curves are labelled: choosing by them is choosing on the test split.
+            Such curves are labelled: selection by them is selection on the test split.
     """
 
     epochs: int = 5

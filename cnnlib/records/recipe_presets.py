@@ -1,4 +1,4 @@
-"""Recipes that the lab offers: one for any design and dataset, and those of the course texts."""
+"""Predefined recipes: a default for any design and dataset, and those of the course texts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe that people choose by name.
+    """A recipe with a title, for menus.
 
     Args:
         title: A few words for a menu.
-        source: Where it comes from, or what it is for, in one sentence.
+        source: Its origin or purpose, in one sentence.
     """
 
     title: str
@@ -89,10 +89,10 @@ RECIPES: dict[str, NamedRecipe] = {
     ),
 }
 
-# Presets that the lab tuned a recipe for, at the image size and the classes they were tuned on.
+# Tuned recipes of presets, for the image size and the classes of the preset.
 _TUNED = {"mnist_fast": "fast99", "tiny99": "tiny99", "cifar_fast": "cifar-fast"}
 
-# Pictures that a run on a small dataset sees in all: enough to learn, and to watch.
+# Pictures over all epochs of a run on a small dataset: enough to learn, and to watch.
 _PICTURES_SEEN = 130_000
 _MOST_EPOCHS, _FEWEST_EPOCHS = 100, 3
 # Networks that need more operations per picture than this see fewer pictures.
@@ -101,42 +101,42 @@ _MANY_PICTURES = 10_000
 
 
 def default_recipe(spec: CNNSpec, dataset: str, train_count: int) -> Recipe:
-    """A recipe that works at the first press of Train: AdamW on a one-cycle schedule.
+    """The default recipe of a design and dataset: AdamW on a one-cycle schedule.
 
-    A preset that the lab tuned a recipe for gets that one, where there are many pictures.
+    On a large dataset, a preset with a tuned recipe gets that one.
 
     Args:
-        dataset: Its name; the pictures of CIFAR are mirrored and shifted, others are left alone.
-        train_count: Pictures in the training split; of few pictures there are many epochs.
+        dataset: Name of the dataset; CIFAR's pictures are mirrored and shifted, others are not.
+        train_count: Pictures in the training split; few pictures lead to many epochs.
 
     Raises:
-        SpecError: The design does not plan.
+        SpecError: The design is not valid.
     """
     is_small = train_count < _MANY_PICTURES
     for name, tuned in _TUNED.items():
         if not is_small and spec == preset(name).spec:
             return RECIPES[tuned].recipe
-    natural = "cifar" in dataset
+    is_natural = "cifar" in dataset
     return Recipe(
-        epochs=_small_epochs(spec, train_count) if is_small else 10 if natural else 3,
+        epochs=_small_epochs(spec, train_count) if is_small else 10 if is_natural else 3,
         batch_size=32 if is_small else 128,
         optimizer="adamw",
         lr=_default_lr(spec, is_small),
         weight_decay=0.01,
         schedule="one_cycle",
-        augmentation=Augmentation(flip=True, shift=4) if natural else Augmentation(),
+        augmentation=Augmentation(flip=True, shift=4) if is_natural else Augmentation(),
     )
 
 
 def _small_epochs(spec: CNNSpec, train_count: int) -> int:
-    """Epochs of a small dataset: about as long for a heavy network as for a light one."""
+    """Epochs on a small dataset; fewer for heavy networks, to limit the training time."""
     macs = cost(plan(spec)).macs
     seen = _PICTURES_SEEN * min(1.0, (_LIGHT_MACS / max(1, macs)) ** 0.5)
     return max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, round(seen / max(1, train_count))))
 
 
 def _default_lr(spec: CNNSpec, is_small: bool) -> float:
-    """Batch norm stands higher rates, and small batches lower ones."""
+    """The default learning rate: higher with batch norm, lower for small batches."""
     if spec.norm == "none":
         return 0.002
     return 0.005 if is_small else 0.01

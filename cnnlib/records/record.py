@@ -1,4 +1,4 @@
-"""What all records have in common: to and from plain JSON, with errors that name the field."""
+"""Base class of records: conversion to and from plain JSON, with errors that name the field."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a record back; a field that is missing takes its default.
+        """Create a record from JSON values; a missing field takes its default.
 
         Raises:
             RecipeError: ``values`` is not a mapping, a field is unknown, or one without a default
@@ -46,5 +46,5 @@ class Record:
 
 
 def _is_required(field: Field[Any]) -> bool:
-    """The field has no default of either kind."""
+    """Whether the field has neither a default nor a default factory."""
     return field.default is MISSING and field.default_factory is MISSING

@@ -1,4 +1,4 @@
-"""A run: what was asked for, what state it is in, and what is known about where it ran."""
+"""Records of a run: its request, its state and the machine that it used."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from cnnlib.records.record import Record
 
 RunState = Literal[
     "queued",  # waits for a worker
-    "starting",  # a worker took it: data, network, trial of execution modes
+    "starting",  # claimed by a worker: data, network, trial of execution modes
     "running",
     "paused",
     "finished",  # all epochs, or early stopping
-    "stopped",  # a person pressed Stop; what was learned is kept and measured
+    "stopped",  # by the Stop button; the weights are kept and measured
     "interrupted",  # the app was shut down, or Ctrl-C; can be resumed from its checkpoint
     "diverged",  # the loss was no longer a number; the last good weights are kept
     "failed",  # an error, with its reason
-    "lost",  # its worker died without a word; can be resumed from its last checkpoint
+    "lost",  # its worker died; can be resumed from its last checkpoint
 ]
 RUN_STATES: tuple[str, ...] = get_args(RunState)
 LIVE_STATES: tuple[str, ...] = ("queued", "starting", "running", "paused")
@@ -42,7 +42,7 @@ RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed",
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME_LIMIT = 120
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # an id of a run, a file of it
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # the id of a run, or one of its files
 _DATASET = re.compile(
     r"(mnist|fashion-mnist|cifar10|cifar100|digits|folder:[^/\\\x00-\x1f\ud800-\udfff]{1,100})"
 )
@@ -50,10 +50,10 @@ _DATASET = re.compile(
 
 @dataclass(frozen=True)
 class Origin(Record):
-    """Where a run starts from when it is not from fresh weights.
+    """The starting point of a run that does not begin with fresh weights.
 
     Args:
-        run_id: The run whose saved step this one starts from.
+        run_id: The run with the saved step that this one starts from.
         step: The saved step.
         weights_only: True takes the weights alone (warm start, fine-tuning); False continues
             everything.
@@ -75,12 +75,11 @@ class Origin(Record):
 
 @dataclass(frozen=True)
 class RunRequest(Record):
-    """Everything that decides the outcome of a run.
+    """All inputs that determine the result of a run.
 
     Args:
-        seed: Decides weights, order of the data, augmentation and dropout, each from a generator
-            of its own.
-        split_seed: Decides which training pictures become the validation split.
+        seed: Seed of weights, data order, augmentation and dropout, each with its own generator.
+        split_seed: Seed of the choice of the validation pictures.
         validation: Fraction of the training split that is kept for validation, stratified; or a
             number of pictures where it is 1 or more.
         train_limit: Train on the first this many pictures of the shuffled training split; None is
@@ -89,10 +88,10 @@ class RunRequest(Record):
         mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by
             trial.
         precision: "fp32" or "bf16" (bfloat16 in convolutions and matrix products, by autocast;
-            weights stay float32); "auto" is float32 on a processor, and what is faster on a GPU.
+            weights stay float32); "auto" is float32 on a processor, and the faster one on a GPU.
         compile: Try ``torch.compile`` among the modes.
         origin: Where the run starts from; None is fresh weights.
-        group: Names runs that belong together (the seeds of one press of Train).
+        group: Common name of runs that belong together, such as the seeds of one submission.
     """
 
     spec: CNNSpec
@@ -129,6 +128,14 @@ class RunRequest(Record):
         check_flag("compile", self.compile)
         as_floats(self, "validation")
 
+    @property
+    def title(self) -> str:
+        """The name or the preset, with dataset, seed and the step of a fork."""
+        title = f"{self.name or self.preset or 'own design'} on {self.dataset}, seed {self.seed}"
+        if self.origin is None or self.origin.weights_only:
+            return title
+        return f"{title}, fork of step {self.origin.step:,}"
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """As ``Record.from_dict``; spec, recipe and origin are nested objects."""
@@ -151,7 +158,7 @@ class RunRequest(Record):
 
 
 def check_dataset_name(name: str) -> None:
-    """The name is one that the lab knows how to look for; that it is there is another question.
+    """Check the form of a dataset's name, but not whether the dataset exists.
 
     Raises:
         RecipeError: It is neither a known dataset nor ``folder:<name>``.
@@ -169,7 +176,7 @@ def check_dataset_name(name: str) -> None:
 
 @dataclass(frozen=True)
 class Machine(Record):
-    """Where a run ran; speeds from different machines are never ranked together.
+    """The machine that a run used; speeds of different machines are never ranked together.
 
     Args:
         processor: Model name of the processor or GPU that trained.
@@ -185,25 +192,25 @@ class Machine(Record):
 
 @dataclass(frozen=True)
 class Run:
-    """What the store knows about a run, in one row.
+    """The stored state of a run, from one row.
 
     Args:
-        id: Short, sortable by time of asking, safe in a file name and in an address.
-        reason: Why the run ended, as a sentence, where the state alone does not say it.
+        id: Short, sortable by submission time, safe in file names and URLs.
+        reason: Why the run ended, as a sentence, unless the state is sufficient.
         step: Steps done; total_steps: steps that the recipe asks for (0 until known).
         epoch: Epochs finished.
-        train_seconds: Time spent training, pauses, validation and trials left out.
-        created, started, ended: Seconds since 1970; None until it happened.
+        train_seconds: Training time without pauses, validation and trials.
+        created, started, ended: Seconds since 1970; None before the event.
         plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
         fingerprint: Hash of the prepared dataset's content.
-        chosen: The execution mode and why, once chosen (``ExecutionMode`` as a dict).
-        intervened: A person changed something while it ran, so it is not pooled with others.
-        summary: What the results table shows: first and last training loss, last and best
-            validation accuracy, test accuracy, images per second, forecast; filled as it becomes
+        chosen: The execution mode with the reason, once chosen (``ExecutionMode`` as a dict).
+        intervened: A setting was changed during the run, so it is not pooled with others.
+        summary: Values for the results table: first and last training loss, last and best
+            validation accuracy, test accuracy, images per second, forecast; filled as they become
             known.
-        phase: What it does now, in words, where that is not training.
+        phase: Current activity as text, if it is not training.
         attempt: 1, and one more after each resume.
-        owner: Who may change it, in class mode; "" is the operator.
+        owner: The person who may change it, in class mode; "" is the operator.
     """
 
     id: str
@@ -229,11 +236,16 @@ class Run:
 
     @property
     def is_live(self) -> bool:
-        """It waits, runs or is paused: its numbers may still change."""
+        """Whether it waits, runs or is paused, so that its numbers may change."""
         return self.state in LIVE_STATES
 
     @property
     def title(self) -> str:
-        """The name that a person gave, or the preset, with dataset and seed."""
-        what = self.request.name or self.request.preset or "own design"
-        return f"{what} on {self.request.dataset}, seed {self.request.seed}"
+        """The request's title, with a number if an earlier run has the same."""
+        return run_title(self.request, self.summary)
+
+
+def run_title(request: RunRequest, summary: Mapping[str, Any]) -> str:
+    """Title of a run: "lenet5 on mnist, seed 0", with " (2)" for the second run of that title."""
+    repeat = summary.get("repeat", 1)
+    return request.title if repeat == 1 else f"{request.title} ({repeat})"

@@ -1,6 +1,6 @@
-"""How a machine is shared: class mode, and what each person and the machine may do.
+"""Settings for sharing a machine: class mode, and the limits of each person and of the machine.
 
-One TOML file says it. Without one, the lab is one person's, and nothing is limited::
+They are read from a TOML file. Without one, the lab has a single user without limits::
 
     [class]
     on = true
@@ -27,7 +27,7 @@ from cnnlib.records.checks import check_flag, check_integer, check_number
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
 
-FILE = "cnnlab.toml"  # in the folder of runs, unless CNNLAB_CONFIG names another one
+FILE = "cnnlab.toml"  # in the folder of runs, unless CNNLAB_CONFIG is another path
 MB = 1_000_000
 
 
@@ -36,8 +36,8 @@ class ClassMode:
     """Whether several people share the server.
 
     Args:
-        on: What somebody starts is theirs: others may look, not change it.
-        sign_in: People sign in by Streamlit's own sign-in; else a cookie tells browsers apart.
+        on: Runs and jobs belong to the person who started them; others may not change them.
+        sign_in: People sign in with Streamlit's sign-in; otherwise a cookie identifies a browser.
     """
 
     on: bool = False
@@ -50,18 +50,18 @@ class ClassMode:
 
 @dataclass(frozen=True)
 class PersonLimits:
-    """What one person may ask for through the pages, in class mode.
+    """Limits of one person who uses the pages, in class mode.
 
     Args:
-        runs_waiting: Runs of theirs in the queue.
-        jobs_waiting: Jobs of theirs that wait or are at work.
-        parameters: Of a network.
+        runs_waiting: Runs in the queue.
+        jobs_waiting: Jobs that wait or run.
+        parameters: Parameters of a network.
         macs: Multiply-accumulates of a network for one image.
-        memory_mb: Of a training step, as `cnnlib.design.cost` forecasts it.
-        epochs: Of a run.
-        disk_mb: Weights of their runs, together.
-        upload_mb: One upload.
-        uploads: Datasets of theirs, lessons of drawings included.
+        memory_mb: Memory of a training step, as `cnnlib.design.cost` forecasts it.
+        epochs: Epochs of a run.
+        disk_mb: Total size of the weights of the person's runs.
+        upload_mb: Size of an upload.
+        uploads: Datasets of the person, sets of labelled drawings included.
     """
 
     runs_waiting: int = 20
@@ -81,14 +81,14 @@ class PersonLimits:
 
 @dataclass(frozen=True)
 class MachineLimits:
-    """What the machine does.
+    """Limits of the machine.
 
     Args:
-        runs_at_once: Runs that train side by side; 0 is one per GPU, or one.
-        runs_waiting: Runs in the queue, of all people; in class mode.
-        disk_mb: Weights of all runs, together; in class mode.
-        free_disk_mb: Nothing new is asked for when less than this is free; in class mode.
-        pause_minutes: A paused run is set aside after so long if others wait; 0 is never.
+        runs_at_once: Runs that train in parallel; 0 is one per GPU, or one.
+        runs_waiting: Runs of all people in the queue; in class mode.
+        disk_mb: Total size of the weights of all runs; in class mode.
+        free_disk_mb: With less free space than this, new runs are refused; in class mode.
+        pause_minutes: A paused run is interrupted after this time if others wait; 0 is never.
     """
 
     runs_at_once: int = 0
@@ -106,7 +106,7 @@ class MachineLimits:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the file of settings says."""
+    """All settings, by section of the file."""
 
     class_mode: ClassMode = field(default_factory=ClassMode)
     person: PersonLimits = field(default_factory=PersonLimits)
@@ -114,10 +114,10 @@ class Settings:
 
     @classmethod
     def read(cls, folders: Folders) -> Self:
-        """What the file says; the defaults where there is none.
+        """Read the settings file; without one, return the defaults.
 
         Raises:
-            SettingsError: It cannot be read, or a key or a value in it is not known; the sentence
+            SettingsError: It cannot be read, or has an unknown key or an invalid value; the text
                 names the key.
         """
         named = os.environ.get("CNNLAB_CONFIG", "")
@@ -137,10 +137,11 @@ class Settings:
                 f"The settings {path} are no TOML: {error}. Write lines such as on = true below "
                 "headings such as [class]."
             ) from error
-        return cls(**{_FIELDS[name]: _section(path, name, tables) for name in _known(path, tables)})
+        sections = _known_sections(path, tables)
+        return cls(**{_FIELDS[name]: _read_section(path, name, tables) for name in sections})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """By section and key, as the file writes them."""
+        """The settings by section and key, as in the file."""
         return {name: asdict(getattr(self, _FIELDS[name])) for name in _SECTIONS}
 
 
@@ -148,8 +149,8 @@ _SECTIONS = {"class": ClassMode, "person": PersonLimits, "machine": MachineLimit
 _FIELDS = {"class": "class_mode", "person": "person", "machine": "machine"}
 
 
-def _known(path: Path, tables: Mapping[str, Any]) -> list[str]:
-    """The sections of a file; one that is not known is an error."""
+def _known_sections(path: Path, tables: Mapping[str, Any]) -> list[str]:
+    """The section names of a file; an unknown one raises SettingsError."""
     for name in tables:
         if name not in _SECTIONS:
             sections = ", ".join(f"[{each}]" for each in _SECTIONS)
@@ -159,8 +160,8 @@ def _known(path: Path, tables: Mapping[str, Any]) -> list[str]:
     return list(tables)
 
 
-def _section(path: Path, name: str, tables: Mapping[str, Any]) -> Any:
-    """One section as its record."""
+def _read_section(path: Path, name: str, tables: Mapping[str, Any]) -> Any:
+    """Convert one section to its record."""
     values, kind = tables[name], _SECTIONS[name]
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: {name} is a section. Write [{name}] on a line of its own.")

@@ -1,1 +1,1 @@
-"""Results as files that travel: CSV, Markdown, LaTeX, and HTML with charts."""
+"""Export of results: CSV, Markdown, LaTeX, and HTML with charts."""

@@ -1,4 +1,4 @@
-"""The results as one HTML file with its charts: it opens anywhere, without a network."""
+"""The results with their charts as one HTML file, which needs no network connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
 from cnnlib.figures.compare import cost_figure, curves_figure
-from cnnlib.report.text import shown_cells
+from cnnlib.report.text import format_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ p.note { color: #7d8894; }
 def to_html(
     rows: Sequence[Row], columns: Sequence[Column], *, title: str = "Results", note: str = ""
 ) -> str:
-    """A page with the table and the charts of its rows.
+    """Write an HTML page with the table and its charts.
 
     Args:
         note: A sentence under the table.
@@ -51,22 +51,25 @@ def to_html(
         '<meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f"<script>{get_plotlyjs()}</script></head><body><h1>{html.escape(title)}</h1>"
-        f'<div class="wide">{_table(rows, columns)}</div><p class="note">{html.escape(note)}</p>'
-        f"{''.join(_chart(figure) for figure in figures)}</body></html>\n"
+        f'<div class="wide">{_write_table(rows, columns)}</div>'
+        f'<p class="note">{html.escape(note)}</p>'
+        f"{''.join(_write_chart(figure) for figure in figures)}</body></html>\n"
     )
 
 
-def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+def _write_table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Write the table as HTML."""
     classes = ["" if column.kind == "text" else ' class="number"' for column in columns]
 
-    def line(cells: Sequence[str], tag: str) -> str:
+    def write_row(cells: Sequence[str], tag: str) -> str:
         parts = zip(cells, classes, strict=True)
         return f"<tr>{''.join(f'<{tag}{c}>{html.escape(t)}</{tag}>' for t, c in parts)}</tr>"
 
-    head = line([column.title for column in columns], "th")
-    body = "".join(line(cells, "td") for cells in shown_cells(rows, columns))
+    head = write_row([column.title for column in columns], "th")
+    body = "".join(write_row(cells, "td") for cells in format_cells(rows, columns))
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def _chart(figure: go.Figure) -> str:
+def _write_chart(figure: go.Figure) -> str:
+    """Write a chart as HTML; the page loads plotly once."""
     return figure.to_html(full_html=False, include_plotlyjs=False, default_height="360px")

@@ -18,54 +18,56 @@ _NUMBERS = ("percent", "loss", "count", "seconds", "rate")
 
 
 def to_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """Full precision, one row per design, accuracies as fractions; an empty cell for None."""
+    """Write CSV: full precision, a row per design, accuracies as fractions, None as empty."""
     file = io.StringIO()
     writer = csv.DictWriter(file, [column.name for column in columns], lineterminator="\n")
     writer.writeheader()
-    for line in cells(rows, columns):
-        writer.writerow({name: _for_spreadsheet(value) for name, value in line.items()})
+    for row in cells(rows, columns):
+        writer.writerow({name: _escape_formula(value) for name, value in row.items()})
     return file.getvalue()
 
 
-def _for_spreadsheet(value: Any) -> Any:
-    """Text that a spreadsheet takes for no formula: names come from anybody."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+def _escape_formula(value: Any) -> Any:
+    """Prefix text that a spreadsheet would run as a formula: names are untrusted input."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_STARTS else value
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """A table for a README, numbers to the right."""
-    lines = [
+    """Write a Markdown table, numbers aligned to the right."""
+    table = [
         [column.title for column in columns],
         ["---:" if column.kind in _NUMBERS else "---" for column in columns],
-        *shown_cells(rows, columns),
+        *format_cells(rows, columns),
     ]
-    return "".join(f"| {' | '.join(map(_for_markdown, line))} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(_escape_markdown, row))} |\n" for row in table)
 
 
 def to_latex(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    r"""A ``tabular`` that needs no package: ``\input`` it where a table is to stand."""
-    places = "".join("r" if column.kind in _NUMBERS else "l" for column in columns)
-    head = " & ".join(for_latex(column.title) for column in columns)
+    r"""Write a LaTeX ``tabular``, which needs no package; include it by ``\input``."""
+    alignments = "".join("r" if column.kind in _NUMBERS else "l" for column in columns)
+    head = " & ".join(escape_latex(column.title) for column in columns)
     body = "".join(
-        " & ".join(map(for_latex, line)) + " \\\\\n" for line in shown_cells(rows, columns)
+        " & ".join(map(escape_latex, row)) + " \\\\\n" for row in format_cells(rows, columns)
     )
     return (
-        f"\\begin{{tabular}}{{{places}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n"
+        f"\\begin{{tabular}}{{{alignments}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n"
         "\\end{tabular}\n"
     )
 
 
-def shown_cells(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
-    """Every cell as people read it."""
-    found = cells(rows, columns)
-    return [[shown(line[column.name], column) for column in columns] for line in found]
+def format_cells(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
+    """Format every cell for a reader, row by row."""
+    return [
+        [format_value(row[column.name], column) for column in columns]
+        for row in cells(rows, columns)
+    ]
 
 
-def shown(value: Any, column: Column) -> str:
-    """One value with its unit; "" where it is not known."""
+def format_value(value: Any, column: Column) -> str:
+    """Format a value with its unit; "" for None."""
     if value is None:
         return ""
     match column.kind:
@@ -82,13 +84,13 @@ def shown(value: Any, column: Column) -> str:
     return " ".join(str(value).split())
 
 
-def for_latex(text: str) -> str:
-    """Text in which LaTeX sees no command; what its basic fonts lack becomes a question mark.
+def escape_latex(text: str) -> str:
+    """Escape text for LaTeX; characters that its basic fonts lack become question marks.
 
-    They have ASCII, and the letters of western Europe, which LaTeX reads as UTF-8 since 2018.
+    The fonts have ASCII and the letters of western Europe, which LaTeX reads as UTF-8 since 2018.
     """
-    known = (letter if letter.isascii() or letter in _ACCENTED else "?" for letter in text)
-    return "".join(_LATEX.get(letter, letter) for letter in known)
+    letters = (letter if letter.isascii() or letter in _ACCENTED else "?" for letter in text)
+    return "".join(_LATEX.get(letter, letter) for letter in letters)
 
 
 _ACCENTED = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ±–×")
@@ -106,8 +108,8 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 }
 
 
-def _for_markdown(text: str) -> str:
-    """Text that stays in its cell."""
+def _escape_markdown(text: str) -> str:
+    """Escape text for the cell of a Markdown table."""
     return "".join(_MARKDOWN.get(letter, letter) for letter in text)
 
 

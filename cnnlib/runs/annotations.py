@@ -1,4 +1,4 @@
-"""Annotations in the run store: JSON bodies by subject, which is the key of a row or a run's id."""
+"""Annotations in the run store: JSON bodies by subject, the key of a table row or a run's id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders: what people want of a run, from the moment of the press until its worker takes it."""
+"""Commands to runs, stored until the worker of the run takes them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from cnnlib.records.run import ENDED_STATES
 from cnnlib.runs.rows import unknown_run
 from cnnlib.runs.tables import commands, runs
 
-IGNORED = 0  # instead of an order's id: the run had ended already
+IGNORED = 0  # instead of a command's id: it has no effect
 
 
-def submit(connection: sa.Connection, run_id: str, order: Command, now: float) -> int:
-    """Write an order down for the run's worker; a queued run is stopped at once.
+def submit(connection: sa.Connection, run_id: str, command: Command, now: float) -> int:
+    """Store a command for the run's worker; "stop" ends a queued run at once.
 
     Returns:
-        The order's id, or `IGNORED` where there is nothing left to order: the run has ended, or
-        somebody only wanted to look at a run that has not begun.
+        The command's id, or `IGNORED` if the run has ended, or if the command is "look" and the run
+        has not begun.
     """
     row = connection.execute(
         sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == run_id).with_for_update()
     ).first()
     if row is None:
         raise unknown_run(run_id)
-    if row.state in ENDED_STATES or (row.state == "queued" and order.kind == "look"):
+    if row.state in ENDED_STATES or (row.state == "queued" and command.kind == "look"):
         return IGNORED
-    values = {"kind": order.kind, "setting": order.setting, "value": order.value}
+    values = {"kind": command.kind, "setting": command.setting, "value": command.value}
     added = connection.execute(sa.insert(commands).values(run_id=run_id, **values))
-    if row.state == "queued" and order.kind == "stop":
+    if row.state == "queued" and command.kind == "stop":
         _stop_queued(connection, run_id, row.attempt, now)
-    number: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
-    return number
+    command_id: int = added.inserted_primary_key[0]  # type: ignore[index]  # an insert has one
+    return command_id
 
 
 def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: float) -> None:
@@ -47,14 +47,14 @@ _WAITING = (
 
 
 def take(connection: sa.Connection, run_id: str) -> list[Command]:
-    """The orders that the run's worker has not seen yet, oldest first; each is handed out once."""
+    """Remove the waiting commands of a run and return them, oldest first."""
     rows = connection.execute(_WAITING, {"run_id": run_id}).all()
     if rows:
-        seen = commands.c.id <= rows[-1].id
-        connection.execute(sa.delete(commands).where(commands.c.run_id == run_id, seen))
+        taken = commands.c.id <= rows[-1].id
+        connection.execute(sa.delete(commands).where(commands.c.run_id == run_id, taken))
     return [Command(row.kind, row.setting, row.value, row.id) for row in rows]
 
 
 def pending(run_id: str) -> sa.Select[tuple[int]]:
-    """Finds a row if the run's worker has orders to take."""
+    """A query that finds a row if commands wait for the run."""
     return sa.select(commands.c.id).where(commands.c.run_id == run_id).limit(1)

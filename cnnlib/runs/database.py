@@ -1,4 +1,4 @@
-"""The connection to the database: transactions, the version of its tables, errors as sentences."""
+"""The connection to the database: transactions, schema version, errors turned into sentences."""
 
 from __future__ import annotations
 
@@ -19,89 +19,92 @@ if TYPE_CHECKING:
 
     from cnnlib.records.folders import Folders
 
-BUSY_SECONDS = 5.0  # how long a write waits for another one
+BUSY_SECONDS = 5.0  # time that a write waits for a lock
 
 
 class Database:
-    """SQLite (WAL) in the folder of runs, or the database that ``folders.database`` names.
+    """The database: SQLite (WAL) in the folder of runs, or the one at ``folders.database``.
 
-    Safe to share between threads; every process opens its own.
+    Safe to share between threads; each process opens its own.
 
     Raises:
         StoreError: It cannot be opened or created, or a newer version of the lab wrote it.
     """
 
     def __init__(self, folders: Folders) -> None:
-        _make_folder(folders.runs)
-        url = _url(folders)
+        _create_folder(folders.runs)
+        url = _database_url(folders)
         self._passwords = _passwords(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._place = url.database if self.is_sqlite else _without_password(url)
+        self._address = url.database if self.is_sqlite else _without_password(url)
         if self.is_sqlite:
-            with self._sentences():
-                _use_write_ahead_log(Path(url.database or ""))
-        self._engine = _engine(url)
-        self._writing = self._engine.execution_options(cnnlab_writes=True)
-        self._try_to_connect()
+            with self._translate_errors():
+                _enable_write_ahead_log(Path(url.database or ""))
+        self._engine = _create_engine(url)
+        self._write_engine = self._engine.execution_options(cnnlab_writes=True)
+        self._check_connection()
         self._create_tables()
         if folders.database:
             self._check_folder(folders.runs)
 
     @contextmanager
     def read(self) -> Generator[sa.Connection]:
-        """A connection that sees one state of the store and waits for no writer."""
-        with self._sentences(), self._engine.connect() as connection:
+        """Open a read transaction: one state of the store, without waiting for a writer."""
+        with self._translate_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Generator[sa.Connection]:
-        """A transaction that is committed as a whole, or not at all."""
-        with self._sentences(), self._writing.begin() as connection:
+        """Open a write transaction, which is committed as a whole or not at all."""
+        with self._translate_errors(), self._write_engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def looking(self, query: sa.Select[Any]) -> Generator[Callable[[], bool]]:
-        """A function that says whether a query finds a row, for one thread, many times a second.
+    def watch(self, query: sa.Select[Any]) -> Generator[Callable[[], bool]]:
+        """Open a connection for a query that is repeated many times a second by one thread.
 
-        On SQLite it goes past SQLAlchemy, on a connection of its own: 5 microseconds, not 70.
+        On SQLite the query bypasses SQLAlchemy: 5 microseconds instead of 70.
+
+        Yields:
+            A function that returns whether the query finds a row.
         """
-        with self._sentences(), self._engine.connect() as connection:
+        with self._translate_errors(), self._engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             sql = str(query.compile(self._engine, compile_kwargs={"literal_binds": True}))
 
-            def look() -> bool:
-                with self._sentences():
+            def has_row() -> bool:
+                with self._translate_errors():
                     if self.is_sqlite:
                         return raw.execute(sql).fetchone() is not None
                     try:
                         return connection.execute(query).first() is not None
                     finally:
-                        connection.rollback()  # a connection that broke is opened anew next time
+                        connection.rollback()  # the next use replaces a broken connection
 
-            yield look
+            yield has_row
 
     def lock(self, connection: sa.Connection) -> None:
-        """Let transactions that count before they write go one after the other.
+        """Serialise transactions that count rows before they write.
 
-        On SQLite every writing transaction is alone from its beginning.
+        On SQLite this does nothing: a write transaction has an exclusive lock from its beginning.
         """
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
 
     def clock(self) -> sa.ColumnElement[float] | float:
-        """Seconds since 1970 by the one clock that all users of this database share."""
+        """Seconds since 1970 by the clock that all users of this database share."""
         if self.is_sqlite:
             return time.time()
         return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
     def close(self) -> None:
-        """Give all connections back; the next use opens new ones."""
+        """Close all connections; the next use opens new ones."""
         self._engine.dispose()
 
-    def _try_to_connect(self) -> None:
-        """See that the address is one that the database's own library understands."""
+    def _check_connection(self) -> None:
+        """Check that the database's driver accepts the address."""
         try:
-            with self._sentences(), self._engine.connect():
+            with self._translate_errors(), self._engine.connect():
                 pass
         except sa.exc.ProgrammingError as error:
             found = self._without_passwords(str(error.orig).strip())
@@ -116,7 +119,7 @@ class Database:
         return text
 
     def _create_tables(self) -> None:
-        """Make the tables where there are none, and see that their version is known."""
+        """Create the tables if there are none, upgrade older ones, and check their version."""
         with self.read() as connection:
             is_new = not sa.inspect(connection).has_table("meta")
         if is_new:
@@ -124,81 +127,82 @@ class Database:
                 self.lock(connection)
                 if not sa.inspect(connection).has_table("meta"):
                     tables.metadata.create_all(connection)
-                    self._keep(connection, "schema_version", str(tables.SCHEMA_VERSION))
+                    self._write_meta(connection, "schema_version", str(tables.SCHEMA_VERSION))
         with self.read() as connection:
-            version = self._kept(connection, "schema_version")
+            version = self._read_meta(connection, "schema_version")
         if version in migrations.FROM:
             version = self._upgrade()
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
-                f"The run store {self._place} has version {version}, and this program knows "
+                f"The run store {self._address} has version {version}, and this program knows "
                 f"version {tables.SCHEMA_VERSION}. Update the program, or name another folder in "
                 "CNNLAB_RUNS."
             )
 
     def _upgrade(self) -> str | None:
-        """Bring the tables of an older version up to this one; returns the version they have."""
+        """Upgrade the tables of an older version and return the version that they then have."""
         with self.write() as connection:
             self.lock(connection)
-            version = self._kept(connection, "schema_version")  # another program may be first
+            version = self._read_meta(connection, "schema_version")  # may be upgraded by now
             while version in migrations.FROM:
                 version = migrations.FROM[version](connection)
-                its = tables.meta.c.key == "schema_version"
-                connection.execute(sa.update(tables.meta).where(its).values(value=version))
+                is_version = tables.meta.c.key == "schema_version"
+                connection.execute(sa.update(tables.meta).where(is_version).values(value=version))
         return version
 
     def _check_folder(self, folder: Path) -> None:
-        """A database apart from its files must always meet the same folder, on every machine."""
+        """Check that the folder of runs is the one that belongs to this database."""
         file = folder / "store.id"
         with self.write() as connection:
             self.lock(connection)
-            own = self._kept(connection, "folder")
+            own = self._read_meta(connection, "folder")
             if own is None:
                 own = secrets.token_hex(16)
-                self._keep(connection, "folder", own)
+                self._write_meta(connection, "folder", own)
                 _write_id(file, own)
         if _read_id(file) != own:
             raise StoreError(
-                f"{folder} is not the folder with the files of the run store {self._place}. "
+                f"{folder} is not the folder with the files of the run store {self._address}. "
                 "Every machine that uses this database needs the same shared folder: name it in "
                 "CNNLAB_RUNS."
             )
 
     @staticmethod
-    def _keep(connection: sa.Connection, key: str, value: str) -> None:
+    def _write_meta(connection: sa.Connection, key: str, value: str) -> None:
         connection.execute(sa.insert(tables.meta).values(key=key, value=value))
 
     @staticmethod
-    def _kept(connection: sa.Connection, key: str) -> str | None:
+    def _read_meta(connection: sa.Connection, key: str) -> str | None:
         return connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
 
     @contextmanager
-    def _sentences(self) -> Generator[None]:
-        """Turn errors of the database into a StoreError that says what to do.
+    def _translate_errors(self) -> Generator[None]:
+        """Turn errors of the database into a StoreError with advice.
 
-        Rows or statements that it refuses are not among them: those are bugs of the lab.
+        Integrity and programming errors pass unchanged: they are bugs of the lab.
         """
         try:
             yield
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
             raise
         except sa.exc.TimeoutError as error:
-            raise StoreError(_BUSY.format(place=self._place)) from error
+            raise StoreError(_BUSY.format(place=self._address)) from error
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            own = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            found = self._without_passwords(str(own).strip())
-            sentence = next((text for sign, text in _SENTENCES.items() if sign in found), _OTHER)
-            raise StoreError(sentence.format(place=self._place, found=found)) from error
+            original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            found = self._without_passwords(str(original).strip())
+            matching = (text for sign, text in _ERROR_TEXTS.items() if sign in found)
+            sentence = next(matching, _OTHER)
+            raise StoreError(sentence.format(place=self._address, found=found)) from error
 
 
-_LOCK_NUMBER = 20_250_601  # any number that nobody else takes an advisory lock on
+_LOCK_NUMBER = 20_250_601  # an arbitrary key of an advisory lock
 
 _BUSY = "So many ask the run store {place} at once that there was no connection left. Try again."
 _OTHER = (
     "The run store {place} cannot be used: {found}. See that it can be reached, or name another "
     "one in CNNLAB_RUNS or CNNLAB_DATABASE."
 )
-_SENTENCES = {
+_ERROR_TEXTS = {
     "locked": (
         "The run store {place} was locked by another program for more than "
         f"{BUSY_SECONDS:.0f} seconds. Try again; if it stays so, close the program that holds the "
@@ -227,7 +231,7 @@ _SENTENCES = {
 }
 
 
-def _make_folder(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -238,7 +242,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_id(file: Path, own: str) -> None:
-    """Mark the folder of runs as the one that belongs to a database."""
+    """Write the database's id into the folder of runs."""
     try:
         file.write_text(own)
     except OSError as error:
@@ -249,7 +253,7 @@ def _write_id(file: Path, own: str) -> None:
 
 
 def _read_id(file: Path) -> str | None:
-    """Which database a folder of runs belongs to; None where it does not say."""
+    """Read the id of the database that a folder of runs belongs to; None without a file."""
     try:
         return file.read_text()
     except FileNotFoundError:
@@ -261,9 +265,9 @@ def _read_id(file: Path) -> str | None:
         ) from error
 
 
-def _url(folders: Folders) -> sa.URL:
-    """Where the database is; a password stays out of all messages."""
-    if not folders.database:  # not put together as text: a folder's name may hold a question mark
+def _database_url(folders: Folders) -> sa.URL:
+    """Build the database's URL; error messages never contain its password."""
+    if not folders.database:  # not formatted as text: a folder's name may contain "?"
         return sa.URL.create("sqlite", database=str(folders.runs / "cnnlab.db"))
     try:
         return sa.make_url(folders.database)
@@ -275,13 +279,13 @@ def _url(folders: Folders) -> sa.URL:
 
 
 def _passwords(url: sa.URL) -> list[str]:
-    """What no message may hold: the password, wherever the address has it."""
-    asked = [url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)]
-    return [str(password) for password in asked if password]
+    """Passwords in the address, in any place, to be removed from messages."""
+    values = [url.password, *(url.query.get(name) for name in _SECRET_OPTIONS)]
+    return [str(password) for password in values if password]
 
 
 def _without_password(url: sa.URL) -> str:
-    """The address as messages show it."""
+    """The address for messages, with passwords hidden."""
     hidden = {name: "***" for name in _SECRET_OPTIONS if name in url.query}
     return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
@@ -289,10 +293,10 @@ def _without_password(url: sa.URL) -> str:
 _SECRET_OPTIONS = ("password", "sslpassword")
 
 
-def _use_write_ahead_log(file: Path) -> None:
-    """Let readers and a writer go on side by side; the file keeps this.
+def _enable_write_ahead_log(file: Path) -> None:
+    """Set WAL mode, in which readers do not wait for a writer; the setting is stored in the file.
 
-    SQLite waits for no lock here, so programs that create a store at the same time take turns.
+    SQLite does not wait for a lock here, so this retries while another program creates the store.
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
@@ -306,8 +310,8 @@ def _use_write_ahead_log(file: Path) -> None:
             time.sleep(0.02)
 
 
-def _engine(url: sa.URL) -> sa.Engine:
-    """An engine whose connections are set up; nothing is opened yet."""
+def _create_engine(url: sa.URL) -> sa.Engine:
+    """Create the engine and register its connection setup; opens no connection."""
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(engine, "connect", _set_up_sqlite)
@@ -323,12 +327,12 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """SQLAlchemy begins transactions itself; a power cut may take the last moments, no more."""
+    """Leave BEGIN to SQLAlchemy; a power cut may lose the last transactions, never more."""
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer takes its place in the line at once: a read that turns into a write could fail."""
+    """Begin a write transaction with its lock: upgrading a read transaction later could fail."""
     writes = connection.get_execution_options().get("cnnlab_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,4 +1,4 @@
-"""What a run tells, written down: a batch of events becomes rows and the run's new state."""
+"""Writes the events of a run: a batch becomes rows and the run's new state."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class RunReassigned(StoreError):
 def record(
     connection: sa.Connection, run_id: str, worker_id: str, events: Sequence[Event], now: float
 ) -> None:
-    """Write down what a run told since the last time, in the order in which it did.
+    """Write the new events of a run, in order.
 
     Raises:
-        RunTakenAway: It is another worker's, or deleted; this one lets go of it.
+        RunReassigned: The run belongs to another worker or is deleted; this one must drop it.
     """
     last = events[-1] if events else None
     only_steps = all(isinstance(event, StepMetrics) for event in events)
-    if isinstance(last, StepMetrics) and only_steps:  # nearly always
+    if isinstance(last, StepMetrics) and only_steps:  # the usual case
         updated = _update_to_step(connection, run_id, worker_id, last)
     else:
         changes = _changes(events, now) | _summary_change(connection, run_id, events)
@@ -50,11 +50,11 @@ def record(
         update = sa.update(runs).where(own).values(**changes, worker_id=worker_id)
         updated = connection.execute(update).rowcount
     if not updated:
-        raise _taken_away(run_id)
+        raise _reassigned_error(run_id)
     _insert_rows(connection, run_id, events)
 
 
-def _taken_away(run_id: str) -> RunReassigned:
+def _reassigned_error(run_id: str) -> RunReassigned:
     return RunReassigned(
         f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
         "worker. What this one did since then is not recorded."
@@ -62,7 +62,7 @@ def _taken_away(run_id: str) -> RunReassigned:
 
 
 def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> None:
-    """What has a table of its own."""
+    """Insert the events that have their own tables."""
     _insert_steps(connection, run_id, [e for e in events if isinstance(e, StepMetrics)])
     for event in events:
         match event:
@@ -75,12 +75,12 @@ def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]
 
 
 def _changes(events: Sequence[Event], now: float) -> Values:
-    """What the events change in the run's own row, the summary left out."""
+    """Changes of the run's own row by the events, except the summary."""
     changes: Values = {}
     for event in events:
         match event:
             case StepMetrics():
-                changes |= _at_step(event)
+                changes |= _step_values(event)
                 if changes.get("state", "paused") != "paused":
                     changes["phase"] = ""
             case EpochEnd():
@@ -90,9 +90,9 @@ def _changes(events: Sequence[Event], now: float) -> Values:
             case Phase():
                 changes |= {"state": event.state, "phase": event.text}
             case Started():
-                changes |= _settled(event)
+                changes |= _start_values(event)
             case RunEnd():
-                changes |= _ended(event, now)
+                changes |= _end_values(event, now)
     if "step" in changes and "phase" not in changes:
         changes["phase"] = _PHASE_WHILE_STEPPING
     measured = sum(event.eval_seconds for event in events if isinstance(event, EpochEnd))
@@ -100,26 +100,26 @@ def _changes(events: Sequence[Event], now: float) -> Values:
 
 
 def _summary_change(connection: sa.Connection, run_id: str, events: Sequence[Event]) -> Values:
-    """The summary that the results table shows, where the events say something for it."""
-    epochs_told = [event for event in events if isinstance(event, EpochEnd)]
-    news: Values = {}
+    """The new summary for the results table; empty where the events do not change it."""
+    epoch_events = [event for event in events if isinstance(event, EpochEnd)]
+    updates: Values = {}
     for event in events:
         match event:
             case Started():
-                news["forecast"] = dict(event.forecast)
-                news["batches_per_epoch"] = event.batches_per_epoch
+                updates["forecast"] = dict(event.forecast)
+                updates["batches_per_epoch"] = event.batches_per_epoch
             case RunEnd():
-                news |= _end_summary(event)
-    if not epochs_told and not news:
+                updates |= _end_summary(event)
+    if not epoch_events and not updates:
         return {}
     before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
-    return {"summary": epochs_summary(epochs_told, before) | news}
+    return {"summary": epochs_summary(epoch_events, before) | updates}
 
 
-def epochs_summary(told: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
-    """What the results table says about epochs: ``before`` carried on over those ``told``."""
+def epochs_summary(new_epochs: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
+    """The summary ``before``, updated with new epochs, for the results table."""
     summary: Values = dict(before)
-    for epoch in told:
+    for epoch in new_epochs:
         summary.setdefault("first_train_loss", epoch.train_loss)
         summary["last_train_loss"] = epoch.train_loss
         summary["last_train_accuracy"] = epoch.train_accuracy
@@ -133,17 +133,17 @@ def epochs_summary(told: Iterable[EpochEnd], before: Mapping[str, Any]) -> Value
 
 
 def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> list[str]:
-    """Forget what came after ``step``: an attempt continues from a checkpoint made there.
+    """Delete all rows after ``step``, where an attempt continues from a checkpoint.
 
     Returns:
-        Names of the weight files of later steps, which the caller removes.
+        Names of the weight files of later steps, for the caller to remove.
 
     Raises:
-        RunTakenAway: Another attempt has begun meanwhile, or the run is deleted.
+        RunReassigned: Another attempt has begun, or the run is deleted.
     """
-    now = sa.select(runs.c.attempt).where(runs.c.id == run_id).with_for_update()
-    if connection.scalar(now) != attempt:
-        raise _taken_away(run_id)
+    current = sa.select(runs.c.attempt).where(runs.c.id == run_id).with_for_update()
+    if connection.scalar(current) != attempt:
+        raise _reassigned_error(run_id)
     later = [
         (steps, steps.c.step > step),
         (epochs, epochs.c.step > step),
@@ -160,7 +160,7 @@ def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> l
 
 
 def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
-    """The numbers of a run's row as they were at ``step``, from the rows that are left."""
+    """Values of a run's row at ``step``, from its remaining rows."""
     rows = connection.execute(
         sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
     )
@@ -175,20 +175,20 @@ def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
         "train_seconds": connection.scalar(seconds) or 0.0,
         "eval_seconds": sum(epoch.eval_seconds for epoch in left),
         "intervened": (connection.scalar(changed) or 0) > 0,
-        "summary": epochs_summary(left, _told_before_it_began(connection, run_id)),
+        "summary": epochs_summary(left, _summary_at_submission(connection, run_id)),
         "result": None,
     }
 
 
-def _told_before_it_began(connection: sa.Connection, run_id: str) -> Values:
-    """What was forecast before the run was taken by a worker."""
+def _summary_at_submission(connection: sa.Connection, run_id: str) -> Values:
+    """Read the part of the summary that was written before the run was claimed."""
     summary = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
-    return {name: summary[name] for name in ("forecast", "promised") if name in summary}
+    return {name: summary[name] for name in ("forecast", "promised", "repeat") if name in summary}
 
 
-def _insert_steps(connection: sa.Connection, run_id: str, told: Sequence[StepMetrics]) -> None:
-    """All steps in one statement."""
-    if not told:
+def _insert_steps(connection: sa.Connection, run_id: str, events: Sequence[StepMetrics]) -> None:
+    """Insert all steps with one statement."""
+    if not events:
         return
     rows = [
         {
@@ -200,7 +200,7 @@ def _insert_steps(connection: sa.Connection, run_id: str, told: Sequence[StepMet
             "images_per_second": _finite(e.images_per_second),
             "seconds": e.seconds,
         }
-        for e in told
+        for e in events
     ]
     connection.execute(_INSERT_STEPS, rows)
 
@@ -209,12 +209,12 @@ _INSERT_STEPS = sa.insert(steps)
 
 
 def _finite(value: float) -> float | None:
-    """The number, or None where it is none: databases and JSON have no NaN in common."""
+    """The number, or None where it is not finite: not every database and JSON reader has NaN."""
     return value if isfinite(value) else None
 
 
-def _at_step(event: StepMetrics) -> Values:
-    """The latest step stands in the run's row."""
+def _step_values(event: StepMetrics) -> Values:
+    """Values of the run's row after its latest step."""
     return {
         "step": event.step,
         "train_seconds": event.seconds,
@@ -222,13 +222,13 @@ def _at_step(event: StepMetrics) -> Values:
     }
 
 
-# With the next step, what a running run did before it is over. A paused run that makes single steps
-# stays paused, and says so.
+# A step ends the phase that a running run was in. A paused run that makes single steps stays paused
+# and keeps its phase.
 _PHASE_WHILE_STEPPING = sa.case((runs.c.state == "paused", runs.c.phase), else_="")
 
 _UPDATE_TO_STEP = (
     sa.update(runs)
-    .where(runs.c.id == sa.bindparam("its_id"), runs.c.worker_id == sa.bindparam("its_worker"))
+    .where(runs.c.id == sa.bindparam("this_run"), runs.c.worker_id == sa.bindparam("this_worker"))
     .values(
         step=sa.bindparam("step"),
         train_seconds=sa.bindparam("train_seconds"),
@@ -241,15 +241,15 @@ _UPDATE_TO_STEP = (
 def _update_to_step(
     connection: sa.Connection, run_id: str, worker_id: str, event: StepMetrics
 ) -> int:
-    """The update of ten times a second, with a statement that is built once; rows updated."""
-    its = {"its_id": run_id, "its_worker": worker_id}
-    return connection.execute(_UPDATE_TO_STEP, its | _at_step(event)).rowcount
+    """Update the row with a statement that is built once; returns the number of rows updated."""
+    keys = {"this_run": run_id, "this_worker": worker_id}
+    return connection.execute(_UPDATE_TO_STEP, keys | _step_values(event)).rowcount
 
 
 def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> None:
-    """A run that goes on from the last step of an epoch may measure that epoch again."""
-    its = sa.and_(epochs.c.run_id == run_id, epochs.c.epoch == event.epoch)
-    connection.execute(sa.delete(epochs).where(its))
+    """Insert an epoch, or replace it: a run resumed at its last step may measure it again."""
+    same = sa.and_(epochs.c.run_id == run_id, epochs.c.epoch == event.epoch)
+    connection.execute(sa.delete(epochs).where(same))
     body = {
         name: getattr(event, name) for name in event.__dataclass_fields__ if name != "val_confusion"
     }
@@ -264,7 +264,7 @@ def _insert_intervention(connection: sa.Connection, run_id: str, event: Interven
 
 
 def _insert_weights(connection: sa.Connection, run_id: str, event: WeightsSaved) -> None:
-    """A file that is written anew replaces its row; those thinned out lose theirs."""
+    """Insert the row of a file, replacing an older one, and delete those of dropped files."""
     gone = (event.file, *event.dropped)
     connection.execute(
         sa.delete(weights).where(weights.c.run_id == run_id, weights.c.file.in_(gone))
@@ -273,7 +273,7 @@ def _insert_weights(connection: sa.Connection, run_id: str, event: WeightsSaved)
     connection.execute(sa.insert(weights).values(run_id=run_id, step=event.step, **values))
 
 
-def _settled(event: Started) -> Values:
+def _start_values(event: Started) -> Values:
     return {
         "state": "running",
         "phase": "",
@@ -284,7 +284,7 @@ def _settled(event: Started) -> Values:
     }
 
 
-def _ended(event: RunEnd, now: float) -> Values:
+def _end_values(event: RunEnd, now: float) -> Values:
     values: Values = {"state": event.state, "reason": event.reason, "phase": "", "ended": now}
     if event.step:
         values |= {"step": event.step, "train_seconds": event.train_seconds}
@@ -307,7 +307,7 @@ def _end_summary(event: RunEnd) -> Values:
 
 
 def erase(connection: sa.Connection, run_id: str) -> None:
-    """Remove every row of a run."""
+    """Delete all rows of a run."""
     for table in tables.RUN_PARTS:
         connection.execute(sa.delete(table).where(table.c.run_id == run_id))
     connection.execute(sa.delete(runs).where(runs.c.id == run_id))

@@ -1,4 +1,4 @@
-"""Jobs in the run store: asked for by a page, taken by a worker, watched until they are done."""
+"""Jobs in the run store: functions to submit, claim, update, stop and find them."""
 
 from __future__ import annotations
 
@@ -19,27 +19,37 @@ if TYPE_CHECKING:
 
 
 def submit(connection: sa.Connection, kind: str, args: Mapping[str, Any], owner: str = "") -> str:
-    """Ask for a job; the same one is not asked for twice.
+    """Queue a job, unless an equal one is live.
 
     Returns:
-        The id of a new job, or of one with the same kind and arguments that waits or is at work.
+        The id of the new job, or of the live one with the same kind and arguments.
     """
     live = sa.select(jobs.c.id, jobs.c.args).where(
         jobs.c.kind == kind, jobs.c.state.in_(LIVE_JOB_STATES), ~jobs.c.stop_wanted
     )
-    asked = _plain(args)
+    plain_args = _to_plain_json(args)
     for row in connection.execute(live):
-        if row.args == asked:
+        if row.args == plain_args:
             return row.id
     job_id = new_id()
-    values = {"id": job_id, "kind": kind, "args": asked, "state": "queued", "created": time.time()}
+    values = {
+        "id": job_id,
+        "kind": kind,
+        "args": plain_args,
+        "state": "queued",
+        "created": time.time(),
+    }
     values["owner"] = owner
     connection.execute(sa.insert(jobs).values(**values))
     return job_id
 
 
 def find(connection: sa.Connection, job_id: str) -> Job:
-    """One job, or a sentence."""
+    """One job.
+
+    Raises:
+        StoreError: There is none with this id.
+    """
     row = connection.execute(sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)).first()
     if row is None:
         raise StoreError(f"There is no job {job_id[:40]!r} in the run store. Start it again.")
@@ -47,11 +57,11 @@ def find(connection: sa.Connection, job_id: str) -> Job:
 
 
 def find_latest(connection: sa.Connection, kind: str, args: Mapping[str, Any]) -> Job | None:
-    """The newest job of a kind that was asked with these arguments, others aside."""
-    asked = _plain(args).items()
+    """The newest job of a kind that has these arguments, perhaps among others."""
+    wanted = _to_plain_json(args).items()
     newest_first = sa.select(jobs.c.id, jobs.c.args).where(jobs.c.kind == kind)
     for row in connection.execute(newest_first.order_by(jobs.c.number.desc())):
-        if asked <= row.args.items():
+        if wanted <= row.args.items():
             return find(connection, row.id)
     return None
 
@@ -65,17 +75,17 @@ def find_all(connection: sa.Connection, states: Collection[str] | None) -> list[
 
 
 def stop(connection: sa.Connection, job_id: str) -> None:
-    """End a waiting job at once and ask the worker of a running one to end it; harmless twice."""
+    """End a waiting job at once; mark a running one to be stopped by its worker."""
     find(connection, job_id)
-    its = jobs.c.id == job_id
-    waiting = sa.update(jobs).where(its, jobs.c.state == "queued")
+    is_job = jobs.c.id == job_id
+    waiting = sa.update(jobs).where(is_job, jobs.c.state == "queued")
     connection.execute(waiting.values(state="stopped", ended=time.time()))
-    running = sa.update(jobs).where(its, jobs.c.state == "running")
+    running = sa.update(jobs).where(is_job, jobs.c.state == "running")
     connection.execute(running.values(stop_wanted=True))
 
 
 def claim(connection: sa.Connection, worker_id: str) -> Job | None:
-    """Give the next job to a worker."""
+    """Assign the next job to a worker; returns None if none waits."""
     waiting = sa.select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)
     job_id = connection.scalar(waiting.with_for_update(skip_locked=True))
     if job_id is None:
@@ -92,10 +102,10 @@ def report_progress(
     progress: Progress,
     eta_seconds: float | None,
 ) -> bool:
-    """Write down how far a job is.
+    """Store the progress of a job.
 
     Returns:
-        Whether it is to go on: False where somebody pressed Stop, or it is no longer this worker's.
+        Whether to continue: False where Stop was pressed, or the job is no longer this worker's.
     """
     own = sa.and_(jobs.c.id == job_id, jobs.c.worker_id == worker_id, jobs.c.state == "running")
     values = {"progress": progress.fraction, "text": progress.text, "eta_seconds": eta_seconds}
@@ -111,19 +121,19 @@ def end(
     reason: str,
     result: Mapping[str, Any],
 ) -> None:
-    """Write down how a job ended."""
+    """Store the end of a job: its state, reason and result."""
     values = {"state": state, "reason": reason, "result": dict(result), "ended": time.time()}
     values |= {"eta_seconds": None} | ({"progress": 1.0} if state == "done" else {})
     own = sa.and_(jobs.c.id == job_id, jobs.c.worker_id == worker_id)
     connection.execute(sa.update(jobs).where(own).values(**values))
 
 
-def forget(connection: sa.Connection, run_id: str) -> None:
-    """Remove what jobs found about a run that is deleted; one at work says itself that it is."""
+def delete_jobs_of_run(connection: sa.Connection, run_id: str) -> None:
+    """Delete the ended jobs about a deleted run; a live one fails by itself."""
     about = sa.type_coerce(jobs.c.args, sa.Text).contains(f'"run":"{run_id}"', autoescape=True)
     connection.execute(sa.delete(jobs).where(about, jobs.c.state.not_in(LIVE_JOB_STATES)))
 
 
-def _plain(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as they come back from the store: lists for tuples."""
+def _to_plain_json(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert arguments to the form that the store returns: lists for tuples."""
     return json.loads(json.dumps(dict(args)))

@@ -1,4 +1,4 @@
-"""How a store that an older version wrote is brought up to this one, a version at a time."""
+"""Upgrades of stores that older versions wrote, one version at a time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def _to_2(connection: sa.Connection) -> str:
-    """Runs, jobs and plans belong to somebody; what was there before is the operator's."""
+    """Add owners to runs, jobs and plans; existing rows belong to the operator."""
     for name in ("runs", "jobs", "plans"):
         if sa.inspect(connection).has_table(name):
-            added = f"ALTER TABLE {name} ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
-            connection.exec_driver_sql(added)
+            statement = f"ALTER TABLE {name} ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
+            connection.exec_driver_sql(statement)
     tables.metadata.create_all(connection, tables=[tables.turns, tables.dataset_owners])
     return "2"
 

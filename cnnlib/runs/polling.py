@@ -1,4 +1,4 @@
-"""What a page that watches a run asks for, several times a second: the rows after the last."""
+"""The state and the new metrics of a run, for pages that poll several times a second."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cnnlib.records.run import run_title
 from cnnlib.runs import queue
-from cnnlib.runs.rows import step_columns, unknown_run
+from cnnlib.runs.rows import parse_request, step_columns, unknown_run
 from cnnlib.runs.tables import epochs, interventions, runs
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _RUN = sa.select(
     runs.c.attempt,
     runs.c.images_per_second,
     runs.c.chosen,
+    sa.type_coerce(runs.c.request, sa.Text).label("request"),
 ).where(runs.c.id == sa.bindparam("run_id"))
 _SHOWN = (
     "state",
@@ -40,14 +42,16 @@ _SHOWN = (
 def metrics_since(
     store: RunStore, run_id: str, after: int = 0, after_epoch: int = 0, limit: int = 5000
 ) -> dict[str, Any]:
-    """State of a run with the steps and epochs that the page has not seen: plain JSON, no NaN.
+    """State of a run with its new steps and epochs, as plain JSON without NaN.
 
-    The cursor is the page's own: it asks with the last step and epoch that it has. Where
-    ``attempt`` differs from the last answer, the run went on from a checkpoint and what lay after
-    it was taken back: ask again from 0.
+    The caller keeps the cursor: it passes the last step and epoch that it has. If ``attempt``
+    differs from the last answer, the run was resumed from a checkpoint and later steps were
+    deleted: read again from 0.
 
     Args:
-        limit: Steps in one answer at most; ``more`` says that there are others: ask at once.
+        after: Last step that the caller has.
+        after_epoch: Last epoch that the caller has.
+        limit: Most steps in one answer; ``more`` is true if there are others, to be read at once.
 
     Raises:
         StoreError: There is no such run.
@@ -58,33 +62,34 @@ def metrics_since(
         if run is None:
             raise unknown_run(run_id)
         columns = step_columns(connection, run_id, after, limit)
-        told = _epochs(connection, run_id, after_epoch) if run.epoch > after_epoch else []
-        changed = _interventions(connection, run_id)
+        new_epochs = _epochs(connection, run_id, after_epoch) if run.epoch > after_epoch else []
+        all_interventions = _interventions(connection, run_id)
         is_queued = run.state == "queued"
         place = queue.position(connection, run_id) if is_queued else None
         wait = queue.wait_seconds(connection, run_id) if is_queued else None
-    is_at_work = run.state in queue.BUSY_STATES
+    is_busy = run.state in queue.BUSY_STATES
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
-        "eta_seconds": queue.eta_seconds(run) if is_at_work else None,
+        "title": run_title(parse_request(run.request), run.summary),
+        "eta_seconds": queue.eta_seconds(run) if is_busy else None,
         "queue_position": place,
         "wait_seconds": wait,
         "steps": columns,
-        "epochs": told,
-        "interventions": changed,
+        "epochs": new_epochs,
+        "interventions": all_interventions,
         "more": len(columns["step"]) == limit,
     }
 
 
 def _epochs(connection: sa.Connection, run_id: str, after: int) -> list[dict[str, Any]]:
-    """Epochs after one, without their confusion counts."""
+    """Epochs after the given one, without confusion counts."""
     wanted = sa.select(epochs.c.body).where(epochs.c.run_id == run_id, epochs.c.epoch > after)
     bodies = connection.scalars(wanted.order_by(epochs.c.epoch))
     return [{name: _finite(value) for name, value in body.items()} for body in bodies]
 
 
 def _finite(value: Any) -> Any:
-    """The value, or None for a number that JSON does not know."""
+    """The value, or None for a number that JSON cannot represent."""
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

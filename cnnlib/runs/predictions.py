@@ -1,4 +1,4 @@
-"""The file in which a run leaves what it said about each test picture; numpy alone."""
+"""Reads the file with a run's predictions on the test pictures; uses numpy alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cnnlib.records.probe import Predicted
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MOST_BYTES = 500_000_000  # of a run's predictions: a file from elsewhere may be any file
-# What numpy and zipfile raise of an .npz file that is none, or that was cut or changed.
+_MOST_BYTES = 500_000_000  # limit for an unpacked file of predictions, which may be imported
+# Errors of numpy and zipfile for an .npz file that is invalid, truncated or changed.
 DAMAGED = (
     OSError,
     ValueError,
@@ -22,17 +22,17 @@ DAMAGED = (
     TypeError,
     EOFError,
     RuntimeError,
-    MemoryError,  # the length that a header tells, far above what follows it
+    MemoryError,  # the header states a length far above the content's
     zipfile.BadZipFile,
     zlib.error,
 )
 
 
 def unpack_predictions(path: Path) -> Predicted:
-    """What a run said about each test picture.
+    """Read a run's predictions on the test pictures.
 
     Raises:
-        ValueError: The file is not there, damaged, or holds something else; why.
+        ValueError: The file is missing, damaged, or has other content; the text is the reason.
     """
     try:
         _check_size(path)
@@ -49,10 +49,10 @@ def unpack_predictions(path: Path) -> Predicted:
 
 
 def _check_size(path: Path) -> None:
-    """The file does not unpack to more than it may; zipfile reads no more than is told here.
+    """Check the unpacked size that the zip headers state; zipfile never reads more than that.
 
     Raises:
-        ValueError: It does.
+        ValueError: It is above the limit.
     """
     with zipfile.ZipFile(path) as packed:
         size = sum(entry.file_size for entry in packed.infolist())
@@ -61,10 +61,10 @@ def _check_size(path: Path) -> None:
 
 
 def _check_shapes(found: Predicted) -> None:
-    """There is a row of probabilities for each picture, and its classes have their places in it.
+    """Check that each picture has a row of probabilities that includes its classes.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: The shapes or the class numbers do not match.
     """
     if found.probabilities.ndim != 2:
         raise ValueError("its arrays do not belong together: its probabilities are no table")

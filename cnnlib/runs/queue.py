@@ -1,10 +1,11 @@
-"""The queue: the owners of runs take turns, and each one's runs are served as they came.
+"""The queue of runs: owners take turns, and the runs of one owner are first come, first served.
 
-With one owner that is first come, first served. One run goes to one worker, over all processes.
+A run is assigned to one worker only, across all processes.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,18 +14,18 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
-from cnnlib.runs.rows import find_run, unknown_run
+from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, turns, workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BUSY_STATES = ("starting", "running", "paused")
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing looks like another
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: without similar letters
 
 
 def new_id() -> str:
-    """Twelve characters: the millisecond, so that ids sort by time, and three by chance."""
+    """A new id of twelve characters: nine of the millisecond, to sort by time, three random."""
     number = (time.time_ns() // 1_000_000) * 32**3 + secrets.randbelow(32**3)
     return "".join(_DIGITS[number >> shift & 31] for shift in range(55, -1, -5))
 
@@ -37,7 +38,7 @@ def submit(
     first: bool = False,
     owner: str = "",
 ) -> str:
-    """Put a run into the queue, at its end or before all others."""
+    """Put a run at the end of the queue, or at its start with ``first``; returns its id."""
     run_id = _unused_id(connection)
     values = {
         "id": run_id,
@@ -48,7 +49,7 @@ def submit(
         "epochs_total": request.recipe.epochs,
         "created": time.time(),
         "plan_cost": dict(plan_cost),
-        "summary": _forecast_summary(forecast) if forecast else {},
+        "summary": _forecast_summary(forecast) | _repeat(connection, request),
         "owner": owner,
     }
     connection.execute(sa.insert(runs).values(**values))
@@ -56,15 +57,31 @@ def submit(
 
 
 def _unused_id(connection: sa.Connection) -> str:
-    """Many runs that are asked for at once get their ids within one millisecond."""
+    """A new id that no run has; many runs may get their ids within one millisecond."""
     run_id = new_id()
     while connection.scalar(_STATE, {"run_id": run_id}) is not None:
         run_id = new_id()
     return run_id
 
 
+def _repeat(connection: sa.Connection, request: RunRequest) -> dict[str, int]:
+    """The number of a run among those with the same title; empty for the first."""
+    names = json.dumps({"name": request.name, "preset": request.preset}, separators=(",", ":"))
+    text = sa.type_coerce(runs.c.request, sa.Text)
+    similar = sa.select(text.label("request"), runs.c.summary)
+    found = connection.execute(similar.where(text.contains(names[1:-1], autoescape=True)))
+    numbers = [
+        row.summary.get("repeat", 1)
+        for row in found
+        if parse_request(row.request).title == request.title
+    ]
+    return {"repeat": max(numbers) + 1} if numbers else {}
+
+
 def _forecast_summary(forecast: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers, until the run's own take their place; and all of it, as it was promised."""
+    """The forecast twice: its numbers, which the run replaces, and an unchanged copy."""
+    if not forecast:
+        return {}
     numbers = {name: value for name, value in forecast.items() if not isinstance(value, str)}
     return {"forecast": numbers, "promised": dict(forecast)}
 
@@ -75,8 +92,8 @@ def resume(connection: sa.Connection, run_id: str) -> None:
     Raises:
         StoreError: It waits or runs already, or it is finished.
     """
-    asked = sa.select(runs.c.state).where(runs.c.id == run_id).with_for_update()
-    state = connection.scalar(asked)
+    query = sa.select(runs.c.state).where(runs.c.id == run_id).with_for_update()
+    state = connection.scalar(query)
     if state is None:
         raise unknown_run(run_id)
     if state not in RESUMABLE_STATES:
@@ -101,10 +118,10 @@ def resume(connection: sa.Connection, run_id: str) -> None:
 def claim(
     connection: sa.Connection, worker_id: str, run_id: str | None, at_once: int | None
 ) -> Run | None:
-    """Give the next run, or the one named, to a worker.
+    """Assign the next run, or the named one, to a worker.
 
     Args:
-        at_once: Runs that may be at work on the worker's machine; None is no limit.
+        at_once: Most runs at work on the worker's machine; None is no limit.
     """
     if not has_room(connection, worker_id, at_once):
         return None
@@ -121,28 +138,30 @@ def claim(
         return None
     assert run_id is not None  # a run was updated
     run = find_run(connection, run_id)
-    _note_turn(connection, run.owner)
+    _record_turn(connection, run.owner)
     return run
 
 
-def _note_turn(connection: sa.Connection, owner: str) -> None:
-    """The others come before this owner's next run."""
+def _record_turn(connection: sa.Connection, owner: str) -> None:
+    """Move an owner behind all others in the order of turns."""
     latest = connection.scalar(sa.select(sa.func.max(turns.c.served))) or 0
     connection.execute(sa.delete(turns).where(turns.c.owner == owner))
     connection.execute(sa.insert(turns).values(owner=owner, served=latest + 1))
 
 
-def _line() -> sa.Subquery:
-    """The runs that wait, with their ``place``: 1 is next.
+def _queue_positions() -> sa.Subquery:
+    """Select the queued runs with their ``place``; 1 is next.
 
-    Runs that are wanted now (rank below 0) come first. Then each owner's first run, the owner who
-    was served longest ago first, then each owner's second run, and so on.
+    Urgent runs (rank below 0) come first. Then comes the first run of each owner, beginning with
+    the owner served longest ago, then the second run of each owner, and so on.
     """
     of_one_owner = (runs.c.owner, sa.case((runs.c.rank < 0, 1), else_=0))
     in_order = (runs.c.rank, runs.c.number)
     own = sa.func.row_number().over(partition_by=of_one_owner, order_by=in_order)
     waiting = (
-        sa.select(*_LINED_UP, own.label("round"), sa.func.coalesce(turns.c.served, 0).label("at"))
+        sa.select(
+            *_QUEUE_COLUMNS, own.label("round"), sa.func.coalesce(turns.c.served, 0).label("at")
+        )
         .select_from(runs.outerjoin(turns, turns.c.owner == runs.c.owner))
         .where(runs.c.state == "queued")
         .subquery()
@@ -154,26 +173,26 @@ def _line() -> sa.Subquery:
     ).subquery()
 
 
-_LINED_UP = (runs.c.id, runs.c.rank, runs.c.number)
-_LINE = _line()
-_NEXT = sa.select(_LINE.c.id).order_by(_LINE.c.place).limit(1)
-_PLACE = sa.select(_LINE.c.place).where(_LINE.c.id == sa.bindparam("run_id"))
+_QUEUE_COLUMNS = (runs.c.id, runs.c.rank, runs.c.number)
+_QUEUE = _queue_positions()
+_NEXT = sa.select(_QUEUE.c.id).order_by(_QUEUE.c.place).limit(1)
+_PLACE = sa.select(_QUEUE.c.place).where(_QUEUE.c.id == sa.bindparam("run_id"))
 _STATE = sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run_id"))
 
 
 def position(connection: sa.Connection, run_id: str) -> int | None:
-    """1 for the run that is next; None for one that does not wait."""
+    """Place of a run in the queue, 1 is next; None if it is not queued."""
     if connection.scalar(_STATE, {"run_id": run_id}) is None:
         raise unknown_run(run_id)
     return connection.scalar(_PLACE, {"run_id": run_id})
 
 
 def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
-    """How long a queued run will wait for those ahead of it, as far as they are known.
+    """Forecast of how long a queued run waits for those ahead of it.
 
     Returns:
-        Seconds, with one worker per run at work; None where a run ahead is paused or has no
-        forecast, or where nobody works.
+        Seconds, with one worker per run at work; None if a run ahead is paused or has no forecast,
+        or if no run is at work.
     """
     place = connection.scalar(_PLACE, {"run_id": run_id})
     if place is None:
@@ -200,15 +219,15 @@ ETA_COLUMNS = (
 _AHEAD = sa.select(*ETA_COLUMNS).where(
     sa.or_(
         runs.c.state.in_(BUSY_STATES),
-        runs.c.id.in_(sa.select(_LINE.c.id).where(_LINE.c.place < sa.bindparam("place"))),
+        runs.c.id.in_(sa.select(_QUEUE.c.id).where(_QUEUE.c.place < sa.bindparam("place"))),
     )
 )
 
 
 def eta_seconds(row: Any) -> float | None:
-    """Seconds until a run ends, if it goes on as it went; None while nothing is known.
+    """Seconds until a run ends, at its speed so far; None while unknown.
 
-    Before its first step the forecast stands in, if there was one.
+    Before the first step its forecast is used, if there is one.
     """
     if row.step and row.total_steps:
         per_step = row.train_seconds / row.step
@@ -220,7 +239,7 @@ def eta_seconds(row: Any) -> float | None:
 
 
 def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> bool:
-    """Fewer than ``at_once`` runs are at work on the worker's machine; None is no limit."""
+    """Whether fewer than ``at_once`` runs are at work on the machine; None is no limit."""
     if at_once is None:
         return True
     host = sa.select(workers.c.host).where(workers.c.id == worker_id).scalar_subquery()

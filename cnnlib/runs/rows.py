@@ -1,4 +1,4 @@
-"""From rows of the database to the records that people read."""
+"""Conversion of database rows to records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ RUN_COLUMNS = (
 
 
 def find_run(connection: sa.Connection, run_id: str) -> Run:
-    """One run, or a sentence."""
+    """One run.
+
+    Raises:
+        StoreError: There is none with this id.
+    """
     row = connection.execute(sa.select(*RUN_COLUMNS).where(tables.runs.c.id == run_id)).first()
     if row is None:
         raise unknown_run(run_id)
@@ -50,7 +54,7 @@ def find_run(connection: sa.Connection, run_id: str) -> Run:
 
 
 def unknown_run(run_id: str) -> StoreError:
-    """The sentence for an id that names no run."""
+    """The error for an id without a run."""
     return StoreError(
         f"There is no run {run_id[:40]!r} in the run store. It may have been deleted; "
         "`python -m cnnlib runs` and the Results page list those that are there."
@@ -60,15 +64,15 @@ def unknown_run(run_id: str) -> StoreError:
 def run_from_row(row: sa.Row[Any]) -> Run:
     """A row of `RUN_COLUMNS` as a record."""
     return Run(
-        request=_request(row.request),
+        request=parse_request(row.request),
         machine=None if row.machine is None else Machine.from_dict(row.machine),
         **{name: getattr(row, name) for name in _COPIED},
     )
 
 
 @lru_cache(maxsize=2048)
-def _request(text: str) -> RunRequest:
-    """Requests are read often, never change and are immutable."""
+def parse_request(text: str) -> RunRequest:
+    """Parse a request; cached, because requests are read often and are immutable."""
     return RunRequest.from_dict(json.loads(text))
 
 
@@ -95,32 +99,34 @@ _STEPS = (
 )
 
 
-_FIRST_STEPS = 20  # of a sample: what happens at the start happens quickly
+_FIRST_STEPS = 20  # always in a sample, because metrics change quickly at the start
 
 
 def sampled_step_columns(
     connection: sa.Connection, run_id: str, count: int
 ) -> dict[str, list[Any]]:
-    """The first steps and about ``count`` others, evenly, found by their numbers."""
+    """The first steps and about ``count`` others at equal distances."""
     last = connection.scalar(sa.select(tables.runs.c.step).where(tables.runs.c.id == run_id)) or 0
     every = max(1, last // count)
     wanted = {*range(1, min(last, _FIRST_STEPS) + 1), *range(every, last + 1, every)}
-    its = sa.and_(tables.steps.c.run_id == run_id, tables.steps.c.step.in_(wanted))
+    is_wanted = sa.and_(tables.steps.c.run_id == run_id, tables.steps.c.step.in_(wanted))
     columns = (tables.steps.c[name] for name in STEP_COLUMNS)
-    found = connection.execute(sa.select(*columns).where(its).order_by(tables.steps.c.step)).all()
+    found = connection.execute(
+        sa.select(*columns).where(is_wanted).order_by(tables.steps.c.step)
+    ).all()
     values = zip(*found, strict=True) if found else ((),) * len(STEP_COLUMNS)
     return {name: list(column) for name, column in zip(STEP_COLUMNS, values, strict=True)}
 
 
 def epoch_from_row(row: Any) -> EpochEnd:
-    """A row of ``epochs``, its confusion counts as tuples again."""
+    """A row of ``epochs`` as a record, with its confusion counts as tuples."""
     counts = row.val_confusion
     confusion = None if counts is None else tuple(map(tuple, counts))
     return EpochEnd(**row.body, val_confusion=confusion)
 
 
 def result_from_json(values: dict[str, Any] | None) -> SplitResult | None:
-    """A test result, its lists as tuples again."""
+    """A test result from its JSON values, with lists as tuples."""
     if values is None:
         return None
     values = values | {
@@ -131,12 +137,12 @@ def result_from_json(values: dict[str, Any] | None) -> SplitResult | None:
 
 
 def intervention_from_row(row: sa.Row[Any]) -> Intervention:
-    """A row of ``interventions``."""
+    """A row of ``interventions`` as a record."""
     return Intervention(row.step, row.order_kind, row.setting, row.value)
 
 
 def weights_from_row(row: sa.Row[Any]) -> WeightsSaved:
-    """A row of ``weights``."""
+    """A row of ``weights`` as a record."""
     return WeightsSaved(row.step, row.file, row.what, row.size_bytes)
 
 

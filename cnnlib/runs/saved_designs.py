@@ -1,4 +1,4 @@
-"""The shelf: a person's own designs, saved by name, each as one JSON file."""
+"""A person's saved designs, by name, each in one JSON file."""
 
 from __future__ import annotations
 
@@ -23,34 +23,35 @@ FILE_LIMIT_BYTES = 100_000
 
 @dataclass(frozen=True)
 class SavedDesign:
-    """A design with the name that a person gave it."""
+    """A design with the name that a person chose."""
 
     name: str
     spec: CNNSpec
 
 
 class SavedDesigns:
-    """The designs in one folder; in class mode, each owner's.
+    """The saved designs in one folder; in class mode, each owner has a folder.
 
-    A file's name is a hash of the design's name, so that any name is safe and each has one file.
+    A file's name is a hash of the design's name, so that any name is safe and has one file.
     """
 
     def __init__(self, folders: Folders, owner: str = "") -> None:
         self.folder = folders.runs / "designs" / owner
 
     def designs(self) -> list[SavedDesign]:
-        """All designs by name; files that are no designs are passed over."""
+        """All designs, sorted by name; files that are no designs are skipped."""
         files = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
         read = (_read(file) for file in files)
         return sorted((design for design in read if design), key=lambda d: d.name.casefold())
 
     def save(self, name: str, spec: CNNSpec) -> str:
-        """Put a design on the shelf, over one of the same name; returns the name as kept.
+        """Save a design, replacing one of the same name; returns the cleaned name.
 
         Raises:
-            StoreError: The name is empty or too long, the shelf is full, or the disk refuses.
+            StoreError: The name is empty or too long, there are too many designs, or the file
+                cannot be written.
         """
-        name = _checked(name)
+        name = _clean_name(name)
         file = self._file(name)
         if not file.exists() and len(self.designs()) >= MOST_DESIGNS:
             raise StoreError(
@@ -69,7 +70,7 @@ class SavedDesigns:
         return name
 
     def remove(self, name: str) -> None:
-        """Take a design off the shelf; one that is not there is fine.
+        """Remove a design; a missing one is no error.
 
         Raises:
             StoreError: Its file cannot be removed.
@@ -86,8 +87,8 @@ class SavedDesigns:
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
 
 
-def _checked(name: str) -> str:
-    """A name with single blanks inside and none around.
+def _clean_name(name: str) -> str:
+    """The name with single blanks inside and none around it.
 
     Raises:
         StoreError: It is empty or too long.
@@ -102,7 +103,7 @@ def _checked(name: str) -> str:
 
 
 def _read(file: Path) -> SavedDesign | None:
-    """A design from a file; None where somebody else's file, or half of one, lies there."""
+    """Read a design from a file; None if the file is not a valid design."""
     try:
         if file.stat().st_size > FILE_LIMIT_BYTES:
             return None

@@ -1,4 +1,4 @@
-"""The run store: the only door between the pages, the command line and the workers."""
+"""The run store, through which the pages, the command line and the workers exchange data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,8 @@ from cnnlib.records import files
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.records.settings import Settings
-from cnnlib.runs import (
-    commands,
-    event_writer,
-    jobs,
-    limits,
-    permissions,
-    queue,
-    rows,
-)
+from cnnlib.runs import commands, event_writer, jobs, queue, rows
+from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.database import Database
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights
@@ -44,81 +37,86 @@ if TYPE_CHECKING:
     )
     from cnnlib.records.job import Job, Progress
 
-Watching = AbstractContextManager[Callable[[], bool]]
-REAP_SECONDS = 1.0  # readers look for dead workers at most so often
+QueryWatch = AbstractContextManager[Callable[[], bool]]
+REAP_SECONDS = 1.0  # shortest time between two searches for dead workers by readers
 
 
 class RunStore:
-    """Runs and jobs with everything that they told, in a database and a folder of files.
+    """Runs and jobs with their recorded events, in a database and a folder of files.
 
-    Safe to share between threads and cheap to keep. Opening it creates what is missing.
+    Safe to share between threads and cheap to keep. Opening it creates missing tables and folders.
 
-    It is the operator's: nothing is refused. A page of a server that is shared uses it
-    `on_behalf_of` somebody.
+    A new store acts for the operator and refuses nothing. The pages of a shared server use
+    `on_behalf_of` to act for one person.
 
     Args:
-        folders: Where it is; None asks the environment.
+        folders: Location of the store; None reads the environment variables.
 
     Raises:
         StoreError: (all methods) The store cannot be read or written, or there is no such run.
-        RightsError: (all methods that change something) It belongs to somebody else.
-        LimitError: (all methods that ask for something) It is more than one person may ask for.
+        RightsError: (all methods that change something) It belongs to another person.
+        LimitError: (all methods that submit something) It exceeds the limits of one person.
     """
 
     def __init__(self, folders: Folders | None = None) -> None:
         self.folders = folders or Folders.from_environment()
         self.database = Database(self.folders)
         self.person: str | None = None
-        self._look = _NowAndThen(REAP_SECONDS)
+        self._reap_limit = _RateLimit(REAP_SECONDS)
 
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Close the database's connections."""
         self.database.close()
 
-    # -- who asks ----------------------------------------------------------------------------------
+    # -- permissions -------------------------------------------------------------------------------
 
     def on_behalf_of(self, person: str) -> Self:
-        """The same store, as one person may use it: what they start is theirs and limited, and what
-        is not theirs they only look at.
+        """The same store with the rights of one person.
+
+        What the person starts is limited and belongs to them; everything else is read-only.
         """
-        theirs = copy.copy(self)
-        theirs.person = person
-        return theirs
+        person_store = copy.copy(self)
+        person_store.person = person
+        return person_store
 
     @cached_property
     def settings(self) -> Settings:
-        """How this machine is shared, as it was set when that was first asked for.
+        """Settings for sharing this machine, read at the first access.
 
         Raises:
-            SettingsError: The file of settings cannot be understood.
+            SettingsError: The settings file cannot be read or is not valid.
         """
         return Settings.read(self.folders)
 
     @property
     def owner(self) -> str:
-        """Whose the things are that are started through this store; "" is the operator."""
+        """The owner of what is started through this store; "" is the operator."""
         return self.person or ""
 
     def may_change(self, owner: str) -> bool:
-        """Who asks may change what belongs to ``owner``."""
+        """Whether the person of this store may change what belongs to ``owner``."""
         return permissions.may_change(self.person, owner)
 
     def check_may_change(self, thing: Run | Job) -> None:
-        """Refuse to change what is somebody else's."""
+        """Check that the person of this store may change a run or a job.
+
+        Raises:
+            RightsError: It belongs to another person.
+        """
         what = "run" if isinstance(thing, Run) else "job"
         permissions.check(self.person, thing.owner, f"The {what} {thing.id}")
 
     def check_limits(
         self, connection: sa.Connection, owner: str, requests: Collection[RunRequest]
     ) -> None:
-        """Runs that a person asks for are few and small enough; the operator's always are."""
+        """Check the number and the size of requested runs; the operator has no limits."""
         if owner:
             for request in requests:
                 limits.check_request(request, self.settings.person)
             limits.check_queue(connection, owner, len(requests), self.settings)
             limits.check_disk(connection, owner, 0, self.settings, self.folders.runs)
 
-    # -- asking for runs ---------------------------------------------------------------------------
+    # -- submitting runs ---------------------------------------------------------------------------
 
     def submit(
         self,
@@ -131,9 +129,9 @@ class RunStore:
 
         Args:
             plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
-            now: Put it before all that wait.
-            forecast: ``{"seconds_per_epoch": ...}`` where it was measured; it tells those behind
-                how long they wait.
+            now: Put it before all waiting runs.
+            forecast: ``{"seconds_per_epoch": ...}`` if measured; used for the waiting times of the
+                runs behind it.
         """
         with self.database.write() as connection:
             self.check_limits(connection, self.owner, [request])
@@ -159,16 +157,16 @@ class RunStore:
                 for request in requests
             ]
 
-    def submit_command(self, run_id: str, order: Command) -> int:
-        """Tell a run what a person wants of it.
+    def submit_command(self, run_id: str, command: Command) -> int:
+        """Send a command to a run.
 
         Returns:
-            The order's id; 0 where the run had ended already and there was nothing to do.
+            The command's id; 0 where the run has ended and the command is ignored.
         """
         with self.database.write() as connection:
-            if order.kind != "look":
+            if command.kind != "look":
                 self._check_run(connection, run_id)
-            return commands.submit(connection, run_id, order, time.time())
+            return commands.submit(connection, run_id, command, time.time())
 
     def resume(self, run_id: str) -> None:
         """Put an ended run back into the queue, to go on from its last checkpoint."""
@@ -179,7 +177,7 @@ class RunStore:
             queue.resume(connection, run_id)
 
     def rename(self, run_id: str, name: str) -> None:
-        """Give a run another name; an empty one brings back the name of its design."""
+        """Rename a run; an empty name restores the name of its design."""
         with self.database.write() as connection:
             self.database.lock(connection)
             request = replace(self._check_run(connection, run_id).request, name=name)
@@ -188,7 +186,7 @@ class RunStore:
             count_rename(connection)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run with its files; one that waits or runs is refused."""
+        """Remove an ended run with its files; a live one raises StoreError."""
         with self.database.write() as connection:
             run = self._check_run(connection, run_id)
             if run.is_live:
@@ -197,10 +195,10 @@ class RunStore:
                 )
             files.remove_folder(self.folders.run(run_id))
             event_writer.erase(connection, run_id)
-            jobs.forget(connection, run_id)
+            jobs.delete_jobs_of_run(connection, run_id)
 
     def _check_run(self, connection: sa.Connection, run_id: str) -> Run:
-        """A run that who asks may change."""
+        """One run, after the check that the person of this store may change it."""
         run = rows.find_run(connection, run_id)
         self.check_may_change(run)
         return run
@@ -240,14 +238,14 @@ class RunStore:
             return queue.wait_seconds(connection, run_id)
 
     def steps_after(self, run_id: str, step: int = 0, limit: int = 5000) -> dict[str, list[Any]]:
-        """What was told about the steps after ``step``, as columns; None where not finite."""
+        """Metrics of the steps after ``step``, as columns; None where not finite."""
         with self.database.read() as connection:
             return rows.step_columns(connection, run_id, step, limit)
 
     def sampled_steps(self, run_id: str, count: int = 600) -> dict[str, list[Any]]:
-        """The first steps and an even sample of the others, as `steps_after` gives them.
+        """The first steps and an even sample of the others, in the form of `steps_after`.
 
-        However long the run is, this costs the same.
+        The cost does not depend on the length of the run.
         """
         with self.database.read() as connection:
             return rows.sampled_step_columns(connection, run_id, count)
@@ -263,14 +261,14 @@ class RunStore:
             return [rows.epoch_from_row(row) for row in found]
 
     def interventions(self, run_id: str) -> list[Intervention]:
-        """What people changed while it ran, in the order in which they did."""
+        """Commands that were executed during the run, in order."""
         wanted = sa.select(interventions).where(interventions.c.run_id == run_id)
         with self.database.read() as connection:
             found = connection.execute(wanted.order_by(interventions.c.number))
             return [rows.intervention_from_row(row) for row in found]
 
     def saved_weights(self, run_id: str) -> list[WeightsSaved]:
-        """The weights that still lie on disk, by step."""
+        """The weights that are still on disk, by step."""
         wanted = sa.select(weights).where(weights.c.run_id == run_id)
         with self.database.read() as connection:
             found = connection.execute(wanted.order_by(weights.c.step, weights.c.file))
@@ -288,28 +286,28 @@ class RunStore:
     # -- workers -----------------------------------------------------------------------------------
 
     def register_worker(self, does: str = "runs") -> str:
-        """Enter this process as a worker for "runs" or "jobs"; returns its worker id."""
+        """Register this process as a worker for "runs" or "jobs" and return its worker id."""
         with self.database.write() as connection:
             return liveness.register(connection, does, self.database.clock())
 
     def send_heartbeat(self, worker_id: str, does: str = "runs") -> None:
-        """Say that this process, a worker, is alive; one that was taken for dead is back."""
+        """Record that this worker is alive; register it again if it was taken for dead."""
         with self.database.write() as connection:
             liveness.refresh(connection, worker_id, does, self.database.clock())
 
     def unregister_worker(self, worker_id: str) -> None:
-        """Take a worker out of the list."""
+        """Remove a worker from the list."""
         with self.database.write() as connection:
             liveness.unregister(connection, worker_id)
 
-    def watch_queue(self, does: Literal["runs", "jobs"]) -> Watching:
-        """A function that says whether runs, or jobs, wait; for one thread, often and cheaply."""
-        return self.database.looking(_QUEUED[does])
+    def watch_queue(self, does: Literal["runs", "jobs"]) -> QueryWatch:
+        """A cheap function, for one thread, that returns whether runs or jobs wait."""
+        return self.database.watch(_QUEUED[does])
 
     def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
-        """Some run waits, and there is room for it: a look before a claim.
+        """Whether a run waits and the machine has room for it; a read-only check before a claim.
 
-        A run whose worker died takes no room, though nobody else looks.
+        Dead workers are reaped first, so that their runs take no room.
         """
         self.reap_if_due()
         with self.database.read() as connection:
@@ -319,44 +317,44 @@ class RunStore:
     def claim(
         self, worker_id: str, run_id: str | None = None, at_once: int | None = None
     ) -> Run | None:
-        """Take the next run, or the one named; no run is ever given to two workers.
+        """Claim the next run, or the named one; no run is ever claimed by two workers.
 
         Args:
-            at_once: Take none while so many are at work on this machine; None is no limit.
+            at_once: Most runs at work on this machine at once; None is no limit.
         """
         with self.database.write() as connection:
             self.database.lock(connection)
             return queue.claim(connection, worker_id, run_id, at_once)
 
     def rewind(self, run: Run, step: int) -> None:
-        """Forget what a run told after ``step``, because it goes on from a checkpoint there.
+        """Remove what a run recorded after ``step``, where it continues from a checkpoint.
 
         Args:
-            run: As its worker claimed it.
+            run: The run as its worker claimed it.
 
         Raises:
-            RunTakenAway: Somebody has resumed it since then.
+            RunReassigned: It was resumed again since then.
         """
         with self.database.write() as connection:
             stale = event_writer.rewind(connection, run.id, run.attempt, step)
         files.remove_files(self.folders.run(run.id), stale)
 
     def record_events(self, run_id: str, worker_id: str, events: Sequence[Event]) -> list[Command]:
-        """Write down what a run told, and fetch new orders: one transaction.
+        """Write the events of a run and fetch its new commands, in one transaction.
 
         Raises:
-            RunTakenAway: The run is no longer this worker's.
+            RunReassigned: The run is no longer this worker's.
         """
         with self.database.write() as connection:
             event_writer.record(connection, run_id, worker_id, events, time.time())
             return commands.take(connection, run_id)
 
-    def watch_commands(self, run_id: str) -> Watching:
-        """A function that says whether orders wait for a run, for one thread, often and cheaply."""
-        return self.database.looking(commands.pending(run_id))
+    def watch_commands(self, run_id: str) -> QueryWatch:
+        """A cheap function, for one thread, that returns whether commands wait for a run."""
+        return self.database.watch(commands.pending(run_id))
 
     def reap(self) -> list[str]:
-        """Find runs whose worker is dead and end them as "lost"; returns their ids."""
+        """End the runs of dead workers as "lost" and return their ids."""
         clock = self.database.clock()
         with self.database.read() as connection:
             if not liveness.has_dead_worker(connection, clock):
@@ -365,14 +363,14 @@ class RunStore:
             return liveness.reap_dead_workers(connection, clock, time.time())
 
     def reap_if_due(self) -> None:
-        """What readers call, so that no run is shown as running long after its worker died."""
-        if self._look.is_due():
+        """Reap dead workers, unless that was done a moment ago; called by all readers."""
+        if self._reap_limit.is_due():
             self.reap()
 
     # -- jobs --------------------------------------------------------------------------------------
 
     def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
-        """Ask for a job and return its id; one that waits or is at work is not doubled."""
+        """Queue a job and return its id; an equal job that is live is used instead."""
         with self.database.write() as connection:
             self.database.lock(connection)
             if self.person is not None:
@@ -387,9 +385,9 @@ class RunStore:
             return jobs.find(connection, job_id)
 
     def latest_job(self, kind: str, args: Mapping[str, Any]) -> Job | None:
-        """The newest job of a kind of whose arguments these are some, or all.
+        """The newest job of a kind that has these arguments, perhaps among others.
 
-        What other jobs found is not read, however many there were.
+        The results of other jobs are not read.
         """
         self.reap_if_due()
         with self.database.read() as connection:
@@ -402,30 +400,30 @@ class RunStore:
             return jobs.find_all(connection, states)
 
     def stop_job(self, job_id: str) -> None:
-        """End a job; harmless where it has ended already."""
+        """Stop a job; an ended one stays as it is."""
         with self.database.write() as connection:
             self.check_may_change(jobs.find(connection, job_id))
             jobs.stop(connection, job_id)
 
     def has_queued_run(self) -> bool:
-        """Some run waits."""
+        """Whether a run waits."""
         with self.database.read() as connection:
             return connection.execute(_QUEUED["runs"]).first() is not None
 
     def has_queued_job(self) -> bool:
-        """Some job waits."""
+        """Whether a job waits."""
         with self.database.read() as connection:
             return connection.execute(_QUEUED["jobs"]).first() is not None
 
     def claim_job(self, worker_id: str) -> Job | None:
-        """Take the next job."""
+        """Claim the next job; None if none waits."""
         with self.database.write() as connection:
             return jobs.claim(connection, worker_id)
 
     def report_progress(
         self, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None = None
     ) -> bool:
-        """Write down how far a job is; False where it is to end."""
+        """Store the progress of a job; returns False if the job must end."""
         with self.database.write() as connection:
             return jobs.report_progress(connection, job_id, worker_id, progress, eta_seconds)
 
@@ -437,7 +435,7 @@ class RunStore:
         reason: str = "",
         result: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write down how a job ended."""
+        """Store the end of a job: its state, reason and result."""
         with self.database.write() as connection:
             jobs.end(connection, job_id, worker_id, state, reason, result or {})
 
@@ -448,17 +446,17 @@ _QUEUED = {
 }
 
 
-class _NowAndThen:
-    """Says at most so often that something is due; safe to share between threads."""
+class _RateLimit:
+    """A limit on how often something is done; safe to share between threads."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._last = -seconds
 
     def is_due(self) -> bool:
-        """The last time is long enough ago; if so, this is the new last time."""
-        with self._turn:
+        """Whether the last time was at least ``seconds`` ago; if so, start the next interval."""
+        with self._lock:
             if time.monotonic() - self._last < self._seconds:
                 return False
             self._last = time.monotonic()

@@ -1,8 +1,8 @@
 """Studies in the run store: duels, grids and searches as rows, each with the runs that it queued.
 
-A study has no process of its own. Who ends a run, shows a page or waits on the command line calls
-`advance`, which reads the results of the study's runs and queues the next ones. One transaction
-does it, so that two callers do not queue the same run twice.
+A study has no process of its own. Workers at the end of a run, pages and waiting commands call
+`advance`, which reads the results of the study's runs and queues the next ones. It uses a single
+transaction, so that two callers do not queue the same run twice.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import Command, EpochEnd
-from cnnlib.runs import commands, permissions, queue, rows
-from cnnlib.runs.limits import check_request
+from cnnlib.runs import commands, queue, rows
+from cnnlib.runs.access import permissions
+from cnnlib.runs.access.limits import check_request
 from cnnlib.runs.tables import epochs, runs, studies
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Study:
         id: Also the group of its runs.
         body: The request; plain JSON values.
         progress: ``{"runs": {place: run id}, ...}`` and what the kind of study stores besides.
-        runs: Its runs in their present state, by place; deleted ones are missing.
+        runs: Its runs in their current state, by place; deleted ones are missing.
         epochs: The epochs of its runs, by place, without confusion counts.
         owner: In class mode, the owner of the study and of its runs; "" is the operator.
         pictures: Pictures in the splits that its runs are measured on, ``{"validation": ...,
@@ -59,23 +60,23 @@ class Study:
 
     @property
     def is_live(self) -> bool:
-        """Whether it queues more runs, or waits for some."""
+        """Whether the study still queues runs or waits for them."""
         return self.state == LIVE
 
     @property
     def deleted(self) -> set[str]:
-        """Places of runs that were queued and deleted since."""
+        """Places of runs that were queued and have been deleted."""
         return set(self.progress["runs"]) - set(self.runs)
 
     @property
     def live_places(self) -> tuple[str, ...]:
-        """Places of runs that wait or run."""
+        """Places of live runs."""
         return tuple(place for place, run in self.runs.items() if run.is_live)
 
 
 @dataclass(frozen=True)
 class StudyStep:
-    """What a study does next.
+    """The next step of a study.
 
     Args:
         submit: Runs to queue, by place.
@@ -99,7 +100,7 @@ def submit(
         next_step: The function that decides what a study of this kind does next.
 
     Raises:
-        LimitError: Its first runs are more, or larger, than one person may queue.
+        LimitError: Its first runs exceed the limits of one person.
     """
     study_id = queue.new_id()
     values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
@@ -115,7 +116,7 @@ def submit(
 
 
 def find(store: RunStore, study_id: str) -> Study:
-    """One study with its runs in their present state.
+    """One study with its runs in their current state.
 
     Raises:
         StoreError: There is none with this id.
@@ -133,14 +134,14 @@ def find_all(store: RunStore, kinds: Sequence[str]) -> list[Study]:
 
 
 def live_ids(store: RunStore) -> list[str]:
-    """Ids of the studies that go on."""
+    """Ids of the live studies."""
     wanted = sa.select(studies.c.id).where(studies.c.state == LIVE)
     with store.database.read() as connection:
         return list(connection.scalars(wanted))
 
 
 def stop(store: RunStore, study_id: str) -> None:
-    """End a study: it queues no more runs, and those that wait or run are stopped."""
+    """End a study and stop its live runs."""
     with store.database.write() as connection:
         study = _find(connection, study_id)
         permissions.check(store.person, study.owner, f"The {KIND_LABELS[study.kind]} {study.id}")
@@ -149,7 +150,7 @@ def stop(store: RunStore, study_id: str) -> None:
 
 
 def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudyStep]) -> None:
-    """Let a live study do its next step; an ended one stays as it is."""
+    """Apply the next step of a live study; an ended one stays as it is."""
     with store.database.write() as connection:
         store.database.lock(connection)
         study = _find(connection, study_id)
@@ -158,9 +159,9 @@ def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudySt
 
 
 def _within_limits(store: RunStore, study: Study, step: StudyStep) -> StudyStep:
-    """The step, or the end of the study where it asks for a run that its owner may not have.
+    """The step, or the end of the study if one of its runs exceeds the owner's limits.
 
-    The number of its waiting runs is not checked here: it was checked when the study began.
+    The number of waiting runs is not checked here: it was checked when the study began.
     """
     try:
         if study.owner:
@@ -194,10 +195,10 @@ def _find(connection: sa.Connection, study_id: str) -> Study:
             "`python -m cnnlib experiment list` names those that are there."
         )
     places = {run_id: place for place, run_id in row.progress["runs"].items()}
-    of_study = sa.select(*rows.RUN_COLUMNS).where(runs.c.group_name == study_id)
+    query = sa.select(*rows.RUN_COLUMNS).where(runs.c.group_name == study_id)
     study_runs = {
         places[run.id]: rows.run_from_row(run)
-        for run in connection.execute(of_study)
+        for run in connection.execute(query)
         if run.id in places
     }
     study_epochs: dict[str, list[EpochEnd]] = {place: [] for place in study_runs}

@@ -1,4 +1,4 @@
-"""Questions to the run store about many runs at once, for the results table."""
+"""Queries of the run store over many runs at once, for the results table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cnnlib.runs.database import Database
 
-_RENAMES = "renames"  # key in `meta`: how often a run was renamed
+_RENAMES = "renames"  # key in `meta` of the number of renames
 
 
 def epochs_of_runs(database: Database, run_ids: Collection[str]) -> dict[str, list[EpochEnd]]:
@@ -41,7 +41,7 @@ def runs_version(database: Database) -> tuple[Any, ...]:
 
 
 def count_rename(connection: sa.Connection) -> None:
-    """Count a rename, so that `runs_version` changes whatever the new name is."""
+    """Count a rename, so that `runs_version` changes even if the new name is as long."""
     row = meta.c.key == _RENAMES
     count = connection.scalar(sa.select(meta.c.value).where(row))
     if count is None:

@@ -19,11 +19,11 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 3  # raise it with every change of a table, and teach `database` to upgrade
+SCHEMA_VERSION = 3  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
-    """A plain JSON value as text; NaN and infinity survive, which a JSON column would refuse."""
+    """A JSON value as text; unlike a JSON column it can hold NaN and infinity."""
 
     impl = Text
     cache_ok = True
@@ -47,7 +47,7 @@ meta: Table = Table(
 runs: Table = Table(
     "runs",
     metadata,
-    Column("number", Integer, primary_key=True),  # counts up in the order of asking
+    Column("number", Integer, primary_key=True),  # counts up in the order of submission
     Column("id", Text, nullable=False, unique=True),
     Column("request", Json, nullable=False),
     Column("group_name", Text, nullable=False),
@@ -103,7 +103,7 @@ steps: Table = Table(
     Column("grad_norm", Double),
     Column("images_per_second", Double),
     Column("seconds", Double),
-    sqlite_with_rowid=False,  # the rows of a run lie together, in the order of its steps
+    sqlite_with_rowid=False,  # stores the rows of a run together, sorted by step
 )
 
 epochs: Table = Table(
@@ -146,7 +146,7 @@ commands: Table = Table(
     Column("kind", Text, nullable=False),
     Column("setting", Text),
     Column("value", Double),
-    sqlite_autoincrement=True,  # an id is never given twice, though taken orders are deleted
+    sqlite_autoincrement=True,  # ids are unique although taken commands are deleted
 )
 
 workers: Table = Table(
@@ -156,7 +156,7 @@ workers: Table = Table(
     Column("does", Text, nullable=False),  # "runs" or "jobs"
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("birth", Text, nullable=False),  # tells the process from a later one with its number
+    Column("birth", Text, nullable=False),  # differs from that of a later process with this pid
     Column("heartbeat", Double, nullable=False),
 )
 
@@ -181,7 +181,7 @@ jobs: Table = Table(
     Column("owner", Text, nullable=False, server_default=""),
 )
 
-RUN_PARTS = (steps, epochs, interventions, weights, commands)  # what goes with a run
+RUN_PARTS = (steps, epochs, interventions, weights, commands)  # deleted with the run
 
 
 row_annotations: Table = Table(
@@ -194,11 +194,11 @@ row_annotations: Table = Table(
 studies: Table = Table(
     "plans",
     metadata,
-    Column("number", Integer, primary_key=True),  # counts up in the order of asking
+    Column("number", Integer, primary_key=True),  # counts up in the order of submission
     Column("id", Text, nullable=False, unique=True),  # also the group of its runs
     Column("kind", Text, nullable=False),  # "duel", "grid" or "search"
     Column("state", Text, nullable=False, index=True),  # "live", "done" or "stopped"
-    Column("body", Json, nullable=False),  # what was asked for
+    Column("body", Json, nullable=False),  # the request
     Column("progress", Json, nullable=False, default=dict),  # runs so far, by place
     Column("created", Double, nullable=False),
     Column("owner", Text, nullable=False, server_default=""),  # of its runs

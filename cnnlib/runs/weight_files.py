@@ -1,4 +1,4 @@
-"""Which saved step of a run somebody means."""
+"""Selection of a run's weight file by step."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ if TYPE_CHECKING:
     from cnnlib.records.events import WeightsSaved
     from cnnlib.runs.store import RunStore
 
-KEPT = ("snapshot", "checkpoint")  # for good; "latest" is written over while somebody looks
+KEPT = ("snapshot", "checkpoint")  # kept for good; "latest" is overwritten during inspection
 
 
 def saved_weights(
     store: RunStore, run_id: str, step: int | None = None, kinds: Collection[str] = KEPT
 ) -> WeightsSaved:
-    """The file with the weights of a step; None is the last step, and of two files the smaller.
+    """The smallest file with the weights of a step.
 
     Args:
-        kinds: Of the file; a run can be continued from a "checkpoint" only.
+        step: The step; None is the last one.
+        kinds: Allowed kinds of file; a run can be continued from a "checkpoint" only.
 
     Raises:
-        StoreError: It is not on disk; those that are, are named.
+        StoreError: There is none on disk; the sentence lists the available steps.
     """
-    there = [saved for saved in store.saved_weights(run_id) if saved.what in kinds]
-    files = {saved.step: saved for saved in sorted(there, key=lambda saved: -saved.size_bytes)}
+    available = [saved for saved in store.saved_weights(run_id) if saved.what in kinds]
+    files = {saved.step: saved for saved in sorted(available, key=lambda saved: -saved.size_bytes)}
     if step is None and files:
         step = max(files)
     if step not in files:
-        asked = "" if step is None else f" at step {step:,}"
+        at_step = "" if step is None else f" at step {step:,}"
         kind = "weights" if "snapshot" in kinds else "checkpoint"
         steps = ", ".join(map(str, sorted(files)))
         advice = f"Choose one of the steps {steps}." if steps else "Let it train first."
-        raise StoreError(f"The run {run_id} has no {kind}{asked}. {advice}")
+        raise StoreError(f"The run {run_id} has no {kind}{at_step}. {advice}")
     return files[step]

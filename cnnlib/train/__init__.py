@@ -1,1 +1,1 @@
-"""Training: one generator of records, and the small parts that it calls."""
+"""Training: a generator of events, and the modules that it uses."""

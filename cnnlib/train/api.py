@@ -1,4 +1,4 @@
-"""Runs from Python: train one in a notebook, and read any run back with its weights."""
+"""Python interface to runs: train one in a notebook, load any run with its weights."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What a run told, whole.
+    """The recorded metrics of a whole run.
 
     Args:
         steps: Columns of equal length: step, loss, lr, grad_norm, images_per_second, seconds.
         epochs: One entry per epoch, by step.
-        test: None where the test split was not measured.
+        test: Result on the test split; None if it was not measured.
     """
 
     steps: dict[str, list[Any]]
@@ -54,7 +54,7 @@ class LoadedRun:
     """A run with its trained network.
 
     Args:
-        net: With the weights of ``step``, on the CPU, in evaluation mode.
+        net: The network with the weights of ``step``, on the CPU, in evaluation mode.
     """
 
     run: Run
@@ -69,13 +69,13 @@ class LoadedRun:
 
 
 def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = None) -> LoadedRun:
-    """Read a run back: its network, its design and everything that it told.
+    """Load a run: its network, its design and its recorded metrics.
 
     Args:
-        step: A step that was saved; None is the last one.
+        step: A step with saved weights; None is the last one.
 
     Raises:
-        StoreError: There is no such run, or it did not save that step.
+        StoreError: The run does not exist, or has no saved weights at that step.
         ProbeError: The file with the weights is damaged.
 
     ::
@@ -85,7 +85,7 @@ def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = 
     """
     folders = folders or Folders.from_environment()
     with closing(RunStore(folders)) as store:
-        run, history = store.run(run_id), _history(store, run_id)
+        run, history = store.run(run_id), _read_history(store, run_id)
         saved = saved_weights(store, run_id, step)
     weights = read_arrays(folders.run(run_id) / saved.file)
     return LoadedRun(run, network(run.request.spec, weights), saved.step, history)
@@ -104,16 +104,16 @@ def fit(
     listen: Callable[[Event], None] = lambda event: None,
     folders: Folders | None = None,
 ) -> LoadedRun:
-    """Train a network here and now, and return it; the run is in the lab's list like any other.
+    """Train a network in this process and return it; the run is stored like any other.
 
     Args:
-        design: A spec that fits the dataset, or the name of a preset, which is made to fit.
-        recipe: None takes what the lab offers for the design and the dataset.
-        listen: Is called with everything that the run tells, to print or to plot.
+        design: A spec that fits the dataset, or the name of a preset, which is adapted to it.
+        recipe: None takes the default recipe of the design and the dataset.
+        listen: Called with each event of the run, to print or to plot.
 
     Raises:
-        CnnlibError: The request cannot be carried out.
-        TrainError: The run did not finish, and why.
+        CnnlibError: The request is invalid.
+        TrainError: The run did not finish; the message has the reason.
 
     ::
 
@@ -121,7 +121,7 @@ def fit(
         trained.history.test.accuracy
     """
     folders = folders or Folders.from_environment()
-    info = _prepared_info(dataset, folders)
+    info = _prepare_dataset(dataset, folders)
     if isinstance(design, str):
         spec = preset(design).adapt(info.in_size, len(info.classes))
     else:
@@ -138,14 +138,14 @@ def fit(
         preset=design if isinstance(design, str) else "",
     )
     with closing(RunStore(folders)) as store:
-        run = _trained(store, request, listen)
+        run = _submit_and_train(store, request, listen)
     if run.state != "finished":
         raise TrainError(f"The run {run.id} ended as {run.state}. {run.reason}".rstrip())
     return load_run(run.id, folders=folders)
 
 
-def _prepared_info(dataset: str, folders: Folders) -> DatasetInfo:
-    """What is known about a dataset, which is prepared first where need be."""
+def _prepare_dataset(dataset: str, folders: Folders) -> DatasetInfo:
+    """Return the record of a dataset; prepare the dataset first if needed."""
     if not is_prepared(dataset, folders):
         from cnnlib.data.prepare import prepare  # torchvision is slow to import
 
@@ -154,8 +154,8 @@ def _prepared_info(dataset: str, folders: Folders) -> DatasetInfo:
     return load_prepared(dataset, folders).info
 
 
-def _trained(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
-    """Queue a run and see it to its end, in this process unless a worker took it before."""
+def _submit_and_train(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
+    """Submit a run and wait for its end; train it here unless a worker claimed it first."""
     costs = cost(plan(request.spec))
     with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(request, {"params": costs.params, "macs": costs.macs}, now=True)
@@ -168,8 +168,8 @@ def _trained(store: RunStore, request: RunRequest, listen: Callable[[Event], Non
     return run
 
 
-def _history(store: RunStore, run_id: str) -> History:
-    """All steps, page by page, and all epochs."""
+def _read_history(store: RunStore, run_id: str) -> History:
+    """Read all steps, page by page, all epochs and the test result."""
     steps = more = store.steps_after(run_id)
     while more["step"]:
         more = store.steps_after(run_id, steps["step"][-1])

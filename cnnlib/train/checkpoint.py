@@ -1,9 +1,8 @@
-"""Weights and checkpoints as files: safetensors with a line of JSON, never pickle.
+"""Files of weights and checkpoints: safetensors with a JSON header, never pickle.
 
-A snapshot holds a network's ``state_dict``. A checkpoint holds that under ``net/``, what the
-optimiser remembers under ``optimizer/``, and in the file's header, as JSON, where the run stands
-and under which circumstances. It is one file, written under a temporary name and renamed, so that
-it is whole or not there.
+A snapshot holds a network's ``state_dict``. A checkpoint holds the ``state_dict`` under ``net/``,
+the optimiser's state under ``optimizer/``, and the run's progress and circumstances as JSON in the
+file's header. Each file is written under a temporary name and then renamed, so it is never partial.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _NET, _OPTIMIZER = "net/", "optimizer/"
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What must not change for a continuation to be the same run.
+    """Properties of a run that a bitwise continuation must share.
 
     Args:
         mode: Name of the execution mode.
@@ -48,7 +47,7 @@ class Circumstances:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Circumstances:
-        """The inverse of ``dataclasses.asdict``."""
+        """Build a record from the output of ``dataclasses.asdict``."""
         return cls(**{**values, "recipe": Recipe.from_dict(values["recipe"])})
 
 
@@ -56,12 +55,12 @@ class Circumstances:
 class Checkpoint:
     """Everything that a bitwise continuation needs.
 
-    There are no states of random generators in it: what a step draws follows from the seed and
-    the step (`cnnlib.train.randomness`).
+    States of random generators are not included: the random numbers of a step are a function of
+    the seed and the step (`cnnlib.train.randomness`).
 
     Args:
         weights: The network's ``state_dict``.
-        optimizer: What the optimiser remembers, by name.
+        optimizer: The optimiser's state, by name.
     """
 
     weights: dict[str, Tensor]
@@ -71,8 +70,8 @@ class Checkpoint:
 
 
 def write_weights(path: Path, net: nn.Module, step: int) -> int:
-    """Write a network's weights; returns the size in bytes."""
-    return _write(path, _plain(net.state_dict()), {"step": step})
+    """Write a network's weights; return the size in bytes."""
+    return _write(path, _to_storable(net.state_dict()), {"step": step})
 
 
 def write_checkpoint(
@@ -82,10 +81,10 @@ def write_checkpoint(
     progress: Progress,
     circumstances: Circumstances,
 ) -> int:
-    """Write everything that a continuation needs; returns the size in bytes."""
-    remembered = _plain(optimizer.tensors())
-    tensors = {_NET + name: value for name, value in _plain(net.state_dict()).items()}
-    tensors |= {_OPTIMIZER + name: value for name, value in remembered.items()}
+    """Write a checkpoint; return the size in bytes."""
+    state = _to_storable(optimizer.state_tensors())
+    tensors = {_NET + name: value for name, value in _to_storable(net.state_dict()).items()}
+    tensors |= {_OPTIMIZER + name: value for name, value in state.items()}
     header = {
         "step": progress.step,
         "progress": progress.to_dict(),
@@ -95,20 +94,20 @@ def write_checkpoint(
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The network's ``state_dict`` from a snapshot or a checkpoint, on the CPU.
+    """Read the network's ``state_dict`` from a snapshot or a checkpoint, on the CPU.
 
     Raises:
-        TrainError: The file is not there or damaged.
+        TrainError: The file is missing or damaged.
     """
     tensors, _ = _read(path, skip=_OPTIMIZER)
     return {name.removeprefix(_NET): value for name, value in tensors.items()}
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read what `write_checkpoint` wrote, on the CPU.
+    """Read a checkpoint file, on the CPU.
 
     Raises:
-        TrainError: The file is not there, damaged, or holds weights alone.
+        TrainError: The file is missing, damaged, or holds only weights.
     """
     tensors, header = _read(path)
     if "progress" not in header:
@@ -118,8 +117,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         return Checkpoint(
-            weights=_under(_NET, tensors),
-            optimizer=_under(_OPTIMIZER, tensors),
+            weights=_select_prefix(_NET, tensors),
+            optimizer=_select_prefix(_OPTIMIZER, tensors),
             progress=Progress.from_dict(header["progress"]),
             circumstances=Circumstances.from_dict(header["circumstances"]),
         )
@@ -128,18 +127,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def is_finite(path: Path) -> bool:
-    """Every weight in a file is a number."""
+    """Return whether every weight in a file is finite."""
     return all(bool(torch.isfinite(value).all()) for value in read_weights(path).values())
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """As safetensors takes them: row-major, each with memory of its own, on the CPU."""
+def _to_storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as safetensors requires them: row-major, not shared, on the CPU."""
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    kept = {name: value for name, value in tensors.items() if name.startswith(prefix)}
-    return {name.removeprefix(prefix): value for name, value in kept.items()}
+def _select_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without the prefix."""
+    selected = {name: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in selected.items()}
 
 
 def _write(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> int:
@@ -162,8 +162,8 @@ def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[
     return tensors, header
 
 
-def _unreadable(path: Path, why: object) -> TrainError:
+def _unreadable(path: Path, reason: object) -> TrainError:
     return TrainError(
-        f"{path.name} cannot be read ({str(why)[:300]}). It was deleted, thinned out or damaged. "
-        "Choose another saved step of the run."
+        f"{path.name} cannot be read ({str(reason)[:300]}). It was deleted, thinned out or "
+        "damaged. Choose another saved step of the run."
     )

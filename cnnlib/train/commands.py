@@ -1,4 +1,4 @@
-"""Between two batches: carry out what people asked for."""
+"""Execution of user commands between two batches."""
 
 from __future__ import annotations
 
@@ -14,92 +14,92 @@ if TYPE_CHECKING:
     from cnnlib.records.run import RunState
     from cnnlib.train.session import Session
 
-_LOOK_SECONDS = 10.0
-_LATEST_EVERY_SECONDS = 1.0
+_INSPECTION_SECONDS = 10.0  # for so long after a "look" the newest weights are saved
+_LATEST_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run ends, and why."""
+    """The final state of a run and the reason."""
 
     state: RunState
     reason: str = ""
 
 
 def apply_commands(session: Session) -> Generator[Event, None, End | None]:
-    """Carry out all pending commands, and wait while the run is paused.
+    """Execute all pending commands; block while the run is paused.
 
     Returns:
         An `End` if a command ends the run, else None.
     """
     control, step = session.control, session.progress.step
-    held, session.pauses_again = session.pauses_again, False
-    if held:
-        yield from _hold(session)
-    while held or control.pending:
-        command = control.wait() if held else control.take()
+    paused, session.pause_after_step = session.pause_after_step, False
+    if paused:
+        yield from _pause(session)
+    while paused or control.pending:
+        command = control.wait() if paused else control.take()
         if control.interrupted:
             return End("interrupted")
-        assert command is not None  # one was pending, or was waited for
+        assert command is not None  # one was pending, or `wait` returned one
         match command.kind:
             case "stop":
                 yield Intervention(step, "stop")
                 return End("stopped")
-            case "set" if command.setting is not None and session.optimizer.takes(command.setting):
-                yield from _set(session, command)
+            case "set" if command.setting and session.optimizer.supports(command.setting):
+                yield from _apply_setting(session, command)
             case "look":
-                session.looked_at = perf_counter()
-                yield from keep_latest(session)
-            case "pause" if not held:
+                session.inspected_at = perf_counter()
+                yield from save_latest(session)
+            case "pause" if not paused:
                 yield Intervention(step, "pause")
-                yield from _hold(session)
-                held = True
-            case "resume" if held:
+                yield from _pause(session)
+                paused = True
+            case "resume" if paused:
                 yield Intervention(step, "resume")
                 break
             case "step":
                 yield Intervention(step, "step")
-                session.pauses_again = True
+                session.pause_after_step = True
                 break
-    if held:
+    if paused:
         yield Phase("running", "training")
         session.watch.start()
     return None
 
 
-def checkpoint(session: Session) -> Generator[Event]:
-    """Record the metrics so far, and write a checkpoint from which the run can resume."""
+def save_checkpoint(session: Session) -> Generator[Event]:
+    """Emit the pending step metrics, then write a checkpoint from which the run can resume."""
     yield from session.metrics.take(everything=True)
-    session.metrics.count_hits()
+    session.metrics.store_hits()
     session.progress.train_seconds = session.watch.seconds
-    yield from session.saver.checkpoint(
+    yield from session.saver.save_checkpoint(
         session.net, session.optimizer, session.progress, session.circumstances
     )
 
 
-def keep_latest(session: Session) -> Generator[Event]:
-    """While the run is inspected, save its newest weights, at most once a second."""
+def save_latest(session: Session) -> Generator[Event]:
+    """Save the newest weights while the run is being inspected, at most once a second."""
     now = perf_counter()
-    session.is_watched = now - session.looked_at < _LOOK_SECONDS
+    session.is_inspected = now - session.inspected_at < _INSPECTION_SECONDS
     is_new = session.latest_step != session.progress.step
-    if session.is_watched and is_new and now - session.latest_at >= _LATEST_EVERY_SECONDS:
+    if session.is_inspected and is_new and now - session.latest_at >= _LATEST_INTERVAL_SECONDS:
         session.latest_at, session.latest_step = now, session.progress.step
-        yield from session.saver.latest(session.net, session.progress.step)
+        yield from session.saver.save_latest(session.net, session.progress.step)
 
 
-def _hold(session: Session) -> Generator[Event]:
-    """Pause: stop the clock and write a checkpoint."""
+def _pause(session: Session) -> Generator[Event]:
+    """Stop the clock and write a checkpoint."""
     session.watch.stop()
-    yield from checkpoint(session)
+    yield from save_checkpoint(session)
     yield Phase("paused", f"paused after step {session.progress.step:,}")
 
 
-def _set(session: Session, command: Command) -> Generator[Event]:
-    """Change a setting from the next step on, with a checkpoint so that a resumed run has it."""
+def _apply_setting(session: Session, command: Command) -> Generator[Event]:
+    """Change a setting from the next step on; write a checkpoint so that a resumed run has it."""
     setting, value = command.setting, command.value
     assert setting is not None and value is not None  # a command of this kind has both
     session.progress.settings[setting] = value
     session.optimizer.set(setting, value)
     yield Intervention(session.progress.step, "set", setting, value)
-    if not session.control.pending:  # of many changes in a row, the last one writes
-        yield from checkpoint(session)
+    if not session.control.pending:  # of several changes in a row, only the last one writes
+        yield from save_checkpoint(session)

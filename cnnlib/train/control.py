@@ -1,4 +1,4 @@
-"""What a person wants of a run, handed from any thread to the loop that trains it."""
+"""A queue of user commands from any thread to the training loop."""
 
 from __future__ import annotations
 
@@ -14,58 +14,62 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """A line of orders that other threads fill and the training loop empties.
+    """A queue of commands that other threads fill and the training loop empties.
 
-    The loop looks at ``pending`` once per batch, which is two attribute reads, and waits here while
-    it is paused.
+    The loop reads ``pending`` once per batch, which costs two attribute reads, and blocks in `wait`
+    while the run is paused.
 
     Args:
-        give_way: Is asked ten times a second while the run is paused, with the seconds since the
-            last order; a sentence from it ends the run as "interrupted", and says why.
+        check_pause: Called ten times a second while the run is paused, with the seconds since the
+            last command; a returned sentence is the reason to end the run as "interrupted", ""
+            keeps it paused.
+
+    Attributes:
+        reason: Why the run is interrupted; "" for the shutdown of the app.
     """
 
-    def __init__(self, give_way: Callable[[float], str] = lambda seconds: "") -> None:
-        self._give_way = give_way
-        self.reason = ""  # why the run is interrupted, where there is more to say than that
-        self._orders: deque[Command] = deque()
+    def __init__(self, check_pause: Callable[[float], str] = lambda seconds: "") -> None:
+        self._check_pause = check_pause
+        self.reason = ""
+        self._commands: deque[Command] = deque()
         self._changed = Condition()
         self._interrupted = False
 
     @property
     def interrupted(self) -> bool:
-        """The run is to write a checkpoint and end, because its app is shut down."""
+        """Whether the run has to write a checkpoint and end."""
         return self._interrupted
 
     @property
     def pending(self) -> bool:
-        """There is something that the loop has not seen yet."""
-        return self._interrupted or bool(self._orders)
+        """Whether a command or an interruption waits for the loop."""
+        return self._interrupted or bool(self._commands)
 
-    def put(self, order: Command) -> None:
-        """Hand an order to the loop; it is carried out after the batch that is under way."""
+    def put(self, command: Command) -> None:
+        """Add a command; the loop executes it after the current batch."""
         with self._changed:
-            self._orders.append(order)
+            self._commands.append(command)
             self._changed.notify_all()
 
     def interrupt(self) -> None:
-        """Ask the loop to write a checkpoint and end as "interrupted".
+        """Make the loop write a checkpoint and end the run as "interrupted".
 
-        Takes no lock, so that a signal handler may call it; a paused loop sees it within a tenth of
+        Takes no lock, so that a signal handler may call it; a paused loop reacts within a tenth of
         a second.
         """
         self._interrupted = True
 
     def take(self) -> Command | None:
-        """The next order, or None if there is none."""
-        return self._orders.popleft() if self._orders else None
+        """Remove and return the next command; None if there is none."""
+        return self._commands.popleft() if self._commands else None
 
     def wait(self) -> Command | None:
-        """Block until there is an order, and take it; None once the run is interrupted."""
+        """Block until there is a command and return it; None once the run is interrupted."""
         since = time.monotonic()
         with self._changed:
             while not self.pending:
                 self._changed.wait(timeout=0.1)  # a signal handler sets a flag and cannot notify
-                if reason := self._give_way(time.monotonic() - since):
+                if reason := self._check_pause(time.monotonic() - since):
                     self.reason = reason
                     self.interrupt()
         return None if self._interrupted else self.take()

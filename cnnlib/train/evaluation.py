@@ -1,4 +1,4 @@
-"""What is measured beside training: splits after an epoch and at the end, and the net's latency."""
+"""Evaluation of a run: splits after each epoch and at the end, latency, dead units."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
     from cnnlib.train.session import Session
 
 PREDICTIONS_FILE = "predictions.npz"
-_MOST_CLASSES_IN_A_TABLE = 100
+_MAX_CONFUSION_CLASSES = 100
 _LATENCY_SECONDS = 0.1
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
 class Interrupted(Exception):
-    """The app is shut down while a split is measured; a run that goes on measures it again."""
+    """The run was interrupted during an evaluation; a resumed run repeats the evaluation."""
 
 
 def measure_epoch(session: Session) -> EpochEnd:
-    """The epoch as it was trained, and the validation split after it.
+    """Return the training metrics of the epoch, with metrics of the validation split.
 
-    Before the first step there is nothing that was trained: the training split is measured too.
+    Before the first step the training split is evaluated too, as there are no training metrics.
 
     Raises:
-        Interrupted: Somebody shuts down the app.
+        Interrupted: The run was interrupted.
     """
     progress, data = session.progress, session.data
     begin = perf_counter()
     if progress.position:
         loss, accuracy = (s / progress.position for s in (progress.loss_sum, progress.correct))
     else:
-        train = _score(session, _training_batches(session))
+        train = _evaluate_batches(session, _training_batches(session))
         loss, accuracy = train.loss, train.accuracy
     size, layout = _batch_size(session), session.mode.memory_format
     val = test = None
     if data.validation_count:
-        val = _score(session, data.validation_batches(size, layout))
+        val = _evaluate_batches(session, data.validation_batches(size, layout))
     if session.request.recipe.test_each_epoch and data.test_count:
-        test = _score(session, data.test_batches(size, layout))
+        test = _evaluate_batches(session, data.test_batches(size, layout))
     return EpochEnd(
         epoch=progress.epoch + 1 if progress.position else 0,
         step=progress.step,
@@ -68,28 +68,28 @@ def measure_epoch(session: Session) -> EpochEnd:
         eval_seconds=perf_counter() - begin,
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
-        val_confusion=_small_table(val),
-        dead_units=dead_units(session.net, _some_pictures(session)),
+        val_confusion=_small_confusion(val),
+        dead_units=dead_units(session.net, _dead_unit_images(session)),
         memory_bytes=session.memory.bytes(),
     )
 
 
-def has_numbers(epoch: EpochEnd) -> bool:
-    """Every loss that was measured is a number."""
+def has_finite_losses(epoch: EpochEnd) -> bool:
+    """Return whether every measured loss is finite."""
     losses = (epoch.train_loss, epoch.val_loss, epoch.test_loss)
     return all(math.isfinite(loss) for loss in losses if loss is not None)
 
 
 def measure_test(session: Session) -> SplitResult | None:
-    """The test split, once; what the net says about each picture is kept in the run's folder.
+    """Evaluate the test split and write the predictions into the run's folder.
 
     Raises:
-        Interrupted: Somebody shuts down the app.
+        Interrupted: The run was interrupted.
     """
     if not session.data.test_count:
         return None
     batches = session.data.test_batches(_batch_size(session), session.mode.memory_format)
-    predictions = predict(session.net, _until_interrupted(batches, session.control))
+    predictions = predict(session.net, _check_interrupted(batches, session.control))
     result = score(predictions)
     if session.folder is None or not math.isfinite(result.loss):
         return result
@@ -98,19 +98,19 @@ def measure_test(session: Session) -> SplitResult | None:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Labels, predicted classes (uint8, or uint16) and probabilities (float16) of each picture."""
-    kind = np.uint8 if predictions.logits.shape[1] <= 256 else np.uint16
+    """Write labels and predicted classes (uint8 or uint16) and probabilities (float16)."""
+    dtype = np.uint8 if predictions.logits.shape[1] <= 256 else np.uint16
     with replacing(path) as file:
         np.savez_compressed(
             file,
-            labels=predictions.labels.numpy().astype(kind),
-            predicted=predictions.logits.argmax(dim=1).numpy().astype(kind),
+            labels=predictions.labels.numpy().astype(dtype),
+            predicted=predictions.logits.argmax(dim=1).numpy().astype(dtype),
             probabilities=predictions.logits.softmax(dim=1).numpy().astype(np.float16),
         )
 
 
 def measure_latency(session: Session) -> dict[str, float]:
-    """Median seconds of a forward pass, of one picture and of a batch, in evaluation mode."""
+    """Return the median seconds of a forward pass of one picture and of a batch."""
     images, _ = session.data.first_batch(session.request.recipe.batch_size)
     images = images.contiguous(memory_format=session.mode.memory_format)
     return {
@@ -122,7 +122,10 @@ def measure_latency(session: Session) -> dict[str, float]:
 
 @torch.inference_mode()
 def forward_seconds(net: nn.Module, images: Tensor) -> float:
-    """Median seconds that a net needs for a batch, of 3 to 30 passes within a tenth of a second."""
+    """Return the median seconds of 3 to 30 forward passes in evaluation mode.
+
+    After the third pass no further pass begins once a tenth of a second is over.
+    """
     was_training = net.training
     net.eval()
     seconds: list[float] = []
@@ -137,18 +140,18 @@ def forward_seconds(net: nn.Module, images: Tensor) -> float:
 
 
 def _training_batches(session: Session) -> Batches:
-    """The training split as it is, without augmentation."""
+    """Yield the training split without augmentation."""
     layout = session.mode.memory_format
     for positions in torch.arange(session.data.train_count).split(_batch_size(session)):
         yield session.data.train_batch(positions, memory_format=layout)
 
 
-def _some_pictures(session: Session) -> Tensor:
-    """A batch of validation pictures, or of training pictures where none are kept for that."""
+def _dead_unit_images(session: Session) -> Tensor:
+    """Return a batch of validation pictures, or of training pictures if there are none."""
     data, layout = session.data, session.mode.memory_format
     if data.validation_count:
-        return next(data.validation_batches(PICTURES, layout))[0]
-    positions = torch.arange(min(PICTURES, data.train_count))
+        return next(data.validation_batches(DEAD_UNIT_IMAGES, layout))[0]
+    positions = torch.arange(min(DEAD_UNIT_IMAGES, data.train_count))
     return data.train_batch(positions, memory_format=layout)[0]
 
 
@@ -156,41 +159,41 @@ def _batch_size(session: Session) -> int:
     return CPU_EVALUATION_BATCH if session.device.type == "cpu" else GPU_EVALUATION_BATCH
 
 
-def _score(session: Session, batches: Batches) -> SplitResult:
+def _evaluate_batches(session: Session, batches: Batches) -> SplitResult:
     classes = session.request.spec.out_classes
-    return evaluate(session.net, _until_interrupted(batches, session.control), classes)
+    return evaluate(session.net, _check_interrupted(batches, session.control), classes)
 
 
-def _until_interrupted(batches: Batches, control: Control) -> Batches:
+def _check_interrupted(batches: Batches, control: Control) -> Batches:
     for batch in batches:
         if control.interrupted:
             raise Interrupted
         yield batch
 
 
-def _small_table(result: SplitResult | None) -> tuple[tuple[int, ...], ...] | None:
-    """The confusion table, where it is small enough to be kept for every epoch."""
-    if result is None or len(result.confusion) > _MOST_CLASSES_IN_A_TABLE:
+def _small_confusion(result: SplitResult | None) -> tuple[tuple[int, ...], ...] | None:
+    """Return the confusion matrix if it is small enough to be stored for every epoch."""
+    if result is None or len(result.confusion) > _MAX_CONFUSION_CLASSES:
         return None
     return result.confusion
 
 
-PICTURES = 128  # that a unit must be 0 on to count as dead: a look, not a proof
+DEAD_UNIT_IMAGES = 128  # a unit that is 0 on all of them counts as dead: a sample, not a proof
 
 
 @torch.inference_mode()
 def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
-    """The share of dead units behind each ReLU, by the layer's name, in forward order.
+    """Return the share of dead units behind each ReLU, by the layer's name, in forward order.
 
     A unit is a feature map, or a feature of a flat layer.
 
     Args:
-        net: Is asked in evaluation mode and left as it was.
-        images: N x C x H x W, as the net is fed.
+        net: Run in evaluation mode; its mode is restored afterwards.
+        images: N x C x H x W, preprocessed.
     """
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     hooks = [
-        module.register_forward_hook(_measure(name, found))
+        module.register_forward_hook(_dead_share_hook(name, shares))
         for name, module in net.named_modules()
         if isinstance(module, nn.ReLU)
     ]
@@ -202,12 +205,14 @@ def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return found
+    return shares
 
 
-def _measure(name: str, found: dict[str, float]) -> Callable[..., None]:
-    def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def _dead_share_hook(name: str, shares: dict[str, float]) -> Callable[..., None]:
+    """Return a forward hook that stores the share of channels that are 0 on the whole batch."""
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         largest = output.amax(dim=[axis for axis in range(output.ndim) if axis != 1])  # C
-        found[name] = float((largest == 0).float().mean())
+        shares[name] = float((largest == 0).float().mean())
 
-    return after
+    return hook

@@ -1,4 +1,4 @@
-"""Errors that end a run but are no bug of the lab: what they are, as sentences."""
+"""Messages for errors that end a run but are no bugs: a full disk, too little memory."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ if TYPE_CHECKING:
     from cnnlib.records.run import RunRequest
     from cnnlib.train.session import Session
 
-# What the CPU's allocator, CUDA and MPS, and the libraries on CUDA (cuBLAS, cuDNN) say.
+# In messages of the CPU's allocator, of CUDA and MPS, and of CUDA libraries (cuBLAS, cuDNN).
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
-def known_failure(error: Exception, session: Session) -> str | None:
-    """A sentence on why the run cannot go on and what to do; None for an error of another kind."""
+def describe_failure(error: Exception, session: Session) -> str | None:
+    """Return a message with the cause and a remedy; None for an error of another kind."""
     if is_full_disk(error):
         return (
             f"The disk that holds {session.folder} is full, so the weights of step "
             f"{session.progress.step:,} could not be written. Make room, then resume the run."
         )
     if is_out_of_memory(error):
-        return out_of_memory(session.request, session.device)
+        return describe_out_of_memory(session.request, session.device)
     return None
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Torch's allocator for CUDA has a class for it; others raise a plain RuntimeError."""
+    """Return whether memory ran out.
+
+    Torch raises a class of its own for CUDA, and a plain RuntimeError elsewhere.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
-def out_of_memory(request: RunRequest, device: torch.device) -> str:
-    """What a step needs, and the batch size that needs half."""
+def describe_out_of_memory(request: RunRequest, device: torch.device) -> str:
+    """Return a message with the memory of a step, and a batch size that needs half of it."""
     size = request.recipe.batch_size
     need = cost(plan(request.spec), batch_size=size, optimizer=request.recipe.optimizer)
-    found = (
+    message = (
         f"Memory ran out: a step with {size:,} pictures needs about "
         f"{format_size(need.training_bytes)} on {device.type} beside what is there already. "
     )
     if size == 1:
-        return found + "Choose a smaller network."
-    return found + f"Choose a batch size of {size // 2:,} or less, or a smaller network."
+        return message + "Choose a smaller network."
+    return message + f"Choose a batch size of {size // 2:,} or less, or a smaller network."

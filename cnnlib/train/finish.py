@@ -1,4 +1,4 @@
-"""How runs end: what is saved, what is measured, and what is told."""
+"""The end of a run: last files, final measurements and the `RunEnd` event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Event, Phase, RunEnd, SplitResult
-from cnnlib.train.commands import End, checkpoint
+from cnnlib.train.commands import End, save_checkpoint
 from cnnlib.train.evaluation import measure_latency, measure_test
 
 if TYPE_CHECKING:
@@ -16,67 +16,70 @@ if TYPE_CHECKING:
 
 
 def finish_run(session: Session, end: End) -> Generator[Event]:
-    """Carry out how a run ends; a run that finished or was stopped is saved and measured."""
+    """End a run in the given state; a finished or stopped run is saved and measured."""
     if end.state == "interrupted":
-        yield from interrupted(session)
+        yield from finish_interrupted(session)
     elif end.state == "diverged":
-        yield from _keep_last_good(session)
-        yield _told(session, end)
+        yield from _delete_broken(session)
+        yield _run_end(session, end)
     else:
         yield from _save_last(session)
         yield Phase("running", "measuring the test split")
         test = measure_test(session)
         if test is not None and not isfinite(test.loss):
-            yield _told(session, diverged(session, "the test loss"))
+            yield _run_end(session, diverged_end(session, "the test loss"))
         else:
-            yield _told(session, end, test, measure_latency(session))
+            yield _run_end(session, end, test, measure_latency(session))
 
 
-def interrupted(session: Session) -> Generator[Event]:
-    """Write a checkpoint and end; a run that is resumed goes on from it."""
+def finish_interrupted(session: Session) -> Generator[Event]:
+    """Write a checkpoint, from which the run can be resumed, and end."""
     session.watch.stop()
-    yield from checkpoint(session)
+    yield from save_checkpoint(session)
     reason = session.control.reason or "The app was shut down. Resume the run to go on."
-    yield _told(session, End("interrupted", reason))
+    yield _run_end(session, End("interrupted", reason))
 
 
-def failed(session: Session, reason: str) -> RunEnd:
-    """The end of a run that cannot go on."""
+def failed_end(session: Session, reason: str) -> RunEnd:
+    """Return the event for the end of a run after an error."""
     session.watch.stop()
-    return _told(session, End("failed", reason))
+    return _run_end(session, End("failed", reason))
 
 
-def diverged(session: Session, what: str) -> End:
-    """The end of a run whose loss is no longer a number."""
+def diverged_end(session: Session, quantity: str) -> End:
+    """Return the `End` of a run whose loss is no longer finite."""
     step = session.metrics.diverged_at or session.progress.step
     return End(
         "diverged",
-        f"Diverged at step {step:,}: {what} is no longer a number. The last weights that are "
-        f"numbers are kept. Lower the learning rate (now {session.lr:g}), or clip the gradients.",
+        f"Diverged at step {step:,}: {quantity} is no longer a number. The last weights that "
+        f"are numbers are kept. Lower the learning rate (now {session.lr:g}), or clip the "
+        "gradients.",
     )
 
 
 def _save_last(session: Session) -> Generator[Event]:
+    """Save a snapshot and a checkpoint of the last step if they do not exist."""
     step = session.progress.step
-    if not session.saver.holds(step, "snapshot"):
-        yield from session.saver.snapshot(session.net, step)
-    if not session.saver.holds(step, "checkpoint"):
-        yield from checkpoint(session)
+    if not session.saver.has_saved(step, "snapshot"):
+        yield from session.saver.save_snapshot(session.net, step)
+    if not session.saver.has_saved(step, "checkpoint"):
+        yield from save_checkpoint(session)
 
 
-def _keep_last_good(session: Session) -> Generator[Event]:
-    """Tell which saved step is the last good one, if later ones had to go."""
-    good = session.saver.last_good()
+def _delete_broken(session: Session) -> Generator[Event]:
+    """Delete the newest saved steps until a finite one; emit that one if any was deleted."""
+    good = session.saver.delete_broken()
     if good is not None and good.dropped:
         yield good
 
 
-def _told(
+def _run_end(
     session: Session,
     end: End,
     test: SplitResult | None = None,
     latency: Mapping[str, float] | None = None,
 ) -> RunEnd:
+    """Stop the clock and return the event for the end of the run."""
     session.watch.stop()
     seconds, images = session.watch.seconds, session.progress.images
     return RunEnd(

@@ -1,12 +1,11 @@
-"""Where a run starts: from fresh weights, from another run's, or from a checkpoint."""
+"""The initial state of a run: fresh weights, weights of another run, or a checkpoint."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import RecipeError, TrainError
-from cnnlib.records.recipe import Recipe
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint, read_weights
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import saved_files
@@ -16,17 +15,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import Origin, RunRequest
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a run starts with.
+    """The initial state of a run.
 
     Args:
         weights: The network's ``state_dict``; None keeps fresh weights.
-        checkpoint: What else continues; None starts at step 0.
-        is_fork: It continues another run, with something changed.
+        checkpoint: The checkpoint that is continued; None starts at step 0.
+        is_fork: Whether the run continues another run, with a changed request.
     """
 
     weights: dict[str, Tensor] | None = None
@@ -34,15 +34,15 @@ class Start:
     is_fork: bool = False
 
 
-def find_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> Start:
-    """Read from disk what a run starts with.
+def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> Start:
+    """Read the initial state of a run from disk.
 
     Args:
-        runs_folder: Holds one folder per run.
-        resume: A checkpoint of this very run; it goes before the request's origin.
+        runs_folder: Has one folder per run.
+        resume: A checkpoint of this same run; takes precedence over the request's origin.
 
     Raises:
-        TrainError: A file that is needed is not there.
+        TrainError: A required file is missing or damaged.
     """
     if resume is not None:
         checkpoint = read_checkpoint(resume)
@@ -51,36 +51,40 @@ def find_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> S
         return Start()
     folder = runs_folder / request.origin.run_id
     if request.origin.weights_only:
-        return Start(read_weights(folder / _saved(folder, request.origin, checkpoint=False)))
-    checkpoint = read_checkpoint(folder / _saved(folder, request.origin, checkpoint=True))
+        return Start(
+            read_weights(folder / _find_saved_file(folder, request.origin, checkpoint=False))
+        )
+    checkpoint = read_checkpoint(folder / _find_saved_file(folder, request.origin, checkpoint=True))
     return Start(checkpoint.weights, checkpoint, is_fork=True)
 
 
-def _saved(folder: Path, origin: Origin, checkpoint: bool) -> str:
-    """Name of the file with the origin's step."""
-    there = [saved for saved in saved_files(folder) if not checkpoint or saved.what == "checkpoint"]
-    for saved in there:
+def _find_saved_file(folder: Path, origin: Origin, checkpoint: bool) -> str:
+    """Return the name of the file with the origin's step."""
+    available = [
+        saved for saved in saved_files(folder) if saved.what == "checkpoint" or not checkpoint
+    ]
+    for saved in available:
         if saved.step == origin.step:
             return saved.file
-    steps = ", ".join(str(step) for step in sorted({saved.step for saved in there})) or "none"
+    steps = ", ".join(str(step) for step in sorted({saved.step for saved in available})) or "none"
     kind = "checkpoint" if checkpoint else "saved step"
     raise TrainError(
         f"Run {origin.run_id} has no {kind} {origin.step} to start from. Choose one of: {steps}."
     )
 
 
-def load_weights(net: nn.Module, weights: dict[str, Tensor], whole: bool) -> list[str]:
-    """Put weights into a net.
+def load_weights(net: nn.Module, weights: dict[str, Tensor], strict: bool) -> list[str]:
+    """Copy weights into a net.
 
     Args:
-        whole: Every tensor has to fit. Otherwise those of another size (a last layer for other
-            classes) stay fresh, as long as some fit.
+        strict: Every tensor has to fit. Otherwise tensors of another shape (such as the last layer
+            for other classes) keep their fresh values, as long as at least one fits.
 
     Returns:
-        Names of the tensors that stay fresh.
+        Names of the tensors that keep their fresh values.
 
     Raises:
-        TrainError: The weights are those of another design.
+        TrainError: The weights belong to another design.
     """
     own = net.state_dict()
     fitting = {
@@ -89,7 +93,7 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], whole: bool) -> lis
         if name in own and own[name].shape == value.shape
     }
     fresh = [name for name in own if name not in fitting]
-    if (whole and (fresh or len(fitting) < len(weights))) or not fitting:
+    if (strict and (fresh or len(fitting) < len(weights))) or not fitting:
         first = (fresh or sorted(weights))[0]
         raise TrainError(
             f"The saved weights are those of another design: {first} does not fit. Continue with "
@@ -99,18 +103,18 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], whole: bool) -> lis
     return fresh
 
 
-def starting_progress(start: Start, recipe: Recipe, fingerprint: str, train_count: int) -> Progress:
-    """The counters with which the loop begins.
+def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count: int) -> Progress:
+    """Return the counters with which the loop begins.
 
-    A fork keeps step, epoch, position in the epoch and what a person set (unless the new recipe
-    says otherwise); its seconds, and pictures per second, are its own.
+    A fork keeps step, epoch and position in the epoch. Its settings are those of its recipe, and
+    its seconds and its count of pictures start at 0.
 
     Args:
         train_count: Pictures of an epoch.
 
     Raises:
-        TrainError: The dataset is another one than that of the checkpoint, or less of it is trained
-            on than the checkpoint has seen.
+        TrainError: The dataset differs from that of the checkpoint, or an epoch is shorter than
+            the checkpoint's position in it.
         RecipeError: A fork has no epochs left.
     """
     if start.checkpoint is None:
@@ -134,12 +138,7 @@ def starting_progress(start: Start, recipe: Recipe, fingerprint: str, train_coun
             f"The fork starts after epoch {progress.epoch}, but its recipe ends after epoch "
             f"{recipe.epochs}. Ask for more epochs, or start from an earlier step."
         )
-    changed = {f.name for f in fields(Recipe) if _differs(f.name, recipe, before.recipe)}
-    progress.settings = {k: v for k, v in progress.settings.items() if k not in changed}
+    progress.settings = {}
     progress.train_seconds = progress.epoch_began = 0.0
     progress.images = 0
     return progress
-
-
-def _differs(field: str, one: Recipe, other: Recipe) -> bool:
-    return getattr(one, field) != getattr(other, field)

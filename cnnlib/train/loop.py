@@ -1,4 +1,4 @@
-"""`train`: one run from its first step to its end, as a generator of what it tells."""
+"""The training loop `train`: one run from its first step to its end, as a generator of events."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch.nn.functional import cross_entropy
 
 from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase
-from cnnlib.train.commands import End, apply_commands, checkpoint, keep_latest
+from cnnlib.train.commands import End, apply_commands, save_checkpoint, save_latest
 from cnnlib.train.control import Control
-from cnnlib.train.evaluation import Interrupted, has_numbers, measure_epoch
-from cnnlib.train.execution.mode import kept_threads, pick_device
-from cnnlib.train.execution.peak_memory import kept_memory
-from cnnlib.train.failures import is_out_of_memory, known_failure, out_of_memory
-from cnnlib.train.finish import diverged, failed, finish_run, interrupted
+from cnnlib.train.evaluation import Interrupted, has_finite_losses, measure_epoch
+from cnnlib.train.execution.mode import pick_device, restored_thread_count
+from cnnlib.train.execution.peak_memory import retained_memory
+from cnnlib.train.failures import describe_failure, describe_out_of_memory, is_out_of_memory
+from cnnlib.train.finish import diverged_end, failed_end, finish_interrupted, finish_run
 from cnnlib.train.optimizers import clip, total_norm
-from cnnlib.train.randomness import epoch_order, exact_arithmetic
+from cnnlib.train.randomness import deterministic_arithmetic, epoch_order
 from cnnlib.train.schedule import factor
-from cnnlib.train.setup import set_up, started
+from cnnlib.train.setup import set_up, started_event
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from cnnlib.data.prepared import Prepared
@@ -36,59 +36,63 @@ def train(
     folder: Path | None = None,
     control: Control | None = None,
     resume: Path | None = None,
+    settings: Mapping[str, float] | None = None,
     threads: int | None = None,
 ) -> Generator[Event]:
     """Train one run.
 
-    Tells in this order: phases while it is set up, `Started`, then a `StepMetrics` for each step
-    and an `EpochEnd` for each epoch, with `WeightsSaved`, `Intervention` and `Phase` as they
-    happen, and at last a `RunEnd`, whatever the end is.
+    Yields, in this order: a `Phase` for each part of the set-up, `Started`, then a `StepMetrics`
+    for each step and an `EpochEnd` for each epoch, with `WeightsSaved`, `Intervention` and `Phase`
+    as they occur, and last a `RunEnd`, in whatever state the run ends.
 
     Args:
-        folder: Where weights and predictions go; None keeps none.
-        control: Brings orders of other threads; they are carried out within one batch.
-        resume: A checkpoint of this very run, from which it goes on to the same bits.
+        folder: The run's folder for weights and predictions; None writes no files.
+        control: The queue of commands of other threads; they take effect within one batch.
+        resume: A checkpoint of this same run, from which it continues to the same bits.
+        settings: Settings changed by hand before that checkpoint, beside those in it.
         threads: The most processor threads to use; None leaves one core to others.
 
     Raises:
-        CnnlibError: Before `Started`: the request cannot be carried out, and why.
+        CnnlibError: The request is invalid (only before `Started`).
     """
     control = control or Control()
     device = pick_device(request.device)
-    with exact_arithmetic(device), kept_threads(), kept_memory():
+    with deterministic_arithmetic(device), restored_thread_count(), retained_memory():
         try:
-            session = yield from set_up(request, prepared, device, folder, control, resume, threads)
+            session = yield from set_up(
+                request, prepared, device, folder, control, resume, settings or {}, threads
+            )
         except Exception as error:
             if is_out_of_memory(error):
-                raise TrainError(out_of_memory(request, device)) from error
+                raise TrainError(describe_out_of_memory(request, device)) from error
             raise
-        yield started(session)
+        yield started_event(session)
         try:
             yield from _save_first(session)
             end = yield from _epochs(session)
             yield from finish_run(session, end)
         except Interrupted:
-            yield from interrupted(session)
+            yield from finish_interrupted(session)
         except Exception as error:
-            reason = known_failure(error, session)
+            reason = describe_failure(error, session)
             if reason is None:
                 raise
-            yield failed(session, reason)
+            yield failed_end(session, reason)
         finally:
-            del session  # first the run lets go of its memory, then that is returned
+            del session  # frees the run's memory before the allocators return it to the system
 
 
 def _save_first(session: Session) -> Generator[Event]:
-    """The weights and the state that the run starts with, unless it only goes on."""
+    """Save the initial snapshot and checkpoint, unless the run resumes from a saved step."""
     step = session.progress.step
-    session.saver.forget_after(step)
-    if not session.saver.holds(step, "checkpoint"):
-        yield from session.saver.snapshot(session.net, step)
-        yield from checkpoint(session)
+    session.saver.delete_after(step)
+    if not session.saver.has_saved(step, "checkpoint"):
+        yield from session.saver.save_snapshot(session.net, step)
+        yield from save_checkpoint(session)
 
 
 def _epochs(session: Session) -> Generator[Event, None, End]:
-    """Every epoch that is left, with validation after it; returns the `End`."""
+    """Train the remaining epochs, each with validation after it; return the `End`."""
     recipe, progress = session.request.recipe, session.progress
     if session.total_steps == 0:
         yield measure_epoch(session)
@@ -101,16 +105,16 @@ def _epochs(session: Session) -> Generator[Event, None, End]:
         if end is not None:
             return end
 
-        session.settle()
+        session.store_counters()
         yield Phase("running", "measuring the validation split")
         epoch = measure_epoch(session)
-        if not has_numbers(epoch):
-            return diverged(session, "the validation loss")
+        if not has_finite_losses(epoch):
+            return diverged_end(session, "the validation loss")
         yield epoch
         if progress.position == session.data.train_count:
             progress.end_epoch(epoch.val_loss)
             session.metrics.end_epoch()
-            yield from checkpoint(session)
+            yield from save_checkpoint(session)
         if progress.step >= session.total_steps:
             break
         if recipe.patience and progress.epochs_since_best >= recipe.patience:
@@ -123,7 +127,7 @@ def _epochs(session: Session) -> Generator[Event, None, End]:
 
 
 def _steps(session: Session) -> Generator[Event, None, End | None]:
-    """The batches that are left of an epoch; returns an `End` if the run ends among them."""
+    """Train the remaining batches of an epoch; return an `End` if the run ends during them."""
     request, recipe, data = session.request, session.request.recipe, session.data
     net, optimizer, saver = session.net, session.optimizer, session.saver
     progress, recorder, control = session.progress, session.metrics, session.control
@@ -151,7 +155,7 @@ def _steps(session: Session) -> Generator[Event, None, End | None]:
         metrics = recorder.take()
         if recorder.diverged_at is not None:
             yield from metrics
-            return diverged(session, "the loss")
+            return diverged_end(session, "the loss")
         if recipe.clip_grad_norm is not None:
             clip(gradients, norm, recipe.clip_grad_norm)
         optimizer.step(gradients)
@@ -160,14 +164,14 @@ def _steps(session: Session) -> Generator[Event, None, End | None]:
         yield from metrics
 
         if saver.snapshot_is_due(progress.step):
-            yield from saver.snapshot(net, progress.step)
+            yield from saver.save_snapshot(net, progress.step)
         if saver.checkpoint_is_due(session.watch.seconds):
-            yield from checkpoint(session)
-        if session.is_watched:
-            yield from keep_latest(session)
-        if control.pending or session.pauses_again:
+            yield from save_checkpoint(session)
+        if session.is_inspected:
+            yield from save_latest(session)
+        if control.pending or session.pause_after_step:
             end = yield from apply_commands(session)
             if end is not None:
                 return end
     yield from recorder.take(everything=True)
-    return None if recorder.diverged_at is None else diverged(session, "the loss")
+    return None if recorder.diverged_at is None else diverged_end(session, "the loss")

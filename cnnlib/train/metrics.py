@@ -1,4 +1,4 @@
-"""From the tensors of a step to the numbers that are recorded, and how fast pictures go by."""
+"""Recording of step metrics: loss, gradient norm and training speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RATE_WINDOW_SECONDS = 0.1
 
 
 class Stopwatch:
-    """Counts seconds while it runs; holds still while a run is paused or measured."""
+    """Counts the seconds of training; stopped while a run is paused or evaluated."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._before = seconds
@@ -27,23 +27,23 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Seconds counted so far."""
+        """The seconds counted so far."""
         if self._since is None:
             return self._before
         return self._before + perf_counter() - self._since
 
     def start(self) -> None:
-        """Go on counting."""
+        """Start or continue counting."""
         if self._since is None:
             self._since = perf_counter()
 
     def stop(self) -> None:
-        """Hold still."""
+        """Stop counting."""
         self._before, self._since = self.seconds, None
 
 
 class _PendingStep(NamedTuple):
-    """A step that is yet to be read."""
+    """A step whose tensors were not yet read from the device."""
 
     step: int
     loss: Tensor
@@ -55,14 +55,14 @@ class _PendingStep(NamedTuple):
 
 
 class MetricsRecorder:
-    """Reads the loss and the gradient norm of steps, and sums them up over an epoch.
+    """Reads the loss and the gradient norm of steps, and sums the loss over an epoch.
 
-    Reading a number waits until the device has computed it. The CPU is done by then, so each step
-    is read at once; a GPU is asked for several steps together, every 50 ms.
+    Reading a number blocks until the device has computed it. On the CPU each step is read at once;
+    on a GPU several steps are read together, every 50 ms.
 
     Attributes:
-        diverged_at: The first step whose loss or gradient was not a number; None as long as all
-            were.
+        diverged_at: The first step whose loss or gradient norm was not finite; None as long as all
+            are.
     """
 
     def __init__(self, device: torch.device, progress: Progress) -> None:
@@ -84,10 +84,10 @@ class MetricsRecorder:
         images: int,
         now: float,
     ) -> None:
-        """Keep one step.
+        """Add one step.
 
         Args:
-            hits: Pictures of the batch whose class was right, on the device.
+            hits: Number of correctly classified pictures of the batch, on the device.
             images: Pictures of the batch.
             now: Training time so far, in seconds.
         """
@@ -96,30 +96,33 @@ class MetricsRecorder:
         self._pending.append(_PendingStep(step, loss.detach(), norm, lr, images, rate, now))
 
     def take(self, everything: bool = False) -> list[StepMetrics]:
-        """The steps that can be read without making a GPU wait, or all; none after divergence."""
-        if not self._pending or not (everything or self._is_time()):
+        """Return the metrics of pending steps if a read is due, up to a divergence.
+
+        Args:
+            everything: Read even if no read is due yet.
+        """
+        if not self._pending or not (everything or self._is_read_due()):
             return []
         pending, self._pending = self._pending, []
-        values = _numbers([tensor for reading in pending for tensor in reading[1:3]])
-        read = []
-        for reading, loss, norm in zip(pending, values[::2], values[1::2], strict=True):
+        values = _to_floats([tensor for each in pending for tensor in (each.loss, each.norm)])
+        metrics = []
+        for each, loss, norm in zip(pending, values[::2], values[1::2], strict=True):
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                self.diverged_at = reading.step
+                self.diverged_at = each.step
                 break
-            self._progress.loss_sum += loss * reading.images
-            step, lr, rate, seconds = reading.step, reading.lr, reading.rate, reading.seconds
-            read.append(StepMetrics(step, loss, lr, norm, rate, seconds))
-        return read
+            self._progress.loss_sum += loss * each.images
+            metrics.append(StepMetrics(each.step, loss, each.lr, norm, each.rate, each.seconds))
+        return metrics
 
-    def count_hits(self) -> None:
-        """Write the epoch's number of right answers into the run's progress."""
+    def store_hits(self) -> None:
+        """Write the epoch's number of correct predictions into the run's progress."""
         self._progress.correct = int(self._hits)
 
     def end_epoch(self) -> None:
-        """Count the right answers of the next epoch from nought."""
+        """Reset the number of correct predictions for the next epoch."""
         self._hits.zero_()
 
-    def _is_time(self) -> bool:
+    def _is_read_due(self) -> bool:
         if self._wait_seconds == 0.0:
             return True
         now = perf_counter()
@@ -129,7 +132,7 @@ class MetricsRecorder:
         return True
 
     def _images_per_second(self, images: int, now: float) -> float:
-        """Over the last tenth of a second or so of training."""
+        """Return the speed over about the last tenth of a second of training."""
         self._images += images
         elapsed = now - self._seconds
         if elapsed >= _RATE_WINDOW_SECONDS or (elapsed > 0 and not self._rate):
@@ -138,8 +141,8 @@ class MetricsRecorder:
         return self._rate
 
 
-def _numbers(tensors: list[Tensor]) -> list[float]:
-    """0-d tensors as numbers, with one question to the device."""
+def _to_floats(tensors: list[Tensor]) -> list[float]:
+    """Return 0-d tensors as floats, with one transfer from the device."""
     if tensors[0].device.type == "cpu":
         return [tensor.item() for tensor in tensors]
     return torch.stack([tensor.float() for tensor in tensors]).tolist()

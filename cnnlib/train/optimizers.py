@@ -1,7 +1,7 @@
-"""Optimisers as recipes name them.
+"""The optimisers of recipes.
 
-They call torch's fused kernels themselves, one call for all weights. Making an optimiser of
-``torch.optim`` loads torch's compiler, which takes a new process longer than torch itself.
+They call torch's fused kernels directly, one call for all weights. Creating an optimiser of
+``torch.optim`` imports torch's compiler, which takes longer in a new process than torch itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 _MUON_MOMENTUM, _MUON_ITERATIONS = 0.95, 5
 _MUON_COEFFICIENTS = 3.4445, -4.7750, 2.0315
-# Size of a step, per root of the longer side: what a weight moves by is then as much as AdamW's.
+# Size of a step per square root of the longer side: gives updates of the size of AdamW's.
 _MUON_SCALE = 0.2
 
 
@@ -32,63 +32,64 @@ _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass
 class Group:
-    """Parameters that an optimiser treats alike, and what it remembers of each.
+    """A group of parameters with the same options, and their optimiser state.
 
     Args:
-        decays: Weight decay acts on them.
-        quantities: What is remembered, by name (``exp_avg``).
-        memory: Quantity -> one tensor per parameter, that lies in memory as it does.
+        decays: Whether weight decay acts on them.
+        state_names: Names of the state tensors of a parameter (``exp_avg``).
+        state: State name -> one tensor per parameter, in the parameter's memory format.
     """
 
     named: dict[str, nn.Parameter]
     decays: bool
-    quantities: tuple[str, ...]
+    state_names: tuple[str, ...]
     weight_decay: float = 0.0
-    memory: dict[str, list[Tensor]] = field(default_factory=dict)
+    state: dict[str, list[Tensor]] = field(default_factory=dict)
 
     @cached_property
     def parameters(self) -> list[Tensor]:
-        """In the order of the net."""
+        """The parameters in the order of the net."""
         return [*self.named.values()]
 
 
 class Optimizer(ABC):
-    """Changes the parameters of a net, one step at a time.
+    """Base class of optimisers: updates the parameters of a net, one step at a time.
 
     Weight decay acts on the weights of convolutions and linear layers; on norms and biases only
-    if the recipe asks for it.
+    with the recipe's ``decay_norm_and_bias``.
 
     Attributes:
         lr: Learning rate of the next step.
-        momentum: Of SGD and Muon; beta1 of Adam and AdamW, and of what Muon leaves to AdamW.
-        steps: How many were taken (0-d tensor, float32, on the net's device).
+        momentum: Momentum of SGD and Muon; beta1 of Adam and AdamW, and of Muon's AdamW part.
+        steps: Number of steps taken (0-d tensor, float32, on the net's device).
     """
 
-    quantities: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ()
 
     def __init__(self, net: nn.Module, recipe: Recipe, momentum: float) -> None:
         self.lr, self.momentum = recipe.lr, momentum
         named = dict(net.named_parameters())
-        spared = set() if recipe.decay_norm_and_bias else _norms_and_biases(net)
-        decayed = {name: each for name, each in named.items() if name not in spared}
-        rest = {name: each for name, each in named.items() if name in spared}
-        groups = [*self._grouped(decayed, decays=True), *self._grouped(rest, decays=False)]
+        undecayed = set() if recipe.decay_norm_and_bias else _norms_and_biases(net)
+        decayed = {name: each for name, each in named.items() if name not in undecayed}
+        rest = {name: each for name, each in named.items() if name in undecayed}
+        groups = self._build_groups(decayed, decays=True)
+        groups += self._build_groups(rest, decays=False)
         self._groups = [group for group in groups if group.named]
         self._parameters = [p for group in self._groups for p in group.parameters]
         self.steps = torch.zeros((), device=self._parameters[0].device)
         self.set("weight_decay", recipe.weight_decay)
         for group in self._groups:
-            group.memory = {
-                quantity: [torch.zeros_like(p, requires_grad=False) for p in group.parameters]
-                for quantity in group.quantities
+            group.state = {
+                state_name: [torch.zeros_like(p, requires_grad=False) for p in group.parameters]
+                for state_name in group.state_names
             }
 
     def gradients(self) -> list[Tensor]:
-        """The gradient of each parameter, as the last backward pass left it."""
-        return [parameter.grad for parameter in self._parameters]  # type: ignore[misc]  # all have one
+        """Return the gradient of each parameter from the last backward pass."""
+        return [parameter.grad for parameter in self._parameters]  # type: ignore[misc]  # none is None
 
     def step(self, gradients: list[Tensor]) -> None:
-        """Change every parameter by its gradient (of `gradients`), and drop the gradients."""
+        """Update every parameter from its gradient (see `gradients`), then clear the gradients."""
         self.steps += 1
         start = 0
         with torch.no_grad():
@@ -99,43 +100,43 @@ class Optimizer(ABC):
         for parameter in self._parameters:
             parameter.grad = None
 
-    def takes(self, setting: Setting) -> bool:
-        """The setting means something to this optimiser."""
+    def supports(self, setting: Setting) -> bool:
+        """Return whether the optimiser has this setting."""
         return True
 
     def set(self, setting: Setting, value: float) -> None:
-        """Change a setting from the next step on; weight decay only where it acts at all."""
+        """Change a setting from the next step on; weight decay only for the groups that decay."""
         if setting != "weight_decay":
             setattr(self, setting, value)
             return
         for group in self._groups:
             group.weight_decay = value if group.decays else 0.0
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What a continuation needs: ``"steps"``, and ``"<parameter>/<quantity>"`` -> tensor."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Return the whole state: ``"steps"``, and ``"<parameter>/<state name>"`` -> tensor."""
         return {"steps": self.steps} | {
-            f"{name}/{quantity}": value
+            f"{name}/{state_name}": value
             for group in self._groups
-            for quantity, values in group.memory.items()
+            for state_name, values in group.state.items()
             for name, value in zip(group.named, values, strict=True)
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `tensors` gave."""
-        for name, own in self.tensors().items():
+        """Copy the state from the output of `state_tensors`."""
+        for name, own in self.state_tensors().items():
             own.copy_(tensors[name])
 
-    def _grouped(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
-        """Parameters that weight decay treats alike, as the groups that a step tells apart."""
-        return [Group(named, decays, self.quantities)]
+    def _build_groups(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
+        """Split parameters with the same weight decay into groups with the same state."""
+        return [Group(named, decays, self.state_names)]
 
     @abstractmethod
     def _step(self, group: Group, gradients: list[Tensor]) -> None:
-        """Change the parameters of one group."""
+        """Update the parameters of one group."""
 
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
-    """L2 norm of all gradients together, as a 0-d tensor on their device."""
+    """Return the L2 norm of all gradients together, as a 0-d tensor on their device."""
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
 
@@ -145,7 +146,7 @@ def clip(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
 
 
 def _norms_and_biases(net: nn.Module) -> set[str]:
-    """Names of all biases, and of the scales of norms."""
+    """Return the names of all biases and of the scales of norms."""
     return {
         f"{path}.{name}".removeprefix(".")
         for path, module in net.named_modules()
@@ -155,31 +156,31 @@ def _norms_and_biases(net: nn.Module) -> set[str]:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent; with momentum, gradients are averaged over steps."""
+    """Stochastic gradient descent, with or without (Nesterov) momentum."""
 
     def __init__(
         self, net: nn.Module, recipe: Recipe, *, has_momentum: bool, nesterov: bool
     ) -> None:
-        self.quantities = ("momentum_buffer",) if has_momentum else ()
+        self.state_names = ("momentum_buffer",) if has_momentum else ()
         self._nesterov = nesterov
         super().__init__(net, recipe, recipe.momentum if has_momentum else 0.0)
 
-    def takes(self, setting: Setting) -> bool:
-        """Plain SGD has no momentum to change."""
-        return setting != "momentum" or bool(self.quantities)
+    def supports(self, setting: Setting) -> bool:
+        """Return whether the optimiser has this setting; plain SGD has no momentum."""
+        return setting != "momentum" or bool(self.state_names)
 
     def _step(self, group: Group, gradients: list[Tensor]) -> None:
         torch._fused_sgd_(
             group.parameters,
             gradients,
-            group.memory["momentum_buffer"] if self.momentum else [],
+            group.state["momentum_buffer"] if self.momentum else [],
             weight_decay=group.weight_decay,
             momentum=self.momentum,
             lr=self.lr,
             dampening=0.0,
             nesterov=self._nesterov and self.momentum > 0,
             maximize=False,
-            is_first_step=False,  # buffers begin at 0, which gives what torch's first step does
+            is_first_step=False,  # buffers start at 0, which is equal to torch's first step
         )
 
 
@@ -188,7 +189,7 @@ class Adam(Optimizer):
     decoupled from the gradient (Loshchilov & Hutter 2019).
     """
 
-    quantities = ("exp_avg", "exp_avg_sq")
+    state_names = ("exp_avg", "exp_avg_sq")
 
     def __init__(self, net: nn.Module, recipe: Recipe, *, decoupled: bool) -> None:
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
@@ -198,8 +199,8 @@ class Adam(Optimizer):
         self._kernel(
             group.parameters,
             gradients,
-            group.memory["exp_avg"],
-            group.memory["exp_avg_sq"],
+            group.state["exp_avg"],
+            group.state["exp_avg_sq"],
             [],
             [self.steps] * len(gradients),
             lr=self.lr,
@@ -213,35 +214,35 @@ class Adam(Optimizer):
 
 
 class Muon(Adam):
-    """Momentum whose step is made orthogonal, so that all its directions count alike (Jordan et al.
-    2024), for the weights of convolutions and hidden linear layers; AdamW for the others.
+    """Muon: momentum with orthogonalised updates (Jordan et al. 2024) for the weights of
+    convolutions and hidden linear layers; AdamW for the others.
 
-    A filter is a row. Steps are scaled to the size of AdamW's (Liu et al. 2025), so one learning
-    rate serves both.
+    A filter is a row. Updates are scaled to the size of AdamW's (Liu et al. 2025), so that both
+    parts use the same learning rate.
     """
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         weights = [name for name, each in net.named_parameters() if each.ndim > 1]
-        self._matrices = set(weights[:-1])  # the last layer's rows are classes, which do not mix
+        self._matrices = set(weights[:-1])  # without the last layer, whose rows are classes
         super().__init__(net, recipe, decoupled=True)
         self.momentum = _MUON_MOMENTUM
 
-    def _grouped(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
-        """Matrices, of which the momentum is remembered, and what AdamW changes."""
+    def _build_groups(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
+        """Split parameters into matrices, updated with momentum, and those updated by AdamW."""
         matrices = {name: each for name, each in named.items() if name in self._matrices}
         others = {name: each for name, each in named.items() if name not in self._matrices}
         return [
             Group(matrices, decays, ("momentum_buffer",)),
-            *super()._grouped(others, decays=decays),
+            *super()._build_groups(others, decays=decays),
         ]
 
     def _step(self, group: Group, gradients: list[Tensor]) -> None:
-        if "momentum_buffer" not in group.memory:
+        if "momentum_buffer" not in group.state:
             super()._step(group, gradients)
             return
-        buffers, parameters = group.memory["momentum_buffer"], group.parameters
+        buffers, parameters = group.state["momentum_buffer"], group.parameters
         torch._foreach_lerp_(buffers, gradients, 1 - self.momentum)
-        ahead = torch._foreach_lerp(gradients, buffers, self.momentum)  # as Nesterov looks
+        ahead = torch._foreach_lerp(gradients, buffers, self.momentum)  # Nesterov momentum
         torch._foreach_mul_(parameters, 1 - self.lr * group.weight_decay)
         for parameter, step in zip(parameters, ahead, strict=True):
             rows = step.flatten(1)
@@ -250,10 +251,10 @@ class Muon(Adam):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix with its singular values brought near 1 (0.7 to 1.2), by Newton and Schulz's
-    iteration with the coefficients of Jordan et al. (2024).
+    """Return the matrix with its singular values moved close to 1 (0.7 to 1.2), by a
+    Newton-Schulz iteration with the coefficients of Jordan et al. (2024).
 
-    Iterated is the product of the shorter side with itself, which costs less than the matrix.
+    The iteration works on the Gram matrix of the shorter side, which costs less.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / (torch.linalg.matrix_norm(wide) + 1e-7)
@@ -269,7 +270,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def build_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over all parameters of a net, which stays on its device."""
+    """Build the recipe's optimiser for all parameters of a net, which stays on its device."""
     match recipe.optimizer:
         case "adam" | "adamw":
             return Adam(net, recipe, decoupled=recipe.optimizer == "adamw")

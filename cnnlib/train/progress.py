@@ -1,4 +1,4 @@
-"""Where a run stands: what a checkpoint has to remember beside tensors."""
+"""The progress of a run: the part of a checkpoint that is not tensors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _COUNTS = ("step", "epoch", "position", "images", "correct", "epochs_since_best"
 
 @dataclass
 class Progress(Record):
-    """Counters and sums of a run under way; the loop changes them, checkpoints keep them as JSON.
+    """Counters and sums of a running run; updated by the loop, stored in checkpoints as JSON.
 
     Args:
         step: Updates done.
         epoch: Epochs finished.
-        position: Pictures of the epoch under way that were trained on.
-        images: Pictures trained on in all.
+        position: Pictures of the current epoch that were trained on.
+        images: Pictures trained on since the start of the run.
         train_seconds: Time spent training.
-        epoch_began: What train_seconds were when the epoch under way began.
+        epoch_began: The value of train_seconds at the start of the current epoch.
         loss_sum: Sum over the epoch's pictures so far of their batch's mean loss.
-        correct: Pictures of the epoch so far whose class was right as they were trained on.
+        correct: Pictures of the epoch so far that were classified correctly in training.
         best_val_loss: Lowest validation loss of any epoch so far.
         epochs_since_best: Epochs finished since then.
-        settings: Learning rate, momentum and weight decay that a person set while it ran.
+        settings: Learning rate, momentum and weight decay that were changed during the run.
     """
 
     step: int = 0
@@ -43,7 +43,7 @@ class Progress(Record):
     settings: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """A checkpoint may come from elsewhere, and hold anything."""
+        """Check all values, as a checkpoint file may come from an untrusted source."""
         for name in _COUNTS:
             check_integer(name, getattr(self, name), 0, 10**15)
         for name in ("train_seconds", "epoch_began", "loss_sum"):
@@ -56,7 +56,7 @@ class Progress(Record):
             check_number(name, value, 0.0, 1e12)
 
     def end_epoch(self, val_loss: float | None) -> None:
-        """Count the epoch and start the sums of the next one."""
+        """Count the epoch and reset the sums for the next one."""
         self.epoch += 1
         self.position, self.correct = 0, 0
         self.loss_sum, self.epoch_began = 0.0, self.train_seconds

@@ -1,8 +1,8 @@
-"""Every random number of a run follows from its seed and from where in the run it is drawn.
+"""Reproducible random numbers of a run, each derived from the seed and the epoch or step.
 
 The order of an epoch is a function of (seed, epoch); augmentation and dropout of a step are
 functions of (seed, step). A run that is resumed, rewound or forked at step k therefore draws
-exactly what the uninterrupted run draws from step k on.
+the same numbers as the uninterrupted run from step k on.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _STREAM_NUMBER: dict[str, int] = {"order": 1, "augmentation": 2, "dropout": 3}
 
 
 def derived_seed(seed: int, stream: Stream, index: int) -> int:
-    """A seed of its own for one epoch or step of one stream, in 0..2**32 - 1.
+    """Return the seed for one epoch or step of one stream, in 0..2**32 - 1.
 
-    ``numpy.random.SeedSequence`` mixes the three numbers, so that neighbouring seeds and steps have
-    nothing in common. (The initial weights take the run's seed itself: they are those of
+    ``numpy.random.SeedSequence`` mixes the three numbers, so that neighbouring seeds and steps give
+    independent streams. (The initial weights use the run's seed itself: they are those of
     ``build_model(spec, seed=seed)``.)
     """
     entropy = (seed, _STREAM_NUMBER[stream], index)
@@ -33,18 +33,18 @@ def derived_seed(seed: int, stream: Stream, index: int) -> int:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
-    """The order in which an epoch shows the training pictures: a permutation, int64, on the CPU."""
+    """Return an epoch's order of the training pictures: a permutation, int64, on the CPU."""
     generator = torch.Generator().manual_seed(derived_seed(seed, "order", epoch))
     return torch.randperm(count, generator=generator)
 
 
 @contextmanager
-def exact_arithmetic(device: torch.device) -> Generator[None]:
-    """Inside, equal inputs give equal bits on this device; what was set before is restored after.
+def deterministic_arithmetic(device: torch.device) -> Generator[None]:
+    """Make a device give equal bits for equal inputs; restore the former settings on exit.
 
-    The CPU is exact for a fixed number of threads. CUDA is asked for its deterministic kernels, and
-    computes in float32 what is called that: convolutions would take TF32, which has 10 bits of 23.
-    MPS has no such switch.
+    The CPU is deterministic for a fixed number of threads. On CUDA deterministic kernels are
+    switched on and TF32, which has 10 mantissa bits instead of 23, is switched off for
+    convolutions. MPS has no such switch.
     """
     if device.type != "cuda":
         yield
@@ -57,7 +57,7 @@ def exact_arithmetic(device: torch.device) -> Generator[None]:
     before = cudnn.benchmark, cudnn.allow_tf32, deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
     cudnn.benchmark, cudnn.allow_tf32 = False, False
-    deterministic.fill_uninitialized_memory = False  # nothing here reads what was never written
+    deterministic.fill_uninitialized_memory = False  # uninitialised memory is never read
     try:
         yield
     finally:

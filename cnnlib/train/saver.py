@@ -1,4 +1,4 @@
-"""Which steps of a run are kept on disk, and which are given up to stay within its budget."""
+"""SavedFile steps of a run on disk: when they are written and which are deleted for the budget."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from cnnlib.train.progress import Progress
 
 BUDGET_BYTES = 16_000_000
-FEWEST_SNAPSHOTS, FEWEST_CHECKPOINTS = 8, 2
-_MOST_SNAPSHOTS = 48
+MIN_SNAPSHOTS, MIN_CHECKPOINTS = 8, 2
+_MAX_SNAPSHOTS = 48
 _CHECKPOINT_SECONDS = 30.0
 _LATEST = "latest.safetensors"
 _FILE = re.compile(r"(snapshot|checkpoint)-(\d{8,})\.safetensors")
 
 
 @dataclass(frozen=True, order=True)
-class Saved:
-    """One file of a run's folder."""
+class SavedFile:
+    """One file of saved weights in a run's folder."""
 
     step: int
     what: Literal["snapshot", "checkpoint"]
@@ -36,18 +36,18 @@ class Saved:
 
     @property
     def file(self) -> str:
-        """Its name inside the folder."""
+        """The file's name in the folder."""
         return f"{self.what}-{self.step:08}.safetensors"
 
 
-def saved_files(folder: Path) -> list[Saved]:
-    """Snapshots and checkpoints in a run's folder, by step; `latest` is not among them."""
-    found = (_saved(path) for path in folder.glob("*.safetensors"))
+def saved_files(folder: Path) -> list[SavedFile]:
+    """List the snapshots and checkpoints in a run's folder by step, without the `latest` file."""
+    found = (_parse_name(path) for path in folder.glob("*.safetensors"))
     return sorted(saved for saved in found if saved is not None)
 
 
-def _saved(path: Path) -> Saved | None:
-    """What a file holds, by its name; None where it is another one, or was thinned out just now."""
+def _parse_name(path: Path) -> SavedFile | None:
+    """Return the record of a file; None if it is another kind of file or was just deleted."""
     match = _FILE.fullmatch(path.name)
     if match is None:
         return None
@@ -55,54 +55,57 @@ def _saved(path: Path) -> Saved | None:
         what: Literal["snapshot", "checkpoint"] = (
             "snapshot" if match[1] == "snapshot" else "checkpoint"
         )
-        return Saved(int(match[2]), what, path.stat().st_size)
+        return SavedFile(int(match[2]), what, path.stat().st_size)
     except FileNotFoundError:
         return None
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint from which a run goes on; None where there is none."""
+    """Return the path of the newest checkpoint; None if there is none."""
     checkpoints = [saved for saved in saved_files(folder) if saved.what == "checkpoint"]
     return folder / checkpoints[-1].file if checkpoints else None
 
 
 def snapshot_steps(total_steps: int, count: int) -> frozenset[int]:
-    """About ``count`` steps from 0 to the last, evenly on a log scale: 0, 1, 2, 4, 8..."""
+    """Return about ``count`` steps from 0 to the last, even on a log scale: 0, 1, 2, 4, 8..."""
     if total_steps < 1:
         return frozenset({0})
-    places = range(max(1, count - 1))
-    ratio = math.log(total_steps) / max(1, len(places) - 1)
-    return frozenset({0, total_steps} | {round(math.exp(ratio * place)) for place in places})
+    indices = range(max(1, count - 1))
+    log_ratio = math.log(total_steps) / max(1, len(indices) - 1)
+    return frozenset({0, total_steps} | {round(math.exp(log_ratio * index)) for index in indices})
 
 
-def thinned(saved: list[Saved], budget_bytes: int) -> list[Saved]:
-    """What to delete so that the rest fits, taken where the rest stays most even.
+def files_to_delete(saved: list[SavedFile], budget_bytes: int) -> list[SavedFile]:
+    """Return the files to delete so that the rest fits the budget and is spaced evenly.
 
-    The first and the last of each kind stay, and never fewer than eight snapshots and two
-    checkpoints. Checkpoints go first: a run can go on from the newest one alone.
+    The first and the last of each kind are kept, and at least eight snapshots and two
+    checkpoints. Checkpoints are deleted first: the newest one suffices to resume a run.
     """
     kept, dropped = sorted(saved), []
     while sum(file.size_bytes for file in kept) > budget_bytes:
-        victim = _least_missed(kept, "checkpoint", FEWEST_CHECKPOINTS)
-        victim = victim or _least_missed(kept, "snapshot", FEWEST_SNAPSHOTS)
-        if victim is None:
+        file = _most_redundant(kept, "checkpoint", MIN_CHECKPOINTS)
+        file = file or _most_redundant(kept, "snapshot", MIN_SNAPSHOTS)
+        if file is None:
             break
-        kept.remove(victim)
-        dropped.append(victim)
+        kept.remove(file)
+        dropped.append(file)
     return dropped
 
 
-def _least_missed(kept: list[Saved], what: str, fewest: int) -> Saved | None:
-    """The file of a kind whose neighbours are closest; snapshots are compared on a log scale."""
+def _most_redundant(kept: list[SavedFile], what: str, minimum: int) -> SavedFile | None:
+    """Return the file of a kind with the smallest gap between its neighbours.
+
+    Gaps of snapshots are measured on a log scale. None if no more than ``minimum`` are left.
+    """
     files = [file for file in kept if file.what == what]
-    if len(files) <= fewest:
+    if len(files) <= minimum:
         return None
 
-    def place(file: Saved) -> float:
+    def position(file: SavedFile) -> float:
         return math.log1p(file.step) if what == "snapshot" else file.step
 
     gaps = {
-        file: place(after) - place(before)
+        file: position(after) - position(before)
         for before, file, after in zip(files, files[1:], files[2:], strict=False)
     }
     return min(gaps, key=lambda file: (gaps[file], -file.step))
@@ -111,76 +114,76 @@ def _least_missed(kept: list[Saved], what: str, fewest: int) -> Saved | None:
 class Saver:
     """Writes the weights and checkpoints of one run into its folder, within its budget.
 
-    Without a folder (a run in a notebook that keeps nothing) it writes nothing.
+    Without a folder (a run in a notebook without files) it writes nothing.
 
     Args:
-        total_steps: Where the last snapshot will be.
-        weights_bytes, optimizer_bytes: Of one copy each, to see how many fit.
+        total_steps: The step of the last snapshot.
+        weights_bytes, optimizer_bytes: Size of one copy each; determines how many fit.
     """
 
     def __init__(
         self, folder: Path | None, total_steps: int, weights_bytes: int, optimizer_bytes: int
     ) -> None:
         self._folder = folder
-        least = (FEWEST_SNAPSHOTS + FEWEST_CHECKPOINTS) * weights_bytes
-        least += FEWEST_CHECKPOINTS * optimizer_bytes
-        self.budget_bytes = max(BUDGET_BYTES, least)
-        fit = self.budget_bytes // 2 // max(1, weights_bytes)
-        count = min(_MOST_SNAPSHOTS, max(FEWEST_SNAPSHOTS, fit))
-        self._due = snapshot_steps(total_steps, count)
+        minimum = (MIN_SNAPSHOTS + MIN_CHECKPOINTS) * weights_bytes
+        minimum += MIN_CHECKPOINTS * optimizer_bytes
+        self.budget_bytes = max(BUDGET_BYTES, minimum)
+        affordable = self.budget_bytes // 2 // max(1, weights_bytes)
+        count = min(_MAX_SNAPSHOTS, max(MIN_SNAPSHOTS, affordable))
+        self._snapshot_steps = snapshot_steps(total_steps, count)
         self._saved = saved_files(folder) if folder else []
         self._checkpoint_seconds = 0.0
 
-    def holds(self, step: int, what: str) -> bool:
-        """That step lies on disk already (or nothing ever will)."""
+    def has_saved(self, step: int, what: str) -> bool:
+        """Return whether that step is on disk; also True without a folder."""
         return self._folder is None or any(
             file.step == step and file.what == what for file in self._saved
         )
 
     def snapshot_is_due(self, step: int) -> bool:
-        """This step is one of those that the time slider replays."""
-        return step in self._due
+        """Return whether this step is one of those for the time slider."""
+        return step in self._snapshot_steps
 
     def checkpoint_is_due(self, seconds: float) -> bool:
-        """It is 30 s of training since the last one."""
+        """Return whether 30 s of training have passed since the last checkpoint."""
         return seconds - self._checkpoint_seconds >= _CHECKPOINT_SECONDS
 
-    def snapshot(self, net: nn.Module, step: int) -> list[WeightsSaved]:
-        """Keep the weights of this step."""
+    def save_snapshot(self, net: nn.Module, step: int) -> list[WeightsSaved]:
+        """Write the weights of this step."""
         if self._folder is None:
             return []
-        size = write_weights(self._folder / Saved(step, "snapshot", 0).file, net, step)
-        return [self._kept(Saved(step, "snapshot", size))]
+        size = write_weights(self._folder / SavedFile(step, "snapshot", 0).file, net, step)
+        return [self._add(SavedFile(step, "snapshot", size))]
 
-    def checkpoint(
+    def save_checkpoint(
         self,
         net: nn.Module,
         optimizer: Optimizer,
         progress: Progress,
         circumstances: Circumstances,
     ) -> list[WeightsSaved]:
-        """Keep everything that a continuation from here needs."""
+        """Write everything that a continuation from this step needs."""
         self._checkpoint_seconds = progress.train_seconds
         if self._folder is None:
             return []
-        path = self._folder / Saved(progress.step, "checkpoint", 0).file
+        path = self._folder / SavedFile(progress.step, "checkpoint", 0).file
         size = write_checkpoint(path, net, optimizer, progress, circumstances)
-        return [self._kept(Saved(progress.step, "checkpoint", size))]
+        return [self._add(SavedFile(progress.step, "checkpoint", size))]
 
-    def latest(self, net: nn.Module, step: int) -> list[WeightsSaved]:
-        """Overwrite the weights that somebody looks at while the run goes on."""
+    def save_latest(self, net: nn.Module, step: int) -> list[WeightsSaved]:
+        """Overwrite the file of the newest weights, for inspection during the run."""
         if self._folder is None:
             return []
         size = write_weights(self._folder / _LATEST, net, step)
         return [WeightsSaved(step, _LATEST, "latest", size)]
 
-    def forget_after(self, step: int) -> tuple[str, ...]:
-        """Delete what a run had saved after the step from which it now goes on; their names."""
+    def delete_after(self, step: int) -> tuple[str, ...]:
+        """Delete the files of all later steps, before a run is resumed; return their names."""
         return self._delete([file for file in self._saved if file.step > step])
 
-    def last_good(self) -> WeightsSaved | None:
-        """Delete saved steps from the newest on until one has only finite weights; that one."""
-        broken: list[Saved] = []
+    def delete_broken(self) -> WeightsSaved | None:
+        """Delete the newest files until one has only finite weights; return that one."""
+        broken: list[SavedFile] = []
         for file in sorted(self._saved, reverse=True):
             if self._folder is not None and is_finite(self._folder / file.file):
                 names = self._delete(broken)
@@ -188,15 +191,15 @@ class Saver:
             broken.append(file)
         return None
 
-    def _kept(self, new: Saved) -> WeightsSaved:
-        """Count a file that was just written, and make room for it."""
+    def _add(self, new: SavedFile) -> WeightsSaved:
+        """Register a file that was just written, and delete others to stay within the budget."""
         self._saved = [file for file in self._saved if file.file != new.file] + [new]
-        names = self._delete(thinned(self._saved, self.budget_bytes))
+        names = self._delete(files_to_delete(self._saved, self.budget_bytes))
         return WeightsSaved(new.step, new.file, new.what, new.size_bytes, names)
 
-    def _delete(self, files: list[Saved]) -> tuple[str, ...]:
+    def _delete(self, files: list[SavedFile]) -> tuple[str, ...]:
         for file in files:
-            assert self._folder is not None  # only then there are files
+            assert self._folder is not None  # without a folder there are no files
             (self._folder / file.file).unlink(missing_ok=True)
         self._saved = [file for file in self._saved if file not in files]
         return tuple(file.file for file in files)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: from the position in a run to a factor of the learning rate."""
+"""Learning-rate schedules, and the division of epochs into batches."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
 
-# Where one-cycle begins and ends, as fractions of the highest rate (torch's OneCycleLR: div_factor,
-# final_div_factor).
+# First and last rate of one-cycle, as fractions of the highest rate (div_factor and
+# final_div_factor of torch's OneCycleLR).
 _ONE_CYCLE_START = 1 / 25
 _ONE_CYCLE_END = _ONE_CYCLE_START / 1e4
 
 
 def factor(recipe: Recipe, *, step: int, total_steps: int, epoch: int) -> float:
-    """What the learning rate is multiplied with for one update.
+    """Return the factor of the learning rate for one update.
 
     Args:
         step: Updates done before this one, 0..total_steps - 1.
@@ -29,41 +29,47 @@ def factor(recipe: Recipe, *, step: int, total_steps: int, epoch: int) -> float:
     if recipe.schedule == "step":
         return recipe.step_factor ** (epoch // recipe.step_epochs)
     if recipe.schedule == "cosine":
-        return _between(1.0, 0.0, step / max(1, total_steps))
+        return _cosine_interpolate(1.0, 0.0, step / max(1, total_steps))
     if recipe.schedule == "one_cycle":
         return _one_cycle(step, total_steps, recipe.warmup)
     return 1.0
 
 
 def _one_cycle(step: int, total_steps: int, warmup: float) -> float:
-    """Up over the first ``warmup`` of the run, then down to almost 0 (Smith & Topin 2018)."""
+    """Return the one-cycle factor: a rise, then a fall to almost 0 (Smith & Topin 2018).
+
+    Args:
+        warmup: The rise as a share of the run.
+    """
     peak = warmup * total_steps - 1
     last = max(1, total_steps - 1)
     if step < peak:
-        return _between(_ONE_CYCLE_START, 1.0, step / peak)
+        return _cosine_interpolate(_ONE_CYCLE_START, 1.0, step / peak)
     peak = max(0.0, peak)
-    return _between(1.0, _ONE_CYCLE_END, min(1.0, (step - peak) / max(1e-9, last - peak)))
+    return _cosine_interpolate(
+        1.0, _ONE_CYCLE_END, min(1.0, (step - peak) / max(1e-9, last - peak))
+    )
 
 
-def _between(start: float, end: float, fraction: float) -> float:
-    """From ``start`` to ``end`` along half a cosine wave."""
+def _cosine_interpolate(start: float, end: float, fraction: float) -> float:
+    """Interpolate from ``start`` to ``end`` along half a cosine wave."""
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-# Pictures that are measured at once; more are no faster.
+# Batch sizes of evaluation; larger ones are no faster.
 CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH = 256, 2048
 
 
 def batch_ends(count: int, batch_size: int, start: int = 0) -> list[int]:
-    """Where the batches of an epoch end, as positions in its order.
+    """Return the ends of an epoch's batches, as positions in its order.
 
     The last batch is short where the batch size does not divide the count. A last batch of ONE
-    picture joins the batch before it, for every network: batch norm cannot normalise a single
-    value, no picture is left out, and all designs see the same batches.
+    picture is merged with the batch before it, for every network: batch norm cannot normalise a
+    single value, no picture is left out, and all designs are trained on the same batches.
 
     Args:
         count: Pictures in an epoch.
-        start: Position from which an epoch is continued.
+        start: Position at which the epoch is continued.
 
     Example:
         >>> batch_ends(10, 4), batch_ends(9, 4), batch_ends(9, 4, start=4)
@@ -76,7 +82,7 @@ def batch_ends(count: int, batch_size: int, start: int = 0) -> list[int]:
 
 
 def step_count(count: int, batch_size: int, epochs: int, start: int = 0) -> int:
-    """Steps from a position in the first of ``epochs`` epochs to the end of the last."""
+    """Return the number of steps from a position in the first of ``epochs`` epochs to the end."""
     if epochs < 1:
         return 0
     whole = len(batch_ends(count, batch_size))

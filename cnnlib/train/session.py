@@ -1,4 +1,4 @@
-"""A run under way: everything that the loop works with."""
+"""The state of a running run, shared by the modules of the training loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.records.run import RunRequest
     from cnnlib.train.checkpoint import Circumstances
     from cnnlib.train.control import Control
-    from cnnlib.train.execution.autotune_cache import ModeChoice
+    from cnnlib.train.execution.autotune_cache import TunedMode
     from cnnlib.train.execution.mode import ExecutionMode
     from cnnlib.train.execution.peak_memory import PeakMemory
     from cnnlib.train.metrics import MetricsRecorder, Stopwatch
@@ -33,27 +33,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """A run under way.
+    """Objects and state of a running run.
 
     Args:
-        formed: The net in its training form.
-        compiled: The net as ``torch.compile`` made it, where that was chosen.
-        draws: The net draws random numbers (dropout).
-        is_watched: Somebody may be looking inside.
-        looked_at, latest_at: When somebody last looked inside, and when `latest` was written, in
-            seconds of ``perf_counter``; latest_step: the step that it holds.
-        pauses_again: The run was paused, and holds still again after the batch under way.
+        eager_forward: The net in its training form.
+        compiled_forward: The net compiled by ``torch.compile``; None if the mode does not compile.
+        tuned_mode: The execution mode with its measured speed.
+        has_dropout: The net draws random numbers (dropout).
+        is_inspected: The run is being inspected, so its newest weights are saved.
+        inspected_at, latest_at: Time of the last inspection, and of the last write of `latest`, in
+            seconds of ``perf_counter``.
+        latest_step: The step of the weights in `latest`.
+        pause_after_step: Pause again after the current batch (single-stepping).
     """
 
     request: RunRequest
     data: DeviceData
     device: torch.device
     net: Network
-    formed: Callable[[Tensor], Tensor]
-    compiled: Callable[[Tensor], Tensor] | None
+    eager_forward: Callable[[Tensor], Tensor]
+    compiled_forward: Callable[[Tensor], Tensor] | None
     optimizer: Optimizer
     mode: ExecutionMode
-    choice: ModeChoice
+    tuned_mode: TunedMode
     progress: Progress
     total_steps: int
     saver: Saver
@@ -63,36 +65,36 @@ class Session:
     watch: Stopwatch
     folder: Path | None
     memory: PeakMemory
-    draws: bool
-    is_watched: bool = False
-    looked_at: float = -inf
+    has_dropout: bool
+    is_inspected: bool = False
+    inspected_at: float = -inf
     latest_at: float = -inf
     latest_step: int | None = None
-    pauses_again: bool = False
+    pause_after_step: bool = False
 
     @property
     def lr(self) -> float:
-        """The learning rate before the schedule's factor: the recipe's, or what a person set."""
+        """The learning rate before the schedule's factor: the recipe's, or the one set since."""
         return self.progress.settings.get("lr", self.request.recipe.lr)
 
     def batch_ends(self) -> list[int]:
-        """Where the batches that are left of the epoch under way end."""
+        """Return the ends of the remaining batches of the current epoch."""
         size = self.request.recipe.batch_size
         return batch_ends(self.data.train_count, size, self.progress.position)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The net as steps run it; a batch of another size is not worth another compilation."""
-        if self.compiled is not None and len(images) == self.request.recipe.batch_size:
-            return self.compiled(images)
-        return self.formed(images)
+        """Run the forward pass; batches of another size run eagerly, to avoid recompilation."""
+        if self.compiled_forward is not None and len(images) == self.request.recipe.batch_size:
+            return self.compiled_forward(images)
+        return self.eager_forward(images)
 
     def seed_step(self, step: int) -> None:
-        """What the net itself draws in a step (dropout) follows from the seed and the step."""
-        if self.draws:
+        """Seed torch's global generator (dropout) from the run's seed and the step."""
+        if self.has_dropout:
             torch.manual_seed(derived_seed(self.request.seed, "dropout", step))
 
     def train_batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """The next step's pictures and labels, augmented from a generator of the step's own."""
+        """Return the pictures and labels of a step, augmented with the step's own generator."""
         recipe, generator = self.request.recipe, None
         if recipe.augmentation != Augmentation():
             seed = derived_seed(self.request.seed, "augmentation", self.progress.step)
@@ -100,7 +102,7 @@ class Session:
         layout = self.mode.memory_format
         return self.data.train_batch(positions, recipe.augmentation, generator, layout)
 
-    def settle(self) -> None:
-        """Bring the counters up to date after the last batch that was trained."""
-        self.metrics.count_hits()
+    def store_counters(self) -> None:
+        """Write the correct predictions and the seconds into the run's progress."""
+        self.metrics.store_hits()
         self.progress.train_seconds = self.watch.seconds

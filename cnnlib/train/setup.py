@@ -1,4 +1,4 @@
-"""From a request to a run that is ready for its first step."""
+"""Set-up of a run: from a request to a `Session` that is ready for its first step."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
 from cnnlib.train.checkpoint import Circumstances
-from cnnlib.train.execution.autotune import Trial, choose_mode
-from cnnlib.train.execution.autotune_cache import ModeCache
+from cnnlib.train.execution.autotune import Trial, tune_mode
+from cnnlib.train.execution.autotune_cache import TuningCache
 from cnnlib.train.execution.forecast import peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
 from cnnlib.train.execution.mode import ExecutionMode, free_cores
 from cnnlib.train.execution.peak_memory import PeakMemory
-from cnnlib.train.initial_state import Start, find_start, load_weights, starting_progress
+from cnnlib.train.initial_state import Start, initial_progress, load_weights, read_start
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
 from cnnlib.train.saver import Saver
@@ -32,7 +32,7 @@ from cnnlib.train.schedule import batch_ends, step_count
 from cnnlib.train.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from cnnlib.data.prepared import Prepared
@@ -52,25 +52,27 @@ def set_up(
     folder: Path | None,
     control: Control,
     resume: Path | None,
+    settings: Mapping[str, float],
     threads: int | None,
 ) -> Generator[Phase, None, Session]:
-    """Put a run together; returns the `Session`.
+    """Build all objects of a run; return the `Session`.
 
     Raises:
-        CnnlibError: The request cannot be carried out, and why.
+        CnnlibError: The request is invalid.
     """
     recipe, planned = request.recipe, plan(request.spec)
     check_fits(request, prepared.info)
     memory = PeakMemory(device)
-    data = _load(request, prepared, device)
+    data = _load_data(request, prepared, device)
     check_splits(planned, request, data)
 
-    start = find_start(request, _runs_folder(folder), resume)
-    progress = starting_progress(start, recipe, prepared.info.fingerprint, data.train_count)
+    start = read_start(request, _runs_folder(folder), resume)
+    progress = initial_progress(start, recipe, prepared.info.fingerprint, data.train_count)
+    progress.settings |= dict(settings)
     total_steps = _total_steps(recipe, progress, data.train_count)
     costs = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     net = build_model(planned, seed=request.seed).to(device)
-    yield from _take_weights(net, start)
+    yield from _load_start_weights(net, start)
 
     trial = Trial(
         request,
@@ -79,26 +81,26 @@ def set_up(
         cost=costs,
         threads=threads or free_cores(),
         steps=total_steps,
-        fixed=_mode_to_keep(request, start, device),
+        fixed=_checkpoint_mode(request, start, device),
     )
-    cache = ModeCache(folder.parent.parent / "modes" if folder else None)
-    choice = yield from choose_mode(trial, cache)
-    mode = ExecutionMode.from_name(choice.mode)
+    cache = TuningCache(folder.parent.parent / "modes" if folder else None)
+    tuned_mode = yield from tune_mode(trial, cache)
+    mode = ExecutionMode.from_name(tuned_mode.mode)
     torch.set_num_threads(mode.threads)
     mode.place(net, device)
     net.train()
-    formed = training_form(net)
+    eager_forward = training_form(net)
     return Session(
         request=request,
         data=data,
         device=device,
         net=net,
-        formed=formed,
-        compiled=torch.compile(formed) if mode.compiled else None,
-        draws=any(isinstance(module, _DROPOUTS) and module.p > 0 for module in net.modules()),
-        optimizer=_optimizer(net, recipe, start, progress),
+        eager_forward=eager_forward,
+        compiled_forward=torch.compile(eager_forward) if mode.compiled else None,
+        has_dropout=any(isinstance(module, _DROPOUTS) and module.p > 0 for module in net.modules()),
+        optimizer=_restore_optimizer(net, recipe, start, progress),
         mode=mode,
-        choice=choice,
+        tuned_mode=tuned_mode,
         progress=progress,
         total_steps=total_steps,
         saver=Saver(folder, total_steps, costs.weight_bytes, costs.optimizer_bytes),
@@ -111,30 +113,31 @@ def set_up(
     )
 
 
-def started(session: Session) -> Started:
-    """What was settled before the first step."""
+def started_event(session: Session) -> Started:
+    """Return the event with the facts known before the first step."""
     size, count = session.request.recipe.batch_size, session.data.train_count
     steps = len(batch_ends(count, size))
-    most = peak_memory_bytes(session.request, session.device.type) + session.data.size_bytes
+    memory = peak_memory_bytes(session.request, session.device.type) + session.data.size_bytes
     return Started(
         total_steps=session.total_steps,
         batches_per_epoch=steps,
         fingerprint=session.circumstances.fingerprint,
-        chosen=asdict(session.choice) | session.mode.to_dict(),
+        chosen=asdict(session.tuned_mode) | session.mode.to_dict(),
         machine=asdict(this_machine(session.device, session.mode.threads)),
         forecast={
-            "seconds_per_epoch": session.choice.seconds * steps,
-            "peak_memory_bytes": most,
+            "seconds_per_epoch": session.tuned_mode.seconds * steps,
+            "peak_memory_bytes": memory,
         },
     )
 
 
 def _runs_folder(folder: Path | None) -> Path:
-    """Where other runs have their folders."""
+    """Return the parent folder of all runs' folders."""
     return folder.parent if folder else Folders.from_environment().run("-").parent
 
 
-def _load(request: RunRequest, prepared: Prepared, device: torch.device) -> DeviceData:
+def _load_data(request: RunRequest, prepared: Prepared, device: torch.device) -> DeviceData:
+    """Split the training pictures and load all splits onto the device."""
     train, validation = train_validation_split(
         prepared.train_labels,
         request.validation,
@@ -145,16 +148,16 @@ def _load(request: RunRequest, prepared: Prepared, device: torch.device) -> Devi
     return DeviceData(prepared, train, validation, device)
 
 
-def _take_weights(net: Network, start: Start) -> Generator[Phase]:
-    """Put the weights in with which the run starts, and tell which stay fresh."""
+def _load_start_weights(net: Network, start: Start) -> Generator[Phase]:
+    """Load the initial weights into the net; emit the names of tensors that stay fresh."""
     if start.weights is not None:
-        fresh = load_weights(net, start.weights, whole=start.checkpoint is not None)
+        fresh = load_weights(net, start.weights, strict=start.checkpoint is not None)
         if fresh:
             yield Phase("starting", f"weights taken over, but for {', '.join(fresh)}")
 
 
-def _optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -> Optimizer:
-    """The recipe's optimiser, with what it remembers where a run of the same optimiser goes on."""
+def _restore_optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -> Optimizer:
+    """Build the recipe's optimiser; restore its state from a checkpoint of the same optimiser."""
     optimizer = build_optimizer(net, recipe)
     if start.checkpoint and start.checkpoint.circumstances.recipe.optimizer == recipe.optimizer:
         try:
@@ -165,20 +168,23 @@ def _optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -
                 "changed; choose another one, or start from the weights alone."
             ) from error
     for setting in get_args(Setting):
-        if setting in progress.settings and optimizer.takes(setting):
+        if setting in progress.settings and optimizer.supports(setting):
             optimizer.set(setting, progress.settings[setting])
     return optimizer
 
 
 def _total_steps(recipe: Recipe, progress: Progress, count: int) -> int:
-    """Steps at the end of the run, those before a continuation included."""
+    """Return the total steps of the run, including those before a continuation."""
     epochs = max(0, recipe.epochs - progress.epoch)
     total = progress.step + step_count(count, recipe.batch_size, epochs, progress.position)
     return total if recipe.max_batches is None else min(total, recipe.max_batches)
 
 
-def _mode_to_keep(request: RunRequest, start: Start, device: torch.device) -> str | None:
-    """A continuation keeps the mode of its checkpoint, unless the request fixes another."""
+def _checkpoint_mode(request: RunRequest, start: Start, device: torch.device) -> str | None:
+    """Return the checkpoint's mode, which a continuation keeps on the same kind of device.
+
+    None without a checkpoint, on another kind of device, or if the request sets a mode.
+    """
     if start.checkpoint is None or request.mode != "auto":
         return None
     before = start.checkpoint.circumstances
@@ -186,18 +192,26 @@ def _mode_to_keep(request: RunRequest, start: Start, device: torch.device) -> st
 
 
 def check_fits(request: RunRequest, info: DatasetInfo) -> None:
-    """The design takes the dataset's pictures and tells its classes apart."""
+    """Check that the design has the picture size and the number of classes of the dataset.
+
+    Raises:
+        RecipeError: It has others.
+    """
     spec = request.spec
     if tuple(spec.in_size) != tuple(info.in_size) or spec.out_classes != len(info.classes):
         raise RecipeError(
-            f"The design takes {_size(spec.in_size)} pictures of {spec.out_classes} classes, but "
-            f"{info.name} has {_size(info.in_size)} pictures of {len(info.classes)} classes. "
-            "Adapt the design to the dataset."
+            f"The design takes {_format_size(spec.in_size)} pictures of {spec.out_classes} "
+            f"classes, but {info.name} has {_format_size(info.in_size)} pictures of "
+            f"{len(info.classes)} classes. Adapt the design to the dataset."
         )
 
 
 def check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
-    """There is something to train on and to watch, and batch norm never sees a single value."""
+    """Check that required splits are not empty, and that batch norm never gets a single value.
+
+    Raises:
+        RecipeError: One of these does not hold.
+    """
     count, validation_count = data.train_count, data.validation_count
     if request.recipe.epochs and not count:
         raise RecipeError(
@@ -220,5 +234,5 @@ def check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
             )
 
 
-def _size(size: tuple[int, int, int]) -> str:
+def _format_size(size: tuple[int, int, int]) -> str:
     return "x".join(str(side) for side in size)

@@ -1,1 +1,1 @@
-"""Forms, the live chart, routes and navigation: the only part of cnnlib that imports streamlit."""
+"""The Streamlit pages and their server: the only part of cnnlib that imports streamlit."""

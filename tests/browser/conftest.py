@@ -1,7 +1,7 @@
-"""What the browser tests share beside the fixtures of all tests."""
+"""Settings of the browser tests."""
 
 from playwright.sync_api import expect
 
-# The browser, the app, its worker and other tests share the cores: a page may take a while. What
-# must be quick says so where it is asserted.
+# The browser, the app, its worker and other tests share the cores, so a page may be slow. Tests of
+# speed set shorter timeouts themselves.
 expect.set_options(timeout=30_000)

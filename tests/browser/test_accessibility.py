@@ -1,4 +1,4 @@
-"""Every page for everyone: what axe finds, the keyboard alone, what a screen reader is told."""
+"""Accessibility of every page: axe, operation by keyboard alone, and texts for screen readers."""
 
 import re
 from collections.abc import Generator
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 RESTING = "[data-test-script-state=notRunning]"
 COLD = 60_000  # ms: the first page of a server that shares its cores
 
-# The element that the keyboard is in, within components too.
+# The element with the keyboard focus, also inside components.
 ACTIVE = """
 let at = document.activeElement;
 while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -35,7 +35,7 @@ def open_page(page: Page, url: str, address: str, heading: str) -> None:
 
 
 def faults(page: Page) -> list[str]:
-    """What axe finds, of whatever weight, a line each."""
+    """Axe's findings of every impact, a line each."""
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{fault['impact']}, {fault['id']}: {node['target']} {node['failureSummary']}"
@@ -45,7 +45,7 @@ def faults(page: Page) -> list[str]:
 
 
 def faults_of_all(page: Page, url: str, headings: dict[str, str]) -> dict[str, list[str]]:
-    """The faults of each page that has any, in both themes."""
+    """The faults of each page in both themes; pages without faults are left out."""
     found = {}
     for address, heading in headings.items():
         open_page(page, url, address, heading)
@@ -71,7 +71,7 @@ def a_finished_run(store: RunStore, **fields) -> str:
 
 @pytest.fixture
 def filled() -> Generator[list[str]]:
-    """Runs in the store that the app then opens: two that finished and one that waits."""
+    """Fill the store with two finished runs and a waiting one; return the finished ones' ids."""
     store = RunStore()
     ids = [a_finished_run(store, seed=seed) for seed in (0, 1)]
     store.submit(a_request(name="It waits"))
@@ -98,7 +98,7 @@ def test_axe_finds_nothing_where_there_are_runs(app_server, page, filled):
 
 def test_axe_finds_nothing_inside_a_trained_network(app_server, page):
     store = RunStore()
-    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), moments=(0, 4, 8))
+    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
     title = store.run(run_id).title
     store.close()
     url = app_server()
@@ -116,14 +116,14 @@ def test_axe_finds_nothing_inside_a_trained_network(app_server, page):
 
 
 def focused(page: Page) -> str:
-    """What a screen reader calls the element that the keyboard is in; "" before there is one."""
+    """The accessible name of the element with the keyboard focus; "" without one."""
     name = 'at.getAttribute("aria-label") || at.labels?.[0]?.textContent || at.textContent'
     frames = "['BODY', 'MAIN'].includes(at.tagName)"  # their text is that of the whole page
     return page.evaluate(f"() => {{ {ACTIVE} return {frames} ? '' : {name} }}")
 
 
 def tab_to(page: Page, name: str, key: str = "Tab", most: int = 100) -> None:
-    """Press Tab until the name of what the keyboard is in matches a pattern."""
+    """Press Tab until the name of the focused element matches a pattern."""
     passed = []
     for _ in range(most):
         if re.search(name, here := focused(page)):
@@ -161,7 +161,7 @@ def test_a_design_is_changed_and_undone_by_the_keyboard_alone(app_server, page):
     expect(parameters).to_have_text("106,154")
 
 
-def test_the_picture_of_the_network_says_what_it_shows(app_server, page):
+def test_the_picture_of_the_network_has_descriptions(app_server, page):
     open_page(page, app_server(), "build", "Build")
     picture = page.get_by_role("group", name="Picture of a network")
     expect(picture).to_have_attribute(
@@ -191,9 +191,9 @@ def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page
     expect(state).to_have_text("Stopped", timeout=COLD)
 
 
-def test_a_moment_of_the_training_is_chosen_by_the_keyboard_alone(app_server, page):
+def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(app_server, page):
     store = RunStore()
-    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), moments=(0, 4, 8))
+    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
     store.close()
     open_page(page, app_server(), f"inspect?run={run_id}&layer=features.conv1", "Inspect")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
@@ -206,7 +206,7 @@ def test_a_moment_of_the_training_is_chosen_by_the_keyboard_alone(app_server, pa
 def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(app_server, page, filled):
     open_page(page, app_server(), "results", "Results")
     expect(page.locator("canvas [role=gridcell]").first).to_be_attached(timeout=COLD)
-    tab_to(page, "^Design")  # the grid is called by what its cells say
+    tab_to(page, "^Design")  # the grid's name consists of the texts of its cells
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Shift+Space")
     expect(page).to_have_url(re.compile("run="), timeout=COLD)
@@ -214,7 +214,7 @@ def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(app_server, page, fi
 
 def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(app_server, page):
     store = RunStore()
-    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), moments=(0, 4, 8))
+    run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
     store.close()
     open_page(page, app_server(), f"draw?run={run_id}", "Draw")
     expect(page.locator("canvas.upper-canvas")).to_be_visible(timeout=2 * COLD)  # torch is imported
@@ -253,7 +253,7 @@ def test_two_designs_are_compared_by_the_keyboard_alone(app_server, page):
     assert focus_shows(page)
 
 
-def test_the_curves_of_a_run_are_told_in_words(app_server, page, filled):
+def test_the_curves_of_a_run_have_a_text_description(app_server, page, filled):
     title = RunStore().run(filled[0]).title
     open_page(page, app_server(), f"train?run={filled[0]}", title)
     chart = page.locator('.panel[data-panel="loss"] .canvas')

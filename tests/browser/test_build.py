@@ -1,4 +1,4 @@
-"""The Build page in a real browser: the address bar, the picture, a deep network in few steps."""
+"""The Build page in a real browser: the address bar, the picture, and a deep network."""
 
 import re
 
@@ -24,7 +24,7 @@ def slider(page: Page, name: str) -> Locator:
 
 
 def layers(page: Page) -> Locator:
-    """Everything in the picture that can be pointed at."""
+    """The layers in the picture, which show a card when pointed at."""
     return page.locator("[data-layer]")
 
 
@@ -36,7 +36,7 @@ def open_build(page: Page, url: str, address: str = "") -> None:
 
 
 def design_in(page: Page):
-    """The design that the address bar holds."""
+    """The design in the address bar."""
     return decode(page.evaluate("new URL(location).searchParams.get('design')"))
 
 
@@ -64,7 +64,7 @@ def test_no_step_is_lost_while_an_arrow_key_is_held_down(app_server, page):
     open_build(page, app_server())
     width = slider(page, "Width")
     width.focus()
-    for _ in range(20):  # as fast as a keyboard repeats; the page answers slower
+    for _ in range(20):  # at a keyboard's repeat rate, faster than the page answers
         page.keyboard.down("ArrowRight")
         page.wait_for_timeout(33)
     page.keyboard.up("ArrowRight")
@@ -116,14 +116,14 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
         assert other.get_by_test_id("stMetricValue").all_inner_texts() == numbers
 
 
-def test_pointing_at_a_layer_tells_what_it_is(app_server, page):
+def test_pointing_at_a_layer_shows_its_card(app_server, page):
     open_build(page, app_server())
     card = page.locator(".card")
     expect(card).to_be_hidden()
     page.locator('[data-layer="features.conv2"]').hover()
     # 16 * 6 * 9 + 16 = 880 parameters; 14 * 14 * 864 = 169,344 MACs.
-    for words in ("Convolution 3 × 3", "16 × 14 × 14", "880 (0.8%)", "169,344 (53.5%)", "ReLU"):
-        expect(card).to_contain_text(words)
+    for text in ("Convolution 3 × 3", "16 × 14 × 14", "880 (0.8%)", "169,344 (53.5%)", "ReLU"):
+        expect(card).to_contain_text(text)
     page.mouse.move(5, 5)
     expect(card).to_be_hidden()
 

@@ -1,4 +1,4 @@
-"""Class mode with two people at two real browsers: their cookies, and a real sign-in."""
+"""Class mode with two people in two real browsers: cookies, and sign-in by OpenID."""
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ NOT_YOURS = "This run belongs to somebody else. You can look at it, but not chan
 
 @pytest.fixture
 def person(browser: Browser) -> Generator[Callable[[], BrowserContext]]:
-    """A browser with a memory of its own for each person."""
+    """A function that opens a separate browser context for a person."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(
             browser.new_context(viewport={"width": 1280, "height": 900})
@@ -30,7 +30,7 @@ def person(browser: Browser) -> Generator[Callable[[], BrowserContext]]:
 
 @pytest.fixture
 def store() -> Generator[RunStore]:
-    """The store of the server, as its operator; class mode is on."""
+    """The server's store, opened as the operator, with class mode on."""
     store = RunStore()
     settings(store.folders, "on = true")
     yield store
@@ -43,7 +43,7 @@ def settings(folders: Folders, text: str) -> None:
 
 
 def begin_a_long_run(page: Page, url: str) -> None:
-    """As a person does, on Train; it trains when this returns."""
+    """Start a run on the page Train, and wait until it trains."""
     page.goto(f"{url}/train?dataset=digits")
     write(page, "Epochs", 100)
     page.get_by_role("button", name="Train", exact=True).click()
@@ -82,9 +82,7 @@ def test_a_run_is_of_the_browser_that_began_it_in_every_tab_and_others_only_look
         expect(state(page)).to_have_text("Stopped")
 
 
-def test_whoever_signs_in_owns_what_they_begin_on_every_computer(
-    store, app_server, person, tmp_path
-):
+def test_a_signed_in_person_owns_their_runs_on_every_computer(store, app_server, person, tmp_path):
     settings(store.folders, "on = true\nsign_in = true")
     home, port = tmp_path / "home", free_port()
     (home / ".streamlit").mkdir(parents=True)
@@ -114,12 +112,12 @@ def test_whoever_signs_in_owns_what_they_begin_on_every_computer(
         button(elsewhere, "Stop").click()
         expect(state(hers)).to_have_text("Stopped")
 
-        stranger = person().new_page()
-        stranger.goto(hers.url)
-        expect(button(stranger, "Sign in")).to_be_visible()
-        assert stranger.locator(".status").count() == 0
+        visitor = person().new_page()
+        visitor.goto(hers.url)
+        expect(button(visitor, "Sign in")).to_be_visible()
+        assert visitor.locator(".status").count() == 0
         [run] = store.runs()
-        refused = stranger.request.get(f"{url}/api/runs/{run.id}/metrics?after=0&after_epoch=0")
+        refused = visitor.request.get(f"{url}/api/runs/{run.id}/metrics?after=0&after_epoch=0")
         assert refused.status in (401, 403)
 
         button(his, "Sign out").click()

@@ -1,4 +1,4 @@
-"""The Data page in a real browser: a zip of one's own becomes a dataset, and goes again."""
+"""The Data page in a real browser: an uploaded zip becomes a dataset, and is removed again."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ TRAINING = 180_000  # ms: a worker tries execution modes, then trains
 
 
 def choose(page: Page, file: Path) -> None:
-    """Choose a file as the zip, where it was not there yet."""
+    """Choose a file in the field for the zip, and wait until its name is shown."""
     page.locator(".st-key-data_zip input[type=file]").set_input_files(file)
     expect(page.get_by_text(file.name)).to_be_visible()
 
@@ -29,7 +29,7 @@ def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(app_server
     page.goto(f"{app_server()}/data")
     page.get_by_text("Add pictures of your own").click()
 
-    # What cannot be taken in is refused in a sentence; the form then takes another file.
+    # An unusable zip is refused with a message; the form then accepts another file.
     choose(page, outside)
     add(page)
     refusal = page.get_by_test_id("stAlertContentError")

@@ -1,4 +1,4 @@
-"""Digits drawn with the mouse are read by a network that was trained here on real pictures."""
+"""The Draw page in a real browser: digits drawn by mouse, finger and pen, and their answers."""
 
 import io
 from dataclasses import replace
@@ -20,7 +20,7 @@ from cnnlib.train.api import fit
 pytestmark = pytest.mark.browser
 
 LOADING = 120_000  # ms: the server imports torch
-LESSON = 180_000  # ms: a worker tries execution modes, trains six epochs and compares
+FINE_TUNING = 180_000  # ms: a worker tries execution modes, trains six epochs and compares
 
 
 def pad(page: Page) -> Locator:
@@ -34,7 +34,7 @@ def draw(page: Page, digit: str, left: int = 0, top: int = 0, scale: float = 1.0
 
 
 def on_page(page: Page, points: list[Point]) -> list[Point]:
-    """Points of the pad as points of the window."""
+    """Convert points of the pad to points of the window."""
     box = pad(page).bounding_box()
     return [(box["x"] + x, box["y"] + y) for x, y in points]
 
@@ -52,16 +52,17 @@ def press(page: Page, key: str) -> None:
     page.locator(f".st-key-{key} button").click()
 
 
-def says(page: Page, digit: str) -> None:
-    """The network's answer, which follows the strokes."""
+def expect_answer(page: Page, digit: str) -> None:
+    """Wait until the network's answer is this class."""
     expect(page.get_by_text("% sure").locator("strong")).to_have_text(digit, timeout=LOADING)
 
 
-def nothing_drawn(page: Page) -> None:
+def expect_empty_pad(page: Page) -> None:
+    """Wait until the page reports an empty pad."""
     expect(page.get_by_text("the answer follows every stroke")).to_be_visible(timeout=LOADING)
 
 
-def test_digits_drawn_with_the_mouse_are_read_wherever_and_however_small(
+def test_digits_drawn_with_the_mouse_are_read_at_every_place_and_size(
     mnist_folder, app_server, page
 ):
     for _ in prepare("mnist"):
@@ -69,29 +70,29 @@ def test_digits_drawn_with_the_mouse_are_read_wherever_and_however_small(
     spec = preset("cnn3").adapt((1, 28, 28), 10)
     fit("cnn3", "mnist", replace(default_recipe(spec, "mnist", 60_000), epochs=1), device="cpu")
     page.goto(f"{app_server()}/draw")
-    nothing_drawn(page)
+    expect_empty_pad(page)
     for digit in STROKES:
         draw(page, digit)
-        says(page, digit)
+        expect_answer(page, digit)
         press(page, "draw_clear")
-        nothing_drawn(page)
+        expect_empty_pad(page)
         draw(page, digit, left=150, top=140, scale=0.45)
-        says(page, digit)
+        expect_answer(page, digit)
         press(page, "draw_clear")
-        nothing_drawn(page)
+        expect_empty_pad(page)
 
-    # Undo takes back one stroke, and the answer follows; so does the eraser.
+    # The answer follows Undo, which removes one stroke, and the eraser.
     draw(page, "3")
-    says(page, "3")
+    expect_answer(page, "3")
     for _ in STROKES["3"]:
-        press(page, "draw_undo")  # at once, as an impatient person does
-    nothing_drawn(page)
+        press(page, "draw_undo")  # without a pause
+    expect_empty_pad(page)
     stroke_on(page, [(140, 60), (140, 200)])
     expect(page.get_by_text("% sure")).to_be_visible()
     page.get_by_text("Eraser", exact=True).click()
     expect(page.get_by_text("Eraser width").first).to_be_visible()
     stroke_on(page, [(140, 50), (140, 215)])
-    nothing_drawn(page)
+    expect_empty_pad(page)
 
 
 def touch(page: Page, stroke: list[Point]) -> None:
@@ -119,22 +120,22 @@ def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(app_server, brow
     with browser.new_context(viewport=small, has_touch=True, is_mobile=True) as context:
         page = context.new_page()
         page.goto(f"{app_server()}/draw")
-        nothing_drawn(page)
+        expect_empty_pad(page)
         pad(page).scroll_into_view_if_needed()
         before = pad(page).bounding_box()
         touch(page, [(140, 40), (140, 120), (140, 240)])  # as if to scroll
         expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
         assert pad(page).bounding_box() == before
         press(page, "draw_clear")
-        nothing_drawn(page)
+        expect_empty_pad(page)
         write_with_pen(page, [(60, 60), (140, 60), (200, 60)])
         expect(page.get_by_text("% sure")).to_be_visible()
 
 
-def test_from_a_drawing_one_looks_inside_comes_back_and_teaches_the_network(app_server, page):
+def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(app_server, page):
     fit("lenet5", "digits", Recipe(epochs=3), device="cpu", name="reader")
     page.goto(f"{app_server()}/draw")
-    nothing_drawn(page)
+    expect_empty_pad(page)
     draw(page, "7")
     expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
     page.get_by_role("button", name="Why? Look inside").click()
@@ -142,7 +143,7 @@ def test_from_a_drawing_one_looks_inside_comes_back_and_teaches_the_network(app_
     expect(page.get_by_role("heading", level=1)).to_have_text("Inspect")
 
     page.get_by_role("link", name="Draw", exact=True).click()
-    expect(page.get_by_text("% sure")).to_be_visible()  # it is still there
+    expect(page.get_by_text("% sure")).to_be_visible()  # the drawing was kept
     page.get_by_text("Wrong? Teach it").click()
     page.get_by_role("combobox", name="It is a").fill("7")  # far down in the menu
     page.keyboard.press("Enter")
@@ -150,11 +151,11 @@ def test_from_a_drawing_one_looks_inside_comes_back_and_teaches_the_network(app_
     expect(page.get_by_text("1 kept for Digits")).to_be_visible()
     press(page, "draw_teach")
     expect(page.get_by_role("link", name="reader, taught")).to_be_visible()
-    worth = page.get_by_text("Right before and after: on 1 drawing learned from")
-    expect(worth).to_contain_text("on 359 test pictures", timeout=LESSON)
+    report = page.get_by_text("Right before and after: on 1 drawing learned from")
+    expect(report).to_contain_text("on 359 test pictures", timeout=FINE_TUNING)
 
 
-def test_a_network_that_sees_colours_is_drawn_for_in_colours(app_server, page):
+def test_a_network_with_colour_input_is_drawn_for_in_colours(app_server, page):
     folders = Folders.from_environment()
     squares = {
         f"{colour}/{number}.png": coloured(colour, number)
@@ -167,19 +168,19 @@ def test_a_network_that_sees_colours_is_drawn_for_in_colours(app_server, page):
     spec = CNNSpec(in_size=(3, 32, 32), channels=(4,), hidden_dims=(), out_classes=2)
     fit(spec, "folder:colours", Recipe(epochs=8, batch_size=8, lr=0.01), device="cpu")
     page.goto(f"{app_server()}/draw")
-    nothing_drawn(page)
+    expect_empty_pad(page)
     for colour, code in (("red", "#ff0000"), ("blue", "#0000ff")):
         page.locator(".st-key-draw_colour button, .st-key-draw_colour [data-baseweb]").first.click()
         page.get_by_role("textbox").last.fill(code)
         page.keyboard.press("Escape")
         stroke_on(page, [(90, 90), (190, 90), (190, 140), (90, 140), (90, 190), (190, 190)])
-        says(page, colour)
+        expect_answer(page, colour)
         press(page, "draw_clear")
-        nothing_drawn(page)
+        expect_empty_pad(page)
 
 
 def coloured(colour: str, number: int) -> bytes:
-    """A bright rectangle somewhere on black, as a PNG."""
+    """A PNG of a bright rectangle on black, at a place that depends on the number."""
     out = io.BytesIO()
     image = Image.new("RGB", (32, 32))
     left, top = 4 + number % 5, 4 + number // 5

@@ -1,6 +1,6 @@
-"""The training page in every state that it can be in: pictures of each, and nothing sticks out.
+"""The training page in every state: screenshots of each, and a check that nothing overflows.
 
-``CNNLAB_SHOTS`` names a folder that keeps the pictures; otherwise they go with the test's files.
+``CNNLAB_SHOTS`` names a folder for the screenshots; the default is the test's temporary folder.
 """
 
 import os
@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from driving import state
 from example_runs import a_request, an_epoch, the_end
-from feeding import Feeder, Lab, a_lab
 from playwright.sync_api import Page, expect
+from simulated_run import Lab, SimulatedRun, running_lab
 
 from cnnlib.data.prepare import prepare
 from cnnlib.records.events import Command, Intervention, Phase, RunEnd
 
 pytestmark = pytest.mark.browser
 
-LOOKS = (("light", 1280), ("dark", 420))
+THEMES_AND_WIDTHS = (("light", 1280), ("dark", 420))
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
     """One app for all tests of this file."""
-    with a_lab(tmp_path_factory.mktemp("states")) as lab:
+    with running_lab(tmp_path_factory.mktemp("states")) as lab:
         yield lab
 
 
@@ -37,19 +37,19 @@ def shots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fed(lab: Lab) -> Generator[Feeder]:
-    """A run that is a third done."""
-    feeder = Feeder(lab.store, total_steps=600)
-    feeder.tell(200)
-    lab.store.record_events(feeder.run_id, feeder.worker_id, [an_epoch(1, 200)])
-    yield feeder
-    if lab.store.run(feeder.run_id).is_live:
-        feeder.end()
+def simulated(lab: Lab) -> Generator[SimulatedRun]:
+    """A running run that has done a third of its steps."""
+    run = SimulatedRun(lab.store, total_steps=600)
+    run.add_steps(200)
+    lab.store.record_events(run.run_id, run.worker_id, [an_epoch(1, 200)])
+    yield run
+    if lab.store.run(run.run_id).is_live:
+        run.end()
 
 
-def keep(page: Page, shots: Path, name: str) -> None:
-    """A picture of the whole page in each look; it is never wider than the window."""
-    for scheme, width in LOOKS:
+def shoot(page: Page, shots: Path, name: str) -> None:
+    """Write a screenshot of the whole page in each theme; fail if it is wider than the window."""
+    for scheme, width in THEMES_AND_WIDTHS:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function("innerWidth === " + str(width))
@@ -62,83 +62,84 @@ def keep(page: Page, shots: Path, name: str) -> None:
         assert overflow <= 0, f"{name} is {overflow} pixels too wide at {width}"
 
 
-def watch(page: Page, lab: Lab, feeder: Feeder, word: str) -> None:
-    page.goto(f"{lab.served.url}/train?run={feeder.run_id}")
-    expect(state(page)).to_have_text(word, timeout=90_000)
+def watch(page: Page, lab: Lab, run: SimulatedRun, state_label: str) -> None:
+    """Open the run's page and wait for its state."""
+    page.goto(f"{lab.served.url}/train?run={run.run_id}")
+    expect(state(page)).to_have_text(state_label, timeout=90_000)
 
 
 def test_empty_and_choosing(lab, page, shots):
     page.goto(f"{lab.served.url}/train?dataset=digits")
     expect(page.get_by_role("button", name="Prepare it now")).to_be_visible(timeout=90_000)
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
-    keep(page, shots, "empty")
+    shoot(page, shots, "empty")
     for _ in prepare("digits", lab.store.folders):
         pass
     page.reload()
     expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
     expect(page.get_by_text("in all")).to_be_visible()  # the forecast
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
-    keep(page, shots, "choosing")
+    shoot(page, shots, "choosing")
 
 
-def test_waiting(lab, fed, page, shots):
-    # The app trains one run at a time, and `fed` is at work.
+def test_waiting(lab, simulated, page, shots):
+    # The app trains one run at a time, and the simulated one is running.
     run_id = lab.store.submit(a_request(preset="fed", seed=1), {"params": 1, "macs": 2})
     try:
         page.goto(f"{lab.served.url}/train?run={run_id}")
         expect(state(page)).to_have_text("Waiting", timeout=90_000)
         expect(page.locator(".status .phase")).to_contain_text("next in the queue")
-        keep(page, shots, "waiting")
+        shoot(page, shots, "waiting")
     finally:
         lab.store.submit_command(run_id, Command("stop"))
 
 
-def test_running(lab, fed, page, shots):
-    watch(page, lab, fed, "Training")
-    keep(page, shots, "running")
+def test_running(lab, simulated, page, shots):
+    watch(page, lab, simulated, "Training")
+    shoot(page, shots, "running")
 
 
-def test_paused(lab, fed, page, shots):
+def test_paused(lab, simulated, page, shots):
     paused = [Intervention(200, "pause"), Phase("paused", "paused after step 200")]
-    lab.store.record_events(fed.run_id, fed.worker_id, paused)
-    watch(page, lab, fed, "Paused")
+    lab.store.record_events(simulated.run_id, simulated.worker_id, paused)
+    watch(page, lab, simulated, "Paused")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    keep(page, shots, "paused")
+    shoot(page, shots, "paused")
 
 
-def test_in_trouble(lab, fed, page, shots):
+def test_with_a_problem(lab, simulated, page, shots):
     worse = [replace(an_epoch(at, 100 + 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
-    lab.store.record_events(fed.run_id, fed.worker_id, worse)
-    watch(page, lab, fed, "Training")
+    lab.store.record_events(simulated.run_id, simulated.worker_id, worse)
+    watch(page, lab, simulated, "Training")
     expect(page.locator(".trouble")).to_be_visible()
     page.get_by_text("How it runs").click()
-    keep(page, shots, "trouble")
+    shoot(page, shots, "trouble")
 
 
 @pytest.mark.parametrize(
-    ("how", "word", "reason"),
+    ("end", "state_label", "reason"),
     [
         ("diverged", "Diverged", "Diverged at step 200: the loss is no longer a number."),
         ("failed", "Failed", "The machine has no memory left for a step. Make batches smaller."),
         ("interrupted", "Interrupted", "The app was shut down. Resume the run to go on."),
     ],
 )
-def test_broken_off(lab, fed, page, shots, how, word, reason):
+def test_ended_early(lab, simulated, page, shots, end, state_label, reason):
     lab.store.record_events(
-        fed.run_id, fed.worker_id, [RunEnd(how, reason, step=200, train_seconds=4.0)]
+        simulated.run_id, simulated.worker_id, [RunEnd(end, reason, step=200, train_seconds=4.0)]
     )
-    watch(page, lab, fed, word)
+    watch(page, lab, simulated, state_label)
     expect(page.locator(".status .reason")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
-    keep(page, shots, how)
+    shoot(page, shots, end)
 
 
-def test_done(lab, fed, page, shots):
-    fed.tell(400)
-    told = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
-    lab.store.record_events(fed.run_id, fed.worker_id, told)
-    watch(page, lab, fed, "Finished")
+def test_done(lab, simulated, page, shots):
+    simulated.add_steps(400)
+    events = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
+    lab.store.record_events(simulated.run_id, simulated.worker_id, events)
+    watch(page, lab, simulated, "Finished")
     expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
     for name in ("Look inside", "Draw for it", "See in results"):
         expect(page.get_by_role("button", name=name)).to_be_visible()
-    keep(page, shots, "done")
+    shoot(page, shots, "done")

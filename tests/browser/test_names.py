@@ -1,4 +1,4 @@
-"""A name that somebody gave is shown letter by letter, wherever it stands."""
+"""Names are shown literally on all pages, without interpretation as Markdown or HTML."""
 
 import pytest
 from example_runs import a_running_run, steps, the_end
@@ -23,7 +23,7 @@ def run_id() -> str:
 
 
 def read(place: Locator) -> str:
-    """What a person reads there."""
+    """The visible text of a place."""
     return place.inner_text().replace("\u2060", "")
 
 
@@ -41,7 +41,7 @@ def test_a_name_is_shown_as_it_was_typed(app_server, page, run_id):
     expect(link.locator(ALIVE)).to_have_count(0)
 
 
-def test_an_error_repeats_what_was_typed_letter_by_letter(app_server, page):
+def test_an_error_shows_the_typed_text_literally(app_server, page):
     typed = "**x** [a](http://b) <b> :smile: `e`"
     page.goto(f"{app_server()}/experiments")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=COLD)

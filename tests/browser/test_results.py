@@ -1,4 +1,4 @@
-"""The results table in a real browser: its rows are drawn on a canvas, and clicked by place."""
+"""The results table in a real browser; its rows are on a canvas, and are clicked by position."""
 
 import pytest
 from driving import result_row
@@ -19,7 +19,7 @@ def click_row(page: Page, row: int) -> None:
 
 
 def overlaid(page: Page) -> Locator:
-    """The names of the runs whose curves are shown."""
+    """The names of the runs in the chart of curves."""
     return page.locator(".live .run")
 
 
@@ -38,7 +38,7 @@ def three_runs() -> list[str]:
 
 
 def show_each_seed(page: Page) -> None:
-    """One row for each run."""
+    """Switch the table to one row per run."""
     page.get_by_text("Each seed", exact=True).click()
     expect(result_row(page, "fed, seed 2")).to_be_attached()
 

@@ -1,4 +1,4 @@
-"""The theme in a real browser: light and dark, and nothing asked of the network."""
+"""The theme in a real browser: light, dark, and no request to other hosts."""
 
 import tomllib
 from pathlib import Path
@@ -14,7 +14,7 @@ THEME = tomllib.loads(CONFIG.read_text())["theme"]
 
 
 def rgb(colour: str) -> str:
-    """What a browser calls ``#rrggbb``."""
+    """Convert ``#rrggbb`` to the notation of computed styles."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgb({red}, {green}, {blue})"
 

@@ -1,4 +1,4 @@
-"""From a click to a trained network on real pictures, in a real browser; nothing is replaced."""
+"""Training from the page to the trained network, in a real browser without any mock."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_lenet_learns_mnist_in_an_epoch_and_survives_a_reload(mnist_folder, app_
     seen = step(page)
     page.reload()
     expect(state(page)).to_have_text("Training", timeout=20_000)
-    assert step(page) >= seen  # nothing began anew
+    assert step(page) >= seen  # the training did not restart
 
     expect(state(page)).to_have_text("Finished", timeout=TRAINING)
     assert outcome(page) >= 0.93
@@ -76,8 +76,8 @@ def test_a_run_of_the_command_line_appears_in_the_browser(app_server, page):
     url = app_server()
     command = [sys.executable, "-m", "cnnlib", "train", "--preset", "lenet5", "--dataset", "digits"]
     command += ["--epochs", "2", "--seed", "3", "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
-    end = json.loads(told.stdout.splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    end = json.loads(process.stdout.splitlines()[-1])
     page.goto(url)
     page.get_by_role("link", name="lenet5 on digits, seed 3").click()
     expect(state(page)).to_have_text("Finished")
@@ -85,7 +85,7 @@ def test_a_run_of_the_command_line_appears_in_the_browser(app_server, page):
     assert f"run={end['run_id']}" in page.url
 
 
-def test_a_killed_worker_is_said_within_five_seconds_and_what_was_told_stays(
+def test_a_killed_worker_is_reported_within_five_seconds_and_the_recorded_steps_stay(
     app_server, page, tmp_path
 ):
     page.goto(f"{app_server()}/train")
@@ -119,7 +119,7 @@ def test_a_run_can_be_paused_stepped_resumed_and_stopped(app_server, page):
     page.get_by_role("button", name="Stop").click()
     expect(state(page)).to_have_text(ENDED, timeout=30_000)
     expect(state(page)).to_have_text("Stopped")
-    assert 0 <= outcome(page) <= 1  # what was learned is measured
+    assert 0 <= outcome(page) <= 1  # a stopped run is evaluated
 
 
 def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page, tmp_path):
@@ -144,7 +144,7 @@ def test_when_the_app_ends_its_run_is_interrupted_and_goes_on_after_a_click(page
 
 
 def begin(page: Page, url: str) -> None:
-    """A run that goes on for minutes: not so long that compiling it first would pay."""
+    """Start a run of some minutes, short enough that the lab does not compile it first."""
     page.goto(f"{url}/train")
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible(timeout=READY)
     write(page, "Epochs", 500)
@@ -169,13 +169,13 @@ def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_who
             page.get_by_role("button", name="Stop").click()
             expect(state(page)).to_have_text("Stopped", timeout=READY)
     store = RunStore()
-    told = store.steps_after(run_id, 0, 10**6)["step"]
-    assert told == list(range(1, store.run(run_id).step + 1))  # no step is missing
+    recorded = store.steps_after(run_id, 0, 10**6)["step"]
+    assert recorded == list(range(1, store.run(run_id).step + 1))  # no step is missing
     assert [each.order for each in store.interventions(run_id)] == ["stop"]
     store.close()
 
 
-def test_while_it_learns_its_answers_layers_and_confusions_are_seen(app_server, page):
+def test_answers_layers_and_confusions_are_shown_during_training(app_server, page):
     begin(page, app_server())
     page.get_by_text("Test pictures", exact=True).click()
     cards = page.locator(".cards")
@@ -184,7 +184,7 @@ def test_while_it_learns_its_answers_layers_and_confusions_are_seen(app_server, 
     first = int(cards.get_attribute("data-step"))
     page.locator(".card").first.evaluate("card => { card.dataset.kept = 'yes'; }")
     wait_until(lambda: int(cards.get_attribute("data-step")) > first, page, seconds=90)
-    # The cards are those that were there: nothing is built anew, so nothing flickers.
+    # The cards are updated, not created anew, so they do not flicker.
     expect(page.locator(".card").first).to_have_attribute("data-kept", "yes")
     page.locator(".card").nth(3).click()
     expect(page.get_by_text("It says")).to_be_visible()

@@ -23,7 +23,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
-from cnnlib.runs.dataset_owners import dataset_owner, record_dataset_owner
+from cnnlib.runs.access.dataset_owners import dataset_owner, record_dataset_owner
 
 LENET = preset("lenet5").spec
 
@@ -643,3 +643,31 @@ def test_what_is_not_a_number_becomes_null():
 def test_a_line_holds_nothing_that_a_terminal_obeys():
     assert one_line("a\n b\x1b[31m\udcff") == "a b\\x1b[31m\\udcff"
     assert len(one_line("x" * 5000)) <= 1000
+
+
+# -- earlier names ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        ("lessons", "labelled-drawings"),
+        ("lessons keep digits 7 a.png", "labelled-drawings save digits 7 a.png"),
+        ("teach a1", "fine-tune a1"),
+        ("taught a1", "fine-tune-report a1"),
+        ("unfamiliar a1", "ood a1"),
+        ("inspect why a1", "inspect attribution a1"),
+        ("inspect surgery a1 --layer x", "inspect ablation a1 --layer x"),
+        ("inspect excite a1 --layer x", "inspect patches a1 --layer x"),
+        ("inspect dream a1 --layer x --out y.png", "inspect maximise a1 --layer x --out y.png"),
+    ],
+)
+def test_commands_keep_their_earlier_names(earlier, now):
+    def parsed(text):
+        return {
+            name: value
+            for name, value in vars(parser().parse_args(text.split())).items()
+            if name not in ("word", "what")  # the names of the commands themselves
+        }
+
+    assert parsed(earlier) == parsed(now)

@@ -46,8 +46,8 @@ def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
-def test_unfamiliar_prints_how_often_the_score_is_wrong(run_id, capsys):
-    assert main(["unfamiliar", run_id, "--json"]) == 0
+def test_ood_prints_how_often_the_score_is_wrong(run_id, capsys):
+    assert main(["ood", run_id, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["missed"]) == {"random strokes", "noise"}
 
@@ -56,26 +56,26 @@ def test_read_tells_how_strange_a_drawing_is_once_that_was_measured(run_id, tmp_
     picture = str(paper(tmp_path, "7"))
     assert main(["read", run_id, picture, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["strangeness"] is None
-    main(["unfamiliar", run_id])
+    main(["ood", run_id])
     assert main(["read", run_id, picture, "--json"]) == 0
     [said] = json.loads(capsys.readouterr().out.splitlines()[-1])
     strangeness = said["strangeness"]
     assert strangeness["is_strange"] == (strangeness["distance"] > strangeness["threshold"])
 
 
-# -- lessons ---------------------------------------------------------------------------------------
+# -- labelled drawings -----------------------------------------------------------------------------
 
 
 def test_drawings_are_kept_listed_and_exported(tmp_path, capsys):
     for name in ("3", "7"):
-        assert main(["lessons", "keep", "digits", name, str(paper(tmp_path, name))]) == 0
+        assert main(["labelled-drawings", "save", "digits", name, str(paper(tmp_path, name))]) == 0
     capsys.readouterr()
-    assert main(["lessons", "--json"]) == 0
+    assert main(["labelled-drawings", "--json"]) == 0
     [found] = json.loads(capsys.readouterr().out)
     assert found["dataset"] == "folder:drawings for digits"
     assert (found["drawings"], found["classes"]) == (2, {"3": 1, "7": 1})
     target = tmp_path / "kept.zip"
-    assert main(["lessons", "export", "digits", str(target)]) == 0
+    assert main(["labelled-drawings", "export", "digits", str(target)]) == 0
     with zipfile.ZipFile(target) as archive:
         assert archive.namelist() == ["3/drawing-0001.png", "7/drawing-0001.png"]
 
@@ -83,32 +83,32 @@ def test_drawings_are_kept_listed_and_exported(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["keep", "digits", "x", "FILE"], "Class 'x' is not known"),
-        (["keep", "nowhere", "7", "FILE"], "Dataset 'nowhere' is not known"),
-        (["keep", "digits", "7", "FILE", "EMPTY"], "shows no ink"),
-        (["export", "digits", "kept.zip"], "No drawing was kept for digits yet"),
+        (["save", "digits", "x", "FILE"], "Class 'x' is not known"),
+        (["save", "nowhere", "7", "FILE"], "Dataset 'nowhere' is not known"),
+        (["save", "digits", "7", "FILE", "EMPTY"], "shows no ink"),
+        (["export", "digits", "kept.zip"], "No drawing is saved for digits yet"),
     ],
 )
 def test_what_cannot_be_kept_is_one_sentence_and_nothing_is(words, sentence, tmp_path, capsys):
     Image.new("L", (28, 28), 255).save(tmp_path / "empty.png")
     files = {"FILE": str(paper(tmp_path, "7")), "EMPTY": str(tmp_path / "empty.png")}
-    assert main(["lessons", *(files.get(word, word) for word in words)]) == 2
+    assert main(["labelled-drawings", *(files.get(word, word) for word in words)]) == 2
     assert sentence in capsys.readouterr().err
     assert collections(Folders.from_environment()) == {}
 
 
-def test_a_network_is_taught_and_told_what_that_was_worth(run_id, tmp_path, capsys):
-    assert main(["teach", run_id]) == 2
+def test_accuracies_before_and_after_a_fine_tuning_are_printed(run_id, tmp_path, capsys):
+    assert main(["fine-tune", run_id]) == 2
     assert "there is nothing to teach" in capsys.readouterr().err
     sevens = [str(paper(tmp_path, "7", left)) for left in (0, 20, 40, 60)]
-    main(["lessons", "keep", "digits", "7", *sevens])
+    main(["labelled-drawings", "save", "digits", "7", *sevens])
     capsys.readouterr()
-    assert main(["teach", run_id, "--epochs", "1", "--now", "--json"]) == 0
+    assert main(["fine-tune", run_id, "--epochs", "1", "--now", "--json"]) == 0
     worth = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert worth["event"] == "worth"
     # Of four drawings of a class every fourth is kept apart; digits has 359 test pictures.
     assert [worth[name]["count"] for name in ("trained on", "kept apart", "test")] == [3, 1, 359]
-    assert main(["taught", worth["run_id"]]) == 0
-    assert "the test split from before" in capsys.readouterr().out
-    assert main(["taught", run_id]) == 2
+    assert main(["fine-tune-report", worth["run_id"]]) == 0
+    assert "the test split of the dataset" in capsys.readouterr().out
+    assert main(["fine-tune-report", run_id]) == 2
     assert "was not taught" in capsys.readouterr().err

@@ -24,17 +24,17 @@ def run_id():
     store.close()
 
 
-def said(capsys, *arguments: str) -> str:
+def page_text(capsys, *arguments: str) -> str:
     assert main(["inspect", *arguments]) == 0
     return capsys.readouterr().out
 
 
 def test_filters_go_into_a_file_of_numbers(run_id, tmp_path, capsys):
     out = tmp_path / "filters.npz"
-    text = said(capsys, "filters", run_id, "--layer", "features.conv2", "--out", str(out))
+    text = page_text(capsys, "filters", run_id, "--layer", "features.conv2", "--out", str(out))
     assert "6 x 4 x 3 x 3 values" in text
     named = ("--layer", "features.conv2", "--out", str(out), "--json")
-    found = json.loads(said(capsys, "filters", run_id, *named))
+    found = json.loads(page_text(capsys, "filters", run_id, *named))
     assert found == {"file": str(out), "shape": [6, 4, 3, 3]}
     weight = build_model(PLAIN, seed=5).get_submodule("features.conv2").weight  # the last step is 5
     np.testing.assert_array_equal(np.load(out)["values"], weight.detach().numpy())
@@ -42,9 +42,9 @@ def test_filters_go_into_a_file_of_numbers(run_id, tmp_path, capsys):
 
 def test_maps_go_into_a_file_of_numbers_or_a_picture(run_id, tmp_path, capsys):
     arguments = ("maps", run_id, "--layer", "features.act1", "--step", "0", "--out")
-    said(capsys, *arguments, str(tmp_path / "maps.json"))
+    page_text(capsys, *arguments, str(tmp_path / "maps.json"))
     assert np.shape(json.loads((tmp_path / "maps.json").read_text())) == (4, 28, 28)
-    said(capsys, *arguments, str(tmp_path / "maps.png"))
+    page_text(capsys, *arguments, str(tmp_path / "maps.png"))
     # Two rows of two tiles, each 28 pixels twice as large, with gaps of 2: 2 * 58 + 2.
     with Image.open(tmp_path / "maps.png") as picture:
         assert picture.size == (118, 118)
@@ -52,59 +52,61 @@ def test_maps_go_into_a_file_of_numbers_or_a_picture(run_id, tmp_path, capsys):
 
 def test_numbers_add_up(run_id, capsys):
     place = ("--channel", "3", "--row", "5", "--column", "6", "--json")
-    found = json.loads(said(capsys, "numbers", run_id, "--layer", "features.conv1", *place))
+    found = json.loads(page_text(capsys, "numbers", run_id, "--layer", "features.conv1", *place))
     assert found["together"] == pytest.approx(found["network"], abs=1e-5)
     assert np.sum(found["products"]) == pytest.approx(found["sum"])
     assert "features.act1" in found
-    assert "products:" in said(capsys, "numbers", run_id, "--layer", "features.pool1")
+    assert "products:" in page_text(capsys, "numbers", run_id, "--layer", "features.pool1")
 
 
 def test_why_prints_what_the_checks_say(run_id, tmp_path, capsys):
     out = tmp_path / "map.npz"
-    text = said(capsys, "why", run_id, "--class", "3", "--method", "occlusion", "--out", str(out))
+    text = page_text(
+        capsys, "attribution", run_id, "--class", "3", "--method", "occlusion", "--out", str(out)
+    )
     assert "Score of 3" in text
     assert "no better than random order" in text  # it was never trained
     assert np.load(out)["values"].shape == (1, 28, 28)
 
 
 @pytest.mark.parametrize("how", ["mute", "reset"])
-def test_surgery_ranks_filters_by_what_they_are_worth(run_id, how, capsys):
+def test_ablation_ranks_filters_by_the_accuracy_without_them(run_id, how, capsys):
     layer = ("--layer", "features.conv1", "--how", how, "--pictures", "40")
-    found = json.loads(said(capsys, "surgery", run_id, *layer, "--json"))
+    found = json.loads(page_text(capsys, "ablation", run_id, *layer, "--json"))
     assert found["count"] == 40 and len(found["after"]) == 4
-    assert "right without it" in said(capsys, "surgery", run_id, *layer)
+    assert "right without it" in page_text(capsys, "ablation", run_id, *layer)
 
 
-def test_the_pictures_that_excite_a_layer_are_named(run_id, capsys):
+def test_patches_are_listed_per_channel(run_id, capsys):
     layer = ("--layer", "features.act2", "--pictures", "20")
-    found = json.loads(said(capsys, "excite", run_id, *layer, "--json"))
+    found = json.loads(page_text(capsys, "patches", run_id, *layer, "--json"))
     assert found["count"] == 20 and len(found["found"]) == 6
-    assert "answer" in said(capsys, "excite", run_id, *layer)
+    assert "answer" in page_text(capsys, "patches", run_id, *layer)
 
 
-def test_a_dreamt_picture_goes_into_a_file(run_id, tmp_path, capsys):
-    out = tmp_path / "dream.npz"
+def test_an_input_that_maximises_an_activation_goes_into_a_file(run_id, tmp_path, capsys):
+    out = tmp_path / "maximised.npz"
     to = ("--layer", "classifier.fc2", "--channel", "3", "--out", str(out))
-    found = json.loads(said(capsys, "dream", run_id, *to, "--json"))
+    found = json.loads(page_text(capsys, "maximise", run_id, *to, "--json"))
     assert found["answer"] > found["began"]
     assert np.load(out)["values"].shape == (1, 28, 28)
 
 
 def test_gradients_are_told_layer_by_layer(run_id, capsys):
-    found = json.loads(said(capsys, "gradients", run_id, "--json"))
+    found = json.loads(page_text(capsys, "gradients", run_id, "--json"))
     assert [each["layer"] for each in found["layers"]] == [
         "features.conv1",
         "features.conv2",
         "classifier.fc1",
         "classifier.fc2",
     ]
-    assert "length of weights" in said(capsys, "gradients", run_id, "--picture", "3")
+    assert "length of weights" in page_text(capsys, "gradients", run_id, "--picture", "3")
 
 
 def test_dead_maps_are_counted(run_id, capsys):
-    found = json.loads(said(capsys, "dead", run_id, "--pictures", "12", "--json"))
+    found = json.loads(page_text(capsys, "dead", run_id, "--pictures", "12", "--json"))
     assert found["pictures"] == 12 and found["dead"]["features.conv1"] == []
-    assert "channels, the first 20" in said(capsys, "dead", run_id, "--pictures", "12")
+    assert "channels, the first 20" in page_text(capsys, "dead", run_id, "--pictures", "12")
 
 
 def test_a_kernel_slides_over_a_picture_of_ones_own(tmp_path, capsys):
@@ -154,18 +156,21 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
         (("maps", "--layer", "features.act1", "--out", "x.gif"), "does not end with"),
         (("maps", "--layer", "features.act1", "--out", "no/such/x.npz"), "cannot be written"),
         (("maps", "--layer", "input9", "--picture", "99999", "--out", "x.npz"), "no layer"),
-        (("why", "--picture", "99999"), "no test picture '99999'"),
-        (("why", "--picture", "gone.png"), "cannot be read"),
-        (("why", "--picture", "²"), "cannot be read"),
-        (("why", "--picture", "9" * 5000), "cannot be read"),
-        (("why", "--class", "eleven"), "no class 'eleven'"),
+        (("attribution", "--picture", "99999"), "no test picture '99999'"),
+        (("attribution", "--picture", "gone.png"), "cannot be read"),
+        (("attribution", "--picture", "²"), "cannot be read"),
+        (("attribution", "--picture", "9" * 5000), "cannot be read"),
+        (("attribution", "--class", "eleven"), "no class 'eleven'"),
         (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such place"),
-        (("why", "--step", "77"), "no weights at step 77"),
-        (("surgery", "--layer", "features.act1"), "is no convolution"),
-        (("surgery", "--layer", "features.conv1", "--pictures", "0"), "less than 1"),
-        (("surgery", "--layer", "features.conv1", "--seed", "-1"), "--seed -1 is less than 0"),
-        (("excite", "--layer", "classifier.fc1"), "no places on the picture"),
-        (("dream", "--layer", "features.conv1", "--channel", "9", "--out", "x.png"), "no channel"),
+        (("attribution", "--step", "77"), "no weights at step 77"),
+        (("ablation", "--layer", "features.act1"), "is no convolution"),
+        (("ablation", "--layer", "features.conv1", "--pictures", "0"), "less than 1"),
+        (("ablation", "--layer", "features.conv1", "--seed", "-1"), "--seed -1 is less than 0"),
+        (("patches", "--layer", "classifier.fc1"), "no places on the picture"),
+        (
+            ("maximise", "--layer", "features.conv1", "--channel", "9", "--out", "x.png"),
+            "no channel",
+        ),
         (("gradients", "--picture", "99999"), "no test picture '99999'"),
         (("gradients", "--class", "eleven"), "no class 'eleven'"),
     ],
@@ -181,11 +186,11 @@ def test_what_cannot_be_shown_is_one_sentence(run_id, arguments, sentence, capsy
     [
         ("predict", "{run}", "{picture}"),
         ("read", "{run}", "{picture}"),
-        ("unfamiliar", "{run}"),
+        ("ood", "{run}"),
         ("inspect", "maps", "{run}", "--layer", "features.conv1", "--out", "{out}"),
-        ("inspect", "surgery", "{run}", "--layer", "features.conv1"),
-        ("inspect", "excite", "{run}", "--layer", "features.conv1"),
-        ("inspect", "dream", "{run}", "--layer", "features.conv1", "--out", "{out}"),
+        ("inspect", "ablation", "{run}", "--layer", "features.conv1"),
+        ("inspect", "patches", "{run}", "--layer", "features.conv1"),
+        ("inspect", "maximise", "{run}", "--layer", "features.conv1", "--out", "{out}"),
     ],
 )
 def test_a_run_whose_pictures_have_changed_is_a_sentence(run_id, command, tmp_path, capsys):

@@ -45,13 +45,13 @@ def test_pictures_that_one_gets_right_come_by_how_sure_the_other_was(store):
     wrong = a_run(store, [1, 0, 1, 0], [0.6, 0.8, 0.9, 0.7])
     found = right_and_wrong(store, right, wrong)
     # The first is wrong about picture 3 alone; the second about 0 (60 % sure) and 1 (80 % sure).
-    assert (found.places, found.labels, found.answers) == ((1, 0), (1, 0), (0, 1))
+    assert (found.indices, found.labels, found.answers) == ((1, 0), (1, 0), (0, 1))
     assert (found.count_other_way, found.count) == (1, 4)
 
 
 def test_runs_that_agree_have_no_such_picture(store):
     one = a_run(store, LABELS, [0.9] * 4)
-    assert right_and_wrong(store, one, one).places == ()
+    assert right_and_wrong(store, one, one).indices == ()
 
 
 def cut(content: bytes) -> bytes:

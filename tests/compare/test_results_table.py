@@ -26,7 +26,7 @@ from cnnlib.records.events import Intervention
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin
 from cnnlib.report.page import to_html
-from cnnlib.report.text import for_latex, to_csv, to_latex, to_markdown
+from cnnlib.report.text import escape_latex, to_csv, to_latex, to_markdown
 from cnnlib.runs import RunStore
 
 
@@ -44,7 +44,7 @@ def test_runs_that_differ_by_their_seed_alone_share_a_row(store):
     for seed in (2, 0, 1):
         a_finished_run(store, seed=seed)
     [row] = load_rows(store)
-    assert (row.seeds, row.alone_because) == ((0, 1, 2), "")
+    assert (row.seeds, row.not_pooled_reason) == ((0, 1, 2), "")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_runs_that_differ_in_anything_else_do_not(store, other):
     a_finished_run(store)
     a_finished_run(store, seed=1, **other)
     rows = load_rows(store)
-    assert [row.alone_because for row in rows] == ["", ""]
+    assert [row.not_pooled_reason for row in rows] == ["", ""]
 
 
 def test_a_name_does_not_part_runs(store):
@@ -80,8 +80,9 @@ def test_a_nought_written_otherwise_does_not_part_runs(store):
 def test_a_repeated_seed_gets_a_row_that_says_so(store):
     a_finished_run(store)
     second = a_finished_run(store)
-    alone = [row for row in load_rows(store) if row.alone_because]
-    assert [(row.runs[0].id, row.alone_because) for row in alone] == [(second, "it repeats seed 0")]
+    alone = [row for row in load_rows(store) if row.not_pooled_reason]
+    reasons = [(row.runs[0].id, row.not_pooled_reason) for row in alone]
+    assert reasons == [(second, "it repeats seed 0")]
 
 
 def test_a_run_that_is_not_finished_stands_alone(store):
@@ -89,7 +90,7 @@ def test_a_run_that_is_not_finished_stands_alone(store):
     a_running_run(store, seed=1)
     stopped = store.submit(replace(a_request(), seed=2))
     finish(store, stopped, state="stopped")
-    assert sorted(row.alone_because for row in load_rows(store)) == [
+    assert sorted(row.not_pooled_reason for row in load_rows(store)) == [
         "",
         "it goes on",
         "it is stopped",
@@ -103,13 +104,13 @@ def test_a_run_that_somebody_steered_stands_alone(store):
 
     store.record_events(run_id, worker_id, [the_end()])
     [row] = load_rows(store)
-    assert row.alone_because == "it was steered"
+    assert row.not_pooled_reason == "it was steered"
 
 
 def test_a_fork_stands_alone(store):
     first = a_finished_run(store)
     a_finished_run(store, seed=1, origin=Origin(first, 10))
-    assert "it is forked from step 10" in [row.alone_because for row in load_rows(store)]
+    assert "it is forked from step 10" in [row.not_pooled_reason for row in load_rows(store)]
 
 
 # -- order and columns -----------------------------------------------------------------------------
@@ -301,10 +302,10 @@ def test_markdown_keeps_a_bar_inside_its_cell(store):
 
 
 def test_latex_has_no_letter_that_it_would_take_for_a_command():
-    assert for_latex("50 % & a_b #1 \\x {y}") == (
+    assert escape_latex("50 % & a_b #1 \\x {y}") == (
         "50 \\% \\& a\\_b \\#1 \\textbackslash{}x \\{y\\}"
     )
-    assert for_latex("für кот") == "für ???"
+    assert escape_latex("für кот") == "für ???"
 
 
 def test_latex_has_as_many_cells_in_each_line_as_places(store):

@@ -1,4 +1,4 @@
-"""Augmentation: each picture its own change, drawn from its own generator."""
+"""Augmentation: separate for each picture, drawn from a generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GREY = torch.tensor([128, 128, 128], dtype=torch.uint8)
 
 
 def pictures(count: int = 64, channels: int = 3, height: int = 8, width: int = 6) -> torch.Tensor:
-    """Random bytes from 1 up, so that a zero is one that the augmentation brought in."""
+    """Return random bytes from 1 up, so that zeros come from the augmentation only."""
     generator = torch.Generator().manual_seed(1)
     size = (count, channels, height, width)
     return torch.randint(1, 256, size, generator=generator, dtype=torch.uint8)
@@ -25,7 +25,7 @@ def changed(images: torch.Tensor, seed: int = 0, **settings) -> torch.Tensor:
     return augment(images, Augmentation(**settings), generator, fill)
 
 
-def test_nothing_is_changed_or_drawn_where_nothing_is_asked_for():
+def test_an_empty_augmentation_returns_the_images_and_draws_no_numbers():
     images, generator = pictures(), torch.Generator().manual_seed(0)
     before = generator.get_state()
     assert augment(images, Augmentation(), generator, GREY) is images
@@ -79,7 +79,7 @@ def test_a_cutout_covers_one_square_with_the_fill_in_all_channels():
     assert torch.equal(covered, result[:, 1] == 128)
     rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
     assert torch.equal(covered.flatten(1).sum(1), rows * columns)  # a rectangle
-    # Its middle is any pixel, so that at an edge 2 to 4 of 4 rows are left.
+    # The centre is any pixel, so that at an edge 2 to 4 of 4 rows remain.
     assert (rows.min(), rows.max()) == (2, 4)
     assert (columns.min(), columns.max()) == (2, 4)
     assert torch.all(result[~covered[:, None].expand_as(result)] == 7)
@@ -90,7 +90,7 @@ def test_a_cutout_larger_than_the_picture_leaves_some_of_it_or_nothing():
     assert torch.all(result == 128)
 
 
-def test_each_picture_is_changed_in_its_own_way():
+def test_each_picture_is_changed_differently():
     one = pictures(count=1).expand(100, -1, -1, -1)
     result = changed(one, flip=True, shift=3, cutout=3)
     assert len(torch.unique(result.flatten(1), dim=0)) > 90
@@ -112,7 +112,7 @@ def test_floats_are_changed_as_bytes_are():
     assert torch.equal(changed(images.float(), **settings), changed(images, **settings).float())
 
 
-def test_the_pictures_that_are_given_stay_as_they_are():
+def test_the_input_pictures_are_not_changed():
     images = pictures()
     before = images.clone()
     changed(images, flip=True, shift=2, cutout=3)

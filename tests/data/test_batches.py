@@ -1,4 +1,4 @@
-"""Batches on the device: the right pictures, normalised, in the wanted layout."""
+"""Batches on the device: their pictures, normalisation and memory format."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def device_data(
 
 
 def normalised(of: Prepared, images: np.ndarray) -> np.ndarray:
-    """The oracle, in float64: scaled to 0..1, then by mean and deviation."""
+    """Compute the expected values in float64: scaled to 0..1, then standardised."""
     mean, std = (np.array(values)[:, None, None] for values in (of.info.mean, of.info.std))
     return (images / 255.0 - mean) / std
 
@@ -104,7 +104,7 @@ def test_a_batch_is_a_tensor_of_its_own():
     assert next(data.validation_batches(5))[0].abs().sum() > 0
 
 
-def test_channels_last_lies_so_in_memory_and_holds_the_same():
+def test_channels_last_has_the_same_values():
     data = device_data()
     plain, _ = data.train_batch(torch.arange(4))
     last, _ = data.train_batch(torch.arange(4), memory_format=torch.channels_last)
@@ -113,7 +113,7 @@ def test_channels_last_lies_so_in_memory_and_holds_the_same():
 
 
 def test_a_batch_is_augmented_before_it_is_normalised():
-    # The cutout covers everything: with the mean colour, which is 0 to within half a grey level.
+    # The cutout covers the picture with the mean colour, which is 0 to within half a grey level.
     data = device_data()
     generator = torch.Generator().manual_seed(0)
     images, _ = data.train_batch(torch.arange(4), Augmentation(cutout=128), generator)

@@ -1,4 +1,4 @@
-"""The catalogue: what there is, and how far each dataset is from ready."""
+"""The catalogue of datasets and their states."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_digits_are_described_as_they_are_prepared():
         assert getattr(before, field) == getattr(after, field)
 
 
-def test_files_in_the_data_folder_are_here_and_then_prepared(folders: Folders):
+def test_files_in_the_data_folder_are_found_and_then_prepared(folders: Folders):
     files = small_mnist()
     write_folder(folders.data / "MNIST/raw", files)
     info = dataset_info("mnist")
     assert (info.state, info.size_bytes) == ("here", sum(map(len, files.values())))
     prepared_now("mnist")
     assert dataset_info("mnist").state == "prepared"
-    assert names(folders) == KNOWN_NAMES  # MNIST/ is no dataset of a person's own
+    assert names(folders) == KNOWN_NAMES  # MNIST/ is not a user's dataset
 
 
 def test_mnist_with_a_file_missing_is_to_be_downloaded(folders: Folders):
@@ -101,7 +101,7 @@ def test_own_pictures_that_cannot_be_used_are_listed_with_the_reason(folders: Fo
         dataset_info("folder:broken")
 
 
-def test_the_data_folder_goes_before_uploads_and_a_directory_before_a_zip(folders: Folders):
+def test_the_data_folder_precedes_uploads_and_a_directory_a_zip(folders: Folders):
     write_zip(folders.runs / "datasets/pets.zip", class_folders({"upload": 1}))
     assert folder_source("folder:pets", folders).uploaded
     write_zip(folders.data / "pets.zip", class_folders({"zip": 1}))
@@ -124,7 +124,7 @@ def test_pictures_are_counted_once_for_each_state_of_them(
     assert dataset_info("folder:pets").classes == ("a", "b", "c")
 
 
-def test_a_dataset_that_is_not_there_is_told_with_those_that_are(folders: Folders):
+def test_the_error_for_an_unknown_dataset_lists_the_datasets(folders: Folders):
     write_zip(folders.data / "pets.zip", class_folders({"a": 1}))
     with pytest.raises(DataError, match=r"folder:cats was not found.*cifar100, folder:pets\.$"):
         dataset_info("folder:cats")
@@ -132,7 +132,7 @@ def test_a_dataset_that_is_not_there_is_told_with_those_that_are(folders: Folder
         dataset_info("imagenet")
 
 
-def test_every_known_name_has_a_place_and_a_way_to_be_read():
+def test_every_builtin_dataset_has_a_folder_and_a_form():
     for name, known in BUILTIN.items():
         assert known.name == name
         assert known.form in ("idx", "cifar", "scikit-learn")

@@ -1,4 +1,4 @@
-"""What follows from content alone: fingerprint, mean and spread, the test split."""
+"""Fingerprint, mean and standard deviation, and test split from a dataset's content."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_fingerprint_changes_with_pictures_labels_and_names(changed: dict):
 
 
 @pytest.mark.parametrize(("pictures", "test"), [(0, 0), (1, 0), (2, 1), (3, 1), (10, 2), (13, 3)])
-def test_a_fifth_is_kept_for_testing_but_one_at_least_and_never_all(pictures: int, test: int):
+def test_a_fifth_but_at_least_one_and_never_all_is_kept_for_testing(pictures: int, test: int):
     assert kept_for_test(pictures) == test
 
 
@@ -80,7 +80,7 @@ def test_the_test_split_does_not_depend_on_the_order_of_the_files():
     assert numbers[test].tolist() == numbers[order][shuffled].tolist()
 
 
-def test_equal_pictures_stay_on_one_side():
+def test_equal_pictures_are_in_one_split():
     # A fifth of ten is two, and the second and third are equal: all three are test pictures.
     _, test = split_by_content(digests(1, 2, 2, 4, 5, 6, 7, 8, 9, 10), np.zeros(10, int))
     assert test.tolist() == [0, 1, 2]

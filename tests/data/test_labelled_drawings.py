@@ -1,4 +1,4 @@
-"""Drawings are collected, made into lessons, and what a lesson was worth is measured."""
+"""Collections of drawings, fine-tuning datasets, and the measurement of a fine-tuned run."""
 
 import io
 import zipfile
@@ -68,27 +68,27 @@ def test_the_collection_can_be_downloaded_as_a_zip_of_class_folders(digits, fold
         assert archive.namelist() == ["4/drawing-0001.png", "4/drawing-0002.png"]
 
 
-def test_a_drawing_that_was_half_written_is_left_out(digits, folders):
+def test_a_truncated_drawing_is_skipped(digits, folders):
     _whole, half = (save_drawing(a_drawing(n), 7, digits.info, folders) for n in range(2))
     half.write_bytes(half.read_bytes()[:60])
     assert np.array_equal(saved_drawings(digits.info, folders).pictures, a_drawing(0)[None])
 
 
-def test_drawings_are_brought_to_the_size_that_a_dataset_has_now(digits, folders):
+def test_drawings_are_resized_to_the_size_of_the_dataset(digits, folders):
     save_drawing(a_drawing(), 7, digits.info, folders)
     larger = replace(digits.info, in_size=(3, 32, 32))
     save_drawing(np.zeros((3, 32, 32), np.uint8), 7, larger, folders)
     assert saved_drawings(larger, folders).pictures.shape == (2, 3, 32, 32)
 
 
-def test_a_drawing_that_cannot_be_written_is_a_sentence(digits, folders):
+def test_a_drawing_that_cannot_be_written_is_a_data_error(digits, folders):
     folders.runs.mkdir(parents=True, exist_ok=True)
     (folders.runs / "datasets").write_text("in the way")
     with pytest.raises(DataError, match="could not be kept in .* Make room there"):
         save_drawing(a_drawing(), 7, digits.info, folders)
 
 
-def test_drawings_and_lessons_of_a_dataset_with_a_long_name_are_datasets(digits, folders):
+def test_a_dataset_with_a_long_name_has_drawings_and_a_fine_tune_dataset(digits, folders):
     info = replace(digits.info, name="folder:" + "é" * 100)
     save_drawing(a_drawing(), 7, info, folders)
     name = make_fine_tune_dataset(replace(digits, info=info), folders)
@@ -96,14 +96,14 @@ def test_drawings_and_lessons_of_a_dataset_with_a_long_name_are_datasets(digits,
     assert dataset_info(collection_name(info.name)).classes == ("7",)
 
 
-def test_lessons_that_are_made_at_once_do_not_meet(digits, folders):
+def test_fine_tune_datasets_made_concurrently_have_different_names(digits, folders):
     save_drawing(a_drawing(), 7, digits.info, folders)
     with ThreadPoolExecutor(3) as threads:
         made = threads.map(lambda _: make_fine_tune_dataset(digits, folders), range(3))
     assert sorted(made) == [f"folder:lesson {number} for digits" for number in (1, 2, 3)]
 
 
-def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeypatch):
+def test_a_fine_tune_dataset_that_cannot_be_written_leaves_nothing(digits, folders, monkeypatch):
     save_drawing(a_drawing(), 7, digits.info, folders)
     before = sorted((folders.runs / "datasets").iterdir())
 
@@ -116,26 +116,26 @@ def test_a_lesson_that_cannot_be_written_leaves_nothing(digits, folders, monkeyp
     assert sorted((folders.runs / "datasets").iterdir()) == before
 
 
-def test_without_drawings_there_is_no_lesson(digits, folders):
+def test_a_fine_tune_dataset_without_drawings_is_refused(digits, folders):
     with pytest.raises(DataError, match="nothing to teach"):
         make_fine_tune_dataset(digits, folders)
 
 
-def test_a_lesson_has_all_classes_and_keeps_every_fourth_drawing_apart(digits, folders):
+def test_a_fine_tune_dataset_has_all_classes_and_holds_out_every_4th_drawing(digits, folders):
     for number in range(5):
         save_drawing(a_drawing(number), 7, digits.info, folders)
     name = make_fine_tune_dataset(digits, folders)
-    lesson = prepared_now(name)
-    assert lesson.info.classes == digits.info.classes
-    # 30 known pictures of each of ten classes, and four drawings, each 300 / 3 / 5 = 20 times.
-    assert lesson.info.train_count == 300 + 4 * 20
-    assert lesson.info.test_count == 10 * 10 + 1
-    apart = labelled_drawings(name, digits.info, folders, "test")
-    assert np.array_equal(apart.pictures, a_drawing(3)[None])
+    dataset = prepared_now(name)
+    assert dataset.info.classes == digits.info.classes
+    # 30 original pictures of each of 10 classes, and 4 drawings, each 300 / 3 / 5 = 20 times.
+    assert dataset.info.train_count == 300 + 4 * 20
+    assert dataset.info.test_count == 10 * 10 + 1
+    held_out = labelled_drawings(name, digits.info, folders, "test")
+    assert np.array_equal(held_out.pictures, a_drawing(3)[None])
     assert len(labelled_drawings(name, digits.info, folders, "train")) == 4
 
 
-def test_a_lesson_does_not_change_when_more_is_collected(digits, folders):
+def test_a_fine_tune_dataset_does_not_change_when_drawings_are_added(digits, folders):
     save_drawing(a_drawing(1), 7, digits.info, folders)
     first = make_fine_tune_dataset(digits, folders)
     before = prepared_now(first).info.fingerprint
@@ -145,14 +145,14 @@ def test_a_lesson_does_not_change_when_more_is_collected(digits, folders):
     assert prepared_now(first).info.fingerprint == before
 
 
-def test_classes_keep_their_labels_whatever_they_are_called():
+def test_class_folders_keep_the_labels():
     classes = ("T-shirt/top", "Bag", "Ankle boot")
     assert sorted(class_folders(classes)) == class_folders(classes)
 
 
-def test_a_taught_run_says_what_it_gained_and_what_it_forgot(digits, folders):
+def test_a_fine_tuned_run_is_compared_with_its_original(digits, folders):
     trained = fit("lenet5", "digits", Recipe(epochs=8), device="cpu")
-    # Upside-down fours, called 7: nothing that the network could know.
+    # Upside-down fours with the label 7, which the network has not seen.
     fours = digits.train_images[digits.train_labels == 4][:5, :, ::-1]
     for picture in fours:
         save_drawing(np.ascontiguousarray(picture), 7, digits.info, folders)

@@ -1,4 +1,4 @@
-"""Preparing the known datasets: from files that are there, and from a server that the test runs."""
+"""Preparation of the built-in datasets, from existing files and from a local test server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folders() -> Folders:
 def test_digits_are_those_of_scikit_learn():
     pictures, labels = read_digits()
     assert (len(pictures), np.bincount(labels).tolist()[:3]) == (1797, [178, 182, 177])
-    # The first picture of load_digits(), as scikit-learn's own guide prints it.
+    # The first picture of load_digits(), as printed in scikit-learn's guide.
     assert pictures[0, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
     assert (labels[0], pictures.max()) == (0, 16)
 
@@ -65,10 +65,10 @@ def test_digits_have_a_test_split_of_a_fifth_that_is_always_the_same():
 def test_mnist_is_read_as_published(mnist_folder: Path):
     mnist = prepared_now("mnist")
     assert mnist.train_images.shape == (60_000, 1, 28, 28)
-    # Labels per digit, as the literature counts them.
+    # Published number of labels per digit.
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(mnist.train_labels).tolist() == counts
-    # The mean and deviation that every MNIST recipe has: 0.1307 and 0.3081.
+    # The usual mean and deviation of MNIST: 0.1307 and 0.3081.
     assert mnist.info.mean == pytest.approx([0.1306604762738429], abs=1e-15)
     assert mnist.info.std == pytest.approx([0.3081078038564627], abs=1e-15)
     assert mnist.info.note == ""
@@ -146,7 +146,7 @@ def server(tmp_path: Path) -> Generator[tuple[str, Path]]:
 
 @pytest.fixture
 def published_mnist(server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a server from which a small MNIST is downloaded; its first mirror is down."""
+    """The folder of a server with a small MNIST; the first mirror of each file is missing."""
     address, root = server
     files = []
     for name, content in small_mnist().items():
@@ -160,21 +160,21 @@ def published_mnist(server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -
     return root
 
 
-def test_what_is_not_there_is_downloaded_from_the_first_mirror_that_has_it(
+def test_missing_files_are_downloaded_from_the_first_working_mirror(
     published_mnist: Path, folders: Folders
 ):
     assert prepared_now("mnist").info.train_count == 20
     assert len(list((folders.data / "downloads/mnist").iterdir())) == 4
 
 
-def test_a_download_tells_size_speed_and_time_left(
+def test_the_progress_of_a_download_has_size_speed_and_time_left(
     published_mnist: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("cnnlib.data.builtin.download._REPORT_SECONDS", 0.0)
-    told = [progress for progress in prepare("mnist") if "left" in progress.text]
-    words = r"downloading MNIST: [\d.]+ k?B of [\d.]+ kB, [\d.,]+ [kMG]?B/s, about \d+ s left"
-    assert re.fullmatch(words, told[0].text)
-    fractions = [progress.fraction for progress in told]
+    updates = [progress for progress in prepare("mnist") if "left" in progress.text]
+    pattern = r"downloading MNIST: [\d.]+ k?B of [\d.]+ kB, [\d.,]+ [kMG]?B/s, about \d+ s left"
+    assert re.fullmatch(pattern, updates[0].text)
+    fractions = [progress.fraction for progress in updates]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 0.8  # the rest is reading and writing
 
@@ -190,9 +190,7 @@ def test_a_download_that_is_stopped_leaves_nothing_behind(
     assert left == [".lock-mnist"]
 
 
-def test_a_second_download_goes_on_with_the_files_that_are_there(
-    published_mnist: Path, folders: Folders
-):
+def test_a_second_download_keeps_the_existing_files(published_mnist: Path, folders: Folders):
     (published_mnist / "t10k-labels-idx1-ubyte.gz").rename(published_mnist / "later")
     with pytest.raises(DataError, match="t10k-labels-idx1-ubyte.gz could not be downloaded"):
         list(prepare("mnist"))
@@ -213,13 +211,13 @@ def test_a_file_with_another_md5_is_refused_and_every_mirror_named(
     assert downloads == {"train-images-idx3-ubyte.gz"}
 
 
-def test_a_mirror_that_sends_without_end_is_broken_off(published_mnist: Path):
+def test_a_download_that_is_too_large_is_cancelled(published_mnist: Path):
     (published_mnist / "train-labels-idx1-ubyte.gz").write_bytes(bytes(200_000))
     with pytest.raises(DataError, match="more than twice the published"):
         list(prepare("mnist"))
 
 
-def test_without_a_network_a_sentence_says_where_the_files_belong(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_without_a_network_names_the_folder(monkeypatch: pytest.MonkeyPatch):
     known = BUILTIN["fashion-mnist"]
     nowhere = [replace(file, urls=("http://127.0.0.1:9/",)) for file in known.files]
     monkeypatch.setitem(BUILTIN, "fashion-mnist", replace(known, files=tuple(nowhere)))
@@ -232,7 +230,7 @@ def test_without_a_network_a_sentence_says_where_the_files_belong(monkeypatch: p
 # -- names -----------------------------------------------------------------------------------------
 
 
-def test_a_name_that_is_not_there_lists_those_that_are():
+def test_the_error_for_an_unknown_name_lists_the_datasets():
     with pytest.raises(DataError, match=r"folder:cats was not found.*choose one of: digits, mnist"):
         list(prepare("folder:cats"))
     with pytest.raises(DataError, match="There is no prepared copy of digits"):

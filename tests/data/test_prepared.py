@@ -1,4 +1,4 @@
-"""Prepared copies: written whole or not at all, found damaged, made once by several processes."""
+"""Prepared copies: atomic writes, detection of damage and changes, and locking."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def test_a_prepared_copy_holds_four_read_only_arrays():
     digits.verify()
 
 
-def test_a_prepared_copy_lies_in_the_data_folder(folders: Folders):
+def test_a_prepared_copy_is_in_the_data_folder(folders: Folders):
     assert prepared_now("digits").folder == folders.data / "prepared/digits"
 
 
 def test_a_read_only_data_folder_is_not_written_to(folders: Folders):
-    # Root could write there all the same, and must not.
+    # The superuser could write there, and must not.
     folders.data.mkdir()
     folders.data.chmod(0o555)
     assert prepared_now("digits").folder == folders.runs / "prepared/digits"
     assert list(folders.data.iterdir()) == []
 
 
-def test_a_place_for_copies_that_is_read_only_is_not_written_to(folders: Folders):
+def test_a_read_only_prepared_folder_is_not_written_to(folders: Folders):
     (folders.data / "prepared").mkdir(parents=True)
     (folders.data / "prepared").chmod(0o555)
     assert prepared_now("digits").folder == folders.runs / "prepared/digits"
@@ -61,7 +61,7 @@ def test_a_copy_in_a_read_only_data_folder_is_used(folders: Folders):
     assert prepared_now("digits").folder == folders.data / "prepared/digits"
 
 
-def test_the_content_decides_the_fingerprint_and_not_the_place(tmp_path: Path):
+def test_the_fingerprint_depends_on_the_content_only(tmp_path: Path):
     here = prepared_now("digits", Folders(tmp_path / "a", tmp_path / "b"))
     there = prepared_now("digits", Folders(tmp_path / "c", tmp_path / "d"))
     assert here.info.fingerprint == there.info.fingerprint
@@ -73,7 +73,7 @@ def test_preparing_twice_does_nothing_the_second_time():
     assert prepared_now("digits").folder.stat().st_mtime_ns == first
 
 
-def test_preparing_again_replaces_the_copy_under_those_who_read_it():
+def test_preparing_again_replaces_a_copy_that_is_open():
     old = prepared_now("digits")
     inode = (old.folder / "train_images.npy").stat().st_ino
     for _ in prepare("digits", again=True):
@@ -131,13 +131,13 @@ def test_a_damaged_copy_is_found_and_can_be_made_again(sentence: str):
     assert load_prepared("digits").info.fingerprint == digits.info.fingerprint
 
 
-def test_a_copy_of_the_wrong_size_is_made_again_without_being_asked():
+def test_a_copy_of_the_wrong_size_is_replaced():
     cut("test_images.npy")(prepared_now("digits").folder)
     assert not is_prepared("digits")
     prepared_now("digits").verify()
 
 
-def test_content_that_changed_unseen_is_found_by_verifying():
+def test_verify_detects_changed_content():
     digits = prepared_now("digits")
     path = digits.folder / "train_images.npy"
     content = bytearray(path.read_bytes())
@@ -168,14 +168,14 @@ def test_a_preparation_that_is_stopped_leaves_nothing_behind(folders: Folders):
     assert not is_prepared("digits")
 
 
-def test_what_a_killed_process_left_behind_is_cleared_away(folders: Folders):
+def test_files_of_a_killed_process_are_removed(folders: Folders):
     write_folder(folders.data / "prepared/.making-digits", {"train_images.npy": b"half"})
     prepared_now("digits")
     left = sorted(path.name for path in (folders.data / "prepared").iterdir())
     assert left == [".lock-digits", "digits"]
 
 
-def test_of_two_that_prepare_one_waits_for_the_other(folders: Folders):
+def test_a_second_preparation_waits_for_the_first(folders: Folders):
     first, second = prepare("digits"), prepare("digits")
     next(first)
     waiting = next(second)
@@ -185,7 +185,7 @@ def test_of_two_that_prepare_one_waits_for_the_other(folders: Folders):
     assert [progress.text for progress in second] == ["digits is prepared"]
 
 
-def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path):
+def test_a_closed_lock_is_free_again(tmp_path: Path):
     held = try_lock(tmp_path / "lock")
     assert held is not None
     assert try_lock(tmp_path / "lock") is None
@@ -195,7 +195,7 @@ def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path):
     os.close(again)
 
 
-def test_a_disk_that_cannot_be_written_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_a_data_error(monkeypatch: pytest.MonkeyPatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -210,7 +210,7 @@ def test_a_disk_that_cannot_be_written_is_named_in_a_sentence(monkeypatch: pytes
 # -- copies and what they were made of -------------------------------------------------------------
 
 
-def test_a_copy_is_old_when_its_zip_changed(folders: Folders):
+def test_a_copy_is_outdated_when_its_zip_changed(folders: Folders):
     write_zip(folders.data / "cats.zip", class_folders({"a": 3, "b": 3}))
     before = prepared_now("folder:cats")
     write_zip(folders.data / "cats.zip", class_folders({"a": 4, "b": 4}))
@@ -220,7 +220,7 @@ def test_a_copy_is_old_when_its_zip_changed(folders: Folders):
     assert prepared_now("folder:cats").info.fingerprint != before.info.fingerprint
 
 
-def test_a_copy_is_old_when_a_picture_came_into_its_folder(folders: Folders):
+def test_a_copy_is_outdated_when_a_picture_was_added(folders: Folders):
     write_folder(folders.data / "cats", class_folders({"a": 3, "b": 3}))
     assert prepared_now("folder:cats").info.train_count == 4
     write_folder(folders.data / "cats", class_folders({"c/deep": 3}, first=100))
@@ -228,7 +228,7 @@ def test_a_copy_is_old_when_a_picture_came_into_its_folder(folders: Folders):
     assert prepared_now("folder:cats").info.classes == ("a", "b", "c")
 
 
-def test_a_copy_stands_for_pictures_that_are_gone(folders: Folders):
+def test_a_copy_of_a_removed_source_is_used(folders: Folders):
     archive = write_zip(folders.data / "cats.zip", class_folders({"a": 3, "b": 3}))
     before = prepared_now("folder:cats")
     archive.unlink()
@@ -236,14 +236,14 @@ def test_a_copy_stands_for_pictures_that_are_gone(folders: Folders):
 
 
 @pytest.mark.parametrize("name", ["imagenet", "folder:", "folder:..", "folder:a/b", "../mnist", ""])
-def test_a_name_that_no_dataset_can_have_is_refused(name: str, folders: Folders):
+def test_an_invalid_dataset_name_is_refused(name: str, folders: Folders):
     for use in (load_prepared, is_prepared, prepared_now):
         with pytest.raises(RecipeError, match="is not known"):
             use(name)
     assert not folders.data.exists()
 
 
-def test_names_that_a_file_system_cannot_hold_get_folders_of_their_own(folders: Folders):
+def test_names_that_are_invalid_folder_names_get_separate_folders(folders: Folders):
     names = ["CON", "con", "a.b", "a b", "猫と犬", "ünï", "x" * 90]
     for name in names:
         write_zip(folders.data / f"{name}.zip", class_folders({"a": 1, "b": 1}))
@@ -253,8 +253,8 @@ def test_names_that_a_file_system_cannot_hold_get_folders_of_their_own(folders: 
     assert all(name.isascii() and len(name) < 80 for name in made)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="names of files are bytes on Unix alone")
-def test_names_that_are_no_utf_8_are_no_trouble(folders: Folders):
+@pytest.mark.skipif(os.name == "nt", reason="file names are bytes on Unix only")
+def test_names_that_are_not_utf_8_are_skipped(folders: Folders):
     pictures = class_folders({"cat": 3, "dog": 3})
     write_folder(folders.data / os.fsdecode(b"caf\xe9"), pictures)
     root = write_folder(folders.data / "pets", pictures)
@@ -262,14 +262,14 @@ def test_names_that_are_no_utf_8_are_no_trouble(folders: Folders):
     (root / "cat" / os.fsdecode(b"inner\xe9")).mkdir()
     names = [info.name for info in catalogue(folders)]
     assert "folder:pets" in names
-    assert not [name for name in names if "caf" in name]  # no run could ask for it
+    assert not [name for name in names if "caf" in name]  # not valid in a run's request
     assert prepared_now("folder:pets").skipped[0].path == "cat/?.png"
 
 
 @pytest.mark.parametrize(
     "seen", [3, {}, {"kind": "directory"}, {"kind": "directory", "folders": 3}]
 )
-def test_a_record_that_says_nothing_of_its_source_is_made_again(folders: Folders, seen):
+def test_a_copy_with_an_invalid_source_state_is_replaced(folders: Folders, seen):
     write_folder(folders.data / "pets", class_folders({"cat": 3, "dog": 3}))
     record = prepared_now("folder:pets").folder / "info.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"seen": seen}))

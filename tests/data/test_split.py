@@ -1,4 +1,4 @@
-"""Splits by seed: stratified, the same everywhere, with sentences for what cannot be."""
+"""The seeded stratified split: reproducible, with errors for invalid settings."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def test_a_tenth_of_each_class_is_kept_for_validation():
 
 
 def test_a_number_of_pictures_is_kept_for_validation():
-    # CIFAR-10 as one of the course texts divides it: 49,000 and 1,000.
+    # CIFAR-10 as split in one of the course texts: 49,000 and 1,000.
     labels = np.arange(50_000) % 10
     train, validation = train_validation_split(labels, 1000, split_seed=0)
     assert (len(train), len(validation)) == (49_000, 1_000)
     assert counts(labels, validation, 10) == [100] * 10
 
 
-def test_the_split_is_this_one_on_every_machine():
-    # Written down once; PCG64's raw stream is one that numpy promises not to change.
+def test_the_split_is_the_same_on_every_machine():
+    # Reference values; numpy guarantees the raw stream of PCG64.
     labels = np.arange(20) % 2
     _, validation = train_validation_split(labels, 4, split_seed=0)
     _, other = train_validation_split(labels, 4, split_seed=1)
@@ -64,12 +64,12 @@ def test_a_single_picture_is_trained_on():
 
 
 def test_a_small_fraction_of_a_small_dataset_keeps_one_picture():
-    # 0.1 of 4 pictures rounds to 0, but a validation split was asked for.
+    # 0.1 of 4 pictures rounds to 0, but a validation split was requested.
     _, validation = train_validation_split(np.zeros(4, int), 0.1, split_seed=0)
     assert len(validation) == 1
 
 
-def test_no_validation_split_where_none_is_asked_for():
+def test_a_fraction_of_zero_gives_no_validation_split():
     train, validation = train_validation_split(np.zeros(4, int), 0.0, split_seed=0)
     assert (len(train), len(validation)) == (4, 0)
 
@@ -83,7 +83,7 @@ def test_no_validation_split_where_none_is_asked_for():
         (2.5, r"not a whole one"),
     ],
 )
-def test_a_validation_split_that_cannot_be_is_refused(validation: float, sentence: str):
+def test_an_invalid_validation_split_is_refused(validation: float, sentence: str):
     with pytest.raises(RecipeError, match=sentence):
         train_validation_split(np.arange(10) % 2, validation, split_seed=0)
 
@@ -111,14 +111,14 @@ def test_a_limit_beyond_the_training_split_is_refused(limit: int):
     labels=st.lists(st.integers(0, 4), min_size=1, max_size=60),
     seed=st.integers(0, 2**31 - 1),
 )
-def test_every_beginning_of_the_order_holds_the_classes_in_proportion(labels, seed):
+def test_every_prefix_of_the_order_is_stratified(labels, seed):
     labels = np.array(labels)
     order, is_last = stratified_order(labels, seed)
     assert sorted(order) == list(range(len(labels)))
     assert is_last.sum() == len(np.unique(labels))
     sizes = np.bincount(labels)
     for end in range(1, len(labels) + 1):
-        # Webster's method can leave the quota, but by less than one seat for each class beside it.
+        # Webster's method can violate the quota, but by less than the number of classes.
         share = end * sizes / len(labels)
         taken = np.bincount(labels[order[:end]], minlength=len(sizes))
         assert np.all(np.abs(taken - share) < len(sizes))

@@ -1,4 +1,4 @@
-"""What a dataset holds: pictures per class, and pictures that occur more than once."""
+"""Statistics of datasets: pictures per class, and duplicate pictures."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_a_dataset_without_a_test_split_has_no_duplicates_across():
     assert (found.across, found.train_repeats, found.test_repeats) == ((), 0, 0)
 
 
-def test_the_command_line_tells_what_a_dataset_holds(capsys):
+def test_data_show_prints_the_statistics_of_a_dataset(capsys):
     data = prepared_now("digits")
     assert main(["data", "show", "digits", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert sum(each["train"] for each in told["per_class"]) == data.info.train_count
-    assert told["mean"] == list(data.info.mean)
-    assert told["duplicates"]["across"] == [] and told["skipped"] == []
+    shown = json.loads(capsys.readouterr().out)
+    assert sum(each["train"] for each in shown["per_class"]) == data.info.train_count
+    assert shown["mean"] == list(data.info.mean)
+    assert shown["duplicates"]["across"] == [] and shown["skipped"] == []
     assert main(["data", "show", "digits"]) == 0
     assert "in train and in test" in capsys.readouterr().out
     assert main(["data", "show", "mnist"]) == 2

@@ -1,4 +1,4 @@
-"""Uploads: what is taken in, what is refused, what datasets take on disk, and removing them."""
+"""Uploads, disk use and removal of datasets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def uploaded(folders: Folders) -> list[str]:
     return sorted(path.name for path in root.iterdir()) if root.exists() else []
 
 
-def test_an_upload_is_a_dataset_whoever_owns_the_data_folder(pets: Path, folders: Folders):
+def test_an_upload_is_a_dataset_with_a_read_only_data_folder(pets: Path, folders: Folders):
     folders.data.mkdir()
     folders.data.chmod(0o555)
     info = add_folder_zip(pets, "My pets")
@@ -45,38 +45,38 @@ def test_an_upload_is_a_dataset_whoever_owns_the_data_folder(pets: Path, folders
     assert uploaded(folders) == ["My pets.zip", "My pets.zip.json"]
 
 
-def test_an_open_file_is_taken_in_as_a_browser_sends_it(pets: Path):
+def test_an_open_file_is_accepted(pets: Path):
     assert add_folder_zip(io.BytesIO(pets.read_bytes()), "pets").name == "folder:pets"
 
 
-def test_the_size_that_was_chosen_at_upload_is_kept(pets: Path):
+def test_the_size_set_at_upload_is_kept(pets: Path):
     info = add_folder_zip(pets, "pets", options=FolderOptions(size=16, channels=1))
     assert info.in_size == prepared_now("folder:pets").info.in_size == (1, 16, 16)
 
 
-def test_copies_of_uploads_lie_with_the_uploads(pets: Path, folders: Folders):
+def test_copies_of_uploads_are_in_the_runs_folder(pets: Path, folders: Folders):
     add_folder_zip(pets, "pets")
     prepared_now("folder:pets")
     assert not (folders.data / "prepared").exists()
 
 
 @pytest.mark.parametrize("name", ["pets", "PETS", " pets "])
-def test_a_name_is_given_once_in_capital_letters_or_not(name: str, pets: Path, folders: Folders):
+def test_names_are_unique_ignoring_case(name: str, pets: Path, folders: Folders):
     write_folder(folders.data / "Pets", class_folders({"a": 1}))
     with pytest.raises(DataError, match=r"a dataset folder:Pets already.*Choose another name"):
         add_folder_zip(pets, name)
     assert uploaded(folders) == []
 
 
-def test_of_two_uploads_of_one_name_at_once_the_second_is_refused(
+def test_the_second_of_two_concurrent_uploads_of_a_name_is_refused(
     pets: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ):
-    def meanwhile(paths: list[str]) -> None:
+    def upload_meanwhile(paths: list[str]) -> None:
         with monkeypatch.context() as undone:
             undone.setattr(uploads, "arrange", lambda paths: None)
             add_folder_zip(pets, "pets", options=FolderOptions(size=16))
 
-    monkeypatch.setattr(uploads, "arrange", meanwhile)
+    monkeypatch.setattr(uploads, "arrange", upload_meanwhile)
     with pytest.raises(DataError, match="a dataset folder:pets already"):
         add_folder_zip(pets, "pets")
     assert uploaded(folders) == ["pets.zip", "pets.zip.json"]
@@ -103,7 +103,7 @@ def test_of_two_uploads_of_one_name_at_once_the_second_is_refused(
         "猫" * 70,
     ],
 )
-def test_a_name_that_a_file_cannot_have_is_refused(name: str, pets: Path, folders: Folders):
+def test_an_invalid_file_name_is_refused(name: str, pets: Path, folders: Folders):
     with pytest.raises(DataError, match=r"Choose a"):
         add_folder_zip(pets, name)
     assert uploaded(folders) == []
@@ -117,9 +117,7 @@ def test_a_name_that_a_file_cannot_have_is_refused(name: str, pets: Path, folder
         ({"a/readme.txt": b""}, "There is no picture"),
     ],
 )
-def test_a_zip_that_is_refused_is_not_kept(
-    files: dict, sentence: str, tmp_path: Path, folders: Folders
-):
+def test_a_refused_zip_is_not_stored(files: dict, sentence: str, tmp_path: Path, folders: Folders):
     with pytest.raises(DataError, match=sentence):
         add_folder_zip(write_zip(tmp_path / "x.zip", files), "pets")
     assert uploaded(folders) == []
@@ -144,7 +142,7 @@ def test_an_upload_is_bounded(pets: Path, folders: Folders, monkeypatch: pytest.
     assert uploaded(folders) == []
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, folders: Folders):
+def test_a_missing_file_is_a_data_error(tmp_path: Path, folders: Folders):
     with pytest.raises(DataError, match=r"pets.*could not be copied.*No such file"):
         add_folder_zip(tmp_path / "nowhere.zip", "pets")
     assert uploaded(folders) == []
@@ -157,7 +155,7 @@ def size_below(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def test_what_a_dataset_takes_on_disk_is_told_by_who_wrote_it(pets: Path, folders: Folders):
+def test_disk_use_is_measured_by_origin(pets: Path, folders: Folders):
     add_folder_zip(pets, "pets")
     copy = prepared_now("folder:pets").folder
     use = disk_use("folder:pets")
@@ -178,7 +176,7 @@ def test_removing_an_upload_leaves_nothing_of_it(pets: Path, folders: Folders):
         dataset_info("folder:pets")
 
 
-def test_what_a_person_put_there_stays(folders: Folders):
+def test_files_of_the_user_are_not_removed(folders: Folders):
     write_folder(folders.data / "pets", class_folders({"a": 2, "b": 2}))
     write_folder(folders.data / "MNIST/raw", small_mnist())
     for name in ("folder:pets", "mnist"):
@@ -195,7 +193,7 @@ def test_downloads_are_removed(folders: Folders):
     assert disk_use("mnist").removable_bytes == 0
 
 
-def test_the_copy_of_pictures_that_are_gone_can_be_removed(folders: Folders):
+def test_the_copy_of_a_removed_source_can_be_removed(folders: Folders):
     archive = write_zip(folders.data / "pets.zip", class_folders({"a": 2, "b": 2}))
     prepared_now("folder:pets")
     archive.unlink()
@@ -220,12 +218,12 @@ def test_a_copy_in_a_read_only_folder_is_not_removed(folders: Folders):
     assert is_prepared("digits")
 
 
-def test_who_reads_a_copy_that_is_removed_keeps_it():
+def test_an_open_copy_can_be_read_after_its_removal():
     digits = prepared_now("digits")
     remove_dataset("digits")
     digits.verify()
 
 
-def test_a_dataset_that_is_not_there_cannot_be_removed():
+def test_an_unknown_dataset_cannot_be_removed():
     with pytest.raises(DataError, match="folder:pets was not found"):
         remove_dataset("folder:pets")

@@ -1,4 +1,4 @@
-"""Costs worked out by hand; `test_torch_agrees.py` holds them against torch."""
+"""Costs calculated by hand; `test_torch_agrees.py` compares them with torch."""
 
 import pytest
 
@@ -35,35 +35,35 @@ def test_both_convolutions_of_a_first_block_are_fed_by_the_image():
     )
 
 
-def test_bytes_are_worked_out_by_hand():
+def test_bytes_equal_those_calculated_by_hand():
     total = cost(SMALL, batch_size=2, optimizer="adam")
     params = 4 * 9 + 4 + 640 + 10  # 690 in four tensors
     assert total.weight_bytes == total.gradient_bytes == 4 * params
     assert total.optimizer_bytes == 4 * (2 * params + 4)  # two moments, and four step counts
     # Outputs of two images: conv 256, ReLU 256, pool 64, linear 10 values; flattening is a view.
     assert total.activation_bytes == 2 * 4 * (256 + 256 + 64 + 10)
-    # The most at once: what the ReLU takes and what it gives.
+    # Peak: the ReLU's input and output.
     assert total.peak_activation_bytes == 2 * 4 * (256 + 256)
-    # Saved: images (64), the ReLU's result (256), the pool's indices (64, int64), the pool's result
+    # Saved: images (64), the ReLU's output (256), the pool's indices (64, int64), the pool's output
     # (64, for the linear layer); the loss saves log-probabilities, labels and one weight.
     assert total.saved_bytes == 2 * (4 * 64 + 4 * 256 + 8 * 64 + 4 * 64) + 2 * (4 * 10 + 8) + 4
     assert total.training_bytes == 4 * params * 2 + total.optimizer_bytes + total.saved_bytes
 
 
-def test_a_block_holds_its_input_both_ways_and_their_sum():
+def test_a_block_holds_its_input_both_paths_and_their_sum():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,), pool_every=0, block="residual", head="gap")
     # One image: 64 values, main path 256, shortcut 256, sum 256.
     assert cost(plan(spec)).peak_activation_bytes == 4 * (64 + 3 * 256)
 
 
-def test_buffers_are_counted_beside_the_parameters():
+def test_buffers_are_counted_apart_from_the_parameters():
     total = cost(plan(CNNSpec(in_size=(1, 8, 8), channels=(4,), norm="batch")))
     assert total.params == 690 + 8
     assert total.buffers == 4 + 4 + 1  # running mean, running variance, number of batches
     assert total.weight_bytes == 4 * (698 + 8) + 8  # the number of batches is int64
 
 
-def test_rows_add_up_to_the_whole():
+def test_rows_add_up_to_the_total():
     total = cost(plan(preset("resnet20").spec), batch_size=3)
     assert sum(row.params for row in total.layers) == total.params
     assert sum(row.macs for row in total.layers) == total.macs
@@ -76,7 +76,7 @@ def test_a_batch_holds_at_least_one_image(batch_size):
         cost(SMALL, batch_size=batch_size)
 
 
-def test_an_unknown_optimizer_is_answered_with_the_known_ones():
+def test_the_error_for_an_unknown_optimizer_lists_the_known_ones():
     with pytest.raises(SpecError, match="optimizer is 'lion'.*sgd, momentum, nesterov, adam"):
         cost(SMALL, optimizer="lion")
 
@@ -99,7 +99,7 @@ def test_dilation_widens_the_receptive_field():
     assert receptive_fields(plan(spec))["features.conv1"].size == 9
 
 
-def test_a_block_sees_what_the_wider_of_its_ways_sees():
+def test_a_block_has_the_receptive_field_of_its_wider_path():
     spec = CNNSpec(channels=(4, 4), pool_every=2, block="residual", stem=Stem(4, stride=2))
     fields = receptive_fields(plan(spec))
     assert fields["features.block1"] == Field(11, 2)  # stem 3, then twice 2 * 2

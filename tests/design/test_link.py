@@ -1,4 +1,4 @@
-"""A design in the address bar: there and back, whatever the design; and no text is a surprise."""
+"""Links of designs: round trips, and errors for damaged texts."""
 
 from urllib.parse import quote
 
@@ -61,8 +61,8 @@ def test_the_largest_design_has_a_link_of_bounded_length():
     assert decode(encode(spec)) == spec
 
 
-def test_links_of_version_1_read_today_as_they_did_then():
-    # Links are kept for years. If this fails, a default or a name has changed: write version 2.
+def test_links_of_version_1_keep_their_meaning():
+    # Old links must stay readable. If this fails, a default or a name has changed: add version 2.
     assert decode("1").to_dict() == {
         "in_size": [1, 28, 28],
         "out_classes": 10,
@@ -111,7 +111,7 @@ def test_every_field_has_a_name_in_links():
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
         ("", "begins with '', but this lab reads version 1"),
         ("2~ch.6", "begins with '2', but this lab reads version 1"),
@@ -130,8 +130,8 @@ def test_every_field_has_a_name_in_links():
         ("1" * (MAX_LENGTH + 1), "has 8,001 characters"),
     ],
 )
-def test_a_damaged_link_gives_one_sentence(text, sentence):
-    with pytest.raises(SpecError, match=sentence):
+def test_a_damaged_link_gives_one_sentence(text, message):
+    with pytest.raises(SpecError, match=message):
         decode(text)
 
 
@@ -140,7 +140,7 @@ ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz.-~_x" + "1~chinoutk\u0663\x00%"
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.one_of(st.text(ALPHABET).map("1~".__add__), st.text()))
-def test_any_text_is_a_design_or_a_sentence(text):
+def test_any_text_gives_a_design_or_an_error(text):
     try:
         spec = decode(text)
     except SpecError:
@@ -153,7 +153,7 @@ LINKS = [encode(spec) for spec in random_specs(50, seed=5)]
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.sampled_from(LINKS), st.integers(0, 300), st.integers(0, 300), st.text(ALPHABET))
-def test_a_link_with_a_piece_cut_out_or_put_in_is_a_design_or_a_sentence(link, start, end, piece):
+def test_an_edited_link_gives_a_design_or_an_error(link, start, end, piece):
     damaged = link[:start] + piece + link[end:]
     try:
         spec = decode(damaged)

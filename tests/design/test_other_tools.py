@@ -1,4 +1,4 @@
-"""What other tools would print: worked by hand, and against what they did print."""
+"""Counts of other tools: calculated by hand, and compared with recorded output of the tools."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,10 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "tools.json"
 SMALL = CNNSpec(in_size=(1, 4, 4), out_classes=3, channels=(2,), norm="batch")
 
 
-def counted(spec: CNNSpec) -> dict[str, ToolCount]:
+def count_by_tool(spec: CNNSpec) -> dict[str, ToolCount]:
     return {
-        f"{found.convention.tool} {found.convention.quantity}": found
-        for found in tool_counts(plan(spec))
+        f"{count.convention.tool} {count.convention.quantity}": count
+        for count in tool_counts(plan(spec))
     }
 
 
@@ -35,13 +35,13 @@ def counted(spec: CNNSpec) -> dict[str, ToolCount]:
         ("torch.utils.flop_counter Total FLOPs", 2 * (288 + 24)),
     ],
 )
-def test_each_tool_counts_a_small_network_as_worked_by_hand(name: str, total: int):
-    assert counted(SMALL)[name].total == total
+def test_the_counts_of_a_small_network_equal_those_calculated_by_hand(name: str, total: int):
+    assert count_by_tool(SMALL)[name].total == total
 
 
 def test_the_parts_of_a_total_are_named_and_add_up():
-    found = counted(SMALL)["torchinfo Total mult-adds"]
-    assert dict(found.parts) == {
+    count = count_by_tool(SMALL)["torchinfo Total mult-adds"]
+    assert dict(count.parts) == {
         "convolutions": 288,
         "biases": 32 + 3,
         "norms": 4,
@@ -49,19 +49,19 @@ def test_the_parts_of_a_total_are_named_and_add_up():
     }
 
 
-def test_what_a_tool_gives_nothing_for_is_named():
-    found = counted(SMALL)["fvcore flops"]
-    assert found.not_counted == ("biases", "ReLU", "poolings", "flattening")
+def test_layers_that_a_tool_does_not_count_are_listed():
+    count = count_by_tool(SMALL)["fvcore flops"]
+    assert count.not_counted == ("biases", "ReLU", "poolings", "flattening")
 
 
-def test_every_layer_of_every_recorded_network_counts_as_the_tools_printed():
+def test_the_counts_of_recorded_networks_equal_the_output_of_the_tools():
     for record in json.loads(RECORDED.read_text()):
         counts = tool_counts(plan(CNNSpec.from_dict(record["spec"])))
-        says = {f"{c.convention.tool}: {c.convention.quantity}": c.total for c in counts}
-        assert says == record["totals"], record["spec"]
+        totals = {f"{c.convention.tool}: {c.convention.quantity}": c.total for c in counts}
+        assert totals == record["totals"], record["spec"]
 
 
-def test_the_page_names_the_versions_that_the_comparison_installs():
+def test_the_versions_are_those_that_the_benchmark_installs():
     lines = (Path(__file__).parents[2] / "bench" / "requirements.txt").read_text().splitlines()
     pinned = dict(line.split()[0].split("==") for line in lines if line and line[0] != "#")
     named = {c.tool: c.version for c in CONVENTIONS if c.tool in pinned}

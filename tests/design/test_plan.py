@@ -1,4 +1,4 @@
-"""A plan: layers in forward order, shapes worked out by hand, errors that name the layer."""
+"""Plans: layers in forward order, shapes calculated by hand, errors that name the layer."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from cnnlib.errors import SpecError
 
 
 def names(spec: CNNSpec) -> list[str]:
-    """Names of all leaves, without the part that they all share."""
+    """Return the names of all leaves, without ``features.``."""
     return [leaf.name.removeprefix("features.") for leaf in plan(spec).walk()]
 
 
@@ -137,7 +137,7 @@ def test_a_group_is_cut_into_blocks_of_block_convs():
     assert convolutions == [2, 2, 1]
 
 
-def test_what_is_left_over_is_a_block_without_a_pool():
+def test_the_remaining_convolutions_are_a_block_without_a_pool():
     spec = CNNSpec(channels=(4,) * 3, pool_every=2, block="residual")
     assert [layer.name for layer in plan(spec).layers[:3]] == [
         "features.block1",
@@ -166,7 +166,7 @@ def test_other_groups_of_a_bottleneck_network_stay_residual(channels):
     assert block.main[0].kernel_size == 3
 
 
-# -- the whole -------------------------------------------------------------------------------------
+# -- the plan --------------------------------------------------------------------------------------
 
 
 def test_walk_opens_blocks_in_forward_order_and_layers_does_not():
@@ -176,7 +176,7 @@ def test_walk_opens_blocks_in_forward_order_and_layers_does_not():
     assert planned.layer("features.block1.main.conv2").out_shape == (4, 28, 28)
 
 
-def test_an_unknown_layer_is_answered_with_the_known_ones():
+def test_the_error_for_an_unknown_layer_lists_the_known_ones():
     with pytest.raises(SpecError, match="no layer 'conv9'.*classifier.flatten, classifier.fc1"):
         plan(CNNSpec()).layer("conv9")
 
@@ -185,10 +185,10 @@ def test_an_unknown_layer_is_answered_with_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    ("fields", "layer", "sentence", "repair"),
+    ("fields", "layer", "message", "repair"),
     [
         (
-            {"channels": (8,) * 6},  # 28, 14, 7, 3, 1: the fifth pool has nothing left
+            {"channels": (8,) * 6},  # 28, 14, 7, 3, 1: too small for the fifth pool
             "features.pool5",
             "covers 2 pixels .* only 1 x 1 pixels",
             "pool every 2 instead of 1",
@@ -262,10 +262,10 @@ def test_an_unknown_layer_is_answered_with_the_known_ones():
         ),
     ],
 )
-def test_a_layer_that_does_not_fit_is_named_and_a_repair_is_offered(
-    fields, layer, sentence, repair
+def test_a_layer_that_does_not_fit_is_named_and_a_repair_is_suggested(
+    fields, layer, message, repair
 ):
-    with pytest.raises(SpecError, match=sentence) as caught:
+    with pytest.raises(SpecError, match=message) as caught:
         plan(CNNSpec(**fields))
     assert caught.value.layer == layer
     assert repair is None or caught.value.repair_text == repair

@@ -1,4 +1,4 @@
-"""Every preset through every reader of its plan, and the published parameter counts."""
+"""Every preset: plan, cost and network agree; parameter counts are those published."""
 
 from dataclasses import replace
 
@@ -62,25 +62,25 @@ def test_adapting_changes_nothing_else_where_the_layers_fit():
     assert adapt(spec, (3, 32, 32), 100) == replace(spec, in_size=(3, 32, 32), out_classes=100)
 
 
-def test_adapting_repairs_what_no_longer_fits():
+def test_adapting_repairs_layers_that_no_longer_fit():
     # Three poolings do not fit into 4 pixels: 4, 2, 1. Pooling after two convolutions does.
     assert adapt(preset("cnn3").spec, (1, 4, 4), 10).pool_every == 2
 
 
-def test_adapting_to_nonsense_is_refused():
+def test_adapting_to_no_classes_is_an_error():
     with pytest.raises(SpecError, match="out_classes is 0"):
         preset("lenet5").adapt((1, 28, 28), 0)
 
 
-def test_an_unknown_preset_is_answered_with_the_known_ones():
+def test_the_error_for_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(SpecError, match="no preset 'lenet'.*mlp, mlp_deep, lenet5"):
         preset("lenet")
 
 
-def test_every_preset_says_what_it_is_and_where_it_comes_from():
-    for known in presets():
-        assert known.title and known.source
-        assert known.description.endswith(".") and len(known.description) <= 100
+def test_every_preset_has_a_title_a_description_and_a_source():
+    for each in presets():
+        assert each.title and each.source
+        assert each.description.endswith(".") and len(each.description) <= 100
 
 
 @pytest.mark.parametrize("name", NAMES)

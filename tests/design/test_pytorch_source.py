@@ -1,4 +1,4 @@
-"""The stand-alone file is the network that `build_model` builds, and it reads well."""
+"""The stand-alone file: equal to the network of `build_model`, short, importing only torch."""
 
 import ast
 import runpy
@@ -28,24 +28,24 @@ DEEP = CNNSpec(
 
 
 def net_from(text: str) -> torch.nn.Module:
-    """The network that a stand-alone file defines."""
+    """Build the network that a stand-alone file defines."""
     names: dict = {"__name__": "net"}
     exec(compile(text, "net.py", "exec"), names)
     return names["Net"]()
 
 
 def assert_same_network(planned: Plan) -> None:
-    """Same names, and with the same weights the same scores, in training and in evaluation."""
+    """Check for equal names, and with equal weights equal scores, in training and evaluation."""
     ours, theirs = build_model(planned, seed=1), net_from(source(planned))
     theirs.load_state_dict(ours.state_dict())
     assert list(theirs.state_dict()) == list(ours.state_dict())
     images = torch.rand(2, *planned.spec.in_size, generator=torch.Generator().manual_seed(2))
     for is_training in (False, True):
-        torch.manual_seed(3)  # so that both drop the same channels
+        torch.manual_seed(3)  # both drop the same channels
         expected = ours.train(is_training)(images)
         torch.manual_seed(3)
-        found = theirs.train(is_training)(images)
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+        actual = theirs.train(is_training)(images)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -55,7 +55,7 @@ def test_thirty_random_networks_are_the_same_when_written_out(seed):
 
 
 @pytest.mark.parametrize("seed", range(10, 13))
-def test_thirty_random_networks_are_the_same_when_functions_stand_for_layers(seed, monkeypatch):
+def test_thirty_random_networks_are_the_same_when_layers_become_functions(seed, monkeypatch):
     monkeypatch.setattr(module, "MOST_WRITTEN_OUT", 1)
     for spec in random_specs(30, seed=seed):
         assert_same_network(plan(spec))
@@ -88,14 +88,14 @@ def test_only_torch_is_imported():
     assert imports == {"torch", "nn"}
 
 
-def test_the_file_can_be_run_to_see_what_it_is(tmp_path, capsys):
+def test_the_file_prints_parameters_and_output_shape_when_run(tmp_path, capsys):
     file = tmp_path / "net.py"
     file.write_text(source(plan(preset("lenet5").spec), "lenet5"))
     runpy.run_path(str(file), run_name="__main__")
     assert capsys.readouterr().out == "106,154 parameters\n(1, 10)\n"
 
 
-def test_blocks_of_one_form_share_a_class_whose_arguments_are_what_differs():
+def test_blocks_of_one_form_share_a_class_with_arguments_for_differences():
     text = source(plan(preset("resnet20").spec), "resnet20")
     assert text.count("class ") == 2
     assert "def __init__(self, in_channels, out_channels, stride=1):" in text
@@ -103,14 +103,14 @@ def test_blocks_of_one_form_share_a_class_whose_arguments_are_what_differs():
     assert "block4=ResidualBlock(16, 32, stride=2),  # 32 x 16 x 16" in text
 
 
-def test_every_layer_tells_the_shape_that_it_gives():
+def test_every_layer_has_its_output_shape_as_a_comment():
     text = source(plan(preset("lenet5").spec))
     assert "conv1=nn.Conv2d(1, 6, 3, padding=1),  # 6 x 28 x 28" in text
     assert "pool2=nn.MaxPool2d(2),  # 16 x 7 x 7" in text
 
 
 @given(st.text())
-def test_whatever_the_title_is_the_file_means_the_same(title):
+def test_the_title_does_not_change_the_code(title):
     tree = ast.parse(source(plan(CNNSpec()), title))
     assert ast.dump(ast.Module(tree.body[1:], [])) == ast.dump(
         ast.Module(ast.parse(source(plan(CNNSpec()))).body[1:], [])

@@ -1,4 +1,4 @@
-"""A spec checks its fields when it is made, and survives the way through JSON."""
+"""Specs: checks of the fields, and the round trip through JSON."""
 
 import json
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_a_spec_can_be_hashed():
     assert hash(RICH) == hash(replace(RICH))
 
 
-def test_fields_that_an_old_file_does_not_have_take_their_default():
+def test_missing_fields_take_their_default():
     assert CNNSpec.from_dict({"channels": [6, 16]}) == CNNSpec(channels=(6, 16))
 
 
@@ -79,8 +79,8 @@ def test_each_gives_one_value_per_convolution():
 
 
 def test_activation_parameters_equal_to_torchs_are_dropped():
-    given = CNNSpec(activation="lrelu", activation_params={"negative_slope": 0.01})
-    assert given == CNNSpec(activation="lrelu")
+    spec = CNNSpec(activation="lrelu", activation_params={"negative_slope": 0.01})
+    assert spec == CNNSpec(activation="lrelu")
 
 
 def test_a_pool_stride_equal_to_its_kernel_is_dropped():
@@ -88,7 +88,7 @@ def test_a_pool_stride_equal_to_its_kernel_is_dropped():
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("fields", "message"),
     [
         ({"in_size": (28, 28)}, "an image has three sizes"),
         ({"in_size": (1, 0, 28)}, r"in_size\[1\] \(height\) is 0"),
@@ -127,6 +127,6 @@ def test_a_pool_stride_equal_to_its_kernel_is_dropped():
         ({"norm": "weight"}, "norm is 'weight'"),
     ],
 )
-def test_a_wrong_value_is_named_with_the_rule_that_it_breaks(fields, sentence):
-    with pytest.raises(SpecError, match=sentence):
+def test_the_error_for_a_wrong_value_names_field_value_and_rule(fields, message):
+    with pytest.raises(SpecError, match=message):
         CNNSpec(**fields)

@@ -1,4 +1,4 @@
-"""The Markdown page says what the plan and its cost say."""
+"""The Markdown page: numbers of the plan and its cost, and well-formed tables."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 
 
-def test_lenet5_is_summed_up():
+def test_the_page_of_lenet5_has_its_numbers():
     text = summary(plan(preset("lenet5").spec), "LeNet-5", batch_size=128, optimizer="sgd")
     assert text.startswith("# LeNet-5\n")
     assert "| trainable parameters | 106,154 |" in text
@@ -18,14 +18,14 @@ def test_lenet5_is_summed_up():
 
 
 @pytest.mark.parametrize("name", [preset.name for preset in presets()])
-def test_each_table_of_a_preset_has_as_many_cells_in_each_line(name):
+def test_all_rows_of_a_table_have_equally_many_cells(name):
     planned = plan(preset(name).spec)
     for table in summary(planned, name).split("\n\n"):
         rows = [line.count("|") for line in table.splitlines() if line.startswith("|")]
         assert len(set(rows)) <= 1
 
 
-def test_there_is_a_line_for_each_layer():
+def test_there_is_a_row_for_each_layer():
     planned = plan(preset("resnet20").spec)
     text = summary(planned)
     assert all(f"| `{leaf.name}` |" in text for leaf in planned.walk())
@@ -35,6 +35,6 @@ def test_a_title_cannot_make_a_table_or_a_tag():
     assert summary(plan(preset("mlp").spec), "a | b\n<i>").startswith("# a \\| b \\<i\\>\n")
 
 
-def test_a_batch_without_pictures_is_refused():
+def test_a_batch_without_pictures_is_an_error():
     with pytest.raises(SpecError, match="at least one image"):
         summary(plan(preset("mlp").spec), batch_size=0)

@@ -1,4 +1,4 @@
-"""Plan and cost against torch: shapes, parameters, FLOPs and saved memory, to the last byte."""
+"""Plan and cost compared with torch: shapes, parameters, FLOPs and saved bytes, exactly."""
 
 import torch
 from random_specs import random_specs
@@ -10,12 +10,12 @@ from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 
-# A seed of its own for each run would find more, but a failure must be the same on every machine;
-# `python -m bench.specs` does a thousand.
+# The seed is fixed, so that a failure is the same on every machine; `python -m bench.specs` runs a
+# thousand specs.
 SAMPLE = 150
 
 
-def test_plan_and_cost_say_what_torch_counts_on_random_specs():
+def test_plan_and_cost_equal_the_counts_of_torch_on_random_specs():
     for number, spec in enumerate(random_specs(SAMPLE)):
         planned = plan(spec)
         batch_size = 2 + number % 3
@@ -23,8 +23,10 @@ def test_plan_and_cost_say_what_torch_counts_on_random_specs():
 
 
 def _muon_and_adamw(parameters: list[torch.nn.Parameter]) -> list[torch.optim.Optimizer]:
-    """What the lab calls Muon, of torch's own; torch's takes a convolution as a matrix alone, and
-    keeps as much of it."""
+    """Build the lab's Muon from torch's optimisers.
+
+    Torch's Muon takes matrices only: convolutions are flattened, which keeps the state's size.
+    """
     *hidden, last = [p for p in parameters if p.ndim > 1]
     matrices = [torch.nn.Parameter(p.detach().flatten(1)) for p in hidden]
     for matrix in matrices:

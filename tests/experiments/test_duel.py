@@ -107,7 +107,7 @@ def test_a_run_that_diverged_ends_the_duel_with_a_sentence(store):
     advance_studies(store)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
-    assert "The run of wide with seed 0 diverged" in state.trouble
+    assert "The run of wide with seed 0 diverged" in state.problem
 
 
 def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
@@ -118,7 +118,7 @@ def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
     advance_studies(store)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
-    assert state.trouble.startswith("A run of the duel was deleted")
+    assert state.problem.startswith("A run of the duel was deleted")
     assert not [run for run in store.runs() if run.is_live]
 
 

@@ -1,4 +1,4 @@
-"""The picture of a network: sizes to scale, places, and what it tells of each layer."""
+"""The picture of a network: sizes to scale, positions, details of layers, SVG."""
 
 import itertools
 import xml.etree.ElementTree as ET
@@ -25,7 +25,7 @@ DEEP = CNNSpec(
 )
 
 
-def drawn(spec: CNNSpec) -> Drawing:
+def draw_spec(spec: CNNSpec) -> Drawing:
     return draw(plan(spec))
 
 
@@ -37,13 +37,13 @@ def slab(drawing: Drawing, name: str):
 
 
 def test_the_smallest_network_is_an_image_and_two_bars():
-    kinds = [slab.kind for slab in drawn(CNNSpec()).slabs]
+    kinds = [slab.kind for slab in draw_spec(CNNSpec()).slabs]
     assert kinds == ["input", "flatten", "linear"]
 
 
 def test_height_and_depth_are_to_scale():
     # lenet5: 28x28 before the first pooling, 14x14 after it.
-    drawing = drawn(LENET)
+    drawing = draw_spec(LENET)
     before, after = slab(drawing, "conv1"), slab(drawing, "conv2")
     assert before.height == pytest.approx(2 * after.height)
     assert before.depth == pytest.approx(2 * after.depth)
@@ -51,41 +51,41 @@ def test_height_and_depth_are_to_scale():
 
 def test_width_is_to_scale_with_channels():
     # lenet5: 6 and 16 channels.
-    drawing = drawn(LENET)
+    drawing = draw_spec(LENET)
     assert slab(drawing, "conv2").width / slab(drawing, "conv1").width == pytest.approx(16 / 6)
 
 
 def test_bars_are_to_scale_with_features():
     # lenet5: 784 features flattened, 120 in the first hidden layer.
-    drawing = drawn(LENET)
+    drawing = draw_spec(LENET)
     assert slab(drawing, "flatten").height / slab(drawing, "fc1").height == pytest.approx(784 / 120)
 
 
 def test_height_and_width_of_an_image_may_differ():
-    image = drawn(CNNSpec(in_size=(3, 10, 20), channels=(4,))).slabs[0]
+    image = draw_spec(CNNSpec(in_size=(3, 10, 20), channels=(4,))).slabs[0]
     assert image.height < image.depth / 0.4 == pytest.approx(2 * image.height)
 
 
 def test_layers_that_change_no_shape_are_bands_in_forward_order():
     spec = CNNSpec(channels=(4,), norm="batch", norm_place="conv-act-norm", dropout=0.1)
-    assert slab(drawn(spec), "conv1").bands == ("dropout", "activation", "norm")
+    assert slab(draw_spec(spec), "conv1").bands == ("dropout", "activation", "norm")
 
 
-def test_slabs_stand_from_left_to_right_without_touching():
+def test_slabs_go_from_left_to_right_without_touching():
     for spec in (LENET, RESNET, DEEP):
-        slabs = drawn(spec).slabs
+        slabs = draw_spec(spec).slabs
         for before, after in itertools.pairwise(slabs):
-            assert after.x - (before.x + before.whole_width) >= SMALLEST_GAP
+            assert after.x - (before.x + before.full_width) >= SMALLEST_GAP
 
 
 @pytest.mark.parametrize("spec", [CNNSpec(), LENET, RESNET, DEEP])
-def test_a_network_of_up_to_sixty_convolutions_fits_where_its_numbers_stand(spec):
-    assert drawn(spec).width < 1.35 * TARGET_WIDTH
+def test_a_network_of_up_to_sixty_convolutions_fits_beside_its_numbers(spec):
+    assert draw_spec(spec).width < 1.35 * TARGET_WIDTH
 
 
 def test_labels_never_overlap_and_the_ends_always_have_one():
     for spec in (LENET, RESNET, DEEP):
-        labels = sorted(drawn(spec).labels, key=lambda label: label.x)
+        labels = sorted(draw_spec(spec).labels, key=lambda label: label.x)
         widths = [6.4 * len(label.text) for label in labels]
         for i in range(len(labels) - 1):
             assert labels[i + 1].x - labels[i].x > (widths[i] + widths[i + 1]) / 2
@@ -96,23 +96,23 @@ def test_labels_never_overlap_and_the_ends_always_have_one():
 
 
 def test_a_small_network_has_every_shape_written_under_it():
-    assert len(drawn(LENET).labels) == len(drawn(LENET).slabs)
+    assert len(draw_spec(LENET).labels) == len(draw_spec(LENET).slabs)
 
 
-def test_an_arc_leads_over_every_block_and_is_marked_where_it_projects():
+def test_every_block_has_an_arc_that_is_marked_where_it_projects():
     # resnet20: nine blocks; the first of the second and third stage change shape.
-    arcs = drawn(RESNET).arcs
+    arcs = draw_spec(RESNET).arcs
     assert len(arcs) == 9
     assert [arc.projected for arc in arcs] == [False] * 3 + ([True] + [False] * 2) * 2
     assert all(arc.start[0] < arc.end[0] for arc in arcs)
 
 
-# -- what is told ----------------------------------------------------------------------------------
+# -- details --------------------------------------------------------------------------------------
 
 
-def test_a_layer_tells_shapes_kernel_parameters_macs_and_receptive_field():
+def test_details_of_a_layer_have_shapes_kernel_parameters_macs_and_receptive_field():
     # 6 * 1 * 9 + 6 = 60 of 106,154 parameters; 28 * 28 * 54 = 42,336 of 316,680 MACs.
-    assert slab(drawn(LENET), "conv1").details == (
+    assert slab(draw_spec(LENET), "conv1").details == (
         "Convolution 3 × 3",
         "name: features.conv1",
         "shape: 1 × 28 × 28 → 6 × 28 × 28",
@@ -124,13 +124,13 @@ def test_a_layer_tells_shapes_kernel_parameters_macs_and_receptive_field():
     )
 
 
-def test_a_band_is_told_with_its_block():
-    details = slab(drawn(CNNSpec(channels=(4,), norm="group", norm_groups=2)), "conv1").details
+def test_a_band_is_part_of_the_details_of_its_block():
+    details = slab(draw_spec(CNNSpec(channels=(4,), norm="group", norm_groups=2)), "conv1").details
     assert details[-2:] == ("then: Group norm, 2 groups, 8 parameters", "then: ReLU")
 
 
-def test_a_skip_tells_what_it_goes_through():
-    arc = next(arc for arc in drawn(RESNET).arcs if arc.projected)
+def test_details_of_a_skip_list_its_layers():
+    arc = next(arc for arc in draw_spec(RESNET).arcs if arc.projected)
     assert arc.details[0] == "Skip of a residual block"
     # 16 -> 32 channels by a 1x1 convolution without bias: 512 parameters; its norm: 64.
     assert arc.details[-2:] == (
@@ -146,7 +146,7 @@ def test_a_skip_tells_what_it_goes_through():
 def test_every_preset_becomes_well_formed_svg(name):
     svg = ET.fromstring(architecture_svg(plan(preset(name).spec)))
     names = {element.get("data-layer") for element in svg.iter() if element.get("data-layer")}
-    drawing = drawn(preset(name).spec)
+    drawing = draw_spec(preset(name).spec)
     assert names == {part.name for part in (*drawing.slabs, *drawing.arcs)}
 
 
@@ -164,12 +164,12 @@ def test_everything_that_can_be_pointed_at_has_a_title():
 
 def test_the_picture_is_named_for_a_screen_reader():
     svg = ET.fromstring(architecture_svg(plan(RESNET)))
-    # One stem, 18 in blocks (the shortcuts' two are not on the main way), one linear layer.
+    # One stem, 18 in blocks (the shortcuts' two are not on the main path), one linear layer.
     label = "Picture of a network. Convolutions: 19; skips: 9; linear layers: 1"
     assert svg.get("aria-label") == label
 
 
-def test_only_kinds_that_are_there_stand_in_the_legend():
+def test_the_legend_has_only_the_kinds_in_the_picture():
     text = architecture_svg(plan(CNNSpec(hidden_dims=(100,))))
     assert "linear" in text and ">convolution<" not in text
 

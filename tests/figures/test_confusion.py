@@ -1,4 +1,4 @@
-"""The table of confusions as a figure."""
+"""The figure of the confusion table."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def test_right_and_wrong_answers_are_two_layers_of_cells():
     assert wrong[0, 1] == np.log(2) and np.isnan(wrong[0, 0]) and np.isnan(wrong[1, 0])
 
 
-def test_counts_are_written_into_the_cells_of_a_small_table_alone():
+def test_only_a_small_table_has_counts_in_its_cells():
     small = confusion_figure(np.array([[3, 1], [0, 4]]), ["a", "b"])
     assert [note.text for note in small.layout.annotations] == ["3", "1", "4"]
     large = confusion_figure(np.eye(21, dtype=int), [str(i) for i in range(21)])

@@ -1,4 +1,4 @@
-"""Layers and designs in words."""
+"""Texts for layers and designs."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from cnnlib.figures.labels import (
 
 
 @pytest.mark.parametrize(
-    ("spec", "words"),
+    ("spec", "text"),
     [
         (CNNSpec(), "No convolutions, 1 × 28 × 28"),
         (CNNSpec(channels=(8,)), "One convolution of 8 channels, 1 × 28 × 28"),
@@ -34,18 +34,18 @@ from cnnlib.figures.labels import (
         ),
     ],
 )
-def test_a_design_in_a_few_words(spec, words):
-    assert describe_design(spec) == words
+def test_the_description_of_a_design(spec, text):
+    assert describe_design(spec) == text
 
 
-def test_every_layer_of_every_preset_has_words():
+def test_every_layer_of_every_preset_has_labels():
     for entry in presets():
         for layer in plan(entry.spec).walk():
             assert kind_label(layer)
             assert shape_text(layer.out_shape) and shape_label(layer.out_shape)
 
 
-def test_settings_are_told_where_the_kind_does_not_tell_them():
+def test_settings_are_those_that_the_kind_does_not_include():
     spec = CNNSpec(
         channels=(4,),
         bias=False,
@@ -56,10 +56,10 @@ def test_settings_are_told_where_the_kind_does_not_tell_them():
         activation_params={"negative_slope": 0.2},
         dropout=0.25,
     )
-    told = {layer.kind: settings_label(layer) for layer in plan(spec).walk()}
-    assert told["conv2d"] == "stride 1, padding 2, dilation 2, no bias"
-    assert told["norm"] == "2 groups"
-    assert told["activation"] == "negative_slope = 0.2"
-    assert told["dropout"] == "p = 0.25"
-    assert told["pool"] == "stride 2"
-    assert told["flatten"] == ""
+    labels = {layer.kind: settings_label(layer) for layer in plan(spec).walk()}
+    assert labels["conv2d"] == "stride 1, padding 2, dilation 2, no bias"
+    assert labels["norm"] == "2 groups"
+    assert labels["activation"] == "negative_slope = 0.2"
+    assert labels["dropout"] == "p = 0.25"
+    assert labels["pool"] == "stride 2"
+    assert labels["flatten"] == ""

@@ -1,4 +1,4 @@
-"""The house's layout of figures, and its colours."""
+"""The default layout of figures, and the colours."""
 
 import sys
 from threading import Event, Thread
@@ -9,7 +9,7 @@ from cnnlib.figures.compare import curves_figure
 from cnnlib.records.compare import Curve
 
 
-def test_an_empty_figure_has_its_title_and_says_why_it_is_empty():
+def test_an_empty_figure_has_its_title_and_its_sentence():
     figure = theme.empty_figure("Loss", "No run yet.")
     assert figure.layout.title.text == "Loss"
     assert [note.text for note in figure.layout.annotations] == ["No run yet."]
@@ -27,8 +27,8 @@ def test_a_figure_has_its_axis_titles_and_no_background_of_its_own():
     assert list(figure.data[0].y) == [0.5, 0.25]
 
 
-def test_names_in_a_figure_are_shown_as_they_were_typed():
-    # plotly reads <b>, <a href=...> and &lt; in them, and shows &lt;b> as <b>.
+def test_html_in_names_is_shown_as_text():
+    # plotly interprets <b>, <a href=...> and &lt; in names, and shows &lt;b> as <b>.
     figure = theme.figure([{"type": "bar", "x": ["<b>seven", 2], "y": [1, 2], "name": "a & b"}], "")
     assert list(figure.data[0].x) == ["&lt;b&gt;seven", 2]
     assert figure.data[0].name == "a &amp; b"
@@ -39,8 +39,8 @@ def test_the_same_input_gives_the_same_figure():
     assert theme.figure([line], "A") == theme.figure([line], "A")
 
 
-def test_a_colour_that_lets_the_page_through():
-    assert theme.see_through("#0068a8", 0.5) == "rgba(0, 104, 168, 0.5)"
+def test_a_colour_with_an_opacity():
+    assert theme.with_alpha("#0068a8", 0.5) == "rgba(0, 104, 168, 0.5)"
 
 
 def test_an_axis_of_few_whole_numbers_has_no_fractions_between_them():
@@ -48,7 +48,7 @@ def test_an_axis_of_few_whole_numbers_has_no_fractions_between_them():
     assert "dtick" not in theme.counted_axis("Trial", 21)
 
 
-def test_many_curves_are_not_squeezed_by_their_legend():
+def test_the_height_grows_with_the_legend():
     curve = Curve("a", (1, 2), (0.5, 0.6), (0.5, 0.6), (0.5, 0.6), 1)
     one, seven = (curves_figure([curve] * count, "Loss").layout.height for count in (1, 7))
     assert (one, seven) == (theme.HEIGHT, theme.HEIGHT + 6 * 18)  # 18 pixels for each name more
@@ -80,17 +80,17 @@ def test_a_mix_lies_between_two_colours():
     assert theme.mix("#000000", "#ffffff", 0.2) == "#333333"
 
 
-def test_a_figure_waits_for_pandas_where_another_thread_is_half_through_it(tmp_path, monkeypatch):
+def test_a_figure_waits_while_another_thread_imports_pandas(tmp_path, monkeypatch):
     (tmp_path / "pandas.py").write_text(
         "import half\nhalf.begun.set()\nhalf.go_on.wait(30)\nclass Series: pass\nIndex = Series\n"
     )
     half = SimpleNamespace(begun=Event(), go_on=Event())
     monkeypatch.setitem(sys.modules, "half", half)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "pandas", None)  # to be as it was after the test
+    monkeypatch.setitem(sys.modules, "pandas", None)  # restored after the test
     del sys.modules["pandas"]
-    wait = theme.import_module
-    monkeypatch.setattr(theme, "import_module", lambda name: (half.go_on.set(), wait(name)))
+    original = theme.import_module
+    monkeypatch.setattr(theme, "import_module", lambda name: (half.go_on.set(), original(name)))
     other = Thread(target=lambda: __import__("pandas"))
     other.start()
     assert half.begun.wait(30)

@@ -153,7 +153,7 @@ def _no_waiting() -> Generator[None]:
         for module in (submit, duel, experiment):
             stack.enter_context(patch.object(module, "follow_or_train", lambda *_, **__: 0))
         for module in (duel, experiment):
-            stack.enter_context(patch.object(module, "_see_through", lambda *_: 0))
+            stack.enter_context(patch.object(module, "_run_to_end", lambda *_: 0))
         yield
 
 

@@ -1,4 +1,4 @@
-"""What README and docs/ say is true: commands run, examples give what they show."""
+"""README and docs/ are correct: commands run, examples give the shown results, links exist."""
 
 import doctest
 import importlib.util
@@ -21,7 +21,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
 MOST_BYTES = 150_000
 
-# A fenced block, with the comment before it that says why it is not run, if there is one.
+# A fenced block, with an optional comment before it that gives the reason why it is not run.
 BLOCK = re.compile(
     r"(?:<!-- not run: ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
@@ -37,7 +37,7 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """Its lines as words, without comments; none where it is no list of commands."""
+        """Its lines split as a shell does, without comments; [] for a block with a language."""
         return [] if self.language else [shlex.split(line, True) for line in lines_of(self.text)]
 
 
@@ -50,8 +50,8 @@ def blocks(name: str) -> list[Block]:
     return [Block(language, text, reason) for reason, language, text in found]
 
 
-def arguments(command: list[str]) -> list[str] | None:
-    """What follows ``python -m cnnlib``; None for any other command."""
+def cnnlib_arguments(command: list[str]) -> list[str] | None:
+    """The arguments after ``python -m cnnlib``; None for any other command."""
     is_ours = command[0].endswith("python") and command[1:3] == ["-m", "cnnlib"]
     return command[3:] if is_ours else None
 
@@ -61,7 +61,7 @@ def test_python_examples_run_and_give_what_they_show(name):
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks(name)):
         if block.language != "python" or block.not_run or name == "docs/reference.md":
-            continue  # the reference's examples are the docstrings', which have a test of their own
+            continue  # the reference's examples are those of docstrings, tested in test_house.py
         if ">>>" in block.text:
             example = doctest.DocTestParser().get_doctest(block.text, namespace, name, name, number)
             assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
@@ -74,27 +74,27 @@ def test_python_examples_run_and_give_what_they_show(name):
 def test_commands_run(name, capsys):
     for block in blocks(name):
         for command in block.commands:
-            given = arguments(command)
-            if given is None:
+            arguments = cnnlib_arguments(command)
+            if arguments is None:
                 continue
-            parser().parse_args(given)  # what is too long to run is at least understood
+            parser().parse_args(arguments)  # commands that take too long are only parsed
             if not block.not_run:
-                assert main(given) == 0, capsys.readouterr().err
+                assert main(arguments) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_other_commands_name_what_there_is(name):
+def test_other_commands_name_existing_targets_and_scripts(name):
     for block in blocks(name):
         for command in block.commands:
             if command[0] == "make":
                 subprocess.run(["make", "--dry-run", *command[1:]], cwd=ROOT, check=True)
-            elif arguments(command) is None and command[0].endswith("python"):
-                named = [word for word in command[1:] if word.endswith(".py")]
-                assert all((ROOT / word).exists() for word in named), command
+            elif cnnlib_arguments(command) is None and command[0].endswith("python"):
+                scripts = [part for part in command[1:] if part.endswith(".py")]
+                assert all((ROOT / script).exists() for script in scripts), command
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_links_and_pictures_lead_somewhere(name):
+def test_links_and_pictures_exist(name):
     document = ROOT / name
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
@@ -105,16 +105,16 @@ def test_pictures_are_small():
     assert [p.name for p in pictures if p.stat().st_size > MOST_BYTES] == []
 
 
-def test_the_reference_says_what_the_docstrings_say():
+def test_the_reference_equals_the_docstrings():
     file = ROOT / "docs" / "make_reference.py"
     spec = importlib.util.spec_from_file_location("make_reference", file)
     make_reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make_reference)
-    told = make_reference.REFERENCE.read_text()
-    assert told == make_reference.reference(), "run: python docs/make_reference.py"
+    text = make_reference.REFERENCE.read_text()
+    assert text == make_reference.reference(), "run: python docs/make_reference.py"
 
 
-def test_what_other_tools_print_is_told_as_it_is_counted():
+def test_the_totals_of_other_tools_in_the_document_are_correct():
     text = (ROOT / "docs" / "numbers.md").read_text()
     network = plan(preset("lenet5").spec)
     assert f"| CNN Lab | MACs | {cost(network).macs:,} |" in text
@@ -123,7 +123,7 @@ def test_what_other_tools_print_is_told_as_it_is_counted():
         assert f"| {convention.tool} | {convention.quantity} | {found.total:,} |" in text
 
 
-def test_receptive_fields_are_told_as_they_are_counted():
+def test_the_receptive_fields_in_the_document_are_correct():
     # "| pooling | 2 | 2 | 3 + 1 x 1 = 4 | 2 |": size and jump are the last numbers of two columns.
     rows = re.findall(
         r"^\| (?:convolution|pooling) .*?(\d+) \| (\d+) \|$",

@@ -1,4 +1,4 @@
-"""Imports go downwards only: ARCHITECTURE.md's table is read and held against every import."""
+"""Layering of the imports: every import is checked against the table of ARCHITECTURE.md."""
 
 import ast
 import re
@@ -18,11 +18,11 @@ STREAMLIT = ("streamlit", "streamlit_drawable_canvas")
 
 
 @dataclass(frozen=True)
-class Floor:
-    """A row of the table: what stands on this floor, and what it may import."""
+class Layer:
+    """A row of the table: a layer and the layers that it may import."""
 
     name: str
-    may_import: tuple[str, ...]  # floors, as the row names them
+    may_import: tuple[str, ...]  # names of layers in the row
     torch: str  # "no", "late" (inside functions), "part" or "yes"
 
 
@@ -43,8 +43,8 @@ class Import:
 # -- the table -------------------------------------------------------------------------------------
 
 
-def floors() -> list[Floor]:
-    """The rows of ARCHITECTURE.md's table, from the bottom of the house upwards."""
+def layers() -> list[Layer]:
+    """The rows of ARCHITECTURE.md's table, from the lowest layer upwards."""
     rows = re.findall(
         r"^\| (`[^|]+`) \|[^|]+\| ([^|]+) \| ([^|]+) \|$",
         (ROOT / "ARCHITECTURE.md").read_text(),
@@ -53,24 +53,24 @@ def floors() -> list[Floor]:
     found = []
     for names, may_import, torch in rows:
         for name in re.findall(r"`(?:cnnlib/)?(\w+)(?:/|\.py)`", names):
-            found.append(Floor(name, _floor_names(may_import, found), torch.strip()))
+            found.append(Layer(name, _layer_names(may_import, found), torch.strip()))
     return found
 
 
-def _floor_names(cell: str, below: list[Floor]) -> tuple[str, ...]:
-    """What a cell of the column "may import" stands for."""
-    words = cell.strip()
-    if words == "nothing":
+def _layer_names(cell: str, below: list[Layer]) -> tuple[str, ...]:
+    """The layers in a cell of the column "may import"."""
+    text = cell.strip()
+    if text == "nothing":
         return ()
-    if words.startswith("all but "):
-        return tuple(floor.name for floor in below if floor.name != words.removeprefix("all but "))
-    return tuple(words.split(", "))
+    if text.startswith("all but "):
+        return tuple(layer.name for layer in below if layer.name != text.removeprefix("all but "))
+    return tuple(text.split(", "))
 
 
-def reachable(name: str, table: list[Floor]) -> set[str]:
-    """Every floor that a floor may import: its own, those its row names, and what those may."""
-    order = [floor.name for floor in table]
-    rows = {floor.name: floor for floor in table}
+def reachable(name: str, table: list[Layer]) -> set[str]:
+    """Every layer that a layer may import: itself, those in its row, and theirs in turn."""
+    order = [layer.name for layer in table]
+    rows = {layer.name: layer for layer in table}
     found = {name, *(each for each in OPEN_TO_ALL_BELOW if order.index(each) < order.index(name))}
     for each in rows[name].may_import:
         found |= reachable(each, table)
@@ -89,14 +89,14 @@ def python_files() -> list[Path]:
     ]
 
 
-def floor_of(file: Path) -> str:
-    """The floor of a file: ``design`` for ``cnnlib/design/spec.py``, ``app`` for ``app.py``."""
+def layer_of(file: Path) -> str:
+    """The layer of a file: ``design`` for ``cnnlib/design/spec.py``, ``app`` for ``app.py``."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     return parts[1] if parts[0] == "cnnlib" else parts[0]
 
 
 def imports_in(file: Path) -> list[Import]:
-    """Every import of a file, those inside functions too."""
+    """Every import of a file, including those inside functions."""
     package = list(file.relative_to(ROOT).with_suffix("").parts[:-1])
     return list(_imports(ast.parse(file.read_text()), file, package))
 
@@ -126,50 +126,50 @@ def _modules(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[str]
 
 
 def all_imports() -> list[tuple[str, Import]]:
-    """Every import with the floor it stands on; ``cnnlib/__init__.py`` stands on none."""
+    """Every import with the layer of its file; without ``cnnlib/__init__.py``, which has none."""
     files = [file for file in python_files() if file != ROOT / "cnnlib" / "__init__.py"]
-    return [(floor_of(file), each) for file in files for each in imports_in(file)]
+    return [(layer_of(file), each) for file in files for each in imports_in(file)]
 
 
 def root_of(module: str) -> str:
     return module.split(".", maxsplit=1)[0]
 
 
-def floor_named(module: str) -> str:
-    """The floor of a module: ``design`` for ``cnnlib.design.spec``, "" for ``cnnlib`` itself."""
+def layer_of_module(module: str) -> str:
+    """The layer of a module: ``design`` for ``cnnlib.design.spec``, "" for ``cnnlib`` itself."""
     return module.removeprefix("cnnlib").removeprefix(".").split(".")[0]
 
 
 # -- the rules -------------------------------------------------------------------------------------
 
 
-def test_every_file_stands_on_a_floor_of_the_table():
-    known = {floor.name for floor in floors()}
+def test_every_file_is_in_a_layer_of_the_table():
+    known = {layer.name for layer in layers()}
     files = [file for file in python_files() if file != ROOT / "cnnlib" / "__init__.py"]
-    homeless = [str(file.relative_to(ROOT)) for file in files if floor_of(file) not in known]
-    assert homeless == []
+    unknown = [str(file.relative_to(ROOT)) for file in files if layer_of(file) not in known]
+    assert unknown == []
 
 
 def test_imports_go_downwards_only():
-    table = floors()
-    # "import cnnlib" alone imports no floor: it is how a file finds the folder of the package.
-    allowed = {floor.name: {"", *reachable(floor.name, table)} for floor in table}
+    table = layers()
+    # "import cnnlib" alone imports no layer: files use it to find the folder of the package.
+    allowed = {layer.name: {"", *reachable(layer.name, table)} for layer in table}
     upwards = [
         str(each)
-        for floor, each in all_imports()
-        if root_of(each.module) == "cnnlib" and floor_named(each.module) not in allowed[floor]
+        for layer, each in all_imports()
+        if root_of(each.module) == "cnnlib" and layer_of_module(each.module) not in allowed[layer]
     ]
     assert upwards == []
 
 
-def test_torch_is_imported_only_where_the_table_says_so():
-    torch = {floor.name: floor.torch for floor in floors()}
+def test_torch_is_imported_only_in_the_layers_that_may():
+    torch = {layer.name: layer.torch for layer in layers()}
     misplaced = [
         str(each)
-        for floor, each in all_imports()
+        for layer, each in all_imports()
         if root_of(each.module) == "torch" or each.module.startswith("safetensors.torch")
         if not each.is_for_types
-        if torch[floor] == "no" or (torch[floor] == "late" and not each.is_late)
+        if torch[layer] == "no" or (torch[layer] == "late" and not each.is_late)
     ]
     assert misplaced == []
 
@@ -179,13 +179,13 @@ def test_only_the_preparation_of_datasets_imports_torchvision():
     assert importers <= {"cnnlib/data/prepare.py"}
 
 
-def test_only_the_pages_and_their_floor_import_streamlit():
-    importers = {floor for floor, each in all_imports() if root_of(each.module) in STREAMLIT}
+def test_only_the_pages_and_their_layer_import_streamlit():
+    importers = {layer for layer, each in all_imports() if root_of(each.module) in STREAMLIT}
     assert importers <= {"ui", "pages", "app"}
 
 
-def test_importing_a_light_floor_does_not_load_torch():
-    light = [floor.name for floor in floors() if floor.torch in ("no", "late")]
+def test_importing_a_light_layer_does_not_load_torch():
+    light = [layer.name for layer in layers() if layer.torch in ("no", "late")]
     light += ["data/catalogue", "data/prepared"]  # data's two light halves
     here = [ROOT / "cnnlib" / name for name in light]
     paths = [path for path in here if path.is_dir() or path.with_suffix(".py").exists()]
@@ -199,9 +199,9 @@ def test_importing_cnnlib_loads_nothing_heavy():
 
 
 def _loaded_by(statement: str, *modules: str) -> list[str]:
-    """Which of the modules a fresh Python has loaded after a statement."""
-    ask = f"import sys; {statement}; print(*(set({modules}) & set(sys.modules)))"
-    return subprocess.check_output([sys.executable, "-c", ask], text=True).split()
+    """The modules of `modules` that a new Python process has loaded after a statement."""
+    program = f"import sys; {statement}; print(*(set({modules}) & set(sys.modules)))"
+    return subprocess.check_output([sys.executable, "-c", program], text=True).split()
 
 
 def test_no_module_imports_itself_through_others():
@@ -244,9 +244,9 @@ def test_no_folder_has_more_than_twenty_files():
 
 
 def test_only_the_run_store_imports_its_tables_and_sql():
-    importers = {floor for floor, each in all_imports() if root_of(each.module) == "sqlalchemy"}
+    importers = {layer for layer, each in all_imports() if root_of(each.module) == "sqlalchemy"}
     readers = {
-        floor for floor, each in all_imports() if each.module.startswith("cnnlib.runs.tables")
+        layer for layer, each in all_imports() if each.module.startswith("cnnlib.runs.tables")
     }
     assert importers | readers == {"runs"}
 
@@ -265,14 +265,14 @@ def test_a_generator_is_annotated_as_one():
 
 
 def _own_nodes(function: ast.AST) -> Generator[ast.AST]:
-    """The nodes of a function without those of functions inside it."""
+    """The nodes of a function without those of nested functions."""
     for node in ast.iter_child_nodes(function):
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from _own_nodes(node)
 
 
-# -- the reader itself -----------------------------------------------------------------------------
+# -- the helpers above -----------------------------------------------------------------------------
 
 
 def test_a_late_relative_import_is_resolved(tmp_path, monkeypatch):
@@ -289,13 +289,13 @@ def test_a_late_relative_import_is_resolved(tmp_path, monkeypatch):
 
 def test_permission_is_transitive():
     table = [
-        Floor("errors", (), "no"),
-        Floor("design", ("errors",), "no"),
-        Floor("records", ("design",), "no"),
-        Floor("runs", ("records",), "no"),
-        Floor("figures", ("records",), "no"),
-        Floor("nets", ("design",), "yes"),
+        Layer("errors", (), "no"),
+        Layer("design", ("errors",), "no"),
+        Layer("records", ("design",), "no"),
+        Layer("runs", ("records",), "no"),
+        Layer("figures", ("records",), "no"),
+        Layer("nets", ("design",), "yes"),
     ]
     assert reachable("runs", table) == {"runs", "records", "design", "errors"}
-    # Records stand below nets, so nets may import them although its row does not say so.
+    # Records are below nets, so nets may import them although its row does not list them.
     assert reachable("nets", table) == {"nets", "records", "design", "errors"}

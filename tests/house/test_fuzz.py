@@ -1,4 +1,4 @@
-"""A short sample of every fuzzer, and what they found once: it is found no more."""
+"""A short sample of every fuzzer, and regression tests of the failures that they found."""
 
 import contextlib
 import io
@@ -31,7 +31,7 @@ from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
 from cnnlib.runs import tables
 from cnnlib.runs.archive.archive import export_bytes, import_runs
-from cnnlib.runs.archive.schema import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_SENT
+from cnnlib.runs.archive.schema import _EPOCH, _MACHINE, _RESULT, _RUN, NOT_EXPORTED
 from cnnlib.train.checkpoint import read_checkpoint
 from cnnlib.ui.server.server import POLICY, ContentPolicy
 
@@ -54,7 +54,7 @@ def test_a_seed_gives_the_same_input_again(name, tmp_path, monkeypatch):
     assert fuzzer.draw(Random(3)) == fuzzer.draw(Random(3))
 
 
-# -- the guard sees what it is there for -----------------------------------------------------------
+# -- the guard detects forbidden actions -----------------------------------------------------------
 
 
 def test_the_guard_sees_a_file_outside(tmp_path):
@@ -71,7 +71,7 @@ def test_the_guard_sees_a_pickle(tmp_path):
             torch.load(tmp_path / "x.pt", weights_only=False)
 
 
-# -- finds -----------------------------------------------------------------------------------------
+# -- regressions -----------------------------------------------------------------------------------
 
 
 def test_a_zip_whose_entry_has_no_name_is_refused(tmp_path):
@@ -93,13 +93,13 @@ def test_a_zip_whose_entry_has_no_name_is_refused(tmp_path):
         "x",
     ],
 )
-def test_a_checkpoint_whose_header_says_something_else_is_a_sentence(tmp_path, header):
+def test_a_checkpoint_with_a_wrong_header_gives_an_error_message(tmp_path, header):
     (tmp_path / "x").write_bytes(save({"net/a": torch.zeros(1)}, {"cnnlib": json.dumps(header)}))
     with pytest.raises(TrainError, match="cannot be read|holds weights alone"):
         read_checkpoint(tmp_path / "x")
 
 
-def test_a_checkpoint_whose_header_is_no_json_is_a_short_sentence(tmp_path):
+def test_a_checkpoint_with_an_invalid_json_header_gives_a_short_error_message(tmp_path):
     header = json.dumps("é" * 5000).encode()
     (tmp_path / "x").write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(TrainError, match="cannot be read") as raised:
@@ -108,7 +108,7 @@ def test_a_checkpoint_whose_header_is_no_json_is_a_short_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e4m3fn])
-def test_weights_in_numbers_that_numpy_does_not_know_are_a_sentence(tmp_path, kind):
+def test_weights_of_a_dtype_that_numpy_lacks_give_an_error_message(tmp_path, kind):
     (tmp_path / "x").write_bytes(save({"a": torch.zeros(1).to(kind)}))
     with pytest.raises(ProbeError, match="cannot be read"):
         read_arrays(tmp_path / "x")
@@ -140,11 +140,11 @@ def _set(part: str, row: int, column: int, value):
         _set("epochs", 0, 3, [[1, 2]]),
     ],
 )
-def test_a_parcel_that_says_what_no_run_says_is_refused(tmp_path, change):
+def test_an_archive_with_invalid_values_is_refused(tmp_path, change):
     here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
-    parcel = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
+    archive = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
     out = io.BytesIO()
-    with zipfile.ZipFile(parcel) as old, zipfile.ZipFile(out, "w") as new:
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(out, "w") as new:
         content = json.loads(old.read("runs.json"))
         change(content["runs"][0])
         new.writestr("runs.json", json.dumps(content))
@@ -154,28 +154,28 @@ def test_a_parcel_that_says_what_no_run_says_is_refused(tmp_path, change):
     here.close(), there.close()
 
 
-def test_a_parcel_of_which_one_run_is_damaged_leaves_none(tmp_path):
+def test_an_archive_with_one_damaged_run_imports_none(tmp_path):
     here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
     ids = [a_finished_run(here), a_finished_run(here, seed=1)]
     file = here.folders.run(ids[1]) / "test.npz"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"to be found " * 100)
-    parcel = export_bytes(here, ids).replace(b"to be found to", b"to be lost  to")
+    archive = export_bytes(here, ids).replace(b"to be found to", b"to be lost  to")
     with pytest.raises(StoreError, match="Bad CRC-32"):
-        import_runs(there, io.BytesIO(parcel))
+        import_runs(there, io.BytesIO(archive))
     assert there.runs() == []
     assert not list((there.folders.runs / "files").glob("*"))
     here.close(), there.close()
 
 
-def test_every_field_that_a_run_tells_is_looked_at_in_a_parcel():
-    assert set(_RUN) == set(tables.runs.c.keys()) - NOT_SENT
+def test_every_field_of_a_run_is_validated_in_an_archive():
+    assert set(_RUN) == set(tables.runs.c.keys()) - NOT_EXPORTED
     for record, known in ((EpochEnd, _EPOCH), (SplitResult, _RESULT), (Machine, _MACHINE)):
         assert set(known) >= set(record.__dataclass_fields__) - {"val_confusion"}
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
-def test_a_name_with_a_sign_that_is_none_is_refused(name):
+def test_a_name_with_an_invalid_character_is_refused(name):
     with pytest.raises(RecipeError, match="a sign that is none"):
         RunRequest(CNNSpec(channels=(4,)), Recipe(), "digits", name=name)
 
@@ -184,14 +184,14 @@ def test_a_name_with_a_sign_that_is_none_is_refused(name):
 
 
 @pytest.mark.parametrize("name", [*NAMES, "=1+1", "</script><script>x", "a | b", "\\end{tabular}"])
-def test_a_name_stays_a_name_in_every_report(tmp_path, name):
+def test_a_name_is_escaped_in_every_report(tmp_path, name):
     store = a_store(tmp_path)
     a_finished_run(store, name=name)
     rows, shown = ResultsTable(store).rows(), columns(COLUMNS)
     page = to_html(rows, shown)
-    innocent = a_store(tmp_path / "innocent")
-    a_finished_run(innocent, name="innocent")
-    plain = to_html(ResultsTable(innocent).rows(), shown)
+    plain_store = a_store(tmp_path / "plain_store")
+    a_finished_run(plain_store, name="plain_store")
+    plain = to_html(ResultsTable(plain_store).rows(), shown)
     assert page.count("<script") == plain.count("<script")
     assert page.count("</script") == plain.count("</script")
     assert "<img src=x" not in page
@@ -201,7 +201,7 @@ def test_a_name_stays_a_name_in_every_report(tmp_path, name):
         assert "<img" not in line
     assert "\\end{tabular}" not in to_latex(rows, shown).removesuffix("\\end{tabular}\n")
     assert not any(cell.startswith("=") for cell in to_csv(rows, shown).split(","))
-    store.close(), innocent.close()
+    store.close(), plain_store.close()
 
 
 def test_a_page_loads_no_picture_from_elsewhere():

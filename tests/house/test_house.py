@@ -1,4 +1,4 @@
-"""The house is in order: what the documents say of the repository is true."""
+"""Consistency of the repository: documents, public names, the theme, and skipped tests in CI."""
 
 import ast
 import doctest
@@ -34,7 +34,7 @@ def test_every_file_that_a_document_names_exists(document):
     text = (ROOT / document).read_text()
     named = re.findall(r"`([\w./-]+/|[\w./-]+\.(?:py|md|toml|txt|js|css))`", text)
     named += re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-    made_later = {"data/", "runs/", "data/MNIST/raw/"}  # by the lab, or by people
+    made_later = {"data/", "runs/", "data/MNIST/raw/"}  # by the lab or its users
     assert [name for name in named if not (ROOT / name).exists() and name not in made_later] == []
 
 
@@ -52,7 +52,7 @@ def test_make_help_lists_every_target_that_people_call():
 
 
 def test_every_direct_dependency_is_pinned_with_its_purpose():
-    # "name==1.2.3   # what it is for"; "-r" lines include another file.
+    # "name==1.2.3   # purpose"; "-r" lines include another file.
     for name in ("requirements.txt", "requirements-dev.txt"):
         for line in (ROOT / name).read_text().splitlines():
             assert re.fullmatch(r"#.*|-r \S+|[\w-]+(\[\w+\])?==[\w.]+ +# \S.*", line), line
@@ -61,14 +61,14 @@ def test_every_direct_dependency_is_pinned_with_its_purpose():
 # -- the library -----------------------------------------------------------------------------------
 
 
-def test_every_public_name_is_found_in_its_home():
+def test_every_public_name_can_be_imported():
     for name in cnnlib.__all__:
         assert getattr(cnnlib, name) is not None
         assert name in dir(cnnlib)
 
 
 def test_the_public_names_are_sorted_in_their_table():
-    assert list(cnnlib._HOMES) == cnnlib.__all__ == sorted(cnnlib.__all__)
+    assert list(cnnlib._MODULES) == cnnlib.__all__ == sorted(cnnlib.__all__)
 
 
 def test_an_unknown_public_name_is_an_attribute_error():
@@ -83,7 +83,7 @@ def test_the_examples_in_docstrings_are_true(module):
     assert result.failed == 0
 
 
-def test_every_module_says_what_it_is_for():
+def test_every_module_has_a_docstring():
     for file in [*(ROOT / "cnnlib").rglob("*.py"), *(ROOT / "pages").glob("*.py")]:
         assert ast.get_docstring(ast.parse(file.read_text())), file
 
@@ -106,7 +106,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_contrast_is_measured_as_wcag_does():
     assert contrast("#ffffff", "#000000") == pytest.approx(21.0)
-    # WCAG's often quoted lightest grey that passes AA on white: #767676 has 4.54.
+    # The lightest grey that passes WCAG's AA on white: #767676 has 4.54.
     assert contrast("#ffffff", "#767676") == pytest.approx(4.54, abs=0.005)
 
 
@@ -114,7 +114,7 @@ def test_contrast_is_measured_as_wcag_does():
 def test_the_theme_reads_well(mode):
     colours = THEME[mode]
     for background in (colours["backgroundColor"], colours["secondaryBackgroundColor"]):
-        # AA asks for 4.5 in text and for 3 in what is not text.
+        # AA requires 4.5 for text and 3 for other elements.
         assert contrast(colours["textColor"], background) >= 7
         assert contrast(colours["linkColor"], background) >= 4.5
         assert contrast(colours["primaryColor"], background) >= 3
@@ -129,7 +129,7 @@ def test_every_chart_colour_stands_out_from_the_page(mode):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_signed_values_stand_out_the_more_the_further_they_are_from_zero(mode):
-    # Zero has the colour of the page; five colours stand on each side of it.
+    # Zero has the colour of the page; there are five colours on each side of it.
     colours = {**THEME, **THEME[mode]}["chartDivergingColors"]
     below, above = colours[4::-1], colours[5:]
     for side in (below, above):
@@ -142,11 +142,11 @@ def test_figures_have_the_colours_of_the_theme():
     assert list(theme.DIVERGING) == THEME["chartDivergingColors"]
 
 
-# -- in CI no test is skipped in silence -----------------------------------------------------------
+# -- no test is skipped silently in CI -------------------------------------------------------------
 
 
 def exit_code_and_output(folder: Path, reasons: list[str], ci: bool, *arguments: str):
-    """Run a session of its own in which one test passes and one is skipped for each reason."""
+    """Run a separate pytest session with one passing test and one skipped test per reason."""
     (folder / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     tests = [f"def test_{n}(): pytest.skip({reason!r})" for n, reason in enumerate(reasons)]
     (folder / "test_it.py").write_text("\n".join(["import pytest", "def test(): pass", *tests]))

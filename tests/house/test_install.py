@@ -1,4 +1,4 @@
-"""Installing: what creates the environment, what fills it, and when there is nothing to do."""
+"""The installation script: the environment, the installers, and when nothing is installed."""
 
 import shutil
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project folder whose environment has a Python; what would be run is noted and succeeds."""
+    """A project folder with an environment; commands succeed and are recorded in a list."""
     (tmp_path / "bench").mkdir()
     for name in ["pyproject.toml", "requirements.txt", *install.REQUIREMENTS["bench"]]:
         (tmp_path / name).write_text(name)
@@ -91,7 +91,7 @@ def test_a_changed_requirement_is_installed(project, monkeypatch):
     assert len(project) == 2
 
 
-def test_a_failure_says_so_and_is_tried_again(project, monkeypatch, capsys):
+def test_a_failure_is_reported_and_the_next_call_tries_again(project, monkeypatch, capsys):
     succeeds = install.succeeds
     monkeypatch.setattr(install, "succeeds", lambda command: False)
     assert call(monkeypatch) == 1
@@ -101,7 +101,7 @@ def test_a_failure_says_so_and_is_tried_again(project, monkeypatch, capsys):
     assert len(project) == 1
 
 
-def test_a_python_that_is_too_old_is_told_so(project, monkeypatch, capsys):
+def test_a_python_that_is_too_old_is_an_error(project, monkeypatch, capsys):
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     assert call(monkeypatch) == 1
     assert "CNN Lab needs 3.11 or newer." in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Serving the real app for a test: it answers inside the block, and nothing is left after it."""
+"""`serving` starts the app for a block, and leaves no process after it."""
 
 import os
 import urllib.request
@@ -8,7 +8,7 @@ import psutil
 import pytest
 import serving
 
-# A stand-in for the app: its server starts a process in a session of its own, as it does a worker.
+# A replacement for the app that starts a process in a new session, as the app does with a worker.
 APP = """
 import subprocess, sys
 from pathlib import Path

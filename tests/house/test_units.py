@@ -1,4 +1,4 @@
-"""Numbers with their units, as people read them."""
+"""Formatting of shares, sizes, counts and times."""
 
 from math import nan
 
@@ -7,12 +7,12 @@ import pytest
 from cnnlib.units import format_size, format_time, percent, short_count
 
 
-def test_a_share_has_two_digits_unless_told_otherwise():
+def test_a_share_has_two_digits_by_default():
     assert (percent(0.97254), percent(0.97254, 0)) == ("97.25 %", "97 %")
 
 
 @pytest.mark.parametrize("fraction", [None, nan])
-def test_a_share_that_is_not_known_is_a_dash_or_what_the_caller_says(fraction):
+def test_an_unknown_share_is_a_dash_or_the_given_text(fraction):
     assert (percent(fraction), percent(fraction, unknown="")) == ("–", "")
 
 
@@ -52,7 +52,7 @@ def test_a_count_has_three_digits_and_a_unit(value, text):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0.0121, "12.1 ms"),
         (0.9994, "999 ms"),
@@ -64,5 +64,5 @@ def test_a_count_has_three_digits_and_a_unit(value, text):
         (7500, "2 h 5 min"),
     ],
 )
-def test_times_are_read_at_a_glance(seconds, words):
-    assert format_time(seconds) == words
+def test_times_have_two_or_three_digits_and_units(seconds, text):
+    assert format_time(seconds) == text

@@ -1,23 +1,23 @@
-"""The residual blocks against the same blocks put together by hand."""
+"""The residual blocks, compared with blocks built by hand from torch modules."""
 
 import inspect
 
 import pytest
 import torch
-from signatures import written
+from signatures import parameter_texts
 from torch import nn
 
 from cnnlib import ResidualBlock, ResidualBottleneckBlock, SpecError
 
 
-def shapes(module: nn.Module) -> list[str]:
-    """What a module is made of, in order."""
+def describe_children(module: nn.Module) -> list[str]:
+    """Return the texts of a module's children, in order."""
     return [str(child) for child in module.children()]
 
 
 def test_a_block_is_dropout_norm_activation_between_convolutions_and_nothing_after():
     block = ResidualBlock(3, [8, 4], [3, 5], batchnorm=True, dropout=0.2, activation_type="lrelu")
-    assert shapes(block.main) == shapes(
+    assert describe_children(block.main) == describe_children(
         nn.Sequential(
             nn.Conv2d(3, 8, 3, padding=1),
             nn.Dropout2d(0.2),
@@ -30,7 +30,9 @@ def test_a_block_is_dropout_norm_activation_between_convolutions_and_nothing_aft
 
 def test_the_shortcut_is_a_1x1_convolution_without_bias_where_channels_differ():
     block = ResidualBlock(3, [8], [3])
-    assert shapes(block.shortcut) == shapes(nn.Sequential(nn.Conv2d(3, 8, 1, bias=False)))
+    assert describe_children(block.shortcut) == describe_children(
+        nn.Sequential(nn.Conv2d(3, 8, 1, bias=False))
+    )
 
 
 def test_the_shortcut_is_the_identity_where_channels_agree():
@@ -67,7 +69,7 @@ def test_a_block_does_not_change_its_input():
 
 def test_a_bottleneck_narrows_to_the_inner_channels_and_widens_again():
     block = ResidualBottleneckBlock(64, [16, 32], [3, 5])
-    assert shapes(block.main) == shapes(
+    assert describe_children(block.main) == describe_children(
         nn.Sequential(
             nn.Conv2d(64, 16, 1),
             nn.ReLU(),
@@ -87,7 +89,7 @@ def test_the_signatures_are_those_of_the_course_texts():
         (ResidualBlock, "in_channels, channels, kernel_sizes"),
         (ResidualBottleneckBlock, "in_out_channels, inner_channels, inner_kernel_sizes"),
     ):
-        assert ", ".join(written(block)) == f"{own}, {common}"
+        assert ", ".join(parameter_texts(block)) == f"{own}, {common}"
 
 
 @pytest.mark.parametrize("block", [ResidualBlock, ResidualBottleneckBlock])
@@ -98,7 +100,7 @@ def test_the_default_mapping_cannot_be_changed(block):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ((3, [], []), "a residual block has at least one convolution"),
         ((3, [8], [4]), "Use kernel_size=3 or 5"),
@@ -110,8 +112,8 @@ def test_the_default_mapping_cannot_be_changed(block):
         ((3, [8], [3], True, 0.0, "relu", {"slope": 1}), "no field 'slope'"),
     ],
 )
-def test_a_wrong_argument_of_a_block_is_refused(arguments, sentence):
-    with pytest.raises(SpecError, match=sentence):
+def test_a_wrong_argument_of_a_block_is_an_error(arguments, message):
+    with pytest.raises(SpecError, match=message):
         ResidualBlock(*arguments)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation in one pass, against numbers worked by hand and against torch."""
+"""Evaluation in one pass, compared with numbers calculated by hand and with torch."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from cnnlib.nets.evaluate import evaluate, predict, score
 
-# Logits that a "network" hands through; row by row the predicted classes are 0, 1, 1, 2.
+# Logits for an identity network; row by row the predicted classes are 0, 1, 1, 2.
 LOGITS = torch.tensor(
     [[4.0, 0.0, 0.0, 0.0], [0.0, 2.0, 1.0, 0.0], [0.0, 3.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
 )
@@ -23,15 +23,15 @@ def _batches(size: int):
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_accuracy_loss_and_confusion_do_not_depend_on_the_batches(size):
     result = evaluate(nn.Identity(), _batches(size), classes=4)
-    assert (result.count, result.accuracy) == (4, 0.75)  # all but the third, a 0 taken for a 1
+    assert (result.count, result.accuracy) == (4, 0.75)  # wrong: the third, a 0 classified as 1
     assert result.loss == pytest.approx(cross_entropy(LOGITS, LABELS).item())
     assert result.confusion == ((1, 1, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 0))
     assert result.class_accuracy == (0.5, 1.0, 1.0, None)  # no picture of class 3
 
 
-def test_kept_predictions_score_the_same():
-    kept = score(predict(nn.Identity(), _batches(4)))
-    assert kept == evaluate(nn.Identity(), _batches(4), classes=4)
+def test_stored_predictions_score_the_same():
+    stored = score(predict(nn.Identity(), _batches(4)))
+    assert stored == evaluate(nn.Identity(), _batches(4), classes=4)
 
 
 def test_an_empty_split_scores_nothing():
@@ -49,6 +49,6 @@ def test_a_network_is_measured_in_evaluation_mode_and_left_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_a_loss_that_is_no_number_is_told_as_such():
+def test_a_loss_that_is_nan_stays_nan():
     broken = [(torch.full((2, 3), math.nan), torch.tensor([0, 1]))]
     assert math.isnan(evaluate(nn.Identity(), broken, classes=3).loss)

@@ -1,4 +1,4 @@
-"""`build_model`: names, seeds, and weights initialised as asked."""
+"""`build_model`: names, seeds, and the initialisation of weights."""
 
 import copy
 import math
@@ -18,7 +18,7 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
-def test_every_module_stands_under_the_name_of_its_layer():
+def test_every_module_has_the_name_of_its_layer():
     for spec in random_specs(30, seed=1):
         model = build_model(spec)
         childless = [n for n, module in model.named_modules() if not list(module.children())]
@@ -44,7 +44,7 @@ def test_one_seed_gives_one_network_and_another_gives_another():
     assert not same_weights(build_model(spec, seed=1), build_model(spec, seed=2))
 
 
-def test_a_seed_leaves_torchs_random_state_alone():
+def test_a_seed_does_not_change_torchs_random_state():
     torch.manual_seed(9)
     build_model(preset("lenet5").spec, seed=1)
     after = torch.rand(3)
@@ -81,8 +81,8 @@ def test_the_names_of_the_weights_are_stable():
 
 # -- weight initialisation -------------------------------------------------------------------------
 
-# One convolution of 16 -> 64 channels, 3x3: fan_in 144, fan_out 576; and 9,216 weights, so that a
-# deviation is known to about 1 / sqrt(2 * 9,216), 0.7 %.
+# One convolution of 16 -> 64 channels, 3x3: fan_in 144, fan_out 576; 9,216 weights, so the
+# standard error of a deviation is 1 / sqrt(2 * 9,216), about 0.7 %.
 WIDE = CNNSpec(in_size=(16, 8, 8), channels=(64,), pool_every=0)
 
 
@@ -109,5 +109,5 @@ def test_orthogonal_filters_are_orthonormal():
 
 
 @pytest.mark.parametrize("init", [init for init in INITS if init != "default"])
-def test_biases_are_zero_but_for_torchs_own_initialisation(init):
+def test_biases_are_zero_except_with_torchs_initialisation(init):
     assert first_convolution(init).bias.abs().max() == 0

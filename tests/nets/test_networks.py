@@ -1,17 +1,17 @@
-"""CNN and ResNet against the same networks put together from torch's own modules."""
+"""CNN and ResNet, compared with the same networks built from torch's modules."""
 
 import inspect
 
 import pytest
 import torch
-from signatures import written
+from signatures import parameter_texts
 from torch import nn
 
 from cnnlib import CNN, ResidualBlock, ResidualBottleneckBlock, ResNet, SpecError
 
 
 def assert_same_network(mine: nn.Module, by_hand: nn.Module, in_size: tuple[int, int, int]) -> None:
-    """Same parameters in the same order, same scores."""
+    """Check for equal parameters in the same order, and equal scores."""
     pairs = list(zip(mine.state_dict().values(), by_hand.state_dict().values(), strict=True))
     assert all(torch.equal(one, other) for one, other in pairs)
     x = torch.randn(3, *in_size)
@@ -43,7 +43,7 @@ def test_a_cnn_is_the_network_made_by_hand_from_the_same_seed():
     assert_same_network(mine, by_hand, (3, 20, 24))
 
 
-def test_conv_and_pooling_parameters_mean_what_they_mean_in_torch():
+def test_conv_and_pooling_parameters_mean_the_same_as_in_torch():
     conv = {"kernel_size": 5, "stride": 2, "padding": 3, "dilation": 2, "bias": False}
     pool = {"kernel_size": 3, "stride": 1, "padding": 1}
     torch.manual_seed(2)
@@ -93,7 +93,7 @@ def test_activation_none_leaves_the_activation_out():
     assert [type(m) for m in network.features] == [nn.Conv2d]
 
 
-def test_finding_the_number_of_features_does_not_disturb_the_random_state():
+def test_building_a_network_draws_only_the_weights_from_the_random_state():
     torch.manual_seed(5)
     CNN((1, 8, 8), 2, [3], 1, [])
     after_cnn = torch.rand(1)
@@ -147,7 +147,7 @@ def test_groups_that_return_to_their_channels_become_bottlenecks():
     assert not isinstance(mine.features.block1, ResidualBottleneckBlock)
 
 
-def test_a_block_honours_kernel_size_dilation_and_bias():
+def test_a_block_uses_kernel_size_dilation_and_bias():
     params = {"kernel_size": 5, "dilation": 2, "padding": 4, "bias": False}
     conv = ResNet((3, 16, 16), 6, [8], 1, [], conv_params=params).features.block1.main.conv1
     assert str(conv) == str(nn.Conv2d(3, 8, 5, padding=4, dilation=2, bias=False))
@@ -161,9 +161,9 @@ def test_the_signatures_are_those_of_the_course_texts():
     last = (
         "conv_params, activation_type='relu', activation_params, pooling_type='max', pooling_params"
     )
-    assert ", ".join(written(CNN)) == f"{first}, {last}"
+    assert ", ".join(parameter_texts(CNN)) == f"{first}, {last}"
     own = "batchnorm=False, dropout=0.0, bottleneck=False"
-    assert ", ".join(written(ResNet)) == f"{first}, {own}, {last}"
+    assert ", ".join(parameter_texts(ResNet)) == f"{first}, {own}, {last}"
 
 
 @pytest.mark.parametrize("network", [CNN, ResNet])
@@ -180,7 +180,7 @@ ARGUMENTS = ((1, 12, 12), 3, [4, 4], 2, [])
 
 @pytest.mark.parametrize("network", [CNN, ResNet])
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"conv_params": {"groups": 2}}, "conv_params has no field 'groups'.*kernel_size, stride"),
         ({"conv_params": {"kernel_size": 4, "padding": "same"}}, "Use kernel_size=3 or 5"),
@@ -193,19 +193,19 @@ ARGUMENTS = ((1, 12, 12), 3, [4, 4], 2, [])
         ({"activation_params": {"inplace": True}}, "no field 'inplace'"),
     ],
 )
-def test_an_unknown_or_impossible_parameter_is_refused(network, options, sentence):
-    with pytest.raises(SpecError, match=sentence):
+def test_an_unknown_or_impossible_parameter_is_an_error(network, options, message):
+    with pytest.raises(SpecError, match=message):
         network(*ARGUMENTS, **options)
 
 
 @pytest.mark.parametrize(
-    ("conv_params", "sentence"),
+    ("conv_params", "message"),
     [
         ({"stride": 2}, "convolutions under a skip have stride 1"),
         ({"padding": 0}, "keeps it with padding=1 only"),
         ({"kernel_size": 2}, "Use kernel_size=1 or 3"),
     ],
 )
-def test_a_parameter_that_a_block_cannot_honour_is_refused(conv_params, sentence):
-    with pytest.raises(SpecError, match=sentence):
+def test_a_parameter_that_a_block_does_not_allow_is_an_error(conv_params, message):
+    with pytest.raises(SpecError, match=message):
         ResNet(*ARGUMENTS, conv_params=conv_params)

@@ -1,4 +1,4 @@
-"""The form in which a network is trained gives its outputs and gradients to the last bit."""
+"""The training form of a network has bitwise equal outputs and gradients."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from cnnlib.nets.training_form import training_form
 SAMPLE = 120
 
 
-def _both(spec: CNNSpec, count: int = 4, layout=torch.contiguous_format):
-    """Outputs, gradients and running statistics: of the network itself, and of its form."""
-    given = []
+def _run_both(spec: CNNSpec, count: int = 4, layout=torch.contiguous_format):
+    """Return outputs, gradients and running statistics of the network and of its training form."""
+    results = []
     for form in (lambda net: net, training_form):
         net = build_model(spec, seed=0).to(memory_format=layout)
         images = torch.randn(count, *spec.in_size, generator=torch.Generator().manual_seed(1))
@@ -25,8 +25,8 @@ def _both(spec: CNNSpec, count: int = 4, layout=torch.contiguous_format):
         logits = form(net)(images.contiguous(memory_format=layout))
         logits.square().sum().backward()
         tensors = [p.grad for p in net.parameters()] + list(net.buffers())
-        given.append([logits.detach(), *tensors])
-    return given
+        results.append([logits.detach(), *tensors])
+    return results
 
 
 def _relu_specs() -> list[CNNSpec]:
@@ -36,8 +36,8 @@ def _relu_specs() -> list[CNNSpec]:
 
 def test_random_networks_are_the_same_to_the_last_bit():
     for spec in _relu_specs():
-        for plain, formed in zip(*_both(spec), strict=True):
-            assert torch.equal(plain, formed), spec
+        for plain, trained in zip(*_run_both(spec), strict=True):
+            assert torch.equal(plain, trained), spec
 
 
 def test_random_networks_are_the_same_in_channels_last_format_up_to_the_order_of_sums(
@@ -46,19 +46,19 @@ def test_random_networks_are_the_same_in_channels_last_format_up_to_the_order_of
     # oneDNN writes out of bounds on some processors (1x1 convolutions of few channels).
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     for spec in _relu_specs():
-        plain, formed = _both(spec, layout=torch.channels_last)
+        plain, trained = _run_both(spec, layout=torch.channels_last)
         largest = max(float(tensor.abs().max()) for tensor in plain)  # some gradients are 0
-        for one, other in zip(plain, formed, strict=True):
+        for one, other in zip(plain, trained, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * largest)
 
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
 def test_presets_are_the_same_to_the_last_bit(preset):
-    for plain, formed in zip(*_both(preset.spec, count=2), strict=True):
-        assert torch.equal(plain, formed)
+    for plain, trained in zip(*_run_both(preset.spec, count=2), strict=True):
+        assert torch.equal(plain, trained)
 
 
-def test_ties_in_a_window_are_settled_as_before():
+def test_ties_in_a_window_give_equal_gradients():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(2,), init="default")
     net = build_model(spec, seed=0)
     nn.init.zeros_(net.features[0].weight)  # every value of a window is equal
@@ -73,7 +73,7 @@ def test_ties_in_a_window_are_settled_as_before():
         assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
-def test_the_network_itself_is_left_as_it_was():
+def test_the_network_itself_is_unchanged():
     net = build_model(CNNSpec(channels=(4, 4), pool_every=1), seed=0)
     before = [type(module) for module in net.modules()]
     training_form(net)

@@ -1,9 +1,9 @@
-"""Surgery and excitation: worked by hand where it can be, and as jobs with their panels."""
+"""Ablation, activation maximisation and patches: results by hand, jobs and panels."""
 
 import numpy as np
 import pytest
 import torch
-from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, parts, said
+from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, page_text, parts
 from sample_data import prepared_now
 
 from cnnlib.data.batches import Normaliser
@@ -13,10 +13,10 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.figures.inspect import ablation_figure
 from cnnlib.nets.model import build_model
-from cnnlib.probe.ablation import reset, subset, with_filter_muted
+from cnnlib.probe.ablation import mute_filter, reset_filter, subset
 from cnnlib.probe.activation_maximisation import STEPS, maximise_activation
 from cnnlib.probe.forward import activations
-from cnnlib.probe.patches import View, patch, strongest_patches, view_of
+from cnnlib.probe.patches import ReceptiveField, crop_patch, receptive_field, strongest_patches
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -31,34 +31,34 @@ def store():
     with_folders.close()
 
 
-def result_of(generator):
-    """What a generator returns, and what it yielded."""
-    told = []
+def exhaust(generator):
+    """Run a generator to its end; return its value and all yielded items."""
+    updates = []
     while True:
         try:
-            told.append(next(generator))
+            updates.append(next(generator))
         except StopIteration as end:
-            return end.value, told
+            return end.value, updates
 
 
 def weights_of(net) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in net.state_dict().items()}
 
 
-def test_a_muted_filter_says_the_same_of_every_picture():
+def test_a_muted_filter_has_a_constant_map():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     net = build_model(spec, seed=0)
-    changed = with_filter_muted(weights_of(net), "features.conv1", 2)
+    changed = mute_filter(weights_of(net), "features.conv1", 2)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
     images = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
     maps = activations(net.eval(), images)["features.conv1"]
     assert (maps[:, 2] == 0).all() and (maps[:, [0, 1, 3]] != 0).any()
 
 
-def test_a_reset_filter_is_what_it_was_and_the_others_stay():
+def test_a_reset_filter_has_its_first_weights_and_the_others_are_kept():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     now, first = (weights_of(build_model(spec, seed=seed)) for seed in (1, 0))
-    changed = reset(now, first, "features.conv1", 3)
+    changed = reset_filter(now, first, "features.conv1", 3)
     np.testing.assert_array_equal(
         changed["features.conv1.weight"][3], first["features.conv1.weight"][3]
     )
@@ -67,7 +67,7 @@ def test_a_reset_filter_is_what_it_was_and_the_others_stay():
     )
 
 
-def test_the_subset_is_of_validation_pictures_and_the_same_for_a_seed():
+def test_the_subset_of_validation_pictures_is_the_same_for_a_seed():
     prepared = prepared_now("digits")
     request = RunRequest(PLAIN, Recipe(epochs=1), "digits")
     chosen = subset(prepared, request, 60, seed=0)
@@ -79,27 +79,27 @@ def test_the_subset_is_of_validation_pictures_and_the_same_for_a_seed():
 
 
 @pytest.mark.parametrize(("layer", "channel"), [("features.conv1", 1), ("classifier.fc2", 7)])
-def test_a_picture_is_found_that_excites_more_than_noise(layer, channel):
+def test_the_maximising_picture_has_a_higher_activation_than_noise(layer, channel):
     info = prepared_now("digits").info
     net = build_model(PLAIN, seed=0).eval()
-    (pixels, answer, began), told = result_of(
+    (pixels, answer, began), updates = exhaust(
         maximise_activation(net, info, layer, channel, seed=1)
     )
     assert (pixels.shape, pixels.dtype) == ((1, 28, 28), np.uint8)
     assert answer > began
-    assert len(told) == STEPS and told[-1].fraction == 1
-    (again, _, _), _ = result_of(maximise_activation(net, info, layer, channel, seed=1))
+    assert len(updates) == STEPS and updates[-1].fraction == 1
+    (again, _, _), _ = exhaust(maximise_activation(net, info, layer, channel, seed=1))
     np.testing.assert_array_equal(again, pixels)
 
 
-def test_a_channel_that_is_not_there_is_a_sentence():
+def test_an_unknown_channel_is_refused():
     info = prepared_now("digits").info
     with pytest.raises(ProbeError, match="no channel 99. Choose one from 0 to 3"):
         next(maximise_activation(build_model(PLAIN), info, "features.conv1", 99))
 
 
-def do_jobs(store: RunStore) -> list:
-    """Carry out what waits, as a worker does."""
+def run_jobs(store: RunStore) -> list:
+    """Execute all queued jobs and return them."""
     worker_id = store.register_worker("jobs")
     done = []
     while (job := store.claim_job(worker_id)) is not None:
@@ -110,45 +110,45 @@ def do_jobs(store: RunStore) -> list:
 
 
 @pytest.mark.parametrize("how", ["mute", "reset"])
-def test_surgery_is_a_job_whose_result_is_kept(store, how):
+def test_ablation_is_a_job_with_a_stored_result(store, how):
     a_saved_run(store, RESIDUAL)
     app = open_inspect(view="Surgery")
     app.segmented_control(key="inspect_how").set_value(how).run()
     app.button(key="inspect_surgery").click().run()
-    [job] = do_jobs(store)
+    [job] = run_jobs(store)
     assert job.state == "done", job.reason
     assert len(job.result["after"]) == 4 and len(job.result["classes_after"][0]) == 10
     assert job.result["count"] == 144  # a tenth of 1,438 digits
     app.run()
-    assert "144 validation pictures are right" in said(app)
+    assert "144 validation pictures are right" in page_text(app)
     assert len(app.get("plotly_chart")) == 1
 
 
-def test_what_excites_a_class_is_a_job_whose_result_is_kept(store):
+def test_activation_maximisation_is_a_job_with_a_stored_result(store):
     a_saved_run(store)
     app = open_inspect(view="What excites it", layer="classifier.fc2")
     app.button(key="inspect_dream").click().run()
-    [job] = do_jobs(store)
+    [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
-    assert "The mean answer rose from" in said(app)
+    assert "The mean answer rose from" in page_text(app)
     assert parts(app)[0]["count"] == 1
 
 
-def test_the_patch_of_a_value_is_what_it_depends_on():
+def test_the_receptive_field_of_a_value_by_hand():
     # A 3 x 3 convolution with padding 1, a 2 x 2 pooling, a 3 x 3 convolution: 3, 4, 4 + 2 * 2 = 8
     # pixels; the first square begins 1 + 2 * 1 = 3 before the picture, neighbours are 2 apart.
-    view = view_of(plan(PLAIN), "features.conv2")
-    assert view == View(size=8, jump=2, before=3)
+    field = receptive_field(plan(PLAIN), "features.conv2")
+    assert field == ReceptiveField(size=8, jump=2, before=3)
     assert receptive_fields(plan(PLAIN))["features.conv2"].size == 8
-    assert [view.corner(place, 8, 28) for place in (0, 2, 13)] == [0, 1, 20]  # 4 - 3; 28 - 8
+    assert [field.corner(place, 8, 28) for place in (0, 2, 13)] == [0, 1, 20]  # 4 - 3; 28 - 8
 
 
-def test_the_most_exciting_places_are_those_of_the_maps():
+def test_the_strongest_patches_are_the_maxima_of_the_maps():
     prepared = prepared_now("digits")
     net = build_model(PLAIN, seed=0).eval()
     chosen = np.arange(30)
-    found, _ = result_of(strongest_patches(net, prepared, "features.act2", chosen))
+    found, _ = exhaust(strongest_patches(net, prepared, "features.act2", chosen))
     images = Normaliser(prepared.info, "cpu")(torch.from_numpy(prepared.test_images[chosen]))
     maps = activations(net, images.numpy())["features.act2"]
     for channel, places in enumerate(found):
@@ -156,26 +156,28 @@ def test_the_most_exciting_places_are_those_of_the_maps():
         np.testing.assert_allclose([each[3] for each in places], strongest, rtol=1e-5)
         picture, row, column, answer = places[0]
         assert maps[picture, channel, row, column] == pytest.approx(answer)
-        assert patch(prepared, view_of(net.plan, "features.act2"), places[0]).shape == (1, 8, 8)
+        assert crop_patch(
+            prepared, receptive_field(net.plan, "features.act2"), places[0]
+        ).shape == (1, 8, 8)
 
 
-def test_what_excites_each_filter_is_a_job_whose_result_is_kept(store):
+def test_patches_are_a_job_with_a_stored_result(store):
     a_saved_run(store, RESIDUAL)
     app = open_inspect(view="What excites it", layer="features.block1.sum")
     app.button(key="inspect_patches").click().run()
-    [job] = do_jobs(store)
+    [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
-    assert "Of 359 test pictures" in said(app)
+    assert "Of 359 test pictures" in page_text(app)
     assert parts(app)[0]["count"] == 9
 
 
-def test_a_layer_without_places_is_a_sentence():
+def test_a_layer_without_maps_has_no_receptive_field():
     with pytest.raises(ProbeError, match="no places on the picture"):
-        view_of(plan(PLAIN), "classifier.fc1")
+        receptive_field(plan(PLAIN), "classifier.fc1")
 
 
-def test_a_job_that_waits_shows_its_progress_and_can_be_stopped(store):
+def test_a_queued_job_can_be_stopped(store):
     a_saved_run(store)
     app = open_inspect(view="Surgery")
     app.button(key="inspect_surgery").click().run()
@@ -186,7 +188,7 @@ def test_a_job_that_waits_shows_its_progress_and_can_be_stopped(store):
 
 
 @pytest.mark.parametrize("method", ["integrated", "grad_cam"])
-def test_an_explanation_of_a_large_network_is_a_job_that_gives_the_same(store, monkeypatch, method):
+def test_an_explanation_as_a_job_equals_that_on_the_page(store, monkeypatch, method):
     a_saved_run(store)
 
     def texts(app) -> list[str]:
@@ -198,7 +200,7 @@ def test_an_explanation_of_a_large_network_is_a_job_that_gives_the_same(store, m
     monkeypatch.setattr(attribution, "MOST_MACS", 0)
     app.run()
     app.button(key="inspect_explain").click().run()
-    [job] = do_jobs(store)
+    [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
     assert (parts(app)[1]["values"], texts(app)) == on_the_page

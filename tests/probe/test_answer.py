@@ -1,4 +1,4 @@
-"""What a network says about a drawing, and how the answer moves; records and figures."""
+"""Answers for a drawing and their robustness: computation, records and figures."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.nets.model import build_model
 from cnnlib.probe.answer import (
     answer,
-    changed_picture,
+    apply_change,
     class_probabilities,
     robustness,
     small_changes,
@@ -29,7 +29,7 @@ INFO = DatasetInfo(
 NET = build_model(CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4,)), seed=1)
 
 
-def dot(row: int, column: int, side: int = 8) -> np.ndarray:
+def a_dot(row: int, column: int, side: int = 8) -> np.ndarray:
     picture = np.zeros((1, side, side), np.uint8)
     picture[0, row, column] = 255
     return picture
@@ -51,87 +51,89 @@ def test_probabilities_are_those_of_the_normalised_picture():
     assert found.sum(axis=1) == pytest.approx(np.ones(3))
 
 
-def test_a_network_is_left_in_the_mode_that_it_was_in():
+def test_probabilities_keep_the_mode_of_the_network():
     NET.train()
-    class_probabilities(NET, INFO, dot(1, 1)[None])
+    class_probabilities(NET, INFO, a_dot(1, 1)[None])
     assert NET.training
 
 
 def test_an_answer_names_the_likeliest_class(tmp_path):
     store = a_store(tmp_path)
     run = store.run(store.submit(a_request(name="mine")))
-    said = answer(NET, INFO, run, dot(3, 3))
-    assert said.title == "mine on digits, seed 0"
-    assert said.probability == max(said.probabilities)
-    assert said.name == INFO.classes[said.label]
+    original = answer(NET, INFO, run, a_dot(3, 3))
+    assert original.title == "mine on digits, seed 0"
+    assert original.probability == max(original.probabilities)
+    assert original.name == INFO.classes[original.label]
 
 
 # -- small changes ---------------------------------------------------------------------------------
 
 
-def test_a_shift_moves_the_ink_and_lets_in_black():
-    assert np.array_equal(changed_picture(dot(2, 3), Change("right", 2)), dot(2, 5))
-    assert np.array_equal(changed_picture(dot(2, 3), Change("down", -1)), dot(1, 3))
-    assert not changed_picture(dot(2, 7), Change("right", 1)).any()
+def test_a_shift_moves_the_ink_and_fills_with_black():
+    assert np.array_equal(apply_change(a_dot(2, 3), Change("right", 2)), a_dot(2, 5))
+    assert np.array_equal(apply_change(a_dot(2, 3), Change("down", -1)), a_dot(1, 3))
+    assert not apply_change(a_dot(2, 7), Change("right", 1)).any()
 
 
 def test_a_positive_turn_leans_to_the_right():
-    # A stroke upwards from the middle of 9 x 9 points to the right after a turn by 90 degrees.
+    # A stroke from the centre of 9 x 9 upwards points to the right after a turn by 90 degrees.
     stroke = np.zeros((1, 9, 9), np.uint8)
     stroke[0, 0:5, 4] = 255
-    turned = changed_picture(stroke, Change("turn", 90))
+    turned = apply_change(stroke, Change("turn", 90))
     assert turned[0, 4].tolist() == [0] * 4 + [255] * 5
 
 
-def test_thicker_by_one_pixel_is_a_cross_and_by_a_half_half_of_it():
-    thick = changed_picture(dot(3, 3), Change("thickness", 1))[0]
+def test_a_dot_thickened_by_one_pixel_is_a_cross():
+    thick = apply_change(a_dot(3, 3), Change("thickness", 1))[0]
     assert [tuple(place) for place in np.argwhere(thick == 255)] == [
         *((2, 3), (3, 2), (3, 3), (3, 4), (4, 3))
     ]
-    half = changed_picture(dot(3, 3), Change("thickness", 0.5))[0]
+    half = apply_change(a_dot(3, 3), Change("thickness", 0.5))[0]
     assert (half[3, 3], half[2, 3], half[2, 2]) == (255, 128, 0)
 
 
-def test_thinner_takes_the_edge_away():
+def test_thinning_removes_the_edge():
     block = np.zeros((1, 8, 8), np.uint8)
     block[0, 2:5, 2:5] = 255
-    assert np.array_equal(changed_picture(block, Change("thickness", -1)), dot(3, 3))
+    assert np.array_equal(apply_change(block, Change("thickness", -1)), a_dot(3, 3))
 
 
-def test_no_change_is_no_change():
+def test_changes_of_amount_zero_keep_the_picture():
     for change in small_changes():
         if not change.amount:
-            assert np.array_equal(changed_picture(dot(2, 2), change), dot(2, 2))
+            assert np.array_equal(apply_change(a_dot(2, 2), change), a_dot(2, 2))
 
 
-def test_robustness_holds_the_answer_itself_where_nothing_changed(tmp_path):
+def test_robustness_contains_the_original_answer_for_amount_zero(tmp_path):
     store = a_store(tmp_path)
     run = store.run(store.submit(a_request()))
-    picture = dot(4, 4)
-    said = answer(NET, INFO, run, picture)
-    found = robustness(NET, INFO, said, picture)
+    picture = a_dot(4, 4)
+    original = answer(NET, INFO, run, picture)
+    found = robustness(NET, INFO, original, picture)
     assert len(found.changed) == 7 + 7 + 9 + 5
     still = [each for each in found.changed if not each.change.amount]
     assert len(still) == 4 and len(found.real_changes) == 24
-    assert {each.name for each in still} == {said.name}
-    assert [each.probability for each in still] == pytest.approx([said.probability] * 4, abs=1e-6)
+    assert {each.name for each in still} == {original.name}
+    assert [each.probability for each in still] == pytest.approx(
+        [original.probability] * 4, abs=1e-6
+    )
 
 
-def test_answers_that_stay_are_counted():
-    said = an_answer(0.1, 0.7, 0.2)
+def test_unchanged_answers_are_counted():
+    original = an_answer(0.1, 0.7, 0.2)
     changed = (
         ChangedAnswer(Change("right", -1), "yes", 0.6),
         ChangedAnswer(Change("right", 0), "yes", 0.7),
         ChangedAnswer(Change("right", 1), "no", 0.2),
     )
-    found = Robustness(said, changed)
+    found = Robustness(original, changed)
     assert (found.kept, len(found.real_changes)) == (1, 2)
 
 
 # -- figures ---------------------------------------------------------------------------------------
 
 
-def test_without_an_answer_the_figures_say_what_to_do():
+def test_figures_without_an_answer_have_an_instruction():
     assert answer_figure([]).layout.annotations[0].text == "Draw something."
     assert robustness_figure([]).layout.annotations[0].text == "Draw something."
 
@@ -143,7 +145,7 @@ def test_bars_of_several_networks_stand_side_by_side():
     assert found.layout.barmode == "group" and found.layout.showlegend
 
 
-def test_of_many_classes_the_likeliest_are_shown_in_their_order():
+def test_only_the_likeliest_of_many_classes_are_shown():
     classes = tuple(f"class {number}" for number in range(20))
     probabilities = [0.0] * 20
     probabilities[15], probabilities[3] = 0.9, 0.1
@@ -153,7 +155,7 @@ def test_of_many_classes_the_likeliest_are_shown_in_their_order():
     assert "class 15" in shown and shown.index("class 3") < shown.index("class 15")
 
 
-def test_a_change_of_mind_is_a_cross():
+def test_a_changed_answer_is_marked_by_a_cross():
     changed = tuple(
         ChangedAnswer(Change(kind, by), name, 0.5)
         for kind in ("right", "down", "turn")

@@ -1,4 +1,4 @@
-"""The playground's output is SciPy's and torch's; its page takes what people type."""
+"""Convolution agrees with SciPy and torch; the Convolution page accepts typed kernels."""
 
 import io
 
@@ -19,7 +19,7 @@ PICTURE = RANDOM.normal(size=(13, 17)).astype(np.float32)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 5), (5, 4)])
-def test_the_output_is_scipys(shape):
+def test_the_output_agrees_with_scipy(shape):
     kernel = RANDOM.normal(size=shape).astype(np.float32)
     ours = convolve(PICTURE, kernel).output
     np.testing.assert_allclose(ours, correlate2d(PICTURE, kernel, "valid"), rtol=1e-4, atol=1e-5)
@@ -30,7 +30,7 @@ def test_the_output_is_scipys(shape):
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1, 4])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_the_output_is_torchs(stride, padding, dilation):
+def test_the_output_agrees_with_torch(stride, padding, dilation):
     kernel = RANDOM.normal(size=(3, 4)).astype(np.float32)
     settings = {"stride": stride, "padding": padding, "dilation": dilation}
     torchs = torch.nn.functional.conv2d(
@@ -42,7 +42,7 @@ def test_the_output_is_torchs(stride, padding, dilation):
     assert abs(window.value - window.output) <= window.tolerance
 
 
-def test_a_kernel_is_typed_in_rows():
+def test_a_kernel_is_parsed_from_rows():
     assert parse_kernel("1, 2 3\n-1 .5 1/4\n").tolist() == [[1, 2, 3], [-1, 0.5, 0.25]]
 
 
@@ -63,12 +63,12 @@ def test_a_preset_is_read_back_as_it_was_written(name):
         ("\n".join(["1 " * 12] * 12), "12 x 12 numbers, and at most 11 x 11"),
     ],
 )
-def test_what_is_no_kernel_is_a_sentence(text, sentence):
+def test_an_invalid_kernel_is_refused(text, sentence):
     with pytest.raises(ProbeError, match=sentence):
         parse_kernel(text)
 
 
-def test_a_kernel_that_does_not_fit_is_a_sentence():
+def test_a_kernel_that_does_not_fit_is_refused():
     with pytest.raises(ProbeError, match="3 x 3 kernel with dilation 9 does not fit"):
         convolve(PICTURE, np.ones((3, 3)), dilation=9)
 
@@ -82,7 +82,7 @@ def open_page() -> AppTest:
     return app
 
 
-def said(app: AppTest) -> str:
+def page_text(app: AppTest) -> str:
     return "\n".join(str(each.value) for each in [*app.markdown, *app.caption, *app.error])
 
 
@@ -91,7 +91,7 @@ def test_every_preset_is_shown(name):
     app = open_page()
     app.selectbox(key="convolution_preset").select(name).run()
     assert not app.exception and not app.error
-    assert "**Output: 28 × 28**" in said(app)  # 28 + 2 * 1 - 3 + 1
+    assert "**Output: 28 × 28**" in page_text(app)  # 28 + 2 * 1 - 3 + 1
 
 
 def test_every_picture_is_shown_with_any_setting(monkeypatch):
@@ -101,31 +101,31 @@ def test_every_picture_is_shown_with_any_setting(monkeypatch):
         app.selectbox(key="convolution_picture").select(picture).run()
         assert not app.exception and not app.error
     app.number_input(key="convolution_stride").set_value(2).run()
-    assert "**Output: 14 × 14**" in said(app)  # (28 + 2 - 3) // 2 + 1
+    assert "**Output: 14 × 14**" in page_text(app)  # (28 + 2 - 3) // 2 + 1
 
 
 def test_a_symmetric_kernel_makes_no_difference():
     app = open_page()
-    assert "differ by up to" in said(app)
+    assert "differ by up to" in page_text(app)
     app.selectbox(key="convolution_preset").select("Blur (Gauss)").run()
-    assert "both are the same" in said(app)
+    assert "both are the same" in page_text(app)
 
 
-def test_what_is_no_kernel_or_no_picture_is_a_sentence_on_the_page():
+def test_an_invalid_kernel_or_picture_is_an_error_on_the_page():
     app = open_page()
     app.text_area(key="convolution_kernel").set_value("1 2\n3").run()
-    assert "all rows need the same" in said(app)
+    assert "all rows need the same" in page_text(app)
     app = open_page()
     app.selectbox(key="convolution_picture").select("My own").run()
     app.file_uploader(key="convolution_upload").set_value([("a.png", b"no", "image/png")]).run()
-    assert "This file cannot be used: it is none of PNG" in said(app)
+    assert "This file cannot be used: it is none of PNG" in page_text(app)
 
 
-def test_a_large_picture_is_brought_to_size():
+def test_a_large_picture_is_resized():
     out = io.BytesIO()
     Image.new("RGB", (5000, 4000), "red").save(out, "PNG")
     app = open_page()
     app.selectbox(key="convolution_picture").select("My own").run()
     files = [("large.png", out.getvalue(), "image/png")]
     app.file_uploader(key="convolution_upload").set_value(files).run()
-    assert not app.exception and "**Output: 32 × 32**" in said(app)
+    assert not app.exception and "**Output: 32 × 32**" in page_text(app)

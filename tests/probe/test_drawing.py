@@ -1,4 +1,4 @@
-"""A drawing becomes what MNIST's pictures are; every step can be seen and left out."""
+"""Preparation of drawings: equal to MNIST's, with optional, recorded steps."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def seven(left: int = 40, top: int = 40, size: int = 160) -> np.ndarray:
 
 
 def placed(digit: np.ndarray, left: int, top: int, scale: int, side: int = 400) -> np.ndarray:
-    """A picture of MNIST enlarged pixel by pixel, somewhere on a large pad."""
+    """Enlarge a picture of MNIST by whole factors and place it on a large pad."""
     pad = np.zeros((side, side), np.uint8)
     large = digit.repeat(scale, axis=0).repeat(scale, axis=1)
     pad[top : top + large.shape[0], left : left + large.shape[1]] = large
@@ -47,9 +47,9 @@ def mnist(mnist_folder) -> Prepared:
 # -- MNIST is the reference ------------------------------------------------------------------------
 
 
-def test_pictures_of_mnist_come_out_as_they_are(mnist):
-    # Enlarged five times and put somewhere, a picture of MNIST is what a person might have drawn.
-    # The reference is the picture itself: fitted, averaged and centred it must be the same again.
+def test_pictures_of_mnist_are_reproduced(mnist):
+    # A drawing is simulated by enlarging a picture of MNIST five times at a random position. The
+    # reference is the picture itself: fitting, averaging and centring must reproduce it.
     rng = np.random.default_rng(0)
     digits = mnist.test_images[:COUNT, 0]
     places = rng.integers(0, 400 - 5 * 28, (COUNT, 2))
@@ -60,7 +60,7 @@ def test_pictures_of_mnist_come_out_as_they_are(mnist):
         ]
     )
     equal = (prepared == digits).all(axis=(1, 2))
-    assert equal.mean() > 0.95  # the rest has an edge too faint to be ink, or a tie in rounding
+    assert equal.mean() > 0.95  # the others have faint edges or rounding ties
     assert np.abs(prepared.mean(axis=0) - digits.mean(axis=0)).max() < 2  # of 255
 
 
@@ -71,7 +71,7 @@ def test_the_centre_of_mass_is_within_half_a_pixel_and_the_longer_side_has_twent
         left, top = rng.integers(0, 400 - scale * 28, 2)
         found = prepare_drawing(placed(digit, left, top, scale)).picture[0]
         row, column = centre_of_mass(found)
-        assert abs(row - 14) <= 0.51 and abs(column - 14) <= 0.51  # 0.01: bytes were rounded
+        assert abs(row - 14) <= 0.51 and abs(column - 14) <= 0.51  # 0.01 for rounding to bytes
         left, top, right, bottom = ink_box(found)
         assert 18 <= max(right - left, bottom - top) <= 20
 
@@ -84,14 +84,14 @@ def test_mnist_itself_is_centred_on_the_pixel_14_14(mnist):
 # -- the steps -------------------------------------------------------------------------------------
 
 
-def test_where_and_how_large_something_is_drawn_does_not_matter():
+def test_the_position_and_size_of_a_drawing_do_not_matter():
     large, small = seven(), seven(left=180, top=10, size=80)
     assert np.array_equal(prepare_drawing(large).picture, prepare_drawing(small).picture)
 
 
 def test_the_aspect_is_kept():
-    # 100 high and 20 wide: 20 high and 4 wide. Its centre of mass is its middle: rows 4..23 have
-    # the middle 13.5, which is moved to 14 or stays, being half a pixel off.
+    # 100 x 20 pixels become 20 x 4. The centre of mass of rows 4..23 is 13.5, half a pixel from 14,
+    # so that it may be shifted or not.
     box = ink_box(prepare_drawing(a_pad((30, 10, 50, 110))).picture[0])
     assert (box[2] - box[0], box[3] - box[1]) == (4, 20)
 
@@ -123,7 +123,7 @@ def test_blur_spreads_the_ink_and_keeps_its_centre():
     assert centre_of_mass(soft.picture[0]) == pytest.approx((14, 14), abs=0.51)
 
 
-def test_nothing_drawn_stays_nothing():
+def test_an_empty_pad_stays_empty():
     prepared = prepare_drawing(a_pad())
     assert prepared.is_empty and not prepared.picture.any()
     assert not prepare_drawing(seven()).is_empty
@@ -134,7 +134,7 @@ def test_a_single_dot_becomes_a_full_square():
     assert (box[2] - box[0], box[3] - box[1]) == (20, 20)
 
 
-def test_what_is_transparent_is_no_ink():
+def test_transparent_pixels_are_not_ink():
     pad = seven()
     pad[..., 3] = np.where(pad[..., 0] > 0, 255, 0)
     pad[..., :3] = 255
@@ -175,11 +175,11 @@ def test_an_empty_page_has_no_ink():
 # -- sentences -------------------------------------------------------------------------------------
 
 
-def test_what_is_no_picture_is_refused():
+def test_an_array_that_is_not_a_picture_is_refused():
     with pytest.raises(ProbeError, match="float64 of shape"):
         prepare_drawing(np.zeros((3, 3)))
 
 
-def test_a_blur_that_would_leave_nothing_is_refused():
+def test_a_blur_out_of_range_is_refused():
     with pytest.raises(RecipeError, match="blur=9.0 is not a number from 0 to 3"):
         Preparation(blur=9.0)

@@ -1,11 +1,11 @@
-"""Errors from stored predictions, worked by hand; the panel that shows them."""
+"""Error statistics of stored predictions, checked by hand, and the Errors panel."""
 
 import io
 import zipfile
 
 import numpy as np
 import pytest
-from inspecting import a_saved_run, open_inspect, parts, said
+from inspecting import a_saved_run, open_inspect, page_text, parts
 from sample_data import prepared_now
 
 from cnnlib.errors import ProbeError
@@ -36,8 +36,8 @@ def test_the_table_counts_true_classes_in_rows():
     assert confusion(FOUND, 3).tolist() == [[1, 2, 0], [1, 1, 0], [0, 0, 0]]
 
 
-def test_accuracy_per_class_leaves_classes_without_pictures_open():
-    # One of three, one of two, nothing of nothing.
+def test_accuracy_is_nan_for_classes_without_pictures():
+    # 1 of 3, 1 of 2, 0 of 0.
     np.testing.assert_allclose(class_accuracy(confusion(FOUND, 3)), [1 / 3, 1 / 2, np.nan])
 
 
@@ -51,8 +51,8 @@ def test_the_largest_confusion_is_found():
 
 def test_calibration_by_hand():
     record = calibration(FOUND, bins=2)
-    # All five are in the upper half: mean confidence (0.9 + 0.6 + 0.95 + 0.8 + 0.7) / 5 = 0.79,
-    # two of five right.
+    # All five are in the upper bin: mean confidence (0.9 + 0.6 + 0.95 + 0.8 + 0.7) / 5 = 0.79,
+    # accuracy 2 / 5.
     assert record.counts.tolist() == [0, 5]
     assert record.confidence[1] == pytest.approx(0.79)
     assert record.accuracy[1] == pytest.approx(0.4)
@@ -72,7 +72,7 @@ def test_stored_predictions_are_read_back(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no npz"])
-def test_predictions_that_cannot_be_read_are_a_sentence(tmp_path, content):
+def test_unreadable_predictions_are_a_probe_error(tmp_path, content):
     path = tmp_path / "p.npz"
     if content is not None:
         path.write_bytes(content)
@@ -80,7 +80,7 @@ def test_predictions_that_cannot_be_read_are_a_sentence(tmp_path, content):
         read_predictions(path)
 
 
-def test_predictions_with_a_byte_changed_are_a_sentence_or_read(tmp_path):
+def test_predictions_with_a_changed_byte_are_read_or_a_probe_error(tmp_path):
     whole = write_predictions(tmp_path / "whole.npz", FOUND).read_bytes()
     path = tmp_path / "p.npz"
     for place in range(0, len(whole), 7):
@@ -91,7 +91,7 @@ def test_predictions_with_a_byte_changed_are_a_sentence_or_read(tmp_path):
             assert "p.npz cannot be read" in str(error)
 
 
-def test_predictions_that_do_not_belong_together_are_a_sentence(tmp_path):
+def test_inconsistent_predictions_are_a_probe_error(tmp_path):
     short = Predicted(FOUND.labels[:3], FOUND.predicted, FOUND.probabilities)
     beyond = Predicted(FOUND.labels + 2, FOUND.predicted, FOUND.probabilities)  # class 3 of 3
     flat = Predicted(FOUND.labels, FOUND.predicted, FOUND.labels.astype(np.float32))
@@ -111,10 +111,10 @@ def test_predictions_that_would_fill_the_memory_are_not_unpacked(tmp_path, monke
         read_predictions(path)
 
 
-def test_predictions_whose_header_tells_another_length_are_a_sentence(tmp_path):
+def test_predictions_with_a_wrong_length_in_the_header_are_a_probe_error(tmp_path):
     header = io.BytesIO()
-    told = {"descr": "|u1", "fortran_order": False, "shape": (10**16,)}
-    np.lib.format.write_array_header_1_0(header, told)
+    fields = {"descr": "|u1", "fortran_order": False, "shape": (10**16,)}
+    np.lib.format.write_array_header_1_0(header, fields)
     path = tmp_path / "p.npz"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("labels.npy", header.getvalue() + b"0123456789")
@@ -122,7 +122,7 @@ def test_predictions_whose_header_tells_another_length_are_a_sentence(tmp_path):
         read_predictions(path)
 
 
-def test_figures_of_nothing_say_so():
+def test_empty_figures_have_a_note():
     nothing = Calibration(np.zeros(2), np.zeros(2), np.zeros(2, int), 0.0)
     assert "No test picture" in calibration_figure(nothing).layout.annotations[0].text
     empty = class_accuracy_figure(np.array([np.nan]), ["a"])
@@ -158,14 +158,14 @@ def write_predictions(path, found: Predicted):
 
 
 def with_predictions(store, run_id: str, predicted: np.ndarray, labels: np.ndarray) -> None:
-    """Let a run have said this about the test split."""
+    """Write predictions for the test split of a run."""
     share = np.full((len(labels), 10), 0.02, np.float32)
     share[np.arange(len(labels)), predicted] = 0.82
     write_predictions(store.folders.run(run_id) / "p.npz", Predicted(labels, predicted, share))
 
 
 def a_measured_run(store, predicted_for_first: int) -> str:
-    """A run that is right about every digit but the first test picture."""
+    """Make a run with correct predictions, except possibly for the first test picture."""
     labels = np.array(prepared_now("digits").test_labels)
     result = SplitResult(0.1, 0.9, len(labels), (), (), "p.npz")
     run_id = a_saved_run(store, end=RunEnd("finished", step=5, test=result))
@@ -175,7 +175,7 @@ def a_measured_run(store, predicted_for_first: int) -> str:
     return run_id
 
 
-def test_the_errors_panel_leads_to_the_picture_and_says_who_is_right(store):
+def test_the_errors_panel_shows_the_picture_and_the_runs_that_are_right(store):
     truth = int(prepared_now("digits").test_labels[0])
     wrong = (truth + 1) % 10
     a_measured_run(store, truth)
@@ -184,11 +184,11 @@ def test_the_errors_panel_leads_to_the_picture_and_says_who_is_right(store):
     assert app.selectbox(key="inspect_true").value == str(truth)
     assert app.selectbox(key="inspect_said").value == str(wrong)
     assert f"Pictures of {truth}, taken for {wrong} (1)" in "".join(s.value for s in app.header)
-    assert "Picture 0 in other runs, right: own design on digits" in said(app)
+    assert "Picture 0 in other runs, right: own design on digits" in page_text(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
     assert grid["names"] == ["Picture 0, 81.98 % sure"]
 
 
-def test_a_run_without_predictions_is_a_sentence(store):
+def test_a_run_without_predictions_has_a_message(store):
     a_saved_run(store, end=RunEnd("stopped", step=5))
-    assert "has not measured the test split" in said(open_inspect(view="Errors"))
+    assert "has not measured the test split" in page_text(open_inspect(view="Errors"))

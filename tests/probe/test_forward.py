@@ -1,4 +1,4 @@
-"""Feature maps, filters and arithmetic: equal to what torch computes, on every kind of layer."""
+"""Feature maps, filters and arithmetic agree with torch on all kinds of layers."""
 
 from random import Random
 
@@ -17,7 +17,7 @@ from cnnlib.probe.dead_channels import dead_channels
 from cnnlib.probe.filters import convolutions, filter_norms, filters, largest_weight, silent_maps
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import INPUT, following, step_named, steps
-from cnnlib.probe.weights import moments, network, read_arrays
+from cnnlib.probe.weights import network, read_arrays, weights_by_step
 from cnnlib.records.events import WeightsSaved
 from cnnlib.records.probe import Arithmetic
 from cnnlib.train.checkpoint import write_weights
@@ -28,7 +28,7 @@ RESIDUAL = CNNSpec(
 
 
 def a_net(spec: CNNSpec, seed: int = 0):
-    """A network whose norms are not the identity."""
+    """Build a network with random statistics in its batch norms."""
     net = build_model(spec, seed=seed).eval()
     generator = torch.Generator().manual_seed(seed)
     for module in net.modules():
@@ -48,7 +48,7 @@ def weights_of(net) -> dict[str, np.ndarray]:
 
 
 def hooked(net, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What torch's own hooks see, at every module."""
+    """Record the output of every module with torch's forward hooks."""
     seen: dict[str, np.ndarray] = {}
     for name, module in net.named_modules():
 
@@ -62,7 +62,7 @@ def hooked(net, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("spec", [*random_specs(25, seed=3), RESIDUAL])
-def test_every_map_is_what_a_hook_of_torch_sees(spec):
+def test_every_map_agrees_with_torchs_hooks(spec):
     net, images = a_net(spec), a_picture(spec, count=2)
     found = activations(net, images)
     seen = hooked(net, images)
@@ -77,11 +77,11 @@ def test_the_sum_of_a_skip_is_a_step_of_its_own():
     total = step_named(net.plan, "features.block1.sum")
     main, shortcut = (found[name] for name in total.inputs)
     np.testing.assert_array_equal(found[total.name], main + shortcut)
-    assert found[total.name].min() < 0  # not overwritten by the ReLU that works in place
+    assert found[total.name].min() < 0  # not overwritten by the in-place ReLU
     np.testing.assert_array_equal(found["features.block1.act"], found[total.name].clip(0))
 
 
-def test_looking_leaves_a_network_in_training_mode():
+def test_activations_keep_the_training_mode():
     net = build_model(RESIDUAL, seed=0).train()
     before = net.get_submodule("features.block1.main.norm1").running_mean.clone()
     activations(net, a_picture(RESIDUAL))
@@ -93,7 +93,7 @@ def test_the_name_of_a_block_stands_for_its_output():
     assert step_named(plan(RESIDUAL), "features.block2").name == "features.block2.act"
 
 
-def test_an_unknown_layer_is_a_sentence_that_lists_the_layers():
+def test_the_error_for_an_unknown_layer_lists_the_layers():
     with pytest.raises(ProbeError, match="no layer 'conv9'. Its layers are: features.conv1"):
         step_named(plan(CNNSpec(channels=(4,))), "conv9")
 
@@ -163,7 +163,7 @@ def test_what_follows_a_convolution_is_shown_with_it():
         ("features.conv1", 99, "no channel 99. Choose one from 0 to"),
     ],
 )
-def test_what_cannot_be_taken_apart_is_a_sentence(layer, channel, sentence):
+def test_arithmetic_of_other_layers_and_channels_is_refused(layer, channel, sentence):
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     net = a_net(spec)
     found = activations(net, a_picture(spec))
@@ -186,7 +186,7 @@ def test_filters_are_the_weights_that_torch_has(name):
         assert largest_weight(net.plan, weights) >= float(weight.abs().max())
 
 
-def test_a_layer_without_filters_is_a_sentence():
+def test_a_layer_without_filters_is_refused():
     with pytest.raises(ProbeError, match="classifier.fc1 is no convolution"):
         filters(plan(preset("lenet5").spec), {}, "classifier.fc1")
 
@@ -198,7 +198,7 @@ def test_a_map_of_one_value_is_silent():
     assert silent_maps(maps).tolist() == [True, False, True]
 
 
-def test_a_map_is_silent_on_several_pictures_only_if_it_is_on_all():
+def test_a_map_is_silent_if_it_has_one_value_on_all_pictures():
     maps = np.zeros((2, 2, 1, 1), np.float32)
     maps[1, 1] = 3
     assert silent_maps(maps).tolist() == [True, False]
@@ -211,7 +211,7 @@ def test_a_channel_is_dead_if_every_picture_gives_it_one_value():
     net = a_net(RESIDUAL)
     first = net.get_submodule(convolutions(net.plan)[0])
     with torch.no_grad():
-        first.weight[2] = 0  # its map is its bias, whatever the picture
+        first.weight[2] = 0  # its map is its bias
     found = dead_channels(net, a_picture(RESIDUAL, count=60))
     assert found[convolutions(net.plan)[0]].tolist() == [False, False, True, False]
     assert list(found) == [step.name for step in steps(net.plan)]
@@ -227,33 +227,33 @@ def test_saved_weights_give_the_network_that_was_saved(tmp_path):
         assert torch.equal(again(images), net(images))
 
 
-def test_a_file_that_went_away_is_a_sentence(tmp_path):
+def test_a_missing_file_is_a_probe_error(tmp_path):
     with pytest.raises(ProbeError, match="gone.safetensors cannot be read.*another saved step"):
         read_arrays(tmp_path / "gone.safetensors")
 
 
-def test_a_damaged_file_is_a_sentence(tmp_path):
+def test_a_damaged_file_is_a_probe_error(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
     with pytest.raises(ProbeError, match="bad.safetensors cannot be read"):
         read_arrays(tmp_path / "bad.safetensors")
 
 
-def test_weights_of_another_design_are_a_sentence():
+def test_weights_of_another_design_are_refused():
     with pytest.raises(ProbeError, match="do not fit the design of their run"):
         network(RESIDUAL, weights_of(a_net(CNNSpec())))
 
 
-def test_of_two_files_of_one_step_the_smaller_is_read():
+def test_the_smaller_of_two_files_of_a_step_is_used():
     saved = [
         WeightsSaved(7, "checkpoint-7", "checkpoint", 30),
         WeightsSaved(7, "snapshot-7", "snapshot", 10),
         WeightsSaved(0, "snapshot-0", "snapshot", 10),
     ]
-    assert {step: each.file for step, each in moments(saved).items()} == {
+    assert {step: each.file for step, each in weights_by_step(saved).items()} == {
         0: "snapshot-0",
         7: "snapshot-7",
     }
 
 
-def test_the_first_step_takes_the_picture():
+def test_the_input_of_the_first_step_is_the_picture():
     assert steps(plan(RESIDUAL))[0].inputs == (INPUT,)

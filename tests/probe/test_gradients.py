@@ -1,4 +1,4 @@
-"""Gradients: those of torch's own backward pass; flags worked by hand."""
+"""Gradients agree with torch's backward pass; warnings are checked by hand."""
 
 import numpy as np
 import pytest
@@ -68,11 +68,11 @@ def test_a_gradient_much_longer_than_its_weights_is_exploding():
     assert "no longer a number" in warnings_about([a_layer("first", float("nan"))])[0]
 
 
-def test_gradients_of_zero_say_so():
+def test_zero_gradients_are_a_warning():
     assert "exactly 0" in warnings_about([a_layer("only", 0.0)])[0]
 
 
-def test_signs_over_time_are_counted_and_told_with_the_numbers_of_the_first():
+def test_warnings_over_time_have_a_count_and_the_numbers_of_the_first_step():
     fine = [a_layer("first", 0.5), a_layer("last", 1.0)]
     vanished = [a_layer("first", 2e-4), a_layer("last", 1.0)]
     [sentence] = warnings_over_time({0: fine, 4: vanished, 9: vanished})
@@ -81,24 +81,24 @@ def test_signs_over_time_are_counted_and_told_with_the_numbers_of_the_first():
     assert warnings_over_time({0: fine}) == []
 
 
-def test_as_many_steps_are_measured_as_fit_and_the_ends_always():
+def test_steps_within_a_budget_include_the_first_and_the_last():
     assert steps_within([0, 1, 2, 4, 8], macs=10, most_macs=1000) == [0, 1, 2, 4, 8]
     assert steps_within([0, 1, 2, 4, 8], macs=10, most_macs=1) == [0, 2, 8]
     assert steps_within([7], macs=10, most_macs=1) == [7]
 
 
 def test_bands_show_each_quantile_of_one_layer_at_each_step():
-    moments = {
+    gradients_by_step = {
         step: [LayerGradient("first", 1.0, 1.0, 1.0, (1.0, 2.0, 3.0, 4.0, 5.0 + step))]
         for step in (0, 9)
     }
-    outer, inner, middle = gradient_bands_figure(moments, "first").data
+    outer, inner, middle = gradient_bands_figure(gradients_by_step, "first").data
     assert outer.y == (1.0, 1.0, 14.0, 5.0) and outer.x == (0, 9, 9, 0)
     assert inner.y == (2.0, 2.0, 4.0, 4.0)
     assert middle.y == (3.0, 3.0)
 
 
-def test_figures_of_nothing_say_so():
+def test_empty_figures_have_a_note():
     assert "no weights" in gradient_bands_figure({}, "first").layout.annotations[0].text
     assert "no weights" in gradient_sizes_figure([]).layout.annotations[0].text
     assert "No step" in gradients_over_time_figure({}).layout.annotations[0].text

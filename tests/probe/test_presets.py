@@ -1,4 +1,4 @@
-"""Every panel of Inspect on every layer of networks that were trained on real pictures."""
+"""All panels of the Inspect page on all layers of networks trained on real pictures."""
 
 import zipfile
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inspecting import open_inspect, said
+from inspecting import open_inspect, page_text
 from sample_data import write_zip
 
 from cnnlib.design.presets import preset
 from cnnlib.probe.filters import convolutions, filters
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import steps
-from cnnlib.probe.weights import moments, read_arrays
+from cnnlib.probe.weights import read_arrays, weights_by_step
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
@@ -24,11 +24,11 @@ from cnnlib.train.worker.execute_run import execute_run
 
 METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 FEW = 16  # training pictures; two steps
-CUT = 2  # pictures of each class and split of CIFAR-10
+CUT = 2  # pictures per class and split of CIFAR-10
 
 
 def trained(store: RunStore, name: str, dataset: str) -> str:
-    """A run that trained for two steps."""
+    """Train a run for two steps and return its id."""
     recipe = Recipe(epochs=1, batch_size=8)
     request = RunRequest(preset(name).spec, recipe, dataset, device="cpu", train_limit=FEW)
     worker_id, run_id = store.register_worker(), store.submit(request)
@@ -40,7 +40,7 @@ def trained(store: RunStore, name: str, dataset: str) -> str:
 
 @pytest.fixture
 def cifar_cut(cifar_jpeg_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The data folder holds the first pictures of each class of the real CIFAR-10."""
+    """A data folder with the first pictures of each class of the real CIFAR-10."""
     last = tuple(f"/{number:04}.jpg" for number in range(CUT))
     with zipfile.ZipFile(cifar_jpeg_zip) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if name.endswith(last)}
@@ -78,14 +78,14 @@ def test_every_panel_opens_on_every_layer(run_id):
     for method in METHODS:
         app.segmented_control(key="inspect_method").set_value(method).run()
         assert not app.exception and not app.error, method
-    assert "test pictures are wrong" in said(open_inspect(run=run_id, view="Errors"))
+    assert "test pictures are wrong" in page_text(open_inspect(run=run_id, view="Errors"))
 
 
 def test_filters_and_maps_are_the_tensors_that_torch_gives(run_id):
     net = load_run(run_id).net.eval()
     folders = Folders.from_environment()
     with_store = RunStore()
-    saved = moments(with_store.saved_weights(run_id))
+    saved = weights_by_step(with_store.saved_weights(run_id))
     with_store.close()
     weights = read_arrays(folders.run(run_id) / saved[max(saved)].file)
     for name in convolutions(net.plan):

@@ -1,9 +1,9 @@
-"""Recipes that the lab offers: for every preset and dataset, and by name."""
+"""Tests of the predefined recipes: the defaults of presets and datasets, and the named ones."""
 
 from dataclasses import replace
 
 import pytest
-from tiny import SPEC, tiny_prepared, tiny_request, told
+from tiny import SPEC, collect_events, tiny_prepared, tiny_request
 
 from cnnlib.design.presets import preset, presets
 from cnnlib.records.recipe import Augmentation
@@ -14,7 +14,7 @@ COUNTS = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000, "folder:cats": 40}
 
 @pytest.mark.parametrize("dataset", COUNTS)
 @pytest.mark.parametrize("name", [preset.name for preset in presets()])
-def test_there_is_an_offer_for_every_preset_and_dataset(name, dataset):
+def test_every_preset_and_dataset_has_a_default_recipe(name, dataset):
     recipe = default_recipe(preset(name).spec, dataset, COUNTS[dataset])
     assert 1 <= recipe.epochs <= 100 and recipe.lr > 0
 
@@ -27,7 +27,7 @@ def test_a_small_dataset_is_passed_over_often_and_less_often_by_a_heavy_network(
     assert default_recipe(light, "mnist", 60_000).epochs == 3
 
 
-def test_a_preset_with_a_recipe_of_its_own_is_offered_that_where_there_are_many_pictures():
+def test_a_preset_with_a_tuned_recipe_gets_it_on_a_large_dataset():
     spec = preset("mnist_fast").spec
     assert default_recipe(spec, "mnist", 60_000) == RECIPES["fast99"].recipe
     assert default_recipe(spec, "digits", 1437).epochs > 10
@@ -39,10 +39,10 @@ def test_digits_are_neither_mirrored_nor_shifted():
     assert default_recipe(spec, "cifar10", 50_000).augmentation.flip
 
 
-def test_an_offer_learns():
+def test_a_default_recipe_learns():
     recipe = replace(default_recipe(SPEC, "folder:tiny", 90), epochs=10)
     request = replace(tiny_request(), recipe=recipe)
-    assert told(request, tiny_prepared())[-1].test.accuracy == 1.0
+    assert collect_events(request, tiny_prepared())[-1].test.accuracy == 1.0
 
 
 def test_the_course_texts_recipes_say_what_they_are():

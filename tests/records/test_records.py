@@ -1,4 +1,4 @@
-"""Records: what they accept, what they refuse and in which words, and their way through JSON."""
+"""Tests of records: accepted and refused values, error messages, and conversion to JSON."""
 
 import json
 
@@ -22,8 +22,8 @@ def test_a_recipe_survives_json():
 
 
 def test_a_request_survives_json():
-    asked = request(origin=Origin("r1", step=12, weights_only=True), validation=1000)
-    assert RunRequest.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked
+    original = request(origin=Origin("r1", step=12, weights_only=True), validation=1000)
+    assert RunRequest.from_dict(json.loads(json.dumps(original.to_dict()))) == original
 
 
 def test_zero_and_nought_point_nought_are_one_recipe_in_json_too():

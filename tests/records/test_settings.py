@@ -1,4 +1,4 @@
-"""The file of settings: what is not in it has a default, and a mistake in it is one sentence."""
+"""Tests of the settings file: defaults of missing keys, and errors as sentences."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that a person named: there whole, or as they were before."""
+"""Tests of written files: they are complete, or unchanged after an error."""
 
 import os
 import stat
@@ -59,7 +59,7 @@ def test_what_is_no_plain_file_is_written_into_and_not_replaced():
 
 @pytest.fixture
 def disk(tmp_path):
-    """Full, but for a file that somebody wrote before."""
+    """A full disk with one older file."""
     with small_disk(tmp_path / "disk", 200_000) as disk:
         (disk / "net.py").write_text("before")
         fill(disk)
@@ -84,8 +84,8 @@ def test_a_full_disk_takes_nothing_that_was_there(command, name, disk, capsys):
     drawing = np.zeros((1, 28, 28), np.uint8)
     save_drawing(drawing, 7, dataset_info("digits"), Folders.from_environment())
     (disk / "net.py").rename(disk / name)
-    words = {"FILE": str(disk / name), "FOLDER": str(disk)}
-    assert main([words.get(word, word) for word in command]) == 2
+    paths = {"FILE": str(disk / name), "FOLDER": str(disk)}
+    assert main([paths.get(argument, argument) for argument in command]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert (disk / name).read_text() == "before"
     assert sorted(os.listdir(disk)) == sorted(["filler", name])

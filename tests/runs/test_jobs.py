@@ -1,4 +1,4 @@
-"""Jobs: asked for once, watched while they run, stopped, and ended with a result or a sentence."""
+"""Tests of jobs: they are queued once, show progress, can be stopped, and end with a result."""
 
 import errno
 import subprocess
@@ -26,7 +26,7 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
 
 
 def count_to(args, folders):
-    """A job that counts; what it found is how far."""
+    """A job that counts and returns the last number."""
     for number in range(args["last"]):
         yield Progress(number / args["last"], f"at {number}")
     return {"counted": args["last"]}
@@ -38,10 +38,10 @@ def counting(monkeypatch):
     monkeypatch.setattr(job_kinds, "PROGRESS_SECONDS", 0.0)
 
 
-def carried_out(store: RunStore, kind: str, is_to_end=lambda: False, **args):
+def execute(store: RunStore, kind: str, should_end=lambda: False, **args):
     job_id = store.submit_job(kind, args)
     with registered_worker(store, "jobs") as worker_id:
-        execute_job(store.claim_job(worker_id), store, worker_id, is_to_end)
+        execute_job(store.claim_job(worker_id), store, worker_id, should_end)
     return store.job(job_id)
 
 
@@ -57,8 +57,8 @@ def test_a_job_waits_until_a_worker_takes_it(store):
 
 def test_the_latest_job_is_found_by_its_kind_and_some_of_its_arguments(store):
     assert store.latest_job("count", {"last": 3}) is None
-    carried_out(store, "count", last=3, of="sheep")
-    latest = carried_out(store, "count", last=3, of="stars")
+    execute(store, "count", last=3, of="sheep")
+    latest = execute(store, "count", last=3, of="stars")
     store.submit_job("count", {"last": 4, "of": "sheep"})
     store.submit_job("other", {"last": 3})
     assert store.latest_job("count", {"last": 3}) == latest
@@ -67,7 +67,7 @@ def test_the_latest_job_is_found_by_its_kind_and_some_of_its_arguments(store):
 
 
 def test_a_job_that_is_done_has_its_result(store):
-    job = carried_out(store, "count", last=3)
+    job = execute(store, "count", last=3)
     assert (job.state, job.result, job.progress, job.is_live) == (
         "done",
         {"counted": 3},
@@ -83,7 +83,7 @@ def test_a_full_disk_is_a_sentence(store, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setitem(KINDS, "full", full)
-    job = carried_out(store, "full")
+    job = execute(store, "full")
     assert (job.state, job.reason) == (
         "failed",
         "The disk is full. Make room, then start it again.",
@@ -93,11 +93,11 @@ def test_a_full_disk_is_a_sentence(store, monkeypatch):
 def test_a_job_shows_how_far_it_is(store):
     seen = []
 
-    def look():
+    def record_progress():
         seen.extend((job.progress, job.text) for job in store.jobs(["running"]))
         return False
 
-    carried_out(store, "count", look, last=3)
+    execute(store, "count", record_progress, last=3)
     assert seen == [(0.0, ""), (0.0, "at 0"), (1 / 3, "at 1")]  # each before the next is written
 
 
@@ -108,14 +108,14 @@ def test_the_time_that_is_left_follows_from_what_is_done():
     assert job_kinds._eta(Progress(0.0), 5.0) is None
 
 
-def test_the_same_job_is_not_asked_for_twice(store):
+def test_an_equal_job_is_not_queued_twice(store):
     first = store.submit_job("count", {"last": 3})
     assert store.submit_job("count", {"last": 3}) == first
     assert store.submit_job("count", {"last": 4}) != first
 
 
-def test_a_job_that_ended_can_be_asked_for_again(store):
-    first = carried_out(store, "count", last=3)
+def test_a_job_that_ended_can_be_queued_again(store):
+    first = execute(store, "count", last=3)
     assert store.submit_job("count", {"last": 3}) != first.id
 
 
@@ -123,7 +123,7 @@ def test_what_was_found_about_a_run_goes_with_it(store):
     gone, stays = store.submit(a_request()), store.submit(a_request())
     for run_id in (gone, stays):
         store.submit_command(run_id, Command("stop"))
-        carried_out(store, "count", last=1, run=run_id)
+        execute(store, "count", last=1, run=run_id)
     waiting = store.submit_job("count", {"last": 2, "run": gone})
     store.delete(gone)
     assert store.latest_job("count", {"run": gone}).id == waiting
@@ -143,12 +143,12 @@ def test_a_running_job_is_stopped_between_two_pieces_of_progress(store):
         store.stop_job(store.jobs()[0].id)
         return False
 
-    job = carried_out(store, "count", press_stop, last=10**9)
+    job = execute(store, "count", press_stop, last=10**9)
     assert (job.state, job.reason, job.eta_seconds) == ("stopped", "", None)
 
 
 def test_a_job_ends_when_the_app_is_shut_down(store):
-    job = carried_out(store, "count", lambda: True, last=10**9)
+    job = execute(store, "count", lambda: True, last=10**9)
     assert job.state == "stopped"
     assert "shut down" in job.reason
 
@@ -164,7 +164,7 @@ def test_a_stopped_job_can_clean_up(store, monkeypatch):
             cleaned.append(True)
 
     monkeypatch.setitem(KINDS, "tidy", tidy)
-    carried_out(store, "tidy", lambda: True)
+    execute(store, "tidy", lambda: True)
     assert cleaned == [True]
 
 
@@ -174,7 +174,7 @@ def test_a_job_that_fails_for_a_reason_says_it(store, monkeypatch):
         yield
 
     monkeypatch.setitem(KINDS, "fail", fail)
-    job = carried_out(store, "fail")
+    job = execute(store, "fail")
     assert (job.state, job.reason) == ("failed", "The archive is damaged. Delete it.")
 
 
@@ -184,14 +184,14 @@ def test_an_error_of_the_lab_is_named_and_its_trace_goes_to_the_log(store, monke
         raise ZeroDivisionError("oh")
 
     monkeypatch.setitem(KINDS, "fail", fail)
-    job = carried_out(store, "fail")
+    job = execute(store, "fail")
     assert job.state == "failed"
     assert "ZeroDivisionError: oh" in job.reason
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_job_that_nobody_knows_fails_and_lists_the_known_ones(store):
-    job = carried_out(store, "sing")
+def test_an_unknown_kind_of_job_fails_and_lists_the_known_ones(store):
+    job = execute(store, "sing")
     assert job.state == "failed"
     assert "'sing' is no job. Choose one of: prepare" in job.reason
 

@@ -1,4 +1,4 @@
-"""A store that an older version wrote opens, with all that it held."""
+"""Tests that a store of an older version opens with all its data."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ VERSION_1 = Path(__file__).parents[1] / "stores" / "version-1.sql"
 
 @pytest.fixture
 def folders() -> Folders:
-    """The folders of a store that version 1 wrote: a finished run, one that waits, a grid."""
+    """The folders of a store that version 1 wrote: a finished run, a queued one and a grid."""
     folders = Folders.from_environment()
     folders.runs.mkdir(parents=True)
     with closing(sqlite3.connect(folders.runs / "cnnlab.db")) as connection:

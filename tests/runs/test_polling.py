@@ -1,4 +1,4 @@
-"""What the page that watches a run is told."""
+"""Tests of the answers to pages that poll a run."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
         yield store
 
 
-def test_a_queued_run_shows_its_place_in_the_line(store):
+def test_a_queued_run_has_its_place_in_the_queue(store):
     store.submit(a_request())
     run_id = store.submit(a_request(epochs=5))
     view = metrics_since(store, run_id)
@@ -41,14 +41,14 @@ def test_a_page_that_keeps_the_cursor_misses_nothing_and_sees_nothing_twice(stor
     assert seen == list(range(1, 12))
 
 
-def test_an_answer_that_is_full_says_that_there_is_more(store):
+def test_a_full_answer_has_more_set(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, steps(1, 5))
     assert metrics_since(store, run_id, 0, limit=4)["more"]
     assert not metrics_since(store, run_id, 4, limit=4)["more"]
 
 
-def test_epochs_are_told_once_and_without_their_confusion_counts(store):
+def test_epochs_are_returned_once_and_without_their_confusion_counts(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [an_epoch(1, 10), an_epoch(2, 20)])
     view = metrics_since(store, run_id, after_epoch=1)
@@ -57,11 +57,11 @@ def test_epochs_are_told_once_and_without_their_confusion_counts(store):
     assert metrics_since(store, run_id, after_epoch=2)["epochs"] == []
 
 
-def test_interventions_are_told_with_their_step(store):
+def test_interventions_are_returned_with_their_step(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [Intervention(5, "set", "lr", 0.01)])
-    told = {"step": 5, "order": "set", "setting": "lr", "value": 0.01}
-    assert metrics_since(store, run_id)["interventions"] == [told]
+    expected = {"step": 5, "order": "set", "setting": "lr", "value": 0.01}
+    assert metrics_since(store, run_id)["interventions"] == [expected]
 
 
 def test_the_time_that_is_left_follows_from_steps_and_measurements(store):

@@ -1,4 +1,4 @@
-"""First come, first served; one run goes to one worker; orders reach it once."""
+"""Tests of the queue: order of runs, one worker per run, commands delivered once."""
 
 import subprocess
 import sys
@@ -23,13 +23,13 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
         yield store
 
 
-# -- the line --------------------------------------------------------------------------------------
+# -- order of the queue ----------------------------------------------------------------------------
 
 
-def test_runs_are_claimed_in_the_order_in_which_they_were_asked_for(store):
-    asked = [store.submit(a_request()) for _ in range(3)]
+def test_runs_are_claimed_in_the_order_of_their_submission(store):
+    submitted = [store.submit(a_request()) for _ in range(3)]
     worker_id = store.register_worker()
-    assert [store.claim(worker_id).id for _ in range(3)] == asked
+    assert [store.claim(worker_id).id for _ in range(3)] == submitted
     assert store.claim(worker_id) is None
 
 
@@ -77,14 +77,12 @@ def test_the_wait_is_the_sum_of_what_is_known_of_those_ahead(store):
     assert store.wait_seconds(running) is None
 
 
-def test_who_watches_the_queue_goes_on_after_the_database_was_started_again(
-    tmp_path, postgres_server
-):
+def test_watching_the_queue_goes_on_after_a_restart_of_the_database(tmp_path, postgres_server):
     end_all = sa.text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND backend_type = 'client backend'"
     )
-    with closing(a_store(tmp_path, postgres_server.empty())) as store:
+    with closing(a_store(tmp_path, postgres_server.create_schema())) as store:
         with store.watch_queue("runs") as some_wait, store.database.write() as other:
             assert not some_wait()
             other.execute(end_all)
@@ -119,14 +117,14 @@ while (run := store.claim(worker_id)) is not None:
 
 
 def test_several_processes_on_one_store_run_nothing_twice(store):
-    asked = [store.submit(a_request()) for _ in range(200)]
+    submitted = [store.submit(a_request()) for _ in range(200)]
     command = [sys.executable, "-c", CLAIM_ALL]
     env = worker_environment(store.folders)
     workers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) for _ in range(4)
     ]
     claimed = Counter(line for worker in workers for line in worker.communicate()[0].split())
-    assert claimed == Counter(asked)
+    assert claimed == Counter(submitted)
 
 
 def test_several_processes_can_create_the_store_at_once(tmp_path):
@@ -135,27 +133,27 @@ def test_several_processes_can_create_the_store_at_once(tmp_path):
     assert [opener.communicate()[0] for opener in openers] == ["[]\n"] * 3
 
 
-# -- orders ----------------------------------------------------------------------------------------
+# -- commands --------------------------------------------------------------------------------------
 
 
-def has_orders(store: RunStore, run_id: str) -> bool:
+def has_commands(store: RunStore, run_id: str) -> bool:
     with store.watch_commands(run_id) as some_wait:
         return some_wait()
 
 
-def test_orders_are_handed_out_once_and_in_their_order(store):
+def test_commands_are_handed_out_once_and_in_their_order(store):
     run_id, worker_id = a_running_run(store)
     given = [Command("pause"), Command("set", "lr", 0.01), Command("resume")]
-    ids = [store.submit_command(run_id, order) for order in given]
-    assert has_orders(store, run_id)
+    ids = [store.submit_command(run_id, command) for command in given]
+    assert has_commands(store, run_id)
     taken = store.record_events(run_id, worker_id, [])
-    assert [(order.kind, order.setting, order.value) for order in taken] == [
+    assert [(command.kind, command.setting, command.value) for command in taken] == [
         ("pause", None, None),
         ("set", "lr", 0.01),
         ("resume", None, None),
     ]
-    assert [order.id for order in taken] == ids == sorted(ids)
-    assert not has_orders(store, run_id)
+    assert [command.id for command in taken] == ids == sorted(ids)
+    assert not has_commands(store, run_id)
     assert store.record_events(run_id, worker_id, []) == []
 
 
@@ -168,30 +166,32 @@ def test_a_stopped_queued_run_ends_at_once_and_a_second_stop_changes_nothing(sto
     assert store.run(run_id) == ended
 
 
-def test_an_order_to_an_ended_run_is_ignored(store):
+def test_a_command_to_an_ended_run_is_ignored(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [the_end()])
     assert store.submit_command(run_id, Command("pause")) == 0
-    assert not has_orders(store, run_id)
+    assert not has_commands(store, run_id)
 
 
-def test_an_order_to_a_queued_run_waits_for_its_worker(store):
+def test_a_command_to_a_queued_run_waits_for_its_worker(store):
     run_id = store.submit(a_request())
     store.submit_command(run_id, Command("set", "lr", 0.5))
     worker_id = store.register_worker()
     store.claim(worker_id)
-    assert [order.value for order in store.record_events(run_id, worker_id, [started()])] == [0.5]
+    assert [command.value for command in store.record_events(run_id, worker_id, [started()])] == [
+        0.5
+    ]
 
 
-def test_nobody_looks_into_a_run_that_has_not_begun(store):
+def test_a_look_into_a_run_that_has_not_begun_is_ignored(store):
     assert store.submit_command(store.submit(a_request()), Command("look")) == 0
 
 
-# -- going on --------------------------------------------------------------------------------------
+# -- resuming --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", RESUMABLE_STATES)
-def test_a_run_that_ended_early_waits_again_at_the_end_of_the_line(store, state):
+def test_a_run_that_ended_early_waits_again_at_the_end_of_the_queue(store, state):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 5), a_checkpoint(5), the_end(state, 5)])
     other = store.submit(a_request())
@@ -202,7 +202,7 @@ def test_a_run_that_ended_early_waits_again_at_the_end_of_the_line(store, state)
     assert store.steps_after(run_id)["step"] == [1, 2, 3, 4, 5]
 
 
-def test_stopping_a_resumed_run_in_the_line_keeps_what_it_had(store):
+def test_stopping_a_resumed_run_in_the_queue_keeps_what_it_had(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 5), the_end("interrupted", 5)])
     store.resume(run_id)
@@ -212,15 +212,15 @@ def test_stopping_a_resumed_run_in_the_line_keeps_what_it_had(store):
     assert run.reason == "Stopped while it waited to go on."
 
 
-def test_orders_of_an_earlier_attempt_do_not_reach_the_next_one(store):
+def test_commands_of_an_earlier_attempt_do_not_reach_the_next_one(store):
     run_id, worker_id = a_running_run(store)
     store.submit_command(run_id, Command("pause"))
     store.record_events(run_id, worker_id, [])
     store.submit_command(run_id, Command("stop"))
-    with store.database.write() as connection:  # the worker died before it took the second order
+    with store.database.write() as connection:  # the worker died before it took the second command
         connection.exec_driver_sql(f"UPDATE runs SET state = 'lost' WHERE id = '{run_id}'")
     store.resume(run_id)
-    assert not has_orders(store, run_id)
+    assert not has_commands(store, run_id)
 
 
 def test_a_finished_run_is_not_resumed(store):

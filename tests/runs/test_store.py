@@ -1,4 +1,4 @@
-"""The run store keeps what runs tell, and gives it back as it was told."""
+"""Tests of the run store: events of runs are stored and read back unchanged."""
 
 import math
 from collections.abc import Generator
@@ -36,7 +36,7 @@ def test_a_new_store_has_no_runs(store):
     assert store.jobs() == []
 
 
-def test_a_submitted_run_waits_with_everything_that_was_asked(store):
+def test_a_submitted_run_waits_with_its_request(store):
     request = a_request(name="first", seed=7, group="seeds")
     run = store.run(store.submit(request, {"params": 10, "macs": 20}))
     assert run.request == request
@@ -59,7 +59,7 @@ def test_a_store_lies_in_a_folder_of_any_name(tmp_path, name):
 
 
 def test_two_runs_that_are_asked_for_at_once_have_ids_of_their_own(store, monkeypatch):
-    given = iter(["one", "one", "one", "two"])  # as if chance gave one millisecond's id thrice
+    given = iter(["one", "one", "one", "two"])  # as if the same id were drawn three times
     monkeypatch.setattr(queue, "new_id", lambda: next(given))
     assert store.submit_all([a_request(seed=0), a_request(seed=1)]) == ["one", "two"]
 
@@ -120,12 +120,12 @@ def test_a_loss_that_is_no_number_is_read_as_none(store):
     assert store.steps_after(run_id)["loss"] == [None, None]
 
 
-def test_epochs_come_back_as_they_were_told(store):
+def test_epochs_come_back_as_they_were_recorded(store):
     run_id, worker_id = a_running_run(store)
-    told = [an_epoch(1, 10, 0.5), an_epoch(2, 20, None)]
-    store.record_events(run_id, worker_id, told)
-    assert store.epochs(run_id) == told
-    assert store.epochs(run_id, after=1) == told[1:]
+    recorded = [an_epoch(1, 10, 0.5), an_epoch(2, 20, None)]
+    store.record_events(run_id, worker_id, recorded)
+    assert store.epochs(run_id) == recorded
+    assert store.epochs(run_id, after=1) == recorded[1:]
     assert store.run(run_id).epoch == 2
 
 
@@ -222,8 +222,8 @@ def test_a_run_that_is_rewound_forgets_what_came_after(store):
     assert store.steps_after(run_id, 10)["step"] == [11, 12]
 
 
-def _goes_on_elsewhere(store, run_id: str, worker_id: str) -> None:
-    """Its worker is taken for dead, and another one trains three steps of it."""
+def _resume_elsewhere(store, run_id: str, worker_id: str) -> None:
+    """Resume a run with another worker, which trains three steps of it."""
     store.record_events(run_id, worker_id, [the_end("lost")])
     store.resume(run_id)
     other = store.register_worker()
@@ -234,33 +234,31 @@ def _goes_on_elsewhere(store, run_id: str, worker_id: str) -> None:
 def test_a_worker_whose_run_went_on_elsewhere_does_not_rewind_it(store):
     run_id, worker_id = a_running_run(store)
     claimed = store.run(run_id)
-    _goes_on_elsewhere(store, run_id, worker_id)
+    _resume_elsewhere(store, run_id, worker_id)
     with pytest.raises(RunReassigned):
         store.rewind(claimed, 0)
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
 
 
-def test_what_a_run_told_stays_readable_when_a_later_telling_fails(store):
+def test_earlier_events_stay_readable_when_a_later_batch_fails(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, steps(1, 3))
     with pytest.raises(IntegrityError):
-        store.record_events(
-            run_id, worker_id, [a_step(4), a_step(3)]
-        )  # step 3 is there: all or nothing
+        store.record_events(run_id, worker_id, [a_step(4), a_step(3)])  # step 3 exists
     assert store.steps_after(run_id)["step"] == [1, 2, 3]
     assert store.run(run_id).step == 3
 
 
-def test_a_worker_that_lost_its_run_is_told_so(store):
+def test_a_worker_that_lost_its_run_gets_an_error(store):
     run_id, worker_id = a_running_run(store)
     with pytest.raises(RunReassigned, match="no longer this worker's"):
         store.record_events(run_id, "another", [a_step(1)])
     store.record_events(run_id, worker_id, [a_step(1)])
 
 
-def test_a_worker_whose_run_went_on_elsewhere_is_told_so_whatever_it_tells(store):
+def test_a_worker_whose_run_went_on_elsewhere_gets_an_error(store):
     run_id, worker_id = a_running_run(store)
-    _goes_on_elsewhere(store, run_id, worker_id)
+    _resume_elsewhere(store, run_id, worker_id)
     with pytest.raises(RunReassigned):
         store.record_events(run_id, worker_id, steps(1, 3))
 
@@ -292,7 +290,7 @@ def test_a_live_run_is_not_deleted(store):
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [
         lambda store: store.run("nobody"),
         lambda store: store.submit_command("nobody", Command("stop")),
@@ -303,13 +301,13 @@ def test_a_live_run_is_not_deleted(store):
         lambda store: store.position("nobody"),
     ],
 )
-def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, ask):
+def test_an_unknown_run_is_a_sentence_that_says_where_the_known_ones_are(store, call):
     with pytest.raises(StoreError, match="no run 'nobody'.*python -m cnnlib runs"):
-        ask(store)
+        call(store)
 
 
-def test_telling_nothing_brings_orders(store):
+def test_recording_no_events_returns_commands(store):
     run_id, worker_id = a_running_run(store)
     store.submit_command(run_id, Command("pause"))
-    assert [order.kind for order in store.record_events(run_id, worker_id, [])] == ["pause"]
+    assert [command.kind for command in store.record_events(run_id, worker_id, [])] == ["pause"]
     assert store.record_events(run_id, worker_id, [started()]) == []

@@ -1,4 +1,4 @@
-"""A store that cannot be used says so in a sentence, and loses nothing."""
+"""Tests of a store that cannot be used: the error is a sentence, and no data is lost."""
 
 import sqlite3
 from contextlib import closing
@@ -14,7 +14,7 @@ from cnnlib.runs import RunStore, database
 
 @pytest.fixture
 def store(tmp_path, monkeypatch) -> RunStore:
-    """A store that waits for no lock."""
+    """A store that hardly waits for a lock."""
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     return a_store(tmp_path)
 

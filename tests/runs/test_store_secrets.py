@@ -1,4 +1,4 @@
-"""The password of a database stands in no message, no record and no log."""
+"""Tests that the password of a database is in no message, record or log."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from cnnlib.runs import RunStore
 
 SECRET = "s3cret-w0rd"
 ADDRESSES = [
-    f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/lab",  # nobody listens on port 1
+    f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/lab",  # port 1 is closed
     f"postgresql+psycopg://ada@127.0.0.1:1/lab?password={SECRET}",
     f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/lab?nonsense={SECRET}",
     f"postgresql+nonsense://ada:{SECRET}@127.0.0.1/lab",
@@ -42,6 +42,6 @@ def test_neither_the_command_line_nor_the_log_of_a_worker_holds_the_password(mon
     assert main(["runs"]) == 2
     assert SECRET not in "".join(capsys.readouterr())
     worker = [sys.executable, "-m", "cnnlib.train.worker"]
-    said = subprocess.run(worker, capture_output=True, text=True, timeout=300)
-    assert said.returncode != 0 and said.stderr
-    assert SECRET not in said.stdout + said.stderr
+    completed = subprocess.run(worker, capture_output=True, text=True, timeout=300)
+    assert completed.returncode != 0 and completed.stderr
+    assert SECRET not in completed.stdout + completed.stderr

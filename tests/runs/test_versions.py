@@ -1,4 +1,4 @@
-"""What this version wrote opens in every later one: a store, links, designs, a parcel, a shelf.
+"""Tests that files of each version open in later ones: store, links, designs and archive.
 
 The fixtures under ``tests/versions/<version>`` are never changed. The next version adds its own::
 
@@ -40,63 +40,67 @@ def version(request) -> Path:
 
 
 @pytest.fixture
-def told(version) -> dict:
-    """What that version said about its fixtures when it wrote them."""
+def recorded(version) -> dict:
+    """The facts that this version recorded about its fixtures."""
     return json.loads((version / "told.json").read_text())
 
 
 @pytest.fixture
 def folders(version, tmp_path) -> Folders:
-    """A copy of its store, which may be written."""
+    """The folders of a writable copy of its store."""
     shutil.copytree(version / "runs", tmp_path / "runs")
     return Folders.from_environment()
 
 
-def test_a_store_opens_with_all_that_its_runs_told(folders, told):
+def test_a_store_opens_with_all_its_runs(folders, recorded):
     with closing(RunStore(folders)) as store:
-        assert [run.id for run in store.runs()] == list(told["runs"])
-        for run_id, said in told["runs"].items():
+        assert [run.id for run in store.runs()] == list(recorded["runs"])
+        for run_id, facts in recorded["runs"].items():
             run = store.run(run_id)
-            assert (run.state, run.title, run.step) == (said["state"], said["title"], said["step"])
-            assert store.steps_after(run_id)["loss"] == said["losses"]
-            assert [epoch.val_accuracy for epoch in store.epochs(run_id)] == said["val_accuracies"]
-            assert store.result(run_id).accuracy == said["test_accuracy"]
-            assert [saved.step for saved in store.saved_weights(run_id)] == said["saved"]
-            assert len(store.interventions(run_id)) == said["interventions"]
+            assert (run.state, run.title, run.step) == (
+                facts["state"],
+                facts["title"],
+                facts["step"],
+            )
+            assert store.steps_after(run_id)["loss"] == facts["losses"]
+            assert [epoch.val_accuracy for epoch in store.epochs(run_id)] == facts["val_accuracies"]
+            assert store.result(run_id).accuracy == facts["test_accuracy"]
+            assert [saved.step for saved in store.saved_weights(run_id)] == facts["saved"]
+            assert len(store.interventions(run_id)) == facts["interventions"]
         [row] = ResultsTable(store).rows()
-        assert row.name == told["row"]
-        assert [find.kind for find in find_studies(store, KINDS)] == told["plans"]
+        assert row.name == recorded["row"]
+        assert [find.kind for find in find_studies(store, KINDS)] == recorded["plans"]
 
 
-def test_its_networks_are_read_with_the_weights_that_they_had(folders, told):
-    for run_id, said in told["runs"].items():
+def test_its_networks_are_read_with_the_weights_that_they_had(folders, recorded):
+    for run_id, facts in recorded["runs"].items():
         trained = load_run(run_id, folders=folders)
         total = sum(float(value.detach().sum()) for value in trained.net.parameters())
-        assert total == pytest.approx(said["sum_of_weights"], rel=1e-6)
+        assert total == pytest.approx(facts["sum_of_weights"], rel=1e-6)
 
 
-def test_its_checkpoints_can_be_gone_on_from(folders, told):
-    for run_id, said in told["runs"].items():
+def test_its_checkpoints_can_be_resumed(folders, recorded):
+    for run_id, facts in recorded["runs"].items():
         files = sorted(folders.run(run_id).glob("checkpoint-*.safetensors"))
-        assert read_checkpoint(files[-1]).progress.step == said["step"]
+        assert read_checkpoint(files[-1]).progress.step == facts["step"]
 
 
-def test_its_links_describe_the_same_networks(told):
-    for one in told["designs"]:
+def test_its_links_describe_the_same_networks(recorded):
+    for one in recorded["designs"]:
         spec = decode(one["link"])
         assert spec == CNNSpec.from_dict(one["spec"])
         assert cost(plan(spec)).params == one["params"]
 
 
-def test_its_parcel_is_taken_over(version, told):
-    with closing(RunStore()) as store, (version / "runs.zip").open("rb") as parcel:
-        assert import_runs(store, parcel) == list(told["runs"])
+def test_its_archive_is_imported(version, recorded):
+    with closing(RunStore()) as store, (version / "runs.zip").open("rb") as archive:
+        assert import_runs(store, archive) == list(recorded["runs"])
 
 
-def test_its_shelf_has_the_same_designs(folders, told):
+def test_its_saved_designs_are_the_same(folders, recorded):
     found = {design.name: design.spec.to_dict() for design in SavedDesigns(folders).designs()}
     assert {
-        name: CNNSpec.from_dict(spec).to_dict() for name, spec in told["shelf"].items()
+        name: CNNSpec.from_dict(spec).to_dict() for name, spec in recorded["shelf"].items()
     } == found
 
 

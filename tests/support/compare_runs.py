@@ -1,4 +1,4 @@
-"""Finished runs with chosen results, for tests of what compares them; nothing is trained."""
+"""Finished runs with given results, without training, for tests of comparisons."""
 
 from dataclasses import replace
 
@@ -32,14 +32,14 @@ def finish(
     chosen: dict | None = None,
     predictions: str = "",
 ) -> None:
-    """Be the worker of a queued run: claim it, tell its epochs, end it."""
+    """Act as the worker of a queued run: claim it, record its epochs, and end it."""
     worker_id = store.register_worker()
     assert store.claim(worker_id, run_id) is not None
-    told = [_epoch(number, val) for number in range(1, epochs + 1)]
+    epoch_events = [_epoch(number, val) for number in range(1, epochs + 1)]
     end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test, predictions), {"one": 0.001})
     begin = started(10 * epochs)
     begin = replace(begin, chosen=chosen) if chosen else begin
-    store.record_events(run_id, worker_id, [begin, a_step(1), *told, end])
+    store.record_events(run_id, worker_id, [begin, a_step(1), *epoch_events, end])
     store.unregister_worker(worker_id)
 
 
@@ -52,11 +52,11 @@ def a_finished_run(
     recipe: Recipe | None = None,
     **fields,
 ) -> str:
-    """A run that has ended with these accuracies; ``fields`` are those of its request."""
-    wanted = {"dataset": "digits"} | fields
+    """Add a run that ended with these accuracies; ``fields`` are fields of its request."""
+    request_fields = {"dataset": "digits"} | fields
     recipe = recipe or Recipe(epochs=2)
     run_id = store.submit(
-        RunRequest(CNNSpec(channels=channels), recipe, **wanted),
+        RunRequest(CNNSpec(channels=channels), recipe, **request_fields),
         {"params": 1000 * sum(channels), "macs": 10_000 * sum(channels)},
     )
     finish(store, run_id, val, test, epochs=recipe.epochs)

@@ -1,4 +1,4 @@
-"""A worker process whose training is counting: no torch, no pictures."""
+"""A worker process with simulated training: it only counts steps, without torch and pictures."""
 
 import time
 
@@ -9,7 +9,7 @@ from cnnlib.train.worker import execute_run, process
 
 
 def count(run, store, control):
-    """As many steps as the recipe has epochs, a hundred a second; it goes on from nowhere."""
+    """Yield as many steps as the recipe has epochs, 100 per second; always from the first step."""
     store.rewind(run, 0)
     total = run.request.recipe.epochs
     yield started(total)
@@ -18,7 +18,7 @@ def count(run, store, control):
         if control.interrupted:
             yield RunEnd("interrupted", "", step)
             return
-        if (order := control.take()) is not None and order.kind == "stop":
+        if (command := control.take()) is not None and command.kind == "stop":
             yield RunEnd("stopped", "", step)
             return
         time.sleep(0.01)
@@ -27,5 +27,5 @@ def count(run, store, control):
 
 if __name__ == "__main__":
     execute_run._events = count
-    process.import_gently = lambda: None
+    process.import_at_low_priority = lambda: None
     process.main()

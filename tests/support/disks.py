@@ -1,4 +1,4 @@
-"""Small disks that tests may fill: a file system in memory, where this process may mount one."""
+"""Small disks that tests may fill: file systems in memory, which only root can mount."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def small_disk(place: Path, size_bytes: int) -> Generator[Path]:
-    """A disk of that size, mounted at a place that need not be there."""
+    """Mount a disk of that size at `place`, a new folder; skip the test without the rights."""
     if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("cannot run here: only root may mount a disk")
     place.mkdir(parents=True)
@@ -31,7 +31,7 @@ def small_disk(place: Path, size_bytes: int) -> Generator[Path]:
 
 
 def fill(place: Path) -> Path:
-    """Take all the space that is left; returns the file that has it."""
+    """Fill the remaining space with a file; return that file."""
     filler = place / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (65_536, 4096, 1):
@@ -44,10 +44,10 @@ def fill(place: Path) -> Path:
 
 
 def make_read_only(place: Path) -> None:
-    """Refuse every write to a mounted disk; nothing on it may be open for writing."""
+    """Remount a disk read-only; no file on it may be open for writing."""
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
 
 
 def make_writable(place: Path) -> None:
-    """The inverse."""
+    """Remount a disk writable."""
     subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)

@@ -1,4 +1,4 @@
-"""Digits as strokes: drawn with a mouse in a browser, or painted for tests without one."""
+"""Digits as strokes, to be drawn with a mouse in a browser or painted without one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STROKES: dict[str, list[list[Point]]] = {
 
 
 def painted(strokes: Sequence[Sequence[Point]], width: int = 18, side: int = 280) -> np.ndarray:
-    """What the pad sends after these strokes: side x side x 4, uint8."""
+    """The pixels that the pad sends after these strokes: side x side x 4, uint8."""
     pad = Image.new("RGBA", (side, side), "black")
     pen = ImageDraw.Draw(pad)
     for stroke in strokes:

@@ -1,4 +1,4 @@
-"""What the browser tests do with the pages: read the live status, wait for it, find a worker."""
+"""Helpers of the browser tests: reading the live status, waiting, and finding worker processes."""
 
 import re
 import time
@@ -25,7 +25,7 @@ ENDED = re.compile("Finished|Stopped|Interrupted|Diverged|Failed|Lost")
 
 
 def state(page: Page) -> Locator:
-    """The word for what a run is doing."""
+    """The element with the state of the first run."""
     return page.locator(".status .state").first
 
 
@@ -35,28 +35,28 @@ def fact(page: Page, name: str) -> str:
 
 
 def step(page: Page) -> int:
-    """The step that the page shows; -1 before it shows one."""
-    words = fact(page, "step").split("/")[0].replace(",", "")
-    return int(words) if words else -1
+    """The step that the page shows; -1 before there is one."""
+    text = fact(page, "step").split("/")[0].replace(",", "")
+    return int(text) if text else -1
 
 
 def outcome(page: Page) -> float:
     """The test accuracy that an ended run shows, 0..1."""
-    words = page.locator(".status .outcome").first
-    expect(words).to_contain_text("test pictures right")
-    return float(words.inner_text().split(" %")[0]) / 100
+    shown = page.locator(".status .outcome").first
+    expect(shown).to_contain_text("test pictures right")
+    return float(shown.inner_text().split(" %")[0]) / 100
 
 
 def loss_curve(page: Page) -> str:
-    """The picture of the loss chart."""
+    """The pixels of the loss chart as a data URL."""
     canvas = page.locator('.panel[data-panel="loss"] canvas').first
     return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
-def wait_until(is_so: Callable[[], bool], page: Page, seconds: float = 30) -> None:
-    """Poll, while the page goes on, until something is so."""
+def wait_until(condition: Callable[[], bool], page: Page, seconds: float = 30) -> None:
+    """Poll until the condition holds, while the page keeps running."""
     deadline = time.monotonic() + seconds
-    while not is_so():
+    while not condition():
         assert time.monotonic() < deadline, f"it did not come within {seconds:g} s"
         page.wait_for_timeout(50)
 
@@ -68,19 +68,19 @@ def pick(page: Page, label: str, option: str) -> None:
 
 
 def write(page: Page, label: str, value: int | float) -> None:
-    """Write into one of Streamlit's number fields, and leave it."""
+    """Write into one of Streamlit's number fields, and leave the field."""
     field = page.get_by_role("spinbutton", name=label)
     field.fill(str(value))
     field.press("Tab")
 
 
 def result_row(page: Page, title: str) -> Locator:
-    """The row of a run in the results table, in the grid that stands inside the canvas."""
+    """The row of a run in the results table, in the grid inside the canvas."""
     return page.locator("canvas [role=gridcell]", has_text=title)
 
 
 def workers_of(runs: Path) -> list[psutil.Process]:
-    """The worker processes of the app that keeps its runs there."""
+    """The worker processes of the app with this folder of runs."""
     return [each for each in psutil.process_iter() if _is_worker(each, runs)]
 
 
@@ -88,5 +88,5 @@ def _is_worker(process: psutil.Process, runs: Path) -> bool:
     try:
         is_worker = "cnnlib.train.worker" in process.cmdline()
         return is_worker and process.environ().get("CNNLAB_RUNS") == str(runs)
-    except psutil.Error:  # ended meanwhile, or another person's
+    except psutil.Error:  # ended meanwhile, or of another user
         return False

@@ -13,7 +13,7 @@ from cnnlib.runs import RunStore
 
 
 def a_store(folder: Path, address: str = "") -> RunStore:
-    """A store in a folder of the test's own, or with its database elsewhere."""
+    """Open a store in a folder, or with its database at `address`."""
     return RunStore(Folders(data=folder / "data", runs=folder / "runs", database=address))
 
 
@@ -32,7 +32,7 @@ def started(total_steps: int = 20) -> Started:
 
 
 def a_step(step: int, loss: float = 1.0) -> StepMetrics:
-    """Step number ``step``, a tenth of a second after the one before it."""
+    """The metrics of step number ``step``, 0.1 s after the step before."""
     return StepMetrics(step, loss, 0.1, 2.0, 640.0, step / 10)
 
 
@@ -55,7 +55,7 @@ def the_end(state: str = "finished", step: int = 20) -> RunEnd:
 
 
 def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
-    """A run that has just started, and the worker (this process) that has it."""
+    """Add a run that has just started; return its id and its worker's (this process)."""
     worker_id = store.register_worker()
     run_id = store.submit(a_request(**fields))
     assert store.claim(worker_id, run_id) is not None
@@ -63,9 +63,9 @@ def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     return run_id, worker_id
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Poll until something is so."""
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Poll until the condition holds."""
     deadline = time.monotonic() + seconds
-    while not is_so():
+    while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.005)

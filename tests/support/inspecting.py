@@ -1,4 +1,4 @@
-"""What tests of Inspect share: finished runs with saved weights, and the page opened on them."""
+"""Helpers for tests of Inspect: finished runs with saved weights, and the opened page."""
 
 import json
 from inspect import signature
@@ -30,10 +30,10 @@ RESIDUAL = CNNSpec(
 def a_saved_run(
     store: RunStore,
     spec: CNNSpec = PLAIN,
-    moments: tuple[int, ...] = (0, 5),
+    saved_steps: tuple[int, ...] = (0, 5),
     end: RunEnd | None = None,
 ) -> str:
-    """A finished run on the digits, with weights of some steps."""
+    """Add a finished run on the digits, with saved weights of some steps."""
     worker_id = store.register_worker()
     prepared = prepared_now("digits")
     run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
@@ -41,17 +41,17 @@ def a_saved_run(
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
-    for step in moments:
+    for step in saved_steps:
         size = write_weights(folder / f"s{step}.safetensors", build_model(spec, seed=step), step)
         saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
-    begun = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
-    store.record_events(run_id, worker_id, [begun, *steps(1, 5), *saved, end or the_end(step=5)])
+    begin = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
+    store.record_events(run_id, worker_id, [begin, *steps(1, 5), *saved, end or the_end(step=5)])
     store.unregister_worker(worker_id)
     return run_id
 
 
-def a_muddled_run(store: RunStore, spec: CNNSpec = PLAIN) -> str:
-    """A finished run that took each digit for each other one equally often."""
+def a_run_with_even_errors(store: RunStore, spec: CNNSpec = PLAIN) -> str:
+    """Add a finished run whose predictions spread evenly over the ten digits."""
     labels = np.array(prepared_now("digits").test_labels)
     predicted = (labels + np.arange(len(labels))) % 10
     share = np.full((len(labels), 10), 0.02, np.float16)
@@ -64,15 +64,15 @@ def a_muddled_run(store: RunStore, spec: CNNSpec = PLAIN) -> str:
 
 
 def with_pad(monkeypatch: pytest.MonkeyPatch, drawn: np.ndarray | None = None) -> None:
-    """The browser's canvas has sent these pixels (H x W x 4, uint8); None before a stroke."""
-    # Where Streamlit runs, it knows the files of the canvas: so there is its first import.
+    """Replace the canvas by one with these pixels (H x W x 4, uint8); None before a stroke."""
+    # The first import has to happen within Streamlit, which registers the canvas's files then.
     AppTest.from_string("import streamlit_drawable_canvas", default_timeout=60).run()
     from streamlit_drawable_canvas import st_canvas
 
-    asked_for = signature(st_canvas)
+    canvas_signature = signature(st_canvas)
 
-    def canvas(**asked):
-        asked_for.bind(**asked)  # what the canvas does not know it would refuse
+    def canvas(**options):
+        canvas_signature.bind(**options)  # raises for an unknown option, as the canvas would
         return SimpleNamespace(image_data=drawn)
 
     monkeypatch.setattr("streamlit_drawable_canvas.st_canvas", canvas)
@@ -97,10 +97,11 @@ def open_inspect(**query: str) -> AppTest:
 
 
 def parts(app: AppTest) -> list[dict]:
-    """What the page told the parts in the browser."""
+    """The data that the page sent to its browser components."""
     return [json.loads(each.proto.json) for each in app.get("bidi_component")]
 
 
-def said(app: AppTest) -> str:
+def page_text(app: AppTest) -> str:
+    """All titles, texts and messages of the page, a line each."""
     every = [*app.title, *app.markdown, *app.caption, *app.error, *app.warning, *app.info]
     return "\n".join(str(each.value) for each in every)

@@ -1,4 +1,4 @@
-"""An OpenID provider of the tests' own, as small as sign-in needs: it believes what it is told."""
+"""A minimal OpenID provider for tests of sign-in; it accepts every name without a password."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ START_SECONDS = 30.0
 
 @contextmanager
 def provider() -> Generator[str]:
-    """Answers on a free port until the block is left; gives its address.
+    """Serve the provider on a free port until the end of the block; yield its address.
 
-    Its sign-in page asks which of `PEOPLE` it is, and does not ask for a password.
+    Its sign-in page has a link for each of `PEOPLE`, and no password.
     """
     port = free_port()
     config = uvicorn.Config(_application(f"http://localhost:{port}"), port=port, log_level="error")
@@ -48,7 +48,7 @@ def provider() -> Generator[str]:
 
 
 def secrets(provider_url: str, app_url: str) -> str:
-    """What the operator writes into ``secrets.toml``, as docs/class.md has it."""
+    """The content of ``secrets.toml``, as described in docs/class.md."""
     return f"""[auth]
 redirect_uri = "{app_url}/oauth2callback"
 cookie_secret = "a long random text of the operator's own"
@@ -60,7 +60,7 @@ server_metadata_url = "{provider_url}/.well-known/openid-configuration"
 
 def _application(url: str) -> Starlette:
     key = RSAKey.generate_key(2048, {"kid": "1", "use": "sig", "alg": "RS256"})
-    codes: dict[str, tuple[str, str]] = {}  # code -> who it is, the nonce of the question
+    codes: dict[str, tuple[str, str]] = {}  # code -> person, nonce of the request
 
     def configuration(_: Request) -> Response:
         return JSONResponse(
@@ -76,18 +76,18 @@ def _application(url: str) -> Starlette:
         )
 
     def authorize(request: Request) -> Response:
-        asked = request.query_params
+        query = request.query_params
         links = ""
         for name in PEOPLE:
             code = f"{name}-{len(codes)}"
-            codes[code] = (name, asked.get("nonce", ""))
-            back = urlencode({"code": code, "state": asked["state"]})
-            links += f'<p><a href="{escape(asked["redirect_uri"])}?{escape(back)}">{name}</a></p>'
+            codes[code] = (name, query.get("nonce", ""))
+            back = urlencode({"code": code, "state": query["state"]})
+            links += f'<p><a href="{escape(query["redirect_uri"])}?{escape(back)}">{name}</a></p>'
         return HTMLResponse(f"<title>Who are you?</title>{links}")
 
     async def token(request: Request) -> Response:
-        told = parse_qs((await request.body()).decode())
-        name, nonce = codes.pop(told["code"][0])
+        form = parse_qs((await request.body()).decode())
+        name, nonce = codes.pop(form["code"][0])
         now = int(time.time())
         claims = {"iss": url, "aud": CLIENT_ID, "sub": name.lower(), "name": name}
         claims |= {"nonce": nonce, "iat": now, "exp": now + 600}

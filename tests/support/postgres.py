@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, from Debian's package: on a socket in a folder that goes away."""
+"""A PostgreSQL server for the tests, from Debian's package, on a socket in a temporary folder."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 START_SECONDS = 60.0
-_NOBODYS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
+_UNPRIVILEGED_USERS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 
 
 @dataclass
 class Postgres:
-    """A server that answers.
+    """A running server.
 
     Args:
         socket: The folder of its socket.
+        user: Name of its database user.
     """
 
     socket: Path
@@ -39,23 +40,23 @@ class Postgres:
         self._numbers = count(1)
 
     def address(self, schema: str = "public") -> str:
-        """What CNNLAB_DATABASE says to use it."""
+        """The value of CNNLAB_DATABASE for a schema of this server."""
         options = quote(f"-csearch_path={schema}", safe="")
         host = quote(str(self.socket), safe="")
         return f"postgresql+psycopg://{self.user}@/postgres?host={host}&options={options}"
 
-    def empty(self) -> str:
-        """The address of a place in it that nobody has used."""
+    def create_schema(self) -> str:
+        """Create an empty schema; return its address."""
         import psycopg
 
         schema = f"test{next(self._numbers)}"
-        with psycopg.connect(host=str(self.socket), user=self.user, dbname="postgres") as opened:
-            opened.execute(f"CREATE SCHEMA {schema}")
+        with psycopg.connect(host=str(self.socket), user=self.user, dbname="postgres") as connected:
+            connected.execute(f"CREATE SCHEMA {schema}")
         return self.address(schema)
 
 
-def programs() -> Path | None:
-    """The folder with initdb and postgres; None where they are not installed."""
+def find_programs() -> Path | None:
+    """Find the folder with initdb and postgres; None if they are not installed."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -63,9 +64,9 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def running(programs: Path) -> Generator[Postgres]:
-    """Start a server, and end it with the block."""
-    user = _somebody() if os.geteuid() == 0 else getpass.getuser()
+def running_server(programs: Path) -> Generator[Postgres]:
+    """Start a server, and stop it at the end of the block."""
+    user = _unprivileged_user() if os.geteuid() == 0 else getpass.getuser()
     folder = Path(tempfile.mkdtemp(prefix="cnnlab-pg-"))  # short: a socket's path has 107 bytes
     as_user = {}
     if os.geteuid() == 0:
@@ -79,22 +80,22 @@ def running(programs: Path) -> Generator[Postgres]:
         serve = ["-D", str(data), "-k", str(folder), "-h", "", "-F", "-c", "log_min_messages=fatal"]
         server = subprocess.Popen([programs / "postgres", *serve], **plain)
         try:
-            _wait_for(server, folder, user)
+            _wait_until_ready(server, folder, user)
             yield Postgres(folder, user)
         finally:
-            server.send_signal(signal.SIGINT)  # a fast end: connections are broken off
+            server.send_signal(signal.SIGINT)  # fast shutdown: open connections are aborted
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _somebody() -> str:
-    """A user of this system that is not root."""
+def _unprivileged_user() -> str:
+    """A user of this system other than root."""
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return next(name for name in _NOBODYS if name in known)
+    return next(name for name in _UNPRIVILEGED_USERS if name in known)
 
 
-def _wait_for(server: subprocess.Popen, socket: Path, user: str) -> None:
+def _wait_until_ready(server: subprocess.Popen, socket: Path, user: str) -> None:
     import psycopg
 
     deadline = time.monotonic() + START_SECONDS

@@ -1,4 +1,4 @@
-"""Random specs that plan, drawn from a seed: all blocks, strides, paddings, norms, leftovers."""
+"""Random valid specs drawn from a seed: all blocks, strides, paddings, norms and odd sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def random_specs(count: int, seed: int = 0) -> Generator[CNNSpec]:
-    """Specs that plan, small enough to run, the same ones for the same seed."""
+    """Yield valid specs, small enough to run; the same ones for the same seed."""
     random = Random(seed)
     while count:
         spec = random_spec(random)
@@ -38,7 +38,7 @@ def random_specs(count: int, seed: int = 0) -> Generator[CNNSpec]:
 
 
 def random_spec(random: Random) -> CNNSpec:
-    """Any spec within small bounds; it may not plan."""
+    """A random spec within small bounds; it may be invalid."""
     block = random.choice(BLOCKS)
     channels = _channels(random, block)
     is_plain = block == "plain"
@@ -71,7 +71,7 @@ def random_spec(random: Random) -> CNNSpec:
 
 
 def _channels(random: Random, block: str) -> tuple[int, ...]:
-    """Few channels, and for bottlenecks sequences that return to where they came from."""
+    """Few channels; for bottlenecks often sequences with equal input and output channels."""
     count = random.choice((0, 1, 2, 3, 4, 5, 6, 7))
     if block == "bottleneck" and random.random() < 0.7:
         wide, narrow = random.choice(((8, 4), (4, 4), (12, 8)))
@@ -80,7 +80,7 @@ def _channels(random: Random, block: str) -> tuple[int, ...]:
 
 
 def _convolutions(random: Random, count: int, is_plain: bool) -> dict:
-    """The five fields, one value or one per convolution; under a skip, those that keep the size."""
+    """The five fields, one value or one per convolution; in blocks with skips, size-preserving."""
     if is_plain:
         choices = {
             "kernel_size": (1, 2, 3, 3, 5),
@@ -107,7 +107,7 @@ def _one_or_each(random: Random, values: tuple, count: int):
 
 
 def _stem(random: Random) -> Stem | None:
-    """A stem in one spec of three."""
+    """A stem for one spec of three, else None."""
     if random.random() < 0.67:
         return None
     return Stem(
@@ -121,7 +121,7 @@ def _stem(random: Random) -> Stem | None:
 
 
 def _activation_params(random: Random, activation: str) -> dict[str, float | str]:
-    """Other parameters than torch's in one spec of two, where there are any."""
+    """Parameters that differ from torch's defaults, for one spec of two."""
     others = {
         "lrelu": {"negative_slope": 0.2},
         "elu": {"alpha": 0.5},
@@ -131,7 +131,7 @@ def _activation_params(random: Random, activation: str) -> dict[str, float | str
 
 
 def _pooling(random: Random) -> dict:
-    """A pooling, overlapping, padded and dilated at times."""
+    """A pooling, at times overlapping, padded or dilated."""
     pooling = random.choice(POOLINGS)
     kernel_size = random.choice((1, 2, 2, 3))
     return {

@@ -1,4 +1,4 @@
-"""Small datasets that tests make: pictures, zips of them, and MNIST's files."""
+"""Small datasets for tests: pictures, zips of pictures, and MNIST's files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def encoded(
     number: int = 0, size: tuple[int, int] = (8, 8), form: str = "PNG", mode: str = "RGB"
 ) -> bytes:
-    """A picture of noise that no other number gives, as the content of a file."""
+    """The content of an image file with noise, different for every number."""
     noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise, "RGBA").convert(mode).save(out, form)
@@ -32,7 +32,7 @@ def encoded(
 def class_folders(
     counts: Mapping[str, int], root: str = "", form: str = "PNG", first: int = 0
 ) -> dict[str, bytes]:
-    """Paths and contents of so many different pictures per class."""
+    """Paths and contents of `counts` different pictures per class."""
     files: dict[str, bytes] = {}
     for name, count in counts.items():
         for _ in range(count):
@@ -42,7 +42,7 @@ def class_folders(
 
 
 def write_zip(path: Path, files: Mapping[str, bytes]) -> Path:
-    """A zip of these files."""
+    """Write a zip of these files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -51,7 +51,7 @@ def write_zip(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
-    """A directory of these files."""
+    """Write these files below a directory."""
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def prepared_now(name: str, folders: Folders | None = None) -> Prepared:
-    """The dataset, prepared if need be."""
+    """Load a dataset; prepare it first if necessary."""
     for _ in prepare(name, folders):
         pass
     return load_prepared(name, folders)

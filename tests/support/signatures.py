@@ -1,12 +1,12 @@
-"""The signature of a class, as one writes it."""
+"""The parameters of a class as source text."""
 
 import inspect
 
 
-def written(cls: type) -> list[str]:
-    """The parameters of a class as one writes them, mappings without their default."""
-    shown = []
+def parameter_texts(cls: type) -> list[str]:
+    """The parameters of a class as source text; only simple defaults are included."""
+    texts = []
     for parameter in inspect.signature(cls).parameters.values():
         has_default = isinstance(parameter.default, bool | float | str)
-        shown.append(parameter.name + (f"={parameter.default!r}" if has_default else ""))
-    return shown
+        texts.append(parameter.name + (f"={parameter.default!r}" if has_default else ""))
+    return texts

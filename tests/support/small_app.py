@@ -1,4 +1,4 @@
-"""An app without pages, as a process of its own: a pool of workers that count, until it is told."""
+"""A process with a pool of counting workers, without pages; it ends at SIGTERM."""
 
 import signal
 import sys
@@ -10,10 +10,10 @@ from cnnlib.runs.workers.pool import WorkerPool
 
 if __name__ == "__main__":
     command = (sys.executable, str(Path(__file__).with_name("counting_worker.py")))
-    told = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    terminated = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     pool = WorkerPool(Folders.from_environment(), 1, command)
     pool.start()
-    while not told.wait(0.1):
+    while not terminated.wait(0.1):
         pass
     pool.shutdown()

@@ -1,4 +1,4 @@
-"""A dataset that a very small network learns in a second, and runs on it."""
+"""A dataset that a very small network learns in a second, and helpers to train on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6), norm="batch")
 
 
 def tiny_prepared(train_count: int = 90, test_count: int = 30, classes: int = 3) -> Prepared:
-    """Noise of 0..99, and a bright quarter (+150) that tells the class; 1 x 8 x 8."""
+    """Pictures of noise (0..99) with one brighter quarter (+150) per class; 1 x 8 x 8."""
     rng = np.random.default_rng(7)
 
     def pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,20 +55,22 @@ def tiny_prepared(train_count: int = 90, test_count: int = 30, classes: int = 3)
 
 
 def tiny_request(spec: CNNSpec = SPEC, **recipe: object) -> RunRequest:
-    """Four steps an epoch (81 pictures in batches of 24), on the CPU, in a mode that is fixed."""
+    """A request with four steps per epoch (81 pictures, batches of 24), in a fixed CPU mode."""
     settings = {"epochs": 3, "batch_size": 24, "optimizer": "adamw", "lr": 0.02} | recipe
     return RunRequest(spec, Recipe(**settings), "folder:tiny", device="cpu", mode="t1-nhwc-fp32")
 
 
 def run_folder(tmp_path: Path, name: str = "a") -> Path:
-    """The folder of a run, as the lab lays them out."""
+    """Create the folder of a run in the lab's layout."""
     folder = tmp_path / "runs" / "files" / name
     folder.mkdir(parents=True)
     return folder
 
 
-def told(request: RunRequest, prepared: Prepared | None = None, **arguments: object) -> list[Event]:
-    """Everything that a run tells."""
+def collect_events(
+    request: RunRequest, prepared: Prepared | None = None, **arguments: object
+) -> list[Event]:
+    """Train and return all events of the run."""
     return list(train(request, prepared or tiny_prepared(), **arguments))
 
 
@@ -77,12 +79,12 @@ def of_kind(events: Iterable[Event], kind: type[T]) -> list[T]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def steered(
+def train_with_control(
     request: RunRequest,
     at_step: Callable[[Control, int], None],
     **arguments: object,
 ) -> list[Event]:
-    """What a run tells while ``at_step(control, step)`` gives orders after each step."""
+    """Train with a call of ``at_step(control, step)`` after each step; return all events."""
     control, events = Control(), []
     for event in train(request, tiny_prepared(), control=control, **arguments):
         events.append(event)

@@ -1,4 +1,4 @@
-"""What torch itself counts in one training step of a network: the oracle of `plan` and `cost`."""
+"""Counts of torch in one training step of a network, the reference for `plan` and `cost`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    """What can be counted both from a plan and by torch.
+    """The quantities that both a plan and torch can count.
 
     Args:
         shapes: Input and output shape of every leaf, without the batch, by name.
@@ -39,7 +39,7 @@ class Counts:
 
 
 def planned_counts(plan: Plan, batch_size: int) -> Counts:
-    """What `plan` and `cost` say."""
+    """The counts of `plan` and `cost`."""
     total: Cost = cost(plan, batch_size=batch_size)
     return Counts(
         shapes={leaf.name: (leaf.in_shape, leaf.out_shape) for leaf in plan.walk()},
@@ -53,7 +53,7 @@ def planned_counts(plan: Plan, batch_size: int) -> Counts:
 
 
 def torch_counts(plan: Plan, batch_size: int) -> Counts:
-    """What torch counts while the network that `build_model` builds takes a training step."""
+    """Torch's counts in one training step of the network that `build_model` builds."""
     model = build_model(plan, seed=0)
     tensors = [*model.parameters(), *model.buffers()]
     shapes, handles = _watch_shapes(model)
@@ -79,7 +79,7 @@ def torch_counts(plan: Plan, batch_size: int) -> Counts:
 
 
 class _SavedTensors:
-    """Adds up the storages that autograd saves, each once, those in `known` not at all."""
+    """Sum of the storages that autograd saves, each counted once, without those in `known`."""
 
     def __init__(self, known: list[Tensor]) -> None:
         self.storages = {tensor.untyped_storage().data_ptr() for tensor in known}
@@ -87,7 +87,7 @@ class _SavedTensors:
         self.total_bytes = 0
 
     def pack(self, tensor: Tensor) -> Tensor:
-        """Called by autograd with each tensor that it saves."""
+        """Add a tensor that autograd saves."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in self.storages:
             self.storages.add(storage.data_ptr())
@@ -97,7 +97,7 @@ class _SavedTensors:
 
 
 def _watch_shapes(model: Network) -> tuple[dict, list]:
-    """Hooks that write down the shapes which each leaf of the model's plan sees."""
+    """Register hooks that record the input and output shape of each leaf of the model's plan."""
     shapes: dict = {}
 
     def watch(name: str, module: nn.Module):

@@ -1,4 +1,4 @@
-"""Runs from Python: trained in place, found in the store, read back with their weights."""
+"""Tests of `fit` and `load_run`: training in this process, stored runs, loaded weights."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
 from cnnlib.train.api import LoadedRun, fit, load_run
 
-QUICK = Recipe(epochs=2, batch_size=64, lr=0.01)
+SHORT_RECIPE = Recipe(epochs=2, batch_size=64, lr=0.01)
 
 
 @pytest.fixture
 def trained() -> LoadedRun:
-    return fit("mlp", "digits", QUICK, name="mine", train_limit=300)
+    return fit("mlp", "digits", SHORT_RECIPE, name="mine", train_limit=300)
 
 
 def test_a_run_from_a_notebook_is_one_of_the_labs_runs(trained):
@@ -29,12 +29,12 @@ def test_a_run_from_a_notebook_is_one_of_the_labs_runs(trained):
     assert (run.request.preset, run.request.name) == ("mlp", "mine")
 
 
-def test_its_network_is_the_one_whose_result_is_told(trained):
+def test_its_network_has_the_recorded_accuracy(trained):
     prepared = load_prepared("digits")
-    none = torch.arange(0).numpy()
-    batches = DeviceData(prepared, none, none, "cpu").test_batches(256)
-    again = evaluate(trained.net, batches, classes=10)
-    assert again.accuracy == trained.history.test.accuracy
+    no_positions = torch.arange(0).numpy()
+    batches = DeviceData(prepared, no_positions, no_positions, "cpu").test_batches(256)
+    result = evaluate(trained.net, batches, classes=10)
+    assert result.accuracy == trained.history.test.accuracy
     assert not trained.net.training
 
 
@@ -52,32 +52,34 @@ def test_an_earlier_step_is_read_back_as_it_was(trained):
         assert torch.equal(one, other)
 
 
-def test_a_step_that_was_not_kept_names_those_that_were(trained):
+def test_an_unsaved_step_lists_the_saved_ones(trained):
     with pytest.raises(StoreError, match="has no weights at step 99. Choose.* 0, 1, 2"):
         load_run(trained.run.id, step=99)
 
 
-def test_an_unknown_run_is_a_sentence():
+def test_an_unknown_run_is_refused():
     with pytest.raises(StoreError, match="nothing"):
         load_run("nothing")
 
 
-def test_a_listener_is_told_everything():
+def test_a_listener_receives_every_event():
     kinds = []
-    fit("mlp", "digits", QUICK, train_limit=64, listen=lambda event: kinds.append(event.kind))
+    fit(
+        "mlp", "digits", SHORT_RECIPE, train_limit=64, listen=lambda event: kinds.append(event.kind)
+    )
     assert kinds.count("step") == 2 and kinds[-1] == "end"
 
 
-def test_a_run_that_does_not_finish_says_why():
+def test_a_run_that_does_not_finish_raises_the_reason():
     with pytest.raises(TrainError, match="diverged.*Lower the learning rate"):
-        fit("mlp", "digits", replace(QUICK, optimizer="sgd", lr=1e6, weight_decay=1e3))
+        fit("mlp", "digits", replace(SHORT_RECIPE, optimizer="sgd", lr=1e6, weight_decay=1e3))
 
 
 def test_a_design_that_does_not_fit_is_refused():
     with pytest.raises(CnnlibError, match="Adapt the design"):
-        fit(SPEC, "digits", QUICK)
+        fit(SPEC, "digits", SHORT_RECIPE)
 
 
 def test_an_unknown_dataset_is_refused():
     with pytest.raises(RecipeError, match="is not known"):
-        fit("mlp", "letters", QUICK)
+        fit("mlp", "letters", SHORT_RECIPE)

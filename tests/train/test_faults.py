@@ -1,4 +1,4 @@
-"""What breaks in use, broken for real: nothing that was recorded is lost, and the page says it."""
+"""Tests with real faults: killed processes, full or read-only disks, locks, damaged files."""
 
 import os
 import signal
@@ -35,37 +35,37 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="cannot run here: Window
 
 @pytest.fixture
 def store() -> Generator[RunStore]:
-    """The store that pages and processes of this test share."""
+    """The store that the pages and processes of a test share."""
     with closing(RunStore()) as store:
         yield store
 
 
 @contextmanager
-def an_app() -> Generator[subprocess.Popen]:
-    """An app as a process, ended with all that it started."""
+def running_app() -> Generator[subprocess.Popen]:
+    """Run the app in a process; kill it and all its child processes on exit."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parents[1] / "support" / "small_app.py")]
     )
-    family: list[psutil.Process] = []
+    children: list[psutil.Process] = []
     try:
         yield process
     finally:
         if process.poll() is None:
-            family = psutil.Process(process.pid).children(recursive=True)
-        for each in (process, *family):
+            children = psutil.Process(process.pid).children(recursive=True)
+        for each in (process, *children):
             each.kill()
         process.wait()
 
 
 def worker_of(store: RunStore, run_id: str) -> int:
-    """The process that trains a run."""
+    """Return the id of the process that trains a run."""
     with store.database.read() as connection:
         sql = "SELECT pid FROM workers JOIN runs ON worker_id = workers.id WHERE runs.id = "
         return connection.exec_driver_sql(f"{sql}'{run_id}'").scalar_one()
 
 
 def kill(pid: int) -> None:
-    """As the system does when memory runs out."""
+    """Kill a process, as the system does when memory runs out."""
     os.kill(pid, signal.SIGKILL)
 
 
@@ -80,13 +80,13 @@ def open_page(page: Path, **query: str) -> AppTest:
 
 
 def assert_nothing_is_lost(store: RunStore, run_id: str, at_least: int) -> None:
-    """Every step up to the last one is there, once."""
-    told, more = [], [0]
-    while more:
-        more = store.steps_after(run_id, told[-1] if told else 0)["step"]
-        told += more
-    assert told == list(range(1, store.run(run_id).step + 1))
-    assert len(told) >= at_least
+    """Assert that every step up to the last one is stored once."""
+    steps, page = [], [0]
+    while page:
+        page = store.steps_after(run_id, steps[-1] if steps else 0)["step"]
+        steps += page
+    assert steps == list(range(1, store.run(run_id).step + 1))
+    assert len(steps) >= at_least
 
 
 def is_training(store: RunStore, run_id: str, beyond: int = 5) -> bool:
@@ -95,7 +95,7 @@ def is_training(store: RunStore, run_id: str, beyond: int = 5) -> bool:
 
 def test_a_killed_worker_loses_no_step_and_its_run_can_go_on(store):
     run_id = store.submit(a_request(epochs=ENDLESS))
-    with an_app():
+    with running_app():
         wait_for(lambda: is_training(store, run_id), 60)
         seen = store.run(run_id).step
         kill(worker_of(store, run_id))
@@ -108,19 +108,19 @@ def test_a_killed_worker_loses_no_step_and_its_run_can_go_on(store):
 
 def test_a_killed_app_loses_no_step_and_its_run_finishes(store):
     run_id, waiting = store.submit(a_request(epochs=150)), store.submit(a_request())
-    with an_app() as app:
+    with running_app() as app:
         wait_for(lambda: is_training(store, run_id), 60)
         kill(app.pid)
         wait_for(lambda: store.run(run_id).state == "finished", 60)
     assert_nothing_is_lost(store, run_id, 150)
     assert store.run(waiting).state == "queued"
-    with an_app():  # started again, it works off what waits
+    with running_app():  # started again, it trains the waiting run
         wait_for(lambda: store.run(waiting).state == "finished", 60)
 
 
 def test_app_and_worker_killed_together_lose_no_step(store):
     run_id = store.submit(a_request(epochs=ENDLESS))
-    with an_app() as app:
+    with running_app() as app:
         wait_for(lambda: is_training(store, run_id), 60)
         seen = store.run(run_id).step
         kill(app.pid)
@@ -132,24 +132,24 @@ def test_app_and_worker_killed_together_lose_no_step(store):
 
 def test_two_apps_on_one_store_train_every_run_once(store):
     runs = [store.submit(a_request(epochs=20)) for _ in range(6)]
-    with an_app(), an_app():
+    with running_app(), running_app():
         wait_for(lambda: all(store.run(run_id).state == "finished" for run_id in runs), 120)
     for run_id in runs:
         assert_nothing_is_lost(store, run_id, 20)
         assert store.run(run_id).attempt == 1
 
 
-def test_a_full_disk_holds_training_up_and_nothing_is_lost(tmp_path, monkeypatch):
+def test_training_on_a_full_disk_waits_and_loses_no_step(tmp_path, monkeypatch):
     with small_disk(tmp_path / "disk", 4_000_000) as disk:
         monkeypatch.setenv("CNNLAB_RUNS", str(disk / "runs"))
-        with closing(RunStore()) as store, an_app():
+        with closing(RunStore()) as store, running_app():
             run_id = store.submit(a_request(epochs=ENDLESS))
             wait_for(lambda: is_training(store, run_id), 60)
             filler = fill(disk)
-            refused = wait_until_refused(store)
-            assert "the disk is full. What was recorded is kept" in refused
+            message = wait_until_refused(store)
+            assert "the disk is full. What was recorded is kept" in message
             seen = store.run(run_id).step
-            app = open_page(TRAIN, run=run_id)  # it can be looked at all the same
+            app = open_page(TRAIN, run=run_id)  # the run can still be viewed
             app.button(key="train_stop").click().run()
             filler.unlink()
             wait_for(lambda: is_training(store, run_id, seen + 5), 60)
@@ -157,7 +157,7 @@ def test_a_full_disk_holds_training_up_and_nothing_is_lost(tmp_path, monkeypatch
 
 
 def wait_until_refused(store: RunStore) -> str:
-    """Ask for runs until there is no room for one more; what the store says then."""
+    """Submit runs until the disk is full; return the error message of the store."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -167,9 +167,7 @@ def wait_until_refused(store: RunStore) -> str:
     raise AssertionError("the disk is never full")
 
 
-def test_a_store_on_a_disk_that_became_read_only_is_a_sentence_and_comes_back(
-    tmp_path, monkeypatch
-):
+def test_a_read_only_store_has_a_message_and_recovers(tmp_path, monkeypatch):
     with small_disk(tmp_path / "disk", 4_000_000) as disk:
         monkeypatch.setenv("CNNLAB_RUNS", str(disk / "runs"))
         with closing(RunStore()) as store:
@@ -186,7 +184,7 @@ def test_a_store_on_a_disk_that_became_read_only_is_a_sentence_and_comes_back(
 def test_a_store_that_another_program_locks_is_written_later_and_read_meanwhile(store, monkeypatch):
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     run_id = store.submit(a_request(epochs=ENDLESS))
-    with an_app():
+    with running_app():
         wait_for(lambda: is_training(store, run_id), 60)
         with closing(sqlite3.connect(store.folders.runs / "cnnlab.db", timeout=30)) as other:
             other.isolation_level = None
@@ -199,7 +197,7 @@ def test_a_store_that_another_program_locks_is_written_later_and_read_meanwhile(
         assert_nothing_is_lost(store, run_id, seen)
 
 
-def test_a_snapshot_that_was_cut_in_half_is_a_sentence_and_the_others_can_be_seen(store):
+def test_a_truncated_snapshot_has_a_message_and_others_are_shown(store):
     run_id = a_told_run(store, "", prepared_now("digits").info.fingerprint)
     last = store.folders.run(run_id) / store.saved_weights(run_id)[-1].file
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
@@ -222,7 +220,7 @@ def test_a_dataset_that_is_deleted_while_it_trains_is_trained_on_to_the_end():
     assert trained.run.state == "finished" and len(trained.history.epochs) == 3
     assert trained.history.test is not None
     app = open_page(INSPECT, run=trained.run.id)
-    assert app.error or app.warning or app.info  # says that the pictures are gone
+    assert app.error or app.warning or app.info  # a message that the pictures are missing
     assert not open_page(TRAIN, run=trained.run.id).error
 
 
@@ -232,8 +230,8 @@ def test_a_clock_that_is_moved_while_a_run_trains_changes_nothing_but_dates(
 ):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10)])
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + jump)
+    real_time = time.time
+    monkeypatch.setattr(time, "time", lambda: real_time() + jump)
     assert store.reap() == []
     store.record_events(run_id, worker_id, [*steps(11, 20), an_epoch(2, 20), the_end()])
     later = store.submit(a_request(seed=1))

@@ -1,4 +1,4 @@
-"""Optimisers against torch's own defaults, and settings that change under way."""
+"""Tests of the optimisers: against torch's own, changes of settings, restored state."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from cnnlib.records.recipe import OPTIMIZERS, Recipe
 from cnnlib.train.optimizers import Optimizer, build_optimizer, clip, orthogonal, total_norm
 
-PLAIN = {
+TORCH_OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, weight_decay=0.05),
     "nesterov": lambda p: torch.optim.SGD(
@@ -34,7 +34,7 @@ def _steps(net: nn.Module, optimizer: Optimizer, count: int) -> None:
         optimizer.step(optimizer.gradients())
 
 
-def _torchs_steps(net: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> None:
+def _torch_steps(net: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> None:
     for _ in range(count):
         net(IMAGES).square().mean().backward()
         optimizer.step()
@@ -47,90 +47,94 @@ def _recipe(name: str, **changes) -> Recipe:
 
 
 def _assert_same(one: nn.Module, other: nn.Module) -> None:
-    for ours, torchs in zip(one.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(ours, torchs)
+    for ours, reference in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, reference)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_each_optimizer_does_what_torchs_does(name, layout):
-    ours, torchs = (_net().to(memory_format=layout) for _ in range(2))
+def test_each_optimizer_equals_torchs(name, layout):
+    ours, reference = (_net().to(memory_format=layout) for _ in range(2))
     _steps(ours, build_optimizer(ours, _recipe(name)), 5)
-    _torchs_steps(torchs, PLAIN[name](torchs.parameters()), 5)
-    _assert_same(ours, torchs)
+    _torch_steps(reference, TORCH_OPTIMIZERS[name](reference.parameters()), 5)
+    _assert_same(ours, reference)
 
 
 def test_weight_decay_spares_norms_and_biases_unless_asked():
-    ours, torchs = _net(), _net()
-    decayed = [torchs[0].weight, torchs[4].weight]  # of the convolution and the linear layer
-    spared = [p for p in torchs.parameters() if not any(p is weight for weight in decayed)]
-    oracle = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": spared, "weight_decay": 0.0}], lr=0.1
+    ours, reference = _net(), _net()
+    decayed = [reference[0].weight, reference[4].weight]  # of the convolution and the linear layer
+    undecayed = [p for p in reference.parameters() if not any(p is weight for weight in decayed)]
+    reference_optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.05}, {"params": undecayed, "weight_decay": 0.0}],
+        lr=0.1,
     )
     _steps(ours, build_optimizer(ours, _recipe("adamw", decay_norm_and_bias=False)), 3)
-    _torchs_steps(torchs, oracle, 3)
-    _assert_same(ours, torchs)
+    _torch_steps(reference, reference_optimizer, 3)
+    _assert_same(ours, reference)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
 def test_settings_change_from_the_next_step_on(name):
-    ours, torchs = _net(), _net()
-    optimizer, oracle = build_optimizer(ours, _recipe(name)), PLAIN[name](torchs.parameters())
+    ours, reference = _net(), _net()
+    optimizer = build_optimizer(ours, _recipe(name))
+    reference_optimizer = TORCH_OPTIMIZERS[name](reference.parameters())
     _steps(ours, optimizer, 2)
-    _torchs_steps(torchs, oracle, 2)
-    optimizer.lr = oracle.param_groups[0]["lr"] = 0.03
+    _torch_steps(reference, reference_optimizer, 2)
+    optimizer.lr = reference_optimizer.param_groups[0]["lr"] = 0.03
     optimizer.set("weight_decay", 0.2)
-    oracle.param_groups[0]["weight_decay"] = 0.2
-    if optimizer.takes("momentum"):
+    reference_optimizer.param_groups[0]["weight_decay"] = 0.2
+    if optimizer.supports("momentum"):
         optimizer.set("momentum", 0.5)
-        oracle.param_groups[0]["momentum"] = 0.5
-        oracle.param_groups[0]["betas"] = (0.5, 0.999)
+        reference_optimizer.param_groups[0]["momentum"] = 0.5
+        reference_optimizer.param_groups[0]["betas"] = (0.5, 0.999)
     _steps(ours, optimizer, 2)
-    _torchs_steps(torchs, oracle, 2)
-    _assert_same(ours, torchs)
+    _torch_steps(reference, reference_optimizer, 2)
+    _assert_same(ours, reference)
 
 
 # -- Muon ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8), (1, 9)])
-def test_a_matrix_made_orthogonal_keeps_its_directions_and_evens_their_lengths(shape):
+def test_orthogonalising_moves_singular_values_close_to_one(shape):
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
-    left, lengths, right = torch.linalg.svd(matrix, full_matrices=False)
-    # The polynomial of Jordan et al. on each singular value, of the matrix over its norm.
-    lengths = lengths / lengths.norm()
+    left, singular_values, right = torch.linalg.svd(matrix, full_matrices=False)
+    # Apply the polynomial of Jordan et al. to each singular value of the normalised matrix.
+    singular_values = singular_values / singular_values.norm()
     for _ in range(5):
-        lengths = 3.4445 * lengths - 4.7750 * lengths**3 + 2.0315 * lengths**5
-    assert lengths.min() > 0.65 and lengths.max() < 1.25
-    expected = left @ torch.diag(lengths) @ right
+        singular_values = (
+            3.4445 * singular_values - 4.7750 * singular_values**3 + 2.0315 * singular_values**5
+        )
+    assert singular_values.min() > 0.65 and singular_values.max() < 1.25
+    expected = left @ torch.diag(singular_values) @ right
     torch.testing.assert_close(orthogonal(matrix), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_what_is_zero_has_no_direction():
+def test_a_zero_matrix_stays_zero():
     assert torch.equal(orthogonal(torch.zeros(3, 5)), torch.zeros(3, 5))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_muon_does_what_torchs_does_on_filters_and_adamw_on_the_rest(layout):
-    """torch's iterates in bfloat16, and is therefore met to a few per cent of a step only."""
-    ours, torchs = (_net().to(memory_format=layout) for _ in range(2))
+def test_muon_equals_torchs_muon_on_filters_and_adamw_elsewhere(layout):
+    """torch's Muon iterates in bfloat16, so the results agree only to a few per cent of a step."""
+    ours, reference = (_net().to(memory_format=layout) for _ in range(2))
     optimizer = build_optimizer(ours, _recipe("muon", weight_decay=0.5))
     _steps(ours, optimizer, 3)
 
-    filters, *others = torchs.parameters()
+    filters, *others = reference.parameters()
     start, matrix = filters.detach().clone(), nn.Parameter(filters.detach().flatten(1).clone())
     muon = torch.optim.Muon(
         [matrix], lr=0.1, weight_decay=0.5, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
     adamw = torch.optim.AdamW(others, lr=0.1, betas=(0.95, 0.999), weight_decay=0.5)
     for _ in range(3):
-        torchs(IMAGES).square().mean().backward()
+        reference(IMAGES).square().mean().backward()
         matrix.grad = filters.grad.flatten(1).clone()
         muon.step()
         adamw.step()
         with torch.no_grad():
             filters.copy_(matrix.view_as(filters))
-        torchs.zero_grad()
+        reference.zero_grad()
     moved = (filters - start).norm()
     assert (ours[0].weight - filters).norm() < 0.05 * moved
     for one, other in zip(list(ours.parameters())[1:], others, strict=True):
@@ -139,9 +143,9 @@ def test_muon_does_what_torchs_does_on_filters_and_adamw_on_the_rest(layout):
 
 def test_muon_leaves_the_last_layer_and_all_vectors_to_adamw():
     optimizer = build_optimizer(_net(), _recipe("muon"))
-    kept = {name.rpartition("/") for name in optimizer.tensors() if "/" in name}
-    by_muon = {parameter for parameter, _, quantity in kept if quantity == "momentum_buffer"}
-    by_adamw = {parameter for parameter, _, quantity in kept if quantity == "exp_avg_sq"}
+    states = {name.rpartition("/") for name in optimizer.state_tensors() if "/" in name}
+    by_muon = {parameter for parameter, _, state in states if state == "momentum_buffer"}
+    by_adamw = {parameter for parameter, _, state in states if state == "exp_avg_sq"}
     assert by_muon == {"0.weight"}
     assert by_adamw == {"0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
 
@@ -155,8 +159,10 @@ def test_without_momentum_they_are_plain_sgd(name):
 
 
 def test_only_plain_sgd_has_no_momentum_to_change():
-    takes = {name: build_optimizer(_net(), _recipe(name)).takes("momentum") for name in OPTIMIZERS}
-    assert takes == {name: name != "sgd" for name in OPTIMIZERS}
+    supports = {
+        name: build_optimizer(_net(), _recipe(name)).supports("momentum") for name in OPTIMIZERS
+    }
+    assert supports == {name: name != "sgd" for name in OPTIMIZERS}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -165,15 +171,15 @@ def test_a_restored_optimizer_continues_bit_for_bit(name, layout):
     whole = _net().to(memory_format=layout)
     optimizer = build_optimizer(whole, _recipe(name))
     _steps(whole, optimizer, 3)
-    rows = torch.contiguous_format  # as files hold them
+    rows = torch.contiguous_format  # the memory format of files
     weights = {k: v.clone(memory_format=rows) for k, v in whole.state_dict().items()}
-    remembered = {k: v.clone(memory_format=rows) for k, v in optimizer.tensors().items()}
+    state = {k: v.clone(memory_format=rows) for k, v in optimizer.state_tensors().items()}
     _steps(whole, optimizer, 3)
 
     again = _net(seed=9).to(memory_format=layout)
     again.load_state_dict(weights)
     optimizer = build_optimizer(again, _recipe(name))
-    optimizer.restore(remembered)
+    optimizer.restore(state)
     _steps(again, optimizer, 3)
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -185,5 +191,5 @@ def test_the_total_norm_is_torchs_and_clipping_brings_it_down():
     assert norm.item() == 5.0  # sqrt(9 + 16)
     clip(gradients, norm, limit=1.0)
     assert total_norm(gradients).item() == pytest.approx(1.0)
-    clip(gradients, total_norm(gradients), limit=10.0)  # below the limit nothing changes
+    clip(gradients, total_norm(gradients), limit=10.0)  # below the limit: unchanged
     assert total_norm(gradients).item() == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Schedules against torch's own, and their ends by hand."""
+"""Tests of the schedules: against torch's own, and for very short runs."""
 
 import pytest
 import torch
@@ -9,14 +9,14 @@ from cnnlib.train.schedule import factor
 TOTAL, PER_EPOCH = 60, 6
 
 
-def _ours(recipe: Recipe) -> list[float]:
+def _rates(recipe: Recipe) -> list[float]:
     return [
         factor(recipe, step=step, total_steps=TOTAL, epoch=step // PER_EPOCH)
         for step in range(TOTAL)
     ]
 
 
-def _torchs(make, every: int = 1) -> list[float]:
+def _torch_rates(make, every: int = 1) -> list[float]:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = make(optimizer)
     rates = []
@@ -29,27 +29,33 @@ def _torchs(make, every: int = 1) -> list[float]:
 
 
 def test_a_constant_schedule_is_one_everywhere():
-    assert _ours(Recipe(schedule="constant")) == [1.0] * TOTAL
+    assert _rates(Recipe(schedule="constant")) == [1.0] * TOTAL
 
 
 def test_the_step_schedule_equals_torchs_step_lr_stepped_per_epoch():
-    oracle = _torchs(lambda o: torch.optim.lr_scheduler.StepLR(o, 4, gamma=0.3), every=PER_EPOCH)
-    assert _ours(Recipe(schedule="step", step_epochs=4, step_factor=0.3)) == pytest.approx(oracle)
+    reference = _torch_rates(
+        lambda o: torch.optim.lr_scheduler.StepLR(o, 4, gamma=0.3), every=PER_EPOCH
+    )
+    assert _rates(Recipe(schedule="step", step_epochs=4, step_factor=0.3)) == pytest.approx(
+        reference
+    )
 
 
 def test_the_cosine_schedule_equals_torchs_cosine_annealing():
-    oracle = _torchs(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=TOTAL))
-    assert _ours(Recipe(schedule="cosine")) == pytest.approx(oracle, abs=1e-12)
+    reference = _torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=TOTAL))
+    assert _rates(Recipe(schedule="cosine")) == pytest.approx(reference, abs=1e-12)
 
 
 @pytest.mark.parametrize("warmup", [0.1, 0.25, 0.5])
 def test_the_one_cycle_schedule_equals_torchs_one_cycle_lr(warmup):
-    oracle = _torchs(
+    reference = _torch_rates(
         lambda o: torch.optim.lr_scheduler.OneCycleLR(
             o, max_lr=1.0, total_steps=TOTAL, pct_start=warmup, cycle_momentum=False
         )
     )
-    assert _ours(Recipe(schedule="one_cycle", warmup=warmup)) == pytest.approx(oracle, abs=1e-12)
+    assert _rates(Recipe(schedule="one_cycle", warmup=warmup)) == pytest.approx(
+        reference, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "one_cycle"])

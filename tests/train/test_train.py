@@ -1,4 +1,4 @@
-"""The training loop: what it tells, and how a run ends."""
+"""Tests of the training loop: its events, commands, errors, and starts from other runs."""
 
 import errno
 import os
@@ -11,7 +11,16 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from tiny import SPEC, of_kind, run_folder, steered, tiny_prepared, tiny_request, told, with_recipe
+from tiny import (
+    SPEC,
+    collect_events,
+    of_kind,
+    run_folder,
+    tiny_prepared,
+    tiny_request,
+    train_with_control,
+    with_recipe,
+)
 from torch.nn.functional import cross_entropy
 
 from cnnlib.data.batches import DeviceData
@@ -52,26 +61,26 @@ def _end(events) -> RunEnd:
     return events[-1]
 
 
-def _at(step: int, *orders: Command):
-    """Give these orders after that step."""
+def _put_at(step: int, *commands: Command):
+    """Return a callback that puts these commands after that step."""
 
-    def give(control, now):
-        for order in orders if now == step else ():
-            control.put(order)
+    def at_step(control, now):
+        for command in commands if now == step else ():
+            control.put(command)
 
-    return give
+    return at_step
 
 
-# -- what a run tells ------------------------------------------------------------------------------
+# -- the events of a run ---------------------------------------------------------------------------
 
 
 def test_a_tiny_net_learns_a_separable_dataset():
-    end = _end(told(tiny_request(epochs=8)))
+    end = _end(collect_events(tiny_request(epochs=8)))
     assert (end.state, end.test.accuracy) == ("finished", 1.0)
 
 
-def test_a_run_tells_its_start_its_steps_its_epochs_and_its_end(tmp_path):
-    events = told(tiny_request(), folder=run_folder(tmp_path))
+def test_a_run_yields_its_start_steps_epochs_and_end(tmp_path):
+    events = collect_events(tiny_request(), folder=run_folder(tmp_path))
     assert isinstance(events[0], Started)
     # A tenth of 90 pictures is kept for validation; 81 in batches of 24 are 4 steps, 3 epochs 12.
     assert (events[0].batches_per_epoch, events[0].total_steps) == (4, 12)
@@ -87,7 +96,7 @@ def test_steps_are_those_of_a_loop_written_by_hand():
     data = DeviceData(prepared, train, validation, "cpu")
     net = build_model(SPEC, seed=0)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    losses, norms, right = [], [], 0
+    losses, norms, correct = [], [], 0
     for epoch in range(2):
         for positions in epoch_order(81, seed=0, epoch=epoch).split(24):
             images, labels = data.train_batch(positions)
@@ -98,25 +107,25 @@ def test_steps_are_those_of_a_loop_written_by_hand():
             norms.append(torch.nn.utils.get_total_norm([p.grad for p in net.parameters()]).item())
             optimizer.step()
             losses.append(loss.item())
-            right += int((logits.argmax(1) == labels).sum()) if epoch == 1 else 0
+            correct += int((logits.argmax(1) == labels).sum()) if epoch == 1 else 0
 
-    events = told(request)
+    events = collect_events(request)
     assert _losses(events) == pytest.approx(losses, rel=1e-4)
     assert [e.grad_norm for e in of_kind(events, StepMetrics)] == pytest.approx(norms, rel=1e-4)
     second = of_kind(events, EpochEnd)[1]
     # The last of an epoch's four batches has 81 - 3 * 24 = 9 pictures.
     assert second.train_loss == pytest.approx(np.average(losses[4:], weights=[24, 24, 24, 9]))
-    assert second.train_accuracy == right / 81
+    assert second.train_accuracy == correct / 81
 
 
-def test_the_schedule_moves_the_learning_rate_that_is_told():
-    events = told(tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5))
+def test_the_schedule_changes_the_recorded_learning_rate():
+    events = collect_events(tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5))
     rates = [event.lr for event in of_kind(events, StepMetrics)]
     assert rates == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
 
 
 def test_seconds_grow_and_speed_is_pictures_over_seconds():
-    events = told(tiny_request())
+    events = collect_events(tiny_request())
     seconds = [event.seconds for event in of_kind(events, StepMetrics)]
     assert seconds == sorted(seconds)
     end = _end(events)
@@ -127,7 +136,7 @@ def test_seconds_grow_and_speed_is_pictures_over_seconds():
 
 def test_the_test_split_is_measured_once_and_its_predictions_are_kept(tmp_path):
     folder = run_folder(tmp_path)
-    test = _end(told(tiny_request(epochs=8), folder=folder)).test
+    test = _end(collect_events(tiny_request(epochs=8), folder=folder)).test
     stored = np.load(folder / test.predictions_file)
     assert (test.count, test.class_accuracy) == (30, (1.0, 1.0, 1.0))
     assert test.confusion == ((10, 0, 0), (0, 10, 0), (0, 0, 10))
@@ -136,29 +145,29 @@ def test_the_test_split_is_measured_once_and_its_predictions_are_kept(tmp_path):
     assert stored["probabilities"].sum(axis=1) == pytest.approx(np.ones(30), abs=2e-3)
 
 
-def test_the_test_split_is_measured_after_each_epoch_only_if_asked():
-    assert {e.test_loss for e in of_kind(told(tiny_request()), EpochEnd)} == {None}
-    epochs = of_kind(told(tiny_request(test_each_epoch=True)), EpochEnd)
+def test_the_test_split_is_measured_after_each_epoch_only_if_requested():
+    assert {e.test_loss for e in of_kind(collect_events(tiny_request()), EpochEnd)} == {None}
+    epochs = of_kind(collect_events(tiny_request(test_each_epoch=True)), EpochEnd)
     assert all(0 <= e.test_accuracy <= 1 and e.test_loss > 0 for e in epochs)
 
 
 def test_validation_can_be_left_out():
-    (epoch,) = of_kind(told(replace(tiny_request(epochs=1), validation=0)), EpochEnd)
+    (epoch,) = of_kind(collect_events(replace(tiny_request(epochs=1), validation=0)), EpochEnd)
     assert (epoch.val_loss, epoch.val_accuracy, epoch.val_confusion) == (None, None, None)
 
 
 def test_a_dataset_without_a_test_split_ends_without_a_result():
-    assert _end(told(tiny_request(epochs=1), tiny_prepared(test_count=0))).test is None
+    assert _end(collect_events(tiny_request(epochs=1), tiny_prepared(test_count=0))).test is None
 
 
-def test_latency_is_told_for_one_picture_and_for_a_batch():
-    latency = _end(told(tiny_request(epochs=1))).latency
+def test_latency_is_measured_for_one_picture_and_for_a_batch():
+    latency = _end(collect_events(tiny_request(epochs=1))).latency
     assert latency["batch_size"] == 24
     assert 0 < latency["one"] < 1 and 0 < latency["batch"] < 1
 
 
-def test_started_says_where_and_how_it_runs():
-    started = told(tiny_request())[0]
+def test_started_has_the_mode_and_the_machine():
+    started = collect_events(tiny_request())[0]
     assert (started.chosen["name"], started.chosen["reason"]) == ("t1-nhwc-fp32", "asked for")
     assert (started.chosen["threads"], started.machine["threads"]) == (1, 1)
     assert started.machine["device"] == "cpu" and started.machine["versions"]["torch"]
@@ -170,9 +179,9 @@ def test_started_says_where_and_how_it_runs():
 def test_the_peak_memory_of_a_run_is_measured_beside_the_forecast():
     # In a process of its own: here the garbage of earlier tests may be freed during the run.
     ask = """
-from tiny import SPEC, tiny_request, told
+from tiny import SPEC, tiny_request, collect_events
 from dataclasses import replace
-events = told(tiny_request(replace(SPEC, hidden_dims=(2000, 2000)), epochs=1))
+events = collect_events(tiny_request(replace(SPEC, hidden_dims=(2000, 2000)), epochs=1))
 print(events[-1].peak_memory_bytes, events[0].forecast["peak_memory_bytes"])
 """
     path = os.pathsep.join(filter(None, sys.path))
@@ -193,14 +202,14 @@ print(events[-1].peak_memory_bytes, events[0].forecast["peak_memory_bytes"])
 
 
 def test_max_batches_ends_a_run_in_the_middle_of_an_epoch_with_what_it_measured():
-    events = told(tiny_request(max_batches=6))
+    events = collect_events(tiny_request(max_batches=6))
     assert (events[0].total_steps, _end(events).step, _end(events).state) == (6, 6, "finished")
     assert [(e.epoch, e.step) for e in of_kind(events, EpochEnd)] == [(1, 4), (2, 6)]
 
 
 @pytest.mark.parametrize("nothing", [{"epochs": 0}, {"max_batches": 0}])
 def test_a_run_without_steps_measures_the_untrained_network(nothing):
-    events = told(tiny_request(**nothing))
+    events = collect_events(tiny_request(**nothing))
     (epoch,) = of_kind(events, EpochEnd)
     assert (epoch.epoch, epoch.step, _end(events).step) == (0, 0, 0)
     assert epoch.train_loss == pytest.approx(1.1, abs=0.5)  # about log(3)
@@ -208,8 +217,8 @@ def test_a_run_without_steps_measures_the_untrained_network(nothing):
 
 
 def test_early_stopping_ends_after_so_many_epochs_without_a_better_validation_loss():
-    events = told(tiny_request(epochs=50, lr=0.0, optimizer="sgd", patience=2))
-    # Nothing is learned at rate 0, but batch norm's averages settle: count from the best epoch.
+    events = collect_events(tiny_request(epochs=50, lr=0.0, optimizer="sgd", patience=2))
+    # Nothing is learned at rate 0, but batch norm's averages converge: count from the best epoch.
     losses = [e.val_loss for e in of_kind(events, EpochEnd)]
     assert len(losses) == losses.index(min(losses)) + 1 + 2 < 50
     assert "Stopped early after epoch" in _end(events).reason
@@ -219,7 +228,7 @@ def test_early_stopping_ends_after_so_many_epochs_without_a_better_validation_lo
     ("count", "size", "ends"),
     [
         (10, 4, [4, 8, 10]),
-        (9, 4, [4, 9]),  # the last one joins the batch before
+        (9, 4, [4, 9]),  # the last picture is merged into the batch before
         (8, 4, [4, 8]),
         (3, 10, [3]),
         (1, 4, [1]),
@@ -242,29 +251,29 @@ def test_an_epoch_that_is_continued_has_the_batches_of_a_whole_one(count, size):
 def test_batch_norm_is_safe_where_the_last_batch_would_have_one_picture():
     prepared = tiny_prepared(train_count=81 + 9)
     request = tiny_request(DOWN_TO_1X1, batch_size=20, epochs=1)  # 81 = 3 * 20 + 21
-    assert len(_losses(told(request, prepared))) == 4
+    assert len(_losses(collect_events(request, prepared))) == 4
 
 
 def test_batch_norm_on_single_values_is_refused_before_the_first_step():
     with pytest.raises(RecipeError, match="Batch norm in .* batch size of 2 or more"):
-        told(tiny_request(DOWN_TO_1X1, batch_size=1))
+        collect_events(tiny_request(DOWN_TO_1X1, batch_size=1))
 
 
 def test_a_batch_larger_than_the_data_is_one_step_an_epoch():
-    assert len(_losses(told(tiny_request(batch_size=1000)))) == 3
+    assert len(_losses(collect_events(tiny_request(batch_size=1000)))) == 3
 
 
 def test_a_dataset_of_one_class_trains():
     spec = replace(SPEC, out_classes=1)
-    assert _end(told(tiny_request(spec), tiny_prepared(classes=1))).test.accuracy == 1.0
+    assert _end(collect_events(tiny_request(spec), tiny_prepared(classes=1))).test.accuracy == 1.0
 
 
-# -- steering --------------------------------------------------------------------------------------
+# -- commands --------------------------------------------------------------------------------------
 
 
-def test_a_paused_run_has_a_checkpoint_and_goes_on_when_told(tmp_path):
-    orders = _at(5, Command("pause"), Command("resume"))
-    events = steered(tiny_request(), orders, folder=run_folder(tmp_path))
+def test_a_paused_run_has_a_checkpoint_and_can_be_resumed(tmp_path):
+    commands = _put_at(5, Command("pause"), Command("resume"))
+    events = train_with_control(tiny_request(), commands, folder=run_folder(tmp_path))
     assert [(i.step, i.order) for i in of_kind(events, Intervention)] == [
         (5, "pause"),
         (5, "resume"),
@@ -276,8 +285,8 @@ def test_a_paused_run_has_a_checkpoint_and_goes_on_when_told(tmp_path):
 
 
 def test_a_single_step_is_one_batch_and_then_a_pause():
-    orders = _at(3, Command("step"), Command("step"), Command("stop"))
-    events = steered(tiny_request(), orders)
+    commands = _put_at(3, Command("step"), Command("step"), Command("stop"))
+    events = train_with_control(tiny_request(), commands)
     assert len(_losses(events)) == 5
     assert [p.text for p in of_kind(events, Phase) if p.state == "paused"] == [
         "paused after step 4",
@@ -287,15 +296,15 @@ def test_a_single_step_is_one_batch_and_then_a_pause():
 
 def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path):
     folder = run_folder(tmp_path)
-    events = steered(tiny_request(), _at(6, Command("stop")), folder=folder)
+    events = train_with_control(tiny_request(), _put_at(6, Command("stop")), folder=folder)
     end = _end(events)
     assert (end.state, end.step, end.test.count) == ("stopped", 6, 30)
     assert {(6, "snapshot"), (6, "checkpoint")} <= {(f.step, f.what) for f in saved_files(folder)}
 
 
 def test_settings_change_within_one_batch_and_are_recorded():
-    orders = _at(4, Command("set", "lr", 0.5), Command("set", "momentum", 0.1))
-    events = steered(tiny_request(optimizer="momentum", lr=0.1), orders)
+    commands = _put_at(4, Command("set", "lr", 0.5), Command("set", "momentum", 0.1))
+    events = train_with_control(tiny_request(optimizer="momentum", lr=0.1), commands)
     rates = [event.lr for event in of_kind(events, StepMetrics)]
     assert rates == [0.1] * 4 + [0.5] * 8
     assert [(i.step, i.setting, i.value) for i in of_kind(events, Intervention)] == [
@@ -304,38 +313,40 @@ def test_settings_change_within_one_batch_and_are_recorded():
     ]
 
 
-def test_a_schedule_acts_on_the_learning_rate_that_a_person_set():
+def test_a_schedule_scales_a_changed_learning_rate():
     request = tiny_request(lr=0.1, schedule="step", step_epochs=1, step_factor=0.5)
     rates = [
         event.lr
-        for event in of_kind(steered(request, _at(4, Command("set", "lr", 0.8))), StepMetrics)
+        for event in of_kind(
+            train_with_control(request, _put_at(4, Command("set", "lr", 0.8))), StepMetrics
+        )
     ]
     # Epoch 2 multiplies by 0.5, epoch 3 by 0.25.
     assert rates == pytest.approx([0.1] * 4 + [0.4] * 4 + [0.2] * 4)
 
 
-def test_somebody_who_looks_inside_gets_the_weights_of_now(tmp_path):
+def test_the_newest_weights_are_saved_for_inspection(tmp_path):
     folder = run_folder(tmp_path)
-    events = steered(tiny_request(), _at(5, Command("look")), folder=folder)
+    events = train_with_control(tiny_request(), _put_at(5, Command("look")), folder=folder)
     latest = [w for w in of_kind(events, WeightsSaved) if w.what == "latest"]
     assert [w.step for w in latest] == [5]  # and not again within a second
     assert read_weights(folder / latest[0].file).keys() == build_model(SPEC).state_dict().keys()
 
 
-def test_orders_that_mean_nothing_now_are_passed_over():
-    events = steered(tiny_request(), _at(2, Command("resume"), Command("look")))
+def test_commands_without_effect_are_ignored():
+    events = train_with_control(tiny_request(), _put_at(2, Command("resume"), Command("look")))
     assert not of_kind(events, Intervention) and len(_losses(events)) == 12
 
 
 def test_an_interrupted_run_writes_a_checkpoint_and_is_not_measured(tmp_path):
     folder = run_folder(tmp_path)
-    interrupt = steered(
+    events = train_with_control(
         tiny_request(), lambda control, step: step == 2 and control.interrupt(), folder=folder
     )
-    end = _end(interrupted := interrupt)
+    end = _end(events)
     assert (end.state, end.step, end.test) == ("interrupted", 2, None)
     assert (2, "checkpoint") in {(f.step, f.what) for f in saved_files(folder)}
-    assert len(_losses(interrupted)) == 2
+    assert len(_losses(events)) == 2
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -347,23 +358,20 @@ def test_a_run_interrupted_while_a_split_is_measured_measures_it_again(tmp_path,
         if isinstance(event, Phase) and split in event.text:
             control.interrupt()
     assert (_end(events).state, _end(events).test) == ("interrupted", None)
-    rest = told(request, folder=folder, resume=newest_checkpoint(folder))
-    whole = told(request)
-    told_twice = {e.epoch: e.val_loss for e in of_kind([*events, *rest], EpochEnd)}
-    assert told_twice == {e.epoch: e.val_loss for e in of_kind(whole, EpochEnd)}
+    rest = collect_events(request, folder=folder, resume=newest_checkpoint(folder))
+    whole = collect_events(request)
+    losses = {e.epoch: e.val_loss for e in of_kind([*events, *rest], EpochEnd)}
+    assert losses == {e.epoch: e.val_loss for e in of_kind(whole, EpochEnd)}
     assert _end(rest).test.loss == _end(whole).test.loss
 
 
 def test_a_run_that_is_interrupted_while_paused_ends(tmp_path):
-    control_of = []
-
     def pause(control, step):
-        control_of.append(control)
         if step == 2:
             control.put(Command("pause"))
             control.interrupt()
 
-    assert _end(steered(tiny_request(), pause)).state == "interrupted"
+    assert _end(train_with_control(tiny_request(), pause)).state == "interrupted"
 
 
 # -- runs that cannot go on ------------------------------------------------------------------------
@@ -372,7 +380,7 @@ def test_a_run_that_is_interrupted_while_paused_ends(tmp_path):
 def test_a_learning_rate_that_explodes_ends_as_diverged_and_keeps_finite_weights(tmp_path):
     folder = run_folder(tmp_path)
     spec = replace(SPEC, norm="none")
-    events = told(tiny_request(spec, optimizer="sgd", lr=1e6, epochs=20), folder=folder)
+    events = collect_events(tiny_request(spec, optimizer="sgd", lr=1e6, epochs=20), folder=folder)
     end = _end(events)
     assert end.state == "diverged" and end.test is None
     assert (
@@ -384,63 +392,63 @@ def test_a_learning_rate_that_explodes_ends_as_diverged_and_keeps_finite_weights
         assert all(torch.isfinite(t).all() for t in read_weights(folder / file.file).values())
 
 
-def test_a_full_disk_ends_a_run_with_a_sentence(tmp_path, monkeypatch):
-    def full(path, target):
+def test_a_full_disk_ends_a_run_with_a_message(tmp_path, monkeypatch):
+    def raise_full(path, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", full)
-    end = _end(told(tiny_request(), folder=run_folder(tmp_path)))
+    monkeypatch.setattr("pathlib.Path.replace", raise_full)
+    end = _end(collect_events(tiny_request(), folder=run_folder(tmp_path)))
     assert (end.state, end.step) == ("failed", 0)
     assert "is full" in end.reason and "Make room" in end.reason
 
 
 def test_running_out_of_memory_proposes_a_batch_size(monkeypatch):
-    def too_much(*_):
+    def raise_out_of_memory(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 999 bytes")
 
-    monkeypatch.setattr("cnnlib.train.loop.total_norm", too_much)
-    end = _end(told(tiny_request()))
+    monkeypatch.setattr("cnnlib.train.loop.total_norm", raise_out_of_memory)
+    end = _end(collect_events(tiny_request()))
     assert (end.state, end.step) == ("failed", 0)
     assert "Memory ran out" in end.reason and "batch size of 12 or less" in end.reason
 
 
-def test_running_out_of_memory_before_the_first_step_is_a_sentence_too(monkeypatch):
-    def too_much(*_, **__):
+def test_running_out_of_memory_before_the_first_step_has_a_message_too(monkeypatch):
+    def raise_out_of_memory(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("cnnlib.train.setup.build_model", too_much)
+    monkeypatch.setattr("cnnlib.train.setup.build_model", raise_out_of_memory)
     with pytest.raises(TrainError, match="batch size of 12 or less"):
-        told(tiny_request())
+        collect_events(tiny_request())
 
 
 def test_early_stopping_without_a_validation_split_is_refused():
     with pytest.raises(RecipeError, match="Early stopping .* no pictures are kept"):
-        told(replace(tiny_request(patience=2), validation=0))
+        collect_events(replace(tiny_request(patience=2), validation=0))
 
 
 def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused():
     with pytest.raises(RecipeError, match="87 can be kept|none is left to train on"):
-        told(replace(tiny_request(), validation=90))
+        collect_events(replace(tiny_request(), validation=90))
 
 
 def test_any_other_error_is_a_bug_and_is_raised(monkeypatch):
-    def wrong(*_):
+    def raise_other_error(*_):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("cnnlib.train.loop.total_norm", wrong)
+    monkeypatch.setattr("cnnlib.train.loop.total_norm", raise_other_error)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        told(tiny_request())
+        collect_events(tiny_request())
 
 
 def test_a_design_for_other_pictures_is_refused():
     with pytest.raises(RecipeError, match="1x28x28 pictures of 10 classes.*1x8x8.*3 classes"):
-        told(tiny_request(CNNSpec(channels=(4,))))
+        collect_events(tiny_request(CNNSpec(channels=(4,))))
 
 
 def test_a_device_that_is_not_there_is_refused():
     missing = "cuda" if not torch.cuda.is_available() else "mps"
     with pytest.raises(RecipeError, match=f"device='{missing}'.*Choose one of: cpu"):
-        told(replace(tiny_request(), device=missing))
+        collect_events(replace(tiny_request(), device=missing))
 
 
 def test_closing_the_generator_in_the_middle_is_safe(tmp_path):
@@ -454,101 +462,107 @@ def test_closing_the_generator_in_the_middle_is_safe(tmp_path):
 
 
 def test_a_fork_with_another_optimizer_starts_it_afresh(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(optimizer="sgd", epochs=4), origin=Origin("whole", 8))
-    events = told(fork, folder=run_folder(tmp_path))
+    events = collect_events(fork, folder=run_folder(tmp_path))
     assert [event.step for event in of_kind(events, StepMetrics)] == list(range(9, 17))
     assert of_kind(events, EpochEnd)[0].epoch == 3
 
 
-def test_a_fork_to_plain_sgd_has_no_use_for_a_momentum_that_was_set(tmp_path):
-    orders = _at(2, Command("set", "momentum", 0.5))
-    steered(tiny_request(optimizer="momentum"), orders, folder=run_folder(tmp_path, "whole"))
+def test_a_fork_to_plain_sgd_ignores_a_changed_momentum(tmp_path):
+    commands = _put_at(2, Command("set", "momentum", 0.5))
+    train_with_control(
+        tiny_request(optimizer="momentum"), commands, folder=run_folder(tmp_path, "whole")
+    )
     fork = replace(tiny_request(optimizer="sgd"), origin=Origin("whole", 4))
-    assert _end(told(fork, folder=run_folder(tmp_path))).state == "finished"
+    assert _end(collect_events(fork, folder=run_folder(tmp_path))).state == "finished"
 
 
 def test_a_fork_with_another_batch_size_goes_on_at_the_same_picture(tmp_path):
     whole = run_folder(tmp_path, "whole")
-    steered(tiny_request(), _at(2, Command("pause"), Command("resume")), folder=whole)
+    train_with_control(
+        tiny_request(), _put_at(2, Command("pause"), Command("resume")), folder=whole
+    )
     fork = replace(tiny_request(batch_size=11), origin=Origin("whole", 2))
-    events = told(fork, folder=run_folder(tmp_path))
+    events = collect_events(fork, folder=run_folder(tmp_path))
     # 48 of 81 pictures were seen: the other 33 are 3 steps of 11, then 8 steps (7 * 11 + 4) twice.
     assert events[0].total_steps == 2 + 3 + 2 * 8 == _end(events).step
 
 
 def test_a_fork_that_trains_on_less_than_was_seen_is_refused(tmp_path):
     whole = run_folder(tmp_path, "whole")
-    steered(tiny_request(), _at(2, Command("pause"), Command("resume")), folder=whole)
+    train_with_control(
+        tiny_request(), _put_at(2, Command("pause"), Command("resume")), folder=whole
+    )
     fork = replace(tiny_request(), origin=Origin("whole", 2), train_limit=40)  # of 81; 48 were seen
     with pytest.raises(TrainError, match="after 48 pictures of an epoch, but an epoch has 40"):
-        told(fork, folder=run_folder(tmp_path))
+        collect_events(fork, folder=run_folder(tmp_path))
 
 
-def test_a_checkpoint_that_lost_what_its_optimizer_remembers_is_refused(tmp_path):
+def test_a_checkpoint_without_optimizer_state_is_refused(tmp_path):
     folder = run_folder(tmp_path)
-    told(tiny_request(), folder=folder)
+    collect_events(tiny_request(), folder=folder)
     path = folder / "checkpoint-00000004.safetensors"
     with safe_open(path, "pt") as file:
         names = [name for name in file.keys() if name.startswith("net/")]
         weights, header = {name: file.get_tensor(name) for name in names}, file.metadata()
     save_file(weights, path, header)
     with pytest.raises(TrainError, match="does not hold what its optimizer remembers.*alone"):
-        told(tiny_request(), folder=folder, resume=path)
+        collect_events(tiny_request(), folder=folder, resume=path)
 
 
 def test_a_fork_after_the_last_epoch_asks_for_more_epochs(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 12))
     with pytest.raises(RecipeError, match="after epoch 3.*Ask for more epochs"):
-        told(fork, folder=run_folder(tmp_path))
+        collect_events(fork, folder=run_folder(tmp_path))
 
 
-def test_a_fork_from_a_step_that_was_not_saved_names_those_that_were(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+def test_a_fork_from_an_unsaved_step_lists_the_saved_ones(tmp_path):
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 5))
     with pytest.raises(TrainError, match="no checkpoint 5 .*Choose one of: 0, 4, 8, 12"):
-        told(fork, folder=run_folder(tmp_path))
+        collect_events(fork, folder=run_folder(tmp_path))
 
 
 def test_a_fork_of_another_design_is_refused(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     other = replace(tiny_request(replace(SPEC, channels=(4, 7))), origin=Origin("whole", 8))
     with pytest.raises(TrainError, match="those of another design"):
-        told(other, folder=run_folder(tmp_path))
+        collect_events(other, folder=run_folder(tmp_path))
 
 
 def test_a_fork_on_other_pictures_is_refused(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 8))
     with pytest.raises(TrainError, match="other pictures.*weights alone"):
-        told(fork, tiny_prepared(train_count=60), folder=run_folder(tmp_path))
+        collect_events(fork, tiny_prepared(train_count=60), folder=run_folder(tmp_path))
 
 
 def test_a_warm_start_takes_weights_alone_and_begins_at_step_1(tmp_path):
     whole, folder = run_folder(tmp_path, "whole"), run_folder(tmp_path)
-    told(tiny_request(epochs=8), folder=whole)
+    collect_events(tiny_request(epochs=8), folder=whole)
     warm = replace(tiny_request(epochs=1, lr=0.0), origin=Origin("whole", 32, weights_only=True))
-    events = told(warm, folder=folder)
+    events = collect_events(warm, folder=folder)
     assert of_kind(events, StepMetrics)[0].step == 1
     assert _end(events).test.accuracy == 1.0
     one, other = (read_weights(f / saved_files(f)[-1].file) for f in (whole, folder))
     assert torch.equal(one["features.conv1.weight"], other["features.conv1.weight"])
 
 
-def test_a_warm_start_for_other_classes_keeps_a_fresh_last_layer_and_says_so(tmp_path):
-    told(tiny_request(), folder=run_folder(tmp_path, "whole"))
+def test_a_warm_start_for_other_classes_keeps_and_reports_a_fresh_last_layer(tmp_path):
+    collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     spec = replace(SPEC, out_classes=4)
     warm = replace(tiny_request(spec, epochs=1), origin=Origin("whole", 12, weights_only=True))
-    events = told(warm, tiny_prepared(classes=4), folder=run_folder(tmp_path))
+    events = collect_events(warm, tiny_prepared(classes=4), folder=run_folder(tmp_path))
     assert "but for classifier" in of_kind(events, Phase)[0].text
     assert _end(events).state == "finished"
 
 
 def test_resuming_with_a_recipe_of_more_epochs_is_left_to_forks(tmp_path):
     folder = run_folder(tmp_path)
-    told(tiny_request(), folder=folder)
-    events = told(
+    collect_events(tiny_request(), folder=folder)
+    events = collect_events(
         with_recipe(tiny_request(), epochs=4),
         folder=folder,
         resume=folder / saved_files(folder)[-2].file,

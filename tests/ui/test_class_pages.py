@@ -78,7 +78,7 @@ def test_the_buttons_of_somebody_elses_run_are_off_and_say_why(store, browser):
         assert button.help == (
             "This run belongs to somebody else. You can look at it, but not change it."
         )
-    assert app.select_slider(key=f"train_lr_{run_id}").disabled
+    assert app.select_slider(key=f"train_lr_{run_id}_0").disabled
     assert not app.button(key="train_another").disabled
 
 

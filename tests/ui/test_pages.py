@@ -221,7 +221,7 @@ def test_a_button_gives_its_order_to_the_run(store, kind):
 def test_the_learning_rate_can_be_changed_while_a_run_goes_on(store):
     run_id, worker_id = a_running_run(store)
     app = open_page("train", run=run_id)
-    app.select_slider(key=f"train_lr_{run_id}").set_value(0.005).run()
+    app.select_slider(key=f"train_lr_{run_id}_0").set_value(0.005).run()
     [order] = store.record_events(run_id, worker_id, [])
     assert order == Command("set", "lr", 0.005, id=order.id)
 

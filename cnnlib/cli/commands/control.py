@@ -1,4 +1,4 @@
-"""``pause``, ``step``, ``stop`` and ``set``: orders to a run, wherever it trains."""
+"""``pause``, ``step``, ``stop`` and ``set``: send commands to a run, wherever it trains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
-_ORDERS: dict[CommandKind, str] = {
+_COMMANDS: dict[CommandKind, str] = {
     "pause": "hold a run after the batch under way",
     "step": "train one batch of a paused run",
     "stop": "end a run and keep what was learned",
@@ -26,11 +26,11 @@ _ORDERS: dict[CommandKind, str] = {
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    for kind, help_text in _ORDERS.items():
+    for kind, help_text in _COMMANDS.items():
         parser = commands.add_parser(kind, help=help_text)
         parser.add_argument("run_id", metavar="ID", type=id_of_run)
         parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.set_defaults(command=give_order, orders=[Command(kind)])
+        parser.set_defaults(command=send_command, commands=[Command(kind)])
     change = commands.add_parser("set", help="change settings of a run while it trains")
     change.add_argument("run_id", metavar="ID", type=id_of_run)
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
@@ -38,45 +38,45 @@ def add_commands(commands: Any) -> None:
     change.set_defaults(command=change_settings)
 
 
-def give_order(args: argparse.Namespace) -> int:
-    """Hand a run its orders; it carries them out within one batch."""
-    send(args.run_id, args.orders, as_json=args.json)
+def send_command(args: argparse.Namespace) -> int:
+    """Send a command to a run, which executes it within one batch."""
+    send(args.run_id, args.commands, as_json=args.json)
     return 0
 
 
 def change_settings(args: argparse.Namespace) -> int:
     """Change learning rate, momentum or weight decay from the next batch on."""
-    orders = [_setting(text) for text in args.settings]
-    send(args.run_id, orders, as_json=args.json)
+    changes = [_setting(text) for text in args.settings]
+    send(args.run_id, changes, as_json=args.json)
     return 0
 
 
-def send(run_id: str, orders: Sequence[Command], *, as_json: bool) -> None:
-    """Write orders down for a run's worker, and say so.
+def send(run_id: str, commands: Sequence[Command], *, as_json: bool) -> None:
+    """Queue commands for a run's worker, and print them.
 
     Raises:
         StoreError: There is no such run, or it has ended.
     """
     store = existing_store(run_id)
-    for order in orders:
-        if not store.submit_command(run_id, order):
+    for command in commands:
+        if not store.submit_command(run_id, command):
             raise StoreError(
-                f"The run {run_id} is {store.run(run_id).state}, so {order.kind!r} has no effect. "
-                "Only a run that waits or trains takes orders."
+                f"Run {run_id} is {store.run(run_id).state}, so {command.kind!r} has no effect: "
+                "only a run that waits or trains takes commands."
             )
         if as_json:
-            facts = {"order": order.kind, "setting": order.setting, "value": order.value}
+            facts = {"order": command.kind, "setting": command.setting, "value": command.value}
             print_json({"run_id": run_id} | facts)
         else:
-            what = f"{order.kind} {order.setting}={order.value:g}" if order.setting else order.kind
-            print(f"{run_id}  {what}")
+            value = f" {command.setting}={command.value:g}" if command.setting else ""
+            print(f"{run_id}  {command.kind}{value}")
 
 
 def _setting(text: str) -> Command:
-    """``lr=0.01`` as an order.
+    """Parse ``lr=0.01`` as a command.
 
     Raises:
-        UsageError: It is not written so, or the name is not known.
+        UsageError: The form is another one, or the name is unknown.
         RecipeError: The value is out of range.
     """
     name, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""``data``: the datasets that there are, what one holds, getting one ready, taking one in."""
+"""``data``: list, show, prepare, add and remove datasets."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ def add_commands(commands: Any) -> None:
     data = commands.add_parser("data", help="list, prepare, add and remove datasets")
     data.add_argument("--json", action="store_true", help="print a JSON list")
     data.set_defaults(command=list_datasets)
-    what = data.add_subparsers(metavar="WHAT", dest="what")
+    subcommands = data.add_subparsers(metavar="WHAT", dest="what")
 
-    listing = what.add_parser("list", help="list datasets")
+    listing = subcommands.add_parser("list", help="list datasets")
     _add_json_option(listing)
     listing.set_defaults(command=list_datasets)
 
-    show = what.add_parser("show", help="what a prepared dataset holds, and what it holds twice")
+    show = subcommands.add_parser(
+        "show", help="what a prepared dataset holds, and what it holds twice"
+    )
     show.add_argument("name", metavar="NAME")
     _add_json_option(show)
     show.set_defaults(command=show_dataset)
 
-    prepare = what.add_parser("prepare", help="download a dataset if need be, and prepare it")
+    prepare = subcommands.add_parser(
+        "prepare", help="download a dataset if need be, and prepare it"
+    )
     prepare.add_argument("name", metavar="NAME")
     prepare.add_argument("--again", action="store_true", help="also where that was done")
     _add_json_option(prepare)
     prepare.set_defaults(command=prepare_dataset)
 
-    add = what.add_parser("add", help="take in a zip with one folder of pictures per class")
+    add = subcommands.add_parser("add", help="take in a zip with one folder of pictures per class")
     add.add_argument("zip", metavar="ZIP")
     add.add_argument("--name", metavar="TEXT", help="default: that of the zip")
     add.add_argument("--size", metavar="N", type=whole_number, default=32, help="default: 32")
@@ -49,22 +53,22 @@ def add_commands(commands: Any) -> None:
     _add_json_option(add)
     add.set_defaults(command=add_dataset)
 
-    remove = what.add_parser("remove", help="remove what the lab keeps of a dataset")
+    remove = subcommands.add_parser("remove", help="remove what the lab keeps of a dataset")
     remove.add_argument("name", metavar="NAME")
     _add_json_option(remove)
     remove.set_defaults(command=remove_one)
 
 
 def _add_json_option(parser: argparse.ArgumentParser) -> None:
-    """``--json`` may stand before or after the second word."""
+    """Add ``--json``, which may stand before or after the subcommand."""
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def dataset_named(name: str) -> DatasetInfo:
-    """What is known about a dataset.
+    """Return the facts about a dataset.
 
     Raises:
-        UsageError: The name is none that a dataset can have.
+        UsageError: The name is not a valid name of a dataset.
         DataError: There is no such dataset, or its pictures cannot be used.
     """
     from cnnlib.data.catalogue import dataset_info
@@ -74,10 +78,10 @@ def dataset_named(name: str) -> DatasetInfo:
 
 
 def check_name(name: str) -> None:
-    """The name is one that a dataset can have.
+    """Check the form of a dataset's name.
 
     Raises:
-        UsageError: It is not; one that was perhaps meant is named.
+        UsageError: It is not valid; the sentence suggests the closest name.
     """
     from cnnlib.data.builtin.datasets import BUILTIN
 
@@ -87,7 +91,7 @@ def check_name(name: str) -> None:
 
 
 def list_datasets(args: argparse.Namespace) -> int:
-    """Print every dataset, and how far it is from ready."""
+    """Print every dataset with its state."""
     from cnnlib.data.catalogue import catalogue
 
     infos = catalogue()
@@ -100,7 +104,7 @@ def list_datasets(args: argparse.Namespace) -> int:
 
 
 def show_dataset(args: argparse.Namespace) -> int:
-    """Print pictures per class, mean and deviation per channel, equal pictures, unusable files."""
+    """Print counts per class, mean and deviation per channel, duplicates, unusable files."""
     from cnnlib.data.prepared import load_prepared
     from cnnlib.data.statistics import class_counts, duplicates
 
@@ -128,17 +132,17 @@ def show_dataset(args: argparse.Namespace) -> int:
 
 
 def prepare_dataset(args: argparse.Namespace) -> int:
-    """Prepare a dataset, with progress; Ctrl-C leaves nothing half done."""
+    """Prepare a dataset with progress; Ctrl-C leaves no partial files."""
     dataset_named(args.name)
     from cnnlib.data.prepare import prepare
 
-    told = ""
+    printed = ""
     for progress in prepare(args.name, again=args.again):
         if args.json:
             print_json({"event": "progress", "fraction": progress.fraction, "text": progress.text})
-        elif progress.text != told or sys.stdout.isatty():
-            _tell(progress.fraction, progress.text)
-            told = progress.text
+        elif progress.text != printed or sys.stdout.isatty():
+            _print_progress(progress.fraction, progress.text)
+            printed = progress.text
     info = dataset_named(args.name)
     if args.json:
         print_json({"event": "end"} | info.to_dict())
@@ -148,12 +152,12 @@ def prepare_dataset(args: argparse.Namespace) -> int:
 
 
 def add_dataset(args: argparse.Namespace) -> int:
-    """Take in a zip as the dataset ``folder:<name>``."""
+    """Add a zip of class folders as the dataset ``folder:<name>``."""
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.uploads import add_folder_zip
 
     path = Path(args.zip)
-    if not os.path.isfile(path):  # False of a name that no file can have, too
+    if not os.path.isfile(path):  # False for an invalid file name, too
         raise DataError(f"There is no file {shown(args.zip)}. Name a zip.")
     options = FolderOptions(size=args.size, channels=args.channels)
     info = add_folder_zip(path, args.name or path.stem, options=options)
@@ -165,11 +169,11 @@ def add_dataset(args: argparse.Namespace) -> int:
 
 
 def remove_one(args: argparse.Namespace) -> int:
-    """Remove prepared copies, downloads and the upload; what a person put there stays."""
+    """Remove prepared copies, downloads and the upload; a person's own folder stays."""
     from cnnlib.data.uploads import remove_dataset
 
     check_name(args.name)
-    with _forgotten(args.name):
+    with _removing_owner(args.name):
         use = remove_dataset(args.name)
     if args.json:
         print_json({"name": args.name, "removed_bytes": use.removable_bytes})
@@ -179,17 +183,17 @@ def remove_one(args: argparse.Namespace) -> int:
     return 0
 
 
-def _forgotten(name: str) -> AbstractContextManager[None]:
-    """Around the removal of a dataset: the store, where there is one, forgets whose it was."""
+def _removing_owner(name: str) -> AbstractContextManager[None]:
+    """Remove the dataset's owner from the store, where there is one."""
     if not has_store():
         return nullcontext()
-    from cnnlib.runs.dataset_owners import removing_dataset
+    from cnnlib.runs.access.dataset_owners import removing_dataset
 
     return removing_dataset(open_store(), name)
 
 
-def _tell(fraction: float, text: str) -> None:
-    """A line of progress; on a terminal the next one takes its place."""
+def _print_progress(fraction: float, text: str) -> None:
+    """Print a line of progress; on a terminal the next one replaces it."""
     on_terminal = sys.stdout.isatty() and fraction < 1
     end = "\r" if on_terminal else "\n"
     print(f"{fraction:4.0%}  {text}".ljust(79 if sys.stdout.isatty() else 0), end=end, flush=True)

@@ -1,11 +1,11 @@
-"""``presets`` and ``cost``: designs and their numbers, before anything is trained."""
+"""``presets`` and ``cost``: designs, and their cost before training."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, whole_number
 from cnnlib.design.cost import Cost, LayerCost, cost
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 
 
 def list_presets(args: argparse.Namespace) -> int:
-    """Print all presets with what they cost."""
+    """Print all presets with parameters and MACs."""
     facts = [_preset_facts(preset) for preset in presets()]
     if args.json:
         print_json(facts)
@@ -45,9 +45,9 @@ def list_presets(args: argparse.Namespace) -> int:
 
 
 def show_cost(args: argparse.Namespace) -> int:
-    """Print what a design costs, layer by layer and in all."""
+    """Print the cost of a design, per layer and in total."""
     info = dataset_named(args.dataset) if args.dataset else None
-    design = chosen_design(args, info)
+    design = selected_design(args, info)
     costs = cost(design.plan, batch_size=args.batch_size, optimizer=args.optimizer)
     if args.json:
         print_json(_cost_facts(costs) | {"spec": design.plan.spec})

@@ -1,4 +1,4 @@
-"""``read`` and ``unfamiliar``: what networks say about drawings, and what they call strange."""
+"""``read`` and ``ood``: classify drawings, and detect out-of-distribution pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, number
-from cnnlib.cli.run_here import carried_out
+from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import existing_store, run_at_step, trained_net
 from cnnlib.units import percent
 
@@ -21,34 +21,40 @@ if TYPE_CHECKING:
     from cnnlib.records.drawing import Robustness
     from cnnlib.records.ood import OodDetector
 
-_SIDE = 280  # pixels to which a picture is brought before its ink is looked for
+_SIDE = 280  # pixels of a picture when its ink is separated from the paper
 
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    read = commands.add_parser("read", help="what a network says about drawings of digits")
+    read = commands.add_parser(
+        "read", help="classify drawings of digits, prepared as on the drawing pad"
+    )
     read.add_argument("run_id", metavar="ID", type=id_of_run)
     read.add_argument("pictures", metavar="FILE", nargs="+")
-    for step, what in (
+    for step, text in (
         ("fit", "bring the ink to the size of a digit"),
         ("antialias", "average over the pixels that become one"),
         ("centre", "move the centre of mass to the centre"),
     ):
-        read.add_argument(f"--no-{step}", action="store_false", dest=step, help=f"do not {what}")
+        read.add_argument(f"--no-{step}", action="store_false", dest=step, help=f"do not {text}")
     read.add_argument("--blur", type=number, default=0.0, metavar="PIXELS", help="default: 0")
     read.add_argument("--json", action="store_true", help="print a JSON list")
     read.set_defaults(command=read_drawings)
 
-    strange = commands.add_parser("unfamiliar", help="measure what a network calls strange")
-    strange.add_argument("run_id", metavar="ID", type=id_of_run)
-    strange.add_argument("--json", action="store_true", help="print JSON")
-    strange.set_defaults(command=measure_ood)
+    ood = commands.add_parser(
+        "ood",
+        aliases=["unfamiliar"],
+        help="measure how well out-of-distribution pictures are recognised",
+    )
+    ood.add_argument("run_id", metavar="ID", type=id_of_run)
+    ood.add_argument("--json", action="store_true", help="print JSON")
+    ood.set_defaults(command=measure_ood)
 
 
 def read_drawings(args: argparse.Namespace) -> int:
-    """Print what a network says about each drawing, and how often small changes leave that.
+    """Print the class of each drawing, and how often it stays after small changes.
 
-    Where it was measured what the network calls strange, that is told too.
+    Prints the out-of-distribution score, too, where the run's detector was measured.
     """
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
@@ -60,15 +66,15 @@ def read_drawings(args: argparse.Namespace) -> int:
     net = trained_net(store, run, saved)
     info = run_pictures(run, store.folders).info
     steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
-    known = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
+    detector = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
     found = []
     for path in args.pictures:
         picture = prepare_drawing(pixels_for(info, path), info.in_size, steps).picture
-        said = robustness(net, info, answer(net, info, run, picture), picture)
-        strange = None
-        if known is not None:
-            strange = _strangeness(known, distance(known, net, info, picture))
-        found.append(_facts(path, said) | {"strangeness": strange})
+        robust = robustness(net, info, answer(net, info, run, picture), picture)
+        score = None
+        if detector is not None:
+            score = _ood_facts(detector, distance(detector, net, info, picture))
+        found.append(_facts(path, robust) | {"strangeness": score})
     if args.json:
         print_json(found)
         return 0
@@ -76,38 +82,46 @@ def read_drawings(args: argparse.Namespace) -> int:
         (
             *(each["picture"], each["class"], percent(each["probability"])),
             f"{each['same_after']} of {each['changes']}",
-            _strange_words(each["strangeness"]),
+            _ood_text(each["strangeness"]),
         )
         for each in found
     ]
-    headings = ("picture", "says", "sure", "same after small changes", "looks strange")
+    headings = (
+        "picture",
+        "class",
+        "probability",
+        "same after small changes",
+        "out of distribution",
+    )
     print_table(headings, rows)
     return 0
 
 
 def measure_ood(args: argparse.Namespace) -> int:
-    """Measure a run at its last saved step, and print how often its score is wrong."""
+    """Measure the detector of a run's last saved step, and print its error rates."""
     from cnnlib.probe.ood.job import measure_ood as measure
 
     store = existing_store(args.run_id)
-    result = carried_out(measure({"run": args.run_id}, store.folders))
+    result = run_job(measure({"run": args.run_id}, store.folders))
     if args.json:
         print_json(result)
         return 0
-    rows = [("real test pictures called strange", percent(result["false_alarms"]))]
-    rows += [(f"{kind} taken for real", percent(share)) for kind, share in result["missed"].items()]
-    print_table(("what goes wrong", "how often"), rows)
+    rows = [("test pictures called out of distribution", percent(result["false_alarms"]))]
+    rows += [
+        (f"{kind} that pass as real", percent(share)) for kind, share in result["missed"].items()
+    ]
+    print_table(("error", "rate"), rows)
     return 0
 
 
 def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
-    """The square in the middle of a picture, as networks of a dataset are shown it.
+    """Read the central square of a picture, as networks of a dataset see it.
 
     Returns:
-        Side x side x 3, uint8, for those that see colours; else its ink, side x side.
+        Side x side x 3, uint8, for a dataset with colours; else its ink, side x side.
 
     Raises:
-        DataError: It is no picture, or cannot be read.
+        DataError: The file cannot be read, or is not a picture.
     """
     from cnnlib.probe.drawing import ink_on_paper
 
@@ -115,30 +129,30 @@ def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
     return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
 
 
-def _facts(path: str, said: Robustness) -> dict[str, Any]:
-    answer = said.answer
+def _facts(path: str, robust: Robustness) -> dict[str, Any]:
+    answer = robust.answer
     return {
         "picture": path,
         "class": answer.name,
         "probability": answer.probability,
         "probabilities": dict(zip(answer.classes, answer.probabilities, strict=True)),
-        "changes": len(said.real_changes),
-        "same_after": said.kept,
+        "changes": len(robust.real_changes),
+        "same_after": robust.kept,
     }
 
 
-def _strangeness(known: OodDetector, away: float) -> dict[str, Any]:
+def _ood_facts(detector: OodDetector, away: float) -> dict[str, Any]:
     return {
         "distance": away,
-        "threshold": known.threshold,
-        "real_pictures_nearer": known.farther_than(away),
-        "is_strange": known.is_ood(away),
+        "threshold": detector.threshold,
+        "real_pictures_nearer": detector.farther_than(away),
+        "is_strange": detector.is_ood(away),
     }
 
 
-def _strange_words(found: Mapping[str, Any] | None) -> str:
-    """`no, 12.00 % of real ones are nearer`."""
+def _ood_text(found: Mapping[str, Any] | None) -> str:
+    """`no, 12.00 % of test pictures are nearer`."""
     if found is None:
-        return "not measured: see 'unfamiliar'"
+        return "not measured: see 'ood'"
     nearer = percent(found["real_pictures_nearer"])
-    return f"{'yes' if found['is_strange'] else 'no'}, {nearer} of real ones are nearer"
+    return f"{'yes' if found['is_strange'] else 'no'}, {nearer} of test pictures are nearer"

@@ -55,7 +55,7 @@ def add_commands(commands: Any) -> None:
 
 
 def run_duel(args: argparse.Namespace) -> int:
-    """Begin a duel, or go on with one, and tell how it stands until it is over."""
+    """Start or continue a duel, and print its state until it is over."""
     from cnnlib.experiments.duel import duel_state, start_duel
 
     if args.id:
@@ -70,28 +70,28 @@ def run_duel(args: argparse.Namespace) -> int:
             "duel --id ID to go on with one."
         )
     if args.detach:
-        _tell(duel_state(store, duel_id), args.json)
+        _print_state(duel_state(store, duel_id), args.json)
         return 0
-    return _see_through(store, duel_id, args.json)
+    return _run_to_end(store, duel_id, args.json)
 
 
-def _see_through(store: RunStore, duel_id: str, as_json: bool) -> int:
-    """Train its runs here where nobody else does, and tell after each pair."""
+def _run_to_end(store: RunStore, duel_id: str, as_json: bool) -> int:
+    """Train runs here that no worker takes, and print the state after each pair."""
     from cnnlib.experiments.duel import duel_state
     from cnnlib.experiments.study import advance_studies
 
-    told = -1
+    printed_pairs = -1
     while True:
         advance_studies(store)
         state = duel_state(store, duel_id)
-        if state.verdict.pairs != told or state.state != "live":
-            told = state.verdict.pairs
-            _tell(state, as_json)
+        if state.verdict.pairs != printed_pairs or state.state != "live":
+            printed_pairs = state.verdict.pairs
+            _print_state(state, as_json)
         if state.state != "live":
             return 0 if state.state == "done" else 3
         waiting = [run for pair in state.pairs for run in pair if run is not None and run.is_live]
         if not waiting:
-            if state.trouble:
+            if state.problem:
                 return INTERRUPTED
             time.sleep(POLL_SECONDS)
         elif follow_or_train(store, waiting[0].id, progress_output(as_json)) == INTERRUPTED:
@@ -99,7 +99,7 @@ def _see_through(store: RunStore, duel_id: str, as_json: bool) -> int:
 
 
 def _duel(args: argparse.Namespace) -> Any:
-    """The duel that the options describe; both sides share the recipe and all the rest."""
+    """Build the duel of the options; both designs share all settings."""
     from cnnlib.experiments.duel import Duel
 
     info = dataset_named(args.dataset)
@@ -120,13 +120,13 @@ def _duel(args: argparse.Namespace) -> Any:
 
 
 def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNNSpec, str]:
-    """A spec fitted to the dataset, and the preset's name if it is one."""
+    """Return a spec fitted to the dataset, and the name of its preset or ""."""
     is_preset = text in {each.name for each in presets()}
     spec = preset(text).spec if is_preset else read_spec(text)
     return adapt(spec, in_size, classes), text if is_preset else ""
 
 
-def _tell(state: DuelState, as_json: bool) -> None:
+def _print_state(state: DuelState, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -134,12 +134,12 @@ def _tell(state: DuelState, as_json: bool) -> None:
                 "duel_id": state.id,
                 "state": state.state,
                 "sentence": state.sentence,
-                "trouble": state.trouble,
+                "trouble": state.problem,
                 "verdict": state.verdict,
                 "pairs": [[run.id if run else None for run in pair] for pair in state.pairs],
             }
         )
         return
     print(f"{state.id}  {state.sentence}", flush=True)
-    if state.trouble:
-        print(state.trouble, flush=True)
+    if state.problem:
+        print(state.problem, flush=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.watch import progress_output
-from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
-from cnnlib.cli.output import complain, duration, moment, print_json, print_table
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
+from cnnlib.cli.output import duration, format_date, print_error, print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
@@ -27,19 +27,19 @@ POLL_SECONDS = 0.2
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     experiment = commands.add_parser("experiment", help="vary settings: a grid or a search")
-    which = experiment.add_subparsers(metavar="COMMAND", required=True, dest="which")
-    _add_start(which, "grid", "queue every combination of some values")
-    _add_start(which, "search", "let Optuna look for the best settings")
+    subcommands = experiment.add_subparsers(metavar="COMMAND", required=True, dest="which")
+    _add_start(subcommands, "grid", "queue every combination of some values")
+    _add_start(subcommands, "search", "let Optuna look for the best settings")
     for name, text, command in (
         ("show", "how an experiment stands", show_experiment),
         ("stop", "ask for no more runs, and stop those under way", stop_experiment),
         ("go-on", "train its runs here until it is over", go_on),
     ):
-        one = which.add_parser(name, help=text)
+        one = subcommands.add_parser(name, help=text)
         one.add_argument("id", metavar="ID", type=id_of_run)
         one.add_argument("--json", action="store_true", help="print JSON")
         one.set_defaults(command=command)
-    listing = which.add_parser("list", help="list experiments and duels")
+    listing = subcommands.add_parser("list", help="list experiments and duels")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
     listing.set_defaults(command=list_experiments)
 
@@ -71,12 +71,12 @@ def _add_start(commands: Any, name: str, text: str) -> None:
 
 
 def start_experiment(args: argparse.Namespace) -> int:
-    """Begin a grid or a search, and see it through."""
+    """Start a grid or a search, and train its runs until it is over."""
     from cnnlib.experiments.grid import start_grid
     from cnnlib.experiments.search_space import read_range, read_values
 
     info = dataset_named(args.dataset)
-    design = chosen_design(args, info)
+    design = selected_design(args, info)
     base = run_request(args, info, design.plan.spec, design.preset)
     varied = dict(_split(text) for text in args.vary)
     store = open_store()
@@ -89,12 +89,12 @@ def start_experiment(args: argparse.Namespace) -> int:
         space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
         plan_id = start_search(store, base, space, **options)
-    return _tell_state(store, plan_id, args) if args.detach else _see_through(store, plan_id, args)
+    return _print_state(store, plan_id, args) if args.detach else _run_to_end(store, plan_id, args)
 
 
 def show_experiment(args: argparse.Namespace) -> int:
-    """Print how an experiment stands: its trials, what mattered, the best."""
-    return _tell_state(existing_store(args.id), args.id, args)
+    """Print an experiment: its trials, the effect of each setting, the best trial."""
+    return _print_state(existing_store(args.id), args.id, args)
 
 
 def stop_experiment(args: argparse.Namespace) -> int:
@@ -103,11 +103,11 @@ def stop_experiment(args: argparse.Namespace) -> int:
 
     store = existing_store(args.id)
     stop_study(store, args.id)
-    return _tell_state(store, args.id, args)
+    return _print_state(store, args.id, args)
 
 
 def go_on(args: argparse.Namespace) -> int:
-    """See an experiment through; its runs that were broken off go on from their checkpoints."""
+    """Train the runs of an experiment until it is over; resume interrupted ones."""
     from cnnlib.experiments.grid import experiment_state
 
     store = existing_store(args.id)
@@ -115,7 +115,7 @@ def go_on(args: argparse.Namespace) -> int:
     for run in runs:
         if run.state in ("interrupted", "lost"):
             store.resume(run.id)
-    return _see_through(store, args.id, args)
+    return _run_to_end(store, args.id, args)
 
 
 def list_experiments(args: argparse.Namespace) -> int:
@@ -130,15 +130,15 @@ def list_experiments(args: argparse.Namespace) -> int:
         print("No experiments yet.")
     else:
         lines = [
-            (plan.id, plan.kind, plan.state, len(plan.progress["runs"]), moment(plan.created))
+            (plan.id, plan.kind, plan.state, len(plan.progress["runs"]), format_date(plan.created))
             for plan in found
         ]
         print_table(("id", "kind", "state", "runs", "asked"), lines)
     return 0
 
 
-def _see_through(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
-    """Train its runs here where nobody else does, until it is over."""
+def _run_to_end(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+    """Train runs here that no worker takes, until the experiment is over."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
 
@@ -147,18 +147,18 @@ def _see_through(store: RunStore, plan_id: str, args: argparse.Namespace) -> int
         state = experiment_state(store, plan_id)
         waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
         if not waiting and state.state != "live":
-            return _tell_state(store, plan_id, args)
+            return _print_state(store, plan_id, args)
         elif not waiting:
             time.sleep(POLL_SECONDS)
         elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
-            complain(
+            print_error(
                 f"The experiment stays in the queue. '{PROGRAM} experiment go-on {plan_id}' trains "
                 f"what is left here, '{PROGRAM} experiment stop {plan_id}' ends it."
             )
             return INTERRUPTED
 
 
-def _tell_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+def _print_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
     from cnnlib.experiments.grid import effects, experiment_state
 
     state = experiment_state(store, plan_id)
@@ -180,7 +180,7 @@ def _tell_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
 
 
 def _facts(state: ExperimentState) -> dict[str, Any]:
-    """An experiment as plain values."""
+    """Convert an experiment to plain values."""
 
     def trial_facts(trial: Any) -> dict[str, Any]:
         return {
@@ -203,7 +203,7 @@ def _ids(trial: Any) -> str:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """``lr=0.1,0.2`` as name and values."""
+    """Split ``lr=0.1,0.2`` into name and values."""
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""``export``: a run or a design as files that need nothing of the lab."""
+"""``export``: write a run or a design as files that work without this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.design_options import add_design_options, chosen_design
+from cnnlib.cli.design_options import add_design_options, selected_design
 from cnnlib.cli.output import plain, print_json
 from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_facts import all_run_facts
@@ -32,8 +32,8 @@ Files = dict[str, bytes]  # name -> content
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     export = commands.add_parser("export", help="write a run or a design as files of its own")
-    which = add_design_options(export)
-    which.add_argument(
+    group = add_design_options(export)
+    group.add_argument(
         "run_id", metavar="ID", nargs="?", type=id_of_run, help="a run; its weights come along"
     )
     export.add_argument("--to", metavar="FOLDER", required=True, help="is made where there is none")
@@ -44,11 +44,11 @@ def add_commands(commands: Any) -> None:
 
 
 def export_files(args: argparse.Namespace) -> int:
-    """Write the stand-alone network, its summary and its JSON; of a run also the weights."""
+    """Write the stand-alone network, its summary and its JSON; for a run also the weights."""
     if args.run_id:
         files = _run_files(args)
     else:
-        design = chosen_design(args, None)
+        design = selected_design(args, None)
         files = _design_files(design.plan, design.preset)
     paths = _write_all(Path(args.to), files, is_forced=args.force)
     if args.json:
@@ -60,7 +60,7 @@ def export_files(args: argparse.Namespace) -> int:
 
 
 def _run_files(args: argparse.Namespace) -> Files:
-    """The files of a run: weights and facts beside its design."""
+    """Make the files of a run: weights, facts, and those of its design."""
     store, run, saved = run_at_step(args.run_id, args.step)
     facts = {"exported_step": saved.step, "pictures": _picture_facts(run)}
     title = run.request.name or run.request.preset
@@ -72,7 +72,7 @@ def _run_files(args: argparse.Namespace) -> Files:
 
 
 def _weights(store: RunStore, run: Run, saved: WeightsSaved) -> bytes:
-    """The weights as a file of their own; what a checkpoint holds beside them stays behind."""
+    """Make a safetensors file of the weights alone, without the optimizer state."""
     from safetensors.torch import save
 
     weights = trained_net(store, run, saved).state_dict()
@@ -80,7 +80,7 @@ def _weights(store: RunStore, run: Run, saved: WeightsSaved) -> bytes:
 
 
 def _design_files(planned: Plan, title: str) -> Files:
-    """What can be written of any design."""
+    """Make the files of a design."""
     return {
         "net.py": source(planned, title).encode(),
         "summary.md": summary(planned, title).encode(errors="backslashreplace"),
@@ -89,9 +89,9 @@ def _design_files(planned: Plan, title: str) -> Files:
 
 
 def _picture_facts(run: Run) -> dict[str, Any] | None:
-    """What the network was fed: bytes / 255, less mean, over std, per channel.
+    """Return how pictures are normalised: (bytes / 255 - mean) / std, per channel.
 
-    None where the dataset is gone or another one by now; the network is worth having without it.
+    None where the dataset was removed or has changed; the other files are written without it.
     """
     from cnnlib.data.catalogue import dataset_info
 
@@ -106,26 +106,26 @@ def _picture_facts(run: Run) -> dict[str, Any] | None:
 
 
 def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
-    """Write all files, or none where one of them is there already or cannot be written.
+    """Write all files, or none where one exists already or cannot be written.
 
     Raises:
-        UsageError: The folder cannot be written, or holds such files.
+        UsageError: The folder cannot be written, or has such files already.
     """
     try:
-        there = [name for name in files if (folder / name).exists()]
-        if there and not is_forced:
+        existing = [name for name in files if (folder / name).exists()]
+        if existing and not is_forced:
             raise UsageError(
-                f"The folder {shown(str(folder))} holds {', '.join(there)} already. Choose another "
-                "folder, or add --force to write over them."
+                f"The folder {shown(str(folder))} holds {', '.join(existing)} already. Choose "
+                "another folder, or add --force to write over them."
             )
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             for name, content in files.items():
                 stack.enter_context(replacing(folder / name)).write_bytes(content)
     except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"The folder {shown(str(folder))} cannot be written: {why}. Choose another one."
+            f"The folder {shown(str(folder))} cannot be written: {reason}. Choose another one."
         ) from error
     return [folder / name for name in files]
 

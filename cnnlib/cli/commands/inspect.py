@@ -1,10 +1,10 @@
-"""``inspect``: filters, feature maps, numbers, reasons and errors of a trained network."""
+"""``inspect``: errors, filters, feature maps, the arithmetic of one value, attribution."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.commands.inspect_jobs import add_looks
+from cnnlib.cli.commands.inspect_jobs import add_job_commands
 from cnnlib.cli.inspect_args import add_run, open_run, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
@@ -23,33 +23,41 @@ _METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     group = commands.add_parser("inspect", help="look inside a trained network")
-    looks = group.add_subparsers(metavar="WHAT", required=True, dest="what")
-    errors = add_run(looks, "errors", show_errors, "what it got wrong on the test split")
+    subparsers = group.add_subparsers(metavar="WHAT", required=True, dest="what")
+    errors = add_run(subparsers, "errors", show_errors, "errors on the test split")
     errors.add_argument("--json", action="store_true", help="print JSON")
-    filters = add_run(looks, "filters", write_filters, "weights of a convolution, to a file")
-    maps = add_run(looks, "maps", write_maps, "what a layer gives for a picture, to a file")
+    filters = add_run(subparsers, "filters", write_filters, "weights of a convolution, to a file")
+    maps = add_run(subparsers, "maps", write_maps, "feature maps of a layer, to a file")
     for each in (filters, maps):
         each.add_argument("--layer", metavar="NAME", required=True)
         each.add_argument(
             "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
         )
-    numbers = add_run(looks, "numbers", show_numbers, "one value of a layer, number by number")
+    numbers = add_run(subparsers, "numbers", show_numbers, "one value of a layer, number by number")
     numbers.add_argument("--layer", metavar="NAME", required=True)
     for name in ("channel", "row", "column"):
         numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
-    why = add_run(looks, "why", explain_answer, "what a class's score depends on, with two checks")
-    why.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
-    why.add_argument("--class", metavar="NAME", dest="class_name", help="default: what it says")
-    why.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
-    for each in (filters, maps, numbers, why):
+    attribution = add_run(
+        subparsers,
+        "attribution",
+        attribute_answer,
+        "what a class's score depends on, with two sanity checks",
+        aliases=["why"],
+    )
+    attribution.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
+    attribution.add_argument(
+        "--class", metavar="NAME", dest="class_name", help="default: the predicted class"
+    )
+    attribution.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
+    for each in (filters, maps, numbers, attribution):
         each.add_argument("--json", action="store_true", help="print JSON")
-    for each in (maps, numbers, why):
+    for each in (maps, numbers, attribution):
         each.add_argument(
             "--picture", metavar="N|FILE", default="0", help="of the test split; default: 0"
         )
-    for each in (filters, maps, numbers, why):
+    for each in (filters, maps, numbers, attribution):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
-    add_looks(looks)
+    add_job_commands(subparsers)
 
 
 def show_errors(args: argparse.Namespace) -> int:
@@ -91,34 +99,34 @@ def write_filters(args: argparse.Namespace) -> int:
     """Write the filters of a convolution."""
     from cnnlib.probe.filters import filters
 
-    looked = open_run(args)
-    found = filters(looked.plan, looked.weights, args.layer)
+    inspected = open_run(args)
+    found = filters(inspected.plan, inspected.weights, args.layer)
     is_rgb = found.shape[1] == 3
     tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
-    _written(args, found, tiles)
+    _write(args, found, tiles)
     return 0
 
 
 def write_maps(args: argparse.Namespace) -> int:
-    """Write what a layer gives for a picture."""
+    """Write the feature maps of a layer for a picture."""
     from cnnlib.probe.forward import activations
     from cnnlib.probe.graph import step_named
 
-    looked = open_run(args)
-    name = step_named(looked.plan, args.layer).name
-    found = activations(looked.net(), looked.image(args.picture)[None])[name][0]
-    _written(args, found, found if found.ndim == 3 else found[:, None, None])
+    inspected = open_run(args)
+    name = step_named(inspected.plan, args.layer).name
+    found = activations(inspected.net(), inspected.image(args.picture)[None])[name][0]
+    _write(args, found, found if found.ndim == 3 else found[:, None, None])
     return 0
 
 
 def show_numbers(args: argparse.Namespace) -> int:
-    """Print one value of a layer: window, kernel, products, sum, bias, and the network's own."""
+    """Print the arithmetic of one output value beside the network's own value."""
     from cnnlib.probe.arithmetic import arithmetic
     from cnnlib.probe.forward import activations
 
-    looked = open_run(args)
-    found = activations(looked.net(), looked.image(args.picture)[None])
-    made = arithmetic(looked.plan, looked.weights, found, args.layer, args.channel)
+    inspected = open_run(args)
+    found = activations(inspected.net(), inspected.image(args.picture)[None])
+    made = arithmetic(inspected.plan, inspected.weights, found, args.layer, args.channel)
     try:
         window = made.at(args.row, args.column)
     except IndexError as error:
@@ -137,37 +145,37 @@ def show_numbers(args: argparse.Namespace) -> int:
     return 0
 
 
-def explain_answer(args: argparse.Namespace) -> int:
-    """Write a method's map, and print what the two checks say."""
+def attribute_answer(args: argparse.Namespace) -> int:
+    """Write an attribution map, and print its two sanity checks."""
     from cnnlib.probe.attribution.methods import METHODS, explain
     from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
     from cnnlib.probe.forward import activations
 
-    looked = open_run(args)
-    net, image = looked.net(), looked.image(args.picture)
-    names = list(looked.prepared.info.classes)
+    inspected = open_run(args)
+    net, image = inspected.net(), inspected.image(args.picture)
+    names = list(inspected.prepared.info.classes)
     if args.class_name is not None and args.class_name not in names:
         raise ProbeError(f"There is no class {shown(args.class_name)}. Known: {', '.join(names)}.")
-    said = int(list(activations(net, image[None]).values())[-1][0].argmax())
-    target = said if args.class_name is None else names.index(args.class_name)
+    predicted = int(list(activations(net, image[None]).values())[-1][0].argmax())
+    target = predicted if args.class_name is None else names.index(args.class_name)
     found = explain(net, image, target, args.method)
     weights = randomised_weights(METHODS[args.method], net, image, target)
     curve = deletion(net, image, target, found)
     if args.out:
         tiles = found[None] if len(found) == 3 else found
-        write_values(args.out, found, tiles, tell=not args.json)
+        write_values(args.out, found, tiles, verbose=not args.json)
     if args.json:
         facts = {"class": names[target], "method": args.method, "gain": curve.gain}
         facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
         print_json(facts | {"better_than_random": curve.is_informative})
         return 0
-    print(f"Score of {names[target]}; the network says {names[said]}.")
+    print(f"Score of {names[target]}; the network predicts {names[predicted]}.")
     print(weights.sentence)
     print(curve.sentence)
     return 0
 
 
-def _written(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:
-    write_values(args.out, values, tiles, tell=not args.json)
+def _write(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:
+    write_values(args.out, values, tiles, verbose=not args.json)
     if args.json:
         print_json({"file": args.out, "shape": values.shape})

@@ -1,4 +1,4 @@
-"""``inspect``, what takes longer: surgery, what excites a filter, gradients; and ``convolve``."""
+"""``inspect`` ablation, patches, activation maximisation, gradients; and ``convolve``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnlib.cli.inspect_args import (
 )
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
-from cnnlib.cli.run_here import carried_out
+from cnnlib.cli.run_here import run_job
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
 from cnnlib.units import percent
@@ -30,31 +30,49 @@ _LEAST = {"stride": 1, "padding": 0, "dilation": 1}
 _MOST = _LARGEST_SIDE  # of each of them
 
 
-def add_looks(looks: Any) -> None:
+def add_job_commands(subparsers: Any) -> None:
     """Add the commands under ``inspect``."""
-    surgery = add_run(looks, "surgery", ablate, "what muting or resetting each filter costs")
-    surgery.add_argument("--how", metavar="HOW", type=one_of(("mute", "reset")), default="mute")
-    patches = add_run(looks, "excite", find_patches, "the test pictures' parts that excite a layer")
-    maximise_activation_job = add_run(
-        looks, "dream", find_dream, "the picture that excites a channel most"
+    ablation = add_run(
+        subparsers,
+        "ablation",
+        ablate,
+        "accuracy without each filter: muted, or its weights reset",
+        aliases=["surgery"],
     )
-    maximise_activation_job.add_argument("--channel", metavar="N", type=whole_number, default=0)
-    maximise_activation_job.add_argument(
+    ablation.add_argument("--how", metavar="HOW", type=one_of(("mute", "reset")), default="mute")
+    patches = add_run(
+        subparsers,
+        "patches",
+        find_patches,
+        "the parts of test pictures that activate each channel most",
+        aliases=["excite"],
+    )
+    maximise = add_run(
+        subparsers,
+        "maximise",
+        maximise_activation,
+        "an input that maximises the activation of a channel",
+        aliases=["dream"],
+    )
+    maximise.add_argument("--channel", metavar="N", type=whole_number, default=0)
+    maximise.add_argument(
         "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
     )
-    for each, count in ((surgery, 500), (patches, 1000)):
+    for each, count in ((ablation, 500), (patches, 1000)):
         each.add_argument(
             "--pictures", metavar="N", type=whole_number, default=count, help=f"default: {count}"
         )
-    for each in (surgery, patches, maximise_activation_job):
+    for each in (ablation, patches, maximise):
         each.add_argument("--layer", metavar="NAME", required=True)
         each.add_argument("--seed", metavar="N", type=whole_number, default=0)
-    slopes = add_run(looks, "gradients", show_gradients, "sizes of the loss's gradients by layer")
+    slopes = add_run(
+        subparsers, "gradients", show_gradients, "size of the loss's gradient in each layer"
+    )
     slopes.add_argument("--picture", metavar="N|FILE", default="0", help="default: 0")
     slopes.add_argument("--class", metavar="NAME", dest="class_name", help="of a picture in a file")
-    dead = add_run(looks, "dead", show_dead, "maps that say the same of every picture")
+    dead = add_run(subparsers, "dead", show_dead, "channels with one value on all pictures")
     dead.add_argument("--pictures", metavar="N", type=whole_number, default=200)
-    for each in (surgery, patches, maximise_activation_job, slopes, dead):
+    for each in (ablation, patches, maximise, slopes, dead):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
         each.add_argument("--json", action="store_true", help="print JSON")
 
@@ -76,17 +94,18 @@ def add_commands(commands: Any) -> None:
 
 
 def ablate(args: argparse.Namespace) -> int:
-    """Print what each filter of a layer is worth."""
+    """Print the accuracy without each filter of a layer."""
     from cnnlib.probe.ablation import ablate
 
-    looked = open_run(args)
-    job = {**_job_args(args, looked), "how": args.how, "count": _positive(args.pictures)}
-    found = carried_out(ablate(job, Folders.from_environment()))
+    inspected = open_run(args)
+    job = {**_job_args(args, inspected), "how": args.how, "count": _positive(args.pictures)}
+    found = run_job(ablate(job, Folders.from_environment()))
     if args.json:
         print_json(found)
         return 0
-    print(f"Untouched, {percent(found['before'])} of {found['count']} {found['split']} pictures.")
-    names = looked.prepared.info.classes
+    pictures = f"{found['count']} {found['split']} pictures"
+    print(f"Unchanged network: {percent(found['before'])} of {pictures}.")
+    names = inspected.prepared.info.classes
     ranked = sorted(range(len(found["after"])), key=lambda i: found["after"][i])
     rows = [(i, percent(found["after"][i]), _hurt_most(found, i, names)) for i in ranked]
     print_table(("filter", "right without it", "class that loses most"), rows)
@@ -94,11 +113,11 @@ def ablate(args: argparse.Namespace) -> int:
 
 
 def find_patches(args: argparse.Namespace) -> int:
-    """Print where in which test pictures each channel of a layer answers most."""
+    """Print the patch of a test picture that activates each channel of a layer most."""
     from cnnlib.probe.patches import find_patches
 
     job = {**_job_args(args, open_run(args)), "count": _positive(args.pictures)}
-    found = carried_out(find_patches(job, Folders.from_environment()))
+    found = run_job(find_patches(job, Folders.from_environment()))
     if args.json:
         print_json(found)
         return 0
@@ -109,14 +128,14 @@ def find_patches(args: argparse.Namespace) -> int:
     return 0
 
 
-def find_dream(args: argparse.Namespace) -> int:
-    """Write the picture that excites a channel most, and print how much."""
+def maximise_activation(args: argparse.Namespace) -> int:
+    """Write an input that maximises the activation of a channel, and print the activation."""
     import numpy as np
 
     from cnnlib.probe.activation_maximisation import maximise_activation_job
 
     job = {**_job_args(args, open_run(args)), "channel": args.channel}
-    found = carried_out(maximise_activation_job(job, Folders.from_environment()))
+    found = run_job(maximise_activation_job(job, Folders.from_environment()))
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(found["shape"])
     write_values(args.out, pixels, pixels[None] if len(pixels) == 3 else pixels, not args.json)
     if args.json:
@@ -127,12 +146,12 @@ def find_dream(args: argparse.Namespace) -> int:
 
 
 def show_gradients(args: argparse.Namespace) -> int:
-    """Print the size of the loss's gradient in each layer, and what is wrong with it."""
+    """Print the size of the loss's gradient in each layer, with warnings."""
     from cnnlib.probe.gradients import by_layer, gradients, warnings_about
 
-    looked = open_run(args)
-    found = gradients(looked.net(), looked.image(args.picture), _label(looked, args))
-    layers = by_layer(found, looked.weights)
+    inspected = open_run(args)
+    found = gradients(inspected.net(), inspected.image(args.picture), _label(inspected, args))
+    layers = by_layer(found, inspected.weights)
     warnings = warnings_about(layers)
     if args.json:
         print_json({"loss": found.loss, "layers": layers, "warnings": warnings})
@@ -145,18 +164,20 @@ def show_gradients(args: argparse.Namespace) -> int:
 
 
 def show_dead(args: argparse.Namespace) -> int:
-    """Print which channels of which layers have one value on all of some test pictures."""
+    """Print the channels of each layer that have one value on all pictures of a sample."""
     import torch
 
     from cnnlib.data.batches import Normaliser
     from cnnlib.probe.dead_channels import dead_channels
 
-    looked = open_run(args)
-    pictures = looked.prepared.test_images[: _positive(args.pictures)]
+    inspected = open_run(args)
+    pictures = inspected.prepared.test_images[: _positive(args.pictures)]
     if not len(pictures):
-        raise ProbeError(f"{looked.run.request.dataset} has no test pictures to try.")
-    images = Normaliser(looked.prepared.info, "cpu")(torch.tensor(pictures)).numpy()
-    found = {name: each.nonzero()[0] for name, each in dead_channels(looked.net(), images).items()}
+        raise ProbeError(f"{inspected.run.request.dataset} has no test pictures to try.")
+    images = Normaliser(inspected.prepared.info, "cpu")(torch.tensor(pictures)).numpy()
+    found = {
+        name: each.nonzero()[0] for name, each in dead_channels(inspected.net(), images).items()
+    }
     if args.json:
         print_json({"pictures": len(pictures), "dead": {n: e.tolist() for n, e in found.items()}})
         return 0
@@ -166,7 +187,7 @@ def show_dead(args: argparse.Namespace) -> int:
 
 
 def convolve_picture(args: argparse.Namespace) -> int:
-    """Print one value of the output, number by number, or write all of it."""
+    """Print the arithmetic of one output value, or write the whole output."""
     from cnnlib.probe.convolution import convolve, parse_kernel
 
     if not 1 <= args.size <= _LARGEST_SIDE:
@@ -196,10 +217,10 @@ def convolve_picture(args: argparse.Namespace) -> int:
     return 0
 
 
-def _job_args(args: argparse.Namespace, looked: InspectedRun) -> dict[str, Any]:
+def _job_args(args: argparse.Namespace, inspected: InspectedRun) -> dict[str, Any]:
     if args.seed < 0:
         raise DataError(f"--seed {args.seed} is less than 0. Choose another.")
-    return {"run": looked.run.id, "step": looked.step, "layer": args.layer, "seed": args.seed}
+    return {"run": inspected.run.id, "step": inspected.step, "layer": args.layer, "seed": args.seed}
 
 
 def _positive(pictures: int) -> int:
@@ -209,7 +230,7 @@ def _positive(pictures: int) -> int:
 
 
 def _hurt_most(found: dict[str, Any], channel: int, names: tuple[str, ...]) -> str:
-    """The class that loses most, in points; "" where none loses."""
+    """Return the class that loses most, in points; "" where none loses."""
     lost = [
         (before - after, name)
         for before, after, name in zip(
@@ -221,17 +242,17 @@ def _hurt_most(found: dict[str, Any], channel: int, names: tuple[str, ...]) -> s
     return f"{name} ({-100 * most:+.1f} points)" if most > 0 else ""
 
 
-def _label(looked: InspectedRun, args: argparse.Namespace) -> int:
-    """The true class of the picture."""
-    names = looked.prepared.info.classes
+def _label(inspected: InspectedRun, args: argparse.Namespace) -> int:
+    """Return the true class of the picture."""
+    names = inspected.prepared.info.classes
     number = number_of_picture(args.picture)
     if args.class_name is None and number is not None:
-        return int(looked.prepared.test_labels[number])
+        return int(inspected.prepared.test_labels[number])
     if args.class_name not in names:
-        asked = "Nobody knows the class of your own picture"
+        problem = "Your own picture has no label"
         if args.class_name is not None:
-            asked = f"There is no class {shown(args.class_name)}"
-        raise ProbeError(f"{asked}. Name it with --class: {', '.join(names)}.")
+            problem = f"There is no class {shown(args.class_name)}"
+        raise ProbeError(f"{problem}. Name its class with --class: {', '.join(names)}.")
     return names.index(args.class_name)
 
 

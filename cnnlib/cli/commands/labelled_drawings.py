@@ -1,4 +1,4 @@
-"""``lessons``, ``teach`` and ``taught``: drawings with their classes, and learning from them."""
+"""Labelled drawings: save and export them, fine-tune a network on them, report the effect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cnnlib.cli.commands.drawings import pixels_for
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.cli.run_here import carried_out
+from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import existing_store, run_at_step
-from cnnlib.cli.submit import add_queue_options, follow_all, queued
+from cnnlib.cli.submit import add_queue_options, follow_all, submit_all
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
@@ -28,42 +28,52 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    lessons = commands.add_parser("lessons", help="drawings that were kept to teach networks")
-    lessons.add_argument("--json", action="store_true", help="print a JSON list")
-    lessons.set_defaults(command=list_collections)
-    what = lessons.add_subparsers(metavar="WHAT", dest="what")
+    drawings = commands.add_parser(
+        "labelled-drawings", aliases=["lessons"], help="drawings saved with their class"
+    )
+    drawings.add_argument("--json", action="store_true", help="print a JSON list")
+    drawings.set_defaults(command=list_collections)
+    subcommands = drawings.add_subparsers(metavar="WHAT", dest="what")
 
-    listing = what.add_parser("list", help="how many drawings were kept, and of what")
+    listing = subcommands.add_parser("list", help="how many drawings are saved, per class")
     listing.set_defaults(command=list_collections)
 
-    keep = what.add_parser("keep", help="keep pictures of drawings under their class")
-    keep.add_argument("dataset", metavar="DATASET", help="whose classes they are: mnist")
-    keep.add_argument("name", metavar="CLASS")
-    keep.add_argument("pictures", metavar="FILE", nargs="+")
-    keep.set_defaults(command=keep_drawings)
+    save = subcommands.add_parser(
+        "save", aliases=["keep"], help="save pictures of drawings under their class"
+    )
+    save.add_argument("dataset", metavar="DATASET", help="a dataset with that class: mnist")
+    save.add_argument("name", metavar="CLASS")
+    save.add_argument("pictures", metavar="FILE", nargs="+")
+    save.set_defaults(command=save_drawings)
 
-    export = what.add_parser("export", help="write what was kept as a zip of class folders")
+    export = subcommands.add_parser("export", help="write saved drawings as a zip of class folders")
     export.add_argument("dataset", metavar="DATASET")
     export.add_argument("output", metavar="FILE")
     export.set_defaults(command=export_collection)
-    for parser in (listing, keep, export):
+    for parser in (listing, save, export):
         parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON")
 
-    teach = commands.add_parser("teach", help="train a network on the drawings that were kept")
-    teach.add_argument("run_id", metavar="ID", type=id_of_run)
-    teach.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved one")
-    add_recipe_options(teach)
-    add_queue_options(teach)
-    teach.set_defaults(command=teach_run)
+    fine_tune = commands.add_parser(
+        "fine-tune", aliases=["teach"], help="train a network further on the saved drawings"
+    )
+    fine_tune.add_argument("run_id", metavar="ID", type=id_of_run)
+    fine_tune.add_argument(
+        "--step", metavar="N", type=whole_number, help="default: the last saved one"
+    )
+    add_recipe_options(fine_tune)
+    add_queue_options(fine_tune)
+    fine_tune.set_defaults(command=fine_tune_run)
 
-    taught = commands.add_parser("taught", help="what a lesson was worth, and what was forgotten")
-    taught.add_argument("run_id", metavar="ID", type=id_of_run)
-    taught.add_argument("--json", action="store_true", help="print JSON")
-    taught.set_defaults(command=tell_worth)
+    report = commands.add_parser(
+        "fine-tune-report", aliases=["taught"], help="accuracies before and after a fine-tuning"
+    )
+    report.add_argument("run_id", metavar="ID", type=id_of_run)
+    report.add_argument("--json", action="store_true", help="print JSON")
+    report.set_defaults(command=report_fine_tune)
 
 
 def list_collections(args: argparse.Namespace) -> int:
-    """Print each collection with its drawings per class."""
+    """Print the number of drawings per dataset and class."""
     from cnnlib.data.drawings import collections
 
     found = collections(Folders.from_environment())
@@ -82,8 +92,8 @@ def list_collections(args: argparse.Namespace) -> int:
     return 0
 
 
-def keep_drawings(args: argparse.Namespace) -> int:
-    """Prepare pictures as the drawing pad does, and keep them under a class."""
+def save_drawings(args: argparse.Namespace) -> int:
+    """Prepare pictures as the drawing pad does, and save them under a class."""
     info = dataset_named(args.dataset)
     if args.name not in info.classes:
         raise UsageError(f"Class {unknown_name(args.name, info.classes)}")
@@ -99,19 +109,20 @@ def keep_drawings(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"class": args.name, "files": files})
     else:
-        print(f"{len(files)} kept as {args.name}")
+        print(f"{len(files)} saved as {args.name}")
     return 0
 
 
 def export_collection(args: argparse.Namespace) -> int:
-    """Write a collection as a zip with one folder per class."""
+    """Write the drawings of a dataset as a zip with one folder per class."""
     from cnnlib.data.drawings import drawings_zip, saved_drawings
 
     info, folders = dataset_named(args.dataset), Folders.from_environment()
     count = len(saved_drawings(info, folders))
     if not count:
         raise DataError(
-            f"No drawing was kept for {args.dataset} yet. '{PROGRAM} lessons keep' keeps some."
+            f"No drawing is saved for {args.dataset} yet. Save some with "
+            f"'{PROGRAM} labelled-drawings save'."
         )
     try:
         with replacing(Path(args.output)) as file:
@@ -127,8 +138,8 @@ def export_collection(args: argparse.Namespace) -> int:
     return 0
 
 
-def teach_run(args: argparse.Namespace) -> int:
-    """Make a lesson of what was kept, train a network on it, and tell what that was worth."""
+def fine_tune_run(args: argparse.Namespace) -> int:
+    """Fine-tune a network on the saved drawings, and print accuracies before and after."""
     from cnnlib.data.labelled_drawings import (
         FINE_TUNE_RECIPE,
         fine_tune_request,
@@ -139,24 +150,24 @@ def teach_run(args: argparse.Namespace) -> int:
     recipe = changed_recipe(FINE_TUNE_RECIPE, args)
     from cnnlib.probe.pictures import run_pictures
 
-    lesson = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)
-    request = fine_tune_request(run, saved.step, lesson, recipe)
-    run_ids = queued(store, [request], plan(request.spec), now=args.now)
+    dataset = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)
+    request = fine_tune_request(run, saved.step, dataset, recipe)
+    run_ids = submit_all(store, [request], plan(request.spec), now=args.now)
     code = follow_all(store, run_ids, args)
     if code or args.detach:
         return code
-    return _worth(store, run_ids[0], args.json)
+    return _print_report(store, run_ids[0], args.json)
 
 
-def tell_worth(args: argparse.Namespace) -> int:
-    """Compare a run that was taught with the one before it."""
-    return _worth(existing_store(args.run_id), args.run_id, args.json)
+def report_fine_tune(args: argparse.Namespace) -> int:
+    """Compare a fine-tuned run with the run it started from."""
+    return _print_report(existing_store(args.run_id), args.run_id, args.json)
 
 
-def _worth(store: RunStore, run_id: str, as_json: bool) -> int:
+def _print_report(store: RunStore, run_id: str, as_json: bool) -> int:
     from cnnlib.probe.fine_tune_job import measure_fine_tune
 
-    found = carried_out(measure_fine_tune({"run": run_id}, store.folders))
+    found = run_job(measure_fine_tune({"run": run_id}, store.folders))
     if as_json:
         print_json({"event": "worth", "run_id": run_id, **found})
         return 0
@@ -166,9 +177,9 @@ def _worth(store: RunStore, run_id: str, as_json: bool) -> int:
 
 def _rows(found: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     titles = {
-        "trained on": "drawings that it learned from",
-        "kept apart": "drawings that were kept apart",
-        "test": "the test split from before",
+        "trained on": "drawings in the training split",
+        "kept apart": "drawings held out",
+        "test": "the test split of the dataset",
     }
     rows = [(title, found[name]) for name, title in titles.items() if found[name]["count"]]
     return [

@@ -1,4 +1,4 @@
-"""``limits``: how this machine is shared, and what one person may ask for."""
+"""``limits``: print the limits of class mode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
 
 
 def limits_command(args: argparse.Namespace) -> int:
-    """Print every setting with what it means; the command line itself has no limits."""
+    """Print every setting with its meaning; the command line itself has no limits."""
     folders = Folders.from_environment()
     settings = Settings.read(folders).to_dict()
     path = os.environ.get("CNNLAB_CONFIG") or str(folders.runs / FILE)
@@ -35,20 +35,20 @@ def limits_command(args: argparse.Namespace) -> int:
         for key, value in values.items()
     ]
     print_table(("setting", "value", "meaning"), rows)
-    there = "Set in" if os.path.exists(path) else "All are defaults. To change them, write"
-    print(f"\n{there} {path}. The pages obey them in class mode; this command line may do all.")
+    start = "Set in" if os.path.exists(path) else "All are defaults. To change them, write"
+    print(f"\n{start} {path}. The pages obey them in class mode; this command line may do all.")
     return 0
 
 
 def _meanings(record: type) -> dict[str, str]:
-    """What each field of a record of settings means, from its docstring."""
-    told: dict[str, str] = {}
+    """Read the meaning of each field of a record from its docstring."""
+    meanings: dict[str, str] = {}
     names = [field.name for field in fields(record)]
     for line in (record.__doc__ or "").splitlines():
         name, colon, meaning = line.strip().partition(": ")
         if colon and name in names:
-            told[name] = meaning
-    return told
+            meanings[name] = meaning
+    return meanings
 
 
 _MEANINGS = {

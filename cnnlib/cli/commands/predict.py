@@ -1,4 +1,4 @@
-"""``predict``: what a trained network says about pictures."""
+"""``predict``: class probabilities of pictures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def predict_pictures(args: argparse.Namespace) -> int:
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
-    """A picture as the dataset has them: channels x height x width, uint8."""
+    """Read a picture in the size of the dataset: C x H x W, uint8."""
     channels, size, _ = info.in_size
     pixels = file_picture(path, size, channels)
     return 255 - pixels if invert else pixels
@@ -63,7 +63,7 @@ def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
 def _probabilities(
     net: nn.Module, pictures: Sequence[np.ndarray], info: DatasetInfo
 ) -> list[dict[str, float]]:
-    """For each picture: class name -> probability."""
+    """Return for each picture: class name -> probability."""
     import numpy as np
     import torch
 
@@ -83,6 +83,6 @@ def _facts(path: str, probabilities: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _likeliest(probabilities: Mapping[str, float], count: int) -> str:
-    """``7 98.12 %, 1 1.20 %``."""
+    """Format the most likely classes: ``7 98.12 %, 1 1.20 %``."""
     names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[: max(1, count)]
     return ", ".join(f"{name} {percent(probabilities[name])}" for name in names)

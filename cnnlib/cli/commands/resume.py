@@ -1,8 +1,7 @@
-"""``fork`` and ``resume``: from a saved step of a run, with changes or without."""
+"""``fork`` and ``resume``: continue from a saved step of a run, with or without changes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.control import send
@@ -11,15 +10,10 @@ from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_queue_options, follow_all, submit
 from cnnlib.design.plan import plan
-from cnnlib.errors import RecipeError
 from cnnlib.records.events import Command
-from cnnlib.records.run import Origin, Run
 
 if TYPE_CHECKING:
     import argparse
-
-    from cnnlib.records.recipe import Recipe
-    from cnnlib.runs import RunStore
 
 
 def add_commands(commands: Any) -> None:
@@ -44,41 +38,29 @@ def add_commands(commands: Any) -> None:
 
 
 def fork_run(args: argparse.Namespace) -> int:
-    """Start a run from a saved step of another one, with another recipe."""
+    """Start a run from a saved step of another run."""
+    from cnnlib.runs.forks import fork_request, recipe_at
+
     is_continued = not args.weights_only
     store, parent, saved = run_at_step(args.run_id, args.step, to_continue=is_continued)
-    recipe = changed_recipe(parent.request.recipe, args)
-    if is_continued:
-        _check_epochs_are_left(store, parent, saved.step, recipe)
-    request = replace(
-        parent.request,
-        recipe=recipe,
-        name=args.name,
-        group="",
-        origin=Origin(parent.id, saved.step, args.weights_only),
+    base = recipe_at(store, parent, saved.step) if is_continued else parent.request.recipe
+    recipe = changed_recipe(base, args)
+    request = fork_request(
+        store, parent, saved.step, recipe, weights_only=args.weights_only, name=args.name
     )
+    if not args.json:
+        print(
+            f"Fork of {parent.title} at step {saved.step:,}: learning rate {recipe.lr:g}, "
+            f"weight decay {recipe.weight_decay:g}, until epoch {recipe.epochs}."
+        )
     return submit(store, [request], plan(request.spec), args)
 
 
 def resume_run(args: argparse.Namespace) -> int:
-    """Let a paused run go on where it is; put one that ended back into the queue."""
+    """Continue a paused run in its process; put a run that ended back into the queue."""
     store = existing_store(args.run_id)
     if store.run(args.run_id).state == "paused":
         send(args.run_id, [Command("resume")], as_json=args.json)
         return 0
     store.resume(args.run_id)
     return follow_all(store, [args.run_id], args)
-
-
-def _check_epochs_are_left(store: RunStore, parent: Run, step: int, recipe: Recipe) -> None:
-    """A fork counts on from its step.
-
-    Raises:
-        RecipeError: Its recipe would end before it begins.
-    """
-    done = sum(epoch.step <= step for epoch in store.epochs(parent.id))
-    if done >= recipe.epochs:
-        raise RecipeError(
-            f"The fork starts after epoch {done}, but its recipe ends after epoch {recipe.epochs}. "
-            "Ask for more --epochs, or start from an earlier --step."
-        )

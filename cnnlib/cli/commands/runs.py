@@ -1,11 +1,11 @@
-"""``runs``, ``runs show``, ``rename`` and ``delete``: what the store holds."""
+"""``runs``, ``runs show``, ``rename`` and ``delete``: the runs of the store."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import duration, moment, one_line, print_facts, print_json, print_table
+from cnnlib.cli.output import duration, format_date, one_line, print_facts, print_json, print_table
 from cnnlib.cli.parser import id_of_run, one_of, whole_number
 from cnnlib.cli.run_facts import all_run_facts, run_facts
 from cnnlib.cli.store import existing_store, has_store, open_store
@@ -41,8 +41,8 @@ def _add_runs(commands: Any) -> None:
     runs.add_argument("--json", action="store_true", help="print a JSON list")
     runs.set_defaults(command=list_runs)
 
-    which = runs.add_subparsers(metavar="show", dest="which")
-    show = which.add_parser("show", help="everything about one run")
+    subcommands = runs.add_subparsers(metavar="show", dest="which")
+    show = subcommands.add_parser("show", help="everything about one run")
     show.add_argument("run_id", metavar="ID", type=id_of_run)
     show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     show.set_defaults(command=show_run)
@@ -51,8 +51,8 @@ def _add_runs(commands: Any) -> None:
 def list_runs(args: argparse.Namespace) -> int:
     """Print one line per run, the newest first."""
     found = open_store().runs(states=args.state) if has_store() else []
-    wanted = [run for run in found if _is_wanted(run, args)]
-    shown = wanted[: max(0, args.limit)]
+    matching = [run for run in found if _matches(run, args)]
+    shown = matching[: max(0, args.limit)]
     if args.json:
         print_json([run_facts(run) for run in shown])
     elif not shown:
@@ -64,7 +64,7 @@ def list_runs(args: argparse.Namespace) -> int:
 
 
 def show_run(args: argparse.Namespace) -> int:
-    """Print everything about one run but its steps."""
+    """Print everything about one run except its steps."""
     store = existing_store(args.run_id)
     run = store.run(args.run_id)
     facts = all_run_facts(store, run)
@@ -84,12 +84,12 @@ def show_run(args: argparse.Namespace) -> int:
             "images per second": facts["images_per_second"],
             "validation accuracy": percent(facts["val_accuracy"], unknown=""),
             "test accuracy": percent(facts["test_accuracy"], unknown=""),
-            "asked": moment(run.created),
+            "asked": format_date(run.created),
             **{about.lower(): sentence for about, sentence in facts["explained"].items()},
         }
     )
     print()
-    _print_troubles(store, run)
+    _print_diagnoses(store, run)
     print_table(
         ("epoch", "train loss", "train accuracy", "val loss", "val accuracy", "time"),
         [
@@ -107,12 +107,12 @@ def show_run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_troubles(store: RunStore, run: Run) -> None:
-    """What is wrong with a run, where something is."""
+def _print_diagnoses(store: RunStore, run: Run) -> None:
+    """Print the diagnosed problems of a run."""
     from cnnlib.diagnosis.report import diagnoses_of
 
-    for trouble in diagnoses_of(store, run):
-        print("\n".join(diagnosis_lines(trouble)), end="\n\n")
+    for diagnosis in diagnoses_of(store, run):
+        print("\n".join(diagnosis_lines(diagnosis)), end="\n\n")
 
 
 def rename_run(args: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def rename_run(args: argparse.Namespace) -> int:
 
 
 def delete_runs(args: argparse.Namespace) -> int:
-    """Remove runs with their files; all are looked up before the first is removed."""
+    """Remove runs with their files; checks that all exist before removing the first."""
     store = existing_store(args.run_ids[0])
     for run_id in args.run_ids:
         store.run(run_id)
@@ -141,7 +141,7 @@ def delete_runs(args: argparse.Namespace) -> int:
     return 0
 
 
-def _is_wanted(run: Run, args: argparse.Namespace) -> bool:
+def _matches(run: Run, args: argparse.Namespace) -> bool:
     dataset, group = run.request.dataset, run.request.group
     return args.dataset in (None, dataset) and args.group in (None, group)
 
@@ -157,5 +157,5 @@ def _line(run: Run) -> tuple[Any, ...]:
         percent(facts["val_accuracy"], unknown=""),
         percent(facts["test_accuracy"], unknown=""),
         duration(run.train_seconds),
-        moment(run.created),
+        format_date(run.created),
     )

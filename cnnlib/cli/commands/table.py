@@ -1,4 +1,4 @@
-"""``table``: designs with their recipes, mean and spread over seeds, for people and for files."""
+"""``table``: print or export the results table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnlib.compare.columns import Column
     from cnnlib.compare.rows import Row
 
-PRESETS = ("results", "course texts", "cost", "learning")  # cnnlib.compare.columns has them
+PRESETS = ("results", "course texts", "cost", "learning")  # as in cnnlib.compare.columns
 FORMATS = ("csv", "markdown", "latex", "html")
 
 
@@ -37,20 +37,20 @@ def add_commands(commands: Any) -> None:
         default="",
         help="only rows that hold these words: lenet5 test>99",
     )
-    which = table.add_mutually_exclusive_group()
-    which.add_argument(
+    column_group = table.add_mutually_exclusive_group()
+    column_group.add_argument(
         "--columns", metavar="A,B", help="columns by name; seconds_to_95 is the time to 95 %%"
     )
-    which.add_argument("--preset", metavar="NAME", type=one_of(PRESETS), default="results")
+    column_group.add_argument("--preset", metavar="NAME", type=one_of(PRESETS), default="results")
     table.add_argument("--sort", metavar="COLUMN", help="order by a column, the largest first")
     table.add_argument("--ascending", action="store_true", help="the smallest first")
     table.add_argument("--limit", metavar="N", type=whole_number, help="at most so many rows")
     table.add_argument("--all", action="store_true", help="hidden rows too")
     table.add_argument("--output", metavar="FILE", help="write to a file, not to the screen")
-    how = table.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="print a JSON list")
+    format_group = table.add_mutually_exclusive_group()
+    format_group.add_argument("--json", action="store_true", help="print a JSON list")
     for name in FORMATS:
-        how.add_argument(f"--{name}", action="store_true", help=f"print {_title(name)}")
+        format_group.add_argument(f"--{name}", action="store_true", help=f"print {_title(name)}")
     table.set_defaults(command=show_table)
 
 
@@ -59,50 +59,52 @@ def show_table(args: argparse.Namespace) -> int:
     from cnnlib.compare.columns import COLUMN_PRESETS, columns
 
     names = args.columns.split(",") if args.columns else COLUMN_PRESETS[args.preset]
-    chosen = columns(name.strip() for name in names)
+    selected = columns(name.strip() for name in names)
     rows = _rows(args)
     if args.sort:
         rows = _sorted(rows, columns([args.sort])[0], args.ascending)
     rows = rows if args.limit is None else rows[: max(0, args.limit)]
-    text = _as_file(rows, chosen, args)
+    text = _as_file(rows, selected, args)
     if text is not None:
-        return _give(text, args.output)
+        return _write(text, args.output)
     if args.output:
         raise UsageError("--output needs a format. Add --csv, --markdown, --latex or --html.")
     if args.json:
-        print_json(_json(rows, chosen))
+        print_json(_json(rows, selected))
     elif not rows:
         print("No row fits." if has_store() else "No runs yet.")
     else:
-        _print(rows, chosen)
+        _print(rows, selected)
     return 0
 
 
 def _rows(args: argparse.Namespace) -> list[Row]:
-    """The rows that the options ask for, in the order of validation."""
+    """Load the rows that match the options, by validation accuracy."""
     if not has_store():
         return []
     from cnnlib.compare.results_table import ResultsTable
 
-    desk = ResultsTable(open_store())
-    rows = desk.rows(hidden=args.all, search=args.search, group=args.group)
+    table = ResultsTable(open_store())
+    rows = table.rows(hidden=args.all, search=args.search, group=args.group)
     return [row for row in rows if args.dataset in (None, row.request.dataset)]
 
 
 def _sorted(rows: Sequence[Row], column: Column, ascending: bool) -> list[Row]:
-    """By a column; rows without a value come last."""
+    """Sort by a column; rows without a value come last."""
     known = [row for row in rows if column.value(row) is not None]
     known.sort(key=column.value, reverse=not ascending)
     return known + [row for row in rows if column.value(row) is None]
 
 
-def _as_file(rows: Sequence[Row], chosen: Sequence[Column], args: argparse.Namespace) -> str | None:
-    """The table in the format that was asked for; None for none of them."""
+def _as_file(
+    rows: Sequence[Row], selected: Sequence[Column], args: argparse.Namespace
+) -> str | None:
+    """Return the table in the format of the options; None without a format."""
     if args.html:
         from cnnlib.compare.load_rows import best_of_sentence
         from cnnlib.report.page import to_html
 
-        return to_html(rows, chosen, note=best_of_sentence(rows))
+        return to_html(rows, selected, note=best_of_sentence(rows))
     from cnnlib.report import text
 
     writers: dict[str, Callable[..., str]] = {
@@ -112,12 +114,12 @@ def _as_file(rows: Sequence[Row], chosen: Sequence[Column], args: argparse.Names
     }
     for name, write in writers.items():
         if getattr(args, name):
-            return write(rows, chosen)
+            return write(rows, selected)
     return None
 
 
-def _give(text: str, output: str | None) -> int:
-    """Print a text, or write it to a file."""
+def _write(text: str, output: str | None) -> int:
+    """Print the text, or write it to a file."""
     if output is None:
         print(text, end="")
         return 0
@@ -131,20 +133,20 @@ def _give(text: str, output: str | None) -> int:
     return 0
 
 
-def _json(rows: Sequence[Row], chosen: Sequence[Column]) -> list[dict[str, Any]]:
+def _json(rows: Sequence[Row], selected: Sequence[Column]) -> list[dict[str, Any]]:
     from cnnlib.compare.columns import cells
 
     return [
         {"key": row.key, "run_ids": [run.id for run in row.runs], "row_seeds": row.seeds} | values
-        for row, values in zip(rows, cells(rows, chosen), strict=True)
+        for row, values in zip(rows, cells(rows, selected), strict=True)
     ]
 
 
-def _print(rows: Sequence[Row], chosen: Sequence[Column]) -> None:
+def _print(rows: Sequence[Row], selected: Sequence[Column]) -> None:
     from cnnlib.compare.load_rows import best_of_sentence
-    from cnnlib.report.text import shown_cells
+    from cnnlib.report.text import format_cells
 
-    print_table([column.title for column in chosen], shown_cells(rows, chosen))
+    print_table([column.title for column in selected], format_cells(rows, selected))
     if sentence := best_of_sentence(rows):
         print(f"\n{sentence}")
 

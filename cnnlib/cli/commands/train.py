@@ -1,4 +1,4 @@
-"""``train``: a design, a dataset and a recipe become a run, or one run per seed."""
+"""``train``: train a design on a dataset with a recipe, one run per seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.design_options import add_adapt_option, add_design_options, chosen_design
+from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.parser import UsageError, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
@@ -48,14 +48,14 @@ def train_runs(args: argparse.Namespace) -> int:
             f"--seeds {args.seeds} is not a number from 1 to {MOST_SEEDS}. Choose one."
         )
     info = dataset_named(args.dataset)
-    design = chosen_design(args, info)
+    design = selected_design(args, info)
     request = run_request(args, info, design.plan.spec, design.preset)
     request = replace(request, compile=args.compile, name=args.name)
     return submit(open_store(), _with_seeds(request, args.seeds), design.plan, args)
 
 
 def _with_seeds(request: RunRequest, count: int) -> list[RunRequest]:
-    """The request with consecutive seeds; several runs make a group."""
+    """Repeat the request with consecutive seeds, as one group."""
     if count == 1:
         return [request]
     group = secrets.token_hex(4)

@@ -1,4 +1,4 @@
-"""``export-runs`` and ``import-runs``: results that travel, as one file."""
+"""``export-runs`` and ``import-runs``: move runs between stores as one archive."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def add_commands(commands: Any) -> None:
     export.add_argument("--json", action="store_true", help="print JSON")
     export.set_defaults(command=export_command)
 
-    take = commands.add_parser("import-runs", help="take over the runs of such a file")
-    take.add_argument("input", metavar="FILE")
-    take.add_argument("--json", action="store_true", help="print JSON")
-    take.set_defaults(command=import_command)
+    import_ = commands.add_parser("import-runs", help="take over the runs of such a file")
+    import_.add_argument("input", metavar="FILE")
+    import_.add_argument("--json", action="store_true", help="print JSON")
+    import_.set_defaults(command=import_command)
 
 
 def export_command(args: argparse.Namespace) -> int:
-    """Write runs into one file."""
+    """Write runs into one archive."""
     from cnnlib.runs.archive.archive import export_runs
 
     if not (args.run_ids or args.group or args.all):
@@ -39,11 +39,11 @@ def export_command(args: argparse.Namespace) -> int:
     if not has_store():
         existing_store(args.run_ids[0] if args.run_ids else args.group or "")
     store = open_store()
-    chosen = list(args.run_ids)
+    selected = list(args.run_ids)
     if args.group or args.all:
         found = store.runs(group=args.group) if args.group else store.runs()
-        chosen += [run.id for run in found if not run.is_live]
-    ids = export_runs(store, chosen, Path(args.output), weights=not args.no_weights)
+        selected += [run.id for run in found if not run.is_live]
+    ids = export_runs(store, selected, Path(args.output), weights=not args.no_weights)
     if args.json:
         print_json({"file": args.output, "run_ids": ids})
     else:
@@ -52,7 +52,7 @@ def export_command(args: argparse.Namespace) -> int:
 
 
 def import_command(args: argparse.Namespace) -> int:
-    """Take over runs from a file."""
+    """Import the runs of an archive."""
     from cnnlib.runs.archive.archive import import_runs
 
     ids = import_runs(open_store(), Path(args.input))

@@ -1,4 +1,4 @@
-"""``watch``: follow a run until it ends, whoever trains it."""
+"""``watch``: follow a run until it ends, wherever it trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import id_of_run
-from cnnlib.cli.progress_output import JsonProgress, News, ProgressOutput, TextProgress
+from cnnlib.cli.progress_output import JsonProgress, ProgressOutput, TextProgress, Update
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
 
 
 def watch_run(args: argparse.Namespace) -> int:
-    """Tell what a run does until it ends; Ctrl-C ends the watching, not the run."""
+    """Print the progress of a run until it ends; Ctrl-C does not stop the run."""
     store = existing_store(args.run_id)
     for _ in follow_run(store, args.run_id, progress_output(args.json)):
         time.sleep(POLL_SECONDS)
@@ -41,54 +41,54 @@ def watch_run(args: argparse.Namespace) -> int:
 
 
 def progress_output(as_json: bool) -> ProgressOutput:
-    """Who tells what a run does."""
+    """Choose JSON lines or text."""
     return JsonProgress() if as_json else TextProgress()
 
 
 def exit_code(run: Run) -> int:
-    """What the program says of a run that has ended."""
+    """Return the exit code for a run that has ended."""
     return EXIT_CODES.get(run.state, 0)
 
 
-def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Generator[News]:
-    """Tell what is new, again and again until the run has ended; the caller waits in between.
+def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) -> Generator[Update]:
+    """Print what is new about a run until it has ended; the caller waits between two polls.
 
     Yields:
-        What ``metrics_since`` said, while the run has not ended; the same again for a while where
-        the store cannot be read.
+        The result of ``metrics_since`` while the run has not ended; where the store cannot be
+        read, the last one again, for up to ``PATIENCE_SECONDS``.
 
     Raises:
-        StoreError: There is no such run (any more), or the store cannot be read at all.
+        StoreError: There is no such run, or it was deleted, or the store cannot be read at all.
     """
     from cnnlib.diagnosis.report import diagnoses_of
     from cnnlib.runs.polling import metrics_since
 
-    seen, news, read_at = _Seen(), None, time.monotonic()
+    printed, update, read_at = _Printed(), None, time.monotonic()
     while True:
         try:
-            news = metrics_since(store, run_id, seen.step, seen.epoch)
+            update = metrics_since(store, run_id, printed.step, printed.epoch)
             read_at = time.monotonic()
         except StoreError:
-            if news is None or time.monotonic() - read_at > PATIENCE_SECONDS:
+            if update is None or time.monotonic() - read_at > PATIENCE_SECONDS:
                 raise
-            yield news
+            yield update
             continue
-        if news["attempt"] != seen.attempt:
-            seen = _Seen(news["attempt"])
+        if update["attempt"] != printed.attempt:
+            printed = _Printed(update["attempt"])
             continue
-        seen.tell(news, progress_output)
-        if news["more"]:
+        printed.print_new(update, progress_output)
+        if update["more"]:
             continue
-        if news["epochs"] or news["state"] in ENDED_STATES:
-            seen.tell_troubles(diagnoses_of(store, store.run(run_id)), run_id, progress_output)
-        if news["state"] in ENDED_STATES:
+        if update["epochs"] or update["state"] in ENDED_STATES:
+            printed.print_diagnoses(diagnoses_of(store, store.run(run_id)), run_id, progress_output)
+        if update["state"] in ENDED_STATES:
             progress_output.end(all_run_facts(store, store.run(run_id)))
             return
-        yield news
+        yield update
 
 
-class _Seen:
-    """What was told already."""
+class _Printed:
+    """Remembers what was printed already."""
 
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = attempt
@@ -96,31 +96,31 @@ class _Seen:
         self.epoch = 0
         self._interventions = 0
         self._state: tuple[Any, ...] = ()
-        self._troubles: set[str] = set()
+        self._diagnoses: set[str] = set()
 
-    def tell_troubles(
+    def print_diagnoses(
         self, found: Sequence[Diagnosis], run_id: str, progress_output: ProgressOutput
     ) -> None:
-        """Tell what is wrong and was not told yet."""
-        for trouble in found:
-            if trouble.title not in self._troubles:
-                self._troubles.add(trouble.title)
-                progress_output.trouble(run_id, trouble)
+        """Print new diagnoses."""
+        for diagnosis in found:
+            if diagnosis.title not in self._diagnoses:
+                self._diagnoses.add(diagnosis.title)
+                progress_output.diagnosis(run_id, diagnosis)
 
-    def tell(self, news: News, progress_output: ProgressOutput) -> None:
-        """Tell what is not seen yet, and take it as seen."""
-        for epoch in news["epochs"]:
-            progress_output.epoch(news["run_id"], epoch)
+    def print_new(self, update: Update, progress_output: ProgressOutput) -> None:
+        """Print what is new, and remember it."""
+        for epoch in update["epochs"]:
+            progress_output.epoch(update["run_id"], epoch)
             self.epoch = epoch["epoch"]
-        for change in news["interventions"][self._interventions :]:
-            progress_output.intervention(news["run_id"], change)
-        self._interventions = len(news["interventions"])
-        state = (news["state"], news["phase"], news["queue_position"])
-        if state != self._state and news["state"] not in ENDED_STATES:
-            progress_output.state(news)
+        for change in update["interventions"][self._interventions :]:
+            progress_output.intervention(update["run_id"], change)
+        self._interventions = len(update["interventions"])
+        state = (update["state"], update["phase"], update["queue_position"])
+        if state != self._state and update["state"] not in ENDED_STATES:
+            progress_output.state(update)
             self._state = state
-        if news["steps"]["step"]:
-            latest = {name: column[-1] for name, column in news["steps"].items()}
-            whole = {name: news[name] for name in ("run_id", "total_steps", "eta_seconds")}
+        if update["steps"]["step"]:
+            latest = {name: column[-1] for name, column in update["steps"].items()}
+            whole = {name: update[name] for name in ("run_id", "total_steps", "eta_seconds")}
             progress_output.progress(whole | latest)
             self.step = latest["step"]

@@ -1,1 +1,1 @@
-"""The datasets that the lab knows by name, and how their files are found, downloaded and read."""
+"""Built-in datasets: their descriptions, and finding, downloading and reading their files."""

@@ -1,4 +1,4 @@
-"""The datasets that the lab knows by name: shape, classes, and where they are published."""
+"""The built-in datasets: shapes, classes, and the URLs and MD5s of their files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class RemoteFile:
     """One published file.
 
     Args:
-        md5: The MD5 that torchvision publishes for it.
-        size_bytes: Its size, for the progress bar; a download that grows far past it is broken off.
-        urls: Where it lies, in the order of trying.
+        md5: The MD5 that torchvision publishes.
+        size_bytes: Published size, for the progress bar; a download more than twice as large fails.
+        urls: Mirrors, in the order in which they are tried.
     """
 
     name: str
@@ -39,13 +39,12 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class BuiltinDataset:
-    """A dataset with a name of its own.
+    """A built-in dataset.
 
     Args:
-        form: How its files are read: "idx" (MNIST's format), "cifar" (by torchvision),
-            "scikit-learn".
-        folder: Where torchvision keeps its unpacked files, below the data folder.
-        files: What is downloaded; empty where the dataset comes with a package.
+        form: Format of its files: "idx" (MNIST's), "cifar" (read by torchvision), "scikit-learn".
+        folder: torchvision's folder of the unpacked files, relative to the data folder.
+        files: Files to download; empty for a dataset that is part of a package.
     """
 
     name: str
@@ -61,7 +60,7 @@ class BuiltinDataset:
 
     @property
     def download_bytes(self) -> int:
-        """Size of all published files together."""
+        """Total size of the published files."""
         return sum(file.size_bytes for file in self.files)
 
 

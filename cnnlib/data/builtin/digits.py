@@ -1,4 +1,4 @@
-"""The embedded dataset: scikit-learn's 1,797 handwritten digits, enlarged to MNIST's 28x28."""
+"""The ``digits`` dataset: scikit-learn's 1,797 handwritten digits, enlarged to MNIST's 28x28."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 SIDE = 28
-BOX = 20  # as MNIST's own digits: a box of 20x20 in the middle of 28x28
-_BRIGHTEST = 16  # the pictures count 0..16
+BOX = 20  # as in MNIST, a digit fills a box of 20x20 in the centre of 28x28
+_BRIGHTEST = 16  # grey levels are 0..16
 
 
-def make_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
-    """Write the four arrays of ``digits`` into ``folder``."""
-    known = BUILTIN["digits"]
+def prepare_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
+    """Write the four arrays of ``digits`` to ``folder``."""
+    dataset = BUILTIN["digits"]
     yield Progress(0.0, "reading the digits that come with scikit-learn")
     small, labels = read_digits()
     digests = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in small]
@@ -36,20 +36,20 @@ def make_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
     for split, indices in (("train", train), ("test", test)):
         save_array(folder, f"{split}_images", images[indices])
         save_array(folder, f"{split}_labels", labels[indices])
-    return PreparedContent(known.title, known.classes, known.note, {"kind": known.form})
+    return PreparedContent(dataset.title, dataset.classes, dataset.note, {"kind": dataset.form})
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
-    """The 8x8 pictures and their labels, as ``sklearn.datasets.load_digits`` gives them.
+    """Read the 8x8 pictures and their labels, equal to ``sklearn.datasets.load_digits``.
 
-    Reads the file in the package without importing it, which would take seconds.
+    The file is read without importing scikit-learn, which would take seconds.
 
     Returns:
         N x 8 x 8 uint8 with values 0..16, and N labels.
     """
     package = find_spec("sklearn")
-    places = package.submodule_search_locations if package else None
-    root = Path(places[0]) if places else Path("sklearn")
+    locations = package.submodule_search_locations if package else None
+    root = Path(locations[0]) if locations else Path("sklearn")
     path = root / "datasets" / "data" / "digits.csv.gz"
     try:
         with gzip.open(path, "rt") as file:
@@ -63,7 +63,7 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def enlarge(pictures: np.ndarray) -> np.ndarray:
-    """Pictures of 8x8 with values 0..16 as 28x28 uint8: 20x20 (bicubic) in a border of zeros.
+    """Enlarge 8x8 pictures with values 0..16 to 28x28 uint8: 20x20 (bicubic) and a zero border.
 
     Args:
         pictures: N x 8 x 8.

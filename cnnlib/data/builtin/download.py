@@ -1,4 +1,4 @@
-"""Downloading published files: mirrors, progress with speed and time left, an MD5 at the end."""
+"""Download of published files from mirrors, with progress, speed and an MD5 check."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ _REPORT_SECONDS = 0.1
 
 
 def download(
-    known: BuiltinDataset, file: RemoteFile, target: Path, before: int
+    dataset: BuiltinDataset, file: RemoteFile, target: Path, before: int
 ) -> Generator[Progress]:
-    """Fetch one of a dataset's files to ``target``, which is not there before it is whole.
+    """Download one of a dataset's files to ``target``, which is created once it is complete.
 
-    Closing the generator breaks the download off and leaves nothing behind.
+    Closing the generator cancels the download and removes the partial file.
 
     Args:
-        before: Bytes of the dataset's other files that are there already, for the progress of them
-            all.
+        before: Bytes of the dataset's files before this one, for the total progress.
 
     Raises:
-        DataError: No mirror gave the file that was published.
+        DataError: No mirror returned the published file.
     """
     part = target.with_name(f"{target.name}.part")
     failures = []
     for url in file.urls:
         try:
-            yield from _fetch(known, file, url, part, before)
+            yield from _fetch(dataset, file, url, part, before)
             part.replace(target)
             return
         except _DownloadFailure as failure:
@@ -49,21 +48,21 @@ def download(
         finally:
             part.unlink(missing_ok=True)
     raise DataError(
-        f"{known.title} is not in the data folder and {file.name} could not be downloaded "
-        f"({'; '.join(failures)}). Check the network, or put the files into {known.folder} in the "
-        "data folder."
+        f"{dataset.title} is not in the data folder and {file.name} could not be downloaded "
+        f"({'; '.join(failures)}). Check the network, or put the files into {dataset.folder} in "
+        "the data folder."
     )
 
 
 class _DownloadFailure(Exception):
-    """One mirror did not give the file; the next may."""
+    """The download from one mirror failed."""
 
 
 def _fetch(
-    known: BuiltinDataset, file: RemoteFile, url: str, part: Path, before: int
+    dataset: BuiltinDataset, file: RemoteFile, url: str, part: Path, before: int
 ) -> Generator[Progress]:
     digest = hashlib.md5(usedforsecurity=False)
-    report = _Report(known, before)
+    reporter = _ProgressReporter(dataset, before)
     size = 0
     with part.open("wb") as out:
         for chunk in _chunks(url):
@@ -74,7 +73,7 @@ def _fetch(
                 raise _DownloadFailure(
                     f"more than twice the published {file.size_bytes:,} bytes came"
                 )
-            yield from report.after(size)
+            yield from reporter.report(size)
     if digest.hexdigest() != file.md5:
         raise _DownloadFailure(
             f"{size:,} bytes came with MD5 {digest.hexdigest()}, published is {file.md5}"
@@ -91,23 +90,23 @@ def _chunks(url: str) -> Generator[bytes]:
         raise _DownloadFailure(str(error) or type(error).__name__) from error
 
 
-class _Report:
-    """Tells how far a download is, ten times a second."""
+class _ProgressReporter:
+    """Reports the progress of a download, at most ten times a second."""
 
-    def __init__(self, known: BuiltinDataset, before: int) -> None:
-        self._known, self._before = known, before
+    def __init__(self, dataset: BuiltinDataset, before: int) -> None:
+        self._dataset, self._before = dataset, before
         self._start = self._last = time.monotonic()
 
-    def after(self, size: int) -> Generator[Progress]:
+    def report(self, size: int) -> Generator[Progress]:
         now = time.monotonic()
         if now - self._last < _REPORT_SECONDS:
             return
         self._last = now
-        total = max(1, self._known.download_bytes)
+        total = max(1, self._dataset.download_bytes)
         speed = size / (now - self._start)
         left = max(0.0, total - self._before - size) / speed
         yield Progress(
             min(1.0, (self._before + size) / total),
-            f"downloading {self._known.title}: {format_size(self._before + size)} of "
+            f"downloading {self._dataset.title}: {format_size(self._before + size)} of "
             f"{format_size(total)}, {format_size(speed)}/s, about {left:.0f} s left",
         )

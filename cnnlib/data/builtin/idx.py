@@ -1,4 +1,4 @@
-"""MNIST's file format (idx), read with plain numpy; MNIST and Fashion-MNIST come in it."""
+"""Reader of the idx file format of MNIST and Fashion-MNIST, with numpy only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnlib.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# MD5 of MNIST's unpacked files, to tell people when theirs are others.
+# MD5 of MNIST's unpacked files, to detect other files of the same name.
 PUBLISHED_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -26,16 +26,16 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_idx(path: Path) -> tuple[np.ndarray, str]:
-    """Read one file, unpacked or with ``.gz``.
+    """Read one file, plain or compressed (``.gz``).
 
     The header is two zero bytes, the type (8 is uint8), the number of dimensions, and each size as
-    four bytes with the highest first (LeCun, Cortes and Burges, "The MNIST database").
+    a big-endian 32-bit integer (LeCun, Cortes and Burges, "The MNIST database").
 
     Returns:
         The uint8 array, and the MD5 of the unpacked file.
 
     Raises:
-        DataError: The file cannot be read, or is not a whole idx file of unsigned bytes.
+        DataError: The file cannot be read, or is not a complete idx file of unsigned bytes.
     """
     try:
         content = _unpacked(path) if path.suffix == ".gz" else path.read_bytes()

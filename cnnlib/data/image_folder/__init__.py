@@ -1,1 +1,1 @@
-"""People's own datasets: class folders of pictures, in a folder or a zip."""
+"""Users' own datasets: class folders of pictures, in a directory or a zip."""

@@ -1,4 +1,4 @@
-"""The files of a person's own dataset, in a directory or a zip that is never unpacked to disk."""
+"""Reader of the files of a user's own dataset: a directory, or a zip that is not unpacked."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 MAX_FILES = 200_000
 MAX_FILE_BYTES = 32 << 20
 MAX_TOTAL_BYTES = 4 << 30
-MAX_RATIO = 200  # unpacked over packed; pictures are packed already and have a ratio near 1
+MAX_RATIO = 200  # unpacked size over packed size; pictures are compressed, with a ratio near 1
 _RATIO_COUNTS_FROM_BYTES = 1 << 20
-_MAX_READ_BYTES = MAX_FILE_BYTES + 1  # at once, of a zip's table of contents too
+_MAX_READ_BYTES = MAX_FILE_BYTES + 1  # in one read, including a zip's central directory
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile raises on files that are not what they seem; ValueError includes UnicodeError.
+# Errors of zipfile on damaged files; ValueError includes UnicodeError.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -40,22 +40,22 @@ _ENCRYPTED_FLAG = 0x1
 
 
 class UnreadableFile(Exception):
-    """One file cannot be read; the others may."""
+    """A single file cannot be read."""
 
 
 class Files(Protocol):
-    """Files with paths, in the order of their paths."""
+    """Readable files, sorted by path."""
 
     @property
     def paths(self) -> Sequence[str]:
-        """Paths inside the folder or the archive, in order."""
+        """Paths relative to the folder or the archive, sorted."""
 
     @property
     def total_bytes(self) -> int:
-        """Size of all files together."""
+        """Total size of the files."""
 
     def read(self, index: int) -> bytes:
-        """The content of one file.
+        """Return the content of one file.
 
         Raises:
             UnreadableFile: It cannot be read, or is larger than `MAX_FILE_BYTES`.
@@ -64,10 +64,10 @@ class Files(Protocol):
 
 @contextmanager
 def open_files(source: FolderSource) -> Generator[Files]:
-    """Open a person's own dataset for reading.
+    """Open a user's own dataset for reading.
 
     Raises:
-        DataError: It is no zip, it is unsafe, or it has too many files.
+        DataError: It is not a zip, it is unsafe, or it has too many files.
     """
     if source.kind == "zip":
         with open_zip(source.path) as files:
@@ -77,7 +77,7 @@ def open_files(source: FolderSource) -> Generator[Files]:
 
 
 class _DirectoryFiles:
-    """The visible, regular files below a directory; folders that are links are not followed."""
+    """The visible regular files below a directory; links to folders are not followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -110,26 +110,28 @@ def _walk(root: Path) -> Generator[str]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # a link to nowhere; reading it will say so
+    except OSError:  # a broken link; `read` raises for it
         return 0
 
 
 class _ZipFiles:
-    """The files in a zip, read one at a time straight from it."""
+    """The files in a zip, read one at a time from the archive."""
 
-    def __init__(self, archive: zipfile.ZipFile, shown: str, size: int) -> None:
+    def __init__(self, archive: zipfile.ZipFile, display_name: str, size: int) -> None:
         self._archive = archive
         members = archive.infolist()
         if len(members) > MAX_FILES:
-            raise _too_many(shown)
+            raise _too_many(display_name)
         for member in members:
-            _check_member(shown, _name(member), member)
+            _check_member(display_name, _entry_path(member), member)
         members = [member for member in members if not member.is_dir()]
-        named = sorted(((_name(member), member) for member in members), key=lambda pair: pair[0])
+        named = sorted(
+            ((_entry_path(member), member) for member in members), key=lambda pair: pair[0]
+        )
         self.paths = [name for name, _ in named]
         self._members = [member for _, member in named]
         self.total_bytes = sum(member.file_size for member in members)
-        _check_total(shown, size, members)
+        _check_total(display_name, size, members)
 
     def read(self, index: int) -> bytes:
         member = self._members[index]
@@ -145,81 +147,81 @@ class _ZipFiles:
 
 
 @contextmanager
-def open_zip(path: Path, shown: str = "") -> Generator[_ZipFiles]:
-    """Open a zip and check every entry of it before one is read.
+def open_zip(path: Path, display_name: str = "") -> Generator[_ZipFiles]:
+    """Open a zip and check all its entries before any is read.
 
     Args:
-        shown: What errors call it, where that is not its own name.
+        display_name: Name in error messages; "" for the file's name.
 
     Raises:
-        DataError: It is no zip; an entry has an unsafe name, is a link or is encrypted; or it would
-            unpack to too much.
+        DataError: It is not a zip; an entry has an unsafe name, is a link or is encrypted; or its
+            unpacked size is too large.
     """
-    shown = shown or path.name
+    display_name = display_name or path.name
     with ExitStack() as stack:
         try:
             file = stack.enter_context(_BoundedFile(path))
             archive = stack.enter_context(zipfile.ZipFile(file))
-            files = _ZipFiles(archive, shown, path.stat().st_size)
+            files = _ZipFiles(archive, display_name, path.stat().st_size)
         except _ZIP_ERRORS as error:
             raise DataError(
-                f"{shown} cannot be read as a zip ({error}). Make the zip again, and copy the "
-                "whole of it."
+                f"{display_name} cannot be read as a zip ({error}). Make the zip again, and copy "
+                "the whole of it."
             ) from error
         yield files
 
 
 class _BoundedFile(FileIO):
-    """A file that gives bounded parts only: zipfile reads a table of contents at once."""
+    """A file with a limit per read, because zipfile reads a central directory in one read."""
 
     def read(self, size: int | None = -1) -> bytes:
-        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
-        wanted = left if size is None or size < 0 else min(size, left)
-        if wanted > _MAX_READ_BYTES:
+        remaining = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        count = remaining if size is None or size < 0 else min(size, remaining)
+        if count > _MAX_READ_BYTES:
             raise DataError(
-                f"The zip announces a table of contents of {wanted:,} bytes; at most "
+                f"The zip announces a table of contents of {count:,} bytes; at most "
                 f"{_MAX_READ_BYTES:,} are read. Put fewer files into it."
             )
-        return super().read(wanted) or b""
+        return super().read(count) or b""
 
 
-def _name(member: zipfile.ZipInfo) -> str:
-    """The path of an entry; older programs write UTF-8 without saying so, or backslashes."""
+def _entry_path(member: zipfile.ZipInfo) -> str:
+    """Return an entry's path; some programs write UTF-8 without its flag, or backslashes."""
     name = member.filename
     if not name.isascii() and not member.flag_bits & _UTF8_FLAG:
-        with suppress(UnicodeError):  # it may be cp437 after all, as zipfile took it
+        with suppress(UnicodeError):  # the name is cp437, as zipfile decoded it
             name = name.encode("cp437").decode("utf-8")
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _check_member(shown: str, name: str, member: zipfile.ZipInfo) -> None:
+def _check_member(display_name: str, name: str, member: zipfile.ZipInfo) -> None:
     if not member.filename:
-        raise _unsafe(shown, name, "has no name", "Make the zip again from a plain folder.")
+        raise _unsafe(display_name, name, "has no name", "Make the zip again from a plain folder.")
     has_drive = name[1:2] == ":" and name[:1].isalpha()
     if name.startswith("/") or has_drive or (".." in name and ".." in name.split("/")):
         raise _unsafe(
-            shown, name, "points outside the zip", "Make the zip again from a plain folder."
+            display_name, name, "points outside the zip", "Make the zip again from a plain folder."
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _unsafe(
-            shown,
+            display_name,
             name,
             "is a link or a device, not a file",
             "Make the zip again with the files themselves.",
         )
     if member.flag_bits & _ENCRYPTED_FLAG:
-        raise _unsafe(shown, name, "is encrypted", "Make the zip again without a password.")
+        raise _unsafe(display_name, name, "is encrypted", "Make the zip again without a password.")
     if member.compress_type not in _METHODS:
         raise _unsafe(
-            shown,
+            display_name,
             name,
             f"is packed by method {member.compress_type}, and only stored and deflated are read",
             "Make the zip again with default settings.",
         )
     if member.file_size > max(_RATIO_COUNTS_FROM_BYTES, MAX_RATIO * member.compress_size):
         raise _unsafe(
-            shown,
+            display_name,
             name,
             f"unpacks {member.compress_size:,} bytes to {member.file_size:,}, more than "
             f"{MAX_RATIO} times as much, which no picture does",
@@ -227,17 +229,17 @@ def _check_member(shown: str, name: str, member: zipfile.ZipInfo) -> None:
         )
 
 
-def _check_total(shown: str, size: int, members: Sequence[zipfile.ZipInfo]) -> None:
+def _check_total(display_name: str, size: int, members: Sequence[zipfile.ZipInfo]) -> None:
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if total > MAX_TOTAL_BYTES:
         raise DataError(
-            f"{shown} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
+            f"{display_name} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
             "Put fewer or smaller pictures into it."
         )
     if packed > size:
         raise DataError(
-            f"{shown} is not a plain zip: its entries are larger together than the file, so "
+            f"{display_name} is not a plain zip: its entries are larger together than the file, so "
             "that they lie over one another. Make the zip again."
         )
 
@@ -248,11 +250,11 @@ def _bounded(content: bytes) -> bytes:
     return content
 
 
-def _unsafe(shown: str, name: str, what: str, repair: str) -> DataError:
-    return DataError(f"{shown} is refused: its entry {name[:200]!r} {what}. {repair}")
+def _unsafe(display_name: str, name: str, problem: str, repair: str) -> DataError:
+    return DataError(f"{display_name} is refused: its entry {name[:200]!r} {problem}. {repair}")
 
 
-def _too_many(shown: str) -> DataError:
+def _too_many(display_name: str) -> DataError:
     return DataError(
-        f"{shown} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
+        f"{display_name} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
     )

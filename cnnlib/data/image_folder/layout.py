@@ -1,4 +1,4 @@
-"""How the files of a person's own dataset divide into classes and splits, by their paths."""
+"""Classes and splits of a user's own dataset, from its file paths."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ VALIDATION = ("val", "valid", "validation")
 
 
 class Placed(NamedTuple):
-    """One picture file and where it belongs.
+    """A picture file with its class and split.
 
     Args:
-        file: Its position in the list of paths.
-        split: "train" or "test"; "" where the split is made by content.
+        file: Its index in the list of paths.
+        split: "train" or "test"; "" if the split is made by content.
     """
 
     file: int
@@ -34,12 +34,13 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """What the paths say.
+    """Classes, pictures and notes that follow from the paths of a dataset.
 
     Args:
-        classes: In the order of their labels: sorted.
-        loose: Positions of pictures that lie in no class folder.
-        notes: Sentences that people should read.
+        classes: Sorted, in the order of their labels.
+        placed: Pictures in class folders.
+        loose: Indices of pictures outside the class folders.
+        notes: Sentences to show to the user.
     """
 
     classes: tuple[str, ...]
@@ -49,24 +50,24 @@ class Layout:
 
     @property
     def has_test_split(self) -> bool:
-        """Whether the test split came with the dataset."""
+        """Whether the dataset has a test folder."""
         return bool(self.placed) and bool(self.placed[0].split)
 
 
 def arrange(paths: Sequence[str]) -> Layout:
-    """Divide files into classes, and into splits where there are folders for them.
+    """Assign files to classes, and to splits if there are folders for them.
 
-    One folder is one class, with all pictures below it. A single folder around everything is
-    stepped through. ``train/`` and ``test/`` are the splits; ``val/`` (or ``valid/``,
-    ``validation/``) beside both joins the training pictures, from which the lab takes its own
-    validation split, and without ``test/`` it is the test split. Hidden files, ``__MACOSX`` and
-    what is not called like a picture do not count.
+    One folder is one class, with all pictures below it. A single folder around all files is
+    skipped. ``train/`` and ``test/`` are the splits; ``val/`` (or ``valid/``, ``validation/``)
+    beside both is part of the training pictures, from which each run takes its validation split,
+    and is the test split if there is no ``test/``. Hidden files, ``__MACOSX`` and files without a
+    picture's suffix are ignored.
 
     Args:
-        paths: Relative, with ``/`` between their parts.
+        paths: Relative paths with ``/`` as separator.
 
     Raises:
-        DataError: There are no class folders, too many, or one whose name cannot be shown.
+        DataError: There are no class folders, too many, or one with an invalid name.
     """
     folders = _without_wrapper(_by_folder(paths))
     splits = _splits(folders)
@@ -74,8 +75,8 @@ def arrange(paths: Sequence[str]) -> Layout:
     loose: list[int] = []
     for folder, files in folders.items():
         split, inner = (splits[folder[0]], folder[1:]) if splits else ("", folder)
-        where = in_class.setdefault((inner[0], split), []) if inner else loose
-        where.extend(files)
+        target = in_class.setdefault((inner[0], split), []) if inner else loose
+        target.extend(files)
     classes = tuple(sorted({name for name, _ in in_class}))
     _check_classes(classes, len(loose))
     labels = {name: label for label, name in enumerate(classes)}
@@ -87,11 +88,11 @@ def arrange(paths: Sequence[str]) -> Layout:
     return Layout(classes, tuple(placed), tuple(sorted(loose)), tuple(_notes(classes, splits)))
 
 
-_Folders = dict[tuple[str, ...], list[int]]  # the parts of a folder's path -> the pictures in it
+_Folders = dict[tuple[str, ...], list[int]]  # parts of a folder's path -> indices of its pictures
 
 
 def _by_folder(paths: Sequence[str]) -> _Folders:
-    """The folders that count, with the positions of the pictures directly in them."""
+    """Group the pictures by folder; hidden folders are left out."""
     folders: dict[str, list[int]] = {}
     for index, path in enumerate(paths):
         folder, _, name = path.rpartition("/")
@@ -106,7 +107,7 @@ def _by_folder(paths: Sequence[str]) -> _Folders:
 
 
 def _without_wrapper(folders: _Folders) -> _Folders:
-    """Step through folders that hold everything and are no class themselves."""
+    """Remove leading folders that contain all files and are not classes themselves."""
     while len({folder[:1] for folder in folders}) == 1 and all(
         len(folder) >= 2 for folder in folders
     ):
@@ -115,7 +116,7 @@ def _without_wrapper(folders: _Folders) -> _Folders:
 
 
 def _splits(folders: _Folders) -> dict[str, str]:
-    """Top folder -> split, where the top folders are splits; empty where they are classes."""
+    """Map the top folders to splits; empty if they are classes."""
     tops = {folder[0] for folder in folders if len(folder) >= 2}
     names = {top.casefold() for top in tops}
     has_others = any(len(folder) < 2 for folder in folders)

@@ -1,4 +1,4 @@
-"""Preparing a person's own dataset: class folders of pictures, brought to one size."""
+"""Preparation of a user's own dataset: class folders of pictures, resized to one size."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _THREADS = 2  # a picture of 50 million pixels can take half a gigabyte while it
 _COPY_ROWS = 4_096
 _SPARE_BYTES = 64 << 20
 _REPORT_SECONDS = 0.1
-_DECODED_FRACTION = 0.9  # of the whole work
+_DECODED_FRACTION = 0.9  # progress after decoding
 
 
 @dataclass(frozen=True)
 class _Encoded:
-    """A file as it was read; or why it was not."""
+    """The content of a file, or the reason why it could not be read."""
 
     placed: Placed
     content: bytes = b""
@@ -50,7 +50,7 @@ class _Encoded:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A picture of the right size with the hash of its file; or why there is none."""
+    """A resized picture with the hash of its file, or the reason why it could not be decoded."""
 
     placed: Placed
     digest: bytes = b""
@@ -60,7 +60,7 @@ class _Decoded:
 
 @dataclass
 class _Collected:
-    """What is known of the pictures decoded so far, which themselves are in a file."""
+    """Metadata of the pictures decoded so far; their pixels are in a file."""
 
     placed: list[Placed] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
@@ -70,23 +70,23 @@ class _Collected:
     def skip(self, path: str, reason: str) -> None:
         self.skipped_count += 1
         if len(self.skipped) < _LISTED_SKIPPED:
-            shown = path.encode("utf-8", "replace").decode()  # pages show no half characters
+            shown = path.encode("utf-8", "replace").decode()  # no lone surrogates
             self.skipped.append(SkippedPicture(shown, reason))
 
 
-def make_folder(
+def prepare_image_folder(
     source: FolderSource, folder: Path, options: FolderOptions
 ) -> Generator[Progress, None, PreparedContent]:
-    """Write the four arrays of a person's own dataset into ``folder``.
+    """Write the four arrays of a user's own dataset to ``folder``.
 
-    Files that cannot be decoded are left out and listed. The pictures stream through: memory holds
-    a few of them, and some hundred bytes of each.
+    Files that cannot be decoded are left out and listed. Pictures are streamed: memory holds only
+    a few of them, and some hundred bytes per picture.
 
     Raises:
         DataError: The zip is unsafe, there are no class folders, or no picture can be read.
     """
     yield Progress(0.0, f"looking through {source.path.name}")
-    seen = source.seen()
+    source_state = source.state()
     collected = _Collected()
     pictures = folder / "pictures"
     with open_files(source) as files, pictures.open("wb") as out:
@@ -104,11 +104,15 @@ def make_folder(
     yield Progress(_DECODED_FRACTION, "dividing into training and test split")
     classes = _write_splits(folder, pictures, layout, collected, options)
     pictures.unlink()
-    return _made(source, options, layout, collected, classes, seen)
+    return _describe_content(source, options, layout, collected, classes, source_state)
 
 
 def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
-    """Pictures are written twice: as they come, and then divided."""
+    """Check the free disk space: pictures are written unsorted first, and then per split.
+
+    Raises:
+        DataError: There is too little space.
+    """
     needed = 2 * count * options.picture_bytes + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -142,7 +146,7 @@ def _collect(
 def _decoded_blocks(
     files: Files, layout: Layout, options: FolderOptions
 ) -> Generator[list[_Decoded]]:
-    """Decode on several threads, a few blocks ahead, in the order of the files."""
+    """Decode files on several threads, a few blocks ahead, in the order of the files."""
     threads = min(_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         ahead: deque[Future[list[_Decoded]]] = deque()
@@ -155,7 +159,7 @@ def _decoded_blocks(
 
 
 def _blocks(files: Files, layout: Layout) -> Generator[list[_Encoded]]:
-    """Files in blocks of at most 64, and about 8 MB."""
+    """Read files in blocks of up to 64 files and about 8 MB."""
     block: list[_Encoded] = []
     size = 0
     for placed in layout.placed:
@@ -189,7 +193,7 @@ def _decode_one(encoded: _Encoded, options: FolderOptions) -> _Decoded:
 def _write_splits(
     folder: Path, pictures: Path, layout: Layout, collected: _Collected, options: FolderOptions
 ) -> tuple[str, ...]:
-    """Write the arrays in the order of the pictures' hashes; return the classes that have some."""
+    """Write the arrays, sorted by the pictures' hashes; return the classes that have pictures."""
     old_labels = np.array([placed.label for placed in collected.placed], dtype=np.int64)
     used, labels = np.unique(old_labels, return_inverse=True)
     if layout.has_test_split:
@@ -200,29 +204,29 @@ def _write_splits(
     else:
         train, test = split_by_content(collected.digests, labels)
     shape = (len(labels), options.channels, options.size, options.size)
-    every = np.memmap(pictures, dtype=np.uint8, mode="r", shape=shape)
+    unsorted = np.memmap(pictures, dtype=np.uint8, mode="r", shape=shape)
     for split, indices in ((TRAIN, train), (TEST, test)):
-        _gather(every, indices, folder / f"{split}_images.npy")
+        _gather(unsorted, indices, folder / f"{split}_images.npy")
         save_array(folder, f"{split}_labels", labels[indices])
     return tuple(layout.classes[label] for label in used)
 
 
-def _gather(every: np.ndarray, indices: np.ndarray, path: Path) -> None:
-    shape = (len(indices), *every.shape[1:])
+def _gather(images: np.ndarray, indices: np.ndarray, path: Path) -> None:
+    shape = (len(indices), *images.shape[1:])
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     for start in range(0, len(indices), _COPY_ROWS):
         part = indices[start : start + _COPY_ROWS]
-        out[start : start + len(part)] = every[part]
+        out[start : start + len(part)] = images[part]
     out.flush()
 
 
-def _made(
+def _describe_content(
     source: FolderSource,
     options: FolderOptions,
     layout: Layout,
     collected: _Collected,
     classes: tuple[str, ...],
-    seen: dict[str, object],
+    source_state: dict[str, object],
 ) -> PreparedContent:
     notes = [f"{options.text} by centre crop and antialiased resize.", *layout.notes]
     if not layout.has_test_split:
@@ -240,5 +244,5 @@ def _made(
     }
     title = source.name.removeprefix("folder:")
     return PreparedContent(
-        title, classes, " ".join(notes), recorded, seen, tuple(collected.skipped)
+        title, classes, " ".join(notes), recorded, source_state, tuple(collected.skipped)
     )

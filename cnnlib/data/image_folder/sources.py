@@ -1,4 +1,4 @@
-"""People's own datasets: directories and zips of class folders, in the data folder or uploaded."""
+"""Users' own datasets: directories and zips of class folders, in the data folder or uploaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
-# Names in the data folder that are not people's own datasets (torchvision's and the lab's own).
+# Names in the data folder that are not users' datasets: torchvision's folders and this package's.
 _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
     dataset.folder.split("/")[0] for dataset in BUILTIN.values() if dataset.folder
 }
@@ -30,7 +30,7 @@ _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
 
 @dataclass(frozen=True)
 class FolderOptions(Record):
-    """How the pictures of a person's own dataset are brought to one size.
+    """Size and channels of the prepared pictures of a user's own dataset.
 
     Args:
         size: Side of the square, in pixels.
@@ -55,17 +55,17 @@ class FolderOptions(Record):
 
     @property
     def text(self) -> str:
-        """As people write it: 32x32x3."""
+        """Text form, such as 32x32x3."""
         return f"{self.size}x{self.size}x{self.channels}"
 
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Where a ``folder:`` dataset comes from.
+    """Source of a ``folder:`` dataset.
 
     Args:
-        name: With its ``folder:``.
-        uploaded: It lies among the uploads, and so is the lab's to remove.
+        name: With the prefix ``folder:``.
+        uploaded: It is an upload, which `remove_dataset` deletes.
     """
 
     name: str
@@ -75,38 +75,40 @@ class FolderSource:
 
     @property
     def options_file(self) -> Path:
-        """Where the options of an upload are kept, beside it."""
+        """File with the options of an upload, in the same folder."""
         return self.path.with_name(f"{self.path.name}.json")
 
-    def seen(self) -> dict[str, Any]:
-        """What it looks like from outside: enough to notice that it changed.
+    def state(self) -> dict[str, Any]:
+        """Return the file metadata from which a change is detected.
 
-        A zip is known by size and time. A directory is known by the times of all its folders, which
-        change when a picture comes or goes, not when one is overwritten in place.
+        For a zip these are its size and modification time. For a directory these are the
+        modification times of all its folders, which change when a picture is added or removed, not
+        when it is overwritten.
         """
         if self.kind == "zip":
             status = self.path.stat()
             return {"kind": "zip", "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         return {"kind": "directory", "folders": dict(_folder_times(self.path))}
 
-    def is_as(self, seen: Mapping[str, Any]) -> bool:
-        """Whether it still looks as it was ``seen``; stats the known folders only."""
-        if self.kind != seen.get("kind"):
+    def matches_state(self, state: Mapping[str, Any]) -> bool:
+        """Return whether the source is unchanged; of a directory only known folders are read."""
+        if self.kind != state.get("kind"):
             return False
         if self.kind == "zip":
-            with suppress(FileNotFoundError):  # removed since it was found
-                return self.seen() == dict(seen)
+            with suppress(FileNotFoundError):  # removed in the meantime
+                return self.state() == dict(state)
             return False
-        times = seen.get("folders")
+        times = state.get("folders")
         return isinstance(times, Mapping) and all(
             _mtime_ns(self.path / folder) == time for folder, time in times.items()
         )
 
 
 def folder_sources(folders: Folders) -> list[FolderSource]:
-    """Every ``folder:`` dataset that is there, by name.
+    """List all ``folder:`` datasets, sorted by name.
 
-    Of several with one name, the data folder goes before the uploads, and a directory before a zip.
+    Of several with one name, the data folder has precedence over the uploads, and a directory over
+    a zip.
     """
     found: dict[str, FolderSource] = {}
     for entry, name, uploaded in _candidates(folders):
@@ -117,7 +119,7 @@ def folder_sources(folders: Folders) -> list[FolderSource]:
 
 
 def folder_source(name: str, folders: Folders) -> FolderSource | None:
-    """Where the dataset ``folder:<name>`` comes from; None where nothing has that name."""
+    """Return the source of the dataset ``folder:<name>``; None if there is none."""
     check_dataset_name(name)
     for entry, candidate, uploaded in _candidates(folders):
         if candidate == name and _is_dataset(entry):
@@ -127,7 +129,7 @@ def folder_source(name: str, folders: Folders) -> FolderSource | None:
 
 
 def _candidates(folders: Folders) -> Generator[tuple[os.DirEntry[str], str, bool]]:
-    """Directories and zips with the names of their datasets, in the order of precedence."""
+    """Yield entries, their dataset names and whether they are uploads, in order of precedence."""
     for root, uploaded in ((folders.data, False), (folders.runs / UPLOADS, True)):
         for entry in sorted(_entries(root), key=lambda entry: (entry.is_file(), entry.name)):
             name = _dataset_name(entry)
@@ -136,7 +138,7 @@ def _candidates(folders: Folders) -> Generator[tuple[os.DirEntry[str], str, bool
 
 
 def _dataset_name(entry: os.DirEntry[str]) -> str | None:
-    """The name that a directory or zip would have as a dataset; None where it can have none."""
+    """Return the dataset name of a directory or zip; None if it is not a valid one."""
     is_zip = entry.name.lower().endswith(".zip") and entry.is_file()
     if not is_visible(entry.name) or not (is_zip or entry.is_dir()):
         return None
@@ -145,7 +147,7 @@ def _dataset_name(entry: os.DirEntry[str]) -> str | None:
     try:
         check_dataset_name(name)
     except RecipeError:
-        return None  # a run could not ask for it
+        return None  # not valid in a run's request
     return name
 
 
@@ -158,11 +160,11 @@ def _entries(root: Path) -> Generator[os.DirEntry[str]]:
         with os.scandir(root) as entries:
             yield from entries
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # what cannot be looked into holds no dataset
+        return  # not readable, so not a dataset
 
 
 def has_class_folders(path: Path, depth: int = 3) -> bool:
-    """Whether some folder in ``path``, at most ``depth`` folders down, holds a picture."""
+    """Return whether a folder in ``path``, at most ``depth`` levels down, contains a picture."""
     entries = [entry for entry in _entries(path) if is_visible(entry.name)]
     inner = [Path(entry.path) for entry in entries if entry.is_dir()]
     if any(_holds_picture(folder) for folder in inner):
@@ -171,12 +173,12 @@ def has_class_folders(path: Path, depth: int = 3) -> bool:
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder counts: not hidden, and not left behind by a file manager."""
+    """Return whether a file or folder is neither hidden nor made by a file manager."""
     return not name.startswith(".") and name not in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a file is called like a picture; what it holds shows when it is decoded."""
+    """Return whether a file name has a picture's suffix; the content is not checked."""
     return is_visible(name) and name.lower().endswith(PICTURE_SUFFIXES)
 
 
@@ -193,5 +195,5 @@ def _folder_times(path: Path) -> Generator[tuple[str, int]]:
 def _mtime_ns(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
-    except (OSError, ValueError):  # a zero in a path is a ValueError
+    except (OSError, ValueError):  # a null byte in a path is a ValueError
         return None

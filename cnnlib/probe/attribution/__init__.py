@@ -1,1 +1,1 @@
-"""Attribution: which pixels a score depends on, and checks of the maps."""
+"""Attribution maps of a score, and sanity checks of them."""

@@ -1,4 +1,4 @@
-"""Explaining an answer as a job, where a network is too large for a page: a map and its checks."""
+"""The job that computes an attribution map and its sanity checks, for large networks."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 def explain_answer(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """The job ``explain``: ``{"run", "step", "method", "target", "pixels": base64 of uint8}``.
+    """Run the job ``explain``: ``{"run", "step", "method", "target", "pixels": base64 of uint8}``.
 
     Returns:
-        What `read_explanation` reads.
+        The result as JSON values, for `read_explanation`.
 
     Raises:
-        CnnlibError: The run, its weights or its dataset are not there, or the method does not
-            apply.
+        CnnlibError: The run, its weights or its dataset are missing, or the method does not apply.
     """
     run, _, trained = run_at(folders, args["run"], args["step"])
     net = network(run.request.spec, trained)
@@ -41,14 +40,14 @@ def explain_answer(
     pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
     image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
     yield Progress(0.0, "explaining")
-    found = explain(net, image, args["target"], args["method"])
+    attribution = explain(net, image, args["target"], args["method"])
     yield Progress(0.4, "the same with random weights")
     weights = randomised_weights(METHODS[args["method"]], net, image, args["target"])
     yield Progress(0.8, "deleting pixels")
-    curve = deletion(net, image, args["target"], found)
+    curve = deletion(net, image, args["target"], attribution)
     return {
-        "shape": list(found.shape),
-        "map": base64.b64encode(found.astype("<f4").tobytes()).decode(),
+        "shape": list(attribution.shape),
+        "map": base64.b64encode(attribution.astype("<f4").tobytes()).decode(),
         "weights": asdict(weights),
         "curve": {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -60,7 +59,7 @@ def explain_answer(
 def read_explanation(
     result: Mapping[str, Any],
 ) -> tuple[np.ndarray, RandomisedWeights, DeletionCurve]:
-    """The map and the two checks that a job found."""
+    """Convert a job's result to the map and its two sanity checks."""
     values = np.frombuffer(base64.b64decode(result["map"]), "<f4").reshape(result["shape"])
     curve = result["curve"]
     checked = DeletionCurve(

@@ -1,15 +1,16 @@
-"""Why this answer: which pixels a score depends on, by five methods.
+"""Five attribution methods: maps of the pixels that a score depends on.
 
 ==================  ==============================================================================
 ``saliency``        gradient of the score (Simonyan, Vedaldi and Zisserman, 2014)
-``integrated``      gradients summed on the way from a grey picture (Sundararajan et al., 2017)
-``occlusion``       what covering a patch takes from the score (Zeiler and Fergus, 2014)
+``integrated``      gradients integrated along a path from a grey picture (Sundararajan et al.,
+                    2017)
+``occlusion``       decrease of the score when a patch is covered (Zeiler and Fergus, 2014)
 ``grad_cam``        feature maps weighted by their mean gradients (Selvaraju et al., 2017)
-``guided``          gradient that passes a ReLU only where it is positive (Springenberg et al.,
+``guided``          gradient, with negative gradients at ReLUs set to 0 (Springenberg et al.,
                     2015)
 ==================  ==============================================================================
 
-All work on one picture, C x H x W, float32, normalised; scores are logits. "Grey" is 0, the mean
+The input is one picture, C x H x W, float32, normalised; scores are logits. "Grey" is 0, the mean
 colour of the training pictures.
 """
 
@@ -39,61 +40,61 @@ _BATCH = 32
 
 
 def saliency(net: Network, image: np.ndarray, target: int) -> np.ndarray:
-    """Gradient of a class's score with respect to the picture: C x H x W."""
+    """Compute the gradient of a class's score with respect to the picture: C x H x W."""
     return _input_gradients(net, torch.from_numpy(image)[None], target)[0].numpy()
 
 
 def integrated(net: Network, image: np.ndarray, target: int) -> np.ndarray:
-    """Gradients on the straight way from grey to the picture, times the way: C x H x W.
+    """Integrate the gradients on the line from grey to the picture, times the picture: C x H x W.
 
-    The values sum to the score minus the score of the grey picture (Gauss-Legendre quadrature of
+    The values sum to the score minus the score of the grey picture (Gauss-Legendre quadrature with
     `INTEGRATION_STEPS` points).
     """
     points, weights = np.polynomial.legendre.leggauss(INTEGRATION_STEPS)
     picture = torch.from_numpy(image)
     total = torch.zeros_like(picture, dtype=torch.float64)
-    parts = zip(_split((1 + points) / 2), _split(weights / 2), strict=True)
-    for shares, parts_of_one in parts:
-        gradients = _input_gradients(net, shares.float().view(-1, 1, 1, 1) * picture, target)
-        total += (gradients * parts_of_one.view(-1, 1, 1, 1)).sum(dim=0)
+    batches = zip(_split((1 + points) / 2), _split(weights / 2), strict=True)
+    for scales, batch_weights in batches:
+        gradients = _input_gradients(net, scales.float().view(-1, 1, 1, 1) * picture, target)
+        total += (gradients * batch_weights.view(-1, 1, 1, 1)).sum(dim=0)
     return (total * picture).float().numpy()
 
 
 def occlusion(net: Network, image: np.ndarray, target: int) -> np.ndarray:
-    """What the score loses, on average, by the grey patches that cover a pixel: C x H x W."""
+    """Compute the mean decrease of the score by the grey patches over a pixel: C x H x W."""
     picture = torch.from_numpy(image)
     _, height, width = picture.shape
     masks = torch.stack(
         [_mask(height, width, *corner) for corner in _corners(height, width)]
     )  # P x H x W
     with evaluating(net), torch.inference_mode():
-        whole = net(picture[None])[0, target]
-        scores = [net(picture * ~part[:, None])[:, target] for part in masks.split(_BATCH)]
-        lost = whole - torch.cat(scores)
+        score = net(picture[None])[0, target]
+        occluded = [net(picture * ~part[:, None])[:, target] for part in masks.split(_BATCH)]
+        decrease = score - torch.cat(occluded)
     covered = masks.sum(dim=0).clamp(min=1)
-    shares = (masks * lost.view(-1, 1, 1)).sum(dim=0) / covered
-    return shares.expand_as(picture).numpy().copy()
+    mean_decrease = (masks * decrease.view(-1, 1, 1)).sum(dim=0) / covered
+    return mean_decrease.expand_as(picture).numpy().copy()
 
 
 def grad_cam(net: Network, image: np.ndarray, target: int) -> np.ndarray:
-    """Feature maps of the last layer that has a size, weighted by their mean gradients: 1 x h x w.
+    """Sum the feature maps of `cam_layer`, weighted by their mean gradients: 1 x h x w.
 
     Raises:
         ProbeError: The network has no feature maps.
     """
     layer = cam_layer(net.plan)
     with evaluating(net), torch.enable_grad():
-        found = trace(net, torch.from_numpy(image)[None])
-        (gradient,) = torch.autograd.grad(_score(found, target), found[layer])
+        outputs = trace(net, torch.from_numpy(image)[None])
+        (gradient,) = torch.autograd.grad(_score(outputs, target), outputs[layer])
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return relu((weights * found[layer]).sum(dim=1)).detach().numpy()
+    return relu((weights * outputs[layer]).sum(dim=1)).detach().numpy()
 
 
 def guided(net: Network, image: np.ndarray, target: int) -> np.ndarray:
-    """The gradient that passes a ReLU only where it is positive: C x H x W.
+    """Compute the gradient, with negative gradients at ReLUs set to 0: C x H x W.
 
     Raises:
-        ProbeError: An activation is no ReLU.
+        ProbeError: An activation is not a ReLU.
     """
     others = {a.activation for a in net.plan.walk() if isinstance(a, Activation)} - {"relu"}
     if others:
@@ -114,7 +115,7 @@ METHODS: dict[str, Method] = {
 
 
 def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.ndarray:
-    """A method's map, by its name.
+    """Compute the map of the method with this name.
 
     Raises:
         ProbeError: There is no such method or class, or it does not apply to the network.
@@ -128,14 +129,14 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
 
 
 def forward_passes(method: str, height: int, width: int) -> int:
-    """About how many passes over the network a method takes; a backward pass counts twice."""
+    """Estimate the number of forward passes of a method; a backward pass counts as two."""
     if method == "occlusion":
         return 1 + len(list(_corners(height, width)))
     return 3 * INTEGRATION_STEPS if method == "integrated" else 3
 
 
 def cam_layer(plan: Plan) -> str:
-    """The last layer whose maps still have a size, before pooling over all or flattening.
+    """Return the last layer with feature maps, before global pooling or flattening.
 
     Raises:
         ProbeError: There is none.
@@ -159,19 +160,19 @@ def _input_gradients(
     target: int,
     activate: Callable[[nn.Module, Tensor], Tensor] = plain_activation,
 ) -> Tensor:
-    """N x C x H x W gradients; the network's own gradients stay as they are."""
+    """Compute the gradients of the inputs: N x C x H x W; ``grad`` of the weights is unchanged."""
     with evaluating(net), torch.enable_grad():
         images = images.detach().requires_grad_()
         score = _score(trace(net, images, activate), target)
         return torch.autograd.grad(score, images)[0]
 
 
-def _score(found: dict[str, Tensor], target: int) -> Tensor:
-    return list(found.values())[-1][:, target].sum()
+def _score(outputs: dict[str, Tensor], target: int) -> Tensor:
+    return list(outputs.values())[-1][:, target].sum()
 
 
 class _GuidedReLU(torch.autograd.Function):
-    """ReLU whose backward pass drops what is negative."""
+    """ReLU with negative gradients set to 0 in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -189,14 +190,14 @@ def _guided_relu(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _corners(height: int, width: int) -> Generator[tuple[int, int]]:
-    """Top left corners of the occluding patches; the last ones may reach over the edge."""
+    """Yield the top left corners of the occluding patches; the last may extend over the edge."""
     for row in range(0, _span(height), OCCLUSION_STRIDE):
         for column in range(0, _span(width), OCCLUSION_STRIDE):
             yield row, column
 
 
 def _span(side: int) -> int:
-    """Where corners of patches end along a side."""
+    """Return the end of the range of patch corners along a side."""
     return max(1, side - OCCLUSION_WINDOW + OCCLUSION_STRIDE)
 
 

@@ -1,8 +1,8 @@
-"""Two checks on an explanation: does it depend on what was learned, and on what the net uses?
+"""Two sanity checks of attribution maps.
 
-The first compares the map with that of the same network with random weights (Adebayo et al.,
-"Sanity checks for saliency maps", NeurIPS 2018). The second deletes pixels in the map's order and
-in random orders, and compares how fast the class's probability falls (Petsiuk et al., "RISE",
+`randomised_weights` compares the map with that of the same network with random weights (Adebayo et
+al., "Sanity checks for saliency maps", NeurIPS 2018). `deletion` deletes pixels in the map's order
+and in random orders, and compares how fast the class's probability falls (Petsiuk et al., "RISE",
 2018).
 """
 
@@ -20,7 +20,7 @@ from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 if TYPE_CHECKING:
     from cnnlib.probe.attribution.methods import Method
 
-SAME_FROM = 0.9  # rank correlation
+SAME_FROM = 0.9  # rank correlation from which two maps count as the same
 LEAST_GAIN = 0.05  # of mean probability
 FRACTIONS = np.linspace(0, 1, 11)
 RANDOM_ORDERS = 5
@@ -29,39 +29,42 @@ RANDOM_ORDERS = 5
 def randomised_weights(
     method: Method, net: Network, image: np.ndarray, target: int, seed: int = 0
 ) -> RandomisedWeights:
-    """Does the map stay the same when the weights are drawn anew?"""
-    trained = strength(method(net, image, target))
-    random = strength(method(build_model(net.plan, seed=seed).eval(), image, target))
+    """Correlate the map of the network with that of the same network with random weights."""
+    trained = magnitude(method(net, image, target))
+    random = magnitude(method(build_model(net.plan, seed=seed).eval(), image, target))
     return RandomisedWeights(rank_correlation(trained.ravel(), random.ravel()), SAME_FROM)
 
 
 def deletion(
-    net: Network, image: np.ndarray, target: int, found: np.ndarray, seed: int = 0
+    net: Network, image: np.ndarray, target: int, attribution: np.ndarray, seed: int = 0
 ) -> DeletionCurve:
-    """Delete pixels, the most important first, and see the class's probability fall.
+    """Measure the class's probability while pixels are deleted, the most important first.
 
     Args:
-        found: A map of any resolution: C x h x w; a deleted pixel becomes grey.
+        attribution: A map of any resolution: C x h x w. Deleted pixels become grey.
     """
     _, height, width = image.shape
-    importance = np.abs(found).sum(axis=0) if len(found) > 1 else found[0]
-    importance = enlarged(importance, height, width).ravel()
+    importance = np.abs(attribution).sum(axis=0) if len(attribution) > 1 else attribution[0]
+    importance = enlarge(importance, height, width).ravel()
     random = np.random.default_rng(seed)
     orders = [np.argsort(-importance, kind="stable")]
     orders += [random.permutation(height * width) for _ in range(RANDOM_ORDERS)]
-    pictures = np.stack([_deleted(image, order) for order in orders])
-    shares = _probabilities(net, pictures.reshape(-1, *image.shape), target)
-    curves = shares.reshape(len(orders), len(FRACTIONS))
+    pictures = np.stack([_delete_pixels(image, order) for order in orders])
+    probabilities = _probabilities(net, pictures.reshape(-1, *image.shape), target)
+    curves = probabilities.reshape(len(orders), len(FRACTIONS))
     return DeletionCurve(FRACTIONS, curves[0], curves[1:], LEAST_GAIN)
 
 
-def strength(found: np.ndarray) -> np.ndarray:
-    """H x W: the size of a map's values, over its channels."""
-    return np.abs(found).sum(axis=0)
+def magnitude(attribution: np.ndarray) -> np.ndarray:
+    """Sum the absolute values of a map over its channels: H x W."""
+    return np.abs(attribution).sum(axis=0)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's, with mean ranks for ties; 1 for two constant maps, 0 for one."""
+    """Compute Spearman's rank correlation, with mean ranks for ties.
+
+    It is 1 if both maps are constant, and 0 if one of them is.
+    """
     from scipy.stats import rankdata
 
     a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
@@ -69,20 +72,20 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(a @ b) / size if size else float(a @ a == b @ b)
 
 
-def enlarged(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """H x W: every value of a coarse map over the pixels that it stands for."""
+def enlarge(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Enlarge a coarse map to H x W by nearest neighbours."""
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
     return values[np.ix_(rows, columns)]
 
 
-def _deleted(image: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """F x C x H x W: the picture with more and more pixels grey."""
-    found = np.repeat(image[None], len(FRACTIONS), axis=0)
-    flat = found.reshape(len(FRACTIONS), len(image), -1)
-    for place, fraction in enumerate(FRACTIONS):
-        flat[place][:, order[: round(fraction * len(order))]] = 0
-    return found
+def _delete_pixels(image: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the picture with each of `FRACTIONS` of its pixels grey: F x C x H x W."""
+    pictures = np.repeat(image[None], len(FRACTIONS), axis=0)
+    flat = pictures.reshape(len(FRACTIONS), len(image), -1)
+    for index, fraction in enumerate(FRACTIONS):
+        flat[index][:, order[: round(fraction * len(order))]] = 0
+    return pictures
 
 
 def _probabilities(net: Network, images: np.ndarray, target: int) -> np.ndarray:

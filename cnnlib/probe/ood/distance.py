@@ -1,9 +1,9 @@
-"""Does a picture look like any of the classes? A distance, and its error rates on real junk.
+"""Out-of-distribution score of a picture, and the error rates of a threshold on it.
 
 The score is that of Sun et al., "Out-of-distribution detection with deep nearest neighbors" (ICML
-2022): features before the last layer are brought to length 1, and a picture is as strange as its
-distance to the nearest training picture. The threshold is set by real pictures alone, so that every
-kind of junk is new to it.
+2022): the distance to the nearest training picture, of features before the last layer, scaled to
+length 1. The threshold is a quantile of the scores of training pictures; out-of-distribution
+pictures are used to measure its error rates only.
 """
 
 from __future__ import annotations
@@ -33,49 +33,50 @@ if TYPE_CHECKING:
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
 
-KNOWN, CALIBRATED_ON = 6_000, 2_000  # training pictures, at most
-TESTED_ON, JUNK_COUNT = 2_000, 1_000
+KNOWN, CALIBRATION_COUNT = 6_000, 2_000  # training pictures, at most
+TEST_COUNT, OOD_COUNT = 2_000, 1_000  # test pictures, at most; pictures of each kind
 _BATCH = 250
 _QUANTILES = 1_001
 
 
 def ood_file(folder: Path, step: int) -> Path:
-    """Where a run keeps what was measured at a step."""
+    """Return the file of the detector of a step, in a run's folder."""
     return folder / f"familiarity-{step}.npz"
 
 
 def features(net: Network, info: DatasetInfo, pictures: np.ndarray) -> np.ndarray:
-    """What the last layer is given, brought to length 1: N x features, float32.
+    """Compute the inputs of the last layer, scaled to length 1: N x features, float32.
 
     Args:
         pictures: N x C x H x W, uint8.
     """
     before_last = nn.Sequential(net.features, *list(net.classifier)[:-1])
     normalise = Normaliser(info, "cpu")
-    found = []
+    batches = []
     with evaluating(net), torch.inference_mode():
         for start in range(0, len(pictures), _BATCH):
             images = normalise(torch.from_numpy(np.array(pictures[start : start + _BATCH])))
-            found.append(before_last(images).flatten(1).numpy())
-    rows = np.concatenate(found)
+            batches.append(before_last(images).flatten(1).numpy())
+    rows = np.concatenate(batches)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def distances(known: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Of each row of ``found`` to the nearest row of ``known``; all rows have length 1."""
+def distances(known: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Compute the distance of each row of ``queries`` to the nearest row of ``known``.
+
+    All rows have length 1.
+    """
     nearest = [
-        (found[start : start + _BATCH] @ known.T).max(axis=1)
-        for start in range(0, len(found), _BATCH)
+        (queries[start : start + _BATCH] @ known.T).max(axis=1)
+        for start in range(0, len(queries), _BATCH)
     ]
-    # |a - b|^2 = 2 - 2 a.b where both have length 1; rounding may leave it below 0.
+    # |a - b|^2 = 2 - 2 a.b for vectors of length 1; rounding can make it negative.
     return np.sqrt(np.maximum(2 - 2 * np.concatenate(nearest), 0))
 
 
-def distance(
-    familiarity: OodDetector, net: Network, info: DatasetInfo, picture: np.ndarray
-) -> float:
-    """Of one picture (C x H x W, uint8) to the nearest training picture."""
-    return float(distances(familiarity.known, features(net, info, picture[None]))[0])
+def distance(detector: OodDetector, net: Network, info: DatasetInfo, picture: np.ndarray) -> float:
+    """Compute the distance of one picture (C x H x W, uint8) to the nearest training picture."""
+    return float(distances(detector.known, features(net, info, picture[None]))[0])
 
 
 def measure_ood_detector(
@@ -83,23 +84,24 @@ def measure_ood_detector(
     prepared: Prepared,
     others: Mapping[str, np.ndarray],
     seed: int = 0,
-    junk_count: int = JUNK_COUNT,
+    ood_count: int = OOD_COUNT,
 ) -> Generator[Progress, None, OodDetector]:
-    """Keep features of training pictures, and measure how often their distance is wrong.
+    """Build a detector from features of training pictures, and measure its error rates.
 
     Args:
-        others: Pictures of other datasets by name, as junk: N x C x H x W, uint8, of the net's
-            input size.
+        others: Out-of-distribution pictures of other datasets, by name: N x C x H x W, uint8, of
+            the network's input size.
+        ood_count: Pictures of each out-of-distribution kind.
 
     Raises:
-        ProbeError: There are too few training pictures, or none to test on.
+        ProbeError: There are too few training pictures, or no test pictures.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(prepared.train_labels))
     known = np.sort(order[: min(KNOWN, 2 * len(order) // 3)])
-    calibrated = np.sort(order[len(known) :][:CALIBRATED_ON])
-    tested = np.sort(rng.permutation(len(prepared.test_labels))[:TESTED_ON])
-    if len(calibrated) < 20 or not len(tested):
+    calibration = np.sort(order[len(known) :][:CALIBRATION_COUNT])
+    tested = np.sort(rng.permutation(len(prepared.test_labels))[:TEST_COUNT])
+    if len(calibration) < 20 or not len(tested):
         raise ProbeError(
             f"{prepared.info.name} has {len(order):,} pictures to train and "
             f"{len(prepared.test_labels):,} to test, and 60 and 1 are needed to say what is "
@@ -108,51 +110,52 @@ def measure_ood_detector(
     yield Progress(0.02, "looking at training pictures")
     bank = features(net, prepared.info, prepared.train_images[known])
 
-    def away(pictures: np.ndarray) -> np.ndarray:
+    def score(pictures: np.ndarray) -> np.ndarray:
         return distances(bank, features(net, prepared.info, pictures))
 
     yield Progress(0.5, "setting the threshold")
-    usual = away(prepared.train_images[calibrated])
-    threshold = float(np.quantile(usual, 1 - OOD_FRACTION))
+    calibration_scores = score(prepared.train_images[calibration])
+    threshold = float(np.quantile(calibration_scores, 1 - OOD_FRACTION))
     yield Progress(0.65, "looking at test pictures")
-    alarms = float((away(prepared.test_images[tested]) > threshold).mean())
-    junk = {}
-    for kind, pictures in _junk(prepared.info, others, seed, junk_count):
+    false_alarms = float((score(prepared.test_images[tested]) > threshold).mean())
+    error_rates = {}
+    for kind, pictures in _ood_pictures(prepared.info, others, seed, ood_count):
         yield Progress(0.8, f"looking at junk: {kind}")
-        junk[kind] = OodErrorRate(len(pictures), float((away(pictures) <= threshold).mean()))
-    quantiles = np.quantile(usual, np.linspace(0, 1, _QUANTILES))
-    return OodDetector(bank, quantiles, threshold, len(tested), alarms, junk)
+        missed = float((score(pictures) <= threshold).mean())
+        error_rates[kind] = OodErrorRate(len(pictures), missed)
+    quantiles = np.quantile(calibration_scores, np.linspace(0, 1, _QUANTILES))
+    return OodDetector(bank, quantiles, threshold, len(tested), false_alarms, error_rates)
 
 
-def write_ood_detector(path: Path, found: OodDetector) -> None:
-    """Write what was measured, whole or not at all."""
+def write_ood_detector(path: Path, detector: OodDetector) -> None:
+    """Write a detector to a file, atomically."""
     facts = {
-        "threshold": found.threshold,
-        "real_count": found.real_count,
-        "false_alarms": found.false_alarms,
-        "junk": {kind: asdict(rate) for kind, rate in found.junk.items()},
+        "threshold": detector.threshold,
+        "real_count": detector.real_count,
+        "false_alarms": detector.false_alarms,
+        "junk": {kind: asdict(rate) for kind, rate in detector.error_rates.items()},
     }
     with replacing(path) as file:
         np.savez(
             file,
-            known=found.known,
-            quantiles=found.quantiles,
+            known=detector.known,
+            quantiles=detector.quantiles,
             facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
         )
 
 
 def read_ood_detector(path: Path) -> OodDetector | None:
-    """What was measured; None where nothing was, or the file is damaged."""
+    """Read a detector; None if the file is missing or damaged."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             facts = json.loads(file["facts"].tobytes())
-            junk = {kind: OodErrorRate(**rate) for kind, rate in facts.pop("junk").items()}
-            return OodDetector(file["known"], file["quantiles"], **facts, junk=junk)
+            rates = {kind: OodErrorRate(**rate) for kind, rate in facts.pop("junk").items()}
+            return OodDetector(file["known"], file["quantiles"], **facts, error_rates=rates)
     except DAMAGED:
         return None
 
 
-def _junk(
+def _ood_pictures(
     info: DatasetInfo, others: Mapping[str, np.ndarray], seed: int, count: int
 ) -> Generator[tuple[str, np.ndarray]]:
     yield SCRIBBLES, scribbles(count, info.in_size, seed)

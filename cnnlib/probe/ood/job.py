@@ -1,4 +1,4 @@
-"""Measuring, as a job, what a trained network calls strange; its result lies with the run."""
+"""The job that measures a run's out-of-distribution detector; its file is in the run's folder."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
     from cnnlib.records.job import Progress
 
-_JUNK = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
+_OOD_DATASETS = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
 
 
 def measure_ood(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Mapping[str, Any]]:
-    """Measure a run at its last saved step: ``{"run": ...}``.
+    """Measure and store the detector of a run at its last saved step: ``{"run": ...}``.
 
     Returns:
-        ``{"false_alarms": ..., "missed": {kind: share}}``; the whole lies in the run's folder.
+        ``{"false_alarms": ..., "missed": {kind: share}}``.
 
     Raises:
-        CnnlibError: The run, its weights or its dataset are not there.
+        CnnlibError: The run, its weights or its dataset are missing.
     """
     run, step, weights = run_at(folders, args["run"])
     net = network(run.request.spec, weights)
     prepared = run_pictures(run, folders)
-    found = yield from measure_ood_detector(net, prepared, _others(run.request.dataset, folders))
-    write_ood_detector(ood_file(folders.run(run.id), step), found)
-    missed = {kind: rate.missed for kind, rate in found.junk.items()}
-    return {"false_alarms": found.false_alarms, "missed": missed}
+    detector = yield from measure_ood_detector(net, prepared, _others(run.request.dataset, folders))
+    write_ood_detector(ood_file(folders.run(run.id), step), detector)
+    missed = {kind: rate.missed for kind, rate in detector.error_rates.items()}
+    return {"false_alarms": detector.false_alarms, "missed": missed}
 
 
 def _others(dataset: str, folders: Folders) -> dict[str, np.ndarray]:
-    """Pictures of a dataset that shows other things, where a prepared copy is there."""
-    other = _JUNK.get(dataset, "")
+    """Load the pictures of a dataset with other classes, if there is a prepared copy."""
+    other = _OOD_DATASETS.get(dataset, "")
     if not other or not is_prepared(other, folders):
         return {}
     prepared = load_prepared(other, folders)

@@ -1,7 +1,7 @@
-"""Parcels: runs with all that they told, and their files, as one zip file that travels.
+"""Archives: export of runs with their rows and files into one zip file, and its import.
 
-A parcel holds ``runs.json`` (format, and the rows of each run) and ``files/<run id>/<name>``.
-Nothing in it is unpickled, and nothing is written outside the folder of its run.
+An archive holds ``runs.json`` (format, and the rows of each run) and ``files/<run id>/<name>``.
+No content is unpickled, and no file is written outside the folder of its run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,14 @@ from cnnlib.errors import StoreError
 from cnnlib.records.files import replacing
 from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
-from cnnlib.runs.archive.schema import NOT_SENT, PARTS, Unfit, check_run, sent
-from cnnlib.runs.dataset_owners import check_archive
+from cnnlib.runs.access.dataset_owners import check_archive
+from cnnlib.runs.archive.schema import (
+    NOT_EXPORTED,
+    RUN_TABLES,
+    InvalidArchiveError,
+    check_run,
+    exported_columns,
+)
 from cnnlib.runs.queue import new_id
 
 if TYPE_CHECKING:
@@ -34,10 +40,10 @@ if TYPE_CHECKING:
 
 FORMAT = "cnnlab-runs-1"
 MOST_RUNS = 2000
-MOST_BYTES = 4_000_000_000  # of all files together, unpacked
-MOST_RATIO = 50  # unpacked over packed; weights are hardly packed at all, lists of numbers are
-MOST_JSON_BYTES = 100_000_000  # a list of that length takes five times as much memory
-# What zipfile raises on files that are not what they seem; ValueError includes UnicodeError.
+MOST_BYTES = 4_000_000_000  # limit for the unpacked size of all files
+MOST_RATIO = 50  # unpacked over packed size; weights hardly shrink, lists of numbers do
+MOST_JSON_BYTES = 100_000_000  # parsing takes about five times as much memory
+# Errors of zipfile for invalid files; ValueError includes UnicodeError.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -47,19 +53,19 @@ _ZIP_ERRORS = (
     RuntimeError,
     ValueError,
 )
-_MOST_READ_BYTES = 32_000_000  # at once: zipfile reads a table of contents whole
+_MOST_READ_BYTES = 32_000_000  # of one read: zipfile reads the table of contents at once
 
 
 def export_runs(
     store: RunStore, run_ids: Iterable[str], target: Path | IO[bytes], *, weights: bool = True
 ) -> list[str]:
-    """Write runs that have ended into one file; returns their ids.
+    """Write ended runs into one file and return their ids.
 
     Args:
-        weights: Snapshots and checkpoints too; predictions on the test split always go along.
+        weights: Include snapshots and checkpoints; test predictions are always included.
 
     Raises:
-        StoreError: A run is not there or has not ended, or the file cannot be written.
+        StoreError: A run is missing or has not ended, or the file cannot be written.
     """
     ids = list(dict.fromkeys(run_ids))
     for run_id in ids:
@@ -72,13 +78,13 @@ def export_runs(
     try:
         with (
             replacing(target) if isinstance(target, Path) else nullcontext(target) as place,
-            zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as parcel,
+            zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
         ):
-            rows = [_rows(store, run_id, weights) for run_id in ids]
-            parcel.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
+            rows = [_export_rows(store, run_id, weights) for run_id in ids]
+            archive.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
             for run_id in ids:
-                for file in _files(store.folders.run(run_id), weights):
-                    parcel.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
+                for file in _exported_files(store.folders.run(run_id), weights):
+                    archive.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
     except OSError as error:
         raise StoreError(
             f"The runs cannot be written to {target}: {error.strerror}. Name another file, or free "
@@ -88,31 +94,31 @@ def export_runs(
 
 
 def export_bytes(store: RunStore, run_ids: Iterable[str], *, weights: bool = False) -> bytes:
-    """The file of `export_runs`, in memory; for a page's download."""
+    """The content of the file that `export_runs` writes, for a page's download."""
     buffer = io.BytesIO()
     export_runs(store, run_ids, buffer, weights=weights)
     return buffer.getvalue()
 
 
 def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
-    """Take over the runs of a parcel; returns their ids here.
+    """Import the runs of an archive and return their ids in this store.
 
-    A run keeps its id where that is free. One that is here already, with the same request and end,
-    is not taken twice; one whose id means another run here gets a new id.
+    A run keeps its id if that is free. A run that exists here, with the same request and end, is
+    not imported again; if its id belongs to another run here, it gets a new id.
 
     Raises:
-        StoreError: The file is no parcel, is damaged, or holds what a parcel must not.
-        LimitError: It is more than one person may bring.
+        StoreError: The file is not a valid archive, is damaged, or has forbidden content.
+        LimitError: It exceeds the disk limit of the person.
     """
     try:
         with ExitStack() as stack:
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
-            parcel = stack.enter_context(zipfile.ZipFile(_Bounded(file)))
-            runs = _read(parcel)
-            check_archive(store, sum(entry.file_size for entry in parcel.infolist()))
-            return _take_all(store, parcel, runs)
+            archive = stack.enter_context(zipfile.ZipFile(_BoundedReader(file)))
+            runs = _read_runs(archive)
+            check_archive(store, sum(entry.file_size for entry in archive.infolist()))
+            return _import_all(store, archive, runs)
     except _ZIP_ERRORS as error:
-        raise _no_parcel(f"it cannot be unpacked ({str(error)[:200]})") from error
+        raise _archive_error(f"it cannot be unpacked ({str(error)[:200]})") from error
     except OSError as error:
         raise StoreError(
             f"The file {source} cannot be read: {error.strerror}. Name the file that "
@@ -120,8 +126,8 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
         ) from error
 
 
-class _Bounded:
-    """A file that is read in bounded parts only; what a forged length asks for is refused."""
+class _BoundedReader:
+    """A file with a limited size of each read, against forged lengths in headers."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -133,29 +139,29 @@ class _Bounded:
     def read(self, size: int = -1) -> bytes:
         content = self._file.read(_MOST_READ_BYTES + 1 if size < 0 else min(size, _MOST_READ_BYTES))
         if len(content) >= _MOST_READ_BYTES:
-            raise _no_parcel("its table of contents is too long")
+            raise _archive_error("its table of contents is too long")
         return content
 
 
-def _rows(store: RunStore, run_id: str, weights: bool) -> dict[str, Any]:
+def _export_rows(store: RunStore, run_id: str, weights: bool) -> dict[str, Any]:
     """All rows of a run as plain JSON values, by table."""
     with store.database.read() as connection:
         own = connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id)).one()
-        values = {name: value for name, value in own._mapping.items() if name not in NOT_SENT}
+        values = {name: value for name, value in own._mapping.items() if name not in NOT_EXPORTED}
         rows: dict[str, Any] = {"run": values}
-        for table in PARTS:
+        for table in RUN_TABLES:
             if table is tables.weights and not weights:
                 rows[table.name] = []
                 continue
             wanted = sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key)
-            names = sent(table)
+            names = exported_columns(table)
             found = connection.execute(wanted).all()
             rows[table.name] = [[row._mapping[name] for name in names] for row in found]
         return rows
 
 
-def _files(folder: Path, weights: bool) -> list[Path]:
-    """What goes along of a run's folder: files with plain names, none that is half written."""
+def _exported_files(folder: Path, weights: bool) -> list[Path]:
+    """The files of a run's folder to export: complete ones with plain names."""
     if not folder.is_dir():
         return []
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
@@ -166,85 +172,87 @@ def _files(folder: Path, weights: bool) -> list[Path]:
     ]
 
 
-def _read(parcel: zipfile.ZipFile) -> list[dict[str, Any]]:
-    """The rows of a parcel, checked for what nobody but us would write."""
-    for entry in parcel.infolist():
+def _read_runs(archive: zipfile.ZipFile) -> list[dict[str, Any]]:
+    """Read the rows of an archive and check all of them."""
+    for entry in archive.infolist():
         _check_entry(entry)
-    _check_size(parcel)
+    _check_size(archive)
     try:
-        if parcel.getinfo("runs.json").file_size > MOST_JSON_BYTES:
-            raise _no_parcel(
+        if archive.getinfo("runs.json").file_size > MOST_JSON_BYTES:
+            raise _archive_error(
                 f"its list of runs has more than {MOST_JSON_BYTES:,} bytes; send fewer at a time"
             )
-        content = json.loads(parcel.read("runs.json"))
+        content = json.loads(archive.read("runs.json"))
         if content["format"] != FORMAT:
-            raise _no_parcel(f"its format is {str(content['format'])[:60]!r}, not {FORMAT!r}")
+            raise _archive_error(f"its format is {str(content['format'])[:60]!r}, not {FORMAT!r}")
         runs = content["runs"]
         if not isinstance(runs, list) or len(runs) > MOST_RUNS:
-            raise _no_parcel(f"it does not hold a list of at most {MOST_RUNS:,} runs")
+            raise _archive_error(f"it does not hold a list of at most {MOST_RUNS:,} runs")
         for values in runs:
             check_run(values)
-    except Unfit as error:
-        raise _no_parcel(str(error)) from error
+    except InvalidArchiveError as error:
+        raise _archive_error(str(error)) from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _no_parcel(f"its list of runs cannot be read ({repr(error)[:200]})") from error
+        raise _archive_error(f"its list of runs cannot be read ({repr(error)[:200]})") from error
     return runs
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    """A file of a run with a plain name, or the list of runs."""
+    """Check that an entry is the list of runs, or a file of a run with a plain name."""
     parts = PurePosixPath(entry.filename).parts
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _no_parcel(f"{entry.filename[:80]!r} is packed as no parcel is")
+        raise _archive_error(f"{entry.filename[:80]!r} is packed as no parcel is")
     if entry.filename == "runs.json":
         return
     is_plain = len(parts) == 3 and parts[0] == "files" and all(map(PLAIN_NAME.fullmatch, parts[1:]))
     if not is_plain or entry.is_dir() or ".." in entry.filename or "\\" in entry.filename:
-        raise _no_parcel(f"it holds {entry.filename[:80]!r}, which is no file of a run")
+        raise _archive_error(f"it holds {entry.filename[:80]!r}, which is no file of a run")
     if entry.file_size > max(1_000_000, MOST_RATIO * entry.compress_size):
-        raise _no_parcel(f"{entry.filename!r} would unpack to far more than it is")
+        raise _archive_error(f"{entry.filename!r} would unpack to far more than it is")
 
 
-def _check_size(parcel: zipfile.ZipFile) -> None:
-    """Unpacked, it fits; and its entries do not lie over one another to be unpacked twice."""
-    entries = parcel.infolist()
-    assert parcel.fp is not None  # the archive is open
-    size = parcel.fp.seek(0, io.SEEK_END)
+def _check_size(archive: zipfile.ZipFile) -> None:
+    """Check the unpacked size, and that no two entries share the same packed bytes."""
+    entries = archive.infolist()
+    assert archive.fp is not None  # the archive is open
+    size = archive.fp.seek(0, io.SEEK_END)
     if sum(entry.compress_size for entry in entries) > size:
-        raise _no_parcel("its entries are larger together than the file")
+        raise _archive_error("its entries are larger together than the file")
     if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise _no_parcel(f"it would unpack to more than {MOST_BYTES:,} bytes")
+        raise _archive_error(f"it would unpack to more than {MOST_BYTES:,} bytes")
 
 
-def _take_all(
-    store: RunStore, parcel: zipfile.ZipFile, runs: Sequence[dict[str, Any]]
+def _import_all(
+    store: RunStore, archive: zipfile.ZipFile, runs: Sequence[dict[str, Any]]
 ) -> list[str]:
-    """Write runs into the store: all of them, or none where one cannot be written."""
+    """Write all runs into the store, or none if one of them cannot be written."""
     new: list[str] = []
     try:
-        return [_take(store, parcel, values, new) for values in runs]
+        return [_import_run(store, archive, values, new) for values in runs]
     except BaseException:
         for run_id in new:
             store.delete(run_id)
         raise
 
 
-def _take(store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any], new: list[str]) -> str:
-    """Write one run into the store, files first; nothing is kept of it if that fails."""
-    told = values["run"]
-    run_id = told["id"]
+def _import_run(
+    store: RunStore, archive: zipfile.ZipFile, values: dict[str, Any], new: list[str]
+) -> str:
+    """Write one run into the store, files first; a failure leaves nothing of it behind."""
+    exported = values["run"]
+    run_id = exported["id"]
     with store.database.read() as connection:
         wanted = sa.select(tables.runs.c.request, tables.runs.c.ended).where(
             tables.runs.c.id == run_id
         )
         here = connection.execute(wanted).first()
     if here is not None:
-        if here.request == told["request"] and here.ended == told["ended"]:
+        if here.request == exported["request"] and here.ended == exported["ended"]:
             return run_id
         run_id = new_id()
     folder = store.folders.run(run_id)
     try:
-        _unpack(parcel, told["id"], folder)
+        _unpack(archive, exported["id"], folder)
         _insert(store, run_id, values)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -253,13 +261,13 @@ def _take(store: RunStore, parcel: zipfile.ZipFile, values: dict[str, Any], new:
     return run_id
 
 
-def _unpack(parcel: zipfile.ZipFile, told_id: str, folder: Path) -> None:
-    entries = [e for e in parcel.infolist() if e.filename.startswith(f"files/{told_id}/")]
+def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
+    entries = [e for e in archive.infolist() if e.filename.startswith(f"files/{exported_id}/")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in entries:
             target = folder / PurePosixPath(entry.filename).name
-            with parcel.open(entry) as source, target.open("wb") as file:
+            with archive.open(entry) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -274,8 +282,8 @@ def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:
     with store.database.write() as connection:
         own = values["run"] | {"id": run_id, "rank": 0, "owner": store.owner}
         connection.execute(sa.insert(tables.runs).values(**own))
-        for table in PARTS:
-            rows = _as_rows(sent(table), values[table.name], run_id)
+        for table in RUN_TABLES:
+            rows = _as_rows(exported_columns(table), values[table.name], run_id)
             if rows:
                 connection.execute(sa.insert(table), rows)
 
@@ -286,8 +294,8 @@ def _as_rows(
     return [dict(zip(names, row, strict=True)) | {"run_id": run_id} for row in rows]
 
 
-def _no_parcel(why: str) -> StoreError:
+def _archive_error(reason: str) -> StoreError:
     return StoreError(
-        f"The file is no parcel of runs: {why}. Name the file that `export-runs` wrote, with the "
-        "same version of the lab."
+        f"The file is no parcel of runs: {reason}. Name the file that `export-runs` wrote, "
+        "with the same version of the lab."
     )

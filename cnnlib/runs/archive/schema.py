@@ -1,7 +1,7 @@
-"""What a parcel of runs may say: each value is looked at before one of them enters the store.
+"""Validation of all values in an archive of runs, before any of them enters the store.
 
-A parcel comes from anybody. What the store and the pages take for granted of rows that the lab
-wrote itself (a fraction is from 0 to 1, a time is one that a calendar has) is asked for here.
+An archive may come from any source. The assumptions of the store and the pages about their rows (a
+fraction is from 0 to 1, a time exists in the calendar) are checked here.
 """
 
 from __future__ import annotations
@@ -19,79 +19,79 @@ from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
 
 Check = Callable[[Any], bool]
-NOT_SENT = {"number", "worker_id", "rank", "owner"}  # what a run's row says for its own store alone
-PARTS = (tables.epochs, tables.steps, tables.interventions, tables.weights)
+NOT_EXPORTED = {"number", "worker_id", "rank", "owner"}  # columns for the exporting store alone
+RUN_TABLES = (tables.epochs, tables.steps, tables.interventions, tables.weights)
 _MOST_CLASSES = 1000
 _MOST_COUNT = 2**31 - 1
-_LATEST = 1e11  # seconds since 1970; a calendar ends later
+_LATEST = 1e11  # seconds since 1970, within the range of `datetime`
 
 
-class Unfit(Exception):
-    """Something in a parcel that the lab would not have written; the text says what."""
+class InvalidArchiveError(Exception):
+    """A value in an archive that the lab would not have written, with a description."""
 
 
 def check_run(values: Any) -> None:
-    """Look at all rows of one run.
+    """Check all rows of one run.
 
     Raises:
-        Unfit: Something is not as the lab writes it.
+        InvalidArchiveError: A value is not as the lab writes it.
     """
     if not isinstance(values, dict) or not isinstance(values.get("run"), dict):
-        raise Unfit("a run in it is no JSON object with rows")
+        raise InvalidArchiveError("a run in it is no JSON object with rows")
     _check_own_row(values["run"])
-    for table in PARTS:
-        _check_rows(table.name, sent(table), values.get(table.name))
+    for table in RUN_TABLES:
+        _check_rows(table.name, exported_columns(table), values.get(table.name))
 
 
-def sent(table: Any) -> list[str]:
-    """The columns of a part of a run that a parcel holds, in their order."""
+def exported_columns(table: Any) -> list[str]:
+    """The columns of a table that an archive contains, in order."""
     return [name for name in table.c.keys() if name not in ("run_id", "number")]
 
 
 def _check_own_row(run: dict[str, Any]) -> None:
     if unknown := sorted(set(run) - set(_RUN)):
-        raise Unfit(
+        raise InvalidArchiveError(
             f"a run in it has a field {unknown[0][:40]!r}, which this version does not know"
         )
     for name, check in _RUN.items():
         if name in run:
             if not check(run[name]):
-                raise Unfit(f"the {name} of a run is {_shown(run[name])}")
-        elif not _may_lack(tables.runs.c[name]):
-            raise Unfit(f"a run in it lacks {name}")
+                raise InvalidArchiveError(f"the {name} of a run is {_short_repr(run[name])}")
+        elif not _is_optional(tables.runs.c[name]):
+            raise InvalidArchiveError(f"a run in it lacks {name}")
     try:
         request = RunRequest.from_dict(run["request"])
         plan(request.spec)
     except CnnlibError as error:
-        raise Unfit(
+        raise InvalidArchiveError(
             f"a run in it asks for what the lab does not know: {str(error)[:500]}"
         ) from error
     if run["group_name"] != request.group:
-        raise Unfit("a run in it belongs to two groups")
+        raise InvalidArchiveError("a run in it belongs to two groups")
 
 
-def _may_lack(column: Any) -> bool:
-    """A parcel of an earlier version does not have it, and the table knows what to take."""
+def _is_optional(column: Any) -> bool:
+    """Whether a column may be missing, as in archives of earlier versions."""
     return column.nullable or column.default is not None or column.server_default is not None
 
 
 def _check_rows(name: str, columns: list[str], rows: Any) -> None:
     if not isinstance(rows, list):
-        raise Unfit(f"its {name} are no list")
+        raise InvalidArchiveError(f"its {name} are no list")
     checks = [_ROWS[name][column] for column in columns]
     seen = set()
     for row in rows:
         if not isinstance(row, list) or len(row) != len(checks):
-            raise Unfit(f"its {name} have another form than this version knows")
+            raise InvalidArchiveError(f"its {name} have another form than this version knows")
         for column, check, value in zip(columns, checks, row, strict=True):
             if not check(value):
-                raise Unfit(f"the {column} in its {name} is {_shown(value)}")
+                raise InvalidArchiveError(f"the {column} in its {name} is {_short_repr(value)}")
         seen.add(row[0])
     if name != "interventions" and len(seen) != len(rows):
-        raise Unfit(f"it tells some of its {name} twice")
+        raise InvalidArchiveError(f"it tells some of its {name} twice")
 
 
-def _shown(value: Any) -> str:
+def _short_repr(value: Any) -> str:
     return repr(value)[:60]
 
 
@@ -99,7 +99,7 @@ def _shown(value: Any) -> str:
 
 
 def _text(longest: int = 10_000) -> Check:
-    """Text that a database and a page can hold: no zero, no half of a character."""
+    """A check for text that databases and pages can hold: no zero, no half surrogate pair."""
 
     def check(value: Any) -> bool:
         return isinstance(value, str) and len(value) <= longest and is_writable(value)
@@ -112,12 +112,12 @@ def _whole(value: Any) -> bool:
 
 
 def _large(value: Any) -> bool:
-    """A number of bytes, parameters or operations."""
+    """Whether the value is a count of bytes, parameters or operations."""
     return type(value) is int and 0 <= value < 2**53
 
 
 def _number(value: Any) -> bool:
-    """Any number, one that is not finite too: what a run that diverged has told."""
+    """Whether the value is a number; NaN and infinity, from diverged runs, are allowed."""
     return type(value) is float or (type(value) is int and abs(value) < 2**53)
 
 
@@ -133,7 +133,7 @@ def _fraction(value: Any) -> bool:
     return _finite(value) and 0 <= value <= 1
 
 
-def _moment(value: Any) -> bool:
+def _time(value: Any) -> bool:
     return _finite(value) and 0 <= value <= _LATEST
 
 
@@ -154,7 +154,7 @@ def _name(value: Any) -> bool:
 
 
 def _mapping(check: Check, most: int = 1000) -> Check:
-    """An object with short names, whose values all pass."""
+    """A check for an object with short names and values that all pass ``check``."""
 
     def checked(value: Any) -> bool:
         if not isinstance(value, dict) or len(value) > most:
@@ -165,7 +165,7 @@ def _mapping(check: Check, most: int = 1000) -> Check:
 
 
 def _fields(known: Mapping[str, Check], other: Check = lambda _: False) -> Check:
-    """An object whose values pass the checks of their names."""
+    """A check for an object with values that pass the checks of their names."""
 
     def checked(value: Any) -> bool:
         if not isinstance(value, dict) or len(value) > 100:
@@ -176,18 +176,18 @@ def _fields(known: Mapping[str, Check], other: Check = lambda _: False) -> Check
 
 
 def _record(kind: type, known: Mapping[str, Check]) -> Check:
-    """An object that a record can be made of."""
-    needed = {
+    """A check for an object with all required fields of a record."""
+    required = {
         field.name
         for field in fields(kind)
         if field.default is MISSING and field.default_factory is MISSING
     }
     checked = _fields(known)
-    return lambda value: checked(value) and needed <= set(value)
+    return lambda value: checked(value) and required <= set(value)
 
 
-def _counts(value: Any) -> bool:
-    """Classes x classes counts."""
+def _confusion_counts(value: Any) -> bool:
+    """Whether the value is a square table of counts, classes x classes."""
     return (
         isinstance(value, list)
         and len(value) <= _MOST_CLASSES
@@ -202,7 +202,7 @@ def _list(check: Check) -> Check:
     )
 
 
-# -- what is where ---------------------------------------------------------------------------------
+# -- checks by table and column --------------------------------------------------------------------
 
 _SCORES = {
     **dict.fromkeys(("train_loss", "val_loss", "test_loss"), _or_none(_number)),
@@ -212,7 +212,7 @@ _SCORES = {
 _SUMMARY = {
     **dict.fromkeys(("forecast", "latency"), _mapping(_finite)),
     "promised": _fields({"basis": _text(50)}, _finite),
-    **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes"), _large),
+    **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes", "repeat"), _large),
     "images_per_second": _or_none(_positive),
     **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _or_none(_number)),
     **dict.fromkeys(
@@ -237,7 +237,7 @@ _RESULT = {
     "accuracy": _fraction,
     "count": _whole,
     "class_accuracy": _list(_or_none(_fraction)),
-    "confusion": _counts,
+    "confusion": _confusion_counts,
     "predictions_file": lambda value: value == "" or _name(value),
 }
 _RUN: dict[str, Check] = {
@@ -248,8 +248,8 @@ _RUN: dict[str, Check] = {
     **dict.fromkeys(("attempt", "step", "total_steps", "epoch", "epochs_total"), _whole),
     **dict.fromkeys(("train_seconds", "eval_seconds"), _positive),
     "images_per_second": _or_none(_positive),
-    "created": _moment,
-    **dict.fromkeys(("started", "ended"), _or_none(_moment)),
+    "created": _time,
+    **dict.fromkeys(("started", "ended"), _or_none(_time)),
     "plan_cost": _mapping(_large),
     "chosen": _CHOSEN,
     "machine": _or_none(_record(Machine, _MACHINE)),
@@ -265,7 +265,7 @@ _ROWS: dict[str, dict[str, Check]] = {
         "epoch": _whole,
         "step": _whole,
         "body": _record(EpochEnd, _EPOCH),
-        "val_confusion": _or_none(_counts),
+        "val_confusion": _or_none(_confusion_counts),
     },
     "steps": {
         "step": _whole,

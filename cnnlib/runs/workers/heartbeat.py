@@ -1,4 +1,4 @@
-"""A worker's presence in the store: from its announcement to its leaving."""
+"""Registration of a process as a worker, with regular heartbeats."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ HEARTBEAT_SECONDS = 3.0
 
 @contextmanager
 def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Generator[str]:
-    """Make this process a worker, with a beating heart, until the block is left.
+    """Register this process as a worker and send heartbeats until the block exits.
 
     Yields:
-        The worker's id, with which it claims.
+        The worker's id, which it uses to claim runs or jobs.
     """
     worker_id = store.register_worker(does)
     ended = Event()
-    heart = Thread(
-        target=_send_heartbeats, args=(store, worker_id, does, ended), name="heart", daemon=True
+    thread = Thread(
+        target=_send_heartbeats, args=(store, worker_id, does, ended), name="heartbeat", daemon=True
     )
-    heart.start()
+    thread.start()
     try:
         yield worker_id
     finally:
         ended.set()
-        heart.join()
+        thread.join()
         store.unregister_worker(worker_id)
 
 
 def _send_heartbeats(store: RunStore, worker_id: str, does: str, ended: Event) -> None:
-    """Beat until the end; a beat that fails is made up for by the next one."""
+    """Send heartbeats until ``ended`` is set; print errors and retry at the next one."""
     while not ended.wait(HEARTBEAT_SECONDS):
         try:
             store.send_heartbeat(worker_id, does)

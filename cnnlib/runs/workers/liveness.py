@@ -1,4 +1,4 @@
-"""Which workers are alive: each is a row, checked against the processes of its machine."""
+"""Liveness of workers: each is a row that is compared with the processes of its machine."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import sqlalchemy as sa
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
-SILENCE_SECONDS = 10.0  # a worker on another machine that says nothing for so long is dead
+SILENCE_SECONDS = 10.0  # a worker on another machine is dead without a heartbeat for so long
 Clock = sa.ColumnElement[float] | float
 
 
 def register(connection: sa.Connection, does: str, clock: Clock) -> str:
-    """Enter this process as a worker for "runs" or "jobs"; returns the worker's id."""
+    """Register this process as a worker for "runs" or "jobs" and return the worker's id."""
     worker_id = new_id()
-    _enter(connection, worker_id, does, clock)
+    _insert_worker(connection, worker_id, does, clock)
     return worker_id
 
 
-def _enter(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
+def _insert_worker(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
     values = {"host": platform.node(), "pid": os.getpid(), "birth": process_birth(os.getpid())}
     values |= {"id": worker_id, "does": does, "heartbeat": clock}
     connection.execute(sa.insert(workers).values(**values))
 
 
 def refresh(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
-    """Say that this process, a worker for "runs" or "jobs", is alive.
+    """Record that this process, a worker for "runs" or "jobs", is alive.
 
-    One that was taken for dead, because its machine slept or could not reach the database, is in
-    the list again, and its run is lost no longer unless somebody has resumed it meanwhile.
+    A worker that was taken for dead, because its machine slept or could not reach the database, is
+    registered again. Its lost run gets its former state back, unless it has been resumed.
     """
     update = sa.update(workers).where(workers.c.id == worker_id)
     if not connection.execute(update.values(heartbeat=clock)).rowcount:
-        _enter(connection, worker_id, does, clock)
-        its = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
-        connection.execute(sa.update(runs).where(its).values(**_AS_IT_WAS))
+        _insert_worker(connection, worker_id, does, clock)
+        own_lost = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
+        connection.execute(sa.update(runs).where(own_lost).values(**_STATE_BEFORE_LOSS))
 
 
-_AS_IT_WAS = {
+_STATE_BEFORE_LOSS = {
     "state": sa.case((runs.c.phase.startswith("paused"), "paused"), else_="running"),
     "reason": "",
     "ended": None,
@@ -51,18 +51,18 @@ _AS_IT_WAS = {
 
 
 def unregister(connection: sa.Connection, worker_id: str) -> None:
-    """Take a worker out of the list: its process ends in order."""
+    """Remove a worker from the list, before its process exits."""
     connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
 
 def process_birth(pid: int) -> str | None:
-    """What tells a process from a later one with the same number; None if there is none.
+    """A text that distinguishes a process from a later one with the same pid; None without process.
 
-    A process that has ended and only waits for its parent to notice (a zombie) counts as gone. On
-    Linux it is the boot and the tick of the start, which do not move when the clock is set.
+    A zombie, which has ended but was not yet waited for, counts as gone. On Linux the text consists
+    of the boot id and the tick of the start, which do not change when the clock is set.
 
     Raises:
-        OSError, psutil.AccessDenied: It may be there, and cannot be looked at.
+        OSError, psutil.AccessDenied: The process may exist and cannot be inspected.
     """
     try:
         if Path("/proc/self/stat").exists():
@@ -78,7 +78,7 @@ def process_birth(pid: int) -> str | None:
 
 
 def has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
-    """There is a dead worker to bury, or a run or a job whose worker is not in the list."""
+    """Whether there is a dead worker, or a run or job at work without a registered worker."""
     return bool(
         _dead_workers(connection, clock)
         or connection.execute(_ORPHANED_RUNS.limit(1)).first()
@@ -87,10 +87,10 @@ def has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
 
 
 def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
-    """Take dead workers out of the list and end what they were at.
+    """Remove dead workers and end their runs as "lost" and their jobs as "failed".
 
     Returns:
-        The ids of the runs that are lost.
+        The ids of the lost runs.
     """
     dead = {row.id: row for row in _dead_workers(connection, clock)}
     for worker_id in dead:
@@ -102,12 +102,9 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
             f"{_death_reason(dead.get(run.worker_id))} Everything up to step {run.step:,} is kept; "
             "resume it to go on from its last checkpoint."
         )
-        values = ended | {
-            "state": "lost",
-            "reason": reason,
-        }  # its phase tells `refresh` what it was
-        still = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
-        connection.execute(sa.update(runs).where(still).values(**values))
+        values = ended | {"state": "lost", "reason": reason}  # `refresh` needs the phase unchanged
+        still_orphaned = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
+        connection.execute(sa.update(runs).where(still_orphaned).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():
         reason = f"{_death_reason(dead.get(job.worker_id))} Start it again."
         values = ended | {"state": "failed", "reason": reason, "eta_seconds": None}
@@ -124,7 +121,7 @@ _ORPHANED_JOBS = sa.select(jobs.c.id, jobs.c.worker_id).where(
 
 
 def _dead_workers(connection: sa.Connection, clock: Clock) -> list[sa.Row[Any]]:
-    """Workers whose process is gone, or that fell silent on another machine."""
+    """Workers without a process, or on another machine and without recent heartbeats."""
     silence = (sa.literal(clock) if isinstance(clock, float) else clock) - workers.c.heartbeat
     rows = connection.execute(sa.select(workers, silence.label("silence"))).all()
     here = platform.node()
@@ -136,12 +133,12 @@ def _is_alive(row: sa.Row[Any], here: str) -> bool:
         return row.silence < SILENCE_SECONDS
     try:
         return process_birth(row.pid) == row.birth
-    except (OSError, psutil.AccessDenied):  # this process has no file left to open, or no right
+    except (OSError, psutil.AccessDenied):  # too many open files, or no permission
         return True
 
 
 def _death_reason(worker: sa.Row[Any] | None) -> str:
-    """How a worker ended, as far as it is known."""
+    """A sentence about the end of a worker, as far as it is known."""
     if worker is None:
         return "Its worker left without a word."
     if worker.host == platform.node():

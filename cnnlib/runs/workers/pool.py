@@ -1,4 +1,4 @@
-"""Worker processes of an app: started warm, watched, and told when the app ends."""
+"""Worker processes of an app: started in advance, restarted, and ended with the app."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from cnnlib.records.folders import Folders
 
-QUIT = b"q"  # written to a worker: end the run with a checkpoint and leave
+QUIT = b"q"  # written to a worker: end the run with a checkpoint and exit
 WATCH_SECONDS = 0.5
-_QUICK_DEATH_SECONDS = 20.0  # a worker that lives shorter than this has something wrong
+_QUICK_EXIT_SECONDS = 20.0  # an exit with an error before this delays the next start
 _LONGEST_PAUSE_SECONDS = 60.0
-_LOG_BYTES = 1_000_000  # a longer log is begun anew
+_LOG_BYTES = 1_000_000  # a longer log is overwritten
 
-# glibc gives large buffers back to the system after every training step, which can cost a third of
-# the time; a process that trains keeps them. Read when a process starts, and by glibc alone.
+# glibc returns large buffers to the system after every training step, which can cost a third of the
+# time; these variables make a process keep them. They are read at its start, and by glibc alone.
 _KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
@@ -38,12 +38,11 @@ _KEEP_MEMORY = {
 class WorkerPool:
     """Keeps a number of workers ready for runs, and one for jobs while there are jobs.
 
-    They are processes of their own: a crash of this one leaves them at their runs, after which
-    they leave.
+    They are separate processes: after a crash of this one they finish their runs and exit.
 
     Args:
-        count: Workers for runs; None asks CNNLAB_WORKERS, else it is one per GPU, or one.
-        command: What starts a worker process.
+        count: Workers for runs; None reads CNNLAB_WORKERS, with a default of one per GPU, or one.
+        command: Command line that starts a worker process.
 
     Raises:
         StoreError: CNNLAB_WORKERS is not a number, or the store cannot be opened.
@@ -60,137 +59,137 @@ class WorkerPool:
         self._store = RunStore(folders)
         environment = worker_environment(folders)
         self._for_runs = [
-            _Place(
+            _WorkerSlot(
                 folders.runs / "logs" / f"runs-{number + 1}.log",
                 [*command, "--follow", "--does", "runs", "--at-once", str(self.count)],
                 environment | _own_gpu(gpus, number),
             )
             for number in range(self.count)
         ]
-        self._for_jobs = _Place(
+        self._for_jobs = _WorkerSlot(
             folders.runs / "logs" / "jobs.log",
             [*command, "--follow", "--does", "jobs"],
             environment,
         )
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._keep_watch, name="worker-pool", daemon=True)
+        self._watch = threading.Thread(target=self._watch_workers, name="worker-pool", daemon=True)
 
     def start(self) -> None:
-        """Start a thread that starts the workers and keeps them there; harmless twice."""
-        with self._turn:
+        """Start the thread that starts and restarts the workers; a second call does nothing."""
+        with self._lock:
             if not self._watch.is_alive() and not self._ended.is_set():
                 self._watch.start()
 
     def ensure(self) -> None:
-        """Start workers that are missing, and the one for jobs if a job waits.
+        """Start missing workers, and the one for jobs if a job waits.
 
         Raises:
             StoreError: The store cannot be read.
         """
-        with self._turn:
+        with self._lock:
             if self._ended.is_set():
                 return
-            for place in self._for_runs:
-                place.fill()
+            for slot in self._for_runs:
+                slot.ensure_started()
             if self._store.has_queued_job():
-                self._for_jobs.fill()
+                self._for_jobs.ensure_started()
 
     @property
-    def trouble(self) -> str:
-        """Why there is no worker, as a sentence; "" while all is well."""
-        return next((place.trouble for place in self._places if place.trouble), "")
+    def error(self) -> str:
+        """Why there is no worker, as a sentence; "" without an error."""
+        return next((slot.error for slot in self._slots if slot.error), "")
 
     def shutdown(self, patience_seconds: float = 10.0) -> None:
         """End all workers: runs write a checkpoint and end as "interrupted"; queued ones stay.
 
         Args:
-            patience_seconds: How long to wait for them; one that takes longer leaves by itself.
+            patience_seconds: Longest wait for them; a slower one exits later by itself.
         """
         self._ended.set()
-        with self._turn:
-            for place in self._places:
-                place.dismiss()
+        with self._lock:
+            for slot in self._slots:
+                slot.request_exit()
         deadline = time.monotonic() + patience_seconds
-        for place in self._places:
-            place.wait(deadline - time.monotonic())
+        for slot in self._slots:
+            slot.wait(deadline - time.monotonic())
         self._store.close()
 
     @property
     def pids(self) -> list[int]:
-        """The processes that are at work or wait for it."""
-        return [place.pid for place in self._places if place.pid is not None]
+        """Ids of the running worker processes."""
+        return [slot.pid for slot in self._slots if slot.pid is not None]
 
     @property
-    def _places(self) -> list[_Place]:
+    def _slots(self) -> list[_WorkerSlot]:
         return [*self._for_runs, self._for_jobs]
 
-    def _keep_watch(self) -> None:
+    def _watch_workers(self) -> None:
         while True:
             try:
                 self.ensure()
-            except StoreError as error:  # pages say it themselves; it may pass
+            except StoreError as error:  # pages report it as well; it may be temporary
                 print(error, file=sys.stderr, flush=True)
             if self._ended.wait(WATCH_SECONDS):
                 return
 
 
-class _Place:
-    """Where one worker process is, or was, or will be."""
+class _WorkerSlot:
+    """A slot for one worker process, which is restarted after it exits."""
 
     def __init__(self, log: Path, command: list[str], environment: Mapping[str, str]) -> None:
         self._log = log
         self._command = command
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = self._not_before = 0.0
-        self._quick_deaths = 0
-        self.trouble = ""
+        self._started = self._next_start = 0.0
+        self._quick_exits = 0
+        self.error = ""
 
-    def fill(self) -> None:
-        """Start a process if there is none; after quick deaths, not before a pause is over."""
+    def ensure_started(self) -> None:
+        """Start a process if there is none; after quick exits only after a delay."""
         if self._process is not None:
             if self._process.poll() is None:
-                self._note_health()
+                self._clear_error_if_healthy()
                 return
-            self._note_death(self._process)
-        if time.monotonic() >= self._not_before:
+            self._record_exit(self._process)
+        if time.monotonic() >= self._next_start:
             try:
                 self._start()
-            except OSError as error:  # no room for its log, no memory for a process
-                self._put_off()
+            except OSError as error:  # no space for the log, no memory for a process
+                self._delay_restart()
                 found = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
-                self.trouble = (
+                self.error = (
                     f"No worker process can be started: {found}. Nothing trains until that is "
                     "mended; it is tried again and again."
                 )
 
     @property
     def pid(self) -> int | None:
-        """The process that is there; None where there is none."""
+        """Id of the running process; None without one."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
-    def dismiss(self) -> None:
-        """Ask the process to leave."""
+    def request_exit(self) -> None:
+        """Request the process to exit."""
         if self._process is not None:
             assert self._process.stdin is not None  # it was started with a pipe
             try:
                 self._process.stdin.write(QUIT)
                 self._process.stdin.close()
-            except OSError:  # it has left already
+            except OSError:  # it has exited
                 pass
 
     def wait(self, seconds: float) -> None:
-        """Wait for the process to leave, for a while."""
+        """Wait for the process to exit, for at most some seconds."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(max(0.0, seconds))
 
     def _start(self) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        grown = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
-        with self._log.open("wb" if grown else "ab") as log:
+        is_full = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
+        with self._log.open("wb" if is_full else "ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 bufsize=0,
@@ -203,33 +202,33 @@ class _Place:
             )
         self._started = time.monotonic()
 
-    def _note_health(self) -> None:
-        if time.monotonic() - self._started > _QUICK_DEATH_SECONDS:
-            self._quick_deaths, self.trouble = 0, ""
+    def _clear_error_if_healthy(self) -> None:
+        if time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
+            self._quick_exits, self.error = 0, ""
 
-    def _note_death(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait longer and longer before the next start if workers die as soon as they start."""
+    def _record_exit(self, process: subprocess.Popen[bytes]) -> None:
+        """Record that the process has exited; a quick exit with an error delays the next start."""
         self._process = None
         assert process.stdin is not None  # it was started with a pipe
         process.stdin.close()
-        if process.returncode == 0 or time.monotonic() - self._started > _QUICK_DEATH_SECONDS:
-            self._quick_deaths, self.trouble = 0, ""
+        if process.returncode == 0 or time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
+            self._quick_exits, self.error = 0, ""
             return
-        self._put_off()
-        self.trouble = (
+        self._delay_restart()
+        self.error = (
             f"The last worker process ended as soon as it had started (exit code "
             f"{process.returncode}), so nothing trains. Its last words are in {self._log}; another "
             "one is started soon."
         )
 
-    def _put_off(self) -> None:
-        """The more starts went wrong, the longer the pause before the next one."""
-        self._quick_deaths += 1
-        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(10, self._quick_deaths - 1))
-        self._not_before = time.monotonic() + pause
+    def _delay_restart(self) -> None:
+        """Delay the next start: 1 s after the first failure, then twice as long, up to 60 s."""
+        self._quick_exits += 1
+        pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(10, self._quick_exits - 1))
+        self._next_start = time.monotonic() + pause
 
 
-# A Ctrl-C in the app's terminal is for the app, which then asks its workers to leave.
+# Ctrl-C in the app's terminal reaches only the app, which then ends its workers.
 _OWN_GROUP: dict[str, Any]
 if sys.platform == "win32":
     _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -238,7 +237,7 @@ else:
 
 
 def worker_environment(folders: Folders) -> dict[str, str]:
-    """The variables of a worker process: the app's own, its folders, memory that is kept."""
+    """Environment of a worker: the app's variables, its folders and the memory settings."""
     return _KEEP_MEMORY | {
         **os.environ,
         "CNNLAB_DATA": str(folders.data),
@@ -253,15 +252,15 @@ def default_count(gpus: list[str]) -> int:
     Raises:
         StoreError: CNNLAB_WORKERS is not a number of workers.
     """
-    asked = os.environ.get("CNNLAB_WORKERS", "").strip()
-    if not asked:
+    count = os.environ.get("CNNLAB_WORKERS", "").strip()
+    if not count:
         return max(1, len(gpus))
-    if not asked.isdecimal() or not 1 <= int(asked) <= 64:
+    if not count.isdecimal() or not 1 <= int(count) <= 64:
         raise StoreError(
-            f"CNNLAB_WORKERS={asked!r} is not a number of workers from 1 to 64. Set it to how many "
+            f"CNNLAB_WORKERS={count!r} is not a number of workers from 1 to 64. Set it to how many "
             "runs may train at once, or leave it out."
         )
-    return int(asked)
+    return int(count)
 
 
 def visible_gpus() -> list[str]:
@@ -274,5 +273,5 @@ def visible_gpus() -> list[str]:
 
 
 def _own_gpu(gpus: list[str], number: int) -> dict[str, str]:
-    """Each worker sees one GPU where there are several."""
+    """The variable that restricts a worker to one GPU, if there are several."""
     return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}

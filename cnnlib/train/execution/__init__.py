@@ -1,1 +1,1 @@
-"""How training is executed: device, threads, precision, memory and time."""
+"""Execution of training: device, threads, precision, memory and time."""

@@ -1,4 +1,4 @@
-"""How a run comes to its execution mode: asked for, continued, remembered, or tried."""
+"""Autotuning: the execution mode of a run is requested, continued, cached or measured."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch.nn.functional import cross_entropy
 from cnnlib.errors import RecipeError
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
-from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, choice_key, design_key
+from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, cache_key, design_key
 from cnnlib.train.execution.machine import device_name, wait_for
-from cnnlib.train.execution.mode import ExecutionMode, asked_mode, candidates
+from cnnlib.train.execution.mode import ExecutionMode, candidates, parse_requested_mode
 from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.optimizers import build_optimizer
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
 
-_COMPILE_FROM_SECONDS = 600.0
+_MIN_SECONDS_TO_COMPILE = 600.0
 _COMPILING = Phase("starting", "compiling the network, which can take a minute")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a choice is made for.
+    """The input of the autotuner.
 
     Args:
         images, labels: One batch on the device.
-        threads: The most that may be used.
-        steps: That the run will take, to see whether compiling can pay.
-        fixed: A mode that a continuation has to keep; None leaves the choice open.
+        threads: The most threads that may be used.
+        steps: Number of steps of the run; compiling pays only for long runs.
+        fixed: Name of the mode that a continuation keeps; None leaves the mode open.
     """
 
     request: RunRequest
@@ -57,8 +57,8 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """What a remembered choice must agree in."""
-        return choice_key(
+        """The cache key of everything that the tuned mode depends on."""
+        return cache_key(
             design=design_key(self.request.spec),
             batch_size=len(self.images),
             device=device_name(self.images.device),
@@ -71,51 +71,57 @@ class Trial:
         )
 
 
-def choose_mode(trial: Trial, cache: ModeCache) -> Generator[Phase, None, ModeChoice]:
-    """Settle the execution mode; returns the `ModeChoice`.
+def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedMode]:
+    """Select the execution mode of a run; return it with its measured speed.
 
     Raises:
-        RecipeError: The request names a mode that does not exist, or does not work on this machine.
+        RecipeError: The requested mode does not exist, or does not work on this machine.
     """
-    asked = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
-    remembered = cache.read(trial.key)
-    if asked:
+    requested = trial.fixed or (trial.request.mode if trial.request.mode != "auto" else None)
+    cached = cache.read(trial.key)
+    if requested:
         if trial.fixed:
-            only, reason = ExecutionMode.from_name(asked), "as the run that it continues"
+            mode, reason = ExecutionMode.from_name(requested), "as the run that it continues"
         else:
-            only, reason = asked_mode(asked, trial.request.precision), "asked for"
-        if only.compiled:
+            mode = parse_requested_mode(requested, trial.request.precision)
+            reason = "asked for"
+        if mode.compiled:
             yield _COMPILING
-        if remembered is None:
-            timed = _choice(trial, only, _seconds_of_only(trial, only), reason)
-            remembered = cache.keep(trial.key, timed)
-        return replace(remembered, reason=reason)
-    if remembered is not None:
-        if ExecutionMode.from_name(remembered.mode).compiled:
+        if cached is None:
+            tuned = _tuned_mode(trial, mode, _measure_requested(trial, mode), reason)
+            cached = cache.store(trial.key, tuned)
+        return replace(cached, reason=reason)
+    if cached is not None:
+        if ExecutionMode.from_name(cached.mode).compiled:
             yield _COMPILING
-        return remembered
+        return cached
     device = trial.images.device
     has_maps = bool(trial.request.spec.channels)
-    seconds = _seconds(trial, candidates(device, trial.threads, has_maps, trial.request.precision))
-    chosen = fastest(seconds)
+    modes = candidates(device, trial.threads, has_maps, trial.request.precision)
+    seconds = _measure_modes(trial, modes)
+    best = fastest(seconds)
     reason = f"the fastest of {len(seconds)} that were tried" if len(seconds) > 1 else "the default"
-    if _compiling_may_pay(trial, seconds[chosen]):
+    if _compiling_may_pay(trial, seconds[best]):
         yield _COMPILING
-        chosen, reason = _compiled_or_not(trial, chosen, seconds)
-    return cache.keep(trial.key, _choice(trial, chosen, seconds, reason))
+        best, reason = _compare_compiled(trial, best, seconds)
+    return cache.store(trial.key, _tuned_mode(trial, best, seconds, reason))
 
 
-def _seconds(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, float]:
-    """Of a step in each mode; compiling, or loading what a GPU needs, is not part of the limit."""
-    is_slow = trial.images.device.type != "cpu" or any(mode.compiled for mode in modes)
+def _measure_modes(trial: Trial, modes: list[ExecutionMode]) -> dict[ExecutionMode, float]:
+    """Return the seconds of a step in each mode; compiling and GPU set-up are not limited."""
+    warm_up = trial.images.device.type != "cpu" or any(mode.compiled for mode in modes)
     recipe = trial.request.recipe
-    return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=is_slow)
+    return measure(modes, trial.net, recipe, trial.images, trial.labels, warm_up=warm_up)
 
 
-def _seconds_of_only(trial: Trial, mode: ExecutionMode) -> dict[ExecutionMode, float]:
-    """Of a step in a mode that was asked for, and that may ask for a compiler."""
+def _measure_requested(trial: Trial, mode: ExecutionMode) -> dict[ExecutionMode, float]:
+    """Return the seconds of a step in a requested mode.
+
+    Raises:
+        RecipeError: The mode compiles the network, and that failed.
+    """
     try:
-        return _seconds(trial, [mode])
+        return _measure_modes(trial, [mode])
     except RuntimeError as error:  # what torch.compile raises derives from it
         if not mode.compiled or is_out_of_memory(error):
             raise
@@ -129,40 +135,40 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _compiled_or_not(
+def _compare_compiled(
     trial: Trial, eager: ExecutionMode, seconds: dict[ExecutionMode, float]
 ) -> tuple[ExecutionMode, str]:
-    """The better of a mode and its compiled form, and why; adds to what was measured."""
+    """Return the faster of a mode and its compiled form, and the reason; extends ``seconds``."""
     compiled = replace(eager, compiled=True)
     try:
-        seconds |= _seconds(trial, [compiled])
+        seconds |= _measure_modes(trial, [compiled])
     except RuntimeError as error:  # what torch.compile raises derives from it
         return eager, f"compiling failed: {_first_line(error)}"
-    chosen = fastest({eager: seconds[eager], compiled: seconds[compiled]})
-    return chosen, "faster than without compiling" if chosen.compiled else "faster than compiled"
+    best = fastest({eager: seconds[eager], compiled: seconds[compiled]})
+    return best, "faster than without compiling" if best.compiled else "faster than compiled"
 
 
 def _compiling_may_pay(trial: Trial, seconds_per_step: float) -> bool:
-    """Compiling was asked for, or the run is long and a compiler is there."""
+    """Return whether compiling is requested, or the run is long and a compiler is available."""
     if trial.request.compile:
         return True
-    is_long = seconds_per_step * trial.steps > _COMPILE_FROM_SECONDS
-    return is_long and _compiler_is_there(trial.images.device)
+    is_long = seconds_per_step * trial.steps > _MIN_SECONDS_TO_COMPILE
+    return is_long and _has_compiler(trial.images.device)
 
 
-def _compiler_is_there(device: torch.device) -> bool:
+def _has_compiler(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (7, 0)
     return any(shutil.which(name) for name in ("g++", "clang++", "cl"))
 
 
-def _choice(
+def _tuned_mode(
     trial: Trial, mode: ExecutionMode, seconds: dict[ExecutionMode, float], reason: str
-) -> ModeChoice:
-    return ModeChoice(
+) -> TunedMode:
+    return TunedMode(
         mode=mode.name,
         reason=reason,
-        seconds_per_step={tried.name: value for tried, value in seconds.items()},
+        seconds_per_step={measured.name: value for measured, value in seconds.items()},
         batch_size=len(trial.images),
         step_flops=trial.cost.training_step_flops,
         design=design_key(trial.request.spec),
@@ -172,9 +178,9 @@ def _choice(
 
 
 TRIAL_SECONDS = 0.3
-_MOST_ROUNDS = 8
-# A mode further down the list of candidates has to be this much faster than one further up.
-_CLEARLY_FASTER = 1.05
+_MAX_ROUNDS = 8
+# A later mode in the list of candidates has to be faster than an earlier one by this factor.
+_SPEEDUP_MARGIN = 1.05
 
 
 def measure(
@@ -186,20 +192,20 @@ def measure(
     limit_seconds: float = TRIAL_SECONDS,
     warm_up: bool = False,
 ) -> dict[ExecutionMode, float]:
-    """Seconds per training step in each mode, alternated; the best of as many steps as fit.
+    """Return the seconds per training step in each mode: the minimum of all steps that fit.
 
-    Everything happens on throwaway copies of the net. The first step of a mode, in which memory is
-    found and kernels are made, counts only if there is time for no other. A mode whose turn did
-    not come is missing. Where every mode has one processor thread, its own time is taken, which
-    other programs disturb less than the time on the wall.
+    Modes alternate, each on its own copy of the net. The first step of a mode, which allocates
+    memory and builds kernels, counts only if there is no time for another one. Modes without any
+    step are missing. If every mode has one processor thread, the CPU time of this thread is
+    measured, which other processes disturb less than the wall-clock time.
 
     Args:
-        warm_up: The time of first steps is not part of the limit: compiling takes longer.
+        warm_up: Exclude first steps from the limit, as compiling takes longer.
     """
     end = perf_counter() + limit_seconds
     threads = torch.get_num_threads()
-    alone = images.device.type == "cpu" and all(mode.threads == 1 for mode in modes)
-    clock = thread_time if alone else perf_counter
+    is_single_threaded = images.device.type == "cpu" and all(mode.threads == 1 for mode in modes)
+    clock = thread_time if is_single_threaded else perf_counter
     first: dict[ExecutionMode, float] = {}
     best: dict[ExecutionMode, float] = {}
     steps: dict[ExecutionMode, Callable[[], None]] = {}
@@ -207,39 +213,39 @@ def measure(
         for mode in modes:
             if warm_up or perf_counter() < end or not first:
                 torch.set_num_threads(mode.threads)
-                steps[mode] = _step_on_a_copy(mode, net, recipe, images, labels)
-                first[mode] = _timed_step(steps[mode], images.device, clock)
+                steps[mode] = _build_step(mode, net, recipe, images, labels)
+                first[mode] = _time_step(steps[mode], images.device, clock)
         end = perf_counter() + limit_seconds if warm_up else end
-        for mode, step in list(steps.items()) * _MOST_ROUNDS:
+        for mode, step in list(steps.items()) * _MAX_ROUNDS:
             if perf_counter() >= end:
                 break
             torch.set_num_threads(mode.threads)
-            best[mode] = min(_timed_step(step, images.device, clock), best.get(mode, inf))
+            best[mode] = min(_time_step(step, images.device, clock), best.get(mode, inf))
     finally:
         torch.set_num_threads(threads)
     return first | best
 
 
 def fastest(seconds: Mapping[ExecutionMode, float]) -> ExecutionMode:
-    """The first mode of the list, unless a later one is clearly faster."""
-    chosen, *others = seconds
+    """Return the first mode, unless a later one is clearly faster."""
+    best, *others = seconds
     for mode in others:
-        if seconds[mode] * _CLEARLY_FASTER < seconds[chosen]:
-            chosen = mode
-    return chosen
+        if seconds[mode] * _SPEEDUP_MARGIN < seconds[best]:
+            best = mode
+    return best
 
 
-def _step_on_a_copy(
+def _build_step(
     mode: ExecutionMode, net: Network, recipe: Recipe, images: Tensor, labels: Tensor
 ) -> Callable[[], None]:
-    """One training step as the loop does it, on a copy of the net and of the batch."""
+    """Return a function that does one training step on a copy of the net and of the batch."""
     net = copy.deepcopy(net)
     mode.place(net, images.device)
     net.train()
     images = images.clone(memory_format=mode.memory_format)
     optimizer = build_optimizer(net, recipe)
-    formed = training_form(net)
-    forward = torch.compile(formed) if mode.compiled else formed
+    eager_forward = training_form(net)
+    forward = torch.compile(eager_forward) if mode.compiled else eager_forward
 
     def step() -> None:
         with mode.autocast(images.device):
@@ -250,9 +256,8 @@ def _step_on_a_copy(
     return step
 
 
-def _timed_step(
-    step: Callable[[], None], device: torch.device, clock: Callable[[], float]
-) -> float:
+def _time_step(step: Callable[[], None], device: torch.device, clock: Callable[[], float]) -> float:
+    """Return the seconds of one step."""
     start = clock()
     step()
     wait_for(device)

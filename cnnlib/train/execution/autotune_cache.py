@@ -1,4 +1,4 @@
-"""Which execution mode was chosen for a design, and where choices are kept. (No torch here.)"""
+"""The cache of tuned execution modes, one file per key. (Does not import torch.)"""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ModeChoice(Record):
-    """Which mode a run is executed in, and what is known about its speed.
+class TunedMode(Record):
+    """The execution mode of a run, and the measured speed.
 
     Args:
-        mode: Its name.
-        reason: A sentence.
-        seconds_per_step: By name of mode, the best that was measured; 0 where the time was too
-            short to measure it.
+        mode: Name of the mode.
+        reason: Why it was selected, as a sentence.
+        seconds_per_step: Name of mode -> the least seconds measured; 0 if the time was too short
+            to measure.
         batch_size: Pictures per step.
         step_flops: Floating-point operations of one step (`cnnlib.design.cost`).
         design: `design_key` of the spec.
         device: Name of the processor or GPU.
-        allowed_threads: The most that the trial might use.
+        allowed_threads: The most threads that the measurement could use.
     """
 
     mode: str
@@ -46,75 +46,75 @@ class ModeChoice(Record):
 
     @property
     def seconds(self) -> float:
-        """Of one step in the chosen mode; 0 where it was not measured."""
+        """Seconds of one step in this mode; 0 if not measured."""
         return self.seconds_per_step.get(self.mode, 0.0)
 
     @property
     def precision(self) -> str:
-        """ "fp32" or "bf16", as the mode's name has it."""
+        """The precision in the mode's name: "fp32" or "bf16"."""
         return "bf16" if "-bf16" in self.mode else "fp32"
 
 
-class ModeCache:
-    """Choices that were made before, one small file each; the first to make one keeps it.
+class TuningCache:
+    """A folder of tuned modes, one file each; the first one that is stored under a key stays.
 
     Args:
-        folder: Where they lie; None keeps nothing.
+        folder: Folder of the files; None stores nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def read(self, key: str) -> ModeChoice | None:
-        """What was chosen for this key, if anything was."""
+    def read(self, key: str) -> TunedMode | None:
+        """Return the tuned mode of a key; None if there is none."""
         path = self._path(key)
         return None if path is None else _read(path)
 
-    def keep(self, key: str, choice: ModeChoice) -> ModeChoice:
-        """Keep a choice, unless another process was first; the one that now holds for all.
+    def store(self, key: str, tuned: TunedMode) -> TunedMode:
+        """Store a tuned mode unless there is one; return the one that is stored.
 
-        Where it cannot be written (a full disk, say), it holds for this run alone.
+        If the file cannot be written (a full disk, say), the given mode is returned.
         """
         path = self._path(key)
         if path is None:
-            return choice
+            return tuned
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                temporary.write_text(json.dumps(asdict(choice)))
-                _give_name(temporary, path)
+                temporary.write_text(json.dumps(asdict(tuned)))
+                _rename_if_absent(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError:
-            return choice
-        return self.read(key) or choice
+            return tuned
+        return self.read(key) or tuned
 
-    def all(self) -> list[ModeChoice]:
-        """Every choice that was kept, in no order that means anything."""
+    def read_all(self) -> list[TunedMode]:
+        """Return every stored mode, sorted by key."""
         if self._folder is None:
             return []
-        choices = [_read(path) for path in sorted(self._folder.glob("*.json"))]
-        return [choice for choice in choices if choice is not None]
+        found = [_read(path) for path in sorted(self._folder.glob("*.json"))]
+        return [tuned for tuned in found if tuned is not None]
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.json" if self._folder else None
 
 
-def _give_name(temporary: Path, path: Path) -> None:
-    """Let a file appear whole under a name, unless there is one: both take what that one chose."""
+def _rename_if_absent(temporary: Path, path: Path) -> None:
+    """Rename a complete file atomically, unless a file of that name exists."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         pass
-    except OSError:  # a disk whose files have one name each: there the last one stays
+    except OSError:  # a filesystem without hard links: there the last file stays
         os.replace(temporary, path)
 
 
-def _read(path: Path) -> ModeChoice | None:
-    """A choice from its file; one that is damaged, or from another version, is made anew."""
+def _read(path: Path) -> TunedMode | None:
+    """Read a tuned mode; delete a file that is damaged or from another version."""
     try:
-        return ModeChoice.from_dict(json.loads(path.read_text()))
+        return TunedMode.from_dict(json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (ValueError, CnnlibError):
@@ -123,16 +123,16 @@ def _read(path: Path) -> ModeChoice | None:
 
 
 def modes_folder(folders: Folders) -> Path:
-    """Where the choices of this lab lie."""
+    """Return the folder of tuned modes."""
     return folders.runs / "modes"
 
 
 def design_key(spec: CNNSpec) -> str:
-    """A short name for a design."""
-    return choice_key(spec=spec.to_dict())
+    """Return a hash of a design."""
+    return cache_key(spec=spec.to_dict())
 
 
-def choice_key(**parts: Any) -> str:
-    """A short name for what a choice depends on: plan, batch size, device, threads, versions."""
+def cache_key(**parts: Any) -> str:
+    """Return a hash of all parts that a tuned mode depends on (design, batch size, device...)."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory, before anybody presses Train. (No torch here.)"""
+"""Forecasts of a run's time and memory before training. (Does not import torch.)"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.record import Record
 from cnnlib.runs.workers.pool import visible_gpus
-from cnnlib.train.execution.autotune_cache import ModeCache, ModeChoice, design_key, modes_folder
+from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import RunRequest
 
-# Of one processor core, where nothing was measured yet: what small networks reach.
+# Speed of small networks on one processor core; used before anything was measured.
 _GUESSED_FLOPS_PER_SECOND = 2e10
-# What a step costs however small the network is.
+# Fixed time of a step, however small the network is.
 _STEP_SECONDS = 3e-4
 
 Basis = Literal["this design", "other designs", "a guess"]
@@ -31,14 +31,14 @@ Basis = Literal["this design", "other designs", "a guess"]
 
 @dataclass(frozen=True)
 class Forecast(Record):
-    """What a run will need.
+    """The expected time and memory of a run.
 
     Args:
         seconds_per_epoch: Training time of one epoch, validation left out.
-        seconds: Of all epochs that the recipe asks for.
-        peak_memory_bytes: Of a training step, and the pictures of the dataset.
-        basis: What was measured on this machine: steps of this very design and batch size, steps
-            of other designs (scaled by their number of operations), or nothing yet.
+        seconds: Training time of all epochs of the recipe.
+        peak_memory_bytes: Memory of a training step and of the pictures of the dataset.
+        basis: The measurements on this machine that were used: steps of this design and batch size,
+            steps of other designs (scaled by their number of operations), or none.
     """
 
     seconds_per_epoch: float
@@ -48,17 +48,17 @@ class Forecast(Record):
 
 
 def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Forecast:
-    """Tell what a run will need, from its cost and from steps that were timed on this machine.
+    """Forecast a run from its cost and from steps that were measured on this machine.
 
     Raises:
-        SpecError: The design does not plan.
+        SpecError: The design is invalid.
     """
     recipe = request.recipe
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     device = _device(request)
-    choices = ModeCache(modes_folder(folders)).all()
-    alike = _made_alike(device, request.precision, choices)
-    step_seconds, basis = _step_seconds(request, costs.training_step_flops, alike)
+    tuned = TuningCache(modes_folder(folders)).read_all()
+    comparable = _select_comparable(device, request.precision, tuned)
+    step_seconds, basis = _step_seconds(request, costs.training_step_flops, comparable)
     count = _train_count(request, info)
     steps = step_count(count, recipe.batch_size, recipe.epochs)
     if recipe.max_batches is not None:
@@ -74,10 +74,10 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
 
 
 def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
-    """A forecast as the run store takes it, beside a request; empty where nothing can be said.
+    """Return a forecast as a dict for the run store; empty if none is possible.
 
-    A dataset that is not there, or not yet known in size, is no reason to refuse a request: the run
-    says so itself when its turn comes.
+    A missing dataset, or one of unknown size, does not refuse the request here: the run fails
+    later with its own message.
     """
     try:
         info = dataset_info(request.dataset, folders)
@@ -87,69 +87,71 @@ def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
 
 
 def peak_memory_bytes(request: RunRequest, device: str) -> int:
-    """The most that training or measuring holds at once, beside the pictures of the dataset.
+    """Return the peak memory of training and evaluation, without the pictures of the dataset.
 
     Args:
-        device: "cpu", "cuda" or "mps"; "auto" where that is not known.
+        device: "cpu", "cuda" or "mps"; "auto" if unknown.
     """
     recipe, planned = request.recipe, plan(request.spec)
     step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     is_gpu = device in ("cuda", "mps")
-    measured = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
-    kept = step.weight_bytes + step.optimizer_bytes
-    return max(step.training_bytes, kept + measured.peak_activation_bytes)
+    evaluation = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
+    state_bytes = step.weight_bytes + step.optimizer_bytes
+    return max(step.training_bytes, state_bytes + evaluation.peak_activation_bytes)
 
 
 def _device(request: RunRequest) -> str:
-    """Where a run will train; "auto" where only torch, which is not asked here, could tell."""
+    """Return the type of the run's device; "auto" if only torch, not imported here, can decide."""
     if request.device == "auto" and visible_gpus():
         return "cuda"
     return request.device
 
 
 def _step_seconds(
-    request: RunRequest, step_flops: int, choices: list[ModeChoice]
+    request: RunRequest, step_flops: int, tuned_modes: list[TunedMode]
 ) -> tuple[float, Basis]:
-    """Seconds of a step, and what is known."""
-    measured = [choice for choice in choices if choice.seconds > 0]
+    """Return the expected seconds of a step, and the basis of that number."""
+    measured = [tuned for tuned in tuned_modes if tuned.seconds > 0]
     size, key = request.recipe.batch_size, design_key(request.spec)
-    for choice in measured:
-        if choice.design == key and choice.batch_size == size:
-            return choice.seconds, "this design"
+    for tuned in measured:
+        if tuned.design == key and tuned.batch_size == size:
+            return tuned.seconds, "this design"
     if not measured:
         return _STEP_SECONDS + step_flops / _GUESSED_FLOPS_PER_SECOND, "a guess"
-    nearest = min(measured, key=lambda choice: _distance(choice.step_flops, step_flops))
+    nearest = min(measured, key=lambda tuned: _log_ratio(tuned.step_flops, step_flops))
     speed = nearest.step_flops / max(nearest.seconds - _STEP_SECONDS, nearest.seconds / 10)
     return _STEP_SECONDS + step_flops / max(speed, 1.0), "other designs"
 
 
-def _made_alike(device: str, precision: str, choices: list[ModeChoice]) -> list[ModeChoice]:
-    """Those made on a device and in a precision: steps of a GPU say nothing of a processor's, nor
-    steps in bfloat16 of those in float32.
-    """
+def _select_comparable(
+    device: str, precision: str, tuned_modes: list[TunedMode]
+) -> list[TunedMode]:
+    """Select the modes that were measured on the same kind of device and in the same precision."""
     processor = processor_name()
     return [
         each
-        for each in choices
+        for each in tuned_modes
         if device == "auto" or (each.device == processor) == (device == "cpu")
         if each.precision in _precisions(precision, is_gpu=each.device != processor)
     ]
 
 
-def _precisions(asked: str, *, is_gpu: bool) -> tuple[str, ...]:
-    """What a run may compute in; left open, a processor takes float32."""
-    if asked == "auto":
+def _precisions(requested: str, *, is_gpu: bool) -> tuple[str, ...]:
+    """Return the possible precisions of a run; with "auto", a processor uses only float32."""
+    if requested == "auto":
         return ("fp32", "bf16") if is_gpu else ("fp32",)
-    return (asked,)
+    return (requested,)
 
 
-def _distance(one: int, other: int) -> float:
-    """How far two numbers of operations are apart, as a ratio."""
+def _log_ratio(one: int, other: int) -> float:
+    """Return the absolute logarithm of the ratio of two numbers of operations."""
     return abs(math.log(max(1, one) / max(1, other)))
 
 
 def _train_count(request: RunRequest, info: DatasetInfo) -> int:
-    """Pictures to train on, to within rounding."""
-    kept = request.validation if request.validation >= 1 else request.validation * info.train_count
-    count = max(0, info.train_count - round(kept))
+    """Return the number of training pictures, to within rounding."""
+    validation = request.validation
+    if validation < 1:
+        validation *= info.train_count
+    count = max(0, info.train_count - round(validation))
     return count if request.train_limit is None else min(count, request.train_limit)

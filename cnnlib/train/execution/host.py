@@ -1,4 +1,4 @@
-"""A disk that is full: an error that ends a run or a job and is no bug of the lab. (No torch.)"""
+"""Facts about the host: full disks and the processor's name. (Does not import torch.)"""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import errno
 import platform
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """There was no room for what was to be written, or one's share of the disk is used up."""
-    return isinstance(error, OSError) and error.errno in _FULL
+    """Return whether an error means that the disk is full or the disk quota is used up."""
+    return isinstance(error, OSError) and error.errno in _FULL_DISK_ERRORS
 
 
 def processor_name() -> str:
-    """The processor's model as the system calls it."""
+    """Return the name of the processor's model."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""The machine that a run ran on, as it is recorded with it."""
+"""The `Machine` record of this machine, and the names of its devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cnnlib.train.execution.host import processor_name
 
 
 def this_machine(device: torch.device, threads: int) -> Machine:
-    """Processor or GPU, threads and versions."""
+    """Return the record of this machine: processor or GPU, threads and versions."""
     return Machine(
         processor=device_name(device),
         device=device.type,
@@ -26,9 +26,9 @@ def this_machine(device: torch.device, threads: int) -> Machine:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU, or of the processor; no two devices of a machine share a name.
+    """Return the model of the GPU or of the processor, different for each device of a machine.
 
-    Apple's GPU has no name of its own, but that of the chip that it is a part of.
+    Apple's GPU has no name of its own and is named after its chip.
     """
     match device.type:
         case "cuda":
@@ -40,7 +40,7 @@ def device_name(device: torch.device) -> str:
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when the device has done all that it was asked for; the CPU always has."""
+    """Block until the device has finished all submitted work; returns at once on the CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

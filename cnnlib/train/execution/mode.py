@@ -1,4 +1,4 @@
-"""Execution modes: how a training step is run, apart from what it computes."""
+"""Execution modes: threads, memory format, precision and compilation of a training step."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NAME = re.compile(r"t([1-9]\d{0,2})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
 
 @dataclass(frozen=True)
 class ExecutionMode:
-    """How steps run; equal modes on equal machines give equal bits.
+    """The way a training step is executed; equal modes on equal machines give equal bits.
 
     Args:
         threads: Processor threads that torch uses for one operation.
-        channels_last: Images and weights lie in memory as N x H x W x C.
+        channels_last: Images and weights are stored as N x H x W x C.
         precision: "bf16" runs convolutions and matrix products in bfloat16 (autocast); weights stay
             float32.
-        compiled: The network goes through ``torch.compile``.
+        compiled: The network is compiled by ``torch.compile``.
     """
 
     threads: int = 1
@@ -39,17 +39,17 @@ class ExecutionMode:
 
     @property
     def name(self) -> str:
-        """``t2-nhwc-fp32``: threads, memory format, precision, and ``-compiled``."""
+        """The mode as text: threads, memory format, precision, ``-compiled`` (``t2-nhwc-fp32``)."""
         layout = "nhwc" if self.channels_last else "nchw"
         end = "-compiled" if self.compiled else ""
         return f"t{self.threads}-{layout}-{self.precision}{end}"
 
     @classmethod
     def from_name(cls, name: str) -> ExecutionMode:
-        """The inverse of ``name``.
+        """Parse a mode from its ``name``.
 
         Raises:
-            RecipeError: It does not have that form.
+            RecipeError: The name has another form.
         """
         match = _NAME.fullmatch(name)
         if not match:
@@ -58,20 +58,20 @@ class ExecutionMode:
                 "precision, as in t1-nhwc-fp32 or t2-nchw-bf16-compiled; or auto."
             )
         threads, layout, precision, compiled = match.groups()
-        kind: Precision = "bf16" if precision == "bf16" else "fp32"
-        return cls(int(threads), layout == "nhwc", kind, bool(compiled))
+        parsed_precision: Precision = "bf16" if precision == "bf16" else "fp32"
+        return cls(int(threads), layout == "nhwc", parsed_precision, bool(compiled))
 
     def to_dict(self) -> dict[str, Any]:
-        """The mode and its name as plain JSON values."""
+        """Return the mode and its name as plain JSON values."""
         return asdict(self) | {"name": self.name}
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """What ``Tensor.to(memory_format=...)`` takes."""
+        """The value for ``Tensor.to(memory_format=...)``."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def autocast(self, device: torch.device) -> Any:
-        """The context in which the forward pass runs."""
+        """Return the context manager for the forward pass."""
         if self.precision == "bf16":
             return torch.autocast(device.type, dtype=torch.bfloat16)
         return nullcontext()
@@ -81,31 +81,31 @@ class ExecutionMode:
         net.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device that a request names; "auto" is CUDA, else MPS, else the CPU.
+def pick_device(name: str) -> torch.device:
+    """Return the device of a request; "auto" is CUDA, else MPS, else the CPU.
 
     Raises:
-        RecipeError: This machine does not have it.
+        RecipeError: This machine does not have the device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _mps_is_there()}
-    if wanted == "auto":
-        wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there[wanted]:
-        known = ", ".join(name for name, is_there in there.items() if is_there)
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _has_mps()}
+    if name == "auto":
+        name = next(each for each in ("cuda", "mps", "cpu") if available[each])
+    if not available[name]:
+        known = ", ".join(each for each, is_available in available.items() if is_available)
         raise RecipeError(
-            f"device={wanted!r} was asked for, but this machine has none that torch can use. "
+            f"device={name!r} was asked for, but this machine has none that torch can use. "
             f"Choose one of: {known}, or auto."
         )
-    return torch.device(wanted)
+    return torch.device(name)
 
 
-def _mps_is_there() -> bool:
+def _has_mps() -> bool:
     return hasattr(torch.backends, "mps") and torch.backends.mps.is_available()
 
 
 @contextmanager
-def kept_threads() -> Generator[None]:
-    """Whatever number of threads is set inside, the former number is restored after."""
+def restored_thread_count() -> Generator[None]:
+    """Restore torch's number of threads on exit."""
     before = torch.get_num_threads()
     try:
         yield
@@ -114,30 +114,31 @@ def kept_threads() -> Generator[None]:
 
 
 def cores() -> int:
-    """Processor cores that this process is allowed to use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def free_cores() -> int:
-    """Processor cores that training may use: all that this process is allowed, less one for the
-    pages, and at least one. ``OMP_NUM_THREADS`` lowers it.
+    """Return the number of cores for training: one less than this process may use, at least 1.
+
+    One core is left to the pages. ``OMP_NUM_THREADS`` lowers the number.
     """
     limit = os.environ.get("OMP_NUM_THREADS", "")
     free = max(1, cores() - 1)
     return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
 
 
-def asked_mode(name: str, precision: str = "auto") -> ExecutionMode:
-    """The mode that somebody names for a new run. (One that goes on keeps its own, whatever it is.)
+def parse_requested_mode(name: str, precision: str = "auto") -> ExecutionMode:
+    """Parse and check the requested mode of a new run. (A continued run keeps its own mode.)
 
     Args:
-        precision: What was asked for beside the mode.
+        precision: The requested precision, which the mode must have; "auto" allows any.
 
     Raises:
-        RecipeError: There is no such mode, it has another precision, or it has more threads than
-            there are cores: they would wait for each other, and everybody else for them.
+        RecipeError: The mode does not exist, has another precision, or has more threads than
+            there are cores, which would slow down all processes.
     """
     mode = ExecutionMode.from_name(name)
     if precision not in ("auto", mode.precision):
@@ -156,18 +157,18 @@ def asked_mode(name: str, precision: str = "auto") -> ExecutionMode:
 def candidates(
     device: torch.device, threads: int, has_maps: bool, precision: str = "auto"
 ) -> list[ExecutionMode]:
-    """The modes that are worth a try on a device, the most likely winner first.
+    """Return the modes to measure on a device, the most likely fastest one first.
 
     Args:
-        threads: The most that may be used.
+        threads: The most threads that may be used.
         has_maps: The network has convolutions, so that the memory format matters.
-        precision: As `RunRequest` has it. A processor tries bfloat16 only where it is asked for:
-            there a student compares with what others got in float32.
+        precision: The precision of the `RunRequest`. On a processor "auto" excludes bfloat16, so
+            that results stay comparable with those of others in float32.
     """
     layouts = (True, False) if has_maps and device.type != "mps" else (False,)
     counts = _thread_counts(threads) if device.type == "cpu" else [threads]
-    lower = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    precisions: tuple[Precision, ...] = ("bf16", "fp32") if lower else ("fp32",)
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    precisions: tuple[Precision, ...] = ("bf16", "fp32") if has_bf16 else ("fp32",)
     if precision != "auto":
         precisions = ("bf16",) if precision == "bf16" else ("fp32",)
     return [
@@ -178,9 +179,9 @@ def candidates(
     ]
 
 
-def _thread_counts(most: int) -> list[int]:
-    """The most, then halves of it: small networks lose more by waiting than they gain."""
-    counts = [most]
+def _thread_counts(maximum: int) -> list[int]:
+    """Return the maximum and its halves down to 1: small networks are faster with few threads."""
+    counts = [maximum]
     while counts[-1] > 1:
         counts.append(counts[-1] // 2)
     return counts

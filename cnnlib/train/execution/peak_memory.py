@@ -1,4 +1,4 @@
-"""What a run does with the process's memory: it keeps it between steps, and tells how much."""
+"""Memory of a run: the allocator's settings during training, and the peak memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# mallopt(3), with what it takes here: no buffer gets a mapping of its own, none is returned, and
+# Parameters of mallopt(3): buffers get no mappings of their own, freed memory is not returned, and
 # the heap grows in steps of 256 MB.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-_KEEP_MEMORY = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**28}
+_MALLOC_OPTIONS = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 2**28}
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # as proc(5) has it: set the peak to what is resident now
+_RESET_PEAK = "5"  # see proc(5): resets the peak to the current resident size
 
 
 @contextmanager
-def kept_memory() -> Generator[None]:
-    """Inside, glibc's allocator keeps what a step frees for the next one; after, it is returned.
+def retained_memory() -> Generator[None]:
+    """Make glibc's allocator retain freed memory for the next step; return it on exit.
 
-    Otherwise large buffers go back to the system after every step and are cleared when they come
-    again, which costs a quarter of the time of some networks. What is set stays set. What torch
-    keeps of a GPU's memory is returned too: there are others on it.
+    Otherwise large buffers are returned to the system after every step and zeroed when they are
+    allocated again, which costs a quarter of the time of some networks. The allocator's settings
+    stay. Torch's cached GPU memory is released on exit too, for other processes on the GPU.
     """
     library = _glibc()
     if library is not None:
-        for parameter, value in _KEEP_MEMORY.items():
+        for parameter, value in _MALLOC_OPTIONS.items():
             library.mallopt(parameter, value)
     try:
         yield
@@ -45,37 +45,37 @@ def kept_memory() -> Generator[None]:
 
 
 class PeakMemory:
-    """Measures from where it is made; what the process held before does not count.
+    """Measures the peak memory since its creation, without the memory in use before.
 
-    CUDA knows what it gave away. On Linux the process's resident memory is read; before that,
-    memory that earlier runs left with the allocator is returned, so that it counts again when this
-    run takes it. Elsewhere, and where the system forbids that, nothing is known.
+    On CUDA torch's counters are read, on Linux the process's resident memory. Before that, memory
+    that earlier runs left in the allocator is returned to the system, so that it counts again when
+    this run uses it. On other systems, and without the permission, the peak is unknown.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-            self._before = torch.cuda.memory_allocated(device)
+            self._baseline = torch.cuda.memory_allocated(device)
             return
         if (library := _glibc()) is not None:
             library.malloc_trim(0)
         self._is_known = _reset_peak()
         if self._is_known:
-            self._before, self._libraries = _status_bytes("VmRSS"), _status_bytes("RssFile")
+            self._baseline, self._code_baseline = _status_bytes("VmRSS"), _status_bytes("RssFile")
 
     def bytes(self) -> int:
-        """The most that was held at once so far, beyond what was held before; 0 where unknown."""
+        """Return the peak memory so far, beyond the memory in use before; 0 if unknown."""
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device) - self._before
+            return torch.cuda.max_memory_allocated(self._device) - self._baseline
         if not self._is_known:
             return 0
-        loaded = _status_bytes("RssFile") - self._libraries  # code that was used first now
-        return max(0, _status_bytes("VmHWM") - self._before - loaded)
+        loaded = _status_bytes("RssFile") - self._code_baseline  # code that was loaded since
+        return max(0, _status_bytes("VmHWM") - self._baseline - loaded)
 
 
 def _reset_peak() -> bool:
-    """Let the peak be what is resident now; False where the system has no such thing."""
+    """Reset the peak to the current resident size; return False if the system cannot."""
     if sys.platform != "linux":
         return False
     try:
@@ -86,7 +86,7 @@ def _reset_peak() -> bool:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library, if it is the one with these functions."""
+    """Return the C library if it is glibc, else None."""
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)
@@ -94,7 +94,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def _status_bytes(field: str) -> int:
-    """A line such as ``VmHWM:  123 kB``."""
+    """Return a field of /proc/self/status such as ``VmHWM:  123 kB``, in bytes; 0 if missing."""
     for line in _STATUS.read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024

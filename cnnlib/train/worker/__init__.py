@@ -1,1 +1,1 @@
-"""The worker process: it takes runs and jobs from the store and carries them out."""
+"""The worker process, which claims runs and jobs from the store and executes them."""

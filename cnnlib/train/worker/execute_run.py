@@ -1,11 +1,11 @@
-"""What a worker does with a run that it took: get its pictures, train, write down how it ended."""
+"""Execution of a claimed run: prepare the dataset, train, record the events and the end."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
-LOG = "worker.log"  # in the run's folder: the trace of an error of the lab itself
+LOG = "worker.log"  # in the run's folder: the traceback of an unexpected error
 Listener = Callable[[Event], None]
 
 
@@ -32,16 +32,16 @@ def execute_run(
     control: Control,
     listen: Listener = lambda event: None,
 ) -> None:
-    """Train a claimed run to its end, whatever the end is; all that it tells goes to the store.
+    """Train a claimed run to its end and write its events to the store.
 
     Args:
-        control: Brings orders to the loop; ``control.interrupt()`` makes it end with a checkpoint.
-        listen: Is told each event too, in this thread.
+        control: The queue of commands; ``control.interrupt()`` ends the run with a checkpoint.
+        listen: Called with each event, in this thread.
 
     Raises:
-        StoreError: The end could not be written, or the run was taken away from this worker.
+        StoreError: The end could not be written, or the run was reassigned to another worker.
     """
-    last = LastStep()
+    last = _LastStep()
     try:
         with (
             Recorder(store, run.id, worker_id, control) as recorder,
@@ -49,40 +49,40 @@ def execute_run(
         ):
             for event in events:
                 recorder.record(event)
-                last.note(event)
+                last.update(event)
                 listen(event)
     except RunReassigned:
         raise
     except CnnlibError as error:
         end = last.failure(str(error))
     except Exception as error:
-        end = last.failure(_why(error, store.folders.run(run.id)))
+        end = last.failure(_failure_reason(error, store.folders.run(run.id)))
     else:
         return
     store.record_events(run.id, worker_id, [end])
     listen(end)
 
 
-class LastStep:
-    """How far a run came, for the record of its failure."""
+class _LastStep:
+    """The last step of a run, for the `RunEnd` of a failed run."""
 
     def __init__(self) -> None:
         self._step: StepMetrics | None = None
 
-    def note(self, event: Event) -> None:
-        """Remember the event if it is a step."""
+    def update(self, event: Event) -> None:
+        """Store the event if it is a step."""
         if isinstance(event, StepMetrics):
             self._step = event
 
     def failure(self, reason: str) -> RunEnd:
-        """The end of a run that an error ended."""
+        """Return the end of a run after an error."""
         if self._step is None:
             return RunEnd("failed", reason)
         return RunEnd("failed", reason, self._step.step, self._step.seconds)
 
 
 def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
-    """All that a run tells, from the preparation of its pictures to its end."""
+    """Yield all events of a run, from the preparation of its dataset to its end."""
     dataset = run.request.dataset
     if (end := (yield from _prepare(dataset, store, control))) is not None:
         yield end
@@ -91,16 +91,23 @@ def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
     from cnnlib.train.loop import train
 
     folder = store.folders.run(run.id)
-    resume, told = _go_back(run, store, folder)
-    yield from told
+    resume, events = _rewind_to_checkpoint(run, store, folder)
+    yield from events
     prepared = load_prepared(dataset, store.folders)
-    yield from train(run.request, prepared, folder=folder, control=control, resume=resume)
+    settings: dict[Any, float] = {  # a crash may have come between a change and its checkpoint
+        each.setting: each.value
+        for each in store.interventions(run.id)
+        if each.setting is not None and each.value is not None
+    }
+    yield from train(
+        run.request, prepared, folder=folder, control=control, resume=resume, settings=settings
+    )
 
 
 def _prepare(
     dataset: str, store: RunStore, control: Control
 ) -> Generator[Event, None, RunEnd | None]:
-    """Make the prepared copy where there is none; returns the run's end if it was ended here."""
+    """Prepare the dataset if needed; return the run's end if it was stopped meanwhile."""
     from cnnlib.data.prepared import is_prepared
 
     if is_prepared(dataset, store.folders):
@@ -108,39 +115,42 @@ def _prepare(
     from cnnlib.data.prepare import prepare  # torchvision is slow to import
 
     yield Phase("starting", f"preparing {dataset}")
-    with closing(prepare(dataset, store.folders)) as work:
-        for progress in work:
+    with closing(prepare(dataset, store.folders)) as steps:
+        for progress in steps:
             yield Phase(
                 "starting", f"preparing {dataset}: {progress.text}, {progress.fraction:.0%}"
             )
             if control.interrupted:
                 return RunEnd("interrupted", "The app was shut down before the first step.")
-            if _stop_is_ordered(control):
+            if _is_stop_requested(control):
                 return RunEnd("stopped", "Stopped before the first step.")
     return None
 
 
-def _stop_is_ordered(control: Control) -> bool:
-    """Somebody pressed Stop; all other orders stay for the loop."""
-    orders = []
-    while (order := control.take()) is not None:
-        orders.append(order)
-    for order in orders:
-        control.put(order)
-    return any(order.kind == "stop" for order in orders)
+def _is_stop_requested(control: Control) -> bool:
+    """Return whether there is a stop command; all commands stay in the queue for the loop."""
+    commands = []
+    while (command := control.take()) is not None:
+        commands.append(command)
+    for command in commands:
+        control.put(command)
+    return any(command.kind == "stop" for command in commands)
 
 
-def _go_back(run: Run, store: RunStore, folder: Path) -> tuple[Path | None, list[Event]]:
-    """Where a run goes on: its newest whole checkpoint whose steps are all in the store.
+def _rewind_to_checkpoint(
+    run: Run, store: RunStore, folder: Path
+) -> tuple[Path | None, list[Event]]:
+    """Rewind a run to its newest readable checkpoint whose steps are all in the store.
 
-    A checkpoint is told of after everything that came before it, so one that is in the store has
-    its steps there too. What was told after it is forgotten, and will be told again.
+    The event of a checkpoint is recorded after all events before it, so the steps of a checkpoint
+    in the store are there too. Later events are deleted from the store; the run emits them again.
 
     Returns:
-        The checkpoint's file, None for a run that begins anew; and what the store is told of it.
+        The checkpoint's file, None for a run that starts from the beginning; and the events to
+        record for it.
     """
     for saved in reversed(store.saved_weights(run.id)):
-        if saved.what == "checkpoint" and _is_whole(folder / saved.file):
+        if saved.what == "checkpoint" and _is_readable(folder / saved.file):
             store.rewind(run, saved.step)
             return folder / saved.file, [saved]
     store.rewind(run, 0)
@@ -149,8 +159,8 @@ def _go_back(run: Run, store: RunStore, folder: Path) -> tuple[Path | None, list
     return None, []
 
 
-def _is_whole(path: Path) -> bool:
-    """A checkpoint can be read to its end; a file that was cut is passed over."""
+def _is_readable(path: Path) -> bool:
+    """Return whether a checkpoint can be read to its end (a truncated file cannot)."""
     from cnnlib.train.checkpoint import read_checkpoint
 
     try:
@@ -160,16 +170,16 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _why(error: Exception, folder: Path) -> str:
-    """Why a run failed, as a sentence; the trace of what is a bug is kept in the run's folder."""
+def _failure_reason(error: Exception, folder: Path) -> str:
+    """Return the reason of a failure; log the traceback of a bug in the run's folder."""
     if is_full_disk(error):
         return f"The disk that holds {folder} is full. Make room, then resume the run."
-    found = f"The lab itself made an error ({type(error).__name__}: {error})."
+    reason = f"The lab itself made an error ({type(error).__name__}: {error})."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG).open("a") as file:
             traceback.print_exc(file=file)
-    except OSError:  # then at least where the worker's own words go
+    except OSError:  # fall back to the worker's stderr
         traceback.print_exc()
-        return f"{found} Its trace is in the worker's log."
-    return f"{found} Its trace is in {folder / LOG}."
+        return f"{reason} Its trace is in the worker's log."
+    return f"{reason} Its trace is in {folder / LOG}."

@@ -1,4 +1,4 @@
-"""Jobs: what a worker can be asked to do beside training, and how it carries one out."""
+"""The kinds of jobs that a worker executes beside training, and their execution."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ JobKind = Callable[[Mapping[str, Any], Folders], Generator[Progress, None, Resul
 
 
 def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Download a dataset if need be, and write the copy that runs read: ``{"name": ...}``.
+    """Download a dataset if needed, and write its prepared copy: ``{"name": ...}``.
 
-    For a person's own pictures ``size`` and ``channels`` may say how they are brought to one size.
+    For a folder of pictures ``size`` and ``channels`` set the size and channels to convert to.
     """
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.prepare import prepare  # torchvision is slow to import
 
-    chosen = {name: args[name] for name in ("size", "channels") if name in args}
-    yield from prepare(args["name"], folders, options=FolderOptions(**chosen) if chosen else None)
+    options = {name: args[name] for name in ("size", "channels") if name in args}
+    yield from prepare(args["name"], folders, options=FolderOptions(**options) if options else None)
     return {"name": args["name"]}
 
 
 def measure_ood(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Measure what a run calls strange: ``{"run": ...}``."""
+    """Measure the out-of-distribution detection of a run: ``{"run": ...}``."""
     from cnnlib.probe.ood.job import measure_ood  # scipy and torch
 
     return (yield from measure_ood(args, folders))
 
 
 def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Mute or reset each filter of a layer in turn: see `cnnlib.probe.ablation.ablate`."""
+    """Ablate each filter of a layer in turn: see `cnnlib.probe.ablation.ablate`."""
     from cnnlib.probe.ablation import ablate  # torch
 
     return (yield from ablate(args, folders))
@@ -51,7 +51,7 @@ def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, Non
 def maximise_activation_job(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Result]:
-    """Activation maximisation of a channel, as a job (`cnnlib.probe.activation_maximisation`)."""
+    """Maximise the activation of a channel: see `cnnlib.probe.activation_maximisation`."""
     from cnnlib.probe.activation_maximisation import maximise_activation_job  # torch
 
     return (yield from maximise_activation_job(args, folders))
@@ -60,21 +60,21 @@ def maximise_activation_job(
 def measure_fine_tune(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Result]:
-    """Measure what a lesson was worth: ``{"run": ...}``."""
+    """Compare a fine-tuned run with the run that it started from: ``{"run": ...}``."""
     from cnnlib.probe.fine_tune_job import measure_fine_tune  # torch
 
     return (yield from measure_fine_tune(args, folders))
 
 
 def find_patches(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Find what excites each filter of a layer: see `cnnlib.probe.patches.find_patches`."""
+    """Find the patches with the highest activations: see `cnnlib.probe.patches.find_patches`."""
     from cnnlib.probe.patches import find_patches  # torch
 
     return (yield from find_patches(args, folders))
 
 
 def explain_answer(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Explain an answer and check the map: see `cnnlib.probe.attribution.job.explain_answer`."""
+    """Attribute a prediction to its pixels: see `cnnlib.probe.attribution.job.explain_answer`."""
     from cnnlib.probe.attribution.job import explain_answer  # torch
 
     return (yield from explain_answer(args, folders))
@@ -92,24 +92,25 @@ KINDS: dict[str, JobKind] = {
 
 
 def execute_job(
-    job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool] = lambda: False
+    job: Job, store: RunStore, worker_id: str, is_interrupted: Callable[[], bool] = lambda: False
 ) -> None:
-    """Do a job and write down how it goes and how it ended.
+    """Execute a job; record its progress and its end.
 
     Args:
-        is_to_end: Asked between two pieces of progress: the app is being shut down.
+        is_interrupted: Called after each piece of progress; True ends the job, as the app shuts
+            down.
     """
     try:
-        state, reason, result = _execute(job, store, worker_id, is_to_end)
+        state, reason, result = _execute(job, store, worker_id, is_interrupted)
     except CnnlibError as error:
         state, reason, result = "failed", str(error), {}
     except Exception as error:
-        state, reason, result = "failed", _why(error), {}
+        state, reason, result = "failed", _failure_reason(error), {}
     store.end_job(job.id, worker_id, state, reason, result)
 
 
-def _why(error: Exception) -> str:
-    """Why a job failed, as a sentence; the trace of what is a bug goes to the worker's log."""
+def _failure_reason(error: Exception) -> str:
+    """Return the reason of a failure; write the traceback of a bug to the worker's log."""
     if is_full_disk(error):
         return "The disk is full. Make room, then start it again."
     traceback.print_exc(file=sys.stderr)
@@ -117,32 +118,32 @@ def _why(error: Exception) -> str:
 
 
 def _execute(
-    job: Job, store: RunStore, worker_id: str, is_to_end: Callable[[], bool]
+    job: Job, store: RunStore, worker_id: str, is_interrupted: Callable[[], bool]
 ) -> tuple[str, str, Result]:
-    """State, reason and result at the job's end."""
+    """Execute a job; return its final state, reason and result."""
     if job.kind not in KINDS:
         return "failed", f"{job.kind!r} is no job. Choose one of: {', '.join(KINDS)}.", {}
-    work = KINDS[job.kind](job.args, store.folders)
-    began = told = time.monotonic()
+    steps = KINDS[job.kind](job.args, store.folders)
+    began = reported = time.monotonic()
     while True:
         try:
-            progress = next(work)
+            progress = next(steps)
         except StopIteration as end:
             return "done", "", end.value or {}
-        if is_to_end():
-            work.close()
+        if is_interrupted():
+            steps.close()
             return "stopped", "The app was shut down. Start it again.", {}
         now = time.monotonic()
-        if now - told < PROGRESS_SECONDS and told > began:
+        if now - reported < PROGRESS_SECONDS and reported > began:
             continue
-        told = now
+        reported = now
         if not store.report_progress(job.id, worker_id, progress, _eta(progress, now - began)):
-            work.close()
+            steps.close()
             return "stopped", "", {}
 
 
 def _eta(progress: Progress, seconds: float) -> float | None:
-    """Seconds that are left if the rest goes as fast as what is done; None at the beginning."""
+    """Return the remaining seconds, extrapolated linearly; None below 2 % of progress."""
     if progress.fraction < 0.02:
         return None
     return seconds * (1 - progress.fraction) / progress.fraction

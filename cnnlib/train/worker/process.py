@@ -1,9 +1,9 @@
-"""The worker process: waits with everything imported, takes the next run, trains it, waits again.
+"""The worker process: claims the next run, trains it and waits for another one.
 
 ``python -m cnnlib.train.worker`` is started by `cnnlib.runs.workers.pool.WorkerPool` with a pipe at
-its standard input. The byte ``q`` in it, SIGTERM or SIGINT mean: write a checkpoint, end the run as
-"interrupted", leave. The end of the pipe means that the app is gone: finish the run that is under
-way, then leave; an idle worker leaves at once.
+its standard input. On the byte ``q`` in the pipe, SIGTERM or SIGINT the worker writes a checkpoint,
+ends the run as "interrupted" and exits. The end of the pipe means that the app has exited: the
+worker finishes its current run, then exits; an idle worker exits at once.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from cnnlib.records.job import Job
     from cnnlib.records.run import Run
 
-POLL_SECONDS = 0.05  # an idle worker looks for work so often
-RETRY_SECONDS = 1.0  # after the store could not be used
-LINGER_SECONDS = 60.0  # a worker for jobs leaves after so long without one
+POLL_SECONDS = 0.05  # interval between the polls of an idle worker
+RETRY_SECONDS = 1.0  # pause after an error of the store
+IDLE_EXIT_SECONDS = 60.0  # a worker for jobs exits after this time without a job
 _IMPORT_NICENESS = 5
-_SET_ASIDE = (
+_PAUSE_LIMIT_REASON = (
     "Set aside, because it was paused for more than {minutes:g} minutes and others waited. "
     "Continue it, and it goes on from the same step when its turn comes."
 )
@@ -49,8 +49,8 @@ class Worker:
     """One worker process.
 
     Args:
-        at_once: Runs that may be at work on this machine; None is no limit.
-        patience_seconds: How long a paused run keeps its place while others wait; 0 is for ever.
+        at_once: The most runs that may train on this machine at once; None is no limit.
+        pause_limit_seconds: How long a run may stay paused while others wait; 0 is no limit.
     """
 
     def __init__(
@@ -58,59 +58,59 @@ class Worker:
         store: RunStore,
         worker_id: str,
         at_once: int | None = None,
-        patience_seconds: float = 0.0,
+        pause_limit_seconds: float = 0.0,
     ) -> None:
         self._store = store
         self._id = worker_id
         self._at_once = at_once
-        self._patience_seconds = patience_seconds
+        self._pause_limit_seconds = pause_limit_seconds
         self._control: Control | None = None
         self._interrupted = False
-        self._app_is_gone = False
+        self._app_has_exited = False
 
     def interrupt(self, *_signal: object) -> None:
-        """End the run with a checkpoint and leave; takes no lock, as a signal handler must not."""
+        """End the run with a checkpoint and exit; takes no lock, for use in a signal handler."""
         self._interrupted = True
         if (control := self._control) is not None:
             control.interrupt()
 
-    def follow(self, pipe: int) -> None:
-        """Read what the app says until its end of the pipe is closed (runs in a thread)."""
-        while said := os.read(pipe, 1):
-            if said == QUIT:
+    def follow_pipe(self, pipe: int) -> None:
+        """Read bytes from the app until it closes the pipe (runs in a thread)."""
+        while byte := os.read(pipe, 1):
+            if byte == QUIT:
                 self.interrupt()
-        self._app_is_gone = True
+        self._app_has_exited = True
 
     def serve_runs(self) -> None:
-        """Train one run after the other until it is time to leave."""
-        with self._store.watch_queue("runs") as some_wait:
-            while not self._is_to_leave():
-                if (run := self._try(self._next_run, some_wait)) is not None:
+        """Train one run after another until the worker has to exit."""
+        with self._store.watch_queue("runs") as has_queued:
+            while not self._has_to_exit():
+                if (run := self._poll(self._next_run, has_queued)) is not None:
                     self._train(run)
 
     def serve_jobs(self) -> None:
-        """Do one job after the other until it is time to leave, or there was none for a while."""
+        """Execute one job after another until the worker has to exit or was idle for a minute."""
         idle_since = time.monotonic()
-        with self._store.watch_queue("jobs") as some_wait:
-            while not self._is_to_leave() and time.monotonic() - idle_since < LINGER_SECONDS:
-                if (job := self._try(self._next_job, some_wait)) is not None:
+        with self._store.watch_queue("jobs") as has_queued:
+            while not self._has_to_exit() and time.monotonic() - idle_since < IDLE_EXIT_SECONDS:
+                if (job := self._poll(self._next_job, has_queued)) is not None:
                     execute_job(job, self._store, self._id, lambda: self._interrupted)
                     idle_since = time.monotonic()
 
-    def _is_to_leave(self) -> bool:
-        return self._interrupted or self._app_is_gone
+    def _has_to_exit(self) -> bool:
+        return self._interrupted or self._app_has_exited
 
-    def _try(self, take: Callable[[], T | None], some_wait: Callable[[], bool]) -> T | None:
-        """Look for work; where there is none, or the store cannot be used, wait a little."""
+    def _poll(self, claim: Callable[[], T | None], has_queued: Callable[[], bool]) -> T | None:
+        """Claim a run or job if one is queued; else, or after an error of the store, sleep."""
         try:
-            taken = take() if some_wait() else None
+            claimed = claim() if has_queued() else None
         except StoreError as error:
-            _say(error)
+            _print_error(error)
             time.sleep(RETRY_SECONDS)
             return None
-        if taken is None:
+        if claimed is None:
             time.sleep(POLL_SECONDS)
-        return taken
+        return claimed
 
     def _next_run(self) -> Run | None:
         if self._store.can_claim(self._id, self._at_once):
@@ -121,47 +121,46 @@ class Worker:
         return self._store.claim_job(self._id)
 
     def _train(self, run: Run) -> None:
-        self._control = Control(self._give_way)
-        if self._interrupted:  # between the claim and the line above
+        self._control = Control(self._check_pause)
+        if self._interrupted:  # between the claim and the assignment above
             self._control.interrupt()
         try:
             execute_run(run, self._store, self._id, self._control, self._after_epoch)
         except RunReassigned as error:
-            _say(error)
+            _print_error(error)
         except StoreError as error:
-            _say(error)
-            self._interrupted = True  # its end is not written: others find it lost once we are gone
+            _print_error(error)
+            self._interrupted = True  # the end is not written: the run is found lost after the exit
         finally:
             self._control = None
-        self._advance_plans()
+        self._advance_studies()
 
-    def _give_way(self, paused_seconds: float) -> str:
-        """Why a paused run is to be set aside; "" while it may keep its place."""
-        if not self._patience_seconds or paused_seconds < self._patience_seconds:
+    def _check_pause(self, paused_seconds: float) -> str:
+        """Return the reason to interrupt a paused run; "" while it may stay paused."""
+        if not self._pause_limit_seconds or paused_seconds < self._pause_limit_seconds:
             return ""
         try:
-            others_wait = self._store.has_queued_run()
-            if not others_wait or self._store.can_claim(self._id, self._at_once):
+            if not self._store.has_queued_run() or self._store.can_claim(self._id, self._at_once):
                 return ""
         except StoreError as error:
-            _say(error)
+            _print_error(error)
             return ""
-        return _SET_ASIDE.format(minutes=self._patience_seconds / 60)
+        return _PAUSE_LIMIT_REASON.format(minutes=self._pause_limit_seconds / 60)
 
     def _after_epoch(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
-            self._advance_plans()
+            self._advance_studies()
 
-    def _advance_plans(self) -> None:
-        """Let duels and experiments ask for their next runs, or end runs that cannot win."""
+    def _advance_studies(self) -> None:
+        """Submit the next runs of duels and experiments, and stop runs that cannot win."""
         try:
             advance_studies(self._store)
-        except CnnlibError as error:  # theirs, not the run's: whoever looks next tries again
-            _say(error)
+        except CnnlibError as error:  # not an error of this run; retried at the next call
+            _print_error(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Be a worker until the app says otherwise."""
+    """Run a worker until the app ends it."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib.train.worker", description=__doc__)
     parser.add_argument("--does", choices=("runs", "jobs"), default="runs")
     parser.add_argument("--at-once", type=int, help="runs at work on this machine at most")
@@ -169,36 +168,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     store = RunStore()
     with registered_worker(store, options.does) as worker_id:
-        patience_seconds = 60 * store.settings.machine.pause_minutes
-        worker = Worker(store, worker_id, options.at_once, patience_seconds)
+        pause_limit_seconds = 60 * store.settings.machine.pause_minutes
+        worker = Worker(store, worker_id, options.at_once, pause_limit_seconds)
         signal.signal(signal.SIGTERM, worker.interrupt)
         signal.signal(signal.SIGINT, worker.interrupt)
         if options.follow:
             pipe = sys.stdin.fileno()
-            threading.Thread(target=worker.follow, args=(pipe,), daemon=True).start()
+            threading.Thread(target=worker.follow_pipe, args=(pipe,), daemon=True).start()
         if options.does == "jobs":
             worker.serve_jobs()
         else:
-            if not store.can_claim(worker_id, options.at_once):  # nobody waits
-                threading.Thread(target=import_gently, daemon=True).start()
+            if not store.can_claim(worker_id, options.at_once):  # no run to train yet
+                threading.Thread(target=import_at_low_priority, daemon=True).start()
             worker.serve_runs()
 
 
-def import_gently() -> None:
-    """Import what training needs before there is a run, out of the way of the page.
+def import_at_low_priority() -> None:
+    """Import the modules of training before there is a run, at low priority.
 
-    On Linux a thread has a niceness of its own, so the thread that trains stays as it is; a run
-    that comes meanwhile waits for the rest of the import. Elsewhere the import runs as it is.
+    On Linux the niceness is set for this thread only, so the training thread keeps its priority; a
+    run that starts meanwhile waits for the rest of the import. Elsewhere the priority is normal.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
-    import numpy  # noqa: F401  (before torch, and on one thread: torch expects it whole)
+    import numpy  # noqa: F401  (before torch, on one thread: torch needs it fully imported)
 
     import cnnlib.data.prepared
     import cnnlib.train.loop  # noqa: F401
 
-    gc.freeze()  # what was imported stays, and need not be looked at by collections while it trains
+    gc.freeze()  # excludes the imported modules from garbage collections during training
 
 
-def _say(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     print(error, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""From the training loop to the run store and back, without making the loop wait."""
+"""The recorder: a thread between the training loop and the run store."""
 
 from __future__ import annotations
 
@@ -19,29 +19,27 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
-FLUSH_SECONDS = 0.1  # steps are written so often, all in one transaction
-LOOK_SECONDS = 0.03  # new orders, and other events than steps, are looked for so often
-RETRY_SECONDS = 1.0  # after a write that failed
-MOST_WAITING = 200_000  # events kept in memory while the store cannot be written
-LAST_TRY_SECONDS = 120.0  # how long the end of a run waits for a store that cannot be written
+FLUSH_SECONDS = 0.1  # interval between writes of steps, in one transaction each
+POLL_SECONDS = 0.03  # interval between polls for commands and for events other than steps
+RETRY_SECONDS = 1.0  # pause after a failed write
+MAX_PENDING = 200_000  # events kept in memory while the store cannot be written
+FINAL_RETRY_SECONDS = 120.0  # time limit for retries at the end of a run
 
 
 class Recorder:
-    """Takes the events of one run, writes them ten times a second, and brings its orders.
+    """Writes the events of one run to the store ten times a second, and fetches its commands.
 
-    A store that cannot be written for a while costs nothing: events wait in memory, in order, and
-    are written when it can be again.
-
-    As the worker uses it::
+    While the store cannot be written, events are kept in memory, in order, and are written later;
+    the loop is not blocked. Usage::
 
         with Recorder(store, run.id, worker_id, control) as recorder:
             for event in train(...):
                 recorder.record(event)
 
     Args:
-        control: Where orders are put.
-        most_waiting: Events that may wait in memory.
-        last_try_seconds: How long leaving the block goes on trying to write what is left.
+        control: The queue for fetched commands.
+        max_pending: The most events kept in memory.
+        final_retry_seconds: How long the exit of the block retries to write the remaining events.
     """
 
     def __init__(
@@ -51,33 +49,33 @@ class Recorder:
         worker_id: str,
         control: Control,
         *,
-        most_waiting: int = MOST_WAITING,
-        last_try_seconds: float = LAST_TRY_SECONDS,
+        max_pending: int = MAX_PENDING,
+        final_retry_seconds: float = FINAL_RETRY_SECONDS,
     ) -> None:
         self._store, self._run_id, self._worker_id = store, run_id, worker_id
         self._control = control
-        self._most_waiting = most_waiting
-        self._last_try_seconds = last_try_seconds
-        self._told: deque[Event] = deque()  # filled by the loop, emptied by the thread
-        self._unwritten: list[Event] = []  # the thread's own
-        self._is_urgent = False  # a change of state was told: somebody may be waiting for it
+        self._max_pending = max_pending
+        self._final_retry_seconds = final_retry_seconds
+        self._incoming: deque[Event] = deque()  # filled by the loop, emptied by the thread
+        self._unwritten: list[Event] = []  # used by the thread only
+        self._is_urgent = False  # an event other than a step is pending and is written at once
         self._ended = Flag()
-        self._trouble: Exception | None = None  # why the run cannot go on
-        self._put_off: StoreError | None = None  # why the last write failed
-        self._thread = Thread(target=self._work, name="recorder", daemon=True)
+        self._fatal_error: Exception | None = None  # ends the run
+        self._write_error: StoreError | None = None  # of the last write; None if it succeeded
+        self._thread = Thread(target=self._run_thread, name="recorder", daemon=True)
 
     def record(self, event: Event) -> None:
-        """Take an event; it is in the store a tenth of a second later.
+        """Add an event; it is written within about a tenth of a second.
 
         Raises:
-            StoreError: The run cannot go on: it was taken away from this worker, or the store could
-                not be written for so long that memory would run out.
+            StoreError: The run cannot continue: it was reassigned to another worker, or the store
+                could not be written until ``max_pending`` events were kept.
         """
-        if self._trouble is not None:
-            raise self._trouble
-        if self._put_off is not None and self._is_full() and isinstance(event, StepMetrics):
-            raise self._put_off
-        self._told.append(event)
+        if self._fatal_error is not None:
+            raise self._fatal_error
+        if self._write_error is not None and self._is_full() and isinstance(event, StepMetrics):
+            raise self._write_error
+        self._incoming.append(event)
         if not isinstance(event, StepMetrics):
             self._is_urgent = True
 
@@ -91,74 +89,76 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what is left.
+        """Write the remaining events.
 
         Raises:
-            StoreError: It could not be written; the run's rows end before it.
+            StoreError: They could not be written and are lost.
         """
         self._ended.set()
         self._thread.join()
-        if self._trouble is None:
-            self._write_the_rest()
+        if self._fatal_error is None:
+            self._write_remaining()
 
-    def _work(self) -> None:
-        """The thread, until the end. What it cannot handle, the loop raises, and the run ends."""
+    def _run_thread(self) -> None:
+        """Run the thread until the block exits; an unexpected error is raised by `record`."""
         try:
             while not self._ended.is_set():
-                self._try_to_watch()
+                self._serve_store()
         except Exception as error:
-            self._trouble = error
+            self._fatal_error = error
             self._control.interrupt()
 
-    def _try_to_watch(self) -> None:
-        """Watch to the end; where the store cannot even be opened, try again later."""
+    def _serve_store(self) -> None:
+        """Write and poll until the block exits; pause if the store cannot be opened."""
         try:
-            with self._store.watch_commands(self._run_id) as has_orders:
-                self._write_and_look(has_orders)
+            with self._store.watch_commands(self._run_id) as has_commands:
+                self._write_and_poll(has_commands)
         except RunReassigned:
             raise
         except StoreError as error:
-            self._put_off = error
+            self._write_error = error
             self._ended.wait(RETRY_SECONDS)
 
-    def _write_and_look(self, has_orders: Callable[[], bool]) -> None:
-        """Write what was told and look for orders; a store that fails is tried again later."""
+    def _write_and_poll(self, has_commands: Callable[[], bool]) -> None:
+        """Write events and poll for commands; retry later if the store fails."""
         due = time.monotonic()
-        while not self._ended.wait(LOOK_SECONDS):
+        while not self._ended.wait(POLL_SECONDS):
             try:
                 now = time.monotonic()
-                if self._has_news() and (now >= due or (self._is_urgent and not self._put_off)):
+                if self._has_pending() and (
+                    now >= due or (self._is_urgent and not self._write_error)
+                ):
                     due = now + FLUSH_SECONDS
                     self._write()
-                elif has_orders():
+                elif has_commands():
                     self._write()
             except RunReassigned:
                 raise
             except StoreError as error:
-                self._put_off = error
+                self._write_error = error
                 due = time.monotonic() + RETRY_SECONDS
 
     def _is_full(self) -> bool:
-        return len(self._told) + len(self._unwritten) >= self._most_waiting
+        return len(self._incoming) + len(self._unwritten) >= self._max_pending
 
-    def _has_news(self) -> bool:
-        return bool(self._told or self._unwritten)
+    def _has_pending(self) -> bool:
+        return bool(self._incoming or self._unwritten)
 
     def _write(self) -> None:
-        """One transaction; what it could not write stays, in order, for the next one."""
+        """Write all pending events in one transaction; on an error they stay pending, in order."""
         self._is_urgent = False
-        while self._told:
-            self._unwritten.append(self._told.popleft())
-        orders = self._store.record_events(self._run_id, self._worker_id, self._unwritten)
+        while self._incoming:
+            self._unwritten.append(self._incoming.popleft())
+        commands = self._store.record_events(self._run_id, self._worker_id, self._unwritten)
         self._unwritten = []
-        self._put_off = None
-        for order in orders:
-            self._control.put(order)
+        self._write_error = None
+        for command in commands:
+            self._control.put(command)
 
-    def _write_the_rest(self) -> None:
-        """Write until nothing is left, with patience: it holds the end of the run."""
-        deadline = time.monotonic() + self._last_try_seconds
-        while self._has_news():
+    def _write_remaining(self) -> None:
+        """Write all remaining events, the end of the run among them; retry until the time limit."""
+        deadline = time.monotonic() + self._final_retry_seconds
+        while self._has_pending():
             try:
                 self._write()
             except RunReassigned:

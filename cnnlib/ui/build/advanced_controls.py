@@ -1,4 +1,4 @@
-"""The controls of the Build page that few designs need: the image, windows, the stem."""
+"""The controls of the tab "More" on the Build page: the image, windows, the stem."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import (
     Control,
     FieldAccess,
+    field_access,
     has_convolutions,
     has_pools,
     has_skips,
-    of_field,
 )
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def _with_activation_param(spec: CNNSpec, name: str, value: Any) -> CNNSpec:
 
 
 class _StemAccess(FieldAccess):
-    """Access to a field of the stem, and when its control is shown."""
+    """Access to a field of the stem, with the condition that shows its control."""
 
     shown: Callable[[CNNSpec], bool]
 
 
-def _of_stem(name: str) -> _StemAccess:
-    """How a control reads and writes one field of the stem."""
+def _stem_access(name: str) -> _StemAccess:
+    """Access to one field of the stem."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
         assert spec.stem is not None  # its controls are shown only then
@@ -50,25 +50,30 @@ def _of_stem(name: str) -> _StemAccess:
     return {"read": lambda spec: getattr(spec.stem, name), "write": write, "shown": _has_stem}
 
 
-def _of_list(name: str, what: str, entry: Callable[[str], Any] = int) -> FieldAccess:
-    """How a control reads and writes a field with one value, or one per convolution."""
+def _list_access(name: str, what: str, entry: Callable[[str], Any] = int) -> FieldAccess:
+    """Access, as text, to a field with one value or one per convolution.
+
+    Args:
+        what: Name of the list, for error messages.
+        entry: Parses one entry.
+    """
 
     def write(spec: CNNSpec, text: str) -> CNNSpec:
-        entries = widths.list_from_text(what, text, entry)
+        entries = widths.parse_list(what, text, entry)
         changes: dict[str, Any] = {name: entries[0] if len(entries) == 1 else entries}
         return replace(spec, **changes)
 
-    return {"read": lambda spec: widths.list_text(getattr(spec, name)), "write": write}
+    return {"read": lambda spec: widths.format_list(getattr(spec, name)), "write": write}
 
 
 def _has_stem(spec: CNNSpec) -> bool:
     return spec.stem is not None
 
 
-def _with_stem(spec: CNNSpec, wanted: bool) -> CNNSpec:
-    if wanted == _has_stem(spec):
+def _with_stem(spec: CNNSpec, enabled: bool) -> CNNSpec:
+    if enabled == _has_stem(spec):
         return spec
-    return replace(spec, stem=Stem(widths.first_width(spec)) if wanted else None)
+    return replace(spec, stem=Stem(widths.first_width(spec)) if enabled else None)
 
 
 def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
@@ -79,12 +84,12 @@ def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
     return replace(spec, stem=replace(spec.stem, **changes))
 
 
-def _size(place: int, low: int, high: int, name: str, label: str, words: str) -> Control:
-    """A control for one of the image's three sizes."""
+def _image_size(axis: int, low: int, high: int, name: str, label: str, text: str) -> Control:
+    """Build the control of one entry of `in_size`: channels, height or width."""
 
     def write(spec: CNNSpec, value: int) -> CNNSpec:
         sizes = list(spec.in_size)
-        sizes[place] = value
+        sizes[axis] = value
         changes: dict[str, Any] = {"in_size": tuple(sizes)}
         return replace(spec, **changes)
 
@@ -92,22 +97,22 @@ def _size(place: int, low: int, high: int, name: str, label: str, words: str) ->
         name,
         label,
         "number",
-        words,
-        read=lambda spec: spec.in_size[place],
+        text,
+        read=lambda spec: spec.in_size[axis],
         write=write,
         low=low,
         high=high,
     )
 
 
-def _slope(name: str, activation: str, label: str, words: str) -> Control:
-    """A control for the one number that an activation takes."""
+def _activation_slider(name: str, activation: str, label: str, text: str) -> Control:
+    """Build the slider of the one parameter of an activation."""
     default = ACTIVATION_PARAMS[activation][name]
     return Control(
         name,
         label,
         "slider",
-        words,
+        text,
         read=lambda spec: float(dict(spec.activation_params).get(name, default)),
         write=lambda spec, value: _with_activation_param(spec, name, value),
         low=0.0,
@@ -118,20 +123,20 @@ def _slope(name: str, activation: str, label: str, words: str) -> Control:
     )
 
 
-def _padding(text: str) -> int | str:
+def _parse_padding(text: str) -> int | str:
     return "same" if text == "same" else int(text)
 
 
 MORE = (
-    _size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
-    _size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels of an image."),
-    _size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels of an image."),
+    _image_size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
+    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels of an image."),
+    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels of an image."),
     Control(
         "out_classes",
         "Classes",
         "number",
         "How many kinds of images the network tells apart: one output for each.",
-        **of_field("out_classes"),
+        **field_access("out_classes"),
         low=1,
         high=MAX_CLASSES,
     ),
@@ -140,7 +145,7 @@ MORE = (
         "Kernel sizes",
         "text",
         "One size for all convolutions, or one for each, like 5, 3, 3.",
-        **_of_list("kernel_size", "The list of kernel sizes"),
+        **_list_access("kernel_size", "The list of kernel sizes"),
         shown=has_convolutions,
     ),
     Control(
@@ -148,7 +153,7 @@ MORE = (
         "Stride",
         "text",
         "By how many pixels a convolution moves its window: one for all, or one for each.",
-        **_of_list("stride", "The list of strides"),
+        **_list_access("stride", "The list of strides"),
         shown=has_convolutions,
     ),
     Control(
@@ -156,7 +161,7 @@ MORE = (
         "Padding",
         "text",
         'Zeros around the image on each side; "same" keeps its size.',
-        **_of_list("padding", "The list of paddings", _padding),
+        **_list_access("padding", "The list of paddings", _parse_padding),
         shown=has_convolutions,
     ),
     Control(
@@ -164,7 +169,7 @@ MORE = (
         "Dilation",
         "text",
         "Distance between the pixels that a window looks at: 1 is next to each other.",
-        **_of_list("dilation", "The list of dilations"),
+        **_list_access("dilation", "The list of dilations"),
         shown=has_convolutions,
     ),
     Control(
@@ -173,7 +178,7 @@ MORE = (
         "choice",
         "Whether each channel adds a learned constant; a norm right after it makes it useless.",
         read=lambda spec: None if isinstance(spec.bias, tuple) else spec.bias,
-        write=of_field("bias")["write"],
+        write=field_access("bias")["write"],
         options={True: "Yes", False: "No"},
         shown=has_convolutions,
     ),
@@ -182,7 +187,7 @@ MORE = (
         "Pooling window",
         "number",
         "How many pixels wide the window is that a pooling makes one value of.",
-        **of_field("pool_kernel_size"),
+        **field_access("pool_kernel_size"),
         low=1,
         high=MAX_KERNEL_SIZE,
         shown=has_pools,
@@ -203,7 +208,7 @@ MORE = (
         "Pooling padding",
         "number",
         "Pixels added around the image before pooling, on each side.",
-        **of_field("pool_padding"),
+        **field_access("pool_padding"),
         low=0,
         high=MAX_KERNEL_SIZE,
         shown=has_pools,
@@ -213,7 +218,7 @@ MORE = (
         "Pooling dilation",
         "number",
         "Distance between the pixels that a max pooling looks at.",
-        **of_field("pool_dilation"),
+        **field_access("pool_dilation"),
         low=1,
         high=MAX_KERNEL_SIZE,
         shown=lambda spec: has_pools(spec) and spec.pooling == "max",
@@ -223,21 +228,23 @@ MORE = (
         "Groups of the norm",
         "number",
         "Into how many groups of channels a group norm divides a layer.",
-        **of_field("norm_groups"),
+        **field_access("norm_groups"),
         low=1,
         high=MAX_CHANNELS,
         shown=lambda spec: spec.norm == "group",
     ),
-    _slope("negative_slope", "lrelu", "Slope below zero", "What a leaky ReLU keeps of negatives."),
-    _slope("alpha", "elu", "Alpha", "The value that an ELU approaches far below zero."),
+    _activation_slider(
+        "negative_slope", "lrelu", "Slope below zero", "What a leaky ReLU keeps of negatives."
+    ),
+    _activation_slider("alpha", "elu", "Alpha", "The value that an ELU approaches far below zero."),
     Control(
         "approximate",
         "GELU formula",
         "choice",
         "The exact function, or its approximation by tanh.",
         read=lambda spec: str(dict(spec.activation_params).get("approximate", "none")),
-        write=lambda spec, way: (
-            spec if way is None else _with_activation_param(spec, "approximate", way)
+        write=lambda spec, formula: (
+            spec if formula is None else _with_activation_param(spec, "approximate", formula)
         ),
         options={"none": "Exact", "tanh": "By tanh"},
         shown=lambda spec: spec.activation == "gelu",
@@ -247,7 +254,7 @@ MORE = (
         "Stride of blocks",
         "number",
         "By how much each block shrinks the image itself, beside what groups do.",
-        **of_field("block_stride"),
+        **field_access("block_stride"),
         low=1,
         high=MAX_KERNEL_SIZE,
         shown=has_skips,
@@ -265,7 +272,7 @@ MORE = (
         "Stem channels",
         "number",
         "How many channels the stem gives.",
-        **_of_stem("channels"),
+        **_stem_access("channels"),
         low=1,
         high=MAX_CHANNELS,
     ),
@@ -274,7 +281,7 @@ MORE = (
         "Stem kernel size",
         "number",
         "How many pixels wide the stem's window is.",
-        **_of_stem("kernel_size"),
+        **_stem_access("kernel_size"),
         low=1,
         high=MAX_KERNEL_SIZE,
     ),
@@ -283,7 +290,7 @@ MORE = (
         "Stem stride",
         "number",
         "By how many pixels the stem moves its window.",
-        **_of_stem("stride"),
+        **_stem_access("stride"),
         low=1,
         high=MAX_KERNEL_SIZE,
     ),
@@ -301,13 +308,13 @@ MORE = (
         "Bias in the stem",
         "toggle",
         "Whether each channel of the stem adds a learned constant.",
-        **_of_stem("bias"),
+        **_stem_access("bias"),
     ),
     Control(
         "stem_pool",
         "Pooling after the stem",
         "toggle",
         "Whether the image shrinks once right after the stem.",
-        **_of_stem("pool"),
+        **_stem_access("pool"),
     ),
 )

@@ -1,8 +1,8 @@
-"""What a control of the Build page is: its words, and how it reads and writes a spec.
+"""A control of the Build page: its texts, and how it reads and writes a spec. No streamlit.
 
-A control never builds a spec from scratch. It changes the one there is, so that what no control
-shows (a stem, kernel sizes one by one) stays as it was. For every control and every spec,
-``write(spec, read(spec)) == spec``. No streamlit here.
+A control never builds a spec from scratch. It changes the current one, so that fields without a
+control (a stem, kernel sizes one by one) keep their values. For every control and every spec,
+``write(spec, read(spec)) == spec``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Control:
     """One control.
 
     Args:
-        help: What it does, in one sentence that a beginner understands.
-        read: The value that it shows for a spec; None where none of its options fits.
-        write: The spec that a value makes of a spec; may raise SpecError.
-        options: Values of a choice or a menu, with their words.
-        low, high, step: Of a slider or a number.
-        highest: What the slider reaches to where the value is above `high`.
-        shown: Whether it makes sense for a spec.
-        enabled: Whether it would change anything.
+        help: One sentence for beginners about its effect.
+        read: Returns the value to show for a spec; None where none of its options fits.
+        write: Returns the spec changed to a value; may raise SpecError.
+        options: Values of a choice or a menu, with their labels.
+        low, high, step: Range and step of a slider or a number.
+        highest: Upper end of the slider where the value is above `high`.
+        shown: Whether the control applies to a spec.
+        enabled: Whether the control can change a spec.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Control:
 
 
 class FieldAccess(TypedDict):
-    """How a control reads and writes a spec."""
+    """Functions with which a control reads and writes a spec."""
 
     read: Callable[[CNNSpec], Any]
     write: Callable[[CNNSpec, Any], CNNSpec]
 
 
-def of_field(name: str) -> FieldAccess:
-    """How a control reads and writes one field; an unselected choice changes nothing."""
+def field_access(name: str) -> FieldAccess:
+    """Access to one field of a spec; writing None, an unselected choice, changes nothing."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
         return spec if value is None else replace(spec, **{name: value})
@@ -69,20 +69,20 @@ def of_field(name: str) -> FieldAccess:
 
 
 def has_convolutions(spec: CNNSpec) -> bool:
-    """Whether it is more than a multilayer perceptron."""
+    """Whether a spec has convolutions: it is no multilayer perceptron."""
     return bool(spec.channels)
 
 
 def has_skips(spec: CNNSpec) -> bool:
-    """Whether its convolutions are residual blocks."""
+    """Whether the convolutions of a spec are in residual blocks."""
     return spec.block != "plain" and bool(spec.channels)
 
 
 def has_norm(spec: CNNSpec) -> bool:
-    """Whether there is a norm between its convolutions."""
+    """Whether a spec has norms between its convolutions."""
     return spec.norm != "none" and bool(spec.channels)
 
 
 def has_pools(spec: CNNSpec) -> bool:
-    """Whether its image shrinks after groups."""
+    """Whether the image shrinks after each group of a spec."""
     return bool(spec.channels) and spec.pool_every > 0

@@ -1,4 +1,4 @@
-"""The controls of the Build page, as data, in the tabs that they stand in."""
+"""The controls of the Build page, as data, grouped by tab."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.advanced_controls import MORE
 from cnnlib.ui.build.control import (
     Control,
+    field_access,
     has_convolutions,
     has_norm,
     has_pools,
     has_skips,
-    of_field,
 )
 
 
 def _with_block(spec: CNNSpec, block: str | None) -> CNNSpec:
-    """Another kind of block; in a long group a skip leads past two or three convolutions."""
+    """Set the kind of block; in a long group a skip spans two or three convolutions."""
     if block is None or block == spec.block:
         return spec
-    usual = {"plain": 0, "residual": 2, "bottleneck": 3}[block]
+    convs = {"plain": 0, "residual": 2, "bottleneck": 3}[block]
     group = spec.pool_every or len(spec.channels)
-    return widths.regrown(spec, block=block, block_convs=usual if group > usual else 0)
+    return widths.regrow_channels(spec, block=block, block_convs=convs if group > convs else 0)
 
 
 def _with_channels(spec: CNNSpec, text: str) -> CNNSpec:
-    return widths.with_channels(spec, widths.list_from_text("The list of channels", text))
+    return widths.with_channels(spec, widths.parse_list("The list of channels", text))
 
 
 def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
-    return replace(spec, hidden_dims=widths.list_from_text("The list of hidden layers", text))
+    return replace(spec, hidden_dims=widths.parse_list("The list of hidden layers", text))
 
 
-def _kernel(spec: CNNSpec) -> int | None:
+def _kernel_size(spec: CNNSpec) -> int | None:
+    """The kernel size of all convolutions if it is one of the options, else None."""
     size = spec.kernel_size
     return size if isinstance(size, int) and size in (1, 3, 5, 7) else None
 
@@ -45,12 +46,12 @@ def _downsampling(spec: CNNSpec) -> str:
     return "stride" if spec.downsample == "stride" else spec.pooling
 
 
-def _with_downsampling(spec: CNNSpec, way: str | None) -> CNNSpec:
-    if way in (None, _downsampling(spec)):
+def _with_downsampling(spec: CNNSpec, method: str | None) -> CNNSpec:
+    if method in (None, _downsampling(spec)):
         return spec
-    if way == "stride":
+    if method == "stride":
         return replace(spec, downsample="stride")
-    changes: dict[str, Any] = {"downsample": "pool", "pooling": way}
+    changes: dict[str, Any] = {"downsample": "pool", "pooling": method}
     return replace(spec, **changes)
 
 
@@ -65,7 +66,7 @@ def _with_norm_in_blocks(spec: CNNSpec, everywhere: bool) -> CNNSpec:
 
 
 def _with_activation(spec: CNNSpec, name: str) -> CNNSpec:
-    """Another activation; parameters belong to one activation only."""
+    """Set the activation, and drop the parameters of the one before."""
     return spec if name == spec.activation else replace(spec, activation=name, activation_params=())
 
 
@@ -97,7 +98,7 @@ _CONVOLUTIONS = (
         "slider",
         "After each group of this many convolutions the image shrinks; 0 never shrinks it.",
         read=lambda spec: spec.pool_every,
-        write=lambda spec, every: widths.regrown(spec, pool_every=every),
+        write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
         high=20,
         highest=MAX_CONVOLUTIONS,
         shown=has_convolutions,
@@ -120,7 +121,7 @@ _CONVOLUTIONS = (
         "choice",
         "By how much channels grow each time the image shrinks; none is marked where you wrote a "
         "list of your own.",
-        read=lambda spec: widths.growth_of(spec) if widths.has_growth(spec) else None,
+        read=lambda spec: widths.find_growth(spec) if widths.has_growth(spec) else None,
         write=widths.with_growth,
         options={1.0: "× 1", 1.5: "× 1.5", 2.0: "× 2"},
         shown=has_convolutions,
@@ -131,7 +132,7 @@ _CONVOLUTIONS = (
         "Channels, one by one",
         "text",
         "Output channels of every convolution; write 32×5 for five convolutions of 32.",
-        read=lambda spec: widths.list_text(spec.channels),
+        read=lambda spec: widths.format_list(spec.channels),
         write=_with_channels,
     ),
     Control(
@@ -140,7 +141,7 @@ _CONVOLUTIONS = (
         "slider",
         "How many convolutions a skip leads past; 0 takes the whole group.",
         read=lambda spec: spec.block_convs,
-        write=lambda spec, convs: widths.regrown(spec, block_convs=convs),
+        write=lambda spec, convs: widths.regrow_channels(spec, block_convs=convs),
         high=6,
         highest=MAX_CONVOLUTIONS,
         shown=has_skips,
@@ -154,8 +155,8 @@ _LAYERS = (
         "choice",
         "How many pixels wide the window is that a convolution looks through; none is marked where "
         "convolutions differ.",
-        read=_kernel,
-        write=of_field("kernel_size")["write"],
+        read=_kernel_size,
+        write=field_access("kernel_size")["write"],
         options={1: "1", 3: "3", 5: "5", 7: "7"},
         shown=has_convolutions,
     ),
@@ -185,7 +186,7 @@ _LAYERS = (
         "menu",
         "Brings the values of each layer to mean 0 and variance 1, which makes deep networks "
         "easier to train.",
-        **of_field("norm"),
+        **field_access("norm"),
         options={
             "none": "None",
             "batch": "Batch norm",
@@ -200,7 +201,7 @@ _LAYERS = (
         "Place of the norm",
         "choice",
         "Whether the norm comes before the activation, as is usual, or after it.",
-        **of_field("norm_place"),
+        **field_access("norm_place"),
         options={"conv-norm-act": "Before activation", "conv-act-norm": "After"},
         shown=has_norm,
     ),
@@ -219,7 +220,7 @@ _LAYERS = (
         "Dropout of channels",
         "slider",
         "The chance that a channel is set to zero while training, so that none is relied on alone.",
-        **of_field("dropout"),
+        **field_access("dropout"),
         low=0.0,
         high=0.9,
         step=0.05,
@@ -235,7 +236,7 @@ _HEAD = (
         "choice",
         "Flatten hands every value to the linear layers; global average hands over one mean per "
         "channel, which takes far fewer parameters.",
-        **of_field("head"),
+        **field_access("head"),
         options={"flatten": "Flatten", "gap": "Global average"},
     ),
     Control(
@@ -243,7 +244,7 @@ _HEAD = (
         "Hidden layers",
         "text",
         "Widths of the linear layers before the output, like 120, 84; empty for none.",
-        read=lambda spec: widths.list_text(spec.hidden_dims),
+        read=lambda spec: widths.format_list(spec.hidden_dims),
         write=_with_hidden,
     ),
     Control(
@@ -251,7 +252,7 @@ _HEAD = (
         "Dropout of hidden values",
         "slider",
         "The chance that a value of a hidden layer is set to zero while training.",
-        **of_field("hidden_dropout"),
+        **field_access("hidden_dropout"),
         low=0.0,
         high=0.9,
         step=0.05,
@@ -263,7 +264,7 @@ _HEAD = (
         "First weights",
         "menu",
         "The rule that random weights are drawn by before training starts.",
-        **of_field("init"),
+        **field_access("init"),
         options={
             "default": "PyTorch's default",
             "he": "He",

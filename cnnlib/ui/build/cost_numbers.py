@@ -1,4 +1,4 @@
-"""What a design costs, as the Build page writes it, with the change against a pinned design."""
+"""The cost of a design as tiles of numbers, with the change against a pinned design."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from cnnlib.design.cost import Cost
     from cnnlib.design.spec import CNNSpec
 
-MOST_DIGITS_WRITTEN_OUT = 9_999_999
+LARGEST_WRITTEN_OUT = 9_999_999
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a design.
+    """One number of a cost.
 
     Args:
-        value: Of a cost.
-        written: A value as text.
-        less_is_better: None where neither is.
+        value: Returns the number of a cost.
+        format: Formats a value.
+        less_is_better: None where neither is better.
     """
 
     label: str
     help: str
     value: Callable[[Cost], int]
-    written: Callable[[float], str]
+    format: Callable[[float], str]
     less_is_better: bool | None = True
 
 
-def whole(value: float) -> str:
-    """``61,706``; from ten million on ``12.3 M``."""
-    return f"{value:,.0f}" if value <= MOST_DIGITS_WRITTEN_OUT else short_count(value)
+def format_whole(value: float) -> str:
+    """Format a whole number: ``61,706``; from ten million on ``12.3 M``."""
+    return f"{value:,.0f}" if value <= LARGEST_WRITTEN_OUT else short_count(value)
 
 
 NUMBERS: tuple[Number, ...] = (
@@ -46,13 +46,13 @@ NUMBERS: tuple[Number, ...] = (
         "Parameters",
         "Numbers that training learns. Running statistics of norms are not counted.",
         lambda cost: cost.params,
-        whole,
+        format_whole,
     ),
     Number(
         "MACs",
         "Multiply-accumulates of convolutions and linear layers for one image, bias not counted.",
         lambda cost: cost.macs,
-        whole,
+        format_whole,
     ),
     Number(
         "FLOPs, forward",
@@ -95,31 +95,31 @@ NUMBERS: tuple[Number, ...] = (
 )
 
 
-def cost_line(cost: Cost) -> str:
-    """``106,154 parameters, 316,680 MACs, 9.24 MB a training step``."""
+def cost_text(cost: Cost) -> str:
+    """Summarise a cost: ``106,154 parameters, 316,680 MACs, 9.24 MB a training step``."""
     return (
-        f"{whole(cost.params)} parameters, {whole(cost.macs)} MACs, "
+        f"{format_whole(cost.params)} parameters, {format_whole(cost.macs)} MACs, "
         f"{format_size(cost.training_bytes)} a training step"
     )
 
 
 def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
-    """All numbers as a grid of tiles.
+    """Show all numbers as a grid of tiles.
 
     Args:
-        pinned: What the pinned design costs, if there is one.
-        spec: The design whose cost it is.
+        pinned: The cost of the pinned design, if there is one.
+        spec: The design of `cost`.
     """
     with st.grid(4, min_column_width=150, gap="small"):
         for number in NUMBERS:
             value = number.value(cost)
             is_field = number.less_is_better is None
-            written = field_words(value, spec) if is_field else number.written(value)
+            text = receptive_field_text(value, spec) if is_field else number.format(value)
             has_changed = pinned is not None and number.value(pinned) != value
             st.metric(
                 number.label,
-                written,
-                delta=change(number, cost, pinned) if pinned else None,
+                text,
+                delta=format_change(number, cost, pinned) if pinned else None,
                 delta_color="inverse" if has_changed and not is_field else "off",
                 delta_arrow="auto" if has_changed else "off",
                 help=number.help if is_field else f"{number.help} Exactly {value:,}.",
@@ -128,18 +128,18 @@ def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
             )
 
 
-def field_words(size: int, spec: CNNSpec) -> str:
-    """``10 of 28 px``: a receptive field against the longer side of the image."""
+def receptive_field_text(size: int, spec: CNNSpec) -> str:
+    """Format, as ``10 of 28 px``, a receptive field against the longer side of the image."""
     if not spec.channels and not spec.stem:
         return "all pixels"
     return f"{size:,} of {max(spec.in_size[1:]):,} px"
 
 
-def change(number: Number, cost: Cost, pinned: Cost) -> str:
-    """``+1,234 (+2.1 %)``, against the pinned design."""
+def format_change(number: Number, cost: Cost, pinned: Cost) -> str:
+    """Format the change against the pinned design: ``+1,234 (+2.1%)``."""
     now, before = number.value(cost), number.value(pinned)
     if now == before:
         return "±0"
     sign = "+" if now > before else "-"
     share = f" ({(now - before) / before:+.1%})" if before else ""
-    return f"{sign}{number.written(abs(now - before))}{share}"
+    return f"{sign}{number.format(abs(now - before))}{share}"

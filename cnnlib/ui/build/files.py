@@ -1,4 +1,4 @@
-"""Designs as files: what the Build page hands out, and what it takes back."""
+"""Downloads and uploads of designs on the Build page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
-from cnnlib.ui.build.session import act, on_spec, tell_wrong
+from cnnlib.ui.build.session import apply_change, show_control_error, spec_change
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 UPLOAD_LIMIT_MB = 1
 
 
-def file_panel(desk: BuildState, plan: Plan) -> None:
-    """Downloads, the link, and a place for a design that was downloaded before."""
+def file_panel(state: BuildState, plan: Plan) -> None:
+    """Show the downloads, the link, and the upload of a design that was downloaded before."""
     spec = plan.spec
     with st.container(horizontal=True):
         _download("JSON", "design.json", design_json(spec), "The design, to open here again.")
         _download("PyTorch", "network.py", source(plan), "The network in PyTorch, on its own.")
-        text = summary(plan, batch_size=desk.batch_size, optimizer=desk.optimizer)
-        _download("Markdown", "summary.md", text, "What the network is and costs, as text.")
+        markdown = summary(plan, batch_size=state.batch_size, optimizer=state.optimizer)
+        _download("Markdown", "summary.md", markdown, "What the network is and costs, as text.")
         _download("Picture", "network.svg", architecture_svg(plan), "The picture above, as SVG.")
     st.caption("This link opens the same page in any browser:")
-    st.code(f"{st.context.url}?{urlencode(desk.address())}", language=None, wrap_lines=True)
+    st.code(f"{st.context.url}?{urlencode(state.address())}", language=None, wrap_lines=True)
     st.file_uploader(
         "Open a design (JSON)",
         type="json",
         max_upload_size=UPLOAD_LIMIT_MB,
         key="build_upload",
-        on_change=_take_upload,
+        on_change=_open_upload,
         help="A file that was downloaded here, from this or an earlier version of the lab.",
     )
-    tell_wrong("upload")
+    show_control_error("upload")
 
 
 def design_json(spec: CNNSpec) -> str:
-    """A design as the text of a JSON file."""
+    """Format a design as the text of a JSON file."""
     return json.dumps(spec.to_dict(), indent=2) + "\n"
 
 
 def design_from_json(content: bytes) -> CNNSpec:
-    """The inverse of `design_json`; a file of the shelf is taken too.
+    """Parse the text of `design_json`, or of a file in the folder of saved designs.
 
     Raises:
-        SpecError: It is no JSON, or no design.
+        SpecError: The content is no JSON, or no design.
     """
     try:
         values = json.loads(content)
@@ -62,23 +62,24 @@ def design_from_json(content: bytes) -> CNNSpec:
             f"The file cannot be read as JSON: {str(error)[:100]}. "
             f"Choose a file that was downloaded from this page."
         ) from error
-    is_shelved = isinstance(values, dict) and "spec" in values
-    return CNNSpec.from_dict(values["spec"] if is_shelved else values)
+    is_saved_design = isinstance(values, dict) and "spec" in values
+    return CNNSpec.from_dict(values["spec"] if is_saved_design else values)
 
 
-def _take_upload() -> None:
+def _open_upload() -> None:
     file = st.session_state.build_upload
     if file is not None:
-        act(on_spec(lambda _: design_from_json(file.getvalue()), "upload"), "upload")
+        change = spec_change(lambda _: design_from_json(file.getvalue()), "upload")
+        apply_change(change, "upload")
 
 
-def _download(label: str, name: str, content: str, words: str) -> None:
+def _download(label: str, name: str, content: str, tooltip: str) -> None:
     st.download_button(
         label,
         content,
         file_name=name,
         key=f"build_download_{name}",
         icon=":material/download:",
-        help=words,
+        help=tooltip,
         on_click="ignore",
     )

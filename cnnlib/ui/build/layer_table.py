@@ -1,4 +1,4 @@
-"""The table of layers on the Build page: shapes, shares of parameters and of MACs."""
+"""The tables of layers and of other tools' counts on the Build page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_ROWS_SHOWN = 14
 
 
 def layer_columns(cost: Cost) -> dict[str, list[Any]]:
-    """One row per layer, in forward order; None where a layer has none, shares in per cent."""
+    """Build the columns, one row per layer in forward order: None for zero, shares in per cent."""
     rows = cost.layers
     return {
         "Layer": [kind_label(row.layer) for row in rows],
@@ -38,14 +38,14 @@ def layer_columns(cost: Cost) -> dict[str, list[Any]]:
 
 
 def _shares(values: list[int]) -> list[float | None]:
-    """Each value in per cent of all; None for zero."""
+    """Each value in per cent of their sum; None for zero."""
     total = sum(values)
     return [100 * value / total if value else None for value in values]
 
 
 def layer_table(cost: Cost, *, key: str) -> None:
-    """All layers; a click on a heading sorts them."""
-    import pyarrow as pa  # as quick as it gets: no pandas in between
+    """Show all layers; a click on a heading sorts them."""
+    import pyarrow as pa  # the fastest input of st.dataframe: no conversion by pandas
 
     shown = min(len(cost.layers), MOST_ROWS_SHOWN)
     st.dataframe(
@@ -79,39 +79,40 @@ def _column_config() -> dict[str, Any]:
 
 
 def tool_table(plan: Plan, macs: int) -> None:
-    """One row per total that a tool would print.
+    """Show one row per total that another tool prints.
 
     Args:
-        macs: What the lab counts.
+        macs: The multiply-accumulates that the lab counts.
     """
     st.caption(
         f"The lab counts {macs:,} multiply-accumulates for one image: those of convolutions and "
         f"linear layers, bias not counted. Other tools count by rules of their own. These totals "
         f"are theirs, at the versions named, for one image in evaluation mode."
     )
-    st.markdown("\n".join(tool_lines(plan)))
+    st.markdown("\n".join(tool_rows(plan)))
 
 
-def tool_lines(plan: Plan) -> Generator[str]:
-    """The table as Markdown."""
+def tool_rows(plan: Plan) -> Generator[str]:
+    """Yield the lines of the table in Markdown, headings first."""
     yield "| Tool | Total | Why it differs |"
     yield "|---|--:|---|"
-    for found in tool_counts(plan):
-        convention = found.convention
+    for tool_count in tool_counts(plan):
+        convention = tool_count.convention
         yield (
             f"| **{convention.tool}** {convention.version} "
-            f"| **{found.total:,}** {convention.quantity} "
-            f"| {convention.sentence} {_parts(found)}{_not_counted(found)} "
+            f"| **{tool_count.total:,}** {convention.quantity} "
+            f"| {convention.sentence} {_parts(tool_count)}{_not_counted(tool_count)} "
             f"`{convention.call}` |"
         )
 
 
-def _parts(found: ToolCount) -> str:
-    """What a total is made of, the largest first."""
-    parts = sorted(found.parts, key=lambda part: -part[1])
+def _parts(tool_count: ToolCount) -> str:
+    """Describe the parts of a total, the largest first."""
+    parts = sorted(tool_count.parts, key=lambda part: -part[1])
     return "Here: " + ", ".join(f"{name} {value:,}" for name, value in parts if value) + "."
 
 
-def _not_counted(found: ToolCount) -> str:
-    """What the tool gives nothing for."""
-    return f" Not counted by it: {', '.join(found.not_counted)}." if found.not_counted else ""
+def _not_counted(tool_count: ToolCount) -> str:
+    """Describe the layers that a tool does not count; "" where there are none."""
+    names = ", ".join(tool_count.not_counted)
+    return f" Not counted by it: {names}." if names else ""

@@ -1,17 +1,17 @@
-"""Build: describe a network, see its size before training it."""
+"""Build page: design a network and see its cost before training it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from cnnlib.ui.build.form import known_datasets, spec_form
-from cnnlib.ui.build.session import close_desk, notice, open_desk
+from cnnlib.ui.build.session import sync_from_address, sync_to_address, take_notice
 from cnnlib.ui.build.view import (
+    compute_cost,
     network_picture,
     numbers,
     panels,
-    planned,
-    priced,
+    plan_draft,
     toolbar,
     training_settings,
 )
@@ -22,7 +22,7 @@ from cnnlib.ui.common.shared import folders
 def show() -> None:
     """Show the page."""
     infos = known_datasets(folders())
-    open_desk(infos)
+    sync_from_address(infos)
     with st.container(horizontal=True, vertical_alignment="center", key="build_title"):
         st.title("Build")
         toolbar()
@@ -30,14 +30,14 @@ def show() -> None:
         form, view = st.columns([2, 5], gap="large")
     with view:
         with st.container(key="build_said"):
-            if sentence := notice():
+            if sentence := take_notice():
                 show_warning(sentence, ":material/link_off:")
-            found = planned()
-        costs = priced(found)
-        network_picture(found, costs, key="build_picture")
-        numbers(found, costs)
-        panels(found, costs)
+            plan = plan_draft()
+        cost = compute_cost(plan)
+        network_picture(plan, cost, key="build_picture")
+        numbers(plan, cost)
+        panels(plan, cost)
     with form:
         spec_form(infos)
         training_settings()
-    close_desk(infos)
+    sync_to_address(infos)

@@ -1,4 +1,4 @@
-"""The shelf of one's own designs, on the Build page."""
+"""The panel of saved designs on the Build page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import streamlit as st
 
 from cnnlib.figures.labels import describe_design
 from cnnlib.runs.saved_designs import NAME_LIMIT, SavedDesigns
-from cnnlib.ui.build.session import act, on_spec, tell_wrong, whats_wrong
+from cnnlib.ui.build.session import (
+    apply_change,
+    control_error,
+    show_control_error,
+    spec_change,
+)
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 
@@ -17,9 +22,9 @@ if TYPE_CHECKING:
     from cnnlib.ui.build.state import BuildState
 
 
-def shelf_panel() -> None:
-    """Save the design by name; open or remove those that were saved."""
-    shelf = SavedDesigns(folders(), run_store().owner)
+def saved_designs_panel() -> None:
+    """Show a form that saves the design by name, and the saved ones to open or remove."""
+    saved = SavedDesigns(folders(), run_store().owner)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Name",
@@ -28,42 +33,42 @@ def shelf_panel() -> None:
             on_change="ignore",
             help="A design saved under a name that is taken replaces the one before.",
         )
-        st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(shelf,))
-    tell_wrong("shelf")
-    designs = shelf.designs()
+        st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(saved,))
+    show_control_error("shelf")
+    designs = saved.designs()
     if not designs:
         st.caption("Nothing is on the shelf yet. What you save stays on this machine.")
     for number, design in enumerate(designs):
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"**{escape_markdown(design.name)}**  \n{describe_design(design.spec)}"
-            st.markdown(words, width="stretch")
+            text = f"**{escape_markdown(design.name)}**  \n{describe_design(design.spec)}"
+            st.markdown(text, width="stretch")
             st.button("Open", key=f"build_open_{number}", on_click=_open, args=(design.spec,))
             st.button(
                 "Remove",
                 key=f"build_remove_{number}",
                 icon=":material/delete:",
                 on_click=_remove,
-                args=(shelf, design.name),
+                args=(saved, design.name),
             )
 
 
-def _save(shelf: SavedDesigns) -> None:
-    def save(desk: BuildState) -> BuildState:
-        shelf.save(st.session_state.build_shelf_name, desk.draft.spec)
-        return desk
+def _save(saved: SavedDesigns) -> None:
+    def save(state: BuildState) -> BuildState:
+        saved.save(st.session_state.build_shelf_name, state.draft.spec)
+        return state
 
-    act(save, "shelf")
-    if not whats_wrong("shelf"):
+    apply_change(save, "shelf")
+    if not control_error("shelf"):
         st.session_state.build_shelf_name = ""
 
 
 def _open(spec: CNNSpec) -> None:
-    act(on_spec(lambda _: spec, "shelf"), "shelf")
+    apply_change(spec_change(lambda _: spec, "shelf"), "shelf")
 
 
-def _remove(shelf: SavedDesigns, name: str) -> None:
-    def remove(desk: BuildState) -> BuildState:
-        shelf.remove(name)
-        return desk
+def _remove(saved: SavedDesigns, name: str) -> None:
+    def remove(state: BuildState) -> BuildState:
+        saved.remove(name)
+        return state
 
-    act(remove, "shelf")
+    apply_change(remove, "shelf")

@@ -1,4 +1,4 @@
-"""What the Build page shows of a design beside its controls: what it costs, what to do with it."""
+"""The view of a design on the Build page: toolbar, picture, costs and panels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.design import link
-from cnnlib.design.cost import Cost, cost
+from cnnlib.design.cost import Cost
+from cnnlib.design.cost import cost as cost_of
 from cnnlib.design.memory import OPTIMIZERS
-from cnnlib.design.plan import Plan, plan
+from cnnlib.design.plan import Plan
+from cnnlib.design.plan import plan as plan_spec
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
-from cnnlib.ui.build.cost_numbers import cost_line, cost_numbers
+from cnnlib.ui.build.cost_numbers import cost_numbers, cost_text
 from cnnlib.ui.build.files import file_panel
 from cnnlib.ui.build.layer_table import layer_table, tool_table
-from cnnlib.ui.build.saved_designs import shelf_panel
-from cnnlib.ui.build.session import act, desk, keep_valid, mend
+from cnnlib.ui.build.saved_designs import saved_designs_panel
+from cnnlib.ui.build.session import apply_change, apply_repair, current_state, keep_valid
 from cnnlib.ui.build.state import MOST_IMAGES, BuildState
-from cnnlib.ui.build.widget_sync import called_back, note, show_value
+from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
 from cnnlib.ui.common.format import OPTIMIZER_LABELS
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
 
 def toolbar() -> None:
-    """Undo, redo, pin, train."""
-    now = desk()
+    """Show the buttons: undo, redo, pin, train."""
+    state = current_state()
     with st.container(horizontal=True, width="content"):
-        _button("Undo", "undo", BuildState.undone, bool(now.past), "Take the last change back.")
-        _button("Redo", "redo", BuildState.redone, bool(now.future), "Make it again.")
-        if now.pinned:
+        _button("Undo", "undo", BuildState.undone, bool(state.past), "Take the last change back.")
+        _button("Redo", "redo", BuildState.redone, bool(state.future), "Make it again.")
+        if state.pinned:
             _button("Unpin", "keep_off", _unpinned, True, "Compare with nothing.")
         else:
             _button(
@@ -48,111 +50,112 @@ def toolbar() -> None:
             key="build_train",
             help="Go on to Train with the design that is shown.",
         ):
-            told = {"design": link.encode(now.valid), "dataset": now.draft.dataset}
-            st.switch_page(TRAIN, query_params=told)
+            params = {"design": link.encode(state.valid), "dataset": state.draft.dataset}
+            st.switch_page(TRAIN, query_params=params)
 
 
 def _button(
-    label: str, icon: str, change: Callable[[BuildState], BuildState], enabled: bool, words: str
+    label: str, icon: str, change: Callable[[BuildState], BuildState], enabled: bool, tooltip: str
 ) -> None:
     st.button(
         label,
         key=f"build_{label.lower()}",
         icon=f":material/{icon}:",
-        on_click=act,
+        on_click=apply_change,
         args=(change,),
         disabled=not enabled,
-        help=words,
+        help=tooltip,
     )
 
 
-def _pinned(desk: BuildState) -> BuildState:
-    return replace(desk, pinned=desk.valid)
+def _pinned(state: BuildState) -> BuildState:
+    return replace(state, pinned=state.valid)
 
 
-def _unpinned(desk: BuildState) -> BuildState:
-    return replace(desk, pinned=None)
+def _unpinned(state: BuildState) -> BuildState:
+    return replace(state, pinned=None)
 
 
-def planned() -> Plan:
-    """The plan of the design on the desk; where it does not plan, why, and the last that did."""
-    spec = desk().draft.spec
+def plan_draft() -> Plan:
+    """Plan the draft; on failure, show the error and return the plan of the last valid design."""
+    spec = current_state().draft.spec
     try:
-        found = plan(spec)
+        plan = plan_spec(spec)
     except SpecError as error:
-        _tell_misfit(error)
-        return plan(desk().valid)
+        _show_misfit(error)
+        return plan_spec(current_state().valid)
     keep_valid(spec)
-    return found
+    return plan
 
 
-def _tell_misfit(error: SpecError) -> None:
-    """Which layer fails and why, with a repair by one click."""
+def _show_misfit(error: SpecError) -> None:
+    """Show the layer that fails and the reason, with a button that repairs the design."""
     show_error(f"{error} Shown below is your last design that fits.")
     if error.repair:
-        words = error.repair_text or "repair it"
+        label = error.repair_text or "repair it"
         st.button(
-            words[0].upper() + words[1:],
+            label[0].upper() + label[1:],
             key="build_repair",
             icon=":material/build:",
-            on_click=mend,
+            on_click=apply_repair,
             args=(error.repair,),
         )
 
 
-def priced(found: Plan) -> Cost:
-    """What a design costs at the batch size and for the optimiser that are chosen here."""
-    return cost(found, batch_size=desk().batch_size, optimizer=desk().optimizer)
+def compute_cost(plan: Plan) -> Cost:
+    """Compute the cost of a plan for the batch size and the optimiser of the page."""
+    state = current_state()
+    return cost_of(plan, batch_size=state.batch_size, optimizer=state.optimizer)
 
 
-def numbers(found: Plan, costs: Cost) -> None:
-    """What the design costs, against the pinned one if there is one."""
+def numbers(plan: Plan, cost: Cost) -> None:
+    """Show the cost of the design, against the pinned one if there is one."""
     pinned = None
-    if design := desk().pinned:
+    if design := current_state().pinned:
         st.caption(f"Changes are against the pinned design: {describe_design(design)}.")
-        pinned = priced(plan(design))
-    cost_numbers(costs, pinned, found.spec)
+        pinned = compute_cost(plan_spec(design))
+    cost_numbers(cost, pinned, plan.spec)
 
 
 def training_settings() -> None:
-    """Batch size and optimiser, which memory and FLOPs of a training step depend on."""
+    """Show batch size and optimiser, on which memory and FLOPs of a training step depend."""
     with st.container(horizontal=True):
-        show_value("build_batch_size", desk().batch_size)
+        show_value("build_batch_size", current_state().batch_size)
         st.number_input(
             "Batch size",
             min_value=1,
             max_value=MOST_IMAGES,
             key="build_batch_size",
-            on_change=_take,
+            on_change=_record_setting,
             args=("build_batch_size", "batch_size"),
             help="Images in one training step: memory and FLOPs of a step grow with it.",
         )
-        show_value("build_optimizer", desk().optimizer)
+        show_value("build_optimizer", current_state().optimizer)
         st.selectbox(
             "Optimiser",
             OPTIMIZERS,
             format_func=OPTIMIZER_LABELS.__getitem__,
             key="build_optimizer",
-            on_change=_take,
+            on_change=_record_setting,
             args=("build_optimizer", "optimizer"),
             help="What changes the weights; some keep one or two numbers for each parameter.",
         )
 
 
-def _take(key: str, field: str) -> None:
+def _record_setting(key: str, field: str) -> None:
     value = st.session_state[key]
-    note(key, lambda desk: replace(desk, **{field: value}), field)
+    record_change(key, lambda state: replace(state, **{field: value}), field)
 
 
-def panels(found: Plan, costs: Cost) -> None:
-    """Layers, other tools, files, shelf: only the open one is made."""
+def panels(plan: Plan, cost: Cost) -> None:
+    """Show the tabs of layers, other tools, files and saved designs; only the open one is built."""
     contents: dict[str, Callable[[], None]] = {
-        "Layers": lambda: layer_table(costs, key="build_layers"),
-        "What other tools would print": lambda: tool_table(found, costs.macs),
-        "Export and share": lambda: file_panel(desk(), found),
-        "Shelf": shelf_panel,
+        "Layers": lambda: layer_table(cost, key="build_layers"),
+        "What other tools would print": lambda: tool_table(plan, cost.macs),
+        "Export and share": lambda: file_panel(current_state(), plan),
+        "Shelf": saved_designs_panel,
     }
-    tabs = st.tabs(list(contents), key="build_panel", on_change=called_back)
+    tabs = st.tabs(list(contents), key="build_panel", on_change=count_callback)
     for tab, content in zip(tabs, contents.values(), strict=True):
         if tab.open:
             with tab:
@@ -163,16 +166,16 @@ _picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)
 
 
 def network_picture(plan: Plan, cost: Cost, *, key: str) -> None:
-    """Every layer to scale; pointing at one, or walking there with arrow keys, tells what it is.
+    """Show every layer to scale; a card describes the layer under the pointer or the focus.
 
     Args:
-        cost: Of the same design: on a phone a line of it stands below the picture.
+        cost: Of the same design: on narrow screens a line of it is shown below the picture.
     """
     _picture(
         key=key,
         data={
             "script": script("build/picture.js"),
             "svg": architecture_svg(plan),
-            "words": cost_line(cost),
+            "words": cost_text(cost),
         },
     )

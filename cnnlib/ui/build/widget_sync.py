@@ -1,10 +1,10 @@
-"""Widgets that the page writes to, while the browser may still hold what they showed before.
+"""Values written to widgets while the browser may still hold their old values.
 
 A slider's change makes the page write other widgets: the width rewrites the list of channels. The
-browser may send the slider's next change before it hears of that, and the old list with it.
-Streamlit then reports two changes, of which one is no person's; taken at its word, the old list
-would turn the slider back. So changes are noted as they are reported, and sorted out together: of
-several, those are dropped that only repeat what the page itself once wrote there.
+browser may send the slider's next change before it receives the new list, and the old list with
+it. Streamlit then reports two changes, one of which the user did not make; applied, the old list
+would move the slider back. So reported changes are recorded and filtered together: of several,
+those that only repeat a value that the page itself wrote there are dropped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from cnnlib.ui.build.state import BuildState
 
-_CALLBACKS = "build_callbacks"  # how many were called in this rerun
-_NOTED = "build_noted"  # the changes among them
-_WRITTEN = "build_written"  # key -> the values that the browser may still hold
+_CALLBACKS = "build_callbacks"  # number of callbacks in this rerun
+_RECORDED = "build_noted"  # the changes that they recorded
+_WRITTEN = "build_written"  # key -> values that the browser may still hold
 _MOST_KEPT = 40
 
 
@@ -30,18 +30,20 @@ class Change:
     """A widget's change, as Streamlit reports it.
 
     Args:
-        carry_out: What it means for the desk.
-        control: Where to tell what is wrong with it.
+        key: Key of the widget.
+        value: Its new value.
+        apply: The change of the state.
+        control: The control beside which an error is shown.
     """
 
     key: str
     value: Any
-    carry_out: Callable[[BuildState], BuildState]
+    apply: Callable[[BuildState], BuildState]
     control: str
 
 
 def show_value(key: str, value: Any) -> None:
-    """Make a widget show a value; one that does already is left alone."""
+    """Set the value of a widget, unless it has that value already."""
     held = st.session_state.get(key)
     if key in st.session_state and held == value:
         return
@@ -50,22 +52,22 @@ def show_value(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
-def note(key: str, carry_out: Callable[[BuildState], BuildState], control: str) -> None:
-    """Called back by a widget with a new value: note it for `take_changes`."""
-    called_back()
-    changes = st.session_state.setdefault(_NOTED, [])
-    changes.append(Change(key, st.session_state[key], carry_out, control))
+def record_change(key: str, apply: Callable[[BuildState], BuildState], control: str) -> None:
+    """Widget callback: record the new value for `take_changes`."""
+    count_callback()
+    changes = st.session_state.setdefault(_RECORDED, [])
+    changes.append(Change(key, st.session_state[key], apply, control))
 
 
-def called_back() -> None:
-    """Called back by what has no value, or one that the desk does not care for."""
+def count_callback() -> None:
+    """Count a callback in this rerun; itself the callback of widgets with no value to record."""
     st.session_state[_CALLBACKS] = st.session_state.get(_CALLBACKS, 0) + 1
 
 
 def take_changes() -> tuple[bool, list[Change]]:
-    """Whether a person used the page in this rerun, and what they changed."""
+    """Whether a widget caused this rerun, and the changes that the user made; clears both."""
     callbacks = st.session_state.pop(_CALLBACKS, 0)
-    changes: list[Change] = st.session_state.pop(_NOTED, [])
+    changes: list[Change] = st.session_state.pop(_RECORDED, [])
     if callbacks > 1:
         written = st.session_state.get(_WRITTEN, {})
         changes = [c for c in changes if c.value not in written.get(c.key, ())]

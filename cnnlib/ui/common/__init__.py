@@ -1,1 +1,1 @@
-"""What several pages share: forms, pickers, addresses, messages, browser components."""
+"""Modules shared by several pages: forms, pickers, addresses, messages, browser components."""

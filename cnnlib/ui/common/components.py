@@ -1,4 +1,4 @@
-"""The two browser parts of Inspect: many small pictures on one canvas, one value in numbers."""
+"""Two browser components: a grid of small pictures, and the arithmetic of one output value."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
 _window = st.components.v2.component("cnnlab_window", js=LOADER)
 
-MOST_EXACT_VALUES = 2**17  # as float32 half a megabyte; beyond it a byte each
-LONGEST_SIDE = 96  # pixels of a tile that are sent
+MOST_EXACT_VALUES = 2**17  # half a megabyte as float32; larger grids are sent as one byte per value
+LONGEST_SIDE = 96  # pixels; larger tiles are subsampled before they are sent
 Span = Literal["each", "together"]
 
 
@@ -36,18 +36,18 @@ def tile_grid(
     on_pick: Callable[[int], None] | None = None,
     tile: int = 56,
 ) -> None:
-    """Many small pictures on one canvas, with their numbers under the pointer.
+    """Draw many small pictures on one canvas; the values under the pointer are shown as text.
 
     Args:
-        tiles: N x H x W, or N x 3 x H x W for colour, of any range.
-        names: One for each tile.
-        span: The range of the colours: each tile's own, all tiles' together, or a given largest
-            absolute value. Where some value is negative it is symmetric about zero.
-        silent: Tiles to be crossed out once: one value everywhere.
-        dead: Tiles to be crossed out twice: the same on many pictures.
-        selected: The tile that is framed; None where there is nothing to pick.
-        on_pick: Is called with the tile that was clicked, before the page runs again.
-        tile: Pixels that a tile is wide on the screen, about.
+        tiles: N x H x W, or N x 3 x H x W for colour; values of any range.
+        names: One name per tile.
+        span: Range of the colours: per tile, over all tiles, or a given largest absolute value. It
+            is symmetric about zero if any value is negative.
+        silent: Indices of tiles to cross out once: one value everywhere.
+        dead: Indices of tiles to cross out twice: the same value on many pictures.
+        selected: Index of the framed tile; None if tiles cannot be picked.
+        on_pick: Called with the index of the clicked tile before the page reruns.
+        tile: Approximate width of a tile on the screen, in pixels.
     """
     data = grid_data(tiles, span) | {
         "script": script("common/grid.js"),
@@ -61,16 +61,16 @@ def tile_grid(
         + ("" if selected is None else " Click one to choose it."),
     }
 
-    def picked() -> None:
-        choice = st.session_state[key].get("picked")
-        if on_pick is not None and isinstance(choice, int) and 0 <= choice < len(tiles):
-            on_pick(choice)
+    def handle_pick() -> None:
+        index = st.session_state[key].get("picked")
+        if on_pick is not None and isinstance(index, int) and 0 <= index < len(tiles):
+            on_pick(index)
 
-    _grid(key=key, data=data, on_picked_change=picked)
+    _grid(key=key, data=data, on_picked_change=handle_pick)
 
 
 def grid_data(tiles: np.ndarray, span: Span | float) -> dict[str, Any]:
-    """Values and colour limits as the script takes them."""
+    """Return the values and colour limits in the form that common/grid.js reads."""
     tiles = np.nan_to_num(tiles.astype(np.float32), posinf=0, neginf=0)
     stride = -(-max(tiles.shape[-2:]) // LONGEST_SIDE)
     tiles = np.ascontiguousarray(tiles[..., ::stride, ::stride])
@@ -83,24 +83,24 @@ def grid_data(tiles: np.ndarray, span: Span | float) -> dict[str, Any]:
         "channels": tiles.shape[1] if tiles.ndim == 4 else 1,
         "size": flat.shape[1],
         "signed": signed,
-        "limits": _limits(flat, span, signed),
-        **_packed(flat),
+        "limits": _colour_limits(flat, span, signed),
+        **_pack_values(flat),
     }
 
 
-def _limits(flat: np.ndarray, span: Span | float, signed: bool) -> list[list[float]]:
-    """Lowest and highest value of the colours, per tile or once for all."""
+def _colour_limits(flat: np.ndarray, span: Span | float, signed: bool) -> list[list[float]]:
+    """Return [lowest, highest] value of the colours, per tile or once for all tiles."""
     if span == "each":
-        most = np.abs(flat).max(axis=1)
+        largest = np.abs(flat).max(axis=1)
     else:
-        most = np.array([np.abs(flat).max() if span == "together" else span])
-    return [[-float(each) if signed else 0.0, float(each)] for each in most]
+        largest = np.array([np.abs(flat).max() if span == "together" else span])
+    return [[-float(each) if signed else 0.0, float(each)] for each in largest]
 
 
-def _packed(flat: np.ndarray) -> Mapping[str, Any]:
-    """N x values as base64: exact where they are few, else a byte each between a tile's limits."""
+def _pack_values(flat: np.ndarray) -> Mapping[str, Any]:
+    """Encode N x values as base64: float32 if few, else one byte each between a tile's limits."""
     if flat.size <= MOST_EXACT_VALUES:
-        return {"exact": True, "values": encoded(flat), "lows": [], "highs": []}
+        return {"exact": True, "values": encode_float32(flat), "lows": [], "highs": []}
     lows, highs = flat.min(axis=1), flat.max(axis=1)
     range_ = np.where(highs > lows, highs - lows, 1)[:, None]
     levels = np.round((flat - lows[:, None]) / range_ * 255).astype(np.uint8)
@@ -108,18 +108,18 @@ def _packed(flat: np.ndarray) -> Mapping[str, Any]:
     return {"exact": False, "values": text, "lows": lows.tolist(), "highs": highs.tolist()}
 
 
-def window_view(shown: Arithmetic, *, key: str, teller: str = "The network") -> None:
-    """One output value, number by number; the browser moves the window without asking.
+def window_view(shown: Arithmetic, *, key: str, source: str = "The network") -> None:
+    """Show the arithmetic of one output value; the browser moves the window without a rerun.
 
     Args:
-        teller: Who computed the output that the numbers are compared with.
+        source: Name of the source of the output that the sum is compared with.
     """
-    data = {"script": script("common/window.js"), "teller": teller, **window_data(shown)}
+    data = {"script": script("common/window.js"), "teller": source, **window_data(shown)}
     _window(key=key, data=data)
 
 
 def window_data(shown: Arithmetic) -> dict[str, Any]:
-    """An `Arithmetic` as the script takes it."""
+    """Return an `Arithmetic` in the form that common/window.js reads."""
     count, height, width = shown.inputs.shape
     return {
         "layer": shown.layer,
@@ -135,19 +135,19 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
         "dilation": shown.dilation,
         "reduce": shown.reduce,
         "bias": shown.bias,
-        "names": [_headed(name) for name in shown.input_names],
-        "inputs": encoded(shown.inputs),
-        "kernel": encoded(shown.kernel),
-        "output": encoded(shown.output),
-        "after": [{"name": name, "values": encoded(values)} for name, values in shown.after],
+        "names": [_capitalise_name(name) for name in shown.input_names],
+        "inputs": encode_float32(shown.inputs),
+        "kernel": encode_float32(shown.kernel),
+        "output": encode_float32(shown.output),
+        "after": [{"name": name, "values": encode_float32(values)} for name, values in shown.after],
     }
 
 
-def _headed(name: str) -> str:
-    """With a capital, unless it begins with the name of a module."""
+def _capitalise_name(name: str) -> str:
+    """Capitalise a name, unless it contains a module path such as ``features.conv1``."""
     return name if "." in name else name[:1].upper() + name[1:]
 
 
-def encoded(values: np.ndarray) -> str:
-    """Base64 of little-endian float32."""
+def encode_float32(values: np.ndarray) -> str:
+    """Return the values as base64 of little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()

@@ -1,4 +1,4 @@
-"""What the lab proposes before a person has chosen: it depends on the datasets there are."""
+"""Default dataset, preset and run request, depending on the datasets on this machine."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
 
-# The best known first. Nothing is ever downloaded unasked; digits are always there.
+# The best known first. Nothing is downloaded without a request; digits are always on the machine.
 _DATASETS = ("mnist", "fashion-mnist", "cifar10", "digits")
 
 
-def starters(folders: Folders) -> list[DatasetInfo]:
-    """The datasets that one may begin with; quicker to ask for than the whole catalogue."""
+def starter_datasets(folders: Folders) -> list[DatasetInfo]:
+    """Return the candidates for the default dataset; faster than reading the whole catalogue."""
     return [dataset_info(name, folders) for name in _DATASETS]
 
 
 def default_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
-    """The dataset to begin with: the best known of those that are on this machine."""
-    here = {info.name: info for info in infos if info.state != "download"}
-    return next(here[name] for name in _DATASETS if name in here)
+    """Return the best known of the datasets that are on this machine."""
+    available = {info.name: info for info in infos if info.state != "download"}
+    return next(available[name] for name in _DATASETS if name in available)
 
 
 def default_preset(dataset: str) -> str:
-    """Name of the preset that does best for its time on a dataset."""
+    """Return the name of the preset with the best accuracy for its training time on a dataset."""
     return "mnist_fast" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"
 
 
 def default_request(info: DatasetInfo) -> RunRequest:
-    """What one press trains on a dataset, with nothing else chosen."""
+    """Return the run request with all defaults for a dataset."""
     name = default_preset(info.name)
     spec = preset(name).adapt(info.in_size, len(info.classes))
     recipe = default_recipe(spec, info.name, info.train_count)

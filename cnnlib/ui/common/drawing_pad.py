@@ -1,4 +1,4 @@
-"""The drawing pad: draw, erase, take back, begin anew; or a picture of one's own."""
+"""The drawing pad with pen, eraser, undo and clear, and the upload of a picture instead."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.small_pad import INK, PAPER
 
 SIDE = 280  # pixels of the pad
-UPLOAD_SIDE = 280  # an uploaded picture is brought to this side before it is prepared
-_START = "draw_pad_start"  # the drawing that the pad was last told to show
-_NOW = "draw_pad_now"  # the strokes that are on the pad
-_PICTURE = "draw_pad_picture"  # of these strokes: H x W x 4, uint8
-_SENT = "draw_pad_sent"  # the strokes that the browser sent last
-_OUTDATED = "draw_pad_outdated"  # what it had sent before the pad was told to show others
-_WIDTHS = {"Pen": 18, "Eraser": 36}  # at first, in pixels of the pad
+UPLOAD_SIDE = 280  # pixels; an uploaded picture is resized to this side before preparation
+_INITIAL = "draw_pad_start"  # the last drawing that the server sent to the pad
+_STROKES = "draw_pad_now"  # the strokes that are on the pad
+_PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 4, uint8
+_SENT = "draw_pad_sent"  # the last strokes received from the browser
+_OUTDATED = "draw_pad_outdated"  # strokes received before the server replaced them
+_WIDTHS = {"Pen": 18, "Eraser": 36}  # initial widths in pixels of the pad
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """What a person drew or uploaded.
+class DrawnPicture:
+    """A drawn or uploaded picture.
 
     Args:
-        pixels: H x W x 3 or 4, uint8; None before there is anything.
-        is_photo: It was uploaded, so its paper may be light.
+        pixels: H x W x 3 or 4, uint8; None if nothing was drawn or uploaded yet.
+        is_photo: Whether it was uploaded, so that its paper may be light.
     """
 
     pixels: np.ndarray | None
@@ -39,17 +39,17 @@ class Drawn:
 
     @property
     def ink(self) -> np.ndarray | None:
-        """For networks that see grey: light ink on black; None before there is anything."""
+        """Light ink on black, for networks with grey input; None if there is no picture yet."""
         if self.pixels is None or not self.is_photo:
             return self.pixels
         return ink_on_paper(self.pixels)
 
 
-def drawing_pad(in_colour: bool) -> Drawn:
-    """The pad with its tools, or an upload.
+def drawing_pad(in_colour: bool) -> DrawnPicture:
+    """Show the pad with its tools, or a file upload, and return the picture.
 
     Args:
-        in_colour: Some network that is asked sees colours.
+        in_colour: Whether some network that classifies the picture has colour input.
     """
     source = st.segmented_control(
         "Picture",
@@ -60,9 +60,9 @@ def drawing_pad(in_colour: bool) -> Drawn:
         label_visibility="collapsed",
     )
     if source == "Upload":
-        return Drawn(_uploaded(), is_photo=True)
-    if "draw_tool" not in st.session_state and st.session_state.get(_NOW):
-        _show(st.session_state[_NOW])  # the pad was away, and comes back empty
+        return DrawnPicture(_read_upload(), is_photo=True)
+    if "draw_tool" not in st.session_state and st.session_state.get(_STROKES):
+        _set_strokes(st.session_state[_STROKES])  # a pad that was hidden is mounted empty
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         tool = st.segmented_control(
             "Tool",
@@ -74,11 +74,11 @@ def drawing_pad(in_colour: bool) -> Drawn:
         )
         st.button("Undo", icon=":material/undo:", key="draw_undo", on_click=_undo)
         st.button("Clear", icon=":material/delete:", key="draw_clear", on_click=clear)
-    return Drawn(_canvas(tool, in_colour))
+    return DrawnPicture(_canvas(tool, in_colour))
 
 
 def preparation_form() -> Preparation:
-    """Switches for the steps that bring a drawing to the form of MNIST's pictures."""
+    """Show switches for the steps that convert a drawing to the format of MNIST."""
     with st.container(horizontal=True, gap="medium"):
         fit = st.toggle("Fit", True, key="draw_fit", help="Bring the ink to the size of a digit.")
         antialias = st.toggle(
@@ -101,28 +101,28 @@ def preparation_form() -> Preparation:
 
 
 def clear() -> None:
-    """Begin with an empty pad."""
-    _show([])
+    """Clear the pad."""
+    _set_strokes([])
 
 
 def _undo() -> None:
-    """Take back the last stroke."""
-    _show(st.session_state.get(_NOW, [])[:-1])
+    """Remove the last stroke."""
+    _set_strokes(st.session_state.get(_STROKES, [])[:-1])
 
 
-def _show(strokes: list[Any]) -> None:
-    """Tell the pad to show these strokes; it answers with the picture of them.
+def _set_strokes(strokes: list[Any]) -> None:
+    """Replace the strokes on the pad; the browser then sends the picture of them.
 
-    It looks at a drawing only where that is another one than before, so each has a number.
+    The pad reads a drawing only if it differs from the previous one, so each has a number.
     """
-    edition = st.session_state.get(_START, {}).get("edition", 0) + 1
-    st.session_state[_START] = {"objects": strokes, "edition": edition}
-    st.session_state[_NOW] = strokes
+    edition = st.session_state.get(_INITIAL, {}).get("edition", 0) + 1
+    st.session_state[_INITIAL] = {"objects": strokes, "edition": edition}
+    st.session_state[_STROKES] = strokes
     st.session_state[_OUTDATED] = st.session_state.get(_SENT)
 
 
 def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
-    """The pad itself: H x W x 4, uint8; None before the first stroke."""
+    """Show the canvas and return its picture: H x W x 4, uint8; None before the first stroke."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         width = st.slider(
             f"{tool} width",
@@ -140,28 +140,28 @@ def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
         background_color=PAPER,
         height=SIDE,
         width=SIDE,
-        initial_drawing=st.session_state.get(_START),
+        initial_drawing=st.session_state.get(_INITIAL),
         return_image_data=True,
         key="draw_pad",
     )
-    if result.image_data is None:  # a pad that comes back sends nothing before the next stroke
-        return st.session_state.get(_PICTURE) if st.session_state.get(_NOW) else None
+    if result.image_data is None:  # a pad mounted again sends nothing before a stroke
+        return st.session_state.get(_PICTURE) if st.session_state.get(_STROKES) else None
     strokes = (result.json_data or {}).get("objects", [])
-    _keep(strokes, result.image_data)
+    _store_strokes(strokes, result.image_data)
     return result.image_data
 
 
-def _keep(strokes: list[Any], picture: np.ndarray) -> None:
-    """Remember what the browser sent: it may not have heard yet what the pad was told to show."""
+def _store_strokes(strokes: list[Any], picture: np.ndarray) -> None:
+    """Store strokes from the browser, unless the server has replaced them since."""
     st.session_state[_SENT] = strokes
     if strokes != st.session_state.get(_OUTDATED):
-        st.session_state[_NOW] = strokes
+        st.session_state[_STROKES] = strokes
         st.session_state[_PICTURE] = picture
         st.session_state[_OUTDATED] = None
 
 
-def _uploaded() -> np.ndarray | None:
-    """The square in the middle of an uploaded picture: H x W x 3, uint8."""
+def _read_upload() -> np.ndarray | None:
+    """Return the central square of an uploaded picture: H x W x 3, uint8."""
     file = st.file_uploader(
         "A picture of a digit, or of what the network knows",
         type=[each.lower() for each in FORMATS] + ["jpg", "tif"],

@@ -1,4 +1,4 @@
-"""Numbers and states as pages write them."""
+"""Text for numbers, states, recipes and predictions on pages."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ OPTIMIZER_LABELS = {
 
 
 def escape_markdown(text: object) -> str:
-    """A name, or a sentence that may repeat one, as Markdown that shows it as it was typed.
+    """Escape text so that Markdown shows it literally.
 
-    An address in it can still be clicked: it is shown in full, and leads where it says.
+    A URL in it stays clickable; it is shown in full.
     """
     whole = _SHORTCODE.sub(f":{_JOINER}", str(text))
     return _MARKDOWN.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", whole)
 
 
-# Signs that mean something anywhere, or where a line begins; the last sign of each is escaped.
+# Characters with a meaning anywhere, or at the start of a line; the last one of each is escaped.
 _MARKDOWN = re.compile(
     r"[\\`*_\[\]<>#$~|!&]|:(?=\S)|^\s*[-+=]|^\s*[0-9]+[.)](?=\s|$)", re.MULTILINE
 )
-# Streamlit looks for :smile: and :material/home: after it has taken the escapes away.
+# Streamlit replaces :smile: and :material/home: after removing the escapes.
 _SHORTCODE = re.compile(r":(?=[a-z+-][\w+/-]*:)", re.IGNORECASE)
-_JOINER = "\u2060"  # is not seen, and lets no line break in
+_JOINER = "\u2060"  # word joiner: invisible, and prevents a line break
 
 
 def count(value: int | None) -> str:
-    """``44,426``; a dash where it is not known."""
+    """Format an integer as ``44,426``; a dash if it is None."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def duration(seconds: float | None) -> str:
-    """``48 s``, ``3 min 20 s``, ``2 h 5 min``; a dash where it is not known."""
+    """Format seconds as ``48 s``, ``3 min 20 s``, ``2 h 5 min``; a dash if None or not finite."""
     if seconds is None or not isfinite(seconds):
         return UNKNOWN
     whole = round(seconds)
@@ -70,7 +70,7 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(seconds: float) -> str:
-    """``just now``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
+    """Format an age in seconds as ``just now``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
     if seconds < 60:
         return "just now"
     if seconds < 3600:
@@ -82,15 +82,15 @@ def ago(seconds: float) -> str:
 
 
 def size(shape: Sequence[int]) -> str:
-    """``1 × 28 × 28``, as channels, height and width."""
+    """Format a shape as ``1 × 28 × 28`` (channels, height, width)."""
     return " × ".join(str(side) for side in shape)
 
 
 def distinct(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels of a menu, by option; where some are equal, the option stands behind.
+    """Make the labels of a menu unique: the option is appended to labels that occur twice.
 
-    Streamlit's menus tell options apart by their labels alone: of two runs that are called the
-    same, only one could be chosen.
+    Streamlit's menus distinguish options only by their labels, so of two runs with the same title
+    only one could be chosen.
     """
     times = Counter(labels.values())
     return {
@@ -102,24 +102,24 @@ def distinct(labels: Mapping[str, str]) -> dict[str, str]:
 def describe_answer(
     shares: Sequence[float] | np.ndarray, classes: Sequence[str], label: int | None
 ) -> str:
-    """``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``: what a network says, as Markdown.
+    """Format a prediction as Markdown: ``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``
 
     Args:
         shares: Probability of each class.
-        label: The true class; None where nobody knows.
+        label: The true class; None if unknown.
     """
     best = sorted(range(len(shares)), key=lambda each: -shares[each])[:3]
-    said = escape_markdown(
+    top_classes = escape_markdown(
         ", ".join(f"{classes[i]} ({percent(float(shares[i]), 1)})" for i in best)
     )
     if label is None:
-        return f"**{said}**."
+        return f"**{top_classes}**."
     verdict = "Right." if best[0] == label else escape_markdown(f"It is {classes[label]}.")
-    return f"**{said}**. {verdict}"
+    return f"**{top_classes}**. {verdict}"
 
 
 def describe_recipe(recipe: Recipe) -> str:
-    """``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
+    """Format a recipe as ``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
     name = OPTIMIZER_LABELS[recipe.optimizer]
@@ -127,5 +127,5 @@ def describe_recipe(recipe: Recipe) -> str:
 
 
 def pixels(size: float) -> str:
-    """``14 px``."""
+    """Format a length in pixels as ``14 px``."""
     return f"{size:,.0f} px"

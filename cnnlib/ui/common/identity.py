@@ -1,8 +1,8 @@
-"""Who is at the other end of a page: in class mode, a browser or a person who signed in.
+"""The identity of a page's visitor in class mode: a browser, or a person who signed in.
 
-A browser is known by a cookie with a random number, which the server sets with the first page. A
-person who signed in is known by what their identity provider calls them. Neither is stored: an
-owner's name in the run store is a hash of it, from which nobody can get back to it.
+A browser is identified by a cookie with a random number, set with the first page. A signed-in
+person is identified by the issuer and subject of the identity provider. Neither is stored: the
+owner in the run store is a hash of it, which cannot be reversed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 COOKIE = "cnnlab_browser"
 _NUMBER = re.compile(r"[0-9a-f]{32}")
 _YEAR_SECONDS = 365 * 86_400
-_WITHOUT_COOKIE = "visitor_number"  # of a session whose browser takes no cookies
+_WITHOUT_COOKIE = "visitor_number"  # session-state key for browsers without cookies
 
 
 def owner(settings: Settings) -> str | None:
-    """Whose the things are that this session starts; None outside class mode."""
+    """Return the owner of the runs and jobs of this session; None outside class mode."""
     if not settings.class_mode.on:
         return None
     if settings.class_mode.sign_in:
@@ -45,11 +45,12 @@ def owner(settings: Settings) -> str | None:
 
 
 def _owner(kind: str, secret: str) -> str:
+    """Return the owner as kind and hash of a secret identifier."""
     return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()[:24]}"
 
 
 def require_sign_in(settings: Settings) -> None:
-    """Where people sign in: nobody passes who has not, and who has can leave again."""
+    """If sign-in is on, show a sign-in page to visitors without a session, else a sign-out bar."""
     if not (settings.class_mode.on and settings.class_mode.sign_in):
         return
     if st.user.get("is_logged_in", False):
@@ -62,7 +63,7 @@ def require_sign_in(settings: Settings) -> None:
 
 
 def _sign_in() -> None:
-    """Lead the browser to the identity provider."""
+    """Redirect the browser to the identity provider."""
     try:
         st.login()
     except StreamlitAuthError as error:
@@ -77,7 +78,7 @@ def _sign_in() -> None:
 
 
 def _sign_out_bar() -> None:
-    """Who has signed in, and a button that ends it."""
+    """Show the signed-in person's name and a button to sign out."""
     with st.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="account"
     ):
@@ -95,20 +96,20 @@ def _sign_out_bar() -> None:
 
 
 class BrowserCookie:
-    """Gives a browser that asks for a page a number of its own, unless it has one.
+    """ASGI middleware that sets a cookie with a random number in browsers without one.
 
-    The cookie is HttpOnly (no script reads it), SameSite=Lax (no other site sends it along with
-    what it makes the browser do), and Secure where the page came over HTTPS.
+    The cookie is HttpOnly (not readable by scripts), SameSite=Lax (not sent with cross-site
+    subrequests), and Secure if the page was requested over HTTPS.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _needs_number(HTTPConnection(scope)):
+        if scope["type"] != "http" or not _needs_cookie(HTTPConnection(scope)):
             await self._app(scope, receive, send)
             return
-        cookie = _new_cookie(is_secure=_came_by_https(HTTPConnection(scope)))
+        cookie = _new_cookie(is_secure=_is_https(HTTPConnection(scope)))
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -119,16 +120,16 @@ class BrowserCookie:
         await self._app(scope, receive, send_with_cookie)
 
 
-def _needs_number(connection: HTTPConnection) -> bool:
-    """It asks for a page, as a person does who opens an address, and has no number."""
+def _needs_cookie(connection: HTTPConnection) -> bool:
+    """Return whether the request is for an HTML page and has no valid cookie."""
     wants_page = "text/html" in connection.headers.get("accept", "")
     return wants_page and not _NUMBER.fullmatch(connection.cookies.get(COOKIE, ""))
 
 
-def _came_by_https(connection: HTTPConnection) -> bool:
-    """The browser's own connection is encrypted, seen from here or told by a proxy."""
-    told = connection.headers.get("x-forwarded-proto", "").split(",")[0].strip()
-    return (told or connection.url.scheme) == "https"
+def _is_https(connection: HTTPConnection) -> bool:
+    """Return whether the browser's connection is encrypted, directly or according to a proxy."""
+    forwarded = connection.headers.get("x-forwarded-proto", "").split(",")[0].strip()
+    return (forwarded or connection.url.scheme) == "https"
 
 
 def _new_cookie(*, is_secure: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""Work that takes longer than a page may: asked for, watched, stopped, and its result kept."""
+"""Buttons, progress and results of jobs: computations by a worker that are too long for a page."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from cnnlib.records.job import Job
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 def job_result(
     kind: str, args: Mapping[str, Any], *, label: str, key: str
 ) -> Mapping[str, Any] | None:
-    """The stored result of a job, or a button that asks for it, or its progress.
+    """Return the stored result of a job; without one, show its progress or a button to queue it.
 
     Args:
-        label: Of the button.
+        label: Text of the button.
     """
     job = run_store().latest_job(kind, args)
     if job is not None and job.state == "done":
         return job.result
-    if is_watched(job, key=key):
+    if show_job_progress(job, key=key):
         return None
     st.button(
         label,
@@ -42,28 +42,32 @@ def job_result(
     return None
 
 
-def is_watched(job: Job | None, *, key: str, whose: str = "") -> bool:
-    """Whether a job goes on; its progress is then shown with Stop, else why it failed if it did.
+def show_job_progress(job: Job | None, *, key: str, prefix: str = "") -> bool:
+    """Show the progress of a live job with a Stop button, or the reason of a failed one.
 
-    The page runs again when the job has ended.
+    The page reruns when the job has ended.
 
     Args:
-        whose: Stands before what the job is doing, where several are shown.
+        prefix: Text before the progress text, to distinguish several jobs.
+
+    Returns:
+        Whether the job is live.
     """
     if job is not None and job.is_live:
-        fragment(_watch, run_every=_LOOK_SECONDS)(job.id, key, whose)
+        fragment(_draw_progress, run_every=_POLL_SECONDS)(job.id, key, prefix)
         return True
     if job is not None and job.state == "failed":
         show_error(job.reason)
     return False
 
 
-def _watch(job_id: str, key: str, whose: str) -> None:
+def _draw_progress(job_id: str, key: str, prefix: str) -> None:
+    """Draw the progress bar and the Stop button; rerun the page if the job has ended."""
     job = run_store().job(job_id)
     if not job.is_live:
         st.rerun()
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
     st.progress(
-        job.progress, text=escape_markdown(f"{whose}{job.text or 'Waiting for a worker'}{left}")
+        job.progress, text=escape_markdown(f"{prefix}{job.text or 'Waiting for a worker'}{left}")
     )
     stop_button(job, key=f"{key}_stop")

@@ -1,4 +1,4 @@
-"""The live chart: status and curves of runs, kept up to date by the browser alone."""
+"""The live chart: status and curves of runs; the browser polls for updates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 def live_chart(
     runs: Sequence[Run], *, key: str, status: bool = True, outcomes: Mapping[str, str] | None = None
 ) -> None:
-    """Curves of runs laid over each other; the page reruns when one of them changes its state.
+    """Show the curves of runs in shared charts.
+
+    The page reruns when a run changes its state, its name or a setting, or was deleted.
 
     Args:
-        runs: As the page knows them now.
-        status: Show what each run is doing, with its numbers; otherwise its name alone.
-        outcomes: What an ended run is worth, as a sentence by run id; stands beside its state.
+        runs: The runs as last read by the page.
+        status: Whether to show the state and numbers of each run; otherwise only its name.
+        outcomes: Sentence on the result of each ended run, by run id; shown beside its state.
     """
     _live_chart(
         key=key,
@@ -36,6 +39,7 @@ def live_chart(
                     "id": run.id,
                     "name": run.title,
                     "state": run.state,
+                    "changes": len(run_store().interventions(run.id)),
                     "outcome": (outcomes or {}).get(run.id, ""),
                 }
                 for run in runs

@@ -1,7 +1,7 @@
-"""What the live page reads of a network that still learns: its newest weights, and no others.
+"""The newest weights of a run in training, and the maps and gradients computed from them.
 
-A run under way keeps one `latest` file fresh for as long as somebody looks; each second's weights
-are read once for all sessions and forgotten soon.
+A run in training rewrites its `latest` file while pages request it with the command "look". Each
+version is read once for all sessions and cached briefly.
 """
 
 from __future__ import annotations
@@ -26,56 +26,57 @@ if TYPE_CHECKING:
     from cnnlib.records.probe import Gradients
     from cnnlib.records.run import Run
 
-LOOK_AGAIN_SECONDS = 4.0  # a look lasts for ten seconds
+REQUEST_EVERY_SECONDS = 4.0  # a request is valid for ten seconds
 
 
-def goes_on(run: Run) -> bool:
-    """It trains, or may go on at any moment: its weights change."""
+def weights_may_change(run: Run) -> bool:
+    """Return whether a run has started and has not ended."""
     return run.is_live and run.state != "queued"
 
 
-def newest_moment(run: Run) -> SavedStep | None:
-    """The newest weights of a run, which is told that somebody looks; None before there are any.
+def newest_saved_step(run: Run) -> SavedStep | None:
+    """Return the newest weights of a run, and request fresh ones; None if there are none yet.
 
     Raises:
-        ProbeError: They went away meanwhile.
+        ProbeError: The file was deleted meanwhile.
     """
-    ask_to_look(run)
+    request_latest_weights(run)
     saved = run_store().saved_weights(run.id)
     if not saved:
         return None
     return SavedStep.of(run, max(saved, key=lambda each: (each.step, -each.size_bytes)))
 
 
-def ask_to_look(run: Run) -> None:
-    """Order a fresh `latest` file of a run under way, no oftener than is needed to keep it so."""
+def request_latest_weights(run: Run) -> None:
+    """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
     key, now = f"train_looked_{run.id}", time.monotonic()
-    if run.is_live and now - st.session_state.get(key, -LOOK_AGAIN_SECONDS) >= LOOK_AGAIN_SECONDS:
+    last = st.session_state.get(key, -REQUEST_EVERY_SECONDS)
+    if run.is_live and now - last >= REQUEST_EVERY_SECONDS:
         st.session_state[key] = now
         run_store().submit_command(run.id, Command("look"))
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def weights_now(moment: SavedStep) -> Weights:
-    """The weights of a moment, read without torch."""
-    return read_arrays(Path(moment.path))
+def weights_now(saved_step: SavedStep) -> Weights:
+    """Return the weights of a saved step, read without torch."""
+    return read_arrays(Path(saved_step.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def network_now(moment: SavedStep, _run: Run) -> Network:
-    """The network of a moment, shared by all sessions."""
-    return network(_run.request.spec, weights_now(moment))
+def network_now(saved_step: SavedStep, _run: Run) -> Network:
+    """Return the network of a saved step, shared by all sessions."""
+    return network(_run.request.spec, weights_now(saved_step))
 
 
-def maps_now(moment: SavedStep, run: Run, image: np.ndarray) -> Mapping[str, np.ndarray]:
-    """What every step of the network gives for one picture (C x H x W, normalised)."""
+def maps_now(saved_step: SavedStep, run: Run, image: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Return the output of every layer for one picture (C x H x W, normalised)."""
     from cnnlib.probe.forward import activations
 
-    return activations(network_now(moment, run), image[None])
+    return activations(network_now(saved_step, run), image[None])
 
 
-def gradients_now(moment: SavedStep, run: Run, image: np.ndarray, label: int) -> Gradients:
-    """What would change the loss on one picture (C x H x W, normalised)."""
+def gradients_now(saved_step: SavedStep, run: Run, image: np.ndarray, label: int) -> Gradients:
+    """Return the gradients of the loss on one picture (C x H x W, normalised)."""
     from cnnlib.probe.gradients import gradients
 
-    return gradients(network_now(moment, run), image, label)
+    return gradients(network_now(saved_step, run), image, label)

@@ -1,4 +1,4 @@
-"""What went wrong, in sentences: shown letter by letter, in the place where it went wrong."""
+"""Error and warning boxes; their text is escaped, so that Markdown in it is shown literally."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def show_error(what: object) -> None:
-    """An error or its sentence; what somebody typed may be repeated in it."""
+    """Show an error or its text; it may contain user input."""
     st.error(escape_markdown(what), icon=":material/error:")
 
 
 def show_warning(what: object, icon: str = ":material/warning:") -> None:
-    """As `show_error`, for what leaves the rest of the page as it is."""
+    """Show a warning, escaped like in `show_error`; the rest of the page is not affected."""
     st.warning(escape_markdown(what), icon=icon)
 
 
 @contextmanager
 def errors_shown() -> Generator[None]:
-    """What a person can cause ends the block with a sentence; anything else is a bug and passes."""
+    """Show a `CnnlibError` raised in the block as an error box; other exceptions pass."""
     try:
         yield
     except CnnlibError as error:
@@ -35,15 +35,16 @@ def errors_shown() -> Generator[None]:
 
 
 def fragment(part: Callable[..., None], run_every: float | None = None) -> Callable[..., None]:
-    """A part of a page that runs again by itself, alone, and then has nobody else to tell errors.
+    """Make a Streamlit fragment that shows its own errors, since it reruns without the page.
 
     Args:
-        run_every: Seconds; None is only when somebody uses what is in it.
+        part: Function that draws the fragment.
+        run_every: Seconds between reruns; None reruns only on the use of a widget in it.
     """
 
     @wraps(part)
-    def told(*args: Any) -> None:
+    def run_part(*args: Any) -> None:
         with errors_shown():
             part(*args)
 
-    return st.fragment(told, run_every=run_every)
+    return st.fragment(run_part, run_every=run_every)

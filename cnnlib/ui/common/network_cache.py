@@ -1,7 +1,7 @@
-"""What Inspect reads: weights of saved steps and what a network computes, each of them once.
+"""Shared caches of saved weights, networks and their activations.
 
-Everything is kept by ids and by the moment at which a file was written, in bounded caches that all
-sessions share. Torch is imported on the first visit, beside what the page shows without it.
+Keys are ids and the modification time of files; the caches are bounded and shared by all sessions.
+Torch is imported in a thread at the first visit, while the page shows what does not need it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np  # before torch, and on this thread: two threads importing it at once break it
+import numpy as np  # before torch, and on this thread: concurrent imports of it fail
 import streamlit as st
 
 from cnnlib.errors import ProbeError
@@ -36,7 +36,7 @@ class SavedStep:
     """The weights of one saved step of a run.
 
     Args:
-        written: Nanoseconds since 1970; a file that is rewritten is another moment.
+        written: Modification time, nanoseconds since 1970; distinguishes versions of a file.
     """
 
     run_id: str
@@ -46,10 +46,10 @@ class SavedStep:
 
     @classmethod
     def of(cls, run: Run, saved: WeightsSaved) -> SavedStep:
-        """The moment that a file holds.
+        """Return the saved step of a weights file.
 
         Raises:
-            ProbeError: It went away.
+            ProbeError: The file was deleted.
         """
         path = folders().run(run.id) / saved.file
         try:
@@ -64,46 +64,47 @@ class SavedStep:
 
 @dataclass(frozen=True)
 class Picture:
-    """What the network looks at.
+    """An input picture of a network.
 
     Args:
         pixels: C x H x W, uint8.
-        key: Tells it from other pictures.
-        label: Its true class; None where nobody knows.
-        note: What was done to it, as a sentence.
-        place: Its number in the test split; None where it is the person's own.
+        key: Unique key for caches.
+        label: Its true class; None if unknown.
+        note: Sentence on its origin and preparation.
+        test_index: Its index in the test split; None if drawn or uploaded.
     """
 
     pixels: np.ndarray
     key: str
     label: int | None = None
     note: str = ""
-    place: int | None = None
+    test_index: int | None = None
 
 
 def import_torch() -> None:
-    """Begin to import torch beside the page, once for the server."""
+    """Start to import torch in a thread, once per server."""
     _torch()
 
 
-def torch_is_here() -> bool:
-    """Torch can be used at once; where not, its import is under way now."""
-    ready = _torch()
-    return ready.done() and ready.result() is None
+def is_torch_loaded() -> bool:
+    """Return whether torch is imported; if not, its import has been started."""
+    future = _torch()
+    return future.done() and future.result() is None
 
 
 def wait_for_torch() -> None:
-    """Return once torch is there; a few seconds at the first visit of a server's life."""
-    ready = _torch()
-    if not ready.done():
+    """Block until torch is imported: a few seconds at the first visit after the server's start."""
+    future = _torch()
+    if not future.done():
         with st.spinner("Loading the library that computes networks, once for this server."):
-            ready.result()
-    ready.result()
+            future.result()
+    future.result()
 
 
 @st.cache_resource(show_spinner=False)
 def _torch() -> Future[None]:
-    ready: Future[None] = Future()
+    """Start the import of torch and return its future."""
+    future: Future[None] = Future()
 
     def load() -> None:
         try:
@@ -111,52 +112,52 @@ def _torch() -> Future[None]:
 
             import cnnlib.probe.forward  # noqa: F401
 
-            torch.set_num_threads(1)  # single pictures, beside a server that must answer
+            torch.set_num_threads(1)  # for single pictures; leaves cores to the server
             gc.collect()
             gc.freeze()  # Streamlit collects garbage after every rerun
-            ready.set_result(None)
+            future.set_result(None)
         except BaseException as error:
-            ready.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=load, name="import torch", daemon=True).start()
-    return ready
+    return future
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def weights_at(moment: SavedStep) -> Weights:
-    """The weights of a moment, read without torch."""
-    return read_arrays(Path(moment.path))
+def weights_at(saved_step: SavedStep) -> Weights:
+    """Return the weights of a saved step, read without torch."""
+    return read_arrays(Path(saved_step.path))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def network_at(moment: SavedStep, _run: Run) -> Network:
-    """The network of a moment, in evaluation mode, shared by all sessions."""
-    return network(_run.request.spec, weights_at(moment))
+def network_at(saved_step: SavedStep, _run: Run) -> Network:
+    """Return the network of a saved step in evaluation mode, shared by all sessions."""
+    return network(_run.request.spec, weights_at(saved_step))
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
 def maps_at(
-    moment: SavedStep, picture_key: str, _run: Run, _picture: Picture, _info: DatasetInfo
+    saved_step: SavedStep, picture_key: str, _run: Run, _picture: Picture, _info: DatasetInfo
 ) -> Mapping[str, np.ndarray]:
-    """What every layer gives for a picture at a moment, by layer; ``input`` is normalised."""
+    """Return the output of every layer for a picture, by layer; ``input`` is normalised."""
     from cnnlib.probe.forward import activations
 
-    return activations(network_at(moment, _run), normalised(_picture.pixels, _info)[None])
+    return activations(network_at(saved_step, _run), normalised(_picture.pixels, _info)[None])
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def dead_at(
-    moment: SavedStep, count: int, _run: Run, _prepared: Prepared
+    saved_step: SavedStep, count: int, _run: Run, _prepared: Prepared
 ) -> Mapping[str, np.ndarray]:
-    """Which channels say the same of the first ``count`` test pictures, by step."""
+    """Return masks of channels with equal output on the first ``count`` test pictures, by layer."""
     from cnnlib.probe.dead_channels import dead_channels
 
     pictures = normalised_all(_prepared.test_images[:count], _prepared.info)
-    return dead_channels(network_at(moment, _run), pictures)
+    return dead_channels(network_at(saved_step, _run), pictures)
 
 
 def normalised_all(pictures: np.ndarray, info: DatasetInfo) -> np.ndarray:
-    """N x C x H x W, uint8, as the network is fed: float32."""
+    """Normalise pictures (N x C x H x W, uint8) to the network's input (float32)."""
     import torch
 
     from cnnlib.data.batches import Normaliser
@@ -165,21 +166,21 @@ def normalised_all(pictures: np.ndarray, info: DatasetInfo) -> np.ndarray:
 
 
 def normalised(pixels: np.ndarray, info: DatasetInfo) -> np.ndarray:
-    """C x H x W, uint8, as the network is fed: float32."""
+    """Normalise one picture (C x H x W, uint8) to the network's input (float32)."""
     return normalised_all(pixels[None], info)[0]
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax of one row of scores."""
+    """Return the softmax of one row of scores."""
     shifted = np.exp(logits - logits.max())
     return shifted / shifted.sum()
 
 
 def open_dataset(run: Run) -> Prepared:
-    """The pictures that a run was trained on.
+    """Open the dataset that a run was trained on.
 
     Raises:
-        CnnlibError: They are gone, or are others now.
+        CnnlibError: It was deleted or has changed.
     """
     found = prepared(run.request.dataset, run.fingerprint)
     check_unchanged(run, found.info)
@@ -187,10 +188,10 @@ def open_dataset(run: Run) -> Prepared:
 
 
 def picture_of_test_split(data: Prepared, index: int) -> Picture:
-    """A picture of the test split."""
+    """Return a picture of the test split."""
     return Picture(
         np.array(data.test_images[index]),
         f"{data.info.fingerprint}/{index}",
         int(data.test_labels[index]),
-        place=index,
+        test_index=index,
     )

@@ -1,4 +1,4 @@
-"""Buttons for what may be somebody else's: they say why they are switched off."""
+"""Ownership checks and buttons that are disabled, with a reason, for things of other owners."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def owner_note(owner: str, what: str) -> str:
-    """Why who looks at the page may not change this; "" where they may.
+    """Return the reason why the visitor may not change something; "" if permitted.
 
     Args:
+        owner: Its owner in the run store.
         what: ``"run"``, ``"duel"``, ``"dataset"``...
     """
     if run_store().may_change(owner):
@@ -29,26 +30,26 @@ def owner_note(owner: str, what: str) -> str:
 
 
 def own_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those of the runs that who looks at the page may change."""
+    """Return the runs that the visitor may change."""
     store = run_store()
     return [run for run in runs if store.may_change(run.owner)]
 
 
 def stop_button(job: Job, *, key: str) -> None:
-    """Ends a job, for who may."""
-    why_not = owner_note(job.owner, "job")
+    """Show a button that stops a job; disabled if the visitor may not."""
+    reason = owner_note(job.owner, "job")
     st.button(
         "Stop",
         key=key,
-        help=why_not or None,
-        disabled=bool(why_not),
+        help=reason or None,
+        disabled=bool(reason),
         on_click=attempt,
         args=(run_store().stop_job, job.id),
     )
 
 
 def attempt(action: Callable[..., Any], *args: Any) -> None:
-    """Called back by a widget: do it, or say in a sentence why not."""
+    """Widget callback: run an action, and show its `CnnlibError` as a toast."""
     try:
         action(*args)
     except CnnlibError as error:

@@ -1,4 +1,4 @@
-"""What all sessions of the server share: folders, the run store, workers, open datasets."""
+"""Resources shared by all sessions: folders, the run store, workers, open datasets."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from cnnlib.ui.common.identity import owner
 
 
 def folders() -> Folders:
-    """Where this server finds data and keeps runs."""
+    """Return the folders of data and runs of this server."""
     return Folders.from_environment()
 
 
 def shared_store() -> RunStore:
-    """The run store of this server, as its operator; safe to share between threads."""
+    """Return the run store with the operator's permissions; thread-safe."""
     return _run_store(folders())
 
 
 def run_store() -> RunStore:
-    """The run store, as who looks at this page may use it; in class mode that is one of many."""
+    """Return the run store with the permissions of this page's visitor."""
     store = shared_store()
     visitor = owner(store.settings)
     return store if visitor is None else store.on_behalf_of(visitor)
 
 
 def settings() -> Settings:
-    """How this server is shared.
+    """Return the settings of this server.
 
     Raises:
-        SettingsError: The file that says it cannot be understood.
+        SettingsError: The settings file is invalid.
     """
     return shared_store().settings
 
 
 def check_settings() -> None:
-    """End the server before it serves, with a sentence, where its settings cannot be understood."""
+    """Exit with an error message if the settings of this server are invalid."""
     try:
         Settings.read(folders())
     except SettingsError as error:
@@ -50,23 +50,23 @@ def check_settings() -> None:
 
 
 def prepared(name: str, fingerprint: str) -> Prepared:
-    """A prepared dataset, memory-mapped.
+    """Open a prepared dataset, memory-mapped.
 
     Args:
-        fingerprint: Of its content, so that a dataset that was prepared anew is opened anew.
+        fingerprint: Hash of its content, so that a changed dataset is opened again.
     """
     return _prepared(name, fingerprint, folders())
 
 
 @st.cache_resource(show_spinner=False)
 def worker_pool() -> WorkerPool:
-    """The workers of this server; the server itself starts and ends them."""
+    """Return the pool of this server's workers; the server starts and stops it."""
     return WorkerPool(folders(), settings().machine.runs_at_once or None)
 
 
 @st.cache_resource(show_spinner=False)
 def first_page() -> threading.Event:
-    """Set once the script of some page has run to its end."""
+    """Return the event that is set after the first complete run of a page's script."""
     return threading.Event()
 
 

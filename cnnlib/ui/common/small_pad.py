@@ -9,15 +9,18 @@ import streamlit as st
 if TYPE_CHECKING:
     import numpy as np
 
-_PEN = 0.065  # of the pad's side
-PAPER, INK = "#000000", "#ffffff"  # as MNIST has it: light ink on black
+_PEN = 0.065  # pen width, as a fraction of the pad's side
+PAPER, INK = "#000000", "#ffffff"  # as in MNIST: light ink on black
 
 
 def small_pad(key: str, side: int = 168) -> np.ndarray | None:
-    """A pad with Clear: side x side x 4, uint8; None before the first stroke.
+    """Show a pad with a Clear button and return its picture; None before the first stroke.
 
     Args:
-        side: Of the pad, in pixels.
+        side: Side of the pad in pixels.
+
+    Returns:
+        side x side x 4, uint8.
     """
     from streamlit_drawable_canvas import st_canvas  # registers itself with a running server
 

@@ -1,4 +1,4 @@
-"""Queue runs for this browser."""
+"""Submission of runs on behalf of the page's visitor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def submit_or_show_error(request: RunRequest, seeds: int = 1) -> list[str]:
-    """Queue runs as `submit` does; a refusal is shown as an error, and nothing is queued."""
+    """Queue runs with `submit`; show a `CnnlibError` and return no ids if they are refused."""
     try:
         return submit(request, seeds)
     except CnnlibError as error:

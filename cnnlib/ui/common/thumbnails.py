@@ -1,4 +1,4 @@
-"""Pictures of a dataset as a row that a page can show, without a request per picture."""
+"""Pictures as HTML with data URIs, without a request per picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES_SHOWN = 12
 
 
 def first_of_each_class(labels: np.ndarray, class_count: int) -> list[int]:
-    """Position of the first picture of each class; classes without pictures are left out."""
+    """Return the index of the first picture of each class; classes without pictures are omitted."""
     found = []
     for label in range(class_count):
         matches = labels == label
@@ -27,7 +27,7 @@ def first_of_each_class(labels: np.ndarray, class_count: int) -> list[int]:
 
 
 def data_uri(image: np.ndarray) -> str:
-    """A picture (C x H x W uint8, one or three channels) as a PNG in an address."""
+    """Encode a picture (C x H x W, uint8, one or three channels) as a PNG data URI."""
     pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
@@ -35,7 +35,7 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
-    """A row of pictures with their names below, enlarged pixel by pixel; it wraps."""
+    """Return the HTML of a wrapping row of pictures, unsmoothed, with names below."""
     figures = "".join(_figure_html(image, name) for image, name in zip(images, names, strict=True))
     columns = "grid-template-columns:repeat(auto-fill,minmax(44px,1fr))"
     return f'<div style="display:grid;gap:0.5rem;{columns}">{figures}</div>'

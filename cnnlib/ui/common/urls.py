@@ -1,4 +1,4 @@
-"""Where pages are, and what their addresses say: that is what a reload finds again."""
+"""Paths of the pages, and the query parameters of their addresses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"
-# Streamlit keeps /static, /media and /component for itself.
+# Streamlit reserves /static, /media and /component.
 ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"
-ROOMS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with a folder "static"
+FOLDERS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"
 BUILD = PAGES / "build.py"
@@ -33,55 +33,54 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 def runs_in_address() -> list[str]:
-    """Ids of the runs that the page's address names: ``?run=a&run=b``."""
+    """Return the run ids of the page's address: ``?run=a&run=b``."""
     return st.query_params.get_all("run")
 
 
 def put_runs_in_address(run_ids: Sequence[str]) -> None:
-    """Make the page's address name these runs and nothing else.
+    """Set the query of the page's address to these runs, without other parameters.
 
-    Nothing is sent where it does so already: a late message would change the address of the page
-    that the browser has gone on to.
+    Nothing is sent if unchanged: a late message would change the address of the page that the
+    browser has opened since.
     """
     if runs_in_address() != list(run_ids) or set(st.query_params) - {"run"}:
         st.query_params.from_dict({"run": list(run_ids)})
 
 
-def remember(name: str, value: str) -> None:
-    """Make the page's address say this; nothing is sent where it does so already."""
+def set_in_address(name: str, value: str) -> None:
+    """Set a query parameter of the page's address; nothing is sent if unchanged."""
     if st.query_params.get(name) != value:
         st.query_params[name] = value
 
 
 def design_in_address() -> str | None:
-    """The link form of the design that the page's address names: ``?design=...``."""
+    """Return the design of the page's address in link form: ``?design=...``."""
     return st.query_params.get("design")
 
 
 def dataset_in_address() -> str:
-    """Name of the dataset that the page's address asks for; "" where it names none."""
+    """Return the name of the dataset of the page's address; "" without one."""
     return st.query_params.get("dataset", "")
 
 
 def number_in_address(name: str) -> int | None:
-    """A whole number from 0 that the page's address says; None where it says none."""
+    """Return a query parameter as an integer from 0; None if missing or invalid."""
     text = st.query_params.get(name, "")
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def keep_design(link: str) -> None:
-    """Remember the design that this session works on, in link form, from page to page."""
+    """Store the design of this session, in link form, for its other pages."""
     st.session_state[_KEPT_DESIGN] = link
 
 
 def kept_design() -> str | None:
-    """The design that this session works on, in link form; None before there is one."""
+    """Return the stored design of this session in link form; None without one."""
     return st.session_state.get(_KEPT_DESIGN)
 
 
-# The scripts come from this server as modules, which the browser keeps. What is sent with every
-# rerun is only this: it finds them, whatever path the server lives under, and passes on what
-# Streamlit says.
+# The scripts are served as modules, which the browser caches. Only this loader is sent with every
+# rerun: it imports the module at any base path and forwards the calls from Streamlit.
 LOADER = """
 const modules = new Map();
 const load = ({ data }) => {
@@ -98,16 +97,16 @@ export default function (component) {
 
 
 def script(path: str) -> str:
-    """Address of a script, without host."""
+    """Return the address of a script, without host."""
     return at_root(f"{ASSETS_ADDRESS}/{path}")
 
 
 def at_root(path: str) -> str:
-    """An address below the one that the server lives under, without host."""
+    """Prefix a path with the server's base path; the address has no host."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return f"/{base}/{path}" if base else f"/{path}"
 
 
-def static_folder(room: str) -> Path:
-    """The folder with the scripts and styles of a page, which the server hands out."""
-    return Path(__file__).resolve().parents[1] / room / "static"
+def static_folder(folder: str) -> Path:
+    """Return the path of the served scripts and styles of a folder of cnnlib/ui."""
+    return Path(__file__).resolve().parents[1] / folder / "static"

@@ -1,1 +1,1 @@
-"""The Data page: what a dataset holds, and people's own pictures."""
+"""The Data page: datasets, their pictures and statistics, and uploads."""

@@ -1,4 +1,4 @@
-"""Which dataset the Data page shows: all of them in a table, one of them chosen."""
+"""The table of all datasets and the menu that selects one, on the Data page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlib.data.uploads import disk_use
 from cnnlib.ui.common.format import distinct, size
 from cnnlib.ui.common.shared import folders
-from cnnlib.ui.common.urls import remember
+from cnnlib.ui.common.urls import set_in_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,15 +20,15 @@ _KEY = "data_dataset"
 STATES = {"prepared": "ready", "here": "to be prepared", "download": "to be downloaded"}
 
 
-def choose(infos: Sequence[DatasetInfo]) -> DatasetInfo:
-    """A menu of datasets; the one that the address names is chosen."""
+def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
+    """Show a menu of datasets, with the one of the address selected; return the selected one."""
     by_name = {info.name: info for info in infos}
     titles = distinct({info.name: f"{info.title} ({STATES[info.state]})" for info in infos})
-    wanted = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
+    requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
-        st.session_state[_KEY] = wanted if wanted in by_name else _first(infos)
-    elif wanted in by_name and wanted != st.session_state[f"{_KEY}_shown"]:
-        st.session_state[_KEY] = wanted
+        st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
+    elif requested in by_name and requested != st.session_state[f"{_KEY}_shown"]:
+        st.session_state[_KEY] = requested
     name = st.selectbox(
         "Dataset",
         list(by_name),
@@ -38,17 +38,17 @@ def choose(infos: Sequence[DatasetInfo]) -> DatasetInfo:
         on_change=lambda: st.query_params.update(dataset=st.session_state[_KEY]),
     )
     st.session_state[f"{_KEY}_shown"] = name
-    remember("dataset", name)
+    set_in_address("dataset", name)
     return by_name[name]
 
 
-def show_next(name: str) -> None:
-    """Choose a dataset at the next run of the page."""
+def select_on_rerun(name: str) -> None:
+    """Select a dataset at the next run of the page."""
     st.session_state[f"{_KEY}_next"] = name
 
 
-def overview(infos: Sequence[DatasetInfo]) -> None:
-    """Every dataset with its size on disk."""
+def dataset_table(infos: Sequence[DatasetInfo]) -> None:
+    """Show a table of all datasets with their sizes on disk."""
     rows = [_row(info) for info in infos]
     with st.expander("All datasets", icon=":material/database:"):
         st.dataframe(
@@ -76,6 +76,6 @@ def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
     }
 
 
-def _first(infos: Sequence[DatasetInfo]) -> str:
-    """The first one that is ready, else the first one."""
+def _first_ready(infos: Sequence[DatasetInfo]) -> str:
+    """The name of the first dataset that is ready, else of the first."""
     return next((info.name for info in infos if info.state == "prepared"), infos[0].name)

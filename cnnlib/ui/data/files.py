@@ -1,4 +1,4 @@
-"""Getting datasets ready, taking in people's own, and removing what the lab keeps of them."""
+"""Preparing, uploading and removing datasets on the Data page."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import streamlit as st
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
-from cnnlib.runs.dataset_owners import (
+from cnnlib.runs.access.dataset_owners import (
     check_upload,
     dataset_owner,
     record_dataset_owner,
     removing_dataset,
 )
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.job_status import is_watched
+from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.permissions import attempt, owner_note
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.data.choice import show_next
+from cnnlib.ui.data.choice import select_on_rerun
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:
@@ -31,39 +31,44 @@ _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"
 
 
-def say_notice() -> None:
-    """What the last press did, once."""
+def show_notice() -> None:
+    """Show, once, the result of the last button."""
     if sentence := st.session_state.pop(_NOTICE, ""):
         st.success(escape_markdown(sentence), icon=":material/check:")
 
 
 def preparation(info: DatasetInfo) -> None:
-    """A button that gets the dataset ready, or how far that is; one's own pictures can be again."""
+    """Show a button that prepares the dataset, or the progress of the job.
+
+    Own pictures can be prepared again, with other options.
+    """
     is_own = info.name.startswith("folder:")
     if info.state == "prepared" and not is_own:
         return
     args: dict[str, Any] = {"name": info.name}
-    if is_watched(run_store().latest_job("prepare", args), key="data_prepare"):
+    if show_job_progress(run_store().latest_job("prepare", args), key="data_prepare"):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        args |= _options(info) if is_own else {}
-        changes_it = len(args) > 1
-        why_not = owner_note(dataset_owner(run_store(), info.name), "dataset") if changes_it else ""
-        words = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
+        args |= _options_form(info) if is_own else {}
+        has_options = len(args) > 1
+        refusal = (
+            owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
+        )
+        labels = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
         st.button(
-            words[info.state],
+            labels[info.state],
             icon=":material/download:",
             key="data_prepare",
             type="primary" if info.state != "prepared" else "secondary",
-            help=why_not or None,
-            disabled=bool(why_not),
+            help=refusal or None,
+            disabled=bool(refusal),
             on_click=attempt,
             args=(run_store().submit_job, "prepare", args),
         )
 
 
 def training_link(info: DatasetInfo) -> None:
-    """The way to a network that learns these pictures."""
+    """Show a link to the Train page with this dataset."""
     st.page_link(
         TRAIN,
         label=f"Train on {escape_markdown(info.title)}",
@@ -73,7 +78,7 @@ def training_link(info: DatasetInfo) -> None:
 
 
 def upload() -> None:
-    """A form that takes in a zip with one folder of pictures per class."""
+    """Show a form that uploads a zip with one folder of pictures per class."""
     with st.expander("Add pictures of your own", icon=":material/upload:"):
         st.caption(
             "A zip with one folder of pictures per class, train/ and test/ above them if you like: "
@@ -81,7 +86,7 @@ def upload() -> None:
         )
         with st.form("data_upload", border=False):
             file = st.file_uploader(
-                "Zip", type="zip", key="data_zip", max_upload_size=most_upload_mb()
+                "Zip", type="zip", key="data_zip", max_upload_size=upload_limit_mb()
             )
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 name = st.text_input("Name", key="data_name", placeholder="that of the zip")
@@ -92,14 +97,14 @@ def upload() -> None:
             _add(file, name, FolderOptions(side, 1 if grey else 3))
 
 
-def most_upload_mb() -> int | None:
-    """How large an upload may be in class mode; None is what the server allows."""
-    shared = settings()
-    return max(1, shared.person.upload_mb) if shared.class_mode.on else None
+def upload_limit_mb() -> int | None:
+    """The size limit of an upload in class mode, in MB; None for the limit of the server."""
+    lab = settings()
+    return max(1, lab.person.upload_mb) if lab.class_mode.on else None
 
 
 def _add(file: Any, name: str, options: FolderOptions) -> None:
-    """Take in the zip; says what went wrong, or shows the new dataset."""
+    """Add the zip as a dataset and select it; show an error where that fails."""
     if file is None:
         show_error("There is no zip yet. Choose one above.")
         return
@@ -112,20 +117,20 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
     except CnnlibError as error:
         show_error(error)
         return
-    show_next(info.name)
+    select_on_rerun(info.name)
     st.rerun()
 
 
 def removal(info: DatasetInfo) -> None:
-    """What the dataset takes on disk, and a button that removes it after a second press."""
+    """Show the disk use of the dataset, and a button that removes it after a second press."""
     use = disk_use(info.name, folders())
     parts = {
         "prepared copy": use.prepared_bytes,
         "download": use.download_bytes,
         "upload": use.upload_bytes,
     }
-    shown = [f"{what} {format_size(size)}" for what, size in parts.items() if size]
-    st.caption(f"On disk: {', '.join(shown) or 'nothing that the lab wrote'}.")
+    used = [f"{part} {format_size(size)}" for part, size in parts.items() if size]
+    st.caption(f"On disk: {', '.join(used) or 'nothing that the lab wrote'}.")
     if use.own_path:
         st.caption(
             f"The pictures themselves are yours, in {escape_markdown(use.own_path)}; they stay "
@@ -137,13 +142,13 @@ def removal(info: DatasetInfo) -> None:
         st.write(f"Remove {format_size(use.removable_bytes)} of {escape_markdown(info.title)}?")
         if use.upload_bytes:
             st.write("The upload is the only copy that the lab has.")
-        why_not = owner_note(dataset_owner(run_store(), info.name), "dataset")
+        refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
         st.button(
             "Remove it",
             key="data_remove",
             type="primary",
-            help=why_not or None,
-            disabled=bool(why_not),
+            help=refusal or None,
+            disabled=bool(refusal),
             on_click=attempt,
             args=(_remove, info.name),
         )
@@ -155,14 +160,14 @@ def _remove(name: str) -> None:
     st.session_state[_NOTICE] = f"{name} is removed: {format_size(use.removable_bytes)}."
 
 
-def _options(info: DatasetInfo) -> dict[str, int]:
-    """How own pictures are brought to one size; nothing where that stays as it was."""
+def _options_form(info: DatasetInfo) -> dict[str, int]:
+    """Show the options of own pictures; return the job arguments, {} where nothing changes."""
     channels, side, _ = info.in_size
     sides = sorted({*_SIZES, side})
     size = st.selectbox(
         "Pixels", sides, index=sides.index(side), key=f"data_side_{info.name}", width=110
     )
     grey = st.toggle("Grey", channels == 1, key=f"data_channels_{info.name}")
-    chosen = {"size": size, "channels": 1 if grey else 3}
-    is_same = (chosen["channels"], size) == (channels, side)
-    return {} if is_same and info.state != "prepared" else chosen
+    options = {"size": size, "channels": 1 if grey else 3}
+    is_same = (options["channels"], size) == (channels, side)
+    return {} if is_same and info.state != "prepared" else options

@@ -1,4 +1,4 @@
-"""Data: what there is to train on, what it looks like, and people's own pictures."""
+"""Data page: the datasets, their pictures and statistics, and uploads."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
 from cnnlib.ui.common.shared import folders
-from cnnlib.ui.data.choice import choose, overview
-from cnnlib.ui.data.files import preparation, removal, say_notice, training_link, upload
+from cnnlib.ui.data.choice import choose_dataset, dataset_table
+from cnnlib.ui.data.files import preparation, removal, show_notice, training_link, upload
 from cnnlib.ui.data.view import dataset_view
 
 
 def show() -> None:
     """Show the page."""
     st.title("Data")
-    say_notice()
+    show_notice()
     infos = catalogue(folders())
     upload()
-    overview(infos)
-    info = choose(infos)
+    dataset_table(infos)
+    info = choose_dataset(infos)
     st.caption(escape_markdown(describe_dataset(info)))
     if info.classes:
         preparation(info)

@@ -1,4 +1,4 @@
-"""What a prepared dataset holds: counts, pictures, statistics, augmentation, duplicates."""
+"""The view of a prepared dataset: counts, pictures, statistics, augmentation, duplicates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
 def dataset_view(info: DatasetInfo) -> None:
-    """All panels of a dataset that is ready."""
+    """Show all panels of a prepared dataset."""
     try:
         data = open_prepared(info.name, info.fingerprint)
     except CnnlibError as error:
@@ -43,15 +43,15 @@ def dataset_view(info: DatasetInfo) -> None:
     st.plotly_chart(
         class_counts_figure(names, train, test), key="data_counts", config={"displayModeBar": False}
     )
-    st.markdown(statistics_words(info))
+    st.markdown(describe_statistics(info))
     skipped(data)
     fragment(pictures)(data)
     fragment(augmentation)(data)
-    fragment(doubles)(data)
+    fragment(duplicates_panel)(data)
 
 
-def statistics_words(info: DatasetInfo) -> str:
-    """Mean and standard deviation per channel, in a line."""
+def describe_statistics(info: DatasetInfo) -> str:
+    """Describe mean and standard deviation of each channel in a sentence."""
     parts = [
         f"{name} {mean:.4f} ± {std:.4f}"
         for name, mean, std in zip(_CHANNELS[info.in_size[0]], info.mean, info.std, strict=True)
@@ -60,7 +60,7 @@ def statistics_words(info: DatasetInfo) -> str:
 
 
 def skipped(data: Prepared) -> None:
-    """Files that could not be used, and why."""
+    """Show the files that could not be used, with the reason."""
     if not data.skipped:
         return
     with st.expander(f"{count(len(data.skipped))} files could not be used"):
@@ -70,20 +70,20 @@ def skipped(data: Prepared) -> None:
 
 
 def pictures(data: Prepared) -> None:
-    """A grid of pictures: of a split and a class, page by page."""
+    """Show a grid of pictures of one split and one class or all, page by page."""
     st.header("Pictures")
     with st.container(horizontal=True):
         split = st.segmented_control(
             "Split", ["train", "test"], default="train", required=True, key="data_split"
         )
-        wanted = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
-        images, labels = (getattr(data, f"{split}_{what}") for what in ("images", "labels"))
-        found = np.arange(len(labels))
-        if wanted != _ALL:
-            found = np.flatnonzero(labels == data.info.classes.index(wanted))
-        pages = max(1, -(-len(found) // PER_PAGE))
+        selected = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
+        images, labels = (getattr(data, f"{split}_{field}") for field in ("images", "labels"))
+        indices = np.arange(len(labels))
+        if selected != _ALL:
+            indices = np.flatnonzero(labels == data.info.classes.index(selected))
+        pages = max(1, -(-len(indices) // PER_PAGE))
         page = st.number_input(f"Page, of {count(pages)}", 1, pages, key="data_page", width=130)
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
     if not len(shown):
         st.caption("There are no such pictures.")
         return
@@ -91,11 +91,11 @@ def pictures(data: Prepared) -> None:
     st.html(grid_html([images[i] for i in shown], names))
 
 
-def grid_html(images: Sequence[np.ndarray], names: Sequence[str], in_a_row: int = 0) -> str:
-    """Pictures in a grid; their names show under the pointer.
+def grid_html(images: Sequence[np.ndarray], names: Sequence[str], per_row: int = 0) -> str:
+    """Build the HTML of a grid of pictures with their names as tooltips.
 
     Args:
-        in_a_row: So many pictures; 0 is as many as there is room for.
+        per_row: Pictures in a row; 0 fits as many as there is room for.
     """
     tiles = "".join(
         f'<img src="{data_uri(np.asarray(image))}" alt="{html.escape(name)}" '
@@ -103,13 +103,13 @@ def grid_html(images: Sequence[np.ndarray], names: Sequence[str], in_a_row: int 
         'image-rendering:pixelated;border-radius:3px;display:block">'
         for image, name in zip(images, names, strict=True)
     )
-    places = f"{in_a_row},minmax(0,64px)" if in_a_row else "auto-fill,minmax(52px,1fr)"
-    columns = f"grid-template-columns:repeat({places})"
+    tracks = f"{per_row},minmax(0,64px)" if per_row else "auto-fill,minmax(52px,1fr)"
+    columns = f"grid-template-columns:repeat({tracks})"
     return f'<div class="grid" style="display:grid;gap:0.25rem;{columns}">{tiles}</div>'
 
 
 def augmentation(data: Prepared) -> None:
-    """What a training picture may become: the same few pictures, changed at random."""
+    """Show a few training pictures, each with random augmentations."""
     st.header("What augmentation does")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         flip = st.toggle("Mirror", key="data_flip")
@@ -122,14 +122,14 @@ def augmentation(data: Prepared) -> None:
         f"Change {i % _VARIANTS}" if i % _VARIANTS else "As it is" for i in range(len(changed))
     ]
     st.caption("The first of each row is the picture as it is.")
-    st.html(grid_html(list(changed), names, in_a_row=_VARIANTS))
+    st.html(grid_html(list(changed), names, per_row=_VARIANTS))
 
 
 _SEED_HELP = "Another seed changes the pictures otherwise, as each epoch of a training does."
 
 
-def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:
-    """Three pictures, each as it is and then changed several times: N x C x H x W, uint8."""
+def augmented(data: Prepared, options: Augmentation, seed: int) -> np.ndarray:
+    """Augment three pictures; each comes first unchanged: N x C x H x W, uint8."""
     import torch
 
     from cnnlib.data.augment import augment
@@ -139,13 +139,13 @@ def augmented(data: Prepared, asked: Augmentation, seed: int) -> np.ndarray:
     repeated = originals.repeat_interleave(_VARIANTS, dim=0)
     generator = torch.Generator().manual_seed(seed)
     fill = Normaliser(data.info, "cpu").mean_colour
-    changed = augment(repeated, asked, generator, fill).clone()
+    changed = augment(repeated, options, generator, fill).clone()
     changed[::_VARIANTS] = originals
     return changed.numpy()
 
 
-def doubles(data: Prepared) -> None:
-    """Pictures that occur more than once; looked for when somebody asks."""
+def duplicates_panel(data: Prepared) -> None:
+    """Show pictures that occur more than once, after a press of the button."""
     st.header("Duplicates")
     key = f"data_doubles_{data.info.fingerprint}"
     if st.button("Look for equal pictures", icon=":material/content_copy:", key="data_doubles"):
@@ -154,8 +154,8 @@ def doubles(data: Prepared) -> None:
         st.caption("Test pictures that a network was trained on make its accuracy look better.")
         return
     with st.spinner("Comparing all pictures"):
-        found = _duplicates(data.info.name, data.info.fingerprint)
-    st.markdown(duplicate_words(found))
+        found = _find_duplicates(data.info.name, data.info.fingerprint)
+    st.markdown(describe_duplicates(found))
     if found.across:
         pairs = found.across[: PER_PAGE // 2]
         images = [x for a, b in pairs for x in (data.train_images[a], data.test_images[b])]
@@ -164,12 +164,12 @@ def doubles(data: Prepared) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _duplicates(name: str, fingerprint: str) -> Duplicates:
+def _find_duplicates(name: str, fingerprint: str) -> Duplicates:
     return duplicates(open_prepared(name, fingerprint))
 
 
-def duplicate_words(found: Duplicates) -> str:
-    """What was found, in a sentence each."""
+def describe_duplicates(found: Duplicates) -> str:
+    """Describe the numbers of duplicates, in sentences."""
     return (
         f"Test pictures that are also training pictures: **{count(len(found.across))}**. "
         f"Repeated within train: {count(found.train_repeats)}, within test: "

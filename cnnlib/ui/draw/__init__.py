@@ -1,1 +1,1 @@
-"""The Draw page: draw a digit and see what networks answer."""
+"""The Draw page: draw a digit and see how trained networks classify it."""

@@ -1,4 +1,4 @@
-"""Which networks look at a drawing: runs whose weights and pictures are still there."""
+"""The menu of the Draw page: trained runs, with their saved weights and datasets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.presets import preset
 from cnnlib.errors import CnnlibError, ProbeError
-from cnnlib.probe.weights import moments
+from cnnlib.probe.weights import weights_by_step
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.ui.common.format import distinct
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 
     from cnnlib.records.dataset import DatasetInfo
 
-MOST_RUNS = 6  # side by side
+MOST_RUNS = 6  # shown side by side
 _LISTED = 200
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A network that looks at drawings.
+class Classifier:
+    """A trained network that classifies drawings.
 
     Args:
-        moment: Its weights.
-        info: Of the dataset that it was trained on.
+        saved_step: Its last saved weights.
+        info: The dataset that it was trained on.
     """
 
     run: Run
-    moment: SavedStep
+    saved_step: SavedStep
     info: DatasetInfo
 
 
 def trained_runs() -> list[Run]:
-    """Runs that have something to say, the newest first."""
+    """List the runs with at least one training step, the newest first."""
     return [run for run in run_store().runs(limit=_LISTED) if run.step > 0]
 
 
 def best_first(runs: Sequence[Run]) -> list[Run]:
-    """Finished runs on MNIST by their accuracy, then the others in their order."""
-    return sorted(runs, key=lambda run: (not _reads_digits(run), -_accuracy(run)))
+    """Sort runs: finished ones on MNIST first, and by descending accuracy within each group."""
+    return sorted(runs, key=lambda run: (not _is_finished_mnist(run), -_accuracy(run)))
 
 
-def choose_readers(runs: Sequence[Run]) -> list[Reader]:
-    """A menu of runs; what cannot look says why, in a sentence."""
+def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
+    """Show a menu of runs; a warning stands in for each chosen run that cannot be loaded."""
     by_id = {run.id: run for run in runs}
     titles = distinct({run.id: _title(run) for run in runs})
     if "draw_runs" not in st.session_state:
-        asked = [run_id for run_id in runs_in_address() if run_id in by_id]
-        st.session_state["draw_runs"] = asked[:MOST_RUNS] or [best_first(runs)[0].id]
-    chosen = st.multiselect(
+        requested = [run_id for run_id in runs_in_address() if run_id in by_id]
+        st.session_state["draw_runs"] = requested[:MOST_RUNS] or [best_first(runs)[0].id]
+    selected = st.multiselect(
         "Networks",
         list(by_id),
         key="draw_runs",
@@ -69,12 +69,12 @@ def choose_readers(runs: Sequence[Run]) -> list[Reader]:
         max_selections=MOST_RUNS,
         placeholder="Choose trained networks",
     )
-    put_runs_in_address(chosen)
-    return [reader for run_id in chosen if (reader := _reader_or_sentence(by_id[run_id]))]
+    put_runs_in_address(selected)
+    return [classifier for run_id in selected if (classifier := _load_or_warn(by_id[run_id]))]
 
 
-def offer_training() -> None:
-    """What stands here before there is a trained network."""
+def show_training_button() -> None:
+    """Show a button that trains a first network; for a store without a trained run."""
     st.write("A drawing needs a network that looks at it, and none is trained yet.")
     request, info = cnn3_on_mnist()
     if st.button(
@@ -88,37 +88,37 @@ def offer_training() -> None:
 
 
 def cnn3_on_mnist() -> tuple[RunRequest, DatasetInfo]:
-    """What is trained where nothing is: the course texts' network with three convolutions."""
+    """Request of the first network: three convolutions on MNIST, as in the course texts."""
     info = dataset_info("mnist", folders())
     spec = preset("cnn3").adapt(info.in_size, len(info.classes))
     recipe = default_recipe(spec, info.name, info.train_count)
     return RunRequest(spec=spec, recipe=recipe, dataset=info.name, preset="cnn3"), info
 
 
-def reader(run: Run) -> Reader:
-    """A run with its last weights.
+def load_classifier(run: Run) -> Classifier:
+    """Find the last saved weights and the dataset of a run.
 
     Raises:
-        CnnlibError: It has none, or its dataset is gone or changed.
+        CnnlibError: The run has no weights, or its dataset is missing or has changed.
     """
-    there = moments(run_store().saved_weights(run.id))
-    if not there:
+    saved = weights_by_step(run_store().saved_weights(run.id))
+    if not saved:
         raise ProbeError(
             f"{run.title} has kept no weights, so it cannot look at a drawing. Let it train to the "
             "end of an epoch, or choose another."
         )
-    return Reader(run, SavedStep.of(run, there[max(there)]), open_dataset(run).info)
+    return Classifier(run, SavedStep.of(run, saved[max(saved)]), open_dataset(run).info)
 
 
-def _reader_or_sentence(run: Run) -> Reader | None:
+def _load_or_warn(run: Run) -> Classifier | None:
     try:
-        return reader(run)
+        return load_classifier(run)
     except CnnlibError as error:
         show_warning(error, ":material/visibility_off:")
         return None
 
 
-def _reads_digits(run: Run) -> bool:
+def _is_finished_mnist(run: Run) -> bool:
     return run.request.dataset == "mnist" and run.state == "finished"
 
 

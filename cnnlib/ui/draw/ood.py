@@ -1,4 +1,4 @@
-"""Does a drawing look like any class at all? The score of each network, with its error rates."""
+"""Out-of-distribution scores of a drawing for each network, with measured error rates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.ui.common.format import count, escape_markdown
-from cnnlib.ui.common.job_status import is_watched
+from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.network_cache import network_at
 from cnnlib.ui.common.permissions import attempt
@@ -20,78 +20,86 @@ if TYPE_CHECKING:
 
     from cnnlib.records.drawing import PreparedDrawing
     from cnnlib.records.ood import OodDetector
-    from cnnlib.ui.draw.networks import Reader
+    from cnnlib.ui.draw.networks import Classifier
 
 
-def doubts(readers: Sequence[Reader], pictures: Sequence[PreparedDrawing]) -> None:
-    """What each network has to say, or a button that measures it first."""
-    for reader, prepared in zip(readers, pictures, strict=True):
-        name = "" if len(readers) == 1 else f"{reader.run.title}: "
-        found = _familiarity_of(reader)
-        if found is None:
-            _measuring(reader, name)
+def ood_section(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]) -> None:
+    """Show the score of each network, or a button that measures its detector first."""
+    for classifier, prepared in zip(classifiers, pictures, strict=True):
+        name = "" if len(classifiers) == 1 else f"{classifier.run.title}: "
+        detector = _read_detector(classifier)
+        if detector is None:
+            _measurement_button(classifier, name)
         else:
-            _say(reader, prepared, found, name)
+            _show_score(classifier, prepared, detector, name)
 
 
-def _say(reader: Reader, prepared: PreparedDrawing, found: OodDetector, name: str) -> None:
+def _show_score(
+    classifier: Classifier, prepared: PreparedDrawing, detector: OodDetector, name: str
+) -> None:
     from cnnlib.probe.ood.distance import distance
 
-    net = network_at(reader.moment, reader.run)
-    away = distance(found, net, reader.info, prepared.picture)
-    text = f"{name}{doubt_words(found, away, reader.info.title)}"
-    if found.is_ood(away):
+    net = network_at(classifier.saved_step, classifier.run)
+    score = distance(detector, net, classifier.info, prepared.picture)
+    text = f"{name}{describe_score(detector, score, classifier.info.title)}"
+    if detector.is_ood(score):
         show_warning(text, ":material/help:")
     else:
         st.markdown(escape_markdown(text))
-    st.caption(rate_words(found))
+    st.caption(describe_error_rates(detector))
 
 
-def doubt_words(found: OodDetector, away: float, dataset: str) -> str:
-    """How strange a drawing is, in a sentence."""
-    share = percent(found.farther_than(away), 1)
+def describe_score(detector: OodDetector, score: float, dataset: str) -> str:
+    """Describe how far a drawing is from the training pictures, in a sentence.
+
+    Args:
+        score: Distance of the drawing.
+        dataset: Title of the dataset.
+    """
+    share = percent(detector.farther_than(score), 1)
     verdict = (
         "This does not look like anything that it learned"
-        if found.is_ood(away)
+        if detector.is_ood(score)
         else "This looks like what it learned"
     )
     return f"{verdict}: {share} of real pictures of {dataset} are nearer to the training pictures."
 
 
-def rate_words(found: OodDetector) -> str:
-    """How often that is wrong, as measured."""
+def describe_error_rates(detector: OodDetector) -> str:
+    """Describe the measured error rates of the detector, in a sentence."""
     missed = ", ".join(
         f"{percent(rate.missed, 1)} of {kind} ({count(rate.count)})"
-        for kind, rate in found.junk.items()
+        for kind, rate in detector.error_rates.items()
     )
     return (
-        f"How often this is wrong: of {count(found.real_count)} real test pictures, "
-        f"{percent(found.false_alarms, 1)} are called strange; taken for real are {missed}."
+        f"How often this is wrong: of {count(detector.real_count)} real test pictures, "
+        f"{percent(detector.false_alarms, 1)} are called strange; taken for real are {missed}."
     )
 
 
-def _familiarity_of(reader: Reader) -> OodDetector | None:
-    """What was measured for a network; None before that."""
-    path = folders().run(reader.run.id) / f"familiarity-{reader.moment.step}.npz"
+def _read_detector(classifier: Classifier) -> OodDetector | None:
+    """Read the measured detector of a network; None before it is measured."""
+    path = folders().run(classifier.run.id) / f"familiarity-{classifier.saved_step.step}.npz"
     try:
         written = path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
-    return _read(str(path), written)
+    return _read_file(str(path), written)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _read(path: str, written: int) -> OodDetector | None:
+def _read_file(path: str, written: int) -> OodDetector | None:
+    """Read a detector; a new time of writing is a new entry of the cache."""
     from cnnlib.probe.ood.distance import read_ood_detector
 
     return read_ood_detector(Path(path))
 
 
-def _measuring(reader: Reader, name: str) -> None:
-    """A button that asks for the measurement, or how far that is."""
-    args = {"run": reader.run.id}
-    key = f"draw_measure_{reader.run.id}"
-    if is_watched(run_store().latest_job("unfamiliar", args), key=key, whose=name):
+def _measurement_button(classifier: Classifier, name: str) -> None:
+    """Show a button that submits the measurement, or the progress of a submitted one."""
+    args = {"run": classifier.run.id}
+    key = f"draw_measure_{classifier.run.id}"
+    if show_job_progress(run_store().latest_job("unfamiliar", args), key=key, prefix=name):
         return
     st.button(
         f"{escape_markdown(name)}Measure what it does not know",

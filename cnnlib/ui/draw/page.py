@@ -1,12 +1,12 @@
-"""Draw: a digit drawn with the mouse, what networks see of it, and what they say."""
+"""The Draw page: a drawing pad, the prepared input and the predictions of networks."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.draw.networks import offer_training, trained_runs
-from cnnlib.ui.draw.view import drawing_desk
+from cnnlib.ui.draw.networks import show_training_button, trained_runs
+from cnnlib.ui.draw.view import drawing_section
 
 
 def show() -> None:
@@ -14,6 +14,6 @@ def show() -> None:
     st.title("Draw")
     runs = trained_runs()
     if not runs:
-        offer_training()
+        show_training_button()
         st.stop()
-    fragment(drawing_desk)(runs)
+    fragment(drawing_section)(runs)

@@ -1,1 +1,1 @@
-"""The Inspect and Convolution pages: look inside a network."""
+"""The Inspect and Convolution pages."""

@@ -1,4 +1,4 @@
-"""Surgery on filters: a job of a worker."""
+"""The ablation panel: accuracy without each filter of a layer, measured by a job."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PICTURES = 500
-_HOW = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}
+_HOW_LABELS = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}
 
 
-def surgery_panel(subject: Subject) -> None:
-    """What the network loses when each filter of a layer is muted or reset."""
+def ablation_panel(subject: Subject) -> None:
+    """Show the loss of accuracy when each filter of a layer is muted or reset."""
     if not convolutions(subject.plan):
         raise ProbeError("This network has no convolution, and so no filter to operate on.")
     layer = choose_layer(subject.plan, kinds=("conv2d",))
     how = st.segmented_control(
         "What is done to each filter",
-        list(_HOW),
+        list(_HOW_LABELS),
         key="inspect_how",
         default="mute",
         required=True,
-        format_func=_HOW.__getitem__,
+        format_func=_HOW_LABELS.__getitem__,
     )
     st.caption(
         f"Measured on at most {PICTURES} pictures of the validation split, chosen by a seed; the "
         "test split is not touched."
     )
-    args = {"run": subject.run.id, "step": subject.moment.step, "layer": layer, "how": how}
+    args = {"run": subject.run.id, "step": subject.saved_step.step, "layer": layer, "how": how}
     result = job_result(
         "surgery",
         args | {"count": PICTURES, "seed": 0},
@@ -47,13 +47,13 @@ def surgery_panel(subject: Subject) -> None:
         key="inspect_surgery",
     )
     if result is not None:
-        _costs(subject, result)
+        _show_ablation(subject, result)
 
 
-def _costs(subject: Subject, result: Mapping[str, Any]) -> None:
-    """Filters by what they cost, and one of them class by class."""
-    cost = result["before"] - np.array(result["after"])
-    order = np.argsort(-cost, kind="stable")
+def _show_ablation(subject: Subject, result: Mapping[str, Any]) -> None:
+    """Show the filters by their loss of accuracy, and one of them class by class."""
+    loss = result["before"] - np.array(result["after"])
+    order = np.argsort(-loss, kind="stable")
     st.markdown(
         f"Untouched, {percent(result['before'])} of {count(result['count'])} {result['split']} "
         "pictures are right."
@@ -63,7 +63,7 @@ def _costs(subject: Subject, result: Mapping[str, Any]) -> None:
         "Filter, the most costly first",
         options,
         key=f"inspect_operated_{len(options)}",
-        format_func=lambda each: f"filter {each}: accuracy {-100 * cost[each]:+.1f} points",
+        format_func=lambda each: f"filter {each}: accuracy {-100 * loss[each]:+.1f} points",
     )
     figure = ablation_figure(
         result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen

@@ -1,4 +1,4 @@
-"""What excites a filter or a class most: parts of test pictures, and a picture made for it."""
+"""The activation panel: test patches and an optimised picture that maximise one channel."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 PICTURES = 1000
 
 
-def exciting_panel(subject: Subject) -> None:
-    """The picture that excites a channel, or a class, most."""
+def activation_maximisation_panel(subject: Subject) -> None:
+    """Show the inputs that maximise the activation of a channel or the score of a class."""
     layer = choose_layer(subject.plan)
     step = step_named(subject.plan, layer)
-    last = step.name == subject.plan.layers[-1].name
-    names = subject.info.classes if last else [str(i) for i in range(step.out_shape[0])]
+    is_last = step.name == subject.plan.layers[-1].name
+    names = subject.info.classes if is_last else [str(i) for i in range(step.out_shape[0])]
     with st.container(horizontal=True):
         channel = st.selectbox(
-            "Class" if last else "Channel",
+            "Class" if is_last else "Channel",
             range(len(names)),
             key=f"inspect_dream_{layer}",
             format_func=names.__getitem__,
         )
         seed = st.number_input("Seed of the noise it begins as", 0, 999, key="inspect_dream_seed")
-    args = {"run": subject.run.id, "step": subject.moment.step, "layer": layer}
+    args = {"run": subject.run.id, "step": subject.saved_step.step, "layer": layer}
     if len(step.out_shape) == 3 and step.kind != "global_avg_pool":
-        _patches(subject, layer, channel, args)
+        _show_patches(subject, layer, channel, args)
     st.header("A picture made to excite it")
     result = job_result(
         "dream",
@@ -46,11 +46,11 @@ def exciting_panel(subject: Subject) -> None:
         key="inspect_dream",
     )
     if result is not None:
-        _dreamt(result, names[channel])
+        _show_optimised_picture(result, names[channel])
 
 
-def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]) -> None:
-    """The parts of test pictures to which the channel answers most."""
+def _show_patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]) -> None:
+    """Show the patches of test pictures with the largest activation of a channel."""
     st.header("Parts of test pictures that excite it")
     result = job_result(
         "patches",
@@ -61,12 +61,12 @@ def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]
     if result is None:
         return
     wait_for_torch()
-    from cnnlib.probe.patches import patch, view_of
+    from cnnlib.probe.patches import crop_patch, receptive_field
 
-    view, found = view_of(subject.plan, layer), result["found"][channel]
-    parts = np.stack([patch(subject.prepared, view, each) for each in found])
+    field, found = receptive_field(subject.plan, layer), result["found"][channel]
+    patches = np.stack([crop_patch(subject.prepared, field, each) for each in found])
     tile_grid(
-        parts[:, 0] if parts.shape[1] == 1 else parts,
+        patches[:, 0] if patches.shape[1] == 1 else patches,
         key="inspect_exciting",
         title=f"What excites channel {channel} of {layer}",
         names=[f"Picture {int(each[0])}, answer {each[3]:.3g}" for each in found],
@@ -75,11 +75,12 @@ def _patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]
     )
     st.caption(
         f"Of {count(result['count'])} test pictures, chosen by a seed. One value of this map "
-        f"depends on {view.size} × {view.size} pixels."
+        f"depends on {field.size} × {field.size} pixels."
     )
 
 
-def _dreamt(result: Mapping[str, Any], name: str) -> None:
+def _show_optimised_picture(result: Mapping[str, Any], name: str) -> None:
+    """Show the picture found by optimisation, and how far the activation rose."""
     pixels = np.frombuffer(base64.b64decode(result["pixels"]), np.uint8).reshape(result["shape"])
     tile_grid(
         pixels[:1] if len(pixels) == 1 else pixels[None],

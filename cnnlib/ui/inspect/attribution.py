@@ -1,4 +1,4 @@
-"""Why this answer: what the score of a class depends on, with two checks of each map."""
+"""The attribution panel: a map of the score of a class, with two sanity checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ METHODS = {
     "guided": "Guided backprop",
 }
 _SLOPE = "A brighter red pixel, or a darker blue one, would raise the score."
-_READING = {
+_LEGENDS = {
     "saliency": _SLOPE,
     "integrated": "Red pixels raised the score over that of a grey picture, blue ones lowered it.",
     "occlusion": "Covering red pixels lowers the score, covering blue ones raises it.",
@@ -41,11 +41,11 @@ _READING = {
     "guided": _SLOPE,
 }
 MOST_MACS = 6_000_000_000  # a second or two on one thread
-CHECK_PASSES = 66  # pictures of the deletion curves
+CHECK_PASSES = 66  # forward passes of the deletion curves
 
 
-def reasons_panel(subject: Subject) -> None:
-    """One method's map beside the picture, and what the two checks say about it."""
+def attribution_panel(subject: Subject) -> None:
+    """Show the map of one method beside the picture, and the results of the two checks."""
     wait_for_torch()
     method = st.segmented_control(
         "Method",
@@ -55,29 +55,29 @@ def reasons_panel(subject: Subject) -> None:
         required=True,
         format_func=METHODS.__getitem__,
     )
-    target = _target(subject)
-    if _takes_long(subject, method):
-        _by_a_worker(subject, method, target)
+    target = _choose_target(subject)
+    if _is_slow(subject, method):
+        _show_job_result(subject, method, target)
         return
-    found = _explained(subject.moment, subject.picture.key, method, target, subject)
-    _show(subject, found, method)
+    found = _attribution_map(subject.saved_step, subject.picture.key, method, target, subject)
+    _show_map(subject, found, method)
     with st.spinner("Checking the map."):
-        checks = _checked(subject.moment, subject.picture.key, method, target, subject)
-    _doubts(*checks)
+        checks = _sanity_checks(subject.saved_step, subject.picture.key, method, target, subject)
+    _show_sanity_checks(*checks)
 
 
-def _doubts(weights: RandomisedWeights, curve: DeletionCurve) -> None:
-    """What the two checks say."""
+def _show_sanity_checks(weights: RandomisedWeights, curve: DeletionCurve) -> None:
+    """Show the results of the two sanity checks."""
     st.header("Can it be trusted?")
-    for doubt, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
+    for check, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
         icon = ":material/check_circle:" if is_good else ":material/warning:"
-        st.markdown(f"{icon} {doubt.sentence}")
+        st.markdown(f"{icon} {check.sentence}")
     st.plotly_chart(deletion_figure(curve), key="inspect_deletion")
 
 
-def _by_a_worker(subject: Subject, method: str, target: int) -> None:
-    """The same as a job, for networks that are too large for a page."""
-    args = {"run": subject.run.id, "step": subject.moment.step, "method": method}
+def _show_job_result(subject: Subject, method: str, target: int) -> None:
+    """Show the map and the checks of a job, or a button to queue it, for large networks."""
+    args = {"run": subject.run.id, "step": subject.saved_step.step, "method": method}
     pixels = base64.b64encode(subject.picture.pixels.tobytes()).decode()
     result = job_result(
         "explain",
@@ -89,35 +89,36 @@ def _by_a_worker(subject: Subject, method: str, target: int) -> None:
         from cnnlib.probe.attribution.job import read_explanation
 
         found, weights, curve = read_explanation(result)
-        _show(subject, found, method)
-        _doubts(weights, curve)
+        _show_map(subject, found, method)
+        _show_sanity_checks(weights, curve)
 
 
-def _target(subject: Subject) -> int:
-    """The class whose score is explained; at first the one that the network says."""
+def _choose_target(subject: Subject) -> int:
+    """Show a menu of the explained class; the initial choice is the predicted class."""
     names = subject.info.classes
     picture = subject.picture
-    found = maps_at(subject.moment, picture.key, subject.run, picture, subject.info)
-    said = names[int(found[subject.plan.layers[-1].name][0].argmax())]
+    maps = maps_at(subject.saved_step, picture.key, subject.run, picture, subject.info)
+    predicted = names[int(maps[subject.plan.layers[-1].name][0].argmax())]
     options = ["what it says", *names]
     chosen = st.selectbox(
         "Score of the class",
         options,
         key="inspect_target",
-        format_func=lambda each: f"what it says ({said})" if each == options[0] else each,
+        format_func=lambda each: f"what it says ({predicted})" if each == options[0] else each,
     )
-    return names.index(said if chosen == options[0] else chosen)
+    return names.index(predicted if chosen == options[0] else chosen)
 
 
-def _takes_long(subject: Subject, method: str) -> bool:
-    """More than some seconds of the page's thread."""
+def _is_slow(subject: Subject, method: str) -> bool:
+    """Return whether the computation takes more than a few seconds of the page's thread."""
     from cnnlib.probe.attribution.methods import forward_passes
 
     passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
     return passes * cost(subject.plan).macs > MOST_MACS
 
 
-def _show(subject: Subject, found: np.ndarray, method: str) -> None:
+def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
+    """Show the picture and its attribution map side by side."""
     name = METHODS[method]
     pixels = subject.picture.pixels
     with st.container(horizontal=True, gap="large"):
@@ -139,30 +140,32 @@ def _show(subject: Subject, found: np.ndarray, method: str) -> None:
     height, width = found.shape[-2:]
     st.caption(
         f"The map has {height} × {width} values for {pixels.shape[1]} × {pixels.shape[2]} pixels. "
-        f"{_READING[method]}"
+        f"{_LEGENDS[method]}"
     )
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _explained(
-    moment: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
+def _attribution_map(
+    saved_step: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
 ) -> np.ndarray:
+    """Return the attribution map of one method: C x H x W or 1 x H x W."""
     from cnnlib.probe.attribution.methods import explain
 
     image = normalised(_subject.picture.pixels, _subject.info)
-    return explain(network_at(moment, _subject.run), image, target, method)
+    return explain(network_at(saved_step, _subject.run), image, target, method)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _checked(
-    moment: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
+def _sanity_checks(
+    saved_step: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
 ) -> tuple[RandomisedWeights, DeletionCurve]:
+    """Return the results of the two sanity checks of a map."""
     from cnnlib.probe.attribution.methods import METHODS as methods
     from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
 
     image = normalised(_subject.picture.pixels, _subject.info)
-    net = network_at(moment, _subject.run)
-    found = _explained(moment, picture_key, method, target, _subject)
+    net = network_at(saved_step, _subject.run)
+    found = _attribution_map(saved_step, picture_key, method, target, _subject)
     return (
         randomised_weights(methods[method], net, image, target),
         deletion(net, image, target, found),

@@ -1,4 +1,4 @@
-"""The convolution playground: a picture, a kernel, and what comes out, moved by hand."""
+"""The convolution playground: a picture, a kernel, and the output with its arithmetic."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")
 
 
 def playground() -> None:
-    """The controls, the output with its arithmetic, and the other way to turn the kernel."""
+    """Show the controls, the output with its arithmetic, and the output of the turned kernel."""
     left, right = st.columns([1, 2], gap="large")
     with left:
-        picture = _picture()
-        kernel = _kernel()
-        settings = _settings()
+        picture = _choose_picture()
+        kernel = _choose_kernel()
+        settings = _choose_settings()
     with right:
         if kernel is None:
             return
@@ -38,19 +38,19 @@ def playground() -> None:
         except ProbeError as error:
             show_error(error)
             return
-        _results(correlation, convolution)
+        _show_results(correlation, convolution)
 
 
-def _picture() -> np.ndarray:
-    """H x W, float32, 0..1."""
+def _choose_picture() -> np.ndarray:
+    """Show a menu of pictures and return the chosen one: H x W, float32, 0..1."""
     chosen = st.selectbox("Picture", [*_PICTURES, "Draw", "My own"], key="convolution_picture")
     if chosen == "Draw":
-        return _drawn()
+        return _read_drawing()
     if chosen != "My own":
-        return shipped_picture(chosen)
+        return builtin_picture(chosen)
     file = st.file_uploader("Your own picture", key="convolution_upload")
     if file is None:
-        return shipped_picture(_PICTURES[0])
+        return builtin_picture(_PICTURES[0])
     try:
         return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
     except BrokenPicture as error:
@@ -58,21 +58,21 @@ def _picture() -> np.ndarray:
             f"This file cannot be used: {error}. Choose a PNG or JPEG picture; until then the "
             "letter stays."
         )
-        return shipped_picture(_PICTURES[0])
+        return builtin_picture(_PICTURES[0])
 
 
-def _drawn() -> np.ndarray:
-    """What is on the pad; the letter before the first stroke."""
+def _read_drawing() -> np.ndarray:
+    """Return the drawing on the pad; the letter before the first stroke."""
     pixels = small_pad("convolution_pad")
     if pixels is None:
         st.caption("Draw something. Until then the letter stays.")
-        return shipped_picture(_PICTURES[0])
+        return builtin_picture(_PICTURES[0])
     ink = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
     return np.asarray(ink.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
 
 
-def shipped_picture(name: str) -> np.ndarray:
-    """A picture that needs no file: 28 x 28, float32, 0..1."""
+def builtin_picture(name: str) -> np.ndarray:
+    """Return a built-in picture: 28 x 28, float32, 0..1."""
     picture = np.zeros((28, 28), np.float32)
     if name == "Square":
         picture[8:20, 8:20] = 1
@@ -82,13 +82,13 @@ def shipped_picture(name: str) -> np.ndarray:
         picture[:] = np.indices((28, 28)).sum(axis=0) // 4 % 2
     elif name == "Single pixel":
         picture[14, 14] = 1
-    else:  # the letter F: no turn or mirror image of it looks the same
+    else:  # the letter F: differs from its rotations and mirror images
         picture[5:23, 8:12] = picture[5:9, 8:21] = picture[12:16, 8:18] = 1
     return picture
 
 
-def _kernel() -> np.ndarray | None:
-    """The kernel as it is typed; a preset fills the field."""
+def _choose_kernel() -> np.ndarray | None:
+    """Show the presets and the text field, and return the kernel; None if it is invalid."""
 
     def fill() -> None:
         preset = PRESETS[st.session_state["convolution_preset"]]
@@ -108,12 +108,15 @@ def _kernel() -> np.ndarray | None:
 
 
 class _Settings(TypedDict):
+    """Keyword arguments of `convolve`."""
+
     stride: int
     padding: int
     dilation: int
 
 
-def _settings() -> _Settings:
+def _choose_settings() -> _Settings:
+    """Show the fields of stride, padding and dilation."""
     with st.container(horizontal=True):
         return {
             "stride": st.number_input("Stride", 1, 4, key="convolution_stride", width=110),
@@ -122,10 +125,11 @@ def _settings() -> _Settings:
         }
 
 
-def _results(correlation: Arithmetic, convolution: Arithmetic) -> None:
+def _show_results(correlation: Arithmetic, convolution: Arithmetic) -> None:
+    """Show the output with its arithmetic, and both outputs side by side."""
     rows, columns = correlation.output.shape
     st.markdown(f"**Output: {rows} × {columns}**")
-    window_view(correlation, key="convolution_window", teller="The output")
+    window_view(correlation, key="convolution_window", source="The output")
     st.header("Convolution and correlation")
     difference = float(np.abs(correlation.output - convolution.output).max())
     st.caption(

@@ -1,4 +1,4 @@
-"""Convolution: slide a kernel over a picture, and see every number of it."""
+"""The Convolution page: the arithmetic of one convolution on a picture."""
 
 from __future__ import annotations
 

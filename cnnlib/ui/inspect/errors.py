@@ -1,4 +1,4 @@
-"""What a run got wrong: a table of confusions, its pictures, and who else gets them right."""
+"""The errors panel: confusion table, misclassified pictures, and results of other runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cnnlib.probe.errors import (
 )
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import count, escape_markdown
-from cnnlib.ui.common.pickers.picture_picker import look_at
+from cnnlib.ui.common.pickers.picture_picker import select_test_picture
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.units import percent
 
@@ -36,7 +36,7 @@ MOST_OTHER_RUNS = 12
 
 
 def errors_panel(subject: Subject) -> None:
-    """Confusions, the pictures of one cell, accuracy per class and calibration."""
+    """Show the confusion table, pictures of one cell, accuracy per class and calibration."""
     found = predictions_of(subject.run)
     if found is None:
         raise ProbeError(
@@ -50,8 +50,8 @@ def errors_panel(subject: Subject) -> None:
         f"{count(wrong)} of {count(len(found.labels))} test pictures are wrong, with the weights "
         "with which the run ended, whatever step is chosen above."
     )
-    _table(table, names)
-    _pictures(subject, found)
+    _show_table(table, names)
+    _show_cell_pictures(subject, found)
     left, right = st.columns(2)
     figure = class_accuracy_figure(class_accuracy(table), names)
     left.plotly_chart(figure, key="inspect_class_accuracy")
@@ -59,23 +59,24 @@ def errors_panel(subject: Subject) -> None:
 
 
 def predictions_of(run: Run) -> Predicted | None:
-    """What a run said about the test split; None where it has not measured it."""
+    """Return the predictions of a run on the test split; None if it was not measured."""
     result = run_store().result(run.id)
     if result is None or not result.predictions_file:
         return None
     path = folders().run(run.id) / result.predictions_file
     written = path.stat().st_mtime_ns if path.exists() else 0
-    return _read(str(path), written)
+    return _read_cached(str(path), written)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _read(path: str, written: int) -> Predicted:
+def _read_cached(path: str, written: int) -> Predicted:
+    """Read predictions, cached by path and modification time in nanoseconds."""
     return read_predictions(Path(path))
 
 
-def _table(table: np.ndarray, names: Sequence[str]) -> None:
-    """Counts or shares; a click on a cell, or the two menus, choose one."""
-    import pandas as pd  # takes seconds at first
+def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
+    """Show counts or shares; a cell is chosen by a click or with the two menus."""
+    import pandas as pd  # the first import takes seconds
 
     true, predicted = most_confused(table)
     st.session_state.setdefault("inspect_true", names[true])
@@ -90,7 +91,7 @@ def _table(table: np.ndarray, names: Sequence[str]) -> None:
     wrong = np.log1p(table - np.diag(table.diagonal()))
     strength = wrong / max(wrong.max(), 1e-9)
 
-    def ink(_: pd.DataFrame) -> pd.DataFrame:
+    def colour_cells(_: pd.DataFrame) -> pd.DataFrame:
         cells = [
             [f"background-color: rgba(208, 128, 0, {0.75 * s:.2f})" for s in row]
             for row in strength
@@ -105,7 +106,7 @@ def _table(table: np.ndarray, names: Sequence[str]) -> None:
             st.session_state["inspect_said"] = columns[column]
 
     st.dataframe(
-        frame.style.apply(ink, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
+        frame.style.apply(colour_cells, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
         key="inspect_table",
         on_select=choose,
         selection_mode="single-cell",
@@ -115,40 +116,40 @@ def _table(table: np.ndarray, names: Sequence[str]) -> None:
         st.selectbox("The network said", names, key="inspect_said")
 
 
-def _pictures(subject: Subject, found: Predicted) -> None:
-    """The pictures of the chosen cell; a click opens one above."""
+def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
+    """Show the pictures of the chosen cell; a click selects one as the inspected picture."""
     names = subject.info.classes
-    true, said = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
-    places = pictures_of(found, true, said)
-    heading = f"Pictures of {names[true]}, taken for {names[said]}"
-    st.header(f"{escape_markdown(heading)} ({count(len(places))})")
-    if not len(places):
+    true, predicted = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
+    indices = pictures_of(found, true, predicted)
+    heading = f"Pictures of {names[true]}, taken for {names[predicted]}"
+    st.header(f"{escape_markdown(heading)} ({count(len(indices))})")
+    if not len(indices):
         st.caption("There is no such picture. Choose a cell that is not 0.")
         return
-    places = places[:MOST_PICTURES]
-    pictures = np.stack([np.array(subject.prepared.test_images[place]) for place in places])
-    at = subject.picture.place
+    indices = indices[:MOST_PICTURES]
+    pictures = np.stack([np.array(subject.prepared.test_images[index]) for index in indices])
+    selected = subject.picture.test_index
 
     def open_picture(tile: int) -> None:
-        look_at(int(places[tile]))
-        st.rerun()  # the whole page: the picture stands above this panel, which runs alone
+        select_test_picture(int(indices[tile]))
+        st.rerun()  # the whole page: the picture is outside of this fragment
 
     tile_grid(
         pictures[:, 0] if pictures.shape[1] == 1 else pictures,
         key="inspect_cell",
         title=heading,
-        names=[f"Picture {p}, {percent(float(found.confidence[p]))} sure" for p in places],
+        names=[f"Picture {p}, {percent(float(found.confidence[p]))} sure" for p in indices],
         span=255.0,
-        selected=int(np.flatnonzero(places == at)[0]) if at in places else -1,
+        selected=int(np.flatnonzero(indices == selected)[0]) if selected in indices else -1,
         on_pick=open_picture,
         tile=64,
     )
-    if at is not None:
-        st.caption(escape_markdown(who_is_right(subject, at)))
+    if selected is not None:
+        st.caption(escape_markdown(describe_other_runs(subject, selected)))
 
 
-def who_is_right(subject: Subject, picture: int) -> str:
-    """Which other runs on the same pictures get this one right, as a sentence."""
+def describe_other_runs(subject: Subject, picture: int) -> str:
+    """Return a sentence with the other runs that classify a test picture right or wrong."""
     right, wrong = [], []
     for run in run_store().runs(limit=200):
         if run.id == subject.run.id or run.fingerprint != subject.run.fingerprint:

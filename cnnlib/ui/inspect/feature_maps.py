@@ -1,4 +1,4 @@
-"""Filters and feature maps of a layer, and one output value number by number."""
+"""The maps panel: filters and feature maps of a layer, and the arithmetic of one output value."""
 
 from __future__ import annotations
 
@@ -24,104 +24,108 @@ from cnnlib.ui.common.network_cache import (
 )
 from cnnlib.ui.inspect.filters import (
     FilterChoice,
-    choose_channel,
-    filter_choice,
+    choose_filters,
+    choose_span,
+    select_channel,
     shared_span,
     show_filters,
     side_by_side,
-    span_control,
 )
-from cnnlib.ui.inspect.selection import Scene, Subject, choose_layer
+from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamlit.delta_generator import DeltaGenerator
 
-MOST_SHOWN = 1024  # features of a flat layer
-MOST_TRIED, FEWEST_TRIED = 200, 20  # pictures on which a dead map is silent
-MOST_MACS_FOR_DEATH = 1_500_000_000  # half a second on one thread
+MOST_SHOWN = 1024  # features shown of a flat layer
+MOST_DEAD_MAP_PICTURES, FEWEST_DEAD_MAP_PICTURES = 200, 20  # tested for dead maps
+MOST_DEAD_MAP_MACS = 1_500_000_000  # half a second on one thread
 
 
 @dataclass(frozen=True)
-class MapsPlaces:
-    """The chosen layer, how it is shown, and where; what a moment gives is drawn there later.
+class MapsLayout:
+    """The controls of the maps panel and the containers in which a saved step is drawn.
 
     Args:
-        layer: The canonical name of a step.
-        pinned: A moment to compare with; None without one.
-        filters: None where the layer has none.
-        tried: Pictures on which a map must be silent to be called dead; 0 to call none so.
+        layer: The canonical name of a layer.
+        pinned: A saved step to compare with; None without one.
+        filters: How filters are shown; None if the layer has none.
+        maps_span: Range of the colours of feature maps: ``"layer"`` or ``"each"``.
+        dead_map_pictures: Number of pictures on which a dead map is constant; 0 to mark none.
+        filters_slot: Container of the filters.
+        maps_slot: Container of the feature maps.
+        arithmetic_slot: Container of the arithmetic.
     """
 
     layer: str
     pinned: SavedStep | None
     filters: FilterChoice | None
     maps_span: str
-    tried: int
-    filters_place: DeltaGenerator
-    maps_place: DeltaGenerator
-    numbers_place: DeltaGenerator
+    dead_map_pictures: int
+    filters_slot: DeltaGenerator
+    maps_slot: DeltaGenerator
+    arithmetic_slot: DeltaGenerator
 
     @classmethod
-    def on_page(cls, scene: Scene) -> MapsPlaces:
-        """The controls, with empty places between them."""
+    def create(cls, selection: Selection) -> MapsLayout:
+        """Show the controls, with empty containers between them."""
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            layer = step_named(scene.plan, choose_layer(scene.plan))
-            pinned = _pin(scene)
+            layer = step_named(selection.plan, choose_layer(selection.plan))
+            pinned = _choose_pinned(selection)
         choice = None
         if layer.kind == "conv2d":
             st.header("Filters")
-            choice = filter_choice(scene, layer.name)
-        filters_place = st.container()
-        span, tried = "layer", 0
+            choice = choose_filters(selection, layer.name)
+        filters_slot = st.container()
+        span, dead_map_pictures = "layer", 0
         if len(layer.out_shape) == 3:
             st.header("Feature maps")
             with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-                span = span_control("inspect_maps_span", ["layer", "each"])
-                tried = _tried_for_death(scene)
+                span = choose_span("inspect_maps_span", ["layer", "each"])
+                dead_map_pictures = _choose_dead_map_pictures(selection)
         else:
             st.header("Features")
-        maps_place = st.container()
+        maps_slot = st.container()
         if layer.kind in KINDS:
             st.header("Number by number")
-        slots = (filters_place, maps_place, st.container())
-        return cls(layer.name, pinned, choice, span, tried, *slots)
+        slots = (filters_slot, maps_slot, st.container())
+        return cls(layer.name, pinned, choice, span, dead_map_pictures, *slots)
 
 
-def answer(subject: Subject, place: DeltaGenerator) -> None:
-    """What the network says about the picture at this moment."""
-    shares = probabilities(_maps(subject, subject.moment)[_last(subject)][0])
-    said = describe_answer(shares, subject.info.classes, subject.picture.label)
-    place.markdown(f"At step {subject.moment.step:,} the network says: {said}")
+def show_prediction(subject: Subject, slot: DeltaGenerator) -> None:
+    """Show the prediction for the picture at the chosen saved step."""
+    shares = probabilities(_maps(subject, subject.saved_step)[_last(subject)][0])
+    text = describe_answer(shares, subject.info.classes, subject.picture.label)
+    slot.markdown(f"At step {subject.saved_step.step:,} the network says: {text}")
 
 
-def show_maps(subject: Subject, places: MapsPlaces) -> None:
-    """Filters, feature maps and arithmetic of the chosen layer; two moments beside each other."""
-    channel = _channel(subject, places.layer)
-    moments = {"now": subject.moment}
-    if places.pinned is not None:
-        moments = {"pinned": places.pinned, **moments}
-    if places.filters is not None:
-        with places.filters_place:
-            show_filters(subject, moments, places.layer, places.filters, channel)
-    with places.maps_place:
-        _maps_of(subject, moments, places, channel)
-    if step_named(subject.plan, places.layer).kind in KINDS:
-        with places.numbers_place:
-            found, weights = _maps(subject, subject.moment), weights_at(subject.moment)
+def show_maps(subject: Subject, layout: MapsLayout) -> None:
+    """Show filters, feature maps and arithmetic of the chosen layer, at one or two saved steps."""
+    channel = _selected_channel(subject, layout.layer)
+    saved_steps = {"now": subject.saved_step}
+    if layout.pinned is not None:
+        saved_steps = {"pinned": layout.pinned, **saved_steps}
+    if layout.filters is not None:
+        with layout.filters_slot:
+            show_filters(subject, saved_steps, layout.layer, layout.filters, channel)
+    with layout.maps_slot:
+        _show_layer_maps(subject, saved_steps, layout, channel)
+    if step_named(subject.plan, layout.layer).kind in KINDS:
+        with layout.arithmetic_slot:
+            found, weights = _maps(subject, subject.saved_step), weights_at(subject.saved_step)
             window_view(
-                arithmetic(subject.plan, weights, found, places.layer, channel),
+                arithmetic(subject.plan, weights, found, layout.layer, channel),
                 key="inspect_arithmetic",
             )
 
 
-def _pin(scene: Scene) -> SavedStep | None:
-    """A second moment to compare with, where one was pinned."""
-    key = f"inspect_pin_{scene.run.id}"
+def _choose_pinned(selection: Selection) -> SavedStep | None:
+    """Show a toggle that pins the current step, and return the pinned one; None without one."""
+    key = f"inspect_pin_{selection.run.id}"
 
     def pin() -> None:
-        st.session_state[key] = st.session_state[scene.timeline.key]
+        st.session_state[key] = st.session_state[selection.timeline.key]
 
     st.toggle(
         "Pin this moment",
@@ -131,27 +135,30 @@ def _pin(scene: Scene) -> SavedStep | None:
     )
     if not st.session_state["inspect_pinning"]:
         return None
-    pinned = st.session_state.get(key, scene.timeline.steps[-1])
-    return scene.timeline.nearest_kept(pinned)
+    pinned = st.session_state.get(key, selection.timeline.steps[-1])
+    return selection.timeline.nearest_kept(pinned)
 
 
-def _maps_of(
-    subject: Subject, moments: Mapping[str, SavedStep], places: MapsPlaces, channel: int
+def _show_layer_maps(
+    subject: Subject, saved_steps: Mapping[str, SavedStep], layout: MapsLayout, channel: int
 ) -> None:
-    """What the layer gives for the picture; a flat layer is one row of features."""
-    layer = places.layer
-    values = {name: _maps(subject, moment)[layer][0] for name, moment in moments.items()}
-    span = shared_span(places.maps_span, list(values.values()))
-    for column, name in zip(side_by_side(moments), moments, strict=True):
+    """Show the output of the layer for the picture; a flat layer is one row of features."""
+    layer = layout.layer
+    values = {name: _maps(subject, each)[layer][0] for name, each in saved_steps.items()}
+    span = shared_span(layout.maps_span, list(values.values()))
+    for column, name in zip(side_by_side(saved_steps), saved_steps, strict=True):
         with column:
             if values[name].ndim == 1:
-                _flat(subject, values[name], layer, span, f"inspect_flat_{name}")
+                _show_features(subject, values[name], layer, span, f"inspect_flat_{name}")
             else:
-                dead = _dead(subject, moments[name], places)
-                _grid_of_maps(values[name], dead, layer, channel, span, f"inspect_maps_{name}")
+                dead = _find_dead_maps(subject, saved_steps[name], layout)
+                _show_grid(values[name], dead, layer, channel, span, f"inspect_maps_{name}")
 
 
-def _flat(subject: Subject, values: np.ndarray, layer: str, span: Span | float, key: str) -> None:
+def _show_features(
+    subject: Subject, values: np.ndarray, layer: str, span: Span | float, key: str
+) -> None:
+    """Draw the features of a flat layer as one tile each."""
     shown = values[:MOST_SHOWN, None, None]
     if len(shown) < len(values):
         st.caption(f"The first {len(shown):,} of {len(values):,} features.")
@@ -161,32 +168,34 @@ def _flat(subject: Subject, values: np.ndarray, layer: str, span: Span | float, 
     tile_grid(shown, key=key, title=f"Features of {layer}", names=names, tile=22, span=span)
 
 
-def _tried_for_death(scene: Scene) -> int:
-    """How many test pictures a map must be silent on to be called dead; 0 where nobody asks."""
-    fit = MOST_MACS_FOR_DEATH // max(1, cost(scene.plan).macs)
-    count = min(MOST_TRIED, max(FEWEST_TRIED, fit), len(scene.prepared.test_labels))
-    asked = count > 0 and st.toggle(
+def _choose_dead_map_pictures(selection: Selection) -> int:
+    """Show the toggle for dead maps; return the number of test pictures to use, 0 if off."""
+    affordable = MOST_DEAD_MAP_MACS // max(1, cost(selection.plan).macs)
+    most = min(MOST_DEAD_MAP_PICTURES, len(selection.prepared.test_labels))
+    count = min(most, max(FEWEST_DEAD_MAP_PICTURES, affordable))
+    is_on = count > 0 and st.toggle(
         "Mark dead maps",
         key="inspect_dead",
         help=f"Those that say the same of each of the first {count} test pictures.",
     )
-    return count if asked else 0
+    return count if is_on else 0
 
 
-def _dead(subject: Subject, moment: SavedStep, places: MapsPlaces) -> np.ndarray:
-    """Channels of the layer that are dead; none where nobody asks."""
-    if not places.tried:
+def _find_dead_maps(subject: Subject, saved_step: SavedStep, layout: MapsLayout) -> np.ndarray:
+    """Return the indices of dead channels of the layer; none if the toggle is off."""
+    count = layout.dead_map_pictures
+    if not count:
         return np.array([], int)
-    found = dead_at(moment, places.tried, subject.run, subject.prepared)[places.layer]
+    found = dead_at(saved_step, count, subject.run, subject.prepared)[layout.layer]
     dead = np.flatnonzero(found)
     st.caption(
-        f"{len(dead)} of {len(found)} maps are dead: they say the same of all {places.tried} "
+        f"{len(dead)} of {len(found)} maps are dead: they say the same of all {count} "
         "pictures tried. They are crossed out twice."
     )
     return dead
 
 
-def _grid_of_maps(
+def _show_grid(
     values: np.ndarray,
     dead: np.ndarray,
     layer: str,
@@ -194,6 +203,7 @@ def _grid_of_maps(
     span: Span | float,
     key: str,
 ) -> None:
+    """Draw one tile per channel, with silent and dead ones crossed out."""
     silent = np.flatnonzero(silent_maps(values))
     if len(silent):
         st.caption(
@@ -209,22 +219,24 @@ def _grid_of_maps(
         silent=silent,
         dead=dead,
         selected=channel,
-        on_pick=lambda tile: choose_channel(layer, tile),
+        on_pick=lambda tile: select_channel(layer, tile),
         tile=56 if len(values) <= 64 else 36,
     )
 
 
-def _channel(subject: Subject, layer: str) -> int:
-    """The channel that was clicked last in this layer."""
+def _selected_channel(subject: Subject, layer: str) -> int:
+    """Return the channel of this layer that was clicked last."""
     count = step_named(subject.plan, layer).out_shape[0]
     return min(st.session_state.get(f"inspect_channel_{layer}", 0), count - 1)
 
 
-def _maps(subject: Subject, moment: SavedStep) -> Mapping[str, np.ndarray]:
+def _maps(subject: Subject, saved_step: SavedStep) -> Mapping[str, np.ndarray]:
+    """Return the output of every layer for the picture."""
     wait_for_torch()
     picture = subject.picture
-    return maps_at(moment, picture.key, subject.run, picture, subject.info)
+    return maps_at(saved_step, picture.key, subject.run, picture, subject.info)
 
 
 def _last(subject: Subject) -> str:
+    """Return the name of the last layer."""
     return subject.plan.layers[-1].name

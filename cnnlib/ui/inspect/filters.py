@@ -1,4 +1,4 @@
-"""Filters of a convolution as pictures, at one moment or two; and what maps share with them."""
+"""Filters of a convolution as pictures, at one or two saved steps; helpers for feature maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cnnlib.ui.common.network_cache import SavedStep, weights_at
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cnnlib.ui.inspect.selection import Scene, Subject
+    from cnnlib.ui.inspect.selection import Selection, Subject
 
 _SPANS = {"layer": "Whole layer", "each": "Each alone", "network": "Whole network"}
 
@@ -27,56 +27,60 @@ class FilterChoice:
     """How filters are shown.
 
     Args:
-        whole: A filter is one picture: it has one input channel, or three colours.
-        place: The input channel that is shown of each; None for all kernels of one filter.
+        span: Range of the colours: a key of `_SPANS`.
+        largest_first: Whether to sort filters by their norm.
+        whole: Whether a filter is one picture: it has one input channel, or three colours.
+        input_channel: The channel shown of each filter; None for all kernels of one filter.
     """
 
     span: str
     largest_first: bool
     whole: bool
-    place: int | None
+    input_channel: int | None
 
 
-def filter_choice(scene: Scene, layer: str) -> FilterChoice:
-    """How the filters of a convolution are shown."""
-    depth = _depth(scene, layer)
-    whole = depth == 1 or (depth == 3 and layer == _first_conv(scene))
+def choose_filters(selection: Selection, layer: str) -> FilterChoice:
+    """Show the controls for the filters of a convolution, and return their values."""
+    depth = _depth(selection, layer)
+    whole = depth == 1 or (depth == 3 and layer == _first_conv(selection))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        span = span_control("inspect_filters_span", list(_SPANS))
-        place: int | None = 0
+        span = choose_span("inspect_filters_span", list(_SPANS))
+        input_channel: int | None = 0
         if not whole:
             if st.toggle("All kernels of the chosen filter", key="inspect_filters_kernels"):
                 return FilterChoice(span, False, whole, None)
             key = f"inspect_filters_input_{layer}"
-            place = st.number_input("Input channel", 0, depth - 1, key=key, width=140)
+            input_channel = st.number_input("Input channel", 0, depth - 1, key=key, width=140)
         largest_first = st.toggle("Largest first", key="inspect_filters_sorted")
-    return FilterChoice(span, largest_first, whole, place)
+    return FilterChoice(span, largest_first, whole, input_channel)
 
 
 def show_filters(
     subject: Subject,
-    moments: Mapping[str, SavedStep],
+    saved_steps: Mapping[str, SavedStep],
     layer: str,
     choice: FilterChoice,
     channel: int,
 ) -> None:
-    """The weights of a convolution as pictures, at one moment or two."""
-    found = {name: filters(subject.plan, weights_at(m), layer) for name, m in moments.items()}
-    if choice.place is None:
+    """Show the weights of a convolution as pictures, at one or two saved steps."""
+    found = {
+        name: filters(subject.plan, weights_at(each), layer) for name, each in saved_steps.items()
+    }
+    if choice.input_channel is None:
         shown = {name: each[channel] for name, each in found.items()}
     elif choice.whole and next(iter(found.values())).shape[1] == 3:
         shown = found
     else:
-        shown = {name: each[:, choice.place] for name, each in found.items()}
+        shown = {name: each[:, choice.input_channel] for name, each in found.items()}
     span: Span | float
     if choice.span == "network":
-        span = max(largest_weight(subject.plan, weights_at(each)) for each in moments.values())
+        span = max(largest_weight(subject.plan, weights_at(each)) for each in saved_steps.values())
     else:
         span = shared_span(choice.span, list(found.values()))
-    for column, name in zip(side_by_side(moments), moments, strict=True):
+    for column, name in zip(side_by_side(saved_steps), saved_steps, strict=True):
         with column:
             key = f"inspect_filters_{name}"
-            if choice.place is None:
+            if choice.input_channel is None:
                 names = [f"Filter {channel}, input channel {i}" for i in range(len(shown[name]))]
                 tile_grid(shown[name], key=key, title=f"Filter {channel}", names=names, span=span)
             else:
@@ -92,6 +96,7 @@ def _grid_of_filters(
     span: Span | float,
     key: str,
 ) -> None:
+    """Draw one tile per filter; a click chooses its channel."""
     norms = filter_norms(found)
     order = np.argsort(-norms, kind="stable") if choice.largest_first else np.arange(len(found))
     tile_grid(
@@ -101,29 +106,30 @@ def _grid_of_filters(
         names=[f"Filter {i}, norm {norms[i]:.3g}" for i in order],
         span=span,
         selected=int(np.flatnonzero(order == channel)[0]),
-        on_pick=lambda tile: choose_channel(layer, int(order[tile])),
+        on_pick=lambda tile: select_channel(layer, int(order[tile])),
     )
 
 
-def side_by_side(moments: Mapping[str, SavedStep]) -> Sequence[AbstractContextManager[Any]]:
-    """A column for each moment, with its step above where there are two."""
-    if len(moments) == 1:
+def side_by_side(saved_steps: Mapping[str, SavedStep]) -> Sequence[AbstractContextManager[Any]]:
+    """Return a column per saved step, each with a heading if there are two."""
+    if len(saved_steps) == 1:
         return [nullcontext()]
-    columns = st.columns(len(moments))
-    for column, (name, moment) in zip(columns, moments.items(), strict=True):
-        column.markdown(f"**Step {moment.step:,}**" + (" (pinned)" if name == "pinned" else ""))
+    columns = st.columns(len(saved_steps))
+    for column, (name, saved_step) in zip(columns, saved_steps.items(), strict=True):
+        column.markdown(f"**Step {saved_step.step:,}**" + (" (pinned)" if name == "pinned" else ""))
     return columns
 
 
 def shared_span(chosen: str, values: Sequence[np.ndarray]) -> Span | float:
-    """The range of the colours; moments that stand beside each other share that of the layer."""
+    """Return the range of the colours; grids side by side share the range of the layer."""
     if chosen == "each":
         return "each"
     finite = (np.nan_to_num(each, posinf=0, neginf=0) for each in values)
     return max(float(np.abs(each).max()) for each in finite)
 
 
-def span_control(key: str, options: Sequence[str]) -> str:
+def choose_span(key: str, options: Sequence[str]) -> str:
+    """Show a control for the range of the colours, and return a key of `_SPANS`."""
     return st.segmented_control(
         "Colours span",
         options,
@@ -134,15 +140,17 @@ def span_control(key: str, options: Sequence[str]) -> str:
     )
 
 
-def choose_channel(layer: str, channel: int) -> None:
+def select_channel(layer: str, channel: int) -> None:
+    """Store the chosen channel of a layer in the session."""
     st.session_state[f"inspect_channel_{layer}"] = channel
 
 
-def _depth(scene: Scene, layer: str) -> int:
-    """Input channels of a convolution."""
-    convolutions = (leaf for leaf in scene.plan.walk() if isinstance(leaf, Conv2d))
+def _depth(selection: Selection, layer: str) -> int:
+    """Return the number of input channels of a convolution."""
+    convolutions = (leaf for leaf in selection.plan.walk() if isinstance(leaf, Conv2d))
     return next(leaf.in_channels for leaf in convolutions if leaf.name == layer)
 
 
-def _first_conv(scene: Scene) -> str:
-    return next((leaf.name for leaf in scene.plan.walk() if leaf.kind == "conv2d"), "")
+def _first_conv(selection: Selection) -> str:
+    """Return the name of the first convolution; "" without one."""
+    return next((leaf.name for leaf in selection.plan.walk() if leaf.kind == "conv2d"), "")

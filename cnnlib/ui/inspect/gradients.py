@@ -1,4 +1,4 @@
-"""Gradients of the loss on the chosen picture: as pictures, layer by layer, and over time."""
+"""The gradients panel: gradients of the loss on one picture, by layer and over the training."""
 
 from __future__ import annotations
 
@@ -33,34 +33,36 @@ MOST_MACS_OVER_TIME = 3_000_000_000  # about a second on one thread
 
 
 def gradients_panel(subject: Subject) -> None:
-    """What would change the loss: sizes per layer with warnings, and a layer's own pictures."""
+    """Show gradient sizes per layer with warnings, and the gradients of one layer as pictures."""
     if subject.picture.label is None:
         raise ProbeError(
             "The loss needs the true class, and nobody knows that of your own picture. "
             "Tell it beside the picture, or look at a test picture."
         )
     wait_for_torch()
-    found = _gradients(subject.moment, subject.picture.key, subject)
-    layers = _layers(subject, subject.moment)
+    found = _gradients(subject.saved_step, subject.picture.key, subject)
+    layers = _layers(subject, subject.saved_step)
     st.caption(f"Loss on this picture {found.loss:.4g}, in evaluation mode.")
-    _warn(layers)
+    _show_warnings(layers)
     st.plotly_chart(gradient_sizes_figure(layers), key="inspect_gradient_sizes")
     layer = choose_layer(subject.plan)
     name = step_named(subject.plan, layer).name
-    _of_weights(found, name)
-    _of_maps(found, name)
+    _show_weight_gradients(found, name)
+    _show_map_gradients(found, name)
     if st.toggle("Over the training", key="inspect_gradients_over_time"):
-        _over_time(subject, name)
+        _show_over_time(subject, name)
 
 
-def _warn(layers: list[LayerGradient]) -> None:
+def _show_warnings(layers: list[LayerGradient]) -> None:
+    """Show warnings about vanishing or exploding gradients."""
     from cnnlib.probe.gradients import warnings_about
 
     for sentence in warnings_about(layers):
         show_warning(sentence)
 
 
-def _of_weights(found: Gradients, layer: str) -> None:
+def _show_weight_gradients(found: Gradients, layer: str) -> None:
+    """Show the gradients of a convolution's filters as pictures."""
     gradient = found.weights.get(f"{layer}.weight")
     if gradient is None or gradient.ndim != 4:
         return
@@ -77,7 +79,8 @@ def _of_weights(found: Gradients, layer: str) -> None:
         st.caption("Each tile is the mean over the filter's input channels.")
 
 
-def _of_maps(found: Gradients, layer: str) -> None:
+def _show_map_gradients(found: Gradients, layer: str) -> None:
+    """Show the gradients of a layer's feature maps as pictures."""
     gradient = found.maps[layer]
     if gradient.ndim != 3:
         return
@@ -91,31 +94,35 @@ def _of_maps(found: Gradients, layer: str) -> None:
     )
 
 
-def _over_time(subject: Subject, layer: str) -> None:
-    """All layers, and the distribution of the chosen one, at saved steps."""
+def _show_over_time(subject: Subject, layer: str) -> None:
+    """Plot all layers, and the distribution of the chosen one, over saved steps."""
     from cnnlib.probe.gradients import steps_within, warnings_over_time
 
-    chosen = steps_within(list(subject.moments), 3 * cost(subject.plan).macs, MOST_MACS_OVER_TIME)
-    moments = {step: _layers(subject, subject.moments[step]) for step in chosen}
-    if len(chosen) < len(subject.moments):
-        st.caption(f"{len(chosen)} of {len(subject.moments)} saved steps, evenly spread.")
-    for sentence in warnings_over_time(moments):
+    chosen = steps_within(
+        list(subject.saved_steps), 3 * cost(subject.plan).macs, MOST_MACS_OVER_TIME
+    )
+    layers_at = {step: _layers(subject, subject.saved_steps[step]) for step in chosen}
+    if len(chosen) < len(subject.saved_steps):
+        st.caption(f"{len(chosen)} of {len(subject.saved_steps)} saved steps, evenly spread.")
+    for sentence in warnings_over_time(layers_at):
         show_warning(sentence)
-    st.plotly_chart(gradients_over_time_figure(moments), key="inspect_gradients_time")
-    if any(each.layer == layer for each in next(iter(moments.values()))):
-        figure = gradient_bands_figure(moments, layer)
+    st.plotly_chart(gradients_over_time_figure(layers_at), key="inspect_gradients_time")
+    if any(each.layer == layer for each in next(iter(layers_at.values()))):
+        figure = gradient_bands_figure(layers_at, layer)
         st.plotly_chart(figure, key="inspect_gradients_bands")
 
 
-def _layers(subject: Subject, moment: SavedStep) -> list[LayerGradient]:
+def _layers(subject: Subject, saved_step: SavedStep) -> list[LayerGradient]:
+    """Return the gradients of a saved step by layer."""
     from cnnlib.probe.gradients import by_layer
 
-    return by_layer(_gradients(moment, subject.picture.key, subject), weights_at(moment))
+    return by_layer(_gradients(saved_step, subject.picture.key, subject), weights_at(saved_step))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _gradients(moment: SavedStep, picture_key: str, _subject: Subject) -> Gradients:
+def _gradients(saved_step: SavedStep, picture_key: str, _subject: Subject) -> Gradients:
+    """Return the gradients of the loss on the picture of the subject."""
     from cnnlib.probe.gradients import gradients
 
     image = normalised(_subject.picture.pixels, _subject.info)
-    return gradients(network_at(moment, _subject.run), image, _subject.picture.label or 0)
+    return gradients(network_at(saved_step, _subject.run), image, _subject.picture.label or 0)

@@ -1,4 +1,4 @@
-"""Inspect: look inside a trained network, at any moment of its training."""
+"""The Inspect page: the inside of a network at any saved step of its training."""
 
 from __future__ import annotations
 

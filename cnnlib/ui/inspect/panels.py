@@ -1,4 +1,4 @@
-"""The panels of Inspect, one at a time: only what is looked at is computed."""
+"""The panels of Inspect; only the chosen panel is computed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import streamlit as st
 from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.network_cache import import_torch
-from cnnlib.ui.common.urls import remember
-from cnnlib.ui.inspect.ablation import surgery_panel
-from cnnlib.ui.inspect.activation_maximisation import exciting_panel
-from cnnlib.ui.inspect.attribution import reasons_panel
+from cnnlib.ui.common.urls import set_in_address
+from cnnlib.ui.inspect.ablation import ablation_panel
+from cnnlib.ui.inspect.activation_maximisation import activation_maximisation_panel
+from cnnlib.ui.inspect.attribution import attribution_panel
 from cnnlib.ui.inspect.errors import errors_panel
-from cnnlib.ui.inspect.feature_maps import MapsPlaces, answer, show_maps
+from cnnlib.ui.inspect.feature_maps import MapsLayout, show_maps, show_prediction
 from cnnlib.ui.inspect.gradients import gradients_panel
-from cnnlib.ui.inspect.selection import Scene, Subject, choose_scene
-from cnnlib.ui.inspect.step_slider import as_it_is_now, choose_moment, looks_again_every
+from cnnlib.ui.inspect.selection import Selection, Subject, choose_selection
+from cnnlib.ui.inspect.step_slider import choose_saved_step, refresh_interval, refresh_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,63 +29,67 @@ if TYPE_CHECKING:
 
 MAPS, GRADIENTS = "Filters and maps", "Gradients"
 PANELS: dict[str, Callable[[Subject], None]] = {
-    "Why this answer": reasons_panel,
+    "Why this answer": attribution_panel,
     GRADIENTS: gradients_panel,
-    "Surgery": surgery_panel,
-    "What excites it": exciting_panel,
+    "Surgery": ablation_panel,
+    "What excites it": activation_maximisation_panel,
     "Errors": errors_panel,
 }
-# Quick enough to follow a run under way second by second. What the others compute takes longer, or
-# is a job about one saved step, so that they leave the weights out that do not stay.
-_FOLLOWING = (MAPS, GRADIENTS)
+# Fast enough to follow a live run every second. The others are slower, or are jobs on one saved
+# step, so they omit the `latest` weights, which are overwritten.
+_LIVE_PANELS = (MAPS, GRADIENTS)
 
 
 def inspect_run(runs: Sequence[Run]) -> None:
-    """The chosen run, moment and picture, and the chosen panel about them."""
+    """Show the menus of run, step and picture, and the chosen panel."""
     import_torch()
-    asked = st.query_params.get("run", "")
-    if asked and asked not in {run.id for run in runs}:
+    requested = st.query_params.get("run", "")
+    if requested and requested not in {run.id for run in runs}:
         show_warning(
-            f"The run {asked[:40]} that this address names was deleted, or never was here. "
+            f"The run {requested[:40]} that this address names was deleted, or never was here. "
             "Another one is shown.",
             ":material/link_off:",
         )
-    panel = _panel_now()
+    panel = _selected_panel()
     try:
-        scene = choose_scene(runs, follow=panel in _FOLLOWING)
+        selection = choose_selection(runs, follow=panel in _LIVE_PANELS)
     except CnnlibError as error:
         show_error(error)
         return
-    if scene is None:
+    if selection is None:
         return
-    said = st.empty()
-    _panel_menu()
-    places = MapsPlaces.on_page(scene) if panel == MAPS else None
-    fragment(_look, run_every=looks_again_every(scene.timeline))(scene, panel, said, places)
+    prediction_slot = st.empty()
+    _show_panel_menu()
+    layout = MapsLayout.create(selection) if panel == MAPS else None
+    draw = fragment(_draw_panel, run_every=refresh_interval(selection.timeline))
+    draw(selection, panel, prediction_slot, layout)
 
 
-def _look(scene: Scene, panel: str, said: DeltaGenerator, places: MapsPlaces | None) -> None:
-    """What a notch of the slider draws anew, and a second of the training; nothing else."""
-    scene = replace(scene, timeline=as_it_is_now(scene.timeline))
-    subject = Subject(scene, choose_moment(scene.timeline, scene.places))
-    if places is not None:
-        show_maps(subject, places)
+def _draw_panel(
+    selection: Selection, panel: str, prediction_slot: DeltaGenerator, layout: MapsLayout | None
+) -> None:
+    """Draw the part that is updated with each slider position and each second of a live run."""
+    selection = replace(selection, timeline=refresh_timeline(selection.timeline))
+    subject = Subject(selection, choose_saved_step(selection.timeline, selection.slider_slots))
+    if layout is not None:
+        show_maps(subject, layout)
     else:
         PANELS[panel](subject)
-    answer(subject, said)
+    show_prediction(subject, prediction_slot)
 
 
-def _panel_now() -> str:
-    """Name of the panel that is chosen: by a person, or by the address."""
+def _selected_panel() -> str:
+    """Return the name of the panel chosen in the menu, or else in the address."""
     names = [MAPS, *PANELS]
     if st.session_state.get("inspect_view") not in names:
-        asked = st.query_params.get("view", "")
-        st.session_state["inspect_view"] = asked if asked in names else MAPS
+        requested = st.query_params.get("view", "")
+        st.session_state["inspect_view"] = requested if requested in names else MAPS
     return st.session_state["inspect_view"]
 
 
-def _panel_menu() -> None:
+def _show_panel_menu() -> None:
+    """Show the menu of panels."""
     name = st.segmented_control(
         "What to look at", [MAPS, *PANELS], key="inspect_view", required=True, default=None
     )
-    remember("view", name or MAPS)
+    set_in_address("view", name or MAPS)

@@ -1,6 +1,6 @@
-"""What Inspect looks at: a run, a moment of its training, a picture and a layer.
+"""The inputs of Inspect: a run, a saved step, a picture and a layer.
 
-All of them stand in the address: a reload, a bookmark or a link shows the same.
+All of them are query parameters of the address, so a reload, a bookmark or a link shows the same.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from cnnlib.ui.common.format import STATE_LABELS, distinct
 from cnnlib.ui.common.network_cache import Picture, SavedStep, open_dataset
 from cnnlib.ui.common.pickers.layer_picker import layer_menu
 from cnnlib.ui.common.pickers.picture_picker import choose_picture
-from cnnlib.ui.common.urls import remember
-from cnnlib.ui.inspect.step_slider import Places, Timeline, place_slider, timeline_of
+from cnnlib.ui.common.urls import set_in_address
+from cnnlib.ui.inspect.step_slider import SliderSlots, Timeline, create_slider_slots, timeline_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """What is looked at, but for the moment: a notch of the slider leaves it as it is.
+class Selection:
+    """The chosen run and picture, without the saved step, which changes with the slider.
 
     Args:
-        timeline: As it was when this was chosen; a run under way goes on.
+        timeline: The saved steps at the time of the choice; a live run adds more.
     """
 
     run: Run
     plan: Plan
     timeline: Timeline
-    places: Places
+    slider_slots: SliderSlots
     picture: Picture
     info: DatasetInfo
     prepared: Prepared
@@ -46,43 +46,44 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is looked at, with everything that a panel needs of it."""
+    """The input of a panel: a selection and one of its saved steps."""
 
-    scene: Scene
-    moment: SavedStep
+    selection: Selection
+    saved_step: SavedStep
 
     @property
     def run(self) -> Run:
-        """The run."""
-        return self.scene.run
+        """The chosen run."""
+        return self.selection.run
 
     @property
     def plan(self) -> Plan:
-        """Its network."""
-        return self.scene.plan
+        """The plan of its network."""
+        return self.selection.plan
 
     @property
     def picture(self) -> Picture:
-        """What the network looks at."""
-        return self.scene.picture
+        """The input picture."""
+        return self.selection.picture
 
     @property
-    def moments(self) -> Mapping[int, SavedStep]:
-        """All saved moments of the run, by step."""
-        return self.scene.timeline.moments
+    def saved_steps(self) -> Mapping[int, SavedStep]:
+        """All saved steps of the run, by step."""
+        return self.selection.timeline.saved_steps
 
     @property
     def prepared(self) -> Prepared:
-        """The pictures of the dataset."""
-        return self.scene.prepared
+        """The opened dataset."""
+        return self.selection.prepared
 
     @property
     def info(self) -> DatasetInfo:
-        """The dataset that it was trained on."""
-        return self.scene.info
+        """Metadata of the dataset."""
+        return self.selection.info
 
 
-def _no_weights(run: Run) -> str:
+def _describe_missing_weights(run: Run) -> str:
+    """Return a sentence on why there are no weights and what to do."""
     if run.is_live:
         return (
             "This run has saved no weights yet, so there is nothing to look into. "
@@ -95,45 +96,47 @@ def _no_weights(run: Run) -> str:
 
 
 def choose_run(runs: Sequence[Run]) -> Run:
-    """A menu of runs; the one that the address names is chosen."""
+    """Show a menu of runs; the initial choice is the run of the address."""
     ids = [run.id for run in runs]
-    asked = st.query_params.get("run", "")
+    requested = st.query_params.get("run", "")
     titles = distinct({run.id: f"{run.title} ({STATE_LABELS[run.state].lower()})" for run in runs})
     if st.session_state.get("inspect_run") not in ids:
-        st.session_state["inspect_run"] = asked if asked in ids else ids[0]
+        st.session_state["inspect_run"] = requested if requested in ids else ids[0]
     chosen = st.selectbox("Run", ids, key="inspect_run", format_func=titles.__getitem__)
-    remember("run", chosen)
+    set_in_address("run", chosen)
     return next(run for run in runs if run.id == chosen)
 
 
 def choose_layer(planned: Plan, kinds: Sequence[str] | None = None) -> str:
-    """A menu of layers; those of some kinds, or all. The address remembers the chosen one."""
+    """Show a menu of layers, of some kinds or all; the choice is stored in the address."""
     names = [step.name for step in steps(planned) if kinds is None or step.kind in kinds]
-    asked = st.query_params.get("layer", "")
-    kept = st.session_state.get("inspect_layer_kept", asked)
+    requested = st.query_params.get("layer", "")
+    kept = st.session_state.get("inspect_layer_kept", requested)
     layer = layer_menu(planned, names, kept, key="inspect_layer")
     st.session_state["inspect_layer_kept"] = layer
-    remember("layer", layer)
+    set_in_address("layer", layer)
     return layer
 
 
-def choose_scene(runs: Sequence[Run], *, follow: bool) -> Scene | None:
-    """All that is chosen above the panels; None, and a sentence, where a run has saved nothing.
+def choose_selection(runs: Sequence[Run], *, follow: bool) -> Selection | None:
+    """Show the menus above the panels; None, with an info box, if the run has saved no weights.
 
     Args:
+        runs: The options.
         follow: See `timeline_of`.
 
     Raises:
-        CnnlibError: The pictures of the run are gone.
+        CnnlibError: The dataset of the run was deleted or has changed.
     """
     run = choose_run(runs)
     timeline = timeline_of(run, follow=follow)
     if timeline is None:
-        st.info(_no_weights(run), icon=":material/hourglass_empty:")
+        st.info(_describe_missing_weights(run), icon=":material/hourglass_empty:")
         return None
-    places = place_slider()
+    slider_slots = create_slider_slots()
     data = open_dataset(run)
     picture = choose_picture(data)
-    if picture.place is not None:
-        remember("picture", str(picture.place))
-    return Scene(run, plan(run.request.spec), timeline, places, picture, data.info, data)
+    if picture.test_index is not None:
+        set_in_address("picture", str(picture.test_index))
+    planned = plan(run.request.spec)
+    return Selection(run, planned, timeline, slider_slots, picture, data.info, data)

@@ -1,4 +1,4 @@
-"""The moment of the training that Inspect looks at: a slider over saved steps, Play, and live."""
+"""The slider over saved steps of a run, with step buttons, Play and updates of a live run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.probe.weights import moments
-from cnnlib.ui.common.live_weights import ask_to_look, goes_on
+from cnnlib.probe.weights import weights_by_step
+from cnnlib.ui.common.live_weights import request_latest_weights, weights_may_change
 from cnnlib.ui.common.network_cache import SavedStep
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.common.urls import number_in_address, remember
+from cnnlib.ui.common.urls import number_in_address, set_in_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cnnlib.records.run import Run
 
-EVERY_SECONDS = 1.0  # Play goes on by a step, and a run under way is looked at again
+EVERY_SECONDS = 1.0  # interval of Play and of updates of a live run
 _PLAY, _PLAYED_AT = "inspect_play", "inspect_played_at"
 
 
@@ -30,67 +30,73 @@ class Timeline:
     """The saved steps of a run at one time.
 
     Args:
-        moments: By step, in order; never empty.
-        checkpoints: Steps from which the run can go on.
-        kept: Steps whose weights stay as they are.
-        follows: The run goes on, and its newest weights are among the moments: a file that is
-            written over every second.
+        run: The run.
+        saved_steps: Saved steps by step number, in order; never empty.
+        checkpoints: Step numbers from which the run can be resumed.
+        kept: Step numbers whose weights are not overwritten.
+        is_live: Whether the run is live and its `latest` file, overwritten every second, is
+            among the saved steps.
     """
 
     run: Run
-    moments: Mapping[int, SavedStep]
+    saved_steps: Mapping[int, SavedStep]
     checkpoints: frozenset[int]
     kept: frozenset[int]
-    follows: bool
+    is_live: bool
 
     @property
     def steps(self) -> list[int]:
-        """The steps in order."""
-        return list(self.moments)
+        """The step numbers in order."""
+        return list(self.saved_steps)
 
     def nearest_kept(self, step: int) -> SavedStep | None:
-        """The moment that stays and is nearest to a step; None where there is none."""
+        """Return the kept saved step nearest to a step number; None if none is kept."""
         steps = [each for each in self.steps if each in self.kept]
-        return self.moments[min(steps, key=lambda each: abs(each - step))] if steps else None
+        if not steps:
+            return None
+        return self.saved_steps[min(steps, key=lambda each: abs(each - step))]
 
     @property
     def key(self) -> str:
-        """Of the slider."""
+        """Widget key of the slider."""
         return f"inspect_step_{self.run.id}"
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the parts stand that are drawn anew with every notch; what is around them is not."""
+class SliderSlots:
+    """Containers of the slider and its buttons, which are redrawn without the rest of the page."""
 
     buttons: DeltaGenerator
     slider: DeltaGenerator
 
 
 def timeline_of(run: Run, *, follow: bool = False) -> Timeline | None:
-    """The saved steps of a run; None where nothing was saved.
+    """Return the saved steps of a run; None if there are none.
 
     Args:
-        follow: Take in the newest weights of a run under way, and have them kept fresh.
+        run: The run.
+        follow: Whether to include the `latest` weights of a live run, and to request fresh ones.
     """
-    changes = goes_on(run)
+    changes = weights_may_change(run)
     if follow and changes:
-        ask_to_look(run)
+        request_latest_weights(run)
     saved = run_store().saved_weights(run.id)
     if changes and not follow:
         saved = [each for each in saved if each.what != "latest"]
-    chosen = moments(saved)
-    there = {step: SavedStep.of(run, each) for step, each in chosen.items()}
+    chosen = weights_by_step(saved)
+    saved_steps = {step: SavedStep.of(run, each) for step, each in chosen.items()}
     checkpoints = frozenset(each.step for each in saved if each.what == "checkpoint")
     kept = frozenset(
         step for step, each in chosen.items() if not (changes and each.what == "latest")
     )
-    return Timeline(run, there, checkpoints, kept, follow and changes) if there else None
+    if not saved_steps:
+        return None
+    return Timeline(run, saved_steps, checkpoints, kept, follow and changes)
 
 
-def as_it_is_now(timeline: Timeline) -> Timeline:
-    """The same a while later; the page runs again where the run has ended."""
-    if not timeline.follows:
+def refresh_timeline(timeline: Timeline) -> Timeline:
+    """Read the timeline of a live run again; rerun the page if the run has ended."""
+    if not timeline.is_live:
         return timeline
     run = run_store().run(timeline.run.id)
     if not run.is_live:
@@ -98,13 +104,13 @@ def as_it_is_now(timeline: Timeline) -> Timeline:
     return timeline_of(run, follow=True) or timeline
 
 
-def looks_again_every(timeline: Timeline) -> float | None:
-    """Seconds from one look to the next; None where nothing moves by itself."""
-    return EVERY_SECONDS if timeline.follows or st.session_state.get(_PLAY) else None
+def refresh_interval(timeline: Timeline) -> float | None:
+    """Return the seconds between updates; None for an ended run without Play."""
+    return EVERY_SECONDS if timeline.is_live or st.session_state.get(_PLAY) else None
 
 
-def place_slider() -> Places:
-    """Places for the slider and, to its right, its buttons."""
+def create_slider_slots() -> SliderSlots:
+    """Create containers for the slider and, to its right, its buttons."""
     with st.container(
         horizontal=True, vertical_alignment="top", gap="medium", key="inspect_moment"
     ):
@@ -112,57 +118,59 @@ def place_slider() -> Places:
         buttons = st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small"
         )
-    return Places(buttons, slider)
+    return SliderSlots(buttons, slider)
 
 
-def choose_moment(timeline: Timeline, places: Places) -> SavedStep:
-    """The slider and its buttons, in their places; Play has moved it on where that is due."""
-    _settle(timeline)
+def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
+    """Show the slider and its buttons, advanced by Play if due, and return the saved step."""
+    _update_slider(timeline)
     steps = timeline.steps
     step = st.session_state[timeline.key]
     if len(steps) == 1:
-        places.slider.caption(f"This run has one saved moment, step {step:,}.")
+        slots.slider.caption(f"This run has one saved moment, step {step:,}.")
     else:
-        with places.slider:
+        with slots.slider:
             st.select_slider(
                 "Step of the training", steps, key=timeline.key, format_func="{:,}".format
             )
             st.html(marks_html(steps, timeline.checkpoints))
-        with places.buttons:
-            _buttons(timeline)
-    remember("step", str(step))
-    return timeline.moments[step]
+        with slots.buttons:
+            _show_buttons(timeline)
+    set_in_address("step", str(step))
+    return timeline.saved_steps[step]
 
 
-def _buttons(timeline: Timeline) -> None:
-    at = timeline.steps.index(st.session_state[timeline.key])
-    _step_button(timeline, at - 1, "Step back", ":material/skip_previous:")
-    _step_button(timeline, at + 1, "Step on", ":material/skip_next:")
+def _show_buttons(timeline: Timeline) -> None:
+    """Show the step buttons and the Play toggle."""
+    index = timeline.steps.index(st.session_state[timeline.key])
+    _step_button(timeline, index - 1, "Step back", ":material/skip_previous:")
+    _step_button(timeline, index + 1, "Step on", ":material/skip_next:")
     st.toggle(
-        "Play", key=_PLAY, help="A saved step a second, to the last.", on_change=_begin_or_end_play
+        "Play", key=_PLAY, help="A saved step a second, to the last.", on_change=_on_play_toggled
     )
 
 
-def _step_button(timeline: Timeline, to: int, name: str, icon: str) -> None:
-    is_there = 0 <= to < len(timeline.moments)
+def _step_button(timeline: Timeline, target: int, name: str, icon: str) -> None:
+    """Show a button that moves the slider to a position; disabled if there is none."""
+    exists = 0 <= target < len(timeline.saved_steps)
     st.button(
         "",
         icon=icon,
         key=f"inspect_{name.lower().replace(' ', '_')}",
         help=name,
-        disabled=not is_there,
+        disabled=not exists,
         on_click=st.session_state.__setitem__,
-        args=(timeline.key, timeline.steps[to] if is_there else 0),
+        args=(timeline.key, timeline.steps[target] if exists else 0),
     )
 
 
 def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
-    """A tick below each position of the slider, a dot where a checkpoint lies."""
+    """Return the HTML of a tick below each slider position, with a dot for a checkpoint."""
     marks = []
-    for place, step in enumerate(steps):
-        left = 100 * place / (len(steps) - 1)
+    for position, step in enumerate(steps):
+        left = 100 * position / (len(steps) - 1)
         is_checkpoint = step in checkpoints
-        look = (
+        style = (
             "width:8px;height:8px;border-radius:50%;background:var(--st-primary-color,#0068a8)"
             if is_checkpoint
             else "width:1px;height:8px;background:currentColor;opacity:0.4"
@@ -170,7 +178,7 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
         title = f"step {step:,}" + (", checkpoint" if is_checkpoint else "")
         marks.append(
             f'<span title="{title}" style="position:absolute;left:{left:.2f}%;'
-            f'transform:translateX(-50%);{look}"></span>'
+            f'transform:translateX(-50%);{style}"></span>'
         )
     ticks = f'<div style="position:relative;height:10px;margin:0 6px">{"".join(marks)}</div>'
     if not checkpoints & set(steps):
@@ -181,8 +189,8 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
     )
 
 
-def _settle(timeline: Timeline) -> None:
-    """A value for the slider: what the address says at first, the end that moved on, or Play's."""
+def _update_slider(timeline: Timeline) -> None:
+    """Set the slider: initially from the address; then with the moving end of a run, or by Play."""
     key, end_key, steps = timeline.key, f"{timeline.key}_end", timeline.steps
     step = st.session_state.get(key, number_in_address("step"))
     if step is None or (key in st.session_state and step == st.session_state.get(end_key)):
@@ -190,26 +198,27 @@ def _settle(timeline: Timeline) -> None:
     nearest = min(steps, key=lambda each: abs(each - step))
     if _play_is_due():
         nearest = next((each for each in steps if each > nearest), steps[-1])
-        _play_on(ends=nearest == steps[-1])
+        _record_play(is_end=nearest == steps[-1])
     if st.session_state.get(key) != nearest:
         st.session_state[key] = nearest
     st.session_state[end_key] = steps[-1]
 
 
 def _play_is_due() -> bool:
-    """Play is on, and its last step was about a second ago: this is no person's doing."""
+    """Return whether Play is on and its last step was about a second ago."""
     if not st.session_state.get(_PLAY):
         return False
     return time.monotonic() - st.session_state.get(_PLAYED_AT, 0.0) > EVERY_SECONDS / 2
 
 
-def _play_on(*, ends: bool) -> None:
+def _record_play(*, is_end: bool) -> None:
+    """Store the time of a step of Play; switch Play off at the last step."""
     st.session_state[_PLAYED_AT] = time.monotonic()
-    if ends:
+    if is_end:
         st.session_state[_PLAY] = False
 
 
-def _begin_or_end_play() -> None:
-    """Called back by the toggle: the whole page runs, since it says how often a part looks."""
+def _on_play_toggled() -> None:
+    """Widget callback: rerun the whole page, which sets the fragment's interval."""
     st.session_state[_PLAYED_AT] = time.monotonic()
     st.rerun()

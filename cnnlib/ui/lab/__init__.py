@@ -1,1 +1,1 @@
-"""The first page."""
+"""The Home page: one button that trains a network, and the latest runs."""

@@ -1,11 +1,11 @@
-"""Home: what this is, one button that trains a network, and the latest runs."""
+"""Home page: an introduction, one button that trains a network, and the latest runs."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from cnnlib.design.presets import preset
-from cnnlib.ui.common.defaults import default_dataset, default_request, starters
+from cnnlib.ui.common.defaults import default_dataset, default_request, starter_datasets
 from cnnlib.ui.common.format import describe_recipe, escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.submit import submit_or_show_error
@@ -22,14 +22,14 @@ def show() -> None:
         "Design a convolutional network and watch it learn real images, on this computer. "
         "Then compare designs, with their exact cost beside what they are worth."
     )
-    info = default_dataset(starters(folders()))
+    info = default_dataset(starter_datasets(folders()))
     request = default_request(info)
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Train a network on {escape_markdown(info.title)}"
         pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
         st.page_link(BUILD, label="Design your own", icon=":material/layers:")
-    if pressed and (started := submit_or_show_error(request)):
-        st.switch_page(TRAIN, query_params={"run": started})
+    if pressed and (run_ids := submit_or_show_error(request)):
+        st.switch_page(TRAIN, query_params={"run": run_ids})
     st.caption(
         f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} "
         f"classes. {describe_recipe(request.recipe)}."

@@ -1,4 +1,4 @@
-"""The latest runs, a line each, with a link."""
+"""A list of runs, one row each, with a link to the Train page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ICONS = {
 
 
 def run_list(runs: Sequence[Run]) -> None:
-    """A link to each run, with what is known about it beside."""
+    """Show a link to each run, with its state, accuracy and age beside it."""
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(
@@ -44,7 +44,11 @@ def run_list(runs: Sequence[Run]) -> None:
 
 
 def describe_state(run: Run, now: float) -> str:
-    """``Finished, 98.20 % test accuracy, 3 min ago``."""
+    """Describe a run: ``Finished, 98.20 % test accuracy, 3 min ago``.
+
+    Args:
+        now: In seconds since the epoch.
+    """
     accuracy = run.summary.get("test_accuracy")
     parts = [STATE_LABELS[run.state]]
     if accuracy is not None:

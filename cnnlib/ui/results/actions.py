@@ -1,4 +1,4 @@
-"""What people do with rows of the results table: note, hide, delete, bring back, take away."""
+"""Actions on rows of the results table: annotate, hide, delete, restore, export, import."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store, settings
 from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import COMPARE
-from cnnlib.ui.results.duel_form import bring_rows
+from cnnlib.ui.results.duel_form import preselect_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ FRESH_SEEDS = 3
 
 
 def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
-    """The table as a file; each is written when it is asked for."""
+    """Show the downloads of the table; a file is written when its button is clicked."""
     files = {
         "CSV": ("results.csv", "text/csv", lambda: to_csv(rows, shown)),
         "Markdown": ("results.md", "text/markdown", lambda: to_markdown(rows, shown)),
@@ -56,9 +56,9 @@ def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
 
 
 def _export_runs(rows: Sequence[Row]) -> None:
-    """The rows' runs as one file, which another lab can take over."""
+    """Show the download of the rows' runs as one archive, for another lab to import."""
     ids = [run.id for row in rows for run in row.runs if not run.is_live]
-    store = run_store()  # not in the function below: that runs outside the page
+    store = run_store()  # here, since the lambda below runs outside the page
     st.caption("The runs themselves, with curves and predictions, for another lab.")
     st.download_button(
         *("Runs", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
@@ -70,7 +70,7 @@ def _export_runs(rows: Sequence[Row]) -> None:
 
 
 def import_menu() -> None:
-    """Runs that come from another lab."""
+    """Show the upload of an archive of runs from another lab."""
     with st.popover("Import", icon=":material/upload:"):
         shared = settings()
         most_mb = max(1, shared.person.upload_mb) if shared.class_mode.on else None
@@ -87,10 +87,10 @@ def import_menu() -> None:
             st.rerun()
 
 
-def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
-    """What can be done with the selected rows."""
+def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
+    """Show the buttons that act on the selected rows."""
     if len(rows) == 1:
-        _notes_menu(desk, rows[0])
+        _notes_menu(table, rows[0])
         if (
             not rows[0].runs[0].is_live
             and st.button(
@@ -102,9 +102,9 @@ def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
     if len(rows) == 2 and st.button(
         "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
     ):
-        bring_rows(rows)
+        preselect_rows(rows)
         st.switch_page(COMPARE)
-    notes = desk.annotations()
+    notes = table.annotations()
     hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
     if st.button(
         "Show again" if hidden else "Hide",
@@ -113,7 +113,7 @@ def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
     ):
         for row in rows:
             note = notes.get(row.key, Annotation())
-            desk.annotate(row.key, replace(note, hidden=not hidden))
+            table.annotate(row.key, replace(note, hidden=not hidden))
         st.rerun()
     others = [run for row in rows for run in row.runs if owner_note(run.owner, "run")]
     if st.button(
@@ -124,7 +124,7 @@ def row_menu(desk: ResultsTable, rows: Sequence[Row]) -> None:
         disabled=bool(others),
     ):
         try:
-            desk.move_to_trash([run for row in rows for run in row.runs])
+            table.move_to_trash([run for row in rows for run in row.runs])
         except CnnlibError as error:
             show_error(error)
             return
@@ -140,13 +140,13 @@ _FRESH_HELP = (
 
 
 def _train_fresh_seeds(row: Row) -> list[str]:
-    """Queue runs like the row's first; returns their ids."""
+    """Submit runs like the row's first, with new seeds; return their ids."""
     seed = 1 + max(row.seeds)
     return submit_or_show_error(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
 
 
-def _notes_menu(desk: ResultsTable, row: Row) -> None:
-    note = desk.annotations().get(row.key, Annotation())
+def _notes_menu(table: ResultsTable, row: Row) -> None:
+    note = table.annotations().get(row.key, Annotation())
     with (
         st.popover("Name, note, tags", icon=":material/edit_note:"),
         st.form(f"results_note_{row.key}", border=False),
@@ -155,38 +155,38 @@ def _notes_menu(desk: ResultsTable, row: Row) -> None:
         text = st.text_area("Note", note.note, max_chars=2000)
         tags = st.text_input("Tags", ", ".join(note.tags), placeholder="with commas between")
         if st.form_submit_button("Keep", type="primary"):
-            words = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+            new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
             try:
-                desk.annotate(row.key, replace(note, name=name.strip(), note=text, tags=words))
+                table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
             except CnnlibError as error:
                 show_error(error)
                 return
             st.rerun()
 
 
-def trash(desk: ResultsTable) -> None:
-    """What was deleted and can be brought back."""
-    gone = desk.own_trash()
-    if not gone:
+def show_trash(table: ResultsTable) -> None:
+    """Show the number of deleted runs, with buttons that restore or remove them."""
+    deleted = table.own_trash()
+    if not deleted:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        runs = f"{len(gone)} deleted run{'' if len(gone) == 1 else 's'}"
+        runs = f"{len(deleted)} deleted run{'' if len(deleted) == 1 else 's'}"
         st.caption(f"{runs}; the files stay for a week.")
         if st.button("Undo", icon=":material/undo:", key="results_undo"):
-            latest = max(gone.values())
-            desk.restore([run_id for run_id, when in gone.items() if latest - when < 1.0])
+            latest = max(deleted.values())
+            table.restore([run_id for run_id, when in deleted.items() if latest - when < 1.0])
             st.rerun()
         if st.button("Remove for good", key="results_empty", type="tertiary"):
-            desk.empty_trash()
+            table.empty_trash()
             st.rerun()
 
 
-def notes_of(desk: ResultsTable, rows: Sequence[Row]) -> None:
-    """Notes and tags of the selected rows, where there are any."""
-    notes = desk.annotations()
+def show_notes(table: ResultsTable, rows: Sequence[Row]) -> None:
+    """Show the notes and tags of the selected rows that have any."""
+    notes = table.annotations()
     for row in rows:
         note = notes.get(row.key, Annotation())
         tags = (f":gray-badge[{escape_markdown(tag)}]" for tag in note.tags)
-        words = " ".join([escape_markdown(note.note), *tags]).strip()
-        if words:
-            st.markdown(f"**{escape_markdown(row.name)}**: {words}")
+        text = " ".join([escape_markdown(note.note), *tags]).strip()
+        if text:
+            st.markdown(f"**{escape_markdown(row.name)}**: {text}")

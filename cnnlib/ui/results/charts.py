@@ -1,4 +1,4 @@
-"""What is shown of the selected rows: curves, cost, settings, classes, pictures."""
+"""Charts of the selected rows: curves, cost, settings, classes, pictures."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from cnnlib.compare.charts import Cost, EpochMetric
     from cnnlib.compare.rows import Row
 
-MOST_LIVE = 12  # runs whose single curves are laid over each other
+MOST_LIVE = 12  # runs in the chart of single curves
 MOST_PICTURES = 24
 
 
 def charts(rows: Sequence[Row]) -> None:
-    """One chart of the selected rows, as chosen; nothing is drawn that is not looked at."""
+    """Show the menu of charts and draw only the selected one."""
     views: dict[str, Callable[[Sequence[Row]], None]] = {
         "Curves": _live_curves,
         "Mean over seeds": _mean_curves,
@@ -42,10 +42,10 @@ def charts(rows: Sequence[Row]) -> None:
     }
     if len(rows) == 2:
         views["Pictures"] = _pictures
-    chosen = st.segmented_control(
+    selected = st.segmented_control(
         "Show", list(views), default="Curves", key="results_view", label_visibility="collapsed"
     )
-    views.get(chosen or "Curves", _live_curves)(rows)
+    views.get(selected or "Curves", _live_curves)(rows)
 
 
 def _live_curves(rows: Sequence[Row]) -> None:
@@ -62,8 +62,8 @@ def _mean_curves(rows: Sequence[Row]) -> None:
         (left, "val_accuracy", "Validation accuracy"),
         (right, "train_loss", "Training loss"),
     )
-    for place, metric, title in panels:
-        place.plotly_chart(curves_figure(curves(rows, metric), title), key=f"results_mean_{metric}")
+    for panel, metric, title in panels:
+        panel.plotly_chart(curves_figure(curves(rows, metric), title), key=f"results_mean_{metric}")
 
 
 _COST_LABELS: dict[Cost, str] = {
@@ -74,14 +74,14 @@ _COST_LABELS: dict[Cost, str] = {
 
 
 def _costs(rows: Sequence[Row]) -> None:
-    chosen = st.segmented_control(
+    selected = st.segmented_control(
         "Cost",
         list(_COST_LABELS),
         default="params",
         format_func=_COST_LABELS.__getitem__,
         key="results_cost",
     )
-    cost: Cost = chosen or "params"
+    cost: Cost = selected or "params"
     if cost == "seconds" and len({machine for row in rows for machine in row.machines}) > 1:
         st.caption(
             "These rows ran on different machines, whose times cannot be compared. Select rows of "
@@ -104,10 +104,8 @@ def _settings(rows: Sequence[Row]) -> None:
     )
     st.plotly_chart(settings_figure(settings(rows)), key="results_settings")
     if len(rows) == 2 and rows[0].request.spec != rows[1].request.spec:
-        one, two = (
-            Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True)
-        )
-        difference_view(one, two)
+        a, b = (Side(name, row.request.spec) for row, name in zip(rows, labels(rows), strict=True))
+        difference_view(a, b)
 
 
 def _classes(rows: Sequence[Row]) -> None:
@@ -121,7 +119,7 @@ def _classes(rows: Sequence[Row]) -> None:
             scores.append(class_scores(row, name, results))
     try:
         classes: Sequence[str] = dataset_info(rows[0].request.dataset, folders()).classes
-    except CnnlibError:  # gone meanwhile: the numbers are still there
+    except CnnlibError:  # the dataset is missing: number the classes instead
         classes = ()
     if scores and len(classes) != len(scores[0].accuracy):
         classes = [str(number) for number in range(len(scores[0].accuracy))]
@@ -129,7 +127,7 @@ def _classes(rows: Sequence[Row]) -> None:
 
 
 def _pictures(rows: Sequence[Row]) -> None:
-    """Test pictures that the first seed of one row gets right and that of the other wrong."""
+    """Show test pictures that one row's first seed gets right and the other row's wrong."""
     names = labels(rows)
     which = st.segmented_control(
         "Which",
@@ -151,13 +149,13 @@ def _pictures(rows: Sequence[Row]) -> None:
         st.caption(escape_markdown(error))
         return
     st.caption(
-        f"{len(found.places):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
+        f"{len(found.indices):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
         f"the other way round (first seed of each). Below each: what it is, and what "
         f"{escape_markdown(names[1 - side])} took it for."
     )
-    shown = found.places[:MOST_PICTURES]
-    words = [
+    shown = found.indices[:MOST_PICTURES]
+    captions = [
         f"{data.info.classes[label]} → {data.info.classes[answer]}"
         for label, answer in zip(found.labels, found.answers, strict=True)
     ]
-    st.html(strip_html([data.test_images[place] for place in shown], words[: len(shown)]))
+    st.html(strip_html([data.test_images[place] for place in shown], captions[: len(shown)]))

@@ -1,4 +1,4 @@
-"""Compare: what changes from one design to another, and a duel that says which is better."""
+"""The Compare page: the differences of two designs, and duels that decide which is better."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def show() -> None:
         info = choose_info()
         sides = choose_sides(known_designs(), info)
         if sides:
-            difference, contest = st.tabs(["What changes", "Is B better? A duel"])
-            with difference:
+            difference_tab, duel_tab = st.tabs(["What changes", "Is B better? A duel"])
+            with difference_tab:
                 difference_view(*sides)
-            with contest:
+            with duel_tab:
                 if started := duel_form(*sides, info):
                     st.query_params["duel"] = started
                     st.rerun()

@@ -1,4 +1,4 @@
-"""Two designs and how they are to be compared: the form of the Compare page."""
+"""The form of the Compare page: two designs, a dataset and the settings of a duel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.format import describe_recipe, distinct
 from cnnlib.ui.common.messages import show_error
-from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
+from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import kept_design
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
 
-_BROUGHT = "compare_brought"  # designs that came from the results table, with their labels
-MOST_ROWS = 50  # of the results table, whose designs are offered
+_PRESELECTED = "compare_brought"  # session key: labelled designs from the results table
+MOST_ROWS = 50  # of the results table, in the menus of designs
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Side:
 
 
 def known_designs() -> dict[str, Side]:
-    """Designs to choose from, by label: your own, the shelf's, presets, those of past runs."""
+    """List the designs by label: the current one, saved ones, presets, those of past runs."""
     sides: list[tuple[str, Side]] = []
     if link := kept_design():
         sides.append(("Your design", Side("your design", decode(link))))
@@ -57,27 +57,27 @@ def known_designs() -> dict[str, Side]:
         (f"{each.title} ({each.name})", Side(each.name, each.spec, each.name)) for each in presets()
     ]
     sides += map(_from_row, ResultsTable(run_store()).rows()[:MOST_ROWS])
-    sides += st.session_state.get(_BROUGHT, [])
+    sides += st.session_state.get(_PRESELECTED, [])
     return dict(sides)
 
 
-def bring_rows(rows: Sequence[Row]) -> None:
-    """Let the Compare page begin with two rows of the results table."""
+def preselect_rows(rows: Sequence[Row]) -> None:
+    """Select the designs of two rows of the results table on the Compare page."""
     sides = [_from_row(row) for row in rows]
-    st.session_state[_BROUGHT] = sides
+    st.session_state[_PRESELECTED] = sides
     for letter, (label, _) in zip("AB", sides, strict=True):
         st.session_state[f"compare_{letter}"] = label
     st.session_state["compare_dataset"] = rows[0].request.dataset
 
 
 def _from_row(row: Row) -> tuple[str, Side]:
-    """The design of a row with its label in the menus."""
+    """Return the label in the menus and the design of a row."""
     label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
     return label, Side(row.name, row.request.spec, row.request.preset)
 
 
 def choose_info() -> DatasetInfo:
-    """The dataset that both learn."""
+    """Show the menu of datasets; return the one that both designs are trained on."""
     infos = {info.name: info for info in catalogue(folders()) if info.classes}
     names = list(infos)
     titles = distinct({name: info.title for name, info in infos.items()})
@@ -93,14 +93,14 @@ def choose_info() -> DatasetInfo:
 
 
 def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, Side] | None:
-    """Design A and design B, fitted to the dataset; None where one cannot be."""
+    """Show two menus; return designs A and B, fitted to the dataset, or None if one fails."""
     labels = list(designs)
     chosen = []
-    for place, letter, first in zip(st.columns(2), "AB", (0, 1), strict=True):
-        label = place.selectbox(
+    for column, letter, default in zip(st.columns(2), "AB", (0, 1), strict=True):
+        label = column.selectbox(
             f"Design {letter}",
             labels,
-            index=min(first, len(labels) - 1),
+            index=min(default, len(labels) - 1),
             key=f"compare_{letter}",
             persist_state="session",
         )
@@ -108,7 +108,7 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
         try:
             spec = adapt(side.spec, info.in_size, len(info.classes))
         except CnnlibError as error:
-            with place:
+            with column:
                 show_error(error)
             return None
         chosen.append(replace(side, spec=spec))
@@ -119,7 +119,7 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
 
 
 def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
-    """How the duel goes, and the button; returns its id when it is begun."""
+    """Show the settings of a duel and its button; return the id of a duel just started."""
     with st.grid(3):
         name = recipe_menu("For design A and this dataset", key="compare_recipe")
         epochs = st.number_input(
@@ -128,7 +128,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
         limit = st.number_input(
             "Training pictures", 1, value=None, step=1000, placeholder="all", key="compare_limit"
         )
-        most = st.number_input(
+        most_pairs = st.number_input(
             "Pairs at most", FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS, key="compare_pairs"
         )
         within = st.number_input(
@@ -137,11 +137,11 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             key="compare_within",
         )
         split = st.selectbox("Decided by", SPLITS, key="compare_on")
-    recipe = recipe_called(name, a.spec, info)
+    recipe = recipe_by_name(name, a.spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(
         f"Both sides: {describe_recipe(recipe)}. Pairs share seed, split and order of the data. "
-        f"It is looked at after each pair from the third on; at most {most} pairs, fixed now."
+        f"It is looked at after each pair from the third on; at most {most_pairs} pairs, fixed now."
     )
     if not st.button(
         "Begin the duel", type="primary", icon=":material/balance:", key="compare_start"
@@ -153,7 +153,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             request,
             replace(request, spec=b.spec, preset=b.preset),
             *(a.name, b.name),
-            most_pairs=most,
+            most_pairs=most_pairs,
             within=within / 100,
             on=split,
         )

@@ -1,4 +1,4 @@
-"""What a comparison found: the difference of two designs, and how a duel stands."""
+"""The difference of two designs, and the state of a duel."""
 
 from __future__ import annotations
 
@@ -34,47 +34,49 @@ _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "training_bytes": ("Memory of a training step (128 images)", format_size),
     "receptive_field": ("Receptive field", pixels),
 }
-_MOST_ROWS = 20  # at full height
+_MOST_ROWS = 20  # a longer table scrolls
 _SCROLLED_PIXELS = 720
 
 
 def difference_view(a: Side, b: Side) -> None:
-    """What changes from A to B, layer by layer, and what it costs."""
-    found = design_difference(a.spec, b.spec)
+    """Show the changes from A to B: costs, settings and layers."""
+    difference = design_difference(a.spec, b.spec)
     with st.container(horizontal=True):
-        for name, (before, after) in found.costs.items():
-            title, written = _COSTS[name]
+        for name, (before, after) in difference.costs.items():
+            title, format_cost = _COSTS[name]
             ratio = f"{after / before:.2f} times A" if before else ""
             st.metric(
                 title,
-                f"{written(before)} → {written(after)}",
+                f"{format_cost(before)} → {format_cost(after)}",
                 ratio if after != before else "the same",
                 delta_color="off",
                 delta_arrow="off",
             )
-    if not found.settings:
+    if not difference.settings:
         st.caption("The two designs are the same.")
         return
-    settings = ", ".join(f"{name}: {one} → {two}" for name, (one, two) in found.settings.items())
+    settings = ", ".join(
+        f"{name}: {old} → {new}" for name, (old, new) in difference.settings.items()
+    )
     st.caption(escape_markdown(f"Settings that differ: {settings}."))
-    _layers(a, b, found.layers)
+    _layer_table(a, b, difference.layers)
 
 
-def _layers(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
-    """The layers of both designs beside each other; names wrap where there is little room."""
+def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
+    """Show the layers of both designs side by side, in a table that wraps long names."""
     import pandas as pd
 
-    everything = st.toggle("Equal layers too", key="compare_equal")
-    lines = [
+    show_equal = st.toggle("Equal layers too", key="compare_equal")
+    rows = [
         [
-            _MARKS[change.what],
-            _layer(change.before),
-            _layer(change.after),
+            _CHANGE_LABELS[change.what],
+            _describe_layer(change.before),
+            _describe_layer(change.after),
             _signed(change.params),
             _signed(change.macs),
         ]
         for change in changes
-        if everything or change.what != "same"
+        if show_equal or change.what != "same"
     ]
     headings = [
         "Change",
@@ -85,9 +87,9 @@ def _layers(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
     ]
     st.caption("Parameters and MACs are those of B minus those of A.")
     st.table(
-        pd.DataFrame(lines, columns=headings),
+        pd.DataFrame(rows, columns=headings),
         border="horizontal",
-        height=_SCROLLED_PIXELS if len(lines) > _MOST_ROWS else "content",
+        height=_SCROLLED_PIXELS if len(rows) > _MOST_ROWS else "content",
         alt="Layers of both designs",
     )
 
@@ -97,7 +99,7 @@ def _signed(change: int) -> str:
 
 
 def duel_view(duel_id: str) -> None:
-    """How a duel stands, kept up to date while it goes on."""
+    """Show the state of a duel, updated while it is live."""
     try:
         state = duel_state(run_store(), duel_id)
     except CnnlibError as error:
@@ -109,7 +111,7 @@ def duel_view(duel_id: str) -> None:
 
 
 def past_duels(current: str | None) -> None:
-    """Links to duels, the newest first."""
+    """Show links to the other duels, the newest first."""
     plans = [plan for plan in find_studies(run_store(), ["duel"]) if plan.id != current]
     if not plans:
         return
@@ -132,52 +134,52 @@ def _duel(duel_id: str, shown_state: str) -> None:
         st.rerun()
     icon = {"live": ":material/hourglass_top:", "done": ":material/balance:"}
     st.info(escape_markdown(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
-    if state.trouble:
-        show_warning(state.trouble)
+    if state.problem:
+        show_warning(state.problem)
     duel = state.duel
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
     _runs(state)
-    why_not = owner_note(state.owner, "duel")
+    refusal = owner_note(state.owner, "duel")
     if state.state == "live" and st.button(
         "Stop the duel",
         icon=":material/stop_circle:",
         key="compare_stop",
-        help=why_not or None,
-        disabled=bool(why_not),
+        help=refusal or None,
+        disabled=bool(refusal),
     ):
         stop_study(store, duel_id)
         st.rerun()
 
 
 def _runs(state: DuelState) -> None:
-    """What runs now, live; and the pairs so far."""
+    """Show the live curves of the active runs, and a table of the pairs."""
     import pandas as pd
 
     live = [run for pair in state.pairs for run in pair if run and run.is_live]
-    at_work = [run for run in live if run.state != "queued"]
-    if at_work:
-        live_chart(at_work[:4], key="compare_live")
-    number = "last_val_accuracy" if state.duel.on == "validation" else "test_accuracy"
-    lines = [
+    active = [run for run in live if run.state != "queued"]
+    if active:
+        live_chart(active[:4], key="compare_live")
+    metric = "last_val_accuracy" if state.duel.on == "validation" else "test_accuracy"
+    rows = [
         {
-            "Seed": place + state.duel.a.seed,
-            f"A: {state.duel.name_a}": percent(one.summary.get(number)) if one else "–",
-            f"B: {state.duel.name_b}": percent(two.summary.get(number)) if two else "–",
+            "Seed": number + state.duel.a.seed,
+            f"A: {state.duel.name_a}": percent(run_a.summary.get(metric)) if run_a else "–",
+            f"B: {state.duel.name_b}": percent(run_b.summary.get(metric)) if run_b else "–",
         }
-        for place, (one, two) in enumerate(state.pairs)
+        for number, (run_a, run_b) in enumerate(state.pairs)
     ]
-    with st.expander(f"{len(lines)} pairs, decided by {state.duel.on}"):
-        st.dataframe(pd.DataFrame(lines), hide_index=True, key=f"compare_pairs_{state.id}")
+    with st.expander(f"{len(rows)} pairs, decided by {state.duel.on}"):
+        st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"compare_pairs_{state.id}")
         ids = [run.id for pair in state.pairs for run in pair if run]
         st.page_link(TRAIN, label="Open all runs", query_params={"run": ids})
 
 
-_MARKS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}
+_CHANGE_LABELS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}
 
 
-def _layer(layer: Leaf | None) -> str:
+def _describe_layer(layer: Leaf | None) -> str:
     if layer is None:
         return ""
     settings = settings_label(layer)

@@ -15,7 +15,7 @@ from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_va
 from cnnlib.records.run import RunRequest
 from cnnlib.ui.common.defaults import default_preset
 from cnnlib.ui.common.messages import show_error
-from cnnlib.ui.common.recipe_form import recipe_called, recipe_menu
+from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs
 
@@ -30,10 +30,10 @@ _EXAMPLES = {
 
 
 def experiment_form() -> str | None:
-    """Returns the id of the experiment when it is begun."""
+    """Show the form; return the id of an experiment just started."""
     left, right = st.columns(2, gap="large")
     with left:
-        request = _base()
+        request = _choose_base_request()
     with right:
         kind = st.segmented_control(
             "Kind", [GRID, SEARCH], default=GRID, required=True, key="experiments_kind"
@@ -44,7 +44,7 @@ def experiment_form() -> str | None:
             height=140,
             key=f"experiments_vary_{kind}",
             help="A grid takes values with commas between; a search also LOW..HIGH, and "
-            f"LOW..HIGH:log. Settings: {', '.join(SETTINGS)}. {_short_words()}",
+            f"LOW..HIGH:log. Settings: {', '.join(SETTINGS)}. {_describe_short_names()}",
         )
         options = _options(kind)
         pressed = st.button(
@@ -53,21 +53,21 @@ def experiment_form() -> str | None:
     if not pressed or request is None:
         return None
     try:
-        return _start(kind, request, _lines(text), options)
+        return _start(kind, request, _parse_settings(text), options)
     except CnnlibError as error:
         show_error(error)
         return None
 
 
-def _base() -> RunRequest | None:
-    """The run that is varied; None where the design does not fit."""
+def _choose_base_request() -> RunRequest | None:
+    """Show the menus of the run that is varied; None if the design does not fit."""
     info, designs = choose_info(), known_designs()
     labels = list(designs)
-    offered = [label for label in labels if designs[label].preset == default_preset(info.name)]
+    defaults = [label for label in labels if designs[label].preset == default_preset(info.name)]
     label = st.selectbox(
         "Design to start from",
         labels,
-        index=labels.index(offered[0]),
+        index=labels.index(defaults[0]),
         key="experiments_design",
     )
     name = recipe_menu("For this design and dataset", key="experiments_recipe")
@@ -88,7 +88,7 @@ def _base() -> RunRequest | None:
     except CnnlibError as error:
         show_error(error)
         return None
-    recipe = recipe_called(name, spec, info)
+    recipe = recipe_by_name(name, spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     return RunRequest(spec, recipe, info.name, train_limit=limit)
 
@@ -109,32 +109,32 @@ def _options(kind: str) -> dict[str, Any]:
 
 
 def _start(
-    kind: str, request: RunRequest, lines: Mapping[str, str], options: Mapping[str, Any]
+    kind: str, request: RunRequest, settings: Mapping[str, str], options: Mapping[str, Any]
 ) -> str:
     store = run_store()
     if kind == GRID:
-        varied = {name: read_values(text) for name, text in lines.items()}
+        varied = {name: read_values(text) for name, text in settings.items()}
         return start_grid(store, request, varied, **options)
-    space = {name: read_range(text) for name, text in lines.items()}
+    space = {name: read_range(text) for name, text in settings.items()}
     return start_search(store, request, space, **options)
 
 
-def _lines(text: str) -> dict[str, str]:
-    """``K = 32, 64`` by name.
+def _parse_settings(text: str) -> dict[str, str]:
+    """Parse lines such as ``K = 32, 64`` into the texts of the values, by setting.
 
     Raises:
-        RecipeError: A line has no values, or there is none.
+        RecipeError: A line has no values, or there is no line.
     """
-    found = {}
+    settings = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, equals, values = line.partition("=")
         if not equals or not values.strip():
             raise RecipeError(f"{line!r} has no values. Write a setting and its values: K = 32, 64")
-        found[name.strip()] = values
-    if not found:
+        settings[name.strip()] = values
+    if not settings:
         raise RecipeError("Nothing is varied. Write a setting and its values: K = 32, 64")
-    return found
+    return settings
 
 
-def _short_words() -> str:
+def _describe_short_names() -> str:
     return "; ".join(f"{letter}: {text}" for letter, text in SHORT.items()) + "."

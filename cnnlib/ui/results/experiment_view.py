@@ -1,4 +1,4 @@
-"""What an experiment found: which setting mattered, the best, the curve of the best so far."""
+"""The state of an experiment: effects of the settings, the best trial, all trials."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ REFRESH_SECONDS = 2.0
 
 
 def experiment_view(plan_id: str) -> None:
-    """How an experiment stands, kept up to date while it goes on."""
+    """Show the state of an experiment, updated while it is live."""
     try:
         state = experiment_state(run_store(), plan_id)
     except CnnlibError as error:
         show_error(error)
         return
-    fragment(_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
+    fragment(_show_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
         plan_id, state.state
     )
 
 
 def past_experiments(current: str | None) -> None:
-    """Links to experiments, the newest first."""
+    """Show links to the other experiments, the newest first."""
     plans = [plan for plan in find_studies(run_store(), KINDS) if plan.id != current]
     if not plans:
         return
@@ -46,24 +46,24 @@ def past_experiments(current: str | None) -> None:
     for plan in plans[:12]:
         trials = plan.body.get("trials") or plan.progress.get("trials") or [{}]
         title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
-        words = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
+        label = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
         icon = ":material/arrow_forward:"
         if st.button(
-            escape_markdown(words), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon
+            escape_markdown(label), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon
         ):
             st.query_params["experiment"] = plan.id
             st.rerun()
 
 
-def _experiment(plan_id: str, shown_state: str) -> None:
+def _show_experiment(plan_id: str, shown_state: str) -> None:
     store = run_store()
     advance_studies(store)
     state = experiment_state(store, plan_id)
     if state.state != shown_state:
         st.rerun()
-    _progress(state)
-    if state.trouble:
-        show_warning(state.trouble)
+    _show_progress(state)
+    if state.problem:
+        show_warning(state.problem)
     if state.best:
         measured = sum(trial.score is not None for trial in state.trials)
         st.info(
@@ -75,41 +75,41 @@ def _experiment(plan_id: str, shown_state: str) -> None:
             icon=":material/trophy:",
         )
     left, right = st.columns(2)
-    known = [trial.score for trial in state.trials if trial.score is not None]
+    scores = [trial.score for trial in state.trials if trial.score is not None]
     left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{plan_id}")
     right.plotly_chart(
-        best_figure(known, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
+        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
     )
-    _trials(state)
-    why_not = owner_note(state.owner, "experiment")
+    _show_trials(state)
+    refusal = owner_note(state.owner, "experiment")
     if state.state == "live" and st.button(
         "Stop the experiment",
         icon=":material/stop_circle:",
         key="experiments_stop",
-        help=why_not or None,
-        disabled=bool(why_not),
+        help=refusal or None,
+        disabled=bool(refusal),
     ):
         stop_study(store, plan_id)
         st.rerun()
 
 
-def _progress(state: ExperimentState) -> None:
+def _show_progress(state: ExperimentState) -> None:
     left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
-    words = {"live": f"Goes on{left}", "done": "Done", "stopped": "Stopped"}[state.state]
+    label = {"live": f"Goes on{left}", "done": "Done", "stopped": "Stopped"}[state.state]
     share = state.ended / state.asked if state.asked else 0.0
-    st.progress(min(1.0, share), f"{words}: {state.ended} of {state.asked} runs have ended")
-    at_work = [
+    st.progress(min(1.0, share), f"{label}: {state.ended} of {state.asked} runs have ended")
+    active = [
         run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
     ]
-    if at_work:
-        live_chart(at_work[:4], key="experiments_live")
+    if active:
+        live_chart(active[:4], key="experiments_live")
 
 
-def _trials(state: ExperimentState) -> None:
-    """Every combination with its score; those that cannot be built with the reason."""
+def _show_trials(state: ExperimentState) -> None:
+    """Show a table of the trials with their scores, and the invalid ones with the reason."""
     import pandas as pd
 
-    lines = [
+    rows = [
         {
             "Settings": trial.title,
             "Validation": None if trial.score is None else 100 * trial.score,
@@ -118,15 +118,15 @@ def _trials(state: ExperimentState) -> None:
         for trial in state.trials
     ]
     st.dataframe(
-        pd.DataFrame(lines, columns=["Settings", "Validation", "State"]),
+        pd.DataFrame(rows, columns=["Settings", "Validation", "State"]),
         hide_index=True,
         key=f"experiments_trials_{state.id}",
         column_config={"Validation": st.column_config.NumberColumn(format="%.2f %%")},
     )
     if state.invalid:
         count = len(state.invalid)
-        words = "1 combination is" if count == 1 else f"{count} combinations are"
-        with st.expander(f"{words} no valid design"):
+        label = "1 combination is" if count == 1 else f"{count} combinations are"
+        with st.expander(f"{label} no valid design"):
             for trial in state.invalid:
                 st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]

@@ -1,4 +1,4 @@
-"""Experiments: vary settings over a grid or search for the best; what mattered, and the answer."""
+"""The Experiments page: grids and searches over settings, and their results."""
 
 from __future__ import annotations
 

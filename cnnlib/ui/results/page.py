@@ -1,4 +1,4 @@
-"""Results: designs with what they are worth and how sure that is; what is selected, compared."""
+"""The Results page: the table of trained designs, and charts of the selected rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
-from cnnlib.ui.results.actions import export_menu, import_menu, notes_of, row_menu, trash
+from cnnlib.ui.results.actions import export_menu, import_menu, row_menu, show_notes, show_trash
 from cnnlib.ui.results.charts import charts
-from cnnlib.ui.results.table import is_part_of_a_row, selectable_table, shown_rows, view_controls
+from cnnlib.ui.results.table import has_partial_row, selectable_table, shown_rows, view_controls
 
-REFRESH_SECONDS = 2.0  # while some run goes on
+REFRESH_SECONDS = 2.0  # while any run is live
 
 
 def show() -> None:
@@ -28,16 +28,16 @@ def show() -> None:
         st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
         import_menu()
         st.stop()
-    desk = ResultsTable(store)
-    view = view_controls(is_part_of_a_row(desk, runs_in_address()))
-    goes_on = bool(store.runs(limit=1, states=LIVE_STATES))
+    table = ResultsTable(store)
+    view = view_controls(has_partial_row(table, runs_in_address()))
+    any_live = bool(store.runs(limit=1, states=LIVE_STATES))
 
     def results() -> None:
-        """The table, and what is selected in it."""
-        if goes_on and not store.runs(limit=1, states=LIVE_STATES):
-            st.rerun()  # the last one ended: no more looking every two seconds
+        """Show the table, and the charts of the selected rows."""
+        if any_live and not store.runs(limit=1, states=LIVE_STATES):
+            st.rerun()  # the last live run ended: stop the refresh
         advance_studies(store)
-        rows = shown_rows(desk, view)
+        rows = shown_rows(table, view)
         selected = selectable_table(rows, view.columns, runs_in_address(), key="results_table")
         ids = [run.id for row in selected for run in row.runs]
         put_runs_in_address(ids)
@@ -45,16 +45,16 @@ def show() -> None:
             export_menu(rows, view.columns)
             import_menu()
             if selected:
-                row_menu(desk, selected)
+                row_menu(table, selected)
                 if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
                     st.switch_page(TRAIN, query_params={"run": ids})
-        trash(desk)
-        if sentence := best_of_sentence(rows):
-            st.caption(escape_markdown(sentence))
+        show_trash(table)
+        if note := best_of_sentence(rows):
+            st.caption(escape_markdown(note))
         if not selected:
             st.caption("Select a row to see its curves, or several to compare them.")
         else:
-            notes_of(desk, selected)
+            show_notes(table, selected)
             charts(selected)
 
-    fragment(results, run_every=REFRESH_SECONDS if goes_on else None)()
+    fragment(results, run_every=REFRESH_SECONDS if any_live else None)()

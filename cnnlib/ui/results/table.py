@@ -1,4 +1,4 @@
-"""The results table on a page: its controls, its columns, and the rows that are selected."""
+"""The results table of the page: controls, columns, and the selected rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PRESET_TITLES = {
 
 @dataclass(frozen=True)
 class View:
-    """How somebody wants to see the table."""
+    """Settings of the table: search text, columns, kind of rows, hidden rows."""
 
     search: str
     columns: tuple[Column, ...]
@@ -39,10 +39,10 @@ class View:
 
 
 def view_controls(each_seed: bool) -> View:
-    """What stands above the table: search, columns, one row per design or per run.
+    """Show the controls above the table: search, columns, one row per design or per run.
 
     Args:
-        each_seed: Where the choice between designs and single runs stands at first.
+        each_seed: Default of the toggle that shows one row per run.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
@@ -61,7 +61,7 @@ def view_controls(each_seed: bool) -> View:
         )
         each = st.toggle("Each seed", value=each_seed, key="results_each", help=_EACH_HELP)
         hidden = st.toggle("Hidden rows", key="results_hidden")
-    return View(search, _chosen_columns(preset), each, hidden)
+    return View(search, _choose_columns(preset), each, hidden)
 
 
 _SEARCH_HELP = (
@@ -71,7 +71,7 @@ _SEARCH_HELP = (
 _EACH_HELP = "One row for each run; otherwise runs that differ by their seed alone share a row."
 
 
-def _chosen_columns(preset: str) -> tuple[Column, ...]:
+def _choose_columns(preset: str) -> tuple[Column, ...]:
     if preset != "own choice":
         return columns(COLUMN_PRESETS[preset])
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -85,109 +85,111 @@ def _chosen_columns(preset: str) -> tuple[Column, ...]:
         goal = st.number_input(
             "Time to (%)", 0.0, 100.0, 0.0, 1.0, key="results_goal", help=_GOAL_HELP, width=140
         )
-    chosen = columns(["name", *(name for name in names if name != "name")])
-    return (*chosen, column(f"seconds_to_{goal:g}")) if goal else chosen
+    selected = columns(["name", *(name for name in names if name != "name")])
+    return (*selected, column(f"seconds_to_{goal:g}")) if goal else selected
 
 
 _GOAL_HELP = "Adds the training time until validation first had this accuracy; 0 adds nothing."
 
 
-def shown_rows(desk: ResultsTable, view: View) -> list[Row]:
-    """The rows that the view asks for, in the order of validation."""
-    rows = desk.arranged(_all_rows(desk.version(), desk), hidden=view.hidden, search=view.search)
+def shown_rows(table: ResultsTable, view: View) -> list[Row]:
+    """Return the rows of a view, sorted by validation accuracy."""
+    rows = table.arrange(_all_rows(table.version(), table), hidden=view.hidden, search=view.search)
     if not view.each_seed:
         return rows
-    return [single for row in rows for single in seeds_of(row)]
+    return [single for row in rows for single in rows_per_run(row)]
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, ttl=60)
-def _all_rows(version: tuple[object, ...], _desk: ResultsTable) -> list[Row]:
-    """Rows are immutable, so that all sessions may share them until the store changes."""
-    return _desk.all_rows()
+def _all_rows(version: tuple[object, ...], _table: ResultsTable) -> list[Row]:
+    """Read all rows; they are immutable, so all sessions share them until the store changes."""
+    return _table.all_rows()
 
 
-def seeds_of(row: Row) -> list[Row]:
-    """One row for each run of a row."""
+def rows_per_run(row: Row) -> list[Row]:
+    """Split a row into one row per run."""
     return [
         Row(
-            *(run.id, (run,), row.alone_because or f"seed {run.request.seed}", (told,)),
+            *(run.id, (run,), row.not_pooled_reason or f"seed {run.request.seed}", (epochs,)),
             *(row.test_pictures, row.val_pictures, f"{row.name}, seed {run.request.seed}"),
         )
-        for run, told in zip(row.runs, row.epochs, strict=True)
+        for run, epochs in zip(row.runs, row.epochs, strict=True)
     ]
 
 
-def is_part_of_a_row(desk: ResultsTable, run_ids: Sequence[str]) -> bool:
-    """Some design has one of these runs, but others too: only single rows can show the choice."""
+def has_partial_row(table: ResultsTable, run_ids: Sequence[str]) -> bool:
+    """Whether these runs are only some of a design's runs, so that they need one row each."""
     wanted = set(run_ids)
     if not wanted:
         return False
-    its = [{run.id for run in row.runs} for row in _all_rows(desk.version(), desk)]
-    return any(ids & wanted and not ids <= wanted for ids in its)
+    groups = [{run.id for run in row.runs} for row in _all_rows(table.version(), table)]
+    return any(ids & wanted and not ids <= wanted for ids in groups)
 
 
 def selectable_table(
     rows: Sequence[Row], shown: Sequence[Column], selected: Sequence[str], *, key: str
 ) -> list[Row]:
-    """The table; returns the rows that are selected.
+    """Show the table and return the selected rows.
 
-    Streamlit names rows by their place. When rows come, go or change places the table becomes a new
-    one, with the same rows selected.
+    Streamlit stores the positions of selected rows. When rows are added, removed or reordered, the
+    table gets a new key, with the same rows selected.
 
     Args:
-        selected: Ids of runs; a row is selected where all its runs are.
+        selected: Ids of runs; a row is selected if all its runs are among them.
     """
     names = "\n".join([*(row.key for row in rows), *(each.name for each in shown)])
-    fresh = hashlib.sha256(names.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(names.encode()).hexdigest()[:16]
     wanted = set(selected)
-    places = [place for place, row in enumerate(rows) if wanted >= {run.id for run in row.runs}]
+    positions = [
+        position for position, row in enumerate(rows) if wanted >= {run.id for run in row.runs}
+    ]
     frame = results_frame(rows, shown)
     state: DataframeState = st.dataframe(
         frame,
-        key=f"{key}_{fresh}",
+        key=f"{key}_{digest}",
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": places, "columns": [], "cells": []}},
+        selection_default={"selection": {"rows": positions, "columns": [], "cells": []}},
         column_config=_column_config(shown, frame),
         placeholder="–",
     )
-    chosen = sorted(state["selection"]["rows"])
-    return [rows[place] for place in chosen if place < len(rows)]
+    positions = sorted(state["selection"]["rows"])
+    return [rows[position] for position in positions if position < len(rows)]
 
 
 def results_frame(rows: Sequence[Row], shown: Sequence[Column]) -> pd.DataFrame:
-    """One line per row; accuracies in per cent, None where a number is not known (yet)."""
-    import pandas as pd  # takes seconds at first: only the page that shows a table pays
+    """Build a data frame with one record per row: accuracies in per cent, None if not known."""
+    import pandas as pd  # not at the top: it takes seconds, for a page with a table only
 
-    lines = [
-        {CURVE: _curve(row)} | {each.title: _scaled(line[each.name], each) for each in shown}
-        for row, line in zip(rows, cells(rows, shown), strict=True)
+    records = [
+        {CURVE: _curve(row)} | {each.title: _scale(values[each.name], each) for each in shown}
+        for row, values in zip(rows, cells(rows, shown), strict=True)
     ]
-    return pd.DataFrame(lines, columns=[*_first_and_rest(shown)])
+    return pd.DataFrame(records, columns=[*_column_titles(shown)])
 
 
-def _first_and_rest(shown: Sequence[Column]) -> list[str]:
-    """The titles, with the curve behind the first of them."""
+def _column_titles(shown: Sequence[Column]) -> list[str]:
+    """List the titles, with the curve after the first of them."""
     titles = [each.title for each in shown]
     return [*titles[:1], CURVE, *titles[1:]]
 
 
-def _scaled(value: Any, shown: Column) -> Any:
+def _scale(value: Any, shown: Column) -> Any:
     return 100 * value if shown.kind == "percent" and value is not None else value
 
 
 def _curve(row: Row) -> list[float]:
-    """Validation accuracy of the first run, epoch by epoch, in per cent; one epoch is no curve."""
-    told = row.epochs[0] if row.epochs else ()
-    curve = [100 * epoch.val_accuracy for epoch in told if epoch.val_accuracy is not None]
+    """Validation accuracy of the first run per epoch, in per cent; empty for a single epoch."""
+    epochs = row.epochs[0] if row.epochs else ()
+    curve = [100 * epoch.val_accuracy for epoch in epochs if epoch.val_accuracy is not None]
     return curve if len(curve) > 1 else []
 
 
-def text_width(words: Sequence[str]) -> int:
-    """Pixels for the longest of a column's words; Streamlit looks at those of the first rows."""
+def text_width(texts: Sequence[str]) -> int:
+    """Column width in pixels for the longest text; Streamlit measures the first rows alone."""
     narrowest, widest = _TEXT_PIXELS
-    longest = max(map(len, words), default=0)
+    longest = max(map(len, texts), default=0)
     return max(narrowest, min(widest, 20 + round(6.5 * longest)))
 
 

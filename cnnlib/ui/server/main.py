@@ -1,8 +1,8 @@
 """Navigation: every page with its address. Runs at the start of every rerun of every page.
 
-The pages lie at the top of the repository and are named by absolute paths: beside this script there
-is no folder called ``pages``, so Streamlit adds none of its own accord, and every address opens on
-a server that has just started.
+The pages are at the top of the repository and are given by absolute paths. There is no folder
+``pages`` beside this script, so Streamlit adds no pages by itself, and every address opens on a
+server that has just started.
 """
 
 import streamlit as st
@@ -108,7 +108,7 @@ page = st.navigation(
 try:
     require_sign_in(settings())
     page.run()
-except CnnlibError as error:  # what no page answers for: the run store cannot be read, say
+except CnnlibError as error:  # errors that no page handles: an unreadable run store, for example
     show_error(error)
-finally:  # st.stop() leaves a page by an exception too
+finally:  # st.stop() raises an exception too
     first_page().set()

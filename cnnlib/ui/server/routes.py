@@ -1,7 +1,7 @@
-"""What the server answers beside pages: the rows of a run, and the files of the live chart.
+"""The routes beside the pages: the metrics and the report of a run, and static files of the pages.
 
-Both only read. The rows follow the rule of the pages: everybody may look at everybody's runs, and
-where people sign in, nobody looks who has not. The files are the program's own, the same for all.
+All of them only read. Runs follow the rule of the pages: everybody may read all runs; where signing
+in is required, only after signing in. The static files are part of the program, open to all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cnnlib.runs.polling import metrics_since
 from cnnlib.ui.common.shared import shared_store
 from cnnlib.ui.common.urls import (
     ASSETS_ADDRESS,
-    ROOMS_WITH_ASSETS,
+    FOLDERS_WITH_ASSETS,
     RUNS_ADDRESS,
     at_root,
     static_folder,
@@ -38,52 +38,51 @@ if TYPE_CHECKING:
     from cnnlib.records.settings import ClassMode
     from cnnlib.runs.store import RunStore
 
-_CURSOR = re.compile(r"[0-9]{1,15}")  # a browser keeps numbers of that size exactly
+_CURSOR = re.compile(r"[0-9]{1,15}")  # JavaScript represents integers of 15 digits exactly
 
 
 async def metrics(request: Request) -> JSONResponse:
-    """The state of a run and its rows after the ones that the browser has:
-    ``?after=<step>&after_epoch=<epoch>``.
-    """
+    """The state of a run and its rows after ``?after=<step>&after_epoch=<epoch>``, as JSON."""
     try:
-        after, after_epoch = (_cursor(request, name) for name in ("after", "after_epoch"))
+        after, after_epoch = (_parse_cursor(request, name) for name in ("after", "after_epoch"))
     except ValueError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
-    look = partial(metrics_since, after=after, after_epoch=after_epoch)
-    return await run_in_threadpool(_look, request, look)
+    read = partial(metrics_since, after=after, after_epoch=after_epoch)
+    return await run_in_threadpool(_respond, request, read)
 
 
-async def words(request: Request) -> JSONResponse:
-    """What is wrong with a run and what was chosen for it, in words."""
-    return await run_in_threadpool(_look, request, run_report)
+async def report(request: Request) -> JSONResponse:
+    """The report of a run as JSON: its problems and the choices made for it, in sentences."""
+    return await run_in_threadpool(_respond, request, run_report)
 
 
-def _look(request: Request, look: Callable[[RunStore, str], dict[str, Any]]) -> JSONResponse:
-    """What there is to see of the run in the address. It reads the database, so it runs on a thread
-    of its own.
+def _respond(request: Request, read: Callable[[RunStore, str], dict[str, Any]]) -> JSONResponse:
+    """Respond with the JSON that `read` returns for the run in the address.
+
+    It blocks while it reads the database, so call it on a thread of the pool.
     """
     store = shared_store()
-    if not _may_look(request, store.settings.class_mode):
+    if not _may_read(request, store.settings.class_mode):
         return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
     try:
-        answer = look(store, request.path_params["run_id"])
+        content = read(store, request.path_params["run_id"])
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
-    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
 
-def _may_look(request: Request, mode: ClassMode) -> bool:
-    """Nobody has to sign in here, or the browser shows that it has: a cookie that we signed."""
+def _may_read(request: Request, mode: ClassMode) -> bool:
+    """Whether no sign-in is required, or the request has the signed cookie of a sign-in."""
     if not (mode.on and mode.sign_in):
         return True
     return bool(_get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME))
 
 
-def _cursor(request: Request, name: str) -> int:
-    """A whole number from 0 in the address; 0 where it is not given.
+def _parse_cursor(request: Request, name: str) -> int:
+    """Parse a whole number from 0 in the query; 0 where it is missing.
 
     Raises:
-        ValueError: It is something else; the text is a sentence.
+        ValueError: It is something else; the message is a sentence for the response.
     """
     text = request.query_params.get(name, "0")
     if not _CURSOR.fullmatch(text):
@@ -93,10 +92,8 @@ def _cursor(request: Request, name: str) -> int:
     return int(text)
 
 
-class _Revalidated(StaticFiles):
-    """Files that a browser keeps, but asks about each time: after an update nobody runs an old
-    script.
-    """
+class _RevalidatedFiles(StaticFiles):
+    """Static files that a browser caches but revalidates at each use, so updates apply at once."""
 
     def file_response(
         self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
@@ -107,14 +104,15 @@ class _Revalidated(StaticFiles):
 
 
 def routes() -> list[BaseRoute]:
-    """The routes, where the server lives now."""
+    """Build the routes, below the current base path of the server."""
     return [
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
-        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), words),
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),
         *(
             Mount(
-                at_root(f"{ASSETS_ADDRESS}/{room}"), app=_Revalidated(directory=static_folder(room))
+                at_root(f"{ASSETS_ADDRESS}/{folder}"),
+                app=_RevalidatedFiles(directory=static_folder(folder)),
             )
-            for room in ROOMS_WITH_ASSETS
+            for folder in FOLDERS_WITH_ASSETS
         ),
     ]

@@ -1,4 +1,4 @@
-"""What the server does around serving: it warms up after the first page and ends its workers."""
+"""Lifespan and headers of the server: warm-up after the first page, workers, content policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy  # noqa: F401  first, and on the main thread: two threads importing it at once break it
+import numpy  # noqa: F401  on the main thread first: concurrent imports in two threads break it
 from starlette.datastructures import MutableHeaders
 
 from cnnlib.data.catalogue import catalogue
@@ -20,35 +20,36 @@ if TYPE_CHECKING:
 
     from cnnlib.runs.workers.pool import WorkerPool
 
-# A server that nobody looks at still works off its queue.
+# Without any page view, warm-up starts after this time, so that queued runs are trained.
 LONGEST_WAIT_SECONDS = 15.0
-# What a browser needs to draw the first page after its script has ended.
+# Time for a browser to draw the first page after its script has ended.
 DRAWING_SECONDS = 1.0
 
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncGenerator[None]:
-    """Workers from the first page to the end of the server; its runs then end as interrupted."""
+    """Run workers from the first page to the end of the server; their runs end as interrupted."""
     pool = worker_pool()
-    warming = asyncio.create_task(_warm_up(pool))
+    warm_up = asyncio.create_task(_warm_up(pool))
     try:
         yield
     finally:
-        warming.cancel()
+        warm_up.cancel()
         with suppress(asyncio.CancelledError):
-            await warming
+            await warm_up
         await asyncio.to_thread(pool.shutdown)
 
 
 async def _warm_up(pool: WorkerPool) -> None:
-    """Everything that would only have made the first page late."""
+    """Start workers and load what the first page does not need, after it was served."""
     await _wait_for_first_page()
     await asyncio.to_thread(pool.start)
     await asyncio.to_thread(_import_heavy)
-    await asyncio.to_thread(catalogue, folders())  # reads the tables of contents of zips, once
+    await asyncio.to_thread(catalogue, folders())  # reads and caches the contents lists of zips
 
 
 async def _wait_for_first_page() -> None:
+    """Wait until the first page is drawn, or for `LONGEST_WAIT_SECONDS` without any."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + LONGEST_WAIT_SECONDS
     while not first_page().is_set() and clock() < deadline:
@@ -59,9 +60,9 @@ async def _wait_for_first_page() -> None:
 def _import_heavy() -> None:
     """Import what tables and figures need, then hide all imports from the garbage collector.
 
-    Streamlit collects all garbage after every rerun; with hundreds of thousands of objects of
-    libraries in sight that takes a tenth of a second and stops every thread. What sessions leave
-    behind is made later, and is still collected.
+    Streamlit runs a full garbage collection after every rerun; with the hundreds of thousands of
+    objects of libraries that takes 0.1 s and stops every thread. Objects of sessions are created
+    later, and are still collected.
     """
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
@@ -70,13 +71,13 @@ def _import_heavy() -> None:
     gc.freeze()
 
 
-# Names of runs and datasets stand in Markdown, escaped. Were one not, it could name a picture by
-# its address, and whoever looked would tell that server so. (Content Security Policy, level 3.)
+# Names of runs and datasets are escaped in Markdown. If one were not, it could embed a picture by
+# URL, and every viewer's browser would send a request to its server. (Content Security Policy 3.)
 POLICY = "img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'"
 
 
 class ContentPolicy:
-    """Sends the policy along with every answer."""
+    """ASGI middleware that adds the Content-Security-Policy header to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

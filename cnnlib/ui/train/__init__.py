@@ -1,1 +1,1 @@
-"""The Train page: ask for runs, watch them and control them."""
+"""The Train page: submit training runs, watch them and control them."""

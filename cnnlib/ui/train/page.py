@@ -1,6 +1,8 @@
-"""Train: choose a design, a dataset and a recipe; then watch the training and steer it."""
+"""The Train page: the form that submits runs, or the panel of the runs in the address."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -9,6 +11,8 @@ from cnnlib.records.run import LIVE_STATES
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import (
+    RESULTS,
+    TRAIN,
     dataset_in_address,
     design_in_address,
     put_runs_in_address,
@@ -17,23 +21,47 @@ from cnnlib.ui.common.urls import (
 from cnnlib.ui.train.request_form import request_form
 from cnnlib.ui.train.run_panel import run_panel
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.runs import RunStore
+
+
+def _show_runs(store: RunStore, run_ids: Sequence[str]) -> None:
+    """Show the runs that exist; a run that does not exist is an error with links to others."""
+    runs, errors = [], []
+    for run_id in run_ids:
+        try:
+            runs.append(store.run(run_id))
+        except StoreError as problem:
+            errors.append(problem)
+    if not runs:
+        st.title("Train")
+    for error in errors:
+        show_error(error)
+    if runs:
+        run_panel(runs)
+        return
+    with st.container(horizontal=True):
+        if st.button("Train a network", icon=":material/add:", key="train_new"):
+            st.switch_page(TRAIN, query_params={"dataset": ""})
+        if st.button("See all results", icon=":material/table_rows:", key="train_all_results"):
+            st.switch_page(RESULTS)
+
 
 def show() -> None:
     """Show the page."""
     store = run_store()
     run_ids = runs_in_address()
-    asked_for = run_ids or design_in_address() or dataset_in_address()
-    if not asked_for:  # opened by its plain address: what goes on now?
+    has_parameters = run_ids or design_in_address() or dataset_in_address()
+    if not has_parameters:  # opened by its plain address: show the run that is live now
         run_ids = [run.id for run in store.runs(limit=1, states=LIVE_STATES)]
         put_runs_in_address(run_ids)
     if run_ids:
-        try:
-            run_panel([store.run(run_id) for run_id in run_ids])
-        except StoreError as error:
-            show_error(error)
+        _show_runs(store, run_ids)
         st.stop()
     st.title("Train")
-    started = request_form(store.runs(limit=50))
-    if started:
-        put_runs_in_address(started)
+    submitted = request_form(store.runs(limit=50))
+    if submitted:
+        put_runs_in_address(submitted)
         st.rerun()

@@ -1,4 +1,4 @@
-"""Test pictures in a row, with what the network says about each: right or wrong, and how sure."""
+"""A strip of test pictures with the likeliest classes of each, marked right or wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
 
 PICTURES = 20
-MOST_MACS = 1_000_000_000  # in one answer: a tenth of a second on one thread
+MOST_MACS = 1_000_000_000  # for one update of the strip: 0.1 s on one thread
 _SHOWN_CLASSES = 3
 
 _strip = st.components.v2.component("cnnlab_live_strip", js=LOADER)
@@ -27,12 +27,12 @@ _strip = st.components.v2.component("cnnlab_live_strip", js=LOADER)
 
 @dataclass(frozen=True)
 class Strip:
-    """Test pictures that are asked about again and again.
+    """Test pictures that are classified at each update.
 
     Args:
-        indices: In the test split.
-        labels: Their true classes.
-        uris: The pictures themselves, as addresses.
+        indices: Positions in the test split.
+        labels: True classes.
+        uris: The pictures as data URIs.
     """
 
     indices: tuple[int, ...]
@@ -41,25 +41,25 @@ class Strip:
 
 
 def strip_size(macs: int) -> int:
-    """How many pictures a network of that size is asked about at once; at least one."""
+    """Number of pictures, 1 to `PICTURES`, for a network of so many MACs per picture."""
     return max(1, min(PICTURES, MOST_MACS // max(1, macs)))
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def strip_of(dataset: str, fingerprint: str, size: int) -> Strip:
-    """So many pictures of the test split, the classes in turn."""
+def choose_strip(dataset: str, fingerprint: str, size: int) -> Strip:
+    """Choose pictures of the test split, the classes in turn."""
     data = open_prepared(dataset, fingerprint)
-    indices = in_turn(data.test_labels, len(data.info.classes), size)
+    indices = class_balanced_indices(data.test_labels, len(data.info.classes), size)
     labels = tuple(int(data.test_labels[index]) for index in indices)
     return Strip(indices, labels, tuple(data_uri(data.test_images[index]) for index in indices))
 
 
-def in_turn(labels: np.ndarray, classes: int, size: int) -> tuple[int, ...]:
+def class_balanced_indices(labels: np.ndarray, classes: int, size: int) -> tuple[int, ...]:
     """Positions of the first picture of each class, then the second of each, up to ``size``."""
     of_class = [np.flatnonzero(labels == label) for label in range(classes)]
     rounds = max((len(each) for each in of_class), default=0)
-    found = (each[turn] for turn in range(rounds) for each in of_class if turn < len(each))
-    return tuple(int(index) for _, index in zip(range(size), found, strict=False))
+    indices = (each[turn] for turn in range(rounds) for each in of_class if turn < len(each))
+    return tuple(int(index) for _, index in zip(range(size), indices, strict=False))
 
 
 def strip_images(data: Prepared, strip: Strip) -> np.ndarray:
@@ -67,10 +67,10 @@ def strip_images(data: Prepared, strip: Strip) -> np.ndarray:
     return np.array(data.test_images[list(strip.indices)])
 
 
-def answers(
+def build_strip_data(
     strip: Strip, probabilities: np.ndarray, info: DatasetInfo, step: int
 ) -> dict[str, Any]:
-    """What the browser shows: for each picture its likeliest classes.
+    """Build the data for the browser: the likeliest classes of each picture.
 
     Args:
         probabilities: N x classes.
@@ -78,26 +78,26 @@ def answers(
     cards = []
     for uri, label, row in zip(strip.uris, strip.labels, probabilities, strict=True):
         best = np.argsort(-row, kind="stable")[:_SHOWN_CLASSES]
-        said = [
+        top = [
             {"name": info.classes[i], "share": round(float(row[i]), 4), "true": bool(i == label)}
             for i in best
         ]
         truth = info.classes[label]
-        cards.append({"uri": uri, "truth": truth, "right": bool(best[0] == label), "said": said})
+        cards.append({"uri": uri, "truth": truth, "right": bool(best[0] == label), "said": top})
     return {"step": step, "cards": cards}
 
 
 def show_strip(shown: dict[str, Any], key: str, on_pick: Callable[[int], None]) -> None:
-    """Draw the strip; what changes from one second to the next moves, and nothing flickers.
+    """Show the strip; the browser updates it in place, without flicker.
 
     Args:
-        shown: From `answers`.
-        on_pick: Is called with the place of a picture that was pressed.
+        shown: From `build_strip_data`.
+        on_pick: Called with the position of a picture that was clicked.
     """
 
     def picked() -> None:
-        place = st.session_state[key].get("picked")
-        if isinstance(place, int) and 0 <= place < len(shown["cards"]):
-            on_pick(place)
+        position = st.session_state[key].get("picked")
+        if isinstance(position, int) and 0 <= position < len(shown["cards"]):
+            on_pick(position)
 
     _strip(key=key, data=shown | {"script": script("train/strip.js")}, on_picked_change=picked)

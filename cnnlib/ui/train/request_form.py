@@ -1,4 +1,4 @@
-"""The form for training: dataset, design, recipe, seeds, and the button that asks for runs."""
+"""The training form: dataset, design, recipe, seeds, and the button that submits runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cnnlib.ui.common.pickers.design_picker import (
     fit,
     show_design,
 )
-from cnnlib.ui.common.recipe_form import recipe_called, recipe_form, recipe_menu
+from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_menu
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.units import format_size, format_time
@@ -38,23 +38,23 @@ MOST_SEEDS = 20
 
 
 def request_form(runs: Sequence[Run]) -> list[str]:
-    """The whole form; returns the ids of the runs that were asked for, once, when they are.
+    """Show the form and return the ids of the runs that were just submitted, if any.
 
     Args:
-        runs: Past runs, whose designs are offered.
+        runs: Past runs; the menu of designs contains their designs.
     """
     infos = catalogue(folders())
     left, right = st.columns(2, gap="large")
     with left:
-        info, chosen, fitted = _what(infos, runs)
+        info, chosen, fitted = _choose_dataset_and_design(infos, runs)
     with right:
-        return _how(info, chosen, fitted)
+        return _training_form(info, chosen, fitted)
 
 
-def _what(
+def _choose_dataset_and_design(
     infos: Sequence[DatasetInfo], runs: Sequence[Run]
 ) -> tuple[DatasetInfo, ChosenDesign, FittedDesign]:
-    """Dataset and design; stops the page with a sentence where they do not fit."""
+    """Show the menus of datasets and designs; stop the page if the two do not fit."""
     info = choose_dataset(infos, default_dataset(infos).name)
     try:
         chosen = choose_design(default_preset(info.name), runs)
@@ -66,12 +66,12 @@ def _what(
     return info, chosen, fitted
 
 
-def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
-    """Recipe and seeds, and the button; what few people change stands below it."""
-    offered = _recipe_to_start_from(info, fitted)
+def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
+    """Show recipe, seeds and the button, with rarely changed settings below it."""
+    default = _choose_default_recipe(info, fitted)
     usual, start, more = st.container(), st.container(), st.container()
     try:
-        recipe = recipe_form(offered, usual, more)
+        recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
     except RecipeError as error:
         show_error(error)
@@ -94,11 +94,11 @@ def _how(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[
     return submit_or_show_error(request, seeds) if pressed else []
 
 
-def _recipe_to_start_from(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
+def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
     name = recipe_menu("For this design and dataset", key="train_recipe")
     if name in RECIPES:
         st.caption(RECIPES[name].source)
-    return recipe_called(name, fitted.spec, info)
+    return recipe_by_name(name, fitted.spec, info)
 
 
 def _request_fields(
@@ -147,20 +147,20 @@ _BASES: dict[Basis, str] = {
 
 
 def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
-    """Time and memory in one line; "" where the dataset's size is not known yet."""
+    """Forecast time and memory in one line; "" while the size of the dataset is not known."""
     if not info.train_count:
         return ""
-    return describe(forecast(request, info, folders()), request.recipe.epochs, seeds)
+    return describe_forecast(forecast(request, info, folders()), request.recipe.epochs, seeds)
 
 
-def describe(found: Forecast, epochs: int, seeds: int) -> str:
+def describe_forecast(estimate: Forecast, epochs: int, seeds: int) -> str:
     """``About 12 s an epoch, 36 s in all, 180 MB. Measured here, with this design.``"""
-    parts = [f"{format_time(_about(found.seconds_per_epoch))} an epoch"] if epochs > 1 else []
-    parts.append(f"{format_time(_about(found.seconds * seeds))} in all")
-    parts.append(f"{format_size(found.peak_memory_bytes)} for network and pictures")
-    return f"About {', '.join(parts)}. {_BASES[found.basis]}"
+    parts = [f"{format_time(_round(estimate.seconds_per_epoch))} an epoch"] if epochs > 1 else []
+    parts.append(f"{format_time(_round(estimate.seconds * seeds))} in all")
+    parts.append(f"{format_size(estimate.peak_memory_bytes)} for network and pictures")
+    return f"About {', '.join(parts)}. {_BASES[estimate.basis]}"
 
 
-def _about(seconds: float) -> float:
-    """Two digits: a forecast is no better than that."""
+def _round(seconds: float) -> float:
+    """Round to two significant digits, the precision of a forecast."""
     return float(f"{seconds:.2g}")

@@ -1,4 +1,4 @@
-"""CIFAR's archives hold pickles: torchvision alone opens them, after their MD5s matched."""
+"""CIFAR's pickles are loaded by torchvision after their MD5s were checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def folders() -> Folders:
 
 
 def published(module: str, name: str) -> dict[str, object]:
-    """The constants of a class of torchvision's, from its source: importing it takes seconds."""
+    """Parse the constants of a torchvision class from its source; importing takes seconds."""
     (root,) = find_spec("torchvision").submodule_search_locations
     tree = ast.parse(Path(root, "datasets", f"{module}.py").read_text(encoding="utf-8"))
     (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
@@ -59,7 +59,7 @@ def test_fashion_mnists_classes_are_those_of_torchvision():
 
 
 class Explosive:
-    """Leaves a trace where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -69,7 +69,7 @@ class Explosive:
 
 
 def cifar_parts(count: int = 4) -> dict[str, bytes]:
-    """CIFAR-10's seven files with ``count`` pictures each."""
+    """Build CIFAR-10's seven files with ``count`` pictures each."""
     random = np.random.default_rng(0)
     parts = {}
     for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
@@ -137,7 +137,7 @@ def test_cifar_is_read_from_its_unpacked_folder(folders: Folders, monkeypatch: p
     assert prepared_now("cifar10").info.train_count == 20
 
 
-def test_nothing_is_unpickled_whose_md5_does_not_match(
+def test_files_with_a_wrong_md5_are_not_unpickled(
     folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trace = tmp_path / "unpickled"
@@ -166,5 +166,5 @@ def test_an_archive_of_the_right_md5_with_other_parts_is_not_unpickled(
 
 
 def prepared_names(folders: Folders) -> list[str]:
-    """Prepared copies, whole or in the making."""
+    """List the folders of prepared copies, complete or temporary."""
     return [path.name for path in (folders.data / "prepared").iterdir() if path.is_dir()]

@@ -1,4 +1,4 @@
-"""One encoded picture to bytes: size, colour, and what is refused."""
+"""The picture decoder: sizes, colours, formats, and refused files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_square_in_the_middle_is_kept():
 
 
 def test_resizing_averages_over_the_pixels_it_joins():
-    # A chessboard of single pixels, ten times smaller: grey everywhere, no stripes.
+    # A chessboard of single pixels, reduced ten times, is uniformly grey.
     board = (np.indices((100, 100)).sum(0) % 2 * 255).astype(np.uint8)
     pixels = decode(saved(Image.fromarray(board)), size=10, channels=1).astype(int)
     assert np.abs(pixels - 127).max() <= 2
@@ -57,7 +57,7 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale_and_looks_the_same():
     assert np.abs(small - whole).max() <= 2
 
 
-def test_a_camera_that_was_held_upright_is_believed():
+def test_the_exif_orientation_is_applied():
     left_white = Image.fromarray(np.array([[255, 0], [255, 0]], dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to the right: left becomes top
@@ -65,7 +65,7 @@ def test_a_camera_that_was_held_upright_is_believed():
     assert pixels.tolist() == [[255, 255], [0, 0]]
 
 
-def test_what_is_transparent_becomes_white():
+def test_transparent_pixels_become_white():
     half = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     half.paste((255, 0, 0, 255), (0, 0, 2, 4))
     pixels = decode(saved(half), size=4, channels=3)
@@ -90,7 +90,7 @@ def test_black_and_white_is_read_as_grey():
     assert np.all(decode(saved(image), size=2, channels=3) == 255)
 
 
-def test_of_an_animation_the_first_picture_is_taken():
+def test_the_first_frame_of_an_animation_is_used():
     frames = [Image.new("L", (4, 4), grey) for grey in (255, 0)]
     content = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert np.all(decode(content, size=4, channels=1) == 255)
@@ -100,7 +100,7 @@ def test_of_an_animation_the_first_picture_is_taken():
 
 
 def png_claiming(width: int, height: int) -> bytes:
-    """A PNG of a hundred bytes that announces any size."""
+    """Build a PNG of about 100 bytes with any size in its header."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))
@@ -131,7 +131,7 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(side: in
         (saved(Image.new("I", (4, 4)), "TIFF"), "32 bits a pixel"),
     ],
 )
-def test_what_is_no_whole_picture_is_refused_with_a_reason(content: bytes, sentence: str):
+def test_damaged_and_other_files_are_refused_with_a_reason(content: bytes, sentence: str):
     with pytest.raises(BrokenPicture, match=sentence):
         decode(content, size=8, channels=3)
 
@@ -139,12 +139,12 @@ def test_what_is_no_whole_picture_is_refused_with_a_reason(content: bytes, sente
 @given(
     form=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"]),
     at=st.integers(0, 400),
-    junk=st.binary(min_size=1, max_size=8),
+    noise_bytes=st.binary(min_size=1, max_size=8),
 )
-def test_a_damaged_picture_is_decoded_or_refused(form: str, at: int, junk: bytes):
+def test_a_damaged_picture_is_decoded_or_refused(form: str, at: int, noise_bytes: bytes):
     content = bytearray(encoded(form=form, size=(16, 16)))
     at %= len(content)
-    content[at : at + len(junk)] = junk
+    content[at : at + len(noise_bytes)] = noise_bytes
     try:
         assert decode(bytes(content), size=8, channels=3).shape == (3, 8, 8)
     except BrokenPicture as broken:

@@ -1,4 +1,4 @@
-"""How files divide into classes and splits, by their paths alone."""
+"""Classes and splits from file paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnnlib.errors import DataError
 
 
 def divided(layout: Layout, paths: list[str]) -> dict[str, tuple[str, str]]:
-    """Path -> (split, class)."""
+    """Map each path to its split and class."""
     return {
         paths[placed.file]: (placed.split, layout.classes[placed.label]) for placed in layout.placed
     }
@@ -33,7 +33,7 @@ def test_pictures_further_down_belong_to_the_class_at_the_top():
 
 
 @pytest.mark.parametrize("wrapper", ["pets/", "a/b/c/", "train/"])
-def test_folders_around_everything_are_stepped_through(wrapper: str):
+def test_folders_around_all_files_are_skipped(wrapper: str):
     layout = arrange([f"{wrapper}cat/1.png", f"{wrapper}dog/1.png"])
     assert layout.classes == ("cat", "dog")
 
@@ -79,7 +79,7 @@ def test_loose_pictures_are_named_and_left_out():
     assert [placed.file for placed in layout.placed] == [1, 2]
 
 
-def test_what_file_managers_leave_behind_does_not_count():
+def test_files_of_file_managers_are_ignored():
     paths = [
         "__MACOSX/a/._1.png",
         "a/.hidden.png",
@@ -116,7 +116,7 @@ def test_names_of_any_script_are_classes_and_composed_in_one_way():
         ([f"{number}/1.png" for number in range(MAX_CLASSES + 1)], "1,001 class folders"),
     ],
 )
-def test_what_cannot_be_divided_is_refused(paths: list[str], sentence: str):
+def test_paths_without_valid_classes_are_refused(paths: list[str], sentence: str):
     with pytest.raises(DataError, match=sentence):
         arrange(paths)
 

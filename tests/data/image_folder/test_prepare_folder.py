@@ -1,4 +1,4 @@
-"""People's own pictures, prepared: classes, splits, sizes, and what is left out."""
+"""Preparation of users' own pictures: classes, splits, sizes, and skipped files."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_each_picture_has_the_label_of_its_folder(folders: Folders):
         assert own.info.classes[label] == labels[image.tobytes()]
 
 
-def test_size_and_channels_can_be_chosen_and_are_remembered(folders: Folders):
+def test_size_and_channels_can_be_set_and_are_kept(folders: Folders):
     write_folder(folders.data / "own", class_folders({"a": 3, "b": 3}))
     for _ in prepare("folder:own", options=FolderOptions(size=28, channels=1)):
         pass
@@ -92,7 +92,7 @@ def test_size_and_channels_can_be_chosen_and_are_remembered(folders: Folders):
     assert changed.note.startswith("28x28x1 by centre crop")
 
 
-def test_a_size_of_ones_own_goes_before_a_copy_in_a_read_only_data_folder(folders: Folders):
+def test_a_new_size_replaces_a_copy_in_a_read_only_data_folder(folders: Folders):
     write_folder(folders.data / "own", class_folders({"a": 3, "b": 3}))
     prepared_now("folder:own")
     (folders.data / "prepared").chmod(0o555)
@@ -104,7 +104,7 @@ def test_a_size_of_ones_own_goes_before_a_copy_in_a_read_only_data_folder(folder
 @pytest.mark.parametrize(
     "options", [{"size": 7}, {"size": 257}, {"channels": 2}, {"size": True}, {"channels": "3"}]
 )
-def test_a_size_that_cannot_be_is_refused(options: dict):
+def test_an_invalid_size_is_refused(options: dict):
     with pytest.raises(RecipeError, match="Choose one"):
         FolderOptions(**options)
 
@@ -159,7 +159,7 @@ def test_test_pictures_alone_are_no_dataset(folders: Folders):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="cannot run here: no pipes in folders")
-def test_what_is_no_regular_file_is_left_out_and_not_waited_for(folders: Folders):
+def test_pipes_and_broken_links_are_skipped(folders: Folders):
     root = write_folder(folders.data / "own", class_folders({"a": 2, "b": 2}))
     os.mkfifo(root / "a/pipe.png")
     (root / "a/gone.png").symlink_to(root / "nowhere.png")
@@ -172,19 +172,21 @@ def test_what_is_no_regular_file_is_left_out_and_not_waited_for(folders: Folders
     }
 
 
-def test_progress_tells_pictures_and_time_left(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+def test_progress_has_the_count_and_the_time_left(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("cnnlib.data.image_folder.prepare_folder._REPORT_SECONDS", 0.0)
     monkeypatch.setattr("cnnlib.data.image_folder.prepare_folder._BLOCK_FILES", 4)
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
-    told = list(prepare("folder:own"))
-    texts = [progress.text for progress in told if progress.text.startswith("reading")]
+    updates = list(prepare("folder:own"))
+    texts = [progress.text for progress in updates if progress.text.startswith("reading")]
     assert [text.split(",")[0] for text in texts] == [
         "reading pictures: 4 of 10",
         "reading pictures: 8 of 10",
         "reading pictures: 10 of 10",
     ]
     assert texts[-1].endswith("about 0 s left")
-    fractions = [progress.fraction for progress in told]
+    fractions = [progress.fraction for progress in updates]
     assert fractions == sorted(fractions)
 
 
@@ -197,9 +199,7 @@ def test_stopping_leaves_nothing_behind(folders: Folders, monkeypatch: pytest.Mo
     assert [path for path in (folders.data / "prepared").iterdir() if path.is_dir()] == []
 
 
-def test_a_full_disk_is_seen_before_anything_is_written(
-    folders: Folders, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_full_disk_is_detected_before_writing(folders: Folders, monkeypatch: pytest.MonkeyPatch):
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
     nearly_full = os.statvfs_result((4096, 4096, 10, 10, 10, 0, 0, 0, 0, 255))
     monkeypatch.setattr("os.statvfs", lambda _: nearly_full)

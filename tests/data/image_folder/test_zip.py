@@ -1,4 +1,4 @@
-"""Zips from strangers: what is unsafe is refused in a sentence, and nothing is unpacked to disk."""
+"""Reading of untrusted zips: unsafe ones are refused, and nothing is unpacked to disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folders() -> Folders:
 
 
 def entries(*pairs: tuple[str | zipfile.ZipInfo, bytes]) -> Callable[[Path], None]:
-    """A way to write a zip of a good picture and these entries."""
+    """Return a function that writes a zip with a valid picture and these entries."""
 
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -51,7 +51,7 @@ def special(name: str, mode: int) -> zipfile.ZipInfo:
 
 
 def lying_over_one_another(path: Path) -> None:
-    """A thousand names for one entry (Fifield, "A better zip bomb", 2019)."""
+    """Write a zip with 1,000 names for one entry (Fifield, "A better zip bomb", 2019)."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/0.png", bytes(500_000))
         (first,) = archive.filelist
@@ -63,7 +63,7 @@ def lying_over_one_another(path: Path) -> None:
 
 
 def changed_byte(marker: bytes, offset: int, value: bytes) -> Callable[[Path], None]:
-    """A good zip in which bytes after the last ``marker`` are others."""
+    """Return a function that writes a valid zip and changes bytes after the last ``marker``."""
 
     def write(path: Path) -> None:
         write_zip(path, class_folders({"a": 2, "b": 2}))
@@ -76,7 +76,7 @@ def changed_byte(marker: bytes, offset: int, value: bytes) -> Callable[[Path], N
 
 
 def large_table_of_contents(path: Path) -> None:
-    """A file with holes that announces a table of contents of 100 MB."""
+    """Write a sparse file that declares a central directory of 100 MB."""
     size = 100_000_000
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, size, 0, 0)
     with path.open("wb") as file:
@@ -148,17 +148,17 @@ def test_a_file_that_is_too_large_is_left_out(folders: Folders, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("field", "value"), [(16, b"\0\0\0\0"), (24, b"\1\0\0\0"), (42, b"\xff\xff\0\0")]
 )
-def test_an_entry_whose_numbers_lie_is_left_out(field: int, value: bytes, folders: Folders):
-    # Fields of the last entry in the table of contents: checksum, unpacked size, place in the file.
+def test_an_entry_with_wrong_header_fields_is_skipped(field: int, value: bytes, folders: Folders):
+    # Fields of the last entry in the central directory: checksum, unpacked size, offset.
     changed_byte(CENTRAL, field, value)(folders.data / "gift.zip")
     gift = prepared_now("folder:gift")
     assert [skipped.path for skipped in gift.skipped] == ["b/0003.png"]
 
 
-def test_names_of_any_script_are_read_whoever_wrote_them(folders: Folders):
+def test_names_of_any_script_are_read_without_the_utf8_flag(folders: Folders):
     path = write_zip(folders.data / "gift.zip", class_folders({"猫": 2, "собака": 2}))
     assert dataset_info("folder:gift").classes == ("собака", "猫")
-    # Some programs write UTF-8 and do not set the flag that says so (bit 11 of the flags).
+    # Some programs write UTF-8 without setting its flag (bit 11).
     content = path.read_bytes()
     for marker, offset in ((CENTRAL, 8), (b"PK\3\4", 6)):
         parts = content.split(marker)
@@ -170,7 +170,7 @@ def test_names_of_any_script_are_read_whoever_wrote_them(folders: Folders):
     assert prepared_now("folder:gift").skipped == ()
 
 
-def test_backslashes_part_folders(folders: Folders):
+def test_backslashes_separate_folders(folders: Folders):
     files = {name.replace("/", "\\"): it for name, it in class_folders({"a": 2, "b": 2}).items()}
     write_zip(folders.data / "gift.zip", files)
     assert dataset_info("folder:gift").classes == ("a", "b")
@@ -191,12 +191,14 @@ GOOD = class_folders({"a": 2, "b": 2})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 10_000), junk=st.binary(min_size=1, max_size=6), cut=st.booleans())
-def test_a_damaged_zip_is_read_in_part_or_refused(at: int, junk: bytes, cut: bool, tmp_path: Path):
+@given(at=st.integers(0, 10_000), noise_bytes=st.binary(min_size=1, max_size=6), cut=st.booleans())
+def test_a_damaged_zip_is_read_in_part_or_refused(
+    at: int, noise_bytes: bytes, cut: bool, tmp_path: Path
+):
     path = write_zip(tmp_path / "gift.zip", GOOD)
     content = bytearray(path.read_bytes())
     at %= len(content)
-    content[at : len(content) if cut else at + len(junk)] = junk
+    content[at : len(content) if cut else at + len(noise_bytes)] = noise_bytes
     path.write_bytes(content)
     try:
         with open_zip(path) as files:

@@ -1,9 +1,9 @@
-"""Explanations agree with Captum's, and the two checks tell a good one from a bad one."""
+"""Attribution maps agree with Captum's, and the sanity checks detect uninformative maps."""
 
 import numpy as np
 import pytest
 import torch
-from reasons_cases import RECORDED, SPECS, a_net, a_picture
+from attribution_cases import RECORDED, SPECS, build_net, random_picture
 from tiny import tiny_prepared, tiny_request
 
 from cnnlib.data.batches import Normaliser
@@ -13,7 +13,7 @@ from cnnlib.nets.model import build_model
 from cnnlib.probe.attribution.methods import METHODS, cam_layer, explain, integrated
 from cnnlib.probe.attribution.sanity_checks import (
     deletion,
-    enlarged,
+    enlarge,
     randomised_weights,
     rank_correlation,
 )
@@ -26,7 +26,7 @@ from cnnlib.train.loop import train
 @pytest.mark.parametrize("case", SPECS)
 def test_a_method_agrees_with_captum(case, method):
     spec = SPECS[case]
-    ours = explain(a_net(spec), a_picture(spec), 1, method)
+    ours = explain(build_net(spec), random_picture(spec), 1, method)
     captums = np.load(RECORDED)[f"{case}/{method}"]
     assert ours.shape == captums.shape
     np.testing.assert_allclose(ours, captums, rtol=1e-4, atol=1e-5 * np.abs(captums).max())
@@ -40,7 +40,7 @@ def test_a_method_works_on_every_kind_of_block_and_changes_nothing(block, method
     )
     net = build_model(spec, seed=0).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = explain(net, a_picture(spec), 2, method)
+    found = explain(net, random_picture(spec), 2, method)
     assert np.isfinite(found).all()
     assert net.training
     assert all(p.grad is None for p in net.parameters())
@@ -49,26 +49,26 @@ def test_a_method_works_on_every_kind_of_block_and_changes_nothing(block, method
 
 def test_integrated_gradients_sum_to_the_difference_of_the_scores():
     spec = SPECS["grey"]
-    net, image = a_net(spec), a_picture(spec)
+    net, image = build_net(spec), random_picture(spec)
     with torch.inference_mode():
         picture = torch.from_numpy(image)[None]
         difference = (net(picture) - net(torch.zeros_like(picture)))[0, 1].item()
     assert integrated(net, image, 1).sum() == pytest.approx(difference, rel=0.02)
 
 
-def test_guided_backprop_says_why_it_does_not_apply():
+def test_guided_backprop_is_refused_for_other_activations():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,), activation="gelu")
     with pytest.raises(ProbeError, match="defined for ReLU, and this network has gelu"):
-        explain(build_model(spec), a_picture(spec), 0, "guided")
+        explain(build_model(spec), random_picture(spec), 0, "guided")
 
 
-def test_grad_cam_says_why_it_does_not_apply():
+def test_grad_cam_is_refused_without_convolutions():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(), hidden_dims=(4,))
     with pytest.raises(ProbeError, match="has none: it has no convolution"):
-        explain(build_model(spec), a_picture(spec), 0, "grad_cam")
+        explain(build_model(spec), random_picture(spec), 0, "grad_cam")
 
 
-def test_grad_cam_looks_before_the_mean_over_all_places():
+def test_grad_cam_uses_the_layer_before_global_pooling():
     assert cam_layer(build_model(CNNSpec(channels=(4,), head="gap")).plan) == "features.pool1"
 
 
@@ -76,10 +76,10 @@ def test_grad_cam_looks_before_the_mean_over_all_places():
     ("method", "target", "sentence"),
     [("magic", 0, "'magic' is no method. Choose one of"), ("saliency", 99, "no class 99")],
 )
-def test_what_is_not_there_is_a_sentence(method, target, sentence):
+def test_an_unknown_method_or_class_is_refused(method, target, sentence):
     spec = SPECS["grey"]
     with pytest.raises(ProbeError, match=sentence):
-        explain(a_net(spec), a_picture(spec), target, method)
+        explain(build_net(spec), random_picture(spec), target, method)
 
 
 # -- the checks ------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_what_is_not_there_is_a_sentence(method, target, sentence):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A small network that knows its pictures, with one of them."""
+    """A small trained network, with a test picture and its label."""
     folder = tmp_path_factory.mktemp("run")
     prepared = tiny_prepared()
     spec = CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(8, 8))
@@ -99,7 +99,7 @@ def trained(tmp_path_factory):
 
 
 def edges(net, image: np.ndarray, target: int) -> np.ndarray:
-    """An edge detector that poses as an explanation."""
+    """Return an edge map, which does not depend on the network."""
     return np.abs(np.diff(image, axis=1, append=0)) + np.abs(np.diff(image, axis=2, append=0))
 
 
@@ -115,16 +115,16 @@ def test_the_randomised_weights_check_does_not_fire_on_plain_gradients(trained):
     assert found.sentence.startswith("The map depends on what was learned")
 
 
-def test_deleting_what_a_trained_network_uses_is_better_than_random(trained):
+def test_deletion_on_a_trained_network_is_better_than_random(trained):
     net, image, label = trained
     found = deletion(net, image, label, METHODS["occlusion"](net, image, label))
     assert found.is_informative, found.sentence
-    assert found.ordered[0] == found.random[0, 0]  # nothing is deleted yet
-    assert found.ordered[-1] == pytest.approx(found.random[0, -1])  # everything is
+    assert found.ordered[0] == found.random[0, 0]  # no pixel is deleted
+    assert found.ordered[-1] == pytest.approx(found.random[0, -1])  # all pixels are
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_on_an_untrained_network_deletion_is_no_better_than_random(method, trained):
+def test_deletion_on_an_untrained_network_is_no_better_than_random(method, trained):
     net, (_, image, label) = build_model(trained[0].plan, seed=3).eval(), trained
     found = deletion(net, image, label, METHODS[method](net, image, label))
     assert not found.is_informative
@@ -138,5 +138,5 @@ def test_a_rank_correlation_by_hand():
     assert rank_correlation(np.zeros(3), np.arange(3)) == 0
 
 
-def test_a_coarse_map_stands_for_blocks_of_pixels():
-    assert enlarged(np.array([[1, 2]]), 2, 4).tolist() == [[1, 1, 2, 2], [1, 1, 2, 2]]
+def test_a_coarse_map_is_enlarged_by_nearest_neighbours():
+    assert enlarge(np.array([[1, 2]]), 2, 4).tolist() == [[1, 1, 2, 2], [1, 1, 2, 2]]

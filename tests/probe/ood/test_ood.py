@@ -1,4 +1,4 @@
-"""What looks like no class is called strange, with error rates that were measured."""
+"""Out-of-distribution detection: distances, threshold, error rates, file and job."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ from cnnlib.train.worker.job_kinds import KINDS
 NET = build_model(CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6)), seed=0)
 
 
-def ended(work):
-    """What a generator returns."""
+def exhaust(work):
+    """Run a generator to its end and return its value."""
     while True:
         try:
             next(work)
@@ -34,9 +34,9 @@ def ended(work):
             return end.value
 
 
-def measured(seed: int = 0) -> OodDetector:
+def measure_detector(seed: int = 0) -> OodDetector:
     prepared = tiny_prepared(train_count=240, test_count=60)
-    return ended(
+    return exhaust(
         measure_ood_detector(NET, prepared, {"black": np.zeros((4, 1, 8, 8), np.uint8)}, seed, 20)
     )
 
@@ -54,43 +54,43 @@ def test_the_distance_is_that_to_the_nearest():
     assert distances(known, found) == pytest.approx([0, 2**0.5, 0.4**0.5], abs=1e-6)
 
 
-def test_a_training_picture_that_is_known_has_distance_zero():
-    prepared, found = tiny_prepared(train_count=240), measured()
-    away = [distance(found, NET, prepared.info, each) for each in prepared.train_images[:30]]
-    assert sum(each < 1e-3 for each in away) > 10  # two thirds of them are known
+def test_a_training_picture_of_the_detector_has_distance_zero():
+    prepared, found = tiny_prepared(train_count=240), measure_detector()
+    scores = [distance(found, NET, prepared.info, each) for each in prepared.train_images[:30]]
+    assert sum(each < 1e-3 for each in scores) > 10  # two thirds of them are in the detector
 
 
-def test_about_one_real_picture_in_twenty_is_given_up():
-    found = measured()
+def test_about_one_real_picture_in_twenty_is_a_false_alarm():
+    found = measure_detector()
     assert found.quantiles[950] == pytest.approx(found.threshold)
     assert found.farther_than(found.threshold) == pytest.approx(0.95, abs=0.01)
     assert found.is_ood(found.threshold + 0.01) and not found.is_ood(0)
 
 
-def test_every_kind_of_junk_is_measured():
-    found = measured()
-    assert set(found.junk) == {"random strokes", "noise", "black"}
-    assert found.junk["black"].count == 4
-    assert all(0 <= rate.missed <= 1 for rate in found.junk.values())
+def test_every_kind_of_ood_picture_is_measured():
+    found = measure_detector()
+    assert set(found.error_rates) == {"random strokes", "noise", "black"}
+    assert found.error_rates["black"].count == 4
+    assert all(0 <= rate.missed <= 1 for rate in found.error_rates.values())
     assert found.real_count == 60
 
 
 def test_the_same_seed_measures_the_same():
-    one, two, other = measured(), measured(), measured(seed=1)
-    assert np.array_equal(one.known, two.known) and one.junk == two.junk
+    one, two, other = measure_detector(), measure_detector(), measure_detector(seed=1)
+    assert np.array_equal(one.known, two.known) and one.error_rates == two.error_rates
     assert not np.array_equal(one.known, other.known)
 
 
-def test_what_was_measured_is_read_back(tmp_path):
-    found = measured()
+def test_a_detector_is_read_back(tmp_path):
+    found = measure_detector()
     write_ood_detector(tmp_path / "familiarity-7.npz", found)
     again = read_ood_detector(tmp_path / "familiarity-7.npz")
     assert np.array_equal(again.known, found.known)
-    assert (again.threshold, again.junk) == (found.threshold, found.junk)
+    assert (again.threshold, again.error_rates) == (found.threshold, found.error_rates)
     assert [file.name for file in tmp_path.iterdir()] == ["familiarity-7.npz"]
 
 
-def test_a_file_that_is_not_there_or_damaged_is_nothing(tmp_path):
+def test_a_missing_or_damaged_file_gives_none(tmp_path):
     assert read_ood_detector(tmp_path / "none.npz") is None
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 and no more")
     assert read_ood_detector(tmp_path / "bad.npz") is None
@@ -98,22 +98,22 @@ def test_a_file_that_is_not_there_or_damaged_is_nothing(tmp_path):
 
 def test_too_few_pictures_are_refused():
     with pytest.raises(ProbeError, match="12 pictures to train"):
-        ended(measure_ood_detector(NET, tiny_prepared(train_count=12), {}))
+        exhaust(measure_ood_detector(NET, tiny_prepared(train_count=12), {}))
 
 
-def test_the_job_measures_a_run_and_keeps_it_with_the_run():
+def test_the_job_stores_the_detector_with_the_run():
     trained = fit("mlp", "digits", Recipe(epochs=1), device="cpu")
     store = RunStore()
-    result = ended(KINDS["unfamiliar"]({"run": trained.run.id}, store.folders))
+    result = exhaust(KINDS["unfamiliar"]({"run": trained.run.id}, store.folders))
     [file] = store.folders.run(trained.run.id).glob("familiarity-*.npz")
     found = read_ood_detector(file)
     assert result["false_alarms"] == found.false_alarms
-    assert result["missed"]["noise"] == found.junk["noise"].missed
+    assert result["missed"]["noise"] == found.error_rates["noise"].missed
     assert found.false_alarms < 0.2
     store.close()
 
 
-def test_junk_is_the_same_for_one_seed_and_has_the_size_of_the_input():
+def test_ood_pictures_are_the_same_for_a_seed_and_have_the_input_size():
     assert noise(2, (3, 8, 8)).shape == (2, 3, 8, 8)
     one, two = scribbles(3, (1, 28, 28), 4), scribbles(3, (1, 28, 28), 4)
     assert np.array_equal(one, two) and one.shape == (3, 1, 28, 28)

@@ -1,4 +1,4 @@
-"""Runs as one file: what travels, what arrives, what is refused."""
+"""Tests of archives: export and import of runs, and refused files."""
 
 import io
 import json
@@ -35,26 +35,26 @@ def with_file(store: RunStore, run_id: str, name: str = "test.npz") -> None:
     (folder / name).write_bytes(b"\x00\x01 content of " + name.encode())
 
 
-def travel(here: RunStore, there: RunStore, **options) -> list[str]:
+def transfer(here: RunStore, there: RunStore, **options) -> list[str]:
     file = io.BytesIO()
     export_runs(here, [run.id for run in here.runs()], file, **options)
     return import_runs(there, file)
 
 
-def changed(parcel: bytes, change) -> io.BytesIO:
-    """A parcel whose list of runs somebody changed."""
+def changed(archive: bytes, change) -> io.BytesIO:
+    """An archive with a changed list of runs."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(parcel)) as old, zipfile.ZipFile(out, "w") as new:
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
         content = json.loads(old.read("runs.json"))
         change(content)
         new.writestr("runs.json", json.dumps(content))
     return out
 
 
-def test_a_run_arrives_with_all_that_it_told(here, there):
+def test_a_run_is_imported_with_all_its_events(here, there):
     run_id = a_finished_run(here, val=0.9, test=0.91, name="mine")
     with_file(here, run_id)
-    assert travel(here, there) == [run_id]
+    assert transfer(here, there) == [run_id]
     assert there.run(run_id) == here.run(run_id)
     assert there.epochs(run_id) == here.epochs(run_id)
     assert there.steps_after(run_id) == here.steps_after(run_id)
@@ -69,32 +69,32 @@ def test_weights_may_stay_behind(here, there):
     run_id = a_finished_run(here)
     for name in ("test.npz", "step-5.safetensors"):
         with_file(here, run_id, name)
-    travel(here, there, weights=False)
+    transfer(here, there, weights=False)
     assert [file.name for file in there.folders.run(run_id).iterdir()] == ["test.npz"]
 
 
 def test_a_run_that_is_there_already_is_not_taken_twice(here, there):
     a_finished_run(here)
-    assert travel(here, there) == travel(here, there)
+    assert transfer(here, there) == transfer(here, there)
     assert len(there.runs()) == 1
 
 
 def test_another_run_of_the_same_id_gets_a_new_one(here, there):
     run_id = a_finished_run(here)
-    travel(here, there)
+    transfer(here, there)
     there.rename(run_id, "something else")
-    [new] = travel(here, there)
+    [new] = transfer(here, there)
     assert new != run_id
     assert len(there.runs()) == 2
 
 
-def test_a_run_that_goes_on_does_not_travel(here):
+def test_a_live_run_is_not_exported(here):
     run_id, _ = a_running_run(here)
     with pytest.raises(StoreError, match="only runs that have ended travel"):
         export_bytes(here, [run_id])
 
 
-def test_a_file_that_is_no_parcel_is_refused(there):
+def test_a_file_that_is_no_archive_is_refused(there):
     with pytest.raises(StoreError, match="no parcel of runs: it cannot be unpacked"):
         import_runs(there, io.BytesIO(b"hello"))
 
@@ -113,19 +113,19 @@ def test_a_file_that_is_no_parcel_is_refused(there):
         lambda content: content["runs"].append(3),
     ],
 )
-def test_a_parcel_that_somebody_changed_is_refused_and_leaves_nothing(here, there, change):
-    parcel = export_bytes(here, [a_finished_run(here)])
+def test_a_changed_archive_is_refused_and_leaves_nothing(here, there, change):
+    archive = export_bytes(here, [a_finished_run(here)])
     with pytest.raises(StoreError, match="no parcel of runs"):
-        import_runs(there, changed(parcel, change))
+        import_runs(there, changed(archive, change))
     assert there.runs() == []
 
 
 def test_a_file_outside_the_folder_of_a_run_is_refused(here, there, tmp_path):
-    parcel = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
-    with zipfile.ZipFile(parcel, "a") as file:
+    archive = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
+    with zipfile.ZipFile(archive, "a") as file:
         file.writestr("files/../../../evil", "x")
     with pytest.raises(StoreError, match="which is no file of a run"):
-        import_runs(there, parcel)
+        import_runs(there, archive)
     assert not list(tmp_path.rglob("evil"))
 
 

@@ -1,4 +1,4 @@
-"""Workers: processes that take runs, outlive their app, and are missed when they die."""
+"""Tests of workers: liveness, execution of a run, processes and their pool."""
 
 import errno
 import os
@@ -53,7 +53,7 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
 
 @contextmanager
 def counting_worker(store: RunStore) -> Generator[subprocess.Popen]:
-    """A worker process on its own, as an app would start it."""
+    """A worker process, started as an app does it."""
     process = subprocess.Popen(
         [*COUNTING, "--follow"], stdin=subprocess.PIPE, env=worker_environment(store.folders)
     )
@@ -66,12 +66,12 @@ def counting_worker(store: RunStore) -> Generator[subprocess.Popen]:
 
 
 def set_worker(store: RunStore, worker_id: str, **values) -> None:
-    """Change what the store knows of a worker."""
+    """Change the row of a worker."""
     with store.database.write() as connection:
         connection.execute(sa.update(workers).where(workers.c.id == worker_id).values(values))
 
 
-# -- who is missing --------------------------------------------------------------------------------
+# -- liveness --------------------------------------------------------------------------------------
 
 
 def test_a_run_of_a_live_process_is_not_lost(store):
@@ -102,7 +102,7 @@ def test_a_later_process_with_the_same_number_does_not_pass_for_the_worker(store
     assert store.reap() == [run_id]
 
 
-def test_a_run_is_not_lost_because_its_process_cannot_be_looked_at(store, monkeypatch):
+def test_a_run_is_not_lost_because_its_process_cannot_be_inspected(store, monkeypatch):
     a_running_run(store)
 
     def no_file_left(pid: int) -> str:
@@ -112,7 +112,7 @@ def test_a_run_is_not_lost_because_its_process_cannot_be_looked_at(store, monkey
     assert store.reap() == []
 
 
-def test_a_dead_process_that_nobody_waited_for_is_gone():
+def test_a_zombie_process_is_gone():
     process = subprocess.Popen([sys.executable, "-c", ""])
     try:
         wait_for(lambda: liveness.process_birth(process.pid) is None)
@@ -128,7 +128,7 @@ def test_a_run_is_not_lost_because_the_clock_jumps(store, monkeypatch):
         assert store.reap() == []
 
 
-def test_a_worker_on_another_machine_is_alive_while_its_heart_beats(store):
+def test_a_worker_on_another_machine_is_alive_while_it_sends_heartbeats(store):
     run_id, worker_id = a_running_run(store)
     set_worker(store, worker_id, host="elsewhere", pid=_ended_pid())
     store.send_heartbeat(worker_id)
@@ -138,15 +138,15 @@ def test_a_worker_on_another_machine_is_alive_while_its_heart_beats(store):
     assert "elsewhere" in store.run(run_id).reason
 
 
-def asleep(store: RunStore, worker_id: str) -> None:
-    """Another machine says nothing for 11 seconds, and somebody looks."""
+def let_worker_sleep(store: RunStore, worker_id: str) -> None:
+    """Make a worker look silent for 11 seconds on another machine, and reap it."""
     set_worker(store, worker_id, host="elsewhere", heartbeat=time.time() - 11)
     store.reap()
 
 
 def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
     run_id, worker_id = a_running_run(store)
-    asleep(store, worker_id)
+    let_worker_sleep(store, worker_id)
     assert store.run(run_id).state == "lost"
     store.send_heartbeat(worker_id)
     store.record_events(run_id, worker_id, steps(1, 3))
@@ -158,7 +158,7 @@ def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
 def test_a_paused_run_whose_worker_slept_is_paused_again(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
-    asleep(store, worker_id)
+    let_worker_sleep(store, worker_id)
     store.send_heartbeat(worker_id)
     run = store.run(run_id)
     assert (run.state, run.phase) == ("paused", "paused after step 10")
@@ -166,7 +166,7 @@ def test_a_paused_run_whose_worker_slept_is_paused_again(store):
 
 def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(store):
     run_id, worker_id = a_running_run(store)
-    asleep(store, worker_id)
+    let_worker_sleep(store, worker_id)
     store.resume(run_id)
     store.send_heartbeat(worker_id)
     assert store.run(run_id).state == "queued"
@@ -174,16 +174,16 @@ def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(
     store.claim(other, run_id)
     store.record_events(run_id, other, [started(), *steps(1, 3)])
     store.send_heartbeat(worker_id)
-    for told in ([], steps(4, 9), [Phase("running", "measuring the test split")]):
+    for events in ([], steps(4, 9), [Phase("running", "measuring the test split")]):
         with pytest.raises(RunReassigned, match="resumed by another worker"):
-            store.record_events(run_id, worker_id, told)
+            store.record_events(run_id, worker_id, events)
     run = store.run(run_id)
     assert (run.state, run.step, run.phase) == ("running", 3, "")
 
 
 def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
     worker_id = store.register_worker()
-    asleep(store, worker_id)
+    let_worker_sleep(store, worker_id)
     store.send_heartbeat(worker_id)
     run_id = store.submit(a_request())
     assert store.claim(worker_id, at_once=1).id == run_id
@@ -192,7 +192,7 @@ def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
     assert not store.can_claim(worker_id, at_once=1)
 
 
-def test_the_heart_of_a_worker_brings_it_back(store, monkeypatch):
+def test_a_heartbeat_registers_a_removed_worker_again(store, monkeypatch):
     monkeypatch.setattr("cnnlib.runs.workers.heartbeat.HEARTBEAT_SECONDS", 0.01)
 
     def entered() -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ def test_readers_find_a_lost_run_by_themselves(store):
         assert reader.run(run_id).state == "lost"
 
 
-def test_a_dead_worker_holds_up_nobody_where_no_reader_looks(store):
+def test_a_dead_worker_does_not_block_the_queue(store):
     _, worker_id = a_running_run(store)
     set_worker(store, worker_id, pid=_ended_pid())
     store.submit(a_request())
@@ -237,16 +237,16 @@ def test_a_worker_is_in_the_list_while_it_is_at_work(store):
 # -- a run, from claim to end ----------------------------------------------------------------------
 
 
-def carried_out(store: RunStore, monkeypatch, events, listen=lambda event: None) -> str:
-    """Carry out a run that tells these events; an exception among them is raised."""
+def execute(store: RunStore, monkeypatch, events, listen=lambda event: None) -> str:
+    """Execute a run that yields these events; an exception among them is raised."""
 
-    def tell(run, store, control):
+    def yield_events(run, store, control):
         for event in events:
             if isinstance(event, Exception):
                 raise event
             yield event
 
-    monkeypatch.setattr(execute_run, "_events", tell)
+    monkeypatch.setattr(execute_run, "_events", yield_events)
     run_id = store.submit(a_request())
     with registered_worker(store, "runs") as worker_id:
         execute_run.execute_run(store.claim(worker_id), store, worker_id, Control(), listen)
@@ -254,34 +254,34 @@ def carried_out(store: RunStore, monkeypatch, events, listen=lambda event: None)
 
 
 def test_an_error_that_a_person_caused_ends_the_run_with_its_sentence(store, monkeypatch):
-    run_id = carried_out(store, monkeypatch, [DataError("The pictures are gone. Bring them back.")])
+    run_id = execute(store, monkeypatch, [DataError("The pictures are gone. Bring them back.")])
     run = store.run(run_id)
     assert (run.state, run.reason) == ("failed", "The pictures are gone. Bring them back.")
 
 
 def test_a_full_disk_before_the_first_step_is_a_sentence_not_a_crash(store, monkeypatch):
-    store.folders.runs.joinpath("files").write_bytes(b"")  # so that no trace can be kept either
+    store.folders.runs.joinpath("files").write_bytes(b"")  # so that no traceback can be stored
     full = OSError(errno.ENOSPC, "No space left on device")
-    run = store.run(carried_out(store, monkeypatch, [full]))
+    run = store.run(execute(store, monkeypatch, [full]))
     assert run.state == "failed" and "is full. Make room, then resume" in run.reason
-    wrong = carried_out(store, monkeypatch, [KeyError("a bug")])
+    wrong = execute(store, monkeypatch, [KeyError("a bug")])
     assert "made an error (KeyError: 'a bug')" in store.run(wrong).reason
     assert "Its trace is in the worker's log" in store.run(wrong).reason
 
 
-def test_an_error_of_the_lab_keeps_what_was_told_and_its_trace(store, monkeypatch):
-    told = [started(), a_step(1), a_step(2), ZeroDivisionError("oh")]
-    run = store.run(carried_out(store, monkeypatch, told))
+def test_an_error_of_the_lab_keeps_its_events_and_its_traceback(store, monkeypatch):
+    events = [started(), a_step(1), a_step(2), ZeroDivisionError("oh")]
+    run = store.run(execute(store, monkeypatch, events))
     assert (run.state, run.step, run.train_seconds) == ("failed", 2, 0.2)
     log = store.folders.run(run.id) / "worker.log"
     assert "ZeroDivisionError: oh" in run.reason and str(log) in run.reason
     assert "Traceback" in log.read_text()
 
 
-def test_everything_told_is_heard_by_a_listener_too(store, monkeypatch):
-    told, heard = [started(), a_step(1), a_step(2)], []
-    carried_out(store, monkeypatch, told, heard.append)
-    assert heard == told
+def test_a_listener_receives_all_events(store, monkeypatch):
+    events, received = [started(), a_step(1), a_step(2)], []
+    execute(store, monkeypatch, events, received.append)
+    assert received == events
 
 
 def with_checkpoints(store: RunStore, *at: int) -> str:
@@ -297,14 +297,14 @@ def with_checkpoints(store: RunStore, *at: int) -> str:
 
 @pytest.fixture
 def four_bytes_are_whole(monkeypatch):
-    monkeypatch.setattr(execute_run, "_is_whole", lambda path: path.stat().st_size == 4)
+    monkeypatch.setattr(execute_run, "_is_readable", lambda path: path.stat().st_size == 4)
 
 
 def test_a_run_goes_on_from_its_newest_checkpoint(store, four_bytes_are_whole):
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
-    resume, told = execute_run._go_back(store.run(run_id), store, folder)
-    assert (resume, told) == (folder / "checkpoint-15", [a_checkpoint(15)])
+    resume, saved = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    assert (resume, saved) == (folder / "checkpoint-15", [a_checkpoint(15)])
     assert store.run(run_id).step == 15
 
 
@@ -312,23 +312,25 @@ def test_a_checkpoint_that_was_cut_in_half_is_passed_over(store, four_bytes_are_
     run_id = with_checkpoints(store, 0, 10, 15)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-15").write_bytes(b"12")
-    assert execute_run._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    assert resume == folder / "checkpoint-10"
     assert store.run(run_id).step == 10
     assert not (folder / "checkpoint-15").exists()
 
 
-def test_a_checkpoint_whose_steps_were_never_told_is_passed_over(store, four_bytes_are_whole):
+def test_a_checkpoint_whose_steps_were_not_recorded_is_skipped(store, four_bytes_are_whole):
     run_id = with_checkpoints(store, 0, 10)
     folder = store.folders.run(run_id)
     (folder / "checkpoint-25").write_bytes(b"1234")  # written just before the worker was killed
-    assert execute_run._go_back(store.run(run_id), store, folder)[0] == folder / "checkpoint-10"
+    resume, _ = execute_run._rewind_to_checkpoint(store.run(run_id), store, folder)
+    assert resume == folder / "checkpoint-10"
 
 
 def test_a_run_without_a_checkpoint_begins_anew(store, four_bytes_are_whole):
     run_id = with_checkpoints(store)
     folder = store.folders.run(run_id)
     (folder / "leftover").write_bytes(b"1234")
-    assert execute_run._go_back(store.run(run_id), store, folder) == (None, [])
+    assert execute_run._rewind_to_checkpoint(store.run(run_id), store, folder) == (None, [])
     assert store.run(run_id).step == 0
     assert list(folder.iterdir()) == []
 
@@ -345,7 +347,7 @@ def slow_to_prepare(monkeypatch):
     monkeypatch.setattr("cnnlib.data.prepare.prepare", prepare)
 
 
-def prepared_until(store: RunStore, control: Control) -> Run:
+def execute_with(store: RunStore, control: Control) -> Run:
     store.submit(a_request())
     with registered_worker(store, "runs") as worker_id:
         run = store.claim(worker_id)
@@ -357,15 +359,15 @@ def test_stop_is_obeyed_while_pictures_are_prepared(store, slow_to_prepare):
     control = Control()
     control.put(Command("set", "lr", 0.5))
     control.put(Command("stop"))
-    run = prepared_until(store, control)
+    run = execute_with(store, control)
     assert (run.state, run.reason) == ("stopped", "Stopped before the first step.")
-    assert control.take().setting == "lr"  # other orders would have waited for the first step
+    assert control.take().setting == "lr"  # other commands wait for the first step
 
 
 def test_a_worker_can_leave_while_pictures_are_prepared(store, slow_to_prepare):
     control = Control()
     control.interrupt()
-    assert prepared_until(store, control).state == "interrupted"
+    assert execute_with(store, control).state == "interrupted"
 
 
 def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
@@ -387,14 +389,14 @@ def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
 # -- processes -------------------------------------------------------------------------------------
 
 
-def test_a_killed_worker_is_missed_and_what_it_told_stays(store):
+def test_the_run_of_a_killed_worker_is_lost_and_its_events_stay(store):
     run_id = store.submit(a_request(epochs=10_000))
     with counting_worker(store) as worker:
         wait_for(lambda: store.run(run_id).step > 5)
-        worker.kill()  # and nobody waits for it: a zombie
+        worker.kill()  # not waited for: a zombie
         wait_for(lambda: store.run(run_id).state == "lost", seconds=5)
-    told = store.steps_after(run_id)["step"]
-    assert told == list(range(1, store.run(run_id).step + 1))
+    recorded = store.steps_after(run_id)["step"]
+    assert recorded == list(range(1, store.run(run_id).step + 1))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="cannot run here: Windows has no SIGTERM to catch")
@@ -448,7 +450,7 @@ def test_a_pool_works_off_the_queue_and_ends_its_workers(store):
     runs = [store.submit(a_request(epochs=2)) for _ in range(3)]
     with pool_of(store) as pool:
         wait_for(lambda: all(store.run(run_id).state == "finished" for run_id in runs))
-        assert len(pool.pids) == 1 and pool.trouble == ""
+        assert len(pool.pids) == 1 and pool.error == ""
     ended = [store.run(run_id).ended for run_id in runs]
     assert ended == sorted(ended)
 
@@ -474,10 +476,10 @@ def test_workers_that_cannot_start_are_a_sentence(store):
     pool = WorkerPool(store.folders, 1, (sys.executable, "-c", "raise SystemExit('no torch')"))
     try:
         pool.start()
-        wait_for(lambda: pool.trouble != "")
+        wait_for(lambda: pool.error != "")
     finally:
         pool.shutdown()
-    assert "exit code 1" in pool.trouble and "runs-1.log" in pool.trouble
+    assert "exit code 1" in pool.error and "runs-1.log" in pool.error
     assert "no torch" in (store.folders.runs / "logs" / "runs-1.log").read_text()
 
 
@@ -486,8 +488,8 @@ def test_a_program_of_workers_that_is_not_there_is_a_sentence_and_is_tried_again
     pool = WorkerPool(store.folders, 1, (str(missing),))
     try:
         pool.ensure()
-        assert "No worker process can be started: No such file" in pool.trouble
-        pool.ensure()  # nobody waits for the pause to be over
+        assert "No worker process can be started: No such file" in pool.error
+        pool.ensure()  # within the delay before the next start
         assert pool.pids == []
     finally:
         pool.shutdown()

@@ -1,4 +1,4 @@
-"""The recorder: the loop never waits for the store, and nothing that it told is lost."""
+"""Tests of the recorder: the loop never waits for the store, and no event is lost."""
 
 import math
 from collections.abc import Generator
@@ -40,7 +40,7 @@ def test_steps_are_readable_while_the_loop_goes_on(store):
         wait_for(lambda: store.run(run_id).step == 2)
 
 
-def test_an_order_reaches_the_loop_while_there_is_nothing_to_write(store):
+def test_a_command_reaches_the_loop_while_there_is_nothing_to_write(store):
     run_id, worker_id = a_running_run(store)
     control = Control()
     with Recorder(store, run_id, worker_id, control):
@@ -49,7 +49,7 @@ def test_an_order_reaches_the_loop_while_there_is_nothing_to_write(store):
     assert control.take().kind == "pause"
 
 
-def test_an_order_reaches_the_loop_once(store):
+def test_a_command_reaches_the_loop_once(store):
     run_id, worker_id = a_running_run(store)
     control = Control()
     with Recorder(store, run_id, worker_id, control) as recorder:
@@ -62,8 +62,8 @@ def test_an_order_reaches_the_loop_once(store):
     assert control.take() is None
 
 
-class Brittle:
-    """A store whose writing fails while it is told to."""
+class FailingStore:
+    """A store whose opening or writing can be made to fail."""
 
     def __init__(self, store: RunStore, error: Exception) -> None:
         self.store, self.error = store, error
@@ -83,55 +83,57 @@ class Brittle:
 
 
 @pytest.fixture
-def brittle(store, monkeypatch) -> Brittle:
+def failing_store(store, monkeypatch) -> FailingStore:
     monkeypatch.setattr(recorder_module, "RETRY_SECONDS", 0.01)
-    return Brittle(store, StoreError("The disk is full."))
+    return FailingStore(store, StoreError("The disk is full."))
 
 
-def test_what_a_store_refuses_for_a_while_is_written_later_in_order(store, brittle):
+def test_events_of_failed_writes_are_written_later_in_order(store, failing_store):
     run_id, worker_id = a_running_run(store)
-    with Recorder(brittle, run_id, worker_id, Control()) as recorder:
+    with Recorder(failing_store, run_id, worker_id, Control()) as recorder:
         for event in steps(1, 10):
             recorder.record(event)
-        wait_for(lambda: brittle.failures > 1)
+        wait_for(lambda: failing_store.failures > 1)
         recorder.record(a_step(11))
-        brittle.fails = False
+        failing_store.fails = False
         wait_for(lambda: store.run(run_id).step == 11)
     assert store.steps_after(run_id)["step"] == list(range(1, 12))
 
 
-def test_a_store_that_cannot_even_be_opened_is_tried_again(store, brittle):
+def test_opening_the_store_is_retried(store, failing_store):
     run_id, worker_id = a_running_run(store)
-    brittle.opens = brittle.fails = False
-    with Recorder(brittle, run_id, worker_id, Control()) as recorder:
+    failing_store.opens = failing_store.fails = False
+    with Recorder(failing_store, run_id, worker_id, Control()) as recorder:
         recorder.record(a_step(1))
-        wait_for(lambda: brittle.failures > 1)
-        brittle.opens = True
+        wait_for(lambda: failing_store.failures > 1)
+        failing_store.opens = True
         wait_for(lambda: store.run(run_id).step == 1)
 
 
-def test_a_run_ends_when_memory_for_what_waits_is_full(store, brittle):
+def test_a_run_ends_when_too_many_events_are_pending(store, failing_store):
     run_id, worker_id = a_running_run(store)
-    with Recorder(brittle, run_id, worker_id, Control(), most_waiting=5) as recorder:
+    with Recorder(failing_store, run_id, worker_id, Control(), max_pending=5) as recorder:
         for event in steps(1, 5):
             recorder.record(event)
-        wait_for(lambda: brittle.failures > 0)
+        wait_for(lambda: failing_store.failures > 0)
         with pytest.raises(StoreError, match="The disk is full"):
             recorder.record(a_step(6))
-        recorder.record(the_end("failed", 5))  # the end itself is always taken
-        brittle.fails = False
+        recorder.record(the_end("failed", 5))  # the end is always accepted
+        failing_store.fails = False
     run = store.run(run_id)
     assert (run.step, run.state) == (5, "failed")
 
 
-def test_an_end_that_cannot_be_written_is_not_silent(store, brittle):
+def test_an_end_that_cannot_be_written_raises(store, failing_store):
     run_id, worker_id = a_running_run(store)
     with pytest.raises(StoreError, match="The disk is full"):
-        with Recorder(brittle, run_id, worker_id, Control(), last_try_seconds=0.05) as recorder:
+        with Recorder(
+            failing_store, run_id, worker_id, Control(), final_retry_seconds=0.05
+        ) as recorder:
             recorder.record(the_end())
 
 
-def test_a_run_that_was_taken_away_ends_at_once(store):
+def test_a_reassigned_run_ends_at_once(store):
     run_id, _ = a_running_run(store)
     control = Control()
     with pytest.raises(RunReassigned):

@@ -1,4 +1,4 @@
-"""The whole way, for real: a pool, a worker process, real pictures, a kill, and going on."""
+"""Tests with a real worker pool and dataset: killed and paused runs that are resumed."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def store(tmp_path) -> Generator[RunStore]:
         yield store
 
 
-def test_a_run_whose_worker_is_killed_goes_on_to_what_it_would_have_been(store):
+def test_a_run_with_a_killed_worker_resumes_to_the_same_result(store):
     pool = WorkerPool(store.folders, count=1)
     try:
         pool.start()
@@ -54,7 +54,7 @@ def test_a_run_whose_worker_is_killed_goes_on_to_what_it_would_have_been(store):
     assert _last_weights(store, killed) == _last_weights(store, whole)
 
 
-def test_a_run_that_is_paused_while_others_wait_is_set_aside_and_goes_on_later(store):
+def test_a_run_paused_while_others_wait_is_interrupted_and_can_be_resumed(store):
     (store.folders.runs / "cnnlab.toml").write_text("[machine]\npause_minutes = 0.001\n")
     pool = WorkerPool(store.folders, count=1)
     try:

@@ -1,4 +1,4 @@
-"""The Build page's form without a page: what its controls read from a spec and write to it."""
+"""The controls of the Build page on specs, and the page state, without Streamlit."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_any_position_of_any_control_plans_or_is_refused_with_a_repair():
     for _ in range(300):
         control = random.choice(list(CONTROLS.values()))
         if control.shown(spec):
-            with suppress(SpecError):  # what cannot be written leaves the spec as it was
+            with suppress(SpecError):  # a refused value leaves the spec unchanged
                 spec = control.write(spec, any_position(control, random))
         try:
             plan(spec)
@@ -115,7 +115,7 @@ def test_any_position_of_any_control_plans_or_is_refused_with_a_repair():
 
 
 def any_position(control: Control, random: Random):
-    """A value that a person can give to a control."""
+    """Draw a value that a control accepts."""
     if control.kind in ("choice", "menu"):
         return random.choice(list(control.options))
     if control.kind == "toggle":
@@ -132,20 +132,20 @@ def any_position(control: Control, random: Random):
 def test_channels_grow_with_each_group_up_to_a_bound():
     spec = CNNSpec(pool_every=1)
     # 64, 128, 256, 512, and no further.
-    assert widths.grown(spec, 5, 64, 2.0) == (64, 128, 256, 512, 512)
+    assert widths.grow_channels(spec, 5, 64, 2.0) == (64, 128, 256, 512, 512)
 
 
 def test_a_width_beyond_the_bound_is_kept():
-    assert widths.grown(CNNSpec(), 2, 1000, 2.0) == (1000, 1000)
+    assert widths.grow_channels(CNNSpec(), 2, 1000, 2.0) == (1000, 1000)
 
 
 def test_growth_is_read_off_a_list_that_follows_it():
-    assert widths.growth_of(CNNSpec(channels=(16, 32, 64))) == 2.0
-    assert widths.growth_of(CNNSpec(channels=(16, 24, 36))) == 1.5
+    assert widths.find_growth(CNNSpec(channels=(16, 32, 64))) == 2.0
+    assert widths.find_growth(CNNSpec(channels=(16, 24, 36))) == 1.5
 
 
 def test_a_list_of_ones_own_has_no_growth():
-    assert widths.growth_of(LENET) is None
+    assert widths.find_growth(LENET) is None
 
 
 def test_a_list_of_ones_own_keeps_its_proportions_when_it_gets_wider():
@@ -182,18 +182,18 @@ def test_other_groups_regrow_a_list_that_followed_the_rule():
     ],
 )
 def test_a_list_is_written_as_people_write_it(entries, text):
-    assert widths.list_text(entries) == text
+    assert widths.format_list(entries) == text
 
 
 @pytest.mark.parametrize("text", ["16, 32×2", "16 32x2", "16,32 * 2", " 16 , 32 , 32 "])
 def test_a_list_is_read_however_people_write_it(text):
-    assert widths.list_from_text("The list", text) == (16, 32, 32)
+    assert widths.parse_list("The list", text) == (16, 32, 32)
 
 
 @pytest.mark.parametrize("text", ["16, zwei", "16,, x3", "1.5", "3××2", "-"])
 def test_what_is_no_list_is_refused_with_an_example(text):
     with pytest.raises(SpecError, match="takes whole numbers. Write them like 16, 32, 64"):
-        widths.list_from_text("The list", text)
+        widths.parse_list("The list", text)
 
 
 def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
@@ -201,78 +201,83 @@ def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
         CONTROLS["channels"].write(LENET, "16x999999999999")
 
 
-# -- the desk --------------------------------------------------------------------------------------
+# -- the state -------------------------------------------------------------------------------------
 
 
-def desk(*counts: int) -> BuildState:
-    """A desk on which designs of so many convolutions lay one after the other, slowly."""
+def state_after(*counts: int) -> BuildState:
+    """The state after drafts with these numbers of convolutions, too slow for a drag."""
     drafts = [Draft(CNNSpec(channels=(16,) * count), "digits") for count in counts]
-    at = BuildState(drafts[0], valid=drafts[0].spec)
+    state = BuildState(drafts[0], valid=drafts[0].spec)
     for number, draft in enumerate(drafts[1:], start=1):
-        at = at.changed(draft, "convolutions", number * 2 * JOIN_SECONDS)
-    return at
+        state = state.changed(draft, "convolutions", number * 2 * JOIN_SECONDS)
+    return state
 
 
-def lying(desk: BuildState) -> int:
-    return len(desk.draft.spec.channels)
+def draft_convolutions(state: BuildState) -> int:
+    return len(state.draft.spec.channels)
 
 
 def test_undo_and_redo_lead_back_and_forth():
-    at = desk(1, 2, 3)
-    assert [lying(at), lying(at.undone()), lying(at.undone().undone())] == [3, 2, 1]
-    assert lying(at.undone().undone().redone()) == 2
+    state = state_after(1, 2, 3)
+    assert draft_convolutions(state) == 3
+    assert draft_convolutions(state.undone()) == 2
+    assert draft_convolutions(state.undone().undone()) == 1
+    assert draft_convolutions(state.undone().undone().redone()) == 2
 
 
 def test_undo_at_the_beginning_and_redo_at_the_end_change_nothing():
-    assert desk(1).undone() == desk(1).redone() == desk(1)
+    assert state_after(1).undone() == state_after(1).redone() == state_after(1)
 
 
 def test_a_change_after_undo_forgets_what_redo_led_to():
-    at = desk(1, 2, 3).undone()
-    assert at.changed(Draft(CNNSpec(), ""), "head", 99.0).future == ()
+    state = state_after(1, 2, 3).undone()
+    assert state.changed(Draft(CNNSpec(), ""), "head", 99.0).future == ()
 
 
 def test_a_drag_of_one_slider_is_one_step():
-    at = desk(1, 2)
+    state = state_after(1, 2)
     for count, now in ((3, 2.1), (4, 2.2), (5, 2.3)):
-        at = at.changed(Draft(CNNSpec(channels=(16,) * count), "digits"), "convolutions", now)
-    assert lying(at) == 5
-    assert lying(at.undone()) == 1
+        draft = Draft(CNNSpec(channels=(16,) * count), "digits")
+        state = state.changed(draft, "convolutions", now)
+    assert draft_convolutions(state) == 5
+    assert draft_convolutions(state.undone()) == 1
 
 
 def test_a_drag_changes_the_draft_that_it_began_with():
-    at = BuildState(Draft(LENET, "digits"), valid=LENET)
+    state = BuildState(Draft(LENET, "digits"), valid=LENET)
     for step, count in enumerate((1, 2, 3)):  # dragged to the left too far, then to the right
-        draft = at.before("convolutions", step / 10)
+        draft = state.base_draft("convolutions", step / 10)
         longer = widths.with_count(draft.spec, count)
-        at = at.changed(Draft(longer, "digits"), "convolutions", step / 10)
-    assert at.draft.spec.channels == (6, 16, 16)
-    assert at.before("width", 0.3) == at.draft
+        state = state.changed(Draft(longer, "digits"), "convolutions", step / 10)
+    assert state.draft.spec.channels == (6, 16, 16)
+    assert state.base_draft("width", 0.3) == state.draft
 
 
 def test_changes_of_two_sliders_are_two_steps_however_fast():
-    at = desk(1, 2).changed(Draft(CNNSpec(channels=(8,) * 3), "digits"), "width", 2.01)
-    assert lying(at.undone()) == 2
+    draft = Draft(CNNSpec(channels=(8,) * 3), "digits")
+    state = state_after(1, 2).changed(draft, "width", 2.01)
+    assert draft_convolutions(state.undone()) == 2
 
 
-def test_an_address_gives_the_same_desk_back():
-    at = replace(desk(3), batch_size=64, optimizer="sgd", pinned=LENET)
-    opened = desk(1).opened(at.address(), now=0.0)
-    assert opened.address() == at.address()
-    assert (opened.draft, opened.pinned) == (at.draft, LENET)
+def test_an_address_gives_the_same_state_back():
+    state = replace(state_after(3), batch_size=64, optimizer="sgd", pinned=LENET)
+    opened = state_after(1).opened(state.address(), now=0.0)
+    assert opened.address() == state.address()
+    assert (opened.draft, opened.pinned) == (state.draft, LENET)
 
 
 def test_what_an_address_leaves_out_never_changes():
-    assert desk(1).address().keys() == {"design", "dataset"}
-    assert (desk(1).batch_size, desk(1).optimizer) == (128, "adamw")
+    assert state_after(1).address().keys() == {"design", "dataset"}
+    assert (state_after(1).batch_size, state_after(1).optimizer) == (128, "adamw")
 
 
 def test_opening_an_address_can_be_undone():
-    assert lying(desk(1).opened(desk(3).address(), now=0.0).undone()) == 1
+    opened = state_after(1).opened(state_after(3).address(), now=0.0)
+    assert draft_convolutions(opened.undone()) == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("design", "1~zz.3", "This link does not describe a design"),
         ("pinned", "nonsense", "This link does not describe a design"),
@@ -283,6 +288,6 @@ def test_opening_an_address_can_be_undone():
         ("optimizer", "magic", "must be one of sgd, momentum"),
     ],
 )
-def test_a_damaged_address_is_refused_with_a_sentence(name, value, words):
-    with pytest.raises(SpecError, match=words):
-        desk(1).opened({**desk(2).address(), name: value}, now=0.0)
+def test_a_damaged_address_is_refused_with_a_sentence(name, value, message):
+    with pytest.raises(SpecError, match=message):
+        state_after(1).opened({**state_after(2).address(), name: value}, now=0.0)

@@ -1,4 +1,4 @@
-"""The Build page, driven as a person would: what it shows, and what it makes of every control."""
+"""The Build page through AppTest: controls, numbers, address, files and saved designs."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.build.controls import GROUPS
-from cnnlib.ui.build.cost_numbers import NUMBERS, whole
+from cnnlib.ui.build.cost_numbers import NUMBERS, format_whole
 from cnnlib.ui.build.files import design_from_json, design_json
 
 PAGE = Path(__file__).resolve().parents[3] / "pages" / "build.py"
@@ -20,7 +20,7 @@ CIFAR_RESNET = preset("resnet20").spec
 
 
 def opened(**address: str) -> AppTest:
-    """The page, opened by an address; on a fresh machine, where digits is the one dataset."""
+    """Open the page by an address, without datasets except digits."""
     page = AppTest.from_file(str(PAGE), default_timeout=30)
     for name, value in address.items():
         page.query_params[name] = value
@@ -38,7 +38,7 @@ def spec(page: AppTest) -> CNNSpec:
 
 
 def shown(page: AppTest) -> dict[str, str]:
-    """The numbers on screen."""
+    """Label -> value of the numbers on screen."""
     return {metric.label: metric.value for metric in page.metric}
 
 
@@ -114,8 +114,8 @@ def test_a_slider_changes_the_spec_the_numbers_and_the_address():
 
 
 def test_what_the_browser_still_holds_does_not_turn_a_slider_back():
-    # The list of channels was rewritten with the width; the browser sends the next width before it
-    # has heard of that, and the old list with it.
+    # The list of channels was rewritten with the width; the browser sends the next width, and the
+    # old list with it, before it has received the new list.
     page = change(opened(), "width", 7)
     page.text_input(key="build_channels").set_value("6, 16")
     page = change(page, "width", 8)
@@ -286,7 +286,7 @@ def test_a_dataset_that_does_not_fit_the_design_is_not_believed():
     assert page.selectbox(key="build_dataset").value == "cifar10"
 
 
-# -- other tools, files, shelf ---------------------------------------------------------------------
+# -- other tools, files, saved designs -------------------------------------------------------------
 
 
 def test_what_other_tools_would_print_is_listed_with_versions():
@@ -346,4 +346,4 @@ def test_a_name_is_needed_to_save():
 
 @pytest.mark.parametrize(("value", "text"), [(61_706, "61,706"), (12_300_000, "12.3 M")])
 def test_a_number_is_written_out_as_long_as_it_can_be_read(value, text):
-    assert whole(value) == text
+    assert format_whole(value) == text

@@ -1,4 +1,4 @@
-"""Names and sentences as pages show them, numbers with units, and the order of headings."""
+"""Tests of escaped names and sentences, of menus, and of the order of headings on pages."""
 
 import itertools
 
@@ -20,13 +20,13 @@ def test_nothing_in_a_name_is_markdown():
     assert escape_markdown("<b> & $x$ `y` ~z~ |") == r"\<b\> \& \$x\$ \`y\` \~z\~ \|"
 
 
-def test_signs_that_mean_something_where_a_line_begins_are_escaped_there_alone():
+def test_characters_special_at_line_starts_are_escaped_only_there():
     assert escape_markdown("- a - b\n+ c\n1. d 1. e") == "\\- a - b\n\\+ c\n1\\. d 1. e"
     assert escape_markdown("98.5 %, lr 0.1: good") == "98.5 %, lr 0.1: good"
 
 
-def test_shortcodes_are_taken_apart_where_nobody_sees_it():
-    # Streamlit replaces them after the escapes are gone, so only another sign between helps.
+def test_shortcodes_are_split_by_an_invisible_character():
+    # Streamlit replaces them after removing the escapes, so a separator character is needed.
     assert escape_markdown(":smile:") == "\\:\u2060smile:"
     assert escape_markdown(":material/home:") == "\\:\u2060material/home:"
     assert "\u2060" not in escape_markdown("folder:gone 12:30:45")
@@ -43,7 +43,7 @@ def test_an_answer_names_the_likeliest_and_the_truth():
 
 
 def levels(page: str, **query: str) -> list[int]:
-    """The headings of a page in their order, 1 to 6."""
+    """Return the levels, 1 to 6, of the headings of a page in order."""
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     for key, value in query.items():
         app.query_params[key] = value
@@ -54,7 +54,7 @@ def levels(page: str, **query: str) -> list[int]:
 
 @pytest.fixture
 def filled():
-    """Runs in the store: one that finished, one under way, one that waits."""
+    """Fill the store with a finished, a live and a queued run; yield the id of the first."""
     store = RunStore()
     run_id, worker_id = a_running_run(store, preset="lenet5")
     store.record_events(
@@ -70,8 +70,8 @@ def filled():
 def test_no_level_of_headings_is_left_out(page, filled):
     for found in (levels(page), levels(page, run=filled)):
         assert found[0] == 1 and found.count(1) == 1
-        deeper = [below - above for above, below in itertools.pairwise(found)]
-        assert max(deeper, default=0) <= 1, found
+        increases = [below - above for above, below in itertools.pairwise(found)]
+        assert max(increases, default=0) <= 1, found
 
 
 # -- names on pages --------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_what_a_part_of_a_page_raises_is_a_sentence_in_its_place():
 # -- menus -----------------------------------------------------------------------------------------
 
 
-def test_options_of_a_menu_that_are_called_the_same_are_told_apart():
+def test_equal_labels_of_a_menu_are_made_unique():
     assert distinct({"a": "lenet5", "b": "tiny99", "c": "lenet5"}) == {
         "a": "lenet5 (a)",
         "b": "tiny99",
@@ -115,20 +115,18 @@ def test_options_of_a_menu_that_are_called_the_same_are_told_apart():
     }
 
 
-def test_of_two_runs_that_are_called_the_same_both_can_be_chosen():
+def test_two_runs_with_the_same_title_can_both_be_chosen():
     store = RunStore()
-    older, newer = (_a_finished_run(store) for _ in range(2))
+    for _ in range(2):
+        _create_finished_run(store)
     store.close()
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     app.switch_page(str(PAGES / "inspect.py")).run()
     menu = app.selectbox(key="inspect_run")
-    assert menu.options.count("twice on digits, seed 0 (finished)") == 0
-    assert {f"twice on digits, seed 0 (finished) ({each})" for each in (older, newer)} <= {
-        *menu.options
-    }
+    titles = ("twice on digits, seed 0", "twice on digits, seed 0 (2)")
+    assert {f"{title} (finished)" for title in titles} <= {*menu.options}
 
 
-def _a_finished_run(store: RunStore) -> str:
+def _create_finished_run(store: RunStore) -> None:
     run_id, worker_id = a_running_run(store, name="twice")
     store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
-    return run_id

@@ -1,4 +1,4 @@
-"""The Data page: what it shows of datasets, and what its buttons ask for."""
+"""The Data page: its panels of datasets, and the jobs that its buttons submit."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ from cnnlib.records.recipe import Augmentation
 from cnnlib.runs import RunStore
 from cnnlib.train.worker.job_kinds import KINDS
 from cnnlib.ui.common.urls import DATA, LAB
-from cnnlib.ui.data.view import augmented, duplicate_words, statistics_words
+from cnnlib.ui.data.view import augmented, describe_duplicates, describe_statistics
 
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
 
 
 @pytest.fixture
 def store():
-    found = RunStore()
-    yield found
-    found.close()
+    run_store = RunStore()
+    yield run_store
+    run_store.close()
 
 
 def open_data(**query: str) -> AppTest:
-    """The Data page as a browser would open it."""
+    """Open the Data page with query parameters."""
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     app.run()
     for key, value in query.items():
@@ -46,12 +46,12 @@ def shown_pictures(app: AppTest) -> int:
 
 
 def own_zip(folder) -> bytes:
-    """A zip with two classes of six pictures."""
+    """Build a zip with two classes of six pictures."""
     return write_zip(folder / "own.zip", class_folders({"cat": 6, "dog": 6})).read_bytes()
 
 
-def carried_out(store: RunStore) -> None:
-    """Do what a worker would."""
+def run_queued_jobs(store: RunStore) -> None:
+    """Run the queued jobs, as a worker does."""
     for job in store.jobs(states=("queued",)):
         for _ in KINDS[job.kind](job.args, store.folders):
             pass
@@ -66,7 +66,7 @@ def test_a_dataset_that_is_not_here_can_be_downloaded(store):
 def test_a_prepared_dataset_is_shown_with_everything_that_is_known():
     info = prepared_now("digits").info
     app = open_data(dataset="digits")
-    assert statistics_words(info) in texts(app)
+    assert describe_statistics(info) in texts(app)
     assert "prepared copy" in texts(app)
     assert shown_pictures(app) == 60 + 24  # a page of the grid, and three pictures eight times
 
@@ -95,7 +95,7 @@ def test_an_uploaded_zip_is_taken_in_prepared_and_shown(store, tmp_path):
     add = next(each for each in app.button if each.label == "Add")
     add.click().run()
     assert app.selectbox(key="data_dataset").value == "folder:pets"
-    carried_out(store)
+    run_queued_jobs(store)
     assert load_prepared("folder:pets").train_images.shape == (10, 3, 16, 16)  # 5 and 5; 1 to test
     assert "2 classes" in texts(open_data(dataset="folder:pets"))
 
@@ -157,7 +157,7 @@ def test_own_pictures_are_prepared_at_another_size(store):
     app.button(key="data_prepare").click().run()
     [job] = store.jobs()
     assert job.args == {"name": "folder:own", "size": 64, "channels": 1}
-    carried_out(store)
+    run_queued_jobs(store)
     assert load_prepared("folder:own").info.in_size == (1, 64, 64)
 
 
@@ -177,7 +177,7 @@ def test_a_dataset_whose_pictures_cannot_be_used_says_why():
     assert "cannot be shown" in texts(app)
 
 
-# -- what stands behind it -------------------------------------------------------------------------
+# -- functions of the panels -----------------------------------------------------------------------
 
 
 def test_augmentation_keeps_the_original_first():
@@ -189,11 +189,11 @@ def test_augmentation_keeps_the_original_first():
 
 
 def test_duplicates_are_told_in_numbers():
-    words = duplicate_words(Duplicates(((1, 2), (3, 4)), 5, 6, ((7, 8),)))
-    assert "**2**" in words and "train: 5" in words and "test: 6" in words and "classes: 1" in words
+    text = describe_duplicates(Duplicates(((1, 2), (3, 4)), 5, 6, ((7, 8),)))
+    assert "**2**" in text and "train: 5" in text and "test: 6" in text and "classes: 1" in text
 
 
 def test_bars_of_both_splits_stand_beside_each_other():
-    found = class_counts_figure(["a", "b"], [3, 4], [1, 0])
-    assert [list(bar.y) for bar in found.data] == [[3, 4], [1, 0]]
+    figure = class_counts_figure(["a", "b"], [3, 4], [1, 0])
+    assert [list(bar.y) for bar in figure.data] == [[3, 4], [1, 0]]
     assert class_counts_figure([], [], []).layout.annotations[0].text == "No classes."

@@ -1,4 +1,4 @@
-"""Inspect: with an empty and with a filled store, whatever the layer; and what is not there."""
+"""Tests of the Inspect page: every panel and layer, empty stores, missing data, live runs."""
 
 import io
 from dataclasses import replace
@@ -12,8 +12,8 @@ from inspecting import (
     a_saved_run,
     a_stroke,
     open_inspect,
+    page_text,
     parts,
-    said,
     with_pad,
 )
 from PIL import Image
@@ -33,26 +33,26 @@ from cnnlib.ui.inspect.step_slider import marks_html
 
 @pytest.fixture
 def store():
-    with_folders = RunStore()
-    yield with_folders
-    with_folders.close()
+    opened = RunStore()
+    yield opened
+    opened.close()
 
 
 def test_with_no_run_there_is_a_sentence_and_a_link():
-    assert "No run yet. Train a network" in said(open_inspect())
+    assert "No run yet. Train a network" in page_text(open_inspect())
 
 
 def test_a_run_without_saved_weights_is_a_sentence(store):
     run_id, worker_id = a_running_run(store)
-    assert "saved no weights yet" in said(open_inspect())
+    assert "saved no weights yet" in page_text(open_inspect())
     store.record_events(run_id, worker_id, [the_end("failed")])
-    assert "ended before it saved any weights" in said(open_inspect())
+    assert "ended before it saved any weights" in page_text(open_inspect())
 
 
 def test_a_deleted_run_is_a_sentence(store):
     a_saved_run(store)
     app = open_inspect(run="gone")
-    assert "The run gone that this address names was deleted" in said(app)
+    assert "The run gone that this address names was deleted" in page_text(app)
     assert parts(app)
 
 
@@ -71,7 +71,7 @@ def test_the_address_names_run_step_picture_and_layer(store):
     a_saved_run(store, RESIDUAL)
     app = open_inspect(run=first, step="0", picture="3", layer="features.conv2")
     assert app.selectbox(key="inspect_run").value == first
-    assert "At step 0 the network says" in said(app)
+    assert "At step 0 the network says" in page_text(app)
     assert app.number_input(key="inspect_picture").value == 3
     assert app.selectbox(key="inspect_layer").value == "features.conv2"
 
@@ -91,40 +91,40 @@ def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch):
     assert len(reads) == 2
 
 
-def test_two_moments_are_shown_side_by_side(store):
+def test_two_saved_steps_are_shown_side_by_side(store):
     a_saved_run(store)
     app = open_inspect()
     app.toggle(key="inspect_pinning").set_value(True).run()
     app.select_slider[0].set_value(0).run()
-    assert "**Step 5** (pinned)" in said(app) and "**Step 0**" in said(app)
-    assert len(parts(app)) == 2 + 2 + 1  # filters and maps of both, and the arithmetic
+    assert "**Step 5** (pinned)" in page_text(app) and "**Step 0**" in page_text(app)
+    assert len(parts(app)) == 2 + 2 + 1  # filters and maps of both steps, and the arithmetic
 
 
-def test_moments_are_stepped_through_and_checkpoints_are_marked(store):
-    a_saved_run(store, moments=(0, 2, 5))
+def test_step_buttons_move_the_slider_and_checkpoints_are_marked(store):
+    a_saved_run(store, saved_steps=(0, 2, 5))
     app = open_inspect()
     assert app.button(key="inspect_step_on").disabled
     app.button(key="inspect_step_back").click().run()
     assert app.select_slider[0].value == 2
-    assert "At step 2 the network says" in said(app)
+    assert "At step 2 the network says" in page_text(app)
     marks = marks_html([0, 2, 5], frozenset({5}))
     assert marks.count("<span") == 3 and 'title="step 5, checkpoint"' in marks
     assert "resumed or forked" in marks
     assert "resumed or forked" not in marks_html([0, 2, 5], frozenset())
 
 
-def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
+def test_the_slider_follows_a_live_run_and_requests_its_latest_weights(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(
         run_id, worker_id, [replace(started(), fingerprint=prepared_now("digits").info.fingerprint)]
     )
     folder = store.folders.run(run_id)
-    orders = []
+    commands = []
     folder.mkdir(parents=True, exist_ok=True)
 
     def save(step: int, name: str, what: str) -> None:
         size = write_weights(folder / name, build_model(a_request().spec, seed=step), step)
-        orders.extend(
+        commands.extend(
             store.record_events(run_id, worker_id, [WeightsSaved(step, name, what, size)])
         )
 
@@ -134,12 +134,12 @@ def test_a_run_that_goes_on_is_followed_and_told_that_somebody_looks(store):
     assert app.select_slider[0].value == 3
     save(4, "latest.safetensors", "latest")
     app.run()
-    assert app.select_slider[0].value == 4  # it stood at the end, and the end moved on
+    assert app.select_slider[0].value == 4  # the slider was at the end, which has moved
     app.select_slider[0].set_value(0).run()
     save(5, "latest.safetensors", "latest")
     app.run()
     assert app.select_slider[0].value == 0
-    assert "look" in [order.kind for order in orders]
+    assert "look" in [command.kind for command in commands]
 
 
 @pytest.mark.parametrize("text", ["²", "9" * 5000, "-1", "x"])
@@ -147,66 +147,66 @@ def test_a_number_in_the_address_that_is_none_is_left_alone(store, text):
     a_saved_run(store)
     app = open_inspect(step=text, picture=text)
     assert app.number_input(key="inspect_picture").value == 0
-    assert "At step 5 the network says" in said(app)
+    assert "At step 5 the network says" in page_text(app)
 
 
-def test_while_a_run_goes_on_only_quick_panels_take_the_weights_that_do_not_stay(store):
-    run_id = a_run_under_way(store)
+def test_only_fast_panels_use_the_latest_weights_of_a_live_run(store):
+    run_id = create_live_run(store)
     app = open_inspect(run=run_id)
     assert app.select_slider[0].options == ["0", "2", "3"]
     app.segmented_control(key="inspect_view").set_value("Surgery").run()
     assert app.select_slider[0].options == ["0", "2"]
-    assert "At step 2 the network says" in said(app)
+    assert "At step 2 the network says" in page_text(app)
     app.segmented_control(key="inspect_view").set_value("Gradients").run()
     assert app.select_slider[0].options == ["0", "2", "3"]
 
 
 @pytest.fixture
-def looks(monkeypatch) -> list[float | None]:
-    """After how many seconds the part of the page below the picture runs again by itself."""
-    noted: list[float | None] = []
+def intervals(monkeypatch) -> list[float | None]:
+    """Return the recorded rerun intervals, in seconds, of the fragment with the panel."""
+    recorded: list[float | None] = []
 
-    def note(part, run_every=None):
-        noted.append(run_every)
+    def record(part, run_every=None):
+        recorded.append(run_every)
         return fragment(part, run_every)
 
-    monkeypatch.setattr("cnnlib.ui.inspect.panels.fragment", note)
-    return noted
+    monkeypatch.setattr("cnnlib.ui.inspect.panels.fragment", record)
+    return recorded
 
 
-def test_a_run_under_way_is_looked_at_every_second_by_one_part_of_the_page(store, looks):
-    app = open_inspect(run=a_run_under_way(store))
-    assert looks[-1] == 1.0
+def test_only_the_panel_of_a_live_run_is_updated_every_second(store, intervals):
+    app = open_inspect(run=create_live_run(store))
+    assert intervals[-1] == 1.0
     app.segmented_control(key="inspect_view").set_value("Surgery").run()
-    assert looks[-1] is None
+    assert intervals[-1] is None
 
 
-def test_play_goes_on_by_itself_to_the_last_moment(store, looks):
-    a_saved_run(store, moments=(0, 2, 5))
+def test_play_advances_to_the_last_saved_step(store, intervals):
+    a_saved_run(store, saved_steps=(0, 2, 5))
     app = open_inspect(step="0")
-    assert looks[-1] is None
+    assert intervals[-1] is None
     app.toggle(key="inspect_play").set_value(True).run()
-    assert (looks[-1], app.select_slider[0].value) == (1.0, 0)
+    assert (intervals[-1], app.select_slider[0].value) == (1.0, 0)
     for expected in (2, 5):
-        app.session_state["inspect_played_at"] -= 1.0  # a second goes by
+        app.session_state["inspect_played_at"] -= 1.0  # one second later
         app.run()
         assert app.select_slider[0].value == expected
     assert app.toggle(key="inspect_play").value is False
     app.run()
-    assert looks[-1] is None
+    assert intervals[-1] is None
 
 
-def test_a_pinned_moment_is_one_that_stays(store):
-    app = open_inspect(run=a_run_under_way(store))
+def test_only_kept_steps_can_be_pinned(store):
+    app = open_inspect(run=create_live_run(store))
     app.toggle(key="inspect_pinning").set_value(True).run()
-    assert "**Step 2** (pinned)" in said(app) and "**Step 3**" in said(app)
+    assert "**Step 2** (pinned)" in page_text(app) and "**Step 3**" in page_text(app)
 
 
-def a_run_under_way(store: RunStore) -> str:
-    """It kept steps 0 and 2; its newest weights are of step 3."""
+def create_live_run(store: RunStore) -> str:
+    """Create a live run with kept weights of steps 0 and 2 and `latest` weights of step 3."""
     run_id, worker_id = a_running_run(store)
-    begun = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
-    store.record_events(run_id, worker_id, [begun])
+    start = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
+    store.record_events(run_id, worker_id, [start])
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     for step, name, what in (
@@ -223,18 +223,18 @@ def test_dead_maps_are_marked(store):
     a_saved_run(store)
     app = open_inspect(layer="features.act2")
     app.toggle(key="inspect_dead").set_value(True).run()
-    assert "maps are dead: they say the same of all 200 pictures tried" in said(app)
+    assert "maps are dead: they say the same of all 200 pictures tried" in page_text(app)
 
 
-def test_the_class_of_ones_own_picture_can_be_told(store):
+def test_the_class_of_an_own_picture_can_be_chosen(store):
     a_saved_run(store)
     app = open_inspect(view="Gradients")
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value(
-        [("mine.png", encoded(40, 40), "image/png")]
+        [("mine.png", encode_png(40, 40), "image/png")]
     ).run()
     app.selectbox(key="inspect_own_class").select(3).run()
-    assert "Loss on this picture" in said(app)
+    assert "Loss on this picture" in page_text(app)
 
 
 def test_until_something_is_drawn_the_test_picture_stays(store, monkeypatch):
@@ -242,20 +242,21 @@ def test_until_something_is_drawn_the_test_picture_stays(store, monkeypatch):
     a_saved_run(store)
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Draw").run()
-    assert "Draw something. Until then the test picture stays." in said(app)
-    assert "Its class is" in said(app)
+    assert "Draw something. Until then the test picture stays." in page_text(app)
+    assert "Its class is" in page_text(app)
 
 
-def test_what_is_drawn_here_is_looked_at(store, monkeypatch):
+def test_a_drawing_is_used_as_the_picture(store, monkeypatch):
     with_pad(monkeypatch, a_stroke())
     a_saved_run(store)
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Draw").run()
-    assert not app.exception and "Its class is" not in said(app)
-    assert "Your drawing, as the network sees it." in said(app)
+    assert not app.exception and "Its class is" not in page_text(app)
+    assert "Your drawing, as the network sees it." in page_text(app)
 
 
-def encoded(width: int, height: int) -> bytes:
+def encode_png(width: int, height: int) -> bytes:
+    """Return a grey picture as PNG."""
     out = io.BytesIO()
     Image.new("L", (width, height), 90).save(out, "PNG")
     return out.getvalue()
@@ -266,10 +267,10 @@ def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value(
-        [("large.png", encoded(5000, 4000), "image/png")]
+        [("large.png", encode_png(5000, 4000), "image/png")]
     ).run()
     assert not app.exception
-    assert "Your picture of 5,000 × 4,000 pixels, brought to 28 × 28" in said(app)
+    assert "Your picture of 5,000 × 4,000 pixels, brought to 28 × 28" in page_text(app)
 
 
 def test_an_upload_that_is_no_picture_is_a_sentence(store):
@@ -277,7 +278,7 @@ def test_an_upload_that_is_no_picture_is_a_sentence(store):
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value([("a.png", b"no", "image/png")]).run()
-    assert "This file cannot be looked at: it is none of PNG" in said(app)
+    assert "This file cannot be looked at: it is none of PNG" in page_text(app)
     assert parts(app)
 
 
@@ -293,7 +294,7 @@ def test_pictures_that_are_gone_are_a_sentence(store):
     store.record_events(
         other, worker_id, [WeightsSaved(0, "s.safetensors", "snapshot", size), the_end()]
     )
-    assert r"There is no prepared copy of folder\:gone" in said(open_inspect(run=other))
+    assert r"There is no prepared copy of folder\:gone" in page_text(open_inspect(run=other))
 
 
 # -- the other panels ------------------------------------------------------------------------------
@@ -315,9 +316,9 @@ def test_the_loss_needs_the_true_class(store):
     app = open_inspect(view="Gradients")
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value(
-        [("mine.png", encoded(40, 40), "image/png")]
+        [("mine.png", encode_png(40, 40), "image/png")]
     ).run()
-    assert "The loss needs the true class" in said(app)
+    assert "The loss needs the true class" in page_text(app)
 
 
 @pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
@@ -327,17 +328,17 @@ def test_every_method_explains_and_is_checked(store, spec):
     for method in ("saliency", "integrated", "occlusion", "grad_cam", "guided"):
         app.segmented_control(key="inspect_method").set_value(method).run()
         assert not app.exception and not app.error, method
-        assert "no better than random order" in said(app)  # it was never trained
+        assert "no better than random order" in page_text(app)  # the network is untrained
 
 
-def test_a_method_that_does_not_apply_says_why(store):
+def test_a_method_that_does_not_apply_shows_the_reason(store):
     a_saved_run(store, CNNSpec(channels=(4,), activation="tanh"))
     app = open_inspect(view="Why this answer")
     app.segmented_control(key="inspect_method").set_value("guided").run()
-    assert "Guided backprop is defined for ReLU" in said(app)
+    assert "Guided backprop is defined for ReLU" in page_text(app)
 
 
-# -- what is sent to the browser -------------------------------------------------------------------
+# -- data for the browser --------------------------------------------------------------------------
 
 
 def test_few_values_are_sent_exactly_and_many_as_bytes():

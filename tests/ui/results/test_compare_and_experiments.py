@@ -1,4 +1,4 @@
-"""The pages Compare and Experiments, with an empty and a filled store; what people press."""
+"""Tests of the pages Compare, Experiments and Results, with an empty and a filled store."""
 
 from dataclasses import replace
 
@@ -35,10 +35,10 @@ def open_page(address, **query: str | list[str]) -> AppTest:
 
 
 def choose(app: AppTest, a: str, b: str) -> None:
-    """Choose two designs by the beginning of their labels."""
-    for key, start in (("compare_A", a), ("compare_B", b)):
+    """Choose two designs by a part of their labels."""
+    for key, part in (("compare_A", a), ("compare_B", b)):
         box = app.selectbox(key=key)
-        box.select(next(each for each in box.options if start in each)).run()
+        box.select(next(each for each in box.options if part in each)).run()
 
 
 def start_duel(app: AppTest) -> str:
@@ -70,7 +70,7 @@ def test_the_difference_of_two_designs_is_shown_layer_by_layer():
     assert memory.value.count(" MB") == 2
 
 
-def test_a_duel_is_begun_and_its_address_finds_it_again(store):
+def test_duel_is_started_and_found_by_its_address(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
     duel_id = start_duel(app)
@@ -79,13 +79,13 @@ def test_a_duel_is_begun_and_its_address_finds_it_again(store):
     assert "Cannot tell yet" in open_page(COMPARE, duel=duel_id).info[0].value
 
 
-def test_a_duel_that_is_over_shows_its_sentence(store):
+def test_finished_duel_shows_its_verdict(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
     duel_id = start_duel(app)
-    store_mode = {"mode": "t1-nchw-fp32"}
+    engine = {"mode": "t1-nchw-fp32"}
     first = duel_state(store, duel_id).pairs[0][0]
-    finish(store, first.id, val=0.90, chosen=store_mode)
+    finish(store, first.id, val=0.90, chosen=engine)
     advance_studies(store)
     for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
         for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
@@ -104,11 +104,11 @@ def test_a_duel_can_be_stopped(store):
     assert duel_state(store, duel_id).state == "stopped"
 
 
-def test_an_address_with_an_unknown_duel_says_so():
+def test_unknown_duel_in_the_address_shows_an_error():
     assert "nothing" in open_page(COMPARE, duel="nothing").error[0].value
 
 
-def test_a_grid_is_begun_and_tells_what_cannot_be_built(store):
+def test_grid_is_started_and_lists_invalid_combinations(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
     app.button(key="experiments_start").click().run()
@@ -119,7 +119,7 @@ def test_a_grid_is_begun_and_tells_what_cannot_be_built(store):
     assert "1 combination is no valid design" in app.expander[0].label
 
 
-def test_a_finished_grid_tells_the_best(store):
+def test_finished_grid_shows_the_best_trial(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
     app.button(key="experiments_start").click().run()
@@ -131,7 +131,7 @@ def test_a_finished_grid_tells_the_best(store):
     assert list(app.dataframe[0].value["Validation"]) == [60.0, 80.0]
 
 
-def test_a_search_is_begun(store):
+def test_search_is_started(store):
     app = open_page(EXPERIMENTS)
     app.segmented_control(key="experiments_kind").select("Search").run()
     app.button(key="experiments_start").click().run()
@@ -140,14 +140,14 @@ def test_a_search_is_begun(store):
     assert len(store.runs(group=plan.id)) == 1
 
 
-def test_settings_that_cannot_be_read_are_said_in_a_sentence():
+def test_unreadable_settings_show_an_error():
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
     app.button(key="experiments_start").click().run()
     assert "'depth' is no setting" in app.error[0].value
 
 
-def test_an_experiment_without_a_name_is_called_by_its_settings(store):
+def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
     app.button(key="experiments_start").click().run()
@@ -160,20 +160,20 @@ def test_an_experiment_without_a_name_is_called_by_its_settings(store):
 
 
 def test_one_epoch_is_no_curve(store):
-    # Two epochs at 90 % on validation are a line; one alone would be drawn as two bare ones.
+    # Two epochs at 90 % on validation are a line; one alone would be drawn as two points.
     a_finished_run(store, name="two")
     finish(store, store.submit(replace(a_request(), name="one")), epochs=1)
     table = open_page(RESULTS).dataframe[0].value.set_index("Design")
     assert list(table["Curve"]["two"]) == [90.0, 90.0] and not len(table["Curve"]["one"])
 
 
-def test_a_column_of_words_is_as_wide_as_its_longest_but_not_wider_than_a_name():
-    # 20 pixels and 6.5 for each letter, between 70 and 200.
+def test_text_column_is_as_wide_as_its_longest_text_up_to_a_limit():
+    # 20 pixels plus 6.5 per letter, between 70 and 200.
     assert text_width(["pooled"] * 8 + ["folder:holidays-2024"]) == 150
     assert (text_width([]), text_width(["x" * 40])) == (70, 200)
 
 
-def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):
+def test_two_rows_show_their_differences_and_open_a_duel(store):
     runs = [
         a_finished_run(store, name=name, channels=channels)
         for name, channels in (("narrow", (4,)), ("wide", (8,)))
@@ -185,6 +185,6 @@ def test_two_rows_show_how_their_designs_differ_and_are_taken_to_a_duel(store):
     app.button(key="results_duel").click().run()
     assert not app.exception
     assert app.title[0].value == "Compare"
-    chosen = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
-    assert chosen == {"Result: narrow", "Result: wide"}
+    selected = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
+    assert selected == {"Result: narrow", "Result: wide"}
     assert app.selectbox(key="compare_dataset").value == "digits"

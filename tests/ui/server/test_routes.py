@@ -1,4 +1,4 @@
-"""The routes beside the pages: the rows of a run, and the files of the live chart."""
+"""The routes beside the pages: metrics and report of a run, and static files."""
 
 import asyncio
 from dataclasses import replace
@@ -16,19 +16,19 @@ from cnnlib.ui.server.routes import RUNS_ADDRESS, at_root, routes
 
 
 def get(address: str, **options: Any) -> httpx.Response:
-    """What the server answers, asked without a network and without its pages."""
+    """Send a GET request to the routes alone, without a network."""
 
-    async def ask() -> httpx.Response:
+    async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=Starlette(routes=routes()))
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
             return await client.get(address, **options)
 
-    return asyncio.run(ask())
+    return asyncio.run(send())
 
 
 @pytest.fixture
 def store():
-    """The run store that the routes of this test see."""
+    """The run store that the routes read in this test."""
     store = RunStore()
     yield store
     store.close()
@@ -97,7 +97,7 @@ def test_what_is_wrong_with_a_run_and_what_was_chosen_is_told_in_words(store):
     worse = [replace(an_epoch(at, 5 * at), val_loss=0.8 + at / 10) for at in range(1, 5)]
     store.record_events(run_id, worker_id, [*steps(1, 20), *worse])
     answer = get(f"/api/runs/{run_id}/words").json()
-    assert [trouble["title"] for trouble in answer["troubles"]] == ["Over-fitting since epoch 1"]
+    assert [problem["title"] for problem in answer["troubles"]] == ["Over-fitting since epoch 1"]
     assert answer["explained"]["Machine"] == "abacus, torch 2."
 
 

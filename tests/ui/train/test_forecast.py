@@ -1,4 +1,4 @@
-"""A forecast before the click: in a line, and for those who wait behind it."""
+"""Tests of the forecast on the Train page and of the waiting time in the queue."""
 
 from io import BytesIO
 
@@ -10,31 +10,33 @@ from cnnlib.records.folders import Folders
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.polling import metrics_since
 from cnnlib.train.execution.forecast import Forecast, forecast_for_run
-from cnnlib.ui.train.request_form import describe
+from cnnlib.ui.train.request_form import describe_forecast
 
 
-def test_time_and_memory_stand_in_a_line_with_what_they_are_worth():
-    found = Forecast(12.04, 36.1, 180_000_000, "this design")
-    assert describe(found, epochs=3, seeds=1) == (
+def test_forecast_shows_time_memory_and_basis_in_one_line():
+    estimate = Forecast(12.04, 36.1, 180_000_000, "this design")
+    assert describe_forecast(estimate, epochs=3, seeds=1) == (
         "About 12 s an epoch, 36 s in all, 180 MB for network and pictures. "
         "Measured here, with this design."
     )
     # One epoch is all of it; two seeds take twice as long, one after the other.
-    assert describe(found, epochs=1, seeds=2).startswith("About 1 min 12 s in all, 180 MB")
+    assert describe_forecast(estimate, epochs=1, seeds=2).startswith(
+        "About 1 min 12 s in all, 180 MB"
+    )
 
 
-def test_the_store_is_promised_what_is_forecast(tmp_path):
-    # Digits: 1,797 pictures, of which the catalogue knows the number before they are prepared.
+def test_forecast_for_run_contains_seconds_and_basis(tmp_path):
+    # Digits: 1,797 pictures; the catalogue contains the number before they are prepared.
     found = forecast_for_run(a_request(epochs=2), Folders(tmp_path, tmp_path))
     assert found["seconds"] == pytest.approx(2 * found["seconds_per_epoch"])
     assert found["basis"] == "a guess"
 
 
-def test_a_dataset_that_is_not_there_is_forecast_by_nobody(tmp_path):
+def test_forecast_for_a_missing_dataset_is_empty(tmp_path):
     assert forecast_for_run(a_request(dataset="folder:gone"), Folders(tmp_path, tmp_path)) == {}
 
 
-def test_who_waits_is_told_for_how_long(tmp_path):
+def test_metrics_of_a_queued_run_contain_the_waiting_time(tmp_path):
     store = a_store(tmp_path)
     a_running_run(store, epochs=2)  # its forecast: 3 s an epoch
     store.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})
@@ -44,12 +46,12 @@ def test_who_waits_is_told_for_how_long(tmp_path):
     store.close()
 
 
-def test_a_run_that_was_promised_something_travels_in_a_parcel(tmp_path):
+def test_archive_keeps_the_forecast_of_a_run(tmp_path):
     here, there = a_store(tmp_path / "here"), a_store(tmp_path / "there")
-    promised = {"seconds_per_epoch": 2.0, "basis": "a guess"}
-    run_id = here.submit(a_request(), forecast=promised)
+    forecast = {"seconds_per_epoch": 2.0, "basis": "a guess"}
+    run_id = here.submit(a_request(), forecast=forecast)
     here.submit_command(run_id, Command("stop"))
     import_runs(there, BytesIO(export_bytes(here, [run_id])))
-    assert there.runs()[0].summary["promised"] == promised
+    assert there.runs()[0].summary["promised"] == forecast
     here.close()
     there.close()

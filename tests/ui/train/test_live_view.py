@@ -1,11 +1,11 @@
-"""What the live page shows of a network that learns: answers, layers, confusions."""
+"""Tests of the live section of the Train page: predictions, layers, confusions, forks."""
 
 import json
 
 import numpy as np
 import pytest
 from example_runs import a_checkpoint, a_request, an_epoch, started, the_end
-from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, parts, said, with_pad
+from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, page_text, parts, with_pad
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.dataset import DatasetInfo
@@ -14,7 +14,13 @@ from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.train.picture_strip import PICTURES, Strip, answers, in_turn, strip_size
+from cnnlib.ui.train.picture_strip import (
+    PICTURES,
+    Strip,
+    build_strip_data,
+    class_balanced_indices,
+    strip_size,
+)
 
 INFO = DatasetInfo(
     "digits", "Digits", (1, 2, 2), ("zero", "one", "two"), 4, 2, "prepared", "f00d", (0.5,), (0.5,)
@@ -23,9 +29,9 @@ INFO = DatasetInfo(
 
 @pytest.fixture
 def store():
-    with_folders = RunStore()
-    yield with_folders
-    with_folders.close()
+    opened = RunStore()
+    yield opened
+    opened.close()
 
 
 def open_train(run_id: str, view: str | None = None) -> AppTest:
@@ -40,11 +46,11 @@ def open_train(run_id: str, view: str | None = None) -> AppTest:
     return app
 
 
-def test_while_it_is_closed_nothing_is_sent_but_the_curves(store):
+def test_closed_section_sends_only_the_curves(store):
     assert len(parts(open_train(a_saved_run(store)))) == 1
 
 
-def test_test_pictures_come_with_what_the_network_says(store):
+def test_strip_shows_test_pictures_with_predictions(store):
     app = open_train(a_saved_run(store), "Test pictures")
     strip = parts(app)[-1]
     assert len(strip["cards"]) == PICTURES
@@ -64,16 +70,14 @@ def test_layers_show_filters_maps_and_features(store, layer):
     titles = [part["title"] for part in parts(app)[1:]]
     expected = {"conv2d": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
     assert len(titles) == expected[layer], titles
-    assert "It says" in said(app)
+    assert "It says" in page_text(app)
 
 
-def test_what_is_drawn_here_is_looked_at_and_has_gradients_once_its_class_is_told(
-    store, monkeypatch
-):
+def test_drawing_is_classified_and_has_gradients_once_its_class_is_set(store, monkeypatch):
     with_pad(monkeypatch, a_stroke())
     app = open_train(a_saved_run(store), "Layers")
     app.segmented_control(key="train_look_source").set_value("Draw").run()
-    assert "Your drawing, as the network sees it." in said(app)
+    assert "Your drawing, as the network sees it." in page_text(app)
     assert "train_look_gradients" not in {each.key for each in app.toggle}
     app.selectbox(key="train_look_own_class").select(1).run()
     app.toggle(key="train_look_gradients").set_value(True).run()
@@ -82,13 +86,13 @@ def test_what_is_drawn_here_is_looked_at_and_has_gradients_once_its_class_is_tol
     assert "picture" not in app.query_params
 
 
-def test_the_layers_of_an_ended_run_are_there_at_the_first_look(store, monkeypatch):
-    # Nobody looks a second time by itself, so that this look waits.
-    monkeypatch.setattr("cnnlib.ui.train.live_view.torch_is_here", lambda: False)
-    assert "It says" in said(open_train(a_saved_run(store), "Layers"))
+def test_layers_of_an_ended_run_are_shown_at_once(store, monkeypatch):
+    # The view of an ended run is not refreshed, so it waits for torch.
+    monkeypatch.setattr("cnnlib.ui.train.live_view.is_torch_loaded", lambda: False)
+    assert "It says" in page_text(open_train(a_saved_run(store), "Layers"))
 
 
-def test_gradients_stand_in_the_place_of_filters_and_maps(store):
+def test_gradients_replace_filters_and_maps(store):
     app = open_train(a_saved_run(store, RESIDUAL), "Layers")
     app.toggle(key="train_look_gradients").set_value(True).run()
     assert not app.exception
@@ -98,60 +102,60 @@ def test_gradients_stand_in_the_place_of_filters_and_maps(store):
 def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
     run_id = _a_run_with_epochs(store, 2)
     app = open_train(run_id, "Confusions")
-    assert "After epoch 2: 50.00 % of 8 validation pictures right, 1 wrong." in said(app)
+    assert "After epoch 2: 50.00 % of 8 validation pictures right, 1 wrong." in page_text(app)
     app.select_slider(key=f"train_confusion_epoch_{run_id}").set_value(1).run()
-    assert "After epoch 1" in said(app)
+    assert "After epoch 1" in page_text(app)
 
 
 def _a_run_with_epochs(store: RunStore, count: int) -> str:
     worker_id = store.register_worker()
     run_id = store.submit(a_request())
     assert store.claim(worker_id, run_id)
-    told = [an_epoch(epoch, 10 * epoch) for epoch in range(1, count + 1)]
-    store.record_events(run_id, worker_id, [started(), *told])
+    epochs = [an_epoch(epoch, 10 * epoch) for epoch in range(1, count + 1)]
+    store.record_events(run_id, worker_id, [started(), *epochs])
     return run_id
 
 
-def test_a_look_at_a_run_under_way_asks_for_fresh_weights_once(store):
+def test_view_of_a_live_run_requests_fresh_weights_once(store):
     run_id = _a_run_with_epochs(store, 1)
     app = open_train(run_id, "Test pictures")
     app.run()
     app.run()
-    assert _orders(store, run_id) == ["look"]
-    assert "first weights" in said(app)
+    assert _commands(store, run_id) == ["look"]
+    assert "first weights" in page_text(app)
 
 
-def _orders(store: RunStore, run_id: str) -> list[str]:
+def _commands(store: RunStore, run_id: str) -> list[str]:
     from cnnlib.runs import commands
 
     with store.database.write() as connection:
-        return [order.kind for order in commands.take(connection, run_id)]
+        return [command.kind for command in commands.take(connection, run_id)]
 
 
-def test_a_queued_run_is_not_asked(store):
+def test_queued_run_gets_no_request(store):
     run_id = store.submit(a_request())
     open_train(run_id, "Test pictures")
     assert store.submit_command(run_id, Command("look")) == 0
 
 
-def test_pictures_are_taken_from_the_classes_in_turn():
-    # Class 0 stands at 1 and 3, class 1 at 0, class 2 at 2 and 4.
+def test_indices_take_the_classes_in_turn():
+    # Class 0 is at 1 and 3, class 1 at 0, class 2 at 2 and 4.
     labels = np.array([1, 0, 2, 0, 2])
-    assert in_turn(labels, 3, 4) == (1, 0, 2, 3)
-    assert in_turn(labels, 3, 99) == (1, 0, 2, 3, 4)
-    assert in_turn(labels[:0], 3, 4) == ()
+    assert class_balanced_indices(labels, 3, 4) == (1, 0, 2, 3)
+    assert class_balanced_indices(labels, 3, 99) == (1, 0, 2, 3, 4)
+    assert class_balanced_indices(labels[:0], 3, 4) == ()
 
 
-def test_a_large_network_is_asked_about_fewer_pictures():
+def test_large_network_gets_fewer_pictures():
     assert strip_size(400_000) == PICTURES
     assert strip_size(100_000_000) == 10  # 1e9 in all
     assert strip_size(20_000_000_000) == 1
 
 
-def test_a_card_names_the_likeliest_classes_first():
+def test_card_lists_the_likeliest_classes_first():
     strip = Strip((7,), (2,), ("data:,",))
-    told = answers(strip, np.array([[0.1, 0.6, 0.3]]), INFO, step=12)
-    assert json.loads(json.dumps(told)) == {
+    shown = build_strip_data(strip, np.array([[0.1, 0.6, 0.3]]), INFO, step=12)
+    assert json.loads(json.dumps(shown)) == {
         "step": 12,
         "cards": [
             {
@@ -168,30 +172,30 @@ def test_a_card_names_the_likeliest_classes_first():
     }
 
 
-# -- from an ended run on --------------------------------------------------------------------------
+# -- ended runs ------------------------------------------------------------------------------------
 
 
-def test_a_fork_goes_on_from_a_checkpoint_with_more_epochs_and_both_are_shown(store):
+def test_fork_continues_from_a_checkpoint_and_is_shown_with_its_origin(store):
     worker_id = store.register_worker()
     run_id = store.submit(a_request(epochs=2))
     assert store.claim(worker_id, run_id)
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True)
     (folder / "checkpoint-10").touch()
-    told = [a_checkpoint(10), an_epoch(1, 10), an_epoch(2, 20), the_end()]
-    store.record_events(run_id, worker_id, [started(), *told])
+    events = [a_checkpoint(10), an_epoch(1, 10), an_epoch(2, 20), the_end()]
+    store.record_events(run_id, worker_id, [started(), *events])
     app = open_train(run_id)
-    app.number_input(key=f"train_fork_lr_{run_id}").set_value(0.005)
+    app.number_input(key=f"train_fork_lr_{run_id}_10").set_value(0.005)
     app.number_input(key=f"train_fork_epochs_{run_id}").set_value(3)
     app.button(key="train_fork").click().run()
     fork = store.runs()[0]
     assert fork.request.origin == Origin(run_id, 10)
-    # One epoch was over at step 10, and three more are asked for.
+    # One epoch was complete at step 10, and three more are requested.
     assert (fork.request.recipe.epochs, fork.request.recipe.lr) == (4, 0.005)
     assert app.query_params["run"] == [fork.id, run_id]
 
 
-def test_an_ended_run_without_checkpoints_offers_no_fork(store):
+def test_ended_run_without_checkpoints_has_no_fork_form(store):
     app = open_train(a_saved_run(store))
     assert "train_fork" not in {button.key for button in app.button}
     assert {"train_inspect", "train_draw", "train_results"} <= {b.key for b in app.button}

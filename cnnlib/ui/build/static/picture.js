@@ -1,13 +1,13 @@
 /**
- * The picture of a network, with a card that tells what is pointed at.
+ * The picture of a network, with a card that describes the layer under the pointer or the focus.
  *
- * The SVG comes from the server; its titles hold the lines of the card. One press of Tab leads to the picture, arrow keys from
- * layer to layer. At a change the SVG is exchanged in place, so the page neither jumps nor flickers.
+ * The SVG comes from the server; its titles hold the lines of the card. Tab focuses the picture, arrow keys move from layer to
+ * layer. A changed SVG is replaced in place, so the page neither jumps nor flickers.
  */
 const views = new WeakMap(); // host -> its View
-const HEADER = 64; // pixels at the top of the page that lie over everything
+const HEADER = 64; // height in pixels of the bar that covers the top of the page
 
-/** Called with every change of the page's data or of the theme; the first call builds. */
+/** Shows the data; called at every change of the data or of the theme. The first call builds the view. */
 export function mount({ data, parentElement }) {
   if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
   views.get(parentElement).show(data.svg, data.words);
@@ -25,61 +25,62 @@ class View {
     root.innerHTML = `<style>${STYLES}</style><div class="scroller"></div><p class="words"></p><div class="card" role="status" hidden></div>`;
     host.append(root);
     this.scroller = root.querySelector(".scroller");
-    this.words = root.querySelector(".words");
+    this.caption = root.querySelector(".words");
     this.card = root.querySelector(".card");
     this.svg = "";
-    this.scroller.onpointerover = ({ target }) => this.point(target.closest("[data-layer]"));
+    this.scroller.onpointerover = ({ target }) => this.showCard(target.closest("[data-layer]"));
     this.scroller.onpointerleave = () => this.hide();
-    this.scroller.onscroll = () => this.point(this.scroller.querySelector("[data-layer]:focus"));
-    this.scroller.onkeydown = (event) => this.step(event);
-    this.scroller.addEventListener("focusin", ({ target }) => this.point(target.closest("[data-layer]")));
+    this.scroller.onscroll = () => this.showCard(this.scroller.querySelector("[data-layer]:focus"));
+    this.scroller.onkeydown = (event) => this.moveFocus(event);
+    this.scroller.addEventListener("focusin", ({ target }) => this.showCard(target.closest("[data-layer]")));
     this.scroller.addEventListener("focusout", () => this.hide());
   }
 
-  show(svg, words) {
-    this.words.textContent = words;
+  show(svg, caption) {
+    this.caption.textContent = caption;
     if (svg === this.svg) return;
     this.svg = svg;
     const focused = this.scroller.querySelector("[data-layer]:focus")?.dataset.layer;
     this.hide();
     this.scroller.innerHTML = svg;
-    for (const layer of this.layers()) makeReadable(layer);
-    const again = focused && this.scroller.querySelector(`[data-layer="${CSS.escape(focused)}"]`);
-    const first = again || this.layers()[0];
+    for (const layer of this.layers()) labelLayer(layer);
+    const refocused = focused && this.scroller.querySelector(`[data-layer="${CSS.escape(focused)}"]`);
+    const first = refocused || this.layers()[0];
     first.tabIndex = 0;
-    again?.focus();
+    refocused?.focus();
   }
 
   layers() {
     return [...this.scroller.querySelectorAll("[data-layer]")];
   }
 
-  /** Arrow keys, Home and End lead through the layers. */
-  step(event) {
+  /** Moves the focus between layers at arrow keys, Home and End; Escape hides the card. */
+  moveFocus(event) {
     const layers = this.layers();
-    const here = layers.indexOf(event.target);
-    const places = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: layers.length - 1 };
-    const next = layers[places[event.key]];
+    const current = layers.indexOf(event.target);
+    const targets = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: layers.length - 1 };
+    const next = layers[targets[event.key]];
     if (event.key === "Escape") this.hide();
     if (!next) return;
     event.preventDefault();
-    layers[here].tabIndex = -1;
+    layers[current].tabIndex = -1;
     next.tabIndex = 0;
     next.focus();
     next.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  point(layer) {
+  /** Shows the card of a layer above it, or below where there is no room; hides it for none. */
+  showCard(layer) {
     if (!layer) return this.hide();
-    const [head, ...lines] = layer.lines;
-    this.card.replaceChildren(element("b", head), ...lines.flatMap(row));
+    const [heading, ...lines] = layer.lines;
+    this.card.replaceChildren(element("b", heading), ...lines.flatMap(cells));
     this.card.hidden = false;
-    const at = layer.getBoundingClientRect();
+    const box = layer.getBoundingClientRect();
     const card = this.card.getBoundingClientRect();
-    const x = Math.min(Math.max(8, at.left + at.width / 2 - card.width / 2), innerWidth - card.width - 8);
-    const above = at.top - card.height - 6;
+    const x = Math.min(Math.max(8, box.left + box.width / 2 - card.width / 2), innerWidth - card.width - 8);
+    const above = box.top - card.height - 6;
     this.card.style.left = `${x}px`;
-    this.card.style.top = `${above > HEADER ? above : at.bottom + 6}px`;
+    this.card.style.top = `${above > HEADER ? above : box.bottom + 6}px`;
   }
 
   hide() {
@@ -87,8 +88,8 @@ class View {
   }
 }
 
-/** The title becomes the card's lines and the name that a screen reader reads: the browser's own box would cover the card. */
-function makeReadable(layer) {
+/** Moves the title to the card's lines and the name for screen readers: the browser's tooltip would cover the card. */
+function labelLayer(layer) {
   const title = layer.querySelector("title");
   layer.lines = title.textContent.split("\n");
   title.remove();
@@ -97,16 +98,16 @@ function makeReadable(layer) {
   layer.tabIndex = -1;
 }
 
-/** "what: value" as two cells. */
-function row(line) {
-  const [what, ...value] = line.split(": ");
-  return [element("span", what), element("span", value.join(": "))];
+/** Splits "name: value" into two cells. */
+function cells(line) {
+  const [name, ...value] = line.split(": ");
+  return [element("span", name), element("span", value.join(": "))];
 }
 
 function element(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
+  const node = document.createElement(tag);
+  node.textContent = text;
+  return node;
 }
 
 const STYLES = `

@@ -1,1 +1,1 @@
-"""Pickers: widgets that choose a dataset, a design, a layer or a picture."""
+"""Widgets to choose a dataset, a design, a layer or a picture."""

@@ -1,4 +1,4 @@
-"""Choosing a dataset: what there is, what its pictures look like, and getting it ready."""
+"""The dataset picker: a menu, example pictures, and a button to prepare the dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.ui.common.format import count, distinct, escape_markdown, size
-from cnnlib.ui.common.job_status import is_watched
+from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import prepared, run_store
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 
 def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
-    """A menu of datasets, with a row of pictures of the one that is chosen.
+    """Show a menu of datasets and a row of pictures of the chosen one, and return it.
 
-    The page stops with a sentence where its pictures cannot be used.
+    The page stops with an error box if the dataset cannot be used.
 
     Args:
-        default: Name of the one that is chosen at first, where the address names none of them.
+        infos: The options.
+        default: Name of the initial choice, if the address contains none of the options.
     """
     by_name = {info.name: info for info in infos}
     names = list(by_name)
     titles = distinct({info.name: info.title for info in infos})
-    asked = dataset_in_address()
-    if asked and asked not in by_name:
-        show_warning(f"The address asks for the dataset {asked!r}, which is not here.")
+    requested = dataset_in_address()
+    if requested and requested not in by_name:
+        show_warning(f"The address asks for the dataset {requested!r}, which is not here.")
     name = st.selectbox(
         "Dataset",
         names,
-        index=names.index(asked if asked in by_name else default),
+        index=names.index(requested if requested in by_name else default),
         format_func=titles.__getitem__,
-        key=f"train_dataset_{asked}" if asked else "train_dataset",
+        key=f"train_dataset_{requested}" if requested else "train_dataset",
         persist_state="session",
     )
     info = by_name[name]
@@ -50,12 +51,12 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     if info.state == "prepared":
         st.html(picture_strip(info.name, info.fingerprint))
     else:
-        _preparation(info)
+        _show_preparation(info)
     return info
 
 
 def describe_dataset(info: DatasetInfo) -> str:
-    """Size, split and where it comes from, in one line."""
+    """Return classes, size, split and note of a dataset in one line."""
     parts = [f"{len(info.classes)} classes, {size(info.in_size)}"]
     if info.train_count:
         parts.append(f"{count(info.train_count)} to train, {count(info.test_count)} to test")
@@ -66,21 +67,21 @@ def describe_dataset(info: DatasetInfo) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def picture_strip(name: str, fingerprint: str) -> str:
-    """One training picture of each class as HTML, the first dozen classes."""
+    """Return the HTML of one training picture of each class, for the first twelve classes."""
     data = prepared(name, fingerprint)
     shown = first_of_each_class(data.train_labels, min(CLASSES_SHOWN, len(data.info.classes)))
     names = [data.info.classes[data.train_labels[index]] for index in shown]
     return strip_html([data.train_images[index] for index in shown], names)
 
 
-def _preparation(info: DatasetInfo) -> None:
-    """A button that prepares the dataset, or how far that is."""
+def _show_preparation(info: DatasetInfo) -> None:
+    """Show a button that prepares the dataset, or the progress of its preparation."""
     args = {"name": info.name}
-    if is_watched(run_store().latest_job("prepare", args), key="train_prepare"):
+    if show_job_progress(run_store().latest_job("prepare", args), key="train_prepare"):
         return
-    words = {"here": "Prepare it now", "download": "Download it now"}[info.state]
+    label = {"here": "Prepare it now", "download": "Download it now"}[info.state]
     st.button(
-        words,
+        label,
         icon=":material/download:",
         key="train_prepare",
         on_click=attempt,

@@ -1,4 +1,4 @@
-"""Choosing what to train: the design from Build, a preset, or that of a past run."""
+"""The design picker: the design from Build, a preset, or the design of a past run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 
 @dataclass(frozen=True)
 class ChosenDesign:
-    """A design as it was made, and the name of the preset that it is ("" for one's own)."""
+    """A design before it is fitted, and the name of its preset ("" if it is none)."""
 
     spec: CNNSpec
     preset: str = ""
@@ -34,47 +34,47 @@ class ChosenDesign:
 
 @dataclass(frozen=True)
 class FittedDesign:
-    """A design that fits a dataset, and what it costs there."""
+    """A design fitted to a dataset, and its cost."""
 
     spec: CNNSpec
     cost: Cost
 
 
 def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
-    """Fields for one of the three ways to a design.
+    """Show the fields of one of the three sources of a design, and return the design.
 
     Raises:
-        SpecError: The link in the page's address cannot be read.
+        SpecError: The link in the page's address is invalid.
     """
     link = design_in_address() or kept_design()
-    ways = [way for way, there in ((OWN, link), (PRESET, True), (PAST, runs)) if there]
-    way = PRESET
-    if len(ways) > 1:
-        way = st.segmented_control(
+    sources = [name for name, exists in ((OWN, link), (PRESET, True), (PAST, runs)) if exists]
+    source = PRESET
+    if len(sources) > 1:
+        source = st.segmented_control(
             "Design",
-            ways,
-            default=ways[0],
+            sources,
+            default=sources[0],
             required=True,
             key=f"train_design_way_{bool(link)}",
         )
-    if way == OWN and link is not None:
+    if source == OWN and link is not None:
         spec = decode(link)
         return ChosenDesign(spec, preset_of(spec))
-    return _choose_run(runs) if way == PAST else _choose_preset(default_preset)
+    return _choose_run(runs) if source == PAST else _choose_preset(default_preset)
 
 
 def fit(chosen: ChosenDesign, info: DatasetInfo) -> FittedDesign:
-    """The design for the pictures and classes of a dataset.
+    """Adapt a design to the picture size and the classes of a dataset.
 
     Raises:
-        SpecError: Nothing makes it fit.
+        SpecError: It cannot be adapted.
     """
     spec = adapt(chosen.spec, info.in_size, len(info.classes))
     return FittedDesign(spec, cost(plan(spec)))
 
 
 def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> None:
-    """What will be trained, in a line, with a way to change it."""
+    """Show the size of the fitted design in one line, and a link to change it in Build."""
     sizes = f"{count(fitted.cost.params)} parameters, {count(fitted.cost.macs)} MACs per image"
     adapted = ""
     if chosen.spec.in_size != fitted.spec.in_size:

@@ -1,4 +1,4 @@
-"""A menu of the layers of a network."""
+"""The layer picker: a menu of layers of a network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> str:
-    """A menu of some layers with their kinds and shapes.
+    """Show a menu of layers with their kinds and shapes, and return the chosen name.
 
     Args:
-        first: The one that is chosen at first, if it is among them.
+        names: The options.
+        first: The initial choice, if it is among the options.
     """
     by_name = {step.name: step for step in steps(planned)}
     if st.session_state.get(key) not in names:

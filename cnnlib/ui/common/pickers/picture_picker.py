@@ -1,4 +1,4 @@
-"""The picture that is looked at: of the test split, drawn, or uploaded."""
+"""The picture picker: a picture of the test split, a drawing, or an upload."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ if TYPE_CHECKING:
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
 _DRAWN_NOTE = "Your drawing, as the network sees it."
 _SHOWN_PIXELS = 112
-_DRAWN = "inspect_drawing"  # the picture as the network saw it: C x H x W, uint8
+_DRAWN = "inspect_drawing"  # the prepared picture: C x H x W, uint8
 
 
 def choose_picture(
     prepared: Prepared, page: str = "inspect", sources: Sequence[str] = (TEST, DRAW, UPLOAD)
 ) -> Picture:
-    """A picture of the test split, or one of the person's own.
+    """Show the widgets to choose a picture, and return the picture.
 
     Args:
-        page: What the keys of its widgets begin with.
+        prepared: The dataset with the test split.
+        page: Prefix of the widget keys.
+        sources: The options: some of `TEST`, `DRAW` and `UPLOAD`.
 
     Raises:
-        DataError: There is no test picture, and the person gave none.
+        DataError: The test split is empty, and no picture was drawn or uploaded.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         shown = st.container(width="content")
         with st.container(width="stretch", gap="small"):
-            picture = _brought(prepared, page) or _chosen(prepared, page, sources)
-            if picture.place is None:
-                picture = _with_class(picture, prepared.info.classes, page)
+            picture = _stored_picture(prepared, page) or _pick_picture(prepared, page, sources)
+            if picture.test_index is None:
+                picture = _add_class(picture, prepared.info.classes, page)
                 st.caption(picture.note)
             elif picture.label is not None:
                 st.caption(escape_markdown(f"Its class is {prepared.info.classes[picture.label]}."))
@@ -60,71 +62,77 @@ def choose_picture(
     return picture
 
 
-def look_at(place: int, page: str = "inspect") -> None:
-    """Choose a test picture from elsewhere on a page; a drawing that was brought is forgotten."""
-    forget_drawing()
-    st.session_state[_place_key(page)] = place
+def select_test_picture(index: int, page: str = "inspect") -> None:
+    """Select a test picture from other code of a page, and discard the stored drawing."""
+    discard_drawing()
+    st.session_state[_index_key(page)] = index
     st.session_state[_source_key(page)] = TEST
 
 
-def _place_key(page: str) -> str:
-    """Where the number of the test picture is kept."""
+def _index_key(page: str) -> str:
+    """Return the widget key of the index of the test picture."""
     return f"{page}_picture"
 
 
 def _source_key(page: str) -> str:
+    """Return the widget key of the source."""
     return f"{page}_source"
 
 
-def _brought(prepared: Prepared, page: str) -> Picture | None:
-    """The drawing that was brought along from Draw, with a way back; None where there is none."""
-    pixels = brought_drawing(prepared.info.in_size)
+def _stored_picture(prepared: Prepared, page: str) -> Picture | None:
+    """Return the drawing from the Draw page, with a button to discard it; None without one."""
+    pixels = stored_drawing(prepared.info.in_size)
     if pixels is None:
         return None
     st.button(
         "Back to test pictures",
         icon=":material/arrow_back:",
         key=f"{page}_no_drawing",
-        on_click=forget_drawing,
+        on_click=discard_drawing,
     )
-    return _own(pixels, _DRAWN_NOTE)
+    return _own_picture(pixels, _DRAWN_NOTE)
 
 
-def _chosen(prepared: Prepared, page: str, sources: Sequence[str]) -> Picture:
+def _pick_picture(prepared: Prepared, page: str, sources: Sequence[str]) -> Picture:
+    """Show the sources and return the picture of the chosen one."""
     key = _source_key(page)
     st.session_state.setdefault(key, TEST)
     source = st.segmented_control("Picture", sources, key=key, default=None, required=True)
-    own = {DRAW: _drawn, UPLOAD: _uploaded}.get(source or TEST)
-    picture = own(prepared, page) if own is not None else None
-    return picture or _from_test_split(prepared, page, is_asked=source == TEST)
+    read_own = {DRAW: _read_drawing, UPLOAD: _read_upload}.get(source or TEST)
+    picture = read_own(prepared, page) if read_own is not None else None
+    return picture or _read_test_picture(prepared, page, with_field=source == TEST)
 
 
-def _from_test_split(prepared: Prepared, page: str, *, is_asked: bool) -> Picture:
-    """The chosen test picture; it stays until there is another one."""
+def _read_test_picture(prepared: Prepared, page: str, *, with_field: bool) -> Picture:
+    """Return the chosen test picture.
+
+    Args:
+        with_field: Whether to show the field for its index.
+    """
     count = len(prepared.test_labels)
     if count == 0:
         raise DataError(
             f"{prepared.info.name} has no test pictures. Draw or upload a picture instead."
         )
-    key = _place_key(page)
-    place = int(st.session_state.get(key, number_in_address("picture") or 0))
-    place = st.session_state[key] = min(place, count - 1)
-    if is_asked:
-        place = st.number_input(f"Number, of {count:,}", 0, count - 1, key=key, width=180)
-    return picture_of_test_split(prepared, place)
+    key = _index_key(page)
+    index = int(st.session_state.get(key, number_in_address("picture") or 0))
+    index = st.session_state[key] = min(index, count - 1)
+    if with_field:
+        index = st.number_input(f"Number, of {count:,}", 0, count - 1, key=key, width=180)
+    return picture_of_test_split(prepared, index)
 
 
-def _drawn(prepared: Prepared, page: str) -> Picture | None:
-    """What is on the pad, as the network sees it; None before the first stroke."""
+def _read_drawing(prepared: Prepared, page: str) -> Picture | None:
+    """Return the drawing on the pad, prepared for the network; None before the first stroke."""
     pixels = small_pad(f"{page}_pad")
     if pixels is None:
         st.caption("Draw something. Until then the test picture stays.")
         return None
-    return _own(prepare_drawing(pixels, prepared.info.in_size).picture, _DRAWN_NOTE)
+    return _own_picture(prepare_drawing(pixels, prepared.info.in_size).picture, _DRAWN_NOTE)
 
 
-def _uploaded(prepared: Prepared, page: str) -> Picture | None:
-    """The uploaded picture as the dataset has its own; None, and a sentence, where it is none."""
+def _read_upload(prepared: Prepared, page: str) -> Picture | None:
+    """Return the upload in the format of the dataset; None without one or after an error box."""
     file = st.file_uploader(
         "Your own picture", key=f"{page}_upload", help="PNG, JPEG, WebP, BMP, GIF or TIFF"
     )
@@ -146,15 +154,16 @@ def _uploaded(prepared: Prepared, page: str) -> Picture | None:
         )
         return None
     note = f"Your picture of {width:,} × {height:,} pixels, brought to {size} × {size}."
-    return _own(255 - pixels if invert else pixels, note)
+    return _own_picture(255 - pixels if invert else pixels, note)
 
 
-def _own(pixels: np.ndarray, note: str) -> Picture:
+def _own_picture(pixels: np.ndarray, note: str) -> Picture:
+    """Return a drawn or uploaded picture with a key computed from its pixels."""
     return Picture(pixels, f"own-{hashlib.sha256(pixels.tobytes()).hexdigest()[:16]}", note=note)
 
 
-def _with_class(picture: Picture, classes: tuple[str, ...], page: str) -> Picture:
-    """The class that the person says it has: gradients of the loss need one."""
+def _add_class(picture: Picture, classes: tuple[str, ...], page: str) -> Picture:
+    """Show a menu for the class of an own picture (needed for loss gradients), and add it."""
     unknown = len(classes)
     label = st.selectbox(
         "Its class",
@@ -163,24 +172,21 @@ def _with_class(picture: Picture, classes: tuple[str, ...], page: str) -> Pictur
         format_func=lambda each: "not told" if each == unknown else classes[each],
         width=180,
     )
-    told = None if label == unknown else label
-    return Picture(picture.pixels, f"{picture.key}-{told}", told, picture.note)
+    chosen = None if label == unknown else label
+    return Picture(picture.pixels, f"{picture.key}-{chosen}", chosen, picture.note)
 
 
-def hand_over_drawing(picture: np.ndarray) -> None:
-    """Store a drawing of the Draw page, C x H x W, uint8, for the page that is opened next."""
+def store_drawing(picture: np.ndarray) -> None:
+    """Store a drawing of the Draw page (C x H x W, uint8) for the next page of this session."""
     st.session_state[_DRAWN] = picture
 
 
-def brought_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
-    """The drawing that this session brought along: C x H x W, uint8.
-
-    None without one, or where it does not fit a network's input.
-    """
+def stored_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
+    """Return the stored drawing: C x H x W, uint8; None without one or if its size differs."""
     pixels = st.session_state.get(_DRAWN)
     return None if pixels is None or pixels.shape != in_size else pixels
 
 
-def forget_drawing() -> None:
-    """Another picture is to be looked at."""
+def discard_drawing() -> None:
+    """Remove the stored drawing."""
     st.session_state.pop(_DRAWN, None)

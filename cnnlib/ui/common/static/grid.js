@@ -1,8 +1,8 @@
 /**
  * Many small pictures on one canvas: filters, feature maps, gradients.
  *
- * Pointing at a tile tells its numbers, arrow keys walk; where tiles can be picked, a click or Enter does. The server is asked
- * only after a pick.
+ * The pointer or the arrow keys select a tile, and its numbers are shown below. If tiles can be picked, a click or Enter picks
+ * one; only a pick is sent to the server.
  */
 import { divergingColours, greyColours, number, reader, sheet } from "./pixels.js";
 
@@ -15,7 +15,7 @@ export function mount({ data, parentElement, setTriggerValue }) {
 }
 
 export function unmount({ parentElement }) {
-  views.get(parentElement)?.end();
+  views.get(parentElement)?.destroy();
   views.delete(parentElement);
 }
 
@@ -23,22 +23,22 @@ class Grid {
   constructor(host) {
     const root = document.createElement("div");
     root.className = "grid";
-    root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="told" aria-live="polite"></div>`;
+    root.innerHTML = `<style>${STYLES}</style><canvas tabindex="0" role="img"></canvas><div class="readout" aria-live="polite"></div>`;
     host.append(root);
     this.canvas = root.querySelector("canvas");
-    this.told = root.querySelector(".told");
-    this.canvas.onpointermove = (event) => this.point(event);
-    this.canvas.onpointerleave = () => this.tell(null);
-    this.canvas.onclick = (event) => this.choose(this.at(event)?.tile);
-    this.canvas.onkeydown = (event) => this.key(event);
-    this.canvas.onblur = () => this.walks && this.frame(false);
-    this.watcher = new ResizeObserver(() => this.data && root.clientWidth !== this.drawnFor && this.draw());
-    this.watcher.observe(root);
+    this.readout = root.querySelector(".readout");
+    this.canvas.onpointermove = (event) => this.showReadout(this.tileAt(event));
+    this.canvas.onpointerleave = () => this.showReadout(null);
+    this.canvas.onclick = (event) => this.pickTile(this.tileAt(event)?.tile);
+    this.canvas.onkeydown = (event) => this.onKey(event);
+    this.canvas.onblur = () => this.hasKeyboardFrame && this.setKeyboardFrame(false);
+    this.resizeObserver = new ResizeObserver(() => this.data && root.clientWidth !== this.drawnWidth && this.draw());
+    this.resizeObserver.observe(root);
     this.root = root;
   }
 
-  end() {
-    this.watcher.disconnect();
+  destroy() {
+    this.resizeObserver.disconnect();
     this.root.remove(); // the same host may be mounted again
   }
 
@@ -49,45 +49,44 @@ class Grid {
     this.sheet = null;
     this.silent = new Set([...data.silent, ...data.dead]);
     this.dead = new Set(data.dead);
-    this.active = this.walks ? Math.min(this.active, data.count - 1) : data.selected ?? 0;
+    this.active = this.hasKeyboardFrame ? Math.min(this.active, data.count - 1) : data.selected ?? 0;
     this.canvas.setAttribute("aria-label", data.title);
     this.draw();
-    this.tell(this.place?.tile < data.count ? this.place : null); // what is pointed at may have new numbers
+    this.showReadout(this.position?.tile < data.count ? this.position : null); // its numbers may have changed
   }
 
   draw() {
     const { height, width, count } = this.data;
-    const space = (this.drawnFor = this.root.clientWidth || 600);
-    const wanted = this.data.tile;
-    this.scale = Math.max(1, Math.round(wanted / width));
-    while (this.scale > 1 && this.scale * width > space) this.scale--;
+    const available = (this.drawnWidth = this.root.clientWidth || 600);
+    this.scale = Math.max(1, Math.round(this.data.tile / width));
+    while (this.scale > 1 && this.scale * width > available) this.scale--;
     this.cell = [width * this.scale + GAP, height * this.scale + GAP];
-    this.columns = Math.max(1, Math.min(count, Math.floor(space / this.cell[0])));
+    this.columns = Math.max(1, Math.min(count, Math.floor(available / this.cell[0])));
     const rows = Math.ceil(count / this.columns);
     if (this.sheet?.width !== this.columns * width) {
       const colours = this.data.signed ? divergingColours(this.root) : greyColours();
       this.sheet = sheet(this.read, this.data, this.columns, colours);
     }
-    const size = [Math.min(space, this.columns * this.cell[0]), rows * this.cell[1]];
-    const dense = window.devicePixelRatio || 1;
-    [this.canvas.width, this.canvas.height] = size.map((side) => Math.round(side * dense));
+    const size = [Math.min(available, this.columns * this.cell[0]), rows * this.cell[1]];
+    const pixelRatio = window.devicePixelRatio || 1;
+    [this.canvas.width, this.canvas.height] = size.map((side) => Math.round(side * pixelRatio));
     [this.canvas.style.width, this.canvas.style.height] = size.map((side) => `${side}px`);
     const context = this.canvas.getContext("2d");
-    context.scale(dense, dense);
+    context.scale(pixelRatio, pixelRatio);
     context.imageSmoothingEnabled = false;
     const style = getComputedStyle(this.root);
-    const inks = { border: style.getPropertyValue("--st-border-color") || "#888", frame: style.getPropertyValue("--st-primary-color") || "#0068a8" };
-    for (let i = 0; i < count; i++) this.drawTile(context, i, inks);
+    const lineColours = { border: style.getPropertyValue("--st-border-color") || "#888", frame: style.getPropertyValue("--st-primary-color") || "#0068a8" };
+    for (let i = 0; i < count; i++) this.drawTile(context, i, lineColours);
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn ?? 0) + 1);
   }
 
-  drawTile(context, i, inks) {
+  drawTile(context, i, lineColours) {
     const { height, width } = this.data;
     const [x, y] = this.corner(i);
     const [w, h] = [this.cell[0] - GAP, this.cell[1] - GAP];
     context.drawImage(this.sheet, (i % this.columns) * width, Math.floor(i / this.columns) * height, width, height, x, y, w, h);
     context.lineWidth = 1;
-    context.strokeStyle = inks.border;
+    context.strokeStyle = lineColours.border;
     context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
     if (this.silent.has(i)) {
       context.strokeStyle = "#d08000";
@@ -100,9 +99,9 @@ class Grid {
       }
       context.stroke();
     }
-    if (i === this.active && (this.data.selected !== null || this.walks)) {
+    if (i === this.active && (this.data.selected !== null || this.hasKeyboardFrame)) {
       context.lineWidth = 2;
-      context.strokeStyle = inks.frame;
+      context.strokeStyle = lineColours.frame;
       context.strokeRect(x - 2, y - 2, w + 4, h + 4);
     }
   }
@@ -111,7 +110,8 @@ class Grid {
     return [(i % this.columns) * this.cell[0] + GAP / 2, Math.floor(i / this.columns) * this.cell[1] + GAP / 2];
   }
 
-  at(event) {
+  /** The tile under the pointer, with row and column of the pixel; row is null on the border, the result is null outside. */
+  tileAt(event) {
     const box = this.canvas.getBoundingClientRect();
     const [px, py] = [event.clientX - box.left, event.clientY - box.top];
     const tile = Math.floor(py / this.cell[1]) * this.columns + Math.floor(px / this.cell[0]);
@@ -122,48 +122,44 @@ class Grid {
     return { tile, row: inside ? row : null, column };
   }
 
-  point(event) {
-    this.tell(this.at(event));
+  showReadout(position) {
+    this.position = position;
+    const text = this.describe(position);
+    if (this.readout.textContent !== text) this.readout.textContent = text;
   }
 
-  tell(place) {
-    this.place = place;
-    const text = this.words(place);
-    if (this.told.textContent !== text) this.told.textContent = text;
-  }
-
-  words(place) {
-    if (!place || place.tile < 0) return this.data.hint;
-    const name = this.data.names[place.tile] + this.state(place.tile);
+  describe(position) {
+    if (!position || position.tile < 0) return this.data.hint;
+    const name = this.data.names[position.tile] + this.describeState(position.tile);
     const { width, height, channels } = this.data;
-    if (place.row === null || place.row >= height || place.column >= width) return name;
-    const values = Array.from({ length: channels }, (_, c) => this.read(place.tile, c * width * height + place.row * width + place.column));
+    if (position.row === null || position.row >= height || position.column >= width) return name;
+    const values = Array.from({ length: channels }, (_, c) => this.read(position.tile, c * width * height + position.row * width + position.column));
     const about = this.data.exact ? "" : "about ";
-    return `${name}, row ${place.row}, column ${place.column}: ${about}${values.map(number).join(", ")}`;
+    return `${name}, row ${position.row}, column ${position.column}: ${about}${values.map(number).join(", ")}`;
   }
 
-  state(tile) {
+  describeState(tile) {
     if (this.dead.has(tile)) return " (dead: the same on every picture tried)";
     return this.silent.has(tile) ? " (silent: one value everywhere)" : "";
   }
 
-  key(event) {
+  onKey(event) {
     const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns };
-    if (event.key === "Enter") return this.choose(this.active);
+    if (event.key === "Enter") return this.pickTile(this.active);
     if (!(event.key in moves)) return;
     event.preventDefault();
     this.active = Math.max(0, Math.min(this.data.count - 1, this.active + moves[event.key]));
-    this.frame(true);
-    this.tell({ tile: this.active, row: null });
+    this.setKeyboardFrame(true);
+    this.showReadout({ tile: this.active, row: null });
   }
 
-  /** Where the keyboard is, framed also where nothing can be picked. */
-  frame(walks) {
-    this.walks = walks;
+  /** Show or hide the frame around the tile selected by keyboard, also if tiles cannot be picked. */
+  setKeyboardFrame(isShown) {
+    this.hasKeyboardFrame = isShown;
     this.draw();
   }
 
-  choose(tile) {
+  pickTile(tile) {
     if (tile === undefined || this.data.selected === null) return;
     this.active = tile;
     this.draw();
@@ -175,5 +171,5 @@ const STYLES = `
 .grid { color: var(--st-text-color); font: 0.8125rem/1.5 var(--st-font); font-variant-numeric: tabular-nums; }
 .grid canvas { display: block; cursor: crosshair; border-radius: 2px; }
 .grid canvas:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
-.told { min-height: 1.5em; margin-top: 0.25rem; opacity: 0.8; }
+.readout { min-height: 1.5em; margin-top: 0.25rem; opacity: 0.8; }
 `;

@@ -1,31 +1,31 @@
-/** Numbers as pixels: decoding what the server sends, and the colours of signed and unsigned values. */
+/** Numbers as pixels: decoding of the server's base64, colour scales for signed and unsigned values, number format. */
 
 const FALLBACK = ["#003f66", "#005d96", "#4785b9", "#8cb1d3", "#d0ddeb", "#efd8d3", "#e4a08d", "#d26647", "#b03400", "#7a2400"];
 
 function bytes(text) {
   const raw = atob(text);
-  const found = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) found[i] = raw.charCodeAt(i);
-  return found;
+  const decoded = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) decoded[i] = raw.charCodeAt(i);
+  return decoded;
 }
 
-/** Base64 as float32 numbers (little-endian, as every browser's machine is). */
+/** Decode base64 to float32 numbers (little-endian, like all machines with a browser). */
 export const floats = (text) => new Float32Array(bytes(text).buffer);
 
 /**
- * Tiles of numbers as the server packs them: exact float32, or one byte a number between a tile's own limits.
- * Returns a function (tile, place) -> number.
+ * Decode tiles of numbers: exact float32, or one byte per number between the limits of its tile.
+ * Returns a function (tile, position) -> number.
  */
 export function reader({ values, exact, size, lows, highs }) {
   if (exact) {
     const all = floats(values);
-    return (tile, place) => all[tile * size + place];
+    return (tile, position) => all[tile * size + position];
   }
   const all = bytes(values);
-  return (tile, place) => lows[tile] + (all[tile * size + place] / 255) * (highs[tile] - lows[tile]);
+  return (tile, position) => lows[tile] + (all[tile * size + position] / 255) * (highs[tile] - lows[tile]);
 }
 
-/** 256 colours from below zero to above zero, in the page's diverging scale; zero has the colour of the page. */
+/** 256 colours of the page's diverging scale, from negative to positive; zero has the background colour of the page. */
 export function divergingColours(host) {
   const style = getComputedStyle(host);
   const listed = style.getPropertyValue("--st-chart-diverging-colors").split(",").filter((c) => c.trim());
@@ -37,22 +37,22 @@ export function divergingColours(host) {
 
 export const greyColours = () => ramp([[0, 0, 0], [255, 255, 255]]);
 
-const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+const rgb = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
 
 function ramp(stops) {
   return Array.from({ length: 256 }, (_, i) => {
-    const place = (i / 255) * (stops.length - 1);
-    const left = Math.min(Math.floor(place), stops.length - 2);
-    return stops[left].map((value, k) => Math.round(value + (stops[left + 1][k] - value) * (place - left)));
+    const position = (i / 255) * (stops.length - 1);
+    const left = Math.min(Math.floor(position), stops.length - 2);
+    return stops[left].map((value, k) => Math.round(value + (stops[left + 1][k] - value) * (position - left)));
   });
 }
 
-/** A colour as the number that stands for it in the memory of a canvas (little-endian). */
-const packed = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
+/** Pack a colour into one integer in the byte order of canvas image data (little-endian). */
+const packColour = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
 
 /**
- * Many tiles beside each other on one canvas, a pixel per number: painting from one canvas is much cheaper than from many.
- * `limits` has [low, high] of each tile, or one for all; three channels lie one behind the other.
+ * Draw many tiles side by side on one canvas, one pixel per number: drawing from one canvas is much cheaper than from many.
+ * `limits` has [low, high] of each tile, or one pair for all; the three channels of a tile follow each other.
  */
 export function sheet(read, { count, height, width, channels, limits }, columns, colours) {
   const canvas = document.createElement("canvas");
@@ -61,26 +61,26 @@ export function sheet(read, { count, height, width, channels, limits }, columns,
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const pixels = new Int32Array(image.data.buffer);
-  const inks = Int32Array.from(colours, packed);
+  const palette = Int32Array.from(colours, packColour);
   const area = height * width;
   for (let tile = 0; tile < count; tile++) {
     const [low, high] = limits[tile % limits.length];
     const scale = high > low ? 255 / (high - low) : 0;
-    const level = (place) => {
-      const found = (read(tile, place) - low) * scale;
-      return found > 0 ? Math.min(255, Math.round(found)) : 0; // what is no number is as nothing
+    const level = (position) => {
+      const scaled = (read(tile, position) - low) * scale;
+      return scaled > 0 ? Math.min(255, Math.round(scaled)) : 0; // 0 for NaN too
     };
     const corner = Math.floor(tile / columns) * height * canvas.width + (tile % columns) * width;
-    for (let place = 0; place < area; place++) {
-      const at = corner + Math.floor(place / width) * canvas.width + (place % width);
-      pixels[at] = channels === 3 ? packed([level(place), level(area + place), level(2 * area + place)]) : inks[level(place)];
+    for (let i = 0; i < area; i++) {
+      const target = corner + Math.floor(i / width) * canvas.width + (i % width);
+      pixels[target] = channels === 3 ? packColour([level(i), level(area + i), level(2 * area + i)]) : palette[level(i)];
     }
   }
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
-/** A number as people read it: four figures, never a long tail. */
+/** Format a number with four significant digits. */
 export function number(value) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);

@@ -1,14 +1,14 @@
 /**
- * One output value, number by number: the patch, the kernel, their products, the sum, the bias, and what the network has there.
+ * The arithmetic of one output value: the patch, the kernel, their products, the sum, the bias, and the output of the network.
  *
- * Moving over the output, or with arrow keys, moves the window; nothing is asked of the server.
+ * The pointer over the output, or the arrow keys, move the window; no request is sent to the server.
  */
 import { divergingColours, floats, greyColours, number, sheet } from "./pixels.js";
 import { windowAt } from "./sums.js";
 
 const views = new WeakMap(); // host -> its WindowView
 const SIDE = 240; // pixels of the larger side of a picture
-const MOST_CELLS = 121; // beyond 11 x 11 the tables are pictures
+const MOST_CELLS = 121; // larger windows than 11 x 11 are not written out
 
 export function mount({ data, parentElement }) {
   if (!views.has(parentElement)) views.set(parentElement, new WindowView(parentElement));
@@ -37,16 +37,16 @@ class WindowView {
     this.output = this.root.querySelector(".output");
     this.select = this.root.querySelector("select");
     this.select.onchange = () => this.render();
-    this.output.onpointermove = (event) => this.stays || this.move(...this.place(event));
+    this.output.onpointermove = (event) => this.isFixed || this.move(...this.positionAt(event));
     this.output.onclick = (event) => {
-      this.move(...this.place(event));
-      this.stays = !this.stays;
+      this.move(...this.positionAt(event));
+      this.isFixed = !this.isFixed;
     };
-    this.output.onkeydown = (event) => this.key(event);
+    this.output.onkeydown = (event) => this.onKey(event);
   }
 
   show(data) {
-    const kept = data.layer === this.data?.layer;
+    const isSameLayer = data.layer === this.data?.layer;
     this.data = {
       ...data,
       inputs: floats(data.inputs),
@@ -54,20 +54,21 @@ class WindowView {
       output: floats(data.output),
       after: data.after.map(({ name, values }) => ({ name, values: floats(values) })),
     };
-    this.row = Math.min(kept ? this.row : data.rows >> 1, data.rows - 1);
-    this.column = Math.min(kept ? this.column : data.columns >> 1, data.columns - 1);
-    const chosen = kept ? this.select.selectedIndex : 0;
+    this.row = Math.min(isSameLayer ? this.row : data.rows >> 1, data.rows - 1);
+    this.column = Math.min(isSameLayer ? this.column : data.columns >> 1, data.columns - 1);
+    const chosen = isSameLayer ? this.select.selectedIndex : 0;
     this.select.replaceChildren(...data.names.map((name) => new Option(name)));
     this.select.selectedIndex = Math.max(0, Math.min(chosen, data.names.length - 1));
     this.root.querySelector(".which").hidden = data.names.length === 1;
-    this.stays = false;
+    this.isFixed = false;
     this.render();
   }
 
-  place(event) {
+  /** Row and column of the output under the pointer. */
+  positionAt(event) {
     const box = this.output.getBoundingClientRect();
-    const at = (offset, side, count) => Math.max(0, Math.min(count - 1, Math.floor((offset / side) * count)));
-    return [at(event.clientY - box.top, box.height, this.data.rows), at(event.clientX - box.left, box.width, this.data.columns)];
+    const index = (offset, side, count) => Math.max(0, Math.min(count - 1, Math.floor((offset / side) * count)));
+    return [index(event.clientY - box.top, box.height, this.data.rows), index(event.clientX - box.left, box.width, this.data.columns)];
   }
 
   move(row, column) {
@@ -76,13 +77,13 @@ class WindowView {
     this.render();
   }
 
-  key(event) {
+  onKey(event) {
     const moves = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
     if (!(event.key in moves)) return;
     event.preventDefault();
     const [down, right] = moves[event.key];
-    const within = (value, count) => Math.max(0, Math.min(count - 1, value));
-    this.move(within(this.row + down, this.data.rows), within(this.column + right, this.data.columns));
+    const clamp = (value, count) => Math.max(0, Math.min(count - 1, value));
+    this.move(clamp(this.row + down, this.data.rows), clamp(this.column + right, this.data.columns));
   }
 
   render() {
@@ -92,77 +93,77 @@ class WindowView {
     this.root.querySelector(".input-name").textContent = data.names[map];
     const area = data.height * data.width;
     const input = data.inputs.subarray(map * area, (map + 1) * area);
-    const reach = (count) => (count - 1) * data.dilation + 1;
+    const extent = (count) => (count - 1) * data.dilation + 1;
     const corner = [this.column * data.stride - data.padding, this.row * data.stride - data.padding];
-    this.paint(".input", input, data.height, data.width, [...corner, reach(data.kernel_width), reach(data.kernel_height)], data.padding);
-    this.paint(".output", data.output, data.rows, data.columns, [this.column, this.row, 1, 1], 0);
-    this.tables(found, map);
-    this.sentence(found);
+    this.drawMap(".input", input, data.height, data.width, [...corner, extent(data.kernel_width), extent(data.kernel_height)], data.padding);
+    this.drawMap(".output", data.output, data.rows, data.columns, [this.column, this.row, 1, 1], 0);
+    this.renderTables(found, map);
+    this.renderSum(found);
   }
 
-  /** A map, enlarged, with its padding, and a frame around [x, y, width, height]. */
-  paint(which, values, height, width, [x, y, w, h], padding) {
-    const canvas = this.root.querySelector(which);
-    const [tall, wide] = [height + 2 * padding, width + 2 * padding];
-    const scale = Math.max(2, Math.floor(SIDE / Math.max(tall, wide)));
-    [canvas.width, canvas.height] = [wide * scale, tall * scale];
+  /** Draw a map, enlarged, with its padding and a frame around [x, y, width, height]. */
+  drawMap(selector, values, height, width, [x, y, w, h], padding) {
+    const canvas = this.root.querySelector(selector);
+    const [fullHeight, fullWidth] = [height + 2 * padding, width + 2 * padding];
+    const scale = Math.max(2, Math.floor(SIDE / Math.max(fullHeight, fullWidth)));
+    [canvas.width, canvas.height] = [fullWidth * scale, fullHeight * scale];
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     const signed = values.some((value) => value < 0);
-    const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+    const largest = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
     const colours = signed ? divergingColours(this.root) : greyColours();
-    const shape = { count: 1, height, width, channels: 1, limits: [[signed ? -most : 0, most]] };
-    const tile = sheet((_, place) => values[place], shape, 1, colours);
+    const shape = { count: 1, height, width, channels: 1, limits: [[signed ? -largest : 0, largest]] };
+    const tile = sheet((_, position) => values[position], shape, 1, colours);
     context.fillStyle = "rgba(125, 136, 148, 0.35)";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(tile, padding * scale, padding * scale, width * scale, height * scale);
-    const thick = Math.max(2, scale / 5);
+    const lineWidth = Math.max(2, scale / 5);
     const page = getComputedStyle(this.root).getPropertyValue("--st-background-color") || "#ffffff";
-    for (const [ink, width] of [[page, 2 * thick], ["#d08000", thick]]) { // with a rim, to be seen on values that are orange too
-      context.strokeStyle = ink;
+    for (const [colour, width] of [[page, 2 * lineWidth], ["#d08000", lineWidth]]) { // a rim keeps it visible on orange values
+      context.strokeStyle = colour;
       context.lineWidth = width;
       context.strokeRect((x + padding) * scale, (y + padding) * scale, w * scale, h * scale);
     }
   }
 
-  tables(found, map) {
+  renderTables(found, map) {
     const { kernel_height: rows, kernel_width: columns, reduce } = this.data;
     const area = rows * columns;
-    const part = (values) => values.slice(map * area, (map + 1) * area);
+    const valuesOfMap = (values) => values.slice(map * area, (map + 1) * area);
     const shown = reduce === "max" ? [["Window", found.patch]] : [["Window", found.patch], ["× Kernel", this.data.kernel], ["= Products", found.products]];
-    const holder = this.root.querySelector(".tables");
-    if (area > MOST_CELLS) return void (holder.textContent = `The window holds ${area} values, too many to write out; their sum stands below.`);
-    holder.replaceChildren(...shown.map(([name, values]) => table(name, [...part(values)], columns, reduce === "max" ? found.total : null)));
+    const container = this.root.querySelector(".tables");
+    if (area > MOST_CELLS) return void (container.textContent = `The window holds ${area} values, too many to write out; their sum stands below.`);
+    container.replaceChildren(...shown.map(([name, values]) => createTable(name, [...valuesOfMap(values)], columns, reduce === "max" ? found.total : null)));
   }
 
-  sentence(found) {
+  renderSum(found) {
     const { data } = this;
     const maps = data.count > 1 ? ` over all ${data.count} input maps` : "";
     const total = data.reduce === "max" ? `largest value ${number(found.total)}` : `sum of products${maps} ${number(found.total)}`;
     const bias = data.bias === 0 ? "" : ` + bias ${number(data.bias)} = ${number(found.value)}`;
-    const place = this.row * data.columns + this.column;
-    const own = data.output[place];
-    const after = data.after.map(({ name, values }) => `. After ${name}: ${number(values[place])}`).join("");
-    const agrees = Math.abs(found.value - own) <= found.tolerance ? "the same" : `it differs by ${number(found.value - own)}`;
+    const position = this.row * data.columns + this.column;
+    const actual = data.output[position];
+    const after = data.after.map(({ name, values }) => `. After ${name}: ${number(values[position])}`).join("");
+    const comparison = Math.abs(found.value - actual) <= found.tolerance ? "the same" : `it differs by ${number(found.value - actual)}`;
     this.root.querySelector(".sum").textContent =
-      `Row ${this.row}, column ${this.column}: ${total}${bias}. ${data.teller} has ${number(own)} here: ${agrees}${after}.`;
+      `Row ${this.row}, column ${this.column}: ${total}${bias}. ${data.teller} has ${number(actual)} here: ${comparison}${after}.`;
   }
 }
 
-function table(name, values, columns, marked) {
+function createTable(name, values, columns, marked) {
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
   caption.textContent = name;
-  const made = document.createElement("table");
-  for (let at = 0; at < values.length; at += columns) {
-    const row = made.insertRow();
-    for (const value of values.slice(at, at + columns)) {
+  const table = document.createElement("table");
+  for (let start = 0; start < values.length; start += columns) {
+    const row = table.insertRow();
+    for (const value of values.slice(start, start + columns)) {
       const cell = row.insertCell();
       cell.textContent = Number.isNaN(value) ? "·" : number(value);
       if (marked !== null && value === marked) cell.className = "largest";
     }
   }
-  figure.append(caption, made);
+  figure.append(caption, table);
   return figure;
 }
 

@@ -1,18 +1,18 @@
 /**
- * Test pictures with what the network says about each of them, second after second.
+ * A strip of test pictures with the network's predictions, updated in place.
  *
- * A card keeps its place and its elements; only the bars move and the words change. Below each picture a trail of the last
- * answers shows when it turned right or wrong. A press on a picture chooses it.
+ * A card keeps its position and its elements; only its bars and texts change. Beside each picture a trail marks the last
+ * predictions as right or wrong. A click on a picture selects it.
  */
 import { element, write } from "../common/live/dom.js";
 import { count } from "../common/live/words.js";
 
-const TRAIL = 24; // answers that are remembered for each picture
+const TRAIL = 24; // predictions in the trail of a picture
 const strips = new WeakMap(); // host -> its Strip
 
 export function mount({ data, parentElement, setTriggerValue }) {
   if (!strips.has(parentElement)) strips.set(parentElement, new Strip(parentElement));
-  strips.get(parentElement).show(data, (place) => setTriggerValue("picked", place));
+  strips.get(parentElement).show(data, (position) => setTriggerValue("picked", position));
 }
 
 export function unmount({ parentElement }) {
@@ -36,9 +36,9 @@ class Strip {
     const isNew = step !== this.step;
     this.step = step;
     if (cards.length !== this.cards.length) this.#build(cards.length);
-    cards.forEach((told, place) => {
-      this.cards[place].root.onclick = () => pick(place);
-      this.cards[place].show(told, isNew);
+    cards.forEach((card, position) => {
+      this.cards[position].root.onclick = () => pick(position);
+      this.cards[position].show(card, isNew);
     });
     const right = cards.filter((card) => card.right).length;
     write(this.score, `At step ${count(step)}: ${right} of ${cards.length} right.`);
@@ -59,24 +59,24 @@ class Card {
     this.trail = element("span", { class: "trail", "aria-hidden": "true" });
     this.root = element("button", { type: "button", class: "card" }, [
       element("span", { class: "picture" }, [this.image, this.verdict]),
-      element("span", { class: "told" }, [this.bars, this.trail]),
+      element("span", { class: "prediction" }, [this.bars, this.trail]),
     ]);
     this.rows = [];
   }
 
-  show({ uri, truth, right, said }, isNew) {
+  show({ uri, truth, right, said: predictions }, isNew) {
     if (this.image.src !== uri) {
       this.image.src = uri;
       this.trail.replaceChildren();
     }
-    while (this.rows.length < said.length) this.#addRow();
-    said.forEach((told, place) => this.#showRow(this.rows[place], told));
+    while (this.rows.length < predictions.length) this.#addRow();
+    predictions.forEach((prediction, position) => this.#showRow(this.rows[position], prediction));
     write(this.verdict, right ? "✓" : "✗");
     this.root.dataset.right = String(right);
-    const words = said.map(({ name, share }) => `${name} ${Math.round(100 * share)} %`).join(", ");
-    this.root.setAttribute("aria-label", `A picture of ${truth}. The network says ${words}: ${right ? "right" : "wrong"}. Look at its feature maps.`);
+    const text = predictions.map(({ name, share }) => `${name} ${Math.round(100 * share)} %`).join(", ");
+    this.root.setAttribute("aria-label", `A picture of ${truth}. The network says ${text}: ${right ? "right" : "wrong"}. Look at its feature maps.`);
     this.root.title = `Is ${truth}. Press to see its feature maps.`;
-    if (isNew) this.#remember(right);
+    if (isNew) this.#addToTrail(right);
   }
 
   #addRow() {
@@ -87,13 +87,13 @@ class Card {
     this.bars.append(row);
   }
 
-  #showRow({ row, fill, name }, told) {
-    write(name, told.name);
-    fill.style.transform = `scaleX(${told.share.toFixed(3)})`;
-    row.dataset.true = String(told.true);
+  #showRow({ row, fill, name }, prediction) {
+    write(name, prediction.name);
+    fill.style.transform = `scaleX(${prediction.share.toFixed(3)})`;
+    row.dataset.true = String(prediction.true);
   }
 
-  #remember(right) {
+  #addToTrail(right) {
     this.trail.append(element("i", { class: right ? "right" : "wrong" }));
     if (this.trail.childElementCount > TRAIL) this.trail.firstElementChild.remove();
   }
@@ -118,7 +118,7 @@ img { width: 100%; height: 100%; image-rendering: pixelated; border-radius: 3px;
   display: grid; place-items: center; font-size: 0.7rem; font-weight: 700; line-height: 1;
   background: var(--tone); color: var(--st-background-color);
 }
-.told { flex: 1; min-width: 0; display: grid; gap: 0.3rem; }
+.prediction { flex: 1; min-width: 0; display: grid; gap: 0.3rem; }
 .bars { display: grid; gap: 2px; }
 .bar { position: relative; height: 1rem; border-radius: 2px; overflow: hidden; background: var(--st-secondary-background-color); }
 .bar i {

@@ -1,53 +1,72 @@
-/** One uPlot chart: lines over a shared x axis, zoom by drag that updates leave alone, marks, and the values under the mouse. */
-import { figure, percent, place, count } from "./words.js";
+/** One uPlot chart: lines over a shared x axis, a zoom that survives updates, marks, and a tip with the values at the cursor. */
+import { logTicks, tickLabels, valueRange } from "./axes.js";
+import { count, figure, formatX, percent } from "./words.js";
 import { fainter } from "./theme.js";
 
 const TICKS = { step: (x) => (Number.isInteger(x) ? count(x) : ""), epoch: (x) => String(+x.toFixed(3)), seconds: (x) => String(+x.toFixed(1)) };
 const TITLES = { step: "Step", epoch: "Epoch", seconds: "Training time (s)" };
-const NUMBER_HEIGHT = 11; // of the numbers at the ends of curves, in CSS pixels
+const END_LABEL_HEIGHT = 11; // labels at the ends of curves, in CSS pixels
 
 export class Chart {
   /**
    * @param {Function} uPlot The library.
-   * @param {HTMLElement} host Gets the canvas; its width is followed.
-   * @param {object} options height, fraction (values are 0..1, shown in per cent), onZoom(window|null), group (charts whose
-   *   cursors move together).
+   * @param {HTMLElement} host Parent of the canvas; the chart takes its width.
+   * @param {object} options height, fraction (values are 0..1, shown in per cent), clip (outliers do not set the
+   *   range), onZoom(window|null), onDraw() after each drawing, group (charts with a common cursor).
    */
   constructor(uPlot, host, options) {
     Object.assign(this, { uPlot, host, options, plot: null, key: "", tables: [], marks: [], window: [0, 1] });
     this.tip = document.createElement("div");
     this.tip.className = "tip";
     this.tip.hidden = true;
-    this.watch = new ResizeObserver(() => this.#resize());
-    this.watch.observe(host);
+    this.resizeObserver = new ResizeObserver(() => this.#resize());
+    this.resizeObserver.observe(host);
     host.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Width of the plotting area in CSS pixels: how many points are worth drawing. */
+  /** Width of the plotting area in CSS pixels; the number of points to draw depends on it. */
   get pixels() {
     return this.plot ? this.plot.over.clientWidth || this.plot.width : this.host.clientWidth;
   }
 
+  /** Position of the plotting area inside the chart and its width, in CSS pixels; null before the first drawing. */
+  get area() {
+    return this.plot && { left: this.plot.over.offsetLeft, width: this.plot.over.clientWidth };
+  }
+
+  /** Convert x to pixels from the left of the plotting area. */
+  toPixels(x) {
+    return this.plot.valToPos(x, "x");
+  }
+
   /**
-   * Draw.
+   * Draw all lines.
    *
-   * @param {object[]} lines label, colour, dash, faint, dots (few points, each marked), end (a word at its end) per line.
+   * @param {object[]} lines label, colour, dash, faint, dots (few points, each marked), end (a label at its end) per line.
    * @param {[number[], number[]][]} tables Points of each line, in the same order.
-   * @param {object} view unit, log, window ([from, to] of x), marks ([{x, text}]), theme.
+   * @param {object} view unit, log, window ([from, to] of x), marks (their x), theme.
+   * @returns {number|null} The greatest value above the chart; null if none is.
    */
   draw(lines, tables, view) {
     Object.assign(this, { lines, tables, marks: view.marks, window: view.window, unit: view.unit });
+    const { fraction, clip } = this.options;
+    const { range, highest } = valueRange(tables.map(([, ys]) => ys), { log: view.log, fraction, clip });
+    this.range = range;
     const key = JSON.stringify([lines, view.unit, view.log, view.theme]);
     const data = tables.length ? this.uPlot.join(tables) : [[]];
-    if (key === this.key) return this.plot.setData(data);
+    if (key === this.key) {
+      this.plot.setData(data);
+      return highest;
+    }
     this.key = key;
     this.plot?.destroy();
     this.plot = new this.uPlot(this.#settings(lines, view), data, this.host);
     this.plot.over.append(this.tip);
+    return highest;
   }
 
   destroy() {
-    this.watch.disconnect();
+    this.resizeObserver.disconnect();
     this.plot?.destroy();
   }
 
@@ -55,18 +74,19 @@ export class Chart {
     const { theme, log, unit } = view;
     const { height, fraction, group } = this.options;
     const axis = { stroke: fainter(theme.text, 0.72), font: theme.font, ticks: { show: false } };
-    const grid = { stroke: theme.border, width: 1 };
+    const grid = { stroke: theme.border, width: 1, filter: (_, ticks) => ticks };
+    const splits = log ? { splits: (_, index, low, high) => logTicks(low, high), filter: (_, ticks) => ticks } : {};
     return {
       width: Math.max(200, this.host.clientWidth),
       height,
       legend: { show: false },
       padding: [10, 28, 0, 0],
-      scales: { x: { time: false, range: () => this.window }, y: { distr: log ? 3 : 1, range: (_, low, high) => rangeOf(low, high, log, fraction) } },
+      scales: { x: { time: false, range: () => this.window }, y: { distr: log ? 3 : 1, range: () => this.range } },
       axes: [
         { ...axis, label: TITLES[unit], labelFont: theme.font, labelSize: 16, labelGap: 0, size: 28, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map(TICKS[unit]) },
-        { ...axis, size: 62, space: 36, grid, values: (_, ticks) => ticks.map((y) => tickOf(y, fraction)) },
+        { ...axis, ...splits, size: 62, space: 36, grid, values: (_, ticks) => tickLabels(ticks, fraction) },
       ],
-      series: [{}, ...lines.map(seriesOf)],
+      series: [{}, ...lines.map(buildSeries)],
       cursor: {
         y: false,
         points: { show: false },
@@ -77,7 +97,7 @@ export class Chart {
       hooks: {
         setSelect: [(plot) => this.#onSelect(plot)],
         setCursor: [(plot) => this.#showTip(plot)],
-        draw: [(plot) => this.#drawMarks(plot, theme), (plot) => this.#drawEnds(plot, theme)],
+        draw: [(plot) => this.#drawMarks(plot, theme), (plot) => this.#drawClipped(plot, theme), (plot) => this.#drawEnds(plot, theme)],
       },
     };
   }
@@ -89,7 +109,7 @@ export class Chart {
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
 
-  /** Plus and minus zoom about the middle, the arrows move, 0 and Escape show everything. */
+  /** Zoom about the middle with plus and minus, move with the arrows, reset with 0 and Escape. */
   #onKey(event) {
     const [from, to] = this.window;
     const width = to - from;
@@ -112,15 +132,15 @@ export class Chart {
     const rows = left >= 0 ? this.#valuesAt(x) : [];
     this.tip.hidden = !rows.length;
     if (!rows.length) return;
-    this.tip.replaceChildren(textLine(place(this.unit, x)), ...rows);
-    const right = left > this.pixels / 2;
-    this.tip.style.left = right ? "" : `${left + 12}px`;
-    this.tip.style.right = right ? `${this.pixels - left + 12}px` : "";
+    this.tip.replaceChildren(textLine(formatX(this.unit, x)), ...rows);
+    const isRightHalf = left > this.pixels / 2;
+    this.tip.style.left = isRightHalf ? "" : `${left + 12}px`;
+    this.tip.style.right = isRightHalf ? `${this.pixels - left + 12}px` : "";
   }
 
   #valuesAt(x) {
-    return this.lines.flatMap((line, at) => {
-      const y = nearest(this.tables[at], x);
+    return this.lines.flatMap((line, i) => {
+      const y = nearest(this.tables[i], x);
       if (y == null) return [];
       const row = textLine(`${line.label}  ${this.options.fraction ? percent(y) : figure(y)}`);
       row.style.setProperty("--line", line.colour);
@@ -129,38 +149,55 @@ export class Chart {
     });
   }
 
+  /** Draw a line at each mark; lines closer than three pixels are one. */
   #drawMarks(plot, theme) {
     const { ctx, bbox } = plot;
     ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = fainter(theme.text, 0.6);
-    ctx.font = `${11 * devicePixelRatio}px sans-serif`;
-    ctx.textAlign = "left";
+    ctx.strokeStyle = fainter(theme.text, 0.35);
     ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-    const ends = []; // where the words of each row end: a word goes to the first row with room for it
-    for (const { x, text } of this.marks) {
+    let last = -Infinity;
+    for (const x of this.marks) {
       const left = Math.round(plot.valToPos(x, "x", true));
-      if (left < bbox.left || left > bbox.left + bbox.width) continue;
+      if (left < bbox.left || left > bbox.left + bbox.width || left - last < 3 * devicePixelRatio) continue;
+      last = left;
       ctx.beginPath();
       ctx.moveTo(left, bbox.top);
       ctx.lineTo(left, bbox.top + bbox.height);
       ctx.stroke();
-      const width = ctx.measureText(text).width + 8 * devicePixelRatio;
-      const from = left + width < ctx.canvas.width ? left : left - width;
-      const free = ends.findIndex((end) => end <= from);
-      const row = free < 0 ? ends.length : free;
-      ends[row] = from + width;
-      ctx.fillText(text, from + 4 * devicePixelRatio, bbox.top + (12 + 13 * row) * devicePixelRatio);
     }
     ctx.restore();
   }
 
-  /** Words beside the ends of the curves that are shown; they make room for each other. */
+  /** Draw a triangle at the upper edge where a curve leaves the chart. */
+  #drawClipped(plot, theme) {
+    const { ctx, bbox } = plot;
+    const size = 4 * devicePixelRatio;
+    ctx.save();
+    this.lines.forEach(({ colour }, line) => {
+      const [xs, ys] = this.tables[line];
+      let last = -Infinity;
+      ctx.fillStyle = colour;
+      ys.forEach((y, i) => {
+        const left = y > this.range[1] ? plot.valToPos(xs[i], "x", true) : -Infinity;
+        if (left < bbox.left || left > bbox.left + bbox.width || left - last < 2 * size) return;
+        last = left;
+        ctx.beginPath();
+        ctx.moveTo(left, bbox.top);
+        ctx.lineTo(left + size, bbox.top + 1.6 * size);
+        ctx.lineTo(left - size, bbox.top + 1.6 * size);
+        ctx.fill();
+      });
+    });
+    ctx.restore();
+  }
+
+  /** Draw labels beside the ends of the visible curves, shifted so that they do not overlap. */
   #drawEnds(plot, theme) {
     const { ctx, bbox } = plot;
-    const gap = NUMBER_HEIGHT * devicePixelRatio;
+    const gap = END_LABEL_HEIGHT * devicePixelRatio;
     const bottom = bbox.top + bbox.height;
-    const ends = this.lines.flatMap(({ end }, at) => {
-      const [xs, ys] = this.tables[at];
+    const ends = this.lines.flatMap(({ end }, line) => {
+      const [xs, ys] = this.tables[line];
       const last = end ? ys.findLastIndex((y, i) => y != null && xs[i] <= this.window[1]) : -1;
       if (last < 0 || xs[last] < this.window[0]) return [];
       const top = Math.max(bbox.top, Math.min(bottom, plot.valToPos(ys[last], "y", true)));
@@ -184,7 +221,7 @@ export class Chart {
   }
 }
 
-function seriesOf({ label, colour, dash, faint, dots }) {
+function buildSeries({ label, colour, dash, faint, dots }) {
   return {
     label,
     stroke: faint ? fainter(colour, 0.42) : colour,
@@ -194,28 +231,13 @@ function seriesOf({ label, colour, dash, faint, dots }) {
   };
 }
 
-/** Ends of the y axis: loss from zero where it comes near it; fractions never outside 0..1. */
-function rangeOf(low, high, log, fraction) {
-  if (low == null || high == null) return log ? [0.1, 1] : [0, 1];
-  if (log) return [low * 0.9, high * 1.1];
-  const pad = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
-  if (fraction) return [Math.max(0, low - pad), Math.min(1, high + pad)];
-  return [low >= 0 && low < high / 2 ? 0 : low - pad, high + pad];
-}
-
-function tickOf(y, fraction) {
-  if (y == null) return "";
-  if (fraction) return `${+(100 * y).toFixed(2)} %`;
-  return Math.abs(y) >= 1e5 || (y !== 0 && Math.abs(y) < 1e-3) ? y.toExponential(0) : String(+y.toPrecision(4));
-}
-
 function textLine(text) {
   const line = document.createElement("div");
   line.textContent = text;
   return line;
 }
 
-/** The y of the point next to x. */
+/** The y of the point nearest to x. */
 function nearest([xs, ys], x) {
   let low = 0;
   let high = xs.length;

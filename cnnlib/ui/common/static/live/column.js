@@ -1,9 +1,9 @@
 /**
- * A column of numbers that grows at its end and can be drawn at any zoom for the price of the pixels.
+ * A growing column of numbers that can be drawn at any zoom in time proportional to the width in pixels.
  *
- * Beside the values it keeps, for every finished block of 2, 4, 8, ... of them, the position of the least and of the
- * greatest. A number that enters costs two comparisons on average; a curve of 100,000 points is drawn from about as many
- * blocks as the chart has pixels, and none of its peaks is lost.
+ * Beside the values it stores, for every complete block of 2, 4, 8, ... values, the positions of the least and the greatest.
+ * Adding a value costs two comparisons on average; a curve of 100,000 points is drawn from about as many blocks as the chart
+ * has pixels, and keeps all its peaks.
  */
 export class Column {
   constructor() {
@@ -13,11 +13,11 @@ export class Column {
     this.greatest = [];
   }
 
-  /** Add one value; NaN stands for "no number" and is never an extreme unless nothing else is there. */
+  /** Add one value. NaN means "no number" and is an extreme only of a block without numbers. */
   push(value) {
     if (this.length === this.values.length) this.#grow();
     this.values[this.length++] = value;
-    let blocks = this.length; // finished blocks at this level
+    let blocks = this.length; // complete blocks at this level
     for (let level = 0; blocks % 2 === 0; level++, blocks /= 2) this.#joinLastTwo(level, blocks);
   }
 
@@ -29,7 +29,7 @@ export class Column {
     return this.length ? this.values[this.length - 1] : NaN;
   }
 
-  /** How many values are smaller than `value`, in a column that never falls. */
+  /** Count the values smaller than `value`, in a column that never decreases. */
   countBelow(value) {
     let low = 0;
     let high = this.length;
@@ -42,26 +42,26 @@ export class Column {
   }
 
   /**
-   * Positions of the least and the greatest value of every block between two positions, in order.
+   * Find the positions of the least and the greatest value of every block between two positions, in order.
    *
    * @param {number} from First position.
    * @param {number} to Position after the last.
-   * @param {number} wanted About how many blocks; each gives at most two positions.
+   * @param {number} blockCount Approximate number of blocks; each gives at most two positions.
    */
-  extremes(from, to, wanted) {
+  extremes(from, to, blockCount) {
     let level = 0;
-    while ((to - from) / 2 ** level > wanted) level++;
-    const found = [];
+    while ((to - from) / 2 ** level > blockCount) level++;
+    const positions = [];
     let start = from - (from % 2 ** level);
     while (start < to) {
       let size = level;
-      while (start + 2 ** size > this.length) size--; // the newest block is not finished yet
+      while (start + 2 ** size > this.length) size--; // the newest block is not complete yet
       const [least, greatest] = this.#extremesOf(size, start / 2 ** size);
-      found.push(Math.min(least, greatest));
-      if (least !== greatest) found.push(Math.max(least, greatest));
+      positions.push(Math.min(least, greatest));
+      if (least !== greatest) positions.push(Math.max(least, greatest));
       start += 2 ** size;
     }
-    return found;
+    return positions;
   }
 
   #extremesOf(level, block) {
@@ -71,9 +71,9 @@ export class Column {
   #joinLastTwo(level, blocks) {
     const [leastLeft, greatestLeft] = this.#extremesOf(level, blocks - 2);
     const [leastRight, greatestRight] = this.#extremesOf(level, blocks - 1);
-    const at = this.values;
-    const rightIsLess = at[leastRight] < at[leastLeft] || Number.isNaN(at[leastLeft]);
-    const rightIsGreater = at[greatestRight] > at[greatestLeft] || Number.isNaN(at[greatestLeft]);
+    const { values } = this;
+    const rightIsLess = values[leastRight] < values[leastLeft] || Number.isNaN(values[leastLeft]);
+    const rightIsGreater = values[greatestRight] > values[greatestLeft] || Number.isNaN(values[greatestLeft]);
     (this.least[level] ??= []).push(rightIsLess ? leastRight : leastLeft);
     (this.greatest[level] ??= []).push(rightIsGreater ? greatestRight : greatestLeft);
   }

@@ -1,14 +1,14 @@
 /**
- * Which curves there are, and the points of one of them for what the chart shows now.
+ * Definitions of the curves, and the points of a curve inside the visible window.
  *
- * A panel is one chart. A kind is one sort of curve in it; each run has one curve of each kind. With one run the colour tells
- * the kind; with several colour and number tell the run, and the dash tells the kind.
+ * A panel is one chart. A kind is one sort of curve in it; each run has one curve of each kind. With one run the colour marks
+ * the kind; with several the colour and a number mark the run, and the dash marks the kind.
  */
 
 const SOLID = undefined;
 const DASHED = [6, 4];
 const DOTTED = [2, 3];
-const AGAIN = new Map([[SOLID, [12, 4, 2, 4]], [DASHED, [6, 3, 1, 3]], [DOTTED, [2, 7]]]); // where colours come again
+const SECOND_DASH = new Map([[SOLID, [12, 4, 2, 4]], [DASHED, [6, 3, 1, 3]], [DOTTED, [2, 7]]]); // for a second run of the same colour
 
 export const PANELS = [
   {
@@ -16,6 +16,7 @@ export const PANELS = [
     title: "Loss",
     height: 296,
     log: true,
+    clip: true,
     kinds: [
       { id: "loss-step", label: "each step", column: "loss", colour: 0, faint: true },
       { id: "loss-smooth", label: "smoothed", column: "smooth", colour: 0 },
@@ -37,7 +38,7 @@ export const PANELS = [
   {
     id: "lr",
     title: "Learning rate",
-    height: 156,
+    height: 196,
     log: true,
     optional: true,
     kinds: [{ id: "lr", label: "learning rate", column: "lr", colour: 2 }],
@@ -45,23 +46,24 @@ export const PANELS = [
   {
     id: "gradient",
     title: "Gradient norm",
-    height: 156,
+    height: 196,
     log: true,
+    clip: true,
     optional: true,
     kinds: [{ id: "gradient", label: "gradient norm", column: "grad_norm", colour: 4, faint: true }],
   },
 ];
 
-/** The dash of a kind for a run whose colour was used `round` times before. */
-export const dashOf = (kind, round) => (round % 2 ? AGAIN.get(kind.dash) : kind.dash);
+/** The dash of a kind for a run with a colour that `round` earlier runs have too. */
+export const dashOf = (kind, round) => (round % 2 ? SECOND_DASH.get(kind.dash) : kind.dash);
 
-/** Whether any of the runs has numbers for this kind: a curve that cannot exist is not offered. */
+/** Whether any of the runs has numbers for this kind; otherwise it gets no button. */
 export function hasNumbers(kind, histories) {
   return kind.id !== "accuracy-test" || histories.some((run) => run.epochs.some((end) => end.test_accuracy != null));
 }
 
 /**
- * The points of one curve inside a window of the x axis, at most a few per pixel.
+ * Compute the points of one curve inside a window of the x axis, at most a few per pixel.
  *
  * @param {RunHistory} history
  * @param {object} kind One of a panel's kinds.
@@ -90,18 +92,18 @@ function stepPoints(history, kind, unit, shown, pixels) {
   return [rows.map(x), rows.map((row) => (Number.isNaN(column.at(row)) ? null : column.at(row)))];
 }
 
-/** Where the curves end on the right: the last point of any run. */
+/** Greatest x of any run. */
 export function lastX(histories, unit) {
   return Math.max(0, ...histories.map((run) => (run.steps.step.length ? run.stepAs(unit, run.steps.step.last) : 0)));
 }
 
 /**
- * Right end of the x axis. While a run goes on the axis is a half, a quarter, an eighth... of what is to come (in seconds: 10,
- * 20, 40...), so that it stands still while the curve grows into it and changes scale only a few times in a run.
+ * Right end of the x axis. For a live run it is a half, a quarter, an eighth... of the total (in seconds: 10, 20, 40...), so
+ * that the scale changes only a few times in a run.
  */
-export function rightEnd(histories, unit, live) {
+export function rightEnd(histories, unit, isAnyLive) {
   const last = lastX(histories, unit);
-  if (!live) return last || 1;
+  if (!isAnyLive) return last || 1;
   const total = unit === "seconds" ? Infinity : Math.max(0, ...histories.map((run) => totalX(run, unit)));
   if (total <= last) return last || 1;
   let end = unit === "seconds" ? 10 : total / 64;

@@ -1,4 +1,4 @@
-/** Everything that the browser knows about one run: its columns of steps, its epochs, and the facts of the last answer. */
+/** The received data of one run: columns of steps, epochs, and the other fields of the last answer. */
 import { Column } from "./column.js";
 
 const STEP_COLUMNS = ["step", "seconds", "loss", "lr", "grad_norm"];
@@ -18,7 +18,7 @@ export class RunHistory {
     this.#startSmoothing();
   }
 
-  /** Where the next question starts: the browser owns the cursor, so no answer that got lost is lost for good. */
+  /** Last step received. The browser sends it as the cursor, so the rows of a lost answer are sent again. */
   get after() {
     return this.steps.step.length ? this.steps.step.last : 0;
   }
@@ -27,8 +27,8 @@ export class RunHistory {
     return this.epochs.length ? this.epochs.at(-1).epoch : 0;
   }
 
-  /** Take an answer of the metrics route. A run that went on from an earlier checkpoint is read again from its start. */
-  take(answer) {
+  /** Add an answer of the metrics route. If the run resumed from an earlier checkpoint, clear all and read it from the start. */
+  add(answer) {
     const before = this.facts;
     if (before && (answer.attempt !== before.attempt || answer.step < before.step)) return this.clear();
     const { steps, epochs, interventions, ...facts } = answer;
@@ -38,31 +38,32 @@ export class RunHistory {
     this.facts = facts;
   }
 
-  /** Steps over which the loss is smoothed: an exponential moving average of that time constant, bias corrected. */
+  /** Smooth the loss by a bias-corrected exponential moving average with this time constant in steps. */
   setSmoothing(smoothing) {
+    if (smoothing === this.smoothing) return;
     this.smoothing = smoothing;
     this.#startSmoothing();
     const { loss } = this.steps;
     for (let row = 0; row < loss.length; row++) this.#smooth(loss.at(row));
   }
 
-  /** Steps in one epoch, or NaN while that is unknown. */
+  /** Steps in one epoch; NaN while unknown. */
   get stepsPerEpoch() {
     if (this.epochs.length) return this.epochs[0].step / this.epochs[0].epoch;
     const { total_steps: total, epochs_total: epochs } = this.facts ?? {};
     return total && epochs ? total / epochs : NaN;
   }
 
-  /** A step in the unit of the x axis: "step", "epoch" or "seconds". */
+  /** Convert a step to the unit of the x axis: "step", "epoch" or "seconds". */
   stepAs(unit, step) {
     if (unit === "step") return step;
     if (unit === "epoch") return step / this.stepsPerEpoch;
-    const { step: known, seconds } = this.steps;
-    const row = Math.min(known.countBelow(step), known.length - 1);
+    const { step: column, seconds } = this.steps;
+    const row = Math.min(column.countBelow(step), column.length - 1);
     return row < 0 ? NaN : seconds.at(row);
   }
 
-  /** The other way round: the position of the first row at or after x. */
+  /** Find the position of the first row at or after x. */
   rowAt(unit, x) {
     if (unit === "seconds") return this.steps.seconds.countBelow(x);
     return this.steps.step.countBelow(unit === "epoch" ? x * this.stepsPerEpoch : x);
@@ -76,14 +77,14 @@ export class RunHistory {
   #startSmoothing() {
     this.steps.smooth = new Column();
     this.average = 0;
-    this.weight = 0; // sum of the weights so far: dividing by it corrects the start
+    this.weight = 0; // sum of the weights so far, the divisor of the bias correction
   }
 
   #smooth(loss) {
     if (Number.isFinite(loss)) {
-      const past = 1 - 1 / this.smoothing;
-      this.average = past * this.average + (1 - past) * loss;
-      this.weight = past * this.weight + (1 - past);
+      const decay = 1 - 1 / this.smoothing;
+      this.average = decay * this.average + (1 - decay) * loss;
+      this.weight = decay * this.weight + (1 - decay);
     }
     this.steps.smooth.push(Number.isFinite(loss) ? this.average / this.weight : NaN);
   }

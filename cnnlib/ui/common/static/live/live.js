@@ -1,8 +1,8 @@
 /**
- * Curves and status of training runs, live.
+ * The live chart component: curves and status of training runs.
  *
- * The page mounts it once with the ids of the runs; everything after that comes from the metrics route of the same server, so a
- * run that trains for hours never reruns the page. The page is told (a rerun) only when a run changes its state.
+ * The page mounts it once with the ids of the runs; all data comes from the metrics route of the same server. The page reruns
+ * only when a run changes its state.
  */
 import { element } from "./dom.js";
 import { loadUPlot } from "./uplot.js";
@@ -10,9 +10,9 @@ import { LiveView } from "./view.js";
 
 const views = new WeakMap(); // host -> promise of its LiveView
 
-/** Called with every change of the page's data or of the theme; the first call builds. */
+/** Update the component; the first call builds it. Called at every change of the page's data or theme. */
 export function mount({ data, parentElement, setTriggerValue }) {
-  if (!views.has(parentElement)) views.set(parentElement, build(parentElement, data.runs_address));
+  if (!views.has(parentElement)) views.set(parentElement, createView(parentElement, data.runs_address));
   views.get(parentElement).then((view) => view.update(data, (state) => setTriggerValue("changed", state)));
 }
 
@@ -21,13 +21,13 @@ export function unmount({ parentElement }) {
   views.delete(parentElement);
 }
 
-async function build(host, runsAddress) {
+async function createView(host, runsAddress) {
   const assets = new URL("..", import.meta.url).href;
   const [uPlot] = await Promise.all([loadUPlot(`${assets}uplot`), addStyles(host, assets)]);
   return new LiveView(uPlot, host, runsAddress);
 }
 
-/** Styles go into the component's own shadow tree, before anything is shown. */
+/** Load the styles into the component's shadow tree, before anything is shown. */
 async function addStyles(host, assets) {
   const style = element("style");
   host.append(style);

@@ -1,8 +1,9 @@
-/** A chart with its title, its buttons that show and hide curves, and the curves themselves. */
+/** A chart with its title and the buttons that show and hide its curves. */
 import { Chart } from "./chart.js";
 import { dashOf, hasNumbers, points } from "./curves.js";
-import { element } from "./dom.js";
-import { figure, percent } from "./words.js";
+import { element, write } from "./dom.js";
+import { MarkRow } from "./marks.js";
+import { figure, formatX, percent } from "./words.js";
 
 const KEYS = "Plus and minus zoom, the arrow keys move, zero shows everything.";
 
@@ -19,14 +20,17 @@ export class Panel {
     });
     this.canvas.style.minHeight = `${definition.height}px`;
     this.legend = element("div", { class: "legend", role: "group", "aria-label": `Curves of ${definition.title}` });
+    this.marks = new MarkRow();
+    this.above = element("span", { class: "above", title: "Axis without outliers; a zoom into them or the logarithmic scale shows them" });
     this.root = element("section", { class: "panel", "data-panel": definition.id }, [
-      element("header", {}, [element("h2", {}, [definition.title]), this.legend]),
+      element("header", {}, [element("h2", {}, [definition.title]), this.above, this.legend]),
       this.canvas,
+      this.marks.root,
     ]);
     this.chart = new Chart(uPlot, this.canvas, {
       ...definition,
       group: view.group,
-      onZoom: (shown) => view.zoomTo(shown),
+      onZoom: (range) => view.zoomTo(range),
     });
   }
 
@@ -35,7 +39,7 @@ export class Panel {
     this.root.hidden = Boolean(definition.optional) && !view.settings.panels.includes(definition.id);
     if (this.root.hidden) return;
     const kinds = definition.kinds.filter((kind) => hasNumbers(kind, view.histories));
-    this.#offer(kinds);
+    this.#updateButtons(kinds);
     const shown = kinds.filter((kind) => !view.hidden.includes(kind.id));
     const numbered = shown.find((kind) => !kind.faint) ?? shown[0];
     const curves = shown.flatMap((kind) => view.visibleRuns.map((run) => ({ kind, run, end: kind === numbered })));
@@ -43,14 +47,24 @@ export class Panel {
     const window = view.window;
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
     const lines = curves.map((curve) => this.#line(curve));
-    this.#tell(lines, tables);
-    this.chart.draw(lines, tables, {
+    this.#describe(lines, tables);
+    const marks = view.marks;
+    const highest = this.chart.draw(lines, tables, {
       unit: view.settings.unit,
       log,
       window,
-      marks: view.marks,
+      marks: marks.map(({ x }) => x),
       theme: view.theme,
     });
+    write(this.above, highest == null ? "" : `▲ up to ${definition.fraction ? percent(highest) : figure(highest)}`);
+    this.#drawMarkRow(marks, window);
+  }
+
+  #drawMarkRow(marks, [from, to]) {
+    const { chart, view } = this;
+    const visible = marks.filter(({ x }) => x >= from && x <= to);
+    const inPixels = visible.map(({ x, text }) => ({ x: chart.toPixels(x), text, at: formatX(view.settings.unit, x) }));
+    this.marks.draw(inPixels, chart.area.left, chart.area.width);
   }
 
   destroy() {
@@ -62,15 +76,15 @@ export class Panel {
     return [xs, log ? ys.map((y) => (y > 0 ? y : null)) : ys];
   }
 
-  /** Where the curves that are shown end, for a screen reader. */
-  #tell(lines, tables) {
+  /** Write the last values of the visible curves into the label for screen readers. */
+  #describe(lines, tables) {
     const { title, fraction } = this.definition;
-    const ends = lines.flatMap(({ label }, at) => {
-      const last = tables[at][1].findLast((y) => y != null);
+    const ends = lines.flatMap(({ label }, line) => {
+      const last = tables[line][1].findLast((y) => y != null);
       return last == null ? [] : [`${label} ${fraction ? percent(last) : figure(last)}`];
     });
-    const said = ends.length ? `ending at ${ends.join(", ")}` : "no curve yet";
-    this.canvas.setAttribute("aria-label", `${title}, ${said}. ${KEYS}`);
+    const text = ends.length ? `ending at ${ends.join(", ")}` : "no curve yet";
+    this.canvas.setAttribute("aria-label", `${title}, ${text}. ${KEYS}`);
   }
 
   #line({ kind, run, end }) {
@@ -80,13 +94,13 @@ export class Panel {
       label: several ? `${view.nameOf(run)}, ${kind.label}` : kind.label,
       colour: several ? view.colourOf(run) : view.colour(kind.colour),
       dash: several ? dashOf(kind, view.roundOf(run)) : kind.dash,
-      end: several && end ? String(view.placeOf(run) + 1) : "",
+      end: several && end ? String(view.indexOf(run) + 1) : "",
       faint: kind.faint,
       dots: Boolean(kind.epoch),
     };
   }
 
-  #offer(kinds) {
+  #updateButtons(kinds) {
     if (this.definition.kinds.length === 1) return;
     for (const kind of kinds) {
       if (!this.buttons.has(kind.id)) this.#addButton(kind);
@@ -97,9 +111,9 @@ export class Panel {
   }
 
   #addButton(kind) {
-    const look = kind.faint ? "faint" : kind.dash ? (kind.dash[0] > 3 ? "dashed" : "dotted") : "solid";
+    const style = kind.faint ? "faint" : kind.dash ? (kind.dash[0] > 3 ? "dashed" : "dotted") : "solid";
     const button = element("button", { type: "button", class: "curve", "data-curve": kind.id }, [
-      element("i", { class: look, "aria-hidden": "true" }),
+      element("i", { class: style, "aria-hidden": "true" }),
       kind.label,
     ]);
     button.onclick = () => this.view.toggle(this.view.hiddenName, kind.id);

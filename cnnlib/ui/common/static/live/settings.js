@@ -1,28 +1,38 @@
-/** How a person likes to look at curves; kept in the browser, so that the next page and the next day find it again. */
+/** Settings of the live chart, stored in the browser for each run, or set of runs, of its own. */
 
-const PLACE = "cnnlab-live";
-const USUAL = {
+const STORAGE_KEY = "cnnlab-live-settings";
+const MOST_STORED = 50; // runs whose settings are remembered
+
+export const DEFAULTS = {
   unit: "step",
   log: false,
   smoothing: 10, // steps
-  hidden: [], // kinds of curves that are not drawn when there is one run
-  hiddenSeveral: ["loss-step", "loss-epoch", "accuracy-train"], // and when several runs share a chart
-  panels: [], // optional charts that are shown
+  hidden: [], // kinds of curves that are hidden with one run
+  hiddenSeveral: ["loss-step", "loss-epoch", "accuracy-train"], // hidden with several runs
+  panels: [], // optional charts that are visible
 };
 
-export function readSettings() {
+/** @param {string} runs Ids of the runs that are shown. */
+export function readSettings(runs) {
+  return { ...DEFAULTS, ...readAll()[runs] };
+}
+
+/** Store settings that differ from the defaults; the runs that were not changed for longest are forgotten. */
+export function saveSettings(runs, settings) {
+  const { [runs]: _, ...others } = readAll();
+  const kept = Object.entries(others).slice(1 - MOST_STORED);
   try {
-    return { ...USUAL, ...JSON.parse(localStorage.getItem(PLACE)) };
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(Object.fromEntries([...kept, [runs, settings]])));
   } catch (error) {
-    if (error instanceof SyntaxError || error.name === "SecurityError") return { ...USUAL }; // broken, or storage is forbidden
-    throw error;
+    if (error.name !== "SecurityError" && error.name !== "QuotaExceededError") throw error; // not stored: they are lost with the page
   }
 }
 
-export function keepSettings(settings) {
+function readAll() {
   try {
-    localStorage.setItem(PLACE, JSON.stringify(settings));
+    return JSON.parse(localStorage.getItem(STORAGE_KEY)) ?? {};
   } catch (error) {
-    if (error.name !== "SecurityError" && error.name !== "QuotaExceededError") throw error; // they then last as long as the page
+    if (error instanceof SyntaxError || error.name === "SecurityError") return {}; // corrupt, or storage is forbidden
+    throw error;
   }
 }

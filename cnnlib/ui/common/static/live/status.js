@@ -1,10 +1,10 @@
-/** What a run is doing: its state in words, a bar with the time left, and its numbers. One run in full, several in a line each. */
+/** The status of a run: state, progress bar with the time left, and numbers; compact with several runs. */
 import { element, write } from "./dom.js";
 import { isLive } from "./feed.js";
 import { Story } from "./story.js";
-import { count, duration, figure, percent, stateWord } from "./words.js";
+import { count, duration, figure, percent, stateLabel } from "./words.js";
 
-const SPEAK_EVERY_MS = 10_000;
+const ANNOUNCE_EVERY_MS = 10_000;
 
 const FACTS = [
   ["step", "Step"],
@@ -26,40 +26,40 @@ export class Status {
     this.bar = element("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Progress of the training" }, [this.fill]);
     this.reason = element("p", { class: "reason" });
     this.facts = new Map(FACTS.map(([id]) => [id, element("dd", {})]));
-    this.spoken = element("div", { class: "spoken", "aria-live": "polite" });
-    this.spokenAt = 0;
+    this.announcement = element("div", { class: "spoken", "aria-live": "polite" });
+    this.announcedAt = 0;
     this.story = new Story(view.base, history, compact);
     this.root = element("div", { class: compact ? "status compact" : "status", "data-run": history.id }, [
-      element("div", { class: "line" }, [...(compact ? [this.#name()] : []), this.state, this.phase, this.left]),
+      element("div", { class: "line" }, [...(compact ? [this.#createNameButton()] : []), this.state, this.phase, this.left]),
       this.bar,
       element("dl", {}, FACTS.map(([id, label]) => element("div", { "data-fact": id }, [element("dt", {}, [label]), this.facts.get(id)]))),
       this.reason,
       this.story.root,
-      this.spoken,
+      this.announcement,
     ]);
   }
 
-  /** @param {string} problem Why nothing is known now, or "". @param {string} outcome What an ended run is worth. */
-  draw(problem, outcome) {
+  /** @param {string} problem Message of a failed request, or "". @param {string} outcome Test result of an ended run. @param {boolean} isGone It was deleted. */
+  draw(problem, outcome, isGone) {
     const facts = this.history.facts;
     this.name?.style.setProperty("--line", this.view.colourOf(this.history));
     this.name?.setAttribute("aria-pressed", String(!this.view.hiddenRuns.has(this.history.id)));
-    if (problem || !facts) return this.#drawProblem(problem);
+    if (problem || !facts) return this.#drawProblem(problem, isGone);
     this.root.dataset.state = facts.state;
-    write(this.state, stateWord(facts.state));
-    write(this.phase, isLive(facts.state) ? phaseOf(facts) : outcome);
+    write(this.state, stateLabel(facts.state));
+    write(this.phase, isLive(facts.state) ? describePhase(facts) : outcome);
     this.phase.classList.toggle("outcome", !isLive(facts.state));
     write(this.left, facts.eta_seconds != null ? `about ${duration(facts.eta_seconds)} left` : "");
     write(this.reason, facts.reason ?? "");
     this.#drawBar(facts);
     this.#drawFacts(facts);
-    this.#speak(facts);
+    this.#announce(facts);
     if (!this.view.curvesOnly) this.story.draw();
   }
 
-  #drawProblem(problem) {
+  #drawProblem(problem, isGone) {
     this.root.dataset.state = problem ? "away" : "";
-    write(this.state, problem ? "Reconnecting" : "Reading");
+    write(this.state, isGone ? "Deleted" : problem ? "Reconnecting" : "Reading");
     write(this.phase, problem);
     write(this.left, "");
   }
@@ -72,46 +72,46 @@ export class Status {
 
   #drawFacts(facts) {
     const { steps, epochs } = this.history;
-    const within = facts.state === "running" || facts.state === "paused" ? 1 : 0; // the epoch that goes on
+    const current = facts.state === "running" || facts.state === "paused" ? 1 : 0; // counts the current epoch
     const lastEpoch = epochs.at(-1);
-    const shown = {
-      step: outOf(facts.step, facts.total_steps),
-      epoch: outOf(Math.min(facts.epoch + within, facts.epochs_total || 1), facts.epochs_total),
+    const texts = {
+      step: formatRatio(facts.step, facts.total_steps),
+      epoch: formatRatio(Math.min(facts.epoch + current, facts.epochs_total || 1), facts.epochs_total),
       loss: figure(steps.smooth.last),
       val: percent(lastEpoch?.val_accuracy ?? NaN),
       rate: count(facts.images_per_second || NaN),
       time: duration(facts.train_seconds),
     };
-    for (const [id, text] of Object.entries(shown)) write(this.facts.get(id), text);
+    for (const [id, text] of Object.entries(texts)) write(this.facts.get(id), text);
   }
 
-  /** A sentence for screen readers: when the state changes, and every ten seconds. */
-  #speak(facts) {
+  /** Announce the progress to screen readers: at a change of state, and every ten seconds. */
+  #announce(facts) {
     const now = performance.now();
-    if (facts.state === this.spokenState && now - this.spokenAt < SPEAK_EVERY_MS) return;
-    this.spokenState = facts.state;
-    this.spokenAt = now;
-    const parts = [stateWord(facts.state), `step ${facts.step} of ${facts.total_steps}`, `loss ${figure(this.history.steps.smooth.last)}`];
-    write(this.spoken, parts.join(", "));
+    if (facts.state === this.announcedState && now - this.announcedAt < ANNOUNCE_EVERY_MS) return;
+    this.announcedState = facts.state;
+    this.announcedAt = now;
+    const parts = [stateLabel(facts.state), `step ${facts.step} of ${facts.total_steps}`, `loss ${figure(this.history.steps.smooth.last)}`];
+    write(this.announcement, parts.join(", "));
   }
 
-  #name() {
+  #createNameButton() {
     const { history, view } = this;
-    const look = view.roundOf(history) % 2 ? "dashdot" : "solid";
-    this.name = element("button", { type: "button", class: "curve run" }, [element("i", { class: look, "aria-hidden": "true" }), view.nameOf(history)]);
-    if (view.runs.size > 1) this.name.dataset.place = view.placeOf(history) + 1;
+    const style = view.roundOf(history) % 2 ? "dashdot" : "solid";
+    this.name = element("button", { type: "button", class: "curve run" }, [element("i", { class: style, "aria-hidden": "true" }), view.nameOf(history)]);
+    if (view.runs.size > 1) this.name.dataset.place = view.indexOf(history) + 1;
     this.name.onclick = () => view.toggleRun(history.id);
     return this.name;
   }
 }
 
-const outOf = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
+const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
-function phaseOf(facts) {
-  const { queue_position: place, wait_seconds: wait } = facts;
-  if (place != null) {
+function describePhase(facts) {
+  const { queue_position: position, wait_seconds: wait } = facts;
+  if (position != null) {
     const begins = wait ? `, begins in about ${duration(wait)}` : "";
-    return (place === 1 ? "next in the queue" : `number ${place} in the queue`) + begins;
+    return (position === 1 ? "next in the queue" : `number ${position} in the queue`) + begins;
   }
   return facts.phase ?? "";
 }

@@ -1,10 +1,10 @@
-/** Colours and fonts of the page's theme, read from the `--st-*` variables that Streamlit sets on the component's host. */
+/** Colours and fonts of the page's theme, from the `--st-*` variables that Streamlit sets on the component's host. */
 
 const FALLBACK = ["#0068a8", "#d08000", "#0e9c79", "#c43a00", "#bc6ab4", "#2a97ea"];
 
 export function readTheme(host) {
   const style = getComputedStyle(host);
-  const read = (name, otherwise) => style.getPropertyValue(`--st-${name}`).trim() || otherwise;
+  const read = (name, fallback) => style.getPropertyValue(`--st-${name}`).trim() || fallback;
   const palette = read("chart-categorical-colors", "").split(",").filter(Boolean);
   return {
     text: read("text-color", "#17202a"),
@@ -14,6 +14,6 @@ export function readTheme(host) {
   };
 }
 
-/** The same colour with less ink; canvas has no currentColor, so it is written as #rrggbbaa. */
+/** Make a #rrggbb colour transparent; written as #rrggbbaa, since canvas has no currentColor. */
 export const fainter = (colour, alpha) =>
   /^#[0-9a-f]{6}$/i.test(colour) ? colour + Math.round(alpha * 255).toString(16).padStart(2, "0") : colour;

@@ -1,4 +1,4 @@
-/** The row of controls above the charts: unit of the x axis, linear or logarithmic, smoothing, more curves, all of it. */
+/** The controls above the charts: unit of the x axis, linear or log scale, smoothing, optional charts, zoom reset. */
 import { element, write } from "./dom.js";
 import { count } from "./words.js";
 
@@ -12,7 +12,7 @@ const SCALES = [
   [true, "Log"],
 ];
 const SMOOTHINGS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
-const MORE = [
+const OPTIONAL_PANELS = [
   ["lr", "Learning rate"],
   ["gradient", "Gradient norm"],
 ];
@@ -20,41 +20,41 @@ const MORE = [
 export class Toolbar {
   constructor(view) {
     this.view = view;
-    this.choices = [];
+    this.buttons = [];
     this.smoothing = element("input", { type: "range", min: "0", max: String(SMOOTHINGS.length - 1), step: "1", "aria-label": "Steps over which the loss is smoothed" });
     this.smoothing.oninput = () => view.set({ smoothing: SMOOTHINGS[this.smoothing.value] });
-    this.smoothed = element("output", {});
-    this.all = element("button", { type: "button", class: "quiet" }, ["Whole run"]);
-    this.all.title = "End the zoom (double click in a chart does the same)";
-    this.all.onclick = () => view.zoomTo(null);
+    this.smoothingText = element("output", {});
+    this.resetZoom = element("button", { type: "button", class: "quiet" }, ["Whole run"]);
+    this.resetZoom.title = "End the zoom (double click in a chart does the same)";
+    this.resetZoom.onclick = () => view.zoomTo(null);
     this.root = element("div", { class: "toolbar", role: "toolbar", "aria-label": "How the curves are drawn" }, [
-      this.#choice("unit", "Along the x axis", UNITS),
-      this.#choice("log", "Loss axis", SCALES),
-      element("label", { class: "smoothing" }, ["Smoothing", this.smoothing, this.smoothed]),
-      ...MORE.map(([id, label]) => this.#extra(id, label)),
-      this.all,
+      this.#choiceGroup("unit", "Along the x axis", UNITS),
+      this.#choiceGroup("log", "Loss axis", SCALES),
+      element("label", { class: "smoothing" }, ["Smoothing", this.smoothing, this.smoothingText]),
+      ...OPTIONAL_PANELS.map(([id, label]) => this.#panelButton(id, label)),
+      this.resetZoom,
     ]);
     this.draw();
   }
 
   draw() {
     const { settings, zoom } = this.view;
-    for (const { button, isOn } of this.choices) button.setAttribute("aria-pressed", String(isOn(settings)));
+    for (const { button, isOn } of this.buttons) button.setAttribute("aria-pressed", String(isOn(settings)));
     this.smoothing.value = SMOOTHINGS.indexOf(settings.smoothing);
     const steps = settings.smoothing === 1 ? "off" : `${count(settings.smoothing)} steps`;
     this.smoothing.setAttribute("aria-valuetext", steps);
-    write(this.smoothed, steps);
-    this.all.disabled = !zoom;
+    write(this.smoothingText, steps);
+    this.resetZoom.disabled = !zoom;
   }
 
-  #choice(setting, label, options) {
+  #choiceGroup(setting, label, options) {
     const buttons = options.map(([value, text]) =>
       this.#button(text, () => this.view.set({ [setting]: value }), (settings) => settings[setting] === value),
     );
     return element("div", { class: "choice", role: "group", "aria-label": label }, buttons);
   }
 
-  #extra(id, text) {
+  #panelButton(id, text) {
     const button = this.#button(text, () => this.view.toggle("panels", id), (settings) => settings.panels.includes(id));
     button.className = "quiet";
     return button;
@@ -63,7 +63,7 @@ export class Toolbar {
   #button(text, onclick, isOn) {
     const button = element("button", { type: "button" }, [text]);
     button.onclick = onclick;
-    this.choices.push({ button, isOn });
+    this.buttons.push({ button, isOn });
     return button;
   }
 }

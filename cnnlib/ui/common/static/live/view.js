@@ -1,24 +1,24 @@
-/** The whole component: one or several runs, their status, the controls, the charts. Owns what is shown; draws at most once a frame. */
+/** The view of one or several runs: status, controls and charts. It holds the settings and draws at most once per frame. */
 import { PANELS, rightEnd } from "./curves.js";
 import { element } from "./dom.js";
 import { Feed, isLive } from "./feed.js";
 import { RunHistory } from "./history.js";
 import { Panel } from "./panel.js";
-import { keepSettings, readSettings } from "./settings.js";
+import { DEFAULTS, readSettings, saveSettings } from "./settings.js";
 import { Status } from "./status.js";
 import { readTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
-let groups = 0; // charts of one view move their cursors together, those of two views do not
+let groups = 0; // only the charts of one view share a cursor
 
 export class LiveView {
   constructor(uPlot, host, base) {
     Object.assign(this, { uPlot, host, base });
     this.group = `cnnlab-live-${groups++}`;
-    this.settings = readSettings();
+    this.settings = DEFAULTS;
     this.zoom = null;
     this.hiddenRuns = new Set();
-    this.runs = new Map(); // id -> { history, feed, status, problem, told }
+    this.runs = new Map(); // id -> { history, feed, status, problem, outcome, shown }
     this.names = {};
     this.statusBox = element("div", { class: "statuses" });
     this.toolbar = new Toolbar(this);
@@ -31,14 +31,20 @@ export class LiveView {
     host.append(this.root);
   }
 
-  /** Take what the page says: runs [{id, name, state, outcome}], whether to show their status; and whom to tell of a new state. */
-  update({ runs, status }, tell) {
-    this.tell = tell;
+  /**
+   * Update from the page's data.
+   *
+   * @param {object} data runs ([{id, name, state, changes, outcome}]), status (whether to show it).
+   * @param {(change: string) => void} onState Called when a run differs from what the page shows: its state, name or settings
+   *   changed, or it was deleted.
+   */
+  update({ runs, status }, onState) {
+    this.onState = onState;
     this.theme = readTheme(this.host.host ?? this.host);
     this.names = Object.fromEntries(runs.map((run) => [run.id, run.name]));
     const ids = runs.map((run) => run.id);
-    if (ids.join() !== [...this.runs.keys()].join()) this.#follow(ids, status);
-    for (const run of runs) this.#heed(run);
+    if (ids.join() !== [...this.runs.keys()].join()) this.#setRuns(ids, status);
+    for (const run of runs) this.#setPageState(run);
     this.draw();
   }
 
@@ -57,17 +63,17 @@ export class LiveView {
   }
 
   get window() {
-    const live = this.visibleRuns.some((history) => isLive(history.facts?.state));
-    return this.zoom ?? [0, rightEnd(this.visibleRuns, this.settings.unit, live)];
+    const isAnyLive = this.visibleRuns.some((history) => isLive(history.facts?.state));
+    return this.zoom ?? [0, rightEnd(this.visibleRuns, this.settings.unit, isAnyLive)];
   }
 
   get marks() {
-    if (this.visibleRuns.length !== 1) return []; // marks of several runs would only be in each other's way
+    if (this.visibleRuns.length !== 1) return []; // marks of several runs would overlap
     const [run] = this.visibleRuns;
-    return run.interventions.map((mark) => ({ x: run.stepAs(this.settings.unit, mark.step), text: wordOf(mark) }));
+    return run.interventions.map((mark) => ({ x: run.stepAs(this.settings.unit, mark.step), text: markLabel(mark) }));
   }
 
-  /** Kinds of curves that are not drawn; several runs in one chart have a list of their own. */
+  /** Kinds of curves that are hidden; there is a separate list for several runs. */
   get hidden() {
     return this.settings[this.hiddenName];
   }
@@ -80,34 +86,34 @@ export class LiveView {
     return this.names[history.id] ?? history.id;
   }
 
-  colour(place) {
-    return this.theme.palette[place % this.theme.palette.length];
+  colour(index) {
+    return this.theme.palette[index % this.theme.palette.length];
   }
 
-  placeOf(history) {
+  indexOf(history) {
     return [...this.runs.keys()].indexOf(history.id);
   }
 
   colourOf(history) {
-    return this.colour(this.placeOf(history));
+    return this.colour(this.indexOf(history));
   }
 
-  /** How often its colour was used for a run before it. */
+  /** Number of earlier runs with the same colour. */
   roundOf(history) {
-    return Math.floor(this.placeOf(history) / this.theme.palette.length);
+    return Math.floor(this.indexOf(history) / this.theme.palette.length);
   }
 
   set(change) {
-    if (change.unit && change.unit !== this.settings.unit) this.zoom = null; // the old window is in another unit
-    if (change.smoothing !== undefined) for (const history of this.histories) history.setSmoothing(change.smoothing);
+    if (change.unit && change.unit !== this.settings.unit) this.zoom = null; // the window is in the old unit
     this.settings = { ...this.settings, ...change };
-    keepSettings(this.settings);
+    for (const history of this.histories) history.setSmoothing(this.settings.smoothing);
+    saveSettings([...this.runs.keys()].join(), this.settings);
     this.draw();
   }
 
   toggle(setting, id) {
-    const now = this.settings[setting];
-    this.set({ [setting]: now.includes(id) ? now.filter((other) => other !== id) : [...now, id] });
+    const ids = this.settings[setting];
+    this.set({ [setting]: ids.includes(id) ? ids.filter((other) => other !== id) : [...ids, id] });
   }
 
   toggleRun(id) {
@@ -115,26 +121,29 @@ export class LiveView {
     this.draw();
   }
 
-  zoomTo(shown) {
-    this.zoom = shown && [Math.max(0, shown[0]), shown[1]];
+  zoomTo(range) {
+    this.zoom = range && [Math.max(0, range[0]), range[1]];
     this.draw();
   }
 
-  /** Draw in the next frame; asking again before that costs nothing. */
+  /** Draw in the next frame; further calls before that have no effect. */
   draw() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
       if (!this.root.isConnected) return;
-      for (const run of this.runs.values()) run.status.draw(run.problem, run.outcome);
+      for (const run of this.runs.values()) run.status.draw(run.problem, run.outcome, run.feed.isGone);
       this.toolbar.draw();
       for (const panel of this.panels) panel.draw();
     });
   }
 
-  #follow(ids, status) {
+  #setRuns(ids, status) {
     this.curvesOnly = !status;
+    this.settings = readSettings(ids.join());
+    this.zoom = null;
     for (const [id, { feed }] of this.runs) if (!ids.includes(id)) feed.stop();
     this.runs = new Map(ids.map((id) => [id, this.runs.get(id) ?? this.#start(id)]));
+    for (const history of this.histories) history.setSmoothing(this.settings.smoothing);
     for (const run of this.runs.values()) run.status = new Status(run.history, this, ids.length > 1 || !status);
     this.statusBox.replaceChildren(...[...this.runs.values()].map((run) => run.status.root));
     this.root.classList.toggle("several", ids.length > 1);
@@ -145,29 +154,33 @@ export class LiveView {
     const run = { history: new RunHistory(id, this.settings.smoothing), problem: "" };
     run.feed = new Feed(this.base, run.history, (problem) => {
       run.problem = problem;
-      this.#tellState(run);
+      this.#reportState(run);
       this.draw();
     });
     return run;
   }
 
-  /** The page was drawn with a state: ask at once where that differs from ours. */
-  #heed({ id, state, outcome }) {
+  /** Store what the page shows of a run; refresh at once if its state differs from the received one. */
+  #setPageState({ id, state, name, changes, outcome }) {
     const run = this.runs.get(id);
-    Object.assign(run, { pageState: state, outcome });
-    if (run.history.facts && run.history.facts.state !== state) run.feed.hurry();
+    Object.assign(run, { shown: pageVersion(state, name, changes), outcome });
+    if (run.history.facts && run.history.facts.state !== state) run.feed.refresh();
   }
 
-  /** A run changed its state, so the page's buttons must follow: told once for each new state. */
-  #tellState(run) {
-    const state = run.history.facts?.state;
-    if (!state || state === run.pageState) return;
-    run.pageState = state;
-    this.tell(`${run.history.id} ${state}`);
+  /** Report a change to the page, once, so that its title and its buttons are updated. */
+  #reportState({ feed, history, ...run }) {
+    const { facts, id, interventions } = history;
+    const version = feed.isGone ? "deleted" : facts && pageVersion(facts.state, facts.title, interventions.length);
+    if (!version || version === run.shown) return;
+    this.runs.get(id).shown = version;
+    this.onState(`${id} ${version}`);
   }
 }
 
-function wordOf({ order, setting, value }) {
-  if (order === "set") return `${setting} = ${value}`;
-  return { pause: "pause", resume: "resume", step: "one step", stop: "stop" }[order] ?? order;
+/** All that the page shows of a run outside this component. */
+const pageVersion = (state, name, changes) => JSON.stringify([state, name, changes]);
+
+function markLabel({ order, setting, value }) {
+  if (order === "set") return `${setting.replaceAll("_", " ")} ${value}`;
+  return order === "step" ? "one step" : order;
 }

@@ -1,4 +1,4 @@
-/** Numbers as people read them. Their width hardly changes from one update to the next. */
+/** Formats of numbers, durations and states. The width of a text hardly changes between updates. */
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -6,15 +6,15 @@ export const count = (value) => (Number.isFinite(value) ? whole.format(value) : 
 
 export const percent = (fraction) => (Number.isFinite(fraction) ? `${(100 * fraction).toFixed(2)} %` : "–");
 
-/** A loss, a learning rate, a norm: four significant digits, or a power of ten where it is tiny or huge. */
+/** Format a loss, a learning rate or a norm; as a power of ten below 1e-3 and from 1e4 on. */
 export function figure(value) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
+  if (size !== 0 && (size < 1e-3 || size >= 1e4)) return value.toExponential(2).replace("e+", "e");
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 4);
 }
 
-/** "48 s", "3 min 20 s", "2 h 5 min". */
+/** Format a duration: "48 s", "3 min 20 s", "2 h 5 min". */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const rounded = Math.round(seconds);
@@ -36,10 +36,10 @@ const STATES = {
   lost: "Lost",
 };
 
-export const stateWord = (state) => STATES[state] ?? state;
+export const stateLabel = (state) => STATES[state] ?? state;
 
-/** A place on the x axis: "step 431", "epoch 1.20", "35.2 s". */
-export function place(unit, x) {
+/** Format a position on the x axis: "step 431", "epoch 1.20", "35.2 s". */
+export function formatX(unit, x) {
   if (unit === "step") return `step ${count(x)}`;
   if (unit === "epoch") return `epoch ${x.toFixed(2)}`;
   return x < 60 ? `${x.toFixed(1)} s` : duration(x);

@@ -1,4 +1,4 @@
-"""Class mode: what one person starts, others look at and do not change; turns are taken."""
+"""Tests of class mode: runs belong to persons, owners take turns, and limits are enforced."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -15,19 +15,19 @@ from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.records.events import Command
 from cnnlib.runs import RunStore
-from cnnlib.runs.archive.archive import export_bytes, import_runs
-from cnnlib.runs.dataset_owners import (
+from cnnlib.runs.access.dataset_owners import (
     check_dataset,
     check_upload,
     dataset_owner,
     record_dataset_owner,
     removing_dataset,
 )
+from cnnlib.runs.archive.archive import export_bytes, import_runs
 
 
 @pytest.fixture
 def store(tmp_path, store_address) -> Generator[RunStore]:
-    """The operator's own way into the store."""
+    """The operator's store."""
     with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
@@ -43,25 +43,25 @@ def bob(store) -> RunStore:
 
 
 def with_settings(store: RunStore, text: str) -> RunStore:
-    """The store with these settings, which it reads when they are first needed."""
+    """The store with a new settings file, which it reads at the first access."""
     (store.folders.runs / "cnnlab.toml").write_text(text)
     return store
 
 
-# -- whose it is -----------------------------------------------------------------------------------
+# -- owners ----------------------------------------------------------------------------------------
 
 
-def test_a_run_belongs_to_who_asked_for_it(store, ada):
+def test_a_run_belongs_to_its_submitter(store, ada):
     assert store.run(ada.submit(a_request())).owner == "ada"
     assert store.run(store.submit(a_request())).owner == ""
 
 
 @pytest.mark.parametrize("kind", ["pause", "resume", "step", "stop", "set"])
-def test_another_person_does_not_steer_a_run(kind, ada, bob):
+def test_another_person_does_not_control_a_run(kind, ada, bob):
     run_id = ada.submit(a_request())
-    order = Command(kind, "lr", 0.1) if kind == "set" else Command(kind)
+    command = Command(kind, "lr", 0.1) if kind == "set" else Command(kind)
     with pytest.raises(RightsError, match=f"The run {run_id} belongs to somebody else"):
-        bob.submit_command(run_id, order)
+        bob.submit_command(run_id, command)
     assert ada.run(run_id).state == "queued"
 
 
@@ -78,7 +78,7 @@ def test_another_person_looks_inside_a_run_that_trains(ada, bob):
         lambda store, run_id: store.resume(run_id),
         lambda store, run_id: ResultsTable(store).move_to_trash([store.run(run_id)]),
     ],
-    ids=["delete", "rename", "resume", "throw away"],
+    ids=["delete", "rename", "resume", "move to trash"],
 )
 def test_another_person_does_not_change_a_run_that_has_ended(change, store, ada, bob):
     run_id = ada.submit(a_request())
@@ -107,7 +107,7 @@ def test_another_person_does_not_stop_a_job(ada, bob):
     assert ada.job(job_id).state == "stopped"
 
 
-def test_a_duel_and_its_runs_belong_to_who_began_it(store, ada, bob):
+def test_a_duel_and_its_runs_belong_to_the_person_who_started_it(store, ada, bob):
     duel = Duel(a_request(mode="cpu-1"), a_request(epochs=3, mode="cpu-1"), "A", "B")
     duel_id = start_duel(ada, duel)
     assert {run.owner for run in store.runs()} == {"ada"}
@@ -118,23 +118,23 @@ def test_a_duel_and_its_runs_belong_to_who_began_it(store, ada, bob):
     assert duel_state(bob, duel_id).state == "stopped"
 
 
-def test_runs_from_elsewhere_belong_to_who_brought_them(store, ada, tmp_path):
+def test_imported_runs_belong_to_the_importer(store, ada, tmp_path):
     run_id, worker_id = a_running_run(ada)
     store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
-    parcel = tmp_path / "runs.zip"
-    parcel.write_bytes(export_bytes(store, [run_id]))
+    archive = tmp_path / "runs.zip"
+    archive.write_bytes(export_bytes(store, [run_id]))
     with closing(a_store(tmp_path / "elsewhere")) as elsewhere:
-        [brought] = import_runs(elsewhere.on_behalf_of("bob"), parcel)
-        assert elsewhere.run(brought).owner == "bob"
+        [run_id] = import_runs(elsewhere.on_behalf_of("bob"), archive)
+        assert elsewhere.run(run_id).owner == "bob"
 
 
 def test_notes_are_each_persons_own(store, ada, bob):
-    for desk, name in (
+    for table, name in (
         (ResultsTable(ada), "ada's"),
         (ResultsTable(bob), "bob's"),
         (ResultsTable(store), "the teacher's"),
     ):
-        desk.annotate("0123", Annotation(name=name))
+        table.annotate("0123", Annotation(name=name))
     assert ResultsTable(ada).annotations() == {"0123": Annotation(name="ada's")}
     assert ResultsTable(store).annotations() == {"0123": Annotation(name="the teacher's")}
 
@@ -150,7 +150,7 @@ def test_the_waste_basket_gives_back_ones_own_runs(store, ada, bob):
     assert ResultsTable(store).trash() == {}
 
 
-def test_a_dataset_belongs_to_who_uploaded_it(store, ada, bob):
+def test_a_dataset_belongs_to_its_uploader(store, ada, bob):
     record_dataset_owner(ada, "folder:leaves")
     with pytest.raises(RightsError, match="The dataset folder:leaves"):
         check_dataset(bob, "folder:leaves")
@@ -184,11 +184,11 @@ def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
     first, second, third = (ada.submit(a_request()) for _ in range(3))
     one, two = bob.submit(a_request()), bob.submit(a_request())
     teachers = store.submit(a_request())
-    line = [first, one, teachers, second, two, third]
-    assert [store.position(run_id) for run_id in line] == [1, 2, 3, 4, 5, 6]
+    order = [first, one, teachers, second, two, third]
+    assert [store.position(run_id) for run_id in order] == [1, 2, 3, 4, 5, 6]
     worker_id = store.register_worker()
-    for place, run_id in enumerate(line):  # and it comes as it was told, at every step
-        left = [store.position(each) for each in line[place:]]
+    for place, run_id in enumerate(order):  # the announced place is right at every step
+        left = [store.position(each) for each in order[place:]]
         assert left == list(range(1, len(left) + 1))
         assert store.claim(worker_id).id == run_id
 
@@ -217,8 +217,8 @@ def test_what_the_operator_wants_now_goes_before_everybody(store, ada):
     first, second = store.submit(a_request()), ada.submit(a_request())
     urgent = store.submit(a_request(), now=True)
     more_urgent = store.submit(a_request(), now=True)
-    line = [more_urgent, urgent, first, second]
-    assert [store.position(run_id) for run_id in line] == [1, 2, 3, 4]
+    order = [more_urgent, urgent, first, second]
+    assert [store.position(run_id) for run_id in order] == [1, 2, 3, 4]
 
 
 def test_the_wait_is_that_of_the_runs_whose_turn_is_sooner(store, ada, bob):
@@ -324,7 +324,7 @@ def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
 def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
     ada = store.on_behalf_of("ada")
     duel = Duel(a_request(), a_request(epochs=3), "A", "B")
-    duel_id = start_duel(ada, duel)  # A's first run makes the choice of the mode
+    duel_id = start_duel(ada, duel)  # A's first run chooses the execution mode
     [first] = store.runs()
     worker_id = store.register_worker()
     store.claim(worker_id)
@@ -333,4 +333,4 @@ def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
     advance_studies(limited)
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
-    assert "3 epochs" in state.trouble
+    assert "3 epochs" in state.problem

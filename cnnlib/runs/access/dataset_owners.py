@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from cnnlib.runs import limits, permissions
+from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check_upload(store: RunStore, size_bytes: int) -> None:
     """Check the size of an upload, and how many the person has.
 
     Raises:
-        LimitError: It is too large, or one too many.
+        LimitError: The upload is too large, or the person has too many.
     """
     if store.person is not None:
         with store.database.read() as connection:
@@ -65,10 +65,10 @@ def check_upload(store: RunStore, size_bytes: int) -> None:
 
 
 def check_archive(store: RunStore, size_bytes: int) -> None:
-    """Check that imported runs fit on the person's share of the disk.
+    """Check that imported runs fit into the person's disk limit.
 
     Raises:
-        LimitError: They take more than this person's runs, or all runs, may take.
+        LimitError: They exceed the disk limit of the person or of the machine.
     """
     if store.person is not None:
         with store.database.read() as connection:

@@ -1,7 +1,7 @@
-"""What strangers write is a valid value or the lab's own error, never another exception.
+"""Untrusted input gives a valid value or one of the lab's own errors, never another exception.
 
-Hypothesis draws what the byte-changing fuzzers of ``tests/fuzz`` hardly ever reach: values that are
-nearly right, and shrinks what it finds to the smallest one.
+Hypothesis draws nearly valid values, which the byte-changing fuzzers of ``tests/fuzz`` hardly ever
+reach, and shrinks a failing one to the smallest.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 few = settings(max_examples=60)
-NESTED = json.loads("[" * 700 + "]" * 700)  # as deep as a reader of JSON goes, or nearly so
+NESTED = json.loads("[" * 700 + "]" * 700)  # close to the deepest nesting that json can read
 
 
-def own_error(kind: type[CnnlibError], make: Callable[[], Any]) -> Any:
-    """What is made; None where that is an error of the lab's own, which must be a sentence."""
+def result_or_error(kind: type[CnnlibError], make: Callable[[], Any]) -> Any:
+    """Return the result of `make`; None if it raises `kind`, whose message must be a sentence."""
     try:
         return make()
     except kind as error:
@@ -51,7 +51,7 @@ def own_error(kind: type[CnnlibError], make: Callable[[], Any]) -> Any:
         return None
 
 
-def through_json(values: Any) -> Any:
+def json_round_trip(values: Any) -> Any:
     return json.loads(json.dumps(values, allow_nan=False))
 
 
@@ -65,8 +65,8 @@ plain = st.none() | st.booleans() | numbers | words | st.text(max_size=8)
 values = plain | st.lists(plain, max_size=4) | st.dictionaries(words, plain, max_size=3)
 
 
-def changed(valid: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """The valid object with a few of its fields, or fields that are none, set to anything."""
+def with_changed_fields(valid: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw the valid object with a few fields, known or unknown ones, set to any value."""
     changes = st.dictionaries(st.sampled_from([*valid, "another"]), values, max_size=4)
     return changes.map(lambda given: valid | given)
 
@@ -77,13 +77,13 @@ SPEC = CNNSpec(channels=(4, 8), block="residual", norm="batch", activation="elu"
 
 
 @few
-@given(changed(SPEC) | values)
+@given(with_changed_fields(SPEC) | values)
 def test_a_design_from_json(given_values):
-    spec = own_error(SpecError, lambda: CNNSpec.from_dict(given_values))
+    spec = result_or_error(SpecError, lambda: CNNSpec.from_dict(given_values))
     if spec is not None:
-        assert CNNSpec.from_dict(through_json(spec.to_dict())) == spec
+        assert CNNSpec.from_dict(json_round_trip(spec.to_dict())) == spec
         assert decode(encode(spec)) == spec
-        own_error(SpecError, lambda: plan(spec))
+        result_or_error(SpecError, lambda: plan(spec))
 
 
 @pytest.mark.parametrize("values", [{"channels": NESTED}, {"in_size": [NESTED, 1, 1]}, NESTED])
@@ -104,7 +104,7 @@ parts = st.tuples(st.sampled_from([*_FIELDS, "other", ""]), link_values)
 @example(["ch.9x999999999"])
 @example(["drop.nan"])
 def test_a_link_of_the_address_bar(texts):
-    spec = own_error(SpecError, lambda: decode("~".join(["1", *texts])))
+    spec = result_or_error(SpecError, lambda: decode("~".join(["1", *texts])))
     if spec is not None:
         assert decode(encode(spec)) == spec
 
@@ -113,12 +113,12 @@ def test_a_link_of_the_address_bar(texts):
 
 
 @few
-@given(changed(Recipe().to_dict()) | values)
+@given(with_changed_fields(Recipe().to_dict()) | values)
 @example({"lr": 10**400})
 def test_a_recipe_from_json(given_values):
-    recipe = own_error(RecipeError, lambda: Recipe.from_dict(given_values))
+    recipe = result_or_error(RecipeError, lambda: Recipe.from_dict(given_values))
     if recipe is not None:
-        assert Recipe.from_dict(through_json(recipe.to_dict())) == recipe
+        assert Recipe.from_dict(json_round_trip(recipe.to_dict())) == recipe
 
 
 def test_lists_in_lists_in_lists_are_no_recipe():
@@ -127,14 +127,16 @@ def test_lists_in_lists_in_lists_are_no_recipe():
 
 
 @few
-@given(changed(a_request().to_dict() | {"origin": {"run_id": "a1", "step": 3}}) | values)
+@given(
+    with_changed_fields(a_request().to_dict() | {"origin": {"run_id": "a1", "step": 3}}) | values
+)
 @example(a_request().to_dict() | {"origin": {"run_id": [], "step": "x"}})
 @example(a_request().to_dict() | {"origin": {"run_id": "../../etc", "step": 1}})
 def test_a_request_from_json(given_values):
-    request = own_error(CnnlibError, lambda: RunRequest.from_dict(given_values))
+    request = result_or_error(CnnlibError, lambda: RunRequest.from_dict(given_values))
     if request is not None:
-        assert RunRequest.from_dict(through_json(request.to_dict())) == request
-        hash(request)  # the results table asks for it
+        assert RunRequest.from_dict(json_round_trip(request.to_dict())) == request
+        hash(request)  # the results table needs a hashable request
 
 
 @few
@@ -142,7 +144,7 @@ def test_a_request_from_json(given_values):
 @example("folder:\ud800")
 @example("folder:" + "é" * 100)
 def test_the_name_of_a_dataset(name):
-    own_error(RecipeError, lambda: check_dataset_name(name))
+    result_or_error(RecipeError, lambda: check_dataset_name(name))
     try:
         check_dataset_name(name)
     except RecipeError:
@@ -164,7 +166,9 @@ typed = st.text(max_size=12) | st.lists(values, max_size=3).map(str) | numbers.m
 @example("P", "L/" + "9" * 5000)
 @example("lr", '{"a":' * 5000)
 def test_settings_of_an_experiment(name, text):
-    combined = own_error(RecipeError, lambda: combinations(a_request(), {name: read_values(text)}))
+    combined = result_or_error(
+        RecipeError, lambda: combinations(a_request(), {name: read_values(text)})
+    )
     for each in combined or ():
         assert (each.request is None) == bool(each.reason)
 
@@ -176,7 +180,7 @@ def test_settings_of_an_experiment(name, text):
 @example("1..Infinity")
 def test_the_range_of_a_search(text):
     pytest.importorskip("optuna")
-    own_error(RecipeError, lambda: _distribution("lr", read_range(text)))
+    result_or_error(RecipeError, lambda: _distribution("lr", read_range(text)))
 
 
 @few
@@ -184,13 +188,13 @@ def test_the_range_of_a_search(text):
 @example("seconds_to_²")
 @example("seconds_to_" + "9" * 400)
 def test_the_name_of_a_column(name):
-    found = own_error(RecipeError, lambda: column(name))
+    found = result_or_error(RecipeError, lambda: column(name))
     assert found is None or isinstance(found, Column)
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory) -> Folders:
-    folder = tmp_path_factory.mktemp("strangers")
+    folder = tmp_path_factory.mktemp("untrusted")
     folders = Folders(data=folder / "data", runs=folder / "runs")
     folders.runs.mkdir()
     return folders
@@ -209,7 +213,7 @@ def test_a_file_of_settings(places, tables):
     for section, entries in tables.items():
         lines += [f"[{section}]", *(f"{key} = {str(v).lower()}" for key, v in entries.items())]
     (places.runs / "cnnlab.toml").write_text("\n".join(lines))
-    own_error(SettingsError, lambda: Settings.read(places))
+    result_or_error(SettingsError, lambda: Settings.read(places))
 
 
 # -- the record of a prepared dataset --------------------------------------------------------------
@@ -227,7 +231,7 @@ def test_the_record_of_a_prepared_dataset(digits, seed):
     valid = record.read_bytes()
     try:
         record.write_text(json.dumps(mutate.in_json(Random(seed), json.loads(valid))))
-        own_error(DataError, lambda: open_prepared("digits", digits.folder))
+        result_or_error(DataError, lambda: open_prepared("digits", digits.folder))
     finally:
         record.write_bytes(valid)
 
@@ -235,6 +239,6 @@ def test_the_record_of_a_prepared_dataset(digits, seed):
 @few
 @given(values, values)
 @example("directory", {"folders": {"a\0b": 1}})
-def test_what_a_dataset_looked_like_when_it_was_prepared(places, kind, folders):
+def test_the_recorded_state_of_a_folder_dataset(places, kind, folders):
     source = FolderSource("folder:x", places.data, "directory", uploaded=False)
-    assert source.is_as({"kind": kind, "folders": folders}) in (True, False)
+    assert source.matches_state({"kind": kind, "folders": folders}) in (True, False)

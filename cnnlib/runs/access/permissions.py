@@ -1,7 +1,7 @@
-"""Permissions: a person may look at everything, and change only what they own.
+"""Permissions: a person may read everything, and change only what they own.
 
-An owner is a name that says nothing about a person: a hash of a browser's cookie, or of the name
-that the identity provider gave. ``None`` is the operator, who may do everything.
+An owner is an anonymous name: a hash of a browser's cookie, or of the name from the identity
+provider. ``None`` is the operator, who may do everything.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def check_dataset(connection: sa.Connection, person: str | None, name: str) -> N
 def check_job(
     connection: sa.Connection, person: str | None, kind: str, args: Mapping[str, Any]
 ) -> None:
-    """Check that a job changes nothing of another person.
+    """Check that a job changes nothing that belongs to another person.
 
     Preparing a dataset with other options changes it for everybody.
 

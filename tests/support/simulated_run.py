@@ -1,4 +1,4 @@
-"""An app whose runs are told by the test, as a worker would tell them."""
+"""An app with simulated runs: the test records their events, as a worker would."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ TOTAL = 4000
 
 
 class Lab(NamedTuple):
-    """An app, and the store that it reads."""
+    """A running app and its store."""
 
     served: Served
     store: RunStore
 
 
-class Feeder:
-    """A run that the test tells, as a worker would."""
+class SimulatedRun:
+    """A running run with events from the test."""
 
     def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
         self.store = store
@@ -34,13 +34,13 @@ class Feeder:
         store.record_events(self.run_id, self.worker_id, [started(total_steps)])
         self.step = 0
 
-    def tell(self, count: int) -> list[str]:
-        """So many steps more; returns the kinds of the orders that were given."""
-        told = range(self.step + 1, self.step + count + 1)
-        events = [StepMetrics(s, 2.0 / s**0.3, 0.1, 1.0, 640.0, s / 50) for s in told]
+    def add_steps(self, count: int) -> list[str]:
+        """Record `count` more steps; return the kinds of the pending commands."""
+        new_steps = range(self.step + 1, self.step + count + 1)
+        events = [StepMetrics(s, 2.0 / s**0.3, 0.1, 1.0, 640.0, s / 50) for s in new_steps]
         self.step += count
-        orders = self.store.record_events(self.run_id, self.worker_id, events)
-        return [order.kind for order in orders]
+        commands = self.store.record_events(self.run_id, self.worker_id, events)
+        return [command.kind for command in commands]
 
     def end(self, state: str = "finished") -> None:
         self.store.record_events(self.run_id, self.worker_id, [the_end(state, step=self.step)])
@@ -48,8 +48,8 @@ class Feeder:
 
 
 @contextmanager
-def a_lab(folder: Path) -> Generator[Lab]:
-    """An app in a folder of its own, with its store."""
+def running_lab(folder: Path) -> Generator[Lab]:
+    """Start an app with its store in `folder`."""
     folders = Folders(data=folder / "data", runs=folder / "runs")
     store = RunStore(folders)
     with serving(folder / "server.log", worker_environment(folders)) as served:

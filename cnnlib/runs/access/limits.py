@@ -1,4 +1,4 @@
-"""What one person may ask for: looked at where runs, jobs and uploads enter the store."""
+"""Checks of the limits on runs, jobs, uploads and disk space, for shared servers."""
 
 from __future__ import annotations
 
@@ -22,45 +22,47 @@ if TYPE_CHECKING:
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:
-    """A run is not larger than one person's may be.
+    """Check the size of a run against the limits of one person.
 
     Raises:
-        LimitError: It is; the sentence says what, and by how much.
+        LimitError: It is too large; the sentence names the limit and the excess.
     """
     recipe = request.recipe
-    _check(recipe.epochs, limits.epochs, "epochs", "Train for fewer.")
+    _check_number(recipe.epochs, limits.epochs, "epochs", "Train for fewer.")
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     smaller = "Make it narrower, or pool earlier."
-    _check(costs.params, limits.parameters, "parameters", f"Its network is too large. {smaller}")
-    _check(costs.macs, limits.macs, "MACs per image", f"Its network is too slow. {smaller}")
+    _check_number(
+        costs.params, limits.parameters, "parameters", f"Its network is too large. {smaller}"
+    )
+    _check_number(costs.macs, limits.macs, "MACs per image", f"Its network is too slow. {smaller}")
     if costs.training_bytes > limits.memory_mb * MB:
-        found, most = _sizes(costs.training_bytes, limits.memory_mb)
+        found, most = _format_sizes(costs.training_bytes, limits.memory_mb)
         raise LimitError(
             f"A training step of this run would take {found} of memory, and one person's may take "
             f"{most} on this server. Choose a smaller batch, or a smaller network."
         )
 
 
-def _check(asked: int, most: int, what: str, remedy: str) -> None:
-    if asked > most:
+def _check_number(requested: int, most: int, what: str, remedy: str) -> None:
+    if requested > most:
         raise LimitError(
-            f"This run would have {asked:,} {what}, and one person's may have {most:,} on this "
+            f"This run would have {requested:,} {what}, and one person's may have {most:,} on this "
             f"server. {remedy}"
         )
 
 
-def _sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
-    """What was found and what may be, in words; in bytes where three digits are the same."""
+def _format_sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
+    """A size and its limit as text; in bytes where the short forms are equal."""
     most_bytes = most_mb * MB
     found, most = format_size(found_bytes), format_size(most_bytes)
     return (found, most) if found != most else (f"{found_bytes:,} bytes", f"{most_bytes:,} bytes")
 
 
 def check_queue(connection: sa.Connection, owner: str, more: int, settings: Settings) -> None:
-    """There is room for more runs in the queue.
+    """Check that the queue has room for ``more`` runs of an owner.
 
     Raises:
-        LimitError: There is none, for this person or for anybody.
+        LimitError: It has none, for this person or for all.
     """
     waiting = sa.select(sa.func.count()).select_from(runs).where(runs.c.state == "queued")
     own = connection.scalar(waiting.where(runs.c.owner == owner)) or 0
@@ -70,19 +72,19 @@ def check_queue(connection: sa.Connection, owner: str, more: int, settings: Sett
             f"{settings.person.runs_waiting:,} on this server. Ask for fewer, stop some that wait, "
             "or come back when they have run."
         )
-    everybodys = connection.scalar(waiting) or 0
-    if everybodys + more > settings.machine.runs_waiting:
+    total = connection.scalar(waiting) or 0
+    if total + more > settings.machine.runs_waiting:
         raise LimitError(
-            f"{everybodys:,} runs wait on this server, and it takes "
+            f"{total:,} runs wait on this server, and it takes "
             f"{settings.machine.runs_waiting:,}. Come back when some of them have run."
         )
 
 
 def check_jobs(connection: sa.Connection, owner: str, limits: PersonLimits) -> None:
-    """There is room for one job more of this person.
+    """Check that a person may queue one more job.
 
     Raises:
-        LimitError: There is none.
+        LimitError: The person has too many live jobs.
     """
     live = sa.and_(jobs.c.owner == owner, jobs.c.state.in_(LIVE_JOB_STATES))
     count = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(live)) or 0
@@ -96,27 +98,27 @@ def check_jobs(connection: sa.Connection, owner: str, limits: PersonLimits) -> N
 def check_disk(
     connection: sa.Connection, owner: str, more_bytes: int, settings: Settings, folder: Path
 ) -> None:
-    """What is kept of runs leaves room for more.
+    """Check that the disk space for runs suffices for more files.
 
     Args:
-        more_bytes: What is about to be added, as far as it is known.
-        folder: On the disk that must have room.
+        more_bytes: Size of the files to be added, as far as known.
+        folder: A folder on the disk to check.
 
     Raises:
-        LimitError: This person, or everybody together, has filled the room, or the disk is full.
+        LimitError: The limit of this person or of the machine is exceeded, or the disk is full.
     """
     own = _weights_bytes(connection, owner) + more_bytes
     if own > settings.person.disk_mb * MB:
-        found, most = _sizes(own, settings.person.disk_mb)
+        found, most = _format_sizes(own, settings.person.disk_mb)
         raise LimitError(
             f"Your runs would take {found} on disk, and one person's may take {most} on this "
             "server. Delete some in Results, and remove them for good there."
         )
-    everybodys = _weights_bytes(connection, None) + more_bytes
+    total = _weights_bytes(connection, None) + more_bytes
     free = shutil.disk_usage(folder).free - more_bytes
-    if everybodys > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
+    if total > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
         raise LimitError(
-            f"The runs of this server would take {format_size(everybodys)} of the "
+            f"The runs of this server would take {format_size(total)} of the "
             f"{format_size(settings.machine.disk_mb * MB)} that are set apart for them, with "
             f"{format_size(max(0, free))} free on its disk. Delete runs that you no longer need, "
             "and tell who runs this server."
@@ -124,7 +126,7 @@ def check_disk(
 
 
 def _weights_bytes(connection: sa.Connection, owner: str | None) -> int:
-    """Bytes of the weights of one owner's runs, or of all."""
+    """Size of the weights of one owner's runs, or of all runs, in bytes."""
     total = sa.select(sa.func.sum(weights.c.size_bytes))
     if owner is not None:
         total = total.join(runs, runs.c.id == weights.c.run_id).where(runs.c.owner == owner)
@@ -134,13 +136,13 @@ def _weights_bytes(connection: sa.Connection, owner: str | None) -> int:
 def check_upload(
     connection: sa.Connection, owner: str, size_bytes: int, limits: PersonLimits
 ) -> None:
-    """An upload is not too large, and not one too many.
+    """Check the size of an upload and the number of the person's datasets.
 
     Raises:
-        LimitError: It is.
+        LimitError: One of them is too large.
     """
     if size_bytes > limits.upload_mb * MB:
-        found, most = _sizes(size_bytes, limits.upload_mb)
+        found, most = _format_sizes(size_bytes, limits.upload_mb)
         raise LimitError(
             f"The file has {found}, and an upload may have {most} on this server. Use fewer or "
             "smaller pictures."

@@ -1,7 +1,7 @@
-"""Networks and pictures whose explanations Captum was asked for, and how it was asked.
+"""Networks and pictures for the attribution tests, and Captum's attributions of them.
 
-``python tests/support/reasons_cases.py`` writes ``tests/recorded/captum.npz`` anew; it needs
-captum, which needs matplotlib, and so the tests compare with what was recorded (captum 0.9.0).
+``python tests/support/attribution_cases.py`` writes ``tests/recorded/captum.npz`` anew. It needs
+captum, which needs matplotlib; the tests compare with the recorded file (captum 0.9.0).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SPECS = {
 }
 
 
-def a_net(spec: CNNSpec) -> Network:
-    """Weights from numpy, so that they are the same under every version of torch."""
+def build_net(spec: CNNSpec) -> Network:
+    """Build a network with weights from numpy: the same under every version of torch."""
     net = build_model(spec, seed=0).eval()
     for name, value in net.state_dict().items():
         if value.dtype == torch.float32:
@@ -33,12 +33,14 @@ def a_net(spec: CNNSpec) -> Network:
     return net
 
 
-def a_picture(spec: CNNSpec) -> np.ndarray:
+def random_picture(spec: CNNSpec) -> np.ndarray:
     return np.random.default_rng(7).normal(size=spec.in_size).astype(np.float32)
 
 
-def captums(net: Network, image: np.ndarray, target: int, layer: str) -> dict[str, np.ndarray]:
-    """What Captum finds, by our names of the methods."""
+def captum_attributions(
+    net: Network, image: np.ndarray, target: int, layer: str
+) -> dict[str, np.ndarray]:
+    """Return Captum's attributions, keyed by the lab's names of the methods."""
     from captum import attr
 
     from cnnlib.probe.attribution.methods import OCCLUSION_STRIDE, OCCLUSION_WINDOW
@@ -62,6 +64,8 @@ if __name__ == "__main__":
     recorded = {}
     for case, spec in SPECS.items():
         layer = "features.pool2"
-        for method, values in captums(a_net(spec), a_picture(spec), 1, layer).items():
+        for method, values in captum_attributions(
+            build_net(spec), random_picture(spec), 1, layer
+        ).items():
             recorded[f"{case}/{method}"] = values
     np.savez_compressed(RECORDED, **recorded)

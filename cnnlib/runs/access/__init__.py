@@ -1,0 +1,1 @@
+"""Who may do what: limits of class mode, and the owners of runs and datasets."""

@@ -1,0 +1,64 @@
+"""Requests for forks: runs that start from a saved step of another run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.errors import RecipeError
+from cnnlib.records.run import Origin, Run, RunRequest
+
+if TYPE_CHECKING:
+    from cnnlib.records.recipe import Recipe
+    from cnnlib.runs.store import RunStore
+
+
+def recipe_at(store: RunStore, run: Run, step: int) -> Recipe:
+    """Return the recipe in force after a step: the run's own, with the settings changed by hand.
+
+    A changed momentum of Adam, AdamW or Muon is left out, as a recipe has none for them.
+    """
+    recipe = run.request.recipe
+    changes: dict[str, Any] = {
+        each.setting: each.value
+        for each in store.interventions(run.id)
+        if each.setting and each.step <= step
+    }
+    if recipe.optimizer not in ("momentum", "nesterov"):
+        changes.pop("momentum", None)
+    return replace(recipe, **changes)
+
+
+def epochs_until(store: RunStore, run_id: str, step: int) -> int:
+    """Count the epochs that were finished at a step."""
+    return sum(epoch.step <= step for epoch in store.epochs(run_id, confusions=False))
+
+
+def fork_request(
+    store: RunStore,
+    run: Run,
+    step: int,
+    recipe: Recipe,
+    *,
+    weights_only: bool = False,
+    name: str = "",
+) -> RunRequest:
+    """Build the request of a fork. It trains with exactly this recipe.
+
+    Args:
+        step: A saved step of the run; a checkpoint unless ``weights_only``.
+        recipe: Its ``epochs`` count from the start of the run, not from the step.
+        weights_only: Start at step 0 with the weights; otherwise continue with the optimizer's
+            state, the epoch and the position in it.
+
+    Raises:
+        RecipeError: The recipe ends before the step.
+    """
+    done = 0 if weights_only else epochs_until(store, run.id, step)
+    if not weights_only and done >= recipe.epochs:
+        raise RecipeError(
+            f"The fork starts after epoch {done}, but its recipe ends after epoch {recipe.epochs}. "
+            "Choose more epochs, or start from an earlier step."
+        )
+    origin = Origin(run.id, step, weights_only)
+    return replace(run.request, recipe=recipe, origin=origin, name=name, group="")
