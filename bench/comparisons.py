@@ -118,8 +118,9 @@ def _depth_section(plan: Study, made: str) -> list[str]:
         "",
         "## Depth on CIFAR-10 (JPEG pictures): plain against residual",
         "",
-        f"K = 32 filters, L convolutions, pooled every max(1, L/4), no normalisation. {made} "
-        "Short epochs of 12,000 pictures each, and one seed.",
+        "K = 32 filters in each convolution, L convolutions, a pooling after every max(1, L/4) "
+        f"convolutions, no norm layers. {made} Each epoch has only 12,000 pictures, and there is "
+        "one seed.",
         "",
         *_summaries(curves),
         "",

@@ -157,7 +157,7 @@ def _one_stroke(page, number: int) -> float:
     points = STROKES["7" if number % 2 else "3"][0]
     points = [(box["x"] + x, box["y"] + y + 3 * (number % 10)) for x, y in points]
     page.locator(".st-key-draw_clear button").click()
-    page.get_by_text("the answer follows every stroke").wait_for()
+    page.get_by_text("changes with every stroke").wait_for()
     page.wait_for_timeout(800)
     page.mouse.move(*points[0])
     page.mouse.down()

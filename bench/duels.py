@@ -63,14 +63,14 @@ def promises(duels: int = DUELS, seed: int = 0) -> list[tuple[str, str, float, f
             *rate(1.0, lambda pair, decision: decision == 1, **options),
         ),
         (
-            "true difference 0, x = 1 sd: the same within x by 12 pairs",
+            "true difference 0, x = 1 sd: equal within x by 12 pairs",
             "at least 80 %",
             *rate(
                 0.0, lambda pair, decision: (decision == 2) & (pair <= 12), within=1.0, **options
             ),
         ),
         (
-            "true difference x = 1 sd: wrongly called the same within x",
+            "true difference x = 1 sd: wrongly called equal within x",
             "at most 5 %",
             *rate(1.0, lambda pair, decision: decision == 2, within=1.0, **options),
         ),

@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=6, help="windows with and without the page")
     parser.add_argument("--window", type=float, default=10.0, help="seconds of each window")
-    parser.add_argument("--looking", action="store_true", help="with What it sees open")
+    parser.add_argument("--looking", action="store_true", help="with the test pictures shown")
     options = parser.parse_args()
     rows = measure(options.pairs, options.window, options.looking)
     width = max(len(row.quantity) for row in rows)
@@ -188,7 +188,7 @@ def throughput_ratio(
         closed_again = steps_a_second(store, run_id, window)
         ratios.append(2 * opened / (closed + closed_again))
     text = f"{median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    state = "page open, What it sees open" if with_pictures else "page open"
+    state = "page open, test pictures shown" if with_pictures else "page open"
     return Row(f"throughput, {state} over closed", text, ">= 0.95")
 
 

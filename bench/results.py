@@ -204,8 +204,8 @@ def _goal_rows(results: dict[Trial, list[Outcome]], part: str) -> list[str]:
 def _training_time(results: dict[Trial, list[Outcome]]) -> list[str]:
     """The training time of `cifar_fast`, whose goal is set for ten epochs."""
     return [
-        f"{trial.title} trained for {outcome.run.train_seconds / 60:.1f} minutes, its "
-        f"{trial.recipe.epochs} epochs together, by the run's own clock."
+        f"The {trial.recipe.epochs} epochs of {trial.title} took "
+        f"{outcome.run.train_seconds / 60:.1f} minutes of training time."
         for trial, found in results.items()
         if trial.title == "cifar_fast"
         for outcome in found
@@ -241,8 +241,9 @@ def _chance_level_runs(results: dict[Trial, list[Outcome]]) -> list[str]:
         return []
     return [
         "",
-        f"Stayed at chance level: {', '.join(found)}. Adam's first steps at this rate are so large "
-        "that some initialisations do not recover from them. A plain loop with "
+        f"These runs learned nothing and guess: {', '.join(found)}. Adam's first steps at this "
+        "learning rate are so large that some initial weights do not recover from them. A plain "
+        "loop with "
         "`torch.optim.Adam` on the same batches fails with the same seeds at the same steps.",
     ]
 
@@ -263,11 +264,12 @@ def page(results: dict[Trial, list[Outcome]], comparisons: list[str]) -> str:
     lines = [
         "# Results",
         "",
-        "Trained by `python -m bench.results`; no figure is copied from a text. "
+        "Trained by `python -m bench.results`; no number is copied from a text. "
         f"Machine: {'; '.join(machines) or 'none yet'}.",
         "",
         "The validation split is a part of the training pictures; the test split is evaluated "
-        "once, at the end. With several seeds, the figures are means over all of them.",
+        "once, at the end. With several seeds, the numbers are means over the seeds. The "
+        "[glossary](glossary.md) defines the terms.",
     ]
     if missing:
         lines += ["", f"Not trained yet, or not with all seeds: {'; '.join(missing)}."]

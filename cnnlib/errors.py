@@ -11,7 +11,7 @@
     ├── ProbeError     a view inside a network that this run, layer or picture does not allow
     ├── SettingsError  a file of settings that cannot be understood
     ├── LimitError     more than one person may ask for on this machine
-    └── RightsError    something that belongs to somebody else
+    └── RightsError    something that belongs to another person
 
 A message has three parts: what was found, the rule it breaks, what to do. Pages show it as it is.
 """
@@ -81,4 +81,4 @@ class LimitError(CnnlibError):
 
 
 class RightsError(CnnlibError):
-    """A run, a job or a dataset that belongs to somebody else, who alone may change it."""
+    """A run, a job or a dataset that belongs to another person, who alone may change it."""

@@ -120,7 +120,7 @@ def draw_a_seven(tab: Page) -> None:
     for x, y in others:
         tab.mouse.move(x, y, steps=8)
     tab.mouse.up()
-    tab.get_by_text("% sure").wait_for(timeout=WAIT_MS)
+    tab.get_by_text("% probability").wait_for(timeout=WAIT_MS)
 
 
 @contextmanager

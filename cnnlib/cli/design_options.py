@@ -47,16 +47,14 @@ def add_design_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExc
     names = [each.name for each in presets()]
     group.add_argument("--preset", metavar="NAME", type=one_of(names), help=", ".join(names))
     group.add_argument(
-        "--spec", metavar="FILE", help="a design as JSON: a file, - for standard input, or a link"
+        "--spec", metavar="FILE", help="a design: a JSON file, - for standard input, or a link"
     )
     return group
 
 
 def add_adapt_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--adapt``, for commands with a dataset."""
-    parser.add_argument(
-        "--adapt", action="store_true", help="fit the --spec to the pictures of the --dataset"
-    )
+    parser.add_argument("--adapt", action="store_true", help="adapt the --spec to the --dataset")
 
 
 def selected_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
@@ -75,9 +73,9 @@ def selected_design(args: argparse.Namespace, info: DatasetInfo | None) -> Desig
             spec = adapt(spec, info.in_size, classes)
         elif (spec.in_size, spec.out_classes) != (info.in_size, classes):
             raise SpecError(
-                f"The design is for {_size(spec.in_size)} pictures of {spec.out_classes} classes, "
-                f"but {info.name} has {_size(info.in_size)} pictures of {classes}. "
-                "Add --adapt to fit it, or choose another dataset."
+                f"The design is for {_size(spec.in_size)} pictures and {spec.out_classes} classes, "
+                f"but {info.name} has {_size(info.in_size)} pictures and {classes} "
+                "classes. Add --adapt to adapt the design, or choose another dataset."
             )
     return Design(plan(spec), args.preset or "")
 
@@ -98,8 +96,8 @@ def read_spec(text: str) -> CNNSpec:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpecError(
-            f"The design {shown(text)} cannot be read: {reason}. Name a file with a design as "
-            "JSON, - for standard input, or a link from the Build page."
+            f"The design {shown(text)} cannot be read: {reason}. Give a JSON file with a "
+            "design, - for standard input, or a link from the Build page."
         ) from error
     return _spec_from_json(content, shown(text))
 
@@ -110,7 +108,7 @@ def _design_in(link: str) -> str:
         return parse_qs(urlsplit(link).query, max_num_fields=20)["design"][0]
     except (ValueError, KeyError):
         raise SpecError(
-            f"The link {shown(link)} holds no design. Copy the whole address of the Build page."
+            f"The link {shown(link)} contains no design. Copy the whole address of the Build page."
         ) from None
 
 
@@ -119,8 +117,8 @@ def _read(file: BinaryIO, name: str) -> bytes:
     content = file.read(MAX_SPEC_BYTES + 1)
     if len(content) > MAX_SPEC_BYTES:
         raise SpecError(
-            f"{name} holds more than {MAX_SPEC_BYTES:,} bytes, and no design is that long. "
-            "Name the file that the Build page or 'export' wrote."
+            f"{name} has more than {MAX_SPEC_BYTES:,} bytes, the maximum for a design. "
+            "Give a file that the Build page or 'export' wrote."
         )
     return content
 
@@ -136,7 +134,7 @@ def _spec_from_json(content: bytes, name: str) -> CNNSpec:
     except RecursionError:
         reason = "it is nested too deeply"
     except ValueError:
-        reason = "a number in it has thousands of digits"
+        reason = "it contains a number with thousands of digits"
     raise SpecError(f'{name} is not JSON: {reason}. Write it as {{"channels": [6, 16], ...}}.')
 
 

@@ -11,6 +11,7 @@ from cnnlib.cli.parser import id_of_run, shown
 from cnnlib.cli.store import run_at_step
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +68,7 @@ def add_run(
 ) -> argparse.ArgumentParser:
     """Add a command with the argument ``ID``, the id of a run."""
     parser = subparsers.add_parser(name, help=help, aliases=aliases)
-    parser.add_argument("run_id", metavar="ID", type=id_of_run)
+    parser.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     parser.set_defaults(command=command)
     return parser
 
@@ -80,8 +81,9 @@ def _pixels(prepared: Prepared, picture: str) -> np.ndarray:
     if number is not None:
         if number >= len(prepared.test_images):
             raise DataError(
-                f"There is no test picture {shown(picture)}. "
-                f"Choose a number below {len(prepared.test_images)}."
+                f"There is no test picture {shown(picture)}: the test split has "
+                f"{plural(len(prepared.test_images), 'picture')}. Choose a number below "
+                f"{len(prepared.test_images)}."
             )
         return np.array(prepared.test_images[number])
     channels, size, _ = prepared.info.in_size
@@ -106,7 +108,9 @@ def write_values(out: str, values: np.ndarray, tiles: np.ndarray, verbose: bool 
 
     path = Path(out)
     if path.suffix not in _FORMS:
-        raise DataError(f"{shown(out)} does not end with {', '.join(_FORMS)}. Name such a file.")
+        raise DataError(
+            f"{shown(out)} does not end with .npz, .json or .png. Choose such a file name."
+        )
     try:
         with replacing(path) as file:
             if path.suffix == ".npz":
@@ -117,10 +121,10 @@ def write_values(out: str, values: np.ndarray, tiles: np.ndarray, verbose: bool 
                 _write_picture(file, tiles)
     except OSError as error:
         raise DataError(
-            f"{shown(out)} cannot be written: {error.strerror}. Choose another place."
+            f"{shown(out)} cannot be written: {error.strerror}. Choose another path."
         ) from error
     if verbose:
-        print(f"Wrote {' x '.join(map(str, values.shape))} values to {path}.")
+        print(f"Wrote values of shape {' x '.join(map(str, values.shape))} to {path}.")
 
 
 def _write_picture(path: Path, tiles: np.ndarray) -> None:
@@ -148,5 +152,5 @@ def file_picture(path: str, size: int, channels: int) -> np.ndarray:
     except (OSError, ValueError, BrokenPicture) as error:  # ValueError: no name of a file
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(
-            f"The picture {shown(path)} cannot be read: {reason}. Choose another."
+            f"The picture {shown(path)} cannot be read: {reason}. Choose another picture."
         ) from error

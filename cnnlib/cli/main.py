@@ -85,8 +85,10 @@ def parser() -> Parser:
     """Build the parser of all commands, without importing torch or numpy."""
     top = Parser(
         prog=PROGRAM,
-        description="Design, train, look inside and compare convolutional networks.",
-        epilog="Folders: CNNLAB_DATA (data/) and CNNLAB_RUNS (runs/). Every command takes --json.",
+        description="Design, train, inspect and compare convolutional networks.",
+        epilog="The environment variables CNNLAB_DATA and CNNLAB_RUNS set the folders of the "
+        "datasets (default: data/) and of the runs (default: runs/). "
+        "Every command has the option --json.",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True, dest="word")
     for group in _GROUPS:
@@ -97,7 +99,7 @@ def parser() -> Parser:
 def _sentence(error: CnnlibError) -> str:
     """Return the error as one sentence, with the repair of a design that does not fit."""
     repair = getattr(error, "repair_text", None)
-    return f"{error} It would fit with: {repair}." if repair else str(error)
+    return f"{error} A change that works: {repair}." if repair else str(error)
 
 
 def _discard_standard_output() -> None:

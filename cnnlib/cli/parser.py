@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             options = [name for action in self._actions for name in action.option_strings]
             first = left_over[0]
             close = did_you_mean(first.partition("=")[0], options) if first[:1] == "-" else ""
-            self.error(f"{shown(first)} is not understood here.{close}")
+            self.error(f"{shown(first)} is not an option of this command.{close}")
         return namespace, left_over
 
     def error(self, message: str) -> NoReturn:
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(r"^argument (\S+): ", r"\1: ", message)
         end = "" if message.endswith((".", "?")) else "."
         raise UsageError(
-            f"{message[:1].upper()}{message[1:]}{end} '{self.prog} --help' lists what there is."
+            f"{message[:1].upper()}{message[1:]}{end} '{self.prog} --help' lists the options."
         )
 
 
@@ -79,7 +79,7 @@ def id_of_run(text: str) -> str:
     """An argument type: the id of a run."""
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", text):
         raise argparse.ArgumentTypeError(
-            f"{shown(text)} is not the id of a run. '{PROGRAM} runs' lists them."
+            f"{shown(text)} is not the id of a run. '{PROGRAM} runs' lists all ids."
         )
     return text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from shutil import get_terminal_size
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ class ProgressOutput(Protocol):
     def progress(self, update: Update) -> None:
         """Steps were trained; ``update`` holds the values of the latest one."""
 
+    def sample(self, run_id: str, sample: Sequence[int]) -> None:
+        """A sample of the validation split was measured: step, correct predictions, pictures."""
+
     def epoch(self, run_id: str, epoch: Update) -> None:
         """An epoch has ended."""
 
@@ -40,11 +43,15 @@ class JsonProgress:
     """Prints one JSON object per line; its field ``event`` is the kind of update."""
 
     def state(self, update: Update) -> None:
-        names = ("run_id", "state", "phase", "queue_position", "wait_seconds")
+        names = ("run_id", "state", "phase", "queue_position", "wait_seconds", "waits_for")
         _event("state", {name: update[name] for name in names})
 
     def progress(self, update: Update) -> None:
         _event("step", update)
+
+    def sample(self, run_id: str, sample: Sequence[int]) -> None:
+        names = ("step", "correct", "count")
+        _event("sample", {"run_id": run_id} | dict(zip(names, sample, strict=True)))
 
     def epoch(self, run_id: str, epoch: Update) -> None:
         _event("epoch", {"run_id": run_id} | dict(epoch))
@@ -66,16 +73,16 @@ class TextProgress:
         self._is_terminal = sys.stdout.isatty()
         self._width = 0  # of the progress line on screen
         self._state = ""
+        self._sample = ""
 
     def state(self, update: Update) -> None:
         is_same = update["state"] == self._state
         self._state = update["state"]
         if is_same and (update["state"] == "running" or not self._is_terminal):
             return  # no line for each percent of a preparation, nor for each evaluation
-        waits = (update["queue_position"] or 1) - 1
-        place = f" behind {waits} other{'' if waits == 1 else 's'}" if waits else ""
+        place = f": {update['waits_for']}" if update["waits_for"] else ""
         wait = update["wait_seconds"] or 0.0
-        place += f", begins in about {duration(wait)}" if wait >= 1 else ""
+        place += f", starts in about {duration(wait)}" if wait >= 1 else ""
         phase = f": {update['phase']}" if update["phase"] and update["state"] != "running" else ""
         write = self._overwrite if is_same else self._line
         write(f"{update['run_id']}  {update['state']}{place}{phase}")
@@ -88,18 +95,23 @@ class TextProgress:
             f"step {update['step']:,} of {update['total_steps']:,}",
             _number("loss", update["loss"]),
             f"{update['images_per_second'] or 0:,.0f} images/s",
+            self._sample,
             f"{left} left" if left else "",
         ]
         self._overwrite("  ".join(filter(None, parts)))
+
+    def sample(self, run_id: str, sample: Sequence[int]) -> None:
+        _, correct, count = sample
+        self._sample = f"val sample {percent(correct / count, 1)} ({correct} of {count})"
 
     def epoch(self, run_id: str, epoch: Update) -> None:
         parts = [
             f"epoch {epoch['epoch']}",
             _number("train loss", epoch["train_loss"]),
-            _share("train", epoch["train_accuracy"]),
+            _share("train accuracy", epoch["train_accuracy"]),
             _number("val loss", epoch["val_loss"]),
-            _share("val", epoch["val_accuracy"]),
-            _share("test", epoch["test_accuracy"]),
+            _share("val accuracy", epoch["val_accuracy"]),
+            _share("test accuracy", epoch["test_accuracy"]),
             duration(epoch["seconds"]),
         ]
         self._line("  ".join(filter(None, parts)))
@@ -117,8 +129,8 @@ class TextProgress:
         parts = [
             f"{facts['run_id']}  {facts['state']} after {duration(facts['seconds'])}",
             f"{speed:,.0f} images/s" if speed else "",
-            _share("val", facts["val_accuracy"]),
-            _share("test", facts["test_accuracy"]),
+            _share("val accuracy", facts["val_accuracy"]),
+            _share("test accuracy", facts["test_accuracy"]),
         ]
         self._line("  ".join(filter(None, parts)))
         if facts["reason"]:

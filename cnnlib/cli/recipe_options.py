@@ -16,29 +16,30 @@ if TYPE_CHECKING:
 HELP = {
     "epochs": "passes over the training split; 0 only measures the untrained network",
     "batch_size": "pictures per step",
-    "optimizer": "how gradients change the weights",
-    "lr": "learning rate; with a schedule, its highest value",
+    "optimizer": "rule that updates the weights from the gradients",
+    "lr": "learning rate; with a schedule, the peak rate",
     "momentum": "for the optimizers momentum and nesterov",
-    "weight_decay": "pull of the weights towards zero",
-    "decay_norm_and_bias": "weight decay on norms and biases too",
+    "weight_decay": "how strongly each step moves the weights towards zero",
+    "decay_norm_and_bias": "apply weight decay to normalisation layers and biases too",
     "schedule": "how the learning rate changes over the run",
     "step_epochs": "epochs between two drops, with --schedule step",
-    "step_factor": "what a drop multiplies by, with --schedule step",
-    "warmup": "fraction of the run in which the rate rises, with --schedule one_cycle",
+    "step_factor": "factor of the learning rate at each drop, with --schedule step",
+    "warmup": "fraction of the run in which the learning rate rises, with --schedule one_cycle",
     "label_smoothing": "share of each label that is spread over all classes",
-    "clip_grad_norm": "scale gradients down to this norm, or none",
-    "patience": "end after this many epochs without a better validation loss, or none",
-    "max_batches": "end after this many steps in all, or none",
-    "test_each_epoch": "measure the test split after each epoch",
-    "flip": "mirror pictures left and right at random",
+    "clip_grad_norm": "largest norm of the gradients: longer ones are scaled down; or none",
+    "patience": "stop after this many epochs without a lower validation loss, or none",
+    "restore_best": "with --patience, keep the weights of the best epoch (default)",
+    "max_batches": "stop after this many steps in total, or none",
+    "test_each_epoch": "measure the test accuracy after each epoch",
+    "flip": "mirror pictures from left to right at random",
     "shift": "shift pictures by up to this many pixels at random",
-    "cutout": "side of a square of zeros laid over each picture, in pixels",
+    "cutout": "cover a random square of this many pixels per side with zeros",
 }
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add an option without a default for each field of `Recipe` and `Augmentation`."""
-    group = parser.add_argument_group("recipe (each replaces what --recipe says)")
+    group = parser.add_argument_group("recipe (each option overrides a value of --recipe)")
     for record in (Recipe, Augmentation):
         for name, hint in get_type_hints(record).items():
             if name in HELP:

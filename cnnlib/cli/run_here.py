@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run
@@ -40,7 +38,7 @@ def follow_or_train(
     Returns:
         The program's exit code.
     """
-    from cnnlib.train.control import Control
+    from cnnlib.train.control import Control, interrupted_by_signals
 
     control = Control()
     with interrupted_by_signals(control):
@@ -63,25 +61,6 @@ def run_job(job: Generator[Any, None, T]) -> T:
             next(job)
         except StopIteration as end:
             return end.value
-
-
-@contextmanager
-def interrupted_by_signals(control: Control) -> Generator[None]:
-    """Let Ctrl-C and SIGTERM interrupt the run; a second Ctrl-C raises KeyboardInterrupt."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        control.interrupt()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 class _QueueTurn:
@@ -119,7 +98,8 @@ class _QueueTurn:
         """Print once which run this one waits for."""
         if not self._reason_printed:
             print_error(
-                f"Run {busy.id} is {busy.state}; this one waits for its turn (--now does not)."
+                f"Run {busy.id} is {busy.state}, so this run waits in the queue. "
+                "Use --now to start without waiting."
             )
         self._reason_printed = True
 

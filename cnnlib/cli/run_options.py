@@ -26,31 +26,51 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
         "--recipe",
         metavar="NAME",
         type=one_of(RECIPES),
-        help=f"default: what suits design and dataset; {', '.join(RECIPES)}",
+        help=f"default: chosen for the design and the dataset; {', '.join(RECIPES)}",
     )
     add_recipe_options(parser)
     group = parser.add_argument_group("run")
-    group.add_argument("--seed", metavar="N", type=whole_number, default=0, help="of the first run")
-    group.add_argument("--split-seed", metavar="N", type=whole_number, default=0)
+    group.add_argument(
+        "--seed",
+        metavar="N",
+        type=whole_number,
+        default=0,
+        help="seed of the first run; default: 0",
+    )
+    group.add_argument(
+        "--split-seed",
+        metavar="N",
+        type=whole_number,
+        default=0,
+        help="seed that chooses the validation pictures; default: 0",
+    )
     group.add_argument(
         "--validation",
         metavar="N",
         type=number,
         default=0.1,
-        help="fraction of the training split, or number of pictures; default 0.1",
+        help="size of the validation split: a fraction of the training pictures, or a number of "
+        "pictures; default: 0.1",
     )
     group.add_argument(
-        "--train-limit", metavar="N", type=or_none(whole_number), help="use so many pictures"
+        "--train-limit",
+        metavar="N",
+        type=or_none(whole_number),
+        help="train on this many pictures only, or none",
     )
-    group.add_argument("--device", metavar="NAME", type=one_of(DEVICES), default="auto")
+    group.add_argument(
+        "--device", metavar="NAME", type=one_of(DEVICES), default="auto", help=", ".join(DEVICES)
+    )
     group.add_argument(
         "--precision",
         metavar="NAME",
         type=one_of(PRECISIONS),
         default="auto",
-        help="fp32, or bf16: faster on newer processors, and less exact",
+        help="auto, fp32, or bf16: faster on newer processors, but less exact",
     )
-    group.add_argument("--mode", metavar="NAME", default="auto", help="as in t2-nhwc-fp32")
+    group.add_argument(
+        "--mode", metavar="NAME", default="auto", help="execution mode, such as t2-nhwc-fp32"
+    )
     return group
 
 

@@ -66,7 +66,7 @@ def existing_store(run_id: str) -> RunStore:
     """
     if not has_store():
         raise StoreError(
-            f"There is no run {run_id[:40]!r}, because {Folders.from_environment().runs} holds no "
-            "runs yet. Train one, or name the folder that holds it in CNNLAB_RUNS."
+            f"There is no run {run_id[:40]!r}: the folder {Folders.from_environment().runs} "
+            "contains no runs yet. Train one, or set CNNLAB_RUNS to the folder with your runs."
         )
     return open_store()

@@ -11,7 +11,7 @@ from cnnlib.cli.run_facts import run_facts
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.design.cost import cost
 from cnnlib.records.events import Command
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 def add_queue_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--now``, ``--detach`` and ``--json``."""
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--now", action="store_true", help="skip the line: train here and now")
-    when.add_argument("--detach", action="store_true", help="queue it for a worker, and return")
+    when.add_argument("--now", action="store_true", help="skip the queue: train here and now")
+    when.add_argument(
+        "--detach", action="store_true", help="queue the run for a worker, and return"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
@@ -89,6 +91,10 @@ def _print_group(runs: Sequence[Run], as_json: bool) -> None:
         both = {"event": "group", "group": runs[0].request.group}
         print_json(both | {"run_ids": [run.id for run in runs]} | means | {"runs": facts})
         return
-    parts = [f"{len(runs)} seeds: mean"]
-    parts += [f"{name[:-9]} {percent(mean)}" for name, mean in means.items() if mean is not None]
+    parts = [f"mean of {plural(len(runs), 'seed')}:"]
+    parts += [
+        f"{name.replace('_', ' ')} {percent(mean)}"
+        for name, mean in means.items()
+        if mean is not None
+    ]
     print("  ".join(parts))

@@ -42,5 +42,5 @@ def check_annotation(annotation: Annotation) -> None:
     for field, (length, limit, unit) in lengths.items():
         if length > limit:
             raise StoreError(
-                f"The {field} has {length:,} {unit}; at most {limit:,} are kept. Shorten it."
+                f"The {field} has {length:,} {unit}. At most {limit:,} are allowed. Shorten it."
             )

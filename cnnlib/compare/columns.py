@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.compare.seeds import accuracy_interval, summary
 from cnnlib.errors import RecipeError
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -137,8 +138,8 @@ def _time_to(goal: float) -> Column:
         f"seconds_to_{goal:g}",
         f"Seconds to {goal:g} %",
         "seconds",
-        f"Training time until the validation split first had {goal:g} %; mean over seeds, where "
-        "each came there",
+        f"Training time in seconds until the validation accuracy first reached {goal:g} %, mean "
+        "over seeds; empty if a seed did not reach it",
         _on_one_machine(value),
     )
 
@@ -154,27 +155,44 @@ def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
 
 
 def _row_state(row: Row) -> str:
-    return row.not_pooled_reason or "pooled"
+    return row.not_pooled_reason or plural(len(row.runs), "seed")
 
 
 def _train_seconds(row: Row) -> float | None:
     return fmean(run.train_seconds for run in row.runs)
 
 
+_SMOOTHED = "with label smoothing if the recipe uses it"
+
 COLUMNS: dict[str, Column] = {
     each.name: each
     for each in (
-        Column("name", "Design", "text", "Name or preset", lambda row: row.name),
-        Column("dataset", "Dataset", "text", "What it learned", lambda row: row.request.dataset),
-        Column("seeds", "Seeds", "count", "Runs pooled in this row", lambda row: len(row.runs)),
+        Column(
+            "name", "Design", "text", "The name of the row, or its preset", lambda row: row.name
+        ),
+        Column(
+            "dataset",
+            "Dataset",
+            "text",
+            "The dataset that the design was trained on",
+            lambda row: row.request.dataset,
+        ),
+        Column(
+            "seeds",
+            "Seeds",
+            "count",
+            "Runs in this row, each with another seed",
+            lambda row: len(row.runs),
+        ),
         Column(
             *("val_accuracy", "Validation", "percent"),
-            "Accuracy on the validation split after the last epoch, mean over seeds; decides the "
-            "order",
+            "Accuracy on the validation split after the last epoch, mean over seeds; the rows are "
+            "sorted by it",
             _mean("last_val_accuracy"),
         ),
         Column(
-            *("val_sd", "Validation sd", "percent", "Standard deviation over seeds"),
+            *("val_sd", "Validation sd", "percent"),
+            "Standard deviation of the validation accuracy over seeds",
             _sd("last_val_accuracy"),
         ),
         Column(
@@ -183,36 +201,44 @@ COLUMNS: dict[str, Column] = {
             _mean("test_accuracy"),
         ),
         Column(
-            *("test_sd", "Test sd", "percent", "Standard deviation over seeds"),
+            *("test_sd", "Test sd", "percent"),
+            "Standard deviation of the test accuracy over seeds",
             _sd("test_accuracy"),
         ),
         Column(
-            *("test_low", "Test from", "percent", "Low end of the 95 % interval"),
+            *("test_low", "Test from", "percent"),
+            "Lower end of the 95 % confidence interval of the test accuracy",
             _end("test_accuracy", "test_pictures", "low"),
         ),
         Column(
-            *("test_high", "Test to", "percent", "High end of the 95 % interval"),
+            *("test_high", "Test to", "percent"),
+            "Upper end of the 95 % confidence interval of the test accuracy",
             _end("test_accuracy", "test_pictures", "high"),
         ),
         Column(
             *("interval", "Interval", "text"),
-            "What the interval is over: one run, test pictures; several, seeds",
+            "What the confidence interval covers: other test pictures (Wilson, for one run), or "
+            "other seeds (Student's t, for several runs)",
             _interval_over,
         ),
         Column(
-            *("first_loss", "First loss", "loss", "Training loss, mean of the first epoch"),
+            *("first_loss", "First loss", "loss"),
+            f"Mean training loss in the first epoch, {_SMOOTHED}",
             _mean("first_train_loss"),
         ),
         Column(
-            *("last_loss", "Last loss", "loss", "Training loss, mean of the last epoch"),
+            *("last_loss", "Last loss", "loss"),
+            f"Mean training loss in the last epoch, {_SMOOTHED}",
             _mean("last_train_loss"),
         ),
         Column(
-            *("epoch1_loss", "Epoch 1 loss", "loss", "Training loss, mean of epoch 1"),
+            *("epoch1_loss", "Epoch 1 loss", "loss"),
+            f"Mean training loss in epoch 1, {_SMOOTHED}",
             _at_epoch(1, lambda each: each.train_loss),
         ),
         Column(
-            *("epoch5_loss", "Epoch 5 loss", "loss", "Training loss, mean of epoch 5"),
+            *("epoch5_loss", "Epoch 5 loss", "loss"),
+            f"Mean training loss in epoch 5, {_SMOOTHED}",
             _at_epoch(5, lambda each: each.train_loss),
         ),
         Column(
@@ -220,33 +246,36 @@ COLUMNS: dict[str, Column] = {
             _test_after(5),
         ),
         Column(
-            *("params", "Parameters", "count", "Trainable parameters"),
+            *("params", "Parameters", "count", "Trainable weights and biases"),
             lambda row: row.runs[0].plan_cost.get("params"),
         ),
         Column(
-            *("macs", "MACs", "count", "Multiply-accumulates for one image"),
+            *("macs", "MACs", "count", "Multiply-accumulate operations for one picture"),
             lambda row: row.runs[0].plan_cost.get("macs"),
         ),
         Column(
             *("seconds", "Seconds", "seconds"),
-            "Training time, mean over seeds; empty where they ran on different machines",
+            "Training time, mean over seeds; empty if the runs used different machines",
             _on_one_machine(_train_seconds),
         ),
         Column(
-            *("images_per_second", "Images/s", "rate"),
-            "Training images per second, mean over seeds on one machine",
+            *("images_per_second", "Pictures/s", "rate"),
+            "Training pictures per second, mean over seeds; empty if the runs used different "
+            "machines",
             _on_one_machine(_mean("images_per_second")),
         ),
         Column(
-            *("epochs", "Epochs", "count", "Epochs finished, the fewest of the seeds"),
+            *("epochs", "Epochs", "count", "Finished epochs; the smallest number of the seeds"),
             lambda row: min(run.epoch for run in row.runs),
         ),
         Column(
-            *("machine", "Machine", "text", "What it ran on; speeds are compared on one only"),
+            *("machine", "Machine", "text"),
+            "Processor or GPU of the runs; times can be compared on the same machine only",
             lambda row: ", ".join(row.machines),
         ),
         Column(
-            *("state", "Row", "text", "Pooled, or why this run stands alone"),
+            *("state", "Status", "text"),
+            "Number of seeds in the row, or the reason why a run has its own row",
             _row_state,
         ),
     )

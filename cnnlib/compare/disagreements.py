@@ -46,8 +46,8 @@ def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
     one, two = _predictions(store, right), _predictions(store, wrong)
     if right.fingerprint != wrong.fingerprint or len(one.labels) != len(two.labels):
         raise StoreError(
-            f"The runs {right.id} and {wrong.id} were measured on different pictures. Choose two "
-            "on the same dataset."
+            f"The runs {right.id} and {wrong.id} were tested on different pictures, so their "
+            "predictions cannot be compared. Choose two runs with the same dataset."
         )
     labels = one.labels
     is_right, is_wrong = one.predicted == labels, two.predicted != labels
@@ -68,14 +68,14 @@ def _predictions(store: RunStore, run: Run) -> Predicted:
     result = store.result(run.id)
     if result is None or not result.predictions_file:
         raise StoreError(
-            f"The run {run.id} has no predictions on the test split. Let it finish, then look "
-            "again."
+            f"The run {run.id} has no predictions on the test split. They are saved when a run "
+            "finishes. Wait until it has finished, or resume it."
         )
     path: Path = store.folders.run(run.id) / result.predictions_file
     try:
         return unpack_predictions(path)
     except ValueError as error:
         raise StoreError(
-            f"The predictions of the run {run.id} in {path} cannot be read: {error}. Train it "
-            "again to have them."
+            f"The predictions of the run {run.id} in {path} cannot be read: {error}. Train "
+            "the design again to get new ones."
         ) from error

@@ -42,18 +42,21 @@ def best_of_sentence(rows: Sequence[Row]) -> str:
     scores = [row.numbers("last_val_accuracy") for row in rivals]
     dataset = rivals[0].request.dataset
     start = (
-        f"The first is the best of {len(scores)} on {dataset} by validation: part of its lead is "
-        "luck"
+        f"The first row of {dataset} is the best of {len(scores)} comparable designs by "
+        "validation accuracy."
     )
     spreads = [found.sd for values in scores if (found := summary(values)) and found.sd]
     if not spreads:
-        return f"{start}. Train it with fresh seeds to see what it is worth."
+        return f"{start} Part of its lead is luck. {_ADVICE}"
     usual = median(spreads) / fmean(len(values) for values in scores) ** 0.5
     lead = 100 * best_of(len(scores), usual)
     return (
-        f"{start}, about {lead:.2f} points among {len(scores)} equal designs. Train it with fresh "
-        "seeds to see what it is worth."
+        f"{start} Among {len(scores)} equally good designs, the best would be about {lead:.2f} "
+        f"points above their mean by chance (from the spread over seeds). {_ADVICE}"
     )
+
+
+_ADVICE = "Train it with fresh seeds for a fair estimate."
 
 
 def _pictures_of(row: Row) -> tuple[str, str]:

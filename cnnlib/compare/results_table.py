@@ -121,7 +121,8 @@ class ResultsTable:
             self.store.check_may_change(run)
             if run.is_live:
                 raise StoreError(
-                    f"The run {run.id} is {run.state} and cannot be deleted. Stop it first."
+                    f"The run {run.id} is {run.state}. Only a run that has ended can be deleted. "
+                    "Stop it first."
                 )
         for run in deleted:
             body = read_annotation(self.store, run.id) | {"deleted": time.time()}

@@ -79,7 +79,7 @@ def pool_runs(
         if reason := reason_not_pooled(run):
             alone.append((run, reason))
         elif run.request.seed in groups[(key := pool_key(run))]:
-            alone.append((run, f"it repeats seed {run.request.seed}"))
+            alone.append((run, f"Repeat of seed {run.request.seed}"))
         else:
             groups[key][run.request.seed] = run
     epochs_by_run = epochs or {}
@@ -95,13 +95,11 @@ def pool_runs(
 def reason_not_pooled(run: Run) -> str:
     """Return the reason why a run is not pooled with others; "" where it is."""
     if run.state != "finished":
-        return {"queued": "it waits", "starting": "it is starting", "running": "it goes on"}.get(
-            run.state, f"it is {run.state}"
-        )
+        return "Waiting" if run.state == "queued" else run.state.capitalize()
     if run.intervened:
-        return "it was steered"
+        return "Changed by hand"
     if run.request.origin is not None:
-        return f"it is forked from step {run.request.origin.step:,}"
+        return f"Fork of step {run.request.origin.step:,}"
     return ""
 
 

@@ -117,6 +117,20 @@ class DeviceData:
         """Iterate over the validation split in its stored order."""
         return self._in_order(self._validation, batch_size, memory_format)
 
+    @property
+    def validation_labels(self) -> Tensor:
+        """The labels of the validation split, N, int64."""
+        return self._validation[1]
+
+    def validation_batch(
+        self, positions: Tensor, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Batch:
+        """Return the pictures at ``positions`` of the validation split."""
+        images, labels = self._validation
+        positions = positions.to(self.device)
+        pictures = self._finish(images.index_select(0, positions), memory_format)
+        return pictures, labels.index_select(0, positions)
+
     def test_batches(
         self, batch_size: int, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Iterator[Batch]:

@@ -56,9 +56,9 @@ def dataset_not_found(name: str, folders: Folders) -> DataError:
     names = ", ".join([*BUILTIN, *(source.name for source in folder_sources(folders))])
     own = name.removeprefix("folder:")
     return DataError(
-        f"{name} was not found: neither a folder {own!r} with one folder per class nor {own}.zip "
-        f"is in {folders.data} or among the uploads. Put it there, upload a zip, or choose one of: "
-        f"{names}."
+        f"The dataset {name} was not found: {folders.data} and the uploads contain neither a "
+        f"folder {own!r} with one folder per class nor {own}.zip. Add it there, upload a zip, or "
+        f"choose one of: {names}."
     )
 
 
@@ -151,6 +151,6 @@ def _source_state(source: FolderSource) -> str:
         return json.dumps(source.state())
     except OSError as error:
         raise DataError(
-            f"{source.path.name} was there a moment ago and cannot be read ({error.strerror}). Put "
-            "it there again, or choose another dataset."
+            f"{source.path.name} can no longer be read ({error.strerror}). "
+            "Restore the file, or choose another dataset."
         ) from error

@@ -76,7 +76,7 @@ def save_drawing(
         return _write_drawing(folder, png(picture))
     except OSError as error:
         raise DataError(
-            f"The drawing could not be kept in {folder} ({error}). Make room there, and try again."
+            f"The drawing could not be saved in {folder} ({error}). Free some space, and try again."
         ) from error
 
 

@@ -60,8 +60,8 @@ def make_fine_tune_dataset(
     drawings = saved_drawings(info, folders, owner)
     if not len(drawings):
         raise DataError(
-            f"No drawing was kept for {info.title} yet, so there is nothing to teach. Draw "
-            "something, name its class, and keep it."
+            f"No drawings are saved for {info.title} yet, and fine-tuning needs at least one. Draw "
+            "a picture, choose its class, and save it."
         )
     try:
         name = _reserve_name(info, folders)
@@ -70,8 +70,8 @@ def make_fine_tune_dataset(
             _write_drawings(unfinished, drawings, info)
     except OSError as error:
         raise DataError(
-            f"The lesson could not be written to {folders.runs / UPLOADS} ({error}). Make room "
-            "there, and try again."
+            f"The dataset of your drawings could not be written to {folders.runs / UPLOADS} "
+            f"({error}). Free some space, and try again."
         ) from error
     return name
 
@@ -174,7 +174,7 @@ def fine_tune_request(
         dataset=dataset,
         seed=run.request.seed,
         validation=0.0,
-        name=f"{run.request.name or run.request.preset or 'own design'}, taught",
+        name=f"{run.request.name or run.request.preset or 'own design'}, fine-tuned",
         preset=run.request.preset,
         origin=Origin(run.id, step, weights_only=True),
     )

@@ -69,7 +69,7 @@ def prepare(
         except OSError as error:
             raise DataError(
                 f"The prepared copy of {name} could not be written to {root} ({error}). "
-                "Make room there, or name another folder in CNNLAB_RUNS."
+                "Free some space, or set CNNLAB_RUNS to another folder."
             ) from error
     yield Progress(1.0, f"{name} is prepared")
 
@@ -124,7 +124,7 @@ def _make(
             content = yield from prepare_cifar(source, folders, folder)
         else:
             content = yield from prepare_digits(folder)
-        yield Progress(0.95, f"measuring {name}")
+        yield Progress(0.95, f"computing statistics of {name}")
         write_info(folder, name, content)
         publish(folder, name, root)
 
@@ -183,7 +183,7 @@ def _cifar_split(
         split = dataset_class(root=str(root), train=train, download=False)
     except RuntimeError as error:  # raised by torchvision if an MD5 does not match
         raise DataError(
-            f"{dataset_class.__name__}'s files in {root} are not those that were published "
-            f"({error}). Remove them, and prepare the dataset again to have them downloaded."
+            f"The {dataset_class.__name__} files in {root} differ from the published files "
+            f"({error}). Delete them, and prepare the dataset again to download them."
         ) from error
     return split.data.transpose(0, 3, 1, 2), np.asarray(split.targets)

@@ -76,7 +76,7 @@ class Prepared:
         """
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
         if fingerprint(self.info.classes, *arrays) != self.info.fingerprint:
-            raise _damaged(self.info.name, self.folder, "its content changed since it was prepared")
+            raise _damaged(self.info.name, self.folder, "its content has changed")
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
     if problems:
         raise problems[0]
     raise DataError(
-        f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and only a "
-        f"prepared copy can be trained on. Prepare it first: python -m cnnlib data prepare {name}."
+        f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and training "
+        f"needs one. Prepare it on the Data page, or with python -m cnnlib data prepare {name}."
     )
 
 
@@ -143,8 +143,8 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
     source = folder_source(name, folders) if name.startswith("folder:") else None
     if source is not None and not source.matches_state(record.source_state):
         raise DataError(
-            f"The pictures of {name} in {source.path} changed since their copy was prepared. "
-            f"Prepare it again, on the Data page or with python -m cnnlib data prepare {name}."
+            f"The pictures of {name} in {source.path} changed after the dataset was prepared. "
+            f"Prepare it again on the Data page, or with python -m cnnlib data prepare {name}."
         )
 
 
@@ -196,11 +196,9 @@ def read_record(name: str, folder: Path) -> PreparedRecord:
         reason = f"{INFO_FILE} cannot be read ({str(error)[:200]})"
         raise _damaged(name, folder, reason) from error
     if version != VERSION:
-        raise _damaged(
-            name, folder, f"it has version {shown(version)}, and version {VERSION} is read"
-        )
+        raise _damaged(name, folder, f"it has version {shown(version)} instead of {VERSION}")
     if info.name != name:
-        raise _damaged(name, folder, f"it holds {shown(info.name)}")
+        raise _damaged(name, folder, f"it contains the dataset {shown(info.name)}")
     for array, spec in arrays.items():
         _check_size(name, folder, array, spec["bytes"])
     return record
@@ -261,5 +259,5 @@ def _open_array(name: str, folder: Path, array: str, spec: Mapping[str, Any]) ->
 def _damaged(name: str, folder: Path, problem: str) -> DataError:
     return DataError(
         f"The prepared copy of {name} in {folder} is damaged: {problem}. "
-        f"Make it again: python -m cnnlib data prepare {name}."
+        f"Prepare it again on the Data page, or with python -m cnnlib data prepare {name}."
     )

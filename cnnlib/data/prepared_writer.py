@@ -69,7 +69,7 @@ def write_info(folder: Path, name: str, content: PreparedContent) -> DatasetInfo
     train_images, test_images = arrays["train_images"], arrays["test_images"]
     if not len(train_images):
         raise DataError(
-            f"{name} has no training pictures, and a network needs at least one. Add pictures."
+            f"{name} has no training pictures, but training needs at least one. Add pictures."
         )
     mean, std = mean_and_std(train_images)
     sizes = {array: (folder / f"{array}.npy").stat().st_size for array in ARRAYS}

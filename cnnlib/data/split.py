@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnlib.errors import RecipeError
+from cnnlib.units import plural
 
 
 def train_validation_split(
@@ -69,19 +70,19 @@ def stratified_order(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndar
 def _validation_count(validation: float, pictures: int, available: int) -> int:
     if validation < 0 or not np.isfinite(validation):
         raise RecipeError(
-            f"validation={validation!r} is neither a fraction from 0 to 1 nor a number of "
-            "pictures. Write 0.1 for a tenth, or 1000 for a thousand pictures."
+            f"The size of the validation split, {validation!r}, is neither a fraction from 0 to 1 "
+            "nor a number of pictures. Write 0.1 for 10 %, or 1000 for 1,000 pictures."
         )
     if validation >= 1 and validation != int(validation):
         raise RecipeError(
-            f"validation={validation!r} is above 1, and so a number of pictures, but not a whole "
-            "one. Write a fraction below 1, or a whole number."
+            f"The size of the validation split, {validation!r}, is above 1, so it must be a whole "
+            "number of pictures. Write a whole number, or a fraction below 1."
         )
     if validation >= 1 and validation > available:
         raise RecipeError(
-            f"validation={int(validation):,} pictures are asked for, but of {pictures:,} training "
-            f"pictures at most {available:,} can be kept for validation (every class keeps one to "
-            "train on). Ask for fewer."
+            f"The validation split has {plural(int(validation), 'picture')}, but at most "
+            f"{available:,} of {plural(pictures, 'training picture')} can be used for it, because "
+            "every class needs one picture to train on. Choose a smaller validation split."
         )
     if validation >= 1:
         return int(validation)
@@ -94,9 +95,9 @@ def _limit(
 ) -> np.ndarray:
     if not 1 <= train_limit <= len(train):
         raise RecipeError(
-            f"train_limit={train_limit:,}, but the training split has {len(train):,} pictures "
-            f"(and {validation:,} are kept for validation). Choose a limit from 1 to "
-            f"{len(train):,}."
+            f"The train limit of {plural(train_limit, 'picture')} is not between 1 and "
+            f"{len(train):,}, the size of the training split without its validation pictures "
+            f"({validation:,}). Choose a number in this range."
         )
     order, _ = stratified_order(labels[train], seed)
     return np.sort(train[order[:train_limit]])

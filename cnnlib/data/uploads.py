@@ -84,13 +84,13 @@ def _check_name(name: str, folders: Folders) -> str:
     is_plain = name.isprintable() and not set(name) & set(_NOT_IN_NAMES)
     if not name or not is_plain or name.startswith(".") or name.endswith("."):
         raise DataError(
-            f"A dataset cannot be called {name[:100]!r}. A name has letters, digits, spaces and "
-            f"signs other than {' '.join(_NOT_IN_NAMES)}, and no dot at its ends. Choose another."
+            f"{name[:100]!r} is not a valid dataset name. A name must not be empty, contain any of "
+            f"{' '.join(_NOT_IN_NAMES)}, or start or end with a dot. Choose another name."
         )
     if len(name) > 100 or len(name.encode()) > _MAX_NAME_BYTES:
         raise DataError(
-            f"The name {name[:20]!r}... has {len(name):,} characters, too many for the name of a "
-            "file. Choose a shorter one."
+            f"The name {name[:20]!r}... has {len(name):,} characters, too many for a file name. "
+            "Choose a shorter name."
         )
     taken = {source.name.casefold(): source for source in folder_sources(folders)}
     other = taken.get(f"folder:{name}".casefold())
@@ -113,8 +113,8 @@ def _reserve(target: Path) -> None:
 
 def _name_taken(name: str, path: Path) -> DataError:
     return DataError(
-        f"There is a dataset {name} already, in {path}. "
-        "Choose another name, or remove that one first."
+        f"There is already a dataset {name}, in {path}. "
+        "Choose another name, or remove the existing dataset first."
     )
 
 
@@ -136,8 +136,8 @@ def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Generator[P
             yield path
         except OSError as error:
             raise DataError(
-                f"The zip {name!r} could not be copied to {folder} ({error}). Make room there, and "
-                "try again."
+                f"The zip {name!r} could not be copied to {folder} ({error}). Free some space, "
+                "and try again."
             ) from error
         finally:
             path.unlink(missing_ok=True)
@@ -149,8 +149,8 @@ def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:
         size += len(part)
         if size > MAX_UPLOAD_BYTES:
             raise DataError(
-                f"The zip has more than {MAX_UPLOAD_BYTES:,} bytes, the most that is taken in. "
-                "Use smaller pictures, or put it into the data folder."
+                f"The zip has more than {MAX_UPLOAD_BYTES:,} bytes, the maximum for an upload. "
+                "Use smaller pictures, or copy the zip to the data folder."
             )
         copy.write(part)
 
@@ -216,7 +216,7 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
                 _remove(source.options_file)
         except OSError as error:
             raise DataError(
-                f"{name} could not be removed ({error}). Check who may write there, and try again."
+                f"{name} could not be removed ({error}). Allow writing there, and try again."
             ) from error
     return use
 
@@ -239,7 +239,9 @@ def _locked(name: str, folders: Folders) -> Generator[None]:
             if path.exists() and is_writable(path.parent):
                 held.append(try_lock(path))
                 if held[-1] is None:
-                    raise DataError(f"{name} is being prepared. Stop that first, then remove it.")
+                    raise DataError(
+                        f"{name} is being prepared. Wait, or stop the preparation, then remove it."
+                    )
         yield
     finally:
         for descriptor in held:

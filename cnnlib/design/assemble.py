@@ -193,16 +193,17 @@ def _check_keeps_size(name: str, conv: Convolution) -> None:
     padding = same_padding(name, conv.kernel_size, conv.dilation)
     if conv.stride != 1:
         raise LayerFitError(
-            f"{name} has stride={conv.stride}, but the two ends of a skip must have one size, so "
-            f"convolutions under a skip have stride 1. Use block_stride, or downsample by stride.",
+            f"{name} has stride {conv.stride}, but the two ends of a skip connection must have the "
+            f"same size, so the convolutions of a block must have stride 1. Set the stride to 1; "
+            f"to shrink the feature maps, use the stride of blocks, or shrink by stride.",
             layer=name,
             repair_fields=("stride",),
         )
     if conv.padding not in ("same", padding):
         raise LayerFitError(
-            f"{name} has padding={conv.padding}, but the two ends of a skip must have one size, "
-            f"and kernel_size={conv.kernel_size} (dilation={conv.dilation}) keeps it with "
-            f'padding={padding} only. Use padding="same".',
+            f"{name} has padding {conv.padding}, but the two ends of a skip connection must have "
+            f"the same size. Kernel size {conv.kernel_size} with dilation {conv.dilation} keeps "
+            f'the size only with padding {padding}. Use padding "same".',
             layer=name,
             repair_fields=("padding",),
         )
@@ -215,9 +216,9 @@ def _check_size(layers: tuple[AnyLayer, ...]) -> None:
     if params > MAX_PARAMS:
         largest = max(leaves, key=lambda leaf: leaf.params)
         raise LayerFitError(
-            f"The network has {params:,} parameters, most of them in {largest.name}, but the lab "
-            f"takes at most {MAX_PARAMS:,}. Use fewer channels, or pool more before the first "
-            f"linear layer.",
+            f"The network has {params:,} parameters, most of them in {largest.name}, but at most "
+            f"{MAX_PARAMS:,} are allowed. Use fewer channels, or pool more before the first linear "
+            f"layer.",
             layer=largest.name,
             repair_fields=("head", "hidden_dims", "channels"),
         )
@@ -225,8 +226,8 @@ def _check_size(layers: tuple[AnyLayer, ...]) -> None:
     if values > MAX_OUTPUT_VALUES:
         largest = max(leaves, key=lambda leaf: prod(leaf.out_shape))
         raise LayerFitError(
-            f"The layers give {values:,} values for one image, most of them {largest.name}, but "
-            f"the lab takes at most {MAX_OUTPUT_VALUES:,}. Use fewer channels or pool more.",
+            f"The layers output {values:,} values for one image, most of them from {largest.name}, "
+            f"but at most {MAX_OUTPUT_VALUES:,} are allowed. Use fewer channels, or pool more.",
             layer=largest.name,
             repair_fields=("channels",),
         )

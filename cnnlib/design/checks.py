@@ -23,9 +23,14 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**15:
         return "a number of more than 15 digits"
     if isinstance(value, Mapping):
-        return f"a mapping of {len(value)} entries"
+        return f"a mapping with {count_entries(len(value))}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def count_entries(count: int) -> str:
+    """Format a number of entries: ``1 entry``, ``3 entries``."""
+    return f"{count:,} {'entry' if count == 1 else 'entries'}"
 
 
 def _shown_entry(value: Any) -> str:
@@ -69,7 +74,7 @@ def flag(name: str, value: Any) -> bool:
     """Check for ``True`` or ``False``; 0 and 1 are rejected."""
     if not isinstance(value, bool):
         raise SpecError(
-            f"{name} is {shown(value)}, but it must be true or false. Use one of the two."
+            f"{name} is {shown(value)}, but it must be true or false. Choose one of the two."
         )
     return value
 
@@ -80,8 +85,8 @@ def choice(known: tuple[str, ...]) -> Check:
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in known:
             raise SpecError(
-                f"{name} is {shown(value)}, but the lab knows only these: {', '.join(known)}. "
-                f"Use one of them."
+                f"{name} is {shown(value)}, but it must be one of these: {', '.join(known)}. "
+                f"Choose one of them."
             )
         return value
 
@@ -103,7 +108,7 @@ def either(word: str, check: Check) -> Check:
     def check_or_word(name: str, value: Any) -> Any:
         if isinstance(value, str) and value != word:
             raise SpecError(
-                f'{name} is {shown(value)}, but the only word it knows is "{word}". '
+                f'{name} is {shown(value)}, but the only word allowed is "{word}". '
                 f'Use "{word}" or a whole number.'
             )
         return value if isinstance(value, str) else check(name, value)
@@ -118,12 +123,12 @@ def sequence(check: Check, at_most: int) -> Check:
         if not isinstance(value, list | tuple):
             raise SpecError(
                 f"{name} is {shown(value)}, but it must be a list. "
-                f"Write it in brackets, also when it holds one entry or none."
+                f"Write it in brackets, like [16, 32], [16] or []."
             )
         if len(value) > at_most:
             raise SpecError(
-                f"{name} has {len(value):,} entries, but the lab takes at most {at_most}. "
-                f"Use fewer."
+                f"{name} has {count_entries(len(value))}, but at most {at_most} are allowed. "
+                f"Use fewer entries."
             )
         return tuple(check(f"{name}[{i}]", entry) for i, entry in enumerate(value))
 
@@ -145,13 +150,17 @@ def check_keys(record: str, given: Any, known: tuple[str, ...]) -> Mapping[str, 
     if not isinstance(given, Mapping):
         raise SpecError(
             f"{record} is {shown(given)}, but it must be a mapping of field names to values. "
-            f"Its fields are: {', '.join(known)}."
+            f"{_known_fields(known)}"
         )
     unknown = [key for key in given if key not in known]
     if unknown:
         raise SpecError(
-            f"{record} has no field {shown(unknown[0])}. "
-            f"The lab knows only these: {', '.join(known) if known else 'none'}. "
-            f"Remove it, or use one of them."
+            f"{record} has no field {shown(unknown[0])}. {_known_fields(known)} "
+            f"Correct the name, or remove the field."
         )
     return given
+
+
+def _known_fields(known: tuple[str, ...]) -> str:
+    """Return a sentence that lists the fields of a record."""
+    return f"Its fields are: {', '.join(known)}." if known else "It has no fields."

@@ -135,13 +135,13 @@ def _check_arguments(batch_size: int, optimizer: str) -> None:
     """Check arguments that may come from user input."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise SpecError(
-            f"batch_size is {batch_size!r}, but a batch holds at least one image. "
+            f"The batch size is {batch_size!r}, but a batch holds at least one image. "
             f"Use a whole number from 1."
         )
     if optimizer not in memory.OPTIMIZERS:
         raise SpecError(
-            f"optimizer is {optimizer!r}, but the lab knows only these: "
-            f"{', '.join(memory.OPTIMIZERS)}. Use one of them."
+            f"The optimizer is {optimizer!r}, but it must be one of these: "
+            f"{', '.join(memory.OPTIMIZERS)}. Choose one of them."
         )
 
 

@@ -150,10 +150,10 @@ class LayerBuilder:
         if min(sides) < 1:
             kernel_size, _, padding, dilation = window
             raise LayerFitError(
-                f"{name} covers {reach(kernel_size, dilation)} pixels (kernel_size={kernel_size}, "
-                f"dilation={dilation}), but its input is only {height} x {width} pixels "
-                f"(padding={padding}), and a window must fit inside its padded input. "
-                f"Use a smaller kernel, more padding, or less pooling before it.",
+                f"The window of {name} covers {reach(kernel_size, dilation)} pixels (kernel size "
+                f"{kernel_size}, dilation {dilation}), but its input has only {height} x {width} "
+                f"pixels (padding {padding}). A window must fit inside the padded input. Use a "
+                f"smaller window, more padding, or less pooling before this layer.",
                 layer=name,
                 repair_fields=repair_fields,
             )
@@ -169,9 +169,9 @@ def same_padding(name: str, kernel_size: int, dilation: int) -> int:
     around = reach(kernel_size, dilation) - 1
     if around % 2:
         raise LayerFitError(
-            f"{name} covers {around + 1} pixels (kernel_size={kernel_size}, dilation={dilation}), "
-            f"but keeping the size needs the same padding on both sides, and so an odd number. "
-            f"Use kernel_size={kernel_size - 1} or {kernel_size + 1}.",
+            f"The window of {name} covers {around + 1} pixels (kernel size {kernel_size}, dilation "
+            f'{dilation}), but padding "same" needs an odd number of pixels, so that both sides '
+            f"get the same padding. Use kernel size {kernel_size - 1} or {kernel_size + 1}.",
             layer=name,
             repair_fields=("kernel_size", "stem"),
         )
@@ -182,25 +182,25 @@ def _check_pooling(name: str, spec: CNNSpec, shape: Shape) -> None:
     """Check torch's rules for poolings, and one that torch does not check."""
     if spec.pooling == "avg" and spec.pool_dilation != 1:
         raise LayerFitError(
-            f"{name} is an average pooling with dilation={spec.pool_dilation}, "
-            f"but only max pooling can be dilated. Use pool_dilation=1 or max pooling.",
+            f"{name} is an average pooling with dilation {spec.pool_dilation}, but only max "
+            f"pooling can be dilated. Use pooling dilation 1, or max pooling.",
             layer=name,
             repair_fields=("pool_dilation",),
         )
     most = spec.pool_kernel_size // 2
     if spec.pool_padding > most:
         raise LayerFitError(
-            f"{name} has padding={spec.pool_padding}, but a pooling takes at most half of its "
-            f"kernel_size={spec.pool_kernel_size}. Use pool_padding={most} or less.",
+            f"{name} has padding {spec.pool_padding}, but the padding of a pooling must be at most "
+            f"half of its window of {spec.pool_kernel_size}. Use pooling padding {most} or less.",
             layer=name,
             repair_fields=("pool_padding",),
         )
     # Torch 2.15 then has no index for the maximum, and its backward writes outside the gradient.
     if spec.pool_padding and spec.pool_dilation > min(shape[1:]):
         raise LayerFitError(
-            f"{name} has dilation={spec.pool_dilation} and padding={spec.pool_padding} on a map of "
-            f"only {shape[1]} x {shape[2]} pixels, but a window must hold at least one pixel that "
-            f"is not padding. Use pool_dilation=1 or pool_padding=0.",
+            f"{name} has dilation {spec.pool_dilation} and padding {spec.pool_padding} on a "
+            f"feature map of only {shape[1]} x {shape[2]} pixels, but each window must contain at "
+            f"least one pixel that is not padding. Use pooling dilation 1, or pooling padding 0.",
             layer=name,
             repair_fields=("pool_dilation",),
         )
@@ -211,16 +211,16 @@ def _check_norm(name: str, norm: str, groups: int, shape: Shape) -> None:
     channels, height, width = shape
     if channels % groups:
         raise LayerFitError(
-            f"{name} makes {groups} groups of {channels} channels, but groups must be equal. "
-            f"Use a norm_groups that divides {channels}.",
+            f"{name} divides {channels} channels into {groups} groups, but all groups must have "
+            f"the same size. Choose a number of groups that divides {channels}.",
             layer=name,
             repair_fields=("norm_groups",),
         )
     if norm != "batch" and channels // groups * height * width == 1:
         raise LayerFitError(
-            f"{name} takes its mean over a single value (a {height} x {width} map, {norm} norm), "
-            f"but a value minus its own mean is always zero, and torch refuses to train it. "
-            f"Use batch norm, or pool less so that the map stays larger.",
+            f"{name} ({norm} norm) computes its mean over a single value, because its input is a "
+            f"{height} x {width} feature map. A value minus its own mean is always zero, so the "
+            f"network cannot be trained. Use batch norm, or pool less so that the map is larger.",
             layer=name,
             repair_fields=("pool_every", "norm"),
         )

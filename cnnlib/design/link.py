@@ -95,18 +95,22 @@ def decode(text: str) -> CNNSpec:
         (16, 16, 16)
     """
     if len(text) > MAX_LENGTH:
-        raise _link_error(f"it has {len(text):,} characters, more than any design takes")
+        raise _link_error(
+            f"it has {len(text):,} characters, but a design has at most {MAX_LENGTH:,}"
+        )
     version, *parts = text.split("~")
     if version != VERSION:
-        raise _link_error(f"it begins with {shown(version)}, but this lab reads version {VERSION}")
+        raise _link_error(
+            f"it begins with {shown(version)}, but this lab reads format version {VERSION}"
+        )
     given: dict[str, Any] = {}
     for part in parts:
         key, _, value = part.partition(".")
         if key not in _FIELDS:
-            raise _link_error(f"it says {shown(part)}, which this lab does not know")
+            raise _link_error(f"it contains {shown(part)}, which is not a known setting")
         name, form = _FIELDS[key]
         if name in given:
-            raise _link_error(f"it says {key} twice")
+            raise _link_error(f"it sets {key} twice")
         given[name] = _read_value(part, form, value)
     return CNNSpec(**given)
 
@@ -120,11 +124,12 @@ def _read_value(part: str, form: Form, value: str) -> Any:
     try:
         return form.read(value)
     except ValueError:
-        raise _link_error(f"it says {shown(part)}, whose value cannot be read") from None
+        raise _link_error(f"the value in {shown(part)} cannot be read") from None
 
 
 def _link_error(cause: str) -> SpecError:
     """Build the error for a link that cannot be read; `cause` completes its first sentence."""
     return SpecError(
-        f"This link does not describe a design: {cause}. Copy the whole link again, or start anew."
+        f"This link does not describe a design: {cause}. Copy the whole link again, or choose a "
+        f"design on the Build page."
     )

@@ -165,8 +165,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "1.8.0",
         "summary(model, (1, *in_size))",
         "Total mult-adds",
-        "It multiplies a layer's parameters, biases included, by the pixels of its output; a norm "
-        "counts only its parameters, as if it were applied to one pixel.",
+        "It multiplies the parameters of a layer, biases included, by the pixels of its output. "
+        "For a norm it counts the parameters only once.",
         {
             "conv2d": _count_macs,
             "linear": _count_macs,
@@ -179,8 +179,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "0.1.5.post20221221",
         "FlopCountAnalysis(model.eval(), images).total()",
         "flops",
-        "It calls one multiply-accumulate one flop and leaves biases out, but adds 2 for each "
-        "value that batch norm is given, 5 for other norms, and 1 for global average pooling.",
+        "It counts a multiply-accumulate as one FLOP and ignores biases. It adds operations per "
+        "input value: 2 for batch norm, 5 for other norms, 1 for global average pooling.",
         {"conv2d": _count_macs, "linear": _count_macs, "global_avg_pool": _count_inputs}
         | _norms(_per_input_value(2), _per_input_value(5)),
     ),
@@ -189,8 +189,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "0.7.5",
         "get_model_complexity_info(model, in_size)",
         "Computational complexity (MACs)",
-        "It adds one for each bias and two for each value that a norm is given; poolings, ReLU, "
-        "ELU and GELU are met twice, as a module and as the function inside, and so count double.",
+        "It adds 1 per output value for biases and 2 per input value for norms. Poolings, ReLU, "
+        "ELU and GELU count double: once as a module, once as the function that it calls.",
         {"conv2d": _count_macs, "linear": _count_macs, "bias": _count_outputs}
         | _norms(_per_input_value(2), _per_input_value(2))
         | _activations(2, "relu", "elu", "gelu")
@@ -202,8 +202,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "0.3.2",
         "calculate_flops(model, (1, *in_size))",
         "fwd FLOPs",
-        "It counts two for each multiply-accumulate, adds the biases of convolutions but not of "
-        "linear layers, and one to five for each value in norms, activations and poolings.",
+        "It counts 2 FLOPs per multiply-accumulate, adds the biases of convolutions but not of "
+        "linear layers, and 1 to 5 per input value for norms, activations and poolings.",
         {"conv2d": lambda conv: 2 * conv.macs, "linear": _count_flops}
         | {"bias": lambda layer: _count_outputs(layer) if layer.kind == "conv2d" else 0}
         | _norms(_per_input_value(2), _per_input_value(5))
@@ -215,7 +215,7 @@ CONVENTIONS: tuple[Convention, ...] = (
         "0.3.2",
         "calculate_flops(model, (1, *in_size))",
         "fwd MACs",
-        "Its second number counts what the lab counts: convolutions and linear layers, no bias.",
+        "Its second total counts like the lab: convolutions and linear layers, without biases.",
         {"conv2d": _count_macs, "linear": _count_macs},
     ),
     Convention(
@@ -223,8 +223,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "2.15.0",
         "with FlopCounterMode() as counter: model(images)",
         "Total FLOPs",
-        "It counts two for each multiply-accumulate of convolutions and linear layers, no bias: "
-        "exactly twice the lab's MACs.",
+        "It counts 2 FLOPs per multiply-accumulate of convolutions and linear layers, without "
+        "biases: exactly twice the MACs of the lab.",
         {"conv2d": _count_flops, "linear": _count_flops},
     ),
 )

@@ -45,7 +45,8 @@ class Plan:
         named = {layer.name: layer for layer in (*self.layers, *self.walk())}
         if name not in named:
             raise SpecError(
-                f"The network has no layer {name!r}. Its layers are: {', '.join(named)}."
+                f"The network has no layer {name!r}. Its layers are: {', '.join(named)}. Choose "
+                f"one of them."
             )
         return named[name]
 

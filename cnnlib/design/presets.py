@@ -48,7 +48,8 @@ def preset(name: str) -> Preset:
     """
     if name not in _PRESETS:
         raise SpecError(
-            f"There is no preset {name!r}. The presets are: {', '.join(_PRESETS)}. Use one of them."
+            f"There is no preset {name!r}. The presets are: {', '.join(_PRESETS)}. "
+            f"Choose one of them."
         )
     return _PRESETS[name]
 
@@ -81,7 +82,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="mlp",
             title="Perceptron, one hidden layer",
-            description="Every pixel feeds 100 hidden units: the network before convolutions.",
+            description="A network without convolutions: every pixel is connected to each of "
+            "100 hidden units.",
             source='Rumelhart, Hinton and Williams, "Learning representations by '
             'back-propagating errors", Nature 1986',
             spec=CNNSpec(hidden_dims=(100,)),
@@ -89,14 +91,15 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="mlp_deep",
             title="Perceptron, three hidden layers",
-            description="More hidden layers, many more parameters, and still no idea of space.",
+            description="Three hidden layers and many more parameters. It still does not know "
+            "which pixels are neighbours.",
             source="Course texts: the multilayer perceptron that a first CNN is compared with",
             spec=CNNSpec(hidden_dims=(512, 256, 128)),
         ),
         Preset(
             name="lenet5",
             title="LeNet-5",
-            description="Two convolutions with pooling and three linear layers: the classic.",
+            description="A classic CNN: two convolutions with pooling, then three linear layers.",
             source='After LeCun et al., "Gradient-based learning applied to document recognition", '
             "1998, with 3x3 kernels, ReLU and max pooling",
             spec=CNNSpec(channels=(6, 16), hidden_dims=(120, 84)),
@@ -104,21 +107,23 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="cnn3",
             title="Three convolutions",
-            description="Channels double each time that pooling halves the size.",
+            description="The channels double each time pooling halves the height and width.",
             source="Course texts: a first deep CNN for MNIST",
             spec=CNNSpec(channels=(16, 32, 64), hidden_dims=(128,)),
         ),
         Preset(
             name="conv_maxpool",
             title="Convolutions with max pooling",
-            description="Wide convolutions straight into the output layer, size halved by pooling.",
+            description="Three wide convolutions with pooling, directly followed by the output "
+            "layer.",
             source="Course texts: a CNN that halves its maps by max pooling",
             spec=CNNSpec(channels=(32, 64, 100)),
         ),
         Preset(
             name="conv_batchnorm",
             title="Strided convolutions with batch norm",
-            description="Strides instead of pooling, batch norm, and one average per channel.",
+            description="Strided convolutions instead of pooling, batch norm, and global average "
+            "pooling.",
             source="Course texts: the same channels, halved by stride; batch norm after Ioffe and "
             'Szegedy, "Batch normalization", ICML 2015',
             spec=CNNSpec(
@@ -133,7 +138,7 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="three_layer",
             title="Three layers",
-            description="Two convolutions that keep the size, then one large linear layer.",
+            description="Two convolutions that keep the image size, then one large linear layer.",
             source="Course texts: a three-layer CNN for CIFAR-10",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -145,8 +150,9 @@ _PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="three_layer_wide",
-            title="Three layers, widening",
-            description="The same three layers with channels that grow: twice the linear layer.",
+            title="Three layers, wider",
+            description="The same three layers, but with more channels: the linear layer is twice "
+            "as large.",
             source="Course texts: a three-layer CNN for CIFAR-10",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -159,7 +165,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="resnet20",
             title="ResNet-20",
-            description="Nine residual blocks: skips let a gradient reach the first layer.",
+            description="Nine residual blocks: skip connections carry the gradient back to the "
+            "first layer.",
             source=f"{_HE_2016}, section 4.2, with 1x1 projection shortcuts",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -180,7 +187,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="resnet_bottleneck",
             title="Bottleneck ResNet",
-            description="Blocks that squeeze 64 channels to 16, convolve, and widen them again.",
+            description="Each block reduces 64 channels to 16, convolves them, and expands them "
+            "to 64 again.",
             source=f"Bottleneck blocks after {_HE_2016}, figure 5",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -193,7 +201,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="cifar_fast",
             title="Fast ResNet for CIFAR-10",
-            description="A small residual network that learns colour images on two CPU cores.",
+            description="A small residual network that can be trained on colour images with two "
+            "CPU cores.",
             source="CNN Lab",
             spec=CNNSpec(
                 in_size=(3, 32, 32),
@@ -213,7 +222,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="mnist_fast",
             title="Fast network for MNIST",
-            description="A strided first layer saves most of the work: 99 % within seconds.",
+            description="The first convolution has stride 2, which saves most of the computation. "
+            "Reaches 99 % in seconds.",
             source="CNN Lab",
             spec=CNNSpec(
                 channels=(32, 48),
@@ -225,7 +235,7 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="tiny99",
             title="Tiny network for 99 % on MNIST",
-            description="Under nine thousand parameters, and still 99 of 100 digits right.",
+            description="Fewer than 9,000 parameters, and still 99 % correct on MNIST.",
             source="CNN Lab",
             spec=CNNSpec(channels=(8, 16, 32), bias=False, norm="batch"),
         ),

@@ -39,7 +39,7 @@ from torch import nn
 
 
 def named(**layers):
-    """Layers in this order, under these names."""
+    """Join layers in this order, under these names."""
     sequence = nn.Sequential()
     for name, layer in layers.items():
         sequence.add_module(name, layer)
@@ -49,7 +49,7 @@ def named(**layers):
 _FUNCTION = '''
 
 {definition}
-    """A {what} and what follows it."""
+    """Return one {what} with the layers that follow it, by name."""
     return {{
 {entries}
     }}

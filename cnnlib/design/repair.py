@@ -136,14 +136,21 @@ def _smaller_groups(spec: CNNSpec) -> Iterable[int]:
     return (groups for groups in range(spec.norm_groups - 1, 0, -1) if shared % groups == 0)
 
 
-_FIELD_LABELS = {
+# The labels that a form shows, in lower case; a test of the Build page compares them.
+FIELD_LABELS = {
     "pool_every": "pool every",
-    "pool_kernel_size": "pooling kernel size",
+    "pool_kernel_size": "pooling window",
+    "pool_stride": "pooling stride",
     "pool_dilation": "pooling dilation",
     "pool_padding": "pooling padding",
-    "norm_groups": "groups of the norm",
+    "norm": "normalisation",
+    "norm_groups": "groups of the group norm",
     "hidden_dims": "hidden layers",
+    "channels": "channels of each convolution",
     "kernel_size": "kernel size",
+    "stride": "stride",
+    "dilation": "dilation",
+    "block_stride": "stride of blocks",
 }
 
 
@@ -158,16 +165,18 @@ def _build_repair(spec: CNNSpec, repaired: CNNSpec) -> Repair:
 def _describe_change(name: str, before: Any, after: Any) -> str:
     """Describe the change of one field."""
     if name == "pool_every" and after == 0:
-        return "never pool"
+        return "no pooling (pool every 0)"
     if name == "stem":
         return "a 3 x 3 stem of stride 1"
     if name == "padding":
-        return "padding that keeps the size"
-    return (
-        f"{_FIELD_LABELS.get(name, name)} {_format_value(after)} instead of {_format_value(before)}"
-    )
+        return 'padding "same"'
+    if name == "head":
+        return "global average instead of flatten"
+    return f"{FIELD_LABELS[name]} {_format_value(after)} instead of {_format_value(before)}"
 
 
 def _format_value(value: Any) -> str:
-    """Format a value for a reader."""
+    """Format a value for a reader; None is the default of the pooling stride."""
+    if value is None:
+        return "equal to the window"
     return value if isinstance(value, str) else shown(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.design import checks
 from cnnlib.errors import SpecError
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +83,10 @@ class Stem:
         Raises:
             SpecError: An unknown field, no channels, or a value that a field does not take.
         """
-        checks.check_keys("stem", given, tuple(field.name for field in fields(cls)))
+        checks.check_keys("The stem", given, tuple(field.name for field in fields(cls)))
         if "channels" not in given:
             raise SpecError(
-                "stem has no channels, but a convolution needs them. Add stem.channels."
+                "The stem has no channels, but a convolution needs at least one. Add stem.channels."
             )
         return cls(**given)
 
@@ -209,7 +210,7 @@ class CNNSpec:
         Raises:
             SpecError: An unknown field, or a value that a field does not take.
         """
-        return cls(**checks.check_keys("the design", given, tuple(f.name for f in fields(cls))))
+        return cls(**checks.check_keys("The design", given, tuple(f.name for f in fields(cls))))
 
     def _one_or_each(self, name: str) -> Any:
         """Return one value where all convolutions share it, else the tuple, its length checked."""
@@ -218,8 +219,9 @@ class CNNSpec:
             return value
         if len(value) != len(self.channels):
             raise SpecError(
-                f"{name} has {len(value)} entries, but channels has {len(self.channels)}. "
-                f"Give one value for all convolutions, or one for each."
+                f"{name} has {checks.count_entries(len(value))}, but the network has "
+                f"{plural(len(self.channels), 'convolution')}. Give one value for all "
+                f"convolutions, or one for each."
             )
         if not value:
             return type(self).__dataclass_fields__[name].default
@@ -247,8 +249,8 @@ def _image_size(name: str, value: Any) -> tuple[int, int, int]:
     size = checks.sequence(lambda _, entry: entry, at_most=3)(name, value)
     if len(size) != 3:
         raise SpecError(
-            f"{name} is {checks.shown(value)}, but an image has three sizes: channels, height and "
-            f"width. Write all three, like [1, 28, 28]."
+            f"{name} is {checks.shown(value)}, but the size of an image is three numbers: "
+            f"channels, height and width. Write all three, like [1, 28, 28]."
         )
     side = checks.integer(1, MAX_IMAGE_SIDE)
     channels = checks.integer(1, MAX_CHANNELS)(f"{name}[0] (channels)", size[0])

@@ -28,7 +28,7 @@ def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: st
         SpecError: A batch of less than one picture, or an optimiser that the lab does not know.
     """
     costs = cost(plan, batch_size=batch_size, optimizer=optimizer)
-    heading = re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(title.split())) or "A network"
+    heading = re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(title.split())) or "Network"
     parts = [
         f"# {heading}",
         _table(("quantity", "value"), _network_rows(plan, costs)),
@@ -37,7 +37,7 @@ def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: st
             ("layer", "module", "output", "parameters", "MACs", "receptive field"),
             map(_layer_row, costs.layers),
         ),
-        "## What other tools print",
+        "## Counts of other tools",
         _table(("tool", "quantity", "total", "not counted"), _tool_rows(plan)),
     ]
     return "\n\n".join(parts) + "\n"

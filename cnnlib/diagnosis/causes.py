@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from cnnlib.records.diagnosis import Check
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,33 +48,37 @@ def _check_learning_rate(
 ) -> Check:
     """Check for a learning rate that is too high or too low."""
     question = "Is the learning rate wrong?"
+    if lr == 0:
+        return Check(
+            question, True, "Yes: it is 0, so the weights do not change. Set a higher one."
+        )
     chance, fall = log(run.request.spec.out_classes), blocks[0] - blocks[-1]
     if max(loss) > 2 * chance:
         return Check(
             question,
             True,
-            f"Too high, it seems: the loss once stood at {max(loss):.3g}, far above the "
-            f"{chance:.3g} of guessing. Try a tenth of {lr:.3g}.",
+            f"Probably too high: the loss reached {max(loss):.3g}, far above the {chance:.3g} of "
+            f"guessing. Try a tenth of {lr:.3g}.",
         )
     falls = sum(after < before for before, after in itertools.pairwise(blocks))
     if fall > 0 and falls >= 0.8 * (len(blocks) - 1):
         return Check(
             question,
             True,
-            f"Too low, it seems: the loss falls all the time, but only by {fall:.2g} so far. Try "
+            f"Probably too low: the loss falls steadily, but only by {fall:.2g} so far. Try "
             f"ten times {lr:.3g}.",
         )
     return Check(
         question,
         False,
-        f"It does not look so: the loss neither jumped (at most {max(loss):.3g}) nor fell steadily "
-        f"(by {fall:.2g} in all) with {lr:.3g}.",
+        f"Probably not: with {lr:.3g}, the loss neither jumped (at most {max(loss):.3g}) nor fell "
+        f"steadily (by {fall:.2g} in total).",
     )
 
 
 def _check_gradient(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> Check:
     """Check for dead units and a vanishing gradient."""
-    question = "Does nothing flow back (dead units, inputs that say nothing)?"
+    question = "Is the gradient almost zero (dead units, uninformative inputs)?"
     norm = median(grad_norm[-max(1, len(grad_norm) // 4) :])
     shares = epochs[-1].dead_units if epochs else {}
     worst = max(shares, key=shares.__getitem__, default=None)
@@ -89,32 +93,33 @@ def _check_gradient(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> C
         return Check(
             question,
             True,
-            f"Yes: the gradient norm is {norm:.2g}, so the weights hardly move. Look at the "
-            "pictures and labels on the Data page, and at the layers below.",
+            f"Yes: the gradient norm is {norm:.2g}, so the weights barely change. Check the "
+            "pictures and labels on the Data page, and the layers below.",
         )
     return Check(question, False, f"No: the gradient norm is {norm:.2g}.")
 
 
 def _check_depth(spec: CNNSpec, norm: float) -> Check:
     """Check for a deep network without normalisation and skips."""
-    question = "Is it too deep without normalisation or skips?"
+    question = "Is it too deep without normalisation or skip connections?"
     layers = len(spec.channels) + len(spec.hidden_dims) + 1
     most = DEEP_SATURATING if spec.activation in _SATURATING else DEEP
     remedies = [
         remedy
         for remedy, is_used in (
-            ("skips", spec.block != "plain"),
+            ("skip connections", spec.block != "plain"),
             ("normalisation", spec.norm != "none"),
         )
         if is_used
     ]
     if remedies:
-        return Check(question, False, f"No: it has {' and '.join(remedies)}.")
+        return Check(question, False, f"No: the network has {' and '.join(remedies)}.")
     if layers < most:
-        return Check(question, False, f"No: {layers} layers with weights are not deep.")
+        return Check(question, False, f"No: {plural(layers, 'layer')} with weights is not deep.")
     return Check(
         question,
         True,
-        f"It may be: {layers} layers with {spec.activation} between them, no normalisation, no "
-        f"skips, and a gradient norm of {norm:.2g}. Add batch normalisation or residual blocks.",
+        f"Possibly: {layers} layers with {spec.activation} between them, no normalisation, no skip "
+        f"connections, and a gradient norm of {norm:.2g}. Add batch normalisation or residual "
+        "blocks.",
     )

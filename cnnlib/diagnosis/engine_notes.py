@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.units import format_size, format_time
+from cnnlib.units import format_size, format_time, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
 
 _BASES = {
-    "this design": "from steps of this design on this machine",
-    "other designs": "from steps of other designs on this machine",
-    "a guess": "a guess, as nothing had been measured on this machine",
+    "this design": "from measured steps of this design on this machine",
+    "other designs": "from measured steps of other designs on this machine",
+    "a guess": "a guess, because nothing was measured on this machine yet",
 }
 
 
@@ -27,8 +27,23 @@ def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
         "Machine": _machine(run),
         "Memory": _memory(run, epochs, forecast.get("peak_memory_bytes")),
         "Time": _time(run, epochs, forecast),
+        "Weights": _weights(run, epochs),
     }
     return {topic: sentence for topic, sentence in notes.items() if sentence}
+
+
+def _weights(run: Run, epochs: Sequence[EpochEnd]) -> str:
+    """Describe which weights a run with early stopping ended with."""
+    losses = {each.epoch: each.val_loss for each in epochs if each.val_loss is not None}
+    if run.request.recipe.patience is None or run.state != "finished" or not losses:
+        return ""
+    best, last = min(losses, key=losses.__getitem__), max(losses)
+    if run.weights_step is not None or best == last:
+        return f"Those of epoch {best}, the one with the lowest validation loss."
+    return (
+        f"Those of the last epoch, {last}; epoch {best} had the lowest validation loss. This run "
+        "did not restore its best epoch."
+    )
 
 
 def _engine(chosen: Mapping[str, Any]) -> str:
@@ -37,9 +52,9 @@ def _engine(chosen: Mapping[str, Any]) -> str:
         return ""
     threads = chosen["threads"]
     parts = [
-        f"{threads} processor thread{'' if threads == 1 else 's'}",
-        "channels last in memory" if chosen.get("channels_last") else "channels first in memory",
-        "bfloat16 in convolutions and products" if chosen.get("precision") == "bf16" else "float32",
+        plural(threads, "processor thread"),
+        "channels-last format" if chosen.get("channels_last") else "channels-first format",
+        "bfloat16 in matrix products" if chosen.get("precision") == "bf16" else "float32",
     ]
     parts += ["compiled"] if chosen.get("compiled") else []
     return f"{', '.join(parts)}: {chosen.get('reason') or 'the default'}{_timed(chosen)}."
@@ -52,7 +67,7 @@ def _timed(chosen: Mapping[str, Any]) -> str:
     if own is None:
         return ""
     others = [f"{mode} {format_time(each)}" for mode, each in sorted(seconds.items())]
-    return f" ({'; '.join([f'{format_time(own)} a step', *others])})"
+    return f" ({'; '.join([f'{format_time(own)} per step', *others])})"
 
 
 def _machine(run: Run) -> str:
@@ -67,7 +82,7 @@ def _memory(run: Run, epochs: Sequence[EpochEnd], forecast: float | None) -> str
     """Describe the measured peak memory and the forecast."""
     most = max((epoch.memory_bytes for epoch in epochs), default=0)
     most = max(most, run.summary.get("peak_memory_bytes") or 0)
-    parts = [f"{format_size(most)} at most{' so far' if run.is_live else ''}"] if most else []
+    parts = [f"{'Peak so far' if run.is_live else 'Peak'} {format_size(most)}"] if most else []
     parts += [f"{'forecast' if most else 'Forecast'} {format_size(forecast)}"] if forecast else []
     return f"{', '.join(parts)}." if parts else ""
 
@@ -78,13 +93,13 @@ def _time(run: Run, epochs: Sequence[EpochEnd], forecast: Mapping[str, Any]) -> 
     if not per_epoch:
         return ""
     basis = _BASES.get(forecast.get("basis", ""), "")
-    parts = [f"Forecast {format_time(per_epoch)} an epoch{f', {basis}' if basis else ''}"]
+    parts = [f"Forecast {format_time(per_epoch)} per epoch{f', {basis}' if basis else ''}"]
     measured = [epoch.seconds for epoch in epochs if epoch.seconds]
     if measured:
-        parts.append(f"measured {format_time(sum(measured) / len(measured))} an epoch")
+        parts.append(f"measured {format_time(sum(measured) / len(measured))} per epoch")
     if run.state == "finished" and forecast.get("seconds"):
         parts.append(
-            f"in all {format_time(run.train_seconds)} of "
-            f"{format_time(forecast['seconds'])} forecast"
+            f"in total {format_time(run.train_seconds)}, "
+            f"forecast {format_time(forecast['seconds'])}"
         )
     return "; ".join(parts) + "."

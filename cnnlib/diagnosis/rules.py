@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.diagnosis.causes import causes_of_not_learning
 from cnnlib.records.diagnosis import Diagnosis
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BLOCKS = 12  # parts of a curve, each reduced to its median
 FEWEST_STEPS = 100  # before it, "not learning" is not diagnosed
 DEAD_SHARE = 0.4  # share of a layer's units; fewer are harmless
+DEAD_GROWTH = 0.2  # more than in the untrained network, where some units are dead by chance
+FEWEST_DEAD_IMAGES = 100  # a unit that is 0 on fewer pictures may be alive on others
 # Factor on the lowest validation loss. In 42 runs on real pictures, learning runs reached 1.12 for
 # two epochs at a high learning rate and recovered.
 WORSE_VALIDATION = 1.15
@@ -73,7 +75,7 @@ def diagnose(
     curve = Curve.of(columns)
     found = [
         _diverging(run, curve) or _not_learning(run, curve, epochs),
-        _dead_units(epochs),
+        _dead_units(run, epochs),
         _over_fitting(epochs),
     ]
     return [diagnosis for diagnosis in found if diagnosis is not None]
@@ -89,18 +91,20 @@ def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
     if run.state == "diverged":
         return Diagnosis(
             "diverging",
-            "It diverged",
-            f"The gradient norm was {median(curve.grad_norm):.3g} as a rule and "
-            f"{curve.grad_norm[-1]:.3g} at step {curve.step[-1]:,}, with a learning rate of "
-            f"{curve.lr[-1]:.3g}. Continue with a tenth of it, or clip the gradients.",
+            "Diverged",
+            f"The gradient norm was typically {median(curve.grad_norm):.3g}, but "
+            f"{curve.grad_norm[-1]:.3g} at step {curve.step[-1]:,}, with a learning rate of up to "
+            f"{max(curve.lr):.3g}. Continue with a tenth of this rate, or clip the gradients.",
         )
-    if now <= 2 * lowest or now - lowest < chance / 2:
+    peak_lr = max(lr for step, lr in zip(curve.step, curve.lr, strict=True) if step >= at)
+    if now <= 2 * lowest or now - lowest < chance / 2 or peak_lr == 0:
         return None
     return Diagnosis(
         "diverging",
         "Diverging",
-        f"The loss was {lowest:.3g} around step {at:,} and is {now:.3g} now; guessing gives "
-        f"{chance:.3g}. Lower the learning rate (now {curve.lr[-1]:.3g}) to a third or a tenth.",
+        f"The loss was {lowest:.3g} around step {at:,} and is now {now:.3g}; guessing has a loss "
+        f"of {chance:.3g}. Lower the learning rate (up to {peak_lr:.3g} since then) to a third or "
+        "a tenth.",
     )
 
 
@@ -117,27 +121,34 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnos
     return Diagnosis(
         "not learning",
         "Not learning",
-        f"After {curve.step[-1]:,} steps the loss is {blocks[-1]:.3g}, and guessing gives "
-        f"{chance:.3g}. The three usual reasons, held against this run:",
+        f"After {curve.step[-1]:,} steps the loss is {blocks[-1]:.3g}, while guessing has a loss "
+        f"of {chance:.3g}. The three most common causes, checked for this run:",
         causes_of_not_learning(run, curve.loss, blocks, curve.lr, curve.grad_norm, epochs),
     )
 
 
-def _dead_units(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
-    """Detect units behind a ReLU that are 0 on every picture: they have no gradient."""
-    shares = epochs[-1].dead_units if epochs else {}
-    dead = {layer: share for layer, share in shares.items() if share >= DEAD_SHARE}
+def _dead_units(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
+    """Detect units behind a ReLU that died during training: 0 on every picture, no gradient."""
+    initial = run.summary.get("initial_dead_units", {})
+    if not epochs or epochs[-1].dead_units_images < FEWEST_DEAD_IMAGES:
+        return None
+    dead = {
+        layer: share
+        for layer, share in epochs[-1].dead_units.items()
+        if share >= DEAD_SHARE and share >= initial.get(layer, 1.0) + DEAD_GROWTH
+    }
     if not dead:
         return None
     worst = max(dead, key=dead.__getitem__)
     more = len(dead) - 1
-    others = f" So are many of {more} other layer{'' if more == 1 else 's'}." if more else ""
+    others = f" The same is true of many units of {plural(more, 'other layer')}." if more else ""
     return Diagnosis(
         "dead units",
         "Dead ReLUs",
-        f"{percent(dead[worst], 0)} of the units of {worst} were 0 on every picture looked at "
-        f"after epoch {epochs[-1].epoch}: they get no gradient and learn nothing more.{others} "
-        "Lower the learning rate, put a normalisation before the ReLU, or use a leaky one.",
+        f"{percent(dead[worst], 0)} of the units of {worst} were 0 on each of "
+        f"{epochs[-1].dead_units_images} pictures after epoch {epochs[-1].epoch} "
+        f"({percent(initial[worst], 0)} before training): they get no gradient.{others} "
+        "Lower the learning rate, add a normalisation before the ReLU, or use a leaky ReLU.",
     )
 
 
@@ -158,9 +169,9 @@ def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     return Diagnosis(
         "over-fitting",
         f"Over-fitting since epoch {best.epoch}",
-        f"The validation loss was lowest then ({lowest_loss:.3g}) and is {last_loss:.3g} "
-        f"after epoch {last.epoch}, while the training loss fell from {best.train_loss:.3g} to "
-        f"{last.train_loss:.3g}; validation accuracy {percent(best_accuracy)} then, "
-        f"{percent(last_accuracy)} now. Stop earlier (patience), augment the pictures, or "
-        "add dropout or weight decay.",
+        f"From epoch {best.epoch} to epoch {last.epoch}, the validation loss rose from "
+        f"{lowest_loss:.3g} to {last_loss:.3g} and the validation accuracy went from "
+        f"{percent(best_accuracy)} to {percent(last_accuracy)}, while the training loss fell from "
+        f"{best.train_loss:.3g} to {last.train_loss:.3g}. Stop earlier (patience), augment the "
+        "pictures, or add dropout or weight decay.",
     )

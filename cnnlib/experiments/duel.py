@@ -55,16 +55,16 @@ class Duel:
         check_pairs(self.most_pairs)
         if not 1 <= self.first_pairs <= self.most_pairs:
             raise RecipeError(
-                f"{self.first_pairs} pairs are to begin with, of at most {self.most_pairs}. "
-                "Begin with one at least, and with no more than that."
+                f"first_pairs={self.first_pairs} is not from 1 to most_pairs={self.most_pairs}. A "
+                "duel starts with at least one pair and at most its maximum. Change one of the two."
             )
         if not 0 <= self.within < 1:
             raise RecipeError(
-                f"within={self.within!r} is not a difference of accuracies. Write a fraction from "
-                "0 to 1: 0.001 is a tenth of a point."
+                f"within={self.within!r} is not a difference of accuracies. It must be at least 0 "
+                "and below 1. Write 0.001 for 0.1 percentage points."
             )
         if self.on not in SPLITS:
-            raise RecipeError(f"on={self.on!r} is no split. Choose validation or test.")
+            raise RecipeError(f"on={self.on!r} is not a split. Choose validation or test.")
         _check_sides(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,12 +163,13 @@ def _check_sides(duel: Duel) -> None:
         if getattr(duel.a, name) != getattr(duel.b, name):
             raise RecipeError(
                 f"The sides of the duel differ in {name}: {getattr(duel.a, name)!r} and "
-                f"{getattr(duel.b, name)!r}. A duel is fair with the same on both sides."
+                f"{getattr(duel.b, name)!r}. A fair duel needs the same value on both sides. "
+                "Choose one of the two."
             )
     if duel.on == "validation" and duel.a.validation == 0:
         raise RecipeError(
-            "The duel is decided by the validation split, but validation=0 keeps none. Keep some "
-            "pictures for validation, or let the test split decide."
+            "The duel compares accuracy on the validation split, but validation=0 keeps no "
+            "pictures for it. Keep some pictures for validation, or compare on the test split."
         )
 
 
@@ -224,13 +225,13 @@ def _problem(duel: Duel, study: Study) -> str:
     return ""
 
 
-_NEW = "so its pair cannot be compared. Begin a new duel once that is mended."
-_RESUME = "Resume it, and the duel goes on."
-_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Begin a new duel."
+_NEW = "so its pair cannot be compared. Correct the cause, then start a new duel."
+_RESUME = "Resume the run to continue the duel."
+_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Start a new duel."
 _PROBLEMS = {
     "diverged": f"{{run}} diverged, {_NEW}",
     "failed": f"{{run}} failed, {_NEW}",
-    "stopped": "{run} was stopped, so its pair cannot be compared. Begin a new duel.",
-    "lost": f"{{run}} lost its worker. {_RESUME}",
+    "stopped": "{run} was stopped, so its pair cannot be compared. Start a new duel.",
+    "lost": f"{{run}} lost its worker process. {_RESUME}",
     "interrupted": f"{{run}} was interrupted. {_RESUME}",
 }

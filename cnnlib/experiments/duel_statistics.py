@@ -28,8 +28,8 @@ def check_pairs(most_pairs: int) -> None:
     """
     if not FIRST_LOOK <= most_pairs <= MOST_PAIRS:
         raise RecipeError(
-            f"A duel of at most {most_pairs} pairs was asked for, but it takes from {FIRST_LOOK} "
-            f"to {MOST_PAIRS}. Choose a number between."
+            f"The maximum number of pairs is {most_pairs}. It must be from {FIRST_LOOK} to "
+            f"{MOST_PAIRS}. Choose a number in this range."
         )
 
 

@@ -15,6 +15,7 @@ from cnnlib.experiments.study import find_study, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs.studies import DONE, LIVE, Study, StudyStep
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,13 +98,15 @@ def start_grid(
     valid = [each for each in proposals if each.request is not None]
     if not valid:
         raise RecipeError(
-            f"None of the {len(proposals)} combinations is a valid design. The first: "
+            f"No combination is a valid design ({plural(len(proposals), 'combination')} tried). An "
+            f"experiment needs at least one. Change the values. The first reason: "
             f"{proposals[0].reason}"
         )
     if seeds < 1 or len(valid) * seeds > MOST_RUNS:
         raise RecipeError(
-            f"{len(valid)} combinations with {seeds} seeds are {len(valid) * seeds:,} runs, but it "
-            f"takes from 1 to {MOST_RUNS:,}. Choose fewer."
+            f"{plural(len(valid), 'combination')} with {plural(seeds, 'seed')} each are "
+            f"{plural(len(valid) * seeds, 'run')}. An experiment has 1 to {MOST_RUNS:,} runs. "
+            "Change the number of values or of seeds."
         )
     body = {
         "base": base.to_dict(),

@@ -53,9 +53,15 @@ def start_search(
     """
     check_settings(space)
     if not space:
-        raise RecipeError("The search varies nothing. Name a setting with its range.")
+        raise RecipeError(
+            "The search has no settings to vary. It needs at least one setting with a range or "
+            "values. Write, for example: lr = 1e-4..1e-1:log"
+        )
     if not 1 <= trials <= MOST_TRIALS:
-        raise RecipeError(f"{trials} trials were asked for; choose from 1 to {MOST_TRIALS}.")
+        raise RecipeError(
+            f"The number of trials is {trials}. A search has 1 to {MOST_TRIALS} trials. Choose a "
+            "number in this range."
+        )
     for setting, values in space.items():
         _distribution(setting, values)
     body = {"base": base.to_dict(), "space": {n: dict(v) for n, v in space.items()}, "seeds": 1}
@@ -99,8 +105,8 @@ def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
     if settings:
         return StudyStep(state=DONE, keep=keep)
     sentence = (
-        f"None of {len(invalid)} proposals is a valid design, so the search ended. Choose "
-        f"other ranges. The last: {combination.reason}"
+        f"The search ended, because none of {len(invalid)} proposals is a valid design. Choose "
+        f"other ranges. The reason for the last proposal: {combination.reason}"
     )
     return StudyStep(state=STOPPED, keep=keep | {"trouble": sentence})
 
@@ -139,8 +145,9 @@ def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
     low, high, log = values.get("low"), values.get("high"), bool(values.get("log"))
     if not (_is_number(low) and _is_number(high)) or low >= high or (log and low <= 0):
         raise RecipeError(
-            f"{setting} has no range: {shown(low)} to {shown(high)}. Write LOW..HIGH with the "
-            "lower end first, LOW..HIGH:log with both above zero, or values with commas between."
+            f"The range of {setting} is {shown(low)} to {shown(high)}. A range needs two numbers, "
+            "the smaller one first; a logarithmic range needs numbers above 0. Write LOW..HIGH, "
+            "LOW..HIGH:log, or values separated by commas."
         )
     if isinstance(low, int) and isinstance(high, int):
         return distributions.IntDistribution(low, high, log=log)

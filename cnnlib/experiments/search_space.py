@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 # Settings of the course texts that are no fields: K and L together give the channels.
 SHORT = {
-    "K": "filters of a convolution: a number, or one for each block",
-    "L": "convolutions for each entry of K",
-    "P": "convolutions between two poolings: a number, or L/4 for max(1, L/4)",
+    "K": "filters per convolution: one number, or one number per block",
+    "L": "convolutions per block, that is, for each number of K",
+    "P": "convolutions between two pooling layers: a number, or L/4 for max(1, L/4)",
 }
 _SPEC = tuple(field.name for field in fields(CNNSpec))
 _RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmentation")
@@ -57,12 +57,15 @@ def combinations(base: RunRequest, varied: Mapping[str, Sequence[Any]]) -> list[
     count = 1
     for name, values in varied.items():
         if not values:
-            raise RecipeError(f"{name} has no values. Name at least one.")
+            raise RecipeError(
+                f"The setting {name} has no values. Each setting needs at least one. Add a value, "
+                "or remove the setting."
+            )
         count *= len(values)
     if count > MOST_COMBINATIONS:
         raise RecipeError(
-            f"These settings have {count:,} combinations; at most {MOST_COMBINATIONS} are queued "
-            "at once. Vary fewer, or search instead."
+            f"These settings have {count:,} combinations. A grid has at most {MOST_COMBINATIONS}. "
+            "Use fewer values, or start a search instead."
         )
     chosen = [dict(zip(varied, values, strict=True)) for values in product(*varied.values())]
     return [combine(base, settings) for settings in chosen]
@@ -114,7 +117,7 @@ def check_settings(names: Mapping[str, Any]) -> None:
     for name in names:
         if name not in SETTINGS:
             raise RecipeError(
-                f"{name!r} is no setting that can be varied. Choose from: {', '.join(SETTINGS)}."
+                f"{name!r} is not a setting that can be varied. Choose from: {', '.join(SETTINGS)}."
             )
 
 
@@ -177,7 +180,10 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
     spec: dict[str, Any] = {}
     if "K" in settings or "L" in settings:
         if "K" not in settings:
-            raise RecipeError("L says how many convolutions each entry of K gets. Name K too.")
+            raise RecipeError(
+                "L is varied without K. L is the number of convolutions for each number of K, so "
+                "it needs K. Add a line such as K = 32."
+            )
         filters, layers = settings["K"], settings.get("L", 1)
         blocks = filters if isinstance(filters, list | tuple) else [filters]
         check_integer("L", layers, 1, MAX_CONVOLUTIONS)
@@ -194,4 +200,4 @@ def _pool_every(value: Any, layers: int) -> Any:
         return max(1, layers // int(match[1]))
     if isinstance(value, int):
         return value
-    raise RecipeError(f"P={shown(value)} is no number of convolutions. Write a number, or L/4.")
+    raise RecipeError(f"P={shown(value)} is not a number of convolutions. Write a number, or L/4.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnlib.units import format_points, percent
+from cnnlib.units import format_points, percent, plural
 
 if TYPE_CHECKING:
     from cnnlib.records.compare import Verdict
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
     """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
-    seeds = f"{verdict.pairs} paired seed{'' if verdict.pairs == 1 else 's'}"
+    seeds = plural(verdict.pairs, "paired seed")
     if verdict.outcome == "b":
         return (
             f"{name_b} is better by {format_points(verdict.mean)} points "
@@ -25,7 +25,7 @@ def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
         )
     if verdict.outcome == "same":
         return (
-            f"{name_a} and {name_b} are the same within {format_points(verdict.within)} points "
+            f"{name_a} and {name_b} are equal within {format_points(verdict.within)} points "
             f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
         )
     return _undecided_sentence(verdict, seeds, name_a, name_b)
@@ -40,12 +40,13 @@ def _interval(verdict: Verdict, sign: int = 1) -> str:
 
 def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
     """Write the sentence of a duel without a decision."""
-    more = f"about {verdict.more_pairs} more would" if verdict.more_pairs else ""
+    if verdict.pairs == 0:
+        return f"{name_a} and {name_b}: no pair has finished yet."
+    more = f" Estimated: {plural(verdict.more_pairs, 'more pair')}." if verdict.more_pairs else ""
     interval = ""
     if verdict.low is not None:
         interval = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
     if verdict.outcome == "untold":
-        start = f"Cannot tell with all {seeds}{interval}"
-        suggestion = f": {more}, which is a new duel" if more else ""
-        return f"{start}{suggestion}."
-    return f"Cannot tell yet after {seeds}{interval}{'; ' + more if more else ''}."
+        advice = f"{more} Start a longer duel." if more else ""
+        return f"{name_a} and {name_b}: undecided after all {seeds}{interval}.{advice}"
+    return f"{name_a} and {name_b}: undecided after {seeds}{interval}.{more}"

@@ -18,7 +18,7 @@ _PERCENT = {"range": [0, 100], "ticksuffix": " %"}
 _AMOUNTS: dict[ChangeKind, str] = {
     "right": "pixels<br>to the right",
     "down": "pixels<br>down",
-    "turn": "degrees<br>to the right",
+    "turn": "degrees<br>clockwise",
     "thickness": "pixels<br>thicker",
 }
 
@@ -32,7 +32,7 @@ def answer_figure(answers: Sequence[Answer]) -> go.Figure:
         answers: Predictions of networks with the same classes.
     """
     if not answers:
-        return empty_figure("What the networks say", "Draw something.")
+        return empty_figure("Class probabilities", "Draw something.")
     classes = answers[0].classes
     shown = _likeliest_labels(answers)
     bars = [
@@ -71,7 +71,7 @@ def robustness_figure(results: Sequence[Robustness]) -> go.Figure:
     A cross marks a change after which another class is the likeliest.
     """
     if not results:
-        return empty_figure("Under small changes", "Draw something.")
+        return empty_figure("Probability after small changes", "Draw something.")
     measured = {point.change.kind for result in results for point in result.changed}
     kinds = [kind for kind in _AMOUNTS if kind in measured]
     traces = [
@@ -124,5 +124,5 @@ def _robustness_trace(
             "size": 8,
             "symbol": ["circle" if same else "x" for same in unchanged],
         },
-        "hovertemplate": "%{x}: %{y:.2f} %, says %{customdata}<extra></extra>",
+        "hovertemplate": "%{x}: %{y:.2f} %, predicts %{customdata}<extra></extra>",
     }

@@ -248,11 +248,11 @@ class _Details:
     def describe_skip(self, block: Residual) -> tuple[str, ...]:
         """Describe the skip of a block and the block, in lines."""
         kind, *lines = self.describe(block)
-        through = [f"through: {_describe_in_line(leaf)}" for leaf in block.shortcut]
+        through = [f"shortcut: {_describe_in_line(leaf)}" for leaf in block.shortcut]
         return (
-            f"Skip of a {kind.lower()}",
+            f"Skip connection of a {kind.lower()}",
             *lines,
-            *(through or ["through: nothing, it adds its input"]),
+            *(through or ["shortcut: identity, it adds the input of the block"]),
         )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COST_TITLES = {
     "params": "Trainable parameters",
-    "macs": "Multiply-accumulates for one image",
+    "macs": "Multiply-accumulate operations per picture",
     "seconds": "Training time (seconds)",
 }
 
@@ -38,7 +38,7 @@ COST_TITLES = {
 def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
     """Draw means over seeds as lines, with a band from the lowest to the highest seed."""
     if not curves:
-        return empty_figure(title, "No epoch was measured yet.")
+        return empty_figure(title, "No epoch has finished yet.")
     is_share = "accuracy" in title.lower()
     scale = 100 if is_share else 1
     traces: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         "x": [point.cost for point in frontier],
         "y": [100 * point.accuracy for point in frontier],
         "mode": "lines",
-        "name": "frontier: nothing is cheaper and better",
+        "name": "Pareto frontier: no design is both cheaper and better",
         "line": {"color": GREY, "dash": "dot", "shape": "hv"},
         "hoverinfo": "skip",
     }
@@ -109,12 +109,12 @@ def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
     title = "Settings that differ, and validation accuracy"
     lines = [line for line in lines if line.accuracy is not None]
     if len(lines) < 2 or not lines[0].values:
-        return empty_figure(title, "Choose two rows or more that differ in a setting.")
+        return empty_figure(title, "Select two or more rows that differ in a setting.")
     scores = [100 * line.accuracy for line in lines if line.accuracy is not None]
     dimensions = [
         _dimension(name, [line.values.get(name) for line in lines]) for name in lines[0].values
     ]
-    dimensions.append({"label": "validation %", "values": scores})
+    dimensions.append({"label": "validation accuracy (%)", "values": scores})
     trace = {
         "type": "parcoords",
         "dimensions": dimensions,
@@ -129,7 +129,7 @@ def class_figure(
 ) -> go.Figure:
     """Draw the accuracy in each class, the designs side by side."""
     if not scores:
-        return empty_figure(title, "No chosen row has a test result yet.")
+        return empty_figure(title, "No selected row has a test result yet.")
     bars = [
         {
             "type": "bar",
@@ -146,11 +146,11 @@ def class_figure(
         bars,
         title,
         "Class",
-        "Right (%)",
+        "Accuracy (%)",
         barmode="group",
         legend=LEGEND_BELOW,
         xaxis=axis("Class", type="category"),
-        yaxis=axis("Right (%)", range=[floor, 100]),
+        yaxis=axis("Accuracy (%)", range=[floor, 100]),
     )
 
 
@@ -277,17 +277,17 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
 
     A setting with a single value is left out.
     """
-    title = "Which setting mattered"
+    title = "Effect of each setting"
     effects = [effect for effect in effects if len(effect.means) > 1]
     if not effects:
-        return empty_figure(title, "No two values of a setting have been tried yet.")
+        return empty_figure(title, "No setting has results for two values yet.")
     traces = [
         {
             "type": "scatter",
             "x": [f"{effect.setting} = {value}" for value in effect.means],
             "y": [100 * mean for mean in effect.means.values()],
             "mode": "lines+markers",
-            "name": f"{effect.setting}: {100 * effect.spread:.1f} points",
+            "name": f"{effect.setting}: range {100 * effect.spread:.1f} points",
             "line": stroke(number),
         }
         for number, effect in enumerate(effects)
@@ -305,7 +305,7 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
     """Draw the score of each trial, and the best score up to it."""
     title = "Best so far"
     if not scores:
-        return empty_figure(title, "No trial has ended yet.")
+        return empty_figure(title, "No trial has finished yet.")
     trials = list(range(1, len(scores) + 1))
     dots = {
         "type": "scatter",

@@ -31,7 +31,7 @@ def class_counts_figure(
             "marker": {"color": colour},
             "hovertemplate": "%{x}: %{y:,}<extra></extra>",
         }
-        for name, values, colour in (("to train", train, BLUE), ("to test", test, ORANGE))
+        for name, values, colour in (("training", train, BLUE), ("test", test, ORANGE))
     ]
     return figure(
         bars,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from cnnlib.records.probe import Calibration, DeletionCurve, LayerGradient
 
-SIZES_TITLE = "Size of the gradients, layer by layer"
-OVER_TIME_TITLE = "Typical gradient of each layer over the training"
+SIZES_TITLE = "Gradient size per layer"
+OVER_TIME_TITLE = "Gradient size of each layer during training"
 
 
 def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
@@ -60,7 +60,7 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
         "name": "median",
         "showlegend": False,
         "customdata": [each.norm for each in layers],
-        "hovertemplate": "%{x}: median %{y:.2e}, length of all %{customdata:.3g}<extra></extra>",
+        "hovertemplate": "%{x}: median %{y:.2e}, L2 norm %{customdata:.3g}<extra></extra>",
     }
     return figure(
         [*lines, medians],
@@ -105,7 +105,7 @@ def gradient_bands_figure(
 
     Shown are the median, the middle half and the middle nine tenths.
     """
-    title = f"Gradients of {layer} over the training"
+    title = f"Gradients of {layer} during training"
     quantiles_by_step = {
         step: each.quantiles
         for step, layers in gradients_by_step.items()
@@ -132,7 +132,7 @@ def gradient_bands_figure(
             "name": name,
             "hoverinfo": "skip",
         }
-        for low, high, share, name in ((0, 4, 0.3, "nine tenths"), (1, 3, 0.6, "half"))
+        for low, high, share, name in ((0, 4, 0.3, "middle 90 %"), (1, 3, 0.6, "middle 50 %"))
     ]
     medians = {
         "type": "scatter",
@@ -150,7 +150,7 @@ def gradient_bands_figure(
     )
 
 
-DELETION_TITLE = "The class's probability while pixels are deleted"
+DELETION_TITLE = "Class probability as pixels are deleted"
 
 
 def deletion_figure(record: DeletionCurve) -> go.Figure:
@@ -188,7 +188,7 @@ def ablation_figure(
     channel: int,
 ) -> go.Figure:
     """Draw the accuracy per class before and after an ablation; empty classes are left out."""
-    title = f"Accuracy per class with filter {channel} operated"
+    title = f"Accuracy per class before and after the ablation of filter {channel}"
     measured = [i for i, value in enumerate(before) if value is not None]
     if not measured:
         return empty_figure(title, "No picture was measured.")
@@ -200,13 +200,13 @@ def ablation_figure(
             "name": name,
             "marker": {"color": colour},
         }
-        for name, values, colour in (("untouched", before, GREY), ("operated", after, VERMILION))
+        for name, values, colour in (("before", before, GREY), ("after", after, VERMILION))
     ]
     return figure(
         traces,
         title,
         xaxis=axis("Class", type="category"),
-        yaxis=axis("Recognised (%)", range=[0, 100]),
+        yaxis=axis("Accuracy (%)", range=[0, 100]),
         barmode="group",
     )
 
@@ -238,7 +238,7 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
         [points],
         "Accuracy per class",
         xaxis=axis("Class", type="category"),
-        yaxis=axis("Recognised (%)", range=limits),
+        yaxis=axis("Accuracy (%)", range=limits),
     )
 
 
@@ -252,7 +252,7 @@ def calibration_figure(record: Calibration) -> go.Figure:
         "x": [0, 100],
         "y": [0, 100],
         "mode": "lines",
-        "name": "as sure as right",
+        "name": "perfect calibration",
         "line": {"color": GREY, "dash": "dash"},
     }
     measured = {
@@ -263,7 +263,7 @@ def calibration_figure(record: Calibration) -> go.Figure:
         "mode": "lines+markers",
         "name": "this network",
         "line": {"color": BLUE},
-        "hovertemplate": "%{x:.1f} % sure, %{y:.1f} % right, "
+        "hovertemplate": "%{x:.1f} % confidence, %{y:.1f} % correct, "
         "%{customdata:,} pictures<extra></extra>",
     }
     return figure(
@@ -286,15 +286,15 @@ def confusion_figure(table: np.ndarray, names: Sequence[str]) -> go.Figure:
         table: Classes x classes counts.
     """
     if not table.sum():
-        return empty_figure("Confusions", "No picture was measured.")
+        return empty_figure("Confusion matrix", "No picture was measured.")
     right = np.diag(table.diagonal()).astype(float)
     traces = [_cells(right, table, names, BLUE), _cells(table - right, table, names, ORANGE)]
     side = {"type": "category", "showgrid": False, "zeroline": False}
     return figure(
         traces,
         "",
-        xaxis=axis("The network says", **side),
-        yaxis=axis("It is", autorange="reversed", **side),
+        xaxis=axis("Predicted class", **side),
+        yaxis=axis("True class", autorange="reversed", **side),
         annotations=_count_annotations(table, names),
         height=max(320, min(720, 34 * len(names) + 90)),
         margin={"l": 72, "r": 16, "t": 16, "b": 56},
@@ -321,7 +321,7 @@ def _cells(
         "xgap": 1,
         "ygap": 1,
         "text": texts.tolist(),
-        "hovertemplate": "is %{y}, said %{x}: %{text}<extra></extra>",
+        "hovertemplate": "true class %{y}, predicted %{x}: %{text}<extra></extra>",
         "hoverongaps": False,
     }
 

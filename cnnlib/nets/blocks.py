@@ -117,8 +117,8 @@ class ResidualBottleneckBlock(ResidualBlock):
         if not inner or len(inner) != len(kernel_sizes):
             raise SpecError(
                 f"inner_channels has {len(inner)} entries and inner_kernel_sizes "
-                f"{len(kernel_sizes)}, but a bottleneck has at least one inner convolution, and "
-                f"each has both. Give lists of one length, not empty."
+                f"{len(kernel_sizes)}, but a bottleneck needs at least one inner convolution, and "
+                f"each needs both. Give two lists of equal length, not empty."
             )
         super().__init__(
             in_channels=in_out_channels,
@@ -151,8 +151,8 @@ def _first_block(spec: CNNSpec) -> Residual:
     """
     if not spec.channels:
         raise SpecError(
-            "channels is empty, but a residual block has at least one convolution. "
-            "Give one or more."
+            "channels is empty, but a residual block needs at least one convolution. "
+            "Give at least one number of channels."
         )
     block = plan(spec).layers[0]
     assert isinstance(block, Residual)

@@ -34,8 +34,8 @@ def arithmetic(
     step = step_named(plan, layer)
     if step.kind not in KINDS:
         raise ProbeError(
-            f"{layer} is of kind {step.kind}, and only convolutions, poolings and the sums of "
-            "skips are taken apart number by number. Choose one of those."
+            f"{layer} is of kind {step.kind}, and single values can be computed step by step for "
+            "convolutions, poolings and sums of skip connections only. Choose one of those."
         )
     if not 0 <= channel < step.out_shape[0]:
         raise ProbeError(

@@ -43,14 +43,15 @@ def parse_kernel(text: str) -> np.ndarray:
     widths = {len(row) for row in rows}
     if len(widths) != 1:
         raise ProbeError(
-            f"The kernel's rows have {', '.join(map(str, sorted(widths))) or 'no'} numbers, and "
-            "all rows need the same. Write a row a line, with blanks between the numbers."
+            f"The rows of the kernel have {', '.join(map(str, sorted(widths))) or 'no'} numbers, "
+            "but all rows must have the same count, at least 1. Write one row per line, with "
+            "spaces between the numbers."
         )
     kernel = np.array(rows, np.float32)
     if max(kernel.shape) > MAX_SIDE:
         raise ProbeError(
-            f"The kernel has {kernel.shape[0]} x {kernel.shape[1]} numbers, and at most "
-            f"{MAX_SIDE} x {MAX_SIDE} are taken. Use a smaller one."
+            f"The kernel has {kernel.shape[0]} x {kernel.shape[1]} numbers, but at most "
+            f"{MAX_SIDE} x {MAX_SIDE} are allowed. Use a smaller kernel."
         )
     return kernel
 
@@ -92,8 +93,8 @@ def convolve(
         height, width = picture.shape
         raise ProbeError(
             f"A {kernel.shape[0]} x {kernel.shape[1]} kernel with dilation {dilation} does not fit "
-            f"into {height} x {width} pixels with padding {padding}. Use less dilation, or more "
-            "padding."
+            f"into {height} x {width} pixels with padding {padding}. Use a smaller "
+            "dilation, or more padding."
         )
     padded = np.pad(picture.astype(np.float64), padding)
     output = np.zeros(sides)
@@ -125,6 +126,7 @@ def _parse_number(text: str) -> float:
         value = float("nan")
     if not np.isfinite(value):
         raise ProbeError(
-            f"{text[:20]!r} is no number. Write numbers such as 1, -0.5 or 1/9, a row a line."
+            f"{text[:20]!r} is not a number. Write numbers such as 1, -0.5 or 1/9, one row per "
+            "line."
         )
     return value

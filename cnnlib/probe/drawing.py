@@ -49,8 +49,9 @@ def prepare_drawing(
     is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if not is_picture or 0 in pixels.shape or pixels.dtype != np.uint8:
         raise ProbeError(
-            f"A drawing is an array of bytes, height x width or height x width x 3 or 4, but this "
-            f"is {pixels.dtype} of shape {pixels.shape}. Give such an array."
+            f"The drawing is an array of type {pixels.dtype} and shape {pixels.shape}, but it must "
+            "have type uint8 and shape height x width, or height x width x 3 or 4. Pass such an "
+            "array."
         )
     channels, height, width = in_size
     if channels != 1:
@@ -62,7 +63,7 @@ def prepare_drawing(
         blurred = ndimage.gaussian_filter(steps[-1][1], preparation.blur, mode="constant")
         steps.append(("Blurred", blurred))
     if preparation.centre:
-        steps.append(("Centred by mass", _centre(steps[-1][1])))
+        steps.append(("Centred", _centre(steps[-1][1])))
     return PreparedDrawing(tuple(DrawingStep(name, _to_uint8(each)[None]) for name, each in steps))
 
 
@@ -123,7 +124,7 @@ def _fit_to_input(
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     fitted = _resize_box(ink, box, inner, preparation)
     picture[top : top + inner[0], left : left + inner[1]] = fitted
-    return f"Fitted into {round(box_side)} × {round(box_side)}", picture
+    return f"Fitted to {round(box_side)} × {round(box_side)}", picture
 
 
 def _resize_box(

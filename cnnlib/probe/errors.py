@@ -24,8 +24,8 @@ def read_predictions(path: Path) -> Predicted:
         return unpack_predictions(path)
     except ValueError as error:
         raise ProbeError(
-            f"The run's predictions in {path.name} cannot be read ({error}). They are written when "
-            "a run has measured the test split: let it finish, or choose another run."
+            f"The predictions of the run in {path.name} cannot be read ({error}). A run writes "
+            "them when it finishes. Wait until it finishes, or choose another run."
         ) from error
 
 
@@ -38,8 +38,8 @@ def confusion(predictions: Predicted, classes: int) -> np.ndarray:
     predicted_classes = predictions.probabilities.shape[1]
     if predicted_classes != classes:
         raise ProbeError(
-            f"The run told {predicted_classes} classes apart, and its dataset has {classes} now. "
-            "Bring that dataset back, or choose another run."
+            f"The run was trained with {predicted_classes} classes, but its dataset has {classes} "
+            "classes now. Restore the earlier dataset, or choose another run."
         )
     counts = np.bincount(predictions.labels * classes + predictions.predicted, minlength=classes**2)
     return counts.reshape(classes, classes)

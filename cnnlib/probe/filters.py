@@ -29,8 +29,8 @@ def filters(plan: Plan, weights: Weights, layer: str) -> np.ndarray:
     if step.kind != "conv2d":
         names = ", ".join(convolutions(plan)) or "none"
         raise ProbeError(
-            f"{layer} is no convolution ({step.kind}), and only convolutions have filters. "
-            f"Choose one of: {names}."
+            f"{layer} is not a convolution (its kind is {step.kind}), and only convolutions have "
+            f"filters. Choose one of: {names}."
         )
     return weights[f"{step.name}.weight"]
 

@@ -14,6 +14,7 @@ from cnnlib.probe.weights import network, run_at
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -45,8 +46,8 @@ def measure_fine_tune(
     origin = run.request.origin
     if origin is None or not origin.weights_only:
         raise ProbeError(
-            f"{run.title} was not taught: it did not start from another's weights. Choose a run on "
-            "a lesson."
+            f"{run.title} was not fine-tuned: it did not start from the weights of another run. "
+            "Choose a run that was fine-tuned on drawings."
         )
     original_run, before = _load_network(folders, origin.run_id, origin.step)
     _, after = _load_network(folders, run.id, None)
@@ -73,7 +74,7 @@ def _compare(
     """Measure the accuracy of both networks on the same pictures."""
     correct = [0, 0]
     for start in range(0, len(labels), _BATCH):
-        yield Progress(start / len(labels), f"looking at {len(labels):,} pictures")
+        yield Progress(start / len(labels), f"classifying {plural(len(labels), 'picture')}")
         batch, batch_labels = pictures[start : start + _BATCH], labels[start : start + _BATCH]
         for number, (net, info) in enumerate(classifiers):
             predicted = class_probabilities(net, info, batch).argmax(axis=1)

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from cnnlib.probe.forward import evaluating, trace
 from cnnlib.records.probe import Gradients, LayerGradient
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -62,7 +63,7 @@ def warnings_about(layers: list[LayerGradient]) -> list[str]:
     sentences = [f"{problem}: {text}" for _, problem, text in _find_problems(layers)]
     if layers and all(each.rms == 0 for each in layers):
         sentences.append(
-            "All gradients are exactly 0: the loss on this picture cannot fall further."
+            "All gradients are exactly 0, so this picture does not change the weights."
         )
     return sentences
 
@@ -76,7 +77,7 @@ def warnings_over_time(gradients_by_step: Mapping[int, list[LayerGradient]]) -> 
             first.setdefault((layer, problem), (step, text))
             counts[layer, problem] = counts.get((layer, problem), 0) + 1
     return [
-        f"{problem} at {counts[layer, problem]} of {len(gradients_by_step)} steps, "
+        f"{problem} at {counts[layer, problem]} of {plural(len(gradients_by_step), 'saved step')}, "
         f"first at step {step:,}: {text}"
         for (layer, problem), (step, text) in first.items()
     ]
@@ -93,20 +94,20 @@ def _find_problems(layers: list[LayerGradient]) -> Generator[tuple[str, str, str
     largest = max(layers, key=lambda each: each.rms, default=None)
     for each in layers:
         if not np.isfinite(each.rms):
-            yield each.layer, "Exploding", f"the gradient of {each.layer} is no longer a number."
+            yield each.layer, "Exploding", f"the gradient of {each.layer} is NaN or infinite."
         elif each.weight_norm and each.norm > EXPLODING * each.weight_norm:
             yield (
                 each.layer,
                 "Exploding",
-                f"the gradient of {each.layer} is {each.norm:.3g} long, more than {EXPLODING:g} "
-                f"times its weights ({each.weight_norm:.3g}).",
+                f"the gradient of {each.layer} has a norm of {each.norm:.3g}, more than "
+                f"{EXPLODING:g} times the norm of its weights ({each.weight_norm:.3g}).",
             )
         elif largest is not None and each.rms < VANISHING * largest.rms:
             yield (
                 each.layer,
                 "Vanishing",
-                f"the gradient of {each.layer} has a typical size of {each.rms:.2g}, less than a "
-                f"thousandth of {largest.layer}'s ({largest.rms:.2g}).",
+                f"the gradient of {each.layer} has a root mean square of {each.rms:.2g}, less than "
+                f"1/1000 of the largest, {largest.layer} ({largest.rms:.2g}).",
             )
 
 

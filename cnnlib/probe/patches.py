@@ -64,7 +64,7 @@ def receptive_field(plan: Plan, name: str) -> ReceptiveField:
     step = step_named(plan, name)
     if len(step.out_shape) != 3 or step.kind == "global_avg_pool":
         raise ProbeError(
-            f"{name} has no places on the picture: its values depend on all of it. "
+            f"{name} has no feature maps: each of its values depends on the whole picture. "
             "Choose a layer with feature maps."
         )
     known = {each.name: each for each in steps(plan)}
@@ -146,7 +146,10 @@ def find_patches(
     receptive_field(net.plan, args["layer"])
     count = min(args["count"], len(prepared.test_labels))
     if count == 0:
-        raise ProbeError(f"{run.request.dataset} has no test pictures to look for patches in.")
+        raise ProbeError(
+            f"The dataset {run.request.dataset} has no test pictures, and patches are searched in "
+            "test pictures. Choose a run on another dataset."
+        )
     order = np.random.default_rng(args["seed"]).permutation(len(prepared.test_labels))
     entries = yield from strongest_patches(net, prepared, args["layer"], np.sort(order[:count]))
     return {"count": count, "found": entries}

@@ -32,6 +32,7 @@ def check_unchanged(run: Run, info: DatasetInfo) -> None:
     """
     if run.fingerprint and info.fingerprint != run.fingerprint:
         raise DataError(
-            f"{run.request.dataset} changed since this run was trained on it, so its pictures are "
-            "not those that the run saw. Look at a newer run."
+            f"The dataset {run.request.dataset} has changed since this run was trained on it. A "
+            "run can only be inspected with the pictures that it was trained on. Restore the "
+            "earlier dataset, or choose a newer run."
         )

@@ -60,9 +60,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(
-            f"{path.name} cannot be read ({str(error)[:300]}). It was deleted, thinned "
-            "out or damaged. "
-            "Choose another saved step of the run."
+            f"The weights file {path.name} cannot be read ({str(error)[:300]}). It was deleted or "
+            "damaged. Choose another saved step of the run."
         ) from error
 
 
@@ -81,7 +80,7 @@ def network(spec: CNNSpec, weights: Weights) -> Network:
         net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     except RuntimeError as error:
         raise ProbeError(
-            f"The saved weights do not fit the design of their run ({str(error)[:300]}). "
-            "The file was exchanged; choose another step."
+            f"The saved weights do not fit the design of their run ({str(error)[:300]}), so the "
+            "file was replaced by another one. Choose another saved step."
         ) from error
     return net.eval()

@@ -15,7 +15,8 @@ def check_integer(name: str, value: Any, low: int, high: int) -> None:
     """Check that ``value`` is a whole number in low..high (a bool is not a number here)."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise RecipeError(
-            f"{name}={shown(value)} is not a whole number from {low:,} to {high:,}. Choose one."
+            f"{name}={shown(value)} is not a whole number from {low:,} to {high:,}. "
+            "Choose a number in this range."
         )
 
 
@@ -24,7 +25,10 @@ def check_number(name: str, value: Any, low: float, high: float, *, low_open: bo
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (low_open and value == low):
         start = f"above {low:g}" if low_open else f"from {low:g}"
-        raise RecipeError(f"{name}={shown(value)} is not a number {start} to {high:g}. Choose one.")
+        raise RecipeError(
+            f"{name}={shown(value)} is not a number {start} to {high:g}. "
+            "Choose a number in this range."
+        )
 
 
 def as_floats(record: Any, *names: str) -> None:
@@ -53,12 +57,12 @@ def check_text(name: str, value: Any, longest: int) -> None:
         raise RecipeError(f"{name}={shown(value)} is not text. Write it in quotes.")
     if len(value) > longest:
         raise RecipeError(
-            f"{name} has {len(value):,} characters; at most {longest} are kept. Shorten it."
+            f"{name} has {len(value):,} characters; the maximum is {longest}. Shorten it."
         )
     if not is_writable(value):
         raise RecipeError(
-            f"{name}={shown(value)} holds a sign that is none: a zero, or half a character. "
-            "Leave it out."
+            f"{name}={shown(value)} contains a NUL or an invalid Unicode character. "
+            "Remove this character."
         )
 
 
@@ -71,6 +75,6 @@ def check_record(name: str, value: Any, kind: type) -> None:
     """Check that ``value`` is a record of the class ``kind``."""
     if not isinstance(value, kind):
         raise RecipeError(
-            f"{name}={shown(value)} is not a {kind.__name__.lower()}. "
+            f"{name}={shown(value)} is not a {kind.__name__}. "
             f"Give a {kind.__name__}, or its JSON object."
         )

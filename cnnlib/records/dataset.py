@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,3 +41,22 @@ class DatasetInfo(Record):
     std: tuple[float, ...] = ()
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
+
+
+def drawings_title(name: str) -> str:
+    """Return the title of a dataset that is made of drawings; "" for any other dataset.
+
+    Example:
+        >>> drawings_title("folder:lesson 1 for mnist"), drawings_title("mnist")
+        ('your drawings, lesson 1', '')
+    """
+    if found := _FINE_TUNE_DATASET.fullmatch(name):
+        return f"your drawings, lesson {found['number']}"
+    if found := _COLLECTION.fullmatch(name):
+        return f"your drawings for {found['dataset']}"
+    return ""
+
+
+# The names that `cnnlib.data.labelled_drawings` and `cnnlib.data.drawings` give.
+_FINE_TUNE_DATASET = re.compile(r"folder:lesson (?P<number>[0-9]+) for .+")
+_COLLECTION = re.compile(r"folder:drawings for (?P<dataset>.+?)(?: \([0-9a-z]{1,6}\))?")

@@ -33,6 +33,22 @@ class StepMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleScore:
+    """Accuracy after a step on a fixed sample of the validation split.
+
+    Args:
+        correct: Number of correct predictions, of ``count`` pictures.
+        seconds: Training time so far, as in `StepMetrics`.
+    """
+
+    step: int
+    correct: int
+    count: int
+    seconds: float
+    kind: Literal["sample"] = "sample"
+
+
+@dataclass(frozen=True, slots=True)
 class EpochEnd:
     """The end of an epoch, with the metrics of the whole validation split.
 
@@ -47,8 +63,8 @@ class EpochEnd:
         seconds: Training time of this epoch; eval_seconds: time of its measurements.
         val_confusion: Classes x classes counts (row: true, column: predicted) on the validation
             split.
-        dead_units: By layer, the share of the units behind a ReLU that were 0 on all of some
-            pictures; empty where there are no ReLUs.
+        dead_units: By layer, the share of the units behind a ReLU that were 0 on all of
+            ``dead_units_images`` pictures; empty where there are no ReLUs.
         memory_bytes: Peak memory of the run so far; 0 if the machine does not report it.
     """
 
@@ -64,6 +80,7 @@ class EpochEnd:
     test_accuracy: float | None = None
     val_confusion: tuple[tuple[int, ...], ...] | None = None
     dead_units: Mapping[str, float] = field(default_factory=dict)
+    dead_units_images: int = 0
     memory_bytes: int = 0
     kind: Literal["epoch"] = "epoch"
 
@@ -140,6 +157,7 @@ class Started(Record):
             dict).
         machine: ``Machine`` as a dict.
         forecast: ``{"seconds_per_epoch": ..., "peak_memory_bytes": ...}``.
+        dead_units: As in `EpochEnd`, of the network before its first step.
     """
 
     total_steps: int
@@ -148,6 +166,7 @@ class Started(Record):
     chosen: Mapping[str, Any]
     machine: Mapping[str, Any]
     forecast: Mapping[str, float] = field(default_factory=dict)
+    dead_units: Mapping[str, float] = field(default_factory=dict)
     kind: Literal["started"] = "started"
 
 
@@ -165,6 +184,8 @@ class RunEnd(Record):
         images_per_second: Training pictures over ``train_seconds``.
         peak_memory_bytes: Peak memory of the run, its pictures included; 0 if the machine does not
             report it.
+        weights_step: The step of the weights that early stopping restored, on which ``test`` was
+            measured; None for those of the last step.
     """
 
     state: RunState
@@ -175,6 +196,7 @@ class RunEnd(Record):
     test: SplitResult | None = None
     latency: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
+    weights_step: int | None = None
     kind: Literal["end"] = "end"
 
 
@@ -201,4 +223,6 @@ class SplitResult(Record):
     predictions_file: str = ""
 
 
-Event = StepMetrics | EpochEnd | Intervention | WeightsSaved | Phase | Started | RunEnd
+Event = (
+    StepMetrics | SampleScore | EpochEnd | Intervention | WeightsSaved | Phase | Started | RunEnd
+)

@@ -54,8 +54,8 @@ def remove_folder(folder: Path) -> None:
             shutil.rmtree(folder)
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be removed: {error.strerror}. Close what holds its files, "
-            "or allow writing to it, then delete the run again."
+            f"The folder {folder} cannot be deleted: {error.strerror}. Close programs that use its "
+            "files, or allow writing to it, then delete the run again."
         ) from error
 
 

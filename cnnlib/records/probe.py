@@ -77,7 +77,9 @@ class Arithmetic:
         """
         rows, columns = self.output.shape
         if not (0 <= row < rows and 0 <= column < columns):
-            raise IndexError(f"row {row}, column {column} is outside the {rows} x {columns} output")
+            raise IndexError(
+                f"row {row}, column {column} is outside the output of {rows} x {columns}"
+            )
         patch = self._patch(row, column)
         products = patch if self.reduce == "max" else patch * self.kernel.astype(np.float64)
         total = float(products.max() if self.reduce == "max" else products.sum())
@@ -168,10 +170,10 @@ class RandomisedWeights:
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        number = f"rank correlation {self.correlation:.2f} with the map of random weights"
+        number = f"rank correlation {self.correlation:.2f} with the map of randomised weights"
         if self.fires:
-            return f"Not informative: the map hardly depends on the weights ({number})."
-        return f"The map depends on what was learned ({number})."
+            return f"Not informative: the map barely depends on the trained weights ({number})."
+        return f"Informative: the map depends on the trained weights ({number})."
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,10 +206,12 @@ class DeletionCurve:
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        means = f"mean probability {self.ordered.mean():.2f} against {self.random.mean():.2f}"
+        means = (
+            f"mean probability {self.ordered.mean():.2f}, in random order {self.random.mean():.2f}"
+        )
         if self.is_informative:
-            return f"Deleting pixels in this order works better than random order ({means})."
-        return f"Deleting pixels in this order is no better than random order ({means})."
+            return f"Informative: the probability falls faster than in random order ({means})."
+        return f"Not informative: the probability falls no faster than in random order ({means})."
 
 
 @dataclass(frozen=True, eq=False)

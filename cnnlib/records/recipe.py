@@ -63,6 +63,8 @@ class Recipe(Record):
         clip_grad_norm: Scale gradients down to this total norm; None disables clipping.
         patience: Early stopping: end after this many epochs without a better validation loss;
             None disables it.
+        restore_best: With ``patience``, end with the weights of the epoch with the lowest
+            validation loss, not with the last ones.
         test_each_epoch: Measure the test split after each epoch, as some course texts plot it.
             Such curves are labelled: selection by them is selection on the test split.
     """
@@ -81,6 +83,7 @@ class Recipe(Record):
     label_smoothing: float = 0.0
     clip_grad_norm: float | None = None
     patience: int | None = None
+    restore_best: bool = True
     max_batches: int | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     test_each_epoch: bool = False
@@ -102,6 +105,7 @@ class Recipe(Record):
             check_number("clip_grad_norm", self.clip_grad_norm, 0.0, 1e9, low_open=True)
         if self.patience is not None:
             check_integer("patience", self.patience, 1, 10_000)
+        check_flag("restore_best", self.restore_best)
         if self.max_batches is not None:
             check_integer("max_batches", self.max_batches, 0, 10**9)
         check_record("augmentation", self.augmentation, Augmentation)
@@ -109,10 +113,27 @@ class Recipe(Record):
         as_floats(self, "lr", "momentum", "weight_decay", "step_factor", "warmup")
         as_floats(self, "label_smoothing", "clip_grad_norm")
 
+    @property
+    def restores_best(self) -> bool:
+        """Whether training ends with the weights of the best epoch."""
+        return self.patience is not None and self.restore_best
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``Record.to_dict``, in the form of older versions where they had the same meaning."""
+        values = super().to_dict()
+        if self.restore_best == (self.patience is None):
+            del values["restore_best"]
+        return values
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """As ``Record.from_dict``; ``augmentation`` may be a nested object."""
+        """As ``Record.from_dict``; ``augmentation`` may be a nested object.
+
+        A recipe with patience but without ``restore_best`` is from a version that did not restore.
+        """
         values = dict(values) if isinstance(values, Mapping) else values
+        if isinstance(values, dict):
+            values.setdefault("restore_best", values.get("patience") is None)
         if isinstance(values, dict) and isinstance(values.get("augmentation"), Mapping):
             values["augmentation"] = Augmentation.from_dict(values["augmentation"])
         return super().from_dict(values)

@@ -28,7 +28,7 @@ class NamedRecipe:
     recipe: Recipe
 
 
-_TEXTS = "The course texts"
+_TEXTS = "From the course texts"
 _CIFAR_FAST = Recipe(
     epochs=10,
     batch_size=128,
@@ -74,7 +74,7 @@ RECIPES: dict[str, NamedRecipe] = {
     ),
     "tiny99": NamedRecipe(
         "99 % on MNIST with few parameters",
-        "One-cycle AdamW, long enough for `tiny99`: a small network needs more passes.",
+        "One-cycle AdamW for `tiny99`: a small network needs more epochs.",
         Recipe(epochs=15, batch_size=128, optimizer="adamw", lr=0.02, schedule="one_cycle"),
     ),
     "cifar-fast": NamedRecipe(
@@ -84,7 +84,7 @@ RECIPES: dict[str, NamedRecipe] = {
     ),
     "cifar-muon": NamedRecipe(
         "CIFAR-10 in ten epochs, with Muon",
-        "The one for `cifar_fast` with Muon in AdamW's place: more from the same epochs.",
+        "As the recipe for `cifar_fast`, but with Muon instead of AdamW: higher accuracy.",
         replace(_CIFAR_FAST, optimizer="muon", lr=0.04),
     ),
 }

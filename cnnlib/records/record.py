@@ -27,7 +27,7 @@ class Record:
         """
         if not isinstance(values, Mapping):
             raise RecipeError(
-                f"A {cls.__name__} is read from a JSON object, but this is "
+                f"A {cls.__name__} needs a JSON object, but this is "
                 f"{type(values).__name__}. Write it as {{...}} with field names."
             )
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ class Record:
             name for name, field in known.items() if _is_required(field) and name not in values
         ]
         if missing:
-            raise RecipeError(f"{cls.__name__} needs {', '.join(missing)}. Add what is missing.")
+            raise RecipeError(f"{cls.__name__} needs {', '.join(missing)}. Add the missing fields.")
         return cls(**values)
 
 

@@ -19,6 +19,7 @@ from cnnlib.records.checks import (
     check_record,
     check_text,
 )
+from cnnlib.records.dataset import drawings_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record
 
@@ -66,8 +67,8 @@ class Origin(Record):
     def __post_init__(self) -> None:
         if not isinstance(self.run_id, str) or not PLAIN_NAME.fullmatch(self.run_id):
             raise RecipeError(
-                f"origin.run_id={shown(self.run_id)} is not the id of a run: letters, digits, dots "
-                "and dashes. Copy it from the list of runs."
+                f"origin.run_id={shown(self.run_id)} is not the id of a run, which has only "
+                "letters, digits, dots and dashes. Copy it from the list of runs."
             )
         check_integer("origin.step", self.step, 0, 10**12)
         check_flag("origin.weights_only", self.weights_only)
@@ -131,7 +132,8 @@ class RunRequest(Record):
     @property
     def title(self) -> str:
         """The name or the preset, with dataset, seed and the step of a fork."""
-        title = f"{self.name or self.preset or 'own design'} on {self.dataset}, seed {self.seed}"
+        dataset = drawings_title(self.dataset) or self.dataset
+        title = f"{self.name or self.preset or 'own design'} on {dataset}, seed {self.seed}"
         if self.origin is None or self.origin.weights_only:
             return title
         return f"{title}, fork of step {self.origin.step:,}"
@@ -170,7 +172,7 @@ def check_dataset_name(name: str) -> None:
     ):
         raise RecipeError(
             f"dataset={shown(name)} is not known. Choose one of: digits, mnist, fashion-mnist, "
-            "cifar10, cifar100, or folder:<name> for pictures of your own."
+            "cifar10, cifar100, or folder:<name> for your own pictures."
         )
 
 
@@ -238,6 +240,11 @@ class Run:
     def is_live(self) -> bool:
         """Whether it waits, runs or is paused, so that its numbers may change."""
         return self.state in LIVE_STATES
+
+    @property
+    def weights_step(self) -> int | None:
+        """The step of the weights that early stopping restored; None for the last step."""
+        return self.summary.get("weights_step")
 
     @property
     def title(self) -> str:

@@ -36,7 +36,7 @@ class ClassMode:
     """Whether several people share the server.
 
     Args:
-        on: Runs and jobs belong to the person who started them; others may not change them.
+        on: Only the person who started a run or a job may change it.
         sign_in: People sign in with Streamlit's sign-in; otherwise a cookie identifies a browser.
     """
 
@@ -56,11 +56,11 @@ class PersonLimits:
         runs_waiting: Runs in the queue.
         jobs_waiting: Jobs that wait or run.
         parameters: Parameters of a network.
-        macs: Multiply-accumulates of a network for one image.
-        memory_mb: Memory of a training step, as `cnnlib.design.cost` forecasts it.
+        macs: Multiply-accumulates of a network for one picture.
+        memory_mb: Forecast memory of a training step, in MB.
         epochs: Epochs of a run.
-        disk_mb: Total size of the weights of the person's runs.
-        upload_mb: Size of an upload.
+        disk_mb: Total size of the weights of the person's runs, in MB.
+        upload_mb: Size of an upload, in MB.
         uploads: Datasets of the person, sets of labelled drawings included.
     """
 
@@ -84,11 +84,11 @@ class MachineLimits:
     """Limits of the machine.
 
     Args:
-        runs_at_once: Runs that train in parallel; 0 is one per GPU, or one.
+        runs_at_once: Runs that train in parallel; 0: one per GPU, or one without a GPU.
         runs_waiting: Runs of all people in the queue; in class mode.
-        disk_mb: Total size of the weights of all runs; in class mode.
-        free_disk_mb: With less free space than this, new runs are refused; in class mode.
-        pause_minutes: A paused run is interrupted after this time if others wait; 0 is never.
+        disk_mb: Total size of the weights of all runs, in MB; in class mode.
+        free_disk_mb: With less free disk space (MB), new runs are refused; in class mode.
+        pause_minutes: A paused run is interrupted after this time if others wait; 0: never.
     """
 
     runs_at_once: int = 0
@@ -129,13 +129,13 @@ class Settings:
                 tables = tomllib.load(file)
         except OSError as error:
             raise SettingsError(
-                f"The settings {path} cannot be read: {error.strerror}. Mend that, or let "
-                "CNNLAB_CONFIG name another file."
+                f"The settings file {path} cannot be read: {error.strerror}. Allow reading it, or "
+                "set CNNLAB_CONFIG to another file."
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"The settings {path} are no TOML: {error}. Write lines such as on = true below "
-                "headings such as [class]."
+                f"The settings file {path} is not valid TOML: {error}. Write lines such as on = "
+                "true below headings such as [class]."
             ) from error
         sections = _known_sections(path, tables)
         return cls(**{_FIELDS[name]: _read_section(path, name, tables) for name in sections})
@@ -155,7 +155,7 @@ def _known_sections(path: Path, tables: Mapping[str, Any]) -> list[str]:
         if name not in _SECTIONS:
             sections = ", ".join(f"[{each}]" for each in _SECTIONS)
             raise SettingsError(
-                f"{path}: {name!r} is no section of settings. Known sections: {sections}."
+                f"{path}: {name!r} is not a section of the settings. Known sections: {sections}."
             )
     return list(tables)
 
@@ -164,7 +164,7 @@ def _read_section(path: Path, name: str, tables: Mapping[str, Any]) -> Any:
     """Convert one section to its record."""
     values, kind = tables[name], _SECTIONS[name]
     if not isinstance(values, Mapping):
-        raise SettingsError(f"{path}: {name} is a section. Write [{name}] on a line of its own.")
+        raise SettingsError(f"{path}: {name} is a section. Write [{name}] on a separate line.")
     keys = [each.name for each in fields(kind)]
     for key in values:
         if key not in keys:
@@ -174,4 +174,4 @@ def _read_section(path: Path, name: str, tables: Mapping[str, Any]) -> Any:
     try:
         return kind(**values)
     except RecipeError as error:
-        raise SettingsError(f"{path}: in [{name}], {error}") from error
+        raise SettingsError(f"{path}: in section [{name}]: {error}") from error

@@ -35,7 +35,7 @@ def submit(connection: sa.Connection, run_id: str, command: Command, now: float)
 
 
 def _stop_queued(connection: sa.Connection, run_id: str, attempt: int, now: float) -> None:
-    waited = "before it began" if attempt == 1 else "while it waited to go on"
+    waited = "before it started" if attempt == 1 else "while it waited to continue"
     ended = {"state": "stopped", "reason": f"Stopped {waited}.", "ended": now}
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**ended))
     connection.execute(sa.delete(commands).where(commands.c.run_id == run_id))

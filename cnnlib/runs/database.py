@@ -110,7 +110,7 @@ class Database:
             found = self._without_passwords(str(error.orig).strip())
             raise StoreError(
                 f"CNNLAB_DATABASE cannot be used: {found}. Write it as "
-                "postgresql+psycopg://user@host/name, or leave it out."
+                "postgresql+psycopg://user@host/name, or unset it."
             ) from error
 
     def _without_passwords(self, text: str) -> str:
@@ -134,9 +134,9 @@ class Database:
             version = self._upgrade()
         if version != str(tables.SCHEMA_VERSION):
             raise StoreError(
-                f"The run store {self._address} has version {version}, and this program knows "
-                f"version {tables.SCHEMA_VERSION}. Update the program, or name another folder in "
-                "CNNLAB_RUNS."
+                f"The run store {self._address} has version {version}, but this program needs "
+                f"version {tables.SCHEMA_VERSION}. Update the program, or set CNNLAB_RUNS to "
+                "another folder."
             )
 
     def _upgrade(self) -> str | None:
@@ -163,8 +163,8 @@ class Database:
         if _read_id(file) != own:
             raise StoreError(
                 f"{folder} is not the folder with the files of the run store {self._address}. "
-                "Every machine that uses this database needs the same shared folder: name it in "
-                "CNNLAB_RUNS."
+                "Every machine that uses this database needs the same shared folder: set "
+                "CNNLAB_RUNS to it."
             )
 
     @staticmethod
@@ -197,36 +197,36 @@ class Database:
 
 _LOCK_NUMBER = 20_250_601  # an arbitrary key of an advisory lock
 
-_BUSY = "So many ask the run store {place} at once that there was no connection left. Try again."
+_BUSY = "The run store {place} has no free connection: too many requests at once. Try again."
 _OTHER = (
-    "The run store {place} cannot be used: {found}. See that it can be reached, or name another "
-    "one in CNNLAB_RUNS or CNNLAB_DATABASE."
+    "The run store {place} cannot be used: {found}. Check that it can be reached, or set "
+    "CNNLAB_RUNS or CNNLAB_DATABASE to another one."
 )
 _ERROR_TEXTS = {
     "locked": (
         "The run store {place} was locked by another program for more than "
-        f"{BUSY_SECONDS:.0f} seconds. Try again; if it stays so, close the program that holds the "
+        f"{BUSY_SECONDS:.0f} seconds. Try again; if this persists, close the program that uses the "
         "file."
     ),
     "readonly": (
-        "The run store {place} cannot be written: {found}. Allow writing to its folder, or name "
-        "another folder in CNNLAB_RUNS."
+        "The run store {place} cannot be written: {found}. Allow writing to its folder, or set "
+        "CNNLAB_RUNS to another folder."
     ),
     "unable to open": (
-        "The run store {place} cannot be opened: {found}. Allow writing to its folder, or name "
-        "another folder in CNNLAB_RUNS."
+        "The run store {place} cannot be opened: {found}. Allow writing to its folder, or set "
+        "CNNLAB_RUNS to another folder."
     ),
     "is full": (
-        "The run store {place} cannot grow: the disk is full. What was recorded is kept; delete "
-        "runs or other files, then go on."
+        "The run store {place} cannot grow: the disk is full. All recorded data is kept. Delete "
+        "runs or other files, then continue."
     ),
     "malformed": (
-        "The run store {place} is damaged: {found}. Bring the file back from a copy, or move it "
-        "away to begin a new store."
+        "The run store {place} is damaged: {found}. Restore the file from a backup, or move it "
+        "away to start with a new store."
     ),
     "not a database": (
-        "{place} is not a run store: {found}. Move the file away to begin a new store, or name "
-        "another folder in CNNLAB_RUNS."
+        "{place} is not a run store: {found}. Move the file away to start with a new store, or "
+        "set CNNLAB_RUNS to another folder."
     ),
 }
 
@@ -236,8 +236,8 @@ def _create_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be made: {error.strerror}. Runs are kept there: allow "
-            "writing to the folder that it lies in, or name another one in CNNLAB_RUNS."
+            f"The folder {folder} cannot be created: {error.strerror}. It stores the runs: allow "
+            "writing to the folder above it, or set CNNLAB_RUNS to another folder."
         ) from error
 
 
@@ -247,8 +247,8 @@ def _write_id(file: Path, own: str) -> None:
         file.write_text(own)
     except OSError as error:
         raise StoreError(
-            f"The folder {file.parent} cannot be written: {error.strerror}. Runs are kept there: "
-            "allow writing to it, or name another one in CNNLAB_RUNS."
+            f"The folder {file.parent} cannot be written: {error.strerror}. It stores the runs: "
+            "allow writing to it, or set CNNLAB_RUNS to another folder."
         ) from error
 
 
@@ -260,8 +260,8 @@ def _read_id(file: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"The file {file} cannot be read: {error}. It says to which database the folder "
-            "belongs: allow reading it, or name another folder in CNNLAB_RUNS."
+            f"The file {file} cannot be read: {error}. It identifies the database of the folder: "
+            "allow reading it, or set CNNLAB_RUNS to another folder."
         ) from error
 
 
@@ -273,8 +273,8 @@ def _database_url(folders: Folders) -> sa.URL:
         return sa.make_url(folders.database)
     except sa.exc.ArgumentError as error:
         raise StoreError(
-            "CNNLAB_DATABASE is not an address of a database. Write it as "
-            "postgresql+psycopg://user@host/name, or leave it out."
+            "CNNLAB_DATABASE is not the address of a database. Write it as "
+            "postgresql+psycopg://user@host/name, or unset it."
         ) from error
 
 
@@ -321,7 +321,7 @@ def _create_engine(url: sa.URL) -> sa.Engine:
         return sa.create_engine(url, pool_pre_ping=True)
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise StoreError(
-            f"CNNLAB_DATABASE names a database that needs a module that is not there: {error}. "
+            f"CNNLAB_DATABASE names a database that needs a missing Python module: {error}. "
             "For PostgreSQL install psycopg: pip install 'psycopg[binary]'."
         ) from error
 

@@ -14,13 +14,14 @@ from cnnlib.records.events import (
     Intervention,
     Phase,
     RunEnd,
+    SampleScore,
     Started,
     StepMetrics,
     WeightsSaved,
 )
 from cnnlib.runs import tables
 from cnnlib.runs.rows import epoch_from_row
-from cnnlib.runs.tables import epochs, interventions, runs, steps, weights
+from cnnlib.runs.tables import epochs, interventions, runs, samples, steps, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +42,7 @@ def record(
         RunReassigned: The run belongs to another worker or is deleted; this one must drop it.
     """
     last = events[-1] if events else None
-    only_steps = all(isinstance(event, StepMetrics) for event in events)
+    only_steps = all(isinstance(event, StepMetrics | SampleScore) for event in events)
     if isinstance(last, StepMetrics) and only_steps:  # the usual case
         updated = _update_to_step(connection, run_id, worker_id, last)
     else:
@@ -56,8 +57,8 @@ def record(
 
 def _reassigned_error(run_id: str) -> RunReassigned:
     return RunReassigned(
-        f"The run {run_id} is no longer this worker's: it was deleted, or resumed by another "
-        "worker. What this one did since then is not recorded."
+        f"The run {run_id} no longer belongs to this worker: it was deleted, or resumed by another "
+        "worker. Later steps of this worker are not recorded."
     )
 
 
@@ -68,6 +69,8 @@ def _insert_rows(connection: sa.Connection, run_id: str, events: Sequence[Event]
         match event:
             case EpochEnd():
                 _insert_epoch(connection, run_id, event)
+            case SampleScore():
+                _insert_sample(connection, run_id, event)
             case Intervention():
                 _insert_intervention(connection, run_id, event)
             case WeightsSaved():
@@ -108,12 +111,27 @@ def _summary_change(connection: sa.Connection, run_id: str, events: Sequence[Eve
             case Started():
                 updates["forecast"] = dict(event.forecast)
                 updates["batches_per_epoch"] = event.batches_per_epoch
+                if event.dead_units:
+                    updates["initial_dead_units"] = dict(event.dead_units)
             case RunEnd():
                 updates |= _end_summary(event)
     if not epoch_events and not updates:
         return {}
     before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
+    if "weights_step" in updates:
+        updates |= _restored_summary(connection, run_id, updates["weights_step"])
     return {"summary": epochs_summary(epoch_events, before) | updates}
+
+
+def _restored_summary(connection: sa.Connection, run_id: str, step: int) -> Values:
+    """The validation metrics of the epoch whose weights early stopping restored."""
+    query = sa.select(epochs).where(epochs.c.run_id == run_id, epochs.c.step == step)
+    epoch = epoch_from_row(connection.execute(query).one())
+    return {
+        "weights_epoch": epoch.epoch,
+        "last_val_loss": epoch.val_loss,
+        "last_val_accuracy": epoch.val_accuracy,
+    }
 
 
 def epochs_summary(new_epochs: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
@@ -146,6 +164,7 @@ def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> l
         raise _reassigned_error(run_id)
     later = [
         (steps, steps.c.step > step),
+        (samples, samples.c.step > step),
         (epochs, epochs.c.step > step),
         (interventions, interventions.c.step > step),
     ]
@@ -175,15 +194,18 @@ def _state_at(connection: sa.Connection, run_id: str, step: int) -> Values:
         "train_seconds": connection.scalar(seconds) or 0.0,
         "eval_seconds": sum(epoch.eval_seconds for epoch in left),
         "intervened": (connection.scalar(changed) or 0) > 0,
-        "summary": epochs_summary(left, _summary_at_submission(connection, run_id)),
+        "summary": epochs_summary(left, _fixed_summary(connection, run_id)),
         "result": None,
     }
 
 
-def _summary_at_submission(connection: sa.Connection, run_id: str) -> Values:
-    """Read the part of the summary that was written before the run was claimed."""
+_KEPT_BY_REWIND = ("forecast", "promised", "repeat", "initial_dead_units")
+
+
+def _fixed_summary(connection: sa.Connection, run_id: str) -> Values:
+    """Read the part of the summary that does not depend on the step."""
     summary = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
-    return {name: summary[name] for name in ("forecast", "promised", "repeat") if name in summary}
+    return {name: summary[name] for name in _KEPT_BY_REWIND if name in summary}
 
 
 def _insert_steps(connection: sa.Connection, run_id: str, events: Sequence[StepMetrics]) -> None:
@@ -257,6 +279,14 @@ def _insert_epoch(connection: sa.Connection, run_id: str, event: EpochEnd) -> No
     connection.execute(sa.insert(epochs).values(run_id=run_id, body=body, **values))
 
 
+def _insert_sample(connection: sa.Connection, run_id: str, event: SampleScore) -> None:
+    """Insert a score, or replace it: a run resumed at that step may measure it again."""
+    same = sa.and_(samples.c.run_id == run_id, samples.c.step == event.step)
+    connection.execute(sa.delete(samples).where(same))
+    values = {name: getattr(event, name) for name in ("step", "correct", "count", "seconds")}
+    connection.execute(sa.insert(samples).values(run_id=run_id, **values))
+
+
 def _insert_intervention(connection: sa.Connection, run_id: str, event: Intervention) -> None:
     values: Values = {"step": event.step, "order_kind": event.order}
     values |= {"setting": event.setting, "value": event.value}
@@ -301,6 +331,8 @@ def _end_summary(event: RunEnd) -> Values:
         values["latency"] = dict(event.latency)
     if event.peak_memory_bytes:
         values["peak_memory_bytes"] = event.peak_memory_bytes
+    if event.weights_step is not None:
+        values["weights_step"] = event.weights_step
     if event.test is not None:
         values |= {"test_loss": event.test.loss, "test_accuracy": event.test.accuracy}
     return values

@@ -13,6 +13,7 @@ from cnnlib.records.job import LIVE_JOB_STATES, Job, Progress
 from cnnlib.runs.queue import new_id
 from cnnlib.runs.rows import JOB_COLUMNS, job_from_row
 from cnnlib.runs.tables import jobs
+from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -82,6 +83,21 @@ def stop(connection: sa.Connection, job_id: str) -> None:
     connection.execute(waiting.values(state="stopped", ended=time.time()))
     running = sa.update(jobs).where(is_job, jobs.c.state == "running")
     connection.execute(running.values(stop_wanted=True))
+
+
+def wait_reason(connection: sa.Connection, job: Job) -> str:
+    """Say what a queued job waits for, and how long as far as that is known."""
+    number = sa.select(jobs.c.number).where(jobs.c.id == job.id).scalar_subquery()
+    ahead = connection.execute(
+        sa.select(jobs.c.state, jobs.c.eta_seconds).where(
+            jobs.c.state.in_(LIVE_JOB_STATES), jobs.c.number < number
+        )
+    ).all()
+    if not ahead:
+        return "Waiting for a worker process to start"
+    left = [row.eta_seconds for row in ahead if row.eta_seconds is not None]
+    known = f"; the one in progress has about {format_time(max(left))} left" if left else ""
+    return f"Waiting for {plural(len(ahead), 'other computation')}{known}"
 
 
 def claim(connection: sa.Connection, worker_id: str) -> Job | None:

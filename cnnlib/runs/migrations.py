@@ -28,5 +28,11 @@ def _to_3(connection: sa.Connection) -> str:
     return "3"
 
 
+def _to_4(connection: sa.Connection) -> str:
+    """Create the table of accuracies on a sample of the validation split."""
+    tables.metadata.create_all(connection, tables=[tables.samples])
+    return "4"
+
+
 # The version of a store -> the function that upgrades it to the next one, and returns that version.
-FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2, "2": _to_3}
+FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2, "2": _to_3, "3": _to_4}

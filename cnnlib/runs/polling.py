@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cnnlib.records.run import run_title
 from cnnlib.runs import queue
 from cnnlib.runs.rows import parse_request, step_columns, unknown_run
-from cnnlib.runs.tables import epochs, interventions, runs
+from cnnlib.runs.tables import epochs, interventions, runs, samples
 
 if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
@@ -40,7 +40,12 @@ _SHOWN = (
 
 
 def metrics_since(
-    store: RunStore, run_id: str, after: int = 0, after_epoch: int = 0, limit: int = 5000
+    store: RunStore,
+    run_id: str,
+    after: int = 0,
+    after_epoch: int = 0,
+    after_sample: int = 0,
+    limit: int = 5000,
 ) -> dict[str, Any]:
     """State of a run with its new steps and epochs, as plain JSON without NaN.
 
@@ -51,6 +56,7 @@ def metrics_since(
     Args:
         after: Last step that the caller has.
         after_epoch: Last epoch that the caller has.
+        after_sample: Step of the last `SampleScore` that the caller has.
         limit: Most steps in one answer; ``more`` is true if there are others, to be read at once.
 
     Raises:
@@ -63,10 +69,12 @@ def metrics_since(
             raise unknown_run(run_id)
         columns = step_columns(connection, run_id, after, limit)
         new_epochs = _epochs(connection, run_id, after_epoch) if run.epoch > after_epoch else []
+        new_samples = _samples(connection, run_id, after_sample)
         all_interventions = _interventions(connection, run_id)
         is_queued = run.state == "queued"
         place = queue.position(connection, run_id) if is_queued else None
         wait = queue.wait_seconds(connection, run_id) if is_queued else None
+        waits_for = queue.wait_reason(connection, run_id) if is_queued else ""
     is_busy = run.state in queue.BUSY_STATES
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
@@ -74,11 +82,20 @@ def metrics_since(
         "eta_seconds": queue.eta_seconds(run) if is_busy else None,
         "queue_position": place,
         "wait_seconds": wait,
+        "waits_for": waits_for,
         "steps": columns,
+        "samples": new_samples,
         "epochs": new_epochs,
         "interventions": all_interventions,
         "more": len(columns["step"]) == limit,
     }
+
+
+def _samples(connection: sa.Connection, run_id: str, after: int) -> list[list[Any]]:
+    """Scores on the validation sample after a step, as ``[step, correct, count]``."""
+    columns = samples.c.step, samples.c.correct, samples.c.count
+    query = sa.select(*columns).where(samples.c.run_id == run_id, samples.c.step > after)
+    return [list(row) for row in connection.execute(query.order_by(samples.c.step))]
 
 
 def _epochs(connection: sa.Connection, run_id: str, after: int) -> list[dict[str, Any]]:

@@ -67,10 +67,10 @@ def _check_shapes(found: Predicted) -> None:
         ValueError: The shapes or the class numbers do not match.
     """
     if found.probabilities.ndim != 2:
-        raise ValueError("its arrays do not belong together: its probabilities are no table")
+        raise ValueError("its arrays do not match: the probabilities are not a table")
     count, classes = found.probabilities.shape
     for values in (found.labels, found.predicted):
         if values.shape != (count,):
-            raise ValueError("its arrays do not belong together: they are of different lengths")
+            raise ValueError("its arrays do not match: their lengths differ")
         if count and not 0 <= values.min() <= values.max() < classes:
-            raise ValueError("its arrays do not belong together: a class has no probability")
+            raise ValueError("its arrays do not match: a class has no probability")

@@ -16,6 +16,7 @@ from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, turns, workers
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,9 +99,9 @@ def resume(connection: sa.Connection, run_id: str) -> None:
         raise unknown_run(run_id)
     if state not in RESUMABLE_STATES:
         raise StoreError(
-            f"The run {run_id} is {state}, so there is nothing to resume. Only a run that is "
-            f"{', '.join(RESUMABLE_STATES[:-1])} or {RESUMABLE_STATES[-1]} can go on; train a "
-            "finished one further with a fork."
+            f"The run {run_id} is {state}, so it cannot be resumed. Only a run that is "
+            f"{', '.join(RESUMABLE_STATES[:-1])} or {RESUMABLE_STATES[-1]} can be resumed. To "
+            "train a finished run further, fork it."
         )
     values = {
         "state": "queued",
@@ -129,7 +130,7 @@ def claim(
         run_id = connection.scalar(_NEXT)
     values = {
         "state": "starting",
-        "phase": "getting ready",
+        "phase": "preparing",
         "worker_id": worker_id,
         "started": sa.func.coalesce(runs.c.started, time.time()),
     }
@@ -204,6 +205,20 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
     if len(left) < len(rows) or (rows and not at_work):
         return None
     return sum(left) / max(1, at_work)
+
+
+def wait_reason(connection: sa.Connection, run_id: str) -> str:
+    """Say what a queued run waits for: "waits for 1 run in training and 2 runs before it"."""
+    place = connection.scalar(_PLACE, {"run_id": run_id})
+    states = [row.state for row in connection.execute(_AHEAD, {"place": place})]
+    paused, queued = states.count("paused"), states.count("queued")
+    counts = {
+        "in training": len(states) - paused - queued,
+        "that is paused" if paused == 1 else "that are paused": paused,
+        "queued before it": queued,
+    }
+    parts = [f"{plural(count, 'run')} {what}" for what, count in counts.items() if count]
+    return f"waits for {' and '.join(parts) or 'a worker process to start'}"
 
 
 ETA_COLUMNS = (

@@ -57,7 +57,7 @@ def unknown_run(run_id: str) -> StoreError:
     """The error for an id without a run."""
     return StoreError(
         f"There is no run {run_id[:40]!r} in the run store. It may have been deleted; "
-        "`python -m cnnlib runs` and the Results page list those that are there."
+        "`python -m cnnlib runs` and the Results page list all runs."
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
 from cnnlib.records.files import replacing
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ class SavedDesigns:
         file = self._file(name)
         if not file.exists() and len(self.designs()) >= MOST_DESIGNS:
             raise StoreError(
-                f"The shelf holds {MOST_DESIGNS} designs, which is all it takes. Remove one first."
+                f"There are {MOST_DESIGNS} saved designs, the maximum. Remove one first."
             )
         text = json.dumps({"name": name, "spec": spec.to_dict()}, indent=2)
         try:
@@ -96,8 +97,8 @@ def _clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > NAME_LIMIT:
         raise StoreError(
-            f"The name has {len(name)} characters, but it needs 1 to {NAME_LIMIT}. "
-            f"{'Write one.' if not name else 'Shorten it.'}"
+            f"The name has {plural(len(name), 'character')}, but it needs 1 to {NAME_LIMIT}. "
+            f"{'Enter a name.' if not name else 'Shorten it.'}"
         )
     return name
 

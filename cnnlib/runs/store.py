@@ -188,14 +188,22 @@ class RunStore:
     def delete(self, run_id: str) -> None:
         """Remove an ended run with its files; a live one raises StoreError."""
         with self.database.write() as connection:
-            run = self._check_run(connection, run_id)
-            if run.is_live:
-                raise StoreError(
-                    f"The run {run_id} is {run.state} and cannot be deleted. Stop it first."
-                )
+            self._check_deletable(connection, run_id)
             files.remove_folder(self.folders.run(run_id))
             event_writer.erase(connection, run_id)
             jobs.delete_jobs_of_run(connection, run_id)
+
+    def check_deletable(self, run_id: str) -> None:
+        """Raise `StoreError` for a run that is live or missing, or `RightsError` for another's."""
+        with self.database.read() as connection:
+            self._check_deletable(connection, run_id)
+
+    def _check_deletable(self, connection: sa.Connection, run_id: str) -> None:
+        run = self._check_run(connection, run_id)
+        if run.is_live:
+            raise StoreError(
+                f"The run {run_id} is {run.state} and cannot be deleted. Stop it first."
+            )
 
     def _check_run(self, connection: sa.Connection, run_id: str) -> Run:
         """One run, after the check that the person of this store may change it."""
@@ -383,6 +391,11 @@ class RunStore:
         self.reap_if_due()
         with self.database.read() as connection:
             return jobs.find(connection, job_id)
+
+    def job_wait_reason(self, job: Job) -> str:
+        """What a queued job waits for, and how long as far as that is known."""
+        with self.database.read() as connection:
+            return jobs.wait_reason(connection, job)
 
     def latest_job(self, kind: str, args: Mapping[str, Any]) -> Job | None:
         """The newest job of a kind that has these arguments, perhaps among others.

@@ -192,7 +192,7 @@ def _find(connection: sa.Connection, study_id: str) -> Study:
     if row is None:
         raise StoreError(
             f"There is no duel or experiment {study_id[:40]!r} in the run store. "
-            "`python -m cnnlib experiment list` names those that are there."
+            "`python -m cnnlib experiment list` lists all of them."
         )
     places = {run_id: place for place, run_id in row.progress["runs"].items()}
     query = sa.select(*rows.RUN_COLUMNS).where(runs.c.group_name == study_id)

@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 3  # to be raised with every change of a table, with an upgrade in `migrations`
+SCHEMA_VERSION = 4  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
@@ -106,6 +106,17 @@ steps: Table = Table(
     sqlite_with_rowid=False,  # stores the rows of a run together, sorted by step
 )
 
+samples: Table = Table(
+    "samples",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("correct", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 epochs: Table = Table(
     "epochs",
     metadata,
@@ -181,7 +192,7 @@ jobs: Table = Table(
     Column("owner", Text, nullable=False, server_default=""),
 )
 
-RUN_PARTS = (steps, epochs, interventions, weights, commands)  # deleted with the run
+RUN_PARTS = (steps, samples, epochs, interventions, weights, commands)  # deleted with the run
 
 
 row_annotations: Table = Table(

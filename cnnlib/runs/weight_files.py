@@ -21,7 +21,7 @@ def saved_weights(
     """The smallest file with the weights of a step.
 
     Args:
-        step: The step; None is the last one.
+        step: The step; None is the one that early stopping restored, or else the last.
         kinds: Allowed kinds of file; a run can be continued from a "checkpoint" only.
 
     Raises:
@@ -30,11 +30,12 @@ def saved_weights(
     available = [saved for saved in store.saved_weights(run_id) if saved.what in kinds]
     files = {saved.step: saved for saved in sorted(available, key=lambda saved: -saved.size_bytes)}
     if step is None and files:
-        step = max(files)
+        restored = store.run(run_id).weights_step if "snapshot" in kinds else None
+        step = restored if restored in files else max(files)
     if step not in files:
         at_step = "" if step is None else f" at step {step:,}"
         kind = "weights" if "snapshot" in kinds else "checkpoint"
         steps = ", ".join(map(str, sorted(files)))
-        advice = f"Choose one of the steps {steps}." if steps else "Let it train first."
+        advice = f"Choose one of the steps {steps}." if steps else "Let the run train first."
         raise StoreError(f"The run {run_id} has no {kind}{at_step}. {advice}")
     return files[step]

@@ -19,7 +19,8 @@ from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.runs.weight_files import saved_weights
 from cnnlib.runs.workers.heartbeat import registered_worker
-from cnnlib.train.control import Control
+from cnnlib.train.control import Control, interrupted_by_signals
+from cnnlib.train.progress_bar import ProgressBar
 from cnnlib.train.worker.execute_run import execute_run
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def fit(
     device: str = "auto",
     validation: float = 0.1,
     train_limit: int | None = None,
+    progress: bool | None = None,
     listen: Callable[[Event], None] = lambda event: None,
     folders: Folders | None = None,
 ) -> LoadedRun:
@@ -109,9 +111,11 @@ def fit(
     Args:
         design: A spec that fits the dataset, or the name of a preset, which is adapted to it.
         recipe: None takes the default recipe of the design and the dataset.
+        progress: Show a progress bar with an ETA; None shows it in a terminal or a notebook.
         listen: Called with each event of the run, to print or to plot.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C ended the run, as "interrupted" and with a checkpoint.
         CnnlibError: The request is invalid.
         TrainError: The run did not finish; the message has the reason.
 
@@ -121,47 +125,57 @@ def fit(
         trained.history.test.accuracy
     """
     folders = folders or Folders.from_environment()
-    info = _prepare_dataset(dataset, folders)
-    if isinstance(design, str):
-        spec = preset(design).adapt(info.in_size, len(info.classes))
-    else:
-        spec = design
-    request = RunRequest(
-        spec=spec,
-        recipe=recipe or default_recipe(spec, info.name, info.train_count),
-        dataset=dataset,
-        seed=seed,
-        validation=validation,
-        train_limit=train_limit,
-        device=device,
-        name=name,
-        preset=design if isinstance(design, str) else "",
-    )
-    with closing(RunStore(folders)) as store:
-        run = _submit_and_train(store, request, listen)
+    with ProgressBar(progress) as bar:
+        info = _prepare_dataset(dataset, folders, bar)
+        if isinstance(design, str):
+            spec = preset(design).adapt(info.in_size, len(info.classes))
+        else:
+            spec = design
+        request = RunRequest(
+            spec=spec,
+            recipe=recipe or default_recipe(spec, info.name, info.train_count),
+            dataset=dataset,
+            seed=seed,
+            validation=validation,
+            train_limit=train_limit,
+            device=device,
+            name=name,
+            preset=design if isinstance(design, str) else "",
+        )
+
+        def show(event: Event) -> None:
+            bar.update(event)
+            listen(event)
+
+        with closing(RunStore(folders)) as store:
+            run = _submit_and_train(store, request, show)
     if run.state != "finished":
         raise TrainError(f"The run {run.id} ended as {run.state}. {run.reason}".rstrip())
     return load_run(run.id, folders=folders)
 
 
-def _prepare_dataset(dataset: str, folders: Folders) -> DatasetInfo:
+def _prepare_dataset(dataset: str, folders: Folders, bar: ProgressBar) -> DatasetInfo:
     """Return the record of a dataset; prepare the dataset first if needed."""
     if not is_prepared(dataset, folders):
         from cnnlib.data.prepare import prepare  # torchvision is slow to import
 
-        for _ in prepare(dataset, folders):
-            pass
+        for step in prepare(dataset, folders):
+            bar.describe(f"preparing {dataset}: {step.text}, {step.fraction:.0%}")
     return load_prepared(dataset, folders).info
 
 
 def _submit_and_train(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
     """Submit a run and wait for its end; train it here unless a worker claimed it first."""
+    control = Control()
     costs = cost(plan(request.spec))
     with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(request, {"params": costs.params, "macs": costs.macs}, now=True)
         run = store.claim(worker_id, run_id)
         if run is not None:
-            execute_run(run, store, worker_id, Control(), listen)
+            with interrupted_by_signals(control):
+                execute_run(run, store, worker_id, control, listen)
+    if control.interrupted:
+        raise KeyboardInterrupt
     while (run := store.run(run_id)).is_live:
         store.reap_if_due()
         time.sleep(_POLL_SECONDS)

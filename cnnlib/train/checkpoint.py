@@ -112,8 +112,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tensors, header = _read(path)
     if "progress" not in header:
         raise TrainError(
-            f"{path.name} holds weights alone, and a run can only be continued from a checkpoint. "
-            "Choose a step that is marked as one, or start from the weights alone."
+            f"{path.name} contains only weights, but training can continue only from a checkpoint. "
+            "Choose a step with a checkpoint, or start from the weights alone."
         )
     try:
         return Checkpoint(
@@ -158,12 +158,12 @@ def _read(path: Path, skip: str | None = None) -> tuple[dict[str, Tensor], dict[
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(header, dict):
-        raise _unreadable(path, "its header is no JSON object")
+        raise _unreadable(path, "its header is not a JSON object")
     return tensors, header
 
 
 def _unreadable(path: Path, reason: object) -> TrainError:
     return TrainError(
-        f"{path.name} cannot be read ({str(reason)[:300]}). It was deleted, thinned out or "
+        f"{path.name} cannot be read ({str(reason)[:300]}). It was deleted or "
         "damaged. Choose another saved step of the run."
     )

@@ -65,11 +65,12 @@ def measure_epoch(session: Session) -> EpochEnd:
         val_loss=val.loss if val else None,
         val_accuracy=val.accuracy if val else None,
         seconds=progress.train_seconds - progress.epoch_began,
-        eval_seconds=perf_counter() - begin,
+        eval_seconds=perf_counter() - begin + session.sample.take_seconds(),
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
         val_confusion=_small_confusion(val),
-        dead_units=dead_units(session.net, _dead_unit_images(session)),
+        dead_units=dead_units(session.net, images := dead_unit_images(session)),
+        dead_units_images=len(images),
         memory_bytes=session.memory.bytes(),
     )
 
@@ -146,13 +147,20 @@ def _training_batches(session: Session) -> Batches:
         yield session.data.train_batch(positions, memory_format=layout)
 
 
-def _dead_unit_images(session: Session) -> Tensor:
+def dead_unit_images(session: Session) -> Tensor:
     """Return a batch of validation pictures, or of training pictures if there are none."""
     data, layout = session.data, session.mode.memory_format
     if data.validation_count:
         return next(data.validation_batches(DEAD_UNIT_IMAGES, layout))[0]
     positions = torch.arange(min(DEAD_UNIT_IMAGES, data.train_count))
     return data.train_batch(positions, memory_format=layout)[0]
+
+
+def initial_dead_units(session: Session) -> dict[str, float]:
+    """Return the dead units before the first step; empty where a run continues."""
+    if session.progress.step or not session.total_steps:
+        return {}
+    return dead_units(session.net, dead_unit_images(session))
 
 
 def _batch_size(session: Session) -> int:
@@ -178,7 +186,7 @@ def _small_confusion(result: SplitResult | None) -> tuple[tuple[int, ...], ...] 
     return result.confusion
 
 
-DEAD_UNIT_IMAGES = 128  # a unit that is 0 on all of them counts as dead: a sample, not a proof
+DEAD_UNIT_IMAGES = 256  # a unit that is 0 on all of them counts as dead: a sample, not a proof
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ import torch
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.train.execution.host import is_full_disk
-from cnnlib.units import format_size
+from cnnlib.units import format_size, plural
 
 if TYPE_CHECKING:
     from cnnlib.records.run import RunRequest
@@ -24,7 +24,7 @@ def describe_failure(error: Exception, session: Session) -> str | None:
     if is_full_disk(error):
         return (
             f"The disk that holds {session.folder} is full, so the weights of step "
-            f"{session.progress.step:,} could not be written. Make room, then resume the run."
+            f"{session.progress.step:,} could not be written. Free some space, then resume the run."
         )
     if is_out_of_memory(error):
         return describe_out_of_memory(session.request, session.device)
@@ -46,8 +46,8 @@ def describe_out_of_memory(request: RunRequest, device: torch.device) -> str:
     size = request.recipe.batch_size
     need = cost(plan(request.spec), batch_size=size, optimizer=request.recipe.optimizer)
     message = (
-        f"Memory ran out: a step with {size:,} pictures needs about "
-        f"{format_size(need.training_bytes)} on {device.type} beside what is there already. "
+        f"Memory ran out: a training step with {plural(size, 'picture')} needs about "
+        f"{format_size(need.training_bytes)} of additional memory on {device.type}. "
     )
     if size == 1:
         return message + "Choose a smaller network."

@@ -24,19 +24,20 @@ def finish_run(session: Session, end: End) -> Generator[Event]:
         yield _run_end(session, end)
     else:
         yield from _save_last(session)
+        end, weights_step = _restore_best(session, end)
         yield Phase("running", "measuring the test split")
         test = measure_test(session)
         if test is not None and not isfinite(test.loss):
             yield _run_end(session, diverged_end(session, "the test loss"))
         else:
-            yield _run_end(session, end, test, measure_latency(session))
+            yield _run_end(session, end, test, measure_latency(session), weights_step)
 
 
 def finish_interrupted(session: Session) -> Generator[Event]:
     """Write a checkpoint, from which the run can be resumed, and end."""
     session.watch.stop()
     yield from save_checkpoint(session)
-    reason = session.control.reason or "The app was shut down. Resume the run to go on."
+    reason = session.control.reason or "The app was shut down. Resume the run to continue."
     yield _run_end(session, End("interrupted", reason))
 
 
@@ -51,8 +52,8 @@ def diverged_end(session: Session, quantity: str) -> End:
     step = session.metrics.diverged_at or session.progress.step
     return End(
         "diverged",
-        f"Diverged at step {step:,}: {quantity} is no longer a number. The last weights that "
-        f"are numbers are kept. Lower the learning rate (now {session.lr:g}), or clip the "
+        f"Diverged at step {step:,}: {quantity} became NaN or infinite. The last finite weights "
+        f"are kept. Lower the learning rate (now {session.lr:g}), or clip the "
         "gradients.",
     )
 
@@ -64,6 +65,23 @@ def _save_last(session: Session) -> Generator[Event]:
         yield from session.saver.save_snapshot(session.net, step)
     if not session.saver.has_saved(step, "checkpoint"):
         yield from save_checkpoint(session)
+
+
+def _restore_best(session: Session, end: End) -> tuple[End, int | None]:
+    """Load the weights of the best epoch of a finished run, if its recipe restores them.
+
+    Returns:
+        The end with a sentence about it, and the step of the weights; None for the last step.
+    """
+    progress = session.progress
+    step = progress.best_step
+    is_restored = end.state == "finished" and session.request.recipe.restores_best
+    if not is_restored or step is None or step == progress.step:
+        return end, None
+    session.net.load_state_dict(session.saver.read_best(step))
+    epoch = progress.epoch - progress.epochs_since_best
+    sentence = f"The weights of epoch {epoch}, with the lowest validation loss, were restored."
+    return End(end.state, f"{end.reason} {sentence}".strip()), step
 
 
 def _delete_broken(session: Session) -> Generator[Event]:
@@ -78,6 +96,7 @@ def _run_end(
     end: End,
     test: SplitResult | None = None,
     latency: Mapping[str, float] | None = None,
+    weights_step: int | None = None,
 ) -> RunEnd:
     """Stop the clock and return the event for the end of the run."""
     session.watch.stop()
@@ -91,4 +110,5 @@ def _run_end(
         test=test,
         latency=latency or {},
         peak_memory_bytes=session.memory.bytes(),
+        weights_step=weights_step,
     )

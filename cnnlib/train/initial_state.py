@@ -67,9 +67,10 @@ def _find_saved_file(folder: Path, origin: Origin, checkpoint: bool) -> str:
         if saved.step == origin.step:
             return saved.file
     steps = ", ".join(str(step) for step in sorted({saved.step for saved in available})) or "none"
-    kind = "checkpoint" if checkpoint else "saved step"
+    kind = "checkpoint" if checkpoint else "saved weights"
     raise TrainError(
-        f"Run {origin.run_id} has no {kind} {origin.step} to start from. Choose one of: {steps}."
+        f"Run {origin.run_id} has no {kind} at step {origin.step:,}. Choose one of these steps: "
+        f"{steps}."
     )
 
 
@@ -96,8 +97,8 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], strict: bool) -> li
     if (strict and (fresh or len(fitting) < len(weights))) or not fitting:
         first = (fresh or sorted(weights))[0]
         raise TrainError(
-            f"The saved weights are those of another design: {first} does not fit. Continue with "
-            "the design of that run; other weights can only be taken over where layers agree."
+            f"The saved weights belong to another design: {first} does not fit. Continue with the "
+            "design of that run, or start from the weights of a run with equal layers."
         )
     net.load_state_dict(fitting, strict=False)
     return fresh
@@ -122,21 +123,21 @@ def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count
     progress, before = start.checkpoint.progress, start.checkpoint.circumstances
     if before.fingerprint != fingerprint:
         raise TrainError(
-            "The checkpoint was made on other pictures than those of this dataset, so its position "
-            "in an epoch means nothing here. Start from the weights alone."
+            "The checkpoint was made on other pictures than those of this dataset, so training "
+            "cannot continue at its position in an epoch. Start from the weights alone."
         )
     if progress.position > train_count:
         raise TrainError(
             f"The checkpoint was made after {progress.position:,} pictures of an epoch, but an "
-            f"epoch has {train_count:,} here. Train on as many as before, or start from a "
-            "checkpoint at the end of an epoch."
+            f"epoch now has only {train_count:,}. Train on as many pictures as before, or start "
+            "from a checkpoint at the end of an epoch."
         )
     if not start.is_fork:
         return progress
     if progress.epoch >= recipe.epochs:
         raise RecipeError(
             f"The fork starts after epoch {progress.epoch}, but its recipe ends after epoch "
-            f"{recipe.epochs}. Ask for more epochs, or start from an earlier step."
+            f"{recipe.epochs}. Choose more epochs, or start from an earlier step."
         )
     progress.settings = {}
     progress.train_seconds = progress.epoch_began = 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch.nn.functional import cross_entropy
 
 from cnnlib.errors import TrainError
-from cnnlib.records.events import Event, Phase
+from cnnlib.records.events import Event, Phase, SampleScore
 from cnnlib.train.commands import End, apply_commands, save_checkpoint, save_latest
 from cnnlib.train.control import Control
 from cnnlib.train.evaluation import Interrupted, has_finite_losses, measure_epoch
@@ -19,6 +19,7 @@ from cnnlib.train.optimizers import clip, total_norm
 from cnnlib.train.randomness import deterministic_arithmetic, epoch_order
 from cnnlib.train.schedule import factor
 from cnnlib.train.setup import set_up, started_event
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -93,7 +94,7 @@ def _save_first(session: Session) -> Generator[Event]:
 
 def _epochs(session: Session) -> Generator[Event, None, End]:
     """Train the remaining epochs, each with validation after it; return the `End`."""
-    recipe, progress = session.request.recipe, session.progress
+    recipe, progress, saver = session.request.recipe, session.progress, session.saver
     if session.total_steps == 0:
         yield measure_epoch(session)
         return End("finished")
@@ -114,16 +115,26 @@ def _epochs(session: Session) -> Generator[Event, None, End]:
         if progress.position == session.data.train_count:
             progress.end_epoch(epoch.val_loss)
             session.metrics.end_epoch()
+            if recipe.restores_best and progress.best_step == progress.step:
+                yield from saver.save_best(session.net, progress.step)
             yield from save_checkpoint(session)
         if progress.step >= session.total_steps:
             break
         if recipe.patience and progress.epochs_since_best >= recipe.patience:
             return End(
                 "finished",
-                f"Stopped early after epoch {progress.epoch}: no better validation loss for "
-                f"{recipe.patience} epochs.",
+                f"Stopped early after epoch {progress.epoch}: the validation loss did not improve "
+                f"for {plural(recipe.patience, 'epoch')}.",
             )
     return End("finished")
+
+
+def _measure_sample(session: Session) -> SampleScore:
+    """Measure the sample of the validation split, with the training clock stopped."""
+    session.watch.stop()
+    score = session.sample.measure(session.net, session.progress.step, session.watch.seconds)
+    session.watch.start()
+    return score
 
 
 def _steps(session: Session) -> Generator[Event, None, End | None]:
@@ -163,6 +174,8 @@ def _steps(session: Session) -> Generator[Event, None, End | None]:
         progress.images += len(labels)
         yield from metrics
 
+        if session.sample.is_due(session.watch.seconds):
+            yield _measure_sample(session)
         if saver.snapshot_is_due(progress.step):
             yield from saver.save_snapshot(net, progress.step)
         if saver.checkpoint_is_due(session.watch.seconds):

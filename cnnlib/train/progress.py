@@ -27,6 +27,7 @@ class Progress(Record):
         correct: Pictures of the epoch so far that were classified correctly in training.
         best_val_loss: Lowest validation loss of any epoch so far.
         epochs_since_best: Epochs finished since then.
+        best_step: The step at the end of that epoch; None before the first.
         settings: Learning rate, momentum and weight decay that were changed during the run.
     """
 
@@ -40,6 +41,7 @@ class Progress(Record):
     correct: int = 0
     best_val_loss: float | None = None
     epochs_since_best: int = 0
+    best_step: int | None = None
     settings: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class Progress(Record):
             check_number(name, getattr(self, name), -1e300, 1e300)
         if self.best_val_loss is not None:
             check_number("best_val_loss", self.best_val_loss, -1e300, 1e300)
+        if self.best_step is not None:
+            check_integer("best_step", self.best_step, 0, 10**15)
         check_record("settings", self.settings, dict)
         for name, value in self.settings.items():
             check_choice("setting", name, get_args(Setting))
@@ -63,3 +67,4 @@ class Progress(Record):
         self.epochs_since_best += 1
         if val_loss is not None and (self.best_val_loss is None or val_loss < self.best_val_loss):
             self.best_val_loss, self.epochs_since_best = val_loss, 0
+            self.best_step = self.step

@@ -1,4 +1,4 @@
-"""SavedFile steps of a run on disk: when they are written and which are deleted for the budget."""
+"""Saved steps of a run on disk: when they are written and which are deleted for the budget."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.events import WeightsSaved
-from cnnlib.train.checkpoint import Circumstances, is_finite, write_checkpoint, write_weights
+from cnnlib.train.checkpoint import (
+    Circumstances,
+    is_finite,
+    read_weights,
+    write_checkpoint,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from cnnlib.train.optimizers import Optimizer
     from cnnlib.train.progress import Progress
@@ -75,16 +81,18 @@ def snapshot_steps(total_steps: int, count: int) -> frozenset[int]:
     return frozenset({0, total_steps} | {round(math.exp(log_ratio * index)) for index in indices})
 
 
-def files_to_delete(saved: list[SavedFile], budget_bytes: int) -> list[SavedFile]:
+def files_to_delete(
+    saved: list[SavedFile], budget_bytes: int, best: SavedFile | None = None
+) -> list[SavedFile]:
     """Return the files to delete so that the rest fits the budget and is spaced evenly.
 
-    The first and the last of each kind are kept, and at least eight snapshots and two
+    The first and the last of each kind and ``best`` are kept, and at least eight snapshots and two
     checkpoints. Checkpoints are deleted first: the newest one suffices to resume a run.
     """
     kept, dropped = sorted(saved), []
     while sum(file.size_bytes for file in kept) > budget_bytes:
         file = _most_redundant(kept, "checkpoint", MIN_CHECKPOINTS)
-        file = file or _most_redundant(kept, "snapshot", MIN_SNAPSHOTS)
+        file = file or _most_redundant(kept, "snapshot", MIN_SNAPSHOTS, best)
         if file is None:
             break
         kept.remove(file)
@@ -92,8 +100,10 @@ def files_to_delete(saved: list[SavedFile], budget_bytes: int) -> list[SavedFile
     return dropped
 
 
-def _most_redundant(kept: list[SavedFile], what: str, minimum: int) -> SavedFile | None:
-    """Return the file of a kind with the smallest gap between its neighbours.
+def _most_redundant(
+    kept: list[SavedFile], what: str, minimum: int, best: SavedFile | None = None
+) -> SavedFile | None:
+    """Return the file of a kind, except ``best``, with the smallest gap between its neighbours.
 
     Gaps of snapshots are measured on a log scale. None if no more than ``minimum`` are left.
     """
@@ -107,8 +117,9 @@ def _most_redundant(kept: list[SavedFile], what: str, minimum: int) -> SavedFile
     gaps = {
         file: position(after) - position(before)
         for before, file, after in zip(files, files[1:], files[2:], strict=False)
+        if file != best
     }
-    return min(gaps, key=lambda file: (gaps[file], -file.step))
+    return min(gaps, key=lambda file: (gaps[file], -file.step), default=None)
 
 
 class Saver:
@@ -119,10 +130,16 @@ class Saver:
     Args:
         total_steps: The step of the last snapshot.
         weights_bytes, optimizer_bytes: Size of one copy each; determines how many fit.
+        best_step: The step of the best epoch of a run that is resumed.
     """
 
     def __init__(
-        self, folder: Path | None, total_steps: int, weights_bytes: int, optimizer_bytes: int
+        self,
+        folder: Path | None,
+        total_steps: int,
+        weights_bytes: int,
+        optimizer_bytes: int,
+        best_step: int | None = None,
     ) -> None:
         self._folder = folder
         minimum = (MIN_SNAPSHOTS + MIN_CHECKPOINTS) * weights_bytes
@@ -133,6 +150,9 @@ class Saver:
         self._snapshot_steps = snapshot_steps(total_steps, count)
         self._saved = saved_files(folder) if folder else []
         self._checkpoint_seconds = 0.0
+        snapshots = (file for file in self._saved if file.what == "snapshot")
+        self._best = next((file for file in snapshots if file.step == best_step), None)
+        self._best_weights: dict[str, Tensor] = {}  # without a folder
 
     def has_saved(self, step: int, what: str) -> bool:
         """Return whether that step is on disk; also True without a folder."""
@@ -154,6 +174,21 @@ class Saver:
             return []
         size = write_weights(self._folder / SavedFile(step, "snapshot", 0).file, net, step)
         return [self._add(SavedFile(step, "snapshot", size))]
+
+    def save_best(self, net: nn.Module, step: int) -> list[WeightsSaved]:
+        """Save the weights of the best epoch so far; they are not deleted for the budget."""
+        if self._folder is None:
+            self._best_weights = {name: value.clone() for name, value in net.state_dict().items()}
+            return []
+        [saved] = self.save_snapshot(net, step)
+        self._best = SavedFile(step, "snapshot", saved.size_bytes)
+        return [saved]
+
+    def read_best(self, step: int) -> dict[str, Tensor]:
+        """Read the weights that `save_best` saved at a step."""
+        if self._folder is None:
+            return self._best_weights
+        return read_weights(self._folder / SavedFile(step, "snapshot", 0).file)
 
     def save_checkpoint(
         self,
@@ -194,7 +229,7 @@ class Saver:
     def _add(self, new: SavedFile) -> WeightsSaved:
         """Register a file that was just written, and delete others to stay within the budget."""
         self._saved = [file for file in self._saved if file.file != new.file] + [new]
-        names = self._delete(files_to_delete(self._saved, self.budget_bytes))
+        names = self._delete(files_to_delete(self._saved, self.budget_bytes, self._best))
         return WeightsSaved(new.step, new.file, new.what, new.size_bytes, names)
 
     def _delete(self, files: list[SavedFile]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnnlib.train.metrics import MetricsRecorder, Stopwatch
     from cnnlib.train.optimizers import Optimizer
     from cnnlib.train.progress import Progress
+    from cnnlib.train.sample import ValidationSample
     from cnnlib.train.saver import Saver
 
 
@@ -66,6 +67,7 @@ class Session:
     folder: Path | None
     memory: PeakMemory
     has_dropout: bool
+    sample: ValidationSample
     is_inspected: bool = False
     inspected_at: float = -inf
     latest_at: float = -inf

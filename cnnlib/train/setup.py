@@ -18,6 +18,7 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
 from cnnlib.train.checkpoint import Circumstances
+from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
 from cnnlib.train.execution.autotune_cache import TuningCache
 from cnnlib.train.execution.forecast import peak_memory_bytes
@@ -27,6 +28,7 @@ from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, initial_progress, load_weights, read_start
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
+from cnnlib.train.sample import ValidationSample
 from cnnlib.train.saver import Saver
 from cnnlib.train.schedule import batch_ends, step_count
 from cnnlib.train.session import Session
@@ -103,13 +105,16 @@ def set_up(
         tuned_mode=tuned_mode,
         progress=progress,
         total_steps=total_steps,
-        saver=Saver(folder, total_steps, costs.weight_bytes, costs.optimizer_bytes),
+        saver=Saver(
+            folder, total_steps, costs.weight_bytes, costs.optimizer_bytes, progress.best_step
+        ),
         circumstances=Circumstances(recipe, mode.name, device.type, prepared.info.fingerprint),
         control=control,
         metrics=MetricsRecorder(device, progress),
         watch=Stopwatch(progress.train_seconds),
         folder=folder,
         memory=memory,
+        sample=ValidationSample(data, mode.memory_format),
     )
 
 
@@ -128,6 +133,7 @@ def started_event(session: Session) -> Started:
             "seconds_per_epoch": session.tuned_mode.seconds * steps,
             "peak_memory_bytes": memory,
         },
+        dead_units=initial_dead_units(session),
     )
 
 
@@ -153,7 +159,7 @@ def _load_start_weights(net: Network, start: Start) -> Generator[Phase]:
     if start.weights is not None:
         fresh = load_weights(net, start.weights, strict=start.checkpoint is not None)
         if fresh:
-            yield Phase("starting", f"weights taken over, but for {', '.join(fresh)}")
+            yield Phase("starting", f"weights loaded, except for {', '.join(fresh)}")
 
 
 def _restore_optimizer(net: Network, recipe: Recipe, start: Start, progress: Progress) -> Optimizer:
@@ -164,8 +170,8 @@ def _restore_optimizer(net: Network, recipe: Recipe, start: Start, progress: Pro
             optimizer.restore(start.checkpoint.optimizer)
         except (KeyError, RuntimeError) as error:
             raise TrainError(
-                f"The checkpoint does not hold what its optimizer remembers ({error}). It was "
-                "changed; choose another one, or start from the weights alone."
+                f"The checkpoint does not contain the state of its optimizer ({error}). It was "
+                "changed: choose another checkpoint, or start from the weights alone."
             ) from error
     for setting in get_args(Setting):
         if setting in progress.settings and optimizer.supports(setting):
@@ -200,8 +206,8 @@ def check_fits(request: RunRequest, info: DatasetInfo) -> None:
     spec = request.spec
     if tuple(spec.in_size) != tuple(info.in_size) or spec.out_classes != len(info.classes):
         raise RecipeError(
-            f"The design takes {_format_size(spec.in_size)} pictures of {spec.out_classes} "
-            f"classes, but {info.name} has {_format_size(info.in_size)} pictures of "
+            f"The design is for {_format_size(spec.in_size)} pictures and {spec.out_classes} "
+            f"classes, but {info.name} has {_format_size(info.in_size)} pictures and "
             f"{len(info.classes)} classes. Adapt the design to the dataset."
         )
 
@@ -215,21 +221,22 @@ def check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
     count, validation_count = data.train_count, data.validation_count
     if request.recipe.epochs and not count:
         raise RecipeError(
-            "The validation split takes every training picture, so that none is left to train on. "
+            "The validation split contains every training picture, so none is left to train on. "
             "Choose a smaller validation split."
         )
     recipe = request.recipe
     if recipe.patience is not None and not validation_count:
         raise RecipeError(
-            f"Early stopping (patience={recipe.patience}) watches the validation loss, but no "
-            "pictures are kept for validation. Keep some, or leave early stopping out."
+            f"Early stopping (patience={recipe.patience}) needs the validation loss, but the "
+            "validation split is empty. Choose a larger validation split, or switch off early "
+            "stopping."
         )
     if recipe.epochs == 0 or min(recipe.batch_size, count) > 1:
         return
     for layer in planned.walk():
         if layer.kind == "norm" and layer.norm == "batch" and layer.out_shape[1:] == (1, 1):
             raise RecipeError(
-                f"Batch norm in {layer.name} works on 1x1 maps, and cannot normalise batches of "
+                f"Batch norm in {layer.name} works on 1x1 maps, so it cannot normalise a batch of "
                 "one picture. Use a batch size of 2 or more, or another normalisation."
             )
 

@@ -246,10 +246,10 @@ def test_two_designs_are_compared_by_the_keyboard_alone(app_server, page):
     for key in ("ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     expect(differ).not_to_have_text(before)
-    tab_to(page, "^What changes$")
+    tab_to(page, "^Differences$")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    tab_to(page, "Begin the duel$")
+    tab_to(page, "Start the duel$")
     assert focus_shows(page)
 
 

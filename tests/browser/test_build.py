@@ -93,7 +93,7 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
     open_build(page, url)
     # Three controls make the residual stages.
     page.get_by_text("Residual", exact=True).click()  # 1
-    channels = page.get_by_role("textbox", name="Channels, one by one")
+    channels = page.get_by_role("textbox", name="Channels of each convolution")
     channels.fill("16x20, 32x20, 64x20")
     channels.press("Enter")  # 2
     expect(page.get_by_test_id("stAlert")).to_contain_text("last design that fits")
@@ -176,6 +176,6 @@ def test_nothing_is_wider_than_the_window(app_server, browser, width, scheme):
     ) as context:
         page = context.new_page()
         open_build(page, url)
-        for tab in ("Layers", "What other tools would print", "Export and share", "Shelf"):
+        for tab in ("Layers", "Counts of other tools", "Export and share", "Saved designs"):
             page.get_by_role("tab", name=tab).last.click()
             assert page.evaluate("document.body.scrollWidth <= innerWidth")

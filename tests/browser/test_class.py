@@ -16,7 +16,7 @@ from cnnlib.ui.common.identity import COOKIE
 pytestmark = pytest.mark.browser
 
 READY = 180_000  # ms: a worker imports torch and tries execution modes
-NOT_YOURS = "This run belongs to somebody else. You can look at it, but not change it."
+NOT_YOURS = "This run belongs to another person. You can view it, but you cannot change it."
 
 
 @pytest.fixture

@@ -54,12 +54,12 @@ def press(page: Page, key: str) -> None:
 
 def expect_answer(page: Page, digit: str) -> None:
     """Wait until the network's answer is this class."""
-    expect(page.get_by_text("% sure").locator("strong")).to_have_text(digit, timeout=LOADING)
+    expect(page.get_by_text("% probability").locator("strong")).to_have_text(digit, timeout=LOADING)
 
 
 def expect_empty_pad(page: Page) -> None:
     """Wait until the page reports an empty pad."""
-    expect(page.get_by_text("the answer follows every stroke")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("changes with every stroke")).to_be_visible(timeout=LOADING)
 
 
 def test_digits_drawn_with_the_mouse_are_read_at_every_place_and_size(
@@ -88,7 +88,7 @@ def test_digits_drawn_with_the_mouse_are_read_at_every_place_and_size(
         press(page, "draw_undo")  # without a pause
     expect_empty_pad(page)
     stroke_on(page, [(140, 60), (140, 200)])
-    expect(page.get_by_text("% sure")).to_be_visible()
+    expect(page.get_by_text("% probability")).to_be_visible()
     page.get_by_text("Eraser", exact=True).click()
     expect(page.get_by_text("Eraser width").first).to_be_visible()
     stroke_on(page, [(140, 50), (140, 215)])
@@ -124,12 +124,12 @@ def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(app_server, brow
         pad(page).scroll_into_view_if_needed()
         before = pad(page).bounding_box()
         touch(page, [(140, 40), (140, 120), (140, 240)])  # as if to scroll
-        expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
+        expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
         assert pad(page).bounding_box() == before
         press(page, "draw_clear")
         expect_empty_pad(page)
         write_with_pen(page, [(60, 60), (140, 60), (200, 60)])
-        expect(page.get_by_text("% sure")).to_be_visible()
+        expect(page.get_by_text("% probability")).to_be_visible()
 
 
 def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(app_server, page):
@@ -137,22 +137,36 @@ def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(app_server, pa
     page.goto(f"{app_server()}/draw")
     expect_empty_pad(page)
     draw(page, "7")
-    expect(page.get_by_text("% sure")).to_be_visible(timeout=LOADING)
-    page.get_by_role("button", name="Why? Look inside").click()
-    expect(page.get_by_text("Your drawing, as the network sees it.")).to_be_visible()
+    expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
+    page.get_by_role("button", name="Why? Inspect the network").click()
+    expect(page.get_by_text("Your drawing, prepared for the network.")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Inspect")
 
     page.get_by_role("link", name="Draw", exact=True).click()
-    expect(page.get_by_text("% sure")).to_be_visible()  # the drawing was kept
-    page.get_by_text("Wrong? Teach it").click()
-    page.get_by_role("combobox", name="It is a").fill("7")  # far down in the menu
+    expect(page.get_by_text("% probability")).to_be_visible()  # the drawing was kept
+    page.get_by_text("Wrong? Fine-tune the network").click()
+    page.get_by_role("combobox", name="True class").fill("7")  # far down in the menu
     page.keyboard.press("Enter")
     press(page, "draw_keep")
-    expect(page.get_by_text("1 kept for Digits")).to_be_visible()
+    expect(page.get_by_text("1 drawing saved for Digits")).to_be_visible()
     press(page, "draw_teach")
-    expect(page.get_by_role("link", name="reader, taught")).to_be_visible()
-    report = page.get_by_text("Right before and after: on 1 drawing learned from")
-    expect(report).to_contain_text("on 359 test pictures", timeout=FINE_TUNING)
+    expect(page.get_by_role("link", name="reader, fine-tuned")).to_be_visible()
+    report = page.get_by_text("Accuracy before → after fine-tuning:")
+    expect(report).to_contain_text("of 359 test pictures", timeout=FINE_TUNING)
+
+
+def test_a_drawing_survives_a_reload(app_server, page):
+    fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
+    page.goto(f"{app_server()}/draw")
+    expect_empty_pad(page)
+    draw(page, "7")
+    expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
+    page.reload()
+    expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
+    press(page, "draw_undo")
+    expect_empty_pad(page)
+    page.reload()
+    expect_empty_pad(page)  # an empty pad is kept too
 
 
 def test_a_network_with_colour_input_is_drawn_for_in_colours(app_server, page):

@@ -48,7 +48,7 @@ def open_layer(page, url: str, run_id: str, layer: str) -> None:
 
 def test_a_notch_of_the_slider_redraws_filters_and_64_maps(app_server, page, run_id, tmp_path):
     open_layer(page, app_server(), run_id, "features.conv1")
-    slider = page.get_by_role("slider", name="Step of the training")
+    slider = page.get_by_role("slider", name="Training step")
     slider.focus()
     taken = []
     for _ in range(8):
@@ -78,7 +78,7 @@ def test_the_window_moves_without_a_request_to_the_server(app_server, page, run_
     for row in range(6, 0, -1):
         output.press("ArrowUp")
         expect(calculation).to_contain_text(f"Row {row}, column 7")
-        expect(calculation).to_contain_text("here: the same")
+        expect(calculation).to_contain_text("Matches the")
     box = output.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     expect(calculation).to_contain_text("Row 0, column 0")
@@ -101,12 +101,12 @@ def test_a_click_on_a_map_chooses_its_channel(app_server, page, run_id):
 
 def test_play_goes_through_all_saved_steps_and_ends(app_server, page, run_id):
     page.goto(f"{app_server()}/inspect?run={run_id}&step=18")
-    slider = page.get_by_role("slider", name="Step of the training")
+    slider = page.get_by_role("slider", name="Training step")
     expect(slider).to_have_attribute("aria-valuetext", "18", timeout=90_000)
     page.get_by_text("Play", exact=True).click()
     expect(slider).to_have_attribute("aria-valuetext", "22", timeout=60_000)
     expect(page.get_by_role("switch", name="Play")).not_to_be_checked(timeout=30_000)
-    expect(page.get_by_text("At step 22 the network says")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("At step 22 the network predicts")).to_be_visible(timeout=30_000)
 
 
 def test_a_running_run_is_followed_to_its_newest_weights(app_server, page):
@@ -124,18 +124,18 @@ def test_a_running_run_is_followed_to_its_newest_weights(app_server, page):
     save(0, "s0.safetensors", "snapshot")
     save(3, "latest.safetensors", "latest")
     page.goto(f"{app_server()}/inspect?run={run_id}")
-    slider = page.get_by_role("slider", name="Step of the training")
+    slider = page.get_by_role("slider", name="Training step")
     expect(slider).to_have_attribute("aria-valuetext", "3", timeout=90_000)
     save(4, "latest.safetensors", "latest")
     expect(slider).to_have_attribute("aria-valuetext", "4")
-    expect(page.get_by_text("At step 4 the network says")).to_be_visible()
+    expect(page.get_by_text("At step 4 the network predicts")).to_be_visible()
     slider.press("Home")
-    expect(page.get_by_text("At step 0 the network says")).to_be_visible()
+    expect(page.get_by_text("At step 0 the network predicts")).to_be_visible()
     save(5, "s5.safetensors", "snapshot")
     expect(slider).to_have_attribute("max", "2")  # the positions of steps 0, 4 and 5
-    expect(page.get_by_text("At step 0 the network says")).to_be_visible()
+    expect(page.get_by_text("At step 0 the network predicts")).to_be_visible()
     slider.press("End")
-    expect(page.get_by_text("At step 5 the network says")).to_be_visible()
+    expect(page.get_by_text("At step 5 the network predicts")).to_be_visible()
     store.record_events(run_id, worker_id, [the_end()])
     store.close()
 
@@ -150,22 +150,22 @@ def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_ser
     box = table.bounding_box()
     # Rows are 35 pixels high, below a heading of the same height: this is the row of the digit 2.
     page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 35 * 3.5)
-    expect(page.get_by_role("heading", name="Pictures of 2, taken for")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pictures of 2, predicted as")).to_be_visible()
     pictures = page.locator(".grid canvas")
     pictures.scroll_into_view_if_needed()
     pictures.click(position={"x": 20, "y": 20})
-    expect(page.get_by_text("no other run on these pictures")).to_be_visible()
-    expect(page.get_by_text("Its class is 2.")).to_be_visible()
+    expect(page.get_by_text("there is no other run with predictions")).to_be_visible()
+    expect(page.get_by_text("True class: 2.")).to_be_visible()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_the_convolution_playground_shows_its_arithmetic(app_server, page, mode):
     page.emulate_media(color_scheme=mode)
     page.goto(f"{app_server()}/convolution")
-    expect(page.locator(".window .sum")).to_contain_text("here: the same")
-    page.get_by_role("textbox", name="Its numbers").fill("0 0 0\n0 2 0\n0 0 0")
-    page.get_by_role("textbox", name="Its numbers").press("Tab")
-    expect(page.get_by_text("With this kernel both are the same.")).to_be_visible()
+    expect(page.locator(".window .sum")).to_contain_text("Matches the")
+    page.get_by_role("textbox", name="Kernel numbers").fill("0 0 0\n0 2 0\n0 0 0")
+    page.get_by_role("textbox", name="Kernel numbers").press("Tab")
+    expect(page.get_by_text("With this kernel both outputs are the same.")).to_be_visible()
 
 
 def test_inspect_fits_a_phone(app_server, page, run_id):
@@ -180,19 +180,19 @@ def test_a_drawing_on_the_small_pad_is_inspected(app_server, page, run_id, addre
     if address == "train":
         page.get_by_text("Layers", exact=True).click(timeout=90_000)
     sources = page.get_by_role("radiogroup", name="Picture")
-    expect(page.get_by_alt_text("The picture looked at")).to_be_visible(timeout=90_000)
+    expect(page.get_by_alt_text("The chosen picture")).to_be_visible(timeout=90_000)
     sources.get_by_text("Draw", exact=True).click()
     draw_a_stroke(page)
-    expect(page.get_by_text("Your drawing, as the network sees it.")).to_be_visible()
-    expect(page.get_by_role("combobox", name="Its class")).to_be_visible()
+    expect(page.get_by_text("Your drawing, prepared for the network.")).to_be_visible()
+    expect(page.get_by_role("combobox", name="True class")).to_be_visible()
 
 
 def test_a_drawing_is_convolved(app_server, page):
     page.goto(f"{app_server()}/convolution")
-    expect(page.locator(".window .sum")).to_contain_text("here: the same", timeout=90_000)
+    expect(page.locator(".window .sum")).to_contain_text("Matches the", timeout=90_000)
     page.get_by_role("combobox", name="Picture").click()
     page.get_by_role("option", name="Draw", exact=True).click()
-    expect(page.get_by_text("Draw something. Until then the letter stays.")).to_be_visible()
+    expect(page.get_by_text("Draw something. Until then the letter is shown.")).to_be_visible()
     draw_a_stroke(page)
     expect(page.get_by_text("Draw something.")).to_have_count(0)
     expect(page.get_by_text("Output: 32 × 32")).to_be_visible()

@@ -2,12 +2,15 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from driving import state, step, wait_until
 from example_runs import a_checkpoint, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
 from simulated_run import TOTAL, Lab, SimulatedRun, running_lab
+
+from cnnlib.records.events import Intervention, SampleScore
 
 pytestmark = pytest.mark.browser
 
@@ -246,7 +249,7 @@ def test_a_diverged_run_is_reported(lab, page):
 def test_problems_and_the_execution_mode_are_described_while_it_runs(lab, simulated, page):
     watch(page, lab, simulated)
     expect(page.locator(".trouble")).to_have_count(0)
-    summary = page.get_by_text("How it runs")
+    summary = page.get_by_text("Execution details")
     summary.focus()
     summary.press("Enter")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()
@@ -254,3 +257,144 @@ def test_problems_and_the_execution_mode_are_described_while_it_runs(lab, simula
     lab.store.record_events(simulated.run_id, simulated.worker_id, worse)
     expect(page.locator(".trouble")).to_contain_text("Over-fitting since epoch 1")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()  # the section stays open
+
+
+AXES = "/assets/common/live/axes.js"
+MARKS = "/assets/common/live/marks.js"
+
+
+def evaluate(page: Page, module: str, expression: str) -> object:
+    """Import a module of the live chart and evaluate an expression with its exports."""
+    return page.evaluate(f'import("{module}").then((exported) => {{ {expression} }})')
+
+
+def test_an_outlier_does_not_set_the_range_of_an_axis(lab, page):
+    page.goto(lab.served.url)
+    found = evaluate(
+        page,
+        AXES,
+        """
+        const loss = (step) => 2.3 * Math.exp(-step / 100) + 0.1;
+        const learning = Array.from({ length: 400 }, (_, step) => loss(step));
+        const exploded = learning.with(200, 1e6);
+        const range = (values, log) => exported.valueRange([values], { clip: true, log });
+        return { quiet: range(learning), exploded: range(exploded), log: range(exploded, true),
+                 empty: range([]), flat: range([0, 0, 0]) };
+        """,
+    )
+    assert found["quiet"]["highest"] is None
+    assert 2.4 <= found["quiet"]["range"][1] < 3
+    assert found["exploded"]["highest"] == 1e6
+    assert found["exploded"]["range"] == found["quiet"]["range"]
+    assert found["log"]["range"][1] > 1e6
+    assert found["empty"]["range"] == [0, 1]
+    assert found["flat"]["highest"] is None
+
+
+def test_ticks_have_labels_that_differ(lab, page):
+    page.goto(lab.served.url)
+    labels = evaluate(
+        page,
+        AXES,
+        """
+        const labels = (ticks) => exported.tickLabels(ticks, false);
+        return [labels([2.5e6, 3e6, 3.5e6]), labels([0, 0.5, 1]), labels([1e-4, 2.5e-4]),
+                exported.tickLabels([0.955, 0.96], true), labels(exported.logTicks(0.01, 1e6)),
+                labels(exported.logTicks(0.9, 1.1))];
+        """,
+    )
+    assert labels[:4] == [
+        ["2.5e6", "3.0e6", "3.5e6"],
+        ["0", "0.5", "1"],
+        ["1.0e-4", "2.5e-4"],
+        ["95.5 %", "96 %"],
+    ]
+    assert all(len(set(each)) == len(each) <= 9 for each in labels)
+
+
+def test_marks_that_would_overlap_are_merged_into_one_row(lab, page):
+    page.goto(lab.served.url)
+    merged = evaluate(
+        page,
+        MARKS,
+        """
+        const at = [10, 14, 18, 200, 399].map((x) => ({ x, text: "lr 0.1" }));
+        const facts = ({ marks, left, width }) => [exported.labelText(marks), left, width];
+        return exported.mergeMarks(at, 400).map(facts);
+        """,
+    )
+    assert [text for text, _, _ in merged] == ["3 changes", "lr 0.1", "lr 0.1"]
+    ends = [(left, left + width) for _, left, width in merged]
+    assert ends[0][0] >= 0 and ends[-1][1] <= 400
+    assert all(before[1] < after[0] for before, after in pairwise(ends))
+
+
+def test_settings_belong_to_one_run(lab, simulated, page):
+    watch(page, lab, simulated)
+    page.get_by_role("button", name="Log").click()
+    page.get_by_role("button", name="Gradient norm").click()
+    other = SimulatedRun(lab.store)
+    other.add_steps(50)
+    watch(page, lab, other)
+    expect(page.get_by_role("button", name="Linear")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator('.panel[data-panel="gradient"]')).to_be_hidden()
+    other.end()
+
+
+def test_four_charts_stand_two_by_two(lab, simulated, page):
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    watch(page, lab, simulated)
+    for name in ("Learning rate", "Gradient norm"):
+        page.locator(".toolbar").get_by_role("button", name=name).click()
+    panels = page.locator(".panel")
+    expect(panels).to_have_count(4)
+    boxes = [panels.nth(place).bounding_box() for place in range(4)]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[2]["y"] == boxes[3]["y"]
+    assert boxes[0]["x"] == boxes[2]["x"] and boxes[1]["x"] == boxes[3]["x"]
+
+
+def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simulated, page):
+    watch(page, lab, simulated)
+    lab.store.rename(simulated.run_id, "renamed elsewhere")
+    expect(page.get_by_role("heading", name="renamed elsewhere on digits")).to_be_visible()
+    change = Intervention(simulated.step, "set", "lr", 0.25)
+    lab.store.record_events(simulated.run_id, simulated.worker_id, [change])
+    expect(page.get_by_role("button", name="earning rate 0.25")).to_be_visible()
+
+
+def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(lab, page):
+    run = SimulatedRun(lab.store)
+    run.add_steps(20)
+    run.end()
+    watch(page, lab, run)
+    lab.store.delete(run.run_id)
+    expect(page.get_by_text("There is no run")).to_be_visible()
+    expect(page.get_by_role("button", name="See all results")).to_be_visible()
+    expect(page.get_by_role("button", name="Look inside")).to_have_count(0)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.wait_for_timeout(2500)
+    assert not [url for url in requests if run.run_id in url]
+
+
+def test_leaving_a_live_page_raises_no_error(lab, simulated, page):
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for _ in range(5):
+        watch(page, lab, simulated)
+        simulated.add_steps(5)
+        page.get_by_role("link", name="Results").click()
+        expect(page.get_by_role("heading", name="Results")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert errors == []
+
+
+def test_the_accuracy_on_the_sample_is_shown_with_its_interval(lab, simulated, page):
+    watch(page, lab, simulated)
+    score = SampleScore(simulated.step, 486, 500, 4.0)
+    lab.store.record_events(simulated.run_id, simulated.worker_id, [score])
+    # Wilson's interval of 486 of 500 is 95.4 to 98.3 %.
+    expect(page.locator('[data-fact="sample"] dd').first).to_have_text(
+        "97.2 % (486 of 500; 95.4 to 98.3 %)"
+    )
+    expect(page.locator('[data-curve="accuracy-sample"]')).to_be_visible()

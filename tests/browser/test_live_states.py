@@ -77,7 +77,7 @@ def test_empty_and_choosing(lab, page, shots):
         pass
     page.reload()
     expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
-    expect(page.get_by_text("in all")).to_be_visible()  # the forecast
+    expect(page.get_by_text("in total")).to_be_visible()  # the forecast
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     shoot(page, shots, "choosing")
 
@@ -88,7 +88,7 @@ def test_waiting(lab, simulated, page, shots):
     try:
         page.goto(f"{lab.served.url}/train?run={run_id}")
         expect(state(page)).to_have_text("Waiting", timeout=90_000)
-        expect(page.locator(".status .phase")).to_contain_text("next in the queue")
+        expect(page.locator(".status .phase")).to_contain_text("waits for")
         shoot(page, shots, "waiting")
     finally:
         lab.store.submit_command(run_id, Command("stop"))
@@ -112,16 +112,16 @@ def test_with_a_problem(lab, simulated, page, shots):
     lab.store.record_events(simulated.run_id, simulated.worker_id, worse)
     watch(page, lab, simulated, "Training")
     expect(page.locator(".trouble")).to_be_visible()
-    page.get_by_text("How it runs").click()
+    page.get_by_text("Execution details").click()
     shoot(page, shots, "trouble")
 
 
 @pytest.mark.parametrize(
     ("end", "state_label", "reason"),
     [
-        ("diverged", "Diverged", "Diverged at step 200: the loss is no longer a number."),
+        ("diverged", "Diverged", "Diverged at step 200: the loss became NaN or infinite."),
         ("failed", "Failed", "The machine has no memory left for a step. Make batches smaller."),
-        ("interrupted", "Interrupted", "The app was shut down. Resume the run to go on."),
+        ("interrupted", "Interrupted", "The app was shut down. Resume the run to continue."),
     ],
 )
 def test_ended_early(lab, simulated, page, shots, end, state_label, reason):
@@ -140,6 +140,6 @@ def test_done(lab, simulated, page, shots):
     lab.store.record_events(simulated.run_id, simulated.worker_id, events)
     watch(page, lab, simulated, "Finished")
     expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
-    for name in ("Look inside", "Draw for it", "See in results"):
+    for name in ("Look inside", "Test with a drawing", "See in results"):
         expect(page.get_by_role("button", name=name)).to_be_visible()
     shoot(page, shots, "done")

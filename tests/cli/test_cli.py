@@ -187,13 +187,13 @@ def test_a_wrong_value_of_an_option_is_refused_in_one_sentence(option, value, re
     design = [] if option == "--preset" else ["--preset", "lenet5"]
     sentence = refused("train", *design, option, value)
     name = value if value.startswith("folder:no") else option.strip("-")
-    assert name.replace("-", "_") in sentence.lower().replace("-", "_")
+    assert name.replace("-", " ") in sentence.lower().replace("-", " ").replace("_", " ")
 
 
 def test_every_field_of_a_recipe_has_an_option_and_wrong_values_to_test_it():
     names = {f.name for record in (Recipe, Augmentation) for f in fields(record)} - {"augmentation"}
     assert set(HELP) == names
-    flags = {"decay_norm_and_bias", "test_each_epoch", "flip"}
+    flags = {"decay_norm_and_bias", "restore_best", "test_each_epoch", "flip"}
     tested = {option.strip("-").replace("-", "_") for option in WRONG_OPTIONS}
     assert names - flags <= tested
 
@@ -260,13 +260,13 @@ def test_a_design_that_is_not_there_is_refused_in_one_sentence(spec, refused):
 def test_a_design_for_other_pictures_is_refused_unless_it_is_to_be_adapted(refused, run_cli):
     spec = encode(LENET)
     sentence = refused("train", "--spec", spec, "--dataset", "cifar10")
-    assert "1 x 28 x 28 pictures of 10 classes, but cifar10 has 3 x 32 x 32" in sentence
+    assert "1 x 28 x 28 pictures and 10 classes, but cifar10 has 3 x 32 x 32" in sentence
     _code, out, _ = run_cli("cost", "--spec", spec, "--dataset", "cifar10", "--adapt", "--json")
     assert json.loads(out)["spec"]["in_size"] == [3, 32, 32]
 
 
 def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
-    assert "It would fit with: " in refused("cost", "--spec", "1~ch.8x9")
+    assert "A change that works: " in refused("cost", "--spec", "1~ch.8x9")
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_runs_are_listed_the_newest_first_and_can_be_filtered(store, run_cli):
     assert listed("--state", "finished", "--limit", "1") == [second]
     assert listed("--state", "finished", "--state", "queued", "--dataset", "mnist") == [waiting]
     assert listed("--group", "trio") == [second]
-    assert run_cli("runs", "--dataset", "cifar10")[1] == "No run fits.\n"
+    assert run_cli("runs", "--dataset", "cifar10")[1] == "No run matches.\n"
     assert "75.00 %" in run_cli("runs")[1]
 
 
@@ -533,7 +533,7 @@ def test_a_fork_needs_a_saved_step_and_epochs_that_are_left(store, run_cli):
     run_id = finished_run(store)
     (store.folders.run(run_id)).mkdir(parents=True)
     code, _, err = run_cli("fork", run_id, "--detach")
-    assert code == 2 and "has no checkpoint. Let it train first." in err
+    assert code == 2 and "has no checkpoint. Let the run train first." in err
     (store.folders.run(run_id) / "checkpoint-20").touch()
     code, _, err = run_cli("fork", run_id, "--step", "7", "--detach")
     assert code == 2 and "Choose one of the steps 20." in err
@@ -586,7 +586,7 @@ def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):
     assert told[-1]["state"] == "prepared"
     fractions = [each["fraction"] for each in told[:-1]]
     assert fractions == sorted(fractions) and fractions[-1] == 1
-    assert "MB removed" in run_cli("data", "remove", "digits")[1]
+    assert "MB deleted" in run_cli("data", "remove", "digits")[1]
     assert json.loads(run_cli("data", "--json")[1])[0]["state"] == "here"
 
 

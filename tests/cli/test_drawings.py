@@ -85,8 +85,8 @@ def test_drawings_are_kept_listed_and_exported(tmp_path, capsys):
     [
         (["save", "digits", "x", "FILE"], "Class 'x' is not known"),
         (["save", "nowhere", "7", "FILE"], "Dataset 'nowhere' is not known"),
-        (["save", "digits", "7", "FILE", "EMPTY"], "shows no ink"),
-        (["export", "digits", "kept.zip"], "No drawing is saved for digits yet"),
+        (["save", "digits", "7", "FILE", "EMPTY"], "contains no drawing"),
+        (["export", "digits", "kept.zip"], "No drawings are saved for digits yet"),
     ],
 )
 def test_what_cannot_be_kept_is_one_sentence_and_nothing_is(words, sentence, tmp_path, capsys):
@@ -99,7 +99,7 @@ def test_what_cannot_be_kept_is_one_sentence_and_nothing_is(words, sentence, tmp
 
 def test_accuracies_before_and_after_a_fine_tuning_are_printed(run_id, tmp_path, capsys):
     assert main(["fine-tune", run_id]) == 2
-    assert "there is nothing to teach" in capsys.readouterr().err
+    assert "fine-tuning needs at least one" in capsys.readouterr().err
     sevens = [str(paper(tmp_path, "7", left)) for left in (0, 20, 40, 60)]
     main(["labelled-drawings", "save", "digits", "7", *sevens])
     capsys.readouterr()
@@ -111,4 +111,4 @@ def test_accuracies_before_and_after_a_fine_tuning_are_printed(run_id, tmp_path,
     assert main(["fine-tune-report", worth["run_id"]]) == 0
     assert "the test split of the dataset" in capsys.readouterr().out
     assert main(["fine-tune-report", run_id]) == 2
-    assert "was not taught" in capsys.readouterr().err
+    assert "was not fine-tuned" in capsys.readouterr().err

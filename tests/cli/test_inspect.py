@@ -32,7 +32,7 @@ def page_text(capsys, *arguments: str) -> str:
 def test_filters_go_into_a_file_of_numbers(run_id, tmp_path, capsys):
     out = tmp_path / "filters.npz"
     text = page_text(capsys, "filters", run_id, "--layer", "features.conv2", "--out", str(out))
-    assert "6 x 4 x 3 x 3 values" in text
+    assert "values of shape 6 x 4 x 3 x 3 to" in text
     named = ("--layer", "features.conv2", "--out", str(out), "--json")
     found = json.loads(page_text(capsys, "filters", run_id, *named))
     assert found == {"file": str(out), "shape": [6, 4, 3, 3]}
@@ -64,8 +64,8 @@ def test_why_prints_what_the_checks_say(run_id, tmp_path, capsys):
     text = page_text(
         capsys, "attribution", run_id, "--class", "3", "--method", "occlusion", "--out", str(out)
     )
-    assert "Score of 3" in text
-    assert "no better than random order" in text  # it was never trained
+    assert "Score of class 3" in text
+    assert "no faster than in random order" in text  # it was never trained
     assert np.load(out)["values"].shape == (1, 28, 28)
 
 
@@ -74,14 +74,14 @@ def test_ablation_ranks_filters_by_the_accuracy_without_them(run_id, how, capsys
     layer = ("--layer", "features.conv1", "--how", how, "--pictures", "40")
     found = json.loads(page_text(capsys, "ablation", run_id, *layer, "--json"))
     assert found["count"] == 40 and len(found["after"]) == 4
-    assert "right without it" in page_text(capsys, "ablation", run_id, *layer)
+    assert "accuracy without it" in page_text(capsys, "ablation", run_id, *layer)
 
 
 def test_patches_are_listed_per_channel(run_id, capsys):
     layer = ("--layer", "features.act2", "--pictures", "20")
     found = json.loads(page_text(capsys, "patches", run_id, *layer, "--json"))
     assert found["count"] == 20 and len(found["found"]) == 6
-    assert "answer" in page_text(capsys, "patches", run_id, *layer)
+    assert "activation" in page_text(capsys, "patches", run_id, *layer)
 
 
 def test_an_input_that_maximises_an_activation_goes_into_a_file(run_id, tmp_path, capsys):
@@ -100,13 +100,13 @@ def test_gradients_are_told_layer_by_layer(run_id, capsys):
         "classifier.fc1",
         "classifier.fc2",
     ]
-    assert "length of weights" in page_text(capsys, "gradients", run_id, "--picture", "3")
+    assert "weight norm" in page_text(capsys, "gradients", run_id, "--picture", "3")
 
 
 def test_dead_maps_are_counted(run_id, capsys):
     found = json.loads(page_text(capsys, "dead", run_id, "--pictures", "12", "--json"))
     assert found["pictures"] == 12 and found["dead"]["features.conv1"] == []
-    assert "channels, the first 20" in page_text(capsys, "dead", run_id, "--pictures", "12")
+    assert "numbers of the first 20" in page_text(capsys, "dead", run_id, "--pictures", "12")
 
 
 def test_a_kernel_slides_over_a_picture_of_ones_own(tmp_path, capsys):
@@ -126,10 +126,10 @@ def test_a_kernel_slides_over_a_picture_of_ones_own(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--kernel", "a b"), "'a' is no number"),
-        (("--kernel", "1", "--row", "99"), "There is no such place"),
-        (("--kernel", "1", "--stride", "0"), "--stride 0 is not from 1 to 512"),
-        (("--kernel", "1", "--padding", "1000000"), "--padding 1000000 is not from 0 to 512"),
+        (("--kernel", "a b"), "'a' is not a number"),
+        (("--kernel", "1", "--row", "99"), "There is no such output value"),
+        (("--kernel", "1", "--stride", "0"), "--stride 0 is not between 1 and 512"),
+        (("--kernel", "1", "--padding", "1000000"), "--padding 1000000 is not between 0 and 512"),
         (("--kernel", "1", "--size", "9999"), "not between 1 and 512"),
         (("--kernel", "1 1; 1 1", "--dilation", "99"), "does not fit"),
     ],
@@ -145,13 +145,13 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
     run_id = a_saved_run(store, end=RunEnd("stopped", step=5))
     store.close()
     assert main(["inspect", "errors", run_id]) == 2
-    assert "has not measured the test split" in capsys.readouterr().err
+    assert "has no results on the test split" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("filters", "--layer", "features.act1", "--out", "x.npz"), "is no convolution"),
+        (("filters", "--layer", "features.act1", "--out", "x.npz"), "is not a convolution"),
         (("maps", "--layer", "nowhere", "--out", "x.npz"), "no layer 'nowhere'"),
         (("maps", "--layer", "features.act1", "--out", "x.gif"), "does not end with"),
         (("maps", "--layer", "features.act1", "--out", "no/such/x.npz"), "cannot be written"),
@@ -161,12 +161,12 @@ def test_errors_of_a_run_that_was_not_measured_are_a_sentence(capsys):
         (("attribution", "--picture", "²"), "cannot be read"),
         (("attribution", "--picture", "9" * 5000), "cannot be read"),
         (("attribution", "--class", "eleven"), "no class 'eleven'"),
-        (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such place"),
+        (("numbers", "--layer", "features.conv1", "--row", "99"), "There is no such output value"),
         (("attribution", "--step", "77"), "no weights at step 77"),
-        (("ablation", "--layer", "features.act1"), "is no convolution"),
+        (("ablation", "--layer", "features.act1"), "is not a convolution"),
         (("ablation", "--layer", "features.conv1", "--pictures", "0"), "less than 1"),
         (("ablation", "--layer", "features.conv1", "--seed", "-1"), "--seed -1 is less than 0"),
-        (("patches", "--layer", "classifier.fc1"), "no places on the picture"),
+        (("patches", "--layer", "classifier.fc1"), "has no feature maps"),
         (
             ("maximise", "--layer", "features.conv1", "--channel", "9", "--out", "x.png"),
             "no channel",
@@ -200,7 +200,7 @@ def test_a_run_whose_pictures_have_changed_is_a_sentence(run_id, command, tmp_pa
         connection.execute(sa.update(runs).where(own).values(fingerprint="as it was before"))
     words = {"run": run_id, "picture": str(tmp_path / "a.png"), "out": str(tmp_path / "x.npz")}
     assert main([part.format(**words) for part in command]) == 2
-    assert "digits changed since this run was trained on it" in capsys.readouterr().err
+    assert "digits has changed since this run was trained on it" in capsys.readouterr().err
 
 
 def test_signed_tiles_have_a_white_zero_and_others_are_grey():

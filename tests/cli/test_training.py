@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 import torch
 from example_runs import a_step
 from PIL import Image
@@ -26,6 +27,7 @@ from cnnlib.data.prepared import load_prepared
 from cnnlib.records.events import Command, Phase, RunEnd
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
+from cnnlib.runs.tables import interventions
 
 DEADLINE_SECONDS = 120.0
 
@@ -125,6 +127,38 @@ def test_a_fork_goes_on_from_a_saved_step_with_another_rate(cli, store):
     assert code == 0
     assert fork.request.origin.step == 4
     assert store.steps_after(fork.id)["step"] == [5, 6, 7, 8]
+
+
+def test_a_fork_takes_the_settings_in_force_at_its_step_unless_it_names_others(cli, store):
+    parent = cli(*TINY, "--schedule", "constant")[1][-1]["run_id"]
+    with store.database.write() as connection:  # as if set by hand after step 3
+        values = {"run_id": parent, "step": 3, "order_kind": "set", "setting": "lr", "value": 0.5}
+        connection.execute(sa.insert(interventions).values(**values))
+
+    def fork(*options: str) -> tuple[float, set[float]]:
+        run = store.run(cli("fork", parent, *options)[1][-1]["run_id"])
+        return run.request.recipe.lr, set(store.steps_after(run.id)["lr"])
+
+    own = store.run(parent).request.recipe.lr
+    assert fork("--step", "4") == (0.5, {0.5})
+    assert fork("--step", "4", "--lr", str(own)) == (own, {own})
+    assert fork("--step", "1", "--weights-only")[0] == own
+
+
+def test_runs_of_the_same_request_have_titles_that_differ(cli, store):
+    named = (*TINY, "--name", "twins")
+    first, second = (store.run(cli(*named)[1][-1]["run_id"]) for _ in range(2))
+    fork = store.run(cli("fork", first.id, "--step", "4")[1][-1]["run_id"])
+    assert first.title == "twins on digits, seed 0"
+    assert second.title == "twins on digits, seed 0 (2)"
+    assert fork.title.startswith("mlp on digits, seed 0, fork of step 4")
+
+
+def test_deleting_runs_is_all_or_nothing(cli, store):
+    ended = cli(*TINY)[1][-1]["run_id"]
+    waiting = store.submit(store.run(ended).request)
+    assert main(["delete", ended, waiting]) == 2
+    assert store.run(ended).state == "finished"
 
 
 def test_a_queued_run_that_nobody_takes_is_resumed_after_it_was_stopped(cli):
@@ -286,7 +320,7 @@ def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
     assert follow_or_train(store, run_id, JsonProgress()) == 0
     waiting.join()
     store.unregister_worker(worker_id)
-    assert f"Run {busy} is starting; this one waits" in capsys.readouterr().err
+    assert f"Run {busy} is starting, so this run waits" in capsys.readouterr().err
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_a_checkpoint(store, monkeypatch):

@@ -63,7 +63,7 @@ def test_predictions_that_were_cut_in_half_are_a_sentence(store, harm):
     run = a_run(store, LABELS, [0.9] * 4)
     file = store.folders.run(run.id) / "test.npz"
     file.write_bytes(harm(file.read_bytes()))
-    with pytest.raises(StoreError, match="cannot be read.*Train it again"):
+    with pytest.raises(StoreError, match="cannot be read.*Train the design again"):
         right_and_wrong(store, run, run)
 
 
@@ -71,5 +71,5 @@ def test_predictions_of_different_lengths_are_a_sentence(store):
     run = a_run(store, LABELS, [0.9] * 4)
     file = store.folders.run(run.id) / "test.npz"
     np.savez(file, labels=LABELS, predicted=LABELS[:2], probabilities=np.zeros((4, 2)))
-    with pytest.raises(StoreError, match="of different lengths"):
+    with pytest.raises(StoreError, match="their lengths differ"):
         right_and_wrong(store, run, run)

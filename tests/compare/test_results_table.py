@@ -82,7 +82,7 @@ def test_a_repeated_seed_gets_a_row_that_says_so(store):
     second = a_finished_run(store)
     alone = [row for row in load_rows(store) if row.not_pooled_reason]
     reasons = [(row.runs[0].id, row.not_pooled_reason) for row in alone]
-    assert reasons == [(second, "it repeats seed 0")]
+    assert reasons == [(second, "Repeat of seed 0")]
 
 
 def test_a_run_that_is_not_finished_stands_alone(store):
@@ -92,8 +92,8 @@ def test_a_run_that_is_not_finished_stands_alone(store):
     finish(store, stopped, state="stopped")
     assert sorted(row.not_pooled_reason for row in load_rows(store)) == [
         "",
-        "it goes on",
-        "it is stopped",
+        "Running",
+        "Stopped",
     ]
 
 
@@ -104,13 +104,13 @@ def test_a_run_that_somebody_steered_stands_alone(store):
 
     store.record_events(run_id, worker_id, [the_end()])
     [row] = load_rows(store)
-    assert row.not_pooled_reason == "it was steered"
+    assert row.not_pooled_reason == "Changed by hand"
 
 
 def test_a_fork_stands_alone(store):
     first = a_finished_run(store)
     a_finished_run(store, seed=1, origin=Origin(first, 10))
-    assert "it is forked from step 10" in [row.not_pooled_reason for row in load_rows(store)]
+    assert "Fork of step 10" in [row.not_pooled_reason for row in load_rows(store)]
 
 
 # -- order and columns -----------------------------------------------------------------------------
@@ -190,8 +190,8 @@ def test_the_best_of_several_is_said_to_be_that(store):
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
     # sd 0.00707 over 2 seeds each: 0.005 for a mean; best of two (0.594 sd by Blom): 0.30 points
     sentence = best_of_sentence(load_rows(store))
-    assert sentence.startswith("The first is the best of 2 on digits by validation")
-    assert "about 0.29 points among 2 equal designs" in sentence
+    assert sentence.startswith("The first row of digits is the best of 2 comparable designs")
+    assert "Among 2 equally good designs, the best would be about 0.29 points above" in sentence
 
 
 def test_luck_is_told_among_the_designs_of_one_dataset(store):
@@ -199,7 +199,7 @@ def test_luck_is_told_among_the_designs_of_one_dataset(store):
         a_finished_run(store, val=0.90 + seed / 100, seed=seed)
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
         a_finished_run(store, val=0.30 + seed / 2, seed=seed, dataset="mnist")
-    assert "of 2 on digits" in (sentence := best_of_sentence(load_rows(store)))
+    assert "of digits is the best of 2 " in (sentence := best_of_sentence(load_rows(store)))
     assert "about 0.29 points" in sentence  # as above: what mnist spreads does not count
 
 
@@ -209,7 +209,7 @@ def test_a_row_in_which_a_seed_never_learned_does_not_decide_what_luck_is(store)
         a_finished_run(store, val=0.80 + seed / 100, seed=seed, channels=(8,))
         a_finished_run(store, val=0.10 + 0.8 * seed, seed=seed, channels=(16,))
     # Typical sd 0.00707 over 2 seeds each: 0.005 for a mean; best of three (0.869 by Blom): 0.43
-    assert "about 0.43 points among 3" in best_of_sentence(load_rows(store))
+    assert "about 0.43 points above their mean" in best_of_sentence(load_rows(store))
 
 
 # -- what differs ----------------------------------------------------------------------------------

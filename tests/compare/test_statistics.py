@@ -92,7 +92,7 @@ def test_the_other_side_gives_the_mirror_image():
 def test_nothing_is_called_before_the_third_pair():
     found = judge([0.5, 0.5])
     assert (found.outcome, found.low) == ("open", None)
-    assert "Cannot tell yet after 2 paired seeds" in verdict_sentence(found, "A", "B")
+    assert "A and B: undecided after 2 paired seeds" in verdict_sentence(found, "A", "B")
 
 
 def test_pairs_after_the_one_that_decided_do_not_count():
@@ -105,7 +105,7 @@ def test_equal_results_are_the_same_within_a_tenth_of_a_point():
     found = judge([0.0, 0.0, 0.0], within=0.001, resolution=1e-4)
     assert found.outcome == "same"
     assert verdict_sentence(found, "A", "B") == (
-        "A and B are the same within 0.10 points "
+        "A and B are equal within 0.10 points "
         "(B minus A: 90 % interval −0.05 to 0.05, 3 paired seeds)."
     )
 
@@ -121,14 +121,14 @@ def test_a_duel_that_cannot_tell_says_how_many_more_pairs_would():
     # mean 0.001, sd 0.00158: bounds(5)[-1] * 0.00158 / sqrt(n) < 0.001
     needed = int(np.ceil((bounds(5)[-1] * found.sd / found.mean) ** 2))
     assert found.more_pairs == needed - 5
-    assert f"about {needed - 5} more would, which is a new duel" in verdict_sentence(
+    assert f"Estimated: {needed - 5} more pairs. Start a longer duel." in verdict_sentence(
         found, "A", "B"
     )
 
 
 @pytest.mark.parametrize("most_pairs", [2, 101])
 def test_a_number_of_pairs_that_the_bounds_are_not_made_for_is_refused(most_pairs):
-    with pytest.raises(RecipeError, match=f"at most {most_pairs} pairs"):
+    with pytest.raises(RecipeError, match=f"maximum number of pairs is {most_pairs}"):
         judge([], most_pairs=most_pairs)
 
 

@@ -84,7 +84,7 @@ def test_drawings_are_resized_to_the_size_of_the_dataset(digits, folders):
 def test_a_drawing_that_cannot_be_written_is_a_data_error(digits, folders):
     folders.runs.mkdir(parents=True, exist_ok=True)
     (folders.runs / "datasets").write_text("in the way")
-    with pytest.raises(DataError, match="could not be kept in .* Make room there"):
+    with pytest.raises(DataError, match="could not be saved in .* Free some space"):
         save_drawing(a_drawing(), 7, digits.info, folders)
 
 
@@ -111,13 +111,13 @@ def test_a_fine_tune_dataset_that_cannot_be_written_leaves_nothing(digits, folde
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cnnlib.data.labelled_drawings._write_drawings", full)
-    with pytest.raises(DataError, match="No space left on device.* Make room there"):
+    with pytest.raises(DataError, match="No space left on device.* Free some space"):
         make_fine_tune_dataset(digits, folders)
     assert sorted((folders.runs / "datasets").iterdir()) == before
 
 
 def test_a_fine_tune_dataset_without_drawings_is_refused(digits, folders):
-    with pytest.raises(DataError, match="nothing to teach"):
+    with pytest.raises(DataError, match="fine-tuning needs at least one"):
         make_fine_tune_dataset(digits, folders)
 
 

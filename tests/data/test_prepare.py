@@ -91,7 +91,9 @@ def test_files_that_are_not_mnists_are_used_and_named(folders: Folders):
     write_folder(folders.data / "MNIST/raw", small_mnist(train=20, test=10))
     mnist = prepared_now("mnist")
     assert (mnist.info.train_count, mnist.info.test_count) == (20, 10)
-    assert mnist.info.note.startswith("Not the published files: train-images-idx3-ubyte")
+    assert mnist.info.note.startswith(
+        "These files differ from the published ones: train-images-idx3-ubyte"
+    )
 
 
 def damaged(name: str, content: bytes) -> dict[str, bytes]:
@@ -104,11 +106,11 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        (damaged(IMAGES, b""), "does not begin like an idx file"),
-        (damaged(IMAGES, b"\0\0\x08"), "does not begin like an idx file"),
-        (damaged(IMAGES, b"\0\0\x0d\x03" + bytes(12)), "does not begin like an idx file"),
-        (damaged(IMAGES, small_mnist()[IMAGES][:-1]), "was cut short"),
-        (damaged(IMAGES, b"\0\0\x08\x03" + b"\xff" * 12), "its header announces"),
+        (damaged(IMAGES, b""), "is not an idx file"),
+        (damaged(IMAGES, b"\0\0\x08"), "is not an idx file"),
+        (damaged(IMAGES, b"\0\0\x0d\x03" + bytes(12)), "is not an idx file"),
+        (damaged(IMAGES, small_mnist()[IMAGES][:-1]), "is incomplete"),
+        (damaged(IMAGES, b"\0\0\x08\x03" + b"\xff" * 12), "its header promises"),
         (damaged(IMAGES, idx_bytes(np.zeros((20, 27, 28)))), "has pictures of 28 x 28"),
         (damaged(LABELS, idx_bytes(np.zeros(19))), "20 pictures need as many labels from 0 to 9"),
         (damaged(LABELS, idx_bytes(np.full(20, 10))), "labels from 0 to 9"),
@@ -205,7 +207,7 @@ def test_a_file_with_another_md5_is_refused_and_every_mirror_named(
 ):
     path = published_mnist / "train-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(DataError, match=r"gone/train-labels.*404.*came with MD5 .*, published is"):
+    with pytest.raises(DataError, match=r"gone/train-labels.*404.*with MD5 .* instead of"):
         list(prepare("mnist"))
     downloads = {path.name for path in (folders.data / "downloads/mnist").iterdir()}
     assert downloads == {"train-images-idx3-ubyte.gz"}
@@ -222,7 +224,7 @@ def test_the_error_without_a_network_names_the_folder(monkeypatch: pytest.Monkey
     nowhere = [replace(file, urls=("http://127.0.0.1:9/",)) for file in known.files]
     monkeypatch.setitem(BUILTIN, "fashion-mnist", replace(known, files=tuple(nowhere)))
     with pytest.raises(
-        DataError, match=r"Check the network, or put the files into FashionMNIST/raw"
+        DataError, match=r"Check the network, or copy the files to FashionMNIST/raw"
     ):
         list(prepare("fashion-mnist"))
 

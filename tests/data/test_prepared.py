@@ -112,11 +112,11 @@ DAMAGES = {
     "train_images.npy has .* bytes instead of": cut("train_images.npy"),
     "info.json cannot be read": cut("info.json"),
     "test_labels.npy is missing": lambda folder: (folder / "test_labels.npy").unlink(),
-    "it has version 99, and version 1 is read": other_info(version=99),
-    "it holds 'mnist'": other_info(info={"name": "mnist"}),
+    "it has version 99 instead of 1": other_info(version=99),
+    "it contains the dataset 'mnist'": other_info(info={"name": "mnist"}),
     r"info.json cannot be read \('train_images'\)": other_info(arrays={}),
     r"train_labels.npy is <i8 of shape \[2, 719\] instead of <i8 \[1438\]": other_shape,
-    r"info.json cannot be read \(A DatasetInfo is read from a JSON object": no_info,
+    r"info.json cannot be read \(A DatasetInfo needs a JSON object": no_info,
 }
 
 
@@ -124,7 +124,7 @@ DAMAGES = {
 def test_a_damaged_copy_is_found_and_can_be_made_again(sentence: str):
     digits = prepared_now("digits")
     DAMAGES[sentence](digits.folder)
-    with pytest.raises(DataError, match=f"digits in .* is damaged: {sentence}.*Make it again"):
+    with pytest.raises(DataError, match=f"digits in .* is damaged: {sentence}.*Prepare it again"):
         load_prepared("digits")
     for _ in prepare("digits", again=True):
         pass
@@ -143,7 +143,7 @@ def test_verify_detects_changed_content():
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="its content changed since it was prepared"):
+    with pytest.raises(DataError, match="its content has changed"):
         load_prepared("digits").verify()
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_is_a_data_error(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr("cnnlib.data.builtin.digits.save_array", full)
     with pytest.raises(
-        DataError, match=r"digits could not be written to .*No space left.*Make room"
+        DataError, match=r"digits could not be written to .*No space left.*Free some space"
     ):
         list(prepare("digits"))
     assert not is_prepared("digits")
@@ -215,7 +215,7 @@ def test_a_copy_is_outdated_when_its_zip_changed(folders: Folders):
     before = prepared_now("folder:cats")
     write_zip(folders.data / "cats.zip", class_folders({"a": 4, "b": 4}))
     assert not is_prepared("folder:cats")
-    with pytest.raises(DataError, match=r"folder:cats in .*cats.zip changed since"):
+    with pytest.raises(DataError, match=r"folder:cats in .*cats.zip changed after"):
         load_prepared("folder:cats")
     assert prepared_now("folder:cats").info.fingerprint != before.info.fingerprint
 

@@ -77,10 +77,10 @@ def test_a_fraction_of_zero_gives_no_validation_split():
 @pytest.mark.parametrize(
     ("validation", "sentence"),
     [
-        (9, r"at most 8 can be kept for validation .*Ask for fewer"),
+        (9, r"at most 8 of .* can be used for it.*smaller validation split"),
         (-0.1, r"neither a fraction from 0 to 1 nor a number"),
         (float("nan"), r"neither a fraction"),
-        (2.5, r"not a whole one"),
+        (2.5, r"it must be a whole number"),
     ],
 )
 def test_an_invalid_validation_split_is_refused(validation: float, sentence: str):
@@ -103,7 +103,9 @@ def test_a_larger_limit_keeps_the_pictures_of_a_smaller_one():
 
 @pytest.mark.parametrize("limit", [0, 10])
 def test_a_limit_beyond_the_training_split_is_refused(limit: int):
-    with pytest.raises(RecipeError, match=r"the training split has 9 pictures \(and 1 are kept"):
+    with pytest.raises(
+        RecipeError, match=r"between 1 and 9, the size of the training split .*\(1\)"
+    ):
         train_validation_split(np.zeros(10, int), 1, 0, train_limit=limit)
 
 

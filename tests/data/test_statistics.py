@@ -59,6 +59,6 @@ def test_data_show_prints_the_statistics_of_a_dataset(capsys):
     assert shown["mean"] == list(data.info.mean)
     assert shown["duplicates"]["across"] == [] and shown["skipped"] == []
     assert main(["data", "show", "digits"]) == 0
-    assert "in train and in test" in capsys.readouterr().out
+    assert "pictures in both splits" in capsys.readouterr().out
     assert main(["data", "show", "mnist"]) == 2
     assert "mnist" in capsys.readouterr().err

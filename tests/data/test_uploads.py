@@ -63,7 +63,7 @@ def test_copies_of_uploads_are_in_the_runs_folder(pets: Path, folders: Folders):
 @pytest.mark.parametrize("name", ["pets", "PETS", " pets "])
 def test_names_are_unique_ignoring_case(name: str, pets: Path, folders: Folders):
     write_folder(folders.data / "Pets", class_folders({"a": 1}))
-    with pytest.raises(DataError, match=r"a dataset folder:Pets already.*Choose another name"):
+    with pytest.raises(DataError, match=r"already a dataset folder:Pets.*Choose another name"):
         add_folder_zip(pets, name)
     assert uploaded(folders) == []
 
@@ -77,7 +77,7 @@ def test_the_second_of_two_concurrent_uploads_of_a_name_is_refused(
             add_folder_zip(pets, "pets", options=FolderOptions(size=16))
 
     monkeypatch.setattr(uploads, "arrange", upload_meanwhile)
-    with pytest.raises(DataError, match="a dataset folder:pets already"):
+    with pytest.raises(DataError, match="already a dataset folder:pets"):
         add_folder_zip(pets, "pets")
     assert uploaded(folders) == ["pets.zip", "pets.zip.json"]
     assert dataset_info("folder:pets").in_size == (3, 16, 16)
@@ -112,9 +112,9 @@ def test_an_invalid_file_name_is_refused(name: str, pets: Path, folders: Folders
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"../a/1.png": b""}, "pets.zip is refused: its entry '../a/1.png' points outside"),
-        ({"1.png": b""}, "none of them in a folder"),
-        ({"a/readme.txt": b""}, "There is no picture"),
+        ({"../a/1.png": b""}, "pets.zip was not accepted: its entry '../a/1.png' points outside"),
+        ({"1.png": b""}, "1 picture found, but not inside a folder"),
+        ({"a/readme.txt": b""}, "No picture was found"),
     ],
 )
 def test_a_refused_zip_is_not_stored(files: dict, sentence: str, tmp_path: Path, folders: Folders):
@@ -130,7 +130,7 @@ def test_an_upload_that_cannot_be_finished_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cnnlib.data.uploads.os.replace", full)
-    with pytest.raises(DataError, match="No space left on device.*Make room there"):
+    with pytest.raises(DataError, match="No space left on device.*Free some space"):
         add_folder_zip(pets, "pets")
     assert uploaded(folders) == []
 

@@ -196,27 +196,27 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
         (
             {"channels": (8, 8, 8), "kernel_size": 5, "padding": 0, "in_size": (1, 9, 12)},
             "features.conv2",  # 9 - 4 = 5, pooled to 2
-            r"covers 5 pixels .* only 2 x 4 pixels \(padding=0\)",
-            "padding that keeps the size",
+            r"covers 5 pixels .* only 2 x 4 pixels \(padding 0\)",
+            'padding "same"',
         ),
         (
             {"channels": (8,), "kernel_size": 4},
             "features.conv1",
-            "same padding on both sides",
+            "both sides get the same padding",
             "kernel size 3 instead of 4",
         ),
         (
             {"channels": (8, 6, 10), "norm": "group"},
             "features.norm2",
-            "4 groups of 6 channels",
-            "groups of the norm 2 instead of 4",
+            "divides 6 channels into 4 groups",
+            "groups of the group norm 2 instead of 4",
         ),
         (
             {"channels": (8,), "in_size": (1, 2, 2), "pool_every": 0, "stride": 2, "norm": "layer"}
             | {"channels": (1,)},
             "features.norm1",
             "mean over a single value",
-            "norm batch instead of layer",
+            "normalisation batch instead of layer",
         ),
         (
             {"channels": (8,), "pooling": "avg", "pool_dilation": 2},
@@ -227,7 +227,7 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
         (
             {"channels": (8,), "pool_padding": 2},
             "features.pool1",
-            "at most half of its kernel_size=2",
+            "at most half of its window of 2",
             "pooling padding 1 instead of 2",
         ),
         (
@@ -239,14 +239,14 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
         (
             {"channels": (8, 8), "block": "residual", "stride": (1, 2), "pool_every": 2},
             "features.block1.main.conv2",
-            "convolutions under a skip have stride 1",
+            "convolutions of a block must have stride 1",
             "stride 1 instead of [1, 2]",
         ),
         (
             {"channels": (8,), "block": "residual", "padding": 0},
             "features.block1.main.conv1",
-            "keeps it with padding=1 only",
-            "padding that keeps the size",
+            "keeps the size only with padding 1",
+            'padding "same"',
         ),
         (
             {"channels": (4096,) * 40, "pool_every": 0},

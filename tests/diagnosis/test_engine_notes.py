@@ -14,7 +14,7 @@ CHOSEN = {
     "channels_last": True,
     "precision": "fp32",
     "compiled": False,
-    "reason": "the fastest of 2 that were tried",
+    "reason": "the fastest of 2 measured modes",
     "seconds_per_step": {"t1-nchw-fp32": 0.014, "t1-nhwc-fp32": 0.0121},
 }
 PROMISED = {
@@ -36,7 +36,8 @@ def test_a_run_that_was_only_asked_for_tells_its_forecast(store):
     run = store.run(store.submit(a_request(), forecast=PROMISED))
     assert engine_notes(run, ()) == {
         "Memory": "Forecast 390 MB.",
-        "Time": "Forecast 12 s an epoch, a guess, as nothing had been measured on this machine.",
+        "Time": "Forecast 12 s per epoch, a guess, because nothing was measured on this machine "
+        "yet.",
     }
 
 
@@ -51,12 +52,12 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
     store.record_events(run_id, worker_id, [begun, epoch, the_end()])
     run = store.run(run_id)
     assert engine_notes(run, store.epochs(run_id)) == {
-        "Engine": "1 processor thread, channels last in memory, float32: the fastest of 2 that "
-        "were tried (12.1 ms a step; t1-nchw-fp32 14 ms).",
+        "Engine": "1 processor thread, channels-last format, float32: the fastest of 2 measured "
+        "modes (12.1 ms per step; t1-nchw-fp32 14 ms).",
         "Machine": "abacus, torch 2.",
-        "Memory": "412 MB at most, forecast 390 MB.",
-        "Time": "Forecast 12 s an epoch, a guess, as nothing had been measured on this machine; "
-        "measured 14 s an epoch; in all 2.0 s of 24 s forecast.",
+        "Memory": "Peak 412 MB, forecast 390 MB.",
+        "Time": "Forecast 12 s per epoch, a guess, because nothing was measured on this machine "
+        "yet; measured 14 s per epoch; in total 2.0 s, forecast 24 s.",
     }
 
 

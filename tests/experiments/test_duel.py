@@ -45,7 +45,7 @@ def test_a_duel_begins_with_three_pairs_of_equal_seeds(store):
     assert sorted((run.request.seed, run.request.spec.channels) for run in runs) == [
         (seed, channels) for seed in (0, 1, 2) for channels in ((4,), (8,))
     ]
-    assert duel_state(store, duel_id).sentence == "Cannot tell yet after 0 paired seeds."
+    assert duel_state(store, duel_id).sentence == "narrow and wide: no pair has finished yet."
 
 
 def test_a_clear_duel_ends_at_the_third_pair(store):
@@ -66,7 +66,7 @@ def test_an_open_duel_asks_for_one_pair_more_until_the_maximum(store):
     finish_pair(store, duel_id, 3, 0.0)
     state = duel_state(store, duel_id)
     assert (state.state, state.verdict.outcome) == ("done", "untold")
-    assert state.sentence.startswith("Cannot tell with all 4 paired seeds")
+    assert state.sentence.startswith("narrow and wide: undecided after all 4 paired seeds")
 
 
 def test_advancing_twice_asks_for_nothing_twice(store):
@@ -147,8 +147,8 @@ def test_the_test_split_may_decide(store):
         ({"b": {"dataset": "mnist"}}, "differ in dataset"),
         ({"b": {"seed": 4}}, "differ in seed"),
         ({"b": {"precision": "bf16"}}, "differ in precision"),
-        ({"most_pairs": 2}, "at most 2 pairs"),
-        ({"first_pairs": 0}, "0 pairs are to begin with"),
+        ({"most_pairs": 2}, "maximum number of pairs is 2"),
+        ({"first_pairs": 0}, "first_pairs=0 is not from 1 to most_pairs=20"),
         ({"within": 1.5}, "not a difference of accuracies"),
     ],
 )
@@ -208,4 +208,4 @@ def test_the_command_runs_a_real_duel_to_its_end(capsys):
 
 def test_one_design_is_no_duel(capsys):
     assert main(["duel", "lenet5"]) == 2
-    assert "A duel has two designs" in capsys.readouterr().err
+    assert "A duel needs two designs" in capsys.readouterr().err

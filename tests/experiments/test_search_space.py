@@ -38,7 +38,9 @@ def test_a_search_without_a_valid_design_ends_with_a_sentence(tmp_path, store_ad
     plan_id = start_search(store, a_request(), space, trials=4)
     state = experiment_state(store, plan_id)
     assert (state.state, state.trials, len(state.invalid)) == ("stopped", (), 50)
-    assert state.problem.startswith("None of 50 proposals is a valid design")
+    assert state.problem.startswith(
+        "The search ended, because none of 50 proposals is a valid design"
+    )
     advance_studies(store)
     assert len(experiment_state(store, plan_id).invalid) == 50  # it does not go on for ever
     store.close()

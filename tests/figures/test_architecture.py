@@ -131,11 +131,11 @@ def test_a_band_is_part_of_the_details_of_its_block():
 
 def test_details_of_a_skip_list_its_layers():
     arc = next(arc for arc in draw_spec(RESNET).arcs if arc.projected)
-    assert arc.details[0] == "Skip of a residual block"
+    assert arc.details[0] == "Skip connection of a residual block"
     # 16 -> 32 channels by a 1x1 convolution without bias: 512 parameters; its norm: 64.
     assert arc.details[-2:] == (
-        "through: Convolution 1 × 1, stride 2, no bias, 512 parameters",
-        "through: Batch norm, 64 parameters",
+        "shortcut: Convolution 1 × 1, stride 2, no bias, 512 parameters",
+        "shortcut: Batch norm, 64 parameters",
     )
 
 

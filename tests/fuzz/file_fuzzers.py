@@ -160,7 +160,7 @@ class Weights:
 
 
 class Parcels:
-    """A parcel of runs: taken over and readable everywhere, or refused and nothing is left."""
+    """A run archive: imported and readable everywhere, or refused and nothing is left."""
 
     def __init__(self, folder: Path) -> None:
         self.folders = Folders(data=folder / "data", runs=folder / "runs")

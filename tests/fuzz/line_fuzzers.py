@@ -88,7 +88,7 @@ class Commands:
         out.seek(0)
         printed = out.read()
         assert code in EXIT_CODES, f"exit code {code}: {said[:500]}"
-        assert code == 0 or said.strip(), "it fails without a word"
+        assert code == 0 or said.strip(), "it fails without an error message"
         assert "Traceback" not in said
         if "--json" in case and code == 0:
             for text in printed.splitlines():

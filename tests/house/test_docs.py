@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +16,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.other_tools import tool_counts
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
+from cnnlib.records.glossary import GLOSSARY
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,13 +107,38 @@ def test_pictures_are_small():
     assert [p.name for p in pictures if p.stat().st_size > MOST_BYTES] == []
 
 
+def script_of_docs(name: str) -> ModuleType:
+    """A script of docs/, which is no package, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
 def test_the_reference_equals_the_docstrings():
-    file = ROOT / "docs" / "make_reference.py"
-    spec = importlib.util.spec_from_file_location("make_reference", file)
-    make_reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_reference)
+    make_reference = script_of_docs("make_reference")
     text = make_reference.REFERENCE.read_text()
     assert text == make_reference.reference(), "run: python docs/make_reference.py"
+
+
+def test_the_glossary_equals_its_definitions():
+    make_glossary = script_of_docs("make_glossary")
+    text = make_glossary.DOCUMENT.read_text()
+    assert text == make_glossary.glossary(), "run: python docs/make_glossary.py"
+
+
+def test_every_entry_of_the_glossary_has_an_anchor_of_its_own():
+    make_glossary = script_of_docs("make_glossary")
+    headings = re.findall(r"^#+ (.+)$", make_glossary.DOCUMENT.read_text(), re.MULTILINE)
+    anchors = [make_glossary.anchor(heading) for heading in headings]
+    assert len(anchors) == len(set(anchors))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_into_the_glossary_lead_to_an_entry(name):
+    anchor = script_of_docs("make_glossary").anchor
+    links = re.findall(r"\]\([^)#]*glossary\.md#([^)]+)\)", (ROOT / name).read_text())
+    assert set(links) <= {anchor(term) for term in GLOSSARY}
 
 
 def test_the_totals_of_other_tools_in_the_document_are_correct():

@@ -148,7 +148,7 @@ def test_an_archive_with_invalid_values_is_refused(tmp_path, change):
         content = json.loads(old.read("runs.json"))
         change(content["runs"][0])
         new.writestr("runs.json", json.dumps(content))
-    with pytest.raises(StoreError, match="no parcel of runs"):
+    with pytest.raises(StoreError, match="not a valid run archive"):
         import_runs(there, out)
     assert there.runs() == []
     here.close(), there.close()
@@ -176,7 +176,7 @@ def test_every_field_of_a_run_is_validated_in_an_archive():
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
 def test_a_name_with_an_invalid_character_is_refused(name):
-    with pytest.raises(RecipeError, match="a sign that is none"):
+    with pytest.raises(RecipeError, match="a NUL or an invalid Unicode character"):
         RunRequest(CNNSpec(channels=(4,)), Recipe(), "digits", name=name)
 
 

@@ -102,9 +102,9 @@ def test_the_default_mapping_cannot_be_changed(block):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((3, [], []), "a residual block has at least one convolution"),
-        ((3, [8], [4]), "Use kernel_size=3 or 5"),
-        ((3, [8, 8], [3]), "kernel_size has 1 entries, but channels has 2"),
+        ((3, [], []), "a residual block needs at least one convolution"),
+        ((3, [8], [4]), "Use kernel size 3 or 5"),
+        ((3, [8, 8], [3]), "kernel_size has 1 entry, but .* 2 convolutions"),
         ((0, [8], [3]), "channels.* is 0"),
         ((3, 8, 3), "channels is 8, but it must be a list"),
         ((3, [8], [3], True, 1.0), "dropout is 1.0"),
@@ -123,5 +123,5 @@ def test_a_wrong_argument_of_a_block_is_an_error(arguments, message):
 def test_a_bottleneck_needs_inner_convolutions_with_a_kernel_each(
     inner_channels, inner_kernel_sizes
 ):
-    with pytest.raises(SpecError, match="a bottleneck has at least one inner convolution"):
+    with pytest.raises(SpecError, match="a bottleneck needs at least one inner convolution"):
         ResidualBottleneckBlock(64, inner_channels, inner_kernel_sizes)

@@ -112,7 +112,7 @@ def run_jobs(store: RunStore) -> list:
 @pytest.mark.parametrize("how", ["mute", "reset"])
 def test_ablation_is_a_job_with_a_stored_result(store, how):
     a_saved_run(store, RESIDUAL)
-    app = open_inspect(view="Surgery")
+    app = open_inspect(view="Ablation")
     app.segmented_control(key="inspect_how").set_value(how).run()
     app.button(key="inspect_surgery").click().run()
     [job] = run_jobs(store)
@@ -120,18 +120,18 @@ def test_ablation_is_a_job_with_a_stored_result(store, how):
     assert len(job.result["after"]) == 4 and len(job.result["classes_after"][0]) == 10
     assert job.result["count"] == 144  # a tenth of 1,438 digits
     app.run()
-    assert "144 validation pictures are right" in page_text(app)
+    assert "of 144 validation pictures)" in page_text(app)
     assert len(app.get("plotly_chart")) == 1
 
 
 def test_activation_maximisation_is_a_job_with_a_stored_result(store):
     a_saved_run(store)
-    app = open_inspect(view="What excites it", layer="classifier.fc2")
+    app = open_inspect(view="What activates it", layer="classifier.fc2")
     app.button(key="inspect_dream").click().run()
     [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
-    assert "The mean answer rose from" in page_text(app)
+    assert "the mean activation rose from" in page_text(app)
     assert parts(app)[0]["count"] == 1
 
 
@@ -163,28 +163,28 @@ def test_the_strongest_patches_are_the_maxima_of_the_maps():
 
 def test_patches_are_a_job_with_a_stored_result(store):
     a_saved_run(store, RESIDUAL)
-    app = open_inspect(view="What excites it", layer="features.block1.sum")
+    app = open_inspect(view="What activates it", layer="features.block1.sum")
     app.button(key="inspect_patches").click().run()
     [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
-    assert "Of 359 test pictures" in page_text(app)
+    assert "From a random sample of 359 test pictures" in page_text(app)
     assert parts(app)[0]["count"] == 9
 
 
 def test_a_layer_without_maps_has_no_receptive_field():
-    with pytest.raises(ProbeError, match="no places on the picture"):
+    with pytest.raises(ProbeError, match="has no feature maps"):
         receptive_field(plan(PLAIN), "classifier.fc1")
 
 
 def test_a_queued_job_can_be_stopped(store):
     a_saved_run(store)
-    app = open_inspect(view="Surgery")
+    app = open_inspect(view="Ablation")
     app.button(key="inspect_surgery").click().run()
     app.button(key="inspect_surgery_stop").click().run()
     [job] = store.jobs()
     assert job.state == "stopped"
-    assert app.button(key="inspect_surgery").label.startswith("Operate")
+    assert app.button(key="inspect_surgery").label.startswith("Test each filter")
 
 
 @pytest.mark.parametrize("method", ["integrated", "grad_cam"])

@@ -164,4 +164,4 @@ def test_a_changed_answer_is_marked_by_a_cross():
     found = robustness_figure([Robustness(an_answer(0.1, 0.7, 0.2), changed)])
     assert len(found.data) == 3  # there is no thickness in a colour picture
     assert list(found.data[0].marker.symbol) == ["x", "circle", "circle"]
-    assert found.layout.xaxis3.title.text == "degrees<br>to the right"
+    assert found.layout.xaxis3.title.text == "degrees<br>clockwise"

@@ -55,12 +55,12 @@ def test_a_preset_is_read_back_as_it_was_written(name):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("1 2\n3", "rows have 1, 2 numbers, and all"),
-        ("", "rows have no numbers"),
-        ("1 x", "'x' is no number"),
-        ("1/0", "'1/0' is no number"),
-        ("nan", "'nan' is no number"),
-        ("\n".join(["1 " * 12] * 12), "12 x 12 numbers, and at most 11 x 11"),
+        ("1 2\n3", "rows of the kernel have 1, 2 numbers, but all"),
+        ("", "rows of the kernel have no numbers"),
+        ("1 x", "'x' is not a number"),
+        ("1/0", "'1/0' is not a number"),
+        ("nan", "'nan' is not a number"),
+        ("\n".join(["1 " * 12] * 12), "12 x 12 numbers, but at most 11 x 11"),
     ],
 )
 def test_an_invalid_kernel_is_refused(text, sentence):
@@ -108,24 +108,24 @@ def test_a_symmetric_kernel_makes_no_difference():
     app = open_page()
     assert "differ by up to" in page_text(app)
     app.selectbox(key="convolution_preset").select("Blur (Gauss)").run()
-    assert "both are the same" in page_text(app)
+    assert "both outputs are the same" in page_text(app)
 
 
 def test_an_invalid_kernel_or_picture_is_an_error_on_the_page():
     app = open_page()
     app.text_area(key="convolution_kernel").set_value("1 2\n3").run()
-    assert "all rows need the same" in page_text(app)
+    assert "all rows must have the same count" in page_text(app)
     app = open_page()
-    app.selectbox(key="convolution_picture").select("My own").run()
+    app.selectbox(key="convolution_picture").select("Upload").run()
     app.file_uploader(key="convolution_upload").set_value([("a.png", b"no", "image/png")]).run()
-    assert "This file cannot be used: it is none of PNG" in page_text(app)
+    assert "This file cannot be read as a picture: its format is not one of PNG" in page_text(app)
 
 
 def test_a_large_picture_is_resized():
     out = io.BytesIO()
     Image.new("RGB", (5000, 4000), "red").save(out, "PNG")
     app = open_page()
-    app.selectbox(key="convolution_picture").select("My own").run()
+    app.selectbox(key="convolution_picture").select("Upload").run()
     files = [("large.png", out.getvalue(), "image/png")]
     app.file_uploader(key="convolution_upload").set_value(files).run()
     assert not app.exception and "**Output: 32 × 32**" in page_text(app)

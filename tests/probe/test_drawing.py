@@ -99,7 +99,7 @@ def test_the_aspect_is_kept():
 def test_every_step_is_recorded_with_its_name():
     prepared = prepare_drawing(seven(), preparation=Preparation(blur=1.0))
     names = [step.name for step in prepared.steps]
-    assert names == ["As drawn", "Fitted into 20 × 20", "Blurred", "Centred by mass"]
+    assert names == ["As drawn", "Fitted to 20 × 20", "Blurred", "Centred"]
     assert [step.picture.shape for step in prepared.steps] == [(1, 280, 280)] + [(1, 28, 28)] * 3
 
 
@@ -176,7 +176,7 @@ def test_an_empty_page_has_no_ink():
 
 
 def test_an_array_that_is_not_a_picture_is_refused():
-    with pytest.raises(ProbeError, match="float64 of shape"):
+    with pytest.raises(ProbeError, match="type float64 and shape"):
         prepare_drawing(np.zeros((3, 3)))
 
 

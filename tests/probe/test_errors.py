@@ -76,7 +76,7 @@ def test_unreadable_predictions_are_a_probe_error(tmp_path, content):
     path = tmp_path / "p.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ProbeError, match="p.npz cannot be read.*let it finish"):
+    with pytest.raises(ProbeError, match="p.npz cannot be read.*until it finishes"):
         read_predictions(path)
 
 
@@ -97,9 +97,9 @@ def test_inconsistent_predictions_are_a_probe_error(tmp_path):
     flat = Predicted(FOUND.labels, FOUND.predicted, FOUND.labels.astype(np.float32))
     for found in (short, beyond, flat):
         path = write_predictions(tmp_path / "p.npz", found)
-        with pytest.raises(ProbeError, match="do not belong together"):
+        with pytest.raises(ProbeError, match="do not match"):
             read_predictions(path)
-    with pytest.raises(ProbeError, match="told 3 classes apart, and its dataset has 4 now"):
+    with pytest.raises(ProbeError, match="trained with 3 classes, but its dataset has 4"):
         confusion(FOUND, 4)
 
 
@@ -183,12 +183,12 @@ def test_the_errors_panel_shows_the_picture_and_the_runs_that_are_right(store):
     app = open_inspect(run=bad, view="Errors", picture="0")
     assert app.selectbox(key="inspect_true").value == str(truth)
     assert app.selectbox(key="inspect_said").value == str(wrong)
-    assert f"Pictures of {truth}, taken for {wrong} (1)" in "".join(s.value for s in app.header)
-    assert "Picture 0 in other runs, right: own design on digits" in page_text(app)
+    assert f"Pictures of {truth}, predicted as {wrong} (1)" in "".join(s.value for s in app.header)
+    assert "Other runs on picture 0: correct in own design on digits" in page_text(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]
-    assert grid["names"] == ["Picture 0, 81.98 % sure"]
+    assert grid["names"] == ["Picture 0, 81.98 % confidence"]
 
 
 def test_a_run_without_predictions_has_a_message(store):
     a_saved_run(store, end=RunEnd("stopped", step=5))
-    assert "has not measured the test split" in page_text(open_inspect(view="Errors"))
+    assert "has no predictions for the test split" in page_text(open_inspect(view="Errors"))

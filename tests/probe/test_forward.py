@@ -144,7 +144,7 @@ def test_a_place_outside_the_output_is_refused():
         "sum",
         np.zeros((2, 2)),
     )
-    with pytest.raises(IndexError, match="outside the 2 x 2 output"):
+    with pytest.raises(IndexError, match="outside the output of 2 x 2"):
         shown.at(0, 2)
 
 
@@ -159,7 +159,7 @@ def test_what_follows_a_convolution_is_shown_with_it():
 @pytest.mark.parametrize(
     ("layer", "channel", "sentence"),
     [
-        ("classifier.fc1", 0, "only convolutions, poolings and the sums"),
+        ("classifier.fc1", 0, "for convolutions, poolings and sums"),
         ("features.conv1", 99, "no channel 99. Choose one from 0 to"),
     ],
 )
@@ -187,7 +187,7 @@ def test_filters_are_the_weights_that_torch_has(name):
 
 
 def test_a_layer_without_filters_is_refused():
-    with pytest.raises(ProbeError, match="classifier.fc1 is no convolution"):
+    with pytest.raises(ProbeError, match="classifier.fc1 is not a convolution"):
         filters(plan(preset("lenet5").spec), {}, "classifier.fc1")
 
 

@@ -67,8 +67,8 @@ def test_every_panel_opens_on_every_layer(run_id):
     for view, layers in {
         "Filters and maps": names,
         "Gradients": names,
-        "What excites it": names[:: max(1, len(names) // 8)],
-        "Surgery": convolutions(planned)[::4],
+        "What activates it": names[:: max(1, len(names) // 8)],
+        "Ablation": convolutions(planned)[::4],
     }.items():
         app = open_inspect(run=run_id, view=view)
         for layer in layers:
@@ -78,7 +78,7 @@ def test_every_panel_opens_on_every_layer(run_id):
     for method in METHODS:
         app.segmented_control(key="inspect_method").set_value(method).run()
         assert not app.exception and not app.error, method
-    assert "test pictures are wrong" in page_text(open_inspect(run=run_id, view="Errors"))
+    assert "Test accuracy: " in page_text(open_inspect(run=run_id, view="Errors"))
 
 
 def test_filters_and_maps_are_the_tensors_that_torch_gives(run_id):

@@ -68,11 +68,11 @@ def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, senten
         ({"dataset": "folder:\ud800"}, r"dataset='folder:.*' is not known"),
         ({"seed": -1}, r"seed=-1 is not a whole number"),
         ({"device": "tpu"}, r"device='tpu' is not known. Choose one of: auto, cpu"),
-        ({"name": "x" * 121}, r"name has 121 characters; at most 120"),
+        ({"name": "x" * 121}, r"name has 121 characters; the maximum is 120"),
         ({"name": 5}, r"name=5 is not text"),
         ({"precision": "fp16"}, r"precision='fp16'"),
         ({"compile": "no"}, r"compile='no' is neither true nor false"),
-        ({"recipe": None}, r"recipe=None is not a recipe"),
+        ({"recipe": None}, r"recipe=None is not a Recipe"),
         ({"origin": "r1"}, r"origin='r1' is not"),
     ],
 )
@@ -101,5 +101,5 @@ def test_a_request_names_what_is_missing():
 
 
 def test_a_record_is_read_from_an_object_only():
-    with pytest.raises(RecipeError, match=r"read from a JSON object, but this is list"):
+    with pytest.raises(RecipeError, match=r"needs a JSON object, but this is list"):
         Recipe.from_dict([1, 2])

@@ -50,15 +50,18 @@ def test_a_file_that_is_named_must_be_there(folders, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("on = true", "'on' is no section of settings. Known sections: .class., .person., .mach"),
+        (
+            "on = true",
+            "'on' is not a section of the settings. Known sections: .class., .person., .mach",
+        ),
         ("[person]\nepoch = 5", r"\[person\] has no key 'epoch'. Known keys: runs_waiting, "),
-        ("[person]\nepochs = -1", r"in \[person\], epochs=-1 is not a whole number from 0"),
+        ("[person]\nepochs = -1", r"in section \[person\]: epochs=-1 is not a whole number from 0"),
         ("[person]\nepochs = 1.5", "epochs=1.5 is not a whole number"),
         ("[class]\non = 1", "on=1 is neither true nor false. Write true or false."),
         ("[machine]\nruns_at_once = 65", "runs_at_once=65 is not a whole number from 0 to 64"),
         ("[machine]\npause_minutes = nan", "pause_minutes=nan is not a number"),
-        ("class = true", r"class is a section. Write \[class\] on a line of its own"),
-        ("[person\n", "are no TOML: .* Write lines such as on = true"),
+        ("class = true", r"class is a section. Write \[class\] on a separate line"),
+        ("[person\n", "is not valid TOML: .* Write lines such as on = true"),
     ],
 )
 def test_a_mistake_is_a_sentence_that_names_the_key(text, sentence, folders):
@@ -68,7 +71,7 @@ def test_a_mistake_is_a_sentence_that_names_the_key(text, sentence, folders):
 
 def test_bytes_that_are_no_text_are_a_sentence(folders):
     (folders.runs / "cnnlab.toml").write_bytes(b"\xff\xfe[class]")
-    with pytest.raises(SettingsError, match="are no TOML"):
+    with pytest.raises(SettingsError, match="is not valid TOML"):
         Settings.read(folders)
 
 

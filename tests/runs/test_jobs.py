@@ -86,7 +86,7 @@ def test_a_full_disk_is_a_sentence(store, monkeypatch):
     job = execute(store, "full")
     assert (job.state, job.reason) == (
         "failed",
-        "The disk is full. Make room, then start it again.",
+        "The disk is full. Free some space, then start it again.",
     )
 
 
@@ -193,7 +193,7 @@ def test_an_error_of_the_lab_is_named_and_its_trace_goes_to_the_log(store, monke
 def test_an_unknown_kind_of_job_fails_and_lists_the_known_ones(store):
     job = execute(store, "sing")
     assert job.state == "failed"
-    assert "'sing' is no job. Choose one of: prepare" in job.reason
+    assert "'sing' is not a kind of job. Choose one of: prepare" in job.reason
 
 
 def test_a_job_fails_when_its_worker_dies(store):
@@ -206,7 +206,7 @@ def test_a_job_fails_when_its_worker_dies(store):
     store.reap()
     job = store.job(job_id)
     assert job.state == "failed"
-    assert "ended without a word" in job.reason and "Start it again" in job.reason
+    assert "ended unexpectedly" in job.reason and "Start it again" in job.reason
 
 
 def test_an_unknown_job_is_a_sentence(store):
@@ -226,3 +226,16 @@ def test_a_pool_starts_a_worker_for_a_job_beside_those_for_runs(store):
         pool.shutdown()
     job = store.job(job_id)
     assert (job.state, job.result) == ("done", {"name": "digits"}), job.reason
+
+
+def test_a_queued_job_says_what_it_waits_for(store):
+    first = store.submit_job("count", {"last": 1})
+    assert store.job_wait_reason(store.job(first)) == "Waiting for a worker process to start"
+    second = store.submit_job("count", {"last": 2})
+    assert store.job_wait_reason(store.job(second)) == "Waiting for 1 other computation"
+    worker_id = store.register_worker("jobs")
+    assert store.claim_job(worker_id)
+    store.report_progress(first, worker_id, Progress(0.5, "half"), 30.0)
+    assert store.job_wait_reason(store.job(second)) == (
+        "Waiting for 1 other computation; the one in progress has about 30 s left"
+    )

@@ -9,7 +9,7 @@ import pytest
 from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, steps, the_end
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import EpochEnd, Intervention
+from cnnlib.records.events import EpochEnd, Intervention, SampleScore
 from cnnlib.runs import RunStore
 from cnnlib.runs.polling import metrics_since
 
@@ -90,3 +90,38 @@ def test_the_answer_is_strict_json_even_when_the_loss_explodes(store):
 def test_an_unknown_run_is_a_sentence(store):
     with pytest.raises(StoreError, match="There is no run 'nobody'"):
         metrics_since(store, "nobody")
+
+
+def test_scores_on_the_validation_sample_are_returned_once(store):
+    run_id, worker_id = a_running_run(store)
+    scores = [SampleScore(1, 50, 500, 0.1), SampleScore(9, 486, 500, 0.9)]
+    store.record_events(run_id, worker_id, [*steps(1, 9), *scores])
+    assert metrics_since(store, run_id)["samples"] == [[1, 50, 500], [9, 486, 500]]
+    assert metrics_since(store, run_id, after_sample=1)["samples"] == [[9, 486, 500]]
+    assert metrics_since(store, run_id, after_sample=9)["samples"] == []
+
+
+def test_scores_after_a_checkpoint_are_deleted_by_a_rewind(store):
+    run_id, worker_id = a_running_run(store)
+    scores = [SampleScore(1, 50, 500, 0.1), SampleScore(9, 486, 500, 0.9)]
+    store.record_events(run_id, worker_id, [*steps(1, 9), *scores])
+    store.rewind(store.run(run_id), 5)
+    assert metrics_since(store, run_id)["samples"] == [[1, 50, 500]]
+
+
+def test_the_title_follows_a_rename(store):
+    run_id, _ = a_running_run(store)
+    store.rename(run_id, "mine")
+    assert (
+        metrics_since(store, run_id)["title"] == store.run(run_id).title == "mine on digits, seed 0"
+    )
+
+
+def test_a_queued_run_says_what_it_waits_for(store):
+    first = store.submit(a_request())
+    assert metrics_since(store, first)["waits_for"] == "waits for a worker process to start"
+    assert store.claim(store.register_worker(), first)
+    waiting = [store.submit(a_request()) for _ in range(2)]
+    reason = metrics_since(store, waiting[1])["waits_for"]
+    assert reason == "waits for 1 run in training and 1 run queued before it"
+    assert metrics_since(store, first)["waits_for"] == ""

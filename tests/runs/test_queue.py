@@ -161,7 +161,7 @@ def test_a_stopped_queued_run_ends_at_once_and_a_second_stop_changes_nothing(sto
     run_id = store.submit(a_request())
     assert store.submit_command(run_id, Command("stop")) > 0
     ended = store.run(run_id)
-    assert (ended.state, ended.reason) == ("stopped", "Stopped before it began.")
+    assert (ended.state, ended.reason) == ("stopped", "Stopped before it started.")
     assert store.submit_command(run_id, Command("stop")) == 0
     assert store.run(run_id) == ended
 
@@ -209,7 +209,7 @@ def test_stopping_a_resumed_run_in_the_queue_keeps_what_it_had(store):
     store.submit_command(run_id, Command("stop"))
     run = store.run(run_id)
     assert (run.state, run.step) == ("stopped", 5)
-    assert run.reason == "Stopped while it waited to go on."
+    assert run.reason == "Stopped while it waited to continue."
 
 
 def test_commands_of_an_earlier_attempt_do_not_reach_the_next_one(store):
@@ -226,7 +226,7 @@ def test_commands_of_an_earlier_attempt_do_not_reach_the_next_one(store):
 def test_a_finished_run_is_not_resumed(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [the_end()])
-    with pytest.raises(StoreError, match="is finished, so there is nothing to resume.*fork"):
+    with pytest.raises(StoreError, match="is finished, so it cannot be resumed.*fork"):
         store.resume(run_id)
 
 

@@ -251,7 +251,7 @@ def test_earlier_events_stay_readable_when_a_later_batch_fails(store):
 
 def test_a_worker_that_lost_its_run_gets_an_error(store):
     run_id, worker_id = a_running_run(store)
-    with pytest.raises(RunReassigned, match="no longer this worker's"):
+    with pytest.raises(RunReassigned, match="no longer belongs to this worker"):
         store.record_events(run_id, "another", [a_step(1)])
     store.record_events(run_id, worker_id, [a_step(1)])
 

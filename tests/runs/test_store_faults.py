@@ -44,7 +44,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_recorded_stays(store):
     with store.database.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError, match="the disk is full. What was recorded is kept"):
+    with pytest.raises(StoreError, match="the disk is full. All recorded data is kept"):
         store.record_events(run_id, worker_id, steps(11, 5000))
     assert store.run(run_id).step == 10
     assert store.steps_after(run_id)["step"] == list(range(1, 11))
@@ -59,7 +59,7 @@ def test_a_store_that_may_not_be_written_is_a_sentence(store):
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made.*CNNLAB_RUNS"):
+    with pytest.raises(StoreError, match="cannot be created.*CNNLAB_RUNS"):
         RunStore(Folders(data=tmp_path, runs=tmp_path / "file" / "runs"))
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_database_is_a_sentence(tmp_path):
     file = tmp_path / "runs" / "cnnlab.db"
     content = file.read_bytes()
     file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-    with pytest.raises(StoreError, match="is damaged.*from a copy"):
+    with pytest.raises(StoreError, match="is damaged.*from a backup"):
         RunStore(store.folders).runs()
 
 
@@ -112,6 +112,6 @@ def test_a_file_that_cannot_be_removed_keeps_the_run(store, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuse)
-    with pytest.raises(StoreError, match="cannot be removed: Permission denied"):
+    with pytest.raises(StoreError, match="cannot be deleted: Permission denied"):
         store.delete(run_id)
     assert store.run(run_id).state == "stopped"

@@ -20,6 +20,7 @@ HEADINGS = {
     "convolution": "Convolution",
     "draw": "Draw",
     "data": "Data",
+    "glossary": "Glossary",
 }
 ENDED = re.compile("Finished|Stopped|Interrupted|Diverged|Failed|Lost")
 
@@ -43,7 +44,7 @@ def step(page: Page) -> int:
 def outcome(page: Page) -> float:
     """The test accuracy that an ended run shows, 0..1."""
     shown = page.locator(".status .outcome").first
-    expect(shown).to_contain_text("test pictures right")
+    expect(shown).to_contain_text("test pictures correct")
     return float(shown.inner_text().split(" %")[0]) / 100
 
 

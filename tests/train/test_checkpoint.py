@@ -86,7 +86,7 @@ def test_a_checkpoint_with_invalid_progress_is_refused(tmp_path, name, value):
 
 def test_a_run_cannot_be_continued_from_weights_alone(tmp_path):
     write_weights(tmp_path / "w.safetensors", _net(), step=3)
-    with pytest.raises(TrainError, match="w.safetensors holds weights alone.*Choose a step"):
+    with pytest.raises(TrainError, match="w.safetensors contains only weights.*Choose a step"):
         read_checkpoint(tmp_path / "w.safetensors")
 
 

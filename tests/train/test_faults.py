@@ -147,7 +147,7 @@ def test_training_on_a_full_disk_waits_and_loses_no_step(tmp_path, monkeypatch):
             wait_for(lambda: is_training(store, run_id), 60)
             filler = fill(disk)
             message = wait_until_refused(store)
-            assert "the disk is full. What was recorded is kept" in message
+            assert "the disk is full. All recorded data is kept" in message
             seen = store.run(run_id).step
             app = open_page(TRAIN, run=run_id)  # the run can still be viewed
             app.button(key="train_stop").click().run()

@@ -39,7 +39,7 @@ from cnnlib.records.events import (
     WeightsSaved,
 )
 from cnnlib.records.run import Origin
-from cnnlib.train.checkpoint import read_weights
+from cnnlib.train.checkpoint import read_checkpoint, read_weights
 from cnnlib.train.control import Control
 from cnnlib.train.loop import train
 from cnnlib.train.randomness import epoch_order
@@ -399,7 +399,7 @@ def test_a_full_disk_ends_a_run_with_a_message(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.replace", raise_full)
     end = _end(collect_events(tiny_request(), folder=run_folder(tmp_path)))
     assert (end.state, end.step) == ("failed", 0)
-    assert "is full" in end.reason and "Make room" in end.reason
+    assert "is full" in end.reason and "Free some space" in end.reason
 
 
 def test_running_out_of_memory_proposes_a_batch_size(monkeypatch):
@@ -422,12 +422,12 @@ def test_running_out_of_memory_before_the_first_step_has_a_message_too(monkeypat
 
 
 def test_early_stopping_without_a_validation_split_is_refused():
-    with pytest.raises(RecipeError, match="Early stopping .* no pictures are kept"):
+    with pytest.raises(RecipeError, match="Early stopping .* validation split is empty"):
         collect_events(replace(tiny_request(patience=2), validation=0))
 
 
 def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused():
-    with pytest.raises(RecipeError, match="87 can be kept|none is left to train on"):
+    with pytest.raises(RecipeError, match="87 of .* can be used|none is left to train on"):
         collect_events(replace(tiny_request(), validation=90))
 
 
@@ -441,7 +441,7 @@ def test_any_other_error_is_a_bug_and_is_raised(monkeypatch):
 
 
 def test_a_design_for_other_pictures_is_refused():
-    with pytest.raises(RecipeError, match="1x28x28 pictures of 10 classes.*1x8x8.*3 classes"):
+    with pytest.raises(RecipeError, match="1x28x28 pictures and 10 classes.*1x8x8.*3 classes"):
         collect_events(tiny_request(CNNSpec(channels=(4,))))
 
 
@@ -467,6 +467,30 @@ def test_a_fork_with_another_optimizer_starts_it_afresh(tmp_path):
     events = collect_events(fork, folder=run_folder(tmp_path))
     assert [event.step for event in of_kind(events, StepMetrics)] == list(range(9, 17))
     assert of_kind(events, EpochEnd)[0].epoch == 3
+
+
+@pytest.mark.parametrize("lr", [0.02, 0.005])  # the parent's own rate, and another one
+def test_a_fork_trains_with_exactly_its_recipe(lr, tmp_path):
+    commands = _put_at(2, Command("set", "lr", 0.7), Command("set", "weight_decay", 0.3))
+    train_with_control(tiny_request(), commands, folder=run_folder(tmp_path, "whole"))
+    fork = replace(tiny_request(lr=lr, epochs=4), origin=Origin("whole", 12))
+    folder = run_folder(tmp_path)
+    events = collect_events(fork, folder=folder)
+    assert {event.lr for event in of_kind(events, StepMetrics)} == {lr}
+    checkpoint = read_checkpoint(newest_checkpoint(folder))
+    assert checkpoint.progress.settings == {}
+
+
+def test_a_resumed_run_has_the_settings_recorded_before_a_crash(tmp_path):
+    """A crash may come after a change was recorded and before its checkpoint was written."""
+    folder = run_folder(tmp_path)
+    train_with_control(
+        tiny_request(), lambda control, step: step == 6 and control.interrupt(), folder=folder
+    )
+    events = collect_events(
+        tiny_request(), folder=folder, resume=newest_checkpoint(folder), settings={"lr": 0.7}
+    )
+    assert {event.lr for event in of_kind(events, StepMetrics)} == {0.7}
 
 
 def test_a_fork_to_plain_sgd_ignores_a_changed_momentum(tmp_path):
@@ -495,7 +519,9 @@ def test_a_fork_that_trains_on_less_than_was_seen_is_refused(tmp_path):
         tiny_request(), _put_at(2, Command("pause"), Command("resume")), folder=whole
     )
     fork = replace(tiny_request(), origin=Origin("whole", 2), train_limit=40)  # of 81; 48 were seen
-    with pytest.raises(TrainError, match="after 48 pictures of an epoch, but an epoch has 40"):
+    with pytest.raises(
+        TrainError, match="after 48 pictures of an epoch, but an epoch now has only 40"
+    ):
         collect_events(fork, folder=run_folder(tmp_path))
 
 
@@ -507,28 +533,30 @@ def test_a_checkpoint_without_optimizer_state_is_refused(tmp_path):
         names = [name for name in file.keys() if name.startswith("net/")]
         weights, header = {name: file.get_tensor(name) for name in names}, file.metadata()
     save_file(weights, path, header)
-    with pytest.raises(TrainError, match="does not hold what its optimizer remembers.*alone"):
+    with pytest.raises(TrainError, match="does not contain the state of its optimizer.*alone"):
         collect_events(tiny_request(), folder=folder, resume=path)
 
 
 def test_a_fork_after_the_last_epoch_asks_for_more_epochs(tmp_path):
     collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 12))
-    with pytest.raises(RecipeError, match="after epoch 3.*Ask for more epochs"):
+    with pytest.raises(RecipeError, match="after epoch 3.*Choose more epochs"):
         collect_events(fork, folder=run_folder(tmp_path))
 
 
 def test_a_fork_from_an_unsaved_step_lists_the_saved_ones(tmp_path):
     collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     fork = replace(tiny_request(), origin=Origin("whole", 5))
-    with pytest.raises(TrainError, match="no checkpoint 5 .*Choose one of: 0, 4, 8, 12"):
+    with pytest.raises(
+        TrainError, match="no checkpoint at step 5.*Choose one of these steps: 0, 4, 8, 12"
+    ):
         collect_events(fork, folder=run_folder(tmp_path))
 
 
 def test_a_fork_of_another_design_is_refused(tmp_path):
     collect_events(tiny_request(), folder=run_folder(tmp_path, "whole"))
     other = replace(tiny_request(replace(SPEC, channels=(4, 7))), origin=Origin("whole", 8))
-    with pytest.raises(TrainError, match="those of another design"):
+    with pytest.raises(TrainError, match="belong to another design"):
         collect_events(other, folder=run_folder(tmp_path))
 
 

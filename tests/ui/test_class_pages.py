@@ -8,6 +8,7 @@ import httpx
 import pytest
 import streamlit as st
 from example_runs import a_request, a_running_run
+from sample_data import class_folders, write_folder, write_zip
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -16,13 +17,16 @@ from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from streamlit.web.server.starlette.starlette_websocket import USER_COOKIE_NAME, get_cookie_secret
 
+from cnnlib.data.paths import UPLOADS
+from cnnlib.data.uploads import add_folder_zip
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RightsError
 from cnnlib.runs import RunStore
+from cnnlib.runs.access.dataset_owners import dataset_owner, record_dataset_owner
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common import identity
 from cnnlib.ui.common.identity import COOKIE, BrowserCookie
-from cnnlib.ui.common.urls import BUILD, PAGES, TRAIN
+from cnnlib.ui.common.urls import BUILD, COMPARE, DATA, PAGES, TRAIN
 from cnnlib.ui.server.routes import routes
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -76,7 +80,7 @@ def test_the_buttons_of_somebody_elses_run_are_off_and_say_why(store, browser):
         button = app.button(key=key)
         assert button.disabled
         assert button.help == (
-            "This run belongs to somebody else. You can look at it, but not change it."
+            "This run belongs to another person. You can view it, but you cannot change it."
         )
     assert app.select_slider(key=f"train_lr_{run_id}_0").disabled
     assert not app.button(key="train_another").disabled
@@ -92,7 +96,7 @@ def test_a_page_that_was_open_before_gets_a_sentence_from_the_store(store, brows
         app.button(key="train_stop").click().run()
     assert not app.exception
     [toast] = app.toast
-    assert f"The run {run_id} belongs to somebody else" in toast.value
+    assert f"The run {run_id} belongs to another person" in toast.value
     assert store.run(run_id).state == "running"
 
 
@@ -103,7 +107,9 @@ def test_a_run_that_is_too_large_is_refused_on_the_page(store, browser):
     epochs.set_value(3)
     app.button(key="train_start").click().run()
     assert not app.exception
-    assert ["3 epochs, and one person's may have 2" in error.value for error in app.error] == [True]
+    assert [
+        "3 epochs, but the limit on this server is 2" in error.value for error in app.error
+    ] == [True]
     assert store.runs() == []
 
 
@@ -115,15 +121,38 @@ def test_a_browser_without_cookies_owns_what_its_session_starts(store, browser):
     assert not app.exception
 
 
-def test_the_shelf_is_each_persons_own(store, browser):
+def test_each_person_has_their_own_saved_designs(store, browser):
     SavedDesigns(store.folders, owner_of(ADA)).save("ada's", CNNSpec())
     SavedDesigns(store.folders).save("the teacher's", CNNSpec())
     for number, opens in ((ADA, True), (BOB, False)):
         app = browser(number, BUILD)
-        app.session_state["build_panel"] = "Shelf"
+        app.session_state["build_panel"] = "Saved designs"
         app.run()
         assert any("ada's" in each.value for each in app.markdown) is opens
         assert not any("the teacher's" in each.value for each in app.markdown)
+
+
+def test_drawings_of_other_people_are_not_offered_as_datasets(store, browser):
+    names = ("folder:drawings for digits (abc123)", "folder:lesson 1 for digits", "folder:leaves")
+    pictures = class_folders({"a": 9, "b": 9})
+    for name in names:
+        write_folder(store.folders.runs / UPLOADS / name.removeprefix("folder:"), pictures)
+        record_dataset_owner(store.on_behalf_of(owner_of(ADA)), name)
+    offered = {number: datasets_offered(browser(number, TRAIN)) for number in (ADA, BOB)}
+    assert {"your drawings for digits", "your drawings, lesson 1", "leaves"} <= offered[ADA]
+    assert "leaves" in offered[BOB]
+    assert not any("drawings" in label for label in offered[BOB])
+    for page, key in (
+        (DATA, "data_dataset"),
+        (BUILD, "build_dataset"),
+        (COMPARE, "compare_dataset"),
+    ):
+        labels = browser(BOB, page).selectbox(key=key).options
+        assert not any("drawings" in label for label in labels), page
+
+
+def datasets_offered(app: AppTest) -> set[str]:
+    return {*app.selectbox(key="train_dataset").options}
 
 
 def test_outside_class_mode_everything_is_the_operators(browser):
@@ -284,7 +313,7 @@ def test_a_sign_in_that_is_not_set_up_says_so(store, monkeypatch):
     app = signed_in(is_logged_in=False)
     app.button(key="sign_in").click().run()
     assert not app.exception
-    assert "Nobody can sign in here yet: There is no provider." in app.toast[0].value
+    assert "Sign-in is not set up on this server: There is no provider." in app.toast[0].value
 
 
 def test_settings_that_cannot_be_understood_are_a_sentence_on_the_page(store):
@@ -292,3 +321,17 @@ def test_settings_that_cannot_be_understood_are_a_sentence_on_the_page(store):
     app = AppTest.from_file(str(MAIN), default_timeout=30).run()
     assert not app.exception
     assert ["on='yes' is neither true nor false" in error.value for error in app.error] == [True]
+
+
+def test_an_upload_that_cannot_be_prepared_is_not_stored(store, browser, tmp_path):
+    """The limit of jobs refuses the preparation; the zip goes too, so its name stays free."""
+    settings_file = store.folders.runs / "cnnlab.toml"
+    settings_file.write_text("[class]\non = true\n[person]\njobs_waiting = 0\n")
+    path = write_zip(tmp_path / "own.zip", class_folders({"cat": 6, "dog": 6}))
+    app = browser(ADA, DATA)
+    app.file_uploader(key="data_zip").upload("pets.zip", path.read_bytes(), "application/zip")
+    next(each for each in app.button if each.label == "Add").click().run()
+    assert "0 per person" in app.error[0].value
+    assert not list((store.folders.runs / UPLOADS).glob("*.zip"))
+    assert dataset_owner(store, "folder:pets") == ""
+    assert add_folder_zip(path, "pets").name == "folder:pets"

@@ -27,7 +27,7 @@ def test_a_run_store_that_cannot_be_made_is_said_in_a_sentence(tmp_path, monkeyp
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "file" / "runs"))
     app = opened()
     assert not app.exception
-    assert "cannot be made" in app.error[0].value
+    assert "cannot be created" in app.error[0].value
 
 
 @pytest.mark.parametrize("button", ["train_another", "train_inspect", "train_results"])

@@ -163,7 +163,7 @@ def test_train_takes_the_dataset_from_its_address(store):
 
 def test_a_dataset_in_the_address_that_is_not_here_is_said_in_a_sentence():
     app = open_page("train", dataset="folder:gone")
-    assert r"'folder\:gone', which is not here" in app.warning[0].value
+    assert r"'folder\:gone', but there is no such dataset here" in app.warning[0].value
     assert app.selectbox[0].value != "folder:gone"
 
 
@@ -231,7 +231,7 @@ def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
     # 6 of 8 test pictures: z^2 = 3.84146, middle (0.75 + 0.240091) / 1.480182 = 0.668897,
     # reach 1.959964 * sqrt(0.0234375 + 0.0150057) / 1.480182 = 0.259621
     assert live_data(open_page("train", run=run_id))["runs"][0]["outcome"] == (
-        "75.00 % of 8 test pictures right (95 % Wilson interval 40.93 to 92.85 %)"
+        "75.00 % of 8 test pictures correct (95 % Wilson interval 40.93 to 92.85 %)"
     )
 
 
@@ -297,7 +297,11 @@ def test_the_table_of_the_course_texts_is_a_choice_of_columns(store):
 
 
 @pytest.mark.parametrize(
-    "view", ["Mean over seeds", "Accuracy against cost", "What differs", "Classes", "Pictures"]
+    "view",
+    [
+        *("Mean over seeds", "Accuracy against cost", "Settings", "Accuracy per class"),
+        "Disagreements",
+    ],
 )
 def test_every_comparison_of_two_rows_is_shown(store, view):
     runs = [a_finished_run(store), a_finished_run(store, validation=0.2)]
@@ -345,4 +349,4 @@ def test_runs_from_another_lab_are_taken_over(store, tmp_path):
 
 
 def test_results_without_runs_lead_to_train():
-    assert "No run yet" in texts(open_page("results"))
+    assert "No runs yet" in texts(open_page("results"))

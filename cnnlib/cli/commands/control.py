@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 _COMMANDS: dict[CommandKind, str] = {
-    "pause": "hold a run after the batch under way",
+    "pause": "pause a run after the current batch",
     "step": "train one batch of a paused run",
-    "stop": "end a run and keep what was learned",
+    "stop": "end a run and keep its weights",
 }
 
 
@@ -28,11 +28,11 @@ def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     for kind, help_text in _COMMANDS.items():
         parser = commands.add_parser(kind, help=help_text)
-        parser.add_argument("run_id", metavar="ID", type=id_of_run)
+        parser.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.set_defaults(command=send_command, commands=[Command(kind)])
     change = commands.add_parser("set", help="change settings of a run while it trains")
-    change.add_argument("run_id", metavar="ID", type=id_of_run)
+    change.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
     change.add_argument("--json", action="store_true", help="print JSON")
     change.set_defaults(command=change_settings)
@@ -61,8 +61,8 @@ def send(run_id: str, commands: Sequence[Command], *, as_json: bool) -> None:
     for command in commands:
         if not store.submit_command(run_id, command):
             raise StoreError(
-                f"Run {run_id} is {store.run(run_id).state}, so {command.kind!r} has no effect: "
-                "only a run that waits or trains takes commands."
+                f"Run {run_id} is {store.run(run_id).state}, so {command.kind!r} has no effect. "
+                "Only a run that is queued, training or paused accepts commands. Choose such a run."
             )
         if as_json:
             facts = {"order": command.kind, "setting": command.setting, "value": command.value}

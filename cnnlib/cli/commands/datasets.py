@@ -31,29 +31,37 @@ def add_commands(commands: Any) -> None:
     listing.set_defaults(command=list_datasets)
 
     show = subcommands.add_parser(
-        "show", help="what a prepared dataset holds, and what it holds twice"
+        "show", help="classes, statistics and duplicates of a prepared dataset"
     )
     show.add_argument("name", metavar="NAME")
     _add_json_option(show)
     show.set_defaults(command=show_dataset)
 
     prepare = subcommands.add_parser(
-        "prepare", help="download a dataset if need be, and prepare it"
+        "prepare", help="download a dataset if necessary, and prepare it"
     )
     prepare.add_argument("name", metavar="NAME")
-    prepare.add_argument("--again", action="store_true", help="also where that was done")
+    prepare.add_argument("--again", action="store_true", help="even if it is already prepared")
     _add_json_option(prepare)
     prepare.set_defaults(command=prepare_dataset)
 
-    add = subcommands.add_parser("add", help="take in a zip with one folder of pictures per class")
+    add = subcommands.add_parser("add", help="add a zip with one folder of pictures per class")
     add.add_argument("zip", metavar="ZIP")
-    add.add_argument("--name", metavar="TEXT", help="default: that of the zip")
-    add.add_argument("--size", metavar="N", type=whole_number, default=32, help="default: 32")
-    add.add_argument("--channels", metavar="N", type=whole_number, default=3, help="1 is grey")
+    add.add_argument(
+        "--name", metavar="TEXT", help="name of the dataset; default: the name of the zip"
+    )
+    add.add_argument(
+        "--size", metavar="N", type=whole_number, default=32, help="pixels per side; default: 32"
+    )
+    add.add_argument(
+        "--channels", metavar="N", type=whole_number, default=3, help="1: grey; 3: colour (default)"
+    )
     _add_json_option(add)
     add.set_defaults(command=add_dataset)
 
-    remove = subcommands.add_parser("remove", help="remove what the lab keeps of a dataset")
+    remove = subcommands.add_parser(
+        "remove", help="delete the prepared copy, download and upload of a dataset"
+    )
     remove.add_argument("name", metavar="NAME")
     _add_json_option(remove)
     remove.set_defaults(command=remove_one)
@@ -120,12 +128,12 @@ def show_dataset(args: argparse.Namespace) -> int:
     print_facts(
         {
             "mean": " ".join(f"{value:.4f}" for value in data.info.mean),
-            "deviation": " ".join(f"{value:.4f}" for value in data.info.std),
-            "in train and in test": len(equal.across),
-            "repeated in train": equal.train_repeats,
-            "repeated in test": equal.test_repeats,
-            "equal, of two classes": len(equal.contradictions),
-            "could not be used": len(data.skipped),
+            "standard deviation": " ".join(f"{value:.4f}" for value in data.info.std),
+            "pictures in both splits": len(equal.across),
+            "duplicates in the training split": equal.train_repeats,
+            "duplicates in the test split": equal.test_repeats,
+            "equal pictures with different labels": len(equal.contradictions),
+            "files that cannot be read": len(data.skipped),
         }
     )
     return 0
@@ -147,7 +155,7 @@ def prepare_dataset(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"event": "end"} | info.to_dict())
     else:
-        print(f"{info.train_count:,} pictures to train, {info.test_count:,} to test")
+        print(f"{info.train_count:,} training pictures, {info.test_count:,} test pictures")
     return 0
 
 
@@ -158,13 +166,15 @@ def add_dataset(args: argparse.Namespace) -> int:
 
     path = Path(args.zip)
     if not os.path.isfile(path):  # False for an invalid file name, too
-        raise DataError(f"There is no file {shown(args.zip)}. Name a zip.")
+        raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
     options = FolderOptions(size=args.size, channels=args.channels)
     info = add_folder_zip(path, args.name or path.stem, options=options)
     if args.json:
         print_json(info)
     else:
-        print(f"{info.name}: {len(info.classes)} classes. {info.note}".rstrip())
+        classes = len(info.classes)
+        noun = "class" if classes == 1 else "classes"
+        print(f"{info.name}: {classes:,} {noun}. {info.note}".rstrip())
     return 0
 
 
@@ -178,8 +188,8 @@ def remove_one(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"name": args.name, "removed_bytes": use.removable_bytes})
         return 0
-    stays = f"; {use.own_path} stays" if use.own_path else ""
-    print(f"{args.name}: {format_size(use.removable_bytes)} removed{stays}")
+    stays = f"; {use.own_path} was kept" if use.own_path else ""
+    print(f"{args.name}: {format_size(use.removable_bytes)} deleted{stays}")
     return 0
 
 

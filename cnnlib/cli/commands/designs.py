@@ -12,6 +12,7 @@ from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -19,16 +20,24 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    listing = commands.add_parser("presets", help="list the networks to start from")
+    listing = commands.add_parser("presets", help="list the ready-made networks")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
     listing.set_defaults(command=list_presets)
 
     counting = commands.add_parser("cost", help="parameters, MACs and memory, layer by layer")
     add_design_options(counting)
-    counting.add_argument("--dataset", metavar="NAME", help="fit the design to these pictures")
+    counting.add_argument("--dataset", metavar="NAME", help="adapt the design to this dataset")
     add_adapt_option(counting)
-    counting.add_argument("--batch-size", metavar="N", type=whole_number, default=128)
-    counting.add_argument("--optimizer", metavar="NAME", type=one_of(OPTIMIZERS), default="sgd")
+    counting.add_argument(
+        "--batch-size", metavar="N", type=whole_number, default=128, help="default: 128"
+    )
+    counting.add_argument(
+        "--optimizer",
+        metavar="NAME",
+        type=one_of(OPTIMIZERS),
+        default="sgd",
+        help="its state needs memory; default: sgd",
+    )
     counting.add_argument("--json", action="store_true", help="print a JSON object")
     counting.set_defaults(command=show_cost)
 
@@ -52,18 +61,26 @@ def show_cost(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_cost_facts(costs) | {"spec": design.plan.spec})
         return 0
-    headings = ("layer", "output", "params", "MACs", "output bytes", "saved bytes", "field")
+    headings = (
+        "layer",
+        "output",
+        "params",
+        "MACs",
+        "output bytes",
+        "saved bytes",
+        "receptive field",
+    )
     print_table(headings, [_layer_line(row) for row in costs.layers])
     print()
     print_facts(
         {
             "parameters": costs.params,
-            "MACs for one picture": costs.macs,
-            "FLOPs forward, one picture": costs.flops,
-            f"FLOPs of a training step of {costs.batch_size}": costs.training_step_flops,
+            "MACs per picture": costs.macs,
+            "FLOPs of a forward pass, per picture": costs.flops,
+            f"FLOPs of a training step, batch size {costs.batch_size}": costs.training_step_flops,
             "bytes of the weights": costs.weight_bytes,
-            f"bytes of a training step of {costs.batch_size}": costs.training_bytes,
-            "receptive field": f"{costs.receptive_field} pixels",
+            f"bytes of a training step, batch size {costs.batch_size}": costs.training_bytes,
+            "receptive field": plural(costs.receptive_field, "pixel"),
         }
     )
     return 0

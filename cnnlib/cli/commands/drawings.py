@@ -29,24 +29,26 @@ def add_commands(commands: Any) -> None:
     read = commands.add_parser(
         "read", help="classify drawings of digits, prepared as on the drawing pad"
     )
-    read.add_argument("run_id", metavar="ID", type=id_of_run)
+    read.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     read.add_argument("pictures", metavar="FILE", nargs="+")
     for step, text in (
-        ("fit", "bring the ink to the size of a digit"),
-        ("antialias", "average over the pixels that become one"),
+        ("fit", "scale the ink to the size of a digit"),
+        ("antialias", "average neighbouring pixels when the picture is reduced"),
         ("centre", "move the centre of mass to the centre"),
     ):
         read.add_argument(f"--no-{step}", action="store_false", dest=step, help=f"do not {text}")
-    read.add_argument("--blur", type=number, default=0.0, metavar="PIXELS", help="default: 0")
+    read.add_argument(
+        "--blur", type=number, default=0.0, metavar="PIXELS", help="radius; default: 0"
+    )
     read.add_argument("--json", action="store_true", help="print a JSON list")
     read.set_defaults(command=read_drawings)
 
     ood = commands.add_parser(
         "ood",
         aliases=["unfamiliar"],
-        help="measure how well out-of-distribution pictures are recognised",
+        help="measure how well out-of-distribution pictures are detected",
     )
-    ood.add_argument("run_id", metavar="ID", type=id_of_run)
+    ood.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     ood.add_argument("--json", action="store_true", help="print JSON")
     ood.set_defaults(command=measure_ood)
 
@@ -90,7 +92,7 @@ def read_drawings(args: argparse.Namespace) -> int:
         "picture",
         "class",
         "probability",
-        "same after small changes",
+        "unchanged after small edits",
         "out of distribution",
     )
     print_table(headings, rows)
@@ -106,10 +108,8 @@ def measure_ood(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
         return 0
-    rows = [("test pictures called out of distribution", percent(result["false_alarms"]))]
-    rows += [
-        (f"{kind} that pass as real", percent(share)) for kind, share in result["missed"].items()
-    ]
+    rows = [("test pictures detected as out of distribution", percent(result["false_alarms"]))]
+    rows += [(f"{kind} not detected", percent(share)) for kind, share in result["missed"].items()]
     print_table(("error", "rate"), rows)
     return 0
 
@@ -151,8 +151,8 @@ def _ood_facts(detector: OodDetector, away: float) -> dict[str, Any]:
 
 
 def _ood_text(found: Mapping[str, Any] | None) -> str:
-    """`no, 12.00 % of test pictures are nearer`."""
+    """`no, farther than 12.00 % of test pictures`."""
     if found is None:
-        return "not measured: see 'ood'"
-    nearer = percent(found["real_pictures_nearer"])
-    return f"{'yes' if found['is_strange'] else 'no'}, {nearer} of test pictures are nearer"
+        return "not measured: run the command 'ood' first"
+    share = percent(found["real_pictures_nearer"])
+    return f"{'yes' if found['is_strange'] else 'no'}, farther than {share} of test pictures"

@@ -15,6 +15,7 @@ from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -30,26 +31,37 @@ def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     duel = commands.add_parser(
         "duel",
-        help="is design B better than A?",
+        help="test whether design B is better than design A",
         usage="%(prog)s A B [--dataset NAME] [OPTIONS]\n       %(prog)s --id ID [--json]",
-        description="Train both designs with paired seeds until it can be said which is better, "
-        "that they are the same, or that it cannot be told. Looking early is allowed for.",
+        description="Train both designs with paired seeds until the test decides: one design is "
+        "better, both are equal, or the result is open. The test allows for the repeated checks.",
     )
-    duel.add_argument("designs", metavar="A B", nargs="*", help="a preset, a file, or a link each")
-    duel.add_argument("--id", metavar="ID", type=id_of_run, help="go on with a duel, or show it")
+    duel.add_argument("designs", metavar="A B", nargs="*", help="each a preset, a file, or a link")
+    duel.add_argument("--id", metavar="ID", type=id_of_run, help="show a duel, or continue it")
     duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
-    duel.add_argument("--pairs", metavar="N", type=whole_number, default=3, help="to begin with")
-    duel.add_argument("--max-pairs", metavar="N", type=whole_number, default=20)
+    duel.add_argument(
+        "--pairs", metavar="N", type=whole_number, default=3, help="pairs to start with; default: 3"
+    )
+    duel.add_argument(
+        "--max-pairs", metavar="N", type=whole_number, default=20, help="most pairs; default: 20"
+    )
     duel.add_argument(
         "--within",
         metavar="POINTS",
         type=number,
         default=0.1,
-        help="percentage points that count as the same; default 0.1",
+        help="count as equal below this difference, in percentage points; default: 0.1",
     )
-    duel.add_argument("--on", metavar="SPLIT", type=one_of(("validation", "test")))
+    duel.add_argument(
+        "--on",
+        metavar="SPLIT",
+        type=one_of(("validation", "test")),
+        help="split whose accuracy is compared: validation (default) or test",
+    )
     add_run_options(duel)
-    duel.add_argument("--detach", action="store_true", help="queue it for workers, and return")
+    duel.add_argument(
+        "--detach", action="store_true", help="queue the runs for workers, and return"
+    )
     duel.add_argument("--json", action="store_true", help="print one JSON object per line")
     duel.set_defaults(command=run_duel)
 
@@ -66,8 +78,8 @@ def run_duel(args: argparse.Namespace) -> int:
         duel_id = start_duel(store, duel)
     else:
         raise UsageError(
-            f"A duel has two designs, and {len(args.designs)} were named. Write: duel A B, or "
-            "duel --id ID to go on with one."
+            f"A duel needs two designs, but the command has {plural(len(args.designs), 'design')}. "
+            "Write: duel A B, or duel --id ID to continue a duel."
         )
     if args.detach:
         _print_state(duel_state(store, duel_id), args.json)

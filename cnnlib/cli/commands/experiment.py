@@ -13,7 +13,7 @@ from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_numbe
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -28,12 +28,12 @@ def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     experiment = commands.add_parser("experiment", help="vary settings: a grid or a search")
     subcommands = experiment.add_subparsers(metavar="COMMAND", required=True, dest="which")
-    _add_start(subcommands, "grid", "queue every combination of some values")
+    _add_start(subcommands, "grid", "train every combination of the given values")
     _add_start(subcommands, "search", "let Optuna look for the best settings")
     for name, text, command in (
-        ("show", "how an experiment stands", show_experiment),
-        ("stop", "ask for no more runs, and stop those under way", stop_experiment),
-        ("go-on", "train its runs here until it is over", go_on),
+        ("show", "show the state of an experiment", show_experiment),
+        ("stop", "stop the runs of an experiment and start no more", stop_experiment),
+        ("go-on", "train the remaining runs in this process", go_on),
     ):
         one = subcommands.add_parser(name, help=text)
         one.add_argument("id", metavar="ID", type=id_of_run)
@@ -49,23 +49,44 @@ def _add_start(commands: Any, name: str, text: str) -> None:
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}. A setting is a field of the design or of the "
-        "recipe, or K, L and P: L convolutions for each of K filters, pooled every P (or L/4).",
+        "recipe, or K, L or P: L convolutions with K filters each, pooling after every P "
+        "convolutions (default L/4).",
     )
     add_design_options(start)
     start.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
     add_adapt_option(start)
-    values = "A,B,C" if name == "grid" else "A,B,C or LOW..HIGH or LOW..HIGH:log"
+    values = "a setting and its values, such as lr=0.01,0.1"
+    if name == "search":
+        values += ", or a range: lr=0.001..0.1 or lr=0.001..0.1:log"
     start.add_argument(
         "--vary", metavar="SETTING=VALUES", action="append", required=True, help=values
     )
-    start.add_argument("--name", metavar="TEXT", default="", help="what it is called")
+    start.add_argument("--name", metavar="TEXT", default="", help="name of the experiment")
     if name == "grid":
-        start.add_argument("--seeds", metavar="N", type=whole_number, default=1)
+        start.add_argument(
+            "--seeds",
+            metavar="N",
+            type=whole_number,
+            default=1,
+            help="runs per combination, each with its own seed; default: 1",
+        )
     else:
-        start.add_argument("--trials", metavar="N", type=whole_number, default=20)
-        start.add_argument("--no-prune", action="store_true", help="train every trial to its end")
+        start.add_argument(
+            "--trials",
+            metavar="N",
+            type=whole_number,
+            default=20,
+            help="number of trials; default: 20",
+        )
+        start.add_argument(
+            "--no-prune",
+            action="store_true",
+            help="train every trial to its end; do not stop weak trials early",
+        )
     add_run_options(start)
-    start.add_argument("--detach", action="store_true", help="queue it for workers, and return")
+    start.add_argument(
+        "--detach", action="store_true", help="queue the runs for workers, and return"
+    )
     start.add_argument("--json", action="store_true", help="print one JSON object per line")
     start.set_defaults(command=start_experiment)
 
@@ -133,7 +154,7 @@ def list_experiments(args: argparse.Namespace) -> int:
             (plan.id, plan.kind, plan.state, len(plan.progress["runs"]), format_date(plan.created))
             for plan in found
         ]
-        print_table(("id", "kind", "state", "runs", "asked"), lines)
+        print_table(("id", "kind", "state", "runs", "created"), lines)
     return 0
 
 
@@ -152,8 +173,8 @@ def _run_to_end(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
             time.sleep(POLL_SECONDS)
         elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
             print_error(
-                f"The experiment stays in the queue. '{PROGRAM} experiment go-on {plan_id}' trains "
-                f"what is left here, '{PROGRAM} experiment stop {plan_id}' ends it."
+                f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
+                f"go-on {plan_id}'. To end it: '{PROGRAM} experiment stop {plan_id}'."
             )
             return INTERRUPTED
 
@@ -167,15 +188,21 @@ def _print_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int
         print_json({"event": "experiment"} | _facts(state) | {"effects": found})
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
-    print(f"{state.id}  {state.kind} {state.state}, {state.ended} of {state.asked} runs{eta}\n")
+    counts = f"{state.ended} of {plural(state.asked, 'run')}"
+    print(f"{state.id}  {state.kind} {state.state}, {counts}{eta}\n")
     lines = [(trial.title, percent(trial.score, unknown=""), _ids(trial)) for trial in state.trials]
-    print_table(("settings", "validation", "runs"), lines)
+    print_table(("settings", "validation accuracy", "runs"), lines)
     for trial in state.invalid:
         print(f"{trial.title}: {trial.reason}")
     if state.best:
-        print(f"\nBest so far: {state.best.title}, {percent(state.best.score)} validation.")
+        print(
+            f"\nBest so far: {state.best.title}, validation accuracy {percent(state.best.score)}."
+        )
         for effect in found:
-            print(f"{effect.setting}: moves the mean by {100 * effect.spread:.2f} points")
+            print(
+                f"{effect.setting}: changes the mean accuracy by up to "
+                f"{100 * effect.spread:.2f} percentage points"
+            )
     return 0
 
 
@@ -207,6 +234,6 @@ def _split(text: str) -> tuple[str, str]:
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
         raise UsageError(
-            f"--vary {shown(text)} has no values. Write a setting and its values: K=32,64."
+            f"--vary {shown(text)} is incomplete. Write a setting and its values: K=32,64."
         )
     return name.strip(), values

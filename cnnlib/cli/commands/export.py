@@ -31,14 +31,18 @@ Files = dict[str, bytes]  # name -> content
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    export = commands.add_parser("export", help="write a run or a design as files of its own")
+    export = commands.add_parser(
+        "export", help="write a run or a design as files that work without CNN Lab"
+    )
     group = add_design_options(export)
     group.add_argument(
-        "run_id", metavar="ID", nargs="?", type=id_of_run, help="a run; its weights come along"
+        "run_id", metavar="ID", nargs="?", type=id_of_run, help="a run; its weights are written too"
     )
-    export.add_argument("--to", metavar="FOLDER", required=True, help="is made where there is none")
+    export.add_argument(
+        "--to", metavar="FOLDER", required=True, help="created if it does not exist"
+    )
     export.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
-    export.add_argument("--force", action="store_true", help="write over files that are there")
+    export.add_argument("--force", action="store_true", help="overwrite existing files")
     export.add_argument("--json", action="store_true", help="print JSON")
     export.set_defaults(command=export_files)
 
@@ -116,7 +120,7 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
         if existing and not is_forced:
             raise UsageError(
                 f"The folder {shown(str(folder))} holds {', '.join(existing)} already. Choose "
-                "another folder, or add --force to write over them."
+                "another folder, or add --force to overwrite."
             )
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -125,7 +129,7 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
     except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"The folder {shown(str(folder))} cannot be written: {reason}. Choose another one."
+            f"The folder {shown(str(folder))} cannot be written: {reason}. Choose another folder."
         ) from error
     return [folder / name for name in files]
 

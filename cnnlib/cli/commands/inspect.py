@@ -22,38 +22,57 @@ _METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    group = commands.add_parser("inspect", help="look inside a trained network")
+    group = commands.add_parser("inspect", help="analyse a trained network")
     subparsers = group.add_subparsers(metavar="WHAT", required=True, dest="what")
     errors = add_run(subparsers, "errors", show_errors, "errors on the test split")
     errors.add_argument("--json", action="store_true", help="print JSON")
     filters = add_run(subparsers, "filters", write_filters, "weights of a convolution, to a file")
     maps = add_run(subparsers, "maps", write_maps, "feature maps of a layer, to a file")
     for each in (filters, maps):
-        each.add_argument("--layer", metavar="NAME", required=True)
         each.add_argument(
-            "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
+            "--layer",
+            metavar="NAME",
+            required=True,
+            help="such as features.conv1; the command cost lists all",
         )
-    numbers = add_run(subparsers, "numbers", show_numbers, "one value of a layer, number by number")
-    numbers.add_argument("--layer", metavar="NAME", required=True)
+        each.add_argument(
+            "--out", metavar="FILE", required=True, help="a file name: .npz, .json or .png"
+        )
+    numbers = add_run(subparsers, "numbers", show_numbers, "the arithmetic of one value of a layer")
+    numbers.add_argument(
+        "--layer",
+        metavar="NAME",
+        required=True,
+        help="such as features.conv1; the command cost lists all",
+    )
     for name in ("channel", "row", "column"):
         numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
     attribution = add_run(
         subparsers,
         "attribution",
         attribute_answer,
-        "what a class's score depends on, with two sanity checks",
+        "the pixels that the score of a class depends on, with two sanity checks",
         aliases=["why"],
     )
-    attribution.add_argument("--method", metavar="NAME", type=one_of(_METHODS), default="saliency")
+    attribution.add_argument(
+        "--method",
+        metavar="NAME",
+        type=one_of(_METHODS),
+        default="saliency",
+        help=f"{', '.join(_METHODS)}; default: saliency",
+    )
     attribution.add_argument(
         "--class", metavar="NAME", dest="class_name", help="default: the predicted class"
     )
-    attribution.add_argument("--out", metavar="FILE", help="the map; ends with .npz, .json, .png")
+    attribution.add_argument("--out", metavar="FILE", help="file for the map: .npz, .json or .png")
     for each in (filters, maps, numbers, attribution):
         each.add_argument("--json", action="store_true", help="print JSON")
     for each in (maps, numbers, attribution):
         each.add_argument(
-            "--picture", metavar="N|FILE", default="0", help="of the test split; default: 0"
+            "--picture",
+            metavar="N|FILE",
+            default="0",
+            help="number of a test picture, or a picture file; default: 0",
         )
     for each in (filters, maps, numbers, attribution):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
@@ -70,8 +89,8 @@ def show_errors(args: argparse.Namespace) -> int:
     result = store.result(args.run_id)
     if result is None or not result.predictions_file:
         raise ProbeError(
-            f"The run {run.id} has not measured the test split, so nothing is known about its "
-            "errors. Let it finish, or choose a finished run."
+            f"The run {run.id} has no results on the test split, which are measured when a run "
+            "finishes. Let it finish, or choose a finished run."
         )
     found = read_predictions(store.folders.run(run.id) / result.predictions_file)
     names = run_pictures(run, store.folders).info.classes
@@ -82,7 +101,7 @@ def show_errors(args: argparse.Namespace) -> int:
         print_json(facts | {"class_accuracy": accuracies.tolist()})
         return 0
     print_table(
-        ("class", "recognised"),
+        ("class", "correct"),
         [(n, percent(float(a))) for n, a in zip(names, accuracies, strict=True)],
     )
     wrong = [
@@ -90,8 +109,8 @@ def show_errors(args: argparse.Namespace) -> int:
     ]
     rows = [(names[i], names[j], n) for n, i, j in sorted(wrong, reverse=True)[:10] if n]
     print()
-    print_table(("is", "taken for", "pictures"), rows)
-    print(f"\nConfidence and accuracy differ by {100 * gap:.2f} points on average.")
+    print_table(("true class", "predicted class", "pictures"), rows)
+    print(f"\nConfidence and accuracy differ by {100 * gap:.2f} percentage points on average.")
     return 0
 
 
@@ -130,7 +149,9 @@ def show_numbers(args: argparse.Namespace) -> int:
     try:
         window = made.at(args.row, args.column)
     except IndexError as error:
-        raise ProbeError(f"There is no such place: {error}. Choose one inside.") from None
+        raise ProbeError(
+            f"There is no such output value: {error}. Choose a position inside the output."
+        ) from None
     facts = {"sum" if made.reduce == "sum" else "maximum": window.total, "bias": window.bias}
     facts |= {"together": window.value, "network": window.output}
     facts |= {name: float(values[args.row, args.column]) for name, values in made.after}
@@ -169,7 +190,7 @@ def attribute_answer(args: argparse.Namespace) -> int:
         facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
         print_json(facts | {"better_than_random": curve.is_informative})
         return 0
-    print(f"Score of {names[target]}; the network predicts {names[predicted]}.")
+    print(f"Score of class {names[target]}; predicted class: {names[predicted]}.")
     print(weights.sentence)
     print(curve.sentence)
     return 0

@@ -18,7 +18,7 @@ from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.run_here import run_job
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -36,10 +36,17 @@ def add_job_commands(subparsers: Any) -> None:
         subparsers,
         "ablation",
         ablate,
-        "accuracy without each filter: muted, or its weights reset",
+        "accuracy without each filter: its output set to 0, or its weights reset",
         aliases=["surgery"],
     )
-    ablation.add_argument("--how", metavar="HOW", type=one_of(("mute", "reset")), default="mute")
+    ablation.add_argument(
+        "--how",
+        metavar="HOW",
+        type=one_of(("mute", "reset")),
+        default="mute",
+        help="mute: set the output of a filter to 0 (default); "
+        "reset: restore its first saved weights",
+    )
     patches = add_run(
         subparsers,
         "patches",
@@ -56,22 +63,44 @@ def add_job_commands(subparsers: Any) -> None:
     )
     maximise.add_argument("--channel", metavar="N", type=whole_number, default=0)
     maximise.add_argument(
-        "--out", metavar="FILE", required=True, help="ends with .npz, .json, .png"
+        "--out", metavar="FILE", required=True, help="a file name: .npz, .json or .png"
     )
     for each, count in ((ablation, 500), (patches, 1000)):
         each.add_argument(
-            "--pictures", metavar="N", type=whole_number, default=count, help=f"default: {count}"
+            "--pictures",
+            metavar="N",
+            type=whole_number,
+            default=count,
+            help=f"size of the sample; default: {count}",
         )
     for each in (ablation, patches, maximise):
-        each.add_argument("--layer", metavar="NAME", required=True)
+        each.add_argument(
+            "--layer",
+            metavar="NAME",
+            required=True,
+            help="such as features.conv1; the command cost lists all",
+        )
         each.add_argument("--seed", metavar="N", type=whole_number, default=0)
     slopes = add_run(
-        subparsers, "gradients", show_gradients, "size of the loss's gradient in each layer"
+        subparsers, "gradients", show_gradients, "size of the gradient of the loss in each layer"
     )
-    slopes.add_argument("--picture", metavar="N|FILE", default="0", help="default: 0")
-    slopes.add_argument("--class", metavar="NAME", dest="class_name", help="of a picture in a file")
-    dead = add_run(subparsers, "dead", show_dead, "channels with one value on all pictures")
-    dead.add_argument("--pictures", metavar="N", type=whole_number, default=200)
+    slopes.add_argument(
+        "--picture",
+        metavar="N|FILE",
+        default="0",
+        help="number of a test picture, or a picture file; default: 0",
+    )
+    slopes.add_argument(
+        "--class", metavar="NAME", dest="class_name", help="true class of a picture file"
+    )
+    dead = add_run(subparsers, "dead", show_dead, "channels with the same output on all pictures")
+    dead.add_argument(
+        "--pictures",
+        metavar="N",
+        type=whole_number,
+        default=200,
+        help="size of the sample; default: 200",
+    )
     for each in (ablation, patches, maximise, slopes, dead):
         each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
         each.add_argument("--json", action="store_true", help="print JSON")
@@ -84,11 +113,21 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--kernel", metavar="TEXT", required=True, help='"0 1 0; 1 -4 1; 0 1 0"')
     for name, least in _LEAST.items():
         parser.add_argument(f"--{name}", metavar="N", type=whole_number, default=least)
-    parser.add_argument("--size", metavar="PIXELS", type=whole_number, default=32)
-    parser.add_argument("--flip", action="store_true", help="turn the kernel: true convolution")
+    parser.add_argument(
+        "--size",
+        metavar="PIXELS",
+        type=whole_number,
+        default=32,
+        help="the picture is resized to this side length; default: 32",
+    )
+    parser.add_argument(
+        "--flip",
+        action="store_true",
+        help="rotate the kernel by 180 degrees: convolution in the mathematical sense",
+    )
     for name in ("row", "column"):
         parser.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
-    parser.add_argument("--out", metavar="FILE", help="the output; .npz, .json or .png")
+    parser.add_argument("--out", metavar="FILE", help="file for the output: .npz, .json or .png")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=convolve_picture)
 
@@ -103,12 +142,12 @@ def ablate(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found)
         return 0
-    pictures = f"{found['count']} {found['split']} pictures"
-    print(f"Unchanged network: {percent(found['before'])} of {pictures}.")
+    pictures = plural(found["count"], f"{found['split']} picture")
+    print(f"Unchanged network: {percent(found['before'])} correct ({pictures}).")
     names = inspected.prepared.info.classes
     ranked = sorted(range(len(found["after"])), key=lambda i: found["after"][i])
     rows = [(i, percent(found["after"][i]), _hurt_most(found, i, names)) for i in ranked]
-    print_table(("filter", "right without it", "class that loses most"), rows)
+    print_table(("filter", "accuracy without it", "class that loses most"), rows)
     return 0
 
 
@@ -122,7 +161,7 @@ def find_patches(args: argparse.Namespace) -> int:
         print_json(found)
         return 0
     print_table(
-        ("channel", "picture", "row", "column", "answer"),
+        ("channel", "picture", "row", "column", "activation"),
         [(channel, *places[0]) for channel, places in enumerate(found["found"])],
     )
     return 0
@@ -141,7 +180,7 @@ def maximise_activation(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"answer": found["answer"], "began": found["began"], "file": args.out})
         return 0
-    print(f"The mean answer rose from {found['began']:.3g}, for noise, to {found['answer']:.3g}.")
+    print(f"The mean activation rose from {found['began']:.3g} (noise) to {found['answer']:.3g}.")
     return 0
 
 
@@ -156,8 +195,8 @@ def show_gradients(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"loss": found.loss, "layers": layers, "warnings": warnings})
         return 0
-    print(f"Loss on this picture {found.loss:.4g}, in evaluation mode.")
-    print_table(("layer", "median", "95 %", "rms", "length", "length of weights"), _rows(layers))
+    print(f"Loss on this picture: {found.loss:.4g}, in evaluation mode.")
+    print_table(("layer", "median", "95 %", "RMS", "gradient norm", "weight norm"), _rows(layers))
     for sentence in warnings:
         print(sentence)
     return 0
@@ -173,7 +212,9 @@ def show_dead(args: argparse.Namespace) -> int:
     inspected = open_run(args)
     pictures = inspected.prepared.test_images[: _positive(args.pictures)]
     if not len(pictures):
-        raise ProbeError(f"{inspected.run.request.dataset} has no test pictures to try.")
+        raise ProbeError(
+            f"{inspected.run.request.dataset} has no test pictures. Choose another run."
+        )
     images = Normaliser(inspected.prepared.info, "cpu")(torch.tensor(pictures)).numpy()
     found = {
         name: each.nonzero()[0] for name, each in dead_channels(inspected.net(), images).items()
@@ -182,7 +223,7 @@ def show_dead(args: argparse.Namespace) -> int:
         print_json({"pictures": len(pictures), "dead": {n: e.tolist() for n, e in found.items()}})
         return 0
     rows = [(name, len(each), ", ".join(map(str, each[:20]))) for name, each in found.items()]
-    print_table(("layer", "dead", "channels, the first 20"), rows)
+    print_table(("layer", "dead channels", "numbers of the first 20"), rows)
     return 0
 
 
@@ -191,18 +232,22 @@ def convolve_picture(args: argparse.Namespace) -> int:
     from cnnlib.probe.convolution import convolve, parse_kernel
 
     if not 1 <= args.size <= _LARGEST_SIDE:
-        raise DataError(f"--size {args.size} is not between 1 and {_LARGEST_SIDE}. Choose another.")
+        raise DataError(
+            f"--size {args.size} is not between 1 and {_LARGEST_SIDE}. Choose a size in this range."
+        )
     settings = {name: getattr(args, name) for name in _LEAST}
     for name, value in settings.items():
         if not _LEAST[name] <= value <= _MOST:
-            found = f"--{name} {value} is not from {_LEAST[name]} to {_MOST}."
-            raise DataError(f"{found} Choose another.")
+            found = f"--{name} {value} is not between {_LEAST[name]} and {_MOST}."
+            raise DataError(f"{found} Choose a number in this range.")
     picture = (file_picture(args.picture, args.size, 1)[0] / 255).astype("float32")
     made = convolve(picture, parse_kernel(args.kernel), flip=args.flip, **settings)
     try:
         window = made.at(args.row, args.column)
     except IndexError as error:
-        raise ProbeError(f"There is no such place: {error}. Choose one inside.") from None
+        raise ProbeError(
+            f"There is no such output value: {error}. Choose a position inside the output."
+        ) from None
     if args.out:
         write_values(args.out, made.output, made.output[None], not args.json)
     if args.json:
@@ -219,13 +264,13 @@ def convolve_picture(args: argparse.Namespace) -> int:
 
 def _job_args(args: argparse.Namespace, inspected: InspectedRun) -> dict[str, Any]:
     if args.seed < 0:
-        raise DataError(f"--seed {args.seed} is less than 0. Choose another.")
+        raise DataError(f"--seed {args.seed} is less than 0. Choose 0 or more.")
     return {"run": inspected.run.id, "step": inspected.step, "layer": args.layer, "seed": args.seed}
 
 
 def _positive(pictures: int) -> int:
     if pictures < 1:
-        raise DataError(f"--pictures {pictures} is less than 1. Choose more.")
+        raise DataError(f"--pictures {pictures} is less than 1. Choose 1 or more.")
     return pictures
 
 
@@ -239,7 +284,7 @@ def _hurt_most(found: dict[str, Any], channel: int, names: tuple[str, ...]) -> s
         if before is not None and after is not None
     ]
     most, name = max(lost, default=(0, ""))
-    return f"{name} ({-100 * most:+.1f} points)" if most > 0 else ""
+    return f"{name} ({-100 * most:+.1f} percentage points)" if most > 0 else ""
 
 
 def _label(inspected: InspectedRun, args: argparse.Namespace) -> int:
@@ -249,10 +294,10 @@ def _label(inspected: InspectedRun, args: argparse.Namespace) -> int:
     if args.class_name is None and number is not None:
         return int(inspected.prepared.test_labels[number])
     if args.class_name not in names:
-        problem = "Your own picture has no label"
+        problem = "Your picture has no label"
         if args.class_name is not None:
             problem = f"There is no class {shown(args.class_name)}"
-        raise ProbeError(f"{problem}. Name its class with --class: {', '.join(names)}.")
+        raise ProbeError(f"{problem}. Choose its class with --class: {', '.join(names)}.")
     return names.index(args.class_name)
 
 

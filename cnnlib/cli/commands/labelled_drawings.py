@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +36,15 @@ def add_commands(commands: Any) -> None:
     drawings.set_defaults(command=list_collections)
     subcommands = drawings.add_subparsers(metavar="WHAT", dest="what")
 
-    listing = subcommands.add_parser("list", help="how many drawings are saved, per class")
+    listing = subcommands.add_parser("list", help="number of saved drawings per class")
     listing.set_defaults(command=list_collections)
 
     save = subcommands.add_parser(
-        "save", aliases=["keep"], help="save pictures of drawings under their class"
+        "save", aliases=["keep"], help="save drawings from picture files, with their class"
     )
-    save.add_argument("dataset", metavar="DATASET", help="a dataset with that class: mnist")
+    save.add_argument(
+        "dataset", metavar="DATASET", help="the dataset with this class, for example mnist"
+    )
     save.add_argument("name", metavar="CLASS")
     save.add_argument("pictures", metavar="FILE", nargs="+")
     save.set_defaults(command=save_drawings)
@@ -51,12 +54,14 @@ def add_commands(commands: Any) -> None:
     export.add_argument("output", metavar="FILE")
     export.set_defaults(command=export_collection)
     for parser in (listing, save, export):
-        parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON")
+        parser.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
+        )
 
     fine_tune = commands.add_parser(
-        "fine-tune", aliases=["teach"], help="train a network further on the saved drawings"
+        "fine-tune", aliases=["teach"], help="train a run further on your saved drawings"
     )
-    fine_tune.add_argument("run_id", metavar="ID", type=id_of_run)
+    fine_tune.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     fine_tune.add_argument(
         "--step", metavar="N", type=whole_number, help="default: the last saved one"
     )
@@ -65,9 +70,9 @@ def add_commands(commands: Any) -> None:
     fine_tune.set_defaults(command=fine_tune_run)
 
     report = commands.add_parser(
-        "fine-tune-report", aliases=["taught"], help="accuracies before and after a fine-tuning"
+        "fine-tune-report", aliases=["taught"], help="accuracies before and after fine-tuning"
     )
-    report.add_argument("run_id", metavar="ID", type=id_of_run)
+    report.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     report.add_argument("--json", action="store_true", help="print JSON")
     report.set_defaults(command=report_fine_tune)
 
@@ -88,7 +93,7 @@ def list_collections(args: argparse.Namespace) -> int:
         (name, sum(counts.values()), ", ".join(f"{each} {n}" for each, n in counts.items()))
         for name, counts in found.items()
     ]
-    print_table(("dataset", "drawings", "of each class"), rows)
+    print_table(("dataset", "drawings", "drawings per class"), rows)
     return 0
 
 
@@ -103,13 +108,15 @@ def save_drawings(args: argparse.Namespace) -> int:
     drawings = [prepare_drawing(pixels_for(info, path), info.in_size) for path in args.pictures]
     for path, drawing in zip(args.pictures, drawings, strict=True):
         if drawing.is_empty:
-            raise DataError(f"The picture {path!r} shows no ink on its paper. Choose another.")
+            raise DataError(
+                f"The picture {path!r} contains no drawing, only paper. Choose another picture."
+            )
     label, folders = info.classes.index(args.name), Folders.from_environment()
     files = [save_drawing(drawing.picture, label, info, folders) for drawing in drawings]
     if args.json:
         print_json({"class": args.name, "files": files})
     else:
-        print(f"{len(files)} saved as {args.name}")
+        print(f"{plural(len(files), 'drawing')} saved as {args.name}")
     return 0
 
 
@@ -121,7 +128,7 @@ def export_collection(args: argparse.Namespace) -> int:
     count = len(saved_drawings(info, folders))
     if not count:
         raise DataError(
-            f"No drawing is saved for {args.dataset} yet. Save some with "
+            f"No drawings are saved for {args.dataset} yet. Save some with "
             f"'{PROGRAM} labelled-drawings save'."
         )
     try:
@@ -129,12 +136,12 @@ def export_collection(args: argparse.Namespace) -> int:
             file.write_bytes(drawings_zip(info, folders))
     except OSError as error:
         raise DataError(
-            f"The zip {args.output!r} could not be written: {error.strerror}. Name another file."
+            f"The zip {args.output!r} could not be written: {error.strerror}. Choose another file."
         ) from error
     if args.json:
         print_json({"file": args.output, "drawings": count})
     else:
-        print(f"{count} drawings written to {args.output}")
+        print(f"{plural(count, 'drawing')} written to {args.output}")
     return 0
 
 
@@ -148,11 +155,14 @@ def fine_tune_run(args: argparse.Namespace) -> int:
 
     store, run, saved = run_at_step(args.run_id, args.step)
     recipe = changed_recipe(FINE_TUNE_RECIPE, args)
+    from cnnlib.data.uploads import remove_dataset
     from cnnlib.probe.pictures import run_pictures
+    from cnnlib.runs.access.dataset_owners import new_dataset
 
     dataset = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)
-    request = fine_tune_request(run, saved.step, dataset, recipe)
-    run_ids = submit_all(store, [request], plan(request.spec), now=args.now)
+    with new_dataset(store, dataset, partial(remove_dataset, folders=store.folders)):
+        request = fine_tune_request(run, saved.step, dataset, recipe)
+        run_ids = submit_all(store, [request], plan(request.spec), now=args.now)
     code = follow_all(store, run_ids, args)
     if code or args.detach:
         return code
@@ -171,7 +181,7 @@ def _print_report(store: RunStore, run_id: str, as_json: bool) -> int:
     if as_json:
         print_json({"event": "worth", "run_id": run_id, **found})
         return 0
-    print_table(("right of", "pictures", "before", "after", "change"), list(_rows(found)))
+    print_table(("accuracy on", "pictures", "before", "after", "change"), list(_rows(found)))
     return 0
 
 
@@ -185,7 +195,7 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     return [
         (
             *(title, each["count"], percent(each["before"]), percent(each["after"])),
-            f"{100 * (each['after'] - each['before']):+.2f} points",
+            f"{100 * (each['after'] - each['before']):+.2f} percentage points",
         )
         for title, each in rows
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's command to the parser."""
-    limits = commands.add_parser("limits", help="what one person may ask for, in class mode")
+    limits = commands.add_parser("limits", help="print the limits of class mode")
     limits.add_argument("--json", action="store_true", help="print JSON")
     limits.set_defaults(command=limits_command)
 
@@ -35,8 +35,12 @@ def limits_command(args: argparse.Namespace) -> int:
         for key, value in values.items()
     ]
     print_table(("setting", "value", "meaning"), rows)
-    start = "Set in" if os.path.exists(path) else "All are defaults. To change them, write"
-    print(f"\n{start} {path}. The pages obey them in class mode; this command line may do all.")
+    is_set = os.path.exists(path)
+    start = "Set in" if is_set else "These are the defaults. To change them, write the file"
+    print(
+        f"\n{start} {path}. The limits apply to the web pages in class mode, "
+        "not to this command line."
+    )
     return 0
 
 

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    predict = commands.add_parser("predict", help="what a trained network says about pictures")
-    predict.add_argument("run_id", metavar="ID", type=id_of_run)
+    predict = commands.add_parser("predict", help="class probabilities of pictures")
+    predict.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     predict.add_argument("pictures", metavar="FILE", nargs="+")
     predict.add_argument(
         "--invert", action="store_true", help="swap dark and light (for ink on paper)"
     )
     predict.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
-    predict.add_argument("--top", metavar="N", type=whole_number, default=3, help="default: 3")
+    predict.add_argument(
+        "--top", metavar="N", type=whole_number, default=3, help="classes per picture; default: 3"
+    )
     predict.add_argument("--json", action="store_true", help="print a JSON list")
     predict.set_defaults(command=predict_pictures)
 

@@ -20,19 +20,23 @@ def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     fork = commands.add_parser(
         "fork",
-        help="start from a saved step of a run, with changes",
+        help="start a new run from a saved step of a run",
         usage="%(prog)s ID [--step N] [OPTIONS]",
     )
-    fork.add_argument("run_id", metavar="ID", type=id_of_run)
+    fork.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     fork.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved one")
-    fork.add_argument("--weights-only", action="store_true", help="take the weights, begin anew")
+    fork.add_argument(
+        "--weights-only",
+        action="store_true",
+        help="load the weights only: new optimizer state, from epoch 1",
+    )
     fork.add_argument("--name", metavar="TEXT", default="", help="name of the new run")
     add_recipe_options(fork)
     add_queue_options(fork)
     fork.set_defaults(command=fork_run)
 
-    resume = commands.add_parser("resume", help="go on with a run that is paused or was broken off")
-    resume.add_argument("run_id", metavar="ID", type=id_of_run)
+    resume = commands.add_parser("resume", help="continue a paused, stopped or interrupted run")
+    resume.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     add_queue_options(resume)
     resume.set_defaults(command=resume_run)
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     _add_runs(commands)
-    rename = commands.add_parser("rename", help="give a run another name")
-    rename.add_argument("run_id", metavar="ID", type=id_of_run)
-    rename.add_argument("name", metavar="NAME", help='"" brings back the name of its design')
+    rename = commands.add_parser("rename", help="rename a run")
+    rename.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
+    rename.add_argument("name", metavar="NAME", help='"" restores the name of its design')
     rename.add_argument("--json", action="store_true", help="print JSON")
     rename.set_defaults(command=rename_run)
 
-    delete = commands.add_parser("delete", help="remove runs with their files")
+    delete = commands.add_parser("delete", help="delete runs and their files")
     delete.add_argument("run_ids", metavar="ID", nargs="+", type=id_of_run)
     delete.add_argument("--json", action="store_true", help="print JSON")
     delete.set_defaults(command=delete_runs)
@@ -34,16 +34,28 @@ def add_commands(commands: Any) -> None:
 
 def _add_runs(commands: Any) -> None:
     runs = commands.add_parser("runs", help="list runs, or show one")
-    runs.add_argument("--state", metavar="NAME", type=one_of(RUN_STATES), action="append")
+    runs.add_argument(
+        "--state",
+        metavar="NAME",
+        type=one_of(RUN_STATES),
+        action="append",
+        help="only runs in this state; can be repeated",
+    )
     runs.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     runs.add_argument("--group", metavar="NAME", help="only runs of this group")
-    runs.add_argument("--limit", metavar="N", type=whole_number, default=30, help="default: 30")
+    runs.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number,
+        default=30,
+        help="at most this many runs; default: 30",
+    )
     runs.add_argument("--json", action="store_true", help="print a JSON list")
     runs.set_defaults(command=list_runs)
 
     subcommands = runs.add_subparsers(metavar="show", dest="which")
     show = subcommands.add_parser("show", help="everything about one run")
-    show.add_argument("run_id", metavar="ID", type=id_of_run)
+    show.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     show.set_defaults(command=show_run)
 
@@ -56,9 +68,12 @@ def list_runs(args: argparse.Namespace) -> int:
     if args.json:
         print_json([run_facts(run) for run in shown])
     elif not shown:
-        print("No runs yet." if not found else "No run fits.")
+        print("No runs yet." if not found else "No run matches.")
     else:
-        headings = ("run", "state", "what", "params", "epochs", "val", "test", "time", "asked")
+        headings = (
+            *("run", "state", "name", "params", "epochs"),
+            *("val accuracy", "test accuracy", "time", "created"),
+        )
         print_table(headings, [_line(run) for run in shown])
     return 0
 
@@ -74,7 +89,7 @@ def show_run(args: argparse.Namespace) -> int:
     print_facts(
         {
             "run": run.id,
-            "what": run.title,
+            "name": run.title,
             "state": f"{run.state}: {run.reason}" if run.reason else run.state,
             "place in the queue": store.position(run.id),
             "parameters": facts["params"],
@@ -84,7 +99,7 @@ def show_run(args: argparse.Namespace) -> int:
             "images per second": facts["images_per_second"],
             "validation accuracy": percent(facts["val_accuracy"], unknown=""),
             "test accuracy": percent(facts["test_accuracy"], unknown=""),
-            "asked": format_date(run.created),
+            "created": format_date(run.created),
             **{about.lower(): sentence for about, sentence in facts["explained"].items()},
         }
     )
@@ -128,10 +143,10 @@ def rename_run(args: argparse.Namespace) -> int:
 
 
 def delete_runs(args: argparse.Namespace) -> int:
-    """Remove runs with their files; checks that all exist before removing the first."""
+    """Remove runs with their files; checks all of them before removing the first."""
     store = existing_store(args.run_ids[0])
     for run_id in args.run_ids:
-        store.run(run_id)
+        store.check_deletable(run_id)
     for run_id in args.run_ids:
         store.delete(run_id)
         if args.json:

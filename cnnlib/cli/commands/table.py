@@ -26,8 +26,8 @@ def add_commands(commands: Any) -> None:
     table = commands.add_parser(
         "table",
         help="compare designs: mean and spread over seeds",
-        description="One row per design and recipe; runs that differ by their seed alone are "
-        "pooled. The best validation accuracy comes first.",
+        description="One row per design and recipe: runs that differ only in their seed share a "
+        "row with mean and spread. The best validation accuracy comes first.",
     )
     table.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     table.add_argument("--group", metavar="NAME", help="only runs of this group")
@@ -35,18 +35,26 @@ def add_commands(commands: Any) -> None:
         "--search",
         metavar="TEXT",
         default="",
-        help="only rows that hold these words: lenet5 test>99",
+        help="only rows that match these words: lenet5 test>99",
     )
     column_group = table.add_mutually_exclusive_group()
     column_group.add_argument(
         "--columns", metavar="A,B", help="columns by name; seconds_to_95 is the time to 95 %%"
     )
-    column_group.add_argument("--preset", metavar="NAME", type=one_of(PRESETS), default="results")
-    table.add_argument("--sort", metavar="COLUMN", help="order by a column, the largest first")
-    table.add_argument("--ascending", action="store_true", help="the smallest first")
-    table.add_argument("--limit", metavar="N", type=whole_number, help="at most so many rows")
-    table.add_argument("--all", action="store_true", help="hidden rows too")
-    table.add_argument("--output", metavar="FILE", help="write to a file, not to the screen")
+    column_group.add_argument(
+        "--preset",
+        metavar="NAME",
+        type=one_of(PRESETS),
+        default="results",
+        help=f"a set of columns: {', '.join(PRESETS)}",
+    )
+    table.add_argument("--sort", metavar="COLUMN", help="sort by a column, largest value first")
+    table.add_argument(
+        "--ascending", action="store_true", help="sort with the smallest value first"
+    )
+    table.add_argument("--limit", metavar="N", type=whole_number, help="at most this many rows")
+    table.add_argument("--all", action="store_true", help="include hidden rows")
+    table.add_argument("--output", metavar="FILE", help="write to a file instead of the screen")
     format_group = table.add_mutually_exclusive_group()
     format_group.add_argument("--json", action="store_true", help="print a JSON list")
     for name in FORMATS:
@@ -72,7 +80,7 @@ def show_table(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_json(rows, selected))
     elif not rows:
-        print("No row fits." if has_store() else "No runs yet.")
+        print("No row matches." if has_store() else "No runs yet.")
     else:
         _print(rows, selected)
     return 0
@@ -128,7 +136,7 @@ def _write(text: str, output: str | None) -> int:
             file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"The file {shown(output)} cannot be written: {error.strerror}. Name another one."
+            f"The file {shown(output)} cannot be written: {error.strerror}. Choose another file."
         ) from error
     return 0
 

@@ -33,10 +33,14 @@ def add_commands(commands: Any) -> None:
     add_adapt_option(train)
     run = add_run_options(train)
     run.add_argument(
-        "--seeds", metavar="N", type=whole_number, default=1, help="train with so many seeds"
+        "--seeds",
+        metavar="N",
+        type=whole_number,
+        default=1,
+        help="number of runs, each with its own seed",
     )
     run.add_argument("--compile", action="store_true", help="try torch.compile")
-    run.add_argument("--name", metavar="TEXT", default="", help="what the run is called")
+    run.add_argument("--name", metavar="TEXT", default="", help="name of the run")
     add_queue_options(train)
     train.set_defaults(command=train_runs)
 
@@ -45,7 +49,8 @@ def train_runs(args: argparse.Namespace) -> int:
     """Train a network, with one seed or several."""
     if not 1 <= args.seeds <= MOST_SEEDS:
         raise UsageError(
-            f"--seeds {args.seeds} is not a number from 1 to {MOST_SEEDS}. Choose one."
+            f"--seeds {args.seeds} is not between 1 and {MOST_SEEDS}. "
+            "Choose a number in this range."
         )
     info = dataset_named(args.dataset)
     design = selected_design(args, info)

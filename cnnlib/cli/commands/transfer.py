@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import UsageError, id_of_run
 from cnnlib.cli.store import existing_store, has_store, open_store
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    export = commands.add_parser("export-runs", help="write runs into one file that travels")
+    export = commands.add_parser("export-runs", help="write runs into one archive file")
     export.add_argument("output", metavar="FILE", help="the zip file to write")
     export.add_argument("run_ids", metavar="ID", nargs="*", type=id_of_run)
     export.add_argument("--group", metavar="NAME", help="the runs of this group")
-    export.add_argument("--all", action="store_true", help="every run that has ended")
-    export.add_argument("--no-weights", action="store_true", help="numbers and predictions only")
+    export.add_argument("--all", action="store_true", help="all runs that have ended")
+    export.add_argument("--no-weights", action="store_true", help="metrics and predictions only")
     export.add_argument("--json", action="store_true", help="print JSON")
     export.set_defaults(command=export_command)
 
-    import_ = commands.add_parser("import-runs", help="take over the runs of such a file")
+    import_ = commands.add_parser("import-runs", help="import the runs of an archive file")
     import_.add_argument("input", metavar="FILE")
     import_.add_argument("--json", action="store_true", help="print JSON")
     import_.set_defaults(command=import_command)
@@ -35,7 +36,7 @@ def export_command(args: argparse.Namespace) -> int:
     from cnnlib.runs.archive.archive import export_runs
 
     if not (args.run_ids or args.group or args.all):
-        raise UsageError("No run is named. Name ids, or add --group NAME or --all.")
+        raise UsageError("No run is selected. Give run ids, or add --group NAME or --all.")
     if not has_store():
         existing_store(args.run_ids[0] if args.run_ids else args.group or "")
     store = open_store()
@@ -47,7 +48,7 @@ def export_command(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"file": args.output, "run_ids": ids})
     else:
-        print(f"{len(ids)} runs written to {args.output}")
+        print(f"{plural(len(ids), 'run')} written to {args.output}")
     return 0
 
 

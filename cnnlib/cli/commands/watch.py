@@ -27,7 +27,7 @@ EXIT_CODES = {"interrupted": 130, "diverged": 3, "failed": 3, "lost": 3}  # all 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     watch = commands.add_parser("watch", help="follow a run until it ends")
-    watch.add_argument("run_id", metavar="ID", type=id_of_run)
+    watch.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     watch.add_argument("--json", action="store_true", help="print one JSON object per line")
     watch.set_defaults(command=watch_run)
 
@@ -66,7 +66,7 @@ def follow_run(store: RunStore, run_id: str, progress_output: ProgressOutput) ->
     printed, update, read_at = _Printed(), None, time.monotonic()
     while True:
         try:
-            update = metrics_since(store, run_id, printed.step, printed.epoch)
+            update = metrics_since(store, run_id, printed.step, printed.epoch, printed.sample)
             read_at = time.monotonic()
         except StoreError:
             if update is None or time.monotonic() - read_at > PATIENCE_SECONDS:
@@ -94,6 +94,7 @@ class _Printed:
         self.attempt = attempt
         self.step = 0
         self.epoch = 0
+        self.sample = 0  # step of the last one
         self._interventions = 0
         self._state: tuple[Any, ...] = ()
         self._diagnoses: set[str] = set()
@@ -109,6 +110,9 @@ class _Printed:
 
     def print_new(self, update: Update, progress_output: ProgressOutput) -> None:
         """Print what is new, and remember it."""
+        for sample in update["samples"]:
+            progress_output.sample(update["run_id"], sample)
+            self.sample = sample[0]
         for epoch in update["epochs"]:
             progress_output.epoch(update["run_id"], epoch)
             self.epoch = epoch["epoch"]

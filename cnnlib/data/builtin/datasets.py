@@ -102,8 +102,8 @@ _ALL = (
         classes=DIGITS,
         train_count=1438,
         test_count=359,
-        note="8x8 pictures, enlarged to 20x20 (bicubic) in the middle of 28x28; "
-        "test split made by content.",
+        note="8x8 pictures, enlarged to 20x20 (bicubic) and centred on 28x28 pixels. "
+        "CNN Lab made the test split.",
     ),
     BuiltinDataset(
         name="mnist",

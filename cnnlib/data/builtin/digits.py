@@ -28,7 +28,7 @@ _BRIGHTEST = 16  # grey levels are 0..16
 def prepare_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of ``digits`` to ``folder``."""
     dataset = BUILTIN["digits"]
-    yield Progress(0.0, "reading the digits that come with scikit-learn")
+    yield Progress(0.0, "reading the digits of scikit-learn")
     small, labels = read_digits()
     digests = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in small]
     images = enlarge(small)[:, None]  # N x 1 x 28 x 28
@@ -56,8 +56,7 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
             rows = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(
-            f"The digits that come with scikit-learn cannot be read ({error}). Install "
-            "scikit-learn again."
+            f"The digits of scikit-learn cannot be read ({error}). Install scikit-learn again."
         ) from error
     return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 

@@ -48,8 +48,8 @@ def download(
         finally:
             part.unlink(missing_ok=True)
     raise DataError(
-        f"{dataset.title} is not in the data folder and {file.name} could not be downloaded "
-        f"({'; '.join(failures)}). Check the network, or put the files into {dataset.folder} in "
+        f"{dataset.title} is not in the data folder, and {file.name} could not be downloaded "
+        f"({'; '.join(failures)}). Check the network, or copy the files to {dataset.folder} in "
         "the data folder."
     )
 
@@ -71,12 +71,12 @@ def _fetch(
             size += len(chunk)
             if size > 2 * file.size_bytes + _CHUNK_BYTES:
                 raise _DownloadFailure(
-                    f"more than twice the published {file.size_bytes:,} bytes came"
+                    f"received more than twice the published {file.size_bytes:,} bytes"
                 )
             yield from reporter.report(size)
     if digest.hexdigest() != file.md5:
         raise _DownloadFailure(
-            f"{size:,} bytes came with MD5 {digest.hexdigest()}, published is {file.md5}"
+            f"received {size:,} bytes with MD5 {digest.hexdigest()} instead of {file.md5}"
         )
 
 

@@ -68,7 +68,11 @@ def prepare_idx(
         yield Progress(0.9, f"writing the {split} split of {dataset.title}")
         save_array(folder, f"{split}_images", arrays[images][:, None])  # N x 1 x 28 x 28
         save_array(folder, f"{split}_labels", arrays[labels])
-    note = f"Not the published files: {', '.join(unpublished)}." if unpublished else dataset.note
+    note = (
+        f"These files differ from the published ones: {', '.join(unpublished)}."
+        if unpublished
+        else dataset.note
+    )
     return PreparedContent(dataset.title, dataset.classes, note, {"kind": dataset.form})
 
 
@@ -82,13 +86,13 @@ def _check_pair(
     if images.ndim != 3 or images.shape[1:] != dataset.in_size[1:]:
         found = " x ".join(map(str, images.shape))
         raise DataError(
-            f"{image_name} holds {found} values, but {dataset.title} has pictures of 28 x 28. "
-            "Put the real file there, or remove it to have it downloaded."
+            f"{image_name} has values of shape {found}, but {dataset.title} has pictures of "
+            "28 x 28 pixels. Replace it by the original file, or delete it to download it again."
         )
     if labels.shape != images.shape[:1] or (labels.size and labels.max() >= len(dataset.classes)):
         raise DataError(
-            f"{label_name} does not fit {image_name}: {len(images):,} pictures need as many labels "
-            f"from 0 to {len(dataset.classes) - 1}. Put files of the same dataset there."
+            f"{label_name} does not match {image_name}: {len(images):,} pictures need as many "
+            f"labels from 0 to {len(dataset.classes) - 1}. Use files of the same dataset."
         )
 
 
@@ -125,7 +129,7 @@ def found_file(dataset: BuiltinDataset, file: RemoteFile, folders: Folders) -> P
     path = _find(dataset, file, folders)
     if path is None:
         raise DataError(
-            f"{file.name} of {dataset.title} was there a moment ago, and is gone or was changed. "
+            f"{file.name} of {dataset.title} was removed or changed during the preparation. "
             "Prepare the dataset again."
         )
     return path

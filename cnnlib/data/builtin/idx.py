@@ -41,8 +41,8 @@ def read_idx(path: Path) -> tuple[np.ndarray, str]:
         content = _unpacked(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read ({error}). Put a whole file there, or remove it to have it "
-            "downloaded."
+            f"{path} cannot be read ({error}). Replace it by the original file, or delete it to "
+            "download it again."
         ) from error
     return _parse(content, path), hashlib.md5(content, usedforsecurity=False).hexdigest()
 
@@ -52,8 +52,8 @@ def _unpacked(path: Path) -> bytes:
         content = file.read(_LARGEST_BYTES + 1)
     if len(content) > _LARGEST_BYTES:
         raise DataError(
-            f"{path} unpacks to more than {_LARGEST_BYTES:,} bytes, the most that is read. Put the "
-            "real file there."
+            f"{path} unpacks to more than {_LARGEST_BYTES:,} bytes, the maximum. Replace it by "
+            "the original file, or delete it to download it again."
         )
     return content
 
@@ -64,14 +64,14 @@ def _parse(content: bytes, path: Path) -> np.ndarray:
     is_idx = content[:2] == b"\0\0" and content[2:3] == bytes([_UNSIGNED_BYTE])
     if not is_idx or not 1 <= dimensions <= 3 or len(content) < start:
         raise DataError(
-            f"{path} does not begin like an idx file of unsigned bytes. "
-            "Put the real file there, or remove it to have it downloaded."
+            f"{path} is not an idx file of unsigned bytes. "
+            "Replace it by the original file, or delete it to download it again."
         )
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
     wanted = start + int(np.prod(shape, dtype=object))
     if len(content) != wanted:
         raise DataError(
-            f"{path} has {len(content):,} bytes where its header announces {wanted:,}. "
-            "It was cut short: copy it again, or remove it to have it downloaded."
+            f"{path} has {len(content):,} bytes, but its header promises {wanted:,}. "
+            "The file is incomplete: copy it again, or delete it to download it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

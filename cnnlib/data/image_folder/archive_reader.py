@@ -137,7 +137,7 @@ class _ZipFiles:
         member = self._members[index]
         if member.file_size > MAX_FILE_BYTES:
             raise UnreadableFile(
-                f"it has {member.file_size:,} bytes; at most {MAX_FILE_BYTES:,} are read"
+                f"it has {member.file_size:,} bytes; the maximum is {MAX_FILE_BYTES:,}"
             )
         try:
             with self._archive.open(member) as file:
@@ -165,8 +165,8 @@ def open_zip(path: Path, display_name: str = "") -> Generator[_ZipFiles]:
             files = _ZipFiles(archive, display_name, path.stat().st_size)
         except _ZIP_ERRORS as error:
             raise DataError(
-                f"{display_name} cannot be read as a zip ({error}). Make the zip again, and copy "
-                "the whole of it."
+                f"{display_name} cannot be read as a zip ({error}). The file may be "
+                "incomplete: make the zip again, or copy it again."
             ) from error
         yield files
 
@@ -179,8 +179,8 @@ class _BoundedFile(FileIO):
         count = remaining if size is None or size < 0 else min(size, remaining)
         if count > _MAX_READ_BYTES:
             raise DataError(
-                f"The zip announces a table of contents of {count:,} bytes; at most "
-                f"{_MAX_READ_BYTES:,} are read. Put fewer files into it."
+                f"The zip has a table of contents of {count:,} bytes; the maximum is "
+                f"{_MAX_READ_BYTES:,}. Use a zip with fewer files."
             )
         return super().read(count) or b""
 
@@ -216,16 +216,16 @@ def _check_member(display_name: str, name: str, member: zipfile.ZipInfo) -> None
         raise _unsafe(
             display_name,
             name,
-            f"is packed by method {member.compress_type}, and only stored and deflated are read",
+            f"uses the unsupported compression method {member.compress_type}",
             "Make the zip again with default settings.",
         )
     if member.file_size > max(_RATIO_COUNTS_FROM_BYTES, MAX_RATIO * member.compress_size):
         raise _unsafe(
             display_name,
             name,
-            f"unpacks {member.compress_size:,} bytes to {member.file_size:,}, more than "
-            f"{MAX_RATIO} times as much, which no picture does",
-            "Leave it out.",
+            f"unpacks from {member.compress_size:,} to {member.file_size:,} bytes, more than the "
+            f"allowed factor of {MAX_RATIO}",
+            "Remove this file from the zip.",
         )
 
 
@@ -234,27 +234,29 @@ def _check_total(display_name: str, size: int, members: Sequence[zipfile.ZipInfo
     packed = sum(member.compress_size for member in members)
     if total > MAX_TOTAL_BYTES:
         raise DataError(
-            f"{display_name} unpacks to {total:,} bytes, and at most {MAX_TOTAL_BYTES:,} are read. "
-            "Put fewer or smaller pictures into it."
+            f"{display_name} unpacks to {total:,} bytes; the maximum is {MAX_TOTAL_BYTES:,}. "
+            "Use fewer or smaller pictures."
         )
     if packed > size:
         raise DataError(
-            f"{display_name} is not a plain zip: its entries are larger together than the file, so "
-            "that they lie over one another. Make the zip again."
+            f"{display_name} is not a valid zip: its entries overlap, because together they are "
+            "larger than the file. Make the zip again."
         )
 
 
 def _bounded(content: bytes) -> bytes:
     if len(content) > MAX_FILE_BYTES:
-        raise UnreadableFile(f"it is larger than {MAX_FILE_BYTES:,} bytes, the most that is read")
+        raise UnreadableFile(f"it is larger than {MAX_FILE_BYTES:,} bytes, the maximum")
     return content
 
 
 def _unsafe(display_name: str, name: str, problem: str, repair: str) -> DataError:
-    return DataError(f"{display_name} is refused: its entry {name[:200]!r} {problem}. {repair}")
+    return DataError(
+        f"{display_name} was not accepted: its entry {name[:200]!r} {problem}. {repair}"
+    )
 
 
 def _too_many(display_name: str) -> DataError:
     return DataError(
-        f"{display_name} has more than {MAX_FILES:,} files, the most that is read. Leave some out."
+        f"{display_name} has more than {MAX_FILES:,} files, the maximum. Use fewer files."
     )

@@ -48,7 +48,7 @@ def _resize_to(image: Image.Image, size: int, channels: int) -> np.ndarray:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BrokenPicture(
-            f"it has {width} x {height} pixels; at most {MAX_PIXELS:,} in all are decoded"
+            f"it has {width} x {height} pixels; the maximum is {MAX_PIXELS:,} pixels in total"
         )
     short = min(width, height)
     # Decode a JPEG at 1/2, 1/4 or 1/8 to save time and memory, at twice the target size or more.
@@ -78,7 +78,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise BrokenPicture("it has 32 bits a pixel; 8 and 16 are read")
+        raise BrokenPicture("it has 32 bits per pixel; use 8 or 16 bits")
     if image.has_transparency_data:
         return image.convert("RGBA")
     return _convert(image, "L" if image.mode in ("1", "L") else "RGB")
@@ -90,5 +90,5 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(FORMATS)}"
+        return f"its format is not one of {', '.join(FORMATS)}"
     return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlib.data.image_folder.sources import is_picture_name, is_visible
 from cnnlib.errors import DataError
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,33 +131,35 @@ def _splits(folders: _Folders) -> dict[str, str]:
 
 def _check_classes(classes: tuple[str, ...], loose: int) -> None:
     if not classes:
-        found = f"are {loose:,} pictures, none of them in a folder" if loose else "is no picture"
+        found = "No picture was found"
+        if loose:
+            found = f"{plural(loose, 'picture')} found, but not inside a folder of a class"
         raise DataError(
-            f"There {found}. The pictures of each class belong in a folder with the name of the "
-            "class: make one folder per class, and put them inside."
+            f"{found}. Each class needs its own folder, named after the class. Make one folder "
+            "per class, and put the pictures inside."
         )
     if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"There are {len(classes):,} class folders, and at most {MAX_CLASSES:,} classes are "
-            "told apart. Join some, or leave some out."
+            f"There are {len(classes):,} class folders; the maximum is {MAX_CLASSES:,} classes. "
+            "Merge or remove some folders."
         )
     for name in classes:
         if len(name) > MAX_CLASS_NAME or not name.isprintable():
             raise DataError(
-                f"The class folder {name[:MAX_CLASS_NAME]!r} cannot be shown: class names have at "
-                f"most {MAX_CLASS_NAME} characters, all of them printable. Rename the folder."
+                f"The class folder {name[:MAX_CLASS_NAME]!r} is not a valid name: class names "
+                f"have at most {MAX_CLASS_NAME} printable characters. Rename the folder."
             )
 
 
 def _notes(classes: tuple[str, ...], splits: dict[str, str]) -> list[str]:
     notes = []
     if len(classes) == 1:
-        notes.append("There is one class only, so that there is nothing to tell apart.")
+        notes.append("There is only one class, so a network has nothing to distinguish.")
     folded = Counter(name.casefold() for name in classes)
     twins = [name for name in classes if folded[name.casefold()] > 1]
     if twins:
         notes.append(
-            f"Classes that differ in capital letters only are kept apart: {', '.join(twins)}."
+            f"Names that differ only in capital letters are separate classes: {', '.join(twins)}."
         )
     joined = sorted(top for top in splits if top.casefold() in VALIDATION)
     if joined:

@@ -21,7 +21,7 @@ from cnnlib.data.prepared import SkippedPicture
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
-from cnnlib.units import format_size
+from cnnlib.units import format_size, plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -85,7 +85,7 @@ def prepare_image_folder(
     Raises:
         DataError: The zip is unsafe, there are no class folders, or no picture can be read.
     """
-    yield Progress(0.0, f"looking through {source.path.name}")
+    yield Progress(0.0, f"searching {source.path.name} for pictures")
     source_state = source.state()
     collected = _Collected()
     pictures = folder / "pictures"
@@ -93,15 +93,15 @@ def prepare_image_folder(
         layout = arrange(files.paths)
         _check_room(len(layout.placed), options, folder)
         for index in layout.loose:
-            collected.skip(files.paths[index], "it is in no class folder")
+            collected.skip(files.paths[index], "it is not inside a class folder")
         yield from _collect(files, layout, options, collected, out)
     if not collected.placed:
         first = collected.skipped[0]
         raise DataError(
-            f"None of the {collected.skipped_count:,} pictures of {source.name} can be read: "
-            f"{first.path} is the first, and {first.reason}. Replace them by whole pictures."
+            f"{source.name} has no readable picture ({plural(collected.skipped_count, 'file')}). "
+            f"The first is {first.path}: {first.reason}. Replace the files by valid pictures."
         )
-    yield Progress(_DECODED_FRACTION, "dividing into training and test split")
+    yield Progress(_DECODED_FRACTION, "splitting into training and test pictures")
     classes = _write_splits(folder, pictures, layout, collected, options)
     pictures.unlink()
     return _describe_content(source, options, layout, collected, classes, source_state)
@@ -117,8 +117,9 @@ def _check_room(count: int, options: FolderOptions, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"Preparing {count:,} pictures takes {format_size(needed)}, and {folder.parent} has "
-            f"{format_size(free)} free. Make room, or choose a smaller size for the pictures."
+            f"Preparing {plural(count, 'picture')} needs {format_size(needed)}, but "
+            f"{folder.parent} has only {format_size(free)} free. "
+            "Free some space, or choose a smaller picture size."
         )
 
 
@@ -228,14 +229,17 @@ def _describe_content(
     classes: tuple[str, ...],
     source_state: dict[str, object],
 ) -> PreparedContent:
-    notes = [f"{options.text} by centre crop and antialiased resize.", *layout.notes]
+    notes = [
+        f"Pictures are cropped to a centred square and resized to {options.text}.",
+        *layout.notes,
+    ]
     if not layout.has_test_split:
-        notes.insert(1, f"Test split made by content ({TEST_FRACTION:.0%} of each class).")
+        notes.insert(1, f"CNN Lab chose {TEST_FRACTION:.0%} of each class as the test split.")
     empty = sorted(set(layout.classes) - set(classes))
     if empty:
-        notes.append(f"Classes without a readable picture are left out: {', '.join(empty)}.")
+        notes.append(f"Classes without a readable picture were left out: {', '.join(empty)}.")
     if collected.skipped_count:
-        notes.append(f"Files that could not be used: {collected.skipped_count:,}.")
+        notes.append(f"Files that cannot be read: {collected.skipped_count:,}.")
     recorded = {
         "kind": source.kind,
         "size": str(options.size),

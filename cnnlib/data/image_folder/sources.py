@@ -44,8 +44,7 @@ class FolderOptions(Record):
         check_integer("size", self.size, 8, 256)
         if self.channels not in (1, 3):
             raise RecipeError(
-                f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour). Choose one of the "
-                "two."
+                f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour). Choose 1 or 3."
             )
 
     @property

@@ -39,9 +39,9 @@ def explain_answer(
     info = run_pictures(run, folders).info
     pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
     image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
-    yield Progress(0.0, "explaining")
+    yield Progress(0.0, "computing the attribution map")
     attribution = explain(net, image, args["target"], args["method"])
-    yield Progress(0.4, "the same with random weights")
+    yield Progress(0.4, "computing the map with random weights")
     weights = randomised_weights(METHODS[args["method"]], net, image, args["target"])
     yield Progress(0.8, "deleting pixels")
     curve = deletion(net, image, args["target"], attribution)

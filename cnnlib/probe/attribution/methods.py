@@ -99,8 +99,8 @@ def guided(net: Network, image: np.ndarray, target: int) -> np.ndarray:
     others = {a.activation for a in net.plan.walk() if isinstance(a, Activation)} - {"relu"}
     if others:
         raise ProbeError(
-            f"Guided backprop is defined for ReLU, and this network has {', '.join(sorted(others))}"
-            ". Look at saliency or integrated gradients."
+            "Guided backprop is defined for networks with ReLU activations only, and this network "
+            f"has {', '.join(sorted(others))}. Choose saliency or integrated gradients."
         )
     return _input_gradients(net, torch.from_numpy(image)[None], target, _guided_relu)[0].numpy()
 
@@ -121,7 +121,9 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
         ProbeError: There is no such method or class, or it does not apply to the network.
     """
     if method not in METHODS:
-        raise ProbeError(f"{method[:40]!r} is no method. Choose one of: {', '.join(METHODS)}.")
+        raise ProbeError(
+            f"{method[:40]!r} is not an attribution method. Choose one of: {', '.join(METHODS)}."
+        )
     if not 0 <= target < net.plan.spec.out_classes:
         last = net.plan.spec.out_classes - 1
         raise ProbeError(f"There is no class {target}. Choose one from 0 to {last}.")
@@ -148,8 +150,8 @@ def cam_layer(plan: Plan) -> str:
     ]
     if (not plan.spec.channels and not plan.spec.stem) or not with_maps:
         raise ProbeError(
-            "Grad-CAM weighs feature maps, and this network has none: it has no convolution. "
-            "Look at saliency or integrated gradients."
+            "Grad-CAM needs feature maps, and this network has none, because it has no convolution"
+            ". Choose saliency or integrated gradients."
         )
     return with_maps[-1]
 

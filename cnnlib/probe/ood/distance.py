@@ -24,6 +24,7 @@ from cnnlib.records.files import replacing
 from cnnlib.records.job import Progress
 from cnnlib.records.ood import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -103,11 +104,11 @@ def measure_ood_detector(
     tested = np.sort(rng.permutation(len(prepared.test_labels))[:TEST_COUNT])
     if len(calibration) < 20 or not len(tested):
         raise ProbeError(
-            f"{prepared.info.name} has {len(order):,} pictures to train and "
-            f"{len(prepared.test_labels):,} to test, and 60 and 1 are needed to say what is "
-            "unlike them. Use a larger dataset."
+            f"{prepared.info.name} has {plural(len(order), 'training picture')} and "
+            f"{plural(len(prepared.test_labels), 'test picture')}, but the out-of-distribution "
+            "check needs at least 60 and 1. Use a run on a larger dataset."
         )
-    yield Progress(0.02, "looking at training pictures")
+    yield Progress(0.02, "computing features of training pictures")
     bank = features(net, prepared.info, prepared.train_images[known])
 
     def score(pictures: np.ndarray) -> np.ndarray:
@@ -116,11 +117,11 @@ def measure_ood_detector(
     yield Progress(0.5, "setting the threshold")
     calibration_scores = score(prepared.train_images[calibration])
     threshold = float(np.quantile(calibration_scores, 1 - OOD_FRACTION))
-    yield Progress(0.65, "looking at test pictures")
+    yield Progress(0.65, "measuring test pictures")
     false_alarms = float((score(prepared.test_images[tested]) > threshold).mean())
     error_rates = {}
     for kind, pictures in _ood_pictures(prepared.info, others, seed, ood_count):
-        yield Progress(0.8, f"looking at junk: {kind}")
+        yield Progress(0.8, f"measuring out-of-distribution pictures: {kind}")
         missed = float((score(pictures) <= threshold).mean())
         error_rates[kind] = OodErrorRate(len(pictures), missed)
     quantiles = np.quantile(calibration_scores, np.linspace(0, 1, _QUANTILES))

@@ -1,4 +1,4 @@
-"""Owners of uploaded datasets, and the limits on uploads, as functions of the run store."""
+"""Owners of uploaded datasets, the datasets that a person is offered, and the upload limits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from cnnlib.records.dataset import drawings_title
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterable
 
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.store import RunStore
 
 
@@ -20,6 +22,24 @@ def dataset_owner(store: RunStore, name: str) -> str:
     """The owner of a dataset; "" is the operator, who owns all that were not uploaded here."""
     with store.database.read() as connection:
         return permissions.dataset_owner(connection, name)
+
+
+def offered_datasets(store: RunStore, infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
+    """Return the datasets that the person of this store may choose for a new run.
+
+    The operator may choose all. Other persons may choose all except the drawings of others.
+    """
+    if store.person is None:
+        return list(infos)
+    with store.database.read() as connection:
+        owners = dict(
+            connection.execute(sa.select(dataset_owners.c.name, dataset_owners.c.owner)).all()
+        )
+    return [
+        info
+        for info in infos
+        if not drawings_title(info.name) or owners.get(info.name) == store.person
+    ]
 
 
 def check_dataset(store: RunStore, name: str) -> None:
@@ -51,6 +71,24 @@ def record_dataset_owner(store: RunStore, name: str) -> None:
         connection.execute(sa.delete(dataset_owners).where(dataset_owners.c.name == name))
         if store.owner:
             connection.execute(sa.insert(dataset_owners).values(name=name, owner=store.owner))
+
+
+@contextmanager
+def new_dataset(store: RunStore, name: str, remove: Callable[[str], object]) -> Generator[None]:
+    """Make the person the owner of a dataset just created; remove it where the block fails.
+
+    So nothing is stored where what it was created for is refused.
+
+    Args:
+        remove: Removes the files of a dataset.
+    """
+    record_dataset_owner(store, name)
+    try:
+        yield
+    except BaseException:
+        with removing_dataset(store, name):
+            remove(name)
+        raise
 
 
 def check_upload(store: RunStore, size_bytes: int) -> None:

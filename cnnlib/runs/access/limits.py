@@ -13,7 +13,7 @@ from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
 from cnnlib.records.settings import MB, PersonLimits, Settings
 from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
-from cnnlib.units import format_size
+from cnnlib.units import format_size, plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,26 +28,24 @@ def check_request(request: RunRequest, limits: PersonLimits) -> None:
         LimitError: It is too large; the sentence names the limit and the excess.
     """
     recipe = request.recipe
-    _check_number(recipe.epochs, limits.epochs, "epochs", "Train for fewer.")
+    _check_number(recipe.epochs, limits.epochs, "epochs", "Train for fewer epochs.")
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
-    smaller = "Make it narrower, or pool earlier."
-    _check_number(
-        costs.params, limits.parameters, "parameters", f"Its network is too large. {smaller}"
-    )
-    _check_number(costs.macs, limits.macs, "MACs per image", f"Its network is too slow. {smaller}")
+    smaller = "Use fewer channels, or pool earlier."
+    _check_number(costs.params, limits.parameters, "parameters", smaller)
+    _check_number(costs.macs, limits.macs, "MACs per picture", smaller)
     if costs.training_bytes > limits.memory_mb * MB:
         found, most = _format_sizes(costs.training_bytes, limits.memory_mb)
         raise LimitError(
-            f"A training step of this run would take {found} of memory, and one person's may take "
-            f"{most} on this server. Choose a smaller batch, or a smaller network."
+            f"A training step of this run needs {found} of memory, but the limit on this server is "
+            f"{most} per person. Choose a smaller batch, or a smaller network."
         )
 
 
 def _check_number(requested: int, most: int, what: str, remedy: str) -> None:
     if requested > most:
         raise LimitError(
-            f"This run would have {requested:,} {what}, and one person's may have {most:,} on this "
-            f"server. {remedy}"
+            f"This run has {requested:,} {what}, but the limit on this server is {most:,} per "
+            f"person. {remedy}"
         )
 
 
@@ -68,15 +66,15 @@ def check_queue(connection: sa.Connection, owner: str, more: int, settings: Sett
     own = connection.scalar(waiting.where(runs.c.owner == owner)) or 0
     if own + more > settings.person.runs_waiting:
         raise LimitError(
-            f"You would have {own + more:,} runs waiting, and one person may have "
-            f"{settings.person.runs_waiting:,} on this server. Ask for fewer, stop some that wait, "
-            "or come back when they have run."
+            f"You would have {plural(own + more, 'run')} in the queue, but the limit on this "
+            f"server is {settings.person.runs_waiting:,} per person. Start fewer runs, stop some, "
+            "or try again when some have finished."
         )
     total = connection.scalar(waiting) or 0
     if total + more > settings.machine.runs_waiting:
         raise LimitError(
-            f"{total:,} runs wait on this server, and it takes "
-            f"{settings.machine.runs_waiting:,}. Come back when some of them have run."
+            f"The queue of this server has {plural(total, 'run')}; the limit is "
+            f"{settings.machine.runs_waiting:,}. Try again when some of them have finished."
         )
 
 
@@ -90,8 +88,8 @@ def check_jobs(connection: sa.Connection, owner: str, limits: PersonLimits) -> N
     count = connection.scalar(sa.select(sa.func.count()).select_from(jobs).where(live)) or 0
     if count >= limits.jobs_waiting:
         raise LimitError(
-            f"{count:,} jobs of yours wait or are at work, and one person may have "
-            f"{limits.jobs_waiting:,} on this server. Wait for one to end, or stop one."
+            f"You have {plural(count, 'job')} waiting or running, but the limit on this server is "
+            f"{limits.jobs_waiting:,} per person. Wait until one ends, or stop one."
         )
 
 
@@ -111,17 +109,17 @@ def check_disk(
     if own > settings.person.disk_mb * MB:
         found, most = _format_sizes(own, settings.person.disk_mb)
         raise LimitError(
-            f"Your runs would take {found} on disk, and one person's may take {most} on this "
-            "server. Delete some in Results, and remove them for good there."
+            f"Your runs would need {found} on disk, but the limit on this server is {most} per "
+            "person. On the Results page, delete some runs permanently."
         )
     total = _weights_bytes(connection, None) + more_bytes
     free = shutil.disk_usage(folder).free - more_bytes
     if total > settings.machine.disk_mb * MB or free < settings.machine.free_disk_mb * MB:
         raise LimitError(
-            f"The runs of this server would take {format_size(total)} of the "
-            f"{format_size(settings.machine.disk_mb * MB)} that are set apart for them, with "
-            f"{format_size(max(0, free))} free on its disk. Delete runs that you no longer need, "
-            "and tell who runs this server."
+            f"All runs on this server would need {format_size(total)} of the allowed "
+            f"{format_size(settings.machine.disk_mb * MB)}, and its disk would have "
+            f"{format_size(max(0, free))} free. Delete runs that you no longer need, and inform "
+            "the operator of the server."
         )
 
 
@@ -144,8 +142,8 @@ def check_upload(
     if size_bytes > limits.upload_mb * MB:
         found, most = _format_sizes(size_bytes, limits.upload_mb)
         raise LimitError(
-            f"The file has {found}, and an upload may have {most} on this server. Use fewer or "
-            "smaller pictures."
+            f"The file has {found}, but the limit for an upload on this server is {most}. Use "
+            "fewer or smaller pictures."
         )
     own = (
         sa.select(sa.func.count())
@@ -154,6 +152,6 @@ def check_upload(
     )
     if (connection.scalar(own) or 0) >= limits.uploads:
         raise LimitError(
-            f"You have {limits.uploads:,} datasets here, as many as one person may have on this "
-            "server. Remove one first."
+            f"You have {plural(limits.uploads, 'dataset')}, the limit per person on this server. "
+            "Remove one first."
         )

@@ -33,8 +33,8 @@ def check(person: str | None, owner: str, what: str) -> None:
     """
     if not may_change(person, owner):
         raise RightsError(
-            f"{what} belongs to somebody else, and only they, or who runs this server, may change "
-            "it. Look at it, or start one of your own."
+            f"{what} belongs to another person. Only this person and the operator of the server "
+            "can change it. You can view it, or create your own."
         )
 
 

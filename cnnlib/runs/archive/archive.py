@@ -30,6 +30,7 @@ from cnnlib.runs.archive.schema import (
     InvalidArchiveError,
     check_run,
     exported_columns,
+    table_rows,
 )
 from cnnlib.runs.queue import new_id
 
@@ -72,8 +73,8 @@ def export_runs(
         run = store.run(run_id)
         if run.is_live:
             raise StoreError(
-                f"The run {run_id} is {run.state}; only runs that have ended travel. Wait for it, "
-                "or stop it."
+                f"The run {run_id} is {run.state}; only runs that have ended can be exported. "
+                "Wait until it ends, or stop it."
             )
     try:
         with (
@@ -87,8 +88,8 @@ def export_runs(
                     archive.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
     except OSError as error:
         raise StoreError(
-            f"The runs cannot be written to {target}: {error.strerror}. Name another file, or free "
-            "some space."
+            f"The runs cannot be written to {target}: {error.strerror}. Choose another file, or "
+            "free some space."
         ) from error
     return ids
 
@@ -121,7 +122,7 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
         raise _archive_error(f"it cannot be unpacked ({str(error)[:200]})") from error
     except OSError as error:
         raise StoreError(
-            f"The file {source} cannot be read: {error.strerror}. Name the file that "
+            f"The file {source} cannot be read: {error.strerror}. Choose a file that "
             "`export-runs` wrote."
         ) from error
 
@@ -180,14 +181,14 @@ def _read_runs(archive: zipfile.ZipFile) -> list[dict[str, Any]]:
     try:
         if archive.getinfo("runs.json").file_size > MOST_JSON_BYTES:
             raise _archive_error(
-                f"its list of runs has more than {MOST_JSON_BYTES:,} bytes; send fewer at a time"
+                f"its list of runs has more than {MOST_JSON_BYTES:,} bytes; export fewer runs"
             )
         content = json.loads(archive.read("runs.json"))
         if content["format"] != FORMAT:
             raise _archive_error(f"its format is {str(content['format'])[:60]!r}, not {FORMAT!r}")
         runs = content["runs"]
         if not isinstance(runs, list) or len(runs) > MOST_RUNS:
-            raise _archive_error(f"it does not hold a list of at most {MOST_RUNS:,} runs")
+            raise _archive_error(f"it does not contain a list of at most {MOST_RUNS:,} runs")
         for values in runs:
             check_run(values)
     except InvalidArchiveError as error:
@@ -201,14 +202,14 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     """Check that an entry is the list of runs, or a file of a run with a plain name."""
     parts = PurePosixPath(entry.filename).parts
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _archive_error(f"{entry.filename[:80]!r} is packed as no parcel is")
+        raise _archive_error(f"{entry.filename[:80]!r} has an unsupported compression method")
     if entry.filename == "runs.json":
         return
     is_plain = len(parts) == 3 and parts[0] == "files" and all(map(PLAIN_NAME.fullmatch, parts[1:]))
     if not is_plain or entry.is_dir() or ".." in entry.filename or "\\" in entry.filename:
-        raise _archive_error(f"it holds {entry.filename[:80]!r}, which is no file of a run")
+        raise _archive_error(f"it contains {entry.filename[:80]!r}, which is not a file of a run")
     if entry.file_size > max(1_000_000, MOST_RATIO * entry.compress_size):
-        raise _archive_error(f"{entry.filename!r} would unpack to far more than it is")
+        raise _archive_error(f"{entry.filename!r} has an implausible compression ratio")
 
 
 def _check_size(archive: zipfile.ZipFile) -> None:
@@ -217,7 +218,7 @@ def _check_size(archive: zipfile.ZipFile) -> None:
     assert archive.fp is not None  # the archive is open
     size = archive.fp.seek(0, io.SEEK_END)
     if sum(entry.compress_size for entry in entries) > size:
-        raise _archive_error("its entries are larger together than the file")
+        raise _archive_error("its entries together are larger than the file")
     if sum(entry.file_size for entry in entries) > MOST_BYTES:
         raise _archive_error(f"it would unpack to more than {MOST_BYTES:,} bytes")
 
@@ -274,7 +275,7 @@ def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
     except OSError as error:
         raise StoreError(
             f"The runs cannot be written to {folder}: {error.strerror or error}. Free some space, "
-            "or allow writing there. None of them was taken over."
+            "or allow writing there. No run was imported."
         ) from error
 
 
@@ -283,7 +284,7 @@ def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:
         own = values["run"] | {"id": run_id, "rank": 0, "owner": store.owner}
         connection.execute(sa.insert(tables.runs).values(**own))
         for table in RUN_TABLES:
-            rows = _as_rows(exported_columns(table), values[table.name], run_id)
+            rows = _as_rows(exported_columns(table), table_rows(values, table), run_id)
             if rows:
                 connection.execute(sa.insert(table), rows)
 
@@ -296,6 +297,6 @@ def _as_rows(
 
 def _archive_error(reason: str) -> StoreError:
     return StoreError(
-        f"The file is no parcel of runs: {reason}. Name the file that `export-runs` wrote, "
-        "with the same version of the lab."
+        f"The file is not a valid run archive: {reason}. Choose a file that `export-runs` or the "
+        "Results page wrote, with the same version of CNN Lab."
     )

@@ -20,7 +20,7 @@ from cnnlib.runs import tables
 
 Check = Callable[[Any], bool]
 NOT_EXPORTED = {"number", "worker_id", "rank", "owner"}  # columns for the exporting store alone
-RUN_TABLES = (tables.epochs, tables.steps, tables.interventions, tables.weights)
+RUN_TABLES = (tables.epochs, tables.steps, tables.samples, tables.interventions, tables.weights)
 _MOST_CLASSES = 1000
 _MOST_COUNT = 2**31 - 1
 _LATEST = 1e11  # seconds since 1970, within the range of `datetime`
@@ -37,10 +37,15 @@ def check_run(values: Any) -> None:
         InvalidArchiveError: A value is not as the lab writes it.
     """
     if not isinstance(values, dict) or not isinstance(values.get("run"), dict):
-        raise InvalidArchiveError("a run in it is no JSON object with rows")
+        raise InvalidArchiveError("one of its runs is not a JSON object with rows")
     _check_own_row(values["run"])
     for table in RUN_TABLES:
-        _check_rows(table.name, exported_columns(table), values.get(table.name))
+        _check_rows(table.name, exported_columns(table), table_rows(values, table))
+
+
+def table_rows(values: dict[str, Any], table: Any) -> Any:
+    """The rows of a table in an archive; older archives have no samples."""
+    return values.get(table.name, [] if table is tables.samples else None)
 
 
 def exported_columns(table: Any) -> list[str]:
@@ -51,23 +56,23 @@ def exported_columns(table: Any) -> list[str]:
 def _check_own_row(run: dict[str, Any]) -> None:
     if unknown := sorted(set(run) - set(_RUN)):
         raise InvalidArchiveError(
-            f"a run in it has a field {unknown[0][:40]!r}, which this version does not know"
+            f"one of its runs has the field {unknown[0][:40]!r}, which this version does not know"
         )
     for name, check in _RUN.items():
         if name in run:
             if not check(run[name]):
                 raise InvalidArchiveError(f"the {name} of a run is {_short_repr(run[name])}")
         elif not _is_optional(tables.runs.c[name]):
-            raise InvalidArchiveError(f"a run in it lacks {name}")
+            raise InvalidArchiveError(f"one of its runs has no {name}")
     try:
         request = RunRequest.from_dict(run["request"])
         plan(request.spec)
     except CnnlibError as error:
         raise InvalidArchiveError(
-            f"a run in it asks for what the lab does not know: {str(error)[:500]}"
+            f"one of its runs has invalid settings: {str(error)[:500]}"
         ) from error
     if run["group_name"] != request.group:
-        raise InvalidArchiveError("a run in it belongs to two groups")
+        raise InvalidArchiveError("one of its runs belongs to two groups")
 
 
 def _is_optional(column: Any) -> bool:
@@ -77,18 +82,18 @@ def _is_optional(column: Any) -> bool:
 
 def _check_rows(name: str, columns: list[str], rows: Any) -> None:
     if not isinstance(rows, list):
-        raise InvalidArchiveError(f"its {name} are no list")
+        raise InvalidArchiveError(f"its {name} are not a list")
     checks = [_ROWS[name][column] for column in columns]
     seen = set()
     for row in rows:
         if not isinstance(row, list) or len(row) != len(checks):
-            raise InvalidArchiveError(f"its {name} have another form than this version knows")
+            raise InvalidArchiveError(f"its {name} have a form that this version does not know")
         for column, check, value in zip(columns, checks, row, strict=True):
             if not check(value):
                 raise InvalidArchiveError(f"the {column} in its {name} is {_short_repr(value)}")
         seen.add(row[0])
     if name != "interventions" and len(seen) != len(rows):
-        raise InvalidArchiveError(f"it tells some of its {name} twice")
+        raise InvalidArchiveError(f"it contains some of its {name} twice")
 
 
 def _short_repr(value: Any) -> str:
@@ -211,8 +216,10 @@ _SCORES = {
 }
 _SUMMARY = {
     **dict.fromkeys(("forecast", "latency"), _mapping(_finite)),
+    "initial_dead_units": _mapping(_fraction),
     "promised": _fields({"basis": _text(50)}, _finite),
     **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes", "repeat"), _large),
+    **dict.fromkeys(("weights_step", "weights_epoch"), _large),
     "images_per_second": _or_none(_positive),
     **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _or_none(_number)),
     **dict.fromkeys(
@@ -259,7 +266,7 @@ _RUN: dict[str, Check] = {
 }
 _EPOCH = _SCORES | {"epoch": _whole, "step": _whole, "kind": _one_of("epoch")}
 _EPOCH |= dict.fromkeys(("seconds", "eval_seconds"), _positive)
-_EPOCH |= {"dead_units": _mapping(_fraction), "memory_bytes": _large}
+_EPOCH |= {"dead_units": _mapping(_fraction), "dead_units_images": _large, "memory_bytes": _large}
 _ROWS: dict[str, dict[str, Check]] = {
     "epochs": {
         "epoch": _whole,
@@ -272,6 +279,10 @@ _ROWS: dict[str, dict[str, Check]] = {
         **dict.fromkeys(
             ("loss", "lr", "grad_norm", "images_per_second", "seconds"), _or_none(_finite)
         ),
+    },
+    "samples": {
+        **dict.fromkeys(("step", "correct", "count"), _whole),
+        "seconds": _positive,
     },
     "interventions": {
         "step": _whole,

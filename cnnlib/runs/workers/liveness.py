@@ -51,8 +51,13 @@ _STATE_BEFORE_LOSS = {
 
 
 def unregister(connection: sa.Connection, worker_id: str) -> None:
-    """Remove a worker from the list, before its process exits."""
+    """Remove a worker from the list, before its process exits; interrupt a run that it left."""
+    left = sa.and_(runs.c.worker_id == worker_id, runs.c.state.in_(BUSY_STATES))
+    connection.execute(sa.update(runs).where(left).values(state="interrupted", reason=_LEFT))
     connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
+
+
+_LEFT = "The process that trained this run has ended. Resume it from its last checkpoint."
 
 
 def process_birth(pid: int) -> str | None:
@@ -99,8 +104,8 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
     lost = connection.execute(_ORPHANED_RUNS).all()
     for run in lost:
         reason = (
-            f"{_death_reason(dead.get(run.worker_id))} Everything up to step {run.step:,} is kept; "
-            "resume it to go on from its last checkpoint."
+            f"{_death_reason(dead.get(run.worker_id))} Steps up to {run.step:,} are saved. Resume "
+            "the run to continue from its last checkpoint."
         )
         values = ended | {"state": "lost", "reason": reason}  # `refresh` needs the phase unchanged
         still_orphaned = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
@@ -140,13 +145,13 @@ def _is_alive(row: sa.Row[Any], here: str) -> bool:
 def _death_reason(worker: sa.Row[Any] | None) -> str:
     """A sentence about the end of a worker, as far as it is known."""
     if worker is None:
-        return "Its worker left without a word."
+        return "Its worker ended unexpectedly."
     if worker.host == platform.node():
         return (
-            f"Its worker (process {worker.pid}) ended without a word: it was killed, or memory ran "
+            f"Its worker (process {worker.pid}) ended unexpectedly: it was killed, or memory ran "
             "out."
         )
     return (
-        f"Its worker on {worker.host} (process {worker.pid}) has said nothing for "
+        f"Its worker on {worker.host} (process {worker.pid}) has not responded for "
         f"{SILENCE_SECONDS:.0f} seconds."
     )

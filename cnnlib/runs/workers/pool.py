@@ -160,8 +160,8 @@ class _WorkerSlot:
                 self._delay_restart()
                 found = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
                 self.error = (
-                    f"No worker process can be started: {found}. Nothing trains until that is "
-                    "mended; it is tried again and again."
+                    f"No worker process can be started: {found}. No run can train until this is "
+                    "fixed; CNN Lab keeps trying."
                 )
 
     @property
@@ -216,9 +216,9 @@ class _WorkerSlot:
             return
         self._delay_restart()
         self.error = (
-            f"The last worker process ended as soon as it had started (exit code "
-            f"{process.returncode}), so nothing trains. Its last words are in {self._log}; another "
-            "one is started soon."
+            f"The worker process ended right after its start (exit code "
+            f"{process.returncode}), so no run can train. Its messages are in {self._log}; another "
+            "worker starts soon."
         )
 
     def _delay_restart(self) -> None:
@@ -257,8 +257,8 @@ def default_count(gpus: list[str]) -> int:
         return max(1, len(gpus))
     if not count.isdecimal() or not 1 <= int(count) <= 64:
         raise StoreError(
-            f"CNNLAB_WORKERS={count!r} is not a number of workers from 1 to 64. Set it to how many "
-            "runs may train at once, or leave it out."
+            f"CNNLAB_WORKERS={count!r} is not a number of workers from 1 to 64. Set it to the "
+            "number of runs that may train at once, or unset it."
         )
     return int(count)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cnnlib.records.run import RunRequest
 
 _MIN_SECONDS_TO_COMPILE = 600.0
-_COMPILING = Phase("starting", "compiling the network, which can take a minute")
+_COMPILING = Phase("starting", "compiling the network (can take a minute)")
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
     cached = cache.read(trial.key)
     if requested:
         if trial.fixed:
-            mode, reason = ExecutionMode.from_name(requested), "as the run that it continues"
+            mode, reason = ExecutionMode.from_name(requested), "the same as in the original run"
         else:
             mode = parse_requested_mode(requested, trial.request.precision)
-            reason = "asked for"
+            reason = "chosen by you"
         if mode.compiled:
             yield _COMPILING
         if cached is None:
@@ -100,7 +100,7 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
     modes = candidates(device, trial.threads, has_maps, trial.request.precision)
     seconds = _measure_modes(trial, modes)
     best = fastest(seconds)
-    reason = f"the fastest of {len(seconds)} that were tried" if len(seconds) > 1 else "the default"
+    reason = f"the fastest of {len(seconds)} measured modes" if len(seconds) > 1 else "the default"
     if _compiling_may_pay(trial, seconds[best]):
         yield _COMPILING
         best, reason = _compare_compiled(trial, best, seconds)
@@ -126,7 +126,7 @@ def _measure_requested(trial: Trial, mode: ExecutionMode) -> dict[ExecutionMode,
         if not mode.compiled or is_out_of_memory(error):
             raise
         raise RecipeError(
-            f"mode={mode.name} compiles the network, and that failed here: "
+            f"mode={mode.name} compiles the network, but this failed on this machine: "
             f"{_first_line(error)}. Choose a mode without -compiled."
         ) from error
 

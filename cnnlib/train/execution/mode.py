@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cnnlib.errors import RecipeError
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -55,7 +56,7 @@ class ExecutionMode:
         if not match:
             raise RecipeError(
                 f"mode={name!r} is not an execution mode. Write threads, memory format and "
-                "precision, as in t1-nhwc-fp32 or t2-nchw-bf16-compiled; or auto."
+                "precision, such as t1-nhwc-fp32 or t2-nchw-bf16-compiled, or auto."
             )
         threads, layout, precision, compiled = match.groups()
         parsed_precision: Precision = "bf16" if precision == "bf16" else "fp32"
@@ -93,8 +94,7 @@ def pick_device(name: str) -> torch.device:
     if not available[name]:
         known = ", ".join(each for each, is_available in available.items() if is_available)
         raise RecipeError(
-            f"device={name!r} was asked for, but this machine has none that torch can use. "
-            f"Choose one of: {known}, or auto."
+            f"device={name!r} is not available on this machine. Choose one of: {known}, or auto."
         )
     return torch.device(name)
 
@@ -143,13 +143,13 @@ def parse_requested_mode(name: str, precision: str = "auto") -> ExecutionMode:
     mode = ExecutionMode.from_name(name)
     if precision not in ("auto", mode.precision):
         raise RecipeError(
-            f"mode={name!r} computes in {mode.precision}, and precision={precision!r} was asked "
-            "for too. Name one of them, or let them agree."
+            f"mode={name!r} computes in {mode.precision}, but precision={precision!r} was "
+            "chosen too. Choose only one of them, or the same precision in both."
         )
     if mode.threads > cores():
         raise RecipeError(
-            f"mode={name!r} asks for {mode.threads} threads, and there are {cores()} "
-            f"processor cores. Ask for t{cores()} or fewer, or for auto."
+            f"mode={name!r} needs {plural(mode.threads, 'thread')}, but this machine has "
+            f"{plural(cores(), 'processor core')}. Choose t{cores()} or fewer threads, or auto."
         )
     return mode
 

@@ -17,10 +17,11 @@ from cnnlib.train.worker.recorder import Recorder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cnnlib.records.run import Run
+    from cnnlib.records.run import Run, RunState
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
+INTERRUPTED = "Interrupted. Resume the run to continue from its last checkpoint."
 LOG = "worker.log"  # in the run's folder: the traceback of an unexpected error
 Listener = Callable[[Event], None]
 
@@ -53,10 +54,13 @@ def execute_run(
                 listen(event)
     except RunReassigned:
         raise
+    except KeyboardInterrupt:
+        store.record_events(run.id, worker_id, [last.end("interrupted", INTERRUPTED)])
+        raise
     except CnnlibError as error:
-        end = last.failure(str(error))
+        end = last.end("failed", str(error))
     except Exception as error:
-        end = last.failure(_failure_reason(error, store.folders.run(run.id)))
+        end = last.end("failed", _failure_reason(error, store.folders.run(run.id)))
     else:
         return
     store.record_events(run.id, worker_id, [end])
@@ -74,11 +78,11 @@ class _LastStep:
         if isinstance(event, StepMetrics):
             self._step = event
 
-    def failure(self, reason: str) -> RunEnd:
-        """Return the end of a run after an error."""
+    def end(self, state: RunState, reason: str) -> RunEnd:
+        """Return the end of a run after an exception."""
         if self._step is None:
-            return RunEnd("failed", reason)
-        return RunEnd("failed", reason, self._step.step, self._step.seconds)
+            return RunEnd(state, reason)
+        return RunEnd(state, reason, self._step.step, self._step.seconds)
 
 
 def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
@@ -173,13 +177,13 @@ def _is_readable(path: Path) -> bool:
 def _failure_reason(error: Exception, folder: Path) -> str:
     """Return the reason of a failure; log the traceback of a bug in the run's folder."""
     if is_full_disk(error):
-        return f"The disk that holds {folder} is full. Make room, then resume the run."
-    reason = f"The lab itself made an error ({type(error).__name__}: {error})."
+        return f"The disk that holds {folder} is full. Free some space, then resume the run."
+    reason = f"CNN Lab has an internal error ({type(error).__name__}: {error})."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG).open("a") as file:
             traceback.print_exc(file=file)
     except OSError:  # fall back to the worker's stderr
         traceback.print_exc()
-        return f"{reason} Its trace is in the worker's log."
-    return f"{reason} Its trace is in {folder / LOG}."
+        return f"{reason} Details are in the worker's log."
+    return f"{reason} Details are in {folder / LOG}."

@@ -112,9 +112,9 @@ def execute_job(
 def _failure_reason(error: Exception) -> str:
     """Return the reason of a failure; write the traceback of a bug to the worker's log."""
     if is_full_disk(error):
-        return "The disk is full. Make room, then start it again."
+        return "The disk is full. Free some space, then start it again."
     traceback.print_exc(file=sys.stderr)
-    return f"The lab itself made an error: {type(error).__name__}: {error}. Its log has more."
+    return f"CNN Lab has an internal error: {type(error).__name__}: {error}. The log has details."
 
 
 def _execute(
@@ -122,7 +122,8 @@ def _execute(
 ) -> tuple[str, str, Result]:
     """Execute a job; return its final state, reason and result."""
     if job.kind not in KINDS:
-        return "failed", f"{job.kind!r} is no job. Choose one of: {', '.join(KINDS)}.", {}
+        known = ", ".join(KINDS)
+        return "failed", f"{job.kind!r} is not a kind of job. Choose one of: {known}.", {}
     steps = KINDS[job.kind](job.args, store.folders)
     began = reported = time.monotonic()
     while True:

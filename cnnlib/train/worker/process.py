@@ -39,8 +39,8 @@ RETRY_SECONDS = 1.0  # pause after an error of the store
 IDLE_EXIT_SECONDS = 60.0  # a worker for jobs exits after this time without a job
 _IMPORT_NICENESS = 5
 _PAUSE_LIMIT_REASON = (
-    "Set aside, because it was paused for more than {minutes:g} minutes and others waited. "
-    "Continue it, and it goes on from the same step when its turn comes."
+    "Interrupted, because it was paused for more than {minutes:g} min while other runs waited. "
+    "Resume it to continue from the same step."
 )
 T = TypeVar("T")
 
@@ -163,8 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a worker until the app ends it."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib.train.worker", description=__doc__)
     parser.add_argument("--does", choices=("runs", "jobs"), default="runs")
-    parser.add_argument("--at-once", type=int, help="runs at work on this machine at most")
-    parser.add_argument("--follow", action="store_true", help="leave when standard input ends")
+    parser.add_argument("--at-once", type=int, help="most runs that train on this machine at once")
+    parser.add_argument("--follow", action="store_true", help="exit when standard input ends")
     options = parser.parse_args(arguments)
     store = RunStore()
     with registered_worker(store, options.does) as worker_id:

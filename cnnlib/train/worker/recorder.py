@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import Event, StepMetrics
+from cnnlib.records.events import Event, SampleScore, StepMetrics
 from cnnlib.runs.event_writer import RunReassigned
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Recorder:
         if self._write_error is not None and self._is_full() and isinstance(event, StepMetrics):
             raise self._write_error
         self._incoming.append(event)
-        if not isinstance(event, StepMetrics):
+        if not isinstance(event, StepMetrics | SampleScore):
             self._is_urgent = True
 
     def __enter__(self) -> Self:
@@ -98,6 +98,8 @@ class Recorder:
         self._thread.join()
         if self._fatal_error is None:
             self._write_remaining()
+        elif error is None:
+            raise self._fatal_error
 
     def _run_thread(self) -> None:
         """Run the thread until the block exits; an unexpected error is raised by `record`."""

@@ -50,16 +50,19 @@ def _stem_access(name: str) -> _StemAccess:
     return {"read": lambda spec: getattr(spec.stem, name), "write": write, "shown": _has_stem}
 
 
-def _list_access(name: str, what: str, entry: Callable[[str], Any] = int) -> FieldAccess:
+def _list_access(
+    name: str, label: str, entry: Callable[[str], Any] = int, rule: str = "a whole number"
+) -> FieldAccess:
     """Access, as text, to a field with one value or one per convolution.
 
     Args:
-        what: Name of the list, for error messages.
+        label: Label of the control, for error messages.
         entry: Parses one entry.
+        rule: What an entry must be, for error messages.
     """
 
     def write(spec: CNNSpec, text: str) -> CNNSpec:
-        entries = widths.parse_list(what, text, entry)
+        entries = widths.parse_list(label, text, entry, rule)
         changes: dict[str, Any] = {name: entries[0] if len(entries) == 1 else entries}
         return replace(spec, **changes)
 
@@ -129,13 +132,13 @@ def _parse_padding(text: str) -> int | str:
 
 MORE = (
     _image_size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
-    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels of an image."),
-    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels of an image."),
+    _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels in an image."),
+    _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels in an image."),
     Control(
         "out_classes",
         "Classes",
         "number",
-        "How many kinds of images the network tells apart: one output for each.",
+        "Number of classes. The network has one output for each class.",
         **field_access("out_classes"),
         low=1,
         high=MAX_CLASSES,
@@ -145,38 +148,38 @@ MORE = (
         "Kernel sizes",
         "text",
         "One size for all convolutions, or one for each, like 5, 3, 3.",
-        **_list_access("kernel_size", "The list of kernel sizes"),
+        **_list_access("kernel_size", "Kernel sizes"),
         shown=has_convolutions,
     ),
     Control(
         "stride",
         "Stride",
         "text",
-        "By how many pixels a convolution moves its window: one for all, or one for each.",
-        **_list_access("stride", "The list of strides"),
+        "Step of the window of a convolution, in pixels: one number for all, or one for each.",
+        **_list_access("stride", "Stride"),
         shown=has_convolutions,
     ),
     Control(
         "padding",
         "Padding",
         "text",
-        'Zeros around the image on each side; "same" keeps its size.',
-        **_list_access("padding", "The list of paddings", _parse_padding),
+        'Zeros added on each side of the input, in pixels. "same" keeps the size at stride 1.',
+        **_list_access("padding", "Padding", _parse_padding, 'a whole number or "same"'),
         shown=has_convolutions,
     ),
     Control(
         "dilation",
         "Dilation",
         "text",
-        "Distance between the pixels that a window looks at: 1 is next to each other.",
-        **_list_access("dilation", "The list of dilations"),
+        "Distance between the pixels of a window. 1: the pixels are next to each other.",
+        **_list_access("dilation", "Dilation"),
         shown=has_convolutions,
     ),
     Control(
         "bias",
         "Bias in convolutions",
         "choice",
-        "Whether each channel adds a learned constant; a norm right after it makes it useless.",
+        "Whether each channel adds a learned constant. It has no effect if a batch norm follows.",
         read=lambda spec: None if isinstance(spec.bias, tuple) else spec.bias,
         write=field_access("bias")["write"],
         options={True: "Yes", False: "No"},
@@ -186,7 +189,7 @@ MORE = (
         "pool_kernel_size",
         "Pooling window",
         "number",
-        "How many pixels wide the window is that a pooling makes one value of.",
+        "Side of the square window of a pooling, in pixels. Each window becomes one value.",
         **field_access("pool_kernel_size"),
         low=1,
         high=MAX_KERNEL_SIZE,
@@ -196,7 +199,8 @@ MORE = (
         "pool_stride",
         "Pooling stride",
         "number",
-        "By how many pixels the pooling moves its window; the window's width lets none overlap.",
+        "Step of the pooling window, in pixels. Set it to the window size for windows that do not "
+        "overlap.",
         read=lambda spec: spec.pool_step,
         write=lambda spec, step: replace(spec, pool_stride=step),
         low=1,
@@ -207,7 +211,7 @@ MORE = (
         "pool_padding",
         "Pooling padding",
         "number",
-        "Pixels added around the image before pooling, on each side.",
+        "Pixels added on each side of the feature map before pooling.",
         **field_access("pool_padding"),
         low=0,
         high=MAX_KERNEL_SIZE,
@@ -217,7 +221,7 @@ MORE = (
         "pool_dilation",
         "Pooling dilation",
         "number",
-        "Distance between the pixels that a max pooling looks at.",
+        "Distance between the pixels of a max pooling window. 1: they are next to each other.",
         **field_access("pool_dilation"),
         low=1,
         high=MAX_KERNEL_SIZE,
@@ -225,35 +229,42 @@ MORE = (
     ),
     Control(
         "norm_groups",
-        "Groups of the norm",
+        "Groups of the group norm",
         "number",
-        "Into how many groups of channels a group norm divides a layer.",
+        "Number of groups into which the channels of a layer are divided. Each group is normalised "
+        "on its own.",
         **field_access("norm_groups"),
         low=1,
         high=MAX_CHANNELS,
         shown=lambda spec: spec.norm == "group",
     ),
     _activation_slider(
-        "negative_slope", "lrelu", "Slope below zero", "What a leaky ReLU keeps of negatives."
+        "negative_slope",
+        "lrelu",
+        "Slope below zero",
+        "Leaky ReLU multiplies negative values by this.",
     ),
-    _activation_slider("alpha", "elu", "Alpha", "The value that an ELU approaches far below zero."),
+    _activation_slider(
+        "alpha", "elu", "Alpha", "For large negative values, ELU approaches −alpha."
+    ),
     Control(
         "approximate",
         "GELU formula",
         "choice",
-        "The exact function, or its approximation by tanh.",
+        "The exact function, or its approximation with tanh.",
         read=lambda spec: str(dict(spec.activation_params).get("approximate", "none")),
         write=lambda spec, formula: (
             spec if formula is None else _with_activation_param(spec, "approximate", formula)
         ),
-        options={"none": "Exact", "tanh": "By tanh"},
+        options={"none": "Exact", "tanh": "Tanh"},
         shown=lambda spec: spec.activation == "gelu",
     ),
     Control(
         "block_stride",
         "Stride of blocks",
         "number",
-        "By how much each block shrinks the image itself, beside what groups do.",
+        "Step of the first convolution of each block, in pixels. Above 1, every block shrinks the "
+        "feature maps.",
         **field_access("block_stride"),
         low=1,
         high=MAX_KERNEL_SIZE,
@@ -263,7 +274,7 @@ MORE = (
         "stem",
         "Stem",
         "toggle",
-        "A convolution of its own before the first group, outside every skip.",
+        "An extra convolution before the first group. No skip connection passes over it.",
         read=_has_stem,
         write=_with_stem,
     ),
@@ -271,7 +282,7 @@ MORE = (
         "stem_channels",
         "Stem channels",
         "number",
-        "How many channels the stem gives.",
+        "Output channels of the stem.",
         **_stem_access("channels"),
         low=1,
         high=MAX_CHANNELS,
@@ -280,7 +291,7 @@ MORE = (
         "stem_kernel_size",
         "Stem kernel size",
         "number",
-        "How many pixels wide the stem's window is.",
+        "Side of the square window of the stem, in pixels.",
         **_stem_access("kernel_size"),
         low=1,
         high=MAX_KERNEL_SIZE,
@@ -289,7 +300,7 @@ MORE = (
         "stem_stride",
         "Stem stride",
         "number",
-        "By how many pixels the stem moves its window.",
+        "Step of the window of the stem, in pixels.",
         **_stem_access("stride"),
         low=1,
         high=MAX_KERNEL_SIZE,
@@ -298,7 +309,7 @@ MORE = (
         "stem_padding",
         "Stem padding",
         "text",
-        'Zeros around the image before the stem, on each side; "same" keeps its size.',
+        'Zeros added on each side of the image, in pixels. "same" keeps the size at stride 1.',
         read=lambda spec: str(spec.stem and spec.stem.padding),
         write=_with_stem_padding,
         shown=_has_stem,
@@ -314,7 +325,7 @@ MORE = (
         "stem_pool",
         "Pooling after the stem",
         "toggle",
-        "Whether the image shrinks once right after the stem.",
+        "Adds a pooling directly after the stem.",
         **_stem_access("pool"),
     ),
 )

@@ -135,14 +135,17 @@ def format_list(entries: Any) -> str:
     return ", ".join(text for run in texts for text in run)
 
 
-def parse_list(what: str, text: str, entry: Callable[[str], Any] = int) -> tuple[Any, ...]:
+def parse_list(
+    label: str, text: str, entry: Callable[[str], Any] = int, rule: str = "a whole number"
+) -> tuple[Any, ...]:
     """Parse a list: commas or blanks between entries, ``64×20`` for twenty times 64.
 
     An entry is repeated at most `MAX_CONVOLUTIONS` + 1 times, enough for the spec to refuse it.
 
     Args:
-        what: Name of the list, for the error.
+        label: Label of the form's field, for the error.
         entry: Parses one entry; raises ValueError where it cannot.
+        rule: What an entry must be, for the error.
 
     Raises:
         SpecError: An entry cannot be read.
@@ -154,7 +157,7 @@ def parse_list(what: str, text: str, entry: Callable[[str], Any] = int) -> tuple
             entries += [entry(value)] * min(int(times or 1), MAX_CONVOLUTIONS + 1)
         except ValueError:
             raise SpecError(
-                f"{what} has the entry {word[:20]!r}, but it takes whole numbers. "
-                f"Write them like 16, 32, 64, or 32×5 for five times 32."
+                f'"{label}" has the entry {word[:20]!r}, but each entry must be {rule}. '
+                f"Write numbers like 16, 32, 64, or 32×5 for five times 32."
             ) from None
     return tuple(entries)

@@ -29,11 +29,11 @@ def _with_block(spec: CNNSpec, block: str | None) -> CNNSpec:
 
 
 def _with_channels(spec: CNNSpec, text: str) -> CNNSpec:
-    return widths.with_channels(spec, widths.parse_list("The list of channels", text))
+    return widths.with_channels(spec, widths.parse_list("Channels of each convolution", text))
 
 
 def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
-    return replace(spec, hidden_dims=widths.parse_list("The list of hidden layers", text))
+    return replace(spec, hidden_dims=widths.parse_list("Hidden layers", text))
 
 
 def _kernel_size(spec: CNNSpec) -> int | None:
@@ -75,8 +75,9 @@ _CONVOLUTIONS = (
         "block",
         "Blocks",
         "choice",
-        "Plain stacks convolutions; a residual block adds its input to its output, which lets deep "
-        "networks learn; a bottleneck does so with fewer channels inside.",
+        "Plain: convolutions one after another. Residual: each block adds its input to its output "
+        "by a skip connection, so that deep networks learn better. Bottleneck: a residual block "
+        "with fewer channels inside.",
         read=lambda spec: spec.block,
         write=_with_block,
         options={"plain": "Plain", "residual": "Residual", "bottleneck": "Bottleneck"},
@@ -85,8 +86,8 @@ _CONVOLUTIONS = (
         "convolutions",
         "Convolutions",
         "slider",
-        "How many convolutions the network has: each looks for patterns in what the one before "
-        "it found.",
+        "Number of convolutions. Each one looks for patterns in the feature maps of the one "
+        "before. With 0, the network has only linear layers.",
         read=lambda spec: len(spec.channels),
         write=widths.with_count,
         high=64,
@@ -96,7 +97,7 @@ _CONVOLUTIONS = (
         "pool_every",
         "Pool every",
         "slider",
-        "After each group of this many convolutions the image shrinks; 0 never shrinks it.",
+        "The feature maps shrink after each group of this many convolutions. 0: they never shrink.",
         read=lambda spec: spec.pool_every,
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
         high=20,
@@ -107,7 +108,7 @@ _CONVOLUTIONS = (
         "width",
         "Width",
         "slider",
-        "Channels of the first convolution: how many different patterns it looks for.",
+        "Channels of the first convolution: the number of different patterns that it can detect.",
         read=widths.first_width,
         write=widths.with_width,
         low=1,
@@ -119,8 +120,8 @@ _CONVOLUTIONS = (
         "growth",
         "Growth",
         "choice",
-        "By how much channels grow each time the image shrinks; none is marked where you wrote a "
-        "list of your own.",
+        "Factor by which the number of channels grows each time the feature maps shrink. Nothing "
+        "is selected if the channels follow none of these factors.",
         read=lambda spec: widths.find_growth(spec) if widths.has_growth(spec) else None,
         write=widths.with_growth,
         options={1.0: "× 1", 1.5: "× 1.5", 2.0: "× 2"},
@@ -129,17 +130,18 @@ _CONVOLUTIONS = (
     ),
     Control(
         "channels",
-        "Channels, one by one",
+        "Channels of each convolution",
         "text",
-        "Output channels of every convolution; write 32×5 for five convolutions of 32.",
+        "Output channels of each convolution, like 6, 16. Write 32×5 for five convolutions with 32 "
+        "channels each.",
         read=lambda spec: widths.format_list(spec.channels),
         write=_with_channels,
     ),
     Control(
         "block_convs",
-        "Convolutions under one skip",
+        "Convolutions per block",
         "slider",
-        "How many convolutions a skip leads past; 0 takes the whole group.",
+        "Number of convolutions that one skip connection passes over. 0: all of the group.",
         read=lambda spec: spec.block_convs,
         write=lambda spec, convs: widths.regrow_channels(spec, block_convs=convs),
         high=6,
@@ -153,8 +155,8 @@ _LAYERS = (
         "kernel_size",
         "Kernel size",
         "choice",
-        "How many pixels wide the window is that a convolution looks through; none is marked where "
-        "convolutions differ.",
+        "Side of the square window of a convolution, in pixels. Nothing is selected if the "
+        "convolutions differ: see Kernel sizes in the tab More.",
         read=_kernel_size,
         write=field_access("kernel_size")["write"],
         options={1: "1", 3: "3", 5: "5", 7: "7"},
@@ -164,8 +166,9 @@ _LAYERS = (
         "downsample",
         "Shrink by",
         "choice",
-        "How the image shrinks after a group: keep the largest value of each window, keep the "
-        "mean, or let the next convolution skip pixels.",
+        "How the feature maps shrink after each group. Max pool keeps the largest value of each "
+        "window, Average pool the mean. Stride: no pooling; the window of the next convolution "
+        "moves in larger steps.",
         read=_downsampling,
         write=_with_downsampling,
         options={"max": "Max pool", "avg": "Average pool", "stride": "Stride"},
@@ -175,7 +178,8 @@ _LAYERS = (
         "activation",
         "Activation",
         "menu",
-        "The function after each layer that makes the network more than one linear map.",
+        "Function that is applied after each layer. Without it, the whole network would be one "
+        "linear function.",
         read=lambda spec: spec.activation,
         write=_with_activation,
         options={name: activation_label(name) for name in ACTIVATIONS},
@@ -184,7 +188,7 @@ _LAYERS = (
         "norm",
         "Normalisation",
         "menu",
-        "Brings the values of each layer to mean 0 and variance 1, which makes deep networks "
+        "Scales the outputs of each convolution to mean 0 and variance 1. Deep networks are then "
         "easier to train.",
         **field_access("norm"),
         options={
@@ -198,19 +202,19 @@ _LAYERS = (
     ),
     Control(
         "norm_place",
-        "Place of the norm",
+        "Position of the norm",
         "choice",
-        "Whether the norm comes before the activation, as is usual, or after it.",
+        "Whether the norm comes before the activation (the usual order) or after it.",
         **field_access("norm_place"),
-        options={"conv-norm-act": "Before activation", "conv-act-norm": "After"},
+        options={"conv-norm-act": "Before activation", "conv-act-norm": "After activation"},
         shown=has_norm,
     ),
     Control(
         "norm_in_blocks",
-        "Norm at the end of blocks too",
+        "Norm at the end of each block",
         "toggle",
-        "Puts a norm after the last convolution of each block and on its skip as well, as He et "
-        "al. (2016) do; otherwise only between convolutions.",
+        "Adds a norm after the last convolution of each block and on its shortcut, as in He et al. "
+        "(2016). Off: norms only between the convolutions of a block.",
         read=_norm_in_blocks,
         write=_with_norm_in_blocks,
         shown=lambda spec: has_norm(spec) and has_skips(spec),
@@ -219,7 +223,8 @@ _LAYERS = (
         "dropout",
         "Dropout of channels",
         "slider",
-        "The chance that a channel is set to zero while training, so that none is relied on alone.",
+        "Probability that a channel is set to zero in a training step. The network then learns not "
+        "to depend on a single channel.",
         **field_access("dropout"),
         low=0.0,
         high=0.9,
@@ -232,10 +237,10 @@ _LAYERS = (
 _HEAD = (
     Control(
         "head",
-        "From maps to features",
+        "Before the linear layers",
         "choice",
-        "Flatten hands every value to the linear layers; global average hands over one mean per "
-        "channel, which takes far fewer parameters.",
+        "Flatten: the linear layers receive every value of the last feature maps. Global average: "
+        "they receive one mean per channel, which needs far fewer parameters.",
         **field_access("head"),
         options={"flatten": "Flatten", "gap": "Global average"},
     ),
@@ -243,15 +248,15 @@ _HEAD = (
         "hidden_dims",
         "Hidden layers",
         "text",
-        "Widths of the linear layers before the output, like 120, 84; empty for none.",
+        "Units of each linear layer before the output, like 120, 84. Empty: no hidden layers.",
         read=lambda spec: widths.format_list(spec.hidden_dims),
         write=_with_hidden,
     ),
     Control(
         "hidden_dropout",
-        "Dropout of hidden values",
+        "Dropout of hidden units",
         "slider",
-        "The chance that a value of a hidden layer is set to zero while training.",
+        "Probability that a unit of a hidden layer is set to zero in a training step.",
         **field_access("hidden_dropout"),
         low=0.0,
         high=0.9,
@@ -261,9 +266,9 @@ _HEAD = (
     ),
     Control(
         "init",
-        "First weights",
+        "Initial weights",
         "menu",
-        "The rule that random weights are drawn by before training starts.",
+        "Rule for the random weights before training starts.",
         **field_access("init"),
         options={
             "default": "PyTorch's default",

@@ -44,25 +44,26 @@ def format_whole(value: float) -> str:
 NUMBERS: tuple[Number, ...] = (
     Number(
         "Parameters",
-        "Numbers that training learns. Running statistics of norms are not counted.",
+        "Numbers that training adjusts. The running statistics of norms are not counted.",
         lambda cost: cost.params,
         format_whole,
     ),
     Number(
         "MACs",
-        "Multiply-accumulates of convolutions and linear layers for one image, bias not counted.",
+        "Multiply-accumulate operations of convolutions and linear layers for one image. Biases "
+        "are not counted.",
         lambda cost: cost.macs,
         format_whole,
     ),
     Number(
         "FLOPs, forward",
-        "Floating-point operations for one image: two for each multiply-accumulate.",
+        "Floating-point operations of the forward pass for one image: two per MAC.",
         lambda cost: cost.flops,
         short_count,
     ),
     Number(
         "FLOPs, training step",
-        "Forward and backward for the whole batch, as torch.utils.flop_counter counts them.",
+        "Forward and backward pass for the whole batch, counted like torch.utils.flop_counter.",
         lambda cost: cost.training_step_flops,
         short_count,
     ),
@@ -74,20 +75,22 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "Memory, activations",
-        "The outputs of all layers for the whole batch, forward.",
+        "The outputs of all layers in the forward pass, for the whole batch.",
         lambda cost: cost.activation_bytes,
         format_size,
     ),
     Number(
         "Memory, training step",
-        "Weights, gradients, what the optimiser keeps, and what backward needs, for the batch.",
+        "Weights, gradients, the numbers that the optimiser stores, and the values that the "
+        "backward pass needs, for the whole batch.",
         lambda cost: cost.training_bytes,
         format_size,
     ),
     Number(
         "Receptive field",
-        "How many pixels, across, one value of the last feature map depends on, and how wide the "
-        "image is. More than the image includes padding.",
+        "One value of the last feature map depends on a square of the image with this side; next "
+        "to it stands the longer side of the image. The square includes padding, so it can be "
+        "larger.",
         lambda cost: cost.receptive_field,
         pixels,
         less_is_better=None,
@@ -96,10 +99,10 @@ NUMBERS: tuple[Number, ...] = (
 
 
 def cost_text(cost: Cost) -> str:
-    """Summarise a cost: ``106,154 parameters, 316,680 MACs, 9.24 MB a training step``."""
+    """Summarise a cost: ``106,154 parameters, 316,680 MACs, 9.24 MB per training step``."""
     return (
         f"{format_whole(cost.params)} parameters, {format_whole(cost.macs)} MACs, "
-        f"{format_size(cost.training_bytes)} a training step"
+        f"{format_size(cost.training_bytes)} per training step"
     )
 
 
@@ -122,7 +125,7 @@ def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
                 delta=format_change(number, cost, pinned) if pinned else None,
                 delta_color="inverse" if has_changed and not is_field else "off",
                 delta_arrow="auto" if has_changed else "off",
-                help=number.help if is_field else f"{number.help} Exactly {value:,}.",
+                help=number.help if is_field else f"{number.help} Exact value: {value:,}.",
                 border=True,
                 height="stretch",
             )

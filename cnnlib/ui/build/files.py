@@ -26,12 +26,27 @@ def file_panel(state: BuildState, plan: Plan) -> None:
     """Show the downloads, the link, and the upload of a design that was downloaded before."""
     spec = plan.spec
     with st.container(horizontal=True):
-        _download("JSON", "design.json", design_json(spec), "The design, to open here again.")
-        _download("PyTorch", "network.py", source(plan), "The network in PyTorch, on its own.")
+        _download(
+            "JSON",
+            "design.json",
+            design_json(spec),
+            "The design as a file that this page can open again.",
+        )
+        _download(
+            "PyTorch",
+            "network.py",
+            source(plan),
+            "The network as a Python file that needs only PyTorch.",
+        )
         markdown = summary(plan, batch_size=state.batch_size, optimizer=state.optimizer)
-        _download("Markdown", "summary.md", markdown, "What the network is and costs, as text.")
-        _download("Picture", "network.svg", architecture_svg(plan), "The picture above, as SVG.")
-    st.caption("This link opens the same page in any browser:")
+        _download(
+            "Markdown",
+            "summary.md",
+            markdown,
+            "Layers, sizes and costs of the network as a text document.",
+        )
+        _download("Diagram", "network.svg", architecture_svg(plan), "The diagram as an SVG file.")
+    st.caption("This link opens the page with this design:")
     st.code(f"{st.context.url}?{urlencode(state.address())}", language=None, wrap_lines=True)
     st.file_uploader(
         "Open a design (JSON)",
@@ -39,7 +54,8 @@ def file_panel(state: BuildState, plan: Plan) -> None:
         max_upload_size=UPLOAD_LIMIT_MB,
         key="build_upload",
         on_change=_open_upload,
-        help="A file that was downloaded here, from this or an earlier version of the lab.",
+        help="A JSON file that was downloaded from this page, also by an earlier version of the "
+        "lab.",
     )
     show_control_error("upload")
 
@@ -53,13 +69,13 @@ def design_from_json(content: bytes) -> CNNSpec:
     """Parse the text of `design_json`, or of a file in the folder of saved designs.
 
     Raises:
-        SpecError: The content is no JSON, or no design.
+        SpecError: The content is not JSON, or not a design.
     """
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise SpecError(
-            f"The file cannot be read as JSON: {str(error)[:100]}. "
+            f"The file is not valid JSON ({str(error)[:100]}), but a design is saved as JSON. "
             f"Choose a file that was downloaded from this page."
         ) from error
     is_saved_design = isinstance(values, dict) and "spec" in values

@@ -18,7 +18,7 @@ from cnnlib.ui.build.session import (
 )
 from cnnlib.ui.build.state import Draft
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
-from cnnlib.ui.common.format import distinct
+from cnnlib.ui.common.format import dataset_menu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
     from cnnlib.ui.build.control import Control
 
-_OWN_SIZE = "Images of my own size"
-_OWN_DESIGN = "My own design"
+_OWN_SIZE = "Custom image size"
+_OWN_DESIGN = "Custom design"
 
 
 @st.cache_resource(show_spinner=False, ttl="5s", max_entries=4)
@@ -53,7 +53,7 @@ def spec_form(infos: Sequence[DatasetInfo]) -> None:
 
 def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
     by_name = {info.name: info for info in infos if info.classes}
-    titles = distinct({name: info.title for name, info in by_name.items()} | {"": _OWN_SIZE})
+    titles = dataset_menu(by_name.values()) | {"": _OWN_SIZE}
     dataset = current_state().draft.dataset
     show_value("build_dataset", dataset)
     st.selectbox(
@@ -63,7 +63,8 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
         key="build_dataset",
         on_change=_record_dataset,
         args=(by_name,),
-        help="The images that the network is for: they decide its input and its outputs.",
+        help="The images that the network classifies. They set the input size and the number of "
+        "outputs.",
     )
     show_control_error("dataset")
 
@@ -89,7 +90,7 @@ def _preset_menu() -> None:
         format_func=lambda name: titles[name] if name else _OWN_DESIGN,
         key="build_preset",
         on_change=_record_preset,
-        help=preset(current).description if current else "A network that course texts teach.",
+        help=preset(current).description if current else "Networks from courses and papers.",
     )
     show_control_error("preset")
 

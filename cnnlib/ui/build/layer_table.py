@@ -28,10 +28,10 @@ def layer_columns(cost: Cost) -> dict[str, list[Any]]:
         "Settings": [settings_label(row.layer) for row in rows],
         "Output": [shape_text(row.layer.out_shape) for row in rows],
         "Parameters": [row.params or None for row in rows],
-        "% of them": _shares([row.params for row in rows]),
+        "% of parameters": _shares([row.params for row in rows]),
         "MACs": [row.macs or None for row in rows],
         "% of MACs": _shares([row.macs for row in rows]),
-        "Sees": [row.field.size for row in rows],
+        "Receptive field": [row.field.size for row in rows],
         "Memory": [row.output_bytes / 1e6 for row in rows],
         "Name": [row.layer.name for row in rows],
     }
@@ -62,19 +62,31 @@ def layer_table(cost: Cost, *, key: str) -> None:
 def _column_config() -> dict[str, Any]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     share = partial(
-        st.column_config.ProgressColumn, format="%.1f", width=76, min_value=0, max_value=100
+        st.column_config.ProgressColumn, format="%.1f", width=104, min_value=0, max_value=100
     )
     return {
         "Layer": text(width=118),
-        "Settings": text(width=118),
-        "Output": text(width=86, help="Channels, height and width; or features"),
-        "Parameters": number(format="localized", width=78),
-        "% of them": share(),
-        "MACs": number(format="localized", width=82, help="Multiply-accumulates for one image"),
-        "% of MACs": share(),
-        "Sees": number(format="%d px", width=52, help="Receptive field, in pixels of the image"),
-        "Memory": number(format="%.2f MB", width=66, help="Of the output, for the whole batch"),
-        "Name": text(help="Of the module in PyTorch"),
+        "Settings": text(width=118, help="Settings that the name of the layer does not show."),
+        "Output": text(width=86, help="Channels × height × width, or the number of features."),
+        "Parameters": number(
+            format="localized", width=78, help="Numbers of this layer that training adjusts."
+        ),
+        "% of parameters": share(help="Share of the parameters of the whole network."),
+        "MACs": number(
+            format="localized",
+            width=82,
+            help="Multiply-accumulate operations for one image, without biases.",
+        ),
+        "% of MACs": share(help="Share of the MACs of the whole network."),
+        "Receptive field": number(
+            format="%d px",
+            width=96,
+            help="Side of the square of the image that one output value depends on.",
+        ),
+        "Memory": number(
+            format="%.2f MB", width=66, help="Size of the layer's output for the whole batch."
+        ),
+        "Name": text(help="Name of the module in PyTorch."),
     }
 
 
@@ -85,9 +97,9 @@ def tool_table(plan: Plan, macs: int) -> None:
         macs: The multiply-accumulates that the lab counts.
     """
     st.caption(
-        f"The lab counts {macs:,} multiply-accumulates for one image: those of convolutions and "
-        f"linear layers, bias not counted. Other tools count by rules of their own. These totals "
-        f"are theirs, at the versions named, for one image in evaluation mode."
+        f"The lab counts {macs:,} multiply-accumulate operations (MACs) for one image: those of "
+        f"convolutions and linear layers, without biases. Other tools use other rules. The table "
+        f"shows the totals that they print for one image in evaluation mode."
     )
     st.markdown("\n".join(tool_rows(plan)))
 
@@ -109,10 +121,12 @@ def tool_rows(plan: Plan) -> Generator[str]:
 def _parts(tool_count: ToolCount) -> str:
     """Describe the parts of a total, the largest first."""
     parts = sorted(tool_count.parts, key=lambda part: -part[1])
-    return "Here: " + ", ".join(f"{name} {value:,}" for name, value in parts if value) + "."
+    return (
+        "For this design: " + ", ".join(f"{name} {value:,}" for name, value in parts if value) + "."
+    )
 
 
 def _not_counted(tool_count: ToolCount) -> str:
     """Describe the layers that a tool does not count; "" where there are none."""
     names = ", ".join(tool_count.not_counted)
-    return f" Not counted by it: {names}." if names else ""
+    return f" Not counted: {names}." if names else ""

@@ -16,12 +16,12 @@ from cnnlib.ui.build.view import (
     training_settings,
 )
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.shared import folders, offered_datasets
 
 
 def show() -> None:
     """Show the page."""
-    infos = known_datasets(folders())
+    infos = offered_datasets(known_datasets(folders()))
     sync_from_address(infos)
     with st.container(horizontal=True, vertical_alignment="center", key="build_title"):
         st.title("Build")

@@ -31,13 +31,15 @@ def saved_designs_panel() -> None:
             max_chars=NAME_LIMIT,
             key="build_shelf_name",
             on_change="ignore",
-            help="A design saved under a name that is taken replaces the one before.",
+            help="If the name exists already, the saved design of that name is replaced.",
         )
         st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(saved,))
     show_control_error("shelf")
     designs = saved.designs()
     if not designs:
-        st.caption("Nothing is on the shelf yet. What you save stays on this machine.")
+        st.caption(
+            "There are no saved designs yet. Designs are saved on the computer that runs the lab."
+        )
     for number, design in enumerate(designs):
         with st.container(horizontal=True, vertical_alignment="center"):
             text = f"**{escape_markdown(design.name)}**  \n{describe_design(design.spec)}"
@@ -63,7 +65,7 @@ def _save(saved: SavedDesigns) -> None:
 
 
 def _open(spec: CNNSpec) -> None:
-    apply_change(spec_change(lambda _: spec, "shelf"), "shelf")
+    apply_change(spec_change(lambda _: spec, "open"), "open")
 
 
 def _remove(saved: SavedDesigns, name: str) -> None:

@@ -17,11 +17,12 @@ from cnnlib.data.catalogue import catalogue
 from cnnlib.design import link
 from cnnlib.design.presets import preset
 from cnnlib.errors import CnnlibError, SpecError
+from cnnlib.ui.build.field_labels import with_label
 from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
 from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.messages import show_error
-from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.shared import folders, offered_datasets
 from cnnlib.ui.common.urls import keep_design, kept_design
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _INITIAL_PRESET = "lenet5"
 _ADDRESS = "build_address"  # the parameters of the address bar when they were last read or written
 _NOTICE = "build_notice"  # a sentence to show once
 _ERRORS = "build_wrong"  # control -> the error of the last value written into it
+# Changes that replace the whole design, so that no error of the earlier design is left.
+_REPLACEMENTS = ("preset", "undo", "redo", "upload", "open")
 _HERE = "build_dataset"  # key of a menu of this page: missing after a visit to another page
 
 
@@ -107,7 +110,7 @@ def spec_change(
         spec = change(draft.spec)
         if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
             return Draft(spec, draft.dataset)
-        return with_fitting_dataset(Draft(spec, ""), catalogue(folders()))
+        return with_fitting_dataset(Draft(spec, ""), offered_datasets(catalogue(folders())))
 
     return draft_change(changed, control)
 
@@ -149,13 +152,16 @@ def with_fitting_dataset(draft: Draft, infos: Sequence[DatasetInfo]) -> Draft:
 
 
 def _apply(change: Callable[[BuildState], BuildState], control: str) -> None:
-    """Change the state, or store the error of the control."""
+    """Change the state, or store the error of the control; a new design clears all errors."""
     errors: dict[str, str] = st.session_state[_ERRORS]
     errors.pop(control, None)
     try:
         st.session_state[_STATE] = change(current_state())
     except CnnlibError as error:
-        errors[control] = str(error)
+        errors[control] = with_label(str(error))
+    else:
+        if control in _REPLACEMENTS:
+            errors.clear()
 
 
 def _initial_state(infos: Sequence[DatasetInfo]) -> BuildState:
@@ -169,16 +175,16 @@ def _initial_state(infos: Sequence[DatasetInfo]) -> BuildState:
 
 def _open_address(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> None:
     """Restore the state from an address; from a damaged one, the initial state and a notice."""
+    st.session_state[_ERRORS].clear()
     try:
         opened = current_state().opened(params, time.monotonic())
     except SpecError as error:
         st.session_state[_STATE] = _initial_state(infos)
-        shown_instead = "Shown instead: the design that everybody starts with."
-        st.session_state[_NOTICE] = f"{error} {shown_instead}"
+        shown_instead = "The page shows the default design instead."
+        st.session_state[_NOTICE] = f"{with_label(str(error))} {shown_instead}"
         return
     draft = with_fitting_dataset(opened.draft, infos)
     st.session_state[_STATE] = replace(opened, draft=draft)
-    st.session_state[_ERRORS].clear()
 
 
 def _open_kept_design(infos: Sequence[DatasetInfo]) -> None:
@@ -186,5 +192,6 @@ def _open_kept_design(infos: Sequence[DatasetInfo]) -> None:
     kept = kept_design()
     state = current_state()
     if kept and kept != link.encode(state.valid):
+        st.session_state[_ERRORS].clear()
         draft = with_fitting_dataset(Draft(link.decode(kept), state.draft.dataset), infos)
         st.session_state[_STATE] = state.changed(draft, "kept", time.monotonic())

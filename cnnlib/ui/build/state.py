@@ -141,6 +141,6 @@ def _parse_optimizer(text: str) -> str:
 
 def _damaged_param(name: str, value: Any, rule: str) -> SpecError:
     return SpecError(
-        f"The link says {name}={str(value)[:40]!r}, but that must be {rule}. "
-        f"Copy the whole link again, or start anew."
+        f"The link contains {name}={str(value)[:40]!r}, but {name} must be {rule}. "
+        f"Copy the whole link again, or choose a design on the Build page."
     )

@@ -35,20 +35,32 @@ def toolbar() -> None:
     """Show the buttons: undo, redo, pin, train."""
     state = current_state()
     with st.container(horizontal=True, width="content"):
-        _button("Undo", "undo", BuildState.undone, bool(state.past), "Take the last change back.")
-        _button("Redo", "redo", BuildState.redone, bool(state.future), "Make it again.")
+        _button("Undo", "undo", BuildState.undone, bool(state.past), "Undo the last change.")
+        _button(
+            "Redo",
+            "redo",
+            BuildState.redone,
+            bool(state.future),
+            "Repeat the change that was undone.",
+        )
         if state.pinned:
-            _button("Unpin", "keep_off", _unpinned, True, "Compare with nothing.")
+            _button(
+                "Unpin", "keep_off", _unpinned, True, "Stop the comparison with the pinned design."
+            )
         else:
             _button(
-                "Pin", "keep", _pinned, True, "Compare every number with this design from now on."
+                "Pin",
+                "keep",
+                _pinned,
+                True,
+                "Keep this design as a reference: each number then shows its difference to it.",
             )
         if st.button(
             "Train this",
             type="primary",
             icon=":material/play_arrow:",
             key="build_train",
-            help="Go on to Train with the design that is shown.",
+            help="Open the Train page with this design.",
         ):
             params = {"design": link.encode(state.valid), "dataset": state.draft.dataset}
             st.switch_page(TRAIN, query_params=params)
@@ -62,7 +74,7 @@ def _button(
         key=f"build_{label.lower()}",
         icon=f":material/{icon}:",
         on_click=apply_change,
-        args=(change,),
+        args=(change, label.lower()),
         disabled=not enabled,
         help=tooltip,
     )
@@ -90,11 +102,10 @@ def plan_draft() -> Plan:
 
 def _show_misfit(error: SpecError) -> None:
     """Show the layer that fails and the reason, with a button that repairs the design."""
-    show_error(f"{error} Shown below is your last design that fits.")
+    show_error(f"{error} The page shows your last design that fits.")
     if error.repair:
-        label = error.repair_text or "repair it"
         st.button(
-            label[0].upper() + label[1:],
+            f"Repair: {error.repair_text}",
             key="build_repair",
             icon=":material/build:",
             on_click=apply_repair,
@@ -112,7 +123,7 @@ def numbers(plan: Plan, cost: Cost) -> None:
     """Show the cost of the design, against the pinned one if there is one."""
     pinned = None
     if design := current_state().pinned:
-        st.caption(f"Changes are against the pinned design: {describe_design(design)}.")
+        st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
         pinned = compute_cost(plan_spec(design))
     cost_numbers(cost, pinned, plan.spec)
 
@@ -128,7 +139,7 @@ def training_settings() -> None:
             key="build_batch_size",
             on_change=_record_setting,
             args=("build_batch_size", "batch_size"),
-            help="Images in one training step: memory and FLOPs of a step grow with it.",
+            help="Images in one training step. Memory and FLOPs of a training step grow with it.",
         )
         show_value("build_optimizer", current_state().optimizer)
         st.selectbox(
@@ -138,7 +149,8 @@ def training_settings() -> None:
             key="build_optimizer",
             on_change=_record_setting,
             args=("build_optimizer", "optimizer"),
-            help="What changes the weights; some keep one or two numbers for each parameter.",
+            help="The algorithm that updates the weights. Some store one or two numbers per "
+            "parameter.",
         )
 
 
@@ -151,9 +163,9 @@ def panels(plan: Plan, cost: Cost) -> None:
     """Show the tabs of layers, other tools, files and saved designs; only the open one is built."""
     contents: dict[str, Callable[[], None]] = {
         "Layers": lambda: layer_table(cost, key="build_layers"),
-        "What other tools would print": lambda: tool_table(plan, cost.macs),
+        "Counts of other tools": lambda: tool_table(plan, cost.macs),
         "Export and share": lambda: file_panel(current_state(), plan),
-        "Shelf": saved_designs_panel,
+        "Saved designs": saved_designs_panel,
     }
     tabs = st.tabs(list(contents), key="build_panel", on_change=count_callback)
     for tab, content in zip(tabs, contents.values(), strict=True):

@@ -57,8 +57,8 @@ def tile_grid(
         "dead": [int(each) for each in dead],
         "selected": selected,
         "tile": tile,
-        "hint": "Point at a tile to read its numbers."
-        + ("" if selected is None else " Click one to choose it."),
+        "hint": "Move the pointer over a picture to read its values."
+        + ("" if selected is None else " Click a picture to choose it."),
     }
 
     def handle_pick() -> None:
@@ -108,11 +108,11 @@ def _pack_values(flat: np.ndarray) -> Mapping[str, Any]:
     return {"exact": False, "values": text, "lows": lows.tolist(), "highs": highs.tolist()}
 
 
-def window_view(shown: Arithmetic, *, key: str, source: str = "The network") -> None:
+def window_view(shown: Arithmetic, *, key: str, source: str = "the network's own value") -> None:
     """Show the arithmetic of one output value; the browser moves the window without a rerun.
 
     Args:
-        source: Name of the source of the output that the sum is compared with.
+        source: Name of the value that the sum is compared with.
     """
     data = {"script": script("common/window.js"), "teller": source, **window_data(shown)}
     _window(key=key, data=data)

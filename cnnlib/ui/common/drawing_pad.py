@@ -14,6 +14,7 @@ from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.small_pad import INK, PAPER
+from cnnlib.ui.common.urls import LOADER, script
 
 SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # pixels; an uploaded picture is resized to this side before preparation
@@ -23,6 +24,9 @@ _PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 4, uint8
 _SENT = "draw_pad_sent"  # the last strokes received from the browser
 _OUTDATED = "draw_pad_outdated"  # strokes received before the server replaced them
 _WIDTHS = {"Pen": 18, "Eraser": 36}  # initial widths in pixels of the pad
+_STORAGE = "draw_pad_storage"
+
+_tab_storage = st.components.v2.component("cnnlab_drawing", js=LOADER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,8 @@ def drawing_pad(in_colour: bool) -> DrawnPicture:
         return DrawnPicture(_read_upload(), is_photo=True)
     if "draw_tool" not in st.session_state and st.session_state.get(_STROKES):
         _set_strokes(st.session_state[_STROKES])  # a pad that was hidden is mounted empty
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with tools:
         tool = st.segmented_control(
             "Tool",
             ["Pen", "Eraser"],
@@ -74,18 +79,29 @@ def drawing_pad(in_colour: bool) -> DrawnPicture:
         )
         st.button("Undo", icon=":material/undo:", key="draw_undo", on_click=_undo)
         st.button("Clear", icon=":material/delete:", key="draw_clear", on_click=clear)
-    return DrawnPicture(_canvas(tool, in_colour))
+    drawn = DrawnPicture(_canvas(tool, in_colour))
+    with tools:
+        _store_in_tab()
+    return drawn
 
 
 def preparation_form() -> Preparation:
     """Show switches for the steps that convert a drawing to the format of MNIST."""
     with st.container(horizontal=True, gap="medium"):
-        fit = st.toggle("Fit", True, key="draw_fit", help="Bring the ink to the size of a digit.")
+        fit = st.toggle(
+            "Fit", True, key="draw_fit", help="Resizes the strokes to the size of a digit in MNIST."
+        )
         antialias = st.toggle(
-            "Antialias", True, key="draw_antialias", help="Average over the pixels that become one."
+            "Antialias",
+            True,
+            key="draw_antialias",
+            help="Each pixel of the smaller picture is the average of the pixels that it replaces.",
         )
         centre = st.toggle(
-            "Centre", True, key="draw_centre", help="Move the centre of mass to the centre."
+            "Centre",
+            True,
+            key="draw_centre",
+            help="Moves the centre of mass of the strokes to the centre of the picture.",
         )
         blur = st.slider(
             "Blur",
@@ -95,7 +111,7 @@ def preparation_form() -> Preparation:
             0.25,
             key="draw_blur",
             width=180,
-            help="Standard deviation of a Gaussian, in pixels of what the network sees.",
+            help="Standard deviation of a Gaussian blur, in pixels of the input. 0: no blur.",
         )
     return Preparation(fit, antialias, centre, blur)
 
@@ -119,6 +135,22 @@ def _set_strokes(strokes: list[Any]) -> None:
     st.session_state[_INITIAL] = {"objects": strokes, "edition": edition}
     st.session_state[_STROKES] = strokes
     st.session_state[_OUTDATED] = st.session_state.get(_SENT)
+
+
+def _store_in_tab() -> None:
+    """Copy the strokes to the browser's tab; a new session restores them from there."""
+    _tab_storage(
+        key=_STORAGE,
+        data={"script": script("common/drawing.js"), "strokes": st.session_state.get(_STROKES)},
+        on_restored_change=_restore,
+    )
+
+
+def _restore() -> None:
+    """Widget callback: put the strokes of the browser's tab on the pad, unless one was drawn."""
+    strokes = st.session_state[_STORAGE].get("restored")
+    if _STROKES not in st.session_state and isinstance(strokes, list):
+        _set_strokes(strokes)
 
 
 def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:
@@ -163,15 +195,16 @@ def _store_strokes(strokes: list[Any], picture: np.ndarray) -> None:
 def _read_upload() -> np.ndarray | None:
     """Return the central square of an uploaded picture: H x W x 3, uint8."""
     file = st.file_uploader(
-        "A picture of a digit, or of what the network knows",
+        "A picture of one of the classes of the network",
         type=[each.lower() for each in FORMATS] + ["jpg", "tif"],
         key="draw_upload",
-        help="Dark ink on light paper is turned into light ink on black.",
+        help="Dark ink on light paper is converted to light ink on black. Pictures are cropped to "
+        "a centred square.",
     )
     if file is None:
         return None
     try:
         return np.ascontiguousarray(decode(file.getvalue(), UPLOAD_SIDE, 3).transpose(1, 2, 0))
     except BrokenPicture as error:
-        show_error(f"{file.name} cannot be looked at: {error}. Choose another picture.")
+        show_error(f"{file.name} cannot be read as a picture: {error}. Choose another file.")
         return None

@@ -7,13 +7,15 @@ from collections import Counter
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.units import UNKNOWN, format_time, percent
+from cnnlib.records.dataset import drawings_title
+from cnnlib.units import UNKNOWN, format_time, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
 
 STATE_LABELS = {
@@ -77,13 +79,27 @@ def ago(seconds: float) -> str:
         return f"{seconds // 60:.0f} min ago"
     if seconds < 86_400:
         return f"{seconds // 3600:.0f} h ago"
-    days = int(seconds // 86_400)
-    return f"{days} day{'s' if days > 1 else ''} ago"
+    return f"{plural(int(seconds // 86_400), 'day')} ago"
 
 
 def size(shape: Sequence[int]) -> str:
     """Format a shape as ``1 × 28 × 28`` (channels, height, width)."""
     return " × ".join(str(side) for side in shape)
+
+
+def dataset_label(name: str, title: str = "") -> str:
+    """Return the text for a dataset on a page: ``your drawings, lesson 1``, ``MNIST``.
+
+    Args:
+        name: As stored, for example ``folder:lesson 1 for mnist``.
+        title: Its title in the catalogue; the stored name stands in for an unknown one.
+    """
+    return drawings_title(name) or title or name.removeprefix("folder:")
+
+
+def dataset_menu(infos: Iterable[DatasetInfo]) -> dict[str, str]:
+    """Return a distinct label for each dataset of a menu, by name."""
+    return distinct({info.name: dataset_label(info.name, info.title) for info in infos})
 
 
 def distinct(labels: Mapping[str, str]) -> dict[str, str]:
@@ -102,7 +118,7 @@ def distinct(labels: Mapping[str, str]) -> dict[str, str]:
 def describe_answer(
     shares: Sequence[float] | np.ndarray, classes: Sequence[str], label: int | None
 ) -> str:
-    """Format a prediction as Markdown: ``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Right.``
+    """Format a prediction as Markdown: ``**7 (97.1 %), 9 (2.0 %), 4 (0.4 %)**. Correct.``
 
     Args:
         shares: Probability of each class.
@@ -114,14 +130,18 @@ def describe_answer(
     )
     if label is None:
         return f"**{top_classes}**."
-    verdict = "Right." if best[0] == label else escape_markdown(f"It is {classes[label]}.")
+    verdict = (
+        "Correct."
+        if best[0] == label
+        else escape_markdown(f"Wrong: the true class is {classes[label]}.")
+    )
     return f"**{top_classes}**. {verdict}"
 
 
 def describe_recipe(recipe: Recipe) -> str:
     """Format a recipe as ``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
-    epochs = f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}"
+    epochs = plural(recipe.epochs, "epoch")
     name = OPTIMIZER_LABELS[recipe.optimizer]
     return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"
 

@@ -57,7 +57,9 @@ def require_sign_in(settings: Settings) -> None:
         _sign_out_bar()
         return
     st.title("CNN Lab")
-    st.write("This is the lab of a class. Sign in, and what you train here is yours.")
+    st.write(
+        "This is the lab of a class. Sign in to train networks. Only you can change your runs."
+    )
     st.button("Sign in", type="primary", icon=":material/login:", key="sign_in", on_click=_sign_in)
     st.stop()
 
@@ -69,8 +71,8 @@ def _sign_in() -> None:
     except StreamlitAuthError as error:
         st.toast(
             escape_markdown(
-                f"Nobody can sign in here yet: {' '.join(str(error).split())} Tell who runs this "
-                "server; docs/class.md says how it is set up."
+                f"Sign-in is not set up on this server: {' '.join(str(error).split())} Ask the "
+                "operator of the server to set it up as described in docs/class.md."
             ),
             icon=":material/error:",
             duration="infinite",

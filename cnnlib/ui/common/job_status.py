@@ -66,8 +66,7 @@ def _draw_progress(job_id: str, key: str, prefix: str) -> None:
     job = run_store().job(job_id)
     if not job.is_live:
         st.rerun()
+    text = run_store().job_wait_reason(job) if job.state == "queued" else job.text or "Starting"
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
-    st.progress(
-        job.progress, text=escape_markdown(f"{prefix}{job.text or 'Waiting for a worker'}{left}")
-    )
+    st.progress(job.progress, text=escape_markdown(f"{prefix}{text}{left}"))
     stop_button(job, key=f"{key}_stop")

@@ -44,7 +44,8 @@ def newest_saved_step(run: Run) -> SavedStep | None:
     saved = run_store().saved_weights(run.id)
     if not saved:
         return None
-    return SavedStep.of(run, max(saved, key=lambda each: (each.step, -each.size_bytes)))
+    restored = [each for each in saved if each.step == run.weights_step]
+    return SavedStep.of(run, max(restored or saved, key=lambda each: (each.step, -each.size_bytes)))
 
 
 def request_latest_weights(run: Run) -> None:

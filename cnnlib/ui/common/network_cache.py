@@ -56,8 +56,8 @@ class SavedStep:
             written = path.stat().st_mtime_ns
         except FileNotFoundError as error:
             raise ProbeError(
-                f"The weights of step {saved.step:,} were thinned out while the run went on. "
-                "Choose another step."
+                f"The weights of step {saved.step:,} were deleted, because a run keeps a limited "
+                "number of saved steps. Choose another step."
             ) from error
         return cls(run.id, saved.step, str(path), written)
 
@@ -96,7 +96,7 @@ def wait_for_torch() -> None:
     """Block until torch is imported: a few seconds at the first visit after the server's start."""
     future = _torch()
     if not future.done():
-        with st.spinner("Loading the library that computes networks, once for this server."):
+        with st.spinner("Loading PyTorch. This happens once after the start of the server."):
             future.result()
     future.result()
 

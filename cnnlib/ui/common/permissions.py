@@ -26,7 +26,7 @@ def owner_note(owner: str, what: str) -> str:
     """
     if run_store().may_change(owner):
         return ""
-    return f"This {what} belongs to somebody else. You can look at it, but not change it."
+    return f"This {what} belongs to another person. You can view it, but you cannot change it."
 
 
 def own_runs(runs: Sequence[Run]) -> list[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,9 +11,15 @@ from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.errors import SettingsError
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
+from cnnlib.runs.access import dataset_owners
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.ui.common.identity import owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cnnlib.records.dataset import DatasetInfo
 
 
 def folders() -> Folders:
@@ -47,6 +54,11 @@ def check_settings() -> None:
         Settings.read(folders())
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+
+
+def offered_datasets(infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
+    """Return the datasets that the visitor may choose: all except the drawings of other people."""
+    return dataset_owners.offered_datasets(run_store(), infos)
 
 
 def prepared(name: str, fingerprint: str) -> Prepared:

@@ -27,6 +27,7 @@ INSPECT = PAGES / "inspect.py"
 CONVOLUTION = PAGES / "convolution.py"
 DRAW = PAGES / "draw.py"
 DATA = PAGES / "data.py"
+GLOSSARY = PAGES / "glossary.py"
 
 _KEPT_DESIGN = "kept_design"
 _NUMBER = re.compile(r"[0-9]{1,15}")
@@ -61,6 +62,11 @@ def design_in_address() -> str | None:
 def dataset_in_address() -> str:
     """Return the name of the dataset of the page's address; "" without one."""
     return st.query_params.get("dataset", "")
+
+
+def recipe_in_address() -> str:
+    """Return the recipe of the page's address in link form: ``?recipe=...``; "" without one."""
+    return st.query_params.get("recipe", "")
 
 
 def number_in_address(name: str) -> int | None:

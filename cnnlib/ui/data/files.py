@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,10 +13,10 @@ from cnnlib.errors import CnnlibError
 from cnnlib.runs.access.dataset_owners import (
     check_upload,
     dataset_owner,
-    record_dataset_owner,
+    new_dataset,
     removing_dataset,
 )
-from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.format import dataset_label, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.permissions import attempt, owner_note
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
 _NOTICE = "data_notice"
+_PREPARE_HELP = (
+    "Converts all pictures to one size and stores them in files that can be read fast. This is "
+    "needed once before training."
+)
+_SIZE_HELP = "Width and height of the prepared pictures, in pixels."
+_GREY_HELP = "Prepare the pictures with one grey channel, without colour."
 
 
 def show_notice() -> None:
@@ -40,7 +47,7 @@ def show_notice() -> None:
 def preparation(info: DatasetInfo) -> None:
     """Show a button that prepares the dataset, or the progress of the job.
 
-    Own pictures can be prepared again, with other options.
+    Uploaded pictures and own folders can be prepared again, with other options.
     """
     is_own = info.name.startswith("folder:")
     if info.state == "prepared" and not is_own:
@@ -54,13 +61,13 @@ def preparation(info: DatasetInfo) -> None:
         refusal = (
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
         )
-        labels = {"here": "Prepare it", "download": "Download it", "prepared": "Prepare it again"}
+        labels = {"here": "Prepare", "download": "Download", "prepared": "Prepare again"}
         st.button(
             labels[info.state],
             icon=":material/download:",
             key="data_prepare",
             type="primary" if info.state != "prepared" else "secondary",
-            help=refusal or None,
+            help=refusal or _PREPARE_HELP,
             disabled=bool(refusal),
             on_click=attempt,
             args=(run_store().submit_job, "prepare", args),
@@ -71,7 +78,7 @@ def training_link(info: DatasetInfo) -> None:
     """Show a link to the Train page with this dataset."""
     st.page_link(
         TRAIN,
-        label=f"Train on {escape_markdown(info.title)}",
+        label=f"Train on {escape_markdown(dataset_label(info.name, info.title))}",
         icon=":material/play_arrow:",
         query_params={"dataset": info.name},
     )
@@ -79,19 +86,26 @@ def training_link(info: DatasetInfo) -> None:
 
 def upload() -> None:
     """Show a form that uploads a zip with one folder of pictures per class."""
-    with st.expander("Add pictures of your own", icon=":material/upload:"):
+    with st.expander("Add your own pictures", icon=":material/upload:"):
         st.caption(
-            "A zip with one folder of pictures per class, train/ and test/ above them if you like: "
-            "PNG, JPEG, WebP, BMP, GIF or TIFF. The square in the middle of each is used."
+            "Upload a zip file with one folder of pictures per class (PNG, JPEG, WebP, BMP, GIF or "
+            "TIFF). To choose the test pictures yourself, put these folders into two folders named "
+            "train and test. Pictures are cropped to a centred square."
         )
         with st.form("data_upload", border=False):
             file = st.file_uploader(
-                "Zip", type="zip", key="data_zip", max_upload_size=upload_limit_mb()
+                "Zip file", type="zip", key="data_zip", max_upload_size=upload_limit_mb()
             )
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                name = st.text_input("Name", key="data_name", placeholder="that of the zip")
-                side = st.selectbox("Pixels", _SIZES, index=_SIZES.index(32), key="data_size")
-                grey = st.toggle("Grey", key="data_grey")
+                name = st.text_input("Name", key="data_name", placeholder="name of the zip file")
+                side = st.selectbox(
+                    "Picture size",
+                    _SIZES,
+                    index=_SIZES.index(32),
+                    key="data_size",
+                    help=_SIZE_HELP,
+                )
+                grey = st.toggle("Greyscale", key="data_grey", help=_GREY_HELP)
             pressed = st.form_submit_button("Add", icon=":material/add:")
         if pressed:
             _add(file, name, FolderOptions(side, 1 if grey else 3))
@@ -106,14 +120,14 @@ def upload_limit_mb() -> int | None:
 def _add(file: Any, name: str, options: FolderOptions) -> None:
     """Add the zip as a dataset and select it; show an error where that fails."""
     if file is None:
-        show_error("There is no zip yet. Choose one above.")
+        show_error("No zip file is selected. Choose a zip file, then press Add.")
         return
     store = run_store()
     try:
         check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
-        record_dataset_owner(store, info.name)
-        store.submit_job("prepare", {"name": info.name})
+        with new_dataset(store, info.name, partial(remove_dataset, folders=folders())):
+            store.submit_job("prepare", {"name": info.name})
     except CnnlibError as error:
         show_error(error)
         return
@@ -130,18 +144,19 @@ def removal(info: DatasetInfo) -> None:
         "upload": use.upload_bytes,
     }
     used = [f"{part} {format_size(size)}" for part, size in parts.items() if size]
-    st.caption(f"On disk: {', '.join(used) or 'nothing that the lab wrote'}.")
+    st.caption(f"Disk space: {', '.join(used) or 'none'}.")
     if use.own_path:
         st.caption(
-            f"The pictures themselves are yours, in {escape_markdown(use.own_path)}; they stay "
-            "there."
+            f"The original pictures are in your folder {escape_markdown(use.own_path)}. The lab "
+            "does not remove them."
         )
     if not use.removable_bytes:
         return
     with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {format_size(use.removable_bytes)} of {escape_markdown(info.title)}?")
+        title = dataset_label(info.name, info.title)
+        st.write(f"Remove {escape_markdown(title)} ({format_size(use.removable_bytes)})?")
         if use.upload_bytes:
-            st.write("The upload is the only copy that the lab has.")
+            st.write("The lab has no other copy of the uploaded pictures.")
         refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
         st.button(
             "Remove it",
@@ -157,7 +172,9 @@ def removal(info: DatasetInfo) -> None:
 def _remove(name: str) -> None:
     with removing_dataset(run_store(), name):
         use = remove_dataset(name, folders())
-    st.session_state[_NOTICE] = f"{name} is removed: {format_size(use.removable_bytes)}."
+    st.session_state[_NOTICE] = (
+        f"{name} is removed. {format_size(use.removable_bytes)} of disk space is free again."
+    )
 
 
 def _options_form(info: DatasetInfo) -> dict[str, int]:
@@ -165,9 +182,14 @@ def _options_form(info: DatasetInfo) -> dict[str, int]:
     channels, side, _ = info.in_size
     sides = sorted({*_SIZES, side})
     size = st.selectbox(
-        "Pixels", sides, index=sides.index(side), key=f"data_side_{info.name}", width=110
+        "Picture size",
+        sides,
+        index=sides.index(side),
+        key=f"data_side_{info.name}",
+        width=140,
+        help=_SIZE_HELP,
     )
-    grey = st.toggle("Grey", channels == 1, key=f"data_channels_{info.name}")
+    grey = st.toggle("Greyscale", channels == 1, key=f"data_channels_{info.name}", help=_GREY_HELP)
     options = {"size": size, "channels": 1 if grey else 3}
     is_same = (options["channels"], size) == (channels, side)
     return {} if is_same and info.state != "prepared" else options

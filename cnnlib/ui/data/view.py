@@ -15,8 +15,10 @@ from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.network_cache import wait_for_torch
+from cnnlib.ui.common.recipe_form import CUTOUT_HELP, FLIP_HELP, SHIFT_HELP
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,16 +58,19 @@ def describe_statistics(info: DatasetInfo) -> str:
         f"{name} {mean:.4f} ± {std:.4f}"
         for name, mean, std in zip(_CHANNELS[info.in_size[0]], info.mean, info.std, strict=True)
     ]
-    return f"Mean and standard deviation of the training pictures, of 0 to 1: {', '.join(parts)}."
+    return (
+        "Mean ± standard deviation of the pixel values of all training pictures, on a scale from 0 "
+        f"to 1: {', '.join(parts)}."
+    )
 
 
 def skipped(data: Prepared) -> None:
     """Show the files that could not be used, with the reason."""
     if not data.skipped:
         return
-    with st.expander(f"{count(len(data.skipped))} files could not be used"):
+    with st.expander(f"{plural(len(data.skipped), 'file')} could not be used"):
         st.dataframe(
-            [{"File": each.path, "Why": each.reason} for each in data.skipped], hide_index=True
+            [{"File": each.path, "Reason": each.reason} for each in data.skipped], hide_index=True
         )
 
 
@@ -74,7 +79,12 @@ def pictures(data: Prepared) -> None:
     st.header("Pictures")
     with st.container(horizontal=True):
         split = st.segmented_control(
-            "Split", ["train", "test"], default="train", required=True, key="data_split"
+            "Split",
+            ["train", "test"],
+            default="train",
+            required=True,
+            key="data_split",
+            help="A network learns from the train split. The test split measures its accuracy.",
         )
         selected = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
         images, labels = (getattr(data, f"{split}_{field}") for field in ("images", "labels"))
@@ -82,10 +92,10 @@ def pictures(data: Prepared) -> None:
         if selected != _ALL:
             indices = np.flatnonzero(labels == data.info.classes.index(selected))
         pages = max(1, -(-len(indices) // PER_PAGE))
-        page = st.number_input(f"Page, of {count(pages)}", 1, pages, key="data_page", width=130)
+        page = st.number_input(f"Page (of {count(pages)})", 1, pages, key="data_page", width=130)
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
     if not len(shown):
-        st.caption("There are no such pictures.")
+        st.caption("This split has no pictures of this class.")
         return
     names = [f"{data.info.classes[labels[i]]}, number {i}" for i in shown]
     st.html(grid_html([images[i] for i in shown], names))
@@ -110,22 +120,27 @@ def grid_html(images: Sequence[np.ndarray], names: Sequence[str], per_row: int =
 
 def augmentation(data: Prepared) -> None:
     """Show a few training pictures, each with random augmentations."""
-    st.header("What augmentation does")
+    st.header("Augmentation")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        flip = st.toggle("Mirror", key="data_flip")
-        shift = st.slider("Shift, in pixels", 0, 8, 2, key="data_shift", width=180)
-        cutout = st.slider("Cutout, in pixels", 0, 16, 0, key="data_cutout", width=180)
+        flip = st.toggle("Mirror", key="data_flip", help=FLIP_HELP)
+        shift = st.slider("Shift (pixels)", 0, 8, 2, key="data_shift", width=180, help=SHIFT_HELP)
+        cutout = st.slider(
+            "Cutout (pixels)", 0, 16, 0, key="data_cutout", width=180, help=CUTOUT_HELP
+        )
         seed = st.number_input("Seed", 1, 10_000, key="data_seed", width=130, help=_SEED_HELP)
     wait_for_torch()
     changed = augmented(data, Augmentation(flip, shift, cutout), seed)
     names = [
-        f"Change {i % _VARIANTS}" if i % _VARIANTS else "As it is" for i in range(len(changed))
+        f"Variant {i % _VARIANTS}" if i % _VARIANTS else "Original" for i in range(len(changed))
     ]
-    st.caption("The first of each row is the picture as it is.")
+    st.caption(
+        "The first picture of each row is the original. The others are random variants of it: with "
+        "augmentation, a training uses a new variant of each picture in each epoch."
+    )
     st.html(grid_html(list(changed), names, per_row=_VARIANTS))
 
 
-_SEED_HELP = "Another seed changes the pictures otherwise, as each epoch of a training does."
+_SEED_HELP = "Start value of the random numbers: another seed gives other variants."
 
 
 def augmented(data: Prepared, options: Augmentation, seed: int) -> np.ndarray:
@@ -148,10 +163,12 @@ def duplicates_panel(data: Prepared) -> None:
     """Show pictures that occur more than once, after a press of the button."""
     st.header("Duplicates")
     key = f"data_doubles_{data.info.fingerprint}"
-    if st.button("Look for equal pictures", icon=":material/content_copy:", key="data_doubles"):
+    if st.button("Find identical pictures", icon=":material/content_copy:", key="data_doubles"):
         st.session_state[key] = True
     if not st.session_state.get(key):
-        st.caption("Test pictures that a network was trained on make its accuracy look better.")
+        st.caption(
+            "If test pictures are also training pictures, the measured accuracy is too high."
+        )
         return
     with st.spinner("Comparing all pictures"):
         found = _find_duplicates(data.info.name, data.info.fingerprint)
@@ -159,7 +176,7 @@ def duplicates_panel(data: Prepared) -> None:
     if found.across:
         pairs = found.across[: PER_PAGE // 2]
         images = [x for a, b in pairs for x in (data.train_images[a], data.test_images[b])]
-        names = [name for a, b in pairs for name in (f"train {a}", f"test {b}")]
+        names = [name for a, b in pairs for name in (f"training picture {a}", f"test picture {b}")]
         st.html(grid_html(images, names))
 
 
@@ -172,7 +189,7 @@ def describe_duplicates(found: Duplicates) -> str:
     """Describe the numbers of duplicates, in sentences."""
     return (
         f"Test pictures that are also training pictures: **{count(len(found.across))}**. "
-        f"Repeated within train: {count(found.train_repeats)}, within test: "
-        f"{count(found.test_repeats)}. Equal training pictures with different classes: "
+        f"Repeated pictures in the train split: {count(found.train_repeats)}, in the test split: "
+        f"{count(found.test_repeats)}. Identical training pictures with different classes: "
         f"{count(len(found.contradictions))}."
     )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.data.drawings import collection_name, drawings_zip, save_drawing, saved_drawings
 from cnnlib.data.labelled_drawings import fine_tune_request, make_fine_tune_dataset
-from cnnlib.runs.access.dataset_owners import record_dataset_owner
-from cnnlib.ui.common.format import STATE_LABELS, count, escape_markdown
+from cnnlib.data.uploads import remove_dataset
+from cnnlib.runs.access.dataset_owners import new_dataset, record_dataset_owner
+from cnnlib.ui.common.format import STATE_LABELS, dataset_label, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, prepared, run_store
 from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import DATA, TRAIN
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,10 @@ def fine_tune_section(classifier: Classifier, picture: PreparedDrawing) -> None:
     """
     saved_count = len(saved_drawings(classifier.info, folders(), run_store().owner))
     with st.expander(
-        "Wrong? Teach it", icon=":material/school:", expanded=saved_count > 0, key="draw_teaching"
+        "Wrong? Fine-tune the network",
+        icon=":material/school:",
+        expanded=saved_count > 0,
+        key="draw_teaching",
     ):
         _save_form(classifier, picture)
         if notice := st.session_state.pop(_NOTICE, ""):
@@ -52,14 +57,14 @@ def _save_form(classifier: Classifier, picture: PreparedDrawing) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         classes = classifier.info.classes
         label = st.selectbox(
-            "It is a",
+            "True class",
             range(len(classes)),
             format_func=classes.__getitem__,
             key="draw_label",
             width=140,
         )
         st.button(
-            "Keep it",
+            "Save drawing",
             icon=":material/bookmark_add:",
             key="draw_keep",
             disabled=picture.is_empty,
@@ -90,21 +95,19 @@ def describe_gain(result: Mapping[str, Any]) -> str:
         result: Of a job of the kind "taught".
     """
     parts = []
-    for name, label in (("trained on", "learned from"), ("kept apart", "kept apart")):
+    for name, label in (("trained on", "used for training"), ("kept apart", "held out")):
         scores = result[name]
         if scores["count"]:
-            drawings = "drawing" if scores["count"] == 1 else "drawings"
-            parts.append(
-                f"on {count(scores['count'])} {drawings} {label} {_before_and_after(scores)}"
-            )
+            drawings = plural(scores["count"], "drawing")
+            parts.append(f"{_before_and_after(scores)} of {drawings} {label}")
     test = result["test"]
     if test["count"]:
         points = 100 * (test["after"] - test["before"])
         parts.append(
-            f"on {count(test['count'])} test pictures {_before_and_after(test)} "
-            f"({points:+.2f} points)"
+            f"{_before_and_after(test)} of {plural(test['count'], 'test picture')} of the original "
+            f"dataset ({points:+.2f} percentage points)"
         )
-    return f"Right before and after: {'; '.join(parts)}."
+    return f"Accuracy before → after fine-tuning: {'; '.join(parts)}."
 
 
 def _before_and_after(scores: Mapping[str, Any]) -> str:
@@ -115,20 +118,22 @@ def _save(classifier: Classifier, picture: np.ndarray, label: int) -> None:
     store = run_store()
     save_drawing(picture, label, classifier.info, folders(), store.owner)
     record_dataset_owner(store, collection_name(classifier.info.name, store.owner))
-    st.session_state[_NOTICE] = f"Kept as {classifier.info.classes[label]}."
+    st.session_state[_NOTICE] = f"Saved as {classifier.info.classes[label]}."
 
 
 def _collection_actions(classifier: Classifier, saved_count: int) -> None:
     """Show the number of saved drawings, and buttons to fine-tune, download and view."""
     owner = run_store().owner
+    title = dataset_label(classifier.info.name, classifier.info.title)
     st.caption(
-        f"{count(saved_count)} kept for {escape_markdown(classifier.info.title)}. A lesson mixes "
-        "them with pictures that the network knows, so that it does not forget those; every fourth "
-        "drawing of a class is kept apart to measure the gain."
+        f"{plural(saved_count, 'drawing')} saved for {escape_markdown(title)}. "
+        "Fine-tuning trains the network on your drawings and on some pictures of the original "
+        "dataset, so that it does not forget them. Every 4th drawing of a class is held out to "
+        "measure the gain."
     )
     with st.container(horizontal=True):
         st.button(
-            "Teach the network",
+            "Fine-tune the network",
             icon=":material/school:",
             key="draw_teach",
             on_click=attempt,
@@ -144,7 +149,7 @@ def _collection_actions(classifier: Classifier, saved_count: int) -> None:
         )
         st.page_link(
             DATA,
-            label="Look at them",
+            label="Show the drawings",
             icon=":material/photo_library:",
             query_params={"dataset": collection_name(classifier.info.name, owner)},
         )
@@ -154,9 +159,9 @@ def _start_fine_tuning(classifier: Classifier) -> None:
     """Make the dataset of the saved drawings and submit a training run on it."""
     original = prepared(classifier.info.name, classifier.info.fingerprint)
     dataset = make_fine_tune_dataset(original, folders(), owner=run_store().owner)
-    record_dataset_owner(run_store(), dataset)
-    submit(fine_tune_request(classifier.run, classifier.saved_step.step, dataset))
-    st.session_state[_NOTICE] = "The lesson is in the queue. Its run is linked below."
+    with new_dataset(run_store(), dataset, partial(remove_dataset, folders=folders())):
+        submit(fine_tune_request(classifier.run, classifier.saved_step.step, dataset))
+    st.session_state[_NOTICE] = "The fine-tuning run is in the queue. The link to it is below."
 
 
 def _show_gain(run: Run) -> None:

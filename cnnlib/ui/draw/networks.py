@@ -68,6 +68,8 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
         format_func=titles.__getitem__,
         max_selections=MOST_RUNS,
         placeholder="Choose trained networks",
+        help="The numbers are accuracies on the test split, or on the validation split if the test "
+        "split was not measured.",
     )
     put_runs_in_address(selected)
     return [classifier for run_id in selected if (classifier := _load_or_warn(by_id[run_id]))]
@@ -75,10 +77,12 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
 
 def show_training_button() -> None:
     """Show a button that trains a first network; for a store without a trained run."""
-    st.write("A drawing needs a network that looks at it, and none is trained yet.")
+    st.write(
+        "There is no trained network yet. Train one first. Then you can test it with drawings."
+    )
     request, info = cnn3_on_mnist()
     if st.button(
-        "Train three convolutions on MNIST",
+        "Train a network with three convolutions on MNIST",
         type="primary",
         icon=":material/play_arrow:",
         key="draw_train",
@@ -104,10 +108,11 @@ def load_classifier(run: Run) -> Classifier:
     saved = weights_by_step(run_store().saved_weights(run.id))
     if not saved:
         raise ProbeError(
-            f"{run.title} has kept no weights, so it cannot look at a drawing. Let it train to the "
-            "end of an epoch, or choose another."
+            f"{run.title} has no saved weights, so it cannot classify a drawing. Let it "
+            "train to the end of an epoch, or choose another network."
         )
-    return Classifier(run, SavedStep.of(run, saved[max(saved)]), open_dataset(run).info)
+    step = run.weights_step if run.weights_step in saved else max(saved)
+    return Classifier(run, SavedStep.of(run, saved[step]), open_dataset(run).info)
 
 
 def _load_or_warn(run: Run) -> Classifier | None:

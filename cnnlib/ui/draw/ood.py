@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cnnlib.records.ood import OodDetector
     from cnnlib.ui.draw.networks import Classifier
 
+_KIND_LABELS = {"random strokes": "scribbles", "noise": "pictures of noise"}
+
 
 def ood_section(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]) -> None:
     """Show the score of each network, or a button that measures its detector first."""
@@ -50,7 +52,7 @@ def _show_score(
 
 
 def describe_score(detector: OodDetector, score: float, dataset: str) -> str:
-    """Describe how far a drawing is from the training pictures, in a sentence.
+    """Describe how far a drawing is from the training pictures.
 
     Args:
         score: Distance of the drawing.
@@ -58,22 +60,24 @@ def describe_score(detector: OodDetector, score: float, dataset: str) -> str:
     """
     share = percent(detector.farther_than(score), 1)
     verdict = (
-        "This does not look like anything that it learned"
+        "This drawing does not look like the training data (out of distribution)"
         if detector.is_ood(score)
-        else "This looks like what it learned"
+        else "This drawing looks like the training data"
     )
-    return f"{verdict}: {share} of real pictures of {dataset} are nearer to the training pictures."
+    return f"{verdict}. It is stranger than {share} of the real pictures of {dataset}."
 
 
 def describe_error_rates(detector: OodDetector) -> str:
-    """Describe the measured error rates of the detector, in a sentence."""
+    """Describe the measured error rates of the detector."""
     missed = ", ".join(
-        f"{percent(rate.missed, 1)} of {kind} ({count(rate.count)})"
+        f"{percent(rate.missed, 1)} of {count(rate.count)} "
+        f"{_KIND_LABELS.get(kind, f'pictures of {kind}')}"
         for kind, rate in detector.error_rates.items()
     )
     return (
-        f"How often this is wrong: of {count(detector.real_count)} real test pictures, "
-        f"{percent(detector.false_alarms, 1)} are called strange; taken for real are {missed}."
+        f"Errors of this check: {percent(detector.false_alarms, 1)} of "
+        f"{count(detector.real_count)} real test pictures are called out of distribution. {missed} "
+        "pass as real."
     )
 
 
@@ -102,11 +106,13 @@ def _measurement_button(classifier: Classifier, name: str) -> None:
     if show_job_progress(run_store().latest_job("unfamiliar", args), key=key, prefix=name):
         return
     st.button(
-        f"{escape_markdown(name)}Measure what it does not know",
+        f"{escape_markdown(name)}Does this look like training data?",
         icon=":material/help:",
         key=key,
         on_click=attempt,
         args=(run_store().submit_job, "unfamiliar", args),
-        help="A network always answers with some class. This measures, on real pictures and on "
-        "junk, how well it can tell that a drawing is none of them. It takes about a minute.",
+        help="A network predicts a class for every picture, even for a scribble. This check "
+        "compares a drawing with the training pictures. A drawing that is too different is out of "
+        "distribution: do not trust its prediction. First the errors of the check are measured on "
+        "test pictures, scribbles and noise, which takes about a minute.",
     )

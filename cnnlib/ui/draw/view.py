@@ -54,8 +54,9 @@ def drawing_section(runs: Sequence[Run]) -> None:
 def _preparation_expander() -> Preparation:
     with st.expander("Steps of the preparation", icon=":material/tune:", key="draw_steps"):
         st.caption(
-            "MNIST's own (LeCun et al. 1998). Switch a step off to see what it is worth. "
-            "Pictures for networks that see colours are resized only."
+            "A drawing is prepared in the same way as the pictures of MNIST (LeCun et al. 1998). "
+            "Switch a step off to see its effect. For networks with colour input, the drawing is "
+            "only resized."
         )
         return preparation_form()
 
@@ -76,7 +77,7 @@ def show_preparation(
     sizes: dict[tuple[int, int, int], PreparedDrawing] = {}
     for classifier, prepared in zip(classifiers, pictures, strict=True):
         sizes.setdefault(classifier.info.in_size, prepared)
-    st.header("What the network sees")
+    st.header("Input of the network")
     for in_size, prepared in sizes.items():
         if len(sizes) > 1:
             st.caption(size(in_size))
@@ -99,20 +100,26 @@ def steps_html(prepared: PreparedDrawing) -> str:
 
 def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]) -> None:
     """Show the predictions of the networks, or a hint while nothing is drawn."""
-    st.header("What it says")
+    st.header("Prediction")
     if pictures[0].is_empty:
-        st.caption("Draw something: the answer follows every stroke.")
+        st.caption("Draw something. The prediction changes with every stroke.")
         return
     wait_for_torch()
     answers = _compute_answers(classifiers, pictures)
     for answer in answers:
         name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
-        st.markdown(f"{name}**{escape_markdown(answer.name)}**, {percent(answer.probability)} sure")
+        st.markdown(
+            f"{name}**{escape_markdown(answer.name)}**, {percent(answer.probability)} probability"
+        )
     for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
     inspect_button(classifiers[0], pictures[0].picture)
-    st.header("How sure")
+    st.header(
+        "Reliability",
+        help="Two checks: is the drawing similar to the training pictures, and does the prediction "
+        "stay the same when the drawing is shifted, rotated or made thicker or thinner?",
+    )
     ood_section(classifiers, pictures)
     _show_robustness(_compute_robustness(classifiers, pictures, answers))
 
@@ -159,23 +166,24 @@ def _show_robustness(results: Sequence[Robustness]) -> None:
 
 
 def describe_robustness(result: Robustness) -> str:
-    """``cnn3 on mnist, seed 0 still says 7 after 22 of 24 small changes.``"""
+    """Describe how many small changes leave the prediction as it is, and the other predictions."""
     answer: Answer = result.answer
     others = sorted({change.name for change in result.real_changes} - {answer.name})
-    instead = f" Otherwise: {', '.join(others)}." if others else ""
+    instead = f" Other predictions: {', '.join(others)}." if others else ""
     return (
-        f"{answer.title} still says {answer.name} after {result.kept} of "
-        f"{len(result.real_changes)} small changes.{instead}"
+        f"{answer.title}: the prediction is still {answer.name} after {result.kept} of "
+        f"{len(result.real_changes)} small changes (shifts, rotations, thickness).{instead}"
     )
 
 
 def inspect_button(classifier: Classifier, picture: np.ndarray) -> None:
     """Show a button that opens the inspection page with this network and this drawing."""
     if st.button(
-        "Why? Look inside",
+        "Why? Inspect the network",
         icon=":material/search:",
         key="draw_why",
-        help="Feature maps, and which pixels spoke for the answer.",
+        help="Opens the Inspect page with this drawing: feature maps, and the pixels that the "
+        "prediction depends on.",
     ):
         store_drawing(picture)
         st.switch_page(INSPECT, query_params={"run": classifier.run.id})

@@ -19,31 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PICTURES = 500
-_HOW_LABELS = {"mute": "Mute: set it to 0", "reset": "Reset: back to its first saved weights"}
+_HOW_LABELS = {"mute": "Mute: set to 0", "reset": "Reset: first saved weights"}
 
 
 def ablation_panel(subject: Subject) -> None:
     """Show the loss of accuracy when each filter of a layer is muted or reset."""
     if not convolutions(subject.plan):
-        raise ProbeError("This network has no convolution, and so no filter to operate on.")
+        raise ProbeError(
+            "This network has no convolution, and ablation changes the filters of convolutions. "
+            "Choose a run of a network with a convolution."
+        )
     layer = choose_layer(subject.plan, kinds=("conv2d",))
     how = st.segmented_control(
-        "What is done to each filter",
+        "Change of each filter",
         list(_HOW_LABELS),
         key="inspect_how",
         default="mute",
         required=True,
         format_func=_HOW_LABELS.__getitem__,
+        help="Mute sets the weights and the bias of the filter to 0, so its feature map is "
+        "constant. Reset gives the filter back the weights of the first saved step.",
     )
     st.caption(
-        f"Measured on at most {PICTURES} pictures of the validation split, chosen by a seed; the "
-        "test split is not touched."
+        "Ablation changes one filter at a time and measures the accuracy again: the more accuracy "
+        f"is lost, the more the network needs the filter. A random sample of at most {PICTURES} "
+        "validation pictures is used (training pictures if the run has no validation split), "
+        "never the test split."
     )
     args = {"run": subject.run.id, "step": subject.saved_step.step, "layer": layer, "how": how}
     result = job_result(
         "surgery",
         args | {"count": PICTURES, "seed": 0},
-        label="Operate on every filter of this layer",
+        label="Test each filter of this layer",
         key="inspect_surgery",
     )
     if result is not None:
@@ -54,16 +61,19 @@ def _show_ablation(subject: Subject, result: Mapping[str, Any]) -> None:
     """Show the filters by their loss of accuracy, and one of them class by class."""
     loss = result["before"] - np.array(result["after"])
     order = np.argsort(-loss, kind="stable")
+    correct = round(result["before"] * result["count"])
     st.markdown(
-        f"Untouched, {percent(result['before'])} of {count(result['count'])} {result['split']} "
-        "pictures are right."
+        f"Accuracy without a change: {percent(result['before'])} correct ({count(correct)} of "
+        f"{count(result['count'])} {result['split']} pictures)."
     )
     options = [int(each) for each in order]
     chosen = st.selectbox(
-        "Filter, the most costly first",
+        "Filter (largest loss of accuracy first)",
         options,
         key=f"inspect_operated_{len(options)}",
-        format_func=lambda each: f"filter {each}: accuracy {-100 * loss[each]:+.1f} points",
+        format_func=lambda each: (
+            f"filter {each}: accuracy {-100 * loss[each]:+.1f} percentage points"
+        ),
     )
     figure = ablation_figure(
         result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen

@@ -10,10 +10,10 @@ import streamlit as st
 
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import tile_grid
-from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.inspect.selection import Subject, choose_layer
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,15 +34,26 @@ def activation_maximisation_panel(subject: Subject) -> None:
             key=f"inspect_dream_{layer}",
             format_func=names.__getitem__,
         )
-        seed = st.number_input("Seed of the noise it begins as", 0, 999, key="inspect_dream_seed")
+        seed = st.number_input(
+            "Noise seed",
+            0,
+            999,
+            key="inspect_dream_seed",
+            help="The optimised picture starts from random noise. Another seed gives other noise, "
+            "and often another picture.",
+        )
     args = {"run": subject.run.id, "step": subject.saved_step.step, "layer": layer}
     if len(step.out_shape) == 3 and step.kind != "global_avg_pool":
         _show_patches(subject, layer, channel, args)
-    st.header("A picture made to excite it")
+    st.header(
+        "Activation maximisation",
+        help="Starts from noise and changes the pixels step by step so that the activation of the "
+        "channel (or the score of the class) becomes as large as possible.",
+    )
     result = job_result(
         "dream",
         args | {"channel": channel, "seed": seed},
-        label="Find the picture that excites it most",
+        label="Find the picture with the strongest activation",
         key="inspect_dream",
     )
     if result is not None:
@@ -51,11 +62,11 @@ def activation_maximisation_panel(subject: Subject) -> None:
 
 def _show_patches(subject: Subject, layer: str, channel: int, args: Mapping[str, Any]) -> None:
     """Show the patches of test pictures with the largest activation of a channel."""
-    st.header("Parts of test pictures that excite it")
+    st.header("Parts of test pictures with the strongest activation")
     result = job_result(
         "patches",
         {**args, "count": PICTURES, "seed": 0},
-        label="Look through test pictures for every channel of this layer",
+        label="Search test pictures for all channels of this layer",
         key="inspect_patches",
     )
     if result is None:
@@ -68,14 +79,14 @@ def _show_patches(subject: Subject, layer: str, channel: int, args: Mapping[str,
     tile_grid(
         patches[:, 0] if patches.shape[1] == 1 else patches,
         key="inspect_exciting",
-        title=f"What excites channel {channel} of {layer}",
-        names=[f"Picture {int(each[0])}, answer {each[3]:.3g}" for each in found],
+        title=f"Strongest activations of channel {channel} of {layer}",
+        names=[f"Picture {int(each[0])}, activation {each[3]:.3g}" for each in found],
         span=255.0,
         tile=72,
     )
     st.caption(
-        f"Of {count(result['count'])} test pictures, chosen by a seed. One value of this map "
-        f"depends on {field.size} × {field.size} pixels."
+        f"From a random sample of {plural(result['count'], 'test picture')}. One value of this "
+        f"feature map depends on {field.size} × {field.size} pixels (its receptive field)."
     )
 
 
@@ -85,12 +96,12 @@ def _show_optimised_picture(result: Mapping[str, Any], name: str) -> None:
     tile_grid(
         pixels[:1] if len(pixels) == 1 else pixels[None],
         key="inspect_dreamt",
-        title=f"What excites {name} most",
+        title=f"Picture that maximises {name}",
         names=[name],
         span=255.0,
         tile=280,
     )
     st.caption(
-        f"Found by optimisation. The mean answer rose from {result['began']:.3g}, for noise, to "
-        f"{result['answer']:.3g}. Other seeds find other pictures."
+        f"Found by optimisation: the mean activation rose from {result['began']:.3g} (noise) to "
+        f"{result['answer']:.3g}. Another noise seed finds another picture."
     )

@@ -32,13 +32,15 @@ METHODS = {
     "grad_cam": "Grad-CAM",
     "guided": "Guided backprop",
 }
-_SLOPE = "A brighter red pixel, or a darker blue one, would raise the score."
+_GRADIENT = (
+    "Red: a brighter pixel would raise the score. Blue: a darker pixel would raise the score."
+)
 _LEGENDS = {
-    "saliency": _SLOPE,
-    "integrated": "Red pixels raised the score over that of a grey picture, blue ones lowered it.",
-    "occlusion": "Covering red pixels lowers the score, covering blue ones raises it.",
-    "grad_cam": "Bright places speak for the class.",
-    "guided": _SLOPE,
+    "saliency": _GRADIENT,
+    "integrated": "Red pixels raise the score, compared with a grey picture. Blue pixels lower it.",
+    "occlusion": "Covering a red pixel lowers the score. Covering a blue pixel raises it.",
+    "grad_cam": "Bright areas raise the score of the class.",
+    "guided": _GRADIENT,
 }
 MOST_MACS = 6_000_000_000  # a second or two on one thread
 CHECK_PASSES = 66  # forward passes of the deletion curves
@@ -54,6 +56,12 @@ def attribution_panel(subject: Subject) -> None:
         default="saliency",
         required=True,
         format_func=METHODS.__getitem__,
+        help="An attribution method estimates how much each pixel contributes to the score of a "
+        "class. Saliency: the gradient of the score. Integrated gradients: the mean gradient on "
+        "the way from a grey picture to this one, times the picture. Occlusion: how much the score "
+        "falls when a patch is covered with grey. Grad-CAM: the last feature maps of the network, "
+        "weighted by their gradients. Guided backprop: the gradient without negative parts at "
+        "each ReLU.",
     )
     target = _choose_target(subject)
     if _is_slow(subject, method):
@@ -61,14 +69,19 @@ def attribution_panel(subject: Subject) -> None:
         return
     found = _attribution_map(subject.saved_step, subject.picture.key, method, target, subject)
     _show_map(subject, found, method)
-    with st.spinner("Checking the map."):
+    with st.spinner("Running the sanity checks."):
         checks = _sanity_checks(subject.saved_step, subject.picture.key, method, target, subject)
     _show_sanity_checks(*checks)
 
 
 def _show_sanity_checks(weights: RandomisedWeights, curve: DeletionCurve) -> None:
     """Show the results of the two sanity checks."""
-    st.header("Can it be trusted?")
+    st.header(
+        "Sanity checks",
+        help="First check: is the map different from the map of the same network with random "
+        "weights? Second check: does the probability of the class fall faster when the most "
+        "important pixels are deleted first than when random pixels are deleted?",
+    )
     for check, is_good in ((weights, not weights.fires), (curve, curve.is_informative)):
         icon = ":material/check_circle:" if is_good else ":material/warning:"
         st.markdown(f"{icon} {check.sentence}")
@@ -82,7 +95,7 @@ def _show_job_result(subject: Subject, method: str, target: int) -> None:
     result = job_result(
         "explain",
         args | {"target": target, "pixels": pixels},
-        label=f"Compute {METHODS[method]}: it takes some seconds on this network",
+        label=f"Compute {METHODS[method]} (takes some seconds for this network)",
         key="inspect_explain",
     )
     if result is not None:
@@ -99,12 +112,13 @@ def _choose_target(subject: Subject) -> int:
     picture = subject.picture
     maps = maps_at(subject.saved_step, picture.key, subject.run, picture, subject.info)
     predicted = names[int(maps[subject.plan.layers[-1].name][0].argmax())]
-    options = ["what it says", *names]
+    options = ["predicted class", *names]
     chosen = st.selectbox(
-        "Score of the class",
+        "Class to explain",
         options,
         key="inspect_target",
-        format_func=lambda each: f"what it says ({predicted})" if each == options[0] else each,
+        format_func=lambda each: f"predicted class ({predicted})" if each == options[0] else each,
+        help="The map shows which pixels the score (logit) of this class depends on.",
     )
     return names.index(predicted if chosen == options[0] else chosen)
 
@@ -125,8 +139,8 @@ def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
         tile_grid(
             pixels[:1] if len(pixels) == 1 else pixels[None],
             key="inspect_reason_picture",
-            title="The picture",
-            names=["The picture"],
+            title="The picture that is explained",
+            names=["Pixel"],
             span=255.0,
             tile=224,
         )
@@ -134,12 +148,13 @@ def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
             found.sum(axis=0, keepdims=True),
             key="inspect_reason_map",
             title=name,
-            names=[name if len(found) == 1 else f"{name}, sum over colours"],
+            names=[name if len(found) == 1 else f"{name}, sum over the colour channels"],
             tile=224,
         )
     height, width = found.shape[-2:]
     st.caption(
-        f"The map has {height} × {width} values for {pixels.shape[1]} × {pixels.shape[2]} pixels. "
+        f"The map has {height} × {width} values, the picture {pixels.shape[1]} × "
+        f"{pixels.shape[2]} pixels. "
         f"{_LEGENDS[method]}"
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnnlib.records.probe import Arithmetic
 
 SIDE = 32
-_PICTURES = ("Letter", "Square", "Ramp", "Checkers", "Single pixel")
+_PICTURES = ("Letter", "Square", "Ramp", "Chessboard", "Single pixel")
 
 
 def playground() -> None:
@@ -43,20 +43,20 @@ def playground() -> None:
 
 def _choose_picture() -> np.ndarray:
     """Show a menu of pictures and return the chosen one: H x W, float32, 0..1."""
-    chosen = st.selectbox("Picture", [*_PICTURES, "Draw", "My own"], key="convolution_picture")
+    chosen = st.selectbox("Picture", [*_PICTURES, "Draw", "Upload"], key="convolution_picture")
     if chosen == "Draw":
         return _read_drawing()
-    if chosen != "My own":
+    if chosen != "Upload":
         return builtin_picture(chosen)
-    file = st.file_uploader("Your own picture", key="convolution_upload")
+    file = st.file_uploader("Your picture", key="convolution_upload")
     if file is None:
         return builtin_picture(_PICTURES[0])
     try:
         return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
     except BrokenPicture as error:
         show_error(
-            f"This file cannot be used: {error}. Choose a PNG or JPEG picture; until then the "
-            "letter stays."
+            f"This file cannot be read as a picture: {error}. Choose a PNG or JPEG file. "
+            "Until then the letter is shown."
         )
         return builtin_picture(_PICTURES[0])
 
@@ -65,7 +65,7 @@ def _read_drawing() -> np.ndarray:
     """Return the drawing on the pad; the letter before the first stroke."""
     pixels = small_pad("convolution_pad")
     if pixels is None:
-        st.caption("Draw something. Until then the letter stays.")
+        st.caption("Draw something. Until then the letter is shown.")
         return builtin_picture(_PICTURES[0])
     ink = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
     return np.asarray(ink.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
@@ -78,7 +78,7 @@ def builtin_picture(name: str) -> np.ndarray:
         picture[8:20, 8:20] = 1
     elif name == "Ramp":
         picture[:] = np.linspace(0, 1, 28, dtype=np.float32)
-    elif name == "Checkers":
+    elif name == "Chessboard":
         picture[:] = np.indices((28, 28)).sum(axis=0) // 4 % 2
     elif name == "Single pixel":
         picture[14, 14] = 1
@@ -94,11 +94,22 @@ def _choose_kernel() -> np.ndarray | None:
         preset = PRESETS[st.session_state["convolution_preset"]]
         st.session_state["convolution_kernel"] = kernel_text(np.array(preset))
 
-    st.selectbox("Kernel", list(PRESETS), index=1, key="convolution_preset", on_change=fill)
+    st.selectbox(
+        "Kernel",
+        list(PRESETS),
+        index=1,
+        key="convolution_preset",
+        on_change=fill,
+        help="The table of numbers that the window is multiplied by.",
+    )
     if "convolution_kernel" not in st.session_state:
         fill()
     text = st.text_area(
-        "Its numbers", key="convolution_kernel", height=120, help="A row a line; 1/9 is a number."
+        "Kernel numbers",
+        key="convolution_kernel",
+        height=120,
+        help="One row per line, with spaces between the numbers. Fractions such as 1/9 are "
+        "allowed.",
     )
     try:
         return parse_kernel(text)
@@ -119,9 +130,32 @@ def _choose_settings() -> _Settings:
     """Show the fields of stride, padding and dilation."""
     with st.container(horizontal=True):
         return {
-            "stride": st.number_input("Stride", 1, 4, key="convolution_stride", width=110),
-            "padding": st.number_input("Padding", 0, 8, 1, key="convolution_padding", width=110),
-            "dilation": st.number_input("Dilation", 1, 4, key="convolution_dilation", width=110),
+            "stride": st.number_input(
+                "Stride",
+                1,
+                4,
+                key="convolution_stride",
+                width=110,
+                help="Pixels that the window moves from one output value to the next.",
+            ),
+            "padding": st.number_input(
+                "Padding",
+                0,
+                8,
+                1,
+                key="convolution_padding",
+                width=110,
+                help="Pixels with the value 0 that are added on each side of the picture.",
+            ),
+            "dilation": st.number_input(
+                "Dilation",
+                1,
+                4,
+                key="convolution_dilation",
+                width=110,
+                help="Distance in pixels between neighbouring numbers of the kernel. 1 leaves no "
+                "gaps.",
+            ),
         }
 
 
@@ -129,23 +163,23 @@ def _show_results(correlation: Arithmetic, convolution: Arithmetic) -> None:
     """Show the output with its arithmetic, and both outputs side by side."""
     rows, columns = correlation.output.shape
     st.markdown(f"**Output: {rows} × {columns}**")
-    window_view(correlation, key="convolution_window", source="The output")
+    window_view(correlation, key="convolution_window", source="the output value")
     st.header("Convolution and correlation")
     difference = float(np.abs(correlation.output - convolution.output).max())
     st.caption(
-        "What networks call convolution does not turn the kernel: it is correlation, as above. "
-        "Convolution proper turns it by half a turn first. "
+        "The convolution of a neural network does not rotate the kernel. In mathematics this is "
+        "called cross-correlation, and a convolution rotates the kernel by 180° first. "
         + (
-            "With this kernel both are the same."
+            "With this kernel both outputs are the same."
             if difference < 1e-6
-            else f"With this kernel they differ by up to {difference:.3g}."
+            else f"With this kernel the outputs differ by up to {difference:.3g}."
         )
-        + " First the correlation, then the convolution; blue is below zero, red above."
+        + " Left: correlation. Right: convolution. Blue is below 0, red is above 0."
     )
     tile_grid(
         np.stack([correlation.output, convolution.output]),
         key="convolution_both",
         title="Correlation and convolution",
-        names=["Correlation (as in networks)", "Convolution (kernel turned)"],
+        names=["Correlation (as in networks)", "Convolution (rotated kernel)"],
         tile=200,
     )

@@ -11,7 +11,8 @@ def show() -> None:
     """Show the page."""
     st.title("Convolution")
     st.caption(
-        "Each pixel of the output is a sum of products: the window on the picture, times the "
-        "kernel. Move over the output to move the window."
+        "A convolution moves a window over the picture. Each output value is the sum of the pixels "
+        "in the window times the numbers of the kernel. Move the pointer over the output to move "
+        "the window."
     )
     playground()

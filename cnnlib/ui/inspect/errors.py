@@ -40,15 +40,17 @@ def errors_panel(subject: Subject) -> None:
     found = predictions_of(subject.run)
     if found is None:
         raise ProbeError(
-            "This run has not measured the test split, so nothing is known about its errors. "
-            "Let it finish, or choose a finished run."
+            "This run has no predictions for the test split. A run measures the test split when it "
+            "finishes. Wait until it finishes, or choose a finished run."
         )
     names = subject.info.classes
     table = confusion(found, len(names))
-    wrong = int(table.sum() - table.trace())
+    correct, total = int(table.trace()), len(found.labels)
     st.caption(
-        f"{count(wrong)} of {count(len(found.labels))} test pictures are wrong, with the weights "
-        "with which the run ended, whatever step is chosen above."
+        f"Test accuracy: {percent(correct / max(total, 1))} correct ({count(correct)} of "
+        f"{count(total)} test pictures, {count(total - correct)} wrong). This panel shows the "
+        "predictions at the end of the run, not at the step that is chosen above. In the confusion "
+        "matrix, rows are true classes and columns are predicted classes."
     )
     _show_table(table, names)
     _show_cell_pictures(subject, found)
@@ -84,10 +86,10 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
     for key, first in (("inspect_true", true), ("inspect_said", predicted)):
         if st.session_state[key] not in names:
             st.session_state[key] = names[first]
-    shares = st.toggle("Shares of the true class", key="inspect_shares")
+    shares = st.toggle("Percentages of the true class", key="inspect_shares")
     shown = table / np.maximum(table.sum(axis=1, keepdims=True), 1) * 100 if shares else table
-    columns = {f"said {name}": name for name in names}
-    frame = pd.DataFrame(shown, index=[f"is {name}" for name in names], columns=list(columns))
+    columns = {f"predicted {name}": name for name in names}
+    frame = pd.DataFrame(shown, index=[f"true {name}" for name in names], columns=list(columns))
     wrong = np.log1p(table - np.diag(table.diagonal()))
     strength = wrong / max(wrong.max(), 1e-9)
 
@@ -113,7 +115,7 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
     )
     with st.container(horizontal=True):
         st.selectbox("True class", names, key="inspect_true")
-        st.selectbox("The network said", names, key="inspect_said")
+        st.selectbox("Predicted class", names, key="inspect_said")
 
 
 def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
@@ -121,10 +123,10 @@ def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
     names = subject.info.classes
     true, predicted = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
     indices = pictures_of(found, true, predicted)
-    heading = f"Pictures of {names[true]}, taken for {names[predicted]}"
+    heading = f"Pictures of {names[true]}, predicted as {names[predicted]}"
     st.header(f"{escape_markdown(heading)} ({count(len(indices))})")
     if not len(indices):
-        st.caption("There is no such picture. Choose a cell that is not 0.")
+        st.caption("No picture is in this cell. Choose a cell that is not 0.")
         return
     indices = indices[:MOST_PICTURES]
     pictures = np.stack([np.array(subject.prepared.test_images[index]) for index in indices])
@@ -138,7 +140,7 @@ def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
         pictures[:, 0] if pictures.shape[1] == 1 else pictures,
         key="inspect_cell",
         title=heading,
-        names=[f"Picture {p}, {percent(float(found.confidence[p]))} sure" for p in indices],
+        names=[f"Picture {p}, {percent(float(found.confidence[p]))} confidence" for p in indices],
         span=255.0,
         selected=int(np.flatnonzero(indices == selected)[0]) if selected in indices else -1,
         on_pick=open_picture,
@@ -164,6 +166,6 @@ def describe_other_runs(subject: Subject, picture: int) -> str:
         if len(right) + len(wrong) == MOST_OTHER_RUNS:
             break
     if not right and not wrong:
-        return f"Picture {picture}: no other run on these pictures was measured yet."
-    parts = [f"right: {', '.join(right) or 'none'}", f"wrong: {', '.join(wrong) or 'none'}"]
-    return f"Picture {picture} in other runs, " + "; ".join(parts) + "."
+        return f"Picture {picture}: there is no other run with predictions on this dataset."
+    parts = [f"correct in {', '.join(right) or 'none'}", f"wrong in {', '.join(wrong) or 'none'}"]
+    return f"Other runs on picture {picture}: {'; '.join(parts)}."

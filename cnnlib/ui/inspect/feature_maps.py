@@ -32,6 +32,7 @@ from cnnlib.ui.inspect.filters import (
     side_by_side,
 )
 from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,7 @@ class MapsLayout:
             st.header("Features")
         maps_slot = st.container()
         if layer.kind in KINDS:
-            st.header("Number by number")
+            st.header("One output value, step by step")
         slots = (filters_slot, maps_slot, st.container())
         return cls(layer.name, pinned, choice, span, dead_map_pictures, *slots)
 
@@ -97,7 +98,7 @@ def show_prediction(subject: Subject, slot: DeltaGenerator) -> None:
     """Show the prediction for the picture at the chosen saved step."""
     shares = probabilities(_maps(subject, subject.saved_step)[_last(subject)][0])
     text = describe_answer(shares, subject.info.classes, subject.picture.label)
-    slot.markdown(f"At step {subject.saved_step.step:,} the network says: {text}")
+    slot.markdown(f"At step {subject.saved_step.step:,} the network predicts: {text}")
 
 
 def show_maps(subject: Subject, layout: MapsLayout) -> None:
@@ -128,9 +129,10 @@ def _choose_pinned(selection: Selection) -> SavedStep | None:
         st.session_state[key] = st.session_state[selection.timeline.key]
 
     st.toggle(
-        "Pin this moment",
+        "Pin this step",
         key="inspect_pinning",
-        help="It stays on the left, in the same colours, while the slider moves on.",
+        help="The pinned step stays on the left, with the same colour scale. Move the slider to "
+        "compare another step with it.",
         on_change=pin,
     )
     if not st.session_state["inspect_pinning"]:
@@ -161,10 +163,10 @@ def _show_features(
     """Draw the features of a flat layer as one tile each."""
     shown = values[:MOST_SHOWN, None, None]
     if len(shown) < len(values):
-        st.caption(f"The first {len(shown):,} of {len(values):,} features.")
+        st.caption(f"Shown: the first {len(shown):,} of {len(values):,} features.")
     names = [f"Feature {i}" for i in range(len(shown))]
     if layer == _last(subject):
-        names = [f"Score of {each}" for each in subject.info.classes]
+        names = [f"Score (logit) of {each}" for each in subject.info.classes]
     tile_grid(shown, key=key, title=f"Features of {layer}", names=names, tile=22, span=span)
 
 
@@ -176,7 +178,8 @@ def _choose_dead_map_pictures(selection: Selection) -> int:
     is_on = count > 0 and st.toggle(
         "Mark dead maps",
         key="inspect_dead",
-        help=f"Those that say the same of each of the first {count} test pictures.",
+        help="A dead feature map has one constant value on every picture. The first "
+        f"{plural(count, 'test picture')} of the dataset are tested.",
     )
     return count if is_on else 0
 
@@ -189,8 +192,8 @@ def _find_dead_maps(subject: Subject, saved_step: SavedStep, layout: MapsLayout)
     found = dead_at(saved_step, count, subject.run, subject.prepared)[layout.layer]
     dead = np.flatnonzero(found)
     st.caption(
-        f"{len(dead)} of {len(found)} maps are dead: they say the same of all {count} "
-        "pictures tried. They are crossed out twice."
+        f"Dead maps: {len(dead)} of {len(found)}. A dead map has the same value on all {count} "
+        "tested pictures. Dead maps have a cross (two lines)."
     )
     return dead
 
@@ -207,8 +210,8 @@ def _show_grid(
     silent = np.flatnonzero(silent_maps(values))
     if len(silent):
         st.caption(
-            f"{len(silent)} of {len(values)} maps are silent on this picture: one value "
-            "everywhere. They are crossed out."
+            f"Silent maps on this picture: {len(silent)} of {len(values)}. A silent map has the "
+            "same value at every position. Silent maps have one diagonal line."
         )
     tile_grid(
         values,

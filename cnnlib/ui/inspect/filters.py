@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cnnlib.ui.inspect.selection import Selection, Subject
 
-_SPANS = {"layer": "Whole layer", "each": "Each alone", "network": "Whole network"}
+_SPANS = {"layer": "Whole layer", "each": "Each picture", "network": "Whole network"}
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,28 @@ def choose_filters(selection: Selection, layer: str) -> FilterChoice:
         span = choose_span("inspect_filters_span", list(_SPANS))
         input_channel: int | None = 0
         if not whole:
-            if st.toggle("All kernels of the chosen filter", key="inspect_filters_kernels"):
+            if st.toggle(
+                "All kernels of the chosen filter",
+                key="inspect_filters_kernels",
+                help="A filter has one kernel (a slice of its weights) for each input channel. "
+                "Click a filter to choose it.",
+            ):
                 return FilterChoice(span, False, whole, None)
             key = f"inspect_filters_input_{layer}"
-            input_channel = st.number_input("Input channel", 0, depth - 1, key=key, width=140)
-        largest_first = st.toggle("Largest first", key="inspect_filters_sorted")
+            input_channel = st.number_input(
+                "Input channel",
+                0,
+                depth - 1,
+                key=key,
+                width=140,
+                help="The kernel for this input channel is shown of each filter.",
+            )
+        largest_first = st.toggle(
+            "Largest first",
+            key="inspect_filters_sorted",
+            help="Sorts the filters by their norm: the square root of the sum of all squared "
+            "weights.",
+        )
     return FilterChoice(span, largest_first, whole, input_channel)
 
 
@@ -131,12 +148,14 @@ def shared_span(chosen: str, values: Sequence[np.ndarray]) -> Span | float:
 def choose_span(key: str, options: Sequence[str]) -> str:
     """Show a control for the range of the colours, and return a key of `_SPANS`."""
     return st.segmented_control(
-        "Colours span",
+        "Colour scale",
         options,
         key=key,
         default="layer",
         required=True,
         format_func=_SPANS.__getitem__,
+        help="The values to which the strongest colour belongs: the largest absolute value of the "
+        "whole layer, of each picture on its own, or of all convolutions of the network.",
     )
 
 

@@ -36,20 +36,27 @@ def gradients_panel(subject: Subject) -> None:
     """Show gradient sizes per layer with warnings, and the gradients of one layer as pictures."""
     if subject.picture.label is None:
         raise ProbeError(
-            "The loss needs the true class, and nobody knows that of your own picture. "
-            "Tell it beside the picture, or look at a test picture."
+            "Your picture has no label, and the loss needs the true class. Choose its class next "
+            "to the picture, or use a test picture."
         )
     wait_for_torch()
     found = _gradients(subject.saved_step, subject.picture.key, subject)
     layers = _layers(subject, subject.saved_step)
-    st.caption(f"Loss on this picture {found.loss:.4g}, in evaluation mode.")
+    st.caption(
+        f"Loss on this picture: {found.loss:.4g} (cross-entropy without label smoothing, in "
+        "evaluation mode). A gradient shows how the loss changes when a weight or a value changes."
+    )
     _show_warnings(layers)
     st.plotly_chart(gradient_sizes_figure(layers), key="inspect_gradient_sizes")
     layer = choose_layer(subject.plan)
     name = step_named(subject.plan, layer).name
     _show_weight_gradients(found, name)
     _show_map_gradients(found, name)
-    if st.toggle("Over the training", key="inspect_gradients_over_time"):
+    if st.toggle(
+        "During training",
+        key="inspect_gradients_over_time",
+        help="Shows how the gradients change over the saved steps of the run.",
+    ):
         _show_over_time(subject, name)
 
 
@@ -66,17 +73,17 @@ def _show_weight_gradients(found: Gradients, layer: str) -> None:
     gradient = found.weights.get(f"{layer}.weight")
     if gradient is None or gradient.ndim != 4:
         return
-    st.header("With respect to the filters")
+    st.header("Gradients of the filters")
     norms = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     rgb = gradient.shape[1] == 3
     tile_grid(
         gradient if rgb else gradient.mean(axis=1),
         key="inspect_weight_gradients",
         title=f"Gradients of the filters of {layer}",
-        names=[f"Filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
+        names=[f"Filter {i}, norm {norm:.3g}" for i, norm in enumerate(norms)],
     )
     if gradient.shape[1] not in (1, 3):
-        st.caption("Each tile is the mean over the filter's input channels.")
+        st.caption("Each picture is the mean over the input channels of a filter.")
 
 
 def _show_map_gradients(found: Gradients, layer: str) -> None:
@@ -84,11 +91,11 @@ def _show_map_gradients(found: Gradients, layer: str) -> None:
     gradient = found.maps[layer]
     if gradient.ndim != 3:
         return
-    st.header("With respect to the feature maps")
+    st.header("Gradients of the feature maps")
     tile_grid(
         gradient,
         key="inspect_map_gradients",
-        title=f"Gradients of the maps of {layer}",
+        title=f"Gradients of the feature maps of {layer}",
         names=[f"Channel {i}" for i in range(len(gradient))],
         silent=np.flatnonzero(np.abs(gradient).max(axis=(1, 2)) == 0),
     )
@@ -103,7 +110,9 @@ def _show_over_time(subject: Subject, layer: str) -> None:
     )
     layers_at = {step: _layers(subject, subject.saved_steps[step]) for step in chosen}
     if len(chosen) < len(subject.saved_steps):
-        st.caption(f"{len(chosen)} of {len(subject.saved_steps)} saved steps, evenly spread.")
+        st.caption(
+            f"Shown: {len(chosen)} of {len(subject.saved_steps)} saved steps, evenly spaced."
+        )
     for sentence in warnings_over_time(layers_at):
         show_warning(sentence)
     st.plotly_chart(gradients_over_time_figure(layers_at), key="inspect_gradients_time")

@@ -14,7 +14,9 @@ def show() -> None:
     st.title("Inspect")
     runs = run_store().runs()
     if not runs:
-        st.write("No run yet. Train a network, and then look inside it here.")
-        st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
+        st.write(
+            "No run yet. Train a network first. Then you can see its filters and feature maps here."
+        )
+        st.page_link(TRAIN, label="Train a network", icon=":material/arrow_forward:")
         st.stop()
     inspect_run(runs)

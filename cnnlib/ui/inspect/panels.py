@@ -31,10 +31,11 @@ MAPS, GRADIENTS = "Filters and maps", "Gradients"
 PANELS: dict[str, Callable[[Subject], None]] = {
     "Why this answer": attribution_panel,
     GRADIENTS: gradients_panel,
-    "Surgery": ablation_panel,
-    "What excites it": activation_maximisation_panel,
+    "Ablation": ablation_panel,
+    "What activates it": activation_maximisation_panel,
     "Errors": errors_panel,
 }
+_FORMER_NAMES = {"Surgery": "Ablation", "What excites it": "What activates it"}  # of addresses
 # Fast enough to follow a live run every second. The others are slower, or are jobs on one saved
 # step, so they omit the `latest` weights, which are overwritten.
 _LIVE_PANELS = (MAPS, GRADIENTS)
@@ -46,8 +47,8 @@ def inspect_run(runs: Sequence[Run]) -> None:
     requested = st.query_params.get("run", "")
     if requested and requested not in {run.id for run in runs}:
         show_warning(
-            f"The run {requested[:40]} that this address names was deleted, or never was here. "
-            "Another one is shown.",
+            f"The address names the run {requested[:40]}, but there is no such run here: it was "
+            "deleted, or the address is wrong. Another run is shown.",
             ":material/link_off:",
         )
     panel = _selected_panel()
@@ -83,6 +84,7 @@ def _selected_panel() -> str:
     names = [MAPS, *PANELS]
     if st.session_state.get("inspect_view") not in names:
         requested = st.query_params.get("view", "")
+        requested = _FORMER_NAMES.get(requested, requested)
         st.session_state["inspect_view"] = requested if requested in names else MAPS
     return st.session_state["inspect_view"]
 
@@ -90,6 +92,14 @@ def _selected_panel() -> str:
 def _show_panel_menu() -> None:
     """Show the menu of panels."""
     name = st.segmented_control(
-        "What to look at", [MAPS, *PANELS], key="inspect_view", required=True, default=None
+        "Panel",
+        [MAPS, *PANELS],
+        key="inspect_view",
+        required=True,
+        default=None,
+        help="Filters and maps: the weights and the outputs of a layer. Why this answer: the "
+        "pixels that the prediction depends on. Gradients: how the loss depends on weights and "
+        "feature maps. Ablation: the accuracy without each filter. What activates it: pictures "
+        "with a strong activation of a channel. Errors: the wrong predictions.",
     )
     set_in_address("view", name or MAPS)

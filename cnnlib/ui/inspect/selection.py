@@ -86,11 +86,11 @@ def _describe_missing_weights(run: Run) -> str:
     """Return a sentence on why there are no weights and what to do."""
     if run.is_live:
         return (
-            "This run has saved no weights yet, so there is nothing to look into. "
+            "This run has saved no weights yet, so there is nothing to show. "
             "Wait for its first step, or choose another run."
         )
     return (
-        "This run ended before it saved any weights, so there is nothing to look into. "
+        "This run ended before it saved any weights, so there is nothing to show. "
         "Choose another run."
     )
 

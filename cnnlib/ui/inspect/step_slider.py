@@ -127,11 +127,16 @@ def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
     steps = timeline.steps
     step = st.session_state[timeline.key]
     if len(steps) == 1:
-        slots.slider.caption(f"This run has one saved moment, step {step:,}.")
+        slots.slider.caption(f"This run has one saved step: {step:,}.")
     else:
         with slots.slider:
             st.select_slider(
-                "Step of the training", steps, key=timeline.key, format_func="{:,}".format
+                "Training step",
+                steps,
+                key=timeline.key,
+                format_func="{:,}".format,
+                help="The weights of this saved step are shown. A step is one update of the "
+                "weights by the optimiser.",
             )
             st.html(marks_html(steps, timeline.checkpoints))
         with slots.buttons:
@@ -143,21 +148,24 @@ def choose_saved_step(timeline: Timeline, slots: SliderSlots) -> SavedStep:
 def _show_buttons(timeline: Timeline) -> None:
     """Show the step buttons and the Play toggle."""
     index = timeline.steps.index(st.session_state[timeline.key])
-    _step_button(timeline, index - 1, "Step back", ":material/skip_previous:")
-    _step_button(timeline, index + 1, "Step on", ":material/skip_next:")
+    _step_button(timeline, index - 1, "Step back", "Previous step", ":material/skip_previous:")
+    _step_button(timeline, index + 1, "Step on", "Next step", ":material/skip_next:")
     st.toggle(
-        "Play", key=_PLAY, help="A saved step a second, to the last.", on_change=_on_play_toggled
+        "Play",
+        key=_PLAY,
+        help="Shows the next saved step every second, until the last one.",
+        on_change=_on_play_toggled,
     )
 
 
-def _step_button(timeline: Timeline, target: int, name: str, icon: str) -> None:
+def _step_button(timeline: Timeline, target: int, name: str, tooltip: str, icon: str) -> None:
     """Show a button that moves the slider to a position; disabled if there is none."""
     exists = 0 <= target < len(timeline.saved_steps)
     st.button(
         "",
         icon=icon,
         key=f"inspect_{name.lower().replace(' ', '_')}",
-        help=name,
+        help=tooltip,
         disabled=not exists,
         on_click=st.session_state.__setitem__,
         args=(timeline.key, timeline.steps[target] if exists else 0),
@@ -185,7 +193,7 @@ def marks_html(steps: Sequence[int], checkpoints: frozenset[int]) -> str:
         return ticks
     return ticks + (
         '<div style="font-size:0.75rem;opacity:0.8;margin-top:2px">'
-        "Dots are checkpoints: a run can be resumed or forked from there.</div>"
+        "Dots: checkpoints (saved states). A run can be resumed or forked from them.</div>"
     )
 
 
@@ -193,7 +201,9 @@ def _update_slider(timeline: Timeline) -> None:
     """Set the slider: initially from the address; then with the moving end of a run, or by Play."""
     key, end_key, steps = timeline.key, f"{timeline.key}_end", timeline.steps
     step = st.session_state.get(key, number_in_address("step"))
-    if step is None or (key in st.session_state and step == st.session_state.get(end_key)):
+    if step is None:
+        step = steps[-1] if timeline.run.weights_step is None else timeline.run.weights_step
+    elif key in st.session_state and step == st.session_state.get(end_key):
         step = steps[-1]
     nearest = min(steps, key=lambda each: abs(each - step))
     if _play_is_due():

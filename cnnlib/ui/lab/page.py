@@ -19,8 +19,8 @@ def show() -> None:
     """Show the page."""
     st.title("CNN Lab")
     st.markdown(
-        "Design a convolutional network and watch it learn real images, on this computer. "
-        "Then compare designs, with their exact cost beside what they are worth."
+        "Design a convolutional neural network (CNN), and watch it learn from real pictures on "
+        "this computer. Then compare accuracy and cost of your designs."
     )
     info = default_dataset(starter_datasets(folders()))
     request = default_request(info)
@@ -31,14 +31,15 @@ def show() -> None:
     if pressed and (run_ids := submit_or_show_error(request)):
         st.switch_page(TRAIN, query_params={"run": run_ids})
     st.caption(
-        f"{preset(request.preset).title}. {info.train_count:,} pictures, {len(info.classes)} "
-        f"classes. {describe_recipe(request.recipe)}."
+        f"Network: {preset(request.preset).title}. Dataset: {info.train_count:,} training "
+        f"pictures, {len(info.classes)} classes. Recipe: {describe_recipe(request.recipe)}."
     )
     st.header("Latest runs")
     runs = run_store().runs(limit=RECENT)
     if not runs:
         st.caption(
-            "None yet. A run that you start here or on the command line appears in this place."
+            "There are no runs yet. Runs that you start here or on the command line are listed "
+            "here."
         )
         st.stop()
     run_list(runs)

@@ -20,6 +20,7 @@ from cnnlib.ui.common.shared import run_store, settings
 from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import COMPARE
 from cnnlib.ui.results.duel_form import preselect_rows
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
         ),
     }
     with st.popover("Export", icon=":material/download:"):
-        st.caption("The rows and columns that the table shows.")
+        st.caption("Exports the rows and columns that the table shows.")
         for title, (name, mime, write) in files.items():
             st.download_button(
                 *(title, write, name, mime),
@@ -59,9 +60,9 @@ def _export_runs(rows: Sequence[Row]) -> None:
     """Show the download of the rows' runs as one archive, for another lab to import."""
     ids = [run.id for row in rows for run in row.runs if not run.is_live]
     store = run_store()  # here, since the lambda below runs outside the page
-    st.caption("The runs themselves, with curves and predictions, for another lab.")
+    st.caption("The runs with their curves and predictions, as a file that Results can import.")
     st.download_button(
-        *("Runs", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
+        *("Run archive", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
         key="results_export_runs",
         on_click="ignore",
         width="stretch",
@@ -75,9 +76,9 @@ def import_menu() -> None:
         shared = settings()
         most_mb = max(1, shared.person.upload_mb) if shared.class_mode.on else None
         file = st.file_uploader(
-            "A file of runs", "zip", key="results_import", max_upload_size=most_mb
+            "Run archive (zip file)", "zip", key="results_import", max_upload_size=most_mb
         )
-        if file and st.button("Take them over", type="primary", key="results_import_take"):
+        if file and st.button("Import the runs", type="primary", key="results_import_take"):
             try:
                 ids = import_runs(run_store(), file)
             except CnnlibError as error:
@@ -131,11 +132,16 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
         st.rerun()
 
 
-_OTHERS_HELP = "Some of these runs belong to somebody else. Switch on Each seed to choose your own."
-_DUEL_HELP = "Take both designs to Compare: what changes, and paired seeds that decide."
+_OTHERS_HELP = (
+    "Some of these runs belong to another person. Switch on Each seed, then select only your runs."
+)
+_DUEL_HELP = (
+    "Opens Compare with these two designs. A duel trains both with the same seeds to find out "
+    "which one is better."
+)
 _FRESH_HELP = (
-    f"Train this row with {FRESH_SEEDS} seeds that it has not had. Their mean alone is free of the "
-    "luck of having been chosen: switch on Each seed to see them."
+    f"Trains this design with {FRESH_SEEDS} new seeds. Their mean is a fair estimate, because the "
+    "design was not chosen by these results. Switch on Each seed to see the new runs alone."
 )
 
 
@@ -153,8 +159,8 @@ def _notes_menu(table: ResultsTable, row: Row) -> None:
     ):
         name = st.text_input("Name", note.name, placeholder=row.name, max_chars=120)
         text = st.text_area("Note", note.note, max_chars=2000)
-        tags = st.text_input("Tags", ", ".join(note.tags), placeholder="with commas between")
-        if st.form_submit_button("Keep", type="primary"):
+        tags = st.text_input("Tags", ", ".join(note.tags), placeholder="separated by commas")
+        if st.form_submit_button("Save", type="primary"):
             new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
             try:
                 table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
@@ -170,13 +176,12 @@ def show_trash(table: ResultsTable) -> None:
     if not deleted:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        runs = f"{len(deleted)} deleted run{'' if len(deleted) == 1 else 's'}"
-        st.caption(f"{runs}; the files stay for a week.")
+        st.caption(f"{plural(len(deleted), 'deleted run')}. You can undo this for a week.")
         if st.button("Undo", icon=":material/undo:", key="results_undo"):
             latest = max(deleted.values())
             table.restore([run_id for run_id, when in deleted.items() if latest - when < 1.0])
             st.rerun()
-        if st.button("Remove for good", key="results_empty", type="tertiary"):
+        if st.button("Delete permanently", key="results_empty", type="tertiary"):
             table.empty_trash()
             st.rerun()
 

@@ -37,11 +37,11 @@ def charts(rows: Sequence[Row]) -> None:
         "Curves": _live_curves,
         "Mean over seeds": _mean_curves,
         "Accuracy against cost": _costs,
-        "What differs": _settings,
-        "Classes": _classes,
+        "Settings": _settings,
+        "Accuracy per class": _classes,
     }
     if len(rows) == 2:
-        views["Pictures"] = _pictures
+        views["Disagreements"] = _pictures
     selected = st.segmented_control(
         "Show", list(views), default="Curves", key="results_view", label_visibility="collapsed"
     )
@@ -51,12 +51,12 @@ def charts(rows: Sequence[Row]) -> None:
 def _live_curves(rows: Sequence[Row]) -> None:
     runs = [run for row in rows for run in row.runs]
     if len(runs) > MOST_LIVE:
-        st.caption(f"The first {MOST_LIVE} of {len(runs)} runs.")
+        st.caption(f"Shows the first {MOST_LIVE} of {len(runs)} runs.")
     live_chart(runs[:MOST_LIVE], key="results_live", status=False)
 
 
 def _mean_curves(rows: Sequence[Row]) -> None:
-    st.caption("Lines are means over seeds; bands go from the lowest to the highest seed.")
+    st.caption("Line: mean over seeds. Band: from the lowest to the highest seed.")
     left, right = st.columns(2)
     panels: tuple[tuple[DeltaGenerator, EpochMetric, str], ...] = (
         (left, "val_accuracy", "Validation accuracy"),
@@ -71,6 +71,10 @@ _COST_LABELS: dict[Cost, str] = {
     "macs": "MACs",
     "seconds": "Training time",
 }
+_COST_HELP = (
+    "Parameters: trainable weights and biases. MACs: multiply-accumulate operations for one "
+    "picture. Training time: mean over seeds."
+)
 
 
 def _costs(rows: Sequence[Row]) -> None:
@@ -80,12 +84,13 @@ def _costs(rows: Sequence[Row]) -> None:
         default="params",
         format_func=_COST_LABELS.__getitem__,
         key="results_cost",
+        help=_COST_HELP,
     )
     cost: Cost = selected or "params"
     if cost == "seconds" and len({machine for row in rows for machine in row.machines}) > 1:
         st.caption(
-            "These rows ran on different machines, whose times cannot be compared. Select rows of "
-            "one machine."
+            "The selected rows ran on different machines, so their times cannot be compared. "
+            "Select rows from one machine."
         )
         return
     st.plotly_chart(cost_figure(accuracy_against(rows, cost), cost), key="results_cost_chart")
@@ -96,7 +101,11 @@ def _settings(rows: Sequence[Row]) -> None:
 
     table = differing_settings(rows)
     if not table:
-        st.caption("These rows differ in no setting." if len(rows) > 1 else "Select two rows.")
+        st.caption(
+            "The selected rows have the same settings."
+            if len(rows) > 1
+            else "Select two or more rows to see in which settings they differ."
+        )
         return
     st.dataframe(
         pd.DataFrame(list(table.values()), index=list(table), columns=labels(rows)),
@@ -110,7 +119,9 @@ def _settings(rows: Sequence[Row]) -> None:
 
 def _classes(rows: Sequence[Row]) -> None:
     if len({row.request.dataset for row in rows}) > 1:
-        st.caption("These rows learned different datasets. Select rows of one.")
+        st.caption(
+            "The selected rows were trained on different datasets. Select rows with the same one."
+        )
         return
     store, scores = run_store(), []
     for row, name in zip(rows, labels(rows), strict=True):
@@ -130,10 +141,10 @@ def _pictures(rows: Sequence[Row]) -> None:
     """Show test pictures that one row's first seed gets right and the other row's wrong."""
     names = labels(rows)
     which = st.segmented_control(
-        "Which",
+        "Direction",
         [0, 1],
         default=0,
-        format_func=lambda side: escape_markdown(f"{names[side]} right, {names[1 - side]} wrong"),
+        format_func=lambda side: escape_markdown(f"{names[side]} correct, {names[1 - side]} wrong"),
         key="results_side",
         label_visibility="collapsed",
     )
@@ -143,15 +154,18 @@ def _pictures(rows: Sequence[Row]) -> None:
         found = right_and_wrong(run_store(), right, wrong)
         data = prepared(right.request.dataset, right.fingerprint)
         if data.info.fingerprint != right.fingerprint:
-            st.caption("The dataset is no longer the one that these runs learned.")
+            st.caption(
+                "The dataset has changed since these runs were trained, so their pictures cannot "
+                "be shown. Train both designs again."
+            )
             return
     except CnnlibError as error:
         st.caption(escape_markdown(error))
         return
     st.caption(
-        f"{len(found.indices):,} of {found.count:,} test pictures, and {found.count_other_way:,} "
-        f"the other way round (first seed of each). Below each: what it is, and what "
-        f"{escape_markdown(names[1 - side])} took it for."
+        f"{len(found.indices):,} of {found.count:,} test pictures; the reverse holds for "
+        f"{found.count_other_way:,}. Only the first seed of each row is compared. Under each "
+        f"picture: true class → class predicted by {escape_markdown(names[1 - side])}."
     )
     shown = found.indices[:MOST_PICTURES]
     captions = [

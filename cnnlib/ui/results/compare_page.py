@@ -21,7 +21,7 @@ def show() -> None:
         info = choose_info()
         sides = choose_sides(known_designs(), info)
         if sides:
-            difference_tab, duel_tab = st.tabs(["What changes", "Is B better? A duel"])
+            difference_tab, duel_tab = st.tabs(["Differences", "Duel: is B better?"])
             with difference_tab:
                 difference_view(*sides)
             with duel_tab:

@@ -18,10 +18,10 @@ from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.defaults import default_dataset
-from cnnlib.ui.common.format import describe_recipe, distinct
+from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import folders, offered_datasets, run_store
 from cnnlib.ui.common.urls import kept_design
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def known_designs() -> dict[str, Side]:
     if link := kept_design():
         sides.append(("Your design", Side("your design", decode(link))))
     sides += [
-        (f"Shelf: {design.name}", Side(design.name, design.spec))
+        (f"Saved: {design.name}", Side(design.name, design.spec))
         for design in SavedDesigns(folders(), run_store().owner).designs()
     ]
     sides += [
@@ -72,15 +72,18 @@ def preselect_rows(rows: Sequence[Row]) -> None:
 
 def _from_row(row: Row) -> tuple[str, Side]:
     """Return the label in the menus and the design of a row."""
-    label = f"Result: {row.name} on {row.request.dataset}, {row.key[:6]}"
+    label = f"Result: {row.name} on {dataset_label(row.request.dataset)}, {row.key[:6]}"
     return label, Side(row.name, row.request.spec, row.request.preset)
 
 
 def choose_info() -> DatasetInfo:
     """Show the menu of datasets; return the one that both designs are trained on."""
-    infos = {info.name: info for info in catalogue(folders()) if info.classes}
+    offered = offered_datasets(catalogue(folders()))
+    infos = {info.name: info for info in offered if info.classes}
     names = list(infos)
-    titles = distinct({name: info.title for name, info in infos.items()})
+    if st.session_state.get("compare_dataset", names[0]) not in infos:  # deleted, or not offered
+        del st.session_state["compare_dataset"]
+    titles = dataset_menu(infos.values())
     name = st.selectbox(
         "Dataset",
         names,
@@ -118,33 +121,52 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
     return a, b
 
 
+_PAIRS_HELP = (
+    "A pair is one run of A and one run of B with the same seed. The duel ends after this many "
+    "pairs at the latest. This limit cannot be changed later."
+)
+_WITHIN_HELP = (
+    "If the whole confidence interval of the difference is closer to 0 than this, the duel reports "
+    "that the designs are equal. With 0 it never does."
+)
+_SPLIT_HELP = (
+    "The split on which the accuracies are compared. Use the test split for a final result only: "
+    "choosing a design by its test accuracy makes that accuracy too optimistic."
+)
+
+
 def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
     """Show the settings of a duel and its button; return the id of a duel just started."""
     with st.grid(3):
         name = recipe_menu("For design A and this dataset", key="compare_recipe")
         epochs = st.number_input(
-            "Epochs", 1, 1000, None, placeholder="the recipe's", key="compare_epochs"
+            "Epochs", 1, 1000, None, placeholder="from the recipe", key="compare_epochs"
         )
         limit = st.number_input(
             "Training pictures", 1, value=None, step=1000, placeholder="all", key="compare_limit"
         )
         most_pairs = st.number_input(
-            "Pairs at most", FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS, key="compare_pairs"
+            "Maximum number of pairs",
+            *(FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS),
+            key="compare_pairs",
+            help=_PAIRS_HELP,
         )
         within = st.number_input(
-            "The same within (points)",
+            "Count as equal below (percentage points)",
             *(0.0, 50.0, 100 * DEFAULT_WITHIN, 0.05),
             key="compare_within",
+            help=_WITHIN_HELP,
         )
-        split = st.selectbox("Decided by", SPLITS, key="compare_on")
+        split = st.selectbox("Compared on", SPLITS, key="compare_on", help=_SPLIT_HELP)
     recipe = recipe_by_name(name, a.spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(
-        f"Both sides: {describe_recipe(recipe)}. Pairs share seed, split and order of the data. "
-        f"It is looked at after each pair from the third on; at most {most_pairs} pairs, fixed now."
+        f"Both designs use {describe_recipe(recipe)}. The two runs of a pair have the same seed, "
+        "data split and data order. The result is checked after every pair, starting with the "
+        "third, and the duel ends as soon as it is clear."
     )
     if not st.button(
-        "Begin the duel", type="primary", icon=":material/balance:", key="compare_start"
+        "Start the duel", type="primary", icon=":material/balance:", key="compare_start"
     ):
         return None
     request = RunRequest(a.spec, recipe, info.name, train_limit=limit, preset=a.preset)

@@ -18,7 +18,7 @@ from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.units import format_size, percent, short_count
+from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,11 +28,19 @@ if TYPE_CHECKING:
     from cnnlib.ui.results.duel_form import Side
 
 REFRESH_SECONDS = 2.0
-_COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "params": ("Parameters", short_count),
-    "macs": ("MACs for one image", short_count),
-    "training_bytes": ("Memory of a training step (128 images)", format_size),
-    "receptive_field": ("Receptive field", pixels),
+_COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
+    "params": ("Parameters", short_count, "Trainable weights and biases."),
+    "macs": ("MACs per picture", short_count, "Multiply-accumulate operations for one picture."),
+    "training_bytes": (
+        "Memory of a training step",
+        format_size,
+        "Estimate for a batch of 128 pictures with SGD.",
+    ),
+    "receptive_field": (
+        "Receptive field",
+        pixels,
+        "Side of the square of input pixels that one value of the last feature map depends on.",
+    ),
 }
 _MOST_ROWS = 20  # a longer table scrolls
 _SCROLLED_PIXELS = 720
@@ -43,17 +51,18 @@ def difference_view(a: Side, b: Side) -> None:
     difference = design_difference(a.spec, b.spec)
     with st.container(horizontal=True):
         for name, (before, after) in difference.costs.items():
-            title, format_cost = _COSTS[name]
-            ratio = f"{after / before:.2f} times A" if before else ""
+            title, format_cost, help = _COSTS[name]
+            ratio = _describe_ratio(after / before) if before else ""
             st.metric(
                 title,
                 f"{format_cost(before)} → {format_cost(after)}",
-                ratio if after != before else "the same",
+                ratio if after != before else "same as A",
                 delta_color="off",
                 delta_arrow="off",
+                help=help,
             )
     if not difference.settings:
-        st.caption("The two designs are the same.")
+        st.caption("The two designs have the same settings.")
         return
     settings = ", ".join(
         f"{name}: {old} → {new}" for name, (old, new) in difference.settings.items()
@@ -62,11 +71,18 @@ def difference_view(a: Side, b: Side) -> None:
     _layer_table(a, b, difference.layers)
 
 
+def _describe_ratio(ratio: float) -> str:
+    """Format ``7.1x A``, ``1.05x A`` or ``0.013x A``."""
+    if ratio < 0.1:
+        return f"{ratio:.2g}x A"
+    return f"{ratio:.2f}x A" if ratio < 2 else f"{ratio:,.1f}x A"
+
+
 def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
     """Show the layers of both designs side by side, in a table that wraps long names."""
     import pandas as pd
 
-    show_equal = st.toggle("Equal layers too", key="compare_equal")
+    show_equal = st.toggle("Show equal layers", key="compare_equal")
     rows = [
         [
             _CHANGE_LABELS[change.what],
@@ -85,7 +101,7 @@ def _layer_table(a: Side, b: Side, changes: Sequence[LayerChange]) -> None:
         "Parameters",
         "MACs",
     ]
-    st.caption("Parameters and MACs are those of B minus those of A.")
+    st.caption("Parameters and MACs: B minus A.")
     st.table(
         pd.DataFrame(rows, columns=headings),
         border="horizontal",
@@ -170,10 +186,10 @@ def _runs(state: DuelState) -> None:
         }
         for number, (run_a, run_b) in enumerate(state.pairs)
     ]
-    with st.expander(f"{len(rows)} pairs, decided by {state.duel.on}"):
+    with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {state.duel.on} split"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"compare_pairs_{state.id}")
         ids = [run.id for pair in state.pairs for run in pair if run]
-        st.page_link(TRAIN, label="Open all runs", query_params={"run": ids})
+        st.page_link(TRAIN, label="Open all runs in Train", query_params={"run": ids})
 
 
 _CHANGE_LABELS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GRID, SEARCH = "Grid", "Search"
+_KIND_HELP = (
+    "Grid: trains every combination of the values. Search: chooses each new combination from the "
+    "results so far."
+)
 _EXAMPLES = {
     GRID: "K = 32, 64\nL = 2, 4, 8\nP = L/4\nblock = plain, residual",
     SEARCH: "lr = 1e-4..1e-1:log\nbatch_size = 32, 64, 128\nnorm = none, batch",
@@ -36,19 +40,25 @@ def experiment_form() -> str | None:
         request = _choose_base_request()
     with right:
         kind = st.segmented_control(
-            "Kind", [GRID, SEARCH], default=GRID, required=True, key="experiments_kind"
+            "Kind",
+            [GRID, SEARCH],
+            default=GRID,
+            required=True,
+            key="experiments_kind",
+            help=_KIND_HELP,
         )
         text = st.text_area(
-            "Settings, one a line",
+            "Settings to vary, one per line",
             _EXAMPLES[kind],
             height=140,
             key=f"experiments_vary_{kind}",
-            help="A grid takes values with commas between; a search also LOW..HIGH, and "
-            f"LOW..HIGH:log. Settings: {', '.join(SETTINGS)}. {_describe_short_names()}",
+            help="Write values separated by commas. A search also takes a range LOW..HIGH, or "
+            "LOW..HIGH:log on a logarithmic scale. "
+            f"Settings: {', '.join(SETTINGS)}. {_describe_short_names()}",
         )
         options = _options(kind)
         pressed = st.button(
-            "Begin", type="primary", icon=":material/play_arrow:", key="experiments_start"
+            "Start", type="primary", icon=":material/play_arrow:", key="experiments_start"
         )
     if not pressed or request is None:
         return None
@@ -73,7 +83,7 @@ def _choose_base_request() -> RunRequest | None:
     name = recipe_menu("For this design and dataset", key="experiments_recipe")
     with st.grid(2):
         epochs = st.number_input(
-            "Epochs", 1, 1000, None, placeholder="the recipe's", key="experiments_epochs"
+            "Epochs", 1, 1000, None, placeholder="from the recipe", key="experiments_epochs"
         )
         limit = st.number_input(
             "Training pictures",
@@ -99,13 +109,27 @@ def _options(kind: str) -> dict[str, Any]:
         if kind == GRID:
             return {
                 "name": name,
-                "seeds": st.number_input("Seeds", 1, 20, 1, key="experiments_seeds", width=140),
+                "seeds": st.number_input(
+                    *("Seeds", 1, 20, 1), key="experiments_seeds", width=140, help=_SEEDS_HELP
+                ),
             }
         return {
             "name": name,
-            "trials": st.number_input("Trials", 1, 500, 20, key="experiments_trials", width=140),
-            "prune": st.toggle("End what falls behind", True, key="experiments_prune"),
+            "trials": st.number_input(
+                *("Trials", 1, 500, 20), key="experiments_trials", width=140, help=_TRIALS_HELP
+            ),
+            "prune": st.toggle(
+                "Stop weak runs early", True, key="experiments_prune", help=_PRUNE_HELP
+            ),
         }
+
+
+_SEEDS_HELP = "Number of runs of each combination, each with another random seed."
+_TRIALS_HELP = "A trial is one run with one combination of the settings."
+_PRUNE_HELP = (
+    "Stops a run if its validation accuracy after an epoch is below the median of the earlier runs "
+    "at that epoch."
+)
 
 
 def _start(
@@ -129,10 +153,16 @@ def _parse_settings(text: str) -> dict[str, str]:
     for line in filter(None, map(str.strip, text.splitlines())):
         name, equals, values = line.partition("=")
         if not equals or not values.strip():
-            raise RecipeError(f"{line!r} has no values. Write a setting and its values: K = 32, 64")
+            raise RecipeError(
+                f"The line {line!r} has no values. Each line needs a setting, an equals sign and "
+                "values. Write, for example: K = 32, 64"
+            )
         settings[name.strip()] = values
     if not settings:
-        raise RecipeError("Nothing is varied. Write a setting and its values: K = 32, 64")
+        raise RecipeError(
+            "The list of settings is empty. An experiment needs at least one setting with its "
+            "values. Write, for example: K = 32, 64"
+        )
     return settings
 
 

@@ -14,15 +14,18 @@ from cnnlib.experiments.grid import (
 )
 from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import best_figure, effects_figure
-from cnnlib.ui.common.format import duration, escape_markdown
+from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 REFRESH_SECONDS = 2.0
+_STATES = {"live": "running", "done": "done", "stopped": "stopped"}
+_ACCURACY = "Validation accuracy"
+_ACCURACY_HELP = "Best epoch of each run, mean over seeds. A run that diverged counts as 0 %."
 
 
 def experiment_view(plan_id: str) -> None:
@@ -46,7 +49,8 @@ def past_experiments(current: str | None) -> None:
     for plan in plans[:12]:
         trials = plan.body.get("trials") or plan.progress.get("trials") or [{}]
         title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
-        label = f"{title}: {plan.kind}, {len(plan.progress['runs'])} runs, {plan.state}"
+        runs = plural(len(plan.progress["runs"]), "run")
+        label = f"{title}: {plan.kind}, {runs}, {_STATES[plan.state]}"
         icon = ":material/arrow_forward:"
         if st.button(
             escape_markdown(label), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon
@@ -68,9 +72,9 @@ def _show_experiment(plan_id: str, shown_state: str) -> None:
         measured = sum(trial.score is not None for trial in state.trials)
         st.info(
             escape_markdown(
-                f"Best so far: {state.best.title}, {percent(state.best.score)} validation "
-                f"accuracy. It is the best of {measured}: train it with fresh seeds to see what it "
-                "is worth."
+                f"Best of {plural(measured, 'combination')} so far: {state.best.title}, with "
+                f"{percent(state.best.score)} validation accuracy in its best epoch. The best of "
+                "several is partly luck: train it with fresh seeds for a fair estimate."
             ),
             icon=":material/trophy:",
         )
@@ -95,9 +99,11 @@ def _show_experiment(plan_id: str, shown_state: str) -> None:
 
 def _show_progress(state: ExperimentState) -> None:
     left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
-    label = {"live": f"Goes on{left}", "done": "Done", "stopped": "Stopped"}[state.state]
+    prefix = {"live": "", "done": "Done: ", "stopped": "Stopped: "}[state.state]
     share = state.ended / state.asked if state.asked else 0.0
-    st.progress(min(1.0, share), f"{label}: {state.ended} of {state.asked} runs have ended")
+    st.progress(
+        min(1.0, share), f"{prefix}{state.ended} of {plural(state.asked, 'run')} finished{left}"
+    )
     active = [
         run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
     ]
@@ -112,23 +118,25 @@ def _show_trials(state: ExperimentState) -> None:
     rows = [
         {
             "Settings": trial.title,
-            "Validation": None if trial.score is None else 100 * trial.score,
-            "State": ", ".join(dict.fromkeys(run.state for run in trial.runs)),
+            _ACCURACY: None if trial.score is None else 100 * trial.score,
+            "Status": ", ".join(dict.fromkeys(STATE_LABELS[run.state] for run in trial.runs)),
         }
         for trial in state.trials
     ]
     st.dataframe(
-        pd.DataFrame(rows, columns=["Settings", "Validation", "State"]),
+        pd.DataFrame(rows, columns=["Settings", _ACCURACY, "Status"]),
         hide_index=True,
         key=f"experiments_trials_{state.id}",
-        column_config={"Validation": st.column_config.NumberColumn(format="%.2f %%")},
+        column_config={
+            _ACCURACY: st.column_config.NumberColumn(format="%.2f %%", help=_ACCURACY_HELP)
+        },
     )
     if state.invalid:
         count = len(state.invalid)
-        label = "1 combination is" if count == 1 else f"{count} combinations are"
-        with st.expander(f"{label} no valid design"):
+        verb = "is" if count == 1 else "are"
+        with st.expander(f"{plural(count, 'combination')} {verb} not valid"):
             for trial in state.invalid:
                 st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
     ids = [run.id for trial in state.trials for run in trial.runs]
     if ids:
-        st.page_link(RESULTS, label="See them in Results", query_params={"run": ids[:60]})
+        st.page_link(RESULTS, label="See these runs in Results", query_params={"run": ids[:60]})

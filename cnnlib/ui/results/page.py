@@ -24,8 +24,8 @@ def show() -> None:
     st.title("Results")
     store = run_store()
     if not store.runs(limit=1):
-        st.write("No run yet. Every network that is trained gets a row here.")
-        st.page_link(TRAIN, label="Train one", icon=":material/arrow_forward:")
+        st.write("No runs yet. Every network that you train gets a row here.")
+        st.page_link(TRAIN, label="Train a network", icon=":material/arrow_forward:")
         import_menu()
         st.stop()
     table = ResultsTable(store)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, cells, column, columns
 from cnnlib.compare.rows import Row
+from cnnlib.ui.common.format import dataset_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 CURVE = "Curve"
 _PRESET_TITLES = {
-    "results": "What it is worth",
-    "course texts": "The course texts' table",
-    "cost": "What it costs",
-    "learning": "How it learned",
+    "results": "Accuracy",
+    "course texts": "Table of the course texts",
+    "cost": "Cost",
+    "learning": "Training",
 }
 
 
@@ -55,20 +56,21 @@ def view_controls(each_seed: bool) -> View:
         preset = st.selectbox(
             "Columns",
             [*COLUMN_PRESETS, "own choice"],
-            format_func=lambda name: _PRESET_TITLES.get(name, "My own choice"),
+            format_func=lambda name: _PRESET_TITLES.get(name, "Custom"),
             key="results_preset",
             width=240,
         )
         each = st.toggle("Each seed", value=each_seed, key="results_each", help=_EACH_HELP)
-        hidden = st.toggle("Hidden rows", key="results_hidden")
+        hidden = st.toggle("Hidden rows", key="results_hidden", help=_HIDDEN_HELP)
     return View(search, _choose_columns(preset), each, hidden)
 
 
 _SEARCH_HELP = (
-    "Words of a row's name, dataset, note, tags or settings, and comparisons with its columns: "
+    "Words from the name, dataset, note, tags or settings of a row, and comparisons with a column: "
     "test>99, validation>=98.5, params<1e5, seconds<60, seeds>=3, dataset=mnist, tag=course."
 )
-_EACH_HELP = "One row for each run; otherwise runs that differ by their seed alone share a row."
+_EACH_HELP = "One row per run. When off, runs that differ only in their seed share one row."
+_HIDDEN_HELP = "Also shows the rows that you have hidden."
 
 
 def _choose_columns(preset: str) -> tuple[Column, ...]:
@@ -83,13 +85,20 @@ def _choose_columns(preset: str) -> tuple[Column, ...]:
             key="results_columns",
         )
         goal = st.number_input(
-            "Time to (%)", 0.0, 100.0, 0.0, 1.0, key="results_goal", help=_GOAL_HELP, width=140
+            "Time to accuracy (%)",
+            *(0.0, 100.0, 0.0, 1.0),
+            key="results_goal",
+            help=_GOAL_HELP,
+            width=170,
         )
     selected = columns(["name", *(name for name in names if name != "name")])
     return (*selected, column(f"seconds_to_{goal:g}")) if goal else selected
 
 
-_GOAL_HELP = "Adds the training time until validation first had this accuracy; 0 adds nothing."
+_GOAL_HELP = (
+    "Adds a column: the training time until the validation accuracy first reached this value. "
+    "0 adds no column."
+)
 
 
 def shown_rows(table: ResultsTable, view: View) -> list[Row]:
@@ -110,7 +119,7 @@ def rows_per_run(row: Row) -> list[Row]:
     """Split a row into one row per run."""
     return [
         Row(
-            *(run.id, (run,), row.not_pooled_reason or f"seed {run.request.seed}", (epochs,)),
+            *(run.id, (run,), row.not_pooled_reason or f"Seed {run.request.seed}", (epochs,)),
             *(row.test_pictures, row.val_pictures, f"{row.name}, seed {run.request.seed}"),
         )
         for run, epochs in zip(row.runs, row.epochs, strict=True)
@@ -176,6 +185,8 @@ def _column_titles(shown: Sequence[Column]) -> list[str]:
 
 
 def _scale(value: Any, shown: Column) -> Any:
+    if shown.name == "dataset":
+        return dataset_label(value)
     return 100 * value if shown.kind == "percent" and value is not None else value
 
 
@@ -213,7 +224,7 @@ def _column_config(shown: Sequence[Column], frame: pd.DataFrame) -> dict[str, An
         if each.kind == "text"
     }
     curve = st.column_config.LineChartColumn(
-        CURVE, help="Validation accuracy after each epoch, of the first seed", width="small"
+        CURVE, help="Validation accuracy after each epoch, for the first seed", width="small"
     )
     return config | {CURVE: curve}
 

@@ -7,7 +7,6 @@ in is required, only after signing in. The static files are part of the program,
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -38,16 +37,23 @@ if TYPE_CHECKING:
     from cnnlib.records.settings import ClassMode
     from cnnlib.runs.store import RunStore
 
+_CURSORS = ("after", "after_epoch", "after_sample")
 _CURSOR = re.compile(r"[0-9]{1,15}")  # JavaScript represents integers of 15 digits exactly
 
 
 async def metrics(request: Request) -> JSONResponse:
-    """The state of a run and its rows after ``?after=<step>&after_epoch=<epoch>``, as JSON."""
+    """The state of a run as JSON, and its rows after the cursors in the query.
+
+    The cursors are ``after`` (a step), ``after_epoch`` and ``after_sample`` (the step of a score).
+    """
     try:
-        after, after_epoch = (_parse_cursor(request, name) for name in ("after", "after_epoch"))
+        cursors = {name: _parse_cursor(request, name) for name in _CURSORS}
     except ValueError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
-    read = partial(metrics_since, after=after, after_epoch=after_epoch)
+
+    def read(store: RunStore, run_id: str) -> dict[str, Any]:
+        return metrics_since(store, run_id, **cursors)
+
     return await run_in_threadpool(_respond, request, read)
 
 
@@ -63,7 +69,10 @@ def _respond(request: Request, read: Callable[[RunStore, str], dict[str, Any]]) 
     """
     store = shared_store()
     if not _may_read(request, store.settings.class_mode):
-        return JSONResponse({"error": "Sign in first: open the lab's home page."}, status_code=401)
+        return JSONResponse(
+            {"error": "You are not signed in, but this lab requires it. Sign in on the home page."},
+            status_code=401,
+        )
     try:
         content = read(store, request.path_params["run_id"])
     except StoreError as error:
@@ -87,7 +96,8 @@ def _parse_cursor(request: Request, name: str) -> int:
     text = request.query_params.get(name, "0")
     if not _CURSOR.fullmatch(text):
         raise ValueError(
-            f"{name}={text[:40]!r} is not a whole number from 0 with at most 15 digits. Write one."
+            f"{name}={text[:40]!r} is not a whole number from 0 with at most 15 digits. Use such a "
+            f"number."
         )
     return int(text)
 

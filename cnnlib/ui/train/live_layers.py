@@ -34,14 +34,14 @@ def layers_view(run: Run, saved_step: SavedStep, data: Prepared) -> None:
         picture = choose_picture(data, PAGE, (TEST, DRAW))
         layer = _choose_layer(planned)
         wants_gradients = picture.label is not None and st.toggle(
-            "Gradients", key=f"{PAGE}_gradients", help="What would change the loss, instead."
+            "Gradients", key=f"{PAGE}_gradients", help="Gradients of the loss instead of values."
         )
     image = normalised(picture.pixels, data.info)
     maps = maps_now(saved_step, run, image)
     with left:
         scores = maps[planned.layers[-1].name][0]
         answer = describe_answer(probabilities(scores), data.info.classes, picture.label)
-        st.markdown(f"It says {answer}")
+        st.markdown(f"Prediction: {answer}")
     with right:
         st.caption(f"At step {saved_step.step:,}")
         if wants_gradients:
@@ -85,7 +85,7 @@ def _show_filters(values: np.ndarray | None, layer: str, run: Run, prefix: str =
         shown if depth == 3 else shown.mean(axis=1),
         key=f"train_filters_{run.id}",
         title=f"{prefix}filters of {layer}",
-        names=[f"Filter {i}, length {norm:.3g}" for i, norm in enumerate(norms)],
+        names=[f"Filter {i}, L2 norm {norm:.3g}" for i, norm in enumerate(norms)],
         tile=40,
     )
 
@@ -101,7 +101,7 @@ def _show_maps(values: np.ndarray, layer: str, run: Run, prefix: str = "") -> No
     shown = values[:MOST_TILES, None, None] if flat else values[:MOST_TILES]
     what = "features" if flat else "feature maps"
     silent = np.flatnonzero(silent_maps(shown)) if not flat else np.array([], int)
-    crossed = f", {len(silent)} silent and crossed out" if len(silent) else ""
+    crossed = f", {len(silent)} constant (crossed out)" if len(silent) else ""
     _title(f"{prefix}{what}", len(shown), len(values), crossed)
     tile_grid(
         shown,
@@ -114,6 +114,6 @@ def _show_maps(values: np.ndarray, layer: str, run: Run, prefix: str = "") -> No
 
 
 def _title(what: str, shown: int, count: int, suffix: str) -> None:
-    """Show a title: ``Feature maps, the first 64 of 128, 3 silent and crossed out``."""
+    """Show a title: ``Feature maps, the first 64 of 128, 3 constant (crossed out)``."""
     limit = "" if shown == count else f", the first {shown} of {count}"
     st.markdown(f"**{what[0].upper()}{what[1:]}**{limit}{suffix}")

@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 1.0
 VIEW = PAGE
-CLOSED, PICTURES, LAYERS, CONFUSION = "Closed", "Test pictures", "Layers", "Confusions"
+CLOSED, PICTURES, LAYERS, CONFUSION = "Off", "Test pictures", "Layers", "Confusion matrix"
 
 
 def live_section(runs: Sequence[Run]) -> None:
     """Show the menu of views and the chosen view, which is updated until the run ends."""
-    st.header("What it sees", anchor=False)
+    st.header("Inside the network", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
-            "What it sees while it learns",
+            "View of the network",
             [CLOSED, PICTURES, LAYERS, CONFUSION],
             key=VIEW,
             default=CLOSED,
@@ -59,7 +59,7 @@ def live_section(runs: Sequence[Run]) -> None:
         )
         run = runs[0] if len(runs) == 1 or view == CLOSED else _choose_run(runs)
     if view == CLOSED:
-        st.caption("Open it to watch the network's answers, filters and feature maps change.")
+        st.caption("Choose a view to watch predictions, filters and feature maps during training.")
         return
     if view != CONFUSION:
         import_torch()
@@ -136,12 +136,12 @@ def _load_saved_step(run: Run) -> SavedStep | None:
     saved_step = newest_saved_step(run)
     if saved_step is None:
         st.caption(
-            "The network is being built. Its first weights come with the first step."
+            "The network is being built. Its first weights appear with the first step."
             if run.is_live
-            else "This run ended before it kept any weights."
+            else "This run ended before it saved any weights."
         )
     elif weights_may_change(run) and not is_torch_loaded():  # the next update shows it
-        st.caption("Loading the library that computes networks, once for this server…")
+        st.caption("Loading PyTorch, once after each start of the server…")
         return None
     else:
         wait_for_torch()
@@ -169,13 +169,13 @@ def _show_confusion_matrix(run: Run, classes: Sequence[str]) -> None:
     epoch = _choose_epoch(epochs, run)
     metrics = run_store().epochs(run.id, after=epoch - 1)[0]  # tables are large: read only one
     if not metrics.val_confusion:
-        st.caption(f"No table was kept of epoch {epoch}.")
+        st.caption(f"No confusion matrix was saved for epoch {epoch}.")
         return
     matrix = np.array(metrics.val_confusion)
     wrong = int(matrix.sum() - matrix.trace())
     st.caption(
         f"After epoch {epoch}: {percent(metrics.val_accuracy)} of {count(int(matrix.sum()))} "
-        f"validation pictures right, {count(wrong)} wrong."
+        f"validation pictures correct, {count(wrong)} wrong."
     )
     st.plotly_chart(confusion_figure(matrix, classes), key=f"train_confusion_{run.id}")
 
@@ -195,7 +195,7 @@ def _choose_epoch(epochs: list[int], run: Run) -> int:
 def _reason_for_no_table(run: Run, epochs: list[int]) -> str:
     """Reason why no table can be shown; "" if there is one."""
     if run.request.spec.out_classes > 100:
-        return "Tables of more than 100 classes are not kept for every epoch."
+        return "A confusion matrix of more than 100 classes is not saved for every epoch."
     if run.request.validation == 0:
-        return "This run keeps no pictures for validation, so nothing is counted after an epoch."
-    return "" if epochs else "The first table comes at the end of the first epoch."
+        return "This run has no validation split, so it has no confusion matrix per epoch."
+    return "" if epochs else "The first confusion matrix appears at the end of the first epoch."

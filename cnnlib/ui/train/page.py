@@ -16,6 +16,7 @@ from cnnlib.ui.common.urls import (
     dataset_in_address,
     design_in_address,
     put_runs_in_address,
+    recipe_in_address,
     runs_in_address,
 )
 from cnnlib.ui.train.request_form import request_form
@@ -53,7 +54,7 @@ def show() -> None:
     """Show the page."""
     store = run_store()
     run_ids = runs_in_address()
-    has_parameters = run_ids or design_in_address() or dataset_in_address()
+    has_parameters = run_ids or design_in_address() or dataset_in_address() or recipe_in_address()
     if not has_parameters:  # opened by its plain address: show the run that is live now
         run_ids = [run.id for run in store.runs(limit=1, states=LIVE_STATES)]
         put_runs_in_address(run_ids)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.errors import RecipeError, SpecError
+from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
@@ -22,8 +23,9 @@ from cnnlib.ui.common.pickers.design_picker import (
     show_design,
 )
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_menu
-from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.shared import folders, offered_datasets
 from cnnlib.ui.common.submit import submit_or_show_error
+from cnnlib.ui.common.urls import recipe_in_address, set_in_address
 from cnnlib.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def request_form(runs: Sequence[Run]) -> list[str]:
     Args:
         runs: Past runs; the menu of designs contains their designs.
     """
-    infos = catalogue(folders())
+    infos = offered_datasets(catalogue(folders()))
     left, right = st.columns(2, gap="large")
     with left:
         info, chosen, fitted = _choose_dataset_and_design(infos, runs)
@@ -68,11 +70,16 @@ def _choose_dataset_and_design(
 
 def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign) -> list[str]:
     """Show recipe, seeds and the button, with rarely changed settings below it."""
-    default = _choose_default_recipe(info, fitted)
+    try:
+        default = _choose_default_recipe(info, fitted)
+    except RecipeError as error:  # the link in the address is damaged
+        show_error(error)
+        st.stop()
     usual, start, more = st.container(), st.container(), st.container()
     try:
         recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
+        _put_recipe_in_address(recipe)
     except RecipeError as error:
         show_error(error)
         st.stop()
@@ -84,8 +91,8 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
             1,
             key="train_seeds",
             width=120,
-            help="Train the same design several times, each from other random weights: how much "
-            "of a result is luck?",
+            help="Number of runs of this design. Each run starts from other random weights and has "
+            "another data order, which shows how much of a result is luck.",
         )
         pressed = st.button(
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
@@ -94,11 +101,35 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
     return submit_or_show_error(request, seeds) if pressed else []
 
 
+_LINK, _LINKED, _WRITTEN = "link", "train_recipe_linked", "train_recipe_written"
+
+
 def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
-    name = recipe_menu("For this design and dataset", key="train_recipe")
+    """Show the menu of recipes; a recipe in the page's address is its first option.
+
+    Raises:
+        RecipeError: The recipe in the address cannot be read.
+    """
+    link = recipe_in_address()
+    if link and link != st.session_state.get(_WRITTEN):  # opened from a link, or reloaded
+        st.session_state[_LINKED] = link
+    linked = st.session_state.get(_LINKED, "")
+    name = recipe_menu(
+        "For this design and dataset",
+        key=f"train_recipe_{linked}" if linked else "train_recipe",
+        first={_LINK: "As in the link"} if linked else None,
+    )
+    if name == _LINK:
+        return decode_recipe(linked)
     if name in RECIPES:
         st.caption(RECIPES[name].source)
     return recipe_by_name(name, fitted.spec, info)
+
+
+def _put_recipe_in_address(recipe: Recipe) -> None:
+    """Keep the address up to date, so that a reload or a link shows the same recipe."""
+    st.session_state[_WRITTEN] = encode_recipe(recipe)
+    set_in_address("recipe", st.session_state[_WRITTEN])
 
 
 def _request_fields(
@@ -108,7 +139,7 @@ def _request_fields(
     recipe: Recipe,
     place: DeltaGenerator,
 ) -> RunRequest:
-    with place.expander("More about the run", icon=":material/settings:"), st.grid(3):
+    with place.expander("More run settings", icon=":material/settings:"), st.grid(3):
         limit = st.number_input(
             "Training pictures", 1, value=None, step=1000, placeholder="all", key="train_limit"
         )
@@ -121,10 +152,10 @@ def _request_fields(
             name=st.text_input("Name", key="train_name", placeholder="none"),
             seed=st.number_input("First seed", 0, 2**31 - 1, 0, key="train_seed"),
             validation=st.number_input(
-                "Share kept for validation", 0.0, 0.9, 0.1, step=0.05, key="train_validation"
+                "Share of the validation split", 0.0, 0.9, 0.1, step=0.05, key="train_validation"
             ),
             split_seed=st.number_input(
-                "Seed of the split", 0, 2**31 - 1, 0, key="train_split_seed"
+                "Seed of the validation split", 0, 2**31 - 1, 0, key="train_split_seed"
             ),
             device=st.selectbox("Device", DEVICES, key="train_device"),
             precision=st.selectbox(
@@ -133,16 +164,16 @@ def _request_fields(
                 key="train_precision",
                 format_func={"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}.__getitem__,
                 help="Of convolutions and matrix products. bfloat16 keeps 8 of float32's 24 bits: "
-                "faster on newer processors and GPUs, slower on others. auto takes float32 on a "
-                "processor, and what is faster on a GPU.",
+                "faster on newer processors and GPUs, slower on others. auto: float32 on a "
+                "processor, the faster of the two on a GPU.",
             ),
         )
 
 
 _BASES: dict[Basis, str] = {
     "this design": "Measured here, with this design.",
-    "other designs": "Reckoned from other designs that ran here.",
-    "a guess": "A guess: nothing has been timed on this machine yet.",
+    "other designs": "Estimated from earlier runs of other designs.",
+    "a guess": "Rough guess: no run was timed on this machine yet.",
 }
 
 
@@ -154,10 +185,10 @@ def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
 
 
 def describe_forecast(estimate: Forecast, epochs: int, seeds: int) -> str:
-    """``About 12 s an epoch, 36 s in all, 180 MB. Measured here, with this design.``"""
-    parts = [f"{format_time(_round(estimate.seconds_per_epoch))} an epoch"] if epochs > 1 else []
-    parts.append(f"{format_time(_round(estimate.seconds * seeds))} in all")
-    parts.append(f"{format_size(estimate.peak_memory_bytes)} for network and pictures")
+    """``About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, ...``"""
+    parts = [f"{format_time(_round(estimate.seconds_per_epoch))} per epoch"] if epochs > 1 else []
+    parts.append(f"{format_time(_round(estimate.seconds * seeds))} in total")
+    parts.append(f"{format_size(estimate.peak_memory_bytes)} of memory")
     return f"About {', '.join(parts)}. {_BASES[estimate.basis]}"
 
 

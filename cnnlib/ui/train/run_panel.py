@@ -10,6 +10,7 @@ import streamlit as st
 from cnnlib.compare.seeds import wilson
 from cnnlib.design.link import encode
 from cnnlib.records.events import Command, CommandKind, SplitResult
+from cnnlib.records.recipe_link import encode_recipe
 from cnnlib.records.run import RESUMABLE_STATES, Run
 from cnnlib.runs.forks import epochs_until, fork_request, recipe_at
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
@@ -59,7 +60,7 @@ def describe_test_result(result: SplitResult | None) -> str:
         return ""
     interval = wilson(round(result.accuracy * result.count), result.count)
     return (
-        f"{percent(result.accuracy)} of {count(result.count)} test pictures right "
+        f"{percent(result.accuracy)} of {count(result.count)} test pictures correct "
         f"(95 % Wilson interval {100 * interval.low:.2f} to {percent(interval.high)})"
     )
 
@@ -91,10 +92,10 @@ def _command_button(
 ) -> None:
     refusal = owner_note(runs[0].owner, "run")
     help = {
-        "pause": "Stop after this batch, and wait.",
-        "resume": "Go on from where it is.",
-        "step": "Train on one batch, then wait.",
-        "stop": "End now. What was learned is kept and measured.",
+        "pause": "Pause after this batch.",
+        "resume": "Continue from the present step.",
+        "step": "Train on one batch, then pause.",
+        "stop": "End the run now. Its weights are saved and tested.",
     }[kind]
     st.button(
         label,
@@ -113,7 +114,7 @@ def _submit_command(run_ids: Sequence[str], command: Command) -> None:
         run_store().submit_command(run_id, command)
 
 
-_LR_HELP = "The rate from the next batch on; with a schedule, its highest value."
+_LR_HELP = "Used from the next batch on. With a schedule, this is its highest value."
 
 
 def _learning_rate(run: Run) -> None:
@@ -150,7 +151,7 @@ def _continue_button(runs: Sequence[Run]) -> None:
             icon=":material/play_arrow:",
             key="train_continue",
             type="primary",
-            help=refusal or "Go on from the last checkpoint.",
+            help=refusal or "Continue from the last checkpoint.",
             disabled=bool(refusal),
             on_click=attempt,
             args=(_resume, [run.id for run in resumable]),
@@ -163,14 +164,19 @@ def _links(runs: Sequence[Run]) -> None:
     if st.button("Look inside", icon=":material/search:", key="train_inspect"):
         st.switch_page(INSPECT, query_params={"run": first.id})
     can_draw = is_ended and first.request.spec.in_size[0] == 1
-    if can_draw and st.button("Draw for it", icon=":material/draw:", key="train_draw"):
+    if can_draw and st.button("Test with a drawing", icon=":material/draw:", key="train_draw"):
         st.switch_page(DRAW, query_params={"run": [run.id for run in runs]})
     if is_ended and len(runs) == 1:
         fork_popover(first)
     if st.button("See in results", icon=":material/table_rows:", key="train_results"):
         st.switch_page(RESULTS, query_params={"run": [run.id for run in runs]})
     if st.button("Train another", icon=":material/add:", key="train_another"):
-        st.switch_page(TRAIN, query_params={"design": encode(first.request.spec)})
+        parameters = {
+            "dataset": first.request.dataset,
+            "design": encode(first.request.spec),
+            "recipe": encode_recipe(first.request.recipe),
+        }
+        st.switch_page(TRAIN, query_params=parameters)
 
 
 def _resume(run_ids: Sequence[str]) -> None:
@@ -194,7 +200,7 @@ def fork_popover(run: Run) -> None:
             format_func=lambda step: f"{step:,}",
             key=f"train_fork_step_{run.id}",
         )
-        more_epochs = st.number_input("Epochs more", 1, 1000, 1, key=f"train_fork_epochs_{run.id}")
+        more_epochs = st.number_input("More epochs", 1, 1000, 1, key=f"train_fork_epochs_{run.id}")
         recipe = _fork_recipe(recipe_at(store, run, step), f"{run.id}_{step}")
         recipe = replace(recipe, epochs=epochs_until(store, run.id, step) + more_epochs)
         st.caption(f"{describe_recipe(recipe)}.")
@@ -213,7 +219,7 @@ def _fork_recipe(recipe: Recipe, key: str) -> Recipe:
         step=0.001,
         format="%g",
         key=f"train_fork_lr_{key}",
-        help="With a schedule, its highest value; the schedule goes over the whole length.",
+        help="With a schedule, its highest value. The schedule covers the whole length of the run.",
     )
     decay = st.number_input(
         "Weight decay",

@@ -159,7 +159,7 @@ def test_an_archive_of_the_right_md5_with_other_parts_is_not_unpickled(
     trust(cifar_parts(), monkeypatch)
     publish_cifar(packed(bad), monkeypatch)
     write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
-    with pytest.raises(DataError, match="are not those that were published"):
+    with pytest.raises(DataError, match="differ from the published files"):
         list(prepare("cifar10"))
     assert not trace.exists()
     assert prepared_names(folders) == []

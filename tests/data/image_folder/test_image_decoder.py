@@ -121,14 +121,14 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(side: in
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "none of PNG, JPEG"),
-        (b"Dear diary, ...", "none of PNG, JPEG"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "none of PNG, JPEG"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "none of PNG, JPEG"),
+        (b"", "not one of PNG, JPEG"),
+        (b"Dear diary, ...", "not one of PNG, JPEG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not one of PNG, JPEG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "not one of PNG, JPEG"),
         (encoded(size=(64, 64))[:200], "."),
         (encoded(size=(64, 64), form="JPEG")[:1000], "truncated"),
-        (saved(Image.new("F", (4, 4)), "TIFF"), "32 bits a pixel"),
-        (saved(Image.new("I", (4, 4)), "TIFF"), "32 bits a pixel"),
+        (saved(Image.new("F", (4, 4)), "TIFF"), "32 bits per pixel"),
+        (saved(Image.new("I", (4, 4)), "TIFF"), "32 bits per pixel"),
     ],
 )
 def test_damaged_and_other_files_are_refused_with_a_reason(content: bytes, sentence: str):

@@ -41,7 +41,7 @@ def test_folders_around_all_files_are_skipped(wrapper: str):
 def test_a_single_folder_of_pictures_is_a_class():
     layout = arrange(["cat/1.png", "cat/2.png"])
     assert layout.classes == ("cat",)
-    assert layout.notes == ("There is one class only, so that there is nothing to tell apart.",)
+    assert layout.notes == ("There is only one class, so a network has nothing to distinguish.",)
 
 
 def test_train_and_test_are_kept():
@@ -96,7 +96,9 @@ def test_files_of_file_managers_are_ignored():
 def test_classes_that_differ_in_capital_letters_are_kept_apart_with_a_note():
     layout = arrange(["A/1.png", "a/2.png", "b/3.png"])
     assert layout.classes == ("A", "a", "b")
-    assert layout.notes == ("Classes that differ in capital letters only are kept apart: A, a.",)
+    assert layout.notes == (
+        "Names that differ only in capital letters are separate classes: A, a.",
+    )
 
 
 def test_names_of_any_script_are_classes_and_composed_in_one_way():
@@ -108,11 +110,11 @@ def test_names_of_any_script_are_classes_and_composed_in_one_way():
 @pytest.mark.parametrize(
     ("paths", "sentence"),
     [
-        ([], "There is no picture.*make one folder per class"),
-        (["readme.txt", "a/notes.md"], "There is no picture"),
-        (["1.png", "2.png"], "There are 2 pictures, none of them in a folder"),
-        (["a\nb/1.png"], r"'a\\nb' cannot be shown"),
-        (["x" * 101 + "/1.png"], "cannot be shown"),
+        ([], "No picture was found.*Make one folder per class"),
+        (["readme.txt", "a/notes.md"], "No picture was found"),
+        (["1.png", "2.png"], "2 pictures found, but not inside a folder"),
+        (["a\nb/1.png"], r"'a\\nb' is not a valid name"),
+        (["x" * 101 + "/1.png"], "is not a valid name"),
         ([f"{number}/1.png" for number in range(MAX_CLASSES + 1)], "1,001 class folders"),
     ],
 )

@@ -89,7 +89,9 @@ def test_size_and_channels_can_be_set_and_are_kept(folders: Folders):
     write_folder(folders.data / "own", class_folders({"c/more": 2}, first=90))
     changed = prepared_now("folder:own").info
     assert (changed.in_size, changed.classes) == ((1, 28, 28), ("a", "b", "c"))
-    assert changed.note.startswith("28x28x1 by centre crop")
+    assert changed.note.startswith(
+        "Pictures are cropped to a centred square and resized to 28x28x1."
+    )
 
 
 def test_a_new_size_replaces_a_copy_in_a_read_only_data_folder(folders: Folders):
@@ -105,7 +107,7 @@ def test_a_new_size_replaces_a_copy_in_a_read_only_data_folder(folders: Folders)
     "options", [{"size": 7}, {"size": 257}, {"channels": 2}, {"size": True}, {"channels": "3"}]
 )
 def test_an_invalid_size_is_refused(options: dict):
-    with pytest.raises(RecipeError, match="Choose one"):
+    with pytest.raises(RecipeError, match="Choose"):
         FolderOptions(**options)
 
 
@@ -117,11 +119,11 @@ def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
     write_zip(folders.data / "own.zip", files)
     own = prepared_now("folder:own")
     assert own.info.train_count + own.info.test_count == 8
-    assert own.info.note.endswith("Files that could not be used: 3.")
+    assert own.info.note.endswith("Files that cannot be read: 3.")
     assert own.info.source["skipped"] == "3"
     assert own.skipped[:2] == (
-        SkippedPicture("loose.png", "it is in no class folder"),
-        SkippedPicture("a/text.png", "it is none of PNG, JPEG, WEBP, BMP, GIF, TIFF"),
+        SkippedPicture("loose.png", "it is not inside a class folder"),
+        SkippedPicture("a/text.png", "its format is not one of PNG, JPEG, WEBP, BMP, GIF, TIFF"),
     )
     assert own.skipped[2].path == "b/half.jpg"
 
@@ -129,7 +131,7 @@ def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
 def test_pictures_that_are_all_broken_are_no_dataset(folders: Folders):
     write_folder(folders.data / "own", {"a/1.png": b"x", "b/2.png": b"y"})
     with pytest.raises(
-        DataError, match=r"None of the 2 pictures .*a/1.png is the first, and it is"
+        DataError, match=r"no readable picture \(2 files\). The first is .*a/1.png: its format is"
     ):
         list(prepare("folder:own"))
     assert not is_prepared("folder:own")
@@ -140,7 +142,7 @@ def test_a_class_without_a_readable_picture_is_left_out(folders: Folders):
     own = prepared_now("folder:own")
     assert own.info.classes == ("a", "c")
     assert set(own.train_labels) == {0, 1}
-    assert "Classes without a readable picture are left out: b." in own.info.note
+    assert "Classes without a readable picture were left out: b." in own.info.note
 
 
 def test_one_class_with_one_picture_is_a_dataset(folders: Folders):
@@ -148,7 +150,7 @@ def test_one_class_with_one_picture_is_a_dataset(folders: Folders):
     own = prepared_now("folder:own")
     assert (own.info.train_count, own.info.test_count) == (1, 0)
     assert own.test_images.shape == (0, 3, 32, 32)
-    assert "There is one class only" in own.info.note
+    assert "There is only one class" in own.info.note
 
 
 def test_test_pictures_alone_are_no_dataset(folders: Folders):
@@ -203,7 +205,7 @@ def test_a_full_disk_is_detected_before_writing(folders: Folders, monkeypatch: p
     write_folder(folders.data / "own", class_folders({"a": 5, "b": 5}))
     nearly_full = os.statvfs_result((4096, 4096, 10, 10, 10, 0, 0, 0, 0, 255))
     monkeypatch.setattr("os.statvfs", lambda _: nearly_full)
-    with pytest.raises(DataError, match=r"takes 67.2 MB, and .* has 41 kB free"):
+    with pytest.raises(DataError, match=r"needs 67.2 MB, but .* has only 41 kB free"):
         list(prepare("folder:own"))  # twice 10 x 3,072 bytes, and 67.1 MB to spare
 
 

@@ -58,13 +58,13 @@ def test_integrated_gradients_sum_to_the_difference_of_the_scores():
 
 def test_guided_backprop_is_refused_for_other_activations():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,), activation="gelu")
-    with pytest.raises(ProbeError, match="defined for ReLU, and this network has gelu"):
+    with pytest.raises(ProbeError, match="ReLU activations only, and this network has gelu"):
         explain(build_model(spec), random_picture(spec), 0, "guided")
 
 
 def test_grad_cam_is_refused_without_convolutions():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(), hidden_dims=(4,))
-    with pytest.raises(ProbeError, match="has none: it has no convolution"):
+    with pytest.raises(ProbeError, match="has none, because it has no convolution"):
         explain(build_model(spec), random_picture(spec), 0, "grad_cam")
 
 
@@ -74,7 +74,10 @@ def test_grad_cam_uses_the_layer_before_global_pooling():
 
 @pytest.mark.parametrize(
     ("method", "target", "sentence"),
-    [("magic", 0, "'magic' is no method. Choose one of"), ("saliency", 99, "no class 99")],
+    [
+        ("magic", 0, "'magic' is not an attribution method. Choose one of"),
+        ("saliency", 99, "no class 99"),
+    ],
 )
 def test_an_unknown_method_or_class_is_refused(method, target, sentence):
     spec = SPECS["grey"]
@@ -112,7 +115,7 @@ def test_the_randomised_weights_check_fires_on_an_edge_detector(trained):
 def test_the_randomised_weights_check_does_not_fire_on_plain_gradients(trained):
     found = randomised_weights(METHODS["saliency"], *trained)
     assert not found.fires
-    assert found.sentence.startswith("The map depends on what was learned")
+    assert found.sentence.startswith("Informative: the map depends on the trained weights")
 
 
 def test_deletion_on_a_trained_network_is_better_than_random(trained):
@@ -128,7 +131,7 @@ def test_deletion_on_an_untrained_network_is_no_better_than_random(method, train
     net, (_, image, label) = build_model(trained[0].plan, seed=3).eval(), trained
     found = deletion(net, image, label, METHODS[method](net, image, label))
     assert not found.is_informative
-    assert "no better than random order" in found.sentence
+    assert "no faster than in random order" in found.sentence
 
 
 def test_a_rank_correlation_by_hand():

@@ -97,7 +97,7 @@ def test_a_missing_or_damaged_file_gives_none(tmp_path):
 
 
 def test_too_few_pictures_are_refused():
-    with pytest.raises(ProbeError, match="12 pictures to train"):
+    with pytest.raises(ProbeError, match="has 12 training pictures"):
         exhaust(measure_ood_detector(NET, tiny_prepared(train_count=12), {}))
 
 

@@ -60,7 +60,7 @@ def test_a_run_belongs_to_its_submitter(store, ada):
 def test_another_person_does_not_control_a_run(kind, ada, bob):
     run_id = ada.submit(a_request())
     command = Command(kind, "lr", 0.1) if kind == "set" else Command(kind)
-    with pytest.raises(RightsError, match=f"The run {run_id} belongs to somebody else"):
+    with pytest.raises(RightsError, match=f"The run {run_id} belongs to another person"):
         bob.submit_command(run_id, command)
     assert ada.run(run_id).state == "queued"
 
@@ -238,7 +238,7 @@ def test_as_many_runs_wait_as_a_person_may_have(store):
     ada = with_settings(store, "[person]\nruns_waiting = 2\n").on_behalf_of("ada")
     ada.submit(a_request())
     run_id = ada.submit(a_request())
-    with pytest.raises(LimitError, match="You would have 3 runs waiting.* may have 2 on this"):
+    with pytest.raises(LimitError, match="You would have 3 runs in the queue.* is 2 per person"):
         ada.submit(a_request())
     ada.submit_command(run_id, Command("stop"))
     ada.submit(a_request())
@@ -247,7 +247,7 @@ def test_as_many_runs_wait_as_a_person_may_have(store):
 def test_as_many_runs_wait_as_the_machine_takes(store):
     limited = with_settings(store, "[machine]\nruns_waiting = 1\n")
     limited.on_behalf_of("ada").submit(a_request())
-    with pytest.raises(LimitError, match="1 runs wait on this server, and it takes 1"):
+    with pytest.raises(LimitError, match="queue of this server has 1 run; the limit is 1"):
         limited.on_behalf_of("bob").submit(a_request())
 
 
@@ -261,10 +261,10 @@ def test_the_operator_has_no_limits(store):
     [
         # One convolution to 4 channels on 28 x 28: 4 * (9 + 1) + 10 * (4 * 14 * 14 + 1) = 7,890,
         # 4 * 9 * 28 * 28 + 10 * 784 = 36,064 MACs.
-        ("parameters = 7_889", "7,890 parameters, and one person's may have 7,889"),
-        ("macs = 36_063", "36,064 MACs per image"),
+        ("parameters = 7_889", "7,890 parameters, but the limit on this server is 7,889"),
+        ("macs = 36_063", "36,064 MACs per picture"),
         ("epochs = 1", "2 epochs"),
-        ("memory_mb = 0", "of memory, and one person's may take 0 B"),
+        ("memory_mb = 0", "of memory, but the limit on this server is 0 B"),
     ],
 )
 def test_a_run_is_as_large_as_a_persons_may_be(limit, sentence, store):
@@ -286,7 +286,7 @@ def test_weights_take_as_much_disk_as_a_persons_may(store):
     store.record_events(run_id, worker_id, [WeightsSaved(1, "a", "snapshot", 1_000_000)])
     ada.submit(a_request())
     store.record_events(run_id, worker_id, [WeightsSaved(2, "b", "snapshot", 500_000)])
-    sentence = "would take 1.5 MB on disk, and one person's may take 1 MB"
+    sentence = "would need 1.5 MB on disk, but the limit on this server is 1 MB"
     with pytest.raises(LimitError, match=sentence):
         ada.submit(a_request())
     store.on_behalf_of("bob").submit(a_request())
@@ -296,10 +296,13 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
     ada = with_settings(store, "[person]\nupload_mb = 1\nuploads = 1\n").on_behalf_of("ada")
     check_upload(ada, 1_000_000)
     with pytest.raises(
-        LimitError, match="The file has 1,000,001 bytes, and an upload may have 1,000,000 bytes"
+        LimitError,
+        match="The file has 1,000,001 bytes, but the limit for an upload .* is 1,000,000 bytes",
     ):
         check_upload(ada, 1_000_001)  # three digits of it are 1 MB as well
-    with pytest.raises(LimitError, match="The file has 1.5 MB, and an upload may have 1 MB"):
+    with pytest.raises(
+        LimitError, match="The file has 1.5 MB, but the limit for an upload .* is 1 MB"
+    ):
         check_upload(ada, 1_500_000)
     record_dataset_owner(ada, "folder:leaves")
     with pytest.raises(LimitError, match="You have 1 datasets here"):
@@ -309,13 +312,13 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
 def test_as_many_jobs_wait_as_a_person_may_have(store):
     ada = with_settings(store, "[person]\njobs_waiting = 1\n").on_behalf_of("ada")
     ada.submit_job("prepare", {"name": "mnist"})
-    with pytest.raises(LimitError, match="1 jobs of yours"):
+    with pytest.raises(LimitError, match="You have 1 job waiting or running"):
         ada.submit_job("prepare", {"name": "cifar10"})
 
 
 def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
     ada = with_settings(store, "[person]\nruns_waiting = 3\n").on_behalf_of("ada")
-    with pytest.raises(LimitError, match="You would have 4 runs waiting"):
+    with pytest.raises(LimitError, match="You would have 4 runs in the queue"):
         start_grid(ada, a_request(), {"lr": [0.1, 0.01]}, seeds=2)
     assert find_studies(store, ["grid"]) == []
     assert store.runs() == []

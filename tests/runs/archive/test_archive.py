@@ -90,12 +90,12 @@ def test_another_run_of_the_same_id_gets_a_new_one(here, there):
 
 def test_a_live_run_is_not_exported(here):
     run_id, _ = a_running_run(here)
-    with pytest.raises(StoreError, match="only runs that have ended travel"):
+    with pytest.raises(StoreError, match="only runs that have ended can be exported"):
         export_bytes(here, [run_id])
 
 
 def test_a_file_that_is_no_archive_is_refused(there):
-    with pytest.raises(StoreError, match="no parcel of runs: it cannot be unpacked"):
+    with pytest.raises(StoreError, match="not a valid run archive: it cannot be unpacked"):
         import_runs(there, io.BytesIO(b"hello"))
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_archive_is_refused(there):
 )
 def test_a_changed_archive_is_refused_and_leaves_nothing(here, there, change):
     archive = export_bytes(here, [a_finished_run(here)])
-    with pytest.raises(StoreError, match="no parcel of runs"):
+    with pytest.raises(StoreError, match="not a valid run archive"):
         import_runs(there, changed(archive, change))
     assert there.runs() == []
 
@@ -124,7 +124,7 @@ def test_a_file_outside_the_folder_of_a_run_is_refused(here, there, tmp_path):
     archive = io.BytesIO(export_bytes(here, [a_finished_run(here)]))
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr("files/../../../evil", "x")
-    with pytest.raises(StoreError, match="which is no file of a run"):
+    with pytest.raises(StoreError, match="which is not a file of a run"):
         import_runs(there, archive)
     assert not list(tmp_path.rglob("evil"))
 
@@ -143,4 +143,4 @@ def test_the_commands_carry_runs_from_one_folder_to_another(tmp_path, monkeypatc
 
 def test_no_run_named_is_a_sentence(capsys):
     assert main(["export-runs", "x.zip"]) == 2
-    assert "No run is named" in capsys.readouterr().err
+    assert "No run is selected" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_a_run_is_lost_when_its_process_is_gone(store):
     assert store.reap() == [run_id]
     run = store.run(run_id)
     assert run.state == "lost"
-    assert "ended without a word" in run.reason and "step 7" in run.reason
+    assert "ended unexpectedly" in run.reason and "step 7" in run.reason
     assert store.steps_after(run_id)["step"] == list(range(1, 8))
 
 
@@ -263,10 +263,10 @@ def test_a_full_disk_before_the_first_step_is_a_sentence_not_a_crash(store, monk
     store.folders.runs.joinpath("files").write_bytes(b"")  # so that no traceback can be stored
     full = OSError(errno.ENOSPC, "No space left on device")
     run = store.run(execute(store, monkeypatch, [full]))
-    assert run.state == "failed" and "is full. Make room, then resume" in run.reason
+    assert run.state == "failed" and "is full. Free some space, then resume" in run.reason
     wrong = execute(store, monkeypatch, [KeyError("a bug")])
-    assert "made an error (KeyError: 'a bug')" in store.run(wrong).reason
-    assert "Its trace is in the worker's log" in store.run(wrong).reason
+    assert "internal error (KeyError: 'a bug')" in store.run(wrong).reason
+    assert "Details are in the worker's log" in store.run(wrong).reason
 
 
 def test_an_error_of_the_lab_keeps_its_events_and_its_traceback(store, monkeypatch):

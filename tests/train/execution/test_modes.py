@@ -41,7 +41,7 @@ def test_a_mode_is_parsed_from_its_name(name):
 
 @pytest.mark.parametrize("name", ["", "fast", "t0-nhwc-fp32", "t1-nhwc-fp16", "t1-nhwc-fp32-"])
 def test_an_invalid_name_is_refused_with_an_example(name):
-    with pytest.raises(RecipeError, match="as in t1-nhwc-fp32"):
+    with pytest.raises(RecipeError, match="such as t1-nhwc-fp32"):
         ExecutionMode.from_name(name)
 
 
@@ -66,7 +66,7 @@ def test_the_cpu_uses_bfloat16_only_if_requested():
 
 def test_a_mode_of_another_precision_than_requested_is_refused():
     assert parse_requested_mode("t1-nchw-bf16", "bf16").precision == "bf16"
-    with pytest.raises(RecipeError, match="computes in fp32, and precision='bf16' was asked for"):
+    with pytest.raises(RecipeError, match="computes in fp32, but precision='bf16' was chosen"):
         parse_requested_mode("t1-nchw-fp32", "bf16")
 
 
@@ -95,7 +95,7 @@ def test_one_core_is_left_to_the_pages(monkeypatch):
 
 def test_no_run_takes_more_threads_than_there_are_cores():
     few = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with pytest.raises(RecipeError, match=f"t{few} or fewer, or for auto"):
+    with pytest.raises(RecipeError, match=f"t{few} or fewer threads, or auto"):
         collect_events(replace(tiny_request(), mode=f"t{few + 1}-nchw-fp32"))
 
 
@@ -191,7 +191,9 @@ def test_a_mode_that_needs_a_missing_compiler_is_refused(monkeypatch):
         raise RuntimeError("No working C++ compiler found\nand a long trace")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    with pytest.raises(RecipeError, match="failed here: No working C.. compiler found. Choose a"):
+    with pytest.raises(
+        RecipeError, match="failed on this machine: No working C.. compiler found. Choose a"
+    ):
         collect_events(replace(tiny_request(), mode="t1-nchw-fp32-compiled"))
 
 
@@ -202,7 +204,7 @@ def test_a_continuation_keeps_the_mode_of_its_checkpoint(tmp_path):
     chosen = collect_events(replace(tiny_request(), mode="auto"), folder=folder, resume=resume)[
         0
     ].chosen
-    assert (chosen["name"], chosen["reason"]) == ("t1-nchw-fp32", "as the run that it continues")
+    assert (chosen["name"], chosen["reason"]) == ("t1-nchw-fp32", "the same as in the original run")
 
 
 # -- forecasts -------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_a_run_paused_while_others_wait_is_interrupted_and_can_be_resumed(store)
         wait_for(lambda: store.run(paused).state == "paused", seconds=60)
         whole = store.submit(REQUEST)
         wait_for(lambda: store.run(paused).state == "interrupted", seconds=60)
-        assert "paused for more than 0.001 minutes and others waited" in store.run(paused).reason
+        assert "paused for more than 0.001 min while other runs waited" in store.run(paused).reason
         wait_for(lambda: not store.run(whole).is_live, seconds=120)
         store.resume(paused)
         wait_for(lambda: not store.run(paused).is_live, seconds=120)

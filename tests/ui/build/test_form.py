@@ -9,11 +9,13 @@ from random_specs import random_specs
 
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
+from cnnlib.design.repair import FIELD_LABELS as REPAIR_LABELS
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
+from cnnlib.ui.build.field_labels import FIELD_LABELS, with_label
 from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
 LENET = preset("lenet5").spec
@@ -45,7 +47,7 @@ def test_no_two_controls_have_one_name():
     assert len(CONTROLS) == sum(len(group) for group in GROUPS.values())
 
 
-def test_every_control_has_one_sentence_of_help():
+def test_every_control_has_a_help_text():
     for control in CONTROLS.values():
         assert control.help.endswith(".")
         assert control.help[0].isupper() or control.help[0].isdigit()
@@ -192,13 +194,50 @@ def test_a_list_is_read_however_people_write_it(text):
 
 @pytest.mark.parametrize("text", ["16, zwei", "16,, x3", "1.5", "3××2", "-"])
 def test_what_is_no_list_is_refused_with_an_example(text):
-    with pytest.raises(SpecError, match="takes whole numbers. Write them like 16, 32, 64"):
+    with pytest.raises(SpecError, match="must be a whole number. Write numbers like 16, 32, 64"):
         widths.parse_list("The list", text)
 
 
 def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
     with pytest.raises(SpecError, match="at most 200"):
         CONTROLS["channels"].write(LENET, "16x999999999999")
+
+
+# -- labels in errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "start"),
+    [
+        ({"hidden_dims": (-1,)}, 'Entry 1 of "Hidden layers" is -1'),
+        ({"channels": (6, 0)}, 'Entry 2 of "Channels of each convolution" is 0'),
+        ({"channels": (1,) * 201}, '"Channels of each convolution" has 201 entries'),
+        ({"kernel_size": 65}, '"Kernel sizes" is 65'),
+        ({"channels": (6, 16), "stride": (1, 2, 1)}, '"Stride" has 3 entries, but the network has'),
+        ({"in_size": (1, 0, 28)}, '"Image height" is 0'),
+        ({"stem": {"channels": 8, "padding": "valid"}}, "\"Stem padding\" is 'valid'"),
+        ({"activation": "elu", "activation_params": {"alpha": 11}}, '"Alpha" is 11'),
+    ],
+)
+def test_an_error_names_the_label_that_the_form_shows(fields, start):
+    with pytest.raises(SpecError) as caught:
+        CNNSpec.from_dict(fields)
+    assert with_label(str(caught.value)).startswith(start)
+
+
+def test_every_field_of_a_spec_has_a_label():
+    given = {name for name in CNNSpec().to_dict() if name not in ("in_size", "activation_params")}
+    stem = {f"stem.{name}" for name in Stem(1).to_dict()}
+    assert (given | stem) <= FIELD_LABELS.keys()
+
+
+def test_repairs_use_the_labels_of_the_form():
+    shown = {control.label.lower() for control in CONTROLS.values()}
+    assert set(REPAIR_LABELS.values()) <= shown
+
+
+def test_an_error_about_a_layer_is_left_as_it_is():
+    assert with_label("features.pool5 covers 2 pixels.") == "features.pool5 covers 2 pixels."
 
 
 # -- the state -------------------------------------------------------------------------------------
@@ -282,7 +321,7 @@ def test_opening_an_address_can_be_undone():
         ("design", "1~zz.3", "This link does not describe a design"),
         ("pinned", "nonsense", "This link does not describe a design"),
         ("pinned", "1~ch.16x12", "features.pool5 covers 2 pixels"),
-        ("batch", "0", "batch='0', but that must be a whole number from 1"),
+        ("batch", "0", "batch='0', but batch must be a whole number from 1"),
         ("batch", "1e9", "batch='1e9'"),
         ("batch", "٣", "batch='٣'"),
         ("optimizer", "magic", "must be one of sgd, momentum"),

@@ -11,6 +11,7 @@ from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.runs.saved_designs import SavedDesigns
+from cnnlib.ui.build.channels import format_list
 from cnnlib.ui.build.controls import GROUPS
 from cnnlib.ui.build.cost_numbers import NUMBERS, format_whole
 from cnnlib.ui.build.files import design_from_json, design_json
@@ -93,7 +94,7 @@ def test_the_table_has_a_row_for_every_layer():
     # conv, ReLU, pool, twice; flatten; linear and ReLU, twice; linear.
     assert len(table) == 12
     assert table["Parameters"].sum() == 106_154
-    assert table["% of them"].sum() == pytest.approx(100)
+    assert table["% of parameters"].sum() == pytest.approx(100)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in presets()])
@@ -143,11 +144,70 @@ def test_the_list_of_channels_is_edited_in_place():
 
 def test_a_list_that_cannot_be_read_stays_to_be_mended_and_the_design_stays_too():
     page = change(opened(), "channels", "8, wide")
-    assert "takes whole numbers" in page.error[0].value
+    assert "must be a whole number" in page.error[0].value
     assert page.text_input(key="build_channels").value == "8, wide"
     assert shown(page)["Parameters"] == "106,154"
     page = change(page, "channels", "8, 16")
     assert not page.error
+
+
+def test_an_error_names_the_field_as_the_form_does():
+    page = change(open_tab(opened(), "build_group", "Head"), "hidden_dims", "120, -1")
+    assert page.error[0].value.startswith('Entry 2 of "Hidden layers" is -1')
+    assert not any("hidden\\_dims" in error.value for error in page.error)
+
+
+def with_a_bad_list() -> AppTest:
+    """A page with one change to undo, and with an error beside the list of channels."""
+    page = change(change(opened(), "width", 12), "channels", "8, wide")
+    assert page.error and page.text_input(key="build_channels").value == "8, wide"
+    return page
+
+
+def has_no_error(page: AppTest) -> bool:
+    """Whether no error is on screen and the list of channels is that of the design."""
+    text = page.text_input(key="build_channels").value
+    return not page.error and text == format_list(spec(page).channels)
+
+
+def test_a_preset_removes_the_error_and_the_text_of_the_design_before():
+    assert has_no_error(change(with_a_bad_list(), "preset", "cnn3"))
+
+
+def test_undo_and_redo_remove_the_error_and_the_text_of_the_design_before():
+    page = press(with_a_bad_list(), "undo")
+    assert has_no_error(page)
+    page = change(page, "channels", "wide")
+    assert page.error
+    assert has_no_error(press(page, "redo"))
+
+
+def test_pinning_keeps_an_error_on_screen():
+    assert not has_no_error(press(with_a_bad_list(), "pin"))
+
+
+def test_a_link_removes_the_error_and_the_text_of_the_design_before():
+    page = with_a_bad_list()
+    page.query_params["design"] = link.encode(preset("cnn3").spec)
+    assert has_no_error(run(page))
+
+
+def test_a_damaged_link_removes_the_error_and_the_text_of_the_design_before():
+    page = with_a_bad_list()
+    page.query_params["design"] = "1~ch.six"
+    assert has_no_error(run(page))
+
+
+def test_an_uploaded_design_removes_the_error_and_the_text_of_the_design_before():
+    page = open_tab(with_a_bad_list(), "build_panel", "Export and share")
+    page.file_uploader(key="build_upload").upload("d.json", design_json(CIFAR_RESNET).encode())
+    assert has_no_error(run(page))
+
+
+def test_a_saved_design_removes_the_error_and_the_text_of_the_design_before():
+    SavedDesigns(Folders.from_environment()).save("cnn3", preset("cnn3").spec)
+    page = open_tab(with_a_bad_list(), "build_panel", "Saved designs")
+    assert has_no_error(press(page, "open_0"))
 
 
 def test_another_dataset_adapts_the_design():
@@ -200,7 +260,7 @@ def test_other_pages_are_given_the_design_that_is_shown():
 
 def test_the_repair_is_named_and_one_click():
     page = change(opened(), "convolutions", 12)
-    assert page.button(key="build_repair").label == "Pool every 3 instead of 1"
+    assert page.button(key="build_repair").label == "Repair: pool every 3 instead of 1"
     page = press(page, "repair")
     assert not page.error
     assert spec(page).pool_every == 3
@@ -290,17 +350,17 @@ def test_a_dataset_that_does_not_fit_the_design_is_not_believed():
 
 
 def test_what_other_tools_would_print_is_listed_with_versions():
-    page = open_tab(opened(), "build_panel", "What other tools would print")
+    page = open_tab(opened(), "build_panel", "Counts of other tools")
     text = " ".join(markdown.value for markdown in page.markdown)
     # torch's own counter: twice 316,680 MACs.
     assert "**torch.utils.flop_counter** 2.15.0 | **633,360** Total FLOPs" in text
-    assert "Not counted by it: biases, ReLU, poolings, flattening." in text
+    assert "Not counted: biases, ReLU, poolings, flattening." in text
 
 
 def test_a_design_is_handed_out_in_four_forms_and_as_a_link():
     page = open_tab(opened(), "build_panel", "Export and share")
     labels = [button.label for button in page.get("download_button")]
-    assert labels == ["JSON", "PyTorch", "Markdown", "Picture"]
+    assert labels == ["JSON", "PyTorch", "Markdown", "Diagram"]
     assert "?design=1~ch.6-16~fc.120-84&dataset=digits" in page.code[0].value
 
 
@@ -324,8 +384,8 @@ def test_an_uploaded_design_is_opened():
     assert spec(run(page)) == CIFAR_RESNET
 
 
-def test_a_design_is_saved_on_the_shelf_opened_and_removed():
-    page = open_tab(change(opened(), "width", 12), "build_panel", "Shelf")
+def test_a_design_is_saved_opened_and_removed():
+    page = open_tab(change(opened(), "width", 12), "build_panel", "Saved designs")
     page.text_input(key="build_shelf_name").set_value("Wide *LeNet*")
     page = press(page, "save")
     saved = SavedDesigns(Folders.from_environment()).designs()
@@ -337,7 +397,7 @@ def test_a_design_is_saved_on_the_shelf_opened_and_removed():
 
 
 def test_a_name_is_needed_to_save():
-    page = press(open_tab(opened(), "build_panel", "Shelf"), "save")
+    page = press(open_tab(opened(), "build_panel", "Saved designs"), "save")
     assert "it needs 1 to 60" in page.error[0].value
 
 

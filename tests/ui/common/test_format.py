@@ -7,7 +7,7 @@ from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
-from cnnlib.ui.common.format import describe_answer, distinct, escape_markdown
+from cnnlib.ui.common.format import dataset_label, describe_answer, distinct, escape_markdown
 from cnnlib.ui.common.urls import PAGES
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -35,8 +35,8 @@ def test_shortcodes_are_split_by_an_invisible_character():
 def test_an_answer_names_the_likeliest_and_the_truth():
     shares = [0.1, 0.7, 0.2]
     assert describe_answer(shares, "abc", None) == "**b (70.0 %), c (20.0 %), a (10.0 %)**."
-    assert describe_answer(shares, "abc", 1).endswith("**. Right.")
-    assert describe_answer(shares, "a*c", 2).endswith("**. It is c.")
+    assert describe_answer(shares, "abc", 1).endswith("**. Correct.")
+    assert describe_answer(shares, "a*c", 2).endswith("**. Wrong: the true class is c.")
 
 
 # -- headings --------------------------------------------------------------------------------------
@@ -113,6 +113,13 @@ def test_equal_labels_of_a_menu_are_made_unique():
         "b": "tiny99",
         "c": "lenet5 (c)",
     }
+
+
+def test_a_dataset_of_drawings_is_named_as_such():
+    assert dataset_label("folder:lesson 12 for fashion-mnist") == "your drawings, lesson 12"
+    assert dataset_label("folder:drawings for mnist (9f03ab)") == "your drawings for mnist"
+    assert dataset_label("mnist", "MNIST") == "MNIST"
+    assert dataset_label("folder:leaves") == "leaves"
 
 
 def test_two_runs_with_the_same_title_can_both_be_chosen():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import streamlit as st
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, the_end
 from PIL import Image
@@ -67,7 +68,7 @@ def texts(app: AppTest) -> str:
 
 def test_button_trains_a_first_network(store):
     app = open_draw()
-    assert "none is trained yet" in texts(app)
+    assert "There is no trained network yet" in texts(app)
     app.button(key="draw_train").click().run()
     [run] = store.runs()
     assert (run.request.dataset, run.request.preset) == ("mnist", "cnn3")
@@ -75,7 +76,7 @@ def test_button_trains_a_first_network(store):
 
 def test_run_without_a_step_is_not_listed(store):
     store.submit(a_request())
-    assert "none is trained yet" in texts(open_draw())
+    assert "There is no trained network yet" in texts(open_draw())
 
 
 def test_empty_pad_shows_a_hint(trained, pad):
@@ -89,7 +90,7 @@ def test_empty_pad_shows_a_hint(trained, pad):
 def test_drawing_is_classified_and_every_step_is_shown(trained, pad):
     pad.image_data = painted(STROKES["7"])
     app = open_draw()
-    assert "% sure" in texts(app)
+    assert "% probability" in texts(app)
     assert "of 24 small changes" in texts(app)
     shown = "".join(each.proto.body for each in app.get("html"))
     assert shown.count("<img") == 3  # as drawn, fitted, centred
@@ -120,12 +121,47 @@ def test_drawing_is_restored_after_another_page_or_an_upload(trained, pad):
     app.switch_page(str(LAB)).run()
     app.switch_page(str(DRAW)).run()
     assert pad.arguments["initial_drawing"]["objects"] == ["one stroke"]
-    assert "% sure" in texts(app)
+    assert "% probability" in texts(app)
     app.segmented_control(key="draw_source").select("Upload").run()
     app.segmented_control(key="draw_source").select("Draw").run()
     assert pad.arguments["initial_drawing"]["objects"] == ["one stroke"]
     app.button(key="draw_clear").click().run()
-    assert "% sure" not in texts(app)
+    assert "% probability" not in texts(app)
+
+
+@pytest.fixture
+def tab(monkeypatch, pad) -> SimpleNamespace:
+    """A stub of the component that stores the strokes in the browser's tab."""
+    stored = SimpleNamespace(strokes=[])
+
+    def storage(*, key, data, on_restored_change):
+        if data["strokes"] is not None:
+            stored.strokes = data["strokes"]
+        elif stored.strokes:  # the browser sends them, and the callback runs before a rerun
+            st.session_state[key] = {"restored": stored.strokes}
+            on_restored_change()
+
+    monkeypatch.setattr("cnnlib.ui.common.drawing_pad._tab_storage", storage)
+    return stored
+
+
+def test_a_drawing_is_restored_in_a_new_session_of_the_same_tab(trained, pad, tab):
+    pad.image_data, pad.json_data = painted(STROKES["7"]), {"objects": ["one stroke"]}
+    open_draw()
+    assert tab.strokes == ["one stroke"]
+    pad.image_data = None  # a new session: the pad is empty
+    app = open_draw()
+    app.run()
+    assert pad.arguments["initial_drawing"]["objects"] == ["one stroke"]
+    app.button(key="draw_clear").click().run()
+    assert tab.strokes == []
+
+
+def test_a_new_stroke_is_not_replaced_by_the_stored_drawing(trained, pad, tab):
+    tab.strokes = ["old"]
+    pad.image_data, pad.json_data = painted(STROKES["7"]), {"objects": ["new"]}
+    open_draw()
+    assert tab.strokes == ["new"]
 
 
 def test_networks_are_compared_and_missing_weights_show_a_warning(trained, store, pad):
@@ -135,7 +171,7 @@ def test_networks_are_compared_and_missing_weights_show_a_warning(trained, store
     pad.image_data = np.ascontiguousarray(painted(STROKES["8"]))
     app = open_draw(run=trained.run.id)
     app.multiselect(key="draw_runs").select(other.run.id).run()
-    assert "has kept no weights" in texts(app)
+    assert "has no saved weights" in texts(app)
     assert "reader on digits" in texts(app)
 
 
@@ -150,14 +186,14 @@ def test_uploaded_picture_on_light_paper_is_classified(trained, pad):
     app.segmented_control(key="draw_source").select("Upload").run()
     paper = 255 - painted(STROKES["7"])[..., :3]
     app.file_uploader(key="draw_upload").upload("seven.png", as_png(paper), "image/png").run()
-    assert "% sure" in texts(app)
+    assert "% probability" in texts(app)
 
 
 def test_file_that_is_no_picture_shows_an_error(trained, pad):
     app = open_draw()
     app.segmented_control(key="draw_source").select("Upload").run()
     app.file_uploader(key="draw_upload").upload("seven.png", b"not a picture", "image/png").run()
-    assert "seven.png cannot be looked at" in app.error[0].value
+    assert "seven.png cannot be read as a picture" in app.error[0].value
 
 
 def test_ood_detector_is_measured_by_a_job_and_then_shown(trained, store, pad):
@@ -169,8 +205,8 @@ def test_ood_detector_is_measured_by_a_job_and_then_shown(trained, store, pad):
     for _ in KINDS[job.kind](job.args, store.folders):
         pass
     app = open_draw()
-    assert "of real pictures of Digits (scikit-learn) are nearer" in texts(app)
-    assert "How often this is wrong: of 359 real test pictures" in texts(app)
+    assert "of the real pictures of Digits (scikit-learn)" in texts(app)
+    assert "of 359 real test pictures are called out of distribution" in texts(app)
 
 
 # -- fine-tuning -----------------------------------------------------------------------------------
@@ -181,12 +217,12 @@ def test_drawing_is_saved_and_fine_tuning_submits_a_run(trained, store, pad):
     app = open_draw()
     app.selectbox(key="draw_label").select(7).run()
     app.button(key="draw_keep").click().run()
-    assert "Kept as 7." in texts(app) and "1 kept for Digits" in texts(app)
+    assert "Saved as 7." in texts(app) and "1 drawing saved for Digits" in texts(app)
     app.button(key="draw_teach").click().run()
     run = store.runs()[0]
     assert run.request.dataset == "folder:lesson 1 for digits"
     assert run.request.origin == Origin(trained.run.id, trained.step, weights_only=True)
-    assert run.title == "reader, taught on folder:lesson 1 for digits, seed 0"
+    assert run.title == "reader, fine-tuned on your drawings, lesson 1, seed 0"
 
 
 def test_empty_drawing_cannot_be_saved(trained, pad):
@@ -201,9 +237,11 @@ def test_describe_gain_lists_accuracies_before_and_after():
             "test": {"count": 10_000, "before": 0.99, "after": 0.985},
         }
     )
-    assert "6 drawings learned from 50.00 % → 100.00 %" in text
-    assert "2 drawings kept apart 0.00 % → 50.00 %" in text
-    assert "10,000 test pictures 99.00 % → 98.50 % (-0.50 points)" in text
+    assert "50.00 % → 100.00 % of 6 drawings used for training" in text
+    assert "0.00 % → 50.00 % of 2 drawings held out" in text
+    assert (
+        "99.00 % → 98.50 % of 10,000 test pictures" in text and "(-0.50 percentage points)" in text
+    )
 
 
 def test_button_shows_the_drawing_on_the_inspection_page(trained, pad):
@@ -211,7 +249,7 @@ def test_button_shows_the_drawing_on_the_inspection_page(trained, pad):
     app = open_draw()
     app.button(key="draw_why").click().run()
     assert not app.exception
-    assert "Your drawing, as the network sees it." in texts(app)
+    assert "Your drawing, prepared for the network." in texts(app)
     app.button(key="inspect_no_drawing").click().run()
     assert "Your drawing" not in texts(app)
 
@@ -219,7 +257,7 @@ def test_button_shows_the_drawing_on_the_inspection_page(trained, pad):
 def test_gain_of_a_finished_fine_tuning_is_measured_once(trained, store, pad):
     name = "folder:lesson 1 for digits"
     origin = Origin(trained.run.id, trained.step, weights_only=True)
-    run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, taught")
+    run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, fine-tuned")
     assert "Training" in texts(open_draw(run=trained.run.id))
     store.record_events(run_id, worker, [the_end()])
     store.unregister_worker(worker)

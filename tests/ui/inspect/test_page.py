@@ -52,7 +52,7 @@ def test_a_run_without_saved_weights_is_a_sentence(store):
 def test_a_deleted_run_is_a_sentence(store):
     a_saved_run(store)
     app = open_inspect(run="gone")
-    assert "The run gone that this address names was deleted" in page_text(app)
+    assert "The address names the run gone, but there is no such run here" in page_text(app)
     assert parts(app)
 
 
@@ -71,7 +71,7 @@ def test_the_address_names_run_step_picture_and_layer(store):
     a_saved_run(store, RESIDUAL)
     app = open_inspect(run=first, step="0", picture="3", layer="features.conv2")
     assert app.selectbox(key="inspect_run").value == first
-    assert "At step 0 the network says" in page_text(app)
+    assert "At step 0 the network predicts" in page_text(app)
     assert app.number_input(key="inspect_picture").value == 3
     assert app.selectbox(key="inspect_layer").value == "features.conv2"
 
@@ -106,7 +106,7 @@ def test_step_buttons_move_the_slider_and_checkpoints_are_marked(store):
     assert app.button(key="inspect_step_on").disabled
     app.button(key="inspect_step_back").click().run()
     assert app.select_slider[0].value == 2
-    assert "At step 2 the network says" in page_text(app)
+    assert "At step 2 the network predicts" in page_text(app)
     marks = marks_html([0, 2, 5], frozenset({5}))
     assert marks.count("<span") == 3 and 'title="step 5, checkpoint"' in marks
     assert "resumed or forked" in marks
@@ -147,16 +147,16 @@ def test_a_number_in_the_address_that_is_none_is_left_alone(store, text):
     a_saved_run(store)
     app = open_inspect(step=text, picture=text)
     assert app.number_input(key="inspect_picture").value == 0
-    assert "At step 5 the network says" in page_text(app)
+    assert "At step 5 the network predicts" in page_text(app)
 
 
 def test_only_fast_panels_use_the_latest_weights_of_a_live_run(store):
     run_id = create_live_run(store)
     app = open_inspect(run=run_id)
     assert app.select_slider[0].options == ["0", "2", "3"]
-    app.segmented_control(key="inspect_view").set_value("Surgery").run()
+    app.segmented_control(key="inspect_view").set_value("Ablation").run()
     assert app.select_slider[0].options == ["0", "2"]
-    assert "At step 2 the network says" in page_text(app)
+    assert "At step 2 the network predicts" in page_text(app)
     app.segmented_control(key="inspect_view").set_value("Gradients").run()
     assert app.select_slider[0].options == ["0", "2", "3"]
 
@@ -177,7 +177,7 @@ def intervals(monkeypatch) -> list[float | None]:
 def test_only_the_panel_of_a_live_run_is_updated_every_second(store, intervals):
     app = open_inspect(run=create_live_run(store))
     assert intervals[-1] == 1.0
-    app.segmented_control(key="inspect_view").set_value("Surgery").run()
+    app.segmented_control(key="inspect_view").set_value("Ablation").run()
     assert intervals[-1] is None
 
 
@@ -223,7 +223,7 @@ def test_dead_maps_are_marked(store):
     a_saved_run(store)
     app = open_inspect(layer="features.act2")
     app.toggle(key="inspect_dead").set_value(True).run()
-    assert "maps are dead: they say the same of all 200 pictures tried" in page_text(app)
+    assert "A dead map has the same value on all 200 tested pictures" in page_text(app)
 
 
 def test_the_class_of_an_own_picture_can_be_chosen(store):
@@ -234,7 +234,7 @@ def test_the_class_of_an_own_picture_can_be_chosen(store):
         [("mine.png", encode_png(40, 40), "image/png")]
     ).run()
     app.selectbox(key="inspect_own_class").select(3).run()
-    assert "Loss on this picture" in page_text(app)
+    assert "Loss on this picture:" in page_text(app)
 
 
 def test_until_something_is_drawn_the_test_picture_stays(store, monkeypatch):
@@ -242,8 +242,8 @@ def test_until_something_is_drawn_the_test_picture_stays(store, monkeypatch):
     a_saved_run(store)
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Draw").run()
-    assert "Draw something. Until then the test picture stays." in page_text(app)
-    assert "Its class is" in page_text(app)
+    assert "Draw something. Until then the test picture is shown." in page_text(app)
+    assert "True class: " in page_text(app)
 
 
 def test_a_drawing_is_used_as_the_picture(store, monkeypatch):
@@ -251,8 +251,8 @@ def test_a_drawing_is_used_as_the_picture(store, monkeypatch):
     a_saved_run(store)
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Draw").run()
-    assert not app.exception and "Its class is" not in page_text(app)
-    assert "Your drawing, as the network sees it." in page_text(app)
+    assert not app.exception and "True class: " not in page_text(app)
+    assert "Your drawing, prepared for the network." in page_text(app)
 
 
 def encode_png(width: int, height: int) -> bytes:
@@ -270,7 +270,7 @@ def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
         [("large.png", encode_png(5000, 4000), "image/png")]
     ).run()
     assert not app.exception
-    assert "Your picture of 5,000 × 4,000 pixels, brought to 28 × 28" in page_text(app)
+    assert "Your picture of 5,000 × 4,000 pixels, resized to 28 × 28" in page_text(app)
 
 
 def test_an_upload_that_is_no_picture_is_a_sentence(store):
@@ -278,7 +278,7 @@ def test_an_upload_that_is_no_picture_is_a_sentence(store):
     app = open_inspect()
     app.segmented_control(key="inspect_source").set_value("Upload").run()
     app.file_uploader(key="inspect_upload").set_value([("a.png", b"no", "image/png")]).run()
-    assert "This file cannot be looked at: it is none of PNG" in page_text(app)
+    assert "This file cannot be read as a picture: " in page_text(app)
     assert parts(app)
 
 
@@ -318,7 +318,7 @@ def test_the_loss_needs_the_true_class(store):
     app.file_uploader(key="inspect_upload").set_value(
         [("mine.png", encode_png(40, 40), "image/png")]
     ).run()
-    assert "The loss needs the true class" in page_text(app)
+    assert "the loss needs the true class" in page_text(app)
 
 
 @pytest.mark.parametrize("spec", [PLAIN, RESIDUAL], ids=["plain", "residual"])
@@ -328,14 +328,14 @@ def test_every_method_explains_and_is_checked(store, spec):
     for method in ("saliency", "integrated", "occlusion", "grad_cam", "guided"):
         app.segmented_control(key="inspect_method").set_value(method).run()
         assert not app.exception and not app.error, method
-        assert "no better than random order" in page_text(app)  # the network is untrained
+        assert "no faster than in random order" in page_text(app)  # the network is untrained
 
 
 def test_a_method_that_does_not_apply_shows_the_reason(store):
     a_saved_run(store, CNNSpec(channels=(4,), activation="tanh"))
     app = open_inspect(view="Why this answer")
     app.segmented_control(key="inspect_method").set_value("guided").run()
-    assert "Guided backprop is defined for ReLU" in page_text(app)
+    assert "Guided backprop is defined for networks with ReLU" in page_text(app)
 
 
 # -- data for the browser --------------------------------------------------------------------------

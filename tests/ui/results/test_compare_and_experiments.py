@@ -75,8 +75,8 @@ def test_duel_is_started_and_found_by_its_address(store):
     choose(app, "(lenet5)", "(tiny99)")
     duel_id = start_duel(app)
     assert app.query_params["duel"] == duel_id
-    assert "Cannot tell yet after 0 paired seeds" in app.info[0].value
-    assert "Cannot tell yet" in open_page(COMPARE, duel=duel_id).info[0].value
+    assert "no pair has finished yet" in app.info[0].value
+    assert "no pair has finished yet" in open_page(COMPARE, duel=duel_id).info[0].value
 
 
 def test_finished_duel_shows_its_verdict(store):
@@ -116,7 +116,7 @@ def test_grid_is_started_and_lists_invalid_combinations(store):
     [plan] = find_studies(store, ["grid"])
     assert app.query_params["experiment"] == plan.id
     assert [trial.settings["L"] for trial in experiment_state(store, plan.id).invalid] == [9]
-    assert "1 combination is no valid design" in app.expander[0].label
+    assert "1 combination is not valid" in app.expander[0].label
 
 
 def test_finished_grid_shows_the_best_trial(store):
@@ -127,8 +127,11 @@ def test_finished_grid_shows_the_best_trial(store):
     for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
         finish(store, trial.runs[0].id, val=score)
     app = open_page(EXPERIMENTS, experiment=plan.id)
-    assert "Best so far: lr 0.01, 80.00 % validation accuracy" in app.info[0].value
-    assert list(app.dataframe[0].value["Validation"]) == [60.0, 80.0]
+    assert (
+        "Best of 2 combinations so far: lr 0.01, with 80.00 % validation accuracy"
+        in app.info[0].value
+    )
+    assert list(app.dataframe[0].value["Validation accuracy"]) == [60.0, 80.0]
 
 
 def test_search_is_started(store):
@@ -144,7 +147,7 @@ def test_unreadable_settings_show_an_error():
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
     app.button(key="experiments_start").click().run()
-    assert "'depth' is no setting" in app.error[0].value
+    assert "'depth' is not a setting" in app.error[0].value
 
 
 def test_experiment_without_a_name_is_labelled_by_its_settings(store):
@@ -179,7 +182,7 @@ def test_two_rows_show_their_differences_and_open_a_duel(store):
         for name, channels in (("narrow", (4,)), ("wide", (8,)))
     ]
     app = open_page(RESULTS, run=runs)
-    app.segmented_control(key="results_view").select("What differs").run()
+    app.segmented_control(key="results_view").select("Settings").run()
     assert not app.exception
     assert {"A: wide", "B: narrow", "MACs"} <= set(app.table[-1].value.columns)
     app.button(key="results_duel").click().run()

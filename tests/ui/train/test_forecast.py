@@ -16,12 +16,11 @@ from cnnlib.ui.train.request_form import describe_forecast
 def test_forecast_shows_time_memory_and_basis_in_one_line():
     estimate = Forecast(12.04, 36.1, 180_000_000, "this design")
     assert describe_forecast(estimate, epochs=3, seeds=1) == (
-        "About 12 s an epoch, 36 s in all, 180 MB for network and pictures. "
-        "Measured here, with this design."
+        "About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, with this design."
     )
     # One epoch is all of it; two seeds take twice as long, one after the other.
     assert describe_forecast(estimate, epochs=1, seeds=2).startswith(
-        "About 1 min 12 s in all, 180 MB"
+        "About 1 min 12 s in total, 180 MB"
     )
 
 

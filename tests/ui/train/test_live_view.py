@@ -60,24 +60,24 @@ def test_strip_shows_test_pictures_with_predictions(store):
     assert card["right"] == card["said"][0]["true"]
 
 
-@pytest.mark.parametrize("layer", ["conv2d", "activation", "linear"])
+@pytest.mark.parametrize("layer", ["convolution", "activation", "linear"])
 def test_layers_show_filters_maps_and_features(store, layer):
     app = open_train(a_saved_run(store), "Layers")
     [menu] = [each for each in app.selectbox if each.label == "Layer"]
-    name = next(each for each in menu.options if f"({layer.replace('_', ' ')}," in each)
+    name = next(each for each in menu.options if f"({layer}," in each)
     menu.select(name.split(" ")[0]).run()
     assert not app.exception
     titles = [part["title"] for part in parts(app)[1:]]
-    expected = {"conv2d": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
+    expected = {"convolution": 2, "activation": 1, "linear": 1}  # filters and maps; maps; features
     assert len(titles) == expected[layer], titles
-    assert "It says" in page_text(app)
+    assert "Prediction: " in page_text(app)
 
 
 def test_drawing_is_classified_and_has_gradients_once_its_class_is_set(store, monkeypatch):
     with_pad(monkeypatch, a_stroke())
     app = open_train(a_saved_run(store), "Layers")
     app.segmented_control(key="train_look_source").set_value("Draw").run()
-    assert "Your drawing, as the network sees it." in page_text(app)
+    assert "Your drawing, prepared for the network." in page_text(app)
     assert "train_look_gradients" not in {each.key for each in app.toggle}
     app.selectbox(key="train_look_own_class").select(1).run()
     app.toggle(key="train_look_gradients").set_value(True).run()
@@ -89,7 +89,7 @@ def test_drawing_is_classified_and_has_gradients_once_its_class_is_set(store, mo
 def test_layers_of_an_ended_run_are_shown_at_once(store, monkeypatch):
     # The view of an ended run is not refreshed, so it waits for torch.
     monkeypatch.setattr("cnnlib.ui.train.live_view.is_torch_loaded", lambda: False)
-    assert "It says" in page_text(open_train(a_saved_run(store), "Layers"))
+    assert "Prediction: " in page_text(open_train(a_saved_run(store), "Layers"))
 
 
 def test_gradients_replace_filters_and_maps(store):
@@ -101,8 +101,8 @@ def test_gradients_replace_filters_and_maps(store):
 
 def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
     run_id = _a_run_with_epochs(store, 2)
-    app = open_train(run_id, "Confusions")
-    assert "After epoch 2: 50.00 % of 8 validation pictures right, 1 wrong." in page_text(app)
+    app = open_train(run_id, "Confusion matrix")
+    assert "After epoch 2: 50.00 % of 8 validation pictures correct, 1 wrong." in page_text(app)
     app.select_slider(key=f"train_confusion_epoch_{run_id}").set_value(1).run()
     assert "After epoch 1" in page_text(app)
 

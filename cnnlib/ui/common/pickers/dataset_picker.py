@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.ui.common.format import count, distinct, escape_markdown, size
+from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import prepared, run_store
 from cnnlib.ui.common.thumbnails import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.urls import dataset_in_address
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +32,13 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     """
     by_name = {info.name: info for info in infos}
     names = list(by_name)
-    titles = distinct({info.name: info.title for info in infos})
+    titles = dataset_menu(infos)
     requested = dataset_in_address()
     if requested and requested not in by_name:
-        show_warning(f"The address asks for the dataset {requested!r}, which is not here.")
+        show_warning(
+            f"The address names the dataset {requested!r}, but there is no such dataset here. "
+            "Choose one from the menu."
+        )
     name = st.selectbox(
         "Dataset",
         names,
@@ -59,7 +63,10 @@ def describe_dataset(info: DatasetInfo) -> str:
     """Return classes, size, split and note of a dataset in one line."""
     parts = [f"{len(info.classes)} classes, {size(info.in_size)}"]
     if info.train_count:
-        parts.append(f"{count(info.train_count)} to train, {count(info.test_count)} to test")
+        parts.append(
+            f"{plural(info.train_count, 'training picture')}, "
+            f"{plural(info.test_count, 'test picture')}"
+        )
     if info.note:
         parts.append(info.note.rstrip("."))
     return ". ".join(parts) + "."
@@ -79,12 +86,12 @@ def _show_preparation(info: DatasetInfo) -> None:
     args = {"name": info.name}
     if show_job_progress(run_store().latest_job("prepare", args), key="train_prepare"):
         return
-    label = {"here": "Prepare it now", "download": "Download it now"}[info.state]
+    label = {"here": "Prepare now", "download": "Download now"}[info.state]
     st.button(
         label,
         icon=":material/download:",
         key="train_prepare",
         on_click=attempt,
         args=(run_store().submit_job, "prepare", args),
-        help="Training does this by itself where you do not.",
+        help="Optional: a training run prepares the dataset first if this is not done yet.",
     )

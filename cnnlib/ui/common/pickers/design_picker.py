@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run
 
+_MACS_HELP = "MACs: multiply-accumulate operations of the network for one image."
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
 
 
@@ -56,6 +57,7 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
             default=sources[0],
             required=True,
             key=f"train_design_way_{bool(link)}",
+            help="Your design is the one that you last opened on the Build page.",
         )
     if source == OWN and link is not None:
         spec = decode(link)
@@ -79,12 +81,12 @@ def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> Non
     adapted = ""
     if chosen.spec.in_size != fitted.spec.in_size:
         adapted = (
-            f", made for {size(chosen.spec.in_size)} and fitted to {size(fitted.spec.in_size)}"
+            f", adapted from {size(chosen.spec.in_size)} to {size(fitted.spec.in_size)} pictures"
         )
-    st.caption(f"{sizes}{adapted}.")
+    st.caption(f"{sizes}{adapted}.", help=_MACS_HELP)
     st.page_link(
         BUILD,
-        label="Change it in Build",
+        label="Edit in Build",
         icon=":material/layers:",
         query_params={"design": encode(fitted.spec), "dataset": dataset},
     )

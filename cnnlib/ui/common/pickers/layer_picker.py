@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
     from cnnlib.design.plan import Plan
 
+_KIND_LABELS = {
+    "conv2d": "convolution",
+    "norm": "normalisation",
+    "pool": "pooling",
+    "global_avg_pool": "global average pooling",
+    "sum": "sum of the skip connection",
+}
+
 
 def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> str:
     """Show a menu of layers with their kinds and shapes, and return the chosen name.
@@ -28,6 +36,14 @@ def layer_menu(planned: Plan, names: Sequence[str], first: str, *, key: str) -> 
 
     def label(name: str) -> str:
         step = by_name[name]
-        return f"{name} ({step.kind.replace('_', ' ')}, {size(step.out_shape)})"
+        kind = _KIND_LABELS.get(step.kind, step.kind.replace("_", " "))
+        return f"{name} ({kind}, {size(step.out_shape)})"
 
-    return st.selectbox("Layer", names, key=key, format_func=label)
+    return st.selectbox(
+        "Layer",
+        names,
+        key=key,
+        format_func=label,
+        help="In brackets: the kind of the layer, and the shape of its output (channels × height × "
+        "width, or the number of features).",
+    )

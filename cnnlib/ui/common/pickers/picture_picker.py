@@ -12,7 +12,7 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
-from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.format import dataset_label, escape_markdown
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.network_cache import Picture, picture_of_test_split
 from cnnlib.ui.common.small_pad import small_pad
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
 
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
-_DRAWN_NOTE = "Your drawing, as the network sees it."
+_DRAWN_NOTE = "Your drawing, prepared for the network."
 _SHOWN_PIXELS = 112
 _DRAWN = "inspect_drawing"  # the prepared picture: C x H x W, uint8
 
@@ -53,9 +53,9 @@ def choose_picture(
                 picture = _add_class(picture, prepared.info.classes, page)
                 st.caption(picture.note)
             elif picture.label is not None:
-                st.caption(escape_markdown(f"Its class is {prepared.info.classes[picture.label]}."))
+                st.caption(escape_markdown(f"True class: {prepared.info.classes[picture.label]}."))
     shown.html(
-        f'<img src="{data_uri(picture.pixels)}" alt="The picture looked at" '
+        f'<img src="{data_uri(picture.pixels)}" alt="The chosen picture" '
         f'width="{_SHOWN_PIXELS}" height="{_SHOWN_PIXELS}" '
         'style="display:block;image-rendering:pixelated;border-radius:4px">'
     )
@@ -111,14 +111,15 @@ def _read_test_picture(prepared: Prepared, page: str, *, with_field: bool) -> Pi
     """
     count = len(prepared.test_labels)
     if count == 0:
-        raise DataError(
-            f"{prepared.info.name} has no test pictures. Draw or upload a picture instead."
-        )
+        label = dataset_label(prepared.info.name, prepared.info.title)
+        raise DataError(f"{label} has no test pictures. Draw or upload a picture instead.")
     key = _index_key(page)
     index = int(st.session_state.get(key, number_in_address("picture") or 0))
     index = st.session_state[key] = min(index, count - 1)
     if with_field:
-        index = st.number_input(f"Number, of {count:,}", 0, count - 1, key=key, width=180)
+        index = st.number_input(
+            f"Number of the test picture (0 to {count - 1:,})", 0, count - 1, key=key, width=260
+        )
     return picture_of_test_split(prepared, index)
 
 
@@ -126,7 +127,7 @@ def _read_drawing(prepared: Prepared, page: str) -> Picture | None:
     """Return the drawing on the pad, prepared for the network; None before the first stroke."""
     pixels = small_pad(f"{page}_pad")
     if pixels is None:
-        st.caption("Draw something. Until then the test picture stays.")
+        st.caption("Draw something. Until then the test picture is shown.")
         return None
     return _own_picture(prepare_drawing(pixels, prepared.info.in_size).picture, _DRAWN_NOTE)
 
@@ -134,14 +135,18 @@ def _read_drawing(prepared: Prepared, page: str) -> Picture | None:
 def _read_upload(prepared: Prepared, page: str) -> Picture | None:
     """Return the upload in the format of the dataset; None without one or after an error box."""
     file = st.file_uploader(
-        "Your own picture", key=f"{page}_upload", help="PNG, JPEG, WebP, BMP, GIF or TIFF"
+        "Your picture",
+        key=f"{page}_upload",
+        help="A PNG, JPEG, WebP, BMP, GIF or TIFF file. Pictures are cropped to a centred square.",
     )
     if file is None:
         return None
     content = file.getvalue()
     channels, size, _ = prepared.info.in_size
     invert = channels == 1 and st.checkbox(
-        "Swap dark and light", key=f"{page}_invert", help="For ink on paper"
+        "Swap dark and light",
+        key=f"{page}_invert",
+        help="For dark ink on light paper: the network expects light ink on black.",
     )
     try:
         pixels = decode(content, size, channels)
@@ -149,11 +154,11 @@ def _read_upload(prepared: Prepared, page: str) -> Picture | None:
             width, height = image.size
     except BrokenPicture as error:
         show_error(
-            f"This file cannot be looked at: {error}. Choose a PNG or JPEG picture; until then the "
-            "test picture stays."
+            f"This file cannot be read as a picture: {error}. Choose a PNG or JPEG file. "
+            "Until then the test picture is shown."
         )
         return None
-    note = f"Your picture of {width:,} × {height:,} pixels, brought to {size} × {size}."
+    note = f"Your picture of {width:,} × {height:,} pixels, resized to {size} × {size}."
     return _own_picture(255 - pixels if invert else pixels, note)
 
 
@@ -166,11 +171,12 @@ def _add_class(picture: Picture, classes: tuple[str, ...], page: str) -> Picture
     """Show a menu for the class of an own picture (needed for loss gradients), and add it."""
     unknown = len(classes)
     label = st.selectbox(
-        "Its class",
+        "True class",
         [unknown, *range(unknown)],
         key=f"{page}_own_class",
-        format_func=lambda each: "not told" if each == unknown else classes[each],
+        format_func=lambda each: "unknown" if each == unknown else classes[each],
         width=180,
+        help="Your picture has no label. Choose its class, if you want gradients of the loss.",
     )
     chosen = None if label == unknown else label
     return Picture(picture.pixels, f"{picture.key}-{chosen}", chosen, picture.note)

@@ -139,8 +139,8 @@ class Grid {
   }
 
   describeState(tile) {
-    if (this.dead.has(tile)) return " (dead: the same on every picture tried)";
-    return this.silent.has(tile) ? " (silent: one value everywhere)" : "";
+    if (this.dead.has(tile)) return " (dead: the same value on every tested picture)";
+    return this.silent.has(tile) ? " (silent: the same value at every position)" : "";
   }
 
   onKey(event) {

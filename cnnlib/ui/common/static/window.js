@@ -27,7 +27,7 @@ class WindowView {
     this.root.innerHTML = `<style>${STYLES}</style>
       <div class="pictures">
         <figure><figcaption class="input-name"></figcaption><canvas class="input"></canvas></figure>
-        <figure><figcaption>Output: move over it, click to stay, arrow keys</figcaption><canvas class="output" tabindex="0" role="application"
+        <figure><figcaption>Output: move the pointer over it, click to hold, or use the arrow keys</figcaption><canvas class="output" tabindex="0" role="application"
           aria-label="Output map. Arrow keys move the window."></canvas></figure>
       </div>
       <label class="which">Input map <select></select></label>
@@ -132,7 +132,7 @@ class WindowView {
     const valuesOfMap = (values) => values.slice(map * area, (map + 1) * area);
     const shown = reduce === "max" ? [["Window", found.patch]] : [["Window", found.patch], ["× Kernel", this.data.kernel], ["= Products", found.products]];
     const container = this.root.querySelector(".tables");
-    if (area > MOST_CELLS) return void (container.textContent = `The window holds ${area} values, too many to write out; their sum stands below.`);
+    if (area > MOST_CELLS) return void (container.textContent = `The window has ${area} values, too many to show. Their sum is below.`);
     container.replaceChildren(...shown.map(([name, values]) => createTable(name, [...valuesOfMap(values)], columns, reduce === "max" ? found.total : null)));
   }
 
@@ -144,9 +144,10 @@ class WindowView {
     const position = this.row * data.columns + this.column;
     const actual = data.output[position];
     const after = data.after.map(({ name, values }) => `. After ${name}: ${number(values[position])}`).join("");
-    const comparison = Math.abs(found.value - actual) <= found.tolerance ? "the same" : `it differs by ${number(found.value - actual)}`;
+    const comparison = Math.abs(found.value - actual) <= found.tolerance ? `Matches ${data.teller}`
+      : `Differs from ${data.teller} (${number(actual)}) by ${number(found.value - actual)}`;
     this.root.querySelector(".sum").textContent =
-      `Row ${this.row}, column ${this.column}: ${total}${bias}. ${data.teller} has ${number(actual)} here: ${comparison}${after}.`;
+      `Row ${this.row}, column ${this.column}: ${total}${bias}. ${comparison}${after}.`;
   }
 }
 

@@ -41,7 +41,7 @@ class Strip {
       this.cards[position].show(card, isNew);
     });
     const right = cards.filter((card) => card.right).length;
-    write(this.score, `At step ${count(step)}: ${right} of ${cards.length} right.`);
+    write(this.score, `At step ${count(step)}: ${right} of ${cards.length} correct.`);
     this.grid.dataset.step = String(step);
   }
 
@@ -74,8 +74,8 @@ class Card {
     write(this.verdict, right ? "✓" : "✗");
     this.root.dataset.right = String(right);
     const text = predictions.map(({ name, share }) => `${name} ${Math.round(100 * share)} %`).join(", ");
-    this.root.setAttribute("aria-label", `A picture of ${truth}. The network says ${text}: ${right ? "right" : "wrong"}. Look at its feature maps.`);
-    this.root.title = `Is ${truth}. Press to see its feature maps.`;
+    this.root.setAttribute("aria-label", `A picture of ${truth}. Prediction: ${text}. ${right ? "Correct" : "Wrong"}. Press to see its feature maps.`);
+    this.root.title = `True class: ${truth}. Press to see its feature maps.`;
     if (isNew) this.#addToTrail(right);
   }
 

@@ -52,7 +52,7 @@ export class Chart {
     const { fraction, clip } = this.options;
     const { range, highest } = valueRange(tables.map(([, ys]) => ys), { log: view.log, fraction, clip });
     this.range = range;
-    const key = JSON.stringify([lines, view.unit, view.log, view.theme]);
+    const key = JSON.stringify([lines.map(({ band, ...line }) => line), view.unit, view.log, view.theme]);
     const data = tables.length ? this.uPlot.join(tables) : [[]];
     if (key === this.key) {
       this.plot.setData(data);
@@ -95,6 +95,7 @@ export class Chart {
         sync: { key: group, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       },
       hooks: {
+        drawAxes: [(plot) => this.#drawBands(plot)],
         setSelect: [(plot) => this.#onSelect(plot)],
         setCursor: [(plot) => this.#showTip(plot)],
         draw: [(plot) => this.#drawMarks(plot, theme), (plot) => this.#drawClipped(plot, theme), (plot) => this.#drawEnds(plot, theme)],
@@ -165,6 +166,26 @@ export class Chart {
       ctx.lineTo(left, bbox.top + bbox.height);
       ctx.stroke();
     }
+    ctx.restore();
+  }
+
+  /** Fill the interval of each curve that has one, behind the curves. */
+  #drawBands(plot) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    this.lines.forEach(({ band, colour }, line) => {
+      if (!band) return;
+      const xs = this.tables[line][0].map((x) => plot.valToPos(x, "x", true));
+      const toY = (y) => plot.valToPos(y, "y", true);
+      ctx.fillStyle = fainter(colour, 0.14);
+      ctx.beginPath();
+      xs.forEach((x, i) => ctx.lineTo(x, toY(band[1][i])));
+      for (let i = xs.length - 1; i >= 0; i--) ctx.lineTo(xs[i], toY(band[0][i]));
+      ctx.fill();
+    });
     ctx.restore();
   }
 

@@ -5,6 +5,8 @@
  * the kind; with several the colour and a number mark the run, and the dash marks the kind.
  */
 
+import { wilson } from "./words.js";
+
 const SOLID = undefined;
 const DASHED = [6, 4];
 const DOTTED = [2, 3];
@@ -18,10 +20,10 @@ export const PANELS = [
     log: true,
     clip: true,
     kinds: [
-      { id: "loss-step", label: "each step", column: "loss", colour: 0, faint: true },
-      { id: "loss-smooth", label: "smoothed", column: "smooth", colour: 0 },
-      { id: "loss-epoch", label: "epoch mean", epoch: "train_loss", colour: 5, dash: DASHED },
-      { id: "loss-val", label: "validation", epoch: "val_loss", colour: 1, dash: DOTTED },
+      { id: "loss-step", label: "each batch", about: "Loss of each training batch, before its update", column: "loss", colour: 0, faint: true },
+      { id: "loss-smooth", label: "smoothed", about: "Moving average of the loss of each batch", column: "smooth", colour: 0 },
+      { id: "loss-epoch", label: "training, epoch mean", about: "Mean over the epoch of the loss of each batch, while the weights changed", epoch: "train_loss", colour: 5, dash: DASHED },
+      { id: "loss-val", label: "validation, epoch end", about: "Loss on the whole validation split at the end of the epoch, without label smoothing", epoch: "val_loss", colour: 1, dash: DOTTED },
     ],
   },
   {
@@ -30,8 +32,9 @@ export const PANELS = [
     height: 296,
     fraction: true,
     kinds: [
-      { id: "accuracy-train", label: "training", epoch: "train_accuracy", colour: 0, dash: DASHED },
-      { id: "accuracy-val", label: "validation", epoch: "val_accuracy", colour: 1, dash: SOLID },
+      { id: "accuracy-sample", label: "validation sample", about: "Accuracy on a fixed sample of the validation split, during the epoch, with its 95 % Wilson interval", sample: true, colour: 1, faint: true },
+      { id: "accuracy-train", label: "training, epoch mean", about: "Share of correct predictions over the epoch, while the weights changed", epoch: "train_accuracy", colour: 0, dash: DASHED },
+      { id: "accuracy-val", label: "validation, epoch end", about: "Accuracy on the whole validation split at the end of the epoch", epoch: "val_accuracy", colour: 1, dash: SOLID },
       { id: "accuracy-test", label: "test (each epoch)", epoch: "test_accuracy", colour: 4, dash: DOTTED },
     ],
   },
@@ -59,6 +62,7 @@ export const dashOf = (kind, round) => (round % 2 ? SECOND_DASH.get(kind.dash) :
 
 /** Whether any of the runs has numbers for this kind; otherwise it gets no button. */
 export function hasNumbers(kind, histories) {
+  if (kind.sample) return histories.some((run) => run.samples.length);
   return kind.id !== "accuracy-test" || histories.some((run) => run.epochs.some((end) => end.test_accuracy != null));
 }
 
@@ -73,12 +77,24 @@ export function hasNumbers(kind, histories) {
  * @returns {[number[], (number|null)[]]} x and y.
  */
 export function points(history, kind, unit, shown, pixels) {
+  if (kind.sample) return samplePoints(history, unit);
   return kind.epoch ? epochPoints(history, kind, unit) : stepPoints(history, kind, unit, shown, pixels);
 }
 
 function epochPoints(history, kind, unit) {
   const ends = history.epochs;
   return [ends.map((end) => history.stepAs(unit, end.step)), ends.map((end) => end[kind.epoch] ?? null)];
+}
+
+function samplePoints(history, unit) {
+  return [history.samples.map(([step]) => history.stepAs(unit, step)), history.samples.map(([, correct, count]) => correct / count)];
+}
+
+/** Lower and upper end of the 95 % interval of each point of a curve; null if the curve has none. */
+export function intervals(history, kind) {
+  if (!kind.sample) return null;
+  const ends = history.samples.map(([, correct, count]) => wilson(correct, count));
+  return [ends.map(([low]) => low), ends.map(([, high]) => high)];
 }
 
 function stepPoints(history, kind, unit, shown, pixels) {

@@ -47,8 +47,8 @@ export class Feed {
 
   /** Send one request; return an error message or "". */
   async #request() {
-    const { id, after, afterEpoch } = this.history;
-    const address = `${this.base}/${encodeURIComponent(id)}/metrics?after=${after}&after_epoch=${afterEpoch}`;
+    const { id, after, afterEpoch, afterSample } = this.history;
+    const address = `${this.base}/${encodeURIComponent(id)}/metrics?after=${after}&after_epoch=${afterEpoch}&after_sample=${afterSample}`;
     try {
       const response = await fetch(address, { signal: this.abortController.signal, cache: "no-store" });
       const answer = await response.json();
@@ -58,7 +58,7 @@ export class Feed {
       return "";
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof TypeError) && !(error instanceof SyntaxError)) throw error;
-      return "The server does not answer; trying again."; // no connection, or a proxy's error page
+      return "The server does not answer. Trying again."; // no connection, or a proxy's error page
     }
   }
 

@@ -13,6 +13,7 @@ export class RunHistory {
   clear() {
     this.steps = Object.fromEntries(STEP_COLUMNS.map((name) => [name, new Column()]));
     this.epochs = [];
+    this.samples = []; // [step, correct, count] on the sample of the validation split
     this.interventions = [];
     this.facts = null; // the last answer without its rows
     this.#startSmoothing();
@@ -27,13 +28,18 @@ export class RunHistory {
     return this.epochs.length ? this.epochs.at(-1).epoch : 0;
   }
 
+  get afterSample() {
+    return this.samples.length ? this.samples.at(-1)[0] : 0;
+  }
+
   /** Add an answer of the metrics route. If the run resumed from an earlier checkpoint, clear all and read it from the start. */
   add(answer) {
     const before = this.facts;
     if (before && (answer.attempt !== before.attempt || answer.step < before.step)) return this.clear();
-    const { steps, epochs, interventions, ...facts } = answer;
+    const { steps, epochs, samples, interventions, ...facts } = answer;
     for (let row = 0; row < steps.step.length; row++) this.#pushStep(steps, row);
     this.epochs.push(...epochs);
+    this.samples.push(...samples);
     this.interventions = interventions;
     this.facts = facts;
   }

@@ -1,6 +1,6 @@
 /** A chart with its title and the buttons that show and hide its curves. */
 import { Chart } from "./chart.js";
-import { dashOf, hasNumbers, points } from "./curves.js";
+import { dashOf, hasNumbers, intervals, points } from "./curves.js";
 import { element, write } from "./dom.js";
 import { MarkRow } from "./marks.js";
 import { figure, formatX, percent } from "./words.js";
@@ -20,10 +20,11 @@ export class Panel {
     });
     this.canvas.style.minHeight = `${definition.height}px`;
     this.legend = element("div", { class: "legend", role: "group", "aria-label": `Curves of ${definition.title}` });
+    this.title = element("h2", {}, [definition.title]);
     this.marks = new MarkRow();
-    this.above = element("span", { class: "above", title: "Axis without outliers; a zoom into them or the logarithmic scale shows them" });
+    this.above = element("span", { class: "above", title: "The axis leaves out outliers. Zoom in or use the Log scale to see them" });
     this.root = element("section", { class: "panel", "data-panel": definition.id }, [
-      element("header", {}, [element("h2", {}, [definition.title]), this.above, this.legend]),
+      element("header", {}, [this.title, this.above, this.legend]),
       this.canvas,
       this.marks.root,
     ]);
@@ -48,6 +49,7 @@ export class Panel {
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
     const lines = curves.map((curve) => this.#line(curve));
     this.#describe(lines, tables);
+    if (definition.id === "loss") write(this.title, view.hasLabelSmoothing ? "Loss (training with label smoothing, validation without)" : "Loss");
     const marks = view.marks;
     const highest = this.chart.draw(lines, tables, {
       unit: view.settings.unit,
@@ -97,6 +99,7 @@ export class Panel {
       end: several && end ? String(view.indexOf(run) + 1) : "",
       faint: kind.faint,
       dots: Boolean(kind.epoch),
+      band: view.histories.length === 1 ? intervals(run, kind) : null,
     };
   }
 
@@ -116,6 +119,7 @@ export class Panel {
       element("i", { class: style, "aria-hidden": "true" }),
       kind.label,
     ]);
+    button.title = kind.about ?? "";
     button.onclick = () => this.view.toggle(this.view.hiddenName, kind.id);
     this.buttons.set(kind.id, button);
     this.legend.append(button);

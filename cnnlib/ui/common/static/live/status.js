@@ -2,15 +2,16 @@
 import { element, write } from "./dom.js";
 import { isLive } from "./feed.js";
 import { Story } from "./story.js";
-import { count, duration, figure, percent, stateLabel } from "./words.js";
+import { count, duration, figure, percent, stateLabel, wilson } from "./words.js";
 
 const ANNOUNCE_EVERY_MS = 10_000;
 
 const FACTS = [
   ["step", "Step"],
-  ["epoch", "Epoch"],
-  ["loss", "Loss"],
-  ["val", "Validation accuracy"],
+  ["epoch", "Epochs trained"],
+  ["loss", "Training loss, smoothed"],
+  ["sample", "Accuracy on a validation sample"],
+  ["val", "Validation accuracy, last epoch"],
   ["rate", "Images per second"],
   ["time", "Training time"],
 ];
@@ -49,7 +50,7 @@ export class Status {
     write(this.state, stateLabel(facts.state));
     write(this.phase, isLive(facts.state) ? describePhase(facts) : outcome);
     this.phase.classList.toggle("outcome", !isLive(facts.state));
-    write(this.left, facts.eta_seconds != null ? `about ${duration(facts.eta_seconds)} left` : "");
+    write(this.left, describeTimeLeft(facts.eta_seconds));
     write(this.reason, facts.reason ?? "");
     this.#drawBar(facts);
     this.#drawFacts(facts);
@@ -59,7 +60,7 @@ export class Status {
 
   #drawProblem(problem, isGone) {
     this.root.dataset.state = problem ? "away" : "";
-    write(this.state, isGone ? "Deleted" : problem ? "Reconnecting" : "Reading");
+    write(this.state, isGone ? "Deleted" : problem ? "Reconnecting" : "Loading");
     write(this.phase, problem);
     write(this.left, "");
   }
@@ -72,12 +73,12 @@ export class Status {
 
   #drawFacts(facts) {
     const { steps, epochs } = this.history;
-    const current = facts.state === "running" || facts.state === "paused" ? 1 : 0; // counts the current epoch
     const lastEpoch = epochs.at(-1);
     const texts = {
       step: formatRatio(facts.step, facts.total_steps),
-      epoch: formatRatio(Math.min(facts.epoch + current, facts.epochs_total || 1), facts.epochs_total),
+      epoch: `${formatEpochs(facts.step / this.history.stepsPerEpoch)} / ${count(facts.epochs_total)}`,
       loss: figure(steps.smooth.last),
+      sample: describeSample(this.history.samples.at(-1)),
       val: percent(lastEpoch?.val_accuracy ?? NaN),
       rate: count(facts.images_per_second || NaN),
       time: duration(facts.train_seconds),
@@ -105,13 +106,31 @@ export class Status {
   }
 }
 
+/** Epochs trained, with one decimal during an epoch; rounded down, so that an epoch is never complete too early. */
+const formatEpochs = (epochs) => (Number.isFinite(epochs) ? String(Math.floor(10 * epochs + 1e-6) / 10) : "0");
+
 const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
+/** "97.2 % (486 of 500; 95.4 to 98.3 %)" with the 95 % interval. */
+function describeSample(sample) {
+  if (!sample) return "–";
+  const [, correct, count] = sample;
+  const [low, high] = wilson(correct, count).map((share) => (100 * share).toFixed(1));
+  return `${((100 * correct) / count).toFixed(1)} % (${correct} of ${count}; ${low} to ${high} %)`;
+}
+
+/** In steps of 5 s below a minute, so that the text does not flicker. */
+function describeTimeLeft(seconds) {
+  if (seconds == null) return "";
+  if (seconds < 5) return "less than 5 s left";
+  return `about ${duration(seconds < 60 ? 5 * Math.round(seconds / 5) : seconds)} left`;
+}
+
 function describePhase(facts) {
-  const { queue_position: position, wait_seconds: wait } = facts;
+  const { queue_position: position, wait_seconds: wait, waits_for: reason } = facts;
   if (position != null) {
-    const begins = wait ? `, begins in about ${duration(wait)}` : "";
-    return (position === 1 ? "next in the queue" : `number ${position} in the queue`) + begins;
+    const begins = wait == null ? "" : `, starts in about ${duration(wait)}`;
+    return reason + begins;
   }
   return facts.phase ?? "";
 }

@@ -14,7 +14,7 @@ export class Story {
     Object.assign(this, { base, history, brief, requested: "", requestedAt: -Infinity, shown: "" });
     this.problems = element("div", { class: "troubles", "aria-live": "polite" });
     this.facts = element("dl", {});
-    this.explained = element("details", { class: "explained" }, [element("summary", {}, ["How it runs"]), this.facts]);
+    this.explained = element("details", { class: "explained" }, [element("summary", {}, ["Execution details"]), this.facts]);
     this.explained.hidden = true;
     this.root = element("div", { class: "story" }, brief ? [this.problems] : [this.problems, this.explained]);
   }

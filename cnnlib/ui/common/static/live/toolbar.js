@@ -25,10 +25,10 @@ export class Toolbar {
     this.smoothing.oninput = () => view.set({ smoothing: SMOOTHINGS[this.smoothing.value] });
     this.smoothingText = element("output", {});
     this.resetZoom = element("button", { type: "button", class: "quiet" }, ["Whole run"]);
-    this.resetZoom.title = "End the zoom (double click in a chart does the same)";
+    this.resetZoom.title = "Show the whole run again (or double-click in a chart)";
     this.resetZoom.onclick = () => view.zoomTo(null);
-    this.root = element("div", { class: "toolbar", role: "toolbar", "aria-label": "How the curves are drawn" }, [
-      this.#choiceGroup("unit", "Along the x axis", UNITS),
+    this.root = element("div", { class: "toolbar", role: "toolbar", "aria-label": "Chart settings" }, [
+      this.#choiceGroup("unit", "Unit of the x axis", UNITS),
       this.#choiceGroup("log", "Loss axis", SCALES),
       element("label", { class: "smoothing" }, ["Smoothing", this.smoothing, this.smoothingText]),
       ...OPTIONAL_PANELS.map(([id, label]) => this.#panelButton(id, label)),

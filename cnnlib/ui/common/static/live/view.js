@@ -34,7 +34,7 @@ export class LiveView {
   /**
    * Update from the page's data.
    *
-   * @param {object} data runs ([{id, name, state, changes, outcome}]), status (whether to show it).
+   * @param {object} data runs ([{id, name, state, changes, label_smoothing, outcome}]), status (whether to show it).
    * @param {(change: string) => void} onState Called when a run differs from what the page shows: its state, name or settings
    *   changed, or it was deleted.
    */
@@ -42,6 +42,7 @@ export class LiveView {
     this.onState = onState;
     this.theme = readTheme(this.host.host ?? this.host);
     this.names = Object.fromEntries(runs.map((run) => [run.id, run.name]));
+    this.hasLabelSmoothing = runs.some((run) => run.label_smoothing > 0);
     const ids = runs.map((run) => run.id);
     if (ids.join() !== [...this.runs.keys()].join()) this.#setRuns(ids, status);
     for (const run of runs) this.#setPageState(run);

@@ -23,6 +23,15 @@ export function duration(seconds) {
   return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
+/** Wilson's 95 % interval of a share: of `correct` right answers among `count`. */
+export function wilson(correct, count) {
+  const z = 1.959964;
+  const share = correct / count;
+  const middle = (share + (z * z) / (2 * count)) / (1 + (z * z) / count);
+  const half = (z / (1 + (z * z) / count)) * Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
 const STATES = {
   queued: "Waiting",
   starting: "Starting",

@@ -1,0 +1,1 @@
+"""The Glossary page: definitions of the technical terms, with a search."""
