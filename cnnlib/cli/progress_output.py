@@ -83,7 +83,8 @@ class TextProgress:
         place = f": {update['waits_for']}" if update["waits_for"] else ""
         wait = update["wait_seconds"] or 0.0
         place += f", starts in about {duration(wait)}" if wait >= 1 else ""
-        phase = f": {update['phase']}" if update["phase"] and update["state"] != "running" else ""
+        is_known = update["state"] == "running" or not update["phase"]
+        phase = "" if is_known else f": {update['phase'].removeprefix('paused ')}"
         write = self._overwrite if is_same else self._line
         write(f"{update['run_id']}  {update['state']}{place}{phase}")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
 
 BLOCKS = 12  # parts of a curve, each reduced to its median
-FEWEST_STEPS = 100  # before it, "not learning" is not diagnosed
+FEWEST_STEPS = 100  # before it, neither "not learning" nor dead units are diagnosed
 DEAD_SHARE = 0.4  # share of a layer's units; fewer are harmless
 DEAD_GROWTH = 0.2  # more than in the untrained network, where some units are dead by chance
 FEWEST_DEAD_IMAGES = 100  # a unit that is 0 on fewer pictures may be alive on others
@@ -130,7 +130,8 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnos
 def _dead_units(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """Detect units behind a ReLU that died during training: 0 on every picture, no gradient."""
     initial = run.summary.get("initial_dead_units", {})
-    if not epochs or epochs[-1].dead_units_images < FEWEST_DEAD_IMAGES:
+    is_early = not epochs or epochs[-1].step < FEWEST_STEPS
+    if is_early or epochs[-1].dead_units_images < FEWEST_DEAD_IMAGES:
         return None
     dead = {
         layer: share

@@ -113,6 +113,7 @@ class RunStore:
         if owner:
             for request in requests:
                 limits.check_request(request, self.settings.person)
+                permissions.check_training_data(connection, self.person, request.dataset)
             limits.check_queue(connection, owner, len(requests), self.settings)
             limits.check_disk(connection, owner, 0, self.settings, self.folders.runs)
 

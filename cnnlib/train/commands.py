@@ -91,7 +91,7 @@ def _pause(session: Session) -> Generator[Event]:
     """Stop the clock and write a checkpoint."""
     session.watch.stop()
     yield from save_checkpoint(session)
-    yield Phase("paused", f"paused after step {session.progress.step:,}")
+    yield Phase("paused", f"paused at step {session.progress.step:,}")
 
 
 def _apply_setting(session: Session, command: Command) -> Generator[Event]:

@@ -100,7 +100,7 @@ def test_running(lab, simulated, page, shots):
 
 
 def test_paused(lab, simulated, page, shots):
-    paused = [Intervention(200, "pause"), Phase("paused", "paused after step 200")]
+    paused = [Intervention(200, "pause"), Phase("paused", "paused at step 200")]
     lab.store.record_events(simulated.run_id, simulated.worker_id, paused)
     watch(page, lab, simulated, "Paused")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()

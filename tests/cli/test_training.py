@@ -372,7 +372,7 @@ def test_a_killed_run_is_lost_and_whoever_watches_exits_with_3(cli):
         process.communicate(timeout=DEADLINE_SECONDS)
     code, told = cli("watch", run_id)
     assert (code, told[-1]["state"]) == (3, "lost")
-    assert "resume it" in told[-1]["reason"]
+    assert "Resume the run" in told[-1]["reason"]
 
 
 def test_a_list_whose_reader_goes_away_ends_quietly():

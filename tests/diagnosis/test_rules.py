@@ -123,7 +123,7 @@ def test_a_gradient_of_nought_speaks_of_a_dead_start():
 def test_dead_units_speak_of_a_dead_start_and_are_a_trouble_of_their_own():
     shares = {"features.act1": 0.1, "features.act2": 0.95}
     found = {"dead_units": shares, "dead_units_images": 256}
-    told = [EpochEnd(1, 10, CHANCE, 0.1, CHANCE, 0.1, 1.0, 0.1, **found)]
+    told = [EpochEnd(1, 100, CHANCE, 0.1, CHANCE, 0.1, 1.0, 0.1, **found)]
     first, second = diagnose(a_run(initial_dead_units=ALIVE), curve(FLAT), told)
     assert first.checks[1].fits and "95 % of the units of features.act2" in first.checks[1].sentence
     assert second.title == "Dead ReLUs"
@@ -142,11 +142,14 @@ def test_a_training_split_that_is_learned_is_no_failure_to_learn():
 ALIVE = {"act": 0.0, "features.act1": 0.0, "features.act2": 0.0}
 
 
-def dead(share: float, images: int = 256, initial: dict | None = None) -> list[str]:
+def dead(
+    share: float, images: int = 256, initial: dict | None = None, step: int = 100
+) -> list[str]:
     """Titles of the diagnoses with that share of dead units in a layer."""
     run = a_run(initial_dead_units=ALIVE if initial is None else initial)
-    ends = epochs([1], [1], dead_units={"act": share}, dead_units_images=images)
-    return titles(run, curve(LEARNING), ends)
+    measured = {"dead_units": {"act": share}, "dead_units_images": images}
+    end = EpochEnd(1, step, 1.0, 0.5, 1.0, 0.9, 1.0, 0.1, **measured)
+    return titles(run, curve(LEARNING), [end])
 
 
 def test_few_dead_units_are_not_diagnosed():
@@ -157,6 +160,10 @@ def test_few_dead_units_are_not_diagnosed():
 def test_units_that_are_dead_on_few_pictures_are_not_diagnosed():
     assert dead(0.9, images=99) == []
     assert dead(0.9, images=100) == ["Dead ReLUs"]
+
+
+def test_dead_units_are_not_diagnosed_in_the_first_steps():
+    assert dead(0.9, step=99) == []
 
 
 def test_units_that_were_dead_before_training_are_not_diagnosed():

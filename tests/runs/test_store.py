@@ -161,10 +161,10 @@ def test_a_phase_is_shown_until_training_goes_on(store):
 
 def test_a_paused_run_that_makes_one_step_stays_paused(store):
     run_id, worker_id = a_running_run(store)
-    store.record_events(run_id, worker_id, [Phase("paused", "paused after step 3")])
+    store.record_events(run_id, worker_id, [Phase("paused", "paused at step 3")])
     store.record_events(run_id, worker_id, [a_step(4)])
     run = store.run(run_id)
-    assert (run.state, run.step, run.phase) == ("paused", 4, "paused after step 3")
+    assert (run.state, run.step, run.phase) == ("paused", 4, "paused at step 3")
 
 
 def test_only_a_changed_setting_counts_as_an_intervention_in_the_result(store):

@@ -168,7 +168,7 @@ def test_latency_is_measured_for_one_picture_and_for_a_batch():
 
 def test_started_has_the_mode_and_the_machine():
     started = collect_events(tiny_request())[0]
-    assert (started.chosen["name"], started.chosen["reason"]) == ("t1-nhwc-fp32", "asked for")
+    assert (started.chosen["name"], started.chosen["reason"]) == ("t1-nhwc-fp32", "chosen by you")
     assert (started.chosen["threads"], started.machine["threads"]) == (1, 1)
     assert started.machine["device"] == "cpu" and started.machine["versions"]["torch"]
     assert started.forecast["seconds_per_epoch"] > 0
@@ -289,8 +289,8 @@ def test_a_single_step_is_one_batch_and_then_a_pause():
     events = train_with_control(tiny_request(), commands)
     assert len(_losses(events)) == 5
     assert [p.text for p in of_kind(events, Phase) if p.state == "paused"] == [
-        "paused after step 4",
-        "paused after step 5",
+        "paused at step 4",
+        "paused at step 5",
     ]
 
 
@@ -583,7 +583,7 @@ def test_a_warm_start_for_other_classes_keeps_and_reports_a_fresh_last_layer(tmp
     spec = replace(SPEC, out_classes=4)
     warm = replace(tiny_request(spec, epochs=1), origin=Origin("whole", 12, weights_only=True))
     events = collect_events(warm, tiny_prepared(classes=4), folder=run_folder(tmp_path))
-    assert "but for classifier" in of_kind(events, Phase)[0].text
+    assert "except for classifier" in of_kind(events, Phase)[0].text
     assert _end(events).state == "finished"
 
 

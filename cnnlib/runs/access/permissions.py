@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.errors import RightsError
+from cnnlib.records.dataset import drawings_title
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ def check_dataset(connection: sa.Connection, person: str | None, name: str) -> N
         RightsError: It belongs to another person.
     """
     check(person, dataset_owner(connection, name), f"The dataset {name}")
+
+
+def check_training_data(connection: sa.Connection, person: str | None, name: str) -> None:
+    """Check that a person may train on a dataset: on any, except the drawings of others.
+
+    Raises:
+        RightsError: It holds the drawings of another person.
+    """
+    if drawings_title(name):
+        check_dataset(connection, person, name)
 
 
 def check_job(

@@ -57,7 +57,7 @@ def unregister(connection: sa.Connection, worker_id: str) -> None:
     connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
 
-_LEFT = "The process that trained this run has ended. Resume it from its last checkpoint."
+_LEFT = "The process that trained this run has ended. Resume the run from its last checkpoint."
 
 
 def process_birth(pid: int) -> str | None:
@@ -99,7 +99,7 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
     """
     dead = {row.id: row for row in _dead_workers(connection, clock)}
     for worker_id in dead:
-        unregister(connection, worker_id)
+        connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
     ended: dict[str, Any] = {"ended": now}
     lost = connection.execute(_ORPHANED_RUNS).all()
     for run in lost:

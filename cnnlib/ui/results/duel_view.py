@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
 from cnnlib.errors import CnnlibError
-from cnnlib.experiments.duel import DuelState, duel_state
+from cnnlib.experiments.duel import DuelState, duel_state, start_duel
+from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.experiments.study import advance_studies, find_studies, stop_study
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.ui.common.live_chart import live_chart
-from cnnlib.ui.common.messages import fragment, show_error, show_warning
+from cnnlib.ui.common.messages import errors_shown, fragment, show_error, show_warning
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
@@ -157,6 +159,7 @@ def _duel(duel_id: str, shown_state: str) -> None:
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
     _runs(state)
+    _longer_duel_button(state)
     refusal = owner_note(state.owner, "duel")
     if state.state == "live" and st.button(
         "Stop the duel",
@@ -167,6 +170,23 @@ def _duel(duel_id: str, shown_state: str) -> None:
     ):
         stop_study(store, duel_id)
         st.rerun()
+
+
+def _longer_duel_button(state: DuelState) -> None:
+    """Show a button that starts a longer duel, if this one ended undecided."""
+    verdict, duel = state.verdict, state.duel
+    if verdict.outcome != "untold" or not verdict.more_pairs:
+        return
+    pairs = min(MOST_PAIRS, duel.most_pairs + verdict.more_pairs)
+    if pairs > duel.most_pairs and st.button(
+        f"Start a longer duel: {plural(pairs, 'pair')}",
+        icon=":material/play_arrow:",
+        key="compare_longer",
+        help="A new duel of the same designs. Its limit of pairs is fixed before it starts, too.",
+    ):
+        with errors_shown():
+            st.query_params["duel"] = start_duel(run_store(), replace(duel, most_pairs=pairs))
+            st.rerun()
 
 
 def _runs(state: DuelState) -> None:

@@ -305,7 +305,7 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
     ):
         check_upload(ada, 1_500_000)
     record_dataset_owner(ada, "folder:leaves")
-    with pytest.raises(LimitError, match="You have 1 datasets here"):
+    with pytest.raises(LimitError, match="You have 1 dataset, the limit"):
         check_upload(ada, 10)
 
 
@@ -337,3 +337,17 @@ def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
     state = duel_state(store, duel_id)
     assert state.state == "stopped"
     assert "3 epochs" in state.problem
+
+
+def test_nobody_trains_on_the_drawings_of_another_person(store, ada):
+    record_dataset_owner(store.on_behalf_of("bob"), "folder:drawings for digits, bob")
+    record_dataset_owner(ada, "folder:drawings for digits, ada")
+    with pytest.raises(RightsError, match="belongs to another person"):
+        ada.submit(a_request_on("folder:drawings for digits, bob"))
+    assert store.runs() == []
+    ada.submit(a_request_on("folder:drawings for digits, ada"))
+    store.submit(a_request_on("folder:drawings for digits, bob"))  # the operator may
+
+
+def a_request_on(dataset: str):
+    return replace(a_request(), dataset=dataset)

@@ -86,7 +86,7 @@ def test_a_run_is_lost_when_its_process_is_gone(store):
     assert store.reap() == [run_id]
     run = store.run(run_id)
     assert run.state == "lost"
-    assert "ended unexpectedly" in run.reason and "step 7" in run.reason
+    assert "ended unexpectedly" in run.reason and "up to 7" in run.reason
     assert store.steps_after(run_id)["step"] == list(range(1, 8))
 
 
@@ -157,11 +157,11 @@ def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
 
 def test_a_paused_run_whose_worker_slept_is_paused_again(store):
     run_id, worker_id = a_running_run(store)
-    store.record_events(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused after step 10")])
+    store.record_events(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused at step 10")])
     let_worker_sleep(store, worker_id)
     store.send_heartbeat(worker_id)
     run = store.run(run_id)
-    assert (run.state, run.phase) == ("paused", "paused after step 10")
+    assert (run.state, run.phase) == ("paused", "paused at step 10")
 
 
 def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(store):
@@ -205,10 +205,19 @@ def test_a_heartbeat_registers_a_removed_worker_again(store, monkeypatch):
     assert entered() == []
 
 
-def test_a_run_whose_worker_left_without_a_word_is_lost(store):
+def test_a_run_without_a_registered_worker_is_lost(store):
+    run_id, _ = a_running_run(store)
+    with store.database.write() as connection:
+        connection.execute(sa.delete(workers))
+    assert store.reap() == [run_id]
+
+
+def test_a_run_whose_worker_unregisters_is_interrupted(store):
     run_id, worker_id = a_running_run(store)
     store.unregister_worker(worker_id)
-    assert store.reap() == [run_id]
+    assert store.reap() == []
+    run = store.run(run_id)
+    assert run.state == "interrupted" and "Resume the run" in run.reason
 
 
 def test_readers_find_a_lost_run_by_themselves(store):
@@ -231,7 +240,7 @@ def test_a_worker_is_in_the_list_while_it_is_at_work(store):
         run_id = store.submit(a_request())
         assert store.claim(worker_id).id == run_id
         assert store.reap() == []
-    assert store.reap() == [run_id]
+    assert store.run(run_id).state == "interrupted"
 
 
 # -- a run, from claim to end ----------------------------------------------------------------------

@@ -36,7 +36,7 @@ def is_selected(app: AppTest, index: int) -> bool:
 def test_a_clicked_picture_replaces_a_drawing_from_another_page(app):
     app.session_state["inspect_drawing"] = np.zeros((1, 28, 28), np.uint8)
     app.run()
-    assert "Your drawing, as the network sees it." in page_text(app)
+    assert "Your drawing, prepared for the network." in page_text(app)
     app.button(key="press").click().run()
     assert not app.exception and is_selected(app, 7)
 
@@ -45,7 +45,7 @@ def test_a_clicked_picture_replaces_a_drawing_of_this_page(app, monkeypatch):
     with_pad(monkeypatch, a_stroke())
     app.run()
     app.segmented_control(key=f"{app.session_state['page']}_source").set_value("Draw").run()
-    assert "Your drawing, as the network sees it." in page_text(app)
+    assert "Your drawing, prepared for the network." in page_text(app)
     app.button(key="press").click().run()
     assert not app.exception and is_selected(app, 7)
 

@@ -10,7 +10,7 @@ const FACTS = [
   ["step", "Step"],
   ["epoch", "Epochs trained"],
   ["loss", "Training loss, smoothed"],
-  ["sample", "Accuracy on a validation sample"],
+  ["sample", "Validation sample"],
   ["val", "Validation accuracy, last epoch"],
   ["rate", "Images per second"],
   ["time", "Training time"],
@@ -26,7 +26,7 @@ export class Status {
     this.fill = element("div", { class: "fill" });
     this.bar = element("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Progress of the training" }, [this.fill]);
     this.reason = element("p", { class: "reason" });
-    this.facts = new Map(FACTS.map(([id]) => [id, element("dd", {})]));
+    this.facts = new Map(FACTS.map(([id]) => [id, element("dd", {}, [element("span", {}), element("small", {})])]));
     this.announcement = element("div", { class: "spoken", "aria-live": "polite" });
     this.announcedAt = 0;
     this.story = new Story(view.base, history, compact);
@@ -83,7 +83,11 @@ export class Status {
       rate: count(facts.images_per_second || NaN),
       time: duration(facts.train_seconds),
     };
-    for (const [id, text] of Object.entries(texts)) write(this.facts.get(id), text);
+    for (const [id, text] of Object.entries(texts)) {
+      const [value, detail = ""] = [text].flat();
+      write(this.facts.get(id).firstChild, value);
+      write(this.facts.get(id).lastChild, detail);
+    }
   }
 
   /** Announce the progress to screen readers: at a change of state, and every ten seconds. */
@@ -111,12 +115,12 @@ const formatEpochs = (epochs) => (Number.isFinite(epochs) ? String(Math.floor(10
 
 const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
-/** "97.2 % (486 of 500; 95.4 to 98.3 %)" with the 95 % interval. */
+/** "97.2 %" and "486 of 500, 95.4 to 98.3 %", which is the 95 % interval. */
 function describeSample(sample) {
   if (!sample) return "–";
   const [, correct, count] = sample;
   const [low, high] = wilson(correct, count).map((share) => (100 * share).toFixed(1));
-  return `${((100 * correct) / count).toFixed(1)} % (${correct} of ${count}; ${low} to ${high} %)`;
+  return [`${((100 * correct) / count).toFixed(1)} %`, `${correct} of ${count}, ${low} to ${high} %`];
 }
 
 /** In steps of 5 s below a minute, so that the text does not flicker. */
@@ -132,5 +136,6 @@ function describePhase(facts) {
     const begins = wait == null ? "" : `, starts in about ${duration(wait)}`;
     return reason + begins;
   }
+  if (facts.state === "paused") return `at step ${count(facts.step)}`;
   return facts.phase ?? "";
 }
