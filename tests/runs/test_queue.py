@@ -99,9 +99,7 @@ def test_the_wait_is_unknown_where_a_run_ahead_has_no_forecast(store):
 
 def test_the_wait_is_unknown_while_the_run_ahead_is_paused(store):
     running, worker_id = a_running_run(store)
-    store.record_events(
-        running, worker_id, [*steps(1, 10), Phase("paused", "paused at step 10")]
-    )
+    store.record_events(running, worker_id, [*steps(1, 10), Phase("paused", "paused at step 10")])
     assert store.wait_seconds(store.submit(a_request())) is None
 
 
