@@ -102,9 +102,10 @@ def _diverging(run: Run, curve: Curve) -> Diagnosis | None:
     return Diagnosis(
         "diverging",
         "Diverging",
-        f"The loss was {lowest:.3g} around step {at:,} and is now {now:.3g}; guessing has a loss "
-        f"of {chance:.3g}. Lower the learning rate (up to {peak_lr:.3g} since then) to a third or "
-        "a tenth.",
+        f"The median of the training loss over {plural(max(1, curve.step[-1] // BLOCKS), 'step')} "
+        f"was {lowest:.3g} around step {at:,} and is {now:.3g} in the last ones; guessing has a "
+        f"loss of {chance:.3g}. Lower the learning rate (up to {peak_lr:.3g} since then) to a "
+        "third or a tenth.",
     )
 
 
@@ -121,8 +122,9 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnos
     return Diagnosis(
         "not learning",
         "Not learning",
-        f"After {curve.step[-1]:,} steps the loss is {blocks[-1]:.3g}, while guessing has a loss "
-        f"of {chance:.3g}. The three most common causes, checked for this run:",
+        f"After {curve.step[-1]:,} steps the median of the last training losses is "
+        f"{blocks[-1]:.3g}, while guessing has a loss of {chance:.3g}. The three "
+        "most common causes, checked for this run:",
         causes_of_not_learning(run, curve.loss, blocks, curve.lr, curve.grad_norm, epochs),
     )
 

@@ -62,7 +62,7 @@ def test_a_loss_that_rises_back_to_guessing_is_diverging():
     [found] = diagnose(a_run(), curve([*LEARNING, *[CHANCE] * 100]), ())
     # The lowest of twelve blocks of 33 steps holds the last steps of LEARNING.
     assert found.title == "Diverging"
-    assert "is now 2.3; guessing has a loss of 2.3" in found.sentence
+    assert "is 2.3 in the last ones; guessing has a loss of 2.3" in found.sentence
     assert "(up to 0.01 since then)" in found.sentence
 
 
