@@ -139,7 +139,7 @@ def test_drawings_of_other_people_are_not_offered_as_datasets(store, browser):
         write_folder(store.folders.runs / UPLOADS / name.removeprefix("folder:"), pictures)
         record_dataset_owner(store.on_behalf_of(owner_of(ADA)), name)
     offered = {number: datasets_offered(browser(number, TRAIN)) for number in (ADA, BOB)}
-    assert {"your drawings for digits", "your drawings, lesson 1", "leaves"} <= offered[ADA]
+    assert {"your drawings for digits", "your drawings, set 1", "leaves"} <= offered[ADA]
     assert "leaves" in offered[BOB]
     assert not any("drawings" in label for label in offered[BOB])
     for page, key in (
@@ -243,6 +243,13 @@ def test_where_people_sign_in_nobody_looks_who_has_not(store):
         assert ask_route(address).status_code == 401
         forged = ask_route(address, cookie="_streamlit_user=anybody")
         assert forged.status_code == 401
+
+
+def test_where_people_sign_in_nobody_else_plans_a_design(store):
+    assert ask_route("/api/plan", "POST").status_code == 415  # reached: without sign-in
+    (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
+    st.cache_resource.clear()
+    assert ask_route("/api/plan", "POST").status_code == 401
 
 
 def test_the_routes_accept_a_cookie_that_streamlit_signed(store):

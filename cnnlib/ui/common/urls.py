@@ -15,6 +15,7 @@ PAGES = Path(__file__).resolve().parents[3] / "pages"
 # Streamlit reserves /static, /media and /component.
 ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"
+PLAN_ADDRESS = "api/plan"
 FOLDERS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"

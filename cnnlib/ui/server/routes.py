@@ -1,4 +1,4 @@
-"""The routes beside the pages: the metrics and the report of a run, and static files of the pages.
+"""The routes beside the pages: plan of a design, metrics and report of a run, static files.
 
 All of them only read. Runs follow the rule of the pages: everybody may read all runs; where signing
 in is required, only after signing in. The static files are part of the program, open to all.
@@ -13,8 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
-from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
 from cnnlib.diagnosis.report import run_report
 from cnnlib.errors import StoreError
@@ -23,10 +21,13 @@ from cnnlib.ui.common.shared import shared_store
 from cnnlib.ui.common.urls import (
     ASSETS_ADDRESS,
     FOLDERS_WITH_ASSETS,
+    PLAN_ADDRESS,
     RUNS_ADDRESS,
     at_root,
     static_folder,
 )
+from cnnlib.ui.server.plan_route import plan_design
+from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
-    from cnnlib.records.settings import ClassMode
     from cnnlib.runs.store import RunStore
 
 _CURSORS = ("after", "after_epoch", "after_sample")
@@ -68,23 +68,13 @@ def _respond(request: Request, read: Callable[[RunStore, str], dict[str, Any]]) 
     It blocks while it reads the database, so call it on a thread of the pool.
     """
     store = shared_store()
-    if not _may_read(request, store.settings.class_mode):
-        return JSONResponse(
-            {"error": "You are not signed in, but this lab requires it. Sign in on the home page."},
-            status_code=401,
-        )
+    if (refused := refusal(request, store.settings.class_mode)) is not None:
+        return refused
     try:
         content = read(store, request.path_params["run_id"])
     except StoreError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
-
-
-def _may_read(request: Request, mode: ClassMode) -> bool:
-    """Whether no sign-in is required, or the request has the signed cookie of a sign-in."""
-    if not (mode.on and mode.sign_in):
-        return True
-    return bool(_get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME))
 
 
 def _parse_cursor(request: Request, name: str) -> int:
@@ -116,6 +106,7 @@ class _RevalidatedFiles(StaticFiles):
 def routes() -> list[BaseRoute]:
     """Build the routes, below the current base path of the server."""
     return [
+        Route(at_root(PLAN_ADDRESS), plan_design, methods=["POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),
         *(
