@@ -4,13 +4,13 @@
 
     CnnlibError
     ├── SpecError      a network that cannot be built, or a design that cannot be read
-    ├── RecipeError    a training recipe or a request for a run that makes no sense
+    ├── RecipeError    a training recipe or a request for a run that is invalid
     ├── DataError      a dataset that is missing, broken, unknown or too large
     ├── StoreError     the run store cannot be read or written, or has no such run
     ├── TrainError     a run that cannot go on (out of memory, a disk that is full)
     ├── ProbeError     a view inside a network that this run, layer or picture does not allow
     ├── SettingsError  a file of settings that cannot be understood
-    ├── LimitError     more than one person may ask for on this machine
+    ├── LimitError     a request above the limit of one person
     └── RightsError    something that belongs to another person
 
 A message has three parts: what was found, the rule it breaks, what to do. Pages show it as it is.
@@ -53,7 +53,7 @@ class SpecError(CnnlibError):
 
 
 class RecipeError(CnnlibError):
-    """A training recipe, or a request for a run, that makes no sense."""
+    """A training recipe or a request for a run that is invalid."""
 
 
 class DataError(CnnlibError):
@@ -65,7 +65,7 @@ class StoreError(CnnlibError):
 
 
 class TrainError(CnnlibError):
-    """A run that cannot go on: out of memory, a full disk, a dataset that went away."""
+    """A run that cannot go on: out of memory, a full disk, a dataset that was removed."""
 
 
 class ProbeError(CnnlibError):
@@ -77,7 +77,7 @@ class SettingsError(CnnlibError):
 
 
 class LimitError(CnnlibError):
-    """More than one person may ask for on this machine; its operator sets how much that is."""
+    """A request above the limit of one person, set by the operator."""
 
 
 class RightsError(CnnlibError):

@@ -15,8 +15,8 @@ def percent(fraction: float | None, digits: int = 2, unknown: str = UNKNOWN) -> 
     """A share as people read it.
 
     Args:
-        digits: Behind the point.
-        unknown: What stands for None, and for a number that is not finite.
+        digits: Digits after the decimal point.
+        unknown: Text for None, and for a number that is not finite.
 
     Example:
         >>> percent(0.9725), percent(0.5, 0), percent(None)
@@ -82,7 +82,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def _with_unit(value: float, units: Sequence[str]) -> str:
-    """Three digits and the largest of the units, each a thousand of the next, that leaves 1."""
+    """Three digits and the largest unit in which the value is at least 1; factors of 1000."""
     for place, unit in enumerate(units[:-1]):
         size = 1000.0 ** (len(units) - 1 - place)
         if value >= 0.9995 * size:  # three digits make 1 of it

@@ -33,7 +33,7 @@ HELP = {
     "test_each_epoch": "measure the test accuracy after each epoch",
     "flip": "mirror pictures from left to right at random",
     "shift": "shift pictures by up to this many pixels at random",
-    "cutout": "cover a random square of this many pixels per side with zeros",
+    "cutout": "cover a random square of this many pixels per side with the mean colour",
 }
 
 

@@ -66,8 +66,8 @@ def run_job(job: Generator[Any, None, T]) -> T:
 class _QueueTurn:
     """Decides whether a queued run is to be trained in this process.
 
-    It is once no run trains and no worker has taken it for a while. The wait grows with the queue
-    position, so that runs start in the order of the queue.
+    That is so when no run trains and no worker has claimed it for a while. The wait grows with the
+    queue position, so that runs start in the order of the queue.
     """
 
     def __init__(self, store: RunStore, skip: bool) -> None:

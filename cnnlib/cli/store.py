@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
 
 
+# The help of --step.
+DEFAULT_STEP = "default: the best epoch that was restored, else the last saved step"
+
+
 def run_at_step(
     run_id: str, step: int | None = None, *, to_continue: bool = False
 ) -> tuple[RunStore, Run, WeightsSaved]:
     """Return the store, a run, and the saved weights of a step.
 
     Args:
-        step: None for the last saved step.
-        to_continue: Require a checkpoint, from which training can continue.
+        step: None is the one that early stopping restored, or else the last saved one.
+        to_continue: Require a checkpoint, from which training can continue; None is then the last
+            checkpoint.
 
     Raises:
         StoreError: There is no such run, or the step is not on disk.

@@ -1,1 +1,1 @@
-"""What numbers of runs mean: intervals and, over several runs, comparisons."""
+"""The results table: rows over seeds, intervals, differences."""

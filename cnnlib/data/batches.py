@@ -108,7 +108,7 @@ class DeviceData:
         return self._finish(batch, memory_format), labels.index_select(0, positions)
 
     def first_batch(self, batch_size: int) -> Batch:
-        """Return the first training pictures without augmentation, for a trial forward pass."""
+        """Return the first training pictures without augmentation, to measure modes and latency."""
         return self.train_batch(torch.arange(min(batch_size, self.train_count)))
 
     def validation_batches(

@@ -1,6 +1,6 @@
 """Fine-tuning datasets of labelled drawings and pictures of the original dataset.
 
-A fine-tuning dataset ("lesson" on the pages) is a fixed copy of the collection of drawings, so that
+A fine-tuning dataset ("set 1" on the pages) is a fixed copy of the collection of drawings, so that
 a run on it can be repeated after more drawings were added. It also contains pictures of the dataset
 that the network was trained on, to prevent catastrophic forgetting (rehearsal; Robins,
 "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995).

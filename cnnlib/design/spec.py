@@ -1,8 +1,7 @@
 """`CNNSpec`: the settings of a network, as a frozen record.
 
 The constructor checks each field alone. `plan` checks whether the layers fit together: its error
-names the layer that does not and suggests a repair; so a page can hold a spec that does not fit
-yet.
+names the layer that does not fit and suggests a repair. So a page can hold an invalid spec.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _check_gradient(grad_norm: Sequence[float], epochs: Sequence[EpochEnd]) -> C
             question,
             True,
             f"Yes: the gradient norm is {norm:.2g}, so the weights barely change. Check the "
-            "pictures and labels on the Data page, and the layers below.",
+            "pictures and labels on the Data page.",
         )
     return Check(question, False, f"No: the gradient norm is {norm:.2g}.")
 
@@ -115,7 +115,11 @@ def _check_depth(spec: CNNSpec, norm: float) -> Check:
     if remedies:
         return Check(question, False, f"No: the network has {' and '.join(remedies)}.")
     if layers < most:
-        return Check(question, False, f"No: {plural(layers, 'layer')} with weights is not deep.")
+        return Check(
+            question,
+            False,
+            f"No: a network with {plural(layers, 'layer')} with weights is not deep.",
+        )
     return Check(
         question,
         True,

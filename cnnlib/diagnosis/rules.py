@@ -130,7 +130,7 @@ def _not_learning(run: Run, curve: Curve, epochs: Sequence[EpochEnd]) -> Diagnos
 
 
 def _dead_units(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
-    """Detect units behind a ReLU that died during training: 0 on every picture, no gradient."""
+    """Detect units after a ReLU that died during training: 0 on every picture, no gradient."""
     initial = run.summary.get("initial_dead_units", {})
     is_early = not epochs or epochs[-1].step < FEWEST_STEPS
     if is_early or epochs[-1].dead_units_images < FEWEST_DEAD_IMAGES:

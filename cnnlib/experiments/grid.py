@@ -220,7 +220,7 @@ def _trial(study: Study, number: int, settings: Mapping[str, Any]) -> Trial:
 
 
 def run_score(run: Run) -> float | None:
-    """Return the best validation accuracy of an ended run; 0 if diverged, None if failed."""
+    """Return the best validation accuracy; 0 if diverged, None if live or without a validation."""
     if run.is_live:
         return None
     if run.state == "diverged":

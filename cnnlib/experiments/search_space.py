@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cnnlib.records.run import RunRequest
 
-# Settings of the course texts that are no fields: K and L together give the channels.
+# Settings of the course texts that are not fields: K and L together give the channels.
 SHORT = {
     "K": "filters per convolution: one number, or one number per block",
     "L": "convolutions per block, that is, for each number of K",

@@ -1,7 +1,8 @@
 """Ablation: accuracy after one filter is muted, or reset to its initial weights.
 
 Muting sets a filter's weights and bias to 0, so that its map is constant. Accuracy is measured on a
-seeded subset of the validation split, never on the test split.
+seeded subset of the validation pictures, or of the training pictures where there is no validation
+split, never on the test split.
 """
 
 from __future__ import annotations

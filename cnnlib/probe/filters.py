@@ -52,7 +52,7 @@ def silent_maps(maps: np.ndarray) -> np.ndarray:
         maps: C x H x W; or N x C x H x W, for maps that have one value on all pictures.
 
     Returns:
-        C, bool. A 1 x 1 map is silent if it is 0.
+        C, bool. A 1 x 1 map of one picture is silent if it is 0.
     """
     stacked = maps.reshape(-1, *maps.shape[-3:])
     if stacked[0, 0].size == 1 and len(stacked) == 1:

@@ -63,7 +63,7 @@ def measure_fine_tune(
 
 
 def _load_network(folders: Folders, run_id: str, step: int | None) -> tuple[Run, Network]:
-    """Load a run and its network at a step; None is the last saved step."""
+    """Load a run and its network at a step; None as in `run_at`."""
     run, _, weights = run_at(folders, run_id, step)
     return run, network(run.request.spec, weights)
 

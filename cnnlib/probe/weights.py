@@ -36,7 +36,10 @@ def weights_by_step(saved: Sequence[WeightsSaved]) -> dict[int, WeightsSaved]:
 
 
 def run_at(folders: Folders, run_id: str, step: int | None = None) -> tuple[Run, int, Weights]:
-    """Read a run, a saved step (the last one for None), and its weights at that step.
+    """Read a run, a saved step, and the weights at that step.
+
+    Args:
+        step: None is the one that early stopping restored, or else the last.
 
     Raises:
         StoreError: There is no such run, or the step was not saved.

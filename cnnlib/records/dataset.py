@@ -48,10 +48,10 @@ def drawings_title(name: str) -> str:
 
     Example:
         >>> drawings_title("folder:lesson 1 for mnist"), drawings_title("mnist")
-        ('your drawings, lesson 1', '')
+        ('your drawings, set 1', '')
     """
     if found := _FINE_TUNE_DATASET.fullmatch(name):
-        return f"your drawings, lesson {found['number']}"
+        return f"your drawings, set {found['number']}"
     if found := _COLLECTION.fullmatch(name):
         return f"your drawings for {found['dataset']}"
     return ""

@@ -53,7 +53,7 @@ class EpochEnd:
     """The end of an epoch, with the metrics of the whole validation split.
 
     Args:
-        epoch: Counts from 1.
+        epoch: Counts from 1; 0 for a recipe of 0 epochs.
         step: Steps done when it ended.
         train_loss: Mean over the epoch's batches as they were trained, label smoothing included.
         train_accuracy: Fraction 0..1 over the epoch's batches as they were trained.
@@ -63,7 +63,7 @@ class EpochEnd:
         seconds: Training time of this epoch; eval_seconds: time of its measurements.
         val_confusion: Classes x classes counts (row: true, column: predicted) on the validation
             split.
-        dead_units: By layer, the share of the units behind a ReLU that were 0 on all of
+        dead_units: By layer, the share of the units after a ReLU that were 0 on all of
             ``dead_units_images`` pictures; empty where there are no ReLUs.
         memory_bytes: Peak memory of the run so far; 0 if the machine does not report it.
     """

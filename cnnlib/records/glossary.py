@@ -560,8 +560,8 @@ GLOSSARY: Mapping[str, str] = {
     ),
     "Run": "One training of one design with one recipe, one dataset and one seed.",
     "Run archive": (
-        "A file with one or more runs, their curves and their weights, made by Export and read by "
-        "Import."
+        "A file with one or more runs, their curves and, if wanted, their weights, made by Export "
+        "and read by Import."
     ),
     "Run store": (
         "The database and the folder in which the lab keeps all runs. The app and the command "

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OOD_FRACTION = 0.05  # share of real pictures that the threshold rates as OOD
+OOD_FRACTION = 0.05  # share of training pictures that the threshold rates as OOD
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class OodDetector:
     error_rates: Mapping[str, OodErrorRate]
 
     def farther_than(self, distance: float) -> float:
-        """Share of real pictures at a smaller distance, 0..1."""
+        """Share of training pictures at a smaller distance, 0..1."""
         return float(np.searchsorted(self.quantiles, distance) / len(self.quantiles))
 
     def is_ood(self, distance: float) -> bool:

@@ -31,8 +31,8 @@ class Augmentation(Record):
         flip: Mirror left and right with probability 1/2 (not for digits).
         shift: Shift by up to this many pixels in each direction, over an edge of zeros (shifted
             crop).
-        cutout: Side of a square of zeros laid over the picture, in pixels; 0 is none (DeVries &
-            Taylor 2017).
+        cutout: Side of a square of the mean colour laid over the picture, in pixels; 0 is none
+            (DeVries & Taylor 2017).
     """
 
     flip: bool = False

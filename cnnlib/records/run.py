@@ -83,8 +83,7 @@ class RunRequest(Record):
         split_seed: Seed of the choice of the validation pictures.
         validation: Fraction of the training split that is kept for validation, stratified; or a
             number of pictures where it is 1 or more.
-        train_limit: Train on the first this many pictures of the shuffled training split; None is
-            all.
+        train_limit: Number of training pictures to keep, stratified; None is all.
         device: "auto", "cpu", "cuda" or "mps".
         mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by
             trial.

@@ -39,7 +39,8 @@ def record(
     """Write the new events of a run, in order.
 
     Raises:
-        RunReassigned: The run belongs to another worker or is deleted; this one must drop it.
+        RunReassigned: The run belongs to another worker or is deleted; the calling worker must
+            stop the run.
     """
     last = events[-1] if events else None
     only_steps = all(isinstance(event, StepMetrics | SampleScore) for event in events)

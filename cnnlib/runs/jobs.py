@@ -53,7 +53,7 @@ def find(connection: sa.Connection, job_id: str) -> Job:
     """
     row = connection.execute(sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)).first()
     if row is None:
-        raise StoreError(f"There is no job {job_id[:40]!r} in the run store. Start it again.")
+        raise StoreError(f"There is no job {job_id[:40]!r} in the run store. Start the job again.")
     return job_from_row(row)
 
 

@@ -49,9 +49,9 @@ def metrics_since(
 ) -> dict[str, Any]:
     """State of a run with its new steps and epochs, as plain JSON without NaN.
 
-    The caller keeps the cursor: it passes the last step and epoch that it has. If ``attempt``
-    differs from the last answer, the run was resumed from a checkpoint and later steps were
-    deleted: read again from 0.
+    The caller keeps the cursor: it passes the last step, epoch and sample that it has. If
+    ``attempt`` differs from the last answer, the run was resumed from a checkpoint and later steps
+    were deleted: read again from 0.
 
     Args:
         after: Last step that the caller has.

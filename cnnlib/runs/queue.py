@@ -208,7 +208,7 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
 
 
 def wait_reason(connection: sa.Connection, run_id: str) -> str:
-    """Say what a queued run waits for: "waits for 1 run in training and 2 runs before it"."""
+    """Say why a queued run waits: "waits for 1 run in training and 2 runs queued before it"."""
     place = connection.scalar(_PLACE, {"run_id": run_id})
     states = [row.state for row in connection.execute(_AHEAD, {"place": place})]
     paused, queued = states.count("paused"), states.count("queued")

@@ -40,7 +40,7 @@ class SavedDesigns:
         self.folder = folders.runs / "designs" / owner
 
     def designs(self) -> list[SavedDesign]:
-        """All designs, sorted by name; files that are no designs are skipped."""
+        """All designs, sorted by name; files that are not designs are skipped."""
         files = self.folder.glob("[!.]*.json") if self.folder.is_dir() else ()
         read = (_read(file) for file in files)
         return sorted((design for design in read if design), key=lambda d: d.name.casefold())

@@ -132,7 +132,7 @@ class RunStore:
             plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
             now: Put it before all waiting runs.
             forecast: ``{"seconds_per_epoch": ...}`` if measured; used for the waiting times of the
-                runs behind it.
+                runs after it.
         """
         with self.database.write() as connection:
             self.check_limits(connection, self.owner, [request])
@@ -146,10 +146,10 @@ class RunStore:
         plan_cost: Mapping[str, int] | None = None,
         forecast: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Put runs of one plan into the queue, all or none, and return their ids.
+        """Put runs of one study into the queue, all or none, and return their ids.
 
         Args:
-            plan_cost, forecast: Of each of them, as `submit` takes them.
+            plan_cost, forecast: As in `submit`; the same for all runs.
         """
         with self.database.write() as connection:
             self.check_limits(connection, self.owner, requests)
@@ -162,7 +162,8 @@ class RunStore:
         """Send a command to a run.
 
         Returns:
-            The command's id; 0 where the run has ended and the command is ignored.
+            The command's id; 0 where it is ignored: the run has ended, or the command is "look" and
+            the run has not begun.
         """
         with self.database.write() as connection:
             if command.kind != "look":

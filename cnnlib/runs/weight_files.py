@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cnnlib.records.events import WeightsSaved
     from cnnlib.runs.store import RunStore
 
-KEPT = ("snapshot", "checkpoint")  # kept for good; "latest" is overwritten during inspection
+KEPT = ("snapshot", "checkpoint")  # not overwritten; "latest" is, during inspection
 
 
 def saved_weights(

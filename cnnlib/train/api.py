@@ -73,7 +73,8 @@ def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = 
     """Load a run: its network, its design and its recorded metrics.
 
     Args:
-        step: A step with saved weights; None is the last one.
+        step: A step with saved weights; None is the one that early stopping restored, or else
+            the last.
 
     Raises:
         StoreError: The run does not exist, or has no saved weights at that step.
@@ -157,7 +158,7 @@ def fit(
 def _prepare_dataset(dataset: str, folders: Folders, bar: ProgressBar) -> DatasetInfo:
     """Return the record of a dataset; prepare the dataset first if needed."""
     if not is_prepared(dataset, folders):
-        from cnnlib.data.prepare import prepare  # torchvision is slow to import
+        from cnnlib.data.prepare import prepare
 
         for step in prepare(dataset, folders):
             bar.describe(f"preparing {dataset}: {step.text}, {step.fraction:.0%}")

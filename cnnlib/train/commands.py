@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnnlib.records.run import RunState
     from cnnlib.train.session import Session
 
-_INSPECTION_SECONDS = 10.0  # for so long after a "look" the newest weights are saved
+_INSPECTION_SECONDS = 10.0  # the newest weights are saved until this long after a "look"
 _LATEST_INTERVAL_SECONDS = 1.0
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from cnnlib.records.events import Command
 
 
+# The reason of a run that a signal ended: from the app, or Ctrl-C.
+INTERRUPTED = "The run was interrupted. Resume it to continue from its last checkpoint."
+
+
 class Control:
     """A queue of commands that other threads fill and the training loop empties.
 
@@ -28,7 +32,7 @@ class Control:
             keeps it paused.
 
     Attributes:
-        reason: Why the run is interrupted; "" for the shutdown of the app.
+        reason: Why the run is interrupted; "" for `INTERRUPTED`.
     """
 
     def __init__(self, check_pause: Callable[[float], str] = lambda seconds: "") -> None:

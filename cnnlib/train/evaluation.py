@@ -191,7 +191,7 @@ DEAD_UNIT_IMAGES = 256  # a unit that is 0 on all of them counts as dead: a samp
 
 @torch.inference_mode()
 def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
-    """Return the share of dead units behind each ReLU, by the layer's name, in forward order.
+    """Return the share of dead units after each ReLU, by the layer's name, in forward order.
 
     A unit is a feature map, or a feature of a flat layer.
 

@@ -1,4 +1,4 @@
-"""Messages for errors that end a run but are no bugs: a full disk, too little memory."""
+"""Messages for errors that end a run but are not bugs: a full disk, too little memory."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Event, Phase, RunEnd, SplitResult
 from cnnlib.train.commands import End, save_checkpoint
+from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.evaluation import measure_latency, measure_test
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def finish_interrupted(session: Session) -> Generator[Event]:
     """Write a checkpoint, from which the run can be resumed, and end."""
     session.watch.stop()
     yield from save_checkpoint(session)
-    reason = session.control.reason or "The app was shut down. Resume the run to continue."
-    yield _run_end(session, End("interrupted", reason))
+    yield _run_end(session, End("interrupted", session.control.reason or INTERRUPTED))
 
 
 def failed_end(session: Session, reason: str) -> RunEnd:

@@ -43,14 +43,14 @@ def train(
     """Train one run.
 
     Yields, in this order: a `Phase` for each part of the set-up, `Started`, then a `StepMetrics`
-    for each step and an `EpochEnd` for each epoch, with `WeightsSaved`, `Intervention` and `Phase`
-    as they occur, and last a `RunEnd`, in whatever state the run ends.
+    for each step and an `EpochEnd` for each epoch, with `SampleScore`, `WeightsSaved`,
+    `Intervention` and `Phase` as they occur, and last a `RunEnd`, in whatever state the run ends.
 
     Args:
         folder: The run's folder for weights and predictions; None writes no files.
         control: The queue of commands of other threads; they take effect within one batch.
         resume: A checkpoint of this same run, from which it continues to the same bits.
-        settings: Settings changed by hand before that checkpoint, beside those in it.
+        settings: Settings changed by hand before that checkpoint, in addition to those in it.
         threads: The most processor threads to use; None leaves one core to others.
 
     Raises:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 _MUON_MOMENTUM, _MUON_ITERATIONS = 0.95, 5
 _MUON_COEFFICIENTS = 3.4445, -4.7750, 2.0315
-# Size of a step per square root of the longer side: gives updates of the size of AdamW's.
+# Scale of an update: 0.2 * sqrt(longer side) matches AdamW's update size (Liu et al. 2025).
 _MUON_SCALE = 0.2
 
 

@@ -37,7 +37,7 @@ class Session:
     """Objects and state of a running run.
 
     Args:
-        eager_forward: The net in its training form.
+        eager_forward: The network with fused steps (`nets.training_form`).
         compiled_forward: The net compiled by ``torch.compile``; None if the mode does not compile.
         tuned_mode: The execution mode with its measured speed.
         has_dropout: The net draws random numbers (dropout).

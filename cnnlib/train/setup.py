@@ -201,7 +201,7 @@ def check_fits(request: RunRequest, info: DatasetInfo) -> None:
     """Check that the design has the picture size and the number of classes of the dataset.
 
     Raises:
-        RecipeError: It has others.
+        RecipeError: The sizes or the numbers of classes differ.
     """
     spec = request.spec
     if tuple(spec.in_size) != tuple(info.in_size) or spec.out_classes != len(info.classes):

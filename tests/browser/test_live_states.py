@@ -16,6 +16,7 @@ from simulated_run import Lab, SimulatedRun, running_lab
 
 from cnnlib.data.prepare import prepare
 from cnnlib.records.events import Command, Intervention, Phase, RunEnd
+from cnnlib.train.control import INTERRUPTED
 
 pytestmark = pytest.mark.browser
 
@@ -121,7 +122,7 @@ def test_with_a_problem(lab, simulated, page, shots):
     [
         ("diverged", "Diverged", "Diverged at step 200: the loss became NaN or infinite."),
         ("failed", "Failed", "The machine has no memory left for a step. Make batches smaller."),
-        ("interrupted", "Interrupted", "The app was shut down. Resume the run to continue."),
+        ("interrupted", "Interrupted", INTERRUPTED),
     ],
 )
 def test_ended_early(lab, simulated, page, shots, end, state_label, reason):
@@ -139,7 +140,7 @@ def test_done(lab, simulated, page, shots):
     events = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
     lab.store.record_events(simulated.run_id, simulated.worker_id, events)
     watch(page, lab, simulated, "Finished")
-    expect(page.locator(".status .outcome")).to_contain_text("95 % Wilson interval")
+    expect(page.locator(".status .outcome")).to_contain_text("95 % interval")
     for name in ("Look inside", "Test with a drawing", "See in results"):
         expect(page.get_by_role("button", name=name)).to_be_visible()
     shoot(page, shots, "done")

@@ -656,6 +656,7 @@ def test_a_line_holds_nothing_that_a_terminal_obeys():
         ("teach a1", "fine-tune a1"),
         ("taught a1", "fine-tune-report a1"),
         ("unfamiliar a1", "ood a1"),
+        ("experiment go-on a1", "experiment resume a1"),
         ("inspect why a1", "inspect attribution a1"),
         ("inspect surgery a1 --layer x", "inspect ablation a1 --layer x"),
         ("inspect excite a1 --layer x", "inspect patches a1 --layer x"),
@@ -667,7 +668,7 @@ def test_commands_keep_their_earlier_names(earlier, now):
         return {
             name: value
             for name, value in vars(parser().parse_args(text.split())).items()
-            if name not in ("word", "what")  # the names of the commands themselves
+            if name not in ("word", "what", "which")  # the names of the commands themselves
         }
 
     assert parsed(earlier) == parsed(now)

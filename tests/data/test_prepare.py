@@ -110,7 +110,7 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
         (damaged(IMAGES, b"\0\0\x08"), "is not an idx file"),
         (damaged(IMAGES, b"\0\0\x0d\x03" + bytes(12)), "is not an idx file"),
         (damaged(IMAGES, small_mnist()[IMAGES][:-1]), "is incomplete"),
-        (damaged(IMAGES, b"\0\0\x08\x03" + b"\xff" * 12), "its header promises"),
+        (damaged(IMAGES, b"\0\0\x08\x03" + b"\xff" * 12), "its header gives"),
         (damaged(IMAGES, idx_bytes(np.zeros((20, 27, 28)))), "has pictures of 28 x 28"),
         (damaged(LABELS, idx_bytes(np.zeros(19))), "20 pictures need as many labels from 0 to 9"),
         (damaged(LABELS, idx_bytes(np.full(20, 10))), "labels from 0 to 9"),

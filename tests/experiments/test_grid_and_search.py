@@ -235,7 +235,7 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
         first = store.claim(worker_id)
         store.record_events(first.id, worker_id, [RunEnd("interrupted")])
         store.unregister_worker(worker_id)
-    assert main(["experiment", "go-on", plan_id, "--json"]) == 0
+    assert main(["experiment", "resume", plan_id, "--json"]) == 0
     ended = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (ended["state"], ended["ended"]) == ("done", 2)
     assert all(trial["score"] is not None for trial in ended["trials"])

@@ -114,7 +114,7 @@ def test_ablation_is_a_job_with_a_stored_result(store, how):
     a_saved_run(store, RESIDUAL)
     app = open_inspect(view="Ablation")
     app.segmented_control(key="inspect_how").set_value(how).run()
-    app.button(key="inspect_surgery").click().run()
+    app.button(key="inspect_ablation").click().run()
     [job] = run_jobs(store)
     assert job.state == "done", job.reason
     assert len(job.result["after"]) == 4 and len(job.result["classes_after"][0]) == 10
@@ -127,7 +127,7 @@ def test_ablation_is_a_job_with_a_stored_result(store, how):
 def test_activation_maximisation_is_a_job_with_a_stored_result(store):
     a_saved_run(store)
     app = open_inspect(view="What activates it", layer="classifier.fc2")
-    app.button(key="inspect_dream").click().run()
+    app.button(key="inspect_maximise").click().run()
     [job] = run_jobs(store)
     assert job.state == "done", job.reason
     app.run()
@@ -180,11 +180,11 @@ def test_a_layer_without_maps_has_no_receptive_field():
 def test_a_queued_job_can_be_stopped(store):
     a_saved_run(store)
     app = open_inspect(view="Ablation")
-    app.button(key="inspect_surgery").click().run()
-    app.button(key="inspect_surgery_stop").click().run()
+    app.button(key="inspect_ablation").click().run()
+    app.button(key="inspect_ablation_stop").click().run()
     [job] = store.jobs()
     assert job.state == "stopped"
-    assert app.button(key="inspect_surgery").label.startswith("Test each filter")
+    assert app.button(key="inspect_ablation").label.startswith("Test each filter")
 
 
 @pytest.mark.parametrize("method", ["integrated", "grad_cam"])

@@ -182,7 +182,7 @@ def test_the_errors_panel_shows_the_picture_and_the_runs_that_are_right(store):
     bad = a_measured_run(store, wrong)
     app = open_inspect(run=bad, view="Errors", picture="0")
     assert app.selectbox(key="inspect_true").value == str(truth)
-    assert app.selectbox(key="inspect_said").value == str(wrong)
+    assert app.selectbox(key="inspect_predicted").value == str(wrong)
     assert f"Pictures of {truth}, predicted as {wrong} (1)" in "".join(s.value for s in app.header)
     assert "Other runs on picture 0: correct in own design on digits" in page_text(app)
     [grid] = [part for part in parts(app) if part["script"].endswith("grid.js")]

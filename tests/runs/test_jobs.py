@@ -86,7 +86,7 @@ def test_a_full_disk_is_a_sentence(store, monkeypatch):
     job = execute(store, "full")
     assert (job.state, job.reason) == (
         "failed",
-        "The disk is full. Free some space, then start it again.",
+        "The disk is full. Free some space, then start the job again.",
     )
 
 
@@ -206,7 +206,7 @@ def test_a_job_fails_when_its_worker_dies(store):
     store.reap()
     job = store.job(job_id)
     assert job.state == "failed"
-    assert "ended unexpectedly" in job.reason and "Start it again" in job.reason
+    assert "ended unexpectedly" in job.reason and "Start the job again" in job.reason
 
 
 def test_an_unknown_job_is_a_sentence(store):

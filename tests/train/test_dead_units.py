@@ -1,4 +1,4 @@
-"""Tests of dead units: units behind a ReLU that are 0 on every picture."""
+"""Tests of dead units: units after a ReLU that are 0 on every picture."""
 
 import torch
 from tiny import collect_events, of_kind, tiny_request

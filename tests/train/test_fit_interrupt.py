@@ -11,6 +11,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.api import fit
+from cnnlib.train.control import INTERRUPTED
 
 RECIPE = Recipe(epochs=40, batch_size=64)
 
@@ -35,6 +36,7 @@ def test_ctrl_c_ends_the_run_as_interrupted_with_a_checkpoint(store):
         fit("mlp", "digits", RECIPE, progress=False, listen=_press_ctrl_c_at(5))
     [run] = store.runs()
     assert run.state == "interrupted" and run.step >= 5
+    assert run.reason == INTERRUPTED
     assert any(w.what == "checkpoint" and w.step == run.step for w in store.saved_weights(run.id))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

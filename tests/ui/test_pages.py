@@ -231,7 +231,7 @@ def test_a_finished_run_says_what_it_is_worth_and_how_sure_that_is(store):
     # 6 of 8 test pictures: z^2 = 3.84146, middle (0.75 + 0.240091) / 1.480182 = 0.668897,
     # reach 1.959964 * sqrt(0.0234375 + 0.0150057) / 1.480182 = 0.259621
     assert live_data(open_page("train", run=run_id))["runs"][0]["outcome"] == (
-        "75.00 % of 8 test pictures correct (95 % Wilson interval 40.93 to 92.85 %)"
+        "75.00 % of 8 test pictures correct (95 % interval 40.93 to 92.85 %)"
     )
 
 

@@ -100,7 +100,7 @@ def read_drawings(args: argparse.Namespace) -> int:
 
 
 def measure_ood(args: argparse.Namespace) -> int:
-    """Measure the detector of a run's last saved step, and print its error rates."""
+    """Measure the detector of a run, and print its error rates."""
     from cnnlib.probe.ood.job import measure_ood as measure
 
     store = existing_store(args.run_id)
@@ -151,8 +151,8 @@ def _ood_facts(detector: OodDetector, away: float) -> dict[str, Any]:
 
 
 def _ood_text(found: Mapping[str, Any] | None) -> str:
-    """`no, farther than 12.00 % of test pictures`."""
+    """`no, farther than 12.00 % of training pictures`."""
     if found is None:
         return "not measured: run the command 'ood' first"
     share = percent(found["real_pictures_nearer"])
-    return f"{'yes' if found['is_strange'] else 'no'}, farther than {share} of test pictures"
+    return f"{'yes' if found['is_strange'] else 'no'}, farther than {share} of training pictures"

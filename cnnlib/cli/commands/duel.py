@@ -1,4 +1,4 @@
-"""``duel``: is B better than A? Paired seeds until a kept promise lets it be said."""
+"""``duel``: is B better than A? Train both with paired seeds until a sequential test decides."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def add_commands(commands: Any) -> None:
         "--pairs", metavar="N", type=whole_number, default=3, help="pairs to start with; default: 3"
     )
     duel.add_argument(
-        "--max-pairs", metavar="N", type=whole_number, default=20, help="most pairs; default: 20"
+        "--max-pairs",
+        metavar="N",
+        type=whole_number,
+        default=20,
+        help="maximum number of pairs; default: 20",
     )
     duel.add_argument(
         "--within",

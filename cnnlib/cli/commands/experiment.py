@@ -33,9 +33,10 @@ def add_commands(commands: Any) -> None:
     for name, text, command in (
         ("show", "show the state of an experiment", show_experiment),
         ("stop", "stop the runs of an experiment and start no more", stop_experiment),
-        ("go-on", "train the remaining runs in this process", go_on),
+        ("resume", "train the remaining runs in this process", resume_experiment),
     ):
-        one = subcommands.add_parser(name, help=text)
+        aliases = ["go-on"] if name == "resume" else []
+        one = subcommands.add_parser(name, help=text, aliases=aliases)
         one.add_argument("id", metavar="ID", type=id_of_run)
         one.add_argument("--json", action="store_true", help="print JSON")
         one.set_defaults(command=command)
@@ -103,14 +104,15 @@ def start_experiment(args: argparse.Namespace) -> int:
     store = open_store()
     if args.which == "grid":
         values = {name: read_values(text) for name, text in varied.items()}
-        plan_id = start_grid(store, base, values, seeds=args.seeds, name=args.name)
+        study_id = start_grid(store, base, values, seeds=args.seeds, name=args.name)
     else:
         from cnnlib.experiments.search import start_search
 
         space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
-        plan_id = start_search(store, base, space, **options)
-    return _print_state(store, plan_id, args) if args.detach else _run_to_end(store, plan_id, args)
+        study_id = start_search(store, base, space, **options)
+    finish = _print_state if args.detach else _run_to_end
+    return finish(store, study_id, args)
 
 
 def show_experiment(args: argparse.Namespace) -> int:
@@ -127,7 +129,7 @@ def stop_experiment(args: argparse.Namespace) -> int:
     return _print_state(store, args.id, args)
 
 
-def go_on(args: argparse.Namespace) -> int:
+def resume_experiment(args: argparse.Namespace) -> int:
     """Train the runs of an experiment until it is over; resume interrupted ones."""
     from cnnlib.experiments.grid import experiment_state
 
@@ -146,43 +148,43 @@ def list_experiments(args: argparse.Namespace) -> int:
     found = find_studies(open_store(), tuple(KINDS)) if has_store() else []
     if args.json:
         facts = ("id", "kind", "state", "created")
-        print_json([{name: getattr(plan, name) for name in facts} for plan in found])
+        print_json([{name: getattr(each, name) for name in facts} for each in found])
     elif not found:
         print("No experiments yet.")
     else:
         lines = [
-            (plan.id, plan.kind, plan.state, len(plan.progress["runs"]), format_date(plan.created))
-            for plan in found
+            (each.id, each.kind, each.state, len(each.progress["runs"]), format_date(each.created))
+            for each in found
         ]
         print_table(("id", "kind", "state", "runs", "created"), lines)
     return 0
 
 
-def _run_to_end(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
     """Train runs here that no worker takes, until the experiment is over."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
 
     while True:
         advance_studies(store)
-        state = experiment_state(store, plan_id)
+        state = experiment_state(store, study_id)
         waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
         if not waiting and state.state != "live":
-            return _print_state(store, plan_id, args)
+            return _print_state(store, study_id, args)
         elif not waiting:
             time.sleep(POLL_SECONDS)
         elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
             print_error(
                 f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
-                f"go-on {plan_id}'. To end it: '{PROGRAM} experiment stop {plan_id}'."
+                f"resume {study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."
             )
             return INTERRUPTED
 
 
-def _print_state(store: RunStore, plan_id: str, args: argparse.Namespace) -> int:
+def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
     from cnnlib.experiments.grid import effects, experiment_state
 
-    state = experiment_state(store, plan_id)
+    state = experiment_state(store, study_id)
     found = effects(state.trials)
     if args.json:
         print_json({"event": "experiment"} | _facts(state) | {"effects": found})

@@ -11,7 +11,7 @@ from cnnlib.cli.design_options import add_design_options, selected_design
 from cnnlib.cli.output import plain, print_json
 from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_facts import all_run_facts
-from cnnlib.cli.store import run_at_step, trained_net
+from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.pytorch_source import source
 from cnnlib.design.summary import summary
@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
     export.add_argument(
         "--to", metavar="FOLDER", required=True, help="created if it does not exist"
     )
-    export.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    export.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     export.add_argument("--force", action="store_true", help="overwrite existing files")
     export.add_argument("--json", action="store_true", help="print JSON")
     export.set_defaults(command=export_files)

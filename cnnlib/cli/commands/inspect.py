@@ -8,7 +8,7 @@ from cnnlib.cli.commands.inspect_jobs import add_job_commands
 from cnnlib.cli.inspect_args import add_run, open_run, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
-from cnnlib.cli.store import existing_store
+from cnnlib.cli.store import DEFAULT_STEP, existing_store
 from cnnlib.errors import ProbeError
 from cnnlib.units import percent
 
@@ -75,7 +75,7 @@ def add_commands(commands: Any) -> None:
             help="number of a test picture, or a picture file; default: 0",
         )
     for each in (filters, maps, numbers, attribution):
-        each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+        each.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     add_job_commands(subparsers)
 
 
@@ -176,7 +176,9 @@ def attribute_answer(args: argparse.Namespace) -> int:
     net, image = inspected.net(), inspected.image(args.picture)
     names = list(inspected.prepared.info.classes)
     if args.class_name is not None and args.class_name not in names:
-        raise ProbeError(f"There is no class {shown(args.class_name)}. Known: {', '.join(names)}.")
+        raise ProbeError(
+            f"There is no class {shown(args.class_name)}. Choose one of: {', '.join(names)}."
+        )
     predicted = int(list(activations(net, image[None]).values())[-1][0].argmax())
     target = predicted if args.class_name is None else names.index(args.class_name)
     found = explain(net, image, target, args.method)

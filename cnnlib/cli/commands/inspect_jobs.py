@@ -16,6 +16,7 @@ from cnnlib.cli.inspect_args import (
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.run_here import run_job
+from cnnlib.cli.store import DEFAULT_STEP
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
@@ -36,7 +37,7 @@ def add_job_commands(subparsers: Any) -> None:
         subparsers,
         "ablation",
         ablate,
-        "accuracy without each filter: its output set to 0, or its weights reset",
+        "accuracy without each filter: its weights and bias set to 0, or reset",
         aliases=["surgery"],
     )
     ablation.add_argument(
@@ -44,7 +45,7 @@ def add_job_commands(subparsers: Any) -> None:
         metavar="HOW",
         type=one_of(("mute", "reset")),
         default="mute",
-        help="mute: set the output of a filter to 0 (default); "
+        help="mute: set the weights and the bias of a filter to 0 (default); "
         "reset: restore its first saved weights",
     )
     patches = add_run(
@@ -102,7 +103,7 @@ def add_job_commands(subparsers: Any) -> None:
         help="size of the sample; default: 200",
     )
     for each in (ablation, patches, maximise, slopes, dead):
-        each.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+        each.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
         each.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -13,7 +13,7 @@ from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import run_job
-from cnnlib.cli.store import existing_store, run_at_step
+from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
 from cnnlib.cli.submit import add_queue_options, follow_all, submit_all
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
@@ -62,9 +62,7 @@ def add_commands(commands: Any) -> None:
         "fine-tune", aliases=["teach"], help="train a run further on your saved drawings"
     )
     fine_tune.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    fine_tune.add_argument(
-        "--step", metavar="N", type=whole_number, help="default: the last saved one"
-    )
+    fine_tune.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     add_recipe_options(fine_tune)
     add_queue_options(fine_tune)
     fine_tune.set_defaults(command=fine_tune_run)

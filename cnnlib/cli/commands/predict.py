@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import id_of_run, whole_number
-from cnnlib.cli.store import run_at_step, trained_net
+from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
     predict.add_argument(
         "--invert", action="store_true", help="swap dark and light (for ink on paper)"
     )
-    predict.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved")
+    predict.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     predict.add_argument(
         "--top", metavar="N", type=whole_number, default=3, help="classes per picture; default: 3"
     )

@@ -87,7 +87,7 @@ def _check_pair(
         found = " x ".join(map(str, images.shape))
         raise DataError(
             f"{image_name} has values of shape {found}, but {dataset.title} has pictures of "
-            "28 x 28 pixels. Replace it by the original file, or delete it to download it again."
+            "28 x 28 pixels. Replace it with the original file, or delete it to download it again."
         )
     if labels.shape != images.shape[:1] or (labels.size and labels.max() >= len(dataset.classes)):
         raise DataError(

@@ -41,7 +41,7 @@ def read_idx(path: Path) -> tuple[np.ndarray, str]:
         content = _unpacked(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read ({error}). Replace it by the original file, or delete it to "
+            f"{path} cannot be read ({error}). Replace it with the original file, or delete it to "
             "download it again."
         ) from error
     return _parse(content, path), hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -52,7 +52,7 @@ def _unpacked(path: Path) -> bytes:
         content = file.read(_LARGEST_BYTES + 1)
     if len(content) > _LARGEST_BYTES:
         raise DataError(
-            f"{path} unpacks to more than {_LARGEST_BYTES:,} bytes, the maximum. Replace it by "
+            f"{path} unpacks to more than {_LARGEST_BYTES:,} bytes, the maximum. Replace it with "
             "the original file, or delete it to download it again."
         )
     return content
@@ -65,13 +65,13 @@ def _parse(content: bytes, path: Path) -> np.ndarray:
     if not is_idx or not 1 <= dimensions <= 3 or len(content) < start:
         raise DataError(
             f"{path} is not an idx file of unsigned bytes. "
-            "Replace it by the original file, or delete it to download it again."
+            "Replace it with the original file, or delete it to download it again."
         )
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
     wanted = start + int(np.prod(shape, dtype=object))
     if len(content) != wanted:
         raise DataError(
-            f"{path} has {len(content):,} bytes, but its header promises {wanted:,}. "
+            f"{path} has {len(content):,} bytes, but its header gives {wanted:,}. "
             "The file is incomplete: copy it again, or delete it to download it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

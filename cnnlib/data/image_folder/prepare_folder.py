@@ -99,7 +99,7 @@ def prepare_image_folder(
         first = collected.skipped[0]
         raise DataError(
             f"{source.name} has no readable picture ({plural(collected.skipped_count, 'file')}). "
-            f"The first is {first.path}: {first.reason}. Replace the files by valid pictures."
+            f"The first is {first.path}: {first.reason}. Replace the files with valid pictures."
         )
     yield Progress(_DECODED_FRACTION, "splitting into training and test pictures")
     classes = _write_splits(folder, pictures, layout, collected, options)

@@ -23,7 +23,7 @@ _OOD_DATASETS = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-m
 def measure_ood(
     args: Mapping[str, Any], folders: Folders
 ) -> Generator[Progress, None, Mapping[str, Any]]:
-    """Measure and store the detector of a run at its last saved step: ``{"run": ...}``.
+    """Measure and store the detector of a run, at the default step of `run_at`: ``{"run": ...}``.
 
     Returns:
         ``{"false_alarms": ..., "missed": {kind: share}}``.

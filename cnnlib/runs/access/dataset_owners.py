@@ -1,4 +1,4 @@
-"""Owners of uploaded datasets, the datasets that a person is offered, and the upload limits."""
+"""Owners of uploaded datasets, the datasets available to a person, and the upload limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dataset_owner(store: RunStore, name: str) -> str:
         return permissions.dataset_owner(connection, name)
 
 
-def offered_datasets(store: RunStore, infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
+def available_datasets(store: RunStore, infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
     """Return the datasets that the person of this store may choose for a new run.
 
     The operator may choose all. Other persons may choose all except the drawings of others.
@@ -77,7 +77,7 @@ def record_dataset_owner(store: RunStore, name: str) -> None:
 def new_dataset(store: RunStore, name: str, remove: Callable[[str], object]) -> Generator[None]:
     """Make the person the owner of a dataset just created; remove it where the block fails.
 
-    So nothing is stored where what it was created for is refused.
+    So a dataset made for a run that is then refused is removed.
 
     Args:
         remove: Removes the files of a dataset.

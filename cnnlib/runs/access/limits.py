@@ -142,7 +142,7 @@ def check_upload(
     if size_bytes > limits.upload_mb * MB:
         found, most = _format_sizes(size_bytes, limits.upload_mb)
         raise LimitError(
-            f"The file has {found}, but the limit for an upload on this server is {most}. Use "
+            f"The file is {found}, but the limit for an upload on this server is {most}. Use "
             "fewer or smaller pictures."
         )
     own = (

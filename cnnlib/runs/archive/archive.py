@@ -63,7 +63,8 @@ def export_runs(
     """Write ended runs into one file and return their ids.
 
     Args:
-        weights: Include snapshots and checkpoints; test predictions are always included.
+        weights: Include snapshots and checkpoints. Each .npz file is always included: the test
+            predictions, and the out-of-distribution detector.
 
     Raises:
         StoreError: A run is missing or has not ended, or the file cannot be written.

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
-SILENCE_SECONDS = 10.0  # a worker on another machine is dead without a heartbeat for so long
+SILENCE_SECONDS = 10.0  # a worker on another machine without a heartbeat is dead after this
 Clock = sa.ColumnElement[float] | float
 
 
@@ -111,7 +111,7 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
         still_orphaned = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
         connection.execute(sa.update(runs).where(still_orphaned).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():
-        reason = f"{_death_reason(dead.get(job.worker_id))} Start it again."
+        reason = f"{_death_reason(dead.get(job.worker_id))} Start the job again."
         values = ended | {"state": "failed", "reason": reason, "eta_seconds": None}
         connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**values))
     return [run.id for run in lost]

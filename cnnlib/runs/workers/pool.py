@@ -26,8 +26,9 @@ _QUICK_EXIT_SECONDS = 20.0  # an exit with an error before this delays the next 
 _LONGEST_PAUSE_SECONDS = 60.0
 _LOG_BYTES = 1_000_000  # a longer log is overwritten
 
-# glibc returns large buffers to the system after every training step, which can cost a third of the
-# time; these variables make a process keep them. They are read at its start, and by glibc alone.
+# glibc returns large buffers to the system after every training step, which can cost a quarter of
+# the time; these variables make a process keep them. They are read at its start, and by glibc
+# alone.
 _KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",

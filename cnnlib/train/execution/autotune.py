@@ -14,12 +14,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
 from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, cache_key, design_key
 from cnnlib.train.execution.machine import device_name, wait_for
-from cnnlib.train.execution.mode import ExecutionMode, candidates, parse_requested_mode
+from cnnlib.train.execution.mode import (
+    ExecutionMode,
+    breaks_channels_last,
+    candidates,
+    parse_requested_mode,
+)
 from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.optimizers import build_optimizer
 
@@ -70,6 +76,11 @@ class Trial:
             python=platform.python_version(),
         )
 
+    @property
+    def breaks_channels_last(self) -> bool:
+        """Whether channels-last modes are excluded."""
+        return breaks_channels_last(plan(self.request.spec), self.images.device)
+
 
 def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedMode]:
     """Select the execution mode of a run; return it with its measured speed.
@@ -84,6 +95,12 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
             mode, reason = ExecutionMode.from_name(requested), "the same as in the original run"
         else:
             mode = parse_requested_mode(requested, trial.request.precision)
+            if mode.channels_last and trial.breaks_channels_last:
+                raise RecipeError(
+                    f"mode={requested!r} stores pictures channels last. With the strided 1x1 "
+                    "convolutions of fewer than 8 channels of this design, torch may corrupt "
+                    "memory then. Choose a mode with nchw, or auto."
+                )
             reason = "chosen by you"
         if mode.compiled:
             yield _COMPILING
@@ -96,7 +113,7 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
             yield _COMPILING
         return cached
     device = trial.images.device
-    has_maps = bool(trial.request.spec.channels)
+    has_maps = bool(trial.request.spec.channels) and not trial.breaks_channels_last
     modes = candidates(device, trial.threads, has_maps, trial.request.precision)
     seconds = _measure_modes(trial, modes)
     best = fastest(seconds)

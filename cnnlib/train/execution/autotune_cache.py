@@ -25,7 +25,7 @@ class TunedMode(Record):
 
     Args:
         mode: Name of the mode.
-        reason: Why it was selected, as a sentence.
+        reason: Why it was selected, as a phrase.
         seconds_per_step: Name of mode -> the least seconds measured; 0 if the time was too short
             to measure.
         batch_size: Pictures per step.

@@ -36,7 +36,8 @@ class Forecast(Record):
     Args:
         seconds_per_epoch: Training time of one epoch, validation left out.
         seconds: Training time of all epochs of the recipe.
-        peak_memory_bytes: Memory of a training step and of the pictures of the dataset.
+        peak_memory_bytes: Memory of a training step or of the evaluation, whichever is larger, plus
+            the pictures of the dataset.
         basis: The measurements on this machine that were used: steps of this design and batch size,
             steps of other designs (scaled by their number of operations), or none.
     """
@@ -76,8 +77,8 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
 def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
     """Return a forecast as a dict for the run store; empty if none is possible.
 
-    A missing dataset, or one of unknown size, does not refuse the request here: the run fails
-    later with its own message.
+    None is possible for a dataset that is missing or of unknown size; the run later fails with its
+    own message.
     """
     try:
         info = dataset_info(request.dataset, folders)

@@ -17,7 +17,10 @@ from cnnlib.units import plural
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from cnnlib.design.plan import Plan
+
 Precision = Literal["fp32", "bf16"]
+_SIMD_WIDTH = 8  # float32 values in a register of AVX2
 _NAME = re.compile(r"t([1-9]\d{0,2})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
 
 
@@ -177,6 +180,22 @@ def candidates(
         for count in counts
         for channels_last in layouts
     ]
+
+
+def breaks_channels_last(planned: Plan, device: torch.device) -> bool:
+    """Return whether training in channels-last format may corrupt memory.
+
+    On a processor without AVX-512, oneDNN of torch 2.15 writes out of bounds in the backward pass
+    of a 1x1 convolution with a stride and with 2 to 7 input channels in this format (found with
+    glibc's malloc checks; torch.backends.mkldnn.enabled = False avoids it).
+    """
+    return device.type == "cpu" and any(
+        layer.kind == "conv2d"
+        and layer.kernel_size == 1
+        and layer.stride > 1
+        and 1 < layer.in_channels < _SIMD_WIDTH
+        for layer in planned.walk()
+    )
 
 
 def _thread_counts(maximum: int) -> list[int]:

@@ -11,6 +11,7 @@ from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 
-INTERRUPTED = "Interrupted. Resume the run to continue from its last checkpoint."
+_BEFORE_FIRST_STEP = "The run was interrupted before its first step. Resume it to train it."
 LOG = "worker.log"  # in the run's folder: the traceback of an unexpected error
 Listener = Callable[[Event], None]
 
@@ -116,7 +117,7 @@ def _prepare(
 
     if is_prepared(dataset, store.folders):
         return None
-    from cnnlib.data.prepare import prepare  # torchvision is slow to import
+    from cnnlib.data.prepare import prepare
 
     yield Phase("starting", f"preparing {dataset}")
     with closing(prepare(dataset, store.folders)) as steps:
@@ -125,7 +126,7 @@ def _prepare(
                 "starting", f"preparing {dataset}: {progress.text}, {progress.fraction:.0%}"
             )
             if control.interrupted:
-                return RunEnd("interrupted", "The app was shut down before the first step.")
+                return RunEnd("interrupted", _BEFORE_FIRST_STEP)
             if _is_stop_requested(control):
                 return RunEnd("stopped", "Stopped before the first step.")
     return None

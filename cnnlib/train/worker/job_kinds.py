@@ -27,7 +27,7 @@ def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Prog
     For a folder of pictures ``size`` and ``channels`` set the size and channels to convert to.
     """
     from cnnlib.data.image_folder.sources import FolderOptions
-    from cnnlib.data.prepare import prepare  # torchvision is slow to import
+    from cnnlib.data.prepare import prepare
 
     options = {name: args[name] for name in ("size", "channels") if name in args}
     yield from prepare(args["name"], folders, options=FolderOptions(**options) if options else None)
@@ -112,7 +112,7 @@ def execute_job(
 def _failure_reason(error: Exception) -> str:
     """Return the reason of a failure; write the traceback of a bug to the worker's log."""
     if is_full_disk(error):
-        return "The disk is full. Free some space, then start it again."
+        return "The disk is full. Free some space, then start the job again."
     traceback.print_exc(file=sys.stderr)
     return f"CNN Lab has an internal error: {type(error).__name__}: {error}. The log has details."
 
@@ -133,7 +133,7 @@ def _execute(
             return "done", "", end.value or {}
         if is_interrupted():
             steps.close()
-            return "stopped", "The app was shut down. Start it again.", {}
+            return "stopped", "The app was shut down. Start the job again.", {}
         now = time.monotonic()
         if now - reported < PROGRESS_SECONDS and reported > began:
             continue

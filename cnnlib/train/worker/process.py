@@ -130,7 +130,9 @@ class Worker:
             _print_error(error)
         except StoreError as error:
             _print_error(error)
-            self._interrupted = True  # the end is not written: the run is found lost after the exit
+            # The end is not written. The exit ends the run as interrupted; it is found lost only if
+            # that write fails too.
+            self._interrupted = True
         finally:
             self._control = None
         self._advance_studies()
@@ -152,7 +154,7 @@ class Worker:
             self._advance_studies()
 
     def _advance_studies(self) -> None:
-        """Submit the next runs of duels and experiments, and stop runs that cannot win."""
+        """Submit the next runs of duels and experiments, and stop those that no longer matter."""
         try:
             advance_studies(self._store)
         except CnnlibError as error:  # not an error of this run; retried at the next call

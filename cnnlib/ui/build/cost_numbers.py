@@ -75,7 +75,8 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         "Memory, activations",
-        "The outputs of all layers in the forward pass, for the whole batch.",
+        "The outputs of all layers in the forward pass, for the whole batch. A training step keeps "
+        "only those that the backward pass needs, so it may take less.",
         lambda cost: cost.activation_bytes,
         format_size,
     ),

@@ -16,12 +16,12 @@ from cnnlib.ui.build.view import (
     training_settings,
 )
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.shared import folders, offered_datasets
+from cnnlib.ui.common.shared import available_datasets, folders
 
 
 def show() -> None:
     """Show the page."""
-    infos = offered_datasets(known_datasets(folders()))
+    infos = available_datasets(known_datasets(folders()))
     sync_from_address(infos)
     with st.container(horizontal=True, vertical_alignment="center", key="build_title"):
         st.title("Build")
@@ -29,7 +29,7 @@ def show() -> None:
     with st.container(key="build_sides"):
         form, view = st.columns([2, 5], gap="large")
     with view:
-        with st.container(key="build_said"):
+        with st.container(key="build_messages"):
             if sentence := take_notice():
                 show_warning(sentence, ":material/link_off:")
             plan = plan_draft()

@@ -29,12 +29,12 @@ def saved_designs_panel() -> None:
         st.text_input(
             "Name",
             max_chars=NAME_LIMIT,
-            key="build_shelf_name",
+            key="build_saved_name",
             on_change="ignore",
             help="If the name exists already, the saved design of that name is replaced.",
         )
         st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(saved,))
-    show_control_error("shelf")
+    show_control_error("saved_designs")
     designs = saved.designs()
     if not designs:
         st.caption(
@@ -56,12 +56,12 @@ def saved_designs_panel() -> None:
 
 def _save(saved: SavedDesigns) -> None:
     def save(state: BuildState) -> BuildState:
-        saved.save(st.session_state.build_shelf_name, state.draft.spec)
+        saved.save(st.session_state.build_saved_name, state.draft.spec)
         return state
 
-    apply_change(save, "shelf")
-    if not control_error("shelf"):
-        st.session_state.build_shelf_name = ""
+    apply_change(save, "saved_designs")
+    if not control_error("saved_designs"):
+        st.session_state.build_saved_name = ""
 
 
 def _open(spec: CNNSpec) -> None:
@@ -73,4 +73,4 @@ def _remove(saved: SavedDesigns, name: str) -> None:
         saved.remove(name)
         return state
 
-    apply_change(remove, "shelf")
+    apply_change(remove, "saved_designs")

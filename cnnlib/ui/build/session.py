@@ -22,7 +22,7 @@ from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
 from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.messages import show_error
-from cnnlib.ui.common.shared import folders, offered_datasets
+from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.common.urls import keep_design, kept_design
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
 
-_STATE = "build_desk"
-_INITIAL = "build_first_desk"
+_STATE = "build_state"
+_INITIAL = "build_first_state"
 _INITIAL_PRESET = "lenet5"
 _ADDRESS = "build_address"  # the parameters of the address bar when they were last read or written
 _NOTICE = "build_notice"  # a sentence to show once
@@ -110,13 +110,13 @@ def spec_change(
         spec = change(draft.spec)
         if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
             return Draft(spec, draft.dataset)
-        return with_fitting_dataset(Draft(spec, ""), offered_datasets(catalogue(folders())))
+        return with_fitting_dataset(Draft(spec, ""), available_datasets(catalogue(folders())))
 
     return draft_change(changed, control)
 
 
 def keep_valid(spec: CNNSpec) -> None:
-    """Store a design that planned: it stays on screen while later ones do not plan."""
+    """Store a design for which `plan` succeeded; it is shown while later drafts are invalid."""
     if current_state().valid != spec:
         st.session_state[_STATE] = replace(current_state(), valid=spec)
 

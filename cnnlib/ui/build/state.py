@@ -36,7 +36,7 @@ class BuildState:
     """The state of the Build page.
 
     Args:
-        valid: The last design that planned; it stays on screen while `draft` does not.
+        valid: The last design for which `plan` succeeded; shown while the draft is invalid.
         batch_size: Images in a training step, for memory and FLOPs.
         pinned: The design that others are compared with.
         past, future: The drafts of undo and redo, the nearest last.

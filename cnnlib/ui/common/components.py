@@ -114,7 +114,7 @@ def window_view(shown: Arithmetic, *, key: str, source: str = "the network's own
     Args:
         source: Name of the value that the sum is compared with.
     """
-    data = {"script": script("common/window.js"), "teller": source, **window_data(shown)}
+    data = {"script": script("common/window.js"), "source": source, **window_data(shown)}
     _window(key=key, data=data)
 
 

@@ -88,7 +88,7 @@ def size(shape: Sequence[int]) -> str:
 
 
 def dataset_label(name: str, title: str = "") -> str:
-    """Return the text for a dataset on a page: ``your drawings, lesson 1``, ``MNIST``.
+    """Return the text for a dataset on a page: ``your drawings, set 1``, ``MNIST``.
 
     Args:
         name: As stored, for example ``folder:lesson 1 for mnist``.

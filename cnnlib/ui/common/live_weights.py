@@ -50,7 +50,7 @@ def newest_saved_step(run: Run) -> SavedStep | None:
 
 def request_latest_weights(run: Run) -> None:
     """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
-    key, now = f"train_looked_{run.id}", time.monotonic()
+    key, now = f"train_requested_{run.id}", time.monotonic()
     last = st.session_state.get(key, -REQUEST_EVERY_SECONDS)
     if run.is_live and now - last >= REQUEST_EVERY_SECONDS:
         st.session_state[key] = now

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
 
-_DEFAULT = "offered"  # the stored option
+_DEFAULT = "default"  # the stored option
 FLIP_HELP = "Mirrors each picture left to right, with probability 1/2. Not useful for digits."
 SHIFT_HELP = (
     "Moves each picture by a random number of pixels, at most this many, in each direction."

@@ -56,9 +56,9 @@ def check_settings() -> None:
         raise SystemExit(str(error)) from None
 
 
-def offered_datasets(infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
+def available_datasets(infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
     """Return the datasets that the visitor may choose: all except the drawings of other people."""
-    return dataset_owners.offered_datasets(run_store(), infos)
+    return dataset_owners.available_datasets(run_store(), infos)
 
 
 def prepared(name: str, fingerprint: str) -> Prepared:

@@ -7,7 +7,7 @@ import streamlit as st
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
-from cnnlib.ui.common.shared import folders, offered_datasets
+from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.data.choice import choose_dataset, dataset_table
 from cnnlib.ui.data.files import preparation, removal, show_notice, training_link, upload
 from cnnlib.ui.data.view import dataset_view
@@ -17,7 +17,7 @@ def show() -> None:
     """Show the page."""
     st.title("Data")
     show_notice()
-    infos = offered_datasets(catalogue(folders()))
+    infos = available_datasets(catalogue(folders()))
     upload()
     dataset_table(infos)
     info = choose_dataset(infos)

@@ -35,7 +35,7 @@ class Classifier:
     """A trained network that classifies drawings.
 
     Args:
-        saved_step: Its last saved weights.
+        saved_step: Its weights: those that early stopping restored, else the last saved ones.
         info: The dataset that it was trained on.
     """
 
@@ -100,7 +100,7 @@ def cnn3_on_mnist() -> tuple[RunRequest, DatasetInfo]:
 
 
 def load_classifier(run: Run) -> Classifier:
-    """Find the last saved weights and the dataset of a run.
+    """Find the weights (restored by early stopping, else the last saved) and dataset of a run.
 
     Raises:
         CnnlibError: The run has no weights, or its dataset is missing or has changed.
@@ -128,7 +128,7 @@ def _is_finished_mnist(run: Run) -> bool:
 
 
 def _accuracy(run: Run) -> float:
-    return run.summary.get("test_accuracy") or run.summary.get("val_accuracy") or 0.0
+    return run.summary.get("test_accuracy") or run.summary.get("last_val_accuracy") or 0.0
 
 
 def _title(run: Run) -> str:

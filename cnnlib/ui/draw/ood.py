@@ -64,7 +64,10 @@ def describe_score(detector: OodDetector, score: float, dataset: str) -> str:
         if detector.is_ood(score)
         else "This drawing looks like the training data"
     )
-    return f"{verdict}. It is stranger than {share} of the real pictures of {dataset}."
+    return (
+        f"{verdict}. It is farther from the training data than {share} of the training pictures "
+        f"of {dataset}."
+    )
 
 
 def describe_error_rates(detector: OodDetector) -> str:
@@ -77,7 +80,7 @@ def describe_error_rates(detector: OodDetector) -> str:
     return (
         f"Errors of this check: {percent(detector.false_alarms, 1)} of "
         f"{count(detector.real_count)} real test pictures are called out of distribution. {missed} "
-        "pass as real."
+        "are not detected."
     )
 
 

@@ -51,7 +51,7 @@ def ablation_panel(subject: Subject) -> None:
         "surgery",
         args | {"count": PICTURES, "seed": 0},
         label="Test each filter of this layer",
-        key="inspect_surgery",
+        key="inspect_ablation",
     )
     if result is not None:
         _show_ablation(subject, result)
@@ -70,7 +70,7 @@ def _show_ablation(subject: Subject, result: Mapping[str, Any]) -> None:
     chosen = st.selectbox(
         "Filter (largest loss of accuracy first)",
         options,
-        key=f"inspect_operated_{len(options)}",
+        key=f"inspect_ablation_filter_{len(options)}",
         format_func=lambda each: (
             f"filter {each}: accuracy {-100 * loss[each]:+.1f} percentage points"
         ),
@@ -78,4 +78,4 @@ def _show_ablation(subject: Subject, result: Mapping[str, Any]) -> None:
     figure = ablation_figure(
         result["classes_before"], result["classes_after"][chosen], subject.info.classes, chosen
     )
-    st.plotly_chart(figure, key="inspect_surgery_classes")
+    st.plotly_chart(figure, key="inspect_ablation_classes")

@@ -31,14 +31,14 @@ def activation_maximisation_panel(subject: Subject) -> None:
         channel = st.selectbox(
             "Class" if is_last else "Channel",
             range(len(names)),
-            key=f"inspect_dream_{layer}",
+            key=f"inspect_maximise_{layer}",
             format_func=names.__getitem__,
         )
         seed = st.number_input(
             "Noise seed",
             0,
             999,
-            key="inspect_dream_seed",
+            key="inspect_maximise_seed",
             help="The optimised picture starts from random noise. Another seed gives other noise, "
             "and often another picture.",
         )
@@ -54,7 +54,7 @@ def activation_maximisation_panel(subject: Subject) -> None:
         "dream",
         args | {"channel": channel, "seed": seed},
         label="Find the picture with the strongest activation",
-        key="inspect_dream",
+        key="inspect_maximise",
     )
     if result is not None:
         _show_optimised_picture(result, names[channel])
@@ -95,7 +95,7 @@ def _show_optimised_picture(result: Mapping[str, Any], name: str) -> None:
     pixels = np.frombuffer(base64.b64decode(result["pixels"]), np.uint8).reshape(result["shape"])
     tile_grid(
         pixels[:1] if len(pixels) == 1 else pixels[None],
-        key="inspect_dreamt",
+        key="inspect_maximised",
         title=f"Picture that maximises {name}",
         names=[name],
         span=255.0,
@@ -103,5 +103,5 @@ def _show_optimised_picture(result: Mapping[str, Any], name: str) -> None:
     )
     st.caption(
         f"Found by optimisation: the mean activation rose from {result['began']:.3g} (noise) to "
-        f"{result['answer']:.3g}. Another noise seed finds another picture."
+        f"{result['answer']:.3g}. Another seed gives another picture."
     )

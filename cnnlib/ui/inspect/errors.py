@@ -82,8 +82,8 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
 
     true, predicted = most_confused(table)
     st.session_state.setdefault("inspect_true", names[true])
-    st.session_state.setdefault("inspect_said", names[predicted])
-    for key, first in (("inspect_true", true), ("inspect_said", predicted)):
+    st.session_state.setdefault("inspect_predicted", names[predicted])
+    for key, first in (("inspect_true", true), ("inspect_predicted", predicted)):
         if st.session_state[key] not in names:
             st.session_state[key] = names[first]
     shares = st.toggle("Percentages of the true class", key="inspect_shares")
@@ -105,7 +105,7 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
         if cells:
             row, column = cells[0]
             st.session_state["inspect_true"] = names[row]
-            st.session_state["inspect_said"] = columns[column]
+            st.session_state["inspect_predicted"] = columns[column]
 
     st.dataframe(
         frame.style.apply(colour_cells, axis=None).format("{:.1f} %" if shares else "{:,.0f}"),
@@ -115,13 +115,14 @@ def _show_table(table: np.ndarray, names: Sequence[str]) -> None:
     )
     with st.container(horizontal=True):
         st.selectbox("True class", names, key="inspect_true")
-        st.selectbox("Predicted class", names, key="inspect_said")
+        st.selectbox("Predicted class", names, key="inspect_predicted")
 
 
 def _show_cell_pictures(subject: Subject, found: Predicted) -> None:
     """Show the pictures of the chosen cell; a click selects one as the inspected picture."""
     names = subject.info.classes
-    true, predicted = (names.index(st.session_state[f"inspect_{key}"]) for key in ("true", "said"))
+    keys = ("inspect_true", "inspect_predicted")
+    true, predicted = (names.index(st.session_state[key]) for key in keys)
     indices = pictures_of(found, true, predicted)
     heading = f"Pictures of {names[true]}, predicted as {names[predicted]}"
     st.header(f"{escape_markdown(heading)} ({count(len(indices))})")

@@ -112,7 +112,7 @@ def refresh_interval(timeline: Timeline) -> float | None:
 def create_slider_slots() -> SliderSlots:
     """Create containers for the slider and, to its right, its buttons."""
     with st.container(
-        horizontal=True, vertical_alignment="top", gap="medium", key="inspect_moment"
+        horizontal=True, vertical_alignment="top", gap="medium", key="inspect_step_row"
     ):
         slider = st.container(width="stretch", gap=None)
         buttons = st.container(

@@ -95,7 +95,7 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
         if (
             not rows[0].runs[0].is_live
             and st.button(
-                "Fresh seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
+                "New seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
             )
             and _train_fresh_seeds(rows[0])
         ):
@@ -133,7 +133,8 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
 
 
 _OTHERS_HELP = (
-    "Some of these runs belong to another person. Switch on Each seed, then select only your runs."
+    'Some of these runs belong to another person. Switch on "Each seed", then select only your '
+    "runs."
 )
 _DUEL_HELP = (
     "Opens Compare with these two designs. A duel trains both with the same seeds to find out "
@@ -141,7 +142,7 @@ _DUEL_HELP = (
 )
 _FRESH_HELP = (
     f"Trains this design with {FRESH_SEEDS} new seeds. Their mean is a fair estimate, because the "
-    "design was not chosen by these results. Switch on Each seed to see the new runs alone."
+    'design was not chosen by these results. Switch on "Each seed" to see the new runs alone.'
 )
 
 

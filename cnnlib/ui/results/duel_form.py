@@ -21,7 +21,7 @@ from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import folders, offered_datasets, run_store
+from cnnlib.ui.common.shared import available_datasets, folders, run_store
 from cnnlib.ui.common.urls import kept_design
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
 
-_PRESELECTED = "compare_brought"  # session key: labelled designs from the results table
+_PRESELECTED = "compare_preselected"  # session key: labelled designs from the results table
 MOST_ROWS = 50  # of the results table, in the menus of designs
 
 
@@ -78,10 +78,10 @@ def _from_row(row: Row) -> tuple[str, Side]:
 
 def choose_info() -> DatasetInfo:
     """Show the menu of datasets; return the one that both designs are trained on."""
-    offered = offered_datasets(catalogue(folders()))
-    infos = {info.name: info for info in offered if info.classes}
+    available = available_datasets(catalogue(folders()))
+    infos = {info.name: info for info in available if info.classes}
     names = list(infos)
-    if st.session_state.get("compare_dataset", names[0]) not in infos:  # deleted, or not offered
+    if st.session_state.get("compare_dataset", names[0]) not in infos:  # deleted, or not available
         del st.session_state["compare_dataset"]
     titles = dataset_menu(infos.values())
     name = st.selectbox(

@@ -130,17 +130,17 @@ def duel_view(duel_id: str) -> None:
 
 def past_duels(current: str | None) -> None:
     """Show links to the other duels, the newest first."""
-    plans = [plan for plan in find_studies(run_store(), ["duel"]) if plan.id != current]
-    if not plans:
+    studies = [study for study in find_studies(run_store(), ["duel"]) if study.id != current]
+    if not studies:
         return
     st.header("Duels")
-    for plan in plans[:12]:
-        sentence = duel_state(run_store(), plan.id).sentence
+    for study in studies[:12]:
+        sentence = duel_state(run_store(), study.id).sentence
         icon = ":material/arrow_forward:"
         if st.button(
-            escape_markdown(sentence), key=f"compare_past_{plan.id}", type="tertiary", icon=icon
+            escape_markdown(sentence), key=f"compare_past_{study.id}", type="tertiary", icon=icon
         ):
-            st.query_params["duel"] = plan.id
+            st.query_params["duel"] = study.id
             st.rerun()
 
 

@@ -28,41 +28,41 @@ _ACCURACY = "Validation accuracy"
 _ACCURACY_HELP = "Best epoch of each run, mean over seeds. A run that diverged counts as 0 %."
 
 
-def experiment_view(plan_id: str) -> None:
+def experiment_view(study_id: str) -> None:
     """Show the state of an experiment, updated while it is live."""
     try:
-        state = experiment_state(run_store(), plan_id)
+        state = experiment_state(run_store(), study_id)
     except CnnlibError as error:
         show_error(error)
         return
     fragment(_show_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
-        plan_id, state.state
+        study_id, state.state
     )
 
 
 def past_experiments(current: str | None) -> None:
     """Show links to the other experiments, the newest first."""
-    plans = [plan for plan in find_studies(run_store(), KINDS) if plan.id != current]
-    if not plans:
+    studies = [study for study in find_studies(run_store(), KINDS) if study.id != current]
+    if not studies:
         return
     st.header("All experiments")
-    for plan in plans[:12]:
-        trials = plan.body.get("trials") or plan.progress.get("trials") or [{}]
-        title = plan.body.get("name") or ", ".join(trials[0]) or plan.id
-        runs = plural(len(plan.progress["runs"]), "run")
-        label = f"{title}: {plan.kind}, {runs}, {_STATES[plan.state]}"
+    for study in studies[:12]:
+        trials = study.body.get("trials") or study.progress.get("trials") or [{}]
+        title = study.body.get("name") or ", ".join(trials[0]) or study.id
+        runs = plural(len(study.progress["runs"]), "run")
+        label = f"{title}: {study.kind}, {runs}, {_STATES[study.state]}"
         icon = ":material/arrow_forward:"
         if st.button(
-            escape_markdown(label), key=f"experiments_past_{plan.id}", type="tertiary", icon=icon
+            escape_markdown(label), key=f"experiments_past_{study.id}", type="tertiary", icon=icon
         ):
-            st.query_params["experiment"] = plan.id
+            st.query_params["experiment"] = study.id
             st.rerun()
 
 
-def _show_experiment(plan_id: str, shown_state: str) -> None:
+def _show_experiment(study_id: str, shown_state: str) -> None:
     store = run_store()
     advance_studies(store)
-    state = experiment_state(store, plan_id)
+    state = experiment_state(store, study_id)
     if state.state != shown_state:
         st.rerun()
     _show_progress(state)
@@ -80,9 +80,9 @@ def _show_experiment(plan_id: str, shown_state: str) -> None:
         )
     left, right = st.columns(2)
     scores = [trial.score for trial in state.trials if trial.score is not None]
-    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{plan_id}")
+    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{study_id}")
     right.plotly_chart(
-        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{plan_id}"
+        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
     )
     _show_trials(state)
     refusal = owner_note(state.owner, "experiment")
@@ -93,7 +93,7 @@ def _show_experiment(plan_id: str, shown_state: str) -> None:
         help=refusal or None,
         disabled=bool(refusal),
     ):
-        stop_study(store, plan_id)
+        stop_study(store, study_id)
         st.rerun()
 
 

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from cnnlib.design.columns import columns, folds
 from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+from cnnlib.figures.columns import columns, folds
 from cnnlib.ui.common.shared import shared_store
 from cnnlib.ui.server.sign_in import refusal
 
@@ -54,7 +54,7 @@ def planned_design(
     Returns:
         ``spec`` and ``link`` of the design that was planned, ``repair`` (a sentence, "" without
         one), ``params``, ``macs`` (for one picture), ``training_bytes`` (of a step),
-        ``receptive_field``, ``columns`` and ``folds`` (see `cnnlib.design.columns`).
+        ``receptive_field``, ``columns`` and ``folds`` (see `cnnlib.figures.columns`).
 
     Raises:
         SpecError: It cannot be planned, and no repair was found.

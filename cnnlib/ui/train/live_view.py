@@ -59,7 +59,8 @@ def live_section(runs: Sequence[Run]) -> None:
         )
         run = runs[0] if len(runs) == 1 or view == CLOSED else _choose_run(runs)
     if view == CLOSED:
-        st.caption("Choose a view to watch predictions, filters and feature maps during training.")
+        when = "during training" if run.is_live else "of the last saved step"
+        st.caption(f"Choose a view to watch predictions, filters and feature maps {when}.")
         return
     if view != CONFUSION:
         import_torch()

@@ -41,7 +41,7 @@ class Strip:
 
 
 def strip_size(macs: int) -> int:
-    """Number of pictures, 1 to `PICTURES`, for a network of so many MACs per picture."""
+    """Number of pictures, 1 to `PICTURES`, for a network with this many MACs per picture."""
     return max(1, min(PICTURES, MOST_MACS // max(1, macs)))
 
 
@@ -83,7 +83,8 @@ def build_strip_data(
             for i in best
         ]
         truth = info.classes[label]
-        cards.append({"uri": uri, "truth": truth, "right": bool(best[0] == label), "said": top})
+        is_right = bool(best[0] == label)
+        cards.append({"uri": uri, "truth": truth, "right": is_right, "predictions": top})
     return {"step": step, "cards": cards}
 
 

@@ -23,7 +23,7 @@ from cnnlib.ui.common.pickers.design_picker import (
     show_design,
 )
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_menu
-from cnnlib.ui.common.shared import folders, offered_datasets
+from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import recipe_in_address, set_in_address
 from cnnlib.units import format_size, format_time
@@ -45,7 +45,7 @@ def request_form(runs: Sequence[Run]) -> list[str]:
     Args:
         runs: Past runs; the menu of designs contains their designs.
     """
-    infos = offered_datasets(catalogue(folders()))
+    infos = available_datasets(catalogue(folders()))
     left, right = st.columns(2, gap="large")
     with left:
         info, chosen, fitted = _choose_dataset_and_design(infos, runs)

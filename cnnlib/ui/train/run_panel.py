@@ -61,7 +61,7 @@ def describe_test_result(result: SplitResult | None) -> str:
     interval = wilson(round(result.accuracy * result.count), result.count)
     return (
         f"{percent(result.accuracy)} of {count(result.count)} test pictures correct "
-        f"(95 % Wilson interval {100 * interval.low:.2f} to {percent(interval.high)})"
+        f"(95 % interval {100 * interval.low:.2f} to {percent(interval.high)})"
     )
 
 
@@ -114,6 +114,11 @@ def _submit_command(run_ids: Sequence[str], command: Command) -> None:
         run_store().submit_command(run_id, command)
 
 
+def _lr_label(recipe: Recipe) -> str:
+    """Name the learning rate of a recipe: with a schedule, it is the highest value."""
+    return "Learning rate" if recipe.schedule == "constant" else "Peak learning rate"
+
+
 _LR_HELP = "Used from the next batch on. With a schedule, this is its highest value."
 
 
@@ -123,7 +128,7 @@ def _learning_rate(run: Run) -> None:
     value = changes[-1].value if changes else None
     now = run.request.recipe.lr if value is None else value
     key = f"train_lr_{run.id}_{len(changes)}"  # a change starts a new slider, at the new rate
-    label = "Learning rate" if run.request.recipe.schedule == "constant" else "Peak learning rate"
+    label = _lr_label(run.request.recipe)
     with st.popover(f"{label} {now:g}", icon=":material/tune:", key="train_lr"):
         st.select_slider(
             label,
@@ -200,9 +205,16 @@ def fork_popover(run: Run) -> None:
             format_func=lambda step: f"{step:,}",
             key=f"train_fork_step_{run.id}",
         )
-        more_epochs = st.number_input("More epochs", 1, 1000, 1, key=f"train_fork_epochs_{run.id}")
+        done = epochs_until(store, run.id, step)
+        more_epochs = st.number_input(
+            "More epochs",
+            1,
+            1000,
+            max(1, run.request.recipe.epochs - done),
+            key=f"train_fork_epochs_{run.id}_{step}",
+        )
         recipe = _fork_recipe(recipe_at(store, run, step), f"{run.id}_{step}")
-        recipe = replace(recipe, epochs=epochs_until(store, run.id, step) + more_epochs)
+        recipe = replace(recipe, epochs=done + more_epochs)
         st.caption(f"{describe_recipe(recipe)}.")
         if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
             with errors_shown():
@@ -213,7 +225,7 @@ def fork_popover(run: Run) -> None:
 def _fork_recipe(recipe: Recipe, key: str) -> Recipe:
     """Show the settings that were in force at a step, for the fork to change."""
     lr = st.number_input(
-        "Learning rate",
+        _lr_label(recipe),
         min_value=0.0,
         value=recipe.lr,
         step=0.001,

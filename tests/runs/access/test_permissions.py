@@ -297,11 +297,11 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
     check_upload(ada, 1_000_000)
     with pytest.raises(
         LimitError,
-        match="The file has 1,000,001 bytes, but the limit for an upload .* is 1,000,000 bytes",
+        match="The file is 1,000,001 bytes, but the limit for an upload .* is 1,000,000 bytes",
     ):
         check_upload(ada, 1_000_001)  # three digits of it are 1 MB as well
     with pytest.raises(
-        LimitError, match="The file has 1.5 MB, but the limit for an upload .* is 1 MB"
+        LimitError, match="The file is 1.5 MB, but the limit for an upload .* is 1 MB"
     ):
         check_upload(ada, 1_500_000)
     record_dataset_owner(ada, "folder:leaves")

@@ -9,7 +9,9 @@ import pytest
 import torch
 from tiny import SPEC, collect_events, run_folder, tiny_prepared, tiny_request
 
+from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
 from cnnlib.nets.model import build_model
 from cnnlib.records.folders import Folders
@@ -27,7 +29,13 @@ from cnnlib.train.execution.autotune_cache import (
 from cnnlib.train.execution.forecast import forecast
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.execution.machine import device_name
-from cnnlib.train.execution.mode import ExecutionMode, candidates, free_cores, parse_requested_mode
+from cnnlib.train.execution.mode import (
+    ExecutionMode,
+    breaks_channels_last,
+    candidates,
+    free_cores,
+    parse_requested_mode,
+)
 from cnnlib.train.saver import saved_files
 
 CPU = torch.device("cpu")
@@ -275,3 +283,34 @@ def test_max_batches_shortens_a_forecast(tmp_path):
         for limit in (None, 6)
     )
     assert short.seconds == pytest.approx(whole.seconds / 2)
+
+
+SMALL_SHORTCUT = CNNSpec(
+    in_size=(1, 8, 8),
+    out_classes=3,
+    channels=(4,) * 4,
+    pool_every=2,
+    block="residual",
+    downsample="stride",
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "breaks"),
+    [
+        (SMALL_SHORTCUT, True),  # a 1x1 shortcut with a stride and 4 channels
+        (replace(SMALL_SHORTCUT, channels=(8,) * 4), False),
+        (replace(SMALL_SHORTCUT, block="plain", downsample="pool"), False),
+    ],
+)
+def test_channels_last_is_excluded_where_torch_writes_out_of_bounds(spec, breaks):
+    assert breaks_channels_last(plan(spec), CPU) is breaks
+    assert not breaks_channels_last(plan(spec), torch.device("cuda"))
+
+
+def test_a_requested_channels_last_mode_is_refused_there():
+    with pytest.raises(RecipeError, match="Choose a mode with nchw"):
+        collect_events(tiny_request(SMALL_SHORTCUT))  # t1-nhwc-fp32
+    request = replace(tiny_request(SMALL_SHORTCUT, epochs=1), mode="auto")
+    started = next(event for event in collect_events(request) if event.kind == "started")
+    assert not started.chosen["channels_last"]

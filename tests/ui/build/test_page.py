@@ -35,7 +35,7 @@ def run(page: AppTest) -> AppTest:
 
 
 def spec(page: AppTest) -> CNNSpec:
-    return page.session_state["build_desk"].draft.spec
+    return page.session_state["build_state"].draft.spec
 
 
 def shown(page: AppTest) -> dict[str, str]:
@@ -386,7 +386,7 @@ def test_an_uploaded_design_is_opened():
 
 def test_a_design_is_saved_opened_and_removed():
     page = open_tab(change(opened(), "width", 12), "build_panel", "Saved designs")
-    page.text_input(key="build_shelf_name").set_value("Wide *LeNet*")
+    page.text_input(key="build_saved_name").set_value("Wide *LeNet*")
     page = press(page, "save")
     saved = SavedDesigns(Folders.from_environment()).designs()
     assert [(d.name, d.spec.channels) for d in saved] == [("Wide *LeNet*", (12, 32))]

@@ -205,7 +205,7 @@ def test_ood_detector_is_measured_by_a_job_and_then_shown(trained, store, pad):
     for _ in KINDS[job.kind](job.args, store.folders):
         pass
     app = open_draw()
-    assert "of the real pictures of Digits (scikit-learn)" in texts(app)
+    assert "of the training pictures of Digits (scikit-learn)" in texts(app)
     assert "of 359 real test pictures are called out of distribution" in texts(app)
 
 
@@ -222,7 +222,7 @@ def test_drawing_is_saved_and_fine_tuning_submits_a_run(trained, store, pad):
     run = store.runs()[0]
     assert run.request.dataset == "folder:lesson 1 for digits"
     assert run.request.origin == Origin(trained.run.id, trained.step, weights_only=True)
-    assert run.title == "reader, fine-tuned on your drawings, lesson 1, seed 0"
+    assert run.title == "reader, fine-tuned on your drawings, set 1, seed 0"
 
 
 def test_empty_drawing_cannot_be_saved(trained, pad):

@@ -57,7 +57,7 @@ def test_strip_shows_test_pictures_with_predictions(store):
     assert strip["step"] == 5
     card = strip["cards"][0]
     assert card["truth"] == "0" and card["uri"].startswith("data:image/png")
-    assert card["right"] == card["said"][0]["true"]
+    assert card["right"] == card["predictions"][0]["true"]
 
 
 @pytest.mark.parametrize("layer", ["convolution", "activation", "linear"])
@@ -162,7 +162,7 @@ def test_card_lists_the_likeliest_classes_first():
                 "uri": "data:,",
                 "truth": "two",
                 "right": False,
-                "said": [
+                "predictions": [
                     {"name": "one", "share": 0.6, "true": False},
                     {"name": "two", "share": 0.3, "true": True},
                     {"name": "zero", "share": 0.1, "true": False},
@@ -186,7 +186,7 @@ def test_fork_continues_from_a_checkpoint_and_is_shown_with_its_origin(store):
     store.record_events(run_id, worker_id, [started(), *events])
     app = open_train(run_id)
     app.number_input(key=f"train_fork_lr_{run_id}_10").set_value(0.005)
-    app.number_input(key=f"train_fork_epochs_{run_id}").set_value(3)
+    app.number_input(key=f"train_fork_epochs_{run_id}_10").set_value(3)
     app.button(key="train_fork").click().run()
     fork = store.runs()[0]
     assert fork.request.origin == Origin(run_id, 10)

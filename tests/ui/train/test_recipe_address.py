@@ -52,7 +52,7 @@ def test_a_reload_keeps_what_was_typed():
 def test_another_recipe_of_the_menu_replaces_the_one_of_the_link():
     link = encode_recipe(Recipe(epochs=9))
     app = open_form(link)
-    app.selectbox(key=f"train_recipe_{link}").set_value("offered").run()
+    app.selectbox(key=f"train_recipe_{link}").set_value("default").run()
     assert recipe_in(app).epochs != 9
 
 

@@ -144,8 +144,8 @@ class WindowView {
     const position = this.row * data.columns + this.column;
     const actual = data.output[position];
     const after = data.after.map(({ name, values }) => `. After ${name}: ${number(values[position])}`).join("");
-    const comparison = Math.abs(found.value - actual) <= found.tolerance ? `Matches ${data.teller}`
-      : `Differs from ${data.teller} (${number(actual)}) by ${number(found.value - actual)}`;
+    const comparison = Math.abs(found.value - actual) <= found.tolerance ? `Matches ${data.source}`
+      : `Differs from ${data.source} (${number(actual)}) by ${number(found.value - actual)}`;
     this.root.querySelector(".sum").textContent =
       `Row ${this.row}, column ${this.column}: ${total}${bias}. ${comparison}${after}.`;
   }

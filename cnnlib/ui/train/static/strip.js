@@ -64,7 +64,7 @@ class Card {
     this.rows = [];
   }
 
-  show({ uri, truth, right, said: predictions }, isNew) {
+  show({ uri, truth, right, predictions }, isNew) {
     if (this.image.src !== uri) {
       this.image.src = uri;
       this.trail.replaceChildren();

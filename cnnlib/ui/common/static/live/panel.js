@@ -47,7 +47,7 @@ export class Panel {
     const log = Boolean(definition.log) && view.settings.log;
     const window = view.window;
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
-    const lines = curves.map((curve) => this.#line(curve));
+    const lines = curves.map((curve, i) => this.#line(curve, tables[i]));
     this.#describe(lines, tables);
     if (definition.id === "loss") write(this.title, view.hasLabelSmoothing ? "Loss (training with label smoothing, validation without)" : "Loss");
     const marks = view.marks;
@@ -89,7 +89,7 @@ export class Panel {
     this.canvas.setAttribute("aria-label", `${title}, ${text}. ${KEYS}`);
   }
 
-  #line({ kind, run, end }) {
+  #line({ kind, run, end }, [xs]) {
     const { view } = this;
     const several = view.histories.length > 1;
     return {
@@ -98,7 +98,7 @@ export class Panel {
       dash: several ? dashOf(kind, view.roundOf(run)) : kind.dash,
       end: several && end ? String(view.indexOf(run) + 1) : "",
       faint: kind.faint,
-      dots: Boolean(kind.epoch),
+      dots: Boolean(kind.epoch) || xs.length === 1, // a line of one point is invisible
       band: view.histories.length === 1 ? intervals(run, kind) : null,
     };
   }
