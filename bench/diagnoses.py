@@ -69,8 +69,7 @@ def _report_healthy(store: RunStore, worker_id: str, count: int, datasets: list[
         healthy += is_healthy
         diagnoses = [each.title for each in diagnoses_of(store, run)]
         found.update(diagnoses if is_healthy else [])
-        if diagnoses or not is_healthy:
-            print(f"  {run.title}: {accuracy:.3f}, {diagnoses or 'no diagnosis'}", flush=True)
+        print(f"{run.title:36} {accuracy:.3f}  {', '.join(diagnoses) or 'none'}", flush=True)
     print(f"healthy runs: {healthy} of {count} trained; diagnosed: {dict(found) or 'none'}")
 
 
