@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 HEALTHY = 102
 MNIST_DESIGNS = ("mlp", "lenet5", "cnn3", "mnist_fast", "conv_maxpool", "tiny99")
-CIFAR_DESIGNS = ("conv_batchnorm", "resnet20", "three_layer")
+CIFAR_DESIGNS = ("conv_batchnorm", "three_layer")
 CIFAR = "folder:cifar10-jpeg"
 LEAST_ACCURACY = {"mnist": 0.8, CIFAR: 0.2}  # validation accuracy of a run that counts as healthy
 RATE_CHANGE_STEP = 150
@@ -78,12 +78,18 @@ def _healthy_requests(count: int, datasets: list[str]) -> Iterator[RunRequest]:
     for number in range(count):
         dataset = datasets[number % 3 == 2] if len(datasets) > 1 else datasets[0]
         designs = MNIST_DESIGNS if dataset == "mnist" else CIFAR_DESIGNS
-        limit = 6000 if dataset == "mnist" else 3000
+        limit = 6000 if dataset == "mnist" else 2000
         size = (1, 28, 28) if dataset == "mnist" else (3, 32, 32)
-        spec = preset(designs[number // 3 % len(designs)]).adapt(size, 10)
+        name = designs[number // 3 % len(designs)]
+        spec = preset(name).adapt(size, 10)
         recipe = replace(default_recipe(spec, dataset, limit), epochs=3 + number % 3)
         yield RunRequest(
-            spec, recipe, dataset, seed=number, train_limit=limit, validation=2000, mode=_MODE
+            *(spec, recipe, dataset),
+            seed=number,
+            train_limit=limit,
+            validation=2000,
+            mode=_MODE,
+            preset=name,
         )
 
 

@@ -197,7 +197,7 @@ def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(app_server, page
     store.close()
     open_page(page, app_server(), f"inspect?run={run_id}&layer=features.conv1", "Inspect")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
-    tab_to(page, "^Step of the training$")
+    tab_to(page, "^Training step$")
     assert focus_shows(page)
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile("step=4"))
@@ -259,5 +259,8 @@ def test_the_curves_of_a_run_have_a_text_description(app_server, page, filled):
     chart = page.locator('.panel[data-panel="loss"] .canvas')
     expect(chart).to_have_attribute("role", "img")
     # In example_runs every step has loss 1, and epoch 2 a mean of 1 / 2 and 0.8 on validation.
-    ends = "each step 1.0000, smoothed 1.0000, epoch mean 0.5000, validation 0.8000"
+    ends = (
+        "each batch 1.0000, smoothed 1.0000, training, epoch mean 0.5000, "
+        "validation, epoch end 0.8000"
+    )
     expect(chart).to_have_attribute("aria-label", re.compile(f"^Loss, ending at {ends}"))

@@ -71,7 +71,7 @@ def watch(page: Page, lab: Lab, run: SimulatedRun, state_label: str) -> None:
 
 def test_empty_and_choosing(lab, page, shots):
     page.goto(f"{lab.served.url}/train?dataset=digits")
-    expect(page.get_by_role("button", name="Prepare it now")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("button", name="Prepare now")).to_be_visible(timeout=90_000)
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     shoot(page, shots, "empty")
     for _ in prepare("digits", lab.store.folders):
