@@ -102,6 +102,7 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
 
 
 _LINK, _LINKED, _WRITTEN = "link", "train_recipe_linked", "train_recipe_written"
+_MOST_WRITTEN = 50  # links of this session that are remembered
 
 
 def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
@@ -111,7 +112,9 @@ def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
         RecipeError: The recipe in the address cannot be read.
     """
     link = recipe_in_address()
-    if link and link != st.session_state.get(_WRITTEN):  # opened from a link, or reloaded
+    # A rerun may come with an address that the browser has not updated yet: also older links of
+    # this session are its own. Any other one was opened or reloaded.
+    if link and link not in st.session_state.get(_WRITTEN, ()):
         st.session_state[_LINKED] = link
     linked = st.session_state.get(_LINKED, "")
     name = recipe_menu(
@@ -128,8 +131,10 @@ def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
 
 def _put_recipe_in_address(recipe: Recipe) -> None:
     """Keep the address up to date, so that a reload or a link shows the same recipe."""
-    st.session_state[_WRITTEN] = encode_recipe(recipe)
-    set_in_address("recipe", st.session_state[_WRITTEN])
+    link = encode_recipe(recipe)
+    earlier = [each for each in st.session_state.get(_WRITTEN, ()) if each != link]
+    st.session_state[_WRITTEN] = [*earlier[-_MOST_WRITTEN:], link]
+    set_in_address("recipe", link)
 
 
 def _request_fields(

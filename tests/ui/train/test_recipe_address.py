@@ -59,3 +59,14 @@ def test_another_recipe_of_the_menu_replaces_the_one_of_the_link():
 def test_a_damaged_recipe_in_the_address_is_a_sentence():
     app = open_form("1~lr.x")
     assert "does not describe a recipe" in app.error[0].value
+
+
+def test_an_address_that_the_browser_has_not_updated_yet_changes_nothing():
+    """Reruns come with the browser's address, which lags behind fast changes."""
+    app = open_form()
+    old = link_in(app)
+    epochs = next(each for each in app.number_input if each.label == "Epochs")
+    epochs.set_value(7).run()
+    app.query_params["recipe"] = old
+    app.run()
+    assert recipe_in(app).epochs == 7
