@@ -209,7 +209,7 @@ def fork_popover(run: Run) -> None:
         more_epochs = st.number_input(
             "More epochs",
             1,
-            1000,
+            10_000,
             max(1, run.request.recipe.epochs - done),
             key=f"train_fork_epochs_{run.id}_{step}",
         )
