@@ -96,7 +96,7 @@ def _healthy_requests(count: int, datasets: list[str]) -> Iterator[RunRequest]:
 _MODE = "t1-nchw-fp32"
 _LENET = preset("lenet5").spec
 _PLANTED: dict[str, tuple[str, CNNSpec, Recipe, float | None]] = {
-    # Problem -> kind of the diagnosis (of one of two), design, recipe, and a rate set by hand in the middle.
+    # Problem -> kind of the diagnosis (or of one of two), design, recipe, rate set by hand later.
     "rate 0": ("not learning", _LENET, Recipe(epochs=4, lr=0.0), None),
     "rate 1e-7": ("not learning", _LENET, Recipe(epochs=4, lr=1e-7), None),
     "SGD with rate 30": (
