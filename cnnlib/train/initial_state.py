@@ -107,8 +107,9 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], strict: bool) -> li
 def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count: int) -> Progress:
     """Return the counters with which the loop begins.
 
-    A fork keeps step, epoch and position in the epoch. Its settings are those of its recipe, and
-    its seconds and its count of pictures start at 0.
+    A fork keeps step, epoch and position in the epoch. Its settings are those of its recipe. Its
+    seconds, its count of pictures and its search for the best epoch start anew: the weights of
+    earlier epochs are in the other run's folder.
 
     Args:
         train_count: Pictures of an epoch.
@@ -140,6 +141,7 @@ def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count
             f"{recipe.epochs}. Choose more epochs, or start from an earlier step."
         )
     progress.settings = {}
+    progress.best_val_loss, progress.best_step, progress.epochs_since_best = None, None, 0
     progress.train_seconds = progress.epoch_began = 0.0
     progress.images = 0
     return progress

@@ -17,6 +17,7 @@ from cnnlib.design.plan import plan
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Command, EpochEnd, RunEnd
 from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import Origin
 from cnnlib.train import loop
 from cnnlib.train.checkpoint import read_weights
 from cnnlib.train.saver import newest_checkpoint, saved_files
@@ -98,6 +99,16 @@ def test_a_resumed_run_knows_its_best_epoch(planned_losses, tmp_path):
     train_with_control(request, interrupt, folder=folder)
     end = _end(collect_events(request, folder=folder, resume=newest_checkpoint(folder)))
     assert end.weights_step == 12
+
+
+def test_a_fork_restores_the_best_of_its_own_epochs(planned_losses, tmp_path):
+    collect_events(
+        tiny_request(epochs=4, patience=5, restore_best=False), folder=run_folder(tmp_path, "whole")
+    )
+    fork = replace(tiny_request(epochs=7, patience=5), origin=Origin("whole", 4 * EPOCH_STEPS))
+    end = _end(collect_events(fork, folder=run_folder(tmp_path)))
+    # Epoch 3 of the first run was better than 5, 6 and 7, but its weights are not the fork's.
+    assert (end.state, end.step, end.weights_step) == ("finished", 28, 5 * EPOCH_STEPS)
 
 
 def test_the_snapshot_of_the_best_epoch_survives_the_budget(planned_losses, tmp_path, monkeypatch):
