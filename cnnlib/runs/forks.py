@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 
+def changed_settings(store: RunStore, run_id: str, step: int | None = None) -> dict[str, Any]:
+    """Return the settings changed by hand, by name; with a step, those changed until then."""
+    return {
+        each.setting: each.value
+        for each in store.interventions(run_id)
+        if each.setting and (step is None or each.step <= step)
+    }
+
+
 def recipe_at(store: RunStore, run: Run, step: int) -> Recipe:
     """Return the recipe in force after a step: the run's own, with the settings changed by hand.
 
     A changed momentum of Adam, AdamW or Muon is left out, as a recipe has none for them.
     """
-    recipe = run.request.recipe
-    changes: dict[str, Any] = {
-        each.setting: each.value
-        for each in store.interventions(run.id)
-        if each.setting and each.step <= step
-    }
+    recipe, changes = run.request.recipe, changed_settings(store, run.id, step)
     if recipe.optimizer not in ("momentum", "nesterov"):
         changes.pop("momentum", None)
     return replace(recipe, **changes)

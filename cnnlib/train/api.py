@@ -126,7 +126,7 @@ def fit(
         trained.history.test.accuracy
     """
     folders = folders or Folders.from_environment()
-    with ProgressBar(progress) as bar:
+    with closing(ProgressBar(progress)) as bar:
         info = _prepare_dataset(dataset, folders, bar)
         if isinstance(design, str):
             spec = preset(design).adapt(info.in_size, len(info.classes))

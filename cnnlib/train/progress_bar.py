@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
 from tqdm.auto import tqdm
 
 from cnnlib.records.events import EpochEnd, Event, Phase, RunEnd, SampleScore, Started, StepMetrics
 from cnnlib.units import percent
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 
 class ProgressBar:
-    """Shows the events of a run as a bar over its steps; use it as a context manager.
+    """Shows the events of a run as a bar over its steps, until it is closed.
 
     Args:
         shown: False shows nothing; None shows it in a terminal or a notebook only.
@@ -26,15 +21,8 @@ class ProgressBar:
         )
         self._numbers: dict[str, str] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the bar as it is, and begin a new line."""
         self._bar.close()
 
     def describe(self, text: str) -> None:

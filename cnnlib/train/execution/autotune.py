@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
@@ -79,7 +78,8 @@ class Trial:
     @property
     def breaks_channels_last(self) -> bool:
         """Whether channels-last modes are excluded."""
-        return breaks_channels_last(plan(self.request.spec), self.images.device)
+        leaves = (row.layer for row in self.cost.layers)
+        return breaks_channels_last(leaves, self.images.device)
 
 
 def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedMode]:

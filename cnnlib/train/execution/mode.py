@@ -15,9 +15,9 @@ from cnnlib.errors import RecipeError
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
-    from cnnlib.design.plan import Plan
+    from cnnlib.design.layers import Leaf
 
 Precision = Literal["fp32", "bf16"]
 _SIMD_WIDTH = 8  # float32 values in a register of AVX2
@@ -182,7 +182,7 @@ def candidates(
     ]
 
 
-def breaks_channels_last(planned: Plan, device: torch.device) -> bool:
+def breaks_channels_last(leaves: Iterable[Leaf], device: torch.device) -> bool:
     """Return whether training in channels-last format may corrupt memory.
 
     On a processor without AVX-512, oneDNN of torch 2.15 writes out of bounds in the backward pass
@@ -194,7 +194,7 @@ def breaks_channels_last(planned: Plan, device: torch.device) -> bool:
         and layer.kernel_size == 1
         and layer.stride > 1
         and 1 < layer.in_channels < _SIMD_WIDTH
-        for layer in planned.walk()
+        for layer in leaves
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
+from cnnlib.runs.forks import changed_settings
 from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
@@ -99,11 +100,7 @@ def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
     resume, events = _rewind_to_checkpoint(run, store, folder)
     yield from events
     prepared = load_prepared(dataset, store.folders)
-    settings: dict[Any, float] = {  # a crash may have come between a change and its checkpoint
-        each.setting: each.value
-        for each in store.interventions(run.id)
-        if each.setting is not None and each.value is not None
-    }
+    settings = changed_settings(store, run.id)  # the checkpoint may be older than a change
     yield from train(
         run.request, prepared, folder=folder, control=control, resume=resume, settings=settings
     )
