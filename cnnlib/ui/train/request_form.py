@@ -79,7 +79,7 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
     try:
         recipe = recipe_form(default, usual, more)
         request = _request_fields(info, chosen, fitted, recipe, more)
-        _put_recipe_in_address(recipe)
+        _put_recipe_in_address(recipe, recipe_by_name("default", fitted.spec, info))
     except RecipeError as error:
         show_error(error)
         st.stop()
@@ -129,8 +129,14 @@ def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
     return recipe_by_name(name, fitted.spec, info)
 
 
-def _put_recipe_in_address(recipe: Recipe) -> None:
-    """Keep the address up to date, so that a reload or a link shows the same recipe."""
+def _put_recipe_in_address(recipe: Recipe, default: Recipe) -> None:
+    """Keep the address up to date, so that a reload or a link shows the same recipe.
+
+    The plain address stands for the default: each change of the address is one more place for the
+    browser's Back, which must not find the page that was just opened twice.
+    """
+    if recipe == default and not recipe_in_address():
+        return
     link = encode_recipe(recipe)
     earlier = [each for each in st.session_state.get(_WRITTEN, ()) if each != link]
     st.session_state[_WRITTEN] = [*earlier[-_MOST_WRITTEN:], link]

@@ -35,6 +35,17 @@ def test_the_address_follows_the_form():
     assert recipe_in(app).epochs == 7
 
 
+def test_the_plain_address_stands_for_the_default():
+    """A change of the address would be one more place for the browser's Back."""
+    assert "recipe" not in open_form().query_params
+
+
+def test_a_recipe_of_the_menu_is_in_the_address():
+    app = open_form()
+    app.selectbox(key="train_recipe").set_value("mnist-sgd").run()
+    assert "recipe" in app.query_params
+
+
 def test_a_link_opens_the_form_with_its_recipe():
     recipe = Recipe(epochs=9, lr=0.0123, optimizer="nesterov", patience=4)
     app = open_form(encode_recipe(recipe))
@@ -64,6 +75,8 @@ def test_a_damaged_recipe_in_the_address_is_a_sentence():
 def test_an_address_that_the_browser_has_not_updated_yet_changes_nothing():
     """Reruns come with the browser's address, which lags behind fast changes."""
     app = open_form()
+    epochs = next(each for each in app.number_input if each.label == "Epochs")
+    epochs.set_value(6).run()
     old = link_in(app)
     epochs = next(each for each in app.number_input if each.label == "Epochs")
     epochs.set_value(7).run()
