@@ -107,10 +107,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """A command that was executed, with the step after which that happened."""
+    """A command that was executed, with the step after which that happened.
+
+    Args:
+        order: The kind of command; "change" is a change of design or recipe, with what there was
+            before as text in ``setting``.
+    """
 
     step: int
-    order: CommandKind
+    order: CommandKind | Literal["change"]
     setting: str | None = None
     value: float | None = None
     kind: Literal["intervention"] = "intervention"

@@ -56,13 +56,15 @@ class Origin(Record):
     Args:
         run_id: The run with the saved step that this one starts from.
         step: The saved step.
-        weights_only: True takes the weights alone (warm start, fine-tuning); False continues
-            everything.
+        weights_only: True takes the weights alone (fine-tuning); False continues everything.
+        fitting: Continue with another design: tensors of equal name and shape keep their weights,
+            running statistics and optimiser state, the others are fresh; step and epoch go on.
     """
 
     run_id: str
     step: int
     weights_only: bool = False
+    fitting: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.run_id, str) or not PLAIN_NAME.fullmatch(self.run_id):
@@ -72,6 +74,19 @@ class Origin(Record):
             )
         check_integer("origin.step", self.step, 0, 10**12)
         check_flag("origin.weights_only", self.weights_only)
+        check_flag("origin.fitting", self.fitting)
+        if self.weights_only and self.fitting:
+            raise RecipeError(
+                "origin.weights_only and origin.fitting are both true, but the first starts at "
+                "step 0 and the second goes on. Choose one of them."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``Record.to_dict``; ``fitting`` only where it is true, as versions before wrote it."""
+        values = super().to_dict()
+        if not self.fitting:
+            del values["fitting"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,8 @@ class RunRequest(Record):
         title = f"{self.name or self.preset or 'own design'} on {dataset}, seed {self.seed}"
         if self.origin is None or self.origin.weights_only:
             return title
-        return f"{title}, fork of step {self.origin.step:,}"
+        what = "changed after" if self.origin.fitting else "fork of"
+        return f"{title}, {what} step {self.origin.step:,}"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

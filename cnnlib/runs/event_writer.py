@@ -341,6 +341,6 @@ def _end_summary(event: RunEnd) -> Values:
 
 def erase(connection: sa.Connection, run_id: str) -> None:
     """Delete all rows of a run."""
-    for table in tables.RUN_PARTS:
+    for table in (*tables.RUN_PARTS, tables.sketches):
         connection.execute(sa.delete(table).where(table.c.run_id == run_id))
     connection.execute(sa.delete(runs).where(runs.c.id == run_id))

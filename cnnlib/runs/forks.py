@@ -14,12 +14,19 @@ if TYPE_CHECKING:
 
 
 def changed_settings(store: RunStore, run_id: str, step: int | None = None) -> dict[str, Any]:
-    """Return the settings changed by hand, by name; with a step, those changed until then."""
-    return {
-        each.setting: each.value
-        for each in store.interventions(run_id)
-        if each.setting and (step is None or each.step <= step)
-    }
+    """Return the settings changed by hand, by name; with a step, those changed until then.
+
+    A change of the whole request ("change") sets all of them to its recipe's values.
+    """
+    settings: dict[str, Any] = {}
+    for each in store.interventions(run_id):
+        if step is not None and each.step > step:
+            break
+        if each.order == "change":
+            settings = {}
+        elif each.setting:
+            settings[each.setting] = each.value
+    return settings
 
 
 def recipe_at(store: RunStore, run: Run, step: int) -> Recipe:

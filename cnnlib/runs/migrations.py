@@ -34,5 +34,16 @@ def _to_4(connection: sa.Connection) -> str:
     return "4"
 
 
+def _to_5(connection: sa.Connection) -> str:
+    """Create the table of sketches."""
+    tables.metadata.create_all(connection, tables=[tables.sketches])
+    return "5"
+
+
 # The version of a store -> the function that upgrades it to the next one, and returns that version.
-FROM: dict[str | None, Callable[[sa.Connection], str]] = {"1": _to_2, "2": _to_3, "3": _to_4}
+FROM: dict[str | None, Callable[[sa.Connection], str]] = {
+    "1": _to_2,
+    "2": _to_3,
+    "3": _to_4,
+    "4": _to_5,
+}

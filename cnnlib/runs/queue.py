@@ -15,13 +15,15 @@ import sqlalchemy as sa
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
-from cnnlib.runs.tables import commands, runs, turns, workers
+from cnnlib.runs.tables import commands, runs, sketches, turns, workers
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BUSY_STATES = ("starting", "running", "paused")
+IS_SKETCH: sa.ColumnElement[bool] = runs.c.id.in_(sa.select(sketches.c.run_id))
+IS_RECORDED: sa.ColumnElement[bool] = sa.not_(IS_SKETCH)  # a run of the lists and tables
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: without similar letters
 
 
@@ -70,7 +72,8 @@ def _repeat(connection: sa.Connection, request: RunRequest) -> dict[str, int]:
     names = json.dumps({"name": request.name, "preset": request.preset}, separators=(",", ":"))
     text = sa.type_coerce(runs.c.request, sa.Text)
     similar = sa.select(text.label("request"), runs.c.summary)
-    found = connection.execute(similar.where(text.contains(names[1:-1], autoescape=True)))
+    is_similar = text.contains(names[1:-1], autoescape=True)
+    found = connection.execute(similar.where(is_similar, IS_RECORDED))
     numbers = [
         row.summary.get("repeat", 1)
         for row in found
@@ -139,7 +142,8 @@ def claim(
         return None
     assert run_id is not None  # a run was updated
     run = find_run(connection, run_id)
-    _record_turn(connection, run.owner)
+    if connection.scalar(sa.select(IS_RECORDED).where(runs.c.id == run_id)):
+        _record_turn(connection, run.owner)
     return run
 
 
@@ -154,21 +158,29 @@ def _queue_positions() -> sa.Subquery:
     """Select the queued runs with their ``place``; 1 is next.
 
     Urgent runs (rank below 0) come first. Then comes the first run of each owner, beginning with
-    the owner served longest ago, then the second run of each owner, and so on.
+    the owner served longest ago, then the second run of each owner, and so on; last the sketches,
+    first come, first served.
     """
     of_one_owner = (runs.c.owner, sa.case((runs.c.rank < 0, 1), else_=0))
     in_order = (runs.c.rank, runs.c.number)
     own = sa.func.row_number().over(partition_by=of_one_owner, order_by=in_order)
+    is_sketch = sa.case((IS_SKETCH, 1), else_=0)
     waiting = (
         sa.select(
-            *_QUEUE_COLUMNS, own.label("round"), sa.func.coalesce(turns.c.served, 0).label("at")
+            *_QUEUE_COLUMNS,
+            is_sketch.label("is_sketch"),
+            sa.case((IS_SKETCH, 0), else_=own).label("round"),
+            sa.case((IS_SKETCH, 0), else_=sa.func.coalesce(turns.c.served, 0)).label("at"),
         )
         .select_from(runs.outerjoin(turns, turns.c.owner == runs.c.owner))
         .where(runs.c.state == "queued")
         .subquery()
     )
     urgency = sa.case((waiting.c.rank < 0, waiting.c.rank), else_=0)
-    keys = (urgency, waiting.c.round, waiting.c.at, waiting.c.rank, waiting.c.number)
+    keys = (
+        *(waiting.c.is_sketch, urgency, waiting.c.round, waiting.c.at),
+        *(waiting.c.rank, waiting.c.number),
+    )
     return sa.select(
         waiting.c.id, sa.func.row_number().over(order_by=keys).label("place")
     ).subquery()
@@ -233,7 +245,7 @@ ETA_COLUMNS = (
 )
 _AHEAD = sa.select(*ETA_COLUMNS).where(
     sa.or_(
-        runs.c.state.in_(BUSY_STATES),
+        sa.and_(runs.c.state.in_(BUSY_STATES), IS_RECORDED),  # a sketch yields
         runs.c.id.in_(sa.select(_QUEUE.c.id).where(_QUEUE.c.place < sa.bindparam("place"))),
     )
 )

@@ -21,6 +21,7 @@ from cnnlib.records.settings import Settings
 from cnnlib.runs import commands, event_writer, jobs, queue, rows
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.database import Database
+from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.tables import jobs as job_rows
@@ -67,6 +68,11 @@ class RunStore:
     def close(self) -> None:
         """Close the database's connections."""
         self.database.close()
+
+    @property
+    def sketches(self) -> Sketches:
+        """The runs of the Lab page."""
+        return Sketches(self)
 
     # -- permissions -------------------------------------------------------------------------------
 
@@ -227,9 +233,10 @@ class RunStore:
         states: Collection[str] | None = None,
         group: str | None = None,
     ) -> list[Run]:
-        """Runs, the newest first; all, or those in some states or of one group."""
+        """Runs, the newest first; all, or those in some states or of one group; no sketches."""
         self.reap_if_due()
-        wanted = sa.select(*rows.RUN_COLUMNS).order_by(runs.c.number.desc()).limit(limit)
+        wanted = sa.select(*rows.RUN_COLUMNS).where(queue.IS_RECORDED)
+        wanted = wanted.order_by(runs.c.number.desc()).limit(limit)
         if states is not None:
             wanted = wanted.where(runs.c.state.in_(states))
         if group is not None:
@@ -373,9 +380,13 @@ class RunStore:
             return liveness.reap_dead_workers(connection, clock, time.time())
 
     def reap_if_due(self) -> None:
-        """Reap dead workers, unless that was done a moment ago; called by all readers."""
+        """Reap dead workers and abandoned sketches, unless that was done a moment ago.
+
+        Called by all readers.
+        """
         if self._reap_limit.is_due():
             self.reap()
+            self.sketches.remove_abandoned()
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -421,9 +432,10 @@ class RunStore:
             jobs.stop(connection, job_id)
 
     def has_queued_run(self) -> bool:
-        """Whether a run waits."""
+        """Whether a run waits; sketches do not count."""
+        query = _QUEUED["runs"].where(queue.IS_RECORDED)
         with self.database.read() as connection:
-            return connection.execute(_QUEUED["runs"]).first() is not None
+            return connection.execute(query).first() is not None
 
     def has_queued_job(self) -> bool:
         """Whether a job waits."""

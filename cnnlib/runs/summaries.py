@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.records.events import EpochEnd
+from cnnlib.runs.queue import IS_RECORDED
 from cnnlib.runs.tables import epochs, meta, runs
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def runs_version(database: Database) -> tuple[Any, ...]:
         *(sa.func.count(), sa.func.max(runs.c.number), sa.func.sum(runs.c.step)),
         *(sa.func.sum(runs.c.epoch), sa.func.sum(runs.c.attempt), sa.func.max(runs.c.ended)),
         *(sa.func.sum(sa.func.length(runs.c.state)), renames),
-    ).select_from(runs)
+    ).where(IS_RECORDED)
     with database.read() as connection:
         return tuple(connection.execute(wanted).one())
 

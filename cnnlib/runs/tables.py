@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 4  # to be raised with every change of a table, with an upgrade in `migrations`
+SCHEMA_VERSION = 5  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
@@ -194,6 +194,19 @@ jobs: Table = Table(
 
 RUN_PARTS = (steps, samples, epochs, interventions, weights, commands)  # deleted with the run
 
+
+sketches: Table = Table(  # the runs of the Lab page that were not kept
+    "sketches",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("browser", Text, nullable=False, index=True),  # "" after it was replaced
+    Column("touched", Double, nullable=False),  # seconds since 1970 of the last action on it
+    Column("touched_epoch", Integer, nullable=False, default=0),
+    Column("seen", Double, nullable=False),  # when its page last asked for something
+    Column("note", Text, nullable=False, default=""),  # why it was paused, as a sentence
+    Column("request", Json),  # the changed request, until its worker takes it
+    Column("has_to_end", Boolean, nullable=False, default=False),
+)
 
 row_annotations: Table = Table(
     "annotations",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cnnlib.train.session import Session
 
 _INSPECTION_SECONDS = 10.0  # the newest weights are saved until this long after a "look"
-_LATEST_INTERVAL_SECONDS = 1.0
+_LATEST_INTERVAL_SECONDS = 1 / 6
+_LATEST_SHARE = 0.02  # of the time that writing these weights may take
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,19 @@ def save_checkpoint(session: Session) -> Generator[Event]:
 
 
 def save_latest(session: Session) -> Generator[Event]:
-    """Save the newest weights while the run is being inspected, at most once a second."""
+    """Save the newest weights while the run is being inspected.
+
+    At most six times a second, and less often where a write takes longer than its share of the
+    time.
+    """
     now = perf_counter()
     session.is_inspected = now - session.inspected_at < _INSPECTION_SECONDS
     is_new = session.latest_step != session.progress.step
-    if session.is_inspected and is_new and now - session.latest_at >= _LATEST_INTERVAL_SECONDS:
-        session.latest_at, session.latest_step = now, session.progress.step
+    if session.is_inspected and is_new and now >= session.latest_due:
+        session.latest_step = session.progress.step
         yield from session.saver.save_latest(session.net, session.progress.step)
+        pause = (perf_counter() - now) / _LATEST_SHARE
+        session.latest_due = now + max(_LATEST_INTERVAL_SECONDS, pause)
 
 
 def _pause(session: Session) -> Generator[Event]:

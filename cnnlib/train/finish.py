@@ -26,6 +26,9 @@ def finish_run(session: Session, end: End) -> Generator[Event]:
     else:
         yield from _save_last(session)
         end, weights_step = _restore_best(session, end)
+        if session.is_sketch:
+            yield _run_end(session, end, weights_step=weights_step)
+            return
         yield Phase("running", "measuring the test split")
         test = measure_test(session)
         if test is not None and not isfinite(test.loss):

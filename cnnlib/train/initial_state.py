@@ -27,11 +27,13 @@ class Start:
         weights: The network's ``state_dict``; None keeps fresh weights.
         checkpoint: The checkpoint that is continued; None starts at step 0.
         is_fork: Whether the run continues another run, with a changed request.
+        is_fitting: Whether the design may differ: tensors that do not fit stay fresh.
     """
 
     weights: dict[str, Tensor] | None = None
     checkpoint: Checkpoint | None = None
     is_fork: bool = False
+    is_fitting: bool = False
 
 
 def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> Start:
@@ -46,7 +48,8 @@ def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> S
     """
     if resume is not None:
         checkpoint = read_checkpoint(resume)
-        return Start(checkpoint.weights, checkpoint)
+        is_changed = _has_changed_at(request, resume, checkpoint)
+        return Start(checkpoint.weights, checkpoint, is_fitting=is_changed)
     if request.origin is None:
         return Start()
     folder = runs_folder / request.origin.run_id
@@ -55,7 +58,18 @@ def read_start(request: RunRequest, runs_folder: Path, resume: Path | None) -> S
             read_weights(folder / _find_saved_file(folder, request.origin, checkpoint=False))
         )
     checkpoint = read_checkpoint(folder / _find_saved_file(folder, request.origin, checkpoint=True))
-    return Start(checkpoint.weights, checkpoint, is_fork=True)
+    return Start(checkpoint.weights, checkpoint, is_fork=True, is_fitting=request.origin.fitting)
+
+
+def _has_changed_at(request: RunRequest, resume: Path, checkpoint: Checkpoint) -> bool:
+    """Return whether the run's design was changed since its own checkpoint."""
+    origin = request.origin
+    return (
+        origin is not None
+        and origin.fitting
+        and origin.run_id == resume.parent.name
+        and origin.step >= checkpoint.progress.step
+    )
 
 
 def _find_saved_file(folder: Path, origin: Origin, checkpoint: bool) -> str:
@@ -74,12 +88,15 @@ def _find_saved_file(folder: Path, origin: Origin, checkpoint: bool) -> str:
     )
 
 
-def load_weights(net: nn.Module, weights: dict[str, Tensor], strict: bool) -> list[str]:
+def load_weights(
+    net: nn.Module, weights: dict[str, Tensor], strict: bool, may_be_none: bool = False
+) -> list[str]:
     """Copy weights into a net.
 
     Args:
         strict: Every tensor has to fit. Otherwise tensors of another shape (such as the last layer
             for other classes) keep their fresh values, as long as at least one fits.
+        may_be_none: Allow that not even one fits.
 
     Returns:
         Names of the tensors that keep their fresh values.
@@ -94,7 +111,7 @@ def load_weights(net: nn.Module, weights: dict[str, Tensor], strict: bool) -> li
         if name in own and own[name].shape == value.shape
     }
     fresh = [name for name in own if name not in fitting]
-    if (strict and (fresh or len(fitting) < len(weights))) or not fitting:
+    if (strict and (fresh or len(fitting) < len(weights))) or not (fitting or may_be_none):
         first = (fresh or sorted(weights))[0]
         raise TrainError(
             f"The saved weights belong to another design: {first} does not fit. Continue with the "
@@ -109,7 +126,8 @@ def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count
 
     A fork keeps step, epoch and position in the epoch. Its settings are those of its recipe. Its
     seconds, its count of pictures and its search for the best epoch start anew: the weights of
-    earlier epochs are in the other run's folder.
+    earlier epochs are in the other run's folder. A run whose own design was changed keeps its
+    seconds and its count of pictures, too.
 
     Args:
         train_count: Pictures of an epoch.
@@ -133,15 +151,17 @@ def initial_progress(start: Start, recipe: Recipe, fingerprint: str, train_count
             f"epoch now has only {train_count:,}. Train on as many pictures as before, or start "
             "from a checkpoint at the end of an epoch."
         )
-    if not start.is_fork:
+    if not (start.is_fork or start.is_fitting):
         return progress
     if progress.epoch >= recipe.epochs:
         raise RecipeError(
-            f"The fork starts after epoch {progress.epoch}, but its recipe ends after epoch "
+            f"The run starts after epoch {progress.epoch}, but its recipe ends after epoch "
             f"{recipe.epochs}. Choose more epochs, or start from an earlier step."
         )
     progress.settings = {}
     progress.best_val_loss, progress.best_step, progress.epochs_since_best = None, None, 0
+    if not start.is_fork:
+        return progress
     progress.train_seconds = progress.epoch_began = 0.0
     progress.images = 0
     return progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch.nn.functional import cross_entropy
@@ -39,6 +40,7 @@ def train(
     resume: Path | None = None,
     settings: Mapping[str, float] | None = None,
     threads: int | None = None,
+    is_sketch: bool = False,
 ) -> Generator[Event]:
     """Train one run.
 
@@ -52,6 +54,7 @@ def train(
         resume: A checkpoint of this same run, from which it continues to the same bits.
         settings: Settings changed by hand before that checkpoint, in addition to those in it.
         threads: The most processor threads to use; None leaves one core to others.
+        is_sketch: Start at once, without a trial of modes, and leave the test split unread.
 
     Raises:
         CnnlibError: The request is invalid (only before `Started`).
@@ -61,7 +64,15 @@ def train(
     with deterministic_arithmetic(device), restored_thread_count(), retained_memory():
         try:
             session = yield from set_up(
-                request, prepared, device, folder, control, resume, settings or {}, threads
+                request,
+                prepared,
+                device,
+                folder,
+                control,
+                resume,
+                settings or {},
+                threads,
+                is_sketch,
             )
         except Exception as error:
             if is_out_of_memory(error):
@@ -84,10 +95,18 @@ def train(
 
 
 def _save_first(session: Session) -> Generator[Event]:
-    """Save the initial snapshot and checkpoint, unless the run resumes from a saved step."""
+    """Save the initial snapshot and checkpoint, unless the run resumes from a saved step.
+
+    After a change of its design the files of the former design are replaced.
+    """
     step = session.progress.step
     session.saver.delete_after(step)
-    if not session.saver.has_saved(step, "checkpoint"):
+    if session.is_changed:
+        names = session.saver.delete_before(step)
+        for saved in session.saver.save_snapshot(session.net, step):
+            yield replace(saved, dropped=(*saved.dropped, *names))
+        yield from save_checkpoint(session)
+    elif not session.saver.has_saved(step, "checkpoint"):
         yield from session.saver.save_snapshot(session.net, step)
         yield from save_checkpoint(session)
 

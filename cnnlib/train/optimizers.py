@@ -121,10 +121,18 @@ class Optimizer(ABC):
             for name, value in zip(group.named, values, strict=True)
         }
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy the state from the output of `state_tensors`."""
+    def restore(self, tensors: Mapping[str, Tensor], *, fitting: bool = False) -> None:
+        """Copy the state from the output of `state_tensors`.
+
+        Args:
+            fitting: Leave out what is missing or has another shape; it keeps its initial state.
+
+        Raises:
+            KeyError, RuntimeError: A tensor is missing or has another shape.
+        """
         for name, own in self.state_tensors().items():
-            own.copy_(tensors[name])
+            if not fitting or (name in tensors and tensors[name].shape == own.shape):
+                own.copy_(tensors[name])
 
     def _build_groups(self, named: dict[str, nn.Parameter], *, decays: bool) -> list[Group]:
         """Split parameters with the same weight decay into groups with the same state."""

@@ -216,6 +216,17 @@ class Saver:
         """Delete the files of all later steps, before a run is resumed; return their names."""
         return self._delete([file for file in self._saved if file.step > step])
 
+    def delete_before(self, step: int) -> tuple[str, ...]:
+        """Delete the files of all earlier steps, and `latest`; return their names.
+
+        After a change of the design they do not fit it.
+        """
+        names = self._delete([file for file in self._saved if file.step < step])
+        if self._folder is None:
+            return names
+        (self._folder / _LATEST).unlink(missing_ok=True)
+        return (*names, _LATEST)
+
     def delete_broken(self) -> WeightsSaved | None:
         """Delete the newest files until one has only finite weights; return that one."""
         broken: list[SavedFile] = []

@@ -42,10 +42,12 @@ class Session:
         tuned_mode: The execution mode with its measured speed.
         has_dropout: The net draws random numbers (dropout).
         is_inspected: The run is being inspected, so its newest weights are saved.
-        inspected_at, latest_at: Time of the last inspection, and of the last write of `latest`, in
-            seconds of ``perf_counter``.
+        inspected_at, latest_due: Time of the last inspection, and of the next possible write of
+            `latest`, in seconds of ``perf_counter``.
         latest_step: The step of the weights in `latest`.
         pause_after_step: Pause again after the current batch (single-stepping).
+        is_changed: The design of this run was changed after its checkpoint.
+        is_sketch: Only for the Lab: its end is not measured on the test split.
     """
 
     request: RunRequest
@@ -70,9 +72,11 @@ class Session:
     sample: ValidationSample
     is_inspected: bool = False
     inspected_at: float = -inf
-    latest_at: float = -inf
+    latest_due: float = -inf
     latest_step: int | None = None
     pause_after_step: bool = False
+    is_changed: bool = False
+    is_sketch: bool = False
 
     @property
     def lr(self) -> float:

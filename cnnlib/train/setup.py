@@ -56,6 +56,7 @@ def set_up(
     resume: Path | None,
     settings: Mapping[str, float],
     threads: int | None,
+    is_sketch: bool,
 ) -> Generator[Phase, None, Session]:
     """Build all objects of a run; return the `Session`.
 
@@ -84,6 +85,7 @@ def set_up(
         threads=threads or free_cores(),
         steps=total_steps,
         fixed=_checkpoint_mode(request, start, device),
+        is_skipped=is_sketch,
     )
     cache = TuningCache(folder.parent.parent / "modes" if folder else None)
     tuned_mode = yield from tune_mode(trial, cache)
@@ -115,6 +117,8 @@ def set_up(
         folder=folder,
         memory=memory,
         sample=ValidationSample(data, mode.memory_format),
+        is_changed=start.is_fitting and not start.is_fork,
+        is_sketch=is_sketch,
     )
 
 
@@ -157,7 +161,8 @@ def _load_data(request: RunRequest, prepared: Prepared, device: torch.device) ->
 def _load_start_weights(net: Network, start: Start) -> Generator[Phase]:
     """Load the initial weights into the net; emit the names of tensors that stay fresh."""
     if start.weights is not None:
-        fresh = load_weights(net, start.weights, strict=start.checkpoint is not None)
+        strict = start.checkpoint is not None and not start.is_fitting
+        fresh = load_weights(net, start.weights, strict, may_be_none=start.is_fitting)
         if fresh:
             yield Phase("starting", f"weights loaded, except for {', '.join(fresh)}")
 
@@ -167,7 +172,7 @@ def _restore_optimizer(net: Network, recipe: Recipe, start: Start, progress: Pro
     optimizer = build_optimizer(net, recipe)
     if start.checkpoint and start.checkpoint.circumstances.recipe.optimizer == recipe.optimizer:
         try:
-            optimizer.restore(start.checkpoint.optimizer)
+            optimizer.restore(start.checkpoint.optimizer, fitting=start.is_fitting)
         except (KeyError, RuntimeError) as error:
             raise TrainError(
                 f"The checkpoint does not contain the state of its optimizer ({error}). It was "
@@ -189,9 +194,10 @@ def _total_steps(recipe: Recipe, progress: Progress, count: int) -> int:
 def _checkpoint_mode(request: RunRequest, start: Start, device: torch.device) -> str | None:
     """Return the checkpoint's mode, which a continuation keeps on the same kind of device.
 
-    None without a checkpoint, on another kind of device, or if the request sets a mode.
+    None without a checkpoint, for another design, on another kind of device, or if the request
+    sets a mode.
     """
-    if start.checkpoint is None or request.mode != "auto":
+    if start.checkpoint is None or start.is_fitting or request.mode != "auto":
         return None
     before = start.checkpoint.circumstances
     return before.mode if before.device == device.type else None

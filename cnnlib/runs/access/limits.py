@@ -12,6 +12,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
 from cnnlib.records.settings import MB, PersonLimits, Settings
+from cnnlib.runs.queue import IS_RECORDED
 from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
 from cnnlib.units import format_size, plural
 
@@ -62,7 +63,8 @@ def check_queue(connection: sa.Connection, owner: str, more: int, settings: Sett
     Raises:
         LimitError: It has none, for this person or for all.
     """
-    waiting = sa.select(sa.func.count()).select_from(runs).where(runs.c.state == "queued")
+    is_waiting = sa.and_(runs.c.state == "queued", IS_RECORDED)
+    waiting = sa.select(sa.func.count()).select_from(runs).where(is_waiting)
     own = connection.scalar(waiting.where(runs.c.owner == owner)) or 0
     if own + more > settings.person.runs_waiting:
         raise LimitError(

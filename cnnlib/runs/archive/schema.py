@@ -286,7 +286,7 @@ _ROWS: dict[str, dict[str, Check]] = {
     },
     "interventions": {
         "step": _whole,
-        "order_kind": _one_of(*get_args(CommandKind)),
+        "order_kind": _one_of(*get_args(CommandKind), "change"),
         "setting": _or_none(_text(100)),
         "value": _or_none(_finite),
     },

@@ -102,7 +102,13 @@ def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
     prepared = load_prepared(dataset, store.folders)
     settings = changed_settings(store, run.id)  # the checkpoint may be older than a change
     yield from train(
-        run.request, prepared, folder=folder, control=control, resume=resume, settings=settings
+        run.request,
+        prepared,
+        folder=folder,
+        control=control,
+        resume=resume,
+        settings=settings,
+        is_sketch=store.sketches.contains(run.id),
     )
 
 

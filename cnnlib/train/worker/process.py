@@ -27,6 +27,7 @@ from cnnlib.runs.workers.pool import QUIT
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job
+from cnnlib.train.worker.sketch_turn import SketchTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,11 +122,17 @@ class Worker:
         return self._store.claim_job(self._id)
 
     def _train(self, run: Run) -> None:
-        self._control = Control(self._check_pause)
+        turn = SketchTurn(self._store, run.id) if self._store.sketches.contains(run.id) else None
+        self._control = Control(turn.check_paused if turn else self._check_pause)
+        if turn:
+            turn.control = self._control
         if self._interrupted:  # between the claim and the assignment above
             self._control.interrupt()
         try:
-            execute_run(run, self._store, self._id, self._control, self._after_epoch)
+            listen = turn.follow if turn else self._after_epoch
+            execute_run(run, self._store, self._id, self._control, listen)
+            if turn:
+                turn.settle()
         except RunReassigned as error:
             _print_error(error)
         except StoreError as error:

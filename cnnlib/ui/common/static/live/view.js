@@ -183,5 +183,6 @@ const pageVersion = (state, name, changes) => JSON.stringify([state, name, chang
 
 function markLabel({ order, setting, value }) {
   if (order === "set") return `${setting.replaceAll("_", " ")} ${value}`;
+  if (order === "change") return `${setting} changed`;
   return order === "step" ? "one step" : order;
 }

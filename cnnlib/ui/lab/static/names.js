@@ -1,0 +1,87 @@
+/** Columns in words: a heading, the layers behind it, and one sentence with its cost. */
+import { ACTIVATIONS, NORMS, at } from "./design.js";
+import { compact, count, plural, shape, shortPercent } from "./format.js";
+
+const ACTIVATION = Object.fromEntries(ACTIVATIONS);
+const NORM = Object.fromEntries(NORMS);
+
+/** The last part of a layer's path: "features.conv2" gives "conv2". */
+const lastPart = (name) => name.slice(name.lastIndexOf(".") + 1);
+
+/** The number at the end of a layer's name; 0 without one. */
+const numberOf = (name) => Number(/[0-9]+$/.exec(name)?.[0] ?? 0);
+
+/** The layer that begins a column: a convolution, a block, a pooling of all pixels, or a linear layer. */
+function opening(column) {
+  const names = column.layers.map(lastPart);
+  return names.find((name) => /^(stem_conv|conv|block|gap|fc)/.test(name)) ?? names[0] ?? "";
+}
+
+/** Index of the convolution that a column shows among those of the design; -1 for another layer. */
+export function convolutionOf(column) {
+  const name = opening(column);
+  return /^conv[0-9]/.test(name) ? numberOf(name) - 1 : -1;
+}
+
+/** Index of the hidden layer that a column shows; -1 for another layer. */
+export function hiddenOf(column) {
+  const name = opening(column);
+  return column.kind === "vector" && /^fc[0-9]/.test(name) ? numberOf(name) - 1 : -1;
+}
+
+/** @returns {{title: string, short: string, kind: string}} kind: heading without its number, for a fold. */
+export function heading(column, spec) {
+  const name = opening(column);
+  const number = numberOf(name);
+  const size = (kernel) => `${kernel}×${kernel}`;
+  if (name === "stem_conv") return { title: `Stem ${size(spec.stem?.kernel_size ?? 3)}`, short: "Stem", kind: "Stem" };
+  if (name.startsWith("conv")) {
+    const kernel = size(at(spec.kernel_size, number - 1));
+    return { title: `Conv ${number}`, short: `C ${number}`, kind: `Conv ${kernel}`, kernel };
+  }
+  if (name.startsWith("block")) return { title: `Block ${number}`, short: `B ${number}`, kind: "blocks" };
+  if (name === "gap") return { title: "Average", short: "Mean", kind: "Average" };
+  return { title: column.kind === "answers" ? "Answers" : `Linear ${number}`, short: `L ${number}`, kind: "Linear" };
+}
+
+/** Names of the layers behind the first of a column: ["ReLU", "max pool"]. */
+export function following(column, spec) {
+  return column.layers.map(lastPart).map((name) => layerWord(name, spec)).filter(Boolean);
+}
+
+function layerWord(name, spec) {
+  if (/(^|_)norm/.test(name)) return `${NORM[spec.norm]?.toLowerCase() ?? ""} norm`;
+  if (/(^|_)act/.test(name)) return ACTIVATION[spec.activation] ?? "activation";
+  if (/(^|_)pool/.test(name)) return spec.pooling === "avg" ? "average pool" : "max pool";
+  if (/(^|_)drop/.test(name)) return "dropout";
+  return "";
+}
+
+/** The second line of a heading, as long as its column permits. */
+export function subheading(column, spec, isWide) {
+  const { kernel } = heading(column, spec);
+  const parts = [...(kernel ? [kernel] : []), ...following(column, spec)];
+  return isWide ? parts.join(" · ") : kernel ?? parts[0] ?? "";
+}
+
+/** One sentence about a column, or about the columns that a fold stands for. */
+export function sentence(columns, plan) {
+  const [column] = columns.slice(-1);
+  const total = columns.length;
+  const params = columns.reduce((sum, each) => sum + each.params, 0);
+  const macs = columns.reduce((sum, each) => sum + each.macs, 0);
+  const { title, kernel } = heading(column, plan.spec);
+  const name = total > 1 ? `${heading(columns[0], plan.spec).title} to ${title}` : title;
+  const what = `${name}${kernel ? `, ${kernel}` : ""}: ${contents(column)}`;
+  const after = following(column, plan.spec);
+  const cost = `${plural(params, "parameter")} (${shortPercent(params / plan.params || 0)}), ${compact(macs, 1e5)} MACs (${shortPercent(macs / plan.macs || 0)})`;
+  return `${what}${after.length ? `, after ${after.join(", ")}` : ""}. ${cost}.`;
+}
+
+function contents({ kind, shape: sizes }) {
+  if (sizes.length > 1) return `${plural(sizes[0], "map")} of ${sizes[1]}×${sizes[2]}`;
+  return kind === "answers" ? plural(sizes[0], "class").replace(/classs$/, "classes") : plural(sizes[0], "unit");
+}
+
+/** The shape of a column under its heading. */
+export const shapeText = (column) => (column.shape.length > 1 ? shape(column.shape) : count(column.shape[0]));

@@ -1,0 +1,209 @@
+"""Tests of sketches in the store: in no list, last in the queue, changed, kept, removed."""
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from example_runs import a_request, a_store
+
+from cnnlib.compare.results_table import ResultsTable
+from cnnlib.errors import RecipeError, RightsError, StoreError
+from cnnlib.records.events import Phase, RunEnd, StepMetrics
+from cnnlib.records.run import Origin
+from cnnlib.runs import RunStore, sketches
+from cnnlib.runs.workers.heartbeat import registered_worker
+
+
+@pytest.fixture
+def store(tmp_path) -> Generator[RunStore]:
+    with closing(a_store(tmp_path)) as store:
+        yield store
+
+
+def changed(request, channels=(9,)):
+    return replace(request, spec=replace(request.spec, channels=channels))
+
+
+def at_work(store: RunStore, worker_id: str, step: int = 5) -> str:
+    """Start a sketch, claim it and record some steps."""
+    run_id = store.sketches.start("chrome", a_request())
+    assert store.claim(worker_id).id == run_id
+    events = [StepMetrics(n, 1.0, 0.1, 1.0, 10.0, float(n)) for n in range(1, step + 1)]
+    store.record_events(run_id, worker_id, [Phase("running", ""), *events])
+    return run_id
+
+
+def order(store: RunStore, run_id: str, seconds: float = 1.0, *, is_paused: bool = False) -> str:
+    return store.sketches.order(run_id, seconds, is_paused=is_paused)
+
+
+def interrupt(store: RunStore, run_id: str, worker_id: str, step: int = 5) -> None:
+    store.record_events(run_id, worker_id, [RunEnd("interrupted", step=step, train_seconds=1.0)])
+
+
+def test_a_sketch_is_in_no_list_and_no_table(store):
+    kept = store.submit(a_request())
+    sketch = store.sketches.start("chrome", a_request())
+    assert [run.id for run in store.runs()] == [kept]
+    assert len(ResultsTable(store).rows()) == 1
+    assert store.run(sketch).state == "queued"
+    assert store.sketches.of_browser("chrome").run.id == sketch
+    assert store.sketches.of_browser("firefox") is None
+
+
+def test_a_sketch_does_not_count_as_a_run_of_the_same_name(store):
+    store.sketches.start("chrome", a_request())
+    run = store.run(store.submit(a_request()))
+    assert not run.title.endswith("(2)")
+
+
+def test_a_sketch_waits_behind_runs_and_is_ahead_of_none(store):
+    sketch = store.sketches.start("chrome", a_request())
+    run_id = store.submit(a_request())
+    assert (store.position(run_id), store.sketches.of_browser("chrome").place) == (1, 2)
+    with registered_worker(store, "runs") as worker_id:
+        assert [store.claim(worker_id).id for _ in range(2)] == [run_id, sketch]
+        waiting = store.submit(a_request())
+        assert store.position(waiting) == 1
+
+
+def test_it_does_not_use_up_the_limit_of_waiting_runs(store):
+    (store.folders.runs / "cnnlab.toml").write_text("[person]\nruns_waiting = 1\n")
+    ada = store.on_behalf_of("ada")
+    ada.sketches.start("chrome", a_request())
+    ada.submit(a_request())
+
+
+def test_a_browser_has_one_sketch(store):
+    first = store.sketches.start("chrome", a_request())
+    second = store.sketches.start("chrome", a_request())
+    with pytest.raises(StoreError):
+        store.run(first)
+    assert store.sketches.of_browser("chrome").run.id == second
+
+
+def test_a_sketch_at_work_that_is_replaced_ends_first(store):
+    with registered_worker(store, "runs") as worker_id:
+        first = at_work(store, worker_id)
+        second = store.sketches.start("chrome", a_request())
+        assert order(store, first) == "end"
+        interrupt(store, first, worker_id)
+        store.sketches.settle(first, was_paused=False)
+    with pytest.raises(StoreError):
+        store.run(first)
+    assert store.sketches.of_browser("chrome").run.id == second
+
+
+def test_it_yields_to_runs_at_once_and_to_sketches_after_its_turn(store):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        assert order(store, sketch) == ""
+        store.sketches.start("firefox", a_request())
+        assert order(store, sketch) == ""
+        assert order(store, sketch, sketches.TURN_SECONDS + 1) == "yield"
+        assert order(store, sketch, is_paused=True) == "yield"
+        store.submit(a_request())
+        assert order(store, sketch) == "yield"
+        interrupt(store, sketch, worker_id)
+        store.sketches.settle(sketch, was_paused=False)
+        assert store.sketches.of_browser("chrome").place == 3
+
+
+def test_a_paused_sketch_that_yields_waits_for_play(store):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        interrupt(store, sketch, worker_id)
+        store.sketches.settle(sketch, was_paused=True)
+        assert store.run(sketch).state == "interrupted"
+        store.sketches.play(sketch)
+        assert store.run(sketch).state == "queued"
+        store.sketches.pause(sketch)
+        assert store.run(sketch).state == "interrupted"
+
+
+def test_a_changed_design_goes_on_from_the_step(store):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        request = changed(store.run(sketch).request)
+        store.sketches.change(sketch, request, {"params": 7})
+        assert store.sketches.of_browser("chrome").run.request == request
+        assert order(store, sketch) == "change"
+        interrupt(store, sketch, worker_id)
+        store.sketches.settle(sketch, was_paused=False)
+        run = store.run(sketch)
+        assert run.request == replace(request, origin=Origin(sketch, 5, fitting=True))
+        assert (run.state, run.plan_cost) == ("queued", {"params": 7})
+        assert [(e.step, e.order, e.setting) for e in store.interventions(sketch)] == [
+            (5, "change", "design")
+        ]
+        assert order(store, sketch) == ""
+
+
+def test_a_change_before_the_first_step_begins_with_the_new_design(store):
+    sketch = store.sketches.start("chrome", a_request())
+    request = changed(store.run(sketch).request)
+    store.sketches.change(sketch, request)
+    assert store.run(sketch).request == request
+    assert store.interventions(sketch) == []
+
+
+def test_a_change_of_the_dataset_is_refused(store):
+    sketch = store.sketches.start("chrome", a_request())
+    request = replace(a_request(), dataset="mnist")
+    with pytest.raises(RecipeError, match="Start a new sketch"):
+        store.sketches.change(sketch, request)
+
+
+def test_a_kept_sketch_is_a_run_and_ends_with_its_measurements(store):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        store.sketches.keep(sketch, "my net")
+        assert order(store, sketch) == "keep"
+        interrupt(store, sketch, worker_id)
+        store.sketches.settle(sketch, was_paused=False)
+        [run] = store.runs()
+        assert (run.id, run.state, run.request.name) == (sketch, "queued", "my net")
+        assert run.intervened
+        assert store.claim(worker_id).id == sketch
+        [command] = store.record_events(sketch, worker_id, [])
+        assert command.kind == "stop"
+    assert store.sketches.of_browser("chrome") is None
+    with pytest.raises(StoreError, match="not a sketch"):
+        store.sketches.play(sketch)
+
+
+def test_it_pauses_without_a_touch(store, monkeypatch):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        monkeypatch.setattr(sketches, "UNTOUCHED_SECONDS", -1.0)
+        assert order(store, sketch) == "pause"
+        assert order(store, sketch, is_paused=True) == ""
+        store.sketches.explain_pause(sketch)
+        assert "without a change" in store.sketches.of_browser("chrome").note
+        store.sketches.play(sketch)
+        assert store.sketches.of_browser("chrome").note == ""
+
+
+def test_it_stops_when_its_page_is_gone_and_is_removed_later(store, monkeypatch):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        monkeypatch.setattr(sketches, "UNSEEN_SECONDS", -1.0)
+        assert order(store, sketch) == "leave"
+        interrupt(store, sketch, worker_id)
+        store.sketches.settle(sketch, was_paused=False)
+        assert store.run(sketch).state == "interrupted"
+        store.sketches.remove_abandoned()
+        assert store.run(sketch).state == "interrupted"
+        monkeypatch.setattr(sketches, "ABANDONED_SECONDS", -1.0)
+        store.sketches.remove_abandoned()
+    with pytest.raises(StoreError):
+        store.run(sketch)
+    assert not store.folders.run(sketch).exists()
+
+
+def test_a_sketch_belongs_to_its_person(store):
+    sketch = store.on_behalf_of("ada").sketches.start("chrome", a_request())
+    for action in ("play", "step", "pause", "keep", "end"):
+        with pytest.raises(RightsError):
+            getattr(store.on_behalf_of("bob").sketches, action)(sketch)
