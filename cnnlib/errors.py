@@ -9,6 +9,7 @@
     ├── StoreError     the run store cannot be read or written, or has no such run
     ├── TrainError     a run that cannot go on (out of memory, a disk that is full)
     ├── ProbeError     a view inside a network that this run, layer or picture does not allow
+    ├── ViewerError    the process that computes what pages show is not ready
     ├── SettingsError  a file of settings that cannot be understood
     ├── LimitError     a request above the limit of one person
     └── RightsError    something that belongs to another person
@@ -70,6 +71,10 @@ class TrainError(CnnlibError):
 
 class ProbeError(CnnlibError):
     """A view inside a network that this run, layer or picture does not allow."""
+
+
+class ViewerError(CnnlibError):
+    """The process that computes what pages show of networks is not ready."""
 
 
 class SettingsError(CnnlibError):

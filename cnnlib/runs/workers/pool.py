@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cnnlib
-from cnnlib.errors import StoreError
+from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.store import RunStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cnnlib.records.folders import Folders
+    from cnnlib.runs.workers.viewer import Viewer
 
 QUIT = b"q"  # written to a worker: end the run with a checkpoint and exit
 WATCH_SECONDS = 0.5
@@ -44,6 +45,7 @@ class WorkerPool:
     Args:
         count: Workers for runs; None reads CNNLAB_WORKERS, with a default of one per GPU, or one.
         command: Command line that starts a worker process.
+        viewer: A process for it is started and restarted with the workers; None starts none.
 
     Raises:
         StoreError: CNNLAB_WORKERS is not a number, or the store cannot be opened.
@@ -54,6 +56,7 @@ class WorkerPool:
         folders: Folders,
         count: int | None = None,
         command: Sequence[str] = (sys.executable, "-m", "cnnlib.train.worker"),
+        viewer: Viewer | None = None,
     ) -> None:
         gpus = visible_gpus()
         self.count = count if count is not None else default_count(gpus)
@@ -71,6 +74,12 @@ class WorkerPool:
             folders.runs / "logs" / "jobs.log",
             [*command, "--follow", "--does", "jobs"],
             environment,
+        )
+        self.viewer = viewer
+        self._for_viewer = viewer and _WorkerSlot(
+            folders.runs / "logs" / "viewer.log",
+            [sys.executable, "-m", "cnnlib.probe.viewer"],
+            environment | viewer.environment,
         )
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -93,13 +102,22 @@ class WorkerPool:
                 return
             for slot in self._for_runs:
                 slot.ensure_started()
+            if self._for_viewer:
+                self._for_viewer.ensure_started()
             if self._store.has_queued_job():
                 self._for_jobs.ensure_started()
 
     @property
     def error(self) -> str:
         """Why there is no worker, as a sentence; "" without an error."""
-        return next((slot.error for slot in self._slots if slot.error), "")
+        slots = [*self._for_runs, self._for_jobs]
+        return next((slot.error for slot in slots if slot.error), "")
+
+    def viewer_answer(self, function: str, *arguments: Any) -> Any:
+        """Call a function of the viewer process; see `Viewer.ask`."""
+        if self.viewer is None:
+            raise ViewerError("This server has no viewer. Start it as the app does.")
+        return self.viewer.ask(function, *arguments)
 
     def shutdown(self, patience_seconds: float = 10.0) -> None:
         """End all workers: runs write a checkpoint and end as "interrupted"; queued ones stay.
@@ -108,6 +126,8 @@ class WorkerPool:
             patience_seconds: Longest wait for them; a slower one exits later by itself.
         """
         self._ended.set()
+        if self.viewer:
+            self.viewer.close()
         with self._lock:
             for slot in self._slots:
                 slot.request_exit()
@@ -118,12 +138,14 @@ class WorkerPool:
 
     @property
     def pids(self) -> list[int]:
-        """Ids of the running worker processes."""
-        return [slot.pid for slot in self._slots if slot.pid is not None]
+        """Ids of the running worker processes, without the viewer's."""
+        slots = [*self._for_runs, self._for_jobs]
+        return [slot.pid for slot in slots if slot.pid is not None]
 
     @property
     def _slots(self) -> list[_WorkerSlot]:
-        return [*self._for_runs, self._for_jobs]
+        viewers = [self._for_viewer] if self._for_viewer else []
+        return [*self._for_runs, self._for_jobs, *viewers]
 
     def _watch_workers(self) -> None:
         while True:

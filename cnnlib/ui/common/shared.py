@@ -14,6 +14,7 @@ from cnnlib.records.settings import Settings
 from cnnlib.runs.access import dataset_owners
 from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.pool import WorkerPool
+from cnnlib.runs.workers.viewer import Viewer
 from cnnlib.ui.common.identity import owner
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def prepared(name: str, fingerprint: str) -> Prepared:
 @st.cache_resource(show_spinner=False)
 def worker_pool() -> WorkerPool:
     """Return the pool of this server's workers; the server starts and stops it."""
-    return WorkerPool(folders(), settings().machine.runs_at_once or None)
+    return WorkerPool(folders(), settings().machine.runs_at_once or None, viewer=Viewer())
 
 
 @st.cache_resource(show_spinner=False)

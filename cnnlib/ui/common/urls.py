@@ -16,6 +16,7 @@ PAGES = Path(__file__).resolve().parents[3] / "pages"
 ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"
 PLAN_ADDRESS = "api/plan"
+MAPS_ADDRESS = "api/maps"
 FOLDERS_WITH_ASSETS = ("build", "common", "train")  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"

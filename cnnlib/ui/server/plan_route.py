@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from cnnlib.design.cost import cost
@@ -16,34 +13,22 @@ from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.figures.columns import columns, folds
-from cnnlib.ui.common.shared import shared_store
-from cnnlib.ui.server.sign_in import refusal
+from cnnlib.ui.server.json_requests import error_response, respond_to_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
 MAX_BYTES = 100_000  # of a request; a spec of 200 layers with values of their own takes less
 
 
-async def plan_design(request: Request) -> JSONResponse:
+async def plan_design(request: Request) -> Response:
     """Plan the design ``{"spec": {...}, "batch_size": 128, "optimizer": "adamw"}`` of a POST.
 
     A design that does not fit is repaired where a repair was found; ``repair`` describes it. The
     status is 422 for a design that cannot be planned, with the sentence in ``error``.
     """
-    refused = await run_in_threadpool(lambda: refusal(request, shared_store().settings.class_mode))
-    if refused is not None:
-        return refused
-    if not _is_own_origin(request):
-        return _error("Requests from other sites are refused.", 403)
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        return _error("Send the design as JSON, with the content type application/json.", 415)
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BYTES:
-            return _error(f"The request has more than {MAX_BYTES:,} bytes. Send a design.", 413)
-    return await run_in_threadpool(_respond, bytes(body))
+    return await respond_to_json(request, MAX_BYTES, _respond)
 
 
 def planned_design(
@@ -82,13 +67,7 @@ def planned_design(
     }
 
 
-def _respond(body: bytes) -> JSONResponse:
-    try:
-        values = json.loads(body)
-        if not isinstance(values, dict):
-            raise ValueError
-    except (ValueError, RecursionError):
-        return _error('The body is not a JSON object. Send {"spec": {...}}.', 400)
+def _respond(values: dict[str, Any]) -> Response:
     try:
         content = planned_design(
             CNNSpec.from_dict(values.get("spec", {})),
@@ -96,15 +75,5 @@ def _respond(body: bytes) -> JSONResponse:
             optimizer=values.get("optimizer", "adamw"),
         )
     except SpecError as error:
-        return _error(str(error), 422)
+        return error_response(str(error), 422)
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
-
-
-def _is_own_origin(request: Request) -> bool:
-    """Whether the request comes from a page of this server, or from a program without an origin."""
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
-
-
-def _error(sentence: str, status: int) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status_code=status)

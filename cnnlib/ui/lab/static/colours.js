@@ -2,6 +2,7 @@
 
 // Maps are dark in both themes, so that strong values shine. Zero is the darkest; blue is positive, orange negative.
 const POSITIVE = [[10, 17, 28], [12, 52, 88], [28, 104, 164], [120, 184, 228], [246, 251, 255]];
+const BRIGHTNESS = 0.7; // exponent; small values stay visible beside large ones
 const NEGATIVE = [[10, 17, 28], [74, 42, 12], [160, 92, 20], [232, 168, 84], [255, 244, 224]];
 
 /** Pack red, green and blue into one integer in the byte order of canvas image data (little-endian). */
@@ -31,7 +32,7 @@ export function mapPalette(low, high) {
 /** The colour of a value from -1 to 1. */
 function signedColour(value) {
   const stops = value < 0 ? NEGATIVE : POSITIVE;
-  const position = Math.min(1, Math.abs(value) || 0) * (stops.length - 1);
+  const position = Math.min(1, Math.abs(value) || 0) ** BRIGHTNESS * (stops.length - 1);
   const left = Math.min(Math.floor(position), stops.length - 2);
   return stops[left].map((each, k) => Math.round(each + (stops[left + 1][k] - each) * (position - left)));
 }

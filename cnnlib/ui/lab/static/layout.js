@@ -3,13 +3,13 @@
 const GAP = 6; // between tiles
 const LARGEST_TILE = 60;
 const SMALLEST_TILE = 26;
-const ROWS_WANTED = 7;
+const ROWS_WANTED = [[280, 5], [Infinity, 7]]; // tiles of a column below this height
 const NARROWEST = 46; // of a column with its heading
 const SPACE = 14; // between columns at least
 const MOST_SIDE_BY_SIDE = 14; // columns; with more, repeated ones fold
 const OPEN_TILES = [[64, 34], [160, 24], [Infinity, 16]]; // up to so many maps: side of a tile in a column that is open
 const CELLS = [12, 10, 8, 6, 5, 4, 3, 2]; // sides of a vector's cells
-const WIDEST_VECTOR = 84;
+const WIDEST_VECTOR = [84, 150]; // least and most, by the width of the panel
 
 export const HEAD = 50; // height of the headings
 export const ARCS = 26; // height of the skips' arcs, where there are any
@@ -29,7 +29,8 @@ export function layOut(columns, folds, view) {
   const height = Math.max(80, view.height - top - FOOT);
   const items = visibleColumns(columns, folds, view);
   const tile = tileSide(items, view.width, height);
-  for (const item of items) fillItem(item, columns[item.column], { tile, height, isOpen: view.open.has(item.column) });
+  const widest = Math.max(WIDEST_VECTOR[0], Math.min(WIDEST_VECTOR[1], view.width / Math.max(1, items.length) - 80));
+  for (const item of items) fillItem(item, columns[item.column], { tile, height, widest, isOpen: view.open.has(item.column) });
   return { ...place(items, view.width), top, height, tile, rows: Math.max(1, Math.floor((height + GAP) / (tile + GAP))), hasSkips };
 }
 
@@ -44,23 +45,24 @@ function visibleColumns(columns, folds, view) {
     const isFolded = fold && !(view.unfolded.get(key) ?? !crowded);
     const size = isFolded ? fold[1] : 1;
     const end = column + size - 1;
-    items.push({ column: end, first: column, count: size, isFolded: Boolean(isFolded), foldKey: key ?? null });
+    items.push({ column: end, first: column, count: size, isFolded: Boolean(isFolded), foldKey: key ?? null, folds: fold?.[1] ?? 0 });
     column = end;
   }
   return items;
 }
 
 function tileSide(items, width, height) {
-  const byHeight = Math.floor((height + GAP) / ROWS_WANTED) - GAP;
+  const [, rows] = ROWS_WANTED.find(([most]) => height < most);
+  const byHeight = Math.floor((height + GAP) / rows) - GAP;
   const byWidth = Math.floor(width / Math.max(1, items.length)) - SPACE - 4;
   return Math.max(SMALLEST_TILE, Math.min(LARGEST_TILE, byHeight, byWidth));
 }
 
 /** Give an item its grid: tile (or cell) side, rows, columns of tiles, and width. */
-function fillItem(item, column, { tile, height, isOpen }) {
+function fillItem(item, column, { tile, height, widest, isOpen }) {
   item.kind = column.kind;
   item.total = column.shape[0];
-  if (column.kind === "vector") return fillVector(item, height);
+  if (column.kind === "vector") return fillVector(item, height, widest);
   const side = isOpen ? Math.min(tile, OPEN_TILES.find(([most]) => item.total <= most)[1]) : tile;
   const gap = isOpen ? 3 : GAP;
   const rows = Math.max(1, Math.floor((height + gap) / (side + gap)));
@@ -70,12 +72,12 @@ function fillItem(item, column, { tile, height, isOpen }) {
   item.width = across * (side + gap) - gap;
 }
 
-function fillVector(item, height) {
-  const fits = (cell) => Math.ceil(item.total / Math.floor(height / cell)) * cell <= WIDEST_VECTOR;
+function fillVector(item, height, widest) {
+  const fits = (cell) => Math.ceil(item.total / Math.floor(height / cell)) * cell <= widest;
   const side = CELLS.find(fits) ?? CELLS.at(-1);
   const square = Math.ceil(Math.sqrt(item.total / 3)); // a block three times as high as wide, if it fits
   const most = Math.floor(height / side);
-  const across = Math.max(Math.ceil(item.total / most), Math.min(square, Math.floor(WIDEST_VECTOR / side)));
+  const across = Math.max(Math.ceil(item.total / most), Math.min(square, Math.floor(widest / side)));
   Object.assign(item, { side, gap: 0, rows: Math.ceil(item.total / across), across, shown: item.total, hidden: 0, width: across * side });
 }
 

@@ -4,7 +4,9 @@ import { fitCanvas } from "./tiles.js";
 
 const NARROWEST_GAP = 16; // between columns, for links at all
 const MOST_FAINT = 260; // links of one gap; with more, only every second, third, ... is drawn
-const KERNEL_SIDE = 20;
+const KERNEL_SIDE = [20, 28]; // least and most, by the gap between the columns
+const VECTOR_ENDS = 7; // points at a vector where links begin and end
+const FAINTEST = 0.45; // opacity of the links in a narrow gap
 
 /**
  * @param {object} layout Of `layOut`.
@@ -22,11 +24,13 @@ export function drawLinks(canvas, layout, view) {
   if (view.links) drawChosen(context, layout, view);
 }
 
-/** Points at the left and the right of each tile; a vector has one point on each side. */
+/** Points at the left and the right of each tile, and a few at the sides of a vector or of an open column. */
 function tileEnds(item, layout) {
   if (item.kind === "vector" || item.isOpen) {
-    const y = layout.top + layout.height / 2;
-    return { left: [{ x: item.x, y }], right: [{ x: item.x + item.width, y }] };
+    const length = item.rows * (item.side + item.gap) - item.gap;
+    const start = corner(item, 0, layout).y;
+    const ys = Array.from({ length: VECTOR_ENDS }, (_, i) => start + (length * (i + 0.5)) / VECTOR_ENDS);
+    return { left: ys.map((y) => ({ x: item.x - 2, y })), right: ys.map((y) => ({ x: item.x + item.width + 2, y })) };
   }
   const corners = Array.from({ length: item.shown }, (_, i) => corner(item, i, layout));
   const middle = item.side / 2;
@@ -41,11 +45,13 @@ function drawFaint(context, from, to, colours) {
   if (!from.length || !to.length || to[0].x - from[0].x < NARROWEST_GAP) return;
   const every = Math.ceil((from.length * to.length) / MOST_FAINT);
   context.strokeStyle = colours.faint;
+  context.globalAlpha = Math.max(FAINTEST, Math.min(1, (to[0].x - from[0].x) / 70));
   context.lineWidth = 1;
   context.beginPath();
   let number = 0;
   for (const start of from) for (const end of to) if (number++ % every === 0) curve(context, start, end);
   context.stroke();
+  context.globalAlpha = 1;
 }
 
 function curve(context, start, end) {
@@ -90,11 +96,12 @@ function drawLink(context, start, end, contribution, peak, colours) {
 function drawKernel(context, start, end, kernel, colours) {
   const gap = end.x - start.x;
   const size = kernel.length;
-  const side = Math.min(KERNEL_SIDE, gap - 12);
+  const [least, most] = KERNEL_SIDE;
+  const side = Math.min(Math.max(least, Math.min(most, gap / 5)), gap - 12);
   if (side < size * 3) return;
   const cell = side / size;
-  const left = start.x + gap * 0.4 - side / 2;
-  const top = start.y + (end.y - start.y) * 0.352 - side / 2; // the curve's height at four tenths of the way
+  const left = start.x + gap * 0.424 - side / 2;
+  const top = start.y + (end.y - start.y) * 0.352 - side / 2; // the curve's height at four tenths of its length
   const peak = Math.max(1e-9, ...kernel.flat().map(Math.abs));
   context.fillStyle = colours.card;
   context.fillRect(left - 1.5, top - 1.5, side + 3, side + 3);

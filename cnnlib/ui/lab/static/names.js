@@ -37,11 +37,11 @@ export function heading(column, spec) {
   if (name === "stem_conv") return { title: `Stem ${size(spec.stem?.kernel_size ?? 3)}`, short: "Stem", kind: "Stem" };
   if (name.startsWith("conv")) {
     const kernel = size(at(spec.kernel_size, number - 1));
-    return { title: `Conv ${number}`, short: `C ${number}`, kind: `Conv ${kernel}`, kernel };
+    return { title: `Conv ${number}`, short: `Conv ${number}`, kind: `Conv ${kernel}`, kernel };
   }
-  if (name.startsWith("block")) return { title: `Block ${number}`, short: `B ${number}`, kind: "blocks" };
+  if (name.startsWith("block")) return { title: `Block ${number}`, short: `Block ${number}`, kind: "blocks" };
   if (name === "gap") return { title: "Average", short: "Mean", kind: "Average" };
-  return { title: column.kind === "answers" ? "Answers" : `Linear ${number}`, short: `L ${number}`, kind: "Linear" };
+  return { title: column.kind === "answers" ? "Answers" : `Linear ${number}`, short: `Linear ${number}`, kind: "Linear" };
 }
 
 /** Names of the layers behind the first of a column: ["ReLU", "max pool"]. */

@@ -119,7 +119,7 @@ export class MapsFeed {
       if (this.stopped) return 0;
       if (status === 200 && answer) this.onAnswer(answer, body);
       if (status === 204 || (status === 200 && answer)) return this.#succeed(rest);
-      if (status === 503) return this.#fail(answer?.error ?? "The viewer starts.", STARTING_MS);
+      if (status === 503 || status === 202) return this.#fail(answer?.error ?? "The viewer starts.", STARTING_MS);
       return this.#fail(answer?.error ?? NO_CONNECTION, backoff(++this.failures));
     } catch (error) {
       if (error.name === "AbortError") return 0;

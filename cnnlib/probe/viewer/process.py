@@ -1,0 +1,73 @@
+"""The viewer process: answers the requests of one page server, one after the other.
+
+``python -m cnnlib.probe.viewer`` is started by `cnnlib.runs.workers.pool.WorkerPool`. It connects
+to the address in its environment and exits when the connection ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+from multiprocessing.connection import Client
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.errors import CnnlibError
+from cnnlib.runs.workers.viewer import ADDRESS_VARIABLE, KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+
+_NICENESS = 5  # a training step goes first
+
+
+def main() -> None:
+    """Connect and answer until the page server has ended."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    functions = _functions()
+    key = bytes.fromhex(os.environ[KEY_VARIABLE])
+    try:
+        connection = Client(os.environ[ADDRESS_VARIABLE], authkey=key)
+    except OSError as error:  # the page server has ended
+        print(error, file=sys.stderr, flush=True)
+        return
+    with connection:
+        serve(connection, functions)
+
+
+def serve(connection: Connection, functions: Mapping[str, Callable[..., Any]]) -> None:
+    """Answer requests ``(name, arguments)`` with ``(error, value)`` until the connection ends."""
+    while True:
+        try:
+            name, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: tuple[str, Any] = "", functions[name](*arguments)
+        except CnnlibError as error:
+            answer = str(error), None
+        except Exception as error:
+            traceback.print_exc()
+            text = f"{type(error).__name__}: {error}"[:300]
+            answer = (
+                f"The viewer has an internal error ({text}). Its log has the details; choose "
+                "another picture or layer.",
+                None,
+            )
+        connection.send(answer)
+
+
+def _functions() -> dict[str, Callable[..., Any]]:
+    """Import torch and the functions that pages may call."""
+    import numpy  # noqa: F401  (before torch)
+    import torch
+
+    from cnnlib.probe.viewer.maps import maps
+
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    return {"maps": maps}

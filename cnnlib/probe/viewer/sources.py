@@ -1,0 +1,142 @@
+"""Networks and pictures of the viewer, cached by file and version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from cnnlib.data.batches import Normaliser
+from cnnlib.data.prepared import Prepared, load_prepared
+from cnnlib.data.split import stratified_order, train_validation_split
+from cnnlib.errors import ProbeError
+from cnnlib.nets.model import Network, build_model
+from cnnlib.records.folders import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.maps import NetworkSource, SplitSource
+
+_NET, _OPTIMIZER = "net/", "optimizer/"
+_TYPICAL, _HARD = 10, 6  # pictures of the strip
+
+
+@dataclass(frozen=True, eq=False)
+class StepNetwork:
+    """A network in evaluation mode, and the step of its weights; 0 for an untrained one."""
+
+    net: Network
+    step: int
+
+
+@lru_cache(maxsize=12)
+def network_of(source: NetworkSource) -> StepNetwork:
+    """Build a network; tensors that the file does not have in the same shape are fresh.
+
+    Raises:
+        ProbeError: The file was deleted or damaged.
+    """
+    net = build_model(source.spec, seed=source.seed)
+    step = 0
+    if source.weights is not None:
+        own = net.state_dict()
+        try:
+            with safe_open(source.weights, framework="pt") as file:
+                step = json.loads((file.metadata() or {}).get("cnnlib", "{}")).get("step", 0)
+                names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
+                found = {name.removeprefix(_NET): file.get_tensor(name) for name in names}
+        except (OSError, SafetensorError, ValueError) as error:
+            raise ProbeError(
+                f"The weights file {source.weights.name} cannot be read ({str(error)[:200]}). It "
+                "was deleted or damaged. Choose another saved step of the run."
+            ) from error
+        fitting = {
+            name: value
+            for name, value in found.items()
+            if name in own and own[name].shape == value.shape
+        }
+        net.load_state_dict(fitting, strict=False)
+    return StepNetwork(net.eval(), step)
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """A validation split.
+
+    Args:
+        indices: Of its pictures in the training pictures of the dataset.
+        strip: Positions in ``indices``: some typical pictures, then some hard ones.
+    """
+
+    prepared: Prepared
+    indices: np.ndarray
+    strip: tuple[int, ...]
+
+    def picture(self, position: int) -> tuple[np.ndarray, int]:
+        """Return a picture (C x H x W, uint8) and its label.
+
+        Raises:
+            ProbeError: There is no such picture.
+        """
+        if not 0 <= position < len(self.indices):
+            raise ProbeError(
+                f"Picture {position} is not in the validation split, which has the pictures 0 to "
+                f"{len(self.indices) - 1}. Choose one of them."
+            )
+        index = self.indices[position]
+        return np.array(self.prepared.train_images[index]), int(self.prepared.train_labels[index])
+
+    def normalise(self, pictures: np.ndarray) -> torch.Tensor:
+        """Return pictures (N x C x H x W, uint8) as the input of a network."""
+        return Normaliser(self.prepared.info, "cpu")(torch.from_numpy(pictures))
+
+
+@lru_cache(maxsize=6)
+def validation_of(source: SplitSource) -> Validation:
+    """Open a dataset and divide it.
+
+    Raises:
+        DataError: It is not prepared.
+    """
+    prepared = load_prepared(source.dataset, Folders.from_environment())
+    labels = prepared.train_labels
+    _, indices = train_validation_split(labels, source.validation, source.split_seed)
+    return Validation(prepared, indices, _strip_of(prepared, indices))
+
+
+def _strip_of(prepared: Prepared, indices: np.ndarray) -> tuple[int, ...]:
+    """Choose typical pictures (stratified) and hard ones: closer to the mean of another class."""
+    if not len(indices):
+        return ()
+    labels = np.asarray(prepared.train_labels)[indices]
+    order, _ = stratified_order(labels, seed=0)
+    typical = [int(position) for position in order[:_TYPICAL]]
+    candidates = [int(position) for position in order[:2000]]
+    chosen = indices[candidates]
+    pictures = prepared.train_images[chosen].reshape(len(chosen), -1).astype(np.float32)
+    hard = np.argsort(-_hardness(pictures, labels[candidates]), kind="stable")
+    others = [candidates[place] for place in hard if candidates[place] not in typical]
+    return (*typical, *others[:_HARD])
+
+
+def _hardness(pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Distance to the mean of the own class, less that to the nearest mean of another one."""
+    classes = np.unique(labels)
+    means = np.stack([pictures[labels == each].mean(axis=0) for each in classes])
+    squares = (pictures**2).sum(axis=1, keepdims=True) + (means**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares - 2 * pictures @ means.T, 0))
+    rows, own = np.arange(len(labels)), np.searchsorted(classes, labels)
+    to_own = distances[rows, own].copy()
+    distances[rows, own] = np.inf
+    return to_own - distances.min(axis=1) if len(classes) > 1 else to_own
+
+
+def strip_pictures(validation: Validation, positions: Sequence[int]) -> np.ndarray:
+    """Return pictures of the split: N x C x H x W, uint8."""
+    return np.stack([validation.picture(position)[0] for position in positions])

@@ -1,0 +1,150 @@
+/** The controls of the design. They act while they are dragged; on release the design is handed to the page. */
+import * as design from "./design.js";
+import { button, element, menu, setAttribute, setOptions, write } from "./format.js";
+
+const NOTE = "Every change shows at once. Layers whose shape stays keep what they learned.";
+
+export class Controls {
+  /** @param {object} on onInput(spec) while a control moves, onRelease(spec), onUndo(), onRedo(). */
+  constructor(on) {
+    Object.assign(this, { on, spec: null, base: null, sliders: [], choices: [] });
+    this.undo = button("↶", { class: "icon", "aria-label": "Undo", title: "Undo (Ctrl+Z)" }, on.onUndo);
+    this.redo = button("↷", { class: "icon", "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)" }, on.onRedo);
+    const head = element("header", {}, [element("h2", {}, ["Your network"]), element("span", { class: "pair" }, [this.undo, this.redo])]);
+    this.form = element("div", { class: "form" });
+    this.#buildForm();
+    this.note = element("p", { class: "note", "aria-live": "polite" });
+    this.link = element("a", { class: "settings" }, ["More settings"]);
+    this.root = element("section", { class: "panel controls", "aria-label": "Your network" }, [head, this.form, this.note, this.link]);
+  }
+
+  #buildForm() {
+    const most = design.MOST_CONVOLUTIONS;
+    this.#slider("lab-convolutions", "Convolutions", [0, most], (spec) => spec.channels.length, design.withCount, (spec) => String(spec.channels.length));
+    this.#slider("lab-pool-every", "Pool every", [0, design.MOST_POOL_EVERY], (spec) => spec.pool_every, design.withPoolEvery, poolText);
+    this.#slider("lab-channels", "Channels", [1, design.MOST_CHANNELS], design.firstWidth, design.withWidth, channelsText);
+    this.#choice("lab-growth", "Growth", design.GROWTHS.map((each) => [each, `×${each}`]), design.findGrowth, design.withGrowth, design.hasGrowth);
+    this.#slider("lab-kernel", "Kernel", [1, 7, 2], (spec) => design.kernelOf(spec) ?? 3, (spec, size) => ({ ...spec, kernel_size: size }), kernelText);
+    this.#choice("lab-blocks", "Blocks", design.BLOCKS, (spec) => spec.block, design.withBlock);
+    this.#menus();
+    this.#hidden();
+  }
+
+  #slider(testId, label, [min, max, step = 1], read, write_, text) {
+    const input = element("input", { type: "range", min, max, step, "data-testid": testId, "aria-label": label });
+    const output = element("output", {});
+    input.addEventListener("input", () => this.#edit((spec) => write_(spec, Number(input.value))));
+    input.addEventListener("change", () => this.#release());
+    this.sliders.push({ input, output, read, text, max });
+    this.form.append(element("div", { class: "field" }, [element("span", { class: "name" }, [label]), output, input]));
+  }
+
+  #choice(testId, label, options, read, write_, isEnabled = (spec) => spec.channels.length > 0) {
+    const buttons = options.map(([value, text]) => button(text, { "data-value": value }, () => this.#change((spec) => write_(spec, value))));
+    const group = element("span", { class: "choice", role: "group", "aria-label": label, "data-testid": testId }, buttons);
+    this.choices.push({ buttons, options, read, isEnabled });
+    this.form.append(element("div", { class: `field ${testId}` }, [element("span", { class: "name" }, [label]), group]));
+  }
+
+  #menus() {
+    this.norm = menu("Norm", { "data-testid": "lab-norm" }, (value) => this.#change((spec) => ({ ...spec, norm: value })));
+    this.activation = menu("Activation", { "data-testid": "lab-activation" }, (value) => this.#change((spec) => design.withActivation(spec, value)));
+    this.form.append(element("div", { class: "twin" }, [this.norm.root, this.activation.root]));
+  }
+
+  #hidden() {
+    this.hidden = element("input", { type: "text", "data-testid": "lab-hidden", placeholder: "none", spellcheck: "false", autocomplete: "off", title: "Units of each hidden layer, like 120, 84. Empty: no hidden layer." });
+    this.hidden.addEventListener("input", () => this.#typeHidden());
+    this.hidden.addEventListener("change", () => this.#release());
+    this.hidden.addEventListener("keydown", (event) => event.key === "Enter" && this.hidden.blur());
+    this.form.append(element("label", { class: "field hidden" }, [element("span", { class: "name" }, ["Hidden units"]), this.hidden]));
+  }
+
+  #typeHidden() {
+    const units = design.parseHidden(this.hidden.value);
+    setAttribute(this.hidden, "aria-invalid", units === null);
+    if (units !== null) return this.#edit((spec) => ({ ...spec, hidden_dims: units }));
+    write(this.note, 'Write whole numbers like "120, 84". Empty: no hidden layer.');
+  }
+
+  /** Change the design as it was before the control moved, so that a way back leads back. */
+  #edit(change) {
+    this.base ??= this.spec;
+    this.spec = change(this.base);
+    this.#write();
+    this.on.onInput(this.spec);
+  }
+
+  #release() {
+    if (this.base === null) return this.#write();
+    this.base = null;
+    this.on.onRelease(this.spec);
+  }
+
+  #change(change) {
+    this.base = null;
+    this.#edit(change);
+    this.#release();
+  }
+
+  /** Whether a control is being moved. */
+  get isMoving() {
+    return this.base !== null;
+  }
+
+  /** Change one column's channels or units by a step, from outside. */
+  resize(change) {
+    if (this.spec) this.#change(change);
+  }
+
+  /** @param {object} view spec, note (a sentence), canUndo, canRedo, buildPage. */
+  show({ spec, note, canUndo, canRedo, buildPage }) {
+    this.undo.disabled = !canUndo;
+    this.redo.disabled = !canRedo;
+    setAttribute(this.link, "href", buildPage);
+    write(this.note, note || NOTE);
+    this.note.classList.toggle("news", Boolean(note));
+    if (this.isMoving) return;
+    this.spec = spec;
+    this.#write();
+  }
+
+  #write() {
+    const { spec } = this;
+    for (const { input, output, read, text, max } of this.sliders) {
+      const value = read(spec);
+      setAttribute(input, "max", Math.max(max, value));
+      if (Number(input.value) !== value) input.value = String(value);
+      const share = (value - Number(input.min)) / (Number(input.max) - Number(input.min));
+      input.style.setProperty("--share", `${100 * share}%`);
+      input.disabled = !spec.channels.length && input.dataset.testid !== "lab-convolutions";
+      setAttribute(input, "aria-valuetext", text(spec));
+      write(output, text(spec));
+    }
+    for (const { buttons, options, read, isEnabled } of this.choices) this.#writeChoice(buttons, options, read(spec), isEnabled(spec));
+    setOptions(this.norm.select, design.NORMS, spec.norm);
+    this.norm.select.disabled = !spec.channels.length;
+    setOptions(this.activation.select, design.ACTIVATIONS, spec.activation);
+    if (!this.isMoving) this.hidden.value = spec.hidden_dims.join(", ");
+  }
+
+  #writeChoice(buttons, options, value, isEnabled) {
+    buttons.forEach((each, i) => {
+      setAttribute(each, "aria-pressed", isEnabled && options[i][0] === value);
+      each.disabled = !isEnabled;
+    });
+  }
+}
+
+const poolText = (spec) => (spec.pool_every ? (spec.pool_every === 1 ? "1 convolution" : `${spec.pool_every} convolutions`) : "never");
+
+function channelsText({ channels }) {
+  if (!channels.length) return "–";
+  const last = channels.at(-1);
+  return channels[0] === last ? String(last) : `${channels[0]} → ${last}`;
+}
+
+function kernelText(spec) {
+  const size = design.kernelOf(spec);
+  return spec.channels.length ? (size === null ? [...new Set(spec.kernel_size)].join(", ") : `${size} × ${size}`) : "–";
+}

@@ -1,0 +1,35 @@
+/** A sentence from the page over the network: an error of an action, or what a run waits for. */
+import { button, element, write } from "./format.js";
+
+export class Message {
+  constructor() {
+    this.dismissed = "";
+    this.text = element("p", { role: "status" });
+    this.close = button("×", { "aria-label": "Close the message" }, () => this.#dismiss());
+    this.root = element("div", { class: "message" }, [this.text, this.close]);
+    this.root.hidden = true;
+  }
+
+  /** @param {string} message @param {{note: string, place: number|null}|null} run */
+  show(message, run) {
+    const isDismissed = !message || message === this.dismissed;
+    this.message = message;
+    const place = run?.state === "queued" && run.place ? `In line: ${run.place}.` : "";
+    const shown = isDismissed ? [place, run?.note].filter(Boolean).join(" ") : message;
+    this.close.hidden = isDismissed;
+    this.root.hidden = !shown;
+    this.root.dataset.kind = isDismissed ? "note" : "error";
+    write(this.text, shown);
+  }
+
+  /** A new action: the same message may come again. */
+  forget() {
+    this.dismissed = "";
+    if (this.message) this.root.hidden = true;
+  }
+
+  #dismiss() {
+    this.dismissed = this.message;
+    this.root.hidden = true;
+  }
+}
