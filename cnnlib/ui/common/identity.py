@@ -44,6 +44,14 @@ def owner(settings: Settings) -> str | None:
     return _owner("browser", number)
 
 
+def browser_key() -> str:
+    """Return a key of this browser, which is not reversible; of this session without cookies."""
+    number = st.context.cookies.get(COOKIE, "")
+    if not _NUMBER.fullmatch(number):
+        number = st.session_state.setdefault(_WITHOUT_COOKIE, secrets.token_hex(16))
+    return _owner("lab", number)
+
+
 def _owner(kind: str, secret: str) -> str:
     """Return the owner as kind and hash of a secret identifier."""
     return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()[:24]}"

@@ -9,23 +9,25 @@ import streamlit as st
 from cnnlib.ui.common.urls import LOADER, script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _lab = st.components.v2.component("cnnlab_lab", js=LOADER)
 
 
-def lab(data: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+def lab(data: Mapping[str, Any], key: str, act: Callable[[Mapping[str, Any]], None]) -> None:
     """Show the Lab.
 
     It is mounted once: a rerun passes new data to what is on the screen.
 
     Args:
         data: What it shows (see `cnnlib.ui.lab.page`); the address of its script is added here.
-
-    Returns:
-        What the person did in this rerun, such as ``{"kind": "play"}``; None if nothing.
+        act: Called before the page reruns, with what the person did: ``{"kind": "play"}``.
     """
+
+    def on_action() -> None:
+        action = st.session_state[key].get("action")
+        if isinstance(action, dict):
+            act(action)
+
     sent = {"script": script("lab/lab.js"), "styles": script("lab/lab.css"), **data}
-    result = _lab(key=key, data=sent, on_action_change=lambda: None)
-    action = result.get("action")
-    return action if isinstance(action, dict) and isinstance(action.get("kind"), str) else None
+    _lab(key=key, data=sent, on_action_change=on_action)

@@ -1,46 +1,132 @@
-"""Home page: an introduction, one button that trains a network, and the latest runs."""
+"""The Lab page: one screen on which a network is shaped, trained and read at the same time."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
 import streamlit as st
 
-from cnnlib.design.presets import preset
-from cnnlib.ui.common.defaults import default_dataset, default_request, starter_datasets
-from cnnlib.ui.common.format import describe_recipe, escape_markdown
-from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.ui.common.submit import submit_or_show_error
-from cnnlib.ui.common.urls import BUILD, RESULTS, TRAIN
-from cnnlib.ui.lab.run_list import run_list
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.design.link import encode
+from cnnlib.figures.planned_design import planned_design
+from cnnlib.records.recipe import OPTIMIZERS
+from cnnlib.ui.common.defaults import starter_datasets
+from cnnlib.ui.common.format import OPTIMIZER_LABELS
+from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.common.shared import available_datasets, folders, run_store
+from cnnlib.ui.common.urls import MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
+from cnnlib.ui.lab.component import lab
+from cnnlib.ui.lab.session import act, choose_awaited, current_state, shown_sketch, write_address
 
-RECENT = 6
+if TYPE_CHECKING:
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.runs.sketches import Sketch
+    from cnnlib.ui.lab.state import LabState
+
+RECENT = 3
+_VALIDATION = 0.1  # of the training pictures, as in `RunRequest`
 
 
 def show() -> None:
     """Show the page."""
-    st.title("CNN Lab")
-    st.markdown(
-        "Design a convolutional neural network (CNN), and watch it learn from real pictures on "
-        "this computer. Then compare accuracy and cost of your designs."
-    )
-    info = default_dataset(starter_datasets(folders()))
-    request = default_request(info)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        label = f"Train a network on {escape_markdown(info.title)}"
-        pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="home_train")
-        st.page_link(BUILD, label="Design your own", icon=":material/layers:")
-    if pressed and (run_ids := submit_or_show_error(request)):
-        st.switch_page(TRAIN, query_params={"run": run_ids})
-    st.caption(
-        f"Network: {preset(request.preset).title}. Dataset: {info.train_count:,} training "
-        f"pictures, {len(info.classes)} classes. Recipe: {describe_recipe(request.recipe)}."
-    )
-    st.header("Latest runs")
-    runs = run_store().runs(limit=RECENT)
-    if not runs:
-        st.caption(
-            "There are no runs yet. Runs that you start here or on the command line are listed "
-            "here."
-        )
-        st.stop()
-    run_list(runs)
-    st.page_link(RESULTS, label="All results", icon=":material/arrow_forward:")
+    infos = available_datasets(starter_datasets(folders()))
+    state = current_state(infos)
+    if state.awaited:
+        fragment(_await_dataset, run_every=1.0)()
+    info = dataset_info(state.dataset, folders())
+    lab(_data(state, info, infos), key="lab", act=act)
+    write_address(state, info)
+
+
+def _await_dataset() -> None:
+    """Rerun the page when the awaited dataset is prepared, or its preparation failed."""
+    state = current_state(())
+    if state.awaited and not choose_awaited(state).awaited:
+        st.rerun()
+
+
+def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[str, Any]:
+    """Return what the component shows, as plain JSON values."""
+    sketch = shown_sketch(state)
+    recipe = state.recipe
+    return {
+        "api": {
+            "plan": at_root(PLAN_ADDRESS),
+            "maps": at_root(MAPS_ADDRESS),
+            "runs": at_root(RUNS_ADDRESS),
+        },
+        "plan": planned_design(
+            state.spec, batch_size=recipe.batch_size, optimizer=recipe.optimizer
+        ),
+        "dataset": {
+            "name": info.name,
+            "title": info.title,
+            "classes": list(info.classes),
+            "in_size": list(info.in_size),
+            "validation_count": round(_VALIDATION * info.train_count),
+        },
+        "datasets": [
+            {"name": each.name, "title": each.title, "ready": each.state == "prepared"}
+            for each in _choices(infos, info)
+        ],
+        "recipe": {
+            "lr": recipe.lr,
+            "batch_size": recipe.batch_size,
+            "optimizer": recipe.optimizer,
+        },
+        "optimizers": [{"name": name, "label": OPTIMIZER_LABELS[name]} for name in OPTIMIZERS],
+        "seed": state.seed,
+        "picture": state.picture,
+        "run": None if sketch is None else _run(sketch),
+        "can_undo": bool(state.past),
+        "can_redo": bool(state.future),
+        "message": state.message or _awaited_sentence(state),
+        "pages": _pages(state, sketch),
+        "recent": _recent(),
+    }
+
+
+def _choices(infos: list[DatasetInfo], info: DatasetInfo) -> list[DatasetInfo]:
+    """Return the datasets of the menu; the one in use is among them."""
+    return infos if any(each.name == info.name for each in infos) else [*infos, info]
+
+
+def _run(sketch: Sketch) -> dict[str, Any]:
+    run = sketch.run
+    note = sketch.note or (run.reason if run.state in ("failed", "diverged", "lost") else "")
+    return {"id": run.id, "state": run.state, "note": note, "place": sketch.place}
+
+
+def _awaited_sentence(state: LabState) -> str:
+    if not state.awaited:
+        return ""
+    title = dataset_info(state.awaited, folders()).title
+    job = run_store().latest_job("prepare", {"name": state.awaited})
+    progress = f": {job.text}, {job.progress:.0%}" if job is not None and job.text else ""
+    return f"{title} is being prepared{progress}. It opens when it is ready."
+
+
+def _pages(state: LabState, sketch: Sketch | None) -> dict[str, str]:
+    """Return the addresses of other pages, for this design and this run."""
+    design = urlencode({"design": encode(state.spec), "dataset": state.dataset})
+    run = f"?{urlencode({'run': sketch.run.id})}" if sketch is not None else ""
+    return {
+        "build": at_root(f"build?{design}"),
+        "draw": at_root(f"draw{run}"),
+        "inspect": at_root(f"inspect{run}"),
+        "results": at_root("results"),
+        "data": at_root(f"data?{urlencode({'dataset': state.dataset})}"),
+    }
+
+
+def _recent() -> list[dict[str, Any]]:
+    """Return the last runs with their accuracy on the test split."""
+    return [
+        {
+            "title": run.title,
+            "url": at_root(f"train?{urlencode({'run': run.id})}"),
+            "accuracy": run.summary.get("test_accuracy"),
+        }
+        for run in run_store().runs(limit=RECENT)
+    ]

@@ -1,15 +1,17 @@
 /** The answers: one row for each class, or for the likeliest ones of many, and a sentence. */
-import { element, percent, setAttribute, shortPercent, write } from "./format.js";
+import { element, figure, percent, setAttribute, shortPercent, write } from "./format.js";
 import { HEAD } from "./layout.js";
 
 const MOST_ROWS = 14;
 const HIGHEST_ROW = 34;
-const LONGEST_NAME = 11; // letters
+const SHORT_NAME = 3; // letters; longer names stand above their bars
 
 export class Answers {
-  constructor() {
+  /** @param {(number: number) => void} onChoose Called with the class whose sources are to be shown. */
+  constructor(onChoose) {
+    this.onChoose = onChoose;
     this.rows = [];
-    this.order = [];
+    this.logits = [];
     this.list = element("ol", {});
     this.verdict = element("p", { class: "verdict", "data-testid": "lab-answer" }, ["–"]);
     this.root = element("div", { class: "answers", role: "group", "aria-label": "Answers" }, [element("h3", {}, ["It says"]), this.list, this.verdict]);
@@ -23,15 +25,19 @@ export class Answers {
     this.root.style.setProperty("--top", `${top - HEAD + Math.max(0, (height - row * rows) / 2)}px`);
   }
 
-  /** Show the probabilities of an answer. */
-  show({ probabilities, picture }, classes) {
-    this.root.style.setProperty("--class", `${Math.min(LONGEST_NAME, Math.max(...classes.map((name) => name.length)))}ch`);
+  /** Show the probabilities of an answer. @returns {boolean} Whether rows came or went. */
+  show({ probabilities: given, picture, columns }, classes) {
+    Object.assign(this, { classes, given, logits: columns.at(-1).values ?? [] });
+    const probabilities = given.map((share) => share ?? 0); // null where a value is not finite
+    this.root.classList.toggle("long", Math.max(...classes.map((name) => name.length)) > SHORT_NAME);
     const best = probabilities.indexOf(Math.max(...probabilities));
     const order = this.#shownClasses(probabilities);
+    const before = this.rows.length;
     while (this.rows.length < order.length) this.#addRow();
     while (this.rows.length > order.length) this.rows.pop().root.remove();
     order.forEach((number, i) => this.#showRow(this.rows[i], { number, name: classes[number] ?? String(number), share: probabilities[number], best, label: picture.label }));
     this.#showVerdict(classes[best] ?? String(best), probabilities[best], picture.label, best, classes);
+    return this.rows.length !== before;
   }
 
   /** All classes, or the likeliest of many. */
@@ -43,12 +49,16 @@ export class Answers {
 
   #addRow() {
     const row = { name: element("span", { class: "class" }), fill: element("i", {}), share: element("span", { class: "number" }) };
-    row.root = element("li", {}, [row.name, element("span", { class: "bar", "aria-hidden": "true" }, [row.fill]), row.share]);
+    row.choose = element("button", { type: "button", class: "choose", "aria-pressed": "false" });
+    row.choose.addEventListener("click", () => this.onChoose(row.number));
+    row.root = element("li", {}, [row.choose, row.name, element("span", { class: "bar", "aria-hidden": "true" }, [row.fill]), row.share]);
     this.rows.push(row);
     this.list.append(row.root);
   }
 
   #showRow(row, { number, name, share, best, label }) {
+    row.number = number;
+    setAttribute(row.choose, "aria-label", `What speaks for ${name}`);
     setAttribute(row.root, "data-testid", `lab-answer-${number}`);
     setAttribute(row.root, "data-best", number === best);
     setAttribute(row.root, "data-label", number === label);
@@ -59,11 +69,22 @@ export class Answers {
   }
 
   #showVerdict(name, share, label, best, classes) {
+    if (!share) return write(this.verdict, "No answer: its numbers are not finite.");
     const isKnown = label !== null && label !== undefined;
     const isRight = label === best;
     this.root.dataset.verdict = isKnown ? (isRight ? "right" : "wrong") : "open";
     const end = !isKnown ? `, ${percent(share, 0)}` : isRight ? " ✓ right" : ` ✗ true class: ${classes[label] ?? label}`;
     write(this.verdict, `${name}${end}`);
+  }
+
+  /** Mark the chosen class; null marks none. */
+  mark(chosen) {
+    for (const row of this.rows) setAttribute(row.choose, "aria-pressed", row.number === chosen);
+  }
+
+  /** A sentence about a class. */
+  text(number) {
+    return `${this.classes[number] ?? number}: ${percent(this.given[number] ?? NaN)}, score ${figure(this.logits[number], 2)}.`;
   }
 
   /** The middle of each row, in pixels from the top of another element; none unless they stand beside it. */

@@ -48,7 +48,7 @@ export function readColours(root) {
 export function paintPicture(canvas, pixels, [channels, height, width]) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // small, and the pad reads it
   const image = context.createImageData(width, height);
   const target = new Int32Array(image.data.buffer);
   const area = height * width;

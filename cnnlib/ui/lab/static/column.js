@@ -1,6 +1,7 @@
 /** One column of the network as elements: heading, a button for each map, "+ 25 more", and its share of the network. */
 import { convolutionOf, heading, hiddenOf, sentence, shapeText, subheading } from "./names.js";
 import { corner } from "./layout.js";
+import { Units } from "./units.js";
 import { button, element, figure, setAttribute, shortPercent, write } from "./format.js";
 
 const WIDE_HEAD = 92; // from this width on a heading shows all its layers
@@ -20,6 +21,8 @@ export class Column {
     this.size = element("p", { class: "sub size" }, [this.less, this.shape, this.more]);
     this.head = element("header", {}, [this.title, this.fold, this.sub, this.size]);
     this.grid = element("div", { class: "grid" });
+    this.units = new Units({ onHover: (text) => on.onHover(text || this.text), onChoose: (unit) => on.onChoose(this.item.column, unit), onMove: (event) => on.onMove(event, this.item.column, 0) });
+    this.grid.append(this.units.root);
     this.all = button("", { class: "all" }, () => on.onOpen(this.item.column));
     this.fill = element("i", {});
     this.share = element("small", {});
@@ -43,6 +46,7 @@ export class Column {
     this.#showHead(plan);
     this.#showFoot(plan, view.shares, layout);
     this.#showMaps(layout);
+    this.units.place(item, layout, this.text.slice(0, this.text.indexOf(":")));
     this.update(view.answer, view.chosen, view.focused);
   }
 
@@ -50,7 +54,7 @@ export class Column {
     const column = columns[this.item.column];
     const { title, short, kind } = heading(column, spec);
     const { count, foldKey, isFolded, slotWidth } = this.item;
-    write(this.title, isFolded ? `${count} × ${slotWidth < SHORT_HEAD ? kind.split(" ")[0] : kind}` : slotWidth < SHORT_HEAD ? short : title);
+    write(this.title, isFolded ? foldTitle(count, kind, slotWidth) : slotWidth < SHORT_HEAD ? short : title);
     write(this.sub, subheading(column, spec, slotWidth >= WIDE_HEAD));
     this.sub.hidden = Boolean(foldKey) || !this.sub.textContent;
     write(this.shape, shapeText(column));
@@ -103,6 +107,7 @@ export class Column {
   /** Name the maps after those of an answer, and mark the chosen one. @param {[number, number]|null} focused The one that Tab reaches. */
   update(answer, chosen, focused) {
     this.answer = answer;
+    this.units.show(answer?.values, chosen?.[0] === this.item.column ? chosen[1] : null);
     this.maps.forEach((map, i) => {
       const number = answer?.maps?.[i] ?? i;
       const isChosen = chosen?.[0] === this.item.column && chosen[1] === number;
@@ -117,6 +122,13 @@ export class Column {
     return `${this.text.slice(0, this.text.indexOf(":"))}, map ${number}`;
   }
 
+  /** A sentence about a map or a unit of this column; "" if it is not on the screen. */
+  numberText(number) {
+    if (this.item.kind === "vector") return this.units.text(number);
+    const place = this.answer?.maps?.indexOf(number) ?? -1;
+    return place < 0 ? "" : this.mapText(place);
+  }
+
   /** A sentence about the map at a place. */
   mapText(place) {
     const number = this.answer?.maps?.[place];
@@ -124,4 +136,9 @@ export class Column {
     const { strength, low, high } = this.answer;
     return `${this.mapName(number)}: mean size ${figure(strength[place])}; colours from ${figure(low, 2)} to ${figure(high, 2)}.`;
   }
+}
+
+/** "9 × Conv 3×3", "3 blocks". */
+function foldTitle(count, kind, width) {
+  return kind === "blocks" ? `${count} blocks` : `${count} × ${width < SHORT_HEAD ? kind.split(" ")[0] : kind}`;
 }

@@ -5,7 +5,7 @@ import { button, element, menu, setAttribute, setOptions, write } from "./format
 const NOTE = "Every change shows at once. Layers whose shape stays keep what they learned.";
 
 export class Controls {
-  /** @param {object} on onInput(spec) while a control moves, onRelease(spec), onUndo(), onRedo(). */
+  /** @param {object} on onInput(spec) while a control moves, onRelease(), onUndo(), onRedo(). */
   constructor(on) {
     Object.assign(this, { on, spec: null, base: null, sliders: [], choices: [] });
     this.undo = button("↶", { class: "icon", "aria-label": "Undo", title: "Undo (Ctrl+Z)" }, on.onUndo);
@@ -78,7 +78,7 @@ export class Controls {
   #release() {
     if (this.base === null) return this.#write();
     this.base = null;
-    this.on.onRelease(this.spec);
+    this.on.onRelease();
   }
 
   #change(change) {
@@ -104,18 +104,17 @@ export class Controls {
     setAttribute(this.link, "href", buildPage);
     write(this.note, note || NOTE);
     this.note.classList.toggle("news", Boolean(note));
-    if (this.isMoving) return;
-    this.spec = spec;
-    this.#write();
+    if (!this.isMoving) this.spec = spec;
+    this.#write(spec);
   }
 
-  #write() {
-    const { spec } = this;
+  /** @param {object} spec The planned design; while a control is moved, it shows what the hand does. */
+  #write(spec = this.spec) {
     for (const { input, output, read, text, max } of this.sliders) {
       const value = read(spec);
       setAttribute(input, "max", Math.max(max, value));
-      if (Number(input.value) !== value) input.value = String(value);
-      const share = (value - Number(input.min)) / (Number(input.max) - Number(input.min));
+      if (!(this.isMoving && input.matches(":focus, :active")) && Number(input.value) !== value) input.value = String(value);
+      const share = (Number(input.value) - Number(input.min)) / (Number(input.max) - Number(input.min));
       input.style.setProperty("--share", `${100 * share}%`);
       input.disabled = !spec.channels.length && input.dataset.testid !== "lab-convolutions";
       setAttribute(input, "aria-valuetext", text(spec));
@@ -136,7 +135,7 @@ export class Controls {
   }
 }
 
-const poolText = (spec) => (spec.pool_every ? (spec.pool_every === 1 ? "1 convolution" : `${spec.pool_every} convolutions`) : "never");
+const poolText = (spec) => (spec.pool_every ? (spec.pool_every === 1 ? "1 conv" : `${spec.pool_every} convs`) : "never");
 
 function channelsText({ channels }) {
   if (!channels.length) return "–";

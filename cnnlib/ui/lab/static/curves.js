@@ -1,12 +1,14 @@
 /** Loss and accuracy of the network on the screen, small, with the changes made by hand marked. */
 import { tickLabels, valueRange } from "../common/live/axes.js";
-import { points, rightEnd } from "../common/live/curves.js";
+import { points } from "../common/live/curves.js";
 import { RunHistory } from "../common/live/history.js";
 import { Feed, isLive } from "../common/live/feed.js";
 import { element, figure, percent, setAttribute, write } from "./format.js";
 
 const SMOOTHING = 10; // steps
 const MOST_EARLIER = 4; // networks before the one on the screen whose curves stay
+const LEAST_STEPS = 50; // of the time axis
+const ENDS = [1, 1.5, 2, 3, 4, 6, 8, 10]; // times a power of ten
 const NAMES = { lr: "learning rate", batch_size: "batch", optimizer: "optimiser" };
 
 const LOSS = [
@@ -26,14 +28,28 @@ export class Curves {
     this.root = element("section", { class: "panel curves", "aria-label": "Curves" }, [this.loss.root, this.accuracy.root]);
   }
 
-  /** Follow a run. The curves of an earlier network stay before those of the one that goes on from it. */
+  /** Follow a run. The curves of an earlier one stay before those of the one that goes on from it. @returns {boolean} Whether it is another run. */
   follow(runId, address, isFresh) {
-    if ((runId ?? null) === (this.history?.id ?? null)) return;
-    this.feed?.stop();
+    if ((runId ?? null) === (this.history?.id ?? null)) {
+      if (runId && !this.feed) this.#startFeed(address);
+      return false;
+    }
+    this.suspend();
     if (isFresh || !runId) this.earlier = [];
     else if (this.history?.after) this.earlier = [...this.earlier, this.history].slice(-MOST_EARLIER);
     this.history = runId ? new RunHistory(runId, SMOOTHING) : null;
-    this.feed = runId ? new Feed(address, this.history, (problem) => this.#onAnswer(problem)) : null;
+    if (runId) this.#startFeed(address);
+    return true;
+  }
+
+  /** Ask for no more rows until the next `follow`: the run is about to be replaced. */
+  suspend() {
+    this.feed?.stop();
+    this.feed = null;
+  }
+
+  #startFeed(address) {
+    this.feed = new Feed(address, this.history, (problem) => this.#onAnswer(problem));
   }
 
   /** Ask for new rows now. */
@@ -43,7 +59,7 @@ export class Curves {
 
   #onAnswer(problem) {
     this.problem = problem;
-    this.onProgress();
+    if (this.history.facts || problem) this.onProgress(); // without facts all rows are read again, at once
   }
 
   /** Draw both plots. */
@@ -52,7 +68,8 @@ export class Curves {
     const offsets = [];
     runs.forEach((run, i) => offsets.push(i ? offsets[i - 1] + runs[i - 1].after : 0));
     const start = offsets.at(-1) ?? 0;
-    const end = this.history ? start + rightEnd([this.history], "step", isLive(this.history.facts?.state)) : 1;
+    const last = start + (this.history?.after ?? 0);
+    const end = isLive(this.history?.facts?.state) ? niceEnd(last) : last || LEAST_STEPS;
     const marks = runs.flatMap((run, i) => marksOf(run, offsets[i], i > 0));
     const view = { runs, offsets, end, marks, colours, theme };
     const { smooth } = this.history?.steps ?? {};
@@ -62,20 +79,26 @@ export class Curves {
   }
 
   destroy() {
-    this.feed?.stop();
+    this.suspend();
     this.loss.destroy();
     this.accuracy.destroy();
   }
 }
 
+/** The right end of the time axis while a network trains: it changes a few times only. */
+function niceEnd(last) {
+  const least = Math.max(LEAST_STEPS, last);
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * ENDS.find((each) => each * power >= least);
+}
+
 /** The changes made by hand during a run; the first one is the design that began it. */
 function marksOf(run, offset, isDesign) {
-  const marks = run.interventions.map(({ step, order, setting, value }) => ({ x: offset + step, text: markText(order, setting, value) }));
+  const marks = run.interventions.filter(({ setting }) => setting).map(({ step, setting, value }) => ({ x: offset + step, text: markText(setting, value) }));
   return isDesign ? [{ x: offset, text: "new design" }, ...marks] : marks;
 }
 
-function markText(order, setting, value) {
-  if (!setting) return order ?? "";
+function markText(setting, value) {
   return `${NAMES[setting] ?? setting} ${value ?? ""}`.trim();
 }
 
@@ -121,7 +144,7 @@ class Plot {
   #settings(colours, { text, line, font }) {
     const axis = { stroke: text, font, ticks: { show: false } };
     return {
-      ...this.#size(), legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
+      ...this.#size(), legend: { show: false }, cursor: { show: false }, padding: [8, 16, 0, 0],
       scales: { x: { time: false, range: () => [0, this.end] }, y: { range: () => this.range } },
       axes: [
         { ...axis, size: 20, gap: 2, space: 60, grid: { show: false } },
@@ -140,6 +163,8 @@ class Plot {
     ctx.strokeStyle = colours.muted;
     ctx.fillStyle = colours.muted;
     ctx.setLineDash([3, 3]);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     ctx.font = `${10 * (window.devicePixelRatio || 1)}px sans-serif`;
     let free = Infinity; // where the label of the next mark to the right begins
     for (const { x, text } of [...this.marks].reverse()) {

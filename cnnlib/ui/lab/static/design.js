@@ -96,6 +96,18 @@ export function withBlock(spec, block) {
 /** Set the activation, and drop the parameters of the one before. */
 export const withActivation = (spec, name) => (name === spec.activation ? spec : { ...spec, activation: name, activation_params: {} });
 
+/**
+ * Where a repair made the groups larger, channels that grew from group to group are computed anew for the new groups.
+ *
+ * @returns {object|null} The design to plan in place of `asked`; null if its channels do not depend on the groups.
+ */
+export function refit(asked, planned) {
+  const growth = findGrowth(asked);
+  if (growth === null || !asked.channels.length || planned.pool_every === asked.pool_every) return null;
+  const fitted = withGrowth({ ...asked, pool_every: planned.pool_every }, growth);
+  return String(fitted.channels) === String(planned.channels) ? null : fitted;
+}
+
 /** Set the channels of one convolution. */
 export const withChannelsOf = (spec, place, width) => withChannels(spec, spec.channels.map((each, i) => (i === place ? width : each)));
 

@@ -1,6 +1,6 @@
 /** Keys of the whole page: Space plays and pauses, Ctrl+Z undoes, Ctrl+Shift+Z and Ctrl+Y redo. */
 
-const OPERABLE = "button, a, input, select, textarea, summary, [contenteditable], [tabindex], [role=dialog]";
+const OPERABLE = "button, a, input, select, textarea, summary, [contenteditable], [role=dialog], [role=slider], [role=option], [role=tab], [role=menuitem], [role=combobox]";
 const WRITABLE = "input:not([type=range], [type=color], [type=file], [type=checkbox]), textarea, [contenteditable]";
 
 export class Keyboard {

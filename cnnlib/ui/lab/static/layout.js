@@ -54,7 +54,7 @@ function visibleColumns(columns, folds, view) {
 function tileSide(items, width, height) {
   const [, rows] = ROWS_WANTED.find(([most]) => height < most);
   const byHeight = Math.floor((height + GAP) / rows) - GAP;
-  const byWidth = Math.floor(width / Math.max(1, items.length)) - SPACE - 4;
+  const byWidth = Math.floor(Math.max(width / Math.max(1, items.length), NARROWEST + SPACE)) - SPACE - 4;
   return Math.max(SMALLEST_TILE, Math.min(LARGEST_TILE, byHeight, byWidth));
 }
 

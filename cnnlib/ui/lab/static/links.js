@@ -5,6 +5,7 @@ import { fitCanvas } from "./tiles.js";
 const NARROWEST_GAP = 16; // between columns, for links at all
 const MOST_FAINT = 260; // links of one gap; with more, only every second, third, ... is drawn
 const KERNEL_SIDE = [20, 28]; // least and most, by the gap between the columns
+const MOST_CHOSEN = 24; // links into the chosen map or unit: the strongest
 const VECTOR_ENDS = 7; // points at a vector where links begin and end
 const FAINTEST = 0.45; // opacity of the links in a narrow gap
 
@@ -16,10 +17,12 @@ const FAINTEST = 0.45; // opacity of the links in a narrow gap
 export function drawLinks(canvas, layout, view) {
   const context = fitCanvas(canvas, layout.width, view.height);
   const ends = layout.items.map((item) => tileEnds(item, layout));
-  drawFaint(context, [{ x: 0, y: view.inputY }], ends[0]?.left ?? [], view.colours);
-  for (let i = 1; i < ends.length; i++) drawFaint(context, ends[i - 1].right, ends[i].left, view.colours);
+  context.strokeStyle = view.colours.faint;
+  const strength = view.links ? 0.5 : 1;
+  drawFaint(context, [{ x: 0, y: view.inputY }], ends[0]?.left ?? [], strength);
+  for (let i = 1; i < ends.length; i++) drawFaint(context, ends[i - 1].right, ends[i].left, strength);
   const answers = view.answers.map((y) => ({ x: layout.width, y }));
-  drawFaint(context, ends.at(-1)?.right ?? [{ x: 0, y: view.inputY }], answers, view.colours);
+  drawFaint(context, ends.at(-1)?.right ?? [{ x: 0, y: view.inputY }], answers, strength);
   if (layout.hasSkips) drawSkips(context, layout, view);
   if (view.links) drawChosen(context, layout, view);
 }
@@ -41,11 +44,10 @@ function tileEnds(item, layout) {
   };
 }
 
-function drawFaint(context, from, to, colours) {
+function drawFaint(context, from, to, strength) {
   if (!from.length || !to.length || to[0].x - from[0].x < NARROWEST_GAP) return;
   const every = Math.ceil((from.length * to.length) / MOST_FAINT);
-  context.strokeStyle = colours.faint;
-  context.globalAlpha = Math.max(FAINTEST, Math.min(1, (to[0].x - from[0].x) / 70));
+  context.globalAlpha = strength * Math.max(FAINTEST, Math.min(1, (to[0].x - from[0].x) / 70));
   context.lineWidth = 1;
   context.beginPath();
   let number = 0;
@@ -60,26 +62,32 @@ function curve(context, start, end) {
   context.bezierCurveTo(middle, start.y, middle, end.y, end.x, end.y);
 }
 
-/** The links into the chosen map: thickness is the size of the contribution, colour and dash its sign. */
-function drawChosen(context, layout, { links, shown, inputY, colours }) {
-  const item = layout.items.find((each) => each.column === links.column);
+/** The links into the chosen map, unit or answer: thickness is the size of the contribution, colour and dash its sign. */
+function drawChosen(context, layout, { links, shown, inputY, answers, columns, colours }) {
   const before = layout.items.find((each) => each.column === links.column - 1);
-  const place = (shown[links.column] ?? []).indexOf(links.map);
-  if (!item || place < 0 || place >= item.shown || item.kind === "vector" || (links.column > 1 && !before)) return;
-  const target = corner(item, place, layout);
-  const end = { x: target.x, y: target.y + item.side / 2 };
-  const sources = links.from.map((link) => ({ ...link, start: startOf(link, before, layout, shown, inputY, links) })).filter((link) => link.start);
+  const end = links.column === columns.length - 1 ? answerEnd(answers[links.map], layout) : sideOf(links.column, links.map, layout, shown, "left");
+  if (!end || (links.column > 1 && !before)) return;
+  const strongest = [...links.from].sort((one, other) => Math.abs(other.contribution) - Math.abs(one.contribution)).slice(0, MOST_CHOSEN);
+  const sources = strongest.map((link) => ({ ...link, start: startOf(link, layout, shown, inputY, links) })).filter((link) => link.start);
   const peak = Math.max(1e-9, ...sources.map(({ contribution }) => Math.abs(contribution)));
   for (const { start, contribution } of sources) drawLink(context, start, end, contribution, peak, colours);
   for (const { start, kernel } of sources) if (kernel) drawKernel(context, start, end, kernel, colours);
 }
 
-function startOf({ map }, before, layout, shown, inputY, { column, from }) {
+const answerEnd = (y, layout) => (y === undefined ? null : { x: layout.width, y });
+
+function startOf({ map }, layout, shown, inputY, { column, from }) {
   if (column === 1) return { x: 0, y: inputY + (map - (from.length - 1) / 2) * 26 };
-  const place = (shown[column - 1] ?? []).indexOf(map);
-  if (place < 0 || place >= before.shown || before.kind !== "maps") return null;
-  const { x, y } = corner(before, place, layout);
-  return { x: x + before.side, y: y + before.side / 2 };
+  return sideOf(column - 1, map, layout, shown, "right");
+}
+
+/** The middle of the left or right side of a map's tile or a unit's cell; null if it is not on the screen. */
+function sideOf(column, number, layout, shown, side) {
+  const item = layout.items.find((each) => each.column === column);
+  const place = item?.kind === "vector" ? number : (shown[column] ?? []).indexOf(number);
+  if (!item || place < 0 || place >= item.shown) return null;
+  const { x, y } = corner(item, place, layout);
+  return { x: side === "left" ? x : x + item.side, y: y + item.side / 2 };
 }
 
 function drawLink(context, start, end, contribution, peak, colours) {
@@ -128,21 +136,16 @@ function drawSkips(context, layout, { columns, colours }) {
     const start = from ? from.x + from.width / 2 : 2;
     const isProjected = String(before.shape) !== String(columns[item.first].shape);
     drawArc(context, start + 4, item.x + item.width / 2 - 4, layout.top - 5, isProjected);
-    if (item.isFolded) drawTimes(context, item, layout, colours);
+    if (item.isFolded) drawArc(context, start + 10, item.x + item.width / 2 - 10, layout.top - 5, false, 0.6); // more than one
   });
 }
 
-function drawArc(context, left, right, base, isDashed) {
+function drawArc(context, left, right, base, isDashed, height = 1) {
+  const peak = base - height * (ARCS - 2);
   context.setLineDash(isDashed ? [4, 3] : []);
   context.beginPath();
   context.moveTo(left, base);
-  context.bezierCurveTo(left + 4, base - ARCS + 2, right - 4, base - ARCS + 2, right, base);
+  context.bezierCurveTo(left + 4, peak, right - 4, peak, right, base);
   context.stroke();
   context.setLineDash([]);
-}
-
-/** A second arc, one behind the other, over a fold of blocks. */
-function drawTimes(context, item, layout) {
-  const middle = item.x + item.width / 2;
-  drawArc(context, middle, middle + 16, layout.top - 5, false);
 }

@@ -10,12 +10,11 @@ export class Message {
     this.root.hidden = true;
   }
 
-  /** @param {string} message @param {{note: string, place: number|null}|null} run */
-  show(message, run) {
+  /** @param {string} message @param {string} note Of the run, and its place in line. */
+  show(message, note) {
     const isDismissed = !message || message === this.dismissed;
     this.message = message;
-    const place = run?.state === "queued" && run.place ? `In line: ${run.place}.` : "";
-    const shown = isDismissed ? [place, run?.note].filter(Boolean).join(" ") : message;
+    const shown = isDismissed ? note : message;
     this.close.hidden = isDismissed;
     this.root.hidden = !shown;
     this.root.dataset.kind = isDismissed ? "note" : "error";

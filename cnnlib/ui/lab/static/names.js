@@ -34,7 +34,7 @@ export function heading(column, spec) {
   const name = opening(column);
   const number = numberOf(name);
   const size = (kernel) => `${kernel}×${kernel}`;
-  if (name === "stem_conv") return { title: `Stem ${size(spec.stem?.kernel_size ?? 3)}`, short: "Stem", kind: "Stem" };
+  if (name === "stem_conv") return { title: "Stem", short: "Stem", kind: "Stem", kernel: size(spec.stem?.kernel_size ?? 3) };
   if (name.startsWith("conv")) {
     const kernel = size(at(spec.kernel_size, number - 1));
     return { title: `Conv ${number}`, short: `Conv ${number}`, kind: `Conv ${kernel}`, kernel };

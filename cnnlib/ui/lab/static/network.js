@@ -14,13 +14,14 @@ export class Network {
   /** @param {object} on What the person does: onView() (other maps are needed), onResize(column, sign), and the input's events. */
   constructor(on) {
     Object.assign(this, { on, plan: null, planKey: "", parts: new Map(), prepared: [], answer: null, chosen: null, hovered: "", problem: "" });
-    Object.assign(this, { unfolded: new Map(), open: new Set(), shares: "params", isStale: true, colours: {} });
+    Object.assign(this, { unfolded: new Map(), open: new Set(), shares: "params", isStale: true, colours: "", areTilesDirty: true, areLinksDirty: true });
     this.input = new Input(on);
-    this.answers = new Answers();
+    this.answers = new Answers((number) => this.choose(this.plan.columns.length - 1, number));
     this.links = element("canvas", { class: "links", "aria-hidden": "true" });
     this.tiles = element("canvas", { class: "tiles", "aria-hidden": "true" });
     this.columns = element("div", { class: "columns" }, [this.links, this.tiles]);
-    this.scroll = element("div", { class: "scroll", role: "group", "aria-label": "Columns of the network" }, [this.columns]);
+    this.waiting = element("p", { class: "waiting", hidden: "" });
+    this.scroll = element("div", { class: "scroll", role: "group", "aria-label": "Columns of the network" }, [this.columns, this.waiting]);
     this.about = element("p", { class: "about" });
     this.spoken = element("p", { class: "spoken", "aria-live": "polite" });
     this.step = element("span", { class: "step" });
@@ -50,9 +51,9 @@ export class Network {
 
   /** Forget a chosen map and open columns that the new plan does not have. */
   #dropForeign(plan) {
-    const has = (column, map) => plan.columns[column]?.kind === "maps" && map < plan.columns[column].shape[0];
-    if (this.chosen && !has(...this.chosen)) this.chosen = null;
-    for (const column of this.open) if (!has(column, 0)) this.open.delete(column);
+    const [column, number] = this.chosen ?? [];
+    if (this.chosen && !(number < (plan.columns[column]?.shape[0] ?? 0))) this.chosen = null;
+    for (const each of this.open) if (plan.columns[each]?.kind !== "maps") this.open.delete(each);
     this.isStale = true;
   }
 
@@ -60,7 +61,9 @@ export class Network {
   setAnswer(answer, classes) {
     Object.assign(this, { answer, prepared: prepare(answer.columns), isStale: false });
     this.input.showPicture(answer.picture, classes);
-    this.answers.show(answer, classes);
+    this.areTilesDirty = true;
+    const areOtherRows = this.answers.show(answer, classes);
+    this.areLinksDirty ||= areOtherRows || Boolean(this.chosen);
     write(this.step, answer.trained ? `maps of step ${answer.step.toLocaleString("en")}` : "untrained weights");
     this.#updateParts();
   }
@@ -84,16 +87,22 @@ export class Network {
   /** Draw both canvases. Called once per animation frame at most. */
   draw(colours) {
     if (!this.layout || !this.plan) return;
-    this.colours = colours;
-    const height = this.scroll.clientHeight;
-    drawTiles(this.tiles, this.layout, height, this.prepared, colours);
+    const key = JSON.stringify([colours, window.devicePixelRatio]);
+    const isOther = key !== this.colours;
+    this.colours = key;
+    if (isOther || this.areTilesDirty) drawTiles(this.tiles, this.layout, this.scroll.clientHeight, this.prepared, colours);
     this.tiles.classList.toggle("stale", this.isStale);
+    if (isOther || this.areLinksDirty) this.#drawLinks(colours);
+    this.areTilesDirty = this.areLinksDirty = false;
+  }
+
+  #drawLinks(colours) {
     const shown = this.prepared.map((column) => column.maps ?? []);
     const [chosenColumn, chosenMap] = this.chosen ?? [];
     const { links } = this.answer ?? {};
     const isCurrent = links && !this.isStale && links.column === chosenColumn && links.map === chosenMap;
     drawLinks(this.links, this.layout, {
-      height, shown, colours, columns: this.plan.columns, links: isCurrent ? links : null,
+      height: this.scroll.clientHeight, shown, colours, columns: this.plan.columns, links: isCurrent ? links : null,
       inputY: this.input.middleIn(this.scroll), answers: this.answers.middlesIn(this.scroll),
     });
   }
@@ -106,6 +115,7 @@ export class Network {
     this.columns.style.width = `${this.layout.width}px`;
     this.#showParts();
     this.answers.fit(this.plan.columns.at(-1), this.layout);
+    this.areTilesDirty = this.areLinksDirty = true;
     this.#showEnd();
     this.on.onDraw();
     if (JSON.stringify(this.view) + [...this.visible] !== before) this.on.onView();
@@ -147,6 +157,7 @@ export class Network {
   }
 
   #updateParts() {
+    this.answers.mark(this.chosen?.[0] === this.plan.columns.length - 1 ? this.chosen[1] : null);
     for (const [column, part] of this.parts) {
       const { answer, chosen, focused } = this.#partView(column);
       part.update(answer, chosen, focused);
@@ -159,18 +170,19 @@ export class Network {
   choose(column, map) {
     const isSame = this.chosen?.[0] === column && this.chosen[1] === map;
     this.chosen = isSame || column === null ? null : [column, map];
+    this.areLinksDirty = true;
+    this.hovered = "";
     this.#updateParts();
     write(this.spoken, this.chosen ? this.#chosenText() : "No map is chosen.");
     this.on.onView();
   }
 
   #chosenText() {
-    const part = this.parts.get(this.chosen?.[0]);
-    const place = part?.answer?.maps?.indexOf(this.chosen[1]) ?? -1;
-    if (place < 0) return "";
-    const isLinked = this.answer.links?.column === this.chosen[0];
-    const feeds = isLinked ? " Links: thick is much; blue adds, dashed orange takes away." : "";
-    return part.mapText(place) + feeds;
+    if (!this.chosen || !this.answer || this.isStale) return "";
+    const [column, number] = this.chosen;
+    const isAnswer = column === this.plan.columns.length - 1;
+    const text = isAnswer ? this.answers.text(number) : this.parts.get(column)?.numberText(number) ?? "";
+    return text + (this.answer.links?.column === column ? " Thick links add much; dashed orange ones take away." : "");
   }
 
   #toggleOpen(column) {
@@ -196,18 +208,20 @@ export class Network {
     if (dx === undefined) return;
     event.preventDefault();
     const [nextColumn, nextPlace] = dx ? this.#beside(column, place, dx) : [column, place + dy];
-    const map = this.parts.get(nextColumn)?.maps[nextPlace];
-    if (!map) return;
+    const part = this.parts.get(nextColumn);
+    const map = part?.item.kind === "vector" ? part.units.root : part?.maps[nextPlace];
+    if (!map || (nextColumn === column && nextPlace === place)) return;
     map.focus();
     this.chosen = null;
-    this.choose(nextColumn, Number(map.dataset.map));
+    this.choose(nextColumn, Number(map.dataset.map ?? part.units.current));
   }
 
   #beside(column, place, dx) {
     const { items } = this.layout;
     const at = items.findIndex((item) => item.column === column);
-    const next = (dx > 0 ? items.slice(at + 1) : items.slice(0, at).reverse()).find((item) => item.kind === "maps");
+    const next = items[at + dx];
     if (!next) return [column, place];
+    if (next.kind === "vector") return [next.column, 0];
     const y = corner(items[at], place, this.layout).y;
     const heights = Array.from({ length: next.shown }, (_, i) => Math.abs(corner(next, i, this.layout).y - y));
     return [next.column, heights.indexOf(Math.min(...heights))];
@@ -220,6 +234,8 @@ export class Network {
 
   #describe() {
     this.root.dataset.problem = String(Boolean(this.problem));
+    this.waiting.hidden = !(this.problem && this.isStale);
+    write(this.waiting, this.problem);
     write(this.about, this.problem || this.hovered || this.#chosenText() || HINT);
   }
 }

@@ -19,21 +19,22 @@ export class Order {
    * @param {Set<number>} visible Columns on the screen; of the others no maps are asked for.
    * @param {object} view open: columns that show all their maps; chosen: column and map, whose column and the one before keep
    *   their order; tiles: maps that a column shows.
+   * @param {boolean} isLive Whether the weights change; otherwise all orders are kept.
    */
-  held(columns, visible, { open, chosen, tiles }) {
+  held(columns, visible, { open, chosen, tiles }, isLive) {
     const asked = {};
     columns.forEach((column, number) => {
       if (column.kind !== "maps") return;
       if (!visible.has(number)) asked[number] = [];
-      else if (!open.includes(number) && this.#isHeld(number, chosen, Math.min(tiles, column.shape[0]))) asked[number] = this.columns.get(number).maps;
+      else if (!open.includes(number) && this.#isHeld(number, chosen, Math.min(tiles, column.shape[0]), isLive)) asked[number] = this.columns.get(number).maps;
     });
     return asked;
   }
 
-  #isHeld(number, chosen, least) {
+  #isHeld(number, chosen, least, isLive) {
     const held = this.columns.get(number);
     if (!held || held.maps.length < least) return false;
-    return performance.now() - held.since < HOLD_MS || (chosen && (number === chosen[0] || number === chosen[0] - 1));
+    return !isLive || performance.now() - held.since < HOLD_MS || (chosen && (number === chosen[0] || number === chosen[0] - 1));
   }
 
   /** Store the orders of an answer. */

@@ -49,8 +49,9 @@ export class Strip {
 
   /** Show the strip of an answer. */
   show({ pictures, labels, predicted, size, pixels }, classes, trained) {
+    if (!pictures.length) return;
     const key = JSON.stringify([pictures, size]);
-    if (key !== this.key) this.#build(pictures, size, decode(pixels));
+    if (key !== this.key) this.#build(pictures, size.slice(-2), decode(pixels));
     this.key = key;
     this.empty.hidden = true;
     labels.forEach((label, i) => this.#showCard(this.cards[i], classes[label], classes[predicted[i]], label === predicted[i], pictures[i]));
@@ -58,8 +59,9 @@ export class Strip {
     write(this.score, trained ? `${right} of ${labels.length} right` : `${right} of ${labels.length} right, by chance`);
   }
 
-  #build(pictures, size, pixels) {
-    const area = size[0] * size[1] * size[2];
+  #build(pictures, [height, width], pixels) {
+    const area = pixels.length / pictures.length; // channels x height x width
+    const size = [area / (height * width), height, width];
     this.cards = pictures.map((index, i) => {
       const canvas = element("canvas", { "aria-hidden": "true" });
       paintPicture(canvas, pixels.subarray(i * area, (i + 1) * area), size);

@@ -4,33 +4,29 @@ import { Bar, isRunning } from "./bar.js";
 import { Controls } from "./controls.js";
 import { Curves } from "./curves.js";
 import { Keyboard } from "./keyboard.js";
-import { MapsFeed, PlanFeed } from "./requests.js";
+import { Maps } from "./maps.js";
+import { PlanFeed } from "./requests.js";
 import { Message } from "./message.js";
 import { Network } from "./network.js";
 import { Next } from "./next.js";
-import { Order } from "./order.js";
 import { Screen } from "./screen.js";
 import { State } from "./state.js";
 import { Strip } from "./strip.js";
 import { convolutionOf, hiddenOf } from "./names.js";
-import { withChannelsOf, withUnitsOf } from "./design.js";
-import { encode, readColours } from "./colours.js";
-
-const CALM_MS = 100; // without another plan, before its maps are asked for while a control is dragged
-const STEP_MS = 4000; // after "one batch", newer maps are looked for as often as while a network trains
+import { refit, withChannelsOf, withUnitsOf } from "./design.js";
+import { readColours } from "./colours.js";
 
 export class Lab {
   constructor(host, uPlot) {
-    Object.assign(this, { drawing: null, isDrawingNew: false, hasDrawn: false, answered: "", version: null, problem: "", isFresh: false, steppedAt: -Infinity, mapsAt: 0 });
+    Object.assign(this, { maps: null, hasDrawn: false, problem: "", repair: "", isFresh: false, isReleased: false });
     this.actions = new Actions();
-    this.order = new Order();
     this.state = new State(() => this.#render());
     this.bar = new Bar({ onPlay: () => this.#play(), onStep: () => this.#step(), onRestart: () => this.#restart(), onDataset: (name) => this.#setDataset(name), onRecipe: (changes) => this.#setRecipe(changes) });
-    this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: (spec) => this.#release(spec), onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") });
-    this.network = new Network({ onView: () => this.#askMaps(), onDraw: () => this.#redraw(), onPicture: (index) => this.#setPicture(index), onDrawing: (read) => this.#draw(read), onResize: (column, sign) => this.#resize(column, sign) });
+    this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") });
+    this.network = new Network({ onView: () => this.maps?.ask(), onDraw: () => this.#redraw(), onPicture: (index) => this.#setPicture(index), onDrawing: (read) => this.#draw(read), onResize: (column, sign) => this.#resize(column, sign) });
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
-    this.next = new Next({ onKeep: () => this.#act({ kind: "keep" }), onDraw: () => this.#openPad() });
+    this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
     this.keyboard = new Keyboard({ onPlay: () => this.#play(), onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") });
@@ -42,12 +38,10 @@ export class Lab {
     this.actions.send = send;
     this.state.update(data);
     this.actions.answered();
-    this.curves.follow(data.run?.id, data.api.runs, this.isFresh);
-    this.isFresh = false;
-    this.message.show(data.message, data.run);
+    if (this.curves.follow(data.run?.id, data.api.runs, this.isFresh)) this.isFresh = false;
     this.#render();
-    this.maps ??= new MapsFeed(() => this.#nextMaps(), (answer, body) => this.#takeMaps(answer, body), (problem) => this.network.setProblem(problem));
-    this.#askMaps();
+    this.maps ??= new Maps(this, (strip, trained) => this.strip.show(strip, this.state.data.dataset.classes, trained));
+    this.maps.resume();
     this.curves.refresh();
   }
 
@@ -70,8 +64,8 @@ export class Lab {
     this.network.setPlan(plan, plan.link);
     this.network.input.show(dataset, state.get("picture"), data.pages.draw);
     const { history } = this.curves;
-    this.bar.show({ state: this.runState, place: data.run?.place, plan, dataset: state.get("dataset"), datasets: data.datasets, recipe: state.get("recipe"), optimizers: data.optimizers, history });
-    this.controls.show({ spec: state.get("spec"), note: this.problem || plan.repair, canUndo: data.can_undo, canRedo: data.can_redo, buildPage: data.pages.build });
+    this.bar.show({ state: this.runState, place: this.#place(), plan, dataset: state.get("dataset"), datasets: data.datasets, recipe: state.get("recipe"), optimizers: data.optimizers, history });
+    this.controls.show({ spec: state.get("spec"), note: this.problem || repaired(this.repair || plan.repair), canUndo: data.can_undo, canRedo: data.can_redo, buildPage: data.pages.build });
     this.#showProgress();
   }
 
@@ -79,13 +73,25 @@ export class Lab {
     const { history } = this.curves;
     const { data } = this.state;
     if (this.state.has("state") && history?.facts && isRunning(history.facts.state) === isRunning(this.state.get("state"))) this.state.drop("state");
-    this.bar.show({ state: this.runState, place: data.run?.place, plan: this.state.get("plan"), dataset: this.state.get("dataset"), datasets: data.datasets, recipe: this.state.get("recipe"), optimizers: data.optimizers, history });
+    this.bar.show({ state: this.runState, place: this.#place(), plan: this.state.get("plan"), dataset: this.state.get("dataset"), datasets: data.datasets, recipe: this.state.get("recipe"), optimizers: data.optimizers, history });
+    this.message.show(data.message, this.#runNote());
     const [, correct, total] = history?.samples.at(-1) ?? [];
     this.next.show({ pages: data.pages, recent: data.recent, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
     this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
-    if (this.shownState !== this.runState) this.#askMaps();
+    if (this.shownState !== this.runState) this.maps?.ask();
     this.shownState = this.runState;
     this.#redraw();
+  }
+
+  /** Why the network does not train, or how long it waits; "" while it trains. */
+  #runNote() {
+    const place = this.#place();
+    if (this.runState === "queued") return place > 1 ? `In line: ${place}. Others train first.` : "";
+    return isRunning(this.runState) ? "" : this.state.data.run?.note ?? "";
+  }
+
+  #place() {
+    return this.curves.history?.facts?.queue_position ?? this.state.data.run?.place ?? null;
   }
 
   #redraw() {
@@ -107,13 +113,12 @@ export class Lab {
   }
 
   #step() {
-    this.steppedAt = performance.now();
+    this.maps.expectStep();
     this.#act({ kind: "step" });
   }
 
   #restart() {
-    this.isFresh = true;
-    this.#act({ kind: "restart" });
+    this.#replace({ kind: "restart" });
   }
 
   #undo(kind) {
@@ -125,8 +130,7 @@ export class Lab {
 
   #setDataset(name) {
     this.state.set("dataset", name);
-    this.isFresh = true;
-    this.#act({ kind: "dataset", name });
+    this.#replace({ kind: "dataset", name });
   }
 
   #setRecipe(changes) {
@@ -139,9 +143,17 @@ export class Lab {
     if (this.network.input.isDrawing) this.network.input.toggle();
     this.state.set("picture", index);
     this.#render();
-    this.#askMaps();
+    this.maps?.ask();
     clearTimeout(this.pictureTimer);
     this.pictureTimer = setTimeout(() => this.actions.add({ kind: "picture", index }), 400);
+  }
+
+  /** Do what ends the run on the screen: nothing more is asked of it, and the curves begin again. */
+  #replace(action) {
+    this.isFresh = true;
+    this.curves.suspend();
+    this.maps.suspend();
+    this.#act(action);
   }
 
   #act(action) {
@@ -151,20 +163,20 @@ export class Lab {
   }
 
   #edit(spec) {
-    this.problem = "";
+    this.problem = this.repair = "";
     this.state.set("spec", spec);
     this.#askPlan(spec);
   }
 
-  /** Hand the design to the page, as it was repaired if the repair is known. */
-  #release(spec) {
-    this.released = spec;
-    if (!this.plans.busy) this.#handOver(spec);
+  /** Hand the design to the page, once it is planned and repaired. */
+  #release() {
+    this.isReleased = true;
+    if (!this.plans.busy) this.#handOver();
   }
 
-  #handOver(spec) {
-    this.released = null;
-    this.#act({ kind: "design", spec });
+  #handOver() {
+    this.isReleased = false;
+    this.#act({ kind: "design", spec: this.state.get("spec") });
   }
 
   #resize(column, sign) {
@@ -176,12 +188,9 @@ export class Lab {
   }
 
   #draw(read) {
-    this.drawing = read;
-    this.isDrawingNew = Boolean(read);
     this.hasDrawn ||= Boolean(read);
     this.#render();
-    if (read) this.maps?.refresh();
-    else this.#askMaps();
+    this.maps?.draw(read);
   }
 
   #openPad() {
@@ -200,11 +209,19 @@ export class Lab {
   #takePlan(plan, { spec }) {
     this.problem = "";
     if (JSON.stringify(spec) !== JSON.stringify(this.state.get("spec"))) return; // a newer design is on its way
+    const fitted = plan.repair ? refit(spec, plan.spec) : null;
+    if (fitted) return this.#refit(fitted, plan.repair);
     this.state.set("plan", plan);
-    if (!this.controls.isMoving) this.state.set("spec", plan.spec);
-    if (this.released) this.#handOver(plan.spec);
+    this.state.set("spec", plan.spec);
+    if (this.isReleased) this.#handOver();
     else this.#render();
-    this.#askMaps();
+    this.maps?.ask();
+  }
+
+  #refit(spec, repair) {
+    this.repair = repair;
+    this.state.set("spec", spec);
+    this.#askPlan(spec);
   }
 
   #refusePlan(problem, isFinal) {
@@ -214,66 +231,11 @@ export class Lab {
   }
 
   #forgetDesign() {
-    this.released = null;
+    this.isReleased = false;
     this.state.drop("spec");
     this.state.drop("plan");
   }
-
-  // Maps
-
-  /** What the maps belong to: the network, its weights' run, and the picture. */
-  #context() {
-    const { data } = this.state;
-    const source = this.drawing ? "drawing" : this.state.get("picture");
-    return JSON.stringify([this.state.get("plan").link, data.run?.id ?? null, data.seed, data.dataset.name, source]);
-  }
-
-  /** Ask for maps if they would be others than those on the screen or on their way; while a control is dragged, not for each plan. */
-  #askMaps() {
-    if (!this.maps) return;
-    const context = this.#context();
-    if (context !== this.context) this.order.clear();
-    this.context = context;
-    clearTimeout(this.mapsTimer);
-    const wait = this.controls.isMoving ? Math.max(0, this.mapsAt + CALM_MS - performance.now()) : 0;
-    if (wait) this.mapsTimer = setTimeout(() => this.#askMaps(), wait);
-    else this.maps.refresh(this.#wanted() !== this.sent);
-  }
-
-  #wanted() {
-    return JSON.stringify([this.#context(), this.network.view, [...this.network.visible]]);
-  }
-
-  #nextMaps() {
-    const { data } = this.state;
-    const plan = this.state.get("plan");
-    const { tiles, open, chosen } = this.network.view;
-    this.sent = this.#wanted();
-    this.mapsAt = performance.now();
-    const isSame = this.sent === this.answered && !this.isDrawingNew;
-    if (isSame && this.#pace() === "still") return null;
-    const picture = this.drawing ? { pixels: encode(this.drawing()) } : { picture: this.state.get("picture") };
-    this.isDrawingNew = false;
-    const body = {
-      run: data.run?.id ?? null, spec: plan.spec, seed: data.seed, dataset: data.dataset.name, ...picture, tiles, open,
-      maps: this.order.held(plan.columns, this.network.visible, this.network.view), chosen, strip: !this.drawing,
-      ...(isSame ? { after: this.version } : {}),
-    };
-    return { address: data.api.maps, body, pace: this.#pace() };
-  }
-
-  #pace() {
-    if (isRunning(this.runState) || performance.now() - this.steppedAt < STEP_MS) return "live";
-    return this.runState === "paused" ? "paused" : "still";
-  }
-
-  #takeMaps(answer, body) {
-    if (this.sent !== this.#wanted() || answer.columns.length !== this.state.get("plan").columns.length) return;
-    this.answered = this.sent;
-    this.version = answer.version;
-    this.order.receive(answer.columns);
-    const { classes } = this.state.data.dataset;
-    this.network.setAnswer(answer, classes);
-    if (answer.strip && body.strip) this.strip.show(answer.strip, classes, answer.trained);
-  }
 }
+
+/** The sentence on a repair; "" without one. */
+const repaired = (repair) => (repair ? `Changed so that it fits: ${repair.replace(/\.$/, "")}.` : "");

@@ -1,0 +1,253 @@
+"""The Lab page in a session: its state, the sketch of the browser, and the actions of a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlib.data.catalogue import dataset_info
+from cnnlib.data.prepare import prepare
+from cnnlib.design.cost import cost
+from cnnlib.design.link import encode
+from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import CnnlibError
+from cnnlib.figures.planned_design import planned_design
+from cnnlib.ui.common.identity import browser_key
+from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.submit import submit
+from cnnlib.ui.common.urls import keep_design
+from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.runs.sketches import Sketch
+
+_STATE, _ADDRESS = "lab_state", "lab_address"
+_ALWAYS_THERE = "digits"
+
+
+def current_state(infos: Sequence[DatasetInfo]) -> LabState:
+    """Return the state: of this session, or of the address where it is another one.
+
+    On the first visit of a session it is that of the browser's sketch, if there is one.
+    """
+    params = st.query_params.to_dict()
+    state: LabState | None = st.session_state.get(_STATE)
+    if state is None:
+        state = _state_from(params, infos) if params else _first_state(infos)
+    elif params and params != st.session_state.get(_ADDRESS):
+        state = _state_from(params, infos)
+    st.session_state[_STATE] = state
+    return state
+
+
+def write_address(state: LabState, info: DatasetInfo) -> None:
+    """Put the state into the address, and the design at the disposal of other pages."""
+    params = state.address(info)
+    if st.query_params.to_dict() != params and (params or st.session_state.get(_ADDRESS)):
+        st.query_params.from_dict(params)
+    st.session_state[_ADDRESS] = params
+    keep_design(encode(state.spec))
+
+
+def shown_sketch(state: LabState) -> Sketch | None:
+    """Return the browser's sketch if it has the dataset and the design of the state."""
+    sketch = run_store().sketches.of_browser(browser_key())
+    if sketch is None:
+        return None
+    request = sketch.run.request
+    is_same = (request.dataset, request.spec, request.seed) == (
+        state.dataset,
+        state.spec,
+        state.seed,
+    )
+    return sketch if is_same else None
+
+
+def act(action: Mapping[str, Any]) -> None:
+    """Do what a person did on the page; an error becomes the message of the state."""
+    state = replace(st.session_state[_STATE], message="")
+    do = _ACTIONS.get(str(action.get("kind")))
+    try:
+        if do is not None:
+            state = do(state, action)
+    except CnnlibError as error:
+        state = replace(state, message=str(error))
+    st.session_state[_STATE] = state
+
+
+def choose_awaited(state: LabState) -> LabState:
+    """Choose the dataset that was awaited, if it is prepared now; tell if that failed."""
+    info = dataset_info(state.awaited, folders())
+    if info.state == "prepared":
+        state = state.with_dataset(info)
+    else:
+        job = run_store().latest_job("prepare", {"name": state.awaited})
+        if job is not None and job.is_live:
+            return state
+        reason = job.reason if job is not None else ""
+        state = replace(state, awaited="", message=reason or f"{info.title} is not prepared.")
+    st.session_state[_STATE] = state
+    return state
+
+
+# -- states ----------------------------------------------------------------------------------------
+
+
+def _first_state(infos: Sequence[DatasetInfo]) -> LabState:
+    sketch = run_store().sketches.of_browser(browser_key())
+    if sketch is not None:
+        request = sketch.run.request
+        return LabState(request.spec, request.recipe, request.dataset, request.seed)
+    info = next((info for info in infos if info.state == "prepared"), None)
+    return LabState.initial(info or _prepared_now(_ALWAYS_THERE))
+
+
+def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabState:
+    """Return the state of an address; a damaged one gives the first state with a sentence."""
+    wanted = params.get("dataset")
+    info = next((info for info in infos if info.name == wanted), None)
+    try:
+        if wanted and info is None:
+            info = dataset_info(wanted, folders())
+        if info is not None and info.state != "prepared":
+            run_store().submit_job("prepare", {"name": info.name})
+            return replace(_first_state(infos), awaited=info.name)
+        if info is None:
+            return LabState.from_address(params, _info_of(_first_state(infos)))
+        return LabState.from_address(params, info)
+    except CnnlibError as error:
+        return replace(_first_state(infos), message=str(error))
+
+
+def _info_of(state: LabState) -> DatasetInfo:
+    return dataset_info(state.dataset, folders())
+
+
+def _prepared_now(name: str) -> DatasetInfo:
+    """Prepare a small dataset that needs no download, at once."""
+    for _ in prepare(name, folders()):
+        pass
+    return dataset_info(name, folders())
+
+
+# -- actions ---------------------------------------------------------------------------------------
+
+
+def _plan_cost(state: LabState) -> dict[str, int]:
+    costs = cost(plan(state.spec))
+    return {"params": costs.params, "macs": costs.macs}
+
+
+def _start(state: LabState, *, paused: bool = False) -> None:
+    run_store().sketches.start(
+        browser_key(), state.sketch_request(), _plan_cost(state), paused=paused
+    )
+
+
+def _play(state: LabState, action: Mapping[str, Any]) -> LabState:
+    sketch = shown_sketch(state)
+    if sketch is None or sketch.run.state in ("failed", "diverged", "finished"):
+        _start(state)
+    else:
+        run_store().sketches.play(sketch.run.id)
+    return state
+
+
+def _step(state: LabState, action: Mapping[str, Any]) -> LabState:
+    sketch = shown_sketch(state)
+    if sketch is None:
+        _start(state, paused=True)
+    else:
+        run_store().sketches.step(sketch.run.id)
+    return state
+
+
+def _pause(state: LabState, action: Mapping[str, Any]) -> LabState:
+    if (sketch := shown_sketch(state)) is not None:
+        run_store().sketches.pause(sketch.run.id)
+    return state
+
+
+def _restart(state: LabState, action: Mapping[str, Any]) -> LabState:
+    _start(state)
+    return state
+
+
+def _design(state: LabState, action: Mapping[str, Any]) -> LabState:
+    planned = planned_design(CNNSpec.from_dict(action.get("spec", {})))
+    return _go_on(state, state.with_spec(CNNSpec.from_dict(planned["spec"])))
+
+
+def _undo(state: LabState, action: Mapping[str, Any]) -> LabState:
+    return _go_on(state, state.undone())
+
+
+def _redo(state: LabState, action: Mapping[str, Any]) -> LabState:
+    return _go_on(state, state.redone())
+
+
+def _recipe(state: LabState, action: Mapping[str, Any]) -> LabState:
+    changes = {name: value for name, value in action.items() if name != "kind"}
+    changed = replace(state, recipe=changed_recipe(state.recipe, changes))
+    sketch = shown_sketch(state)
+    if sketch is not None and changes.keys() == {"lr"} and sketch.run.is_live:
+        run_store().sketches.set_lr(sketch.run.id, changed.recipe.lr)
+        return changed
+    return _go_on(state, changed)
+
+
+def _go_on(before: LabState, after: LabState) -> LabState:
+    """Let the sketch of the state before go on with the design and recipe of the one after."""
+    sketch = shown_sketch(before)
+    if sketch is not None and after.sketch_request() != before.sketch_request():
+        run_store().sketches.change(sketch.run.id, after.sketch_request(), _plan_cost(after))
+    return after
+
+
+def _dataset(state: LabState, action: Mapping[str, Any]) -> LabState:
+    info = dataset_info(str(action.get("name", "")), folders())
+    if info.state == "prepared":
+        return state.with_dataset(info)
+    run_store().submit_job("prepare", {"name": info.name})
+    return replace(state, awaited=info.name)
+
+
+def _picture(state: LabState, action: Mapping[str, Any]) -> LabState:
+    index = action.get("index")
+    return replace(state, picture=index) if isinstance(index, int) and index >= 0 else state
+
+
+def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
+    """Keep the sketch as it is, or train the same design and settings from fresh weights."""
+    sketch = shown_sketch(state)
+    if sketch is None:
+        return state
+    run = sketch.run
+    if action.get("clean", True):
+        epochs = epochs_begun(run.step, run.summary.get("batches_per_epoch", 0))
+        [run_id] = submit(replace(state.clean_request(epochs), name=""))
+        title = run_store().run(run_id).title
+        return replace(state, message=f"{title} is queued. It trains from fresh weights.")
+    run_store().sketches.keep(run.id, name="Lab")
+    return replace(state, message=f"This run is kept as {run_store().run(run.id).title}.")
+
+
+_ACTIONS: dict[str, Callable[[LabState, Mapping[str, Any]], LabState]] = {
+    "play": _play,
+    "pause": _pause,
+    "step": _step,
+    "restart": _restart,
+    "design": _design,
+    "recipe": _recipe,
+    "dataset": _dataset,
+    "picture": _picture,
+    "undo": _undo,
+    "redo": _redo,
+    "keep": _keep,
+}

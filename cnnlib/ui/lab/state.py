@@ -1,0 +1,179 @@
+"""The state of the Lab page: design, recipe, dataset, picture, and undo. No streamlit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.design import link
+from cnnlib.design.presets import adapt
+from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import RecipeError
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.recipe_link import decode_recipe, encode_recipe
+from cnnlib.records.recipe_presets import default_recipe
+from cnnlib.records.run import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.records.dataset import DatasetInfo
+
+MOST_STEPS = 100  # of undo
+SKETCH_EPOCHS = 10_000  # a sketch ends when a person ends it
+FEWEST_CLEAN_EPOCHS, MOST_CLEAN_EPOCHS = 1, 20
+_INITIAL_SPEC = CNNSpec(channels=(16, 32), hidden_dims=(64,), norm="batch")
+
+
+@dataclass(frozen=True)
+class LabState:
+    """What a person has chosen on the Lab page.
+
+    Args:
+        picture: Index in the validation split.
+        past, future: Designs of undo and redo, the nearest last.
+        message: A sentence about the last action; "" without one.
+        awaited: A dataset that is being prepared, to be chosen then; "" without one.
+    """
+
+    spec: CNNSpec
+    recipe: Recipe
+    dataset: str
+    seed: int = 0
+    picture: int = 0
+    past: tuple[CNNSpec, ...] = ()
+    future: tuple[CNNSpec, ...] = ()
+    message: str = ""
+    awaited: str = ""
+
+    @classmethod
+    def initial(cls, info: DatasetInfo) -> LabState:
+        """Return the state of a first visit: a small network that learns the dataset in seconds."""
+        spec = adapt(_INITIAL_SPEC, info.in_size, len(info.classes))
+        return cls(spec, sketch_recipe(spec, info), info.name)
+
+    @classmethod
+    def from_address(cls, params: Mapping[str, str], info: DatasetInfo) -> LabState:
+        """Restore the state of an address; what it leaves out is as on a first visit.
+
+        Raises:
+            CnnlibError: A value cannot be read.
+        """
+        state = cls.initial(info)
+        if "design" in params:
+            spec = adapt(link.decode(params["design"]), info.in_size, len(info.classes))
+            state = replace(state, spec=spec, recipe=sketch_recipe(spec, info))
+        if "recipe" in params:
+            state = replace(state, recipe=decode_recipe(params["recipe"]))
+        numbers: dict[str, Any] = {
+            name: _number(params[name], name) for name in _NUMBERS if name in params
+        }
+        return replace(state, **numbers)
+
+    def address(self, info: DatasetInfo) -> dict[str, str]:
+        """Return the query parameters that restore this state; those of a first visit are none."""
+        initial = self.initial(info)
+        params = {"dataset": self.dataset, "design": link.encode(self.spec)}
+        if self.recipe != sketch_recipe(self.spec, info):
+            params["recipe"] = encode_recipe(self.recipe)
+        params |= {name: str(getattr(self, name)) for name in _NUMBERS if getattr(self, name)}
+        is_initial = self.spec == initial.spec and params.keys() <= {"dataset", "design"}
+        return {} if is_initial else params
+
+    def with_spec(self, spec: CNNSpec) -> LabState:
+        """Return the state with another design; undo restores this one."""
+        if spec == self.spec:
+            return replace(self, message="")
+        past = (*self.past, self.spec)[-MOST_STEPS:]
+        return replace(self, spec=spec, past=past, future=(), message="")
+
+    def undone(self) -> LabState:
+        """Return the state with the design before."""
+        if not self.past:
+            return self
+        *past, spec = self.past
+        return replace(self, spec=spec, past=tuple(past), future=(*self.future, self.spec))
+
+    def redone(self) -> LabState:
+        """Return the state with the design after."""
+        if not self.future:
+            return self
+        *future, spec = self.future
+        return replace(self, spec=spec, past=(*self.past, self.spec), future=tuple(future))
+
+    def with_dataset(self, info: DatasetInfo) -> LabState:
+        """Return the state with the design adapted to another dataset, and its default recipe.
+
+        Raises:
+            SpecError: The design does not fit its pictures, and no repair was found.
+        """
+        spec = adapt(self.spec, info.in_size, len(info.classes))
+        recipe = sketch_recipe(spec, info)
+        return LabState(spec, recipe, info.name, self.seed)
+
+    def sketch_request(self) -> RunRequest:
+        """Return the request of a sketch."""
+        return RunRequest(self.spec, self.recipe, self.dataset, self.seed, name="Lab")
+
+    def clean_request(self, epochs: int) -> RunRequest:
+        """Return the request of a run from fresh weights with this design and these settings.
+
+        Args:
+            epochs: Epochs of the sketch, begun ones included.
+        """
+        epochs = min(MOST_CLEAN_EPOCHS, max(FEWEST_CLEAN_EPOCHS, epochs))
+        return replace(self.sketch_request(), recipe=replace(self.recipe, epochs=epochs))
+
+
+_NUMBERS = ("seed", "picture")
+
+
+def sketch_recipe(spec: CNNSpec, info: DatasetInfo) -> Recipe:
+    """Return the recipe of a sketch: the default one, at a constant rate and without an end."""
+    recipe = default_recipe(spec, info.name, info.train_count)
+    return Recipe(
+        epochs=SKETCH_EPOCHS,
+        batch_size=recipe.batch_size,
+        optimizer="adamw",
+        lr=0.002,
+        weight_decay=recipe.weight_decay,
+        augmentation=recipe.augmentation,
+    )
+
+
+def changed_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with another learning rate, batch size or optimiser.
+
+    Raises:
+        RecipeError: A value is out of range, or of another setting.
+    """
+    unknown = [name for name in changes if name not in ("lr", "batch_size", "optimizer")]
+    if unknown:
+        raise RecipeError(
+            f"{unknown[0]!r} cannot be changed here. Change the learning rate, the batch size or "
+            "the optimiser."
+        )
+    values = dict(changes)
+    if values.get("optimizer") in ("momentum", "nesterov") and recipe.momentum == 0:
+        values["momentum"] = 0.9
+    return replace(recipe, **values)
+
+
+def epochs_begun(step: int, steps_per_epoch: int) -> int:
+    """Count the epochs that were begun at a step."""
+    return ceil(step / steps_per_epoch) if steps_per_epoch else 1
+
+
+def _number(text: str, name: str) -> int:
+    """Parse a number of the address.
+
+    Raises:
+        RecipeError: It is no whole number from 0.
+    """
+    if not text.isdecimal() or len(text) > 9:
+        raise RecipeError(
+            f"{name}={text[:20]!r} in the address is not a whole number from 0. Use the address as "
+            "the Lab wrote it."
+        )
+    return int(text)

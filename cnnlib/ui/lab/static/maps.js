@@ -1,0 +1,108 @@
+/** Which maps are asked for and when, and what becomes of an answer. */
+import { MapsFeed } from "./requests.js";
+import { Order } from "./order.js";
+import { isRunning } from "./bar.js";
+import { encode } from "./colours.js";
+
+const CALM_MS = 100; // between two requests while a control is dragged
+const STEP_MS = 4000; // after "one batch", newer maps are looked for as often as while a network trains
+
+export class Maps {
+  /** @param {object} lab state, network, controls, runState. @param {(strip, trained) => void} onStrip */
+  constructor(lab, onStrip) {
+    Object.assign(this, { lab, onStrip, order: new Order(), read: null, isDrawingNew: false, context: "", sent: "", answered: "", version: null, sentAt: 0, isSuspended: false, steppedAt: -Infinity });
+    this.feed = new MapsFeed(() => this.#next(), (answer, body) => this.#take(answer, body), (problem) => lab.network.setProblem(problem));
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.feed.stop();
+  }
+
+  /** Ask for nothing until the next `resume`: the run is about to be replaced. */
+  suspend() {
+    this.isSuspended = true;
+    this.feed.refresh(true);
+  }
+
+  resume() {
+    this.isSuspended = false;
+    this.ask();
+  }
+
+  /** Ask for the maps of a drawing, or of the picture again. @param {(() => Uint8Array)|null} read */
+  draw(read) {
+    this.read = read;
+    this.isDrawingNew = Boolean(read);
+    if (read) this.feed.refresh();
+    else this.ask();
+  }
+
+  /** One batch is trained: newer maps come soon. */
+  expectStep() {
+    this.steppedAt = performance.now();
+  }
+
+  /** Ask for maps if they would be others than those on the screen or on their way; while a control is dragged, not for each plan. */
+  ask() {
+    const context = this.#context();
+    if (context !== this.context) this.order.clear();
+    this.context = context;
+    clearTimeout(this.timer);
+    const wait = this.lab.controls.isMoving ? Math.max(0, this.sentAt + CALM_MS - performance.now()) : 0;
+    if (wait) this.timer = setTimeout(() => this.ask(), wait);
+    else this.feed.refresh(this.#wanted() !== this.sent);
+  }
+
+  /** What the maps belong to: the network, its weights' run, and the picture. */
+  #context() {
+    const { state } = this.lab;
+    const { run, seed, dataset } = state.data;
+    return JSON.stringify([state.get("plan").link, run?.id ?? null, seed, dataset.name, this.read ? "drawing" : state.get("picture")]);
+  }
+
+  #wanted() {
+    const { network } = this.lab;
+    return JSON.stringify([this.#context(), network.view, [...network.visible]]);
+  }
+
+  /** The next request, or null if nothing can be newer. */
+  #next() {
+    if (this.isSuspended) return null;
+    const pace = this.#pace();
+    this.sent = this.#wanted();
+    this.sentAt = performance.now();
+    const isSame = this.sent === this.answered && !this.isDrawingNew;
+    if (isSame && pace === "still") return null;
+    const { data } = this.lab.state;
+    return { address: data.api.maps, body: { ...this.#body(data, pace === "live"), ...(isSame ? { after: this.version } : {}) }, pace };
+  }
+
+  #body({ run, seed, dataset }, isLive) {
+    const { state, network } = this.lab;
+    const plan = state.get("plan");
+    const picture = this.read ? { pixels: encode(this.read()) } : { picture: state.get("picture") };
+    this.isDrawingNew = false;
+    return {
+      run: run?.id ?? null, spec: plan.spec, seed, dataset: dataset.name, ...picture, ...network.view,
+      maps: this.order.held(plan.columns, network.visible, network.view, isLive), strip: !this.read,
+    };
+  }
+
+  #pace() {
+    const { runState } = this.lab;
+    if (isRunning(runState) || performance.now() - this.steppedAt < STEP_MS) return "live";
+    return runState === "paused" ? "paused" : "still";
+  }
+
+  /** Show an answer, unless the screen shows something else by now. */
+  #take(answer, body) {
+    const { state, network } = this.lab;
+    if (this.sent !== this.#wanted() || answer.columns.length !== state.get("plan").columns.length) return;
+    this.answered = this.sent;
+    this.version = answer.version;
+    this.order.receive(answer.columns);
+    network.setAnswer(answer, state.data.dataset.classes);
+    if (answer.strip && body.strip) this.onStrip(answer.strip, answer.trained);
+  }
+}
