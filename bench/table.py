@@ -77,8 +77,8 @@ def measure(folders: Folders) -> dict[str, list[float]]:
         page.goto(f"{served.url}/results")
         page.locator(ROW).first.wait_for(state="attached", timeout=60_000)
         for _ in range(TURNS):
-            page.get_by_role("link", name="Home", exact=True).click()
-            page.get_by_role("heading", level=1, name="CNN Lab").wait_for()
+            page.get_by_role("link", name="Lab", exact=True).click()
+            page.get_by_role("heading", level=1, name="Lab").wait_for()
             page.wait_for_timeout(1000)
             start = time.perf_counter()
             page.get_by_role("link", name="Results", exact=True).click()

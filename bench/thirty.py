@@ -122,11 +122,11 @@ async def _cost_ms(server: psutil.Process, request: Callable[[int], Awaitable[ob
 
 
 async def _submit_runs(session: Session) -> list[str]:
-    """Press Train on the home page `RUNS_EACH` times; return the ids of the runs."""
+    """Press Train on the Train page `RUNS_EACH` times; return the ids of the runs."""
     ids = []
     for _ in range(RUNS_EACH):
-        await session.open("")
-        await session.press("home_train")
+        await session.open("train")
+        await session.press("train_start")
         ids += session.runs_in_address
     return ids
 

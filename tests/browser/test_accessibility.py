@@ -87,7 +87,7 @@ def test_axe_finds_nothing_where_there_are_runs(app_server, page, filled):
     first, second = filled
     title = RunStore().run(first).title
     headings = {
-        "": "CNN Lab",
+        "": "Lab",
         f"train?run={first}": title,
         f"results?run={first}&run={second}": "Results",
         f"compare?run={first}": "Compare",
@@ -175,8 +175,8 @@ def test_the_picture_of_the_network_has_descriptions(app_server, page):
 
 
 def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page):
-    open_page(page, app_server(), "", "CNN Lab")
-    for name in ("Build$", "Train a network on"):
+    open_page(page, app_server(), "train", "Train")
+    for name in ("Build$", "Train$"):
         tab_to(page, name)
         assert focus_shows(page)
     page.keyboard.press("Enter")

@@ -63,8 +63,8 @@ def test_lenet_learns_mnist_in_an_epoch_and_survives_a_reload(mnist_folder, app_
 
 
 def test_with_digits_alone_one_press_trains_a_network_that_reads_them(app_server, page):
-    page.goto(app_server())
-    page.get_by_role("button", name="Train a network on Digits").click()
+    page.goto(f"{app_server()}/train")
+    page.get_by_role("button", name="Train", exact=True).click()
     expect(state(page)).to_have_text("Training", timeout=READY)
     expect(state(page)).to_have_text("Finished", timeout=TRAINING)
     assert outcome(page) >= 0.90

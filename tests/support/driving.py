@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 # Address of each page -> its heading.
 HEADINGS = {
-    "": "CNN Lab",
+    "": "Lab",
     "build": "Build",
     "train": "Train",
     "results": "Results",

@@ -66,7 +66,7 @@ def owner_of(number: str) -> str:
 
 
 def test_who_presses_train_owns_the_run_in_every_tab(store, browser):
-    browser(ADA).button(key="home_train").click().run()
+    browser(ADA, TRAIN).button(key="train_start").click().run()
     [run] = store.runs()
     assert run.owner == owner_of(ADA)
     other_tab = browser(ADA, TRAIN, run=run.id)
@@ -114,8 +114,8 @@ def test_a_run_that_is_too_large_is_refused_on_the_page(store, browser):
 
 
 def test_a_browser_without_cookies_owns_what_its_session_starts(store, browser):
-    app = browser("")
-    app.button(key="home_train").click().run()
+    app = browser("", TRAIN)
+    app.button(key="train_start").click().run()
     [run] = store.runs()
     assert run.owner not in ("", owner_of(""))
     assert not app.exception
@@ -156,7 +156,7 @@ def datasets_offered(app: AppTest) -> set[str]:
 
 
 def test_outside_class_mode_everything_is_the_operators(browser):
-    browser(ADA).button(key="home_train").click().run()
+    browser(ADA, TRAIN).button(key="train_start").click().run()
     store = RunStore()
     [run] = store.runs()
     store.close()
@@ -274,8 +274,8 @@ def signed_in(**user: object) -> AppTest:
 def test_who_signed_in_owns_by_who_they_are_and_no_address_is_stored(store):
     (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
     who = {"is_logged_in": True, "iss": "https://school", "sub": "17", "email": "ada@school"}
-    app = signed_in(**who)
-    app.button(key="home_train").click().run()
+    app = signed_in(**who).switch_page(str(TRAIN)).run()
+    app.button(key="train_start").click().run()
     [run] = store.runs()
     assert run.owner == identity._owner("person", "https://school\x0017")
     assert "ada@school" not in (store.folders.runs / "cnnlab.db").read_bytes().decode("latin-1")

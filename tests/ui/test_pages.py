@@ -1,11 +1,13 @@
 """Every page, with an empty and with a filled run store; what people press, and what follows."""
 
 import json
+import shutil
 
 import pytest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
+from cnnlib.data.paths import prepared_folder
 from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
@@ -75,23 +77,6 @@ def test_a_page_opens_with_a_filled_store(name, store):
     a_running_run(store, seed=1)
     store.submit(a_request(seed=2))
     assert len(open_page(name).title) == 1
-
-
-# -- home ------------------------------------------------------------------------------------------
-
-
-def test_home_trains_on_what_is_there_and_shows_the_run(store):
-    app = open_page("home")
-    app.button(key="home_train").click().run()
-    [run] = store.runs()
-    assert (run.request.dataset, run.state) == ("digits", "queued")  # nothing else lies here
-    assert run.plan_cost["params"] == 23_354  # mnist_fast
-    assert runs_in_address(app) == [run.id]
-
-
-def test_home_lists_the_latest_runs(store):
-    a_finished_run(store, preset="lenet5")
-    assert "Finished, 75.00 % test accuracy" in texts(open_page("home"))
 
 
 # -- train -----------------------------------------------------------------------------------------
@@ -182,6 +167,8 @@ def test_train_trains_the_design_of_a_past_run_again(store):
 
 def test_a_dataset_that_is_not_prepared_can_be_prepared(store):
     app = open_page("train")
+    shutil.rmtree(prepared_folder("digits", store.folders.runs))  # the Lab prepared it
+    app.run()
     app.button(key="train_prepare").click().run()
     [job] = store.jobs()
     assert (job.kind, job.args) == ("prepare", {"name": "digits"})

@@ -38,18 +38,20 @@ def owner(settings: Settings) -> str | None:
         return None
     if settings.class_mode.sign_in:
         return _owner("person", f"{st.user.get('iss', '')}\0{st.user.get('sub', '')}")
-    number = st.context.cookies.get(COOKIE, "")
-    if not _NUMBER.fullmatch(number):
-        number = st.session_state.setdefault(_WITHOUT_COOKIE, secrets.token_hex(16))
-    return _owner("browser", number)
+    return _owner("browser", _browser_number())
 
 
 def browser_key() -> str:
     """Return a key of this browser, which is not reversible; of this session without cookies."""
-    number = st.context.cookies.get(COOKIE, "")
-    if not _NUMBER.fullmatch(number):
-        number = st.session_state.setdefault(_WITHOUT_COOKIE, secrets.token_hex(16))
-    return _owner("lab", number)
+    return _owner("lab", _browser_number())
+
+
+def _browser_number() -> str:
+    """Return the number in this browser's cookie; that of the session without cookies."""
+    number = str(st.context.cookies.get(COOKIE, ""))
+    if _NUMBER.fullmatch(number):
+        return number
+    return st.session_state.setdefault(_WITHOUT_COOKIE, secrets.token_hex(16))
 
 
 def _owner(kind: str, secret: str) -> str:

@@ -30,6 +30,8 @@ _VALIDATION = 0.1  # of the training pictures, as in `RunRequest`
 
 def show() -> None:
     """Show the page."""
+    with st.container(key="lab_title"):  # for screen readers; the screen has no room for it
+        st.title("Lab", anchor=False)
     infos = available_datasets(starter_datasets(folders()))
     state = current_state(infos)
     if state.awaited:

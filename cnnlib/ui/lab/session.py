@@ -47,12 +47,13 @@ def current_state(infos: Sequence[DatasetInfo]) -> LabState:
 
 
 def write_address(state: LabState, info: DatasetInfo) -> None:
-    """Put the state into the address, and the design at the disposal of other pages."""
+    """Put the state into the address, and a design of a person's own into other pages' forms."""
     params = state.address(info)
     if st.query_params.to_dict() != params and (params or st.session_state.get(_ADDRESS)):
         st.query_params.from_dict(params)
     st.session_state[_ADDRESS] = params
-    keep_design(encode(state.spec))
+    if params:
+        keep_design(encode(state.spec))
 
 
 def shown_sketch(state: LabState) -> Sketch | None:
@@ -115,6 +116,8 @@ def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabS
     try:
         if wanted and info is None:
             info = dataset_info(wanted, folders())
+        if info is not None and info.name == _ALWAYS_THERE and info.state != "prepared":
+            info = _prepared_now(info.name)
         if info is not None and info.state != "prepared":
             run_store().submit_job("prepare", {"name": info.name})
             return replace(_first_state(infos), awaited=info.name)

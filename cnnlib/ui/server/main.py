@@ -35,10 +35,10 @@ page = st.navigation(
     [
         st.Page(
             LAB,
-            title="Home",
-            icon=":material/home:",
+            title="Lab",
+            icon=":material/hub:",
             default=True,
-            help="Train a network with one button, and see the latest runs.",
+            help="Shape a network and train it with one button, and see inside while it learns.",
         ),
         st.Page(
             BUILD,

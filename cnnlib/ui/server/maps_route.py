@@ -37,8 +37,8 @@ async def network_maps(request: Request) -> Response:
     network that was never trained; ``picture`` (an index) or ``pixels`` (base64 of C x H x W
     uint8); and, if needed, ``tiles``, ``open``, ``maps``, ``chosen``, ``strip`` as `tiles`, `open`,
     `held`, `chosen` and `strip` of `cnnlib.records.maps.MapsRequest`. ``version`` of the answer can
-    be sent as ``after`` with the same request: the status is 204 while nothing is newer. It is 503
-    while the viewer is not ready, and 422 for a request that cannot be served, with the sentence in
+    be sent as ``after`` with the same request: the status is 204 while nothing is newer. It is 202
+    while the viewer starts, and 422 for a request that cannot be served, with the sentence in
     ``error``.
     """
     return await respond_to_json(request, MAX_BYTES, _respond)
@@ -93,7 +93,7 @@ def _respond(values: dict[str, Any]) -> Response:
             return Response(status_code=204)
         answer = worker_pool().viewer_answer("maps", wanted)
     except ViewerError as error:
-        return error_response(str(error), 503)
+        return error_response(str(error), 202)
     except StoreError as error:
         return error_response(str(error), 404)
     except CnnlibError as error:

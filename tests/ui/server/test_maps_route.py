@@ -116,7 +116,7 @@ def test_while_the_viewer_starts_the_status_says_so(monkeypatch):
             raise ViewerError("The viewer is starting.")
 
     monkeypatch.setattr(maps_route, "worker_pool", Starting)
-    assert (post(BODY).status_code, post(BODY).json()["error"]) == (503, "The viewer is starting.")
+    assert (post(BODY).status_code, post(BODY).json()["error"]) == (202, "The viewer is starting.")
 
 
 def test_a_run_shows_its_newest_weights():

@@ -22,11 +22,18 @@ export class Input {
     const box = element("div", { class: "frame" }, [this.canvas]);
     this.root = element("div", { class: "source" }, [element("header", {}, [this.heading, this.about]), box, this.browse, this.draw, this.tools, this.hint, this.page]);
     this.pad = new Pad(this.canvas, () => this.isDrawing && this.on.onDrawing(() => this.pad.pixels()));
+    this.#setPen();
+  }
+
+  #setPen() {
+    const { value, min, max } = this.width;
+    this.pad.pen = Number(value);
+    this.width.style.setProperty("--share", `${(100 * (value - min)) / (max - min)}%`);
   }
 
   #buildTools() {
     this.width = element("input", { type: "range", min: "0.03", max: "0.2", step: "0.005", value: "0.085", "aria-label": "Width of the pen", title: "Width of the pen" });
-    this.width.addEventListener("input", () => (this.pad.pen = Number(this.width.value)));
+    this.width.addEventListener("input", () => this.#setPen());
     this.colour = element("input", { type: "color", value: "#ffffff", "aria-label": "Colour of the pen", title: "Colour of the pen" });
     this.colour.addEventListener("input", () => (this.pad.colour = this.colour.value));
     const clear = button("Clear", { "data-testid": "lab-clear" }, () => this.pad.clear());

@@ -28,7 +28,7 @@ export function layOut(columns, folds, view) {
   const top = HEAD + (hasSkips ? ARCS : 6);
   const height = Math.max(80, view.height - top - FOOT);
   const items = visibleColumns(columns, folds, view);
-  const tile = tileSide(items, view.width, height);
+  const tile = tileSide(items, view.width, height, items.map((item) => columns[item.column]));
   const widest = Math.max(WIDEST_VECTOR[0], Math.min(WIDEST_VECTOR[1], view.width / Math.max(1, items.length) - 80));
   for (const item of items) fillItem(item, columns[item.column], { tile, height, widest, isOpen: view.open.has(item.column) });
   return { ...place(items, view.width), top, height, tile, rows: Math.max(1, Math.floor((height + GAP) / (tile + GAP))), hasSkips };
@@ -51,8 +51,10 @@ function visibleColumns(columns, folds, view) {
   return items;
 }
 
-function tileSide(items, width, height) {
-  const [, rows] = ROWS_WANTED.find(([most]) => height < most);
+function tileSide(items, width, height, columns) {
+  const [, usual] = ROWS_WANTED.find(([most]) => height < most);
+  const counts = columns.filter(({ kind }) => kind === "maps").map(({ shape }) => shape[0]);
+  const rows = counts.includes(usual + 1) ? usual + 1 : usual; // rather smaller tiles than "+ 1 more"
   const byHeight = Math.floor((height + GAP) / rows) - GAP;
   const byWidth = Math.floor(Math.max(width / Math.max(1, items.length), NARROWEST + SPACE)) - SPACE - 4;
   return Math.max(SMALLEST_TILE, Math.min(LARGEST_TILE, byHeight, byWidth));

@@ -21,15 +21,28 @@ export class Lab {
     Object.assign(this, { maps: null, hasDrawn: false, problem: "", repair: "", isFresh: false, isReleased: false });
     this.actions = new Actions();
     this.state = new State(() => this.#render());
-    this.bar = new Bar({ onPlay: () => this.#play(), onStep: () => this.#step(), onRestart: () => this.#restart(), onDataset: (name) => this.#setDataset(name), onRecipe: (changes) => this.#setRecipe(changes) });
-    this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") });
-    this.network = new Network({ onView: () => this.maps?.ask(), onDraw: () => this.#redraw(), onPicture: (index) => this.#setPicture(index), onDrawing: (read) => this.#draw(read), onResize: (column, sign) => this.#resize(column, sign) });
+    this.bar = new Bar({
+      onPlay: () => this.#play(),
+      onStep: () => this.#step(),
+      onRestart: () => this.#replace({ kind: "restart" }),
+      onDataset: (name) => this.#setDataset(name),
+      onRecipe: (changes) => this.#setRecipe(changes),
+    });
+    const undo = { onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") };
+    this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), ...undo });
+    this.network = new Network({
+      onView: () => this.maps?.ask(),
+      onDraw: () => this.#redraw(),
+      onPicture: (index) => this.#setPicture(index),
+      onDrawing: (read) => this.#draw(read),
+      onResize: (column, sign) => this.#resize(column, sign),
+    });
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
     this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
-    this.keyboard = new Keyboard({ onPlay: () => this.#play(), onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") });
+    this.keyboard = new Keyboard({ onPlay: () => this.#play(), ...undo });
     this.plans = new PlanFeed((plan, body) => this.#takePlan(plan, body), (problem, isFinal) => this.#refusePlan(problem, isFinal));
   }
 
@@ -63,9 +76,8 @@ export class Lab {
     const [plan, dataset] = [state.get("plan"), data.dataset];
     this.network.setPlan(plan, plan.link);
     this.network.input.show(dataset, state.get("picture"), data.pages.draw);
-    const { history } = this.curves;
-    this.bar.show({ state: this.runState, place: this.#place(), plan, dataset: state.get("dataset"), datasets: data.datasets, recipe: state.get("recipe"), optimizers: data.optimizers, history });
-    this.controls.show({ spec: state.get("spec"), note: this.problem || repaired(this.repair || plan.repair), canUndo: data.can_undo, canRedo: data.can_redo, buildPage: data.pages.build });
+    const note = this.problem || repaired(this.repair || plan.repair);
+    this.controls.show({ spec: state.get("spec"), note, canUndo: data.can_undo, canRedo: data.can_redo, buildPage: data.pages.build });
     this.#showProgress();
   }
 
@@ -73,7 +85,7 @@ export class Lab {
     const { history } = this.curves;
     const { data } = this.state;
     if (this.state.has("state") && history?.facts && isRunning(history.facts.state) === isRunning(this.state.get("state"))) this.state.drop("state");
-    this.bar.show({ state: this.runState, place: this.#place(), plan: this.state.get("plan"), dataset: this.state.get("dataset"), datasets: data.datasets, recipe: this.state.get("recipe"), optimizers: data.optimizers, history });
+    this.#showBar();
     this.message.show(data.message, this.#runNote());
     const [, correct, total] = history?.samples.at(-1) ?? [];
     this.next.show({ pages: data.pages, recent: data.recent, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
@@ -81,6 +93,13 @@ export class Lab {
     if (this.shownState !== this.runState) this.maps?.ask();
     this.shownState = this.runState;
     this.#redraw();
+  }
+
+  #showBar() {
+    const { state } = this;
+    const { datasets, optimizers } = state.data;
+    const changed = { plan: state.get("plan"), dataset: state.get("dataset"), recipe: state.get("recipe") };
+    this.bar.show({ state: this.runState, place: this.#place(), ...changed, datasets, optimizers, history: this.curves.history });
   }
 
   /** Why the network does not train, or how long it waits; "" while it trains. */
@@ -115,10 +134,6 @@ export class Lab {
   #step() {
     this.maps.expectStep();
     this.#act({ kind: "step" });
-  }
-
-  #restart() {
-    this.#replace({ kind: "restart" });
   }
 
   #undo(kind) {

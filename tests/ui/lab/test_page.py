@@ -1,0 +1,170 @@
+"""Tests of the Lab page: what the component is given, and what the actions do."""
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from example_runs import a_request
+from streamlit.testing.v1 import AppTest
+
+from cnnlib.design.link import encode
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import Phase, StepMetrics
+from cnnlib.runs import RunStore
+from cnnlib.runs.workers.heartbeat import registered_worker
+from cnnlib.ui.common.urls import PAGES
+
+MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
+SPEC = CNNSpec(channels=(5, 7), hidden_dims=(9,))
+
+
+@pytest.fixture
+def store() -> Generator[RunStore]:
+    store = RunStore()
+    yield store
+    store.close()
+
+
+class Lab:
+    """The page in a session; `do` acts as the component does."""
+
+    def __init__(self, **query: str) -> None:
+        self.app = AppTest.from_file(str(MAIN), default_timeout=60)
+        for name, value in query.items():
+            self.app.query_params[name] = value
+        self.app.run()
+        assert not self.app.exception, self.app.exception
+
+    def do(self, **action: Any) -> dict[str, Any]:
+        """Act, and return what the component is given then."""
+        script = (
+            "from cnnlib.ui.lab.session import act, current_state\n"
+            "from cnnlib.ui.lab import page\n"
+            "current_state(())\n"
+            f"act({action!r})\n"
+            "page.show()\n"
+        )
+        other = AppTest.from_string(script, default_timeout=60)
+        for name in ("lab_state", "lab_address", "visitor_number"):
+            if name in self.app.session_state:
+                other.session_state[name] = self.app.session_state[name]
+        for name, value in self.app.query_params.items():
+            other.query_params[name] = value
+        self.app = other.run()
+        assert not self.app.exception, self.app.exception
+        return self.data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        [component] = self.app.get("bidi_component")
+        return json.loads(component.proto.json)
+
+
+def test_the_first_visit_shows_a_network_for_the_data_that_is_there(store):
+    data = Lab().data
+    assert data["dataset"]["name"] == "digits"
+    assert data["plan"]["params"] > 0
+    assert data["run"] is None
+    assert (data["can_undo"], data["message"], data["recent"]) == (False, "", [])
+
+
+def test_play_starts_a_sketch_that_is_in_no_list(store):
+    data = Lab().do(kind="play")
+    assert data["run"]["state"] == "queued"
+    assert store.runs() == []
+    assert store.run(data["run"]["id"]).request.dataset == "digits"
+
+
+def test_a_design_goes_to_the_sketch_and_undo_takes_it_back(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    before = store.run(run_id).request.spec
+    data = lab.do(kind="design", spec=SPEC.to_dict())
+    assert data["plan"]["link"] == encode(SPEC)
+    assert (data["run"]["id"], data["can_undo"]) == (run_id, True)
+    assert store.run(run_id).request.spec == SPEC
+    assert lab.do(kind="undo")["can_redo"]
+    assert store.run(run_id).request.spec == before
+    assert lab.do(kind="redo")["plan"]["link"] == encode(SPEC)
+
+
+def test_a_design_that_does_not_fit_is_repaired(store):
+    data = Lab().do(kind="design", spec=CNNSpec(channels=(8,) * 8, pool_every=1).to_dict())
+    assert data["message"] == ""
+    assert len(data["plan"]["spec"]["channels"]) == 8
+
+
+def test_what_cannot_be_done_is_a_sentence_and_changes_nothing(store):
+    lab = Lab()
+    before = lab.data["plan"]
+    assert "channels" in lab.do(kind="design", spec={"channels": [-1]})["message"]
+    assert lab.data["plan"] == before
+    assert "learning rate" in lab.do(kind="recipe", epochs=3)["message"]
+    assert lab.do(kind="dataset", name="nothing")["message"]
+    assert lab.do(kind="no such action")["message"] == ""
+
+
+def test_the_learning_rate_of_a_sketch_at_work_is_a_command(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    with registered_worker(store, "runs") as worker_id:
+        store.claim(worker_id)
+        step = StepMetrics(1, 1.0, 0.1, 1.0, 10.0, 0.1)
+        store.record_events(run_id, worker_id, [Phase("running", ""), step])
+        data = lab.do(kind="recipe", lr=0.01)
+        assert data["recipe"]["lr"] == 0.01
+        [command] = store.record_events(run_id, worker_id, [])
+        assert (command.kind, command.setting, command.value) == ("set", "lr", 0.01)
+        lab.do(kind="recipe", batch_size=64)
+        assert store.sketches.order(run_id, 1.0, is_paused=False) == "change"
+
+
+def test_restart_replaces_the_sketch(store):
+    lab = Lab()
+    first = lab.do(kind="play")["run"]["id"]
+    second = lab.do(kind="restart")["run"]["id"]
+    assert first != second
+
+
+def test_one_batch_starts_a_sketch_that_pauses(store):
+    run_id = Lab().do(kind="step")["run"]["id"]
+    with registered_worker(store, "runs") as worker_id:
+        store.claim(worker_id)
+        [command] = store.record_events(run_id, worker_id, [])
+        assert command.kind == "pause"
+
+
+def test_keep_trains_clean_or_keeps_the_run(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    assert "from fresh weights" in lab.do(kind="keep")["message"]
+    [clean] = store.runs()
+    assert (clean.request.spec, clean.request.recipe.epochs) == (store.run(run_id).request.spec, 1)
+    data = lab.do(kind="keep", clean=False)
+    assert "is kept as" in data["message"]
+    assert {run.id for run in store.runs()} == {clean.id, run_id}
+    assert data["run"] is None
+
+
+def test_the_design_is_in_the_address_and_another_picture_leaves_the_sketch(store):
+    lab = Lab()
+    lab.do(kind="play")
+    run_id = lab.do(kind="design", spec=SPEC.to_dict())["run"]["id"]
+    assert {"design", "dataset"} <= {*lab.app.query_params}
+    again = lab.do(kind="picture", index=4)
+    assert (again["run"]["id"], again["picture"]) == (run_id, 4)
+
+
+def test_a_link_opens_the_same_screen():
+    data = Lab(dataset="digits", design=encode(SPEC), picture="5", seed="2").data
+    assert (data["plan"]["link"], data["picture"], data["seed"]) == (encode(SPEC), 5, 2)
+    assert (
+        "does not" in Lab(design="1~zz.3").data["message"] or Lab(design="1~zz.3").data["message"]
+    )
+
+
+def test_the_last_three_runs_are_listed(store):
+    for seed in range(4):
+        store.submit(a_request(seed=seed))
+    assert len(Lab().data["recent"]) == 3
