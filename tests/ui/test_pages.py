@@ -310,6 +310,15 @@ def test_every_comparison_of_two_rows_is_shown(store, view):
     assert not app.exception
 
 
+def test_a_run_that_is_live_cannot_be_deleted_and_the_button_says_why(store):
+    run_id, _ = a_running_run(store)
+    button = open_page("results", run=run_id).button(key="results_delete")
+    assert button.disabled
+    assert button.help == (
+        "Only a run that has ended can be deleted. Stop it on the page Train first."
+    )
+
+
 def test_a_deleted_row_is_brought_back_by_undo(store):
     run_id = a_finished_run(store)
     app = open_page("results", run=run_id)
