@@ -395,6 +395,6 @@ def test_the_accuracy_on_the_sample_is_shown_with_its_interval(lab, simulated, p
     lab.store.record_events(simulated.run_id, simulated.worker_id, [score])
     # Wilson's interval of 486 of 500 is 95.4 to 98.3 %.
     expect(page.locator('[data-fact="sample"] dd').first).to_have_text(
-        "97.2 %486 of 500, 95.4 to 98.3 %"
+        f"97.2 %486 of 500 at step {simulated.step}, 95 % interval 95.4 to 98.3 %"
     )
     expect(page.locator('[data-curve="accuracy-sample"]')).to_be_visible()
