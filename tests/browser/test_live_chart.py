@@ -353,6 +353,17 @@ def test_four_charts_stand_two_by_two(lab, simulated, page):
     assert boxes[0]["x"] == boxes[2]["x"] and boxes[1]["x"] == boxes[3]["x"]
 
 
+def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(lab, simulated, page):
+    page.set_viewport_size({"width": 1100, "height": 1000})  # the loss legend takes two lines
+    watch(page, lab, simulated)
+    legends = page.locator(".panel:not([hidden]) .legend")
+    heights = [legends.nth(place).bounding_box()["height"] for place in range(2)]
+    assert heights[0] > heights[1]
+    for part in ("h2", ".canvas"):
+        boxes = page.locator(f".panel:not([hidden]) {part}")
+        assert boxes.nth(0).bounding_box()["y"] == boxes.nth(1).bounding_box()["y"]
+
+
 def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simulated, page):
     watch(page, lab, simulated)
     lab.store.rename(simulated.run_id, "renamed elsewhere")
