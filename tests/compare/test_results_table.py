@@ -360,6 +360,17 @@ def test_a_row_can_be_named_noted_tagged_and_hidden(store):
     assert desk.annotations()[row.key].tags == ("course", "old")
 
 
+def test_the_runs_of_a_row_are_renamed_but_not_those_of_another_person(store):
+    own = a_finished_run(store.on_behalf_of("ada"), preset="lenet5")
+    other = a_finished_run(store.on_behalf_of("bob"), preset="lenet5", seed=1)
+    table = ResultsTable(store.on_behalf_of("ada"))
+    [row] = table.rows()
+    table.rename_runs(row, "mine")
+    assert [store.run(each).request.name for each in (own, other)] == ["mine", ""]
+    table.rename_runs(row, "")
+    assert store.run(own).request.name == ""
+
+
 def test_a_search_finds_names_datasets_tags_and_settings(store):
     a_finished_run(store, name="wide", channels=(8,))
     a_finished_run(store, name="narrow", recipe=Recipe(epochs=2, optimizer="sgd"))

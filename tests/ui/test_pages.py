@@ -310,6 +310,18 @@ def test_every_comparison_of_two_rows_is_shown(store, view):
     assert not app.exception
 
 
+def test_a_name_given_in_results_is_the_name_of_the_run_everywhere(store):
+    run_id, _ = a_running_run(store)
+    app = open_page("results", run=run_id)
+    [name] = [each for each in app.text_input if each.label == "Name"]
+    name.set_value("my net")
+    [save] = [each for each in app.button if each.label == "Save"]
+    save.click().run()
+    assert not app.exception
+    assert store.run(run_id).title == "my net on digits, seed 0"
+    assert open_page("train", run=run_id).title[0].value == "my net on digits, seed 0"
+
+
 def test_a_run_that_is_live_cannot_be_deleted_and_the_button_says_why(store):
     run_id, _ = a_running_run(store)
     button = open_page("results", run=run_id).button(key="results_delete")

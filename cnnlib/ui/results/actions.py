@@ -174,6 +174,8 @@ def _notes_menu(table: ResultsTable, row: Row) -> None:
             new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
             try:
                 table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
+                if name.strip() != note.name:
+                    table.rename_runs(row, name.strip())
             except CnnlibError as error:
                 show_error(error)
                 return
