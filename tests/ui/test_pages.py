@@ -209,6 +209,20 @@ def test_an_address_with_an_unknown_run_says_so():
     assert "nosuchrun" in app.error[0].value
 
 
+def test_every_field_of_the_training_form_is_explained():
+    app = open_page("train", dataset="digits")
+    fields = (*app.number_input, *app.text_input, *app.checkbox)
+    assert [each.label for each in fields if not each.help] == []
+    without = [each.label for each in app.selectbox if not each.help]
+    assert without == ["Dataset", "Preset"]  # described below the menus
+
+
+def test_the_recipe_of_one_run_does_not_stand_above_runs_that_differ(store):
+    runs = [store.submit(a_request(epochs)) for epochs in (2, 2, 3)]
+    assert "2 epochs" in open_page("train", run=runs[:2]).caption[0].value
+    assert not [each for each in open_page("train", run=runs[1:]).caption if "epoch" in each.value]
+
+
 @pytest.mark.parametrize("kind", ["pause", "step", "stop"])
 def test_a_button_gives_its_order_to_the_run(store, kind):
     run_id, worker_id = a_running_run(store)
