@@ -10,7 +10,7 @@ from example_runs import a_checkpoint, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
 from simulated_run import TOTAL, Lab, SimulatedRun, running_lab
 
-from cnnlib.records.events import Intervention, SampleScore
+from cnnlib.records.events import Command, Intervention, SampleScore
 
 pytestmark = pytest.mark.browser
 
@@ -164,6 +164,24 @@ def test_several_runs_share_the_charts_and_can_be_hidden(lab, simulated, page):
     expect(name).to_have_attribute("aria-pressed", "false")
     second.end()
     expect(page.locator(f'[data-run="{second.run_id}"] .state')).to_have_text("Finished")
+
+
+def test_the_loss_says_which_runs_have_label_smoothing(lab, simulated, page):
+    request = lab.store.run(simulated.run_id).request
+    recipe = replace(request.recipe, label_smoothing=0.1)
+    smoothed = lab.store.submit(replace(request, recipe=recipe))
+    title = page.locator('.panel[data-panel="loss"] h2')
+    for run_ids, expected in (
+        ([simulated.run_id], "Loss"),
+        ([smoothed], "Loss (training with label smoothing, validation without)"),
+        (
+            [simulated.run_id, smoothed],
+            "Loss (training of run 2 with label smoothing, validation without)",
+        ),
+    ):
+        page.goto(f"{lab.served.url}/train?" + "&".join(f"run={each}" for each in run_ids))
+        expect(title).to_have_text(expected)
+    lab.store.submit_command(smoothed, Command("stop"))
 
 
 def test_a_page_change_and_back_finds_the_whole_curve(lab, simulated, page):
