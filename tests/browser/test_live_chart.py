@@ -391,6 +391,17 @@ def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simula
     expect(page.get_by_role("button", name="earning rate 0.25")).to_be_visible()
 
 
+def test_the_names_of_several_runs_follow_a_rename_from_elsewhere(lab, simulated, page):
+    second = SimulatedRun(lab.store)
+    second.add_steps(100)
+    page.goto(f"{lab.served.url}/train?run={simulated.run_id}&run={second.run_id}")
+    expect(page.locator(".status")).to_have_count(2)
+    lab.store.rename(second.run_id, "renamed elsewhere")
+    name = page.locator(f'[data-run="{second.run_id}"] .run')
+    expect(name).to_contain_text("renamed elsewhere on digits")
+    second.end()
+
+
 def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(lab, page):
     run = SimulatedRun(lab.store)
     run.add_steps(20)

@@ -43,6 +43,7 @@ export class Status {
   /** @param {string} problem Message of a failed request, or "". @param {string} outcome Test result of an ended run. @param {boolean} isGone It was deleted. */
   draw(problem, outcome, isGone) {
     const facts = this.history.facts;
+    if (this.name) write(this.name.lastChild, this.view.nameOf(this.history));
     this.name?.style.setProperty("--line", this.view.colourOf(this.history));
     this.name?.setAttribute("aria-pressed", String(!this.view.hiddenRuns.has(this.history.id)));
     if (problem || !facts) return this.#drawProblem(problem, isGone);
