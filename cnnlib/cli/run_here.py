@@ -84,10 +84,11 @@ class _QueueTurn:
             return False
         if self._skip:
             return True
-        busy = self._store.runs(limit=1, states=BUSY_STATES)
+        busy = self._store.runs(limit=2, states=BUSY_STATES)
         if busy:
             self._idle_since = None
-            self._print_reason(busy[0])
+            if all(run.id != update["run_id"] for run in busy):  # it may have started since then
+                self._print_reason(busy[0])
             return False
         now = time.monotonic()
         self._idle_since = self._idle_since or now

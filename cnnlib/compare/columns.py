@@ -168,7 +168,11 @@ COLUMNS: dict[str, Column] = {
     each.name: each
     for each in (
         Column(
-            "name", "Design", "text", "The name of the row, or its preset", lambda row: row.name
+            "name",
+            "Design",
+            "text",
+            "The name of the row, or its preset, with a number if there are several",
+            lambda row: row.name,
         ),
         Column(
             "dataset",
@@ -186,8 +190,8 @@ COLUMNS: dict[str, Column] = {
         ),
         Column(
             *("val_accuracy", "Validation", "percent"),
-            "Accuracy on the validation split after the last epoch, mean over seeds; the rows are "
-            "sorted by it",
+            "Accuracy on the validation split after the last epoch, or after the epoch that early "
+            "stopping restored; mean over seeds. The rows are sorted by it",
             _mean("last_val_accuracy"),
         ),
         Column(

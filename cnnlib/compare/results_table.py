@@ -93,6 +93,15 @@ class ResultsTable:
         body = asdict(annotation) | {"tags": list(annotation.tags)}
         write_annotation(self.store, self._subject(key), body)
 
+    def rename_runs(self, row: Row, name: str) -> None:
+        """Give the name of a row to its runs, except to those of another person.
+
+        An empty name restores the name of their design.
+        """
+        for run in row.runs:
+            if self.store.may_change(run.owner):
+                self.store.rename(run.id, name)
+
     def _subject(self, key: str) -> str:
         return f"{self.store.owner}{_OWNER_SEPARATOR}{key}" if self.store.owner else key
 

@@ -46,8 +46,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The given name, or that of the preset."""
-        return self.given_name or self.request.name or self.request.preset or "own design"
+        """The given name, or that of its first run."""
+        return self.given_name or _name_of_run(self.runs[0])
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -63,6 +63,15 @@ class Row:
         """Return one number of the runs' summaries; runs without it are left out."""
         values = (run.summary.get(name) for run in self.runs)
         return [value for value in values if value is not None]
+
+
+def _name_of_run(run: Run) -> str:
+    """Shorten the run's title: "lenet5 (2)", "lenet5, fork of step 400"."""
+    request, repeat = run.request, run.summary.get("repeat", 1)
+    name = request.name or request.preset or "own design"
+    if request.origin is not None and not request.origin.weights_only:
+        name += f", fork of step {request.origin.step:,}"
+    return name if repeat == 1 else f"{name} ({repeat})"
 
 
 def pool_runs(

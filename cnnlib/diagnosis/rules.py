@@ -76,7 +76,7 @@ def diagnose(
     found = [
         _diverging(run, curve) or _not_learning(run, curve, epochs),
         _dead_units(run, epochs),
-        _over_fitting(epochs),
+        _over_fitting(run, epochs),
     ]
     return [diagnosis for diagnosis in found if diagnosis is not None]
 
@@ -155,7 +155,7 @@ def _dead_units(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     )
 
 
-def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
+def _over_fitting(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     """Detect a validation loss that rose above its minimum while the training loss fell."""
     measured = [
         (epoch.val_loss, epoch.val_accuracy, epoch)
@@ -169,12 +169,16 @@ def _over_fitting(epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     is_worse = min(loss for loss, _, _ in measured[-2:]) > WORSE_VALIDATION * lowest_loss
     if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
         return None
+    recipe = run.request.recipe
+    smoothed = " (with label smoothing)" if recipe.label_smoothing else ""
+    remedies = "augment the pictures, or add dropout or weight decay."
+    advice = f"stop earlier (patience), {remedies}" if recipe.patience is None else remedies
     return Diagnosis(
         "over-fitting",
         f"Over-fitting since epoch {best.epoch}",
         f"From epoch {best.epoch} to epoch {last.epoch}, the validation loss rose from "
         f"{lowest_loss:.3g} to {last_loss:.3g} and the validation accuracy went from "
-        f"{percent(best_accuracy)} to {percent(last_accuracy)}, while the training loss fell from "
-        f"{best.train_loss:.3g} to {last.train_loss:.3g}. Stop earlier (patience), augment the "
-        "pictures, or add dropout or weight decay.",
+        f"{percent(best_accuracy)} to {percent(last_accuracy)}, while the training loss{smoothed} "
+        f"fell from {best.train_loss:.3g} to {last.train_loss:.3g}. "
+        f"{advice[0].upper()}{advice[1:]}",
     )

@@ -141,6 +141,9 @@ class WeightsSaved:
     kind: Literal["weights"] = "weights"
 
 
+MEASURING_TEST = "measuring the test split"  # the last phase of a run: its training has ended
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """An activity other than training: "preparing mnist", "measuring the test split"."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cnnlib.records.events import MEASURING_TEST
 from cnnlib.records.run import run_title
 from cnnlib.runs import queue
 from cnnlib.runs.rows import parse_request, step_columns, unknown_run
@@ -75,11 +76,12 @@ def metrics_since(
         place = queue.position(connection, run_id) if is_queued else None
         wait = queue.wait_seconds(connection, run_id) if is_queued else None
         waits_for = queue.wait_reason(connection, run_id) if is_queued else ""
-    is_busy = run.state in queue.BUSY_STATES
+    # An early end leaves steps of the recipe undone, which count no more.
+    is_training = run.state in queue.BUSY_STATES and run.phase != MEASURING_TEST
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
         "title": run_title(parse_request(run.request), run.summary),
-        "eta_seconds": queue.eta_seconds(run) if is_busy else None,
+        "eta_seconds": queue.eta_seconds(run) if is_training else None,
         "queue_position": place,
         "wait_seconds": wait,
         "waits_for": waits_for,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.records.events import Event, Phase, RunEnd, SplitResult
+from cnnlib.records.events import MEASURING_TEST, Event, Phase, RunEnd, SplitResult
 from cnnlib.train.commands import End, save_checkpoint
 from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.evaluation import measure_latency, measure_test
@@ -29,7 +29,7 @@ def finish_run(session: Session, end: End) -> Generator[Event]:
         if session.is_sketch:
             yield _run_end(session, end, weights_step=weights_step)
             return
-        yield Phase("running", "measuring the test split")
+        yield Phase("running", MEASURING_TEST)
         test = measure_test(session)
         if test is not None and not isfinite(test.loss):
             yield _run_end(session, diverged_end(session, "the test loss"))

@@ -10,7 +10,7 @@ from example_runs import a_checkpoint, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
 from simulated_run import TOTAL, Lab, SimulatedRun, running_lab
 
-from cnnlib.records.events import Intervention, SampleScore
+from cnnlib.records.events import Command, Intervention, SampleScore
 
 pytestmark = pytest.mark.browser
 
@@ -164,6 +164,24 @@ def test_several_runs_share_the_charts_and_can_be_hidden(lab, simulated, page):
     expect(name).to_have_attribute("aria-pressed", "false")
     second.end()
     expect(page.locator(f'[data-run="{second.run_id}"] .state')).to_have_text("Finished")
+
+
+def test_the_loss_says_which_runs_have_label_smoothing(lab, simulated, page):
+    request = lab.store.run(simulated.run_id).request
+    recipe = replace(request.recipe, label_smoothing=0.1)
+    smoothed = lab.store.submit(replace(request, recipe=recipe))
+    title = page.locator('.panel[data-panel="loss"] h2')
+    for run_ids, expected in (
+        ([simulated.run_id], "Loss"),
+        ([smoothed], "Loss (training with label smoothing, validation without)"),
+        (
+            [simulated.run_id, smoothed],
+            "Loss (training of run 2 with label smoothing, validation without)",
+        ),
+    ):
+        page.goto(f"{lab.served.url}/train?" + "&".join(f"run={each}" for each in run_ids))
+        expect(title).to_have_text(expected)
+    lab.store.submit_command(smoothed, Command("stop"))
 
 
 def test_a_page_change_and_back_finds_the_whole_curve(lab, simulated, page):
@@ -353,6 +371,17 @@ def test_four_charts_stand_two_by_two(lab, simulated, page):
     assert boxes[0]["x"] == boxes[2]["x"] and boxes[1]["x"] == boxes[3]["x"]
 
 
+def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(lab, simulated, page):
+    page.set_viewport_size({"width": 1100, "height": 1000})  # the loss legend takes two lines
+    watch(page, lab, simulated)
+    legends = page.locator(".panel:not([hidden]) .legend")
+    heights = [legends.nth(place).bounding_box()["height"] for place in range(2)]
+    assert heights[0] > heights[1]
+    for part in ("h2", ".canvas"):
+        boxes = page.locator(f".panel:not([hidden]) {part}")
+        assert boxes.nth(0).bounding_box()["y"] == boxes.nth(1).bounding_box()["y"]
+
+
 def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simulated, page):
     watch(page, lab, simulated)
     lab.store.rename(simulated.run_id, "renamed elsewhere")
@@ -360,6 +389,17 @@ def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simula
     change = Intervention(simulated.step, "set", "lr", 0.25)
     lab.store.record_events(simulated.run_id, simulated.worker_id, [change])
     expect(page.get_by_role("button", name="earning rate 0.25")).to_be_visible()
+
+
+def test_the_names_of_several_runs_follow_a_rename_from_elsewhere(lab, simulated, page):
+    second = SimulatedRun(lab.store)
+    second.add_steps(100)
+    page.goto(f"{lab.served.url}/train?run={simulated.run_id}&run={second.run_id}")
+    expect(page.locator(".status")).to_have_count(2)
+    lab.store.rename(second.run_id, "renamed elsewhere")
+    name = page.locator(f'[data-run="{second.run_id}"] .run')
+    expect(name).to_contain_text("renamed elsewhere on digits")
+    second.end()
 
 
 def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(lab, page):
@@ -395,6 +435,6 @@ def test_the_accuracy_on_the_sample_is_shown_with_its_interval(lab, simulated, p
     lab.store.record_events(simulated.run_id, simulated.worker_id, [score])
     # Wilson's interval of 486 of 500 is 95.4 to 98.3 %.
     expect(page.locator('[data-fact="sample"] dd').first).to_have_text(
-        "97.2 %486 of 500, 95.4 to 98.3 %"
+        f"97.2 %486 of 500 at step {simulated.step}, 95 % interval 95.4 to 98.3 %"
     )
     expect(page.locator('[data-curve="accuracy-sample"]')).to_be_visible()

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 import torch
-from example_runs import a_step
+from example_runs import a_running_run, a_step, the_end
 from PIL import Image
 from safetensors.torch import load_file
 
 from cnnlib.cli.main import main
 from cnnlib.cli.progress_output import JsonProgress
-from cnnlib.cli.run_here import follow_or_train
+from cnnlib.cli.run_here import _QueueTurn, follow_or_train
 from cnnlib.data.prepared import load_prepared
 from cnnlib.records.events import Command, Phase, RunEnd
 from cnnlib.records.folders import Folders
@@ -321,6 +321,15 @@ def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
     waiting.join()
     store.unregister_worker(worker_id)
     assert f"Run {busy} is starting, so this run waits" in capsys.readouterr().err
+
+
+def test_a_run_that_has_just_started_elsewhere_does_not_wait_for_itself(store, capsys):
+    run_id, worker_id = a_running_run(store)
+    update = {"run_id": run_id, "state": "queued", "queue_position": 1}  # read before its start
+    assert not _QueueTurn(store, skip=False).is_our_turn(update)
+    assert capsys.readouterr().err == ""
+    store.record_events(run_id, worker_id, [the_end()])
+    store.unregister_worker(worker_id)
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_a_checkpoint(store, monkeypatch):

@@ -109,8 +109,9 @@ def test_a_run_that_somebody_steered_stands_alone(store):
 
 def test_a_fork_stands_alone(store):
     first = a_finished_run(store)
-    a_finished_run(store, seed=1, origin=Origin(first, 10))
-    assert "Fork of step 10" in [row.not_pooled_reason for row in load_rows(store)]
+    a_finished_run(store, seed=1, origin=Origin(first, 10), preset="lenet5")
+    rows = {row.not_pooled_reason: row.name for row in load_rows(store)}
+    assert rows["Fork of step 10"] == "lenet5, fork of step 10"
 
 
 # -- order and columns -----------------------------------------------------------------------------
@@ -260,7 +261,9 @@ def test_the_frontier_holds_what_nothing_beats_in_both(store):
 def test_equal_names_are_told_apart(store):
     a_finished_run(store, val=0.9, preset="lenet5")
     a_finished_run(store, val=0.8, preset="lenet5", channels=(8,))
-    assert labels(load_rows(store)) == ["lenet5 (1)", "lenet5 (2)"]
+    rows = load_rows(store)
+    assert [row.name for row in rows] == labels(rows) == ["lenet5", "lenet5 (2)"]
+    assert labels([replace(row, given_name="mine") for row in rows]) == ["mine (1)", "mine (2)"]
 
 
 @pytest.mark.parametrize("filled", [False, True])
@@ -355,6 +358,17 @@ def test_a_row_can_be_named_noted_tagged_and_hidden(store):
         [shown] = ResultsTable(another).rows(hidden=True)
     assert shown.name == "Mine"
     assert desk.annotations()[row.key].tags == ("course", "old")
+
+
+def test_the_runs_of_a_row_are_renamed_but_not_those_of_another_person(store):
+    own = a_finished_run(store.on_behalf_of("ada"), preset="lenet5")
+    other = a_finished_run(store.on_behalf_of("bob"), preset="lenet5", seed=1)
+    table = ResultsTable(store.on_behalf_of("ada"))
+    [row] = table.rows()
+    table.rename_runs(row, "mine")
+    assert [store.run(each).request.name for each in (own, other)] == ["mine", ""]
+    table.rename_runs(row, "")
+    assert store.run(own).request.name == ""
 
 
 def test_a_search_finds_names_datasets_tags_and_settings(store):

@@ -17,10 +17,13 @@ RESIDUAL = CNNSpec(channels=(4,) * 10, pool_every=2, block="residual")
 
 
 SHALLOW = CNNSpec(channels=(4,))
+RECIPE = Recipe()
 
 
-def a_run(spec: CNNSpec = SHALLOW, state: str = "running", **summary) -> Run:
-    request = RunRequest(spec, Recipe(), "digits")
+def a_run(
+    spec: CNNSpec = SHALLOW, state: str = "running", recipe: Recipe = RECIPE, **summary
+) -> Run:
+    request = RunRequest(spec, recipe, "digits")
     return Run(
         *("id", request, state, "", 0, 0, 0, 0.0, 0.0, None, None, {}, "", {}, None, False, summary)
     )
@@ -194,6 +197,21 @@ def test_a_validation_loss_that_rises_while_training_falls_is_over_fitting_since
     [found] = diagnose(a_run(), curve(LEARNING), told)
     assert found.title == "Over-fitting since epoch 2"
     assert "From epoch 2 to epoch 5, the validation loss rose from 0.6 to 0.8" in found.sentence
+    assert "while the training loss fell from 0.5 to 0.1. Stop earlier (patience)" in found.sentence
+
+
+def test_a_run_with_early_stopping_is_not_told_to_stop_earlier():
+    told = epochs([0.9, 0.5, 0.3, 0.2], [0.8, 0.6, 0.7, 0.8])
+    [found] = diagnose(a_run(recipe=Recipe(patience=2)), curve(LEARNING), told)
+    assert found.sentence.endswith(
+        "from 0.5 to 0.2. Augment the pictures, or add dropout or weight decay."
+    )
+
+
+def test_over_fitting_names_the_label_smoothing_of_the_training_loss():
+    told = epochs([0.9, 0.5, 0.3, 0.2], [0.8, 0.6, 0.7, 0.8])
+    [found] = diagnose(a_run(recipe=Recipe(label_smoothing=0.1)), curve(LEARNING), told)
+    assert "the training loss (with label smoothing) fell from 0.5 to 0.2" in found.sentence
 
 
 @pytest.mark.parametrize(

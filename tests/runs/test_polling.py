@@ -9,7 +9,7 @@ import pytest
 from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, steps, the_end
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import EpochEnd, Intervention, SampleScore
+from cnnlib.records.events import MEASURING_TEST, EpochEnd, Intervention, Phase, SampleScore
 from cnnlib.runs import RunStore
 from cnnlib.runs.polling import metrics_since
 
@@ -27,6 +27,14 @@ def test_a_queued_run_has_its_place_in_the_queue(store):
     assert (view["state"], view["queue_position"]) == ("queued", 2)
     assert (view["epochs_total"], view["eta_seconds"], view["more"]) == (5, None, False)
     assert view["steps"]["step"] == view["epochs"] == view["interventions"] == []
+
+
+def test_a_run_that_ended_early_has_no_remaining_time_while_its_test_split_is_measured(store):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, steps(1, 5))
+    assert metrics_since(store, run_id)["eta_seconds"] > 0
+    store.record_events(run_id, worker_id, [Phase("running", MEASURING_TEST)])
+    assert metrics_since(store, run_id)["eta_seconds"] is None
 
 
 def test_a_page_that_keeps_the_cursor_misses_nothing_and_sees_nothing_twice(store):

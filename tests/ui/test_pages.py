@@ -196,6 +196,20 @@ def test_an_address_with_an_unknown_run_says_so():
     assert "nosuchrun" in app.error[0].value
 
 
+def test_every_field_of_the_training_form_is_explained():
+    app = open_page("train", dataset="digits")
+    fields = (*app.number_input, *app.text_input, *app.checkbox)
+    assert [each.label for each in fields if not each.help] == []
+    without = [each.label for each in app.selectbox if not each.help]
+    assert without == ["Dataset", "Preset"]  # described below the menus
+
+
+def test_the_recipe_of_one_run_does_not_stand_above_runs_that_differ(store):
+    runs = [store.submit(a_request(epochs)) for epochs in (2, 2, 3)]
+    assert "2 epochs" in open_page("train", run=runs[:2]).caption[0].value
+    assert not [each for each in open_page("train", run=runs[1:]).caption if "epoch" in each.value]
+
+
 @pytest.mark.parametrize("kind", ["pause", "step", "stop"])
 def test_a_button_gives_its_order_to_the_run(store, kind):
     run_id, worker_id = a_running_run(store)
@@ -295,6 +309,27 @@ def test_every_comparison_of_two_rows_is_shown(store, view):
     app = open_page("results", run=runs)
     app.segmented_control(key="results_view").select(view).run()
     assert not app.exception
+
+
+def test_a_name_given_in_results_is_the_name_of_the_run_everywhere(store):
+    run_id, _ = a_running_run(store)
+    app = open_page("results", run=run_id)
+    [name] = [each for each in app.text_input if each.label == "Name"]
+    name.set_value("my net")
+    [save] = [each for each in app.button if each.label == "Save"]
+    save.click().run()
+    assert not app.exception
+    assert store.run(run_id).title == "my net on digits, seed 0"
+    assert open_page("train", run=run_id).title[0].value == "my net on digits, seed 0"
+
+
+def test_a_run_that_is_live_cannot_be_deleted_and_the_button_says_why(store):
+    run_id, _ = a_running_run(store)
+    button = open_page("results", run=run_id).button(key="results_delete")
+    assert button.disabled
+    assert button.help == (
+        "Only a run that has ended can be deleted. Stop it on the page Train first."
+    )
 
 
 def test_a_deleted_row_is_brought_back_by_undo(store):

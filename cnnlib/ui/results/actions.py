@@ -116,13 +116,13 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
             note = notes.get(row.key, Annotation())
             table.annotate(row.key, replace(note, hidden=not hidden))
         st.rerun()
-    others = [run for row in rows for run in row.runs if owner_note(run.owner, "run")]
+    refusal = _reason_not_deletable(rows)
     if st.button(
         "Delete",
         icon=":material/delete:",
         key="results_delete",
-        help=_OTHERS_HELP if others else None,
-        disabled=bool(others),
+        help=refusal or None,
+        disabled=bool(refusal),
     ):
         try:
             table.move_to_trash([run for row in rows for run in row.runs])
@@ -132,6 +132,15 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
         st.rerun()
 
 
+def _reason_not_deletable(rows: Sequence[Row]) -> str:
+    """Return the reason why these rows cannot be deleted; "" if they can."""
+    runs = [run for row in rows for run in row.runs]
+    if any(owner_note(run.owner, "run") for run in runs):
+        return _OTHERS_HELP
+    return _LIVE_HELP if any(run.is_live for run in runs) else ""
+
+
+_LIVE_HELP = "Only a run that has ended can be deleted. Stop it on the page Train first."
 _OTHERS_HELP = (
     'Some of these runs belong to another person. Switch on "Each seed", then select only your '
     "runs."
@@ -165,6 +174,8 @@ def _notes_menu(table: ResultsTable, row: Row) -> None:
             new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
             try:
                 table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
+                if name.strip() != note.name:
+                    table.rename_runs(row, name.strip())
             except CnnlibError as error:
                 show_error(error)
                 return

@@ -152,7 +152,13 @@ def _request_fields(
 ) -> RunRequest:
     with place.expander("More run settings", icon=":material/settings:"), st.grid(3):
         limit = st.number_input(
-            "Training pictures", 1, value=None, step=1000, placeholder="all", key="train_limit"
+            "Training pictures",
+            1,
+            value=None,
+            step=1000,
+            placeholder="all",
+            key="train_limit",
+            help="Trains on this many pictures only. The share of each class stays the same.",
         )
         return RunRequest(
             spec=fitted.spec,
@@ -160,15 +166,45 @@ def _request_fields(
             dataset=info.name,
             preset=chosen.preset,
             train_limit=limit,
-            name=st.text_input("Name", key="train_name", placeholder="none"),
-            seed=st.number_input("First seed", 0, 2**31 - 1, 0, key="train_seed"),
+            name=st.text_input(
+                "Name",
+                key="train_name",
+                placeholder="none",
+                help="Name of the run. Empty: the name of its design.",
+            ),
+            seed=st.number_input(
+                "First seed",
+                0,
+                2**31 - 1,
+                0,
+                key="train_seed",
+                help="Start of the random numbers of the first run: its first weights and the "
+                "order of its pictures. The same seed gives the same run on the same machine.",
+            ),
             validation=st.number_input(
-                "Share of the validation split", 0.0, 0.9, 0.1, step=0.05, key="train_validation"
+                "Share of the validation split",
+                *(0.0, 0.9, 0.1),
+                step=0.05,
+                key="train_validation",
+                help="Share of the training pictures that are not trained on. The accuracy on them "
+                "is measured after each epoch; choose settings by it. 0: no validation split.",
             ),
             split_seed=st.number_input(
-                "Seed of the validation split", 0, 2**31 - 1, 0, key="train_split_seed"
+                "Seed of the validation split",
+                0,
+                2**31 - 1,
+                0,
+                key="train_split_seed",
+                help="Chooses the pictures of the validation split. Runs with the same seed have "
+                "the same split.",
             ),
-            device=st.selectbox("Device", DEVICES, key="train_device"),
+            device=st.selectbox(
+                "Device",
+                DEVICES,
+                key="train_device",
+                help="Where the network is trained: cpu is the processor, cuda an NVIDIA GPU, mps "
+                "an Apple GPU. auto: a GPU if there is one.",
+            ),
             precision=st.selectbox(
                 "Precision",
                 PRECISIONS,

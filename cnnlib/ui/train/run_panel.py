@@ -34,7 +34,9 @@ _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for 
 def run_panel(runs: Sequence[Run]) -> None:
     """Show the title, buttons and live curves of one run, or of several together."""
     st.title(escape_markdown(runs[0].title) if len(runs) == 1 else f"{len(runs)} runs")
-    st.caption(describe_run(runs[0]))
+    descriptions = {describe_run(run) for run in runs}
+    if len(descriptions) == 1:  # runs that differ: the settings of one would stand for all
+        st.caption(descriptions.pop())
     with st.container(horizontal=True, vertical_alignment="center", key="train_controls"):
         if any(run.is_live for run in runs):
             _control_buttons(runs)

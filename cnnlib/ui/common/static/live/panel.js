@@ -49,7 +49,7 @@ export class Panel {
     const tables = curves.map(({ kind, run }) => this.#points(run, kind, window, log));
     const lines = curves.map((curve, i) => this.#line(curve, tables[i]));
     this.#describe(lines, tables);
-    if (definition.id === "loss") write(this.title, view.hasLabelSmoothing ? "Loss (training with label smoothing, validation without)" : "Loss");
+    if (definition.id === "loss") write(this.title, view.lossTitle);
     const marks = view.marks;
     const highest = this.chart.draw(lines, tables, {
       unit: view.settings.unit,

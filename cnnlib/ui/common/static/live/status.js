@@ -43,6 +43,7 @@ export class Status {
   /** @param {string} problem Message of a failed request, or "". @param {string} outcome Test result of an ended run. @param {boolean} isGone It was deleted. */
   draw(problem, outcome, isGone) {
     const facts = this.history.facts;
+    if (this.name) write(this.name.lastChild, this.view.nameOf(this.history));
     this.name?.style.setProperty("--line", this.view.colourOf(this.history));
     this.name?.setAttribute("aria-pressed", String(!this.view.hiddenRuns.has(this.history.id)));
     if (problem || !facts) return this.#drawProblem(problem, isGone);
@@ -115,12 +116,15 @@ const formatEpochs = (epochs) => (Number.isFinite(epochs) ? String(Math.floor(10
 
 const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
-/** "97.2 %" and "486 of 500, 95.4 to 98.3 %", which is the 95 % interval. */
+/** "97.2 %" and "486 of 500 at step 431, 95 % interval 95.4 to 98.3 %": the last epoch may have ended after it. */
 function describeSample(sample) {
   if (!sample) return "–";
-  const [, correct, count] = sample;
-  const [low, high] = wilson(correct, count).map((share) => (100 * share).toFixed(1));
-  return [`${((100 * correct) / count).toFixed(1)} %`, `${correct} of ${count}, ${low} to ${high} %`];
+  const [step, correct, pictures] = sample;
+  const [low, high] = wilson(correct, pictures).map((share) => (100 * share).toFixed(1));
+  return [
+    `${((100 * correct) / pictures).toFixed(1)} %`,
+    `${correct} of ${pictures} at step ${count(step)}, 95\u00a0% interval ${low}\u00a0to\u00a0${high}\u00a0%`,
+  ];
 }
 
 /** In steps of 5 s below a minute, so that the text does not flicker. */

@@ -42,7 +42,7 @@ export class LiveView {
     this.onState = onState;
     this.theme = readTheme(this.host.host ?? this.host);
     this.names = Object.fromEntries(runs.map((run) => [run.id, run.name]));
-    this.hasLabelSmoothing = runs.some((run) => run.label_smoothing > 0);
+    this.lossTitle = lossTitle(runs);
     const ids = runs.map((run) => run.id);
     if (ids.join() !== [...this.runs.keys()].join()) this.#setRuns(ids, status);
     for (const run of runs) this.#setPageState(run);
@@ -185,4 +185,12 @@ function markLabel({ order, setting, value }) {
   if (order === "set") return `${setting.replaceAll("_", " ")} ${value}`;
   if (order === "change") return `${setting} changed`;
   return order === "step" ? "one step" : order;
+}
+
+/** Title of the losses; it says which of them have label smoothing, as they are larger for it. */
+function lossTitle(runs) {
+  const places = runs.flatMap((run, index) => (run.label_smoothing > 0 ? [index + 1] : []));
+  if (!places.length) return "Loss";
+  const training = places.length === runs.length ? "training" : `training of ${places.length > 1 ? "runs" : "run"} ${places.join(", ")}`;
+  return `Loss (${training} with label smoothing, validation without)`;
 }
