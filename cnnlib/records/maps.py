@@ -54,7 +54,7 @@ class MapsRequest:
         pixels: A drawing: C * H * W bytes, uint8; None shows the picture.
         tiles: Most maps of a column.
         open: Columns whose maps are all shown.
-        held: Column -> maps that are shown in this order, whatever their strength.
+        held: Column -> maps that are shown in this order, whatever their strength; none if empty.
         chosen: Column and map whose inputs are shown as links; None shows none.
         strip: Add the predictions for some pictures of the validation split.
     """

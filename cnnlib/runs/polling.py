@@ -11,7 +11,7 @@ from cnnlib.records.events import MEASURING_TEST
 from cnnlib.records.run import run_title
 from cnnlib.runs import queue
 from cnnlib.runs.rows import parse_request, step_columns, unknown_run
-from cnnlib.runs.tables import epochs, interventions, runs, samples
+from cnnlib.runs.tables import epochs, interventions, runs, samples, sketches
 
 if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
@@ -71,6 +71,7 @@ def metrics_since(
         columns = step_columns(connection, run_id, after, limit)
         new_epochs = _epochs(connection, run_id, after_epoch) if run.epoch > after_epoch else []
         new_samples = _samples(connection, run_id, after_sample)
+        note = connection.scalar(sa.select(sketches.c.note).where(sketches.c.run_id == run_id))
         all_interventions = _interventions(connection, run_id)
         is_queued = run.state == "queued"
         place = queue.position(connection, run_id) if is_queued else None
@@ -86,6 +87,7 @@ def metrics_since(
         "wait_seconds": wait,
         "waits_for": waits_for,
         "steps": columns,
+        "note": note or "",
         "samples": new_samples,
         "epochs": new_epochs,
         "interventions": all_interventions,
@@ -101,10 +103,15 @@ def _samples(connection: sa.Connection, run_id: str, after: int) -> list[list[An
 
 
 def _epochs(connection: sa.Connection, run_id: str, after: int) -> list[dict[str, Any]]:
-    """Epochs after the given one, without confusion counts."""
+    """Epochs after the given one; only the last has its confusion counts."""
     wanted = sa.select(epochs.c.body).where(epochs.c.run_id == run_id, epochs.c.epoch > after)
     bodies = connection.scalars(wanted.order_by(epochs.c.epoch))
-    return [{name: _finite(value) for name, value in body.items()} for body in bodies]
+    found = [{name: _finite(value) for name, value in body.items()} for body in bodies]
+    if found:
+        last = sa.and_(epochs.c.run_id == run_id, epochs.c.epoch == found[-1]["epoch"])
+        counts = connection.scalar(sa.select(epochs.c.val_confusion).where(last))
+        found[-1]["val_confusion"] = counts
+    return found
 
 
 def _finite(value: Any) -> Any:

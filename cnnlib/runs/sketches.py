@@ -31,6 +31,7 @@ TURN_SECONDS = 20.0  # of a sketch while others wait
 UNTOUCHED_SECONDS = 300.0  # a sketch pauses after this time without an action
 UNTOUCHED_EPOCHS = 20
 UNSEEN_SECONDS = 60.0  # a sketch stops training when its page is gone for this time
+REPLACED_SECONDS = 10.0  # a sketch that was replaced is removed after this time
 ABANDONED_SECONDS = 900.0  # and is removed after this one
 MOST_SKETCHES = 500  # on one machine
 
@@ -169,8 +170,9 @@ class Sketches:
 
     def see(self, run_id: str) -> None:
         """Record that its page is open; to be called at least every `UNSEEN_SECONDS`."""
+        is_own = sa.and_(sketches.c.run_id == run_id, ~sketches.c.has_to_end)
         with self._store.database.write() as connection:
-            _update(connection, run_id, seen=time.time())
+            connection.execute(sa.update(sketches).where(is_own).values(seen=time.time()))
 
     def keep(self, run_id: str, name: str = "") -> None:
         """Record the sketch as a run: it ends, is measured on the test split and stays in lists."""
@@ -244,14 +246,16 @@ class Sketches:
                     queue.resume(connection, run_id)
 
     def remove_abandoned(self) -> None:
-        """Remove the sketches whose pages are gone."""
-        is_old = sketches.c.seen < time.time() - ABANDONED_SECONDS
+        """Remove the sketches whose pages are gone, and those that were replaced a while ago."""
+        now = time.time()
+        is_replaced = sa.and_(sketches.c.has_to_end, sketches.c.seen < now - REPLACED_SECONDS)
+        is_old = sa.or_(sketches.c.seen < now - ABANDONED_SECONDS, is_replaced)
         with self._store.database.read() as connection:
             if connection.execute(sa.select(sketches.c.run_id).where(is_old)).first() is None:
                 return
         with self._store.database.write() as connection:
             for run_id in connection.scalars(sa.select(sketches.c.run_id).where(is_old)).all():
-                self._remove(connection, rows.find_run(connection, run_id))
+                self._remove(connection, rows.find_run(connection, run_id), at_once=True)
 
     # -- helpers -----------------------------------------------------------------------------------
 
@@ -282,10 +286,16 @@ class Sketches:
         for run_id in connection.scalars(own).all():
             self._remove(connection, rows.find_run(connection, run_id))
 
-    def _remove(self, connection: sa.Connection, run: Run) -> None:
-        """Remove a sketch, or have its worker remove it."""
-        if run.state in queue.BUSY_STATES:
+    def _remove(self, connection: sa.Connection, run: Run, *, at_once: bool = False) -> None:
+        """Remove a sketch, or have its worker stop it first.
+
+        Without `at_once` it is removed after a while: its page may have asked for it just now.
+        """
+        if run.state in queue.BUSY_STATES or not at_once:
             _update(connection, run.id, browser="", has_to_end=True)
+            if run.state == "queued":
+                waits = sa.update(runs).where(runs.c.id == run.id)
+                connection.execute(waits.values(state="interrupted", ended=time.time()))
             return
         files.remove_folder(self._store.folders.run(run.id))
         event_writer.erase(connection, run.id)

@@ -7,7 +7,7 @@ import pytest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from streamlit.testing.v1 import AppTest
 
-from cnnlib.data.paths import prepared_folder
+from cnnlib.data.paths import prepared_folder, search_roots
 from cnnlib.data.prepare import prepare
 from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
@@ -167,7 +167,8 @@ def test_train_trains_the_design_of_a_past_run_again(store):
 
 def test_a_dataset_that_is_not_prepared_can_be_prepared(store):
     app = open_page("train")
-    shutil.rmtree(prepared_folder("digits", store.folders.runs))  # the Lab prepared it
+    for root in search_roots(store.folders):  # the Lab prepared it
+        shutil.rmtree(prepared_folder("digits", root), ignore_errors=True)
     app.run()
     app.button(key="train_prepare").click().run()
     [job] = store.jobs()

@@ -107,8 +107,8 @@ def _output(plan: Plan, outputs: Outputs, column: Column) -> np.ndarray:
 def _shown_maps(request: MapsRequest, place: int, values: np.ndarray) -> list[int]:
     """Choose the maps of a column: those that are held, else the strongest."""
     count = len(values)
-    if held := [each for each in request.held.get(place, ()) if 0 <= each < count]:
-        return held[:MOST_OPEN]
+    if place in request.held:
+        return [each for each in request.held[place] if 0 <= each < count][:MOST_OPEN]
     if place in request.open:
         return list(range(min(count, MOST_OPEN)))
     order = np.argsort(-_strength(values), kind="stable")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
 from cnnlib.ui.common.identity import COOKIE
 from cnnlib.ui.common.shared import shared_store
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
 REQUESTS_PER_SECOND = 60.0  # of one browser, on average over `_BURST_SECONDS`
 _BURST_SECONDS = 5.0
@@ -46,11 +46,14 @@ async def respond_to_json(
     if not _limit.allows(_browser(request)):
         return error_response("There are too many requests from this browser. Wait a moment.", 429)
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > most_bytes:
-            sentence = f"The request has more than {most_bytes:,} bytes. Send less."
-            return error_response(sentence, 413)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > most_bytes:
+                sentence = f"The request has more than {most_bytes:,} bytes. Send less."
+                return error_response(sentence, 413)
+    except ClientDisconnect:  # the page asks for something else now
+        return Response(status_code=204)
     try:
         values = json.loads(bytes(body))
         if not isinstance(values, dict):

@@ -82,6 +82,7 @@ def test_the_maps_of_a_column_are_the_networks_own(split):
 
 def test_held_and_opened_maps_keep_their_order(split):
     assert maps(wanted(split, held={1: (4, 0)}))["columns"][1]["maps"] == [4, 0]
+    assert maps(wanted(split, held={1: ()}))["columns"][1]["maps"] == []
     opened = maps(wanted(split, open=frozenset({2}), tiles=2))["columns"]
     assert opened[2]["maps"] == list(range(16))
     assert len(opened[1]["maps"]) == 2

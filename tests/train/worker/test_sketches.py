@@ -84,4 +84,4 @@ def test_a_paused_sketch_makes_one_step(store, pool):
     wait_for(lambda: store.run(sketch).state == "paused", seconds=30)
     store.sketches.end(sketch)
     wait_for(lambda: store.sketches.of_browser("chrome") is None, seconds=30)
-    wait_for(lambda: not store.folders.run(sketch).exists(), seconds=30)
+    wait_for(lambda: store.run(sketch).state == "interrupted", seconds=30)

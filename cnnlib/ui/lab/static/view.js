@@ -106,7 +106,7 @@ export class Lab {
   #runNote() {
     const place = this.#place();
     if (this.runState === "queued") return place > 1 ? `In line: ${place}. Others train first.` : "";
-    return isRunning(this.runState) ? "" : this.state.data.run?.note ?? "";
+    return isRunning(this.runState) ? "" : this.curves.history?.facts?.note || this.state.data.run?.note || "";
   }
 
   #place() {
