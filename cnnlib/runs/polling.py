@@ -23,7 +23,6 @@ _RUN = sa.select(
     runs.c.attempt,
     runs.c.images_per_second,
     runs.c.chosen,
-    sa.type_coerce(runs.c.request, sa.Text).label("request"),
 ).where(runs.c.id == sa.bindparam("run_id"))
 _SHOWN = (
     "state",

@@ -242,6 +242,7 @@ ETA_COLUMNS = (
     runs.c.train_seconds,
     runs.c.eval_seconds,
     runs.c.summary,
+    sa.type_coerce(runs.c.request, sa.Text).label("request"),
 )
 _AHEAD = sa.select(*ETA_COLUMNS).where(
     sa.or_(
@@ -254,15 +255,25 @@ _AHEAD = sa.select(*ETA_COLUMNS).where(
 def eta_seconds(row: Any) -> float | None:
     """Seconds until a run ends, at its speed so far; None while unknown.
 
-    Before the first step its forecast is used, if there is one.
+    Before its first step its forecast is used, if there is one. The steps before a fork took time
+    in the other run only.
     """
-    if row.step and row.total_steps:
-        per_step = row.train_seconds / row.step
-        per_epoch = row.eval_seconds / row.epoch if row.epoch else 0.0
+    own_steps = row.step - _first_step(row)
+    if own_steps > 0 and row.total_steps:
+        per_step = row.train_seconds / own_steps
+        own_epochs = row.epoch * own_steps / row.step
+        per_epoch = row.eval_seconds / own_epochs if own_epochs else 0.0
         epochs_left = max(0, row.epochs_total - row.epoch)
         return max(0, row.total_steps - row.step) * per_step + epochs_left * per_epoch
     forecast = (row.summary or {}).get("forecast", {}).get("seconds_per_epoch")
     return None if forecast is None else forecast * row.epochs_total
+
+
+def _first_step(row: Any) -> int:
+    """Return the step from which a run's own seconds count: 0, or that of a fork."""
+    origin = parse_request(row.request).origin
+    is_fork = origin is not None and not (origin.weights_only or origin.fitting)
+    return min(row.step, origin.step) if origin is not None and is_fork else 0
 
 
 def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> bool:

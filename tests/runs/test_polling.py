@@ -9,7 +9,15 @@ import pytest
 from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, steps, the_end
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import MEASURING_TEST, EpochEnd, Intervention, Phase, SampleScore
+from cnnlib.records.events import (
+    MEASURING_TEST,
+    EpochEnd,
+    Intervention,
+    Phase,
+    SampleScore,
+    StepMetrics,
+)
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.runs.polling import metrics_since
 
@@ -79,6 +87,15 @@ def test_the_time_that_is_left_follows_from_steps_and_measurements(store):
     store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10), a_step(11), a_step(12)])
     # 8 of 20 steps are left at 0.1 s each, and one measurement of 0.25 s
     assert metrics_since(store, run_id)["eta_seconds"] == pytest.approx(8 * 0.1 + 0.25)
+
+
+def test_the_remaining_time_of_a_fork_counts_from_its_first_step(store):
+    """The steps before it took time in the other run."""
+    parent = store.submit(a_request())
+    run_id, worker_id = a_running_run(store, origin=Origin(parent, 10))
+    own = [StepMetrics(step, 1.0, 0.1, 2.0, 640.0, (step - 10) / 10) for step in range(11, 16)]
+    store.record_events(run_id, worker_id, own)
+    assert metrics_since(store, run_id)["eta_seconds"] == pytest.approx(5 * 0.1)
 
 
 def test_an_ended_run_has_no_time_left(store):
