@@ -12,7 +12,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starlette.routing import Route
+
 import cnnlib
+from cnnlib.ui.server.routes import routes
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,6 +33,7 @@ def reference() -> str:
     ]
     for name in cnnlib.__all__:
         parts += _entry(name, getattr(cnnlib, name))
+    parts += ["# Routes of the app", *_routes()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,6 +45,15 @@ def _entry(name: str, thing: type | object) -> Generator[str]:
     yield _markdown(inspect.getdoc(thing) or "")
     if isinstance(thing, type) and (lines := list(_methods(thing))):
         yield "\n".join(lines)
+
+
+def _routes() -> Generator[str]:
+    """The entry of each route of the server: method, address and docstring."""
+    for route in routes():
+        if isinstance(route, Route):
+            methods = ", ".join(sorted({*(route.methods or ())} - {"HEAD"}))
+            yield f"## {methods} {route.path}"
+            yield _markdown(inspect.getdoc(route.endpoint) or "")
 
 
 def _signature(name: str, thing: object) -> str:

@@ -30,6 +30,7 @@ TRAINING_MS = 600_000
 EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
 SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
+LAB_MS = 15_000  # of training before the Lab's picture is taken
 SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded
 
 
@@ -65,14 +66,13 @@ def main() -> None:
     """Make all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with running_lab() as lab:
+        shoot_lab(lab)
         lab.goto("/build", "text=Receptive field")
         lab.shoot("build")
         first = train(lab, "LeNet-5", "106,154 parameters", shoot_as="train")
         second = train(lab, "Fast network for MNIST", "23,354 parameters")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")
-        lab.goto("/", "text=All results")
-        lab.shoot("home")
         lab.goto("/compare", "text=Settings that differ")
         lab.shoot("compare")
         lab.goto(f"/inspect?run={second}", "text=Feature maps")
@@ -81,6 +81,21 @@ def main() -> None:
         for tab in lab.tabs.values():
             draw_a_seven(tab)
         lab.shoot("draw")
+
+
+def shoot_lab(lab: Lab) -> None:
+    """Let a sketch learn for a while in each tab, and take its picture; then end the sketches."""
+    lab.goto("/", '[data-testid="lab-play"]')
+    for tab in lab.tabs.values():
+        expect(tab.get_by_test_id("lab-map-1-0")).to_be_visible(timeout=WAIT_MS)
+        tab.get_by_test_id("lab-play").click()
+        tab.wait_for_timeout(LAB_MS)
+        tab.get_by_test_id("lab-map-2-1").click()
+        tab.wait_for_timeout(SETTLING_MS)
+    lab.shoot("lab")
+    for tab in lab.tabs.values():
+        tab.get_by_test_id("lab-play").click()
+        tab.wait_for_timeout(SETTLING_MS)
 
 
 def train(lab: Lab, preset: str, sign: str, shoot_as: str = "") -> str:
