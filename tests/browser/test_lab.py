@@ -1,0 +1,149 @@
+"""The Lab in a browser: a network is shaped while it trains, drawn for, kept; a link opens it."""
+
+import re
+
+import pytest
+from driving import wait_until
+from playwright.sync_api import Page, expect
+
+from cnnlib.runs import RunStore
+
+pytestmark = pytest.mark.browser
+COLD = 90_000  # the viewer and the worker import torch first
+
+
+@pytest.fixture
+def store():
+    store = RunStore()
+    yield store
+    store.close()
+
+
+def open_lab(page: Page, url: str) -> None:
+    """Open the Lab and wait until its maps are there."""
+    page.goto(url)
+    expect(page.get_by_test_id("lab-play")).to_be_enabled(timeout=COLD)
+    expect(page.get_by_test_id("lab-map-1-0")).to_be_visible(timeout=COLD)
+    expect(page.get_by_test_id("lab-answer")).to_contain_text(re.compile(r"\d"), timeout=COLD)
+
+
+def step(page: Page) -> int:
+    """The step that the bar shows; 0 before the first."""
+    found = re.search(r"step ([\d,]+)", page.get_by_test_id("lab-state").inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def play(page: Page, until: int = 20) -> None:
+    """Press play and wait for some steps."""
+    page.get_by_test_id("lab-play").click()
+    wait_until(lambda: step(page) >= until, page, 90)
+
+
+def pause(page: Page) -> int:
+    """Press pause; return the step at which the network stands."""
+    page.get_by_test_id("lab-play").click()
+    wait_until(lambda: newest()[0] == "paused", page)
+    stopped = newest()[1]
+    wait_until(lambda: step(page) == stopped, page)
+    expect(page.get_by_test_id("lab-play")).to_have_accessible_name("Play")
+    return stopped
+
+
+def newest() -> tuple[str, int]:
+    """State and step of the newest run of this test, sketches included."""
+    store = RunStore()
+    with store.database.read() as connection:
+        query = "SELECT state, step FROM runs ORDER BY number DESC"
+        found = connection.exec_driver_sql(query).first()
+    store.close()
+    return (found[0], found[1]) if found else ("", 0)
+
+
+def test_one_click_trains_a_network_that_reads_digits(app_server, page, store):
+    open_lab(page, app_server())
+    play(page)
+    accuracy = page.get_by_test_id("lab-accuracy")
+
+    def share() -> float:
+        text = accuracy.inner_text().replace("%", "").strip()
+        return float(text) if re.fullmatch(r"[\d.]+", text) else 0.0
+
+    wait_until(lambda: share() >= 90, page, 90)
+    expect(page.get_by_test_id("lab-loss")).to_have_text(re.compile(r"\d"))
+    assert store.runs() == []
+    stopped = pause(page)
+    page.get_by_test_id("lab-step").click()
+    wait_until(lambda: step(page) == stopped + 1, page)
+    page.wait_for_timeout(500)
+    assert step(page) == stopped + 1
+
+
+def test_a_control_changes_the_network_while_it_trains(app_server, page):
+    open_lab(page, app_server())
+    play(page)
+    params = page.get_by_test_id("lab-params")
+    before = params.inner_text()
+    slider = page.get_by_test_id("lab-convolutions")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(params).not_to_have_text(before)
+    expect(page.get_by_test_id("lab-column-3")).to_be_visible()
+    seen = step(page)
+    wait_until(lambda: step(page) >= seen + 10, page, 60)
+    assert "design=" in page.url
+    page.keyboard.press("Control+z")
+    expect(params).to_have_text(before)
+
+
+def test_the_answer_follows_the_pen(app_server, page):
+    open_lab(page, app_server())
+    play(page, until=60)
+    page.get_by_test_id("lab-draw").click()
+    box = page.get_by_test_id("lab-input").bounding_box()
+    x, top, bottom = box["x"] + box["width"] / 2, box["y"] + 15, box["y"] + box["height"] - 15
+    answer = page.get_by_test_id("lab-answer")
+    before = answer.inner_text()
+    page.mouse.move(x, top)
+    page.mouse.down()
+    page.mouse.move(x, bottom, steps=12)
+    expect(answer).not_to_have_text(before, timeout=10_000)  # the pen is still down
+    page.mouse.up()
+
+
+def test_start_again_has_fresh_weights(app_server, page):
+    open_lab(page, app_server())
+    play(page, until=60)
+    page.get_by_test_id("lab-restart").click()
+    wait_until(lambda: 0 < step(page) < 60, page, 60)
+
+
+def test_a_kept_design_is_trained_clean_and_is_in_the_results(app_server, page, store):
+    open_lab(page, app_server())
+    play(page)
+    page.get_by_test_id("lab-keep").click()
+    page.get_by_test_id("lab-keep-clean").click()
+    wait_until(lambda: [run.state for run in store.runs()] == ["finished"], page, 120)
+    [run] = store.runs()
+    assert (run.request.origin, run.intervened) == (None, False)
+    seen = step(page)
+    wait_until(lambda: step(page) > seen, page, 60)  # the sketch went on after it
+
+
+def test_a_link_shows_the_same_screen_elsewhere(app_server, page, browser):
+    open_lab(page, app_server())
+    page.get_by_test_id("lab-channels").focus()
+    page.get_by_test_id("lab-channels").press("ArrowRight")
+    page.wait_for_url(re.compile("design="))
+    params = page.get_by_test_id("lab-params").inner_text()
+    with browser.new_context() as other:
+        tab = other.new_page()
+        tab.goto(page.url)
+        expect(tab.get_by_test_id("lab-params")).to_have_text(params, timeout=COLD)
+
+
+def test_a_reload_shows_the_sketch_that_trains(app_server, page):
+    open_lab(page, app_server())
+    play(page)
+    page.reload()
+    expect(page.get_by_test_id("lab-play")).to_be_enabled(timeout=COLD)
+    wait_until(lambda: step(page) > 20, page)
