@@ -14,7 +14,7 @@ export class Answers {
     this.logits = [];
     this.list = element("ol", {});
     this.verdict = element("p", { class: "verdict", "data-testid": "lab-answer" }, ["–"]);
-    this.root = element("div", { class: "answers", role: "group", "aria-label": "Answers" }, [element("h3", {}, ["It says"]), this.list, this.verdict]);
+    this.root = element("div", { class: "answers", "data-testid": "lab-answers", role: "group", "aria-label": "Answers" }, [element("h3", {}, ["It says"]), this.list, this.verdict]);
   }
 
   /** Give the rows the height of the tiles. */
