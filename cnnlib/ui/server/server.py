@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.shared import first_page, folders, worker_pool
+from cnnlib.ui.common.urls import at_root, script, static_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -89,3 +90,35 @@ class ContentPolicy:
             await send(message)
 
         await self._app(scope, receive, send_with_policy)
+
+
+class LabScripts:
+    """ASGI middleware: a browser that opens the Lab loads its scripts while Streamlit starts.
+
+    Without it they are loaded one import after the other, once Streamlit has run the page.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        folders = {"lab": static_folder("lab"), "common/live": static_folder("common") / "live"}
+        links = [
+            f"<{script(f'{name}/{path.name}')}>; rel=modulepreload"
+            for name, folder in folders.items()
+            for path in sorted(folder.glob("*.js"))
+        ]
+        links.append(f"<{script('common/uplot/uPlot.iife.min.js')}>; rel=preload; as=script")
+        for style in ("lab/lab.css", "common/uplot/uPlot.min.css"):  # read by fetch()
+            links.append(f"<{script(style)}>; rel=preload; as=fetch; crossorigin")
+        self._link = ", ".join(links)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != at_root(""):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("Link", self._link)
+            await send(message)
+
+        await self._app(scope, receive, send_with_links)
