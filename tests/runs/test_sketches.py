@@ -16,8 +16,8 @@ from cnnlib.runs.workers.heartbeat import registered_worker
 
 
 @pytest.fixture
-def store(tmp_path) -> Generator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+def store(tmp_path, store_address) -> Generator[RunStore]:
+    with closing(a_store(tmp_path, store_address)) as store:
         yield store
 
 
