@@ -176,7 +176,7 @@ def test_the_picture_of_the_network_has_descriptions(app_server, page):
 
 def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page):
     open_page(page, app_server(), "train", "Train")
-    for name in ("Build$", "Train$"):
+    for name in ("Build$", "Seeds", "Train$"):
         tab_to(page, name)
         assert focus_shows(page)
     page.keyboard.press("Enter")
