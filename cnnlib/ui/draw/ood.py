@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_warning
@@ -86,7 +87,7 @@ def describe_error_rates(detector: OodDetector) -> str:
 
 def _read_detector(classifier: Classifier) -> OodDetector | None:
     """Read the measured detector of a network; None before it is measured."""
-    path = folders().run(classifier.run.id) / f"familiarity-{classifier.saved_step.step}.npz"
+    path = ood_file(folders().run(classifier.run.id), classifier.saved_step.step)
     try:
         written = path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -97,8 +98,6 @@ def _read_detector(classifier: Classifier) -> OodDetector | None:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _read_file(path: str, written: int) -> OodDetector | None:
     """Read a detector; a new time of writing is a new entry of the cache."""
-    from cnnlib.probe.ood.distance import read_ood_detector
-
     return read_ood_detector(Path(path))
 
 

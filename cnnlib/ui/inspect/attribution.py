@@ -9,6 +9,8 @@ import streamlit as st
 
 from cnnlib.design.cost import cost
 from cnnlib.figures.inspect import deletion_figure
+from cnnlib.probe.attribution.passes import forward_passes
+from cnnlib.probe.attribution.result import read_explanation
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.network_cache import (
@@ -99,8 +101,6 @@ def _show_job_result(subject: Subject, method: str, target: int) -> None:
         key="inspect_explain",
     )
     if result is not None:
-        from cnnlib.probe.attribution.job import read_explanation
-
         found, weights, curve = read_explanation(result)
         _show_map(subject, found, method)
         _show_sanity_checks(weights, curve)
@@ -125,8 +125,6 @@ def _choose_target(subject: Subject) -> int:
 
 def _is_slow(subject: Subject, method: str) -> bool:
     """Return whether the computation takes more than a few seconds of the page's thread."""
-    from cnnlib.probe.attribution.methods import forward_passes
-
     passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
     return passes * cost(subject.plan).macs > MOST_MACS
 

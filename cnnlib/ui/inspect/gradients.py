@@ -14,6 +14,12 @@ from cnnlib.figures.inspect import (
     gradient_sizes_figure,
     gradients_over_time_figure,
 )
+from cnnlib.probe.gradient_sizes import (
+    by_layer,
+    steps_within,
+    warnings_about,
+    warnings_over_time,
+)
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.messages import show_warning
@@ -62,8 +68,6 @@ def gradients_panel(subject: Subject) -> None:
 
 def _show_warnings(layers: list[LayerGradient]) -> None:
     """Show warnings about vanishing or exploding gradients."""
-    from cnnlib.probe.gradients import warnings_about
-
     for sentence in warnings_about(layers):
         show_warning(sentence)
 
@@ -103,8 +107,6 @@ def _show_map_gradients(found: Gradients, layer: str) -> None:
 
 def _show_over_time(subject: Subject, layer: str) -> None:
     """Plot all layers, and the distribution of the chosen one, over saved steps."""
-    from cnnlib.probe.gradients import steps_within, warnings_over_time
-
     chosen = steps_within(
         list(subject.saved_steps), 3 * cost(subject.plan).macs, MOST_MACS_OVER_TIME
     )
@@ -123,8 +125,6 @@ def _show_over_time(subject: Subject, layer: str) -> None:
 
 def _layers(subject: Subject, saved_step: SavedStep) -> list[LayerGradient]:
     """Return the gradients of a saved step by layer."""
-    from cnnlib.probe.gradients import by_layer
-
     return by_layer(_gradients(saved_step, subject.picture.key, subject), weights_at(saved_step))
 
 
