@@ -24,6 +24,8 @@ from cnnlib.runs import RunStore
 from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.ui.inspect import attribution
 
+pytestmark = pytest.mark.usefixtures("page_viewer")
+
 
 @pytest.fixture
 def store():
