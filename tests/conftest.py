@@ -17,6 +17,7 @@ from hypothesis import settings  # noqa: E402
 from serving import serving  # noqa: E402
 
 if TYPE_CHECKING:
+    from in_process_viewer import InProcessViewer
     from playwright.sync_api import Browser, Page
     from postgres import Postgres
 
@@ -143,6 +144,17 @@ def cifar_jpeg_zip(data_folder: Path) -> Path:
     if not archive.exists():
         pytest.skip(f"needs cifar10-jpeg.zip, and {DATASETS} has none: set CNNLAB_DATA")
     return archive
+
+
+# -- the viewer ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page_viewer(monkeypatch: pytest.MonkeyPatch) -> "InProcessViewer":
+    """The viewer of the pages that the test opens, in this process."""
+    from in_process_viewer import answer_in_process
+
+    return answer_in_process(monkeypatch)
 
 
 # -- databases -------------------------------------------------------------------------------------

@@ -16,12 +16,15 @@ from cnnlib.nets.model import build_model
 from cnnlib.probe.ablation import mute_filter, reset_filter, subset
 from cnnlib.probe.activation_maximisation import STEPS, maximise_activation
 from cnnlib.probe.forward import activations
-from cnnlib.probe.patches import ReceptiveField, crop_patch, receptive_field, strongest_patches
+from cnnlib.probe.patches import strongest_patches
+from cnnlib.probe.receptive_field import ReceptiveField, crop_patch, receptive_field
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.ui.inspect import attribution
+
+pytestmark = pytest.mark.usefixtures("page_viewer")
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from cnnlib.records.events import RunEnd, SplitResult
 from cnnlib.records.probe import Calibration, Predicted
 from cnnlib.runs import RunStore
 
+pytestmark = pytest.mark.usefixtures("page_viewer")
+
 # Five pictures of three classes; class 2 has none.
 FOUND = Predicted(
     labels=np.array([0, 0, 0, 1, 1]),

@@ -22,6 +22,8 @@ from cnnlib.train.api import load_run
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 
+pytestmark = pytest.mark.usefixtures("page_viewer")
+
 METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 FEW = 16  # training pictures; two steps
 CUT = 2  # pictures per class and split of CIFAR-10

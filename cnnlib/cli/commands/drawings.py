@@ -60,7 +60,8 @@ def read_drawings(args: argparse.Namespace) -> int:
     """
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
-    from cnnlib.probe.ood.distance import distance, ood_file, read_ood_detector
+    from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
+    from cnnlib.probe.ood.distance import distance
     from cnnlib.probe.pictures import run_pictures
     from cnnlib.records.drawing import Preparation
 

@@ -187,7 +187,8 @@ def maximise_activation(args: argparse.Namespace) -> int:
 
 def show_gradients(args: argparse.Namespace) -> int:
     """Print the size of the loss's gradient in each layer, with warnings."""
-    from cnnlib.probe.gradients import by_layer, gradients, warnings_about
+    from cnnlib.probe.gradient_sizes import by_layer, warnings_about
+    from cnnlib.probe.gradients import gradients
 
     inspected = open_run(args)
     found = gradients(inspected.net(), inspected.image(args.picture), _label(inspected, args))

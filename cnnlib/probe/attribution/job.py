@@ -15,7 +15,6 @@ from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
-from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -29,7 +28,7 @@ def explain_answer(
     """Run the job ``explain``: ``{"run", "step", "method", "target", "pixels": base64 of uint8}``.
 
     Returns:
-        The result as JSON values, for `read_explanation`.
+        The result as JSON values, for `cnnlib.probe.attribution.result.read_explanation`.
 
     Raises:
         CnnlibError: The run, its weights or its dataset are missing, or the method does not apply.
@@ -54,18 +53,3 @@ def explain_answer(
             for name, value in asdict(curve).items()
         },
     }
-
-
-def read_explanation(
-    result: Mapping[str, Any],
-) -> tuple[np.ndarray, RandomisedWeights, DeletionCurve]:
-    """Convert a job's result to the map and its two sanity checks."""
-    values = np.frombuffer(base64.b64decode(result["map"]), "<f4").reshape(result["shape"])
-    curve = result["curve"]
-    checked = DeletionCurve(
-        fractions=np.array(curve["fractions"]),
-        ordered=np.array(curve["ordered"]),
-        random=np.array(curve["random"]),
-        least_gain=curve["least_gain"],
-    )
-    return values, RandomisedWeights(**result["weights"]), checked

@@ -16,7 +16,7 @@ colour of the training pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from torch.nn.functional import relu
 from cnnlib.design.layers import Activation
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network
+from cnnlib.probe.attribution.passes import INTEGRATION_STEPS, OCCLUSION_WINDOW, patch_corners
 from cnnlib.probe.forward import evaluating, plain_activation, trace
 from cnnlib.probe.graph import steps
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
 
 Method = Callable[[Network, np.ndarray, int], np.ndarray]
-INTEGRATION_STEPS = 50
-OCCLUSION_WINDOW, OCCLUSION_STRIDE = 5, 2
 _BATCH = 32
 
 
@@ -65,7 +64,7 @@ def occlusion(net: Network, image: np.ndarray, target: int) -> np.ndarray:
     picture = torch.from_numpy(image)
     _, height, width = picture.shape
     masks = torch.stack(
-        [_mask(height, width, *corner) for corner in _corners(height, width)]
+        [_mask(height, width, *corner) for corner in patch_corners(height, width)]
     )  # P x H x W
     with evaluating(net), torch.inference_mode():
         score = net(picture[None])[0, target]
@@ -130,13 +129,6 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
     return METHODS[method](net, np.ascontiguousarray(image, np.float32), target)
 
 
-def forward_passes(method: str, height: int, width: int) -> int:
-    """Estimate the number of forward passes of a method; a backward pass counts as two."""
-    if method == "occlusion":
-        return 1 + len(list(_corners(height, width)))
-    return 3 * INTEGRATION_STEPS if method == "integrated" else 3
-
-
 def cam_layer(plan: Plan) -> str:
     """Return the last layer with feature maps, before global pooling or flattening.
 
@@ -189,18 +181,6 @@ class _GuidedReLU(torch.autograd.Function):
 
 def _guided_relu(module: nn.Module, x: Tensor) -> Tensor:
     return _GuidedReLU.apply(x)
-
-
-def _corners(height: int, width: int) -> Generator[tuple[int, int]]:
-    """Yield the top left corners of the occluding patches; the last may extend over the edge."""
-    for row in range(0, _span(height), OCCLUSION_STRIDE):
-        for column in range(0, _span(width), OCCLUSION_STRIDE):
-            yield row, column
-
-
-def _span(side: int) -> int:
-    """Return the end of the range of patch corners along a side."""
-    return max(1, side - OCCLUSION_WINDOW + OCCLUSION_STRIDE)
 
 
 def _mask(height: int, width: int, row: int, column: int) -> Tensor:

@@ -8,8 +8,6 @@ pictures are used to measure its error rates only.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,15 +18,12 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
 from cnnlib.probe.forward import evaluating
 from cnnlib.probe.ood.samples import NOISE, SCRIBBLES, noise, scribbles
-from cnnlib.records.files import replacing
 from cnnlib.records.job import Progress
 from cnnlib.records.ood import OOD_FRACTION, OodDetector, OodErrorRate
-from cnnlib.runs.predictions import DAMAGED
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
     from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
@@ -38,11 +33,6 @@ KNOWN, CALIBRATION_COUNT = 6_000, 2_000  # training pictures, at most
 TEST_COUNT, OOD_COUNT = 2_000, 1_000  # test pictures, at most; pictures of each kind
 _BATCH = 250
 _QUANTILES = 1_001
-
-
-def ood_file(folder: Path, step: int) -> Path:
-    """Return the file of the detector of a step, in a run's folder."""
-    return folder / f"familiarity-{step}.npz"
 
 
 def features(net: Network, info: DatasetInfo, pictures: np.ndarray) -> np.ndarray:
@@ -126,34 +116,6 @@ def measure_ood_detector(
         error_rates[kind] = OodErrorRate(len(pictures), missed)
     quantiles = np.quantile(calibration_scores, np.linspace(0, 1, _QUANTILES))
     return OodDetector(bank, quantiles, threshold, len(tested), false_alarms, error_rates)
-
-
-def write_ood_detector(path: Path, detector: OodDetector) -> None:
-    """Write a detector to a file, atomically."""
-    facts = {
-        "threshold": detector.threshold,
-        "real_count": detector.real_count,
-        "false_alarms": detector.false_alarms,
-        "junk": {kind: asdict(rate) for kind, rate in detector.error_rates.items()},
-    }
-    with replacing(path) as file:
-        np.savez(
-            file,
-            known=detector.known,
-            quantiles=detector.quantiles,
-            facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
-        )
-
-
-def read_ood_detector(path: Path) -> OodDetector | None:
-    """Read a detector; None if the file is missing or damaged."""
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            facts = json.loads(file["facts"].tobytes())
-            rates = {kind: OodErrorRate(**rate) for kind, rate in facts.pop("junk").items()}
-            return OodDetector(file["known"], file["quantiles"], **facts, error_rates=rates)
-    except DAMAGED:
-        return None
 
 
 def _ood_pictures(

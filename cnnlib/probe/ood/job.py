@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.data.prepared import is_prepared, load_prepared
-from cnnlib.probe.ood.distance import measure_ood_detector, ood_file, write_ood_detector
+from cnnlib.probe.ood.detector_file import ood_file, write_ood_detector
+from cnnlib.probe.ood.distance import measure_ood_detector
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 

@@ -93,7 +93,7 @@ def _outputs(network: NetworkSource, split: SplitSource, pixels: bytes) -> Outpu
             f"are {validation.prepared.info.in_size}. Adapt the design to the dataset."
         )
     picture = np.frombuffer(pixels, np.uint8).reshape(1, *validation.prepared.info.in_size)
-    return activations(found.net, validation.normalise(picture.copy()).numpy())
+    return activations(found.net, validation.normalise(picture).numpy())
 
 
 def _output(plan: Plan, outputs: Outputs, column: Column) -> np.ndarray:

@@ -60,14 +60,14 @@ def serve(connection: Connection, functions: Mapping[str, Callable[..., Any]]) -
         connection.send(answer)
 
 
-def _functions() -> dict[str, Callable[..., Any]]:
+def _functions() -> Mapping[str, Callable[..., Any]]:
     """Import torch and the functions that pages may call."""
     import numpy  # noqa: F401  (before torch)
     import torch
 
-    from cnnlib.probe.viewer.maps import maps
+    from cnnlib.probe.viewer.functions import FUNCTIONS
 
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
-    return {"maps": maps}
+    return FUNCTIONS

@@ -16,11 +16,13 @@ from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network, build_model
+from cnnlib.probe.weights import network, read_arrays
 from cnnlib.records.folders import Folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource, SplitSource
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
@@ -65,6 +67,23 @@ def network_of(source: NetworkSource) -> StepNetwork:
     return StepNetwork(net.eval(), step)
 
 
+@lru_cache(maxsize=8)
+def saved_network_of(source: NetworkSource) -> Network:
+    """Build the network of a saved step in evaluation mode; all tensors of the file must fit.
+
+    Raises:
+        ProbeError: There is no file, or it was deleted, damaged or replaced.
+    """
+    if source.weights is None:
+        raise ProbeError("This network was never trained, so it has no saved step. Choose a run.")
+    return network(source.spec, read_arrays(source.weights))
+
+
+def normalised(info: DatasetInfo, pictures: np.ndarray) -> torch.Tensor:
+    """Return pictures (N x C x H x W, uint8) as the input of a network (float32)."""
+    return Normaliser(info, "cpu")(torch.from_numpy(np.array(pictures)))
+
+
 @dataclass(frozen=True, eq=False)
 class Validation:
     """A validation split.
@@ -94,7 +113,7 @@ class Validation:
 
     def normalise(self, pictures: np.ndarray) -> torch.Tensor:
         """Return pictures (N x C x H x W, uint8) as the input of a network."""
-        return Normaliser(self.prepared.info, "cpu")(torch.from_numpy(pictures))
+        return normalised(self.prepared.info, pictures)
 
 
 @lru_cache(maxsize=6)

@@ -52,7 +52,7 @@ class Viewer:
             if connection is None:
                 raise ViewerError(
                     "The viewer is starting: it loads PyTorch, which takes some seconds after the "
-                    "start of the server. Try again in a moment."
+                    "start of the server. This appears as soon as it is ready."
                 )
             try:
                 connection.send((function, arguments))
@@ -63,8 +63,8 @@ class Viewer:
                 self._connection = None
                 connection.close()
                 raise ViewerError(
-                    "The viewer ended while it computed; another one is starting. Try again in a "
-                    "moment."
+                    "The viewer ended while it computed; another one is starting. This appears as "
+                    "soon as it is ready."
                 ) from error
         if sentence:
             raise ProbeError(sentence)

@@ -1,4 +1,7 @@
-"""Error and warning boxes; their text is escaped, so that Markdown in it is shown literally."""
+"""Error and warning boxes, and what stands in for a part that waits for the viewer.
+
+Texts are escaped, so that Markdown in them is shown literally.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError, ViewerError
 from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.shared import worker_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+RETRY_EVERY_SECONDS = 1.0
 
 
 def show_error(what: object) -> None:
@@ -27,11 +33,31 @@ def show_warning(what: object, icon: str = ":material/warning:") -> None:
 
 @contextmanager
 def errors_shown() -> Generator[None]:
-    """Show a `CnnlibError` raised in the block as an error box; other exceptions pass."""
+    """Show a `CnnlibError` raised in the block as an error box; other exceptions pass.
+
+    While the viewer starts, a sentence stands in for the block.
+    """
     try:
-        yield
+        with viewer_awaited():
+            yield
     except CnnlibError as error:
         show_error(error)
+
+
+@contextmanager
+def viewer_awaited() -> Generator[None]:
+    """Show a sentence in place of the block until the viewer is ready; then the page reruns."""
+    try:
+        yield
+    except ViewerError as error:
+        st.caption(f":material/hourglass_empty: {escape_markdown(error)}")
+        st.fragment(_rerun_when_ready, run_every=RETRY_EVERY_SECONDS)()
+
+
+def _rerun_when_ready() -> None:
+    viewer = worker_pool().viewer
+    if viewer is not None and viewer.is_ready:
+        st.rerun()
 
 
 def fragment(part: Callable[..., None], run_every: float | None = None) -> Callable[..., None]:

@@ -14,10 +14,10 @@ from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_error
-from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.common.recipe_form import CUTOUT_HELP, FLIP_HELP, SHIFT_HELP
 from cnnlib.ui.common.shared import prepared as open_prepared
 from cnnlib.ui.common.thumbnails import data_uri
+from cnnlib.ui.common.viewer import ask
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ def augmentation(data: Prepared) -> None:
             "Cutout (pixels)", 0, 16, 0, key="data_cutout", width=180, help=CUTOUT_HELP
         )
         seed = st.number_input("Seed", 1, 10_000, key="data_seed", width=130, help=_SEED_HELP)
-    wait_for_torch()
     changed = augmented(data, Augmentation(flip, shift, cutout), seed)
     names = [
         f"Variant {i % _VARIANTS}" if i % _VARIANTS else "Original" for i in range(len(changed))
@@ -145,18 +144,8 @@ _SEED_HELP = "Start value of the random numbers: another seed gives other varian
 
 def augmented(data: Prepared, options: Augmentation, seed: int) -> np.ndarray:
     """Augment three pictures; each comes first unchanged: N x C x H x W, uint8."""
-    import torch
-
-    from cnnlib.data.augment import augment
-    from cnnlib.data.batches import Normaliser
-
-    originals = torch.from_numpy(np.array(data.train_images[:3]))
-    repeated = originals.repeat_interleave(_VARIANTS, dim=0)
-    generator = torch.Generator().manual_seed(seed)
-    fill = Normaliser(data.info, "cpu").mean_colour
-    changed = augment(repeated, options, generator, fill).clone()
-    changed[::_VARIANTS] = originals
-    return changed.numpy()
+    originals = np.array(data.train_images[:3])
+    return ask("augmented", originals, data.info, options, seed, _VARIANTS)
 
 
 def duplicates_panel(data: Prepared) -> None:

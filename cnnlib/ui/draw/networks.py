@@ -15,7 +15,7 @@ from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.ui.common.format import distinct
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.network_cache import SavedStep, open_dataset
+from cnnlib.ui.common.saved_steps import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address

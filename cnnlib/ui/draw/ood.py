@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
 from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.network_cache import network_at
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.viewer import ask
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cnnlib.records.drawing import PreparedDrawing
     from cnnlib.records.ood import OodDetector
@@ -29,21 +30,18 @@ def ood_section(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDr
     """Show the score of each network, or a button that measures its detector first."""
     for classifier, prepared in zip(classifiers, pictures, strict=True):
         name = "" if len(classifiers) == 1 else f"{classifier.run.title}: "
-        detector = _read_detector(classifier)
-        if detector is None:
+        measured = _find_detector(classifier)
+        detector = None if measured is None else _read_detector(*measured)
+        if measured is None or detector is None:
             _measurement_button(classifier, name)
         else:
-            _show_score(classifier, prepared, detector, name)
+            source, info = classifier.saved_step.source, classifier.info
+            score = ask("ood_distance", source, info, *measured, prepared.picture)
+            _show_score(detector, score, info.title, name)
 
 
-def _show_score(
-    classifier: Classifier, prepared: PreparedDrawing, detector: OodDetector, name: str
-) -> None:
-    from cnnlib.probe.ood.distance import distance
-
-    net = network_at(classifier.saved_step, classifier.run)
-    score = distance(detector, net, classifier.info, prepared.picture)
-    text = f"{name}{describe_score(detector, score, classifier.info.title)}"
+def _show_score(detector: OodDetector, score: float, dataset: str, name: str) -> None:
+    text = f"{name}{describe_score(detector, score, dataset)}"
     if detector.is_ood(score):
         show_warning(text, ":material/help:")
     else:
@@ -84,22 +82,19 @@ def describe_error_rates(detector: OodDetector) -> str:
     )
 
 
-def _read_detector(classifier: Classifier) -> OodDetector | None:
-    """Read the measured detector of a network; None before it is measured."""
-    path = folders().run(classifier.run.id) / f"familiarity-{classifier.saved_step.step}.npz"
+def _find_detector(classifier: Classifier) -> tuple[Path, int] | None:
+    """Return the file of a network's detector and its time of writing; None before it exists."""
+    path = ood_file(folders().run(classifier.run.id), classifier.saved_step.step)
     try:
-        written = path.stat().st_mtime_ns
+        return path, path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
-    return _read_file(str(path), written)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _read_file(path: str, written: int) -> OodDetector | None:
+def _read_detector(path: Path, written: int) -> OodDetector | None:
     """Read a detector; a new time of writing is a new entry of the cache."""
-    from cnnlib.probe.ood.distance import read_ood_detector
-
-    return read_ood_detector(Path(path))
+    return read_ood_detector(path)
 
 
 def _measurement_button(classifier: Classifier, name: str) -> None:

@@ -11,10 +11,11 @@ from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.ui.common.drawing_pad import DrawnPicture, drawing_pad, preparation_form
 from cnnlib.ui.common.format import escape_markdown, size
-from cnnlib.ui.common.network_cache import import_torch, network_at, wait_for_torch
+from cnnlib.ui.common.messages import viewer_awaited
 from cnnlib.ui.common.pickers.picture_picker import store_drawing
 from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import INSPECT
+from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.draw.fine_tune import fine_tune_section
 from cnnlib.ui.draw.networks import Classifier, choose_classifiers
 from cnnlib.ui.draw.ood import ood_section
@@ -33,7 +34,6 @@ _STEP_PIXELS = 96
 
 def drawing_section(runs: Sequence[Run]) -> None:
     """Show the pad on the left and the predictions of the chosen networks on the right."""
-    import_torch()
     left, right = st.columns([2, 3], gap="large")
     with right:
         classifiers = choose_classifiers(runs)
@@ -45,7 +45,8 @@ def drawing_section(runs: Sequence[Run]) -> None:
         pictures = [_prepare(drawn, classifier, preparation) for classifier in classifiers]
         if classifiers:
             show_preparation(classifiers, pictures)
-            _show_answers(classifiers, pictures)
+            with viewer_awaited():
+                _show_answers(classifiers, pictures)
     if classifiers:
         with left:
             fine_tune_section(classifiers[0], pictures[0])
@@ -104,7 +105,6 @@ def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[Prepared
     if pictures[0].is_empty:
         st.caption("Draw something. The prediction changes with every stroke.")
         return
-    wait_for_torch()
     answers = _compute_answers(classifiers, pictures)
     for answer in answers:
         name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
@@ -127,11 +127,10 @@ def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[Prepared
 def _compute_answers(
     classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
 ) -> list[Answer]:
-    from cnnlib.probe.answer import answer
-
     return [
-        answer(
-            network_at(classifier.saved_step, classifier.run),
+        ask(
+            "answer",
+            classifier.saved_step.source,
             classifier.info,
             classifier.run,
             prepared.picture,
@@ -145,11 +144,10 @@ def _compute_robustness(
     pictures: Sequence[PreparedDrawing],
     answers: Sequence[Answer],
 ) -> list[Robustness]:
-    from cnnlib.probe.answer import robustness
-
     return [
-        robustness(
-            network_at(classifier.saved_step, classifier.run),
+        ask(
+            "robustness",
+            classifier.saved_step.source,
             classifier.info,
             answer,
             prepared.picture,

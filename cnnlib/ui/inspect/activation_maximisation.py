@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.probe.graph import step_named
+from cnnlib.probe.receptive_field import crop_patch, receptive_field
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
-from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.inspect.selection import Subject, choose_layer
 from cnnlib.units import plural
 
@@ -71,9 +71,6 @@ def _show_patches(subject: Subject, layer: str, channel: int, args: Mapping[str,
     )
     if result is None:
         return
-    wait_for_torch()
-    from cnnlib.probe.patches import crop_patch, receptive_field
-
     field, found = receptive_field(subject.plan, layer), result["found"][channel]
     patches = np.stack([crop_patch(subject.prepared, field, each) for each in found])
     tile_grid(

@@ -9,15 +9,11 @@ import streamlit as st
 
 from cnnlib.design.cost import cost
 from cnnlib.figures.inspect import deletion_figure
+from cnnlib.probe.attribution.passes import forward_passes
+from cnnlib.probe.attribution.result import read_explanation
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
-from cnnlib.ui.common.network_cache import (
-    SavedStep,
-    maps_at,
-    network_at,
-    normalised,
-    wait_for_torch,
-)
+from cnnlib.ui.common.viewer import attribution_map, layer_outputs, sanity_checks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +44,6 @@ CHECK_PASSES = 66  # forward passes of the deletion curves
 
 def attribution_panel(subject: Subject) -> None:
     """Show the map of one method beside the picture, and the results of the two checks."""
-    wait_for_torch()
     method = st.segmented_control(
         "Method",
         list(METHODS),
@@ -67,10 +62,10 @@ def attribution_panel(subject: Subject) -> None:
     if _is_slow(subject, method):
         _show_job_result(subject, method, target)
         return
-    found = _attribution_map(subject.saved_step, subject.picture.key, method, target, subject)
-    _show_map(subject, found, method)
+    asked = (subject.saved_step, subject.picture, subject.info, target, method)
+    _show_map(subject, attribution_map(*asked), method)
     with st.spinner("Running the sanity checks."):
-        checks = _sanity_checks(subject.saved_step, subject.picture.key, method, target, subject)
+        checks = sanity_checks(*asked)
     _show_sanity_checks(*checks)
 
 
@@ -99,8 +94,6 @@ def _show_job_result(subject: Subject, method: str, target: int) -> None:
         key="inspect_explain",
     )
     if result is not None:
-        from cnnlib.probe.attribution.job import read_explanation
-
         found, weights, curve = read_explanation(result)
         _show_map(subject, found, method)
         _show_sanity_checks(weights, curve)
@@ -109,9 +102,8 @@ def _show_job_result(subject: Subject, method: str, target: int) -> None:
 def _choose_target(subject: Subject) -> int:
     """Show a menu of the explained class; the initial choice is the predicted class."""
     names = subject.info.classes
-    picture = subject.picture
-    maps = maps_at(subject.saved_step, picture.key, subject.run, picture, subject.info)
-    predicted = names[int(maps[subject.plan.layers[-1].name][0].argmax())]
+    outputs = layer_outputs(subject.saved_step, subject.picture, subject.info)
+    predicted = names[int(outputs[subject.plan.layers[-1].name][0].argmax())]
     options = ["predicted class", *names]
     chosen = st.selectbox(
         "Class to explain",
@@ -125,8 +117,6 @@ def _choose_target(subject: Subject) -> int:
 
 def _is_slow(subject: Subject, method: str) -> bool:
     """Return whether the computation takes more than a few seconds of the page's thread."""
-    from cnnlib.probe.attribution.methods import forward_passes
-
     passes = 2 * forward_passes(method, *subject.info.in_size[1:]) + CHECK_PASSES
     return passes * cost(subject.plan).macs > MOST_MACS
 
@@ -156,32 +146,4 @@ def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
         f"The map has {height} × {width} values, the picture {pixels.shape[1]} × "
         f"{pixels.shape[2]} pixels. "
         f"{_LEGENDS[method]}"
-    )
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _attribution_map(
-    saved_step: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
-) -> np.ndarray:
-    """Return the attribution map of one method: C x H x W or 1 x H x W."""
-    from cnnlib.probe.attribution.methods import explain
-
-    image = normalised(_subject.picture.pixels, _subject.info)
-    return explain(network_at(saved_step, _subject.run), image, target, method)
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _sanity_checks(
-    saved_step: SavedStep, picture_key: str, method: str, target: int, _subject: Subject
-) -> tuple[RandomisedWeights, DeletionCurve]:
-    """Return the results of the two sanity checks of a map."""
-    from cnnlib.probe.attribution.methods import METHODS as methods
-    from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
-
-    image = normalised(_subject.picture.pixels, _subject.info)
-    net = network_at(saved_step, _subject.run)
-    found = _attribution_map(saved_step, picture_key, method, target, _subject)
-    return (
-        randomised_weights(methods[method], net, image, target),
-        deletion(net, image, target, found),
     )

@@ -14,14 +14,8 @@ from cnnlib.probe.filters import silent_maps
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import Span, tile_grid, window_view
 from cnnlib.ui.common.format import describe_answer
-from cnnlib.ui.common.network_cache import (
-    SavedStep,
-    dead_at,
-    maps_at,
-    probabilities,
-    wait_for_torch,
-    weights_at,
-)
+from cnnlib.ui.common.saved_steps import SavedStep, probabilities, weights_at
+from cnnlib.ui.common.viewer import dead_channels, layer_outputs
 from cnnlib.ui.inspect.filters import (
     FilterChoice,
     choose_filters,
@@ -189,7 +183,7 @@ def _find_dead_maps(subject: Subject, saved_step: SavedStep, layout: MapsLayout)
     count = layout.dead_map_pictures
     if not count:
         return np.array([], int)
-    found = dead_at(saved_step, count, subject.run, subject.prepared)[layout.layer]
+    found = dead_channels(saved_step, count, subject.prepared)[layout.layer]
     dead = np.flatnonzero(found)
     st.caption(
         f"Dead maps: {len(dead)} of {len(found)}. A dead map has the same value on all {count} "
@@ -235,9 +229,7 @@ def _selected_channel(subject: Subject, layer: str) -> int:
 
 def _maps(subject: Subject, saved_step: SavedStep) -> Mapping[str, np.ndarray]:
     """Return the output of every layer for the picture."""
-    wait_for_torch()
-    picture = subject.picture
-    return maps_at(saved_step, picture.key, subject.run, picture, subject.info)
+    return layer_outputs(saved_step, subject.picture, subject.info)
 
 
 def _last(subject: Subject) -> str:

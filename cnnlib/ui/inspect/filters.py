@@ -12,7 +12,7 @@ import streamlit as st
 from cnnlib.design.layers import Conv2d
 from cnnlib.probe.filters import filter_norms, filters, largest_weight
 from cnnlib.ui.common.components import Span, tile_grid
-from cnnlib.ui.common.network_cache import SavedStep, weights_at
+from cnnlib.ui.common.saved_steps import SavedStep, weights_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,20 +14,16 @@ from cnnlib.figures.inspect import (
     gradient_sizes_figure,
     gradients_over_time_figure,
 )
+from cnnlib.probe.gradient_sizes import steps_within, warnings_about, warnings_over_time
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.network_cache import (
-    SavedStep,
-    network_at,
-    normalised,
-    wait_for_torch,
-    weights_at,
-)
+from cnnlib.ui.common.viewer import gradients, layer_gradients
 from cnnlib.ui.inspect.selection import Subject, choose_layer
 
 if TYPE_CHECKING:
     from cnnlib.records.probe import Gradients, LayerGradient
+    from cnnlib.ui.common.saved_steps import SavedStep
 
 MOST_MACS_OVER_TIME = 3_000_000_000  # about a second on one thread
 
@@ -39,8 +35,7 @@ def gradients_panel(subject: Subject) -> None:
             "Your picture has no label, and the loss needs the true class. Choose its class next "
             "to the picture, or use a test picture."
         )
-    wait_for_torch()
-    found = _gradients(subject.saved_step, subject.picture.key, subject)
+    found = gradients(subject.saved_step, subject.picture, subject.info)
     layers = _layers(subject, subject.saved_step)
     st.caption(
         f"Loss on this picture: {found.loss:.4g} (cross-entropy without label smoothing, in "
@@ -62,8 +57,6 @@ def gradients_panel(subject: Subject) -> None:
 
 def _show_warnings(layers: list[LayerGradient]) -> None:
     """Show warnings about vanishing or exploding gradients."""
-    from cnnlib.probe.gradients import warnings_about
-
     for sentence in warnings_about(layers):
         show_warning(sentence)
 
@@ -103,8 +96,6 @@ def _show_map_gradients(found: Gradients, layer: str) -> None:
 
 def _show_over_time(subject: Subject, layer: str) -> None:
     """Plot all layers, and the distribution of the chosen one, over saved steps."""
-    from cnnlib.probe.gradients import steps_within, warnings_over_time
-
     chosen = steps_within(
         list(subject.saved_steps), 3 * cost(subject.plan).macs, MOST_MACS_OVER_TIME
     )
@@ -123,15 +114,4 @@ def _show_over_time(subject: Subject, layer: str) -> None:
 
 def _layers(subject: Subject, saved_step: SavedStep) -> list[LayerGradient]:
     """Return the gradients of a saved step by layer."""
-    from cnnlib.probe.gradients import by_layer
-
-    return by_layer(_gradients(saved_step, subject.picture.key, subject), weights_at(saved_step))
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _gradients(saved_step: SavedStep, picture_key: str, _subject: Subject) -> Gradients:
-    """Return the gradients of the loss on the picture of the subject."""
-    from cnnlib.probe.gradients import gradients
-
-    image = normalised(_subject.picture.pixels, _subject.info)
-    return gradients(network_at(saved_step, _subject.run), image, _subject.picture.label or 0)
+    return layer_gradients(saved_step, subject.picture, subject.info)

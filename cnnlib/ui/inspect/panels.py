@@ -9,7 +9,6 @@ import streamlit as st
 
 from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
-from cnnlib.ui.common.network_cache import import_torch
 from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.ablation import ablation_panel
 from cnnlib.ui.inspect.activation_maximisation import activation_maximisation_panel
@@ -43,7 +42,6 @@ _LIVE_PANELS = (MAPS, GRADIENTS)
 
 def inspect_run(runs: Sequence[Run]) -> None:
     """Show the menus of run, step and picture, and the chosen panel."""
-    import_torch()
     requested = st.query_params.get("run", "")
     if requested and requested not in {run.id for run in runs}:
         show_warning(

@@ -13,9 +13,9 @@ import streamlit as st
 from cnnlib.design.plan import Plan, plan
 from cnnlib.probe.graph import steps
 from cnnlib.ui.common.format import STATE_LABELS, distinct
-from cnnlib.ui.common.network_cache import Picture, SavedStep, open_dataset
 from cnnlib.ui.common.pickers.layer_picker import layer_menu
 from cnnlib.ui.common.pickers.picture_picker import choose_picture
+from cnnlib.ui.common.saved_steps import Picture, SavedStep, open_dataset
 from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.step_slider import SliderSlots, Timeline, create_slider_slots, timeline_of
 

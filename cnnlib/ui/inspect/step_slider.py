@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.probe.weights import weights_by_step
-from cnnlib.ui.common.live_weights import request_latest_weights, weights_may_change
-from cnnlib.ui.common.network_cache import SavedStep
+from cnnlib.ui.common.saved_steps import SavedStep, request_latest_weights, weights_may_change
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import number_in_address, set_in_address
 

@@ -12,10 +12,10 @@ from cnnlib.probe.filters import filter_norms, filters, silent_maps
 from cnnlib.probe.graph import step_named, steps
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.format import describe_answer
-from cnnlib.ui.common.live_weights import gradients_now, maps_now, weights_now
-from cnnlib.ui.common.network_cache import SavedStep, normalised, probabilities
 from cnnlib.ui.common.pickers.layer_picker import layer_menu
 from cnnlib.ui.common.pickers.picture_picker import DRAW, TEST, choose_picture
+from cnnlib.ui.common.saved_steps import SavedStep, probabilities, weights_at
+from cnnlib.ui.common.viewer import gradients, layer_outputs
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
@@ -36,8 +36,7 @@ def layers_view(run: Run, saved_step: SavedStep, data: Prepared) -> None:
         wants_gradients = picture.label is not None and st.toggle(
             "Gradients", key=f"{PAGE}_gradients", help="Gradients of the loss instead of values."
         )
-    image = normalised(picture.pixels, data.info)
-    maps = maps_now(saved_step, run, image)
+    maps = layer_outputs(saved_step, picture, data.info)
     with left:
         scores = maps[planned.layers[-1].name][0]
         answer = describe_answer(probabilities(scores), data.info.classes, picture.label)
@@ -45,9 +44,9 @@ def layers_view(run: Run, saved_step: SavedStep, data: Prepared) -> None:
     with right:
         st.caption(f"At step {saved_step.step:,}")
         if wants_gradients:
-            gradients = gradients_now(saved_step, run, image, picture.label or 0)
-            _show_filters(gradients.weights.get(f"{layer}.weight"), layer, run, "Gradients of the ")
-            _show_maps(gradients.maps[layer], layer, run, "Gradients of the ")
+            found = gradients(saved_step, picture, data.info)
+            _show_filters(found.weights.get(f"{layer}.weight"), layer, run, "Gradients of the ")
+            _show_maps(found.maps[layer], layer, run, "Gradients of the ")
         else:
             _show_filters(_filters(planned, saved_step, layer), layer, run)
             _show_maps(maps[layer][0], layer, run)
@@ -64,7 +63,7 @@ def _filters(planned: Plan, saved_step: SavedStep, layer: str) -> np.ndarray | N
     """The filters of a convolution; None for any other layer."""
     if step_named(planned, layer).kind != "conv2d":
         return None
-    return filters(planned, weights_now(saved_step), layer)
+    return filters(planned, weights_at(saved_step), layer)
 
 
 def _show_filters(values: np.ndarray | None, layer: str, run: Run, prefix: str = "") -> None:

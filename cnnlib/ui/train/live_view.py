@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnnlib.errors import CnnlibError, DataError
+from cnnlib.errors import CnnlibError, DataError, ViewerError
 from cnnlib.figures.inspect import confusion_figure
 from cnnlib.ui.common.format import count, distinct
-from cnnlib.ui.common.live_weights import network_now, newest_saved_step, weights_may_change
 from cnnlib.ui.common.messages import fragment, show_warning
-from cnnlib.ui.common.network_cache import (
-    SavedStep,
-    import_torch,
-    is_torch_loaded,
-    open_dataset,
-    wait_for_torch,
-)
 from cnnlib.ui.common.pickers.picture_picker import select_test_picture
+from cnnlib.ui.common.saved_steps import (
+    SavedStep,
+    newest_saved_step,
+    open_dataset,
+    weights_may_change,
+)
 from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.ui.train.picture_strip import (
     build_strip_data,
@@ -62,8 +61,6 @@ def live_section(runs: Sequence[Run]) -> None:
         when = "during training" if run.is_live else "of the last saved step"
         st.caption(f"Choose a view to watch predictions, filters and feature maps {when}.")
         return
-    if view != CONFUSION:
-        import_torch()
     fragment(_show_view, run_every=EVERY_SECONDS if weights_may_change(run) else None)(run.id, view)
 
 
@@ -84,6 +81,8 @@ def _show_view(run_id: str, view: str) -> None:
     """Show a view once; a warning replaces it if its weights or pictures are missing."""
     try:
         _VIEWS[view](run_store().run(run_id))
+    except ViewerError:
+        raise
     except CnnlibError as error:
         show_warning(error, ":material/visibility_off:")
 
@@ -100,11 +99,8 @@ def _show_pictures(run: Run) -> None:
     if not strip.indices:
         st.caption("This dataset has no test pictures.")
         return
-    from cnnlib.probe.answer import class_probabilities
-
-    probabilities = class_probabilities(
-        network_now(saved_step, run), data.info, strip_images(data, strip)
-    )
+    images = strip_images(data, strip)
+    probabilities = ask("class_probabilities", saved_step.source, data.info, images)
 
     def pick(place: int) -> None:
         select_test_picture(strip.indices[place], PAGE)
@@ -133,7 +129,7 @@ def _show_confusions(run: Run) -> None:
 
 
 def _load_saved_step(run: Run) -> SavedStep | None:
-    """Return the newest weights once torch is loaded; before that show a caption, return None."""
+    """Return the newest weights; before there are any, show a caption and return None."""
     saved_step = newest_saved_step(run)
     if saved_step is None:
         st.caption(
@@ -141,11 +137,6 @@ def _load_saved_step(run: Run) -> SavedStep | None:
             if run.is_live
             else "This run ended before it saved any weights."
         )
-    elif weights_may_change(run) and not is_torch_loaded():  # the next update shows it
-        st.caption("Loading PyTorch, once after each start of the server…")
-        return None
-    else:
-        wait_for_torch()
     return saved_step
 
 

@@ -7,14 +7,8 @@ from tiny import tiny_prepared
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
-from cnnlib.probe.ood.distance import (
-    distance,
-    distances,
-    features,
-    measure_ood_detector,
-    read_ood_detector,
-    write_ood_detector,
-)
+from cnnlib.probe.ood.detector_file import read_ood_detector, write_ood_detector
+from cnnlib.probe.ood.distance import distance, distances, features, measure_ood_detector
 from cnnlib.probe.ood.samples import noise, scribbles
 from cnnlib.records.ood import OodDetector
 from cnnlib.records.recipe import Recipe

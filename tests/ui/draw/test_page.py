@@ -98,6 +98,17 @@ def test_drawing_is_classified_and_every_step_is_shown(trained, pad):
     assert "".join(each.proto.body for each in app.get("html")).count("<img") == 2
 
 
+def test_until_the_viewer_is_ready_a_sentence_stands_for_the_prediction(trained, pad, page_viewer):
+    pad.image_data = painted(STROKES["7"])
+    page_viewer.is_ready = False
+    app = open_draw()
+    assert "The viewer is starting." in texts(app) and "probability" not in texts(app)
+    assert not app.error and app.button(key="draw_keep")  # the rest of the page is there
+    page_viewer.is_ready = True
+    app.run()
+    assert "% probability" in texts(app) and "The viewer is starting." not in texts(app)
+
+
 def test_eraser_draws_in_the_background_colour(trained, pad):
     app = open_draw()
     assert pad.arguments["stroke_color"] != pad.arguments["background_color"]

@@ -9,6 +9,7 @@ from example_runs import a_request, a_running_run, started, the_end
 from inspecting import (
     PLAIN,
     RESIDUAL,
+    a_run_with_even_errors,
     a_saved_run,
     a_stroke,
     open_inspect,
@@ -26,9 +27,13 @@ from cnnlib.probe import graph
 from cnnlib.records.events import WeightsSaved
 from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
-from cnnlib.ui.common import network_cache
+from cnnlib.ui.common import saved_steps
 from cnnlib.ui.common.messages import fragment
+from cnnlib.ui.inspect.panels import MAPS
+from cnnlib.ui.inspect.panels import PANELS as OTHER_PANELS
 from cnnlib.ui.inspect.step_slider import marks_html
+
+PANELS = (MAPS, *OTHER_PANELS)
 
 
 @pytest.fixture
@@ -76,19 +81,42 @@ def test_the_address_names_run_step_picture_and_layer(store):
     assert app.selectbox(key="inspect_layer").value == "features.conv2"
 
 
-def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch):
+def test_a_saved_step_is_read_once_for_the_same_view(store, monkeypatch, page_viewer):
     a_saved_run(store)
     reads = []
-    read = network_cache.read_arrays
-    monkeypatch.setattr(network_cache, "read_arrays", lambda path: reads.append(path) or read(path))
+    read = saved_steps.read_arrays
+    monkeypatch.setattr(saved_steps, "read_arrays", lambda path: reads.append(path) or read(path))
     app = open_inspect()
     for layer in ("features.conv2", "features.act1", "classifier.fc1"):
         app.selectbox(key="inspect_layer").select(layer).run()
     app.number_input(key="inspect_picture").set_value(7).run()
-    assert len(reads) == 1
+    assert (len(reads), page_viewer.asked) == (1, ["layer_outputs"] * 2)  # of two pictures
+    app.selectbox(key="inspect_layer").select("features.conv2").run()
     app.select_slider[0].set_value(0).run()
     app.select_slider[0].set_value(5).run()
-    assert len(reads) == 2
+    assert (len(reads), page_viewer.asked) == (2, ["layer_outputs"] * 3)
+
+
+@pytest.mark.parametrize("view", PANELS)
+def test_until_the_viewer_is_ready_a_sentence_stands_for_the_panel(store, page_viewer, view):
+    a_run_with_even_errors(store)
+    page_viewer.is_ready = False
+    app = open_inspect(view=view)
+    assert page_text(app).count("The viewer is starting.") == 1
+    assert not app.error and not app.warning
+    page_viewer.is_ready = True
+    app.run()
+    assert "The viewer is starting." not in page_text(app)
+    assert "the network predicts" in page_text(app)
+
+
+def test_weights_of_another_design_are_a_sentence(store):
+    run_id = a_saved_run(store)
+    path = store.folders.run(run_id) / "s5.safetensors"
+    write_weights(path, build_model(RESIDUAL, seed=0), 5)
+    assert "The saved weights do not fit the design of their run" in page_text(
+        open_inspect(view="Gradients")
+    )
 
 
 def test_two_saved_steps_are_shown_side_by_side(store):

@@ -12,7 +12,6 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Command
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
-from cnnlib.ui.common.network_cache import wait_for_torch
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.train.picture_strip import (
     PICTURES,
@@ -40,7 +39,6 @@ def open_train(run_id: str, view: str | None = None) -> AppTest:
     app.query_params["run"] = run_id
     app.switch_page(str(TRAIN)).run()
     if view is not None:
-        wait_for_torch()
         app.button_group(key="train_look").set_value(view).run()
     assert not app.exception, app.exception
     return app
@@ -86,10 +84,15 @@ def test_drawing_is_classified_and_has_gradients_once_its_class_is_set(store, mo
     assert "picture" not in app.query_params
 
 
-def test_layers_of_an_ended_run_are_shown_at_once(store, monkeypatch):
-    # The view of an ended run is not refreshed, so it waits for torch.
-    monkeypatch.setattr("cnnlib.ui.train.live_view.is_torch_loaded", lambda: False)
-    assert "Prediction: " in page_text(open_train(a_saved_run(store), "Layers"))
+@pytest.mark.parametrize("view", ["Test pictures", "Layers"])
+def test_until_the_viewer_is_ready_a_sentence_stands_for_the_view(store, page_viewer, view):
+    page_viewer.is_ready = False
+    app = open_train(a_saved_run(store), view)
+    assert "The viewer is starting." in page_text(app)
+    assert not app.error and not app.warning
+    page_viewer.is_ready = True
+    app.run()
+    assert "The viewer is starting." not in page_text(app)
 
 
 def test_gradients_replace_filters_and_maps(store):

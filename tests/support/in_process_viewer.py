@@ -1,0 +1,43 @@
+"""Viewers of tests: one that answers in this process, and one that is not ready."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from cnnlib.errors import CnnlibError, ProbeError, ViewerError
+
+
+class InProcessViewer:
+    """Answers like the viewer process: its arguments and its values are pickled.
+
+    It has the interface of a `WorkerPool` that pages use.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_ready = True
+
+    @property
+    def viewer(self) -> "InProcessViewer":
+        return self
+
+    def viewer_answer(self, function: str, *arguments: Any) -> Any:
+        if not self.is_ready:
+            raise ViewerError("The viewer is starting.")
+        from cnnlib.probe.viewer.functions import FUNCTIONS  # torch
+
+        self.asked.append(function)
+        try:
+            value = FUNCTIONS[function](*pickle.loads(pickle.dumps(arguments)))
+        except CnnlibError as error:
+            raise ProbeError(str(error)) from error
+        return pickle.loads(pickle.dumps(value))
+
+
+def answer_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessViewer:
+    """Give the pages a viewer in this process."""
+    pool = InProcessViewer()
+    monkeypatch.setattr("cnnlib.ui.common.viewer.worker_pool", lambda: pool)
+    monkeypatch.setattr("cnnlib.ui.common.messages.worker_pool", lambda: pool)
+    return pool
