@@ -72,6 +72,8 @@ def shown_sketch(state: LabState) -> Sketch | None:
 
 def act(action: Mapping[str, Any]) -> None:
     """Do what a person did on the page; an error becomes the message of the state."""
+    if _STATE not in st.session_state:  # the server was restarted; the page shows its first state
+        return
     state = replace(st.session_state[_STATE], message="")
     do = _ACTIONS.get(str(action.get("kind")))
     try:
@@ -85,7 +87,9 @@ def act(action: Mapping[str, Any]) -> None:
 def choose_awaited(state: LabState) -> LabState:
     """Choose the dataset that was awaited, if it is prepared now; tell if that failed."""
     info = dataset_info(state.awaited, folders())
-    if info.state == "prepared":
+    if info.state == "prepared" and state.awaited_params:
+        state = LabState.from_address(dict(state.awaited_params), info)
+    elif info.state == "prepared":
         state = state.with_dataset(info)
     else:
         job = run_store().latest_job("prepare", {"name": state.awaited})
@@ -120,7 +124,8 @@ def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabS
             info = _prepared_now(info.name)
         if info is not None and info.state != "prepared":
             run_store().submit_job("prepare", {"name": info.name})
-            return replace(_first_state(infos), awaited=info.name)
+            first = _first_state(infos)
+            return replace(first, awaited=info.name, awaited_params=tuple(params.items()))
         if info is None:
             return LabState.from_address(params, _info_of(_first_state(infos)))
         return LabState.from_address(params, info)

@@ -35,6 +35,7 @@ class LabState:
         past, future: Designs of undo and redo, the nearest last.
         message: A sentence about the last action; "" without one.
         awaited: A dataset that is being prepared, to be chosen then; "" without one.
+        awaited_params: Of the address that asked for it, to be opened then.
     """
 
     spec: CNNSpec
@@ -46,6 +47,7 @@ class LabState:
     future: tuple[CNNSpec, ...] = ()
     message: str = ""
     awaited: str = ""
+    awaited_params: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def initial(cls, info: DatasetInfo) -> LabState:

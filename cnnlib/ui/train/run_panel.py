@@ -53,7 +53,8 @@ def describe_run(run: Run) -> str:
     """Describe the network's size and the recipe, in one line."""
     cost, recipe = run.plan_cost, run.request.recipe
     size = f"{count(cost.get('params'))} parameters, {count(cost.get('macs'))} MACs per image"
-    return f"{size}. {describe_recipe(recipe)}."
+    what = "Recipe before the changes by hand" if run.intervened else "Recipe"
+    return f"{size}. {what}: {describe_recipe(recipe)}."
 
 
 def describe_test_result(result: SplitResult | None) -> str:

@@ -164,6 +164,14 @@ def test_a_link_opens_the_same_screen():
     )
 
 
+def test_a_link_to_a_dataset_that_is_not_there_prepares_it_and_shows_another_meanwhile(store):
+    data = Lab(dataset="mnist", design=encode(SPEC)).data
+    assert (data["dataset"]["name"], data["run"]) == ("digits", None)
+    assert "MNIST is being prepared" in data["message"]
+    [job] = store.jobs()
+    assert (job.kind, job.args) == ("prepare", {"name": "mnist"})
+
+
 def test_the_last_three_runs_are_listed(store):
     for seed in range(4):
         store.submit(a_request(seed=seed))
