@@ -3,7 +3,10 @@
 import psutil
 import pytest
 from driving import HEADINGS
+from inspecting import a_saved_run
 from playwright.sync_api import expect
+
+from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
 
@@ -39,10 +42,37 @@ def test_the_page_server_opens_every_page_without_torch(app_server, page):
     for address in HEADINGS:
         page.goto(f"{url}/{address}")
         expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+    assert torch_files_of_the_server(url) == []
+
+
+def test_the_page_server_shows_layers_and_predictions_of_a_run_without_torch(app_server, page):
+    store = RunStore()
+    run_id = a_saved_run(store)
+    store.close()
+    url = app_server()
+    page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
+    expect(page.locator(".grid canvas")).to_have_count(2)  # filters and maps
+    page.get_by_role("combobox", name="Layer").click()
+    page.get_by_role("option").filter(has_text="features.act2").click()
+    expect(page.locator(".grid canvas")).to_have_count(1)
+    expect(page.get_by_text("the network predicts")).to_be_visible()
+    page.goto(f"{url}/draw?run={run_id}")
+    pad = page.locator("canvas.upper-canvas")
+    expect(page.get_by_text("changes with every stroke")).to_be_visible()
+    pad.hover(position={"x": 140, "y": 60})
+    page.mouse.down()
+    pad.hover(position={"x": 140, "y": 220})
+    page.mouse.up()
+    expect(page.get_by_text("% probability")).to_be_visible()
+    assert torch_files_of_the_server(url) == []
+
+
+def torch_files_of_the_server(url: str) -> list[str]:
+    """The files of torch that the page server has mapped; those of its workers do not count."""
     [server] = [
         each
         for each in psutil.Process().children(recursive=True)
         if "streamlit" in each.cmdline() and url.rsplit(":", 1)[1] in each.cmdline()
     ]
     mapped = {region.path for region in server.memory_maps()}
-    assert not [path for path in mapped if "/torch/" in path or "/torchvision/" in path]
+    return [path for path in mapped if "/torch/" in path or "/torchvision/" in path]

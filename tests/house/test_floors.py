@@ -193,6 +193,33 @@ def test_importing_a_light_layer_does_not_load_torch():
     assert _loaded_by(f"import {', '.join(modules)}", "torch", "torchvision") == []
 
 
+def test_pages_import_no_module_that_imports_torch():
+    """Not even inside a function: the page server asks the viewer process."""
+    modules = {_module_of(file) for file in python_files()}
+    executed = [each for _, each in all_imports() if not each.is_for_types]
+    at_once = [
+        (_module_of(ROOT / each.file), _module_in(modules, each.module))
+        for each in executed
+        if not each.is_late
+    ]
+    heavy, found = {"torch"}, set()
+    while heavy != found:
+        found = set(heavy)
+        heavy |= {importer for importer, imported in at_once if imported in heavy}
+    pages = ("cnnlib/ui/", "pages/", "app.py")
+    importers = [each for each in executed if each.file.startswith(pages)]
+    assert [str(each) for each in importers if _module_in(modules, each.module) in heavy] == []
+
+
+def _module_in(modules: set[str], name: str) -> str:
+    """The module of a full name: without the name of a function or class in it."""
+    if root_of(name) == "torch":
+        return "torch"
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
 def test_importing_cnnlib_loads_nothing_heavy():
     heavy = ("torch", "numpy", "pandas", "plotly", "sqlalchemy", "streamlit")
     assert _loaded_by("import cnnlib", *heavy) == []
