@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import sqlalchemy as sa
 
@@ -25,7 +25,9 @@ from cnnlib.runs.tables import interventions, runs, sketches
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cnnlib.runs.store import RunStore
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.settings import Settings
+    from cnnlib.runs.database import Database
 
 TURN_SECONDS = 20.0  # of a sketch while others wait
 UNTOUCHED_SECONDS = 300.0  # a sketch pauses after this time without an action
@@ -61,6 +63,22 @@ class Sketch:
     place: int | None = None
 
 
+class _Store(Protocol):
+    """The part of a `RunStore` that sketches use."""
+
+    folders: Folders
+    database: Database
+    person: str | None
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def owner(self) -> str: ...
+
+    def check_may_change(self, thing: Run) -> None: ...
+
+
 class Sketches:
     """The sketches of a run store.
 
@@ -69,7 +87,7 @@ class Sketches:
         RightsError: (all methods that change something) It belongs to another person.
     """
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: _Store) -> None:
         self._store = store
 
     # -- for a page --------------------------------------------------------------------------------

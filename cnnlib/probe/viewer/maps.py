@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.nn.functional import conv2d
 
+from cnnlib.design.columns import columns
 from cnnlib.design.layers import Conv2d, Linear
 from cnnlib.errors import ProbeError
-from cnnlib.figures.columns import columns
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import step_named
 from cnnlib.probe.viewer.sources import (
@@ -26,8 +26,8 @@ from cnnlib.probe.viewer.sources import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
-    from cnnlib.figures.columns import Column
     from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 
 Outputs = dict[str, np.ndarray]  # name of a layer -> its output for one picture, N = 1
@@ -39,7 +39,7 @@ def maps(request: MapsRequest) -> dict[str, Any]:
 
     Returns:
         ``step`` of the weights, ``trained``, ``picture`` (index, label, pixels), ``columns`` (one
-        for each of `cnnlib.figures.columns.columns`), ``probabilities`` of the classes, ``links``
+        for each of `cnnlib.design.columns.columns`), ``probabilities`` of the classes, ``links``
         into the chosen map, ``strip``. Pictures and maps are uint8 in base64; those of a column
         have one scale, 0 to 255 for ``low`` to ``high``.
 

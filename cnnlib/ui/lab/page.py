@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cnnlib.data.catalogue import dataset_info
+from cnnlib.design.columns import planned_design
 from cnnlib.design.link import encode
-from cnnlib.figures.planned_design import planned_design
 from cnnlib.records.recipe import OPTIMIZERS
 from cnnlib.ui.common.defaults import starter_datasets
 from cnnlib.ui.common.format import OPTIMIZER_LABELS

@@ -9,12 +9,12 @@ import streamlit as st
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
+from cnnlib.design.columns import planned_design
 from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
-from cnnlib.figures.planned_design import planned_design
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.submit import submit

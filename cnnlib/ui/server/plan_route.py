@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from cnnlib.design.columns import planned_design
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
-from cnnlib.figures.planned_design import planned_design
 from cnnlib.ui.server.json_requests import error_response, respond_to_json
 
 if TYPE_CHECKING:

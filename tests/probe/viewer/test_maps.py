@@ -10,11 +10,11 @@ from torch.nn.functional import conv2d
 
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import load_prepared
+from cnnlib.design.columns import columns
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
-from cnnlib.figures.columns import columns
 from cnnlib.nets.model import build_model
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import validation_of

@@ -7,13 +7,19 @@ plan, and a column shows the output of its last layer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from cnnlib.design.cost import cost
+from cnnlib.design.link import encode
+from cnnlib.design.plan import plan
+from cnnlib.errors import SpecError
 
 if TYPE_CHECKING:
     from cnnlib.design.layers import AnyLayer, Shape
     from cnnlib.design.plan import Plan
+    from cnnlib.design.spec import CNNSpec
 
 ColumnKind = Literal["input", "maps", "vector", "answers"]
 _OPENING = ("conv2d", "residual", "linear", "global_avg_pool")
@@ -102,3 +108,39 @@ def _build_column(group: list[AnyLayer], *, is_last: bool) -> Column:
 def _fold_key(column: Column) -> tuple[object, ...]:
     """Columns with the same key look the same."""
     return column.kind, column.shape, column.is_block, column.params, column.macs
+
+
+def planned_design(
+    spec: CNNSpec, *, batch_size: int = 128, optimizer: str = "adamw"
+) -> dict[str, Any]:
+    """Plan a design, repaired if needed, as plain JSON values.
+
+    Returns:
+        ``spec`` and ``link`` of the design that was planned, ``repair`` (a sentence, "" without
+        one), ``params``, ``macs`` (for one picture), ``training_bytes`` (of a step),
+        ``receptive_field``, ``columns`` and ``folds`` (see `columns`).
+
+    Raises:
+        SpecError: It cannot be planned, and no repair was found.
+    """
+    repair = ""
+    try:
+        planned = plan(spec)
+    except SpecError as error:
+        if not error.repair:
+            raise
+        repair = error.repair_text or ""
+        planned = plan(replace(spec, **error.repair))
+    costs = cost(planned, batch_size=batch_size, optimizer=optimizer)
+    found = columns(planned)
+    return {
+        "spec": planned.spec.to_dict(),
+        "link": encode(planned.spec),
+        "repair": repair,
+        "params": costs.params,
+        "macs": costs.macs,
+        "training_bytes": costs.training_bytes,
+        "receptive_field": costs.receptive_field,
+        "columns": [asdict(column) for column in found],
+        "folds": folds(found),
+    }

@@ -2,11 +2,11 @@
 
 import pytest
 
+from cnnlib.design.columns import Column, columns, folds
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.figures.columns import Column, columns, folds
 
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
