@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError, ViewerError
 from cnnlib.ui.common.messages import fragment, show_error, show_warning
 from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.ablation import ablation_panel
@@ -38,6 +38,7 @@ _FORMER_NAMES = {"Surgery": "Ablation", "What excites it": "What activates it"} 
 # Fast enough to follow a live run every second. The others are slower, or are jobs on one saved
 # step, so they omit the `latest` weights, which are overwritten.
 _LIVE_PANELS = (MAPS, GRADIENTS)
+_WAITING = "inspect_waiting"  # whether the last full run of the page waited for the viewer
 
 
 def inspect_run(runs: Sequence[Run]) -> None:
@@ -60,6 +61,7 @@ def inspect_run(runs: Sequence[Run]) -> None:
     prediction_slot = st.empty()
     _show_panel_menu()
     layout = MapsLayout.create(selection) if panel == MAPS else None
+    st.session_state[_WAITING] = False
     draw = fragment(_draw_panel, run_every=refresh_interval(selection.timeline))
     draw(selection, panel, prediction_slot, layout)
 
@@ -68,13 +70,19 @@ def _draw_panel(
     selection: Selection, panel: str, prediction_slot: DeltaGenerator, layout: MapsLayout | None
 ) -> None:
     """Draw the part that is updated with each slider position and each second of a live run."""
+    if st.session_state[_WAITING]:  # a fragment fills only containers that the full run filled
+        st.rerun()
     selection = replace(selection, timeline=refresh_timeline(selection.timeline))
     subject = Subject(selection, choose_saved_step(selection.timeline, selection.slider_slots))
-    if layout is not None:
-        show_maps(subject, layout)
-    else:
-        PANELS[panel](subject)
-    show_prediction(subject, prediction_slot)
+    try:
+        if layout is not None:
+            show_maps(subject, layout)
+        else:
+            PANELS[panel](subject)
+        show_prediction(subject, prediction_slot)
+    except ViewerError:
+        st.session_state[_WAITING] = True
+        raise
 
 
 def _selected_panel() -> str:
