@@ -65,9 +65,10 @@ def _functions() -> dict[str, Callable[..., Any]]:
     import numpy  # noqa: F401  (before torch)
     import torch
 
+    from cnnlib.probe.viewer.lens import lens
     from cnnlib.probe.viewer.maps import maps
 
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
-    return {"maps": maps}
+    return {"maps": maps, "lens": lens}
