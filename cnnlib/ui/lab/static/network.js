@@ -177,6 +177,14 @@ export class Network {
     this.on.onView();
   }
 
+  /** Choose the strongest map of the last column with maps, or else the first unit. */
+  chooseExample() {
+    const { items } = this.layout;
+    const item = items.findLast(({ kind }) => kind === "maps") ?? items[0];
+    if (item) this.choose(item.column, this.answer?.columns[item.column]?.maps?.[0] ?? 0);
+    else this.choose(this.plan.columns.length - 1, 0);
+  }
+
   #chosenText() {
     if (!this.chosen || !this.answer || this.isStale) return "";
     const [column, number] = this.chosen;

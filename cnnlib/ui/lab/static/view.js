@@ -4,6 +4,7 @@ import { Bar, isRunning } from "./bar.js";
 import { Controls } from "./controls.js";
 import { Curves } from "./curves.js";
 import { Keyboard } from "./keyboard.js";
+import { Lens } from "./lens.js";
 import { Maps } from "./maps.js";
 import { PlanFeed } from "./requests.js";
 import { Message } from "./message.js";
@@ -31,7 +32,7 @@ export class Lab {
     const undo = { onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") };
     this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), ...undo });
     this.network = new Network({
-      onView: () => this.maps?.ask(),
+      onView: () => this.#look(),
       onDraw: () => this.#redraw(),
       onPicture: (index) => this.#setPicture(index),
       onDrawing: (read) => this.#draw(read),
@@ -40,6 +41,7 @@ export class Lab {
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
     this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
+    this.lens = new Lens({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
     this.keyboard = new Keyboard({ onPlay: () => this.#play(), ...undo });
@@ -60,7 +62,7 @@ export class Lab {
 
   destroy() {
     for (const part of [this.maps, this.plans, this.actions, this.state]) part?.stop();
-    for (const part of [this.network, this.curves, this.keyboard, this.screen]) part.destroy();
+    for (const part of [this.network, this.lens, this.curves, this.keyboard, this.screen]) part.destroy();
   }
 
   /** The state of training: what was just pressed, the newest from the metrics route, or the page's. */
@@ -119,6 +121,7 @@ export class Lab {
       if (!this.state.data) return;
       const colours = readColours(this.screen.root);
       this.network.draw(colours);
+      this.lens.draw(colours);
       this.curves.draw(colours, this.screen.theme(colours));
     });
   }
@@ -200,6 +203,12 @@ export class Lab {
     const next = (value) => Math.max(1, value + sign * (value + (sign < 0 ? -1 : 0) < 16 ? 1 : value < 64 ? 4 : 8));
     if (convolution >= 0) this.controls.resize((spec) => withChannelsOf(spec, convolution, next(spec.channels[convolution])));
     else this.controls.resize((spec) => withUnitsOf(spec, hidden, next(spec.hidden_dims[hidden])));
+  }
+
+  /** Other maps are on the screen, or another one is chosen. */
+  #look() {
+    this.lens.expect(this.network.chosen);
+    this.maps?.ask();
   }
 
   #draw(read) {
