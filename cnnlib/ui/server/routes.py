@@ -28,7 +28,7 @@ from cnnlib.ui.common.urls import (
     at_root,
     static_folder,
 )
-from cnnlib.ui.server.lens_route import network_lens, run_map
+from cnnlib.ui.server.lens_route import network_lens, run_map, run_step
 from cnnlib.ui.server.maps_route import network_maps, run_maps
 from cnnlib.ui.server.plan_route import plan_design
 from cnnlib.ui.server.sign_in import refusal
@@ -114,6 +114,7 @@ def routes() -> list[BaseRoute]:
         Route(at_root(MAPS_ADDRESS), network_maps, methods=["POST"]),
         Route(at_root(LENS_ADDRESS), network_lens, methods=["POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/map"), run_map),
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/step"), run_step),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/maps"), run_maps, methods=["GET", "POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),

@@ -10,11 +10,10 @@ from starlette.applications import Starlette
 
 from cnnlib.data.prepare import prepare
 from cnnlib.design.spec import CNNSpec
-from cnnlib.probe.viewer.lens import lens
-from cnnlib.probe.viewer.maps import maps
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.api import fit
+from cnnlib.train.viewer import functions
 from cnnlib.ui.server import lens_route, maps_route
 from cnnlib.ui.server.routes import routes
 
@@ -26,7 +25,7 @@ class InProcessViewer:
     """Answers as the viewer process does."""
 
     def viewer_answer(self, function: str, *arguments: Any) -> Any:
-        return {"maps": maps, "lens": lens}[function](*arguments)
+        return functions()[function](*arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +89,28 @@ def test_what_cannot_be_shown_is_a_sentence(change, sentence):
 def test_unknown_runs_and_other_sites_are_refused():
     assert send("GET", "/api/runs/nosuchrun/map?column=1&map=0").status_code == 404
     assert send("POST", "/api/lens", BODY, origin="http://evil").status_code == 403
+
+
+def test_what_one_batch_changed_is_answered_for_saved_steps():
+    recipe = Recipe(epochs=1, batch_size=1700, optimizer="sgd", lr=0.01)
+    run = fit(SPEC, "digits", recipe, progress=False).run
+    assert run.step == 1
+    answer = send("GET", f"/api/runs/{run.id}/step?step=1&column=2&map=1&source=3").json()
+    assert (answer["step"], answer["is_plain_sgd"], answer["filter"]["source"]) == (1, True, 3)
+    assert send("GET", f"/api/runs/{run.id}/step?step=1").json()["filter"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "sentence"),
+    [
+        ("step=7", 422, "step 6 are not saved"),
+        ("step=x", 422, "step"),
+        ("step=1&column=9&map=0", 422, "column 9"),
+    ],
+)
+def test_a_batch_that_cannot_be_shown_is_a_sentence(query, status, sentence):
+    run = fit(SPEC, "digits", Recipe(epochs=1, batch_size=1700), progress=False).run
+    answer = send("GET", f"/api/runs/{run.id}/step?{query}")
+    assert answer.status_code == status
+    assert sentence in answer.json()["error"]
+    assert send("GET", "/api/runs/nosuchrun/step?step=1").status_code == 404
