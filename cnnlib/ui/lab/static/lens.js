@@ -11,9 +11,9 @@ import { sourceName, sumSentence } from "./lens_words.js";
 const QUIET_MS = 350; // after the last move the sum is spoken
 
 export class Lens {
-  /** @param {object} on onExample(): choose a map for the person; onDraw(): draw soon. */
+  /** @param {object} on onExample(): choose a map for the person; onSource(): another input map is written out; onDraw(): draw soon. */
   constructor(on) {
-    Object.assign(this, { on, data: null, key: "", place: [0, 0], source: 0, plan: null, problem: "" });
+    Object.assign(this, { on, name: "", data: null, key: "", place: [0, 0], source: 0, plan: null, problem: "" });
     this.title = element("h2", {});
     this.hint = element("span", { class: "caption" });
     this.step = element("span", { class: "caption lens-step" });
@@ -27,10 +27,7 @@ export class Lens {
     const right = element("div", { class: "lens-right" }, [this.equation.root, this.products.root, this.note, this.shares.root]);
     this.body = element("div", { class: "lens-body" }, [this.map.root, right]);
     this.empty = this.#buildEmpty();
-    this.head = element("header", {}, [this.title, this.hint, this.step]);
-    this.root = element("section", { class: "panel lens", "aria-label": "The lens: one number", "data-testid": "lab-lens" }, [
-      this.head, this.empty, this.body, this.chain.root, this.spoken,
-    ]);
+    this.root = element("div", { class: "lens-number" }, [this.empty, this.body, this.chain.root, this.spoken]);
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.body);
     this.#showEmpty();
@@ -151,6 +148,7 @@ export class Lens {
     this.source = source;
     this.#showNumbers();
     this.#speak();
+    this.on.onSource();
   }
 
   #speak() {

@@ -112,7 +112,7 @@ export class Maps {
     network.setAnswer(answer, state.data.dataset.classes);
     const isOther = lens && !lens.error && lens.step !== answer.step;
     if (isOther) this.answered = "";
-    this.lab.lens.setAnswer(isOther ? { error: OTHER_STEP } : lens, state.get("plan"), state.data.dataset.classes);
+    this.lab.lens.setAnswer(isOther ? { error: OTHER_STEP } : lens, state.get("plan"), state.data.dataset.classes, { step: answer.trained ? answer.step : 0, api: state.data.api, run: state.data.run?.id });
     if (answer.strip && body.strip) this.onStrip(answer.strip, answer.trained);
   }
 }

@@ -4,7 +4,7 @@ import { Bar, isRunning } from "./bar.js";
 import { Controls } from "./controls.js";
 import { Curves } from "./curves.js";
 import { Keyboard } from "./keyboard.js";
-import { Lens } from "./lens.js";
+import { LensPanel } from "./lens_panel.js";
 import { Maps } from "./maps.js";
 import { PlanFeed } from "./requests.js";
 import { Message } from "./message.js";
@@ -41,7 +41,7 @@ export class Lab {
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
     this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
-    this.lens = new Lens({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
+    this.lens = new LensPanel({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
     this.keyboard = new Keyboard({ onPlay: () => this.#play(), ...undo });
@@ -91,6 +91,7 @@ export class Lab {
     this.message.show(data.message, this.#runNote());
     const [, correct, total] = history?.samples.at(-1) ?? [];
     this.next.show({ pages: data.pages, recent: data.recent, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
+    this.lens.setState(this.runState);
     this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
     if (this.shownState !== this.runState) this.maps?.ask();
     this.shownState = this.runState;
@@ -136,6 +137,7 @@ export class Lab {
 
   #step() {
     this.maps.expectStep();
+    this.lens.expectStep();
     this.#act({ kind: "step" });
   }
 
