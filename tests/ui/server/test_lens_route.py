@@ -13,7 +13,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.api import fit
-from cnnlib.train.viewer import functions
+from cnnlib.train.viewer.__main__ import functions
 from cnnlib.ui.server import lens_route, maps_route
 from cnnlib.ui.server.routes import routes
 
@@ -96,7 +96,7 @@ def test_what_one_batch_changed_is_answered_for_saved_steps():
     run = fit(SPEC, "digits", recipe, progress=False).run
     assert run.step == 1
     answer = send("GET", f"/api/runs/{run.id}/step?step=1&column=2&map=1&source=3").json()
-    assert (answer["step"], answer["is_plain_sgd"], answer["filter"]["source"]) == (1, True, 3)
+    assert (answer["step"], answer["lr"], answer["filter"]["source"]) == (1, 0.01, 3)
     assert send("GET", f"/api/runs/{run.id}/step?step=1").json()["filter"] is None
 
 

@@ -4,7 +4,7 @@ import { Bar, isRunning } from "./bar.js";
 import { Controls } from "./controls.js";
 import { Curves } from "./curves.js";
 import { Keyboard } from "./keyboard.js";
-import { LensPanel } from "./lens_panel.js";
+import { LensPanel } from "./lens/panel.js";
 import { Maps } from "./maps.js";
 import { PlanFeed } from "./requests.js";
 import { Message } from "./message.js";

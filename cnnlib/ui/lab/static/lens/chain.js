@@ -1,6 +1,6 @@
 /** The sum of the lens as a chain: share + others + bias = sum, then norm, activation and pooling. */
-import { element, figure, setAttribute, write } from "./format.js";
-import { othersName, sourceName, stepEffect, stepMark, stepName } from "./lens_words.js";
+import { element, figure, setAttribute, write } from "../format.js";
+import { othersName, sourceName, stepEffect, stepMark, stepName } from "./words.js";
 
 export class Chain {
   constructor() {
@@ -10,10 +10,11 @@ export class Chain {
 
   /** @param {object} data Of `decodeLens`. @param {object} numbers Of `numbersAt`. @param {object} spec @param {object|null} listed share and count of a unit's listed products. */
   show(data, numbers, spec, listed) {
-    this.#write([...terms(data, numbers, listed), sumTerm(numbers), ...numbers.later.map((step) => laterTerm(step, spec))]);
+    this.write([...terms(data, numbers, listed), sumTerm(numbers), ...numbers.later.map((step) => laterTerm(step, spec))]);
   }
 
-  #write(terms) {
+  /** @param {object[]} terms name, value (or text), sign before it, kind, title, and attributes of the number. */
+  write(terms) {
     while (this.links.length < terms.length) this.links.push(this.#build());
     while (this.links.length > terms.length) this.links.pop().root.remove();
     this.links.forEach((link, i) => showTerm(link, terms[i], i));
@@ -33,10 +34,8 @@ function showTerm({ root, sign, name, number }, term, place) {
   write(number, term.text ?? figure(term.value));
   setAttribute(root, "title", term.title ?? "");
   setAttribute(root, "class", `lens-term ${term.kind ?? ""}`);
-  if (term.kind !== "sum") return number.removeAttribute("data-testid");
-  setAttribute(number, "data-testid", "lab-lens-sum");
-  setAttribute(number, "data-value", term.value);
-  setAttribute(number, "data-network", term.output);
+  if (!term.attributes) return number.removeAttribute("data-testid");
+  for (const [attribute, value] of Object.entries(term.attributes)) setAttribute(number, attribute, value);
 }
 
 /** What is added: of a window the share of one input map and of all others, of a unit its listed products and the others. */
@@ -57,7 +56,8 @@ function split(share, others, name, rest) {
 
 function sumTerm({ value, output, isEqual }) {
   const title = isEqual ? "Equal to the network's own value" : `The network's own value is ${figure(output, 5)}`;
-  return { sign: "=", name: isEqual ? "sum ✓" : "sum ≠", value, output, kind: "sum", title };
+  const attributes = { "data-testid": "lab-lens-sum", "data-value": value, "data-network": output };
+  return { sign: "=", name: isEqual ? "sum ✓" : "sum ≠", value, kind: "sum", title, attributes };
 }
 
 function laterTerm(step, spec) {

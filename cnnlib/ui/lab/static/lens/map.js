@@ -1,7 +1,7 @@
 /** The enlarged map of the lens: the pointer or the arrow keys choose one place of it. */
-import { fitCanvas } from "./tiles.js";
-import { mapPalette } from "./colours.js";
-import { element, setAttribute } from "./format.js";
+import { fitCanvas } from "../tiles.js";
+import { mapPalette } from "../colours.js";
+import { element, setAttribute } from "../format.js";
 
 const MOVES = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
 

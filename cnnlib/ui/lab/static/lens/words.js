@@ -1,6 +1,6 @@
 /** The words of the lens: names of inputs, the later steps, and one sentence for a screen reader. */
-import { figure, plural } from "./format.js";
-import { following } from "./names.js";
+import { figure, plural } from "../format.js";
+import { following } from "../names.js";
 
 const COLOURS = ["red", "green", "blue"];
 

@@ -17,7 +17,7 @@ def functions() -> dict[str, Callable[..., Any]]:
 
     from cnnlib.probe.viewer.lens import lens
     from cnnlib.probe.viewer.maps import maps
-    from cnnlib.train.step_view import step_view
+    from cnnlib.train.viewer.step_view import step_view
 
     torch.set_num_threads(1)
     return {"maps": maps, "lens": lens, "step_view": step_view}

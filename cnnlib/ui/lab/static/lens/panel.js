@@ -2,7 +2,7 @@
 import { Lens } from "./lens.js";
 import { StepFeed } from "./step_feed.js";
 import { StepView } from "./step.js";
-import { button, count, element, setAttribute, write } from "./format.js";
+import { button, count, element, setAttribute, write } from "../format.js";
 
 export class LensPanel {
   /** @param {object} on onExample(): choose a map for the person; onDraw(): draw soon. */
@@ -69,7 +69,7 @@ export class LensPanel {
     this.choice.hidden = !canChoose;
     for (const tab of this.tabs) setAttribute(tab, "aria-pressed", (tab.dataset.mode === "batch") === isBatch);
     this.lens.root.hidden = this.lens.title.hidden = this.lens.hint.hidden = isBatch;
-    this.lens.step.hidden = canChoose;
+    this.lens.step.hidden = isBatch;
     this.batchTitle.hidden = this.batchHint.hidden = !isBatch;
     this.view.root.hidden = !isBatch || this.shown?.step !== this.step;
     this.error.hidden = !isBatch || !this.view.root.hidden;

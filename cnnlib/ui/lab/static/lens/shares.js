@@ -1,6 +1,6 @@
 /** The shares of all input maps in one sum: a bar each, of which one is chosen by clicking or by arrow keys. */
-import { fitCanvas } from "./tiles.js";
-import { element, figure, setAttribute, write } from "./format.js";
+import { fitCanvas } from "../tiles.js";
+import { element, figure, setAttribute, write } from "../format.js";
 
 export class Shares {
   /** @param {(source: number) => void} onChoose */

@@ -83,11 +83,6 @@ class Replay:
     outputs: dict[str, Tensor]
     note: str = ""
 
-    @property
-    def is_plain_sgd(self) -> bool:
-        """Whether an update is the learning rate times the gradient, and nothing else."""
-        return self.recipe.optimizer == "sgd" and self.weight_decay == 0
-
 
 @lru_cache(maxsize=2)
 def replay(folder: Path, request: RunRequest, step: int) -> Replay:

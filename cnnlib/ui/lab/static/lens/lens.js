@@ -1,12 +1,12 @@
 /** The lens: one output number of the chosen map, with everything that it is made of. */
-import { Chain } from "./lens_chain.js";
-import { Equation, Products } from "./lens_tables.js";
-import { LensMap } from "./lens_map.js";
-import { Shares } from "./lens_shares.js";
-import { button, element, figure, write } from "./format.js";
-import { decodeLens, numbersAt, poolWindow, shownMap, strongestPlace } from "./lens_numbers.js";
-import { heading } from "./names.js";
-import { sourceName, sumSentence } from "./lens_words.js";
+import { Chain } from "./chain.js";
+import { Equation, Products } from "./tables.js";
+import { LensMap } from "./map.js";
+import { Shares } from "./shares.js";
+import { button, element, figure, write } from "../format.js";
+import { decodeLens, numbersAt, poolWindow, shownMap, strongestPlace } from "./numbers.js";
+import { heading } from "../names.js";
+import { sourceName, sumSentence } from "./words.js";
 
 const QUIET_MS = 350; // after the last move the sum is spoken
 

@@ -1,6 +1,6 @@
 /** The numbers of the lens: one place of a map, from its window to the output of its column. Pure arithmetic. */
-import { floats } from "../common/pixels.js";
-import { windowAt } from "../common/sums.js";
+import { floats } from "../../common/pixels.js";
+import { windowAt } from "../../common/sums.js";
 
 /** Decode an answer; it is done once, every place is computed from it. */
 export function decodeLens(answer) {

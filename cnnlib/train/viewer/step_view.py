@@ -14,7 +14,7 @@ from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
 from cnnlib.figures.columns import columns
 from cnnlib.probe.graph import step_named
-from cnnlib.train.batch_replay import replay
+from cnnlib.train.viewer.batch_replay import replay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
     from cnnlib.figures.columns import Column
     from cnnlib.records.maps import StepRequest
-    from cnnlib.train.batch_replay import Replay
+    from cnnlib.train.viewer.batch_replay import Replay
 
 MOST_PICTURES = 16
 MOST_WEIGHTS = 100_000  # of one filter or unit
@@ -34,10 +34,11 @@ def step_view(request: StepRequest) -> dict[str, Any]:
     Returns:
         ``step`` after the update; ``count`` of the batch's pictures, and the first of them in
         ``pictures`` with their labels and losses; ``loss`` of the batch before and after; ``lr``,
-        ``optimizer``, ``clipping`` (factor of the gradient) and ``is_plain_sgd``: then an update
-        is ``-lr * clipping * gradient``. ``filter`` has the weights before and after and the
-        gradient, as float32 in base64, and the summands of the gradient of one kernel by position;
-        it is None where the chosen column has no weights, and ``note`` says so.
+        ``optimizer``, ``clipping`` (factor of the gradient) and ``weight_decay``: an update of
+        plain SGD is ``-lr * (clipping * gradient + weight_decay * weight)``. ``filter`` has the
+        weights before and after and the gradient, as float32 in base64, and the summands of the
+        gradient of one kernel by position; it is None where the chosen column has no weights, and
+        ``note`` says so.
 
     Raises:
         CnnlibError: The update cannot be computed again (see `replay`).
@@ -50,7 +51,7 @@ def step_view(request: StepRequest) -> dict[str, Any]:
         "lr": found.lr,
         "optimizer": found.recipe.optimizer,
         "clipping": found.clipping if isfinite(found.clipping) else None,
-        "is_plain_sgd": found.is_plain_sgd,
+        "weight_decay": found.weight_decay,
         "loss": [_number(found.losses_before.mean()), _number(found.losses_after.mean())],
         "pictures": _pictures(found),
         "filter": shown,

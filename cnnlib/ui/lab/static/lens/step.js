@@ -1,10 +1,11 @@
 /** What one batch changed: its pictures and loss, and a kernel before, its gradient, and the kernel after. */
-import { Grid } from "./lens_tables.js";
-import { LensMap } from "./lens_map.js";
+import { Chain } from "./chain.js";
+import { Grid } from "./tables.js";
+import { LensMap } from "./map.js";
 import { StepPictures } from "./step_pictures.js";
 import { changeOf, decodeFilter, shownWeights, strongestWeight, summandsOf } from "./step_numbers.js";
-import { count, element, figure, setAttribute, write } from "./format.js";
-import { inputName, sourceName } from "./lens_words.js";
+import { count, element, figure, setAttribute, write } from "../format.js";
+import { inputName, sourceName } from "./words.js";
 
 const MOST_WEIGHTS = 9; // of a unit
 const OPTIMIZERS = { sgd: "SGD", momentum: "momentum", nesterov: "Nesterov", adam: "Adam", adamw: "AdamW", muon: "Muon" };
@@ -25,8 +26,9 @@ export class StepView {
     this.sums = element("figure", { class: "step-sums" }, [this.map.root, this.mapName]);
     this.equation = element("div", { class: "lens-equation" }, [before.root, this.minus, gradient.root, element("span", { class: "lens-sign" }, ["→"]), after.root, this.sums]);
     this.note = element("p", { class: "lens-note" });
-    this.sum = element("p", { class: "step-sum", "data-testid": "lab-step-sum", "aria-live": "polite" });
-    this.root = element("div", { class: "step", hidden: "" }, [this.pictures.root, this.equation, this.note, this.sum]);
+    this.chain = new Chain();
+    this.spoken = element("p", { class: "spoken", "aria-live": "polite" });
+    this.root = element("div", { class: "batch-view", hidden: "" }, [this.pictures.root, this.equation, this.note, this.chain.root, this.spoken]);
   }
 
   /** Pointing at a weight, or the arrow keys, show how it was changed. */
@@ -54,7 +56,7 @@ export class StepView {
     this.pictures.show(view, classes);
     write(this.note, view.note);
     this.note.hidden = !view.note;
-    this.equation.hidden = this.sum.hidden = !this.filter;
+    this.equation.hidden = this.chain.root.hidden = !this.filter;
     if (!this.filter) return;
     this.weights = shownWeights(this.filter, source, MOST_WEIGHTS);
     if (!isSame || this.place >= this.weights.length) this.place = strongestWeight(this.filter, this.weights);
@@ -67,9 +69,10 @@ export class StepView {
     const columns = filter.positions ? filter.shape[2] : 3;
     const pick = (values) => weights.map((weight) => values[weight]);
     this.tables.before.show(pick(filter.before), columns, `before, step ${count(view.step - 1)}`);
-    this.tables.gradient.show(pick(filter.gradient), columns, "gradient");
+    const factor = scaleOf(pick(filter.gradient));
+    this.tables.gradient.show(pick(filter.gradient).map((value) => value * factor), columns, factor > 1 ? `gradient × ${count(factor)}` : "gradient");
     this.tables.after.show(pick(filter.after), columns, `after, step ${count(view.step)}`);
-    write(this.minus, view.is_plain_sgd ? "−" : "·");
+    write(this.minus, view.optimizer === "sgd" ? "−" : "");
     setAttribute(this.tables.gradient.grid, "aria-label", "Gradient of the kernel. Arrow keys move to another weight.");
   }
 
@@ -78,9 +81,9 @@ export class StepView {
     const { view, filter } = this;
     for (const { cells } of Object.values(this.tables)) cells.forEach((cell, i) => cell.classList.toggle("at", i === place));
     const change = changeOf(view, filter, this.weights[place]);
-    write(this.sum, this.#sentence(change));
-    setAttribute(this.sum, "data-before", change.before);
-    setAttribute(this.sum, "data-after", change.after);
+    const terms = this.#terms(change);
+    this.chain.write(terms);
+    write(this.spoken, terms.map(({ sign, name, text }) => `${sign} ${name} ${text}`).join(" "));
     this.sums.hidden = !filter.positions;
     if (filter.positions) this.#showSummands(change);
     this.on.onDraw();
@@ -93,25 +96,36 @@ export class StepView {
     write(this.mapName, `sum over ${height}×${width} places`);
   }
 
-  /** "0.1200 − 0.01 × 0.5000 = 0.1150" for plain SGD; for others the update that was made. */
-  #sentence({ before, gradient, update, after, isRule }) {
+  /** Before − learning rate × gradient = after for plain SGD; for other optimisers the update that was made. */
+  #terms({ before, gradient, decay, update, after, isRule }) {
     const { lr, clipping, optimizer } = this.view;
-    const name = this.#weightName();
-    const number = (value) => figure(value, 5);
-    if (isRule) return `${name}: ${number(before)} − ${lr}${clipping === 1 ? "" : ` × ${figure(clipping, 3)}`} × ${number(gradient)} = ${number(after)}`;
-    const sign = update < 0 ? "−" : "+";
-    return `${name}: ${number(before)} ${sign} ${number(Math.abs(update))} = ${number(after)} · ${OPTIMIZERS[optimizer] ?? optimizer} made this of gradient ${number(gradient)}`;
+    const rate = { sign: "−", name: "learning rate", text: String(lr) };
+    const slope = { sign: decay ? "× (" : "×", name: clipping === 1 ? "gradient" : `gradient × clipping ${figure(clipping)}`, text: weightText(clipping * gradient) };
+    const pull = { sign: "+", name: "weight decay", text: `${weightText(decay)} )`, title: "The weight itself times the weight decay: it pulls the weight towards 0" };
+    const made = { sign: "+", name: `update by ${OPTIMIZERS[optimizer] ?? optimizer}`, text: weightText(update), title: `From the gradient ${weightText(gradient)}` };
+    const change = isRule ? [rate, slope, ...(decay ? [pull] : [])] : [made];
+    const attributes = { "data-testid": "lab-step-sum", "data-before": before, "data-gradient": gradient, "data-after": after };
+    return [{ sign: "", name: this.#weightName(), text: weightText(before) }, ...change, { sign: "=", name: "after", text: weightText(after), kind: "sum", attributes }];
   }
 
   #weightName() {
     const { filter, lens, place, weights, source } = this;
     if (!filter.positions) return lens?.kind === "unit" ? inputName(lens, weights[place]) : `weight ${weights[place]}`;
     const [row, column] = [Math.floor(place / filter.shape[2]), place % filter.shape[2]];
-    return `${lens?.operation === "conv2d" ? sourceName(lens, source) : `map ${source}`}, weight ${row},${column}`;
+    return `${lens?.operation === "conv2d" ? sourceName(lens, source) : `map ${source}`}, weight (${row}, ${column})`;
   }
 
   draw(colours) {
     if (this.root.hidden) return;
     if (!this.sums.hidden && this.filter) this.map.draw([0, 0], null, colours);
   }
+}
+
+/** A weight with six decimals: updates are small. */
+const weightText = (value) => (Math.abs(value) < 100 ? value.toFixed(6) : figure(value)).replace("-", "−");
+
+/** The power of ten that makes small numbers readable with two decimals. */
+function scaleOf(values) {
+  const peak = Math.max(...values.map(Math.abs));
+  return peak > 0 && peak < 0.1 ? 10 ** Math.ceil(-Math.log10(peak) - 0.3) : 1;
 }

@@ -1,7 +1,7 @@
 /** Window, kernel and products as small coloured tables, and the largest products of a unit as a list. */
-import { element, figure, setAttribute, write } from "./format.js";
-import { inputName } from "./lens_words.js";
-import { largestProducts } from "./lens_numbers.js";
+import { element, figure, setAttribute, write } from "../format.js";
+import { inputName } from "./words.js";
+import { largestProducts } from "./numbers.js";
 
 const MOST_WRITTEN = 3; // columns of a table whose numbers have room
 const MOST_CELLS = 121; // larger windows than 11 x 11 have no table
@@ -51,7 +51,10 @@ export class Equation {
     this.grids = [new Grid(), new Grid(), new Grid()];
     const sign = (text) => element("span", { class: "lens-sign", "aria-hidden": "true" }, [text]);
     const [window, kernel, products] = this.grids.map(({ root }) => root);
+    for (const { grid, cells } of this.grids) grid.addEventListener("pointerover", ({ target }) => this.#point(cells.indexOf(target)));
+    this.at = -1;
     this.root = element("div", { class: "lens-equation" }, [window, sign("×"), kernel, sign("="), products]);
+    this.root.addEventListener("pointerleave", () => this.#point(-1));
   }
 
   /** @param {object} numbers Of `numbersAt`. @returns {boolean} Whether there is room for it. */
@@ -59,11 +62,21 @@ export class Equation {
     const { kernel_width: columns, kernel_height: rows } = data;
     this.root.hidden = rows * columns > MOST_CELLS;
     if (this.root.hidden) return false;
-    const [window, kernel, products] = this.grids;
-    window.show(numbers.window, columns, source);
-    kernel.show(numbers.kernel, columns, "kernel");
-    products.show(numbers.products, columns, "products");
+    const values = [numbers.window, numbers.kernel, numbers.products];
+    this.names = [source, "kernel", "products"];
+    this.grids.forEach((grid, i) => grid.show(values[i], columns, this.names[i]));
+    this.values = values;
+    this.#point(Math.min(this.at, rows * columns - 1));
     return true;
+  }
+
+  /** Mark one product in all three tables, and write its numbers under them; -1 marks none. */
+  #point(place) {
+    this.at = place;
+    this.grids.forEach(({ name, cells }, i) => {
+      cells.forEach((cell, k) => cell.classList.toggle("at", k === place));
+      write(name, place < 0 ? this.names[i] : `${this.names[i]}: ${figure(this.values[i][place])}`);
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 /** The numbers of one update: kernels before and after, and what changed one weight. Pure arithmetic. */
-import { floats } from "../common/pixels.js";
+import { floats } from "../../common/pixels.js";
 
 /** Decode the filter of an answer; null where it has none. */
 export function decodeFilter(filter) {
@@ -22,13 +22,15 @@ export const strongestWeight = ({ gradient }, weights) =>
 /**
  * How one weight was changed.
  *
- * @param {object} view Of the route: lr, clipping, is_plain_sgd. @returns {object} before, gradient, update and after; after equals before + update.
+ * @param {object} view Of the route: optimizer, lr, clipping, weight_decay.
+ * @returns {object} before, gradient, decay (what weight decay adds to the gradient), update and after; isRule: the update is that of plain SGD.
  */
-export function changeOf({ lr, clipping, is_plain_sgd: isPlain }, { before, gradient, after }, weight) {
+export function changeOf({ optimizer, lr, clipping, weight_decay: weightDecay }, { before, gradient, after }, weight) {
   const made = after[weight] - before[weight];
-  const rule = -lr * (clipping ?? NaN) * gradient[weight];
+  const decay = weightDecay * before[weight];
+  const rule = -lr * ((clipping ?? NaN) * gradient[weight] + decay);
   const isEqual = Math.abs(rule - made) <= 1e-6 * (Math.abs(before[weight]) + Math.abs(made) + 0.01);
-  return { before: before[weight], gradient: gradient[weight], update: made, after: after[weight], isRule: isPlain && isEqual };
+  return { before: before[weight], gradient: gradient[weight], decay, update: made, after: after[weight], isRule: optimizer === "sgd" && isEqual };
 }
 
 /** The summands of one gradient by position: the place counts within the kernel. */

@@ -1,6 +1,6 @@
 /** The pictures of one batch in a row, each with its loss before and after, and the loss of the whole batch. */
-import { decode, paintPicture } from "./colours.js";
-import { element, figure, setAttribute, write } from "./format.js";
+import { decode, paintPicture } from "../colours.js";
+import { element, figure, setAttribute } from "../format.js";
 
 export class StepPictures {
   constructor() {
@@ -23,7 +23,6 @@ export class StepPictures {
       setAttribute(canvas, "title", `${classes?.[pictures.labels[i]] ?? pictures.labels[i]}: loss ${figure(was)} before, ${figure(is)} after`);
     });
     setAttribute(this.list, "aria-label", `${pictures.labels.length} of the ${count} pictures of this batch`);
-    const more = count - pictures.labels.length;
-    write(this.loss, `${more > 0 ? `+ ${more} more. ` : ""}Loss on this batch ${figure(before)} → ${figure(after)}`);
+    this.loss.replaceChildren(`loss on these ${count}: ${figure(before)} → `, element("b", {}, [figure(after)]));
   }
 }
