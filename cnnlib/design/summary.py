@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from cnnlib.design.cost import Cost, LayerCost, cost
-from cnnlib.design.module_code import module_call
 from cnnlib.design.other_tools import tool_counts
+from cnnlib.design.source.module_code import module_call
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cnnlib.design.spec import CNNSpec
+    from cnnlib.records.run import RunRequest
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,22 @@ class MapsRequest:
     held: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     chosen: tuple[int, int] | None = None
     strip: bool = False
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """One update of a run, from its saved weights before and after.
+
+    Args:
+        folder: The run's folder.
+        run: What the run was asked to do.
+        step: The step after the update.
+        chosen: Column and map whose kernels are shown; None shows the batch only.
+        source: The input map whose gradient is shown position by position.
+    """
+
+    folder: Path
+    run: RunRequest
+    step: int
+    chosen: tuple[int, int] | None = None
+    source: int = 0

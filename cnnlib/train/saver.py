@@ -17,6 +17,7 @@ from cnnlib.train.checkpoint import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -82,17 +83,18 @@ def snapshot_steps(total_steps: int, count: int) -> frozenset[int]:
 
 
 def files_to_delete(
-    saved: list[SavedFile], budget_bytes: int, best: SavedFile | None = None
+    saved: list[SavedFile], budget_bytes: int, protected: Collection[SavedFile] = ()
 ) -> list[SavedFile]:
     """Return the files to delete so that the rest fits the budget and is spaced evenly.
 
-    The first and the last of each kind and ``best`` are kept, and at least eight snapshots and two
-    checkpoints. Checkpoints are deleted first: the newest one suffices to resume a run.
+    The first and the last of each kind and those ``protected`` are kept, and at least eight
+    snapshots and two checkpoints. Checkpoints are deleted first: the newest one suffices to
+    resume a run.
     """
     kept, dropped = sorted(saved), []
     while sum(file.size_bytes for file in kept) > budget_bytes:
-        file = _most_redundant(kept, "checkpoint", MIN_CHECKPOINTS)
-        file = file or _most_redundant(kept, "snapshot", MIN_SNAPSHOTS, best)
+        file = _most_redundant(kept, "checkpoint", MIN_CHECKPOINTS, protected)
+        file = file or _most_redundant(kept, "snapshot", MIN_SNAPSHOTS, protected)
         if file is None:
             break
         kept.remove(file)
@@ -101,11 +103,12 @@ def files_to_delete(
 
 
 def _most_redundant(
-    kept: list[SavedFile], what: str, minimum: int, best: SavedFile | None = None
+    kept: list[SavedFile], what: str, minimum: int, protected: Collection[SavedFile]
 ) -> SavedFile | None:
-    """Return the file of a kind, except ``best``, with the smallest gap between its neighbours.
+    """Return the file of a kind with the smallest gap between its neighbours.
 
-    Gaps of snapshots are measured on a log scale. None if no more than ``minimum`` are left.
+    Those ``protected`` are left out. Gaps of snapshots are measured on a log scale. None if no
+    more than ``minimum`` are left.
     """
     files = [file for file in kept if file.what == what]
     if len(files) <= minimum:
@@ -117,7 +120,7 @@ def _most_redundant(
     gaps = {
         file: position(after) - position(before)
         for before, file, after in zip(files, files[1:], files[2:], strict=False)
-        if file != best
+        if file not in protected
     }
     return min(gaps, key=lambda file: (gaps[file], -file.step), default=None)
 
@@ -238,9 +241,14 @@ class Saver:
         return None
 
     def _add(self, new: SavedFile) -> WeightsSaved:
-        """Register a file that was just written, and delete others to stay within the budget."""
+        """Register a file that was just written, and delete others to stay within the budget.
+
+        The checkpoint of the step before stays: the two show what one batch changed.
+        """
         self._saved = [file for file in self._saved if file.file != new.file] + [new]
-        names = self._delete(files_to_delete(self._saved, self.budget_bytes, self._best))
+        before = [file for file in self._saved if file.step == new.step - 1]
+        protected = [*before, *([self._best] if self._best else [])]
+        names = self._delete(files_to_delete(self._saved, self.budget_bytes, protected))
         return WeightsSaved(new.step, new.file, new.what, new.size_bytes, names)
 
     def _delete(self, files: list[SavedFile]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
-from cnnlib.design.pytorch_source import source
+from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.spec import CNNSpec
 from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError

@@ -13,7 +13,7 @@ from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
 from cnnlib.design.plan import Plan, plan
-from cnnlib.design.pytorch_source import source
+from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing

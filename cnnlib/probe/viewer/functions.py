@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.probe.viewer import inspection, predictions
 from cnnlib.probe.viewer.augmentation import augmented
+from cnnlib.probe.viewer.lens import lens
 from cnnlib.probe.viewer.maps import maps
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "gradients": inspection.gradients,
     "layer_gradients": inspection.layer_gradients,
     "layer_outputs": inspection.layer_outputs,
+    "lens": lens,
     "maps": maps,
     "ood_distance": predictions.ood_distance,
     "robustness": predictions.robustness,

@@ -47,8 +47,8 @@ def maps(request: MapsRequest) -> dict[str, Any]:
         CnnlibError: The weights, the dataset or the picture cannot be read.
     """
     found, validation = network_of(request.network), validation_of(request.split)
-    pixels, label = _picture(request, validation)
-    outputs = _outputs(request.network, request.split, pixels.tobytes())
+    pixels, label = picture_of(request, validation)
+    outputs = outputs_of(request.network, request.split, pixels.tobytes())
     plan = found.net.plan
     all_columns = columns(plan)
     shown = {
@@ -75,7 +75,7 @@ def maps(request: MapsRequest) -> dict[str, Any]:
     }
 
 
-def _picture(request: MapsRequest, validation: Validation) -> tuple[np.ndarray, int | None]:
+def picture_of(request: MapsRequest, validation: Validation) -> tuple[np.ndarray, int | None]:
     """Return the pixels (C x H x W, uint8) and the label; None for a drawing."""
     if request.pixels is None:
         return validation.picture(request.picture)
@@ -84,7 +84,7 @@ def _picture(request: MapsRequest, validation: Validation) -> tuple[np.ndarray, 
 
 
 @lru_cache(maxsize=24)
-def _outputs(network: NetworkSource, split: SplitSource, pixels: bytes) -> Outputs:
+def outputs_of(network: NetworkSource, split: SplitSource, pixels: bytes) -> Outputs:
     """Return the output of every layer for a picture."""
     validation, found = validation_of(split), network_of(network)
     if tuple(validation.prepared.info.in_size) != tuple(network.spec.in_size):

@@ -1,6 +1,6 @@
 """The viewer process: answers the requests of one page server, one after the other.
 
-``python -m cnnlib.probe.viewer`` is started by `cnnlib.runs.workers.pool.WorkerPool`. It connects
+``python -m cnnlib.train.viewer`` is started by `cnnlib.runs.workers.pool.WorkerPool`. It connects
 to the address in its environment and exits when the connection ends.
 """
 
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 _NICENESS = 5  # a training step goes first
 
 
-def main() -> None:
-    """Connect and answer until the page server has ended."""
+def main(load_functions: Callable[[], Mapping[str, Callable[..., Any]]]) -> None:
+    """Connect and answer until the page server has ended.
+
+    Args:
+        load_functions: Imports torch and the functions that pages may call, and returns these.
+    """
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    functions = _functions()
+    functions = load_functions()
+    gc.collect()
+    gc.freeze()
     key = bytes.fromhex(os.environ[KEY_VARIABLE])
     try:
         connection = Client(os.environ[ADDRESS_VARIABLE], authkey=key)
@@ -58,16 +64,3 @@ def serve(connection: Connection, functions: Mapping[str, Callable[..., Any]]) -
                 None,
             )
         connection.send(answer)
-
-
-def _functions() -> Mapping[str, Callable[..., Any]]:
-    """Import torch and the functions that pages may call."""
-    import numpy  # noqa: F401  (before torch)
-    import torch
-
-    from cnnlib.probe.viewer.functions import FUNCTIONS
-
-    torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
-    return FUNCTIONS

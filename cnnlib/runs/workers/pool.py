@@ -78,7 +78,7 @@ class WorkerPool:
         self.viewer = viewer
         self._for_viewer = viewer and _WorkerSlot(
             folders.runs / "logs" / "viewer.log",
-            [sys.executable, "-m", "cnnlib.probe.viewer"],
+            [sys.executable, "-m", "cnnlib.train.viewer"],
             environment | viewer.environment,
         )
         self._lock = threading.Lock()

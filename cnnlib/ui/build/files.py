@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from cnnlib.design.pytorch_source import source
+from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.spec import CNNSpec
 from cnnlib.design.summary import summary
 from cnnlib.errors import SpecError

@@ -17,6 +17,7 @@ ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"
 PLAN_ADDRESS = "api/plan"
 MAPS_ADDRESS = "api/maps"
+LENS_ADDRESS = "api/lens"
 FOLDERS_WITH_ASSETS = ("build", "common", "lab", "train")  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"

@@ -15,7 +15,7 @@ from cnnlib.ui.common.defaults import starter_datasets
 from cnnlib.ui.common.format import OPTIMIZER_LABELS
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import available_datasets, folders, run_store
-from cnnlib.ui.common.urls import MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
+from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
 from cnnlib.ui.lab.component import lab
 from cnnlib.ui.lab.session import act, choose_awaited, current_state, shown_sketch, write_address
 
@@ -56,6 +56,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "api": {
             "plan": at_root(PLAN_ADDRESS),
             "maps": at_root(MAPS_ADDRESS),
+            "lens": at_root(LENS_ADDRESS),
             "runs": at_root(RUNS_ADDRESS),
         },
         "plan": planned_design(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,18 @@ from cnnlib.ui.server.json_requests import error_response, respond_to_json
 from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from starlette.requests import Request
 
     from cnnlib.records.dataset import DatasetInfo
 
 MAX_BYTES = 2_000_000  # a drawing of 512 x 512 in colour as base64, and a design
 MOST_TILES, MOST_LISTED = 64, 4096
+_WEIGHTS = re.compile(
+    r"((?:latest|(?:snapshot|checkpoint)-[0-9]{8,15})\.safetensors)@([0-9]{1,20})"
+)
 
 
 async def network_maps(request: Request) -> Response:
@@ -39,7 +46,8 @@ async def network_maps(request: Request) -> Response:
     `held`, `chosen` and `strip` of `cnnlib.records.maps.MapsRequest`. ``version`` of the answer can
     be sent as ``after`` with the same request: the status is 204 while nothing is newer. It is 202
     while the viewer starts, and 422 for a request that cannot be served, with the sentence in
-    ``error``.
+    ``error``. ``weights`` of the answer names the weights it was computed with (null for untrained
+    ones): the lens asks with it for numbers of the same step.
     """
     return await respond_to_json(request, MAX_BYTES, _respond)
 
@@ -59,16 +67,26 @@ async def run_maps(request: Request) -> Response:
 def _respond_to_query(request: Request, run_id: str) -> Response:
     if (refused := refusal(request, shared_store().settings.class_mode)) is not None:
         return refused
+    return _of_run(run_id, query_values(request))
+
+
+def query_values(request: Request, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the values of a GET request, as they stand in the JSON of a POST.
+
+    Args:
+        more: Names of other numbers in the query.
+    """
     query = request.query_params
-    values: dict[str, Any] = {name: query[name] for name in ("after",) if name in query}
+    texts = ("after", "weights")
+    values: dict[str, Any] = {name: query[name] for name in texts if name in query}
     values["strip"] = query.get("strip") == "1"
-    for name in ("picture", "tiles"):
+    for name in ("picture", "tiles", *more):
         if name in query:
             values[name] = _integer(query[name])
     for name in ("open", "chosen"):
         if name in query:
             values[name] = [_integer(each) for each in query[name].split(",")]
-    return _of_run(run_id, values)
+    return values
 
 
 def _integer(text: str) -> int | str:
@@ -76,33 +94,54 @@ def _integer(text: str) -> int | str:
     return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
-def _of_run(run_id: str, values: dict[str, Any]) -> Response:
-    try:
-        request = shared_store().run(run_id).request
-    except StoreError as error:
-        return error_response(str(error), 404)
+def of_run(run_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a request with what a run says of its network.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    request = shared_store().run(run_id).request
     network = {"spec": request.spec.to_dict(), "seed": request.seed, "dataset": request.dataset}
-    return _respond(network | values | {"run": run_id})
+    return network | values | {"run": run_id}
 
 
-def _respond(values: dict[str, Any]) -> Response:
+def viewer_response(compute: Callable[[], dict[str, Any] | None]) -> Response:
+    """Respond with what `compute` returns; its errors become sentences, and None a 204."""
     try:
-        wanted = _maps_request(values, _network(values))
-        version = f"{wanted.network.written}-{hash(repr(wanted)) & 0xFFFFFFFF:x}"
-        if values.get("after") == version:
-            return Response(status_code=204)
-        answer = worker_pool().viewer_answer("maps", wanted)
+        answer = compute()
     except ViewerError as error:
         return error_response(str(error), 202)
     except StoreError as error:
         return error_response(str(error), 404)
     except CnnlibError as error:
         return error_response(str(error), 422)
-    return JSONResponse(answer | {"version": version}, headers={"Cache-Control": "no-store"})
+    if answer is None:
+        return Response(status_code=204)
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+def _of_run(run_id: str, values: dict[str, Any]) -> Response:
+    return viewer_response(lambda: _answer(of_run(run_id, values)))
+
+
+def _respond(values: dict[str, Any]) -> Response:
+    return viewer_response(lambda: _answer(values))
+
+
+def _answer(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the maps with their version; None where the page has them already."""
+    wanted = maps_request(values)
+    source = wanted.network
+    version = f"{source.written}-{hash(repr(wanted)) & 0xFFFFFFFF:x}"
+    if values.get("after") == version:
+        return None
+    weights = None if source.weights is None else f"{source.weights.name}@{source.written}"
+    answer = worker_pool().viewer_answer("maps", wanted)
+    return answer | {"version": version, "weights": weights}
 
 
 def _network(values: Mapping[str, Any]) -> NetworkSource:
-    """Return where the weights come from."""
+    """Return where the weights come from: the run's newest, or those that are named."""
     spec = CNNSpec.from_dict(values.get("spec", {}))
     seed = values.get("seed", 0)
     check_integer("seed", seed, 0, 2**31 - 1)
@@ -111,16 +150,29 @@ def _network(values: Mapping[str, Any]) -> NetworkSource:
         return NetworkSource(spec, seed)
     if not isinstance(run_id, str):
         raise RecipeError(f"run={run_id!r} is not the id of a run. Send a text, or null.")
-    saved = newest_weights(shared_store(), run_id)
+    named = values.get("weights")
+    saved = _named(run_id, named) if named is not None else newest_weights(shared_store(), run_id)
     return NetworkSource(spec, seed, *(saved or ()))
 
 
-def _maps_request(values: Mapping[str, Any], source: NetworkSource) -> MapsRequest:
-    """Check the other values of a request.
+def _named(run_id: str, named: Any) -> tuple[Path, int]:
+    """Parse ``weights`` of an answer: the name of a file in the run's folder, and its time."""
+    match = _WEIGHTS.fullmatch(named) if isinstance(named, str) else None
+    if match is None:
+        raise RecipeError(
+            f"weights={str(named)[:60]!r} names no weights of a run. Send what an answer with maps "
+            "has in weights, or leave it out."
+        )
+    return shared_store().folders.run(shared_store().run(run_id).id) / match[1], int(match[2])
+
+
+def maps_request(values: Mapping[str, Any]) -> MapsRequest:
+    """Check the values of a request, and find the weights.
 
     Raises:
         CnnlibError: One of them is invalid; the sentence names it.
     """
+    source = _network(values)
     name = values.get("dataset", "")
     check_dataset_name(name)
     split: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The routes beside the pages: plan and maps of a design, metrics and report of a run, files.
+"""The routes beside the pages: plan, maps and lens of a design, metrics of a run, files.
 
 All of them only read. Runs follow the rule of the pages: everybody may read all runs; where signing
 in is required, only after signing in. The static files are part of the program, open to all.
@@ -21,12 +21,14 @@ from cnnlib.ui.common.shared import shared_store
 from cnnlib.ui.common.urls import (
     ASSETS_ADDRESS,
     FOLDERS_WITH_ASSETS,
+    LENS_ADDRESS,
     MAPS_ADDRESS,
     PLAN_ADDRESS,
     RUNS_ADDRESS,
     at_root,
     static_folder,
 )
+from cnnlib.ui.server.lens_route import network_lens, run_map, run_step
 from cnnlib.ui.server.maps_route import network_maps, run_maps
 from cnnlib.ui.server.plan_route import plan_design
 from cnnlib.ui.server.sign_in import refusal
@@ -110,6 +112,9 @@ def routes() -> list[BaseRoute]:
     return [
         Route(at_root(PLAN_ADDRESS), plan_design, methods=["POST"]),
         Route(at_root(MAPS_ADDRESS), network_maps, methods=["POST"]),
+        Route(at_root(LENS_ADDRESS), network_lens, methods=["POST"]),
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/map"), run_map),
+        Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/step"), run_step),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/maps"), run_maps, methods=["GET", "POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),

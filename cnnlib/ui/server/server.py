@@ -102,9 +102,9 @@ class LabScripts:
         self._app = app
         folders = {"lab": static_folder("lab"), "common/live": static_folder("common") / "live"}
         links = [
-            f"<{script(f'{name}/{path.name}')}>; rel=modulepreload"
+            f"<{script(f'{name}/{path.relative_to(folder).as_posix()}')}>; rel=modulepreload"
             for name, folder in folders.items()
-            for path in sorted(folder.glob("*.js"))
+            for path in sorted(folder.rglob("*.js"))
         ]
         links.append(f"<{script('common/uplot/uPlot.iife.min.js')}>; rel=preload; as=script")
         for style in ("lab/lab.css", "common/uplot/uPlot.min.css"):  # read by fetch()

@@ -15,6 +15,13 @@ async function post(address, body, signal) {
   return { status: response.status, answer };
 }
 
+/** Send the request that belongs to an answer; null without one. */
+async function sendSecond(asked, signal) {
+  if (!asked) return null;
+  const { status, answer } = await post(asked.address, asked.body, signal);
+  return status === 200 && answer ? answer : { error: answer?.error ?? NO_CONNECTION };
+}
+
 const backoff = (failures) => Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures);
 
 /** Asks for the plan of a design, again and again while a control is dragged. */
@@ -73,8 +80,9 @@ export class PlanFeed {
 /** Asks for maps: at once after a change, four times a second while a network trains, and not at all while nobody looks. */
 export class MapsFeed {
   /**
-   * @param {() => {address: string, body: object, pace: "live"|"paused"|"still"}|null} next The next request; null: none.
-   * @param {(answer: object, body: object) => void} onAnswer
+   * @param {() => {address: string, body: object, pace: "live"|"paused"|"still", follow: (answer: object) => object|null}|null} next
+   *   The next request; null: none. `follow` gives a second request that belongs to the answer, as {address, body}.
+   * @param {(answer: object, body: object, second: object|null) => void} onAnswer Both answers together; `error` in the second where it failed.
    * @param {(problem: string) => void} onProblem "" once a request succeeds.
    */
   constructor(next, onAnswer, onProblem) {
@@ -110,14 +118,16 @@ export class MapsFeed {
   }
 
   /** Send one request; returns the time to wait before the next one. */
-  async #send({ address, body, pace }) {
+  async #send({ address, body, pace, follow }) {
     this.controller = new AbortController();
     this.sentAt = performance.now();
     const rest = { live: LIVE_MS, paused: QUIET_MS, still: Infinity }[pace];
     try {
-      const { status, answer } = await post(address, body, this.controller.signal);
+      const { signal } = this.controller;
+      const { status, answer } = await post(address, body, signal);
+      const second = status === 200 && answer ? await sendSecond(follow(answer), signal) : null;
       if (this.stopped) return 0;
-      if (status === 200 && answer) this.onAnswer(answer, body);
+      if (status === 200 && answer) this.onAnswer(answer, body, second);
       if (status === 204 || (status === 200 && answer)) return this.#succeed(rest);
       if (status === 503 || status === 202) return this.#fail(answer?.error ?? "The viewer starts.", STARTING_MS);
       return this.#fail(answer?.error ?? NO_CONNECTION, backoff(++this.failures));

@@ -10,9 +10,10 @@ export class Screen {
   constructor(host, parts, onResize) {
     this.onResize = onResize;
     const samples = element("div", { class: "samples", hidden: "" }, SAMPLES.map((name) => element("i", { "data-name": name, class: name })));
-    const bottom = element("div", { class: "bottom" }, [parts.curves.root, parts.strip.root, parts.next.root]);
+    const bottom = element("div", { class: "bottom" }, [parts.curves.root, parts.strip.root, parts.lens.root]);
+    const side = element("div", { class: "side" }, [parts.controls.root, parts.next.root]);
     parts.network.root.prepend(parts.message.root);
-    this.grid = element("div", { class: "lab" }, [samples, parts.bar.root, parts.controls.root, parts.network.root, bottom]);
+    this.grid = element("div", { class: "lab" }, [samples, parts.bar.root, side, parts.network.root, bottom]);
     this.root = element("div", { class: "lab-page" }, [this.grid]);
     host.append(this.root);
     this.listener = () => this.#fit();

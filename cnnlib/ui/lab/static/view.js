@@ -1,19 +1,20 @@
 /** The parts of the Lab on one screen, and what passes between them, the page and the server. */
 import { Actions } from "./actions.js";
 import { Bar, isRunning } from "./bar.js";
-import { Controls } from "./controls.js";
-import { Curves } from "./curves.js";
+import { Controls } from "./controls/controls.js";
+import { Curves } from "./progress/curves.js";
 import { Keyboard } from "./keyboard.js";
-import { Maps } from "./maps.js";
+import { LensPanel } from "./lens/panel.js";
+import { Maps } from "./network/maps.js";
 import { PlanFeed } from "./requests.js";
 import { Message } from "./message.js";
-import { Network } from "./network.js";
-import { Next } from "./next.js";
+import { Network } from "./network/network.js";
+import { Next } from "./progress/next.js";
 import { Screen } from "./screen.js";
 import { State } from "./state.js";
-import { Strip } from "./strip.js";
-import { convolutionOf, hiddenOf } from "./names.js";
-import { refit, withChannelsOf, withUnitsOf } from "./design.js";
+import { Strip } from "./progress/strip.js";
+import { convolutionOf, hiddenOf } from "./network/names.js";
+import { refit, withChannelsOf, withUnitsOf } from "./controls/design.js";
 import { readColours } from "./colours.js";
 
 export class Lab {
@@ -31,7 +32,7 @@ export class Lab {
     const undo = { onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") };
     this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), ...undo });
     this.network = new Network({
-      onView: () => this.maps?.ask(),
+      onView: () => this.#look(),
       onDraw: () => this.#redraw(),
       onPicture: (index) => this.#setPicture(index),
       onDrawing: (read) => this.#draw(read),
@@ -40,6 +41,7 @@ export class Lab {
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
     this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
+    this.lens = new LensPanel({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
     this.keyboard = new Keyboard({ onPlay: () => this.#play(), ...undo });
@@ -60,7 +62,7 @@ export class Lab {
 
   destroy() {
     for (const part of [this.maps, this.plans, this.actions, this.state]) part?.stop();
-    for (const part of [this.network, this.curves, this.keyboard, this.screen]) part.destroy();
+    for (const part of [this.network, this.lens, this.curves, this.keyboard, this.screen]) part.destroy();
   }
 
   /** The state of training: what was just pressed, the newest from the metrics route, or the page's. */
@@ -89,6 +91,7 @@ export class Lab {
     this.message.show(data.message, this.#runNote());
     const [, correct, total] = history?.samples.at(-1) ?? [];
     this.next.show({ pages: data.pages, recent: data.recent, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
+    this.lens.setState(this.runState);
     this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
     if (this.shownState !== this.runState) this.maps?.ask();
     this.shownState = this.runState;
@@ -119,6 +122,7 @@ export class Lab {
       if (!this.state.data) return;
       const colours = readColours(this.screen.root);
       this.network.draw(colours);
+      this.lens.draw(colours);
       this.curves.draw(colours, this.screen.theme(colours));
     });
   }
@@ -133,6 +137,7 @@ export class Lab {
 
   #step() {
     this.maps.expectStep();
+    this.lens.expectStep();
     this.#act({ kind: "step" });
   }
 
@@ -200,6 +205,12 @@ export class Lab {
     const next = (value) => Math.max(1, value + sign * (value + (sign < 0 ? -1 : 0) < 16 ? 1 : value < 64 ? 4 : 8));
     if (convolution >= 0) this.controls.resize((spec) => withChannelsOf(spec, convolution, next(spec.channels[convolution])));
     else this.controls.resize((spec) => withUnitsOf(spec, hidden, next(spec.hidden_dims[hidden])));
+  }
+
+  /** Other maps are on the screen, or another one is chosen. */
+  #look() {
+    this.lens.expect(this.network.chosen);
+    this.maps?.ask();
   }
 
   #draw(read) {

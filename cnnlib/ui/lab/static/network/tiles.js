@@ -1,6 +1,6 @@
 /** The canvas of feature maps and vectors. */
 import { corner } from "./layout.js";
-import { decode, mapPalette } from "./colours.js";
+import { decode, mapPalette } from "../colours.js";
 
 const STACKED = [6, 3]; // offsets of the two cards behind a fold, in pixels
 

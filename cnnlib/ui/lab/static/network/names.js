@@ -1,6 +1,6 @@
 /** Columns in words: a heading, the layers behind it, and one sentence with its cost. */
-import { ACTIVATIONS, NORMS, at } from "./design.js";
-import { compact, count, plural, shape, shortPercent } from "./format.js";
+import { ACTIVATIONS, NORMS, at } from "../controls/design.js";
+import { compact, count, plural, shape, shortPercent } from "../format.js";
 
 const ACTIVATION = Object.fromEntries(ACTIVATIONS);
 const NORM = Object.fromEntries(NORMS);

@@ -1,5 +1,5 @@
 /** The units of a vector: one element over its cells, in which a unit is pointed at, chosen and reached by arrow keys. */
-import { element, figure, setAttribute } from "./format.js";
+import { element, figure, setAttribute } from "../format.js";
 import { corner } from "./layout.js";
 
 export class Units {

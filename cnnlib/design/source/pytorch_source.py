@@ -14,8 +14,8 @@ from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
-from cnnlib.design.module_code import module_call
-from cnnlib.design.template import Parameter, Template
+from cnnlib.design.source.module_code import module_call
+from cnnlib.design.source.template import Parameter, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,5 +1,5 @@
 /** What to do with the network: draw for it, look inside, keep it, compare it; and the last runs. */
-import { button, element, percent, setAttribute, write } from "./format.js";
+import { button, element, percent, setAttribute, write } from "../format.js";
 
 const KEEPING = "A clean training gives results that compare.";
 const GOOD = 0.9; // share of right answers from which on a network is worth keeping

@@ -2,7 +2,7 @@
 import { convolutionOf, heading, hiddenOf, sentence, shapeText, subheading } from "./names.js";
 import { corner } from "./layout.js";
 import { Units } from "./units.js";
-import { button, element, figure, setAttribute, shortPercent, write } from "./format.js";
+import { button, element, figure, setAttribute, shortPercent, write } from "../format.js";
 
 const WIDE_HEAD = 92; // from this width on a heading shows all its layers
 const SHORT_HEAD = 74; // below this width a title is shortened

@@ -1,7 +1,7 @@
 /** Unseen pictures that turn right or wrong, and the confusion matrix behind a tab where its counts are known. */
-import { button, element, setAttribute, write } from "./format.js";
+import { button, element, setAttribute, write } from "../format.js";
 import { Confusion } from "./confusion.js";
-import { decode, paintPicture } from "./colours.js";
+import { decode, paintPicture } from "../colours.js";
 
 export class Strip {
   /** @param {(index: number) => void} onPicture Called with the index of a picture that is clicked. */

@@ -1,7 +1,7 @@
 /** The input: a picture of the validation split, or a pad to draw on. */
-import { button, element, setAttribute, write } from "./format.js";
+import { button, element, setAttribute, write } from "../format.js";
 import { Pad } from "./pad.js";
-import { decode, paintPicture } from "./colours.js";
+import { decode, paintPicture } from "../colours.js";
 
 export class Input {
   /** @param {object} on onPicture(index), onDrawing(Uint8Array|null). */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnlib.design.module_code import Argument, module_call
+from cnnlib.design.source.module_code import Argument, module_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

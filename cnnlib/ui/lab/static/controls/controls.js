@@ -1,6 +1,6 @@
 /** The controls of the design. They act while they are dragged; on release the design is handed to the page. */
 import * as design from "./design.js";
-import { button, element, menu, setAttribute, setOptions, write } from "./format.js";
+import { button, element, menu, setAttribute, setOptions, write } from "../format.js";
 
 const NOTE = "Every change shows at once. Layers whose shape stays keep what they learned.";
 

@@ -1,5 +1,5 @@
 /** The answers: one row for each class, or for the likeliest ones of many, and a sentence. */
-import { element, figure, percent, setAttribute, shortPercent, write } from "./format.js";
+import { element, figure, percent, setAttribute, shortPercent, write } from "../format.js";
 import { HEAD } from "./layout.js";
 
 const MOST_ROWS = 14;

@@ -1,17 +1,18 @@
 /** Which maps are asked for and when, and what becomes of an answer. */
-import { MapsFeed } from "./requests.js";
+import { MapsFeed } from "../requests.js";
 import { Order } from "./order.js";
-import { isRunning } from "./bar.js";
-import { encode } from "./colours.js";
+import { isRunning } from "../bar.js";
+import { encode } from "../colours.js";
 
 const CALM_MS = 100; // between two requests while a control is dragged
+const OTHER_STEP = "The numbers of this step come with the next maps.";
 const STEP_MS = 4000; // after "one batch", newer maps are looked for as often as while a network trains
 
 export class Maps {
   /** @param {object} lab state, network, controls, runState. @param {(strip, trained) => void} onStrip */
   constructor(lab, onStrip) {
     Object.assign(this, { lab, onStrip, order: new Order(), read: null, isDrawingNew: false, context: "", sent: "", answered: "", version: null, sentAt: 0, isSuspended: false, steppedAt: -Infinity });
-    this.feed = new MapsFeed(() => this.#next(), (answer, body) => this.#take(answer, body), (problem) => lab.network.setProblem(problem));
+    this.feed = new MapsFeed(() => this.#next(), (answer, body, lens) => this.#take(answer, body, lens), (problem) => lab.network.setProblem(problem));
   }
 
   stop() {
@@ -75,7 +76,13 @@ export class Maps {
     const isSame = this.sent === this.answered && !this.isDrawingNew;
     if (isSame && pace === "still") return null;
     const { data } = this.lab.state;
-    return { address: data.api.maps, body: { ...this.#body(data, pace === "live"), ...(isSame ? { after: this.version } : {}) }, pace };
+    const body = this.#body(data, pace === "live");
+    return { address: data.api.maps, body: { ...body, ...(isSame ? { after: this.version } : {}) }, pace, follow: (answer) => this.#lensRequest(data, body, answer) };
+  }
+
+  /** The request for the numbers of the chosen map, with the weights of the maps; null where none is chosen. */
+  #lensRequest({ api }, { run, spec, seed, dataset, picture, pixels, chosen }, { weights }) {
+    return chosen && { address: api.lens, body: { run, spec, seed, dataset, picture, pixels, chosen, weights } };
   }
 
   #body({ run, seed, dataset }, isLive) {
@@ -95,14 +102,17 @@ export class Maps {
     return runState === "paused" ? "paused" : "still";
   }
 
-  /** Show an answer, unless the screen shows something else by now. */
-  #take(answer, body) {
+  /** Show an answer with the numbers of the lens, unless the screen shows something else by now. Both have the same step. */
+  #take(answer, body, lens) {
     const { state, network } = this.lab;
     if (this.sent !== this.#wanted() || answer.columns.length !== state.get("plan").columns.length) return;
     this.answered = this.sent;
     this.version = answer.version;
     this.order.receive(answer.columns);
     network.setAnswer(answer, state.data.dataset.classes);
+    const isOther = lens && !lens.error && lens.step !== answer.step;
+    if (isOther) this.answered = "";
+    this.lab.lens.setAnswer(isOther ? { error: OTHER_STEP } : lens, state.get("plan"), state.data.dataset.classes, { step: answer.trained ? answer.step : 0, api: state.data.api, run: state.data.run?.id });
     if (answer.strip && body.strip) this.onStrip(answer.strip, answer.trained);
   }
 }

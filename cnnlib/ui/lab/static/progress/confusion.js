@@ -1,5 +1,5 @@
 /** The confusion matrix of the validation pictures at the end of the newest epoch. */
-import { element, setAttribute, write } from "./format.js";
+import { element, setAttribute, write } from "../format.js";
 
 export class Confusion {
   constructor() {

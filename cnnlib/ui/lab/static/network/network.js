@@ -4,8 +4,8 @@ import { Column } from "./column.js";
 import { corner, layOut } from "./layout.js";
 import { drawLinks } from "./links.js";
 import { drawTiles, prepare } from "./tiles.js";
-import { Input } from "./input.js";
-import { button, element, setAttribute, write } from "./format.js";
+import { Input } from "../input/input.js";
+import { button, element, setAttribute, write } from "../format.js";
 
 const HINT = "Point at a column or a map to read about it. Click a map to see what feeds it.";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -175,6 +175,14 @@ export class Network {
     this.#updateParts();
     write(this.spoken, this.chosen ? this.#chosenText() : "No map is chosen.");
     this.on.onView();
+  }
+
+  /** Choose the strongest map of the last column with maps, or else the first unit. */
+  chooseExample() {
+    const { items } = this.layout;
+    const item = items.findLast(({ kind }) => kind === "maps") ?? items[0];
+    if (item) this.choose(item.column, this.answer?.columns[item.column]?.maps?.[0] ?? 0);
+    else this.choose(this.plan.columns.length - 1, 0);
   }
 
   #chosenText() {

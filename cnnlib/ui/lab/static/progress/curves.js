@@ -1,9 +1,9 @@
 /** Loss and accuracy of the network on the screen, small, with the changes made by hand marked. */
-import { tickLabels, valueRange } from "../common/live/axes.js";
-import { points } from "../common/live/curves.js";
-import { RunHistory } from "../common/live/history.js";
-import { Feed, isLive } from "../common/live/feed.js";
-import { element, figure, percent, setAttribute, write } from "./format.js";
+import { tickLabels, valueRange } from "../../common/live/axes.js";
+import { points } from "../../common/live/curves.js";
+import { RunHistory } from "../../common/live/history.js";
+import { Feed, isLive } from "../../common/live/feed.js";
+import { element, figure, percent, setAttribute, write } from "../format.js";
 
 const SMOOTHING = 10; // steps
 const MOST_EARLIER = 4; // networks before the one on the screen whose curves stay

@@ -1,0 +1,1 @@
+"""A design as PyTorch source that needs nothing else from the lab."""

@@ -1,0 +1,26 @@
+"""``python -m cnnlib.train.viewer``: the viewer process, with all functions that pages call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cnnlib.probe.viewer.process import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """Import torch and the functions that pages may call."""
+    import numpy  # noqa: F401  (before torch)
+    import torch
+
+    from cnnlib.probe.viewer.functions import FUNCTIONS
+    from cnnlib.train.viewer.step_view import step_view
+
+    torch.set_num_threads(1)
+    return {**FUNCTIONS, "step_view": step_view}
+
+
+if __name__ == "__main__":
+    main(functions)

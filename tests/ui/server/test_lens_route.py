@@ -1,0 +1,116 @@
+"""The routes of the lens: the same weights as the maps on the screen, and errors as sentences."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from cnnlib.data.prepare import prepare
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.train.api import fit
+from cnnlib.train.viewer.__main__ import functions
+from cnnlib.ui.server import lens_route, maps_route
+from cnnlib.ui.server.routes import routes
+
+SPEC = CNNSpec(channels=(4, 6), hidden_dims=())
+BODY = {"spec": SPEC.to_dict(), "dataset": "digits", "picture": 2, "chosen": [2, 1]}
+
+
+class InProcessViewer:
+    """Answers as the viewer process does."""
+
+    def viewer_answer(self, function: str, *arguments: Any) -> Any:
+        return functions()[function](*arguments)
+
+
+@pytest.fixture(autouse=True)
+def lab(monkeypatch) -> None:
+    for _ in prepare("digits", Folders.from_environment()):
+        pass
+    for route in (maps_route, lens_route):
+        monkeypatch.setattr(route, "worker_pool", InProcessViewer)
+
+
+def send(method: str, address: str, content: Any = None, **headers: str) -> httpx.Response:
+    async def request() -> httpx.Response:
+        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
+            options = {"content-type": "application/json"} | headers
+            body = None if content is None else json.dumps(content).encode()
+            return await client.request(method, address, content=body, headers=options)
+
+    return asyncio.run(request())
+
+
+def test_the_chosen_map_of_an_untrained_network_has_its_numbers():
+    assert send("POST", "/api/maps", BODY).json()["weights"] is None
+    answer = send("POST", "/api/lens", BODY).json()
+    assert (answer["step"], answer["column"], answer["map"], answer["count"]) == (0, 2, 1, 4)
+
+
+def test_the_lens_of_a_run_has_the_weights_of_the_maps():
+    run = fit(SPEC, "digits", Recipe(epochs=2, batch_size=256), progress=False).run
+    shown = send("POST", "/api/maps", BODY | {"run": run.id}).json()
+    asked = {"run": run.id, "weights": shown["weights"]}
+    answer = send("POST", "/api/lens", BODY | asked).json()
+    assert answer["step"] == shown["step"] == run.step
+    query = f"picture=2&column=2&map=1&weights={shown['weights']}"
+    assert send("GET", f"/api/runs/{run.id}/map?{query}").json() == answer
+    first = next((Folders.from_environment().run(run.id)).glob("snapshot-00000000.*"))
+    older = asked | {"weights": f"{first.name}@1"}
+    assert send("POST", "/api/lens", BODY | older).json()["step"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"chosen": None}, "No map is chosen"),
+        ({"chosen": [9, 0]}, "column 9"),
+        ({"chosen": [1]}, "chosen"),
+        ({"run": "RUN", "weights": "../../x@1"}, "names no weights"),
+        ({"run": "RUN", "weights": 3}, "names no weights"),
+        ({"run": "RUN", "weights": "snapshot-00000777.safetensors@1"}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_sentence(change, sentence):
+    if change.get("run"):
+        run = fit(SPEC, "digits", Recipe(epochs=1, batch_size=512), progress=False).run
+        change = change | {"run": run.id}
+    answer = send("POST", "/api/lens", BODY | change)
+    assert answer.status_code == 422
+    assert sentence in answer.json()["error"]
+
+
+def test_unknown_runs_and_other_sites_are_refused():
+    assert send("GET", "/api/runs/nosuchrun/map?column=1&map=0").status_code == 404
+    assert send("POST", "/api/lens", BODY, origin="http://evil").status_code == 403
+
+
+def test_what_one_batch_changed_is_answered_for_saved_steps():
+    recipe = Recipe(epochs=1, batch_size=1700, optimizer="sgd", lr=0.01)
+    run = fit(SPEC, "digits", recipe, progress=False).run
+    assert run.step == 1
+    answer = send("GET", f"/api/runs/{run.id}/step?step=1&column=2&map=1&source=3").json()
+    assert (answer["step"], answer["lr"], answer["filter"]["source"]) == (1, 0.01, 3)
+    assert send("GET", f"/api/runs/{run.id}/step?step=1").json()["filter"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "sentence"),
+    [
+        ("step=7", 422, "step 6 are not saved"),
+        ("step=x", 422, "step"),
+        ("step=1&column=9&map=0", 422, "column 9"),
+    ],
+)
+def test_a_batch_that_cannot_be_shown_is_a_sentence(query, status, sentence):
+    run = fit(SPEC, "digits", Recipe(epochs=1, batch_size=1700), progress=False).run
+    answer = send("GET", f"/api/runs/{run.id}/step?{query}")
+    assert answer.status_code == status
+    assert sentence in answer.json()["error"]
+    assert send("GET", "/api/runs/nosuchrun/step?step=1").status_code == 404
