@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlib.design.columns import columns
 from cnnlib.design.layers import Conv2d, Linear, Pool
 from cnnlib.errors import ProbeError
-from cnnlib.figures.columns import columns
 from cnnlib.probe.arithmetic import arithmetic
 from cnnlib.probe.graph import SUM, step_named, steps
 from cnnlib.probe.viewer.maps import outputs_of, picture_of
@@ -18,8 +18,8 @@ from cnnlib.probe.viewer.sources import network_of, validation_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
-    from cnnlib.figures.columns import Column
     from cnnlib.nets.model import Network
     from cnnlib.probe.graph import Step
     from cnnlib.records.maps import MapsRequest

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.nn.functional import unfold
 
+from cnnlib.design.columns import columns
 from cnnlib.design.layers import Conv2d, Linear, Residual
 from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
-from cnnlib.figures.columns import columns
 from cnnlib.probe.graph import step_named
 from cnnlib.train.viewer.batch_replay import replay
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
-    from cnnlib.figures.columns import Column
     from cnnlib.records.maps import StepRequest
     from cnnlib.train.viewer.batch_replay import Replay
 

@@ -7,11 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from cnnlib.figures.columns import columns
 from random_specs import random_specs
 
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import load_prepared
+from cnnlib.design.columns import columns
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
