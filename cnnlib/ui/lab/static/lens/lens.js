@@ -2,8 +2,9 @@
 import { Chain } from "./chain.js";
 import { Equation, Products } from "./tables.js";
 import { LensMap } from "./map.js";
+import { Pair } from "./pair.js";
 import { Shares } from "./shares.js";
-import { button, element, figure, write } from "../format.js";
+import { button, element, write } from "../format.js";
 import { decodeLens, numbersAt, poolWindow, shownMap, strongestPlace } from "./numbers.js";
 import { heading } from "../network/names.js";
 import { sourceName, sumSentence } from "./words.js";
@@ -21,10 +22,11 @@ export class Lens {
     this.map = new LensMap((row, column) => this.#setPlace(row, column));
     this.equation = new Equation();
     this.products = new Products();
+    this.pair = new Pair();
     this.note = element("p", { class: "lens-note" });
     this.chain = new Chain();
     this.spoken = element("p", { class: "spoken", "aria-live": "polite" });
-    const right = element("div", { class: "lens-right" }, [this.equation.root, this.products.root, this.note, this.shares.root]);
+    const right = element("div", { class: "lens-right" }, [this.equation.root, this.products.root, this.pair.root, this.note, this.shares.root]);
     this.body = element("div", { class: "lens-body" }, [this.map.root, right]);
     this.empty = this.#buildEmpty();
     this.root = element("div", { class: "lens-number" }, [this.empty, this.body, this.chain.root, this.spoken]);
@@ -119,17 +121,14 @@ export class Lens {
     const isConvolution = data.operation === "conv2d";
     const isWritten = isConvolution && this.equation.show(data, this.numbers, sourceName(data, this.source));
     if (!isConvolution) this.equation.root.hidden = true;
-    write(this.note, isWritten || listed ? "" : isSum ? this.#skipText() : this.#largeText());
+    this.pair.root.hidden = !isSum;
+    if (isSum) this.pair.show(data, this.numbers);
+    write(this.note, isWritten || listed || isSum ? "" : this.#largeText());
     this.note.hidden = !this.note.textContent;
     this.shares.show(isConvolution && data.count > 1 ? this.numbers.shares : [], this.source, (i) => sourceName(data, i));
     const share = listed && { count: listed.length, share: listed.reduce((sum, i) => sum + this.numbers.all[i], 0) };
     this.chain.show(data, this.numbers, plan.spec, share);
     this.on.onDraw();
-  }
-
-  #skipText() {
-    const [branch, skip] = this.numbers.shares;
-    return `At this place the convolutions of the block give ${figure(branch)}. The skip brings ${figure(skip)} past them, and both are added.`;
   }
 
   #largeText() {
@@ -160,6 +159,7 @@ export class Lens {
   draw(colours) {
     if (!this.data || this.body.hidden) return;
     if (!this.map.root.hidden) this.map.draw(this.place, poolWindow(this.data, ...this.place), colours);
+    if (!this.pair.root.hidden) this.pair.draw(this.place, colours);
     this.shares.draw(colours);
   }
 }

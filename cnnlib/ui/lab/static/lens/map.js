@@ -35,13 +35,15 @@ export class LensMap {
   setMap(values, rows, columns, name, isStill) {
     Object.assign(this, { rows, columns });
     this.picture = paintMap(values, rows, columns);
+    setAttribute(this.canvas, "tabindex", isStill ? "-1" : "0");
+    setAttribute(this.canvas, "role", isStill ? "img" : "application");
     setAttribute(this.canvas, "aria-label", isStill ? name : `${name}. Arrow keys move to another number.`);
     this.canvas.style.cursor = isStill ? "default" : "crosshair";
     this.isStill = isStill;
   }
 
-  /** Draw the map with a frame around the place, and the window of a pooling. @param {number[]|null} pool x, y, side. */
-  draw(place, pool, colours) {
+  /** Draw the map with a frame around the place, and the window of a pooling. @param {number[]|null} pool x, y, side. @param {boolean} isFramed */
+  draw(place, pool, colours, isFramed = !this.isStill) {
     this.place = place;
     const side = Math.min(this.root.clientWidth, this.root.clientHeight);
     if (!this.picture || side < 8) return;
@@ -50,7 +52,7 @@ export class LensMap {
     const context = fitCanvas(this.canvas, width, height);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.picture, 0, 0, width, height);
-    if (this.isStill) return;
+    if (!isFramed) return;
     if (pool) frame(context, pool[0] * scale, pool[1] * scale, pool[2] * scale, "#ffffffb0", [3, 2]);
     frame(context, place[1] * scale, place[0] * scale, scale, colours.negative, []);
   }
