@@ -30,7 +30,7 @@ TRAINING_MS = 600_000
 EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
 SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
-LAB_MS = 15_000  # of training before the Lab's picture is taken
+LAB_MS = 5_000  # of training before the Lab's picture is taken
 SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded
 
 

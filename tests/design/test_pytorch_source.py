@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_specs import random_specs
 
-from cnnlib.design import pytorch_source as module
+from cnnlib.design.source import pytorch_source as module
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.source.pytorch_source import source

@@ -68,7 +68,8 @@ export class Bar {
   }
 
   #showState({ state, place }) {
-    const label = state === null ? "Ready" : state === "queued" && place ? `In line: ${place}` : stateLabel(state);
+    const shown = state === "interrupted" ? "paused" : state; // it left its worker to others
+    const label = shown === null ? "Ready" : shown === "queued" && place ? `In line: ${place}` : stateLabel(shown);
     write(this.label, label);
     this.state.root.dataset.state = state ?? "ready";
   }
