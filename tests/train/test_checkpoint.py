@@ -165,6 +165,15 @@ def test_a_saver_stays_within_its_budget_and_reports_deleted_files(tmp_path):
     assert newest_checkpoint(tmp_path).name == files[-1].file
 
 
+def test_the_checkpoint_of_the_step_before_stays_until_the_next_one(tmp_path):
+    saver = Saver(tmp_path, total_steps=100, weights_bytes=300, optimizer_bytes=600)
+    saver.budget_bytes = 2 * _save_checkpoint(saver, 0).size_bytes
+    for step in (40, 41, 42):
+        _save_checkpoint(saver, step)
+        steps = {file.step for file in saved_files(tmp_path)}
+        assert steps == {0, step} | ({step - 1} & {40, 41})
+
+
 def test_a_file_deleted_during_listing_is_left_out(tmp_path):
     saver = Saver(tmp_path, total_steps=100, weights_bytes=300, optimizer_bytes=600)
     saver.save_snapshot(_net(), 1)

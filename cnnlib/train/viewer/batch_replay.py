@@ -13,6 +13,8 @@ from torch.nn.functional import cross_entropy
 from cnnlib.data.batches import DeviceData
 from cnnlib.data.prepared import load_prepared
 from cnnlib.data.split import train_validation_split
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
@@ -84,13 +86,17 @@ class Replay:
     note: str = ""
 
 
+MOST_MACS = 2e10  # of a forward pass: seconds of the viewer, for which others wait
+
+
 @lru_cache(maxsize=2)
 def replay(folder: Path, request: RunRequest, step: int) -> Replay:
     """Compute the update to a step again, as the training loop did it, in float32 on the CPU.
 
     Raises:
         CnnlibError: The weights of one of the two steps are not saved, or do not fit the design;
-            the run trains on another device; the dataset cannot be read or has changed.
+            the run trains on another device; the batch takes more than `MOST_MACS`; the dataset
+            cannot be read or has changed.
     """
     start, end = _checkpoint(folder, step - 1), _checkpoint(folder, step)
     _check_device(start)
@@ -101,6 +107,7 @@ def replay(folder: Path, request: RunRequest, step: int) -> Replay:
             "another batch."
         )
     recipe = end.circumstances.recipe
+    _check_cost(request, recipe)
     batch, count = _batch(request, recipe, prepared, start)
     seed = derived_seed(request.seed, "dropout", start.progress.step)
     net = _network(request, start)
@@ -147,6 +154,15 @@ def _check_device(start: Checkpoint) -> None:
         raise ProbeError(
             f"This run trains on {device}, whose sums differ from those of the processor in the "
             "last digits. One batch is shown for runs on the processor only."
+        )
+
+
+def _check_cost(request: RunRequest, recipe: Recipe) -> None:
+    macs = cost(plan(request.spec)).macs * recipe.batch_size
+    if macs > MOST_MACS:
+        raise ProbeError(
+            f"A batch of this design takes {macs / 1e9:.0f} billion multiplications, and at most "
+            f"{MOST_MACS / 1e9:.0f} billion are computed again. Choose a smaller batch size."
         )
 
 

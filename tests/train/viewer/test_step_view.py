@@ -20,6 +20,7 @@ from cnnlib.train.checkpoint import read_checkpoint
 from cnnlib.train.control import Control
 from cnnlib.train.loop import train
 from cnnlib.train.optimizers import build_optimizer, clip, total_norm
+from cnnlib.train.viewer import batch_replay
 from cnnlib.train.viewer.batch_replay import replay
 from cnnlib.train.viewer.step_view import step_view
 
@@ -153,3 +154,11 @@ def test_what_is_not_saved_is_a_sentence(tmp_path):
     (folder / "checkpoint-00000006.safetensors").unlink()
     with pytest.raises(ProbeError, match=r"step 6 are not saved.*train one batch"):
         shown(folder, request, 7)
+
+
+def test_a_batch_that_takes_too_long_is_a_sentence(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    request, _ = stepped(folder, optimizer="sgd", lr=0.01)
+    monkeypatch.setattr(batch_replay, "MOST_MACS", 1e6)
+    with pytest.raises(ProbeError, match="smaller batch size"):
+        shown(folder, request, 3)

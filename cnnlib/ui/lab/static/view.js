@@ -132,6 +132,7 @@ export class Lab {
   #play() {
     const runs = isRunning(this.runState);
     this.state.set("state", runs ? "paused" : "starting");
+    this.lens.leaveStep();
     this.#act({ kind: runs ? "pause" : "play" });
   }
 

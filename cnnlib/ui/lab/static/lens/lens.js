@@ -101,7 +101,7 @@ export class Lens {
     if (isMean) this.map.setMap(data.inputs, data.height, data.width, this.name, true);
     else if (!isUnit) this.map.setMap(shownMap(data), data.rows, data.columns, this.name, false);
     write(this.title, this.name);
-    write(this.hint, isUnit ? "its largest products" : isMean ? "the mean of one map" : "point at the map, or use its arrow keys");
+    write(this.hint, isUnit ? "its largest products" : isMean ? "the mean of one map" : "point at the map · arrow keys");
     write(this.step, `step ${data.step.toLocaleString("en")}`);
     this.#showNumbers();
   }

@@ -7,7 +7,7 @@ import { button, count, element, setAttribute, write } from "../format.js";
 export class LensPanel {
   /** @param {object} on onExample(): choose a map for the person; onDraw(): draw soon. */
   constructor(on) {
-    Object.assign(this, { mode: "number", isPaused: false, isStepped: false, isOwnChoice: false, step: 0, api: null, chosen: null });
+    Object.assign(this, { mode: "number", isPaused: false, isStepped: false, steppedFrom: -1, step: 0, api: null, chosen: null });
     this.lens = new Lens({ ...on, onSource: () => this.#ask() });
     this.view = new StepView(on);
     this.feed = new StepFeed((answer) => this.#take(answer));
@@ -26,10 +26,17 @@ export class LensPanel {
     this.lens.destroy();
   }
 
-  /** One batch is asked for: what it changes is shown when it is done. */
+  /** One batch is asked for: what it changes is shown when it is done, until training goes on. */
   expectStep() {
-    this.isStepped = true;
-    this.steppedFrom = this.step;
+    Object.assign(this, { isStepped: true, steppedFrom: this.step, mode: "batch" });
+    write(this.error, "Training one batch …");
+    this.#show();
+  }
+
+  /** Training goes on, or pauses: the number is shown again. */
+  leaveStep() {
+    Object.assign(this, { isStepped: false, steppedFrom: -1, mode: "number" });
+    this.#show();
   }
 
   /** @param {object|null} answer Of the lens. @param {object} plan, classes @param {object} maps step, trained; api and run of the page. */
@@ -51,9 +58,8 @@ export class LensPanel {
     this.lens.expect(chosen);
   }
 
-  /** Show the batch once a single one is done, and the number again when training goes on. */
+  /** Show the number again when training goes on. */
   #follow() {
-    if (this.isStepped && this.isPaused && this.step > this.steppedFrom) [this.mode, this.isStepped] = ["batch", false];
     if (!this.isPaused && !this.isStepped) this.mode = "number";
     this.#show();
   }
@@ -64,7 +70,7 @@ export class LensPanel {
   }
 
   #show() {
-    const canChoose = (this.isPaused || this.mode === "batch") && this.step > 0;
+    const canChoose = this.isPaused ? this.step > 0 : this.isStepped;
     const isBatch = canChoose && this.mode === "batch";
     this.choice.hidden = !canChoose;
     for (const tab of this.tabs) setAttribute(tab, "aria-pressed", (tab.dataset.mode === "batch") === isBatch);
@@ -74,14 +80,13 @@ export class LensPanel {
     this.view.root.hidden = !isBatch || this.shown?.step !== this.step;
     this.error.hidden = !isBatch || !this.view.root.hidden;
     if (!isBatch) return;
-    write(this.batchTitle, `Batch ${count(this.step)}`);
+    write(this.batchTitle, this.step === this.steppedFrom ? "One batch" : `Batch ${count(this.step)}`);
     write(this.batchHint, this.chosen ? this.lens.name : "");
-    if (!this.error.textContent) write(this.error, "Computing this batch again …");
     this.#ask();
   }
 
   #ask() {
-    if (this.mode !== "batch" || !this.run || !this.step) return;
+    if (this.mode !== "batch" || !this.isPaused || !this.run || !this.step || this.step === this.steppedFrom) return;
     const [column, map] = this.chosen ?? [];
     const { data, source } = this.lens;
     const filter = this.chosen ? { column, map, source: data?.operation === "conv2d" ? source : 0 } : {};
