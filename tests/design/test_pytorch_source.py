@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_specs import random_specs
 
-from cnnlib.design.source import pytorch_source as module
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import preset, presets
+from cnnlib.design.source import pytorch_source as module
 from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
