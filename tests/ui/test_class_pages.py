@@ -283,6 +283,23 @@ def test_who_signed_in_owns_by_who_they_are_and_no_address_is_stored(store):
         store.on_behalf_of(identity._owner("person", "https://school\x0018")).delete(run.id)
 
 
+def test_people_who_share_a_browser_have_sketches_of_their_own(store):
+    (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
+    script = (
+        "import streamlit as st\n"
+        "from cnnlib.ui.common.identity import browser_key\n"
+        "from cnnlib.ui.common.shared import settings\n"
+        "st.session_state['visitor_number'] = 32 * 'a'\n"
+        "st.text(browser_key(settings()))\n"
+    )
+    keys = set()
+    for subject in ("17", "18", "17"):
+        app = AppTest.from_string(script, default_timeout=30)
+        app.user = {"is_logged_in": True, "iss": "https://school", "sub": subject}
+        keys.add(app.run().text[0].value)
+    assert len(keys) == 2
+
+
 def test_who_has_not_signed_in_sees_a_button_and_nothing_else(store):
     (store.folders.runs / "cnnlab.toml").write_text("[class]\non = true\nsign_in = true\n")
     store.submit(a_request(name="secret"))

@@ -41,9 +41,13 @@ def owner(settings: Settings) -> str | None:
     return _owner("browser", _browser_number())
 
 
-def browser_key() -> str:
-    """Return a key of this browser, which is not reversible; of this session without cookies."""
-    return _owner("lab", _browser_number())
+def browser_key(settings: Settings) -> str:
+    """Return a key of this browser, which is not reversible; of this session without cookies.
+
+    Where people sign in, each of them has another key in one browser.
+    """
+    person = owner(settings) if settings.class_mode.sign_in else ""
+    return _owner("lab", f"{_browser_number()}\0{person}")
 
 
 def _browser_number() -> str:

@@ -16,7 +16,7 @@ from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.identity import browser_key
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import keep_design
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
@@ -58,7 +58,7 @@ def write_address(state: LabState, info: DatasetInfo) -> None:
 
 def shown_sketch(state: LabState) -> Sketch | None:
     """Return the browser's sketch if it has the dataset and the design of the state."""
-    sketch = run_store().sketches.of_browser(browser_key())
+    sketch = run_store().sketches.of_browser(browser_key(settings()))
     if sketch is None:
         return None
     request = sketch.run.request
@@ -105,7 +105,7 @@ def choose_awaited(state: LabState) -> LabState:
 
 
 def _first_state(infos: Sequence[DatasetInfo]) -> LabState:
-    sketch = run_store().sketches.of_browser(browser_key())
+    sketch = run_store().sketches.of_browser(browser_key(settings()))
     if sketch is not None:
         request = sketch.run.request
         return LabState(request.spec, request.recipe, request.dataset, request.seed)
@@ -154,7 +154,7 @@ def _plan_cost(state: LabState) -> dict[str, int]:
 
 def _start(state: LabState, *, paused: bool = False) -> None:
     run_store().sketches.start(
-        browser_key(), state.sketch_request(), _plan_cost(state), paused=paused
+        browser_key(settings()), state.sketch_request(), _plan_cost(state), paused=paused
     )
 
 
