@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ EPOCHS = 3
 RESTING = "[data-test-script-state=notRunning]"
 SEVEN = [(70, 60), (205, 60), (130, 225)]  # corners of its one stroke, on a pad of 280 x 280
 LAB_MS = 5_000  # of training before the Lab's picture is taken
+COLOURS = 128  # of a screenshot, so that it is small
 SETTLING_MS = 1500  # wait for fonts, charts and pictures after a page has loaded
 
 
@@ -58,7 +60,9 @@ class Lab:
         """Write a screenshot of each tab."""
         for theme, tab in self.tabs.items():
             tab.wait_for_timeout(SETTLING_MS)
-            tab.screenshot(path=IMAGES / f"{name}-{theme}.png")
+            path = IMAGES / f"{name}-{theme}.png"
+            tab.screenshot(path=path)
+            Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
             print(f"docs/images/{name}-{theme}.png")
 
 
