@@ -35,7 +35,7 @@ def test_a_name_is_shown_as_it_was_typed(app_server, page, run_id):
     assert read(title) == f"{NAME} on digits, seed 0"
     expect(title.locator(ALIVE)).to_have_count(0)
     page.goto(url)
-    link = page.get_by_role("link", name="on digits, seed 0").locator("p")
+    link = page.get_by_role("link", name="on digits, seed 0")  # one of the Lab's last runs
     expect(link).to_be_visible(timeout=COLD)
     assert read(link) == f"{NAME} on digits, seed 0"
     expect(link.locator(ALIVE)).to_have_count(0)

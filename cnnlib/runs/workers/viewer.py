@@ -13,6 +13,10 @@ from cnnlib.errors import ProbeError, ViewerError
 
 ADDRESS_VARIABLE, KEY_VARIABLE = "CNNLAB_VIEWER_ADDRESS", "CNNLAB_VIEWER_KEY"
 LONGEST_ANSWER_SECONDS = 60.0
+STARTING = (
+    "The viewer is starting: it loads PyTorch, which takes some seconds after the start of the "
+    "server. This appears as soon as it is ready."
+)
 
 
 class Viewer:
@@ -50,10 +54,7 @@ class Viewer:
         with self._one_request:
             connection = self._connection
             if connection is None:
-                raise ViewerError(
-                    "The viewer is starting: it loads PyTorch, which takes some seconds after the "
-                    "start of the server. This appears as soon as it is ready."
-                )
+                raise ViewerError(STARTING)
             try:
                 connection.send((function, arguments))
                 if not connection.poll(LONGEST_ANSWER_SECONDS):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlib.errors import CnnlibError, ViewerError
+from cnnlib.runs.workers.viewer import STARTING
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import worker_pool
 
@@ -50,13 +51,23 @@ def viewer_awaited() -> Generator[None]:
     try:
         yield
     except ViewerError as error:
-        st.caption(f":material/hourglass_empty: {escape_markdown(error)}")
-        st.fragment(_rerun_when_ready, run_every=RETRY_EVERY_SECONDS)()
+        wait_for_viewer(str(error))
+
+
+def wait_for_viewer(sentence: str = STARTING) -> None:
+    """Show a sentence; the page reruns when the viewer is ready."""
+    st.caption(f":material/hourglass_empty: {escape_markdown(sentence)}")
+    st.fragment(_rerun_when_ready, run_every=RETRY_EVERY_SECONDS)()
+
+
+def viewer_is_ready() -> bool:
+    """Return whether the viewer answers."""
+    viewer = worker_pool().viewer
+    return viewer is not None and viewer.is_ready
 
 
 def _rerun_when_ready() -> None:
-    viewer = worker_pool().viewer
-    if viewer is not None and viewer.is_ready:
+    if viewer_is_ready():
         st.rerun()
 
 

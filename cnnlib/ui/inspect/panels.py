@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.errors import CnnlibError, ViewerError
-from cnnlib.ui.common.messages import fragment, show_error, show_warning
+from cnnlib.errors import CnnlibError
+from cnnlib.ui.common.messages import (
+    fragment,
+    show_error,
+    show_warning,
+    viewer_is_ready,
+    wait_for_viewer,
+)
 from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.ablation import ablation_panel
 from cnnlib.ui.inspect.activation_maximisation import activation_maximisation_panel
@@ -38,11 +44,13 @@ _FORMER_NAMES = {"Surgery": "Ablation", "What excites it": "What activates it"} 
 # Fast enough to follow a live run every second. The others are slower, or are jobs on one saved
 # step, so they omit the `latest` weights, which are overwritten.
 _LIVE_PANELS = (MAPS, GRADIENTS)
-_WAITING = "inspect_waiting"  # whether the last full run of the page waited for the viewer
 
 
 def inspect_run(runs: Sequence[Run]) -> None:
-    """Show the menus of run, step and picture, and the chosen panel."""
+    """Show the menus of run, step and picture, and the chosen panel; first, wait for the viewer."""
+    if not viewer_is_ready():
+        wait_for_viewer()
+        return
     requested = st.query_params.get("run", "")
     if requested and requested not in {run.id for run in runs}:
         show_warning(
@@ -61,7 +69,6 @@ def inspect_run(runs: Sequence[Run]) -> None:
     prediction_slot = st.empty()
     _show_panel_menu()
     layout = MapsLayout.create(selection) if panel == MAPS else None
-    st.session_state[_WAITING] = False
     draw = fragment(_draw_panel, run_every=refresh_interval(selection.timeline))
     draw(selection, panel, prediction_slot, layout)
 
@@ -70,19 +77,13 @@ def _draw_panel(
     selection: Selection, panel: str, prediction_slot: DeltaGenerator, layout: MapsLayout | None
 ) -> None:
     """Draw the part that is updated with each slider position and each second of a live run."""
-    if st.session_state[_WAITING]:  # a fragment fills only containers that the full run filled
-        st.rerun()
     selection = replace(selection, timeline=refresh_timeline(selection.timeline))
     subject = Subject(selection, choose_saved_step(selection.timeline, selection.slider_slots))
-    try:
-        if layout is not None:
-            show_maps(subject, layout)
-        else:
-            PANELS[panel](subject)
-        show_prediction(subject, prediction_slot)
-    except ViewerError:
-        st.session_state[_WAITING] = True
-        raise
+    if layout is not None:
+        show_maps(subject, layout)
+    else:
+        PANELS[panel](subject)
+    show_prediction(subject, prediction_slot)
 
 
 def _selected_panel() -> str:

@@ -102,11 +102,11 @@ def test_until_the_viewer_is_ready_a_sentence_stands_for_the_panel(store, page_v
     a_run_with_even_errors(store)
     page_viewer.is_ready = False
     app = open_inspect(view=view)
-    assert page_text(app).count("The viewer is starting.") == 1
+    assert page_text(app).count("The viewer is starting") == 1
     assert not app.error and not app.warning
     page_viewer.is_ready = True
     app.run()
-    assert "The viewer is starting." not in page_text(app)
+    assert "The viewer is starting" not in page_text(app)
     assert "the network predicts" in page_text(app)
 
 
