@@ -384,11 +384,12 @@ def _what_changed(before: RunRequest, after: RunRequest) -> str:
 
 def _finish(connection: sa.Connection, run: Run) -> None:
     """Queue a kept run, so that it ends at once, with its measurements."""
-    if run.state not in _MEASURABLE:
-        return
-    is_own = runs.c.id == run.id
-    connection.execute(sa.update(runs).where(is_own).values(state="interrupted"))
-    queue.resume(connection, run.id)
+    if run.state != "queued":
+        if run.state not in _MEASURABLE:
+            return
+        is_own = runs.c.id == run.id
+        connection.execute(sa.update(runs).where(is_own).values(state="interrupted"))
+        queue.resume(connection, run.id)
     # Not by `commands.submit`: that ends a queued run without its measurements.
     connection.execute(sa.insert(tables.commands).values(run_id=run.id, kind="stop"))
 

@@ -179,6 +179,15 @@ def test_a_kept_sketch_is_a_run_and_ends_with_its_measurements(store):
         store.sketches.play(sketch)
 
 
+def test_a_sketch_that_is_kept_in_line_ends_after_it_has_started(store):
+    """Else it would train to the end of its recipe, which has no end."""
+    sketch = store.sketches.start("chrome", a_request())
+    store.sketches.keep(sketch)
+    with registered_worker(store, "runs") as worker_id:
+        assert store.claim(worker_id).id == sketch
+        assert [each.kind for each in store.record_events(sketch, worker_id, [])] == ["stop"]
+
+
 def test_it_pauses_without_a_touch(store, monkeypatch):
     with registered_worker(store, "runs") as worker_id:
         sketch = at_work(store, worker_id)

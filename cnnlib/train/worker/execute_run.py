@@ -34,12 +34,15 @@ def execute_run(
     worker_id: str,
     control: Control,
     listen: Listener = lambda event: None,
+    *,
+    is_sketch: bool = False,
 ) -> None:
     """Train a claimed run to its end and write its events to the store.
 
     Args:
         control: The queue of commands; ``control.interrupt()`` ends the run with a checkpoint.
         listen: Called with each event, in this thread.
+        is_sketch: The run is a sketch, as `train` takes it.
 
     Raises:
         StoreError: The end could not be written, or the run was reassigned to another worker.
@@ -48,7 +51,7 @@ def execute_run(
     try:
         with (
             Recorder(store, run.id, worker_id, control) as recorder,
-            closing(_events(run, store, control)) as events,
+            closing(_events(run, store, control, is_sketch)) as events,
         ):
             for event in events:
                 recorder.record(event)
@@ -87,7 +90,7 @@ class _LastStep:
         return RunEnd(state, reason, self._step.step, self._step.seconds)
 
 
-def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
+def _events(run: Run, store: RunStore, control: Control, is_sketch: bool) -> Generator[Event]:
     """Yield all events of a run, from the preparation of its dataset to its end."""
     dataset = run.request.dataset
     if (end := (yield from _prepare(dataset, store, control))) is not None:
@@ -108,7 +111,7 @@ def _events(run: Run, store: RunStore, control: Control) -> Generator[Event]:
         control=control,
         resume=resume,
         settings=settings,
-        is_sketch=store.sketches.contains(run.id),
+        is_sketch=is_sketch,
     )
 
 

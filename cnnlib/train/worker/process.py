@@ -122,15 +122,14 @@ class Worker:
         return self._store.claim_job(self._id)
 
     def _train(self, run: Run) -> None:
-        turn = SketchTurn(self._store, run.id) if self._store.sketches.contains(run.id) else None
-        self._control = Control(turn.check_paused if turn else self._check_pause)
-        if turn:
-            turn.control = self._control
-        if self._interrupted:  # between the claim and the assignment above
-            self._control.interrupt()
         try:
+            is_sketch = self._store.sketches.contains(run.id)
+            turn = SketchTurn(self._store, run.id) if is_sketch else None
+            self._control = turn.control if turn else Control(self._check_pause)
+            if self._interrupted:  # between the claim and the assignment above
+                self._control.interrupt()
             listen = turn.follow if turn else self._after_epoch
-            execute_run(run, self._store, self._id, self._control, listen)
+            execute_run(run, self._store, self._id, self._control, listen, is_sketch=is_sketch)
             if turn:
                 turn.settle()
         except RunReassigned as error:

@@ -25,7 +25,7 @@ class SketchTurn:
     """
 
     def __init__(self, store: RunStore, run_id: str) -> None:
-        self.control = Control()
+        self.control = Control(self._check_paused)
         self._store, self._run_id = store, run_id
         self._began = self._asked = time.monotonic()
         self._is_paused = False
@@ -38,7 +38,7 @@ class SketchTurn:
         if not self._is_paused:
             self._ask()
 
-    def check_paused(self, seconds: float) -> str:
+    def _check_paused(self, seconds: float) -> str:
         """Return the reason to interrupt the paused sketch; "" while it may stay paused."""
         self._ask()
         return "The sketch left its worker to others." if self.control.interrupted else ""
