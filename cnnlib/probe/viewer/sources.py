@@ -14,19 +14,26 @@ from safetensors import SafetensorError, safe_open
 from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import Network, build_model
 from cnnlib.probe.weights import network, read_arrays
 from cnnlib.records.folders import Folders
+from cnnlib.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnnlib.design.plan import Plan
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource, SplitSource
 
 _NET, _OPTIMIZER = "net/", "optimizer/"
 _TYPICAL, _HARD = 10, 6  # pictures of the strip
+# Of a network that anybody may ask for: a viewer that ran out of memory would end for all.
+MOST_TRAINING_BYTES = 1_000_000_000  # of a step with one picture
+MOST_MACS = 5_000_000_000  # of a forward pass of one picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +49,12 @@ def network_of(source: NetworkSource) -> StepNetwork:
     """Build a network; tensors that the file does not have in the same shape are fresh.
 
     Raises:
-        ProbeError: The file was deleted or damaged.
+        SpecError: The design cannot be planned.
+        ProbeError: The design is too large; or the file was deleted or damaged.
     """
-    net = build_model(source.spec, seed=source.seed)
+    planned = plan(source.spec)
+    _check_size(planned)
+    net = build_model(planned, seed=source.seed)
     step = 0
     if source.weights is not None:
         own = net.state_dict()
@@ -65,6 +75,17 @@ def network_of(source: NetworkSource) -> StepNetwork:
         }
         net.load_state_dict(fitting, strict=False)
     return StepNetwork(net.eval(), step)
+
+
+def _check_size(planned: Plan) -> None:
+    costs = cost(planned, batch_size=1)
+    if costs.training_bytes > MOST_TRAINING_BYTES or costs.macs > MOST_MACS:
+        raise ProbeError(
+            f"A step of this network takes {format_size(costs.training_bytes)} and "
+            f"{costs.macs / 1e9:.3g} billion multiplications for one picture. Feature maps are "
+            f"shown up to {format_size(MOST_TRAINING_BYTES)} and {MOST_MACS / 1e9:.3g} billion. "
+            "Choose fewer channels, fewer layers or more pooling."
+        )
 
 
 @lru_cache(maxsize=8)

@@ -157,6 +157,18 @@ def test_weights_of_another_design_are_used_where_they_fit(split, tmp_path):
     np.testing.assert_allclose(found["columns"][-1]["values"], logits, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        CNNSpec(channels=(4096, 2048), kernel_size=7),  # 400 million parameters
+        CNNSpec(channels=(512,) * 12, pool_every=0, head="gap"),  # 20 billion multiplications
+    ],
+)
+def test_a_network_that_would_fill_the_memory_is_refused_before_it_is_built(split, spec):
+    with pytest.raises(ProbeError, match="Choose fewer channels"):
+        maps(wanted(split, spec))
+
+
 def test_a_picture_that_is_not_there_is_a_sentence(split):
     with pytest.raises(ProbeError, match="is not in the validation split"):
         maps(wanted(split, picture=100_000))
