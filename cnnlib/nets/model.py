@@ -12,7 +12,7 @@ from cnnlib.nets.blocks import build_layer
 from cnnlib.nets.modules import build_sequential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cnnlib.design.spec import CNNSpec
 
@@ -71,6 +71,22 @@ def build_model(design: CNNSpec | Plan, *, seed: int | None = None) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return Network(planned)
+
+
+def load_fitting(net: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy the tensors of equal name and shape into a net; the others of the net stay as they are.
+
+    Returns:
+        Names of the net's tensors that stay.
+    """
+    own = net.state_dict()
+    fitting = {
+        name: value
+        for name, value in tensors.items()
+        if name in own and own[name].shape == value.shape
+    }
+    net.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
 
 
 _INITIALISERS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -57,11 +58,21 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ProbeError: The file is missing or damaged.
     """
+    return read_step_arrays(path)[1]
+
+
+def read_step_arrays(path: Path) -> tuple[int, dict[str, np.ndarray]]:
+    """Read the step of a file and its arrays, as `read_arrays`; both of one version of the file.
+
+    Raises:
+        ProbeError: The file is missing or damaged.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
+            step = json.loads((file.metadata() or {}).get("cnnlib", "{}")).get("step", 0)
             names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
-            return {name.removeprefix(_NET): file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, *_NO_NUMPY_TYPE) as error:
+            return step, {name.removeprefix(_NET): file.get_tensor(name) for name in names}
+    except (OSError, ValueError, SafetensorError, *_NO_NUMPY_TYPE) as error:
         raise ProbeError(
             f"The weights file {path.name} cannot be read ({str(error)[:300]}). It was deleted or "
             "damaged. Choose another saved step of the run."

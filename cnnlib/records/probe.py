@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 TOLERANCE = 1e-5
+
+
+def encode_float32(values: np.ndarray | float) -> str:
+    """Return values as base64 of little-endian float32."""
+    return b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def encode_uint8(values: np.ndarray) -> str:
+    """Return pictures or maps of uint8 as base64."""
+    return b64encode(np.ascontiguousarray(values, np.uint8).tobytes()).decode("ascii")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +96,26 @@ class Arithmetic:
         total = float(products.max() if self.reduce == "max" else products.sum())
         output = float(self.output[row, column])
         return Window(row, column, patch, products, total, self.bias, output)
+
+    def packed(self) -> dict[str, Any]:
+        """The sizes, the inputs, the kernel and the output, as common/sums.js reads them."""
+        count, height, width = self.inputs.shape
+        return {
+            "count": count,
+            "height": height,
+            "width": width,
+            "kernel_height": self.kernel.shape[1],
+            "kernel_width": self.kernel.shape[2],
+            "rows": self.output.shape[0],
+            "columns": self.output.shape[1],
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "reduce": self.reduce,
+            "inputs": encode_float32(self.inputs),
+            "kernel": encode_float32(self.kernel),
+            "output": encode_float32(self.output),
+        }
 
     def _patch(self, row: int, column: int) -> np.ndarray:
         """The inputs in the window of an output position."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import RecipeError, TrainError
+from cnnlib.nets.model import load_fitting
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint, read_weights
 from cnnlib.train.progress import Progress
 from cnnlib.train.saver import saved_files
@@ -104,20 +105,14 @@ def load_weights(
     Raises:
         TrainError: The weights belong to another design.
     """
-    own = net.state_dict()
-    fitting = {
-        name: value
-        for name, value in weights.items()
-        if name in own and own[name].shape == value.shape
-    }
-    fresh = [name for name in own if name not in fitting]
-    if (strict and (fresh or len(fitting) < len(weights))) or not (fitting or may_be_none):
+    fresh = load_fitting(net, weights)
+    loaded = len(net.state_dict()) - len(fresh)
+    if (strict and (fresh or loaded < len(weights))) or not (loaded or may_be_none):
         first = (fresh or sorted(weights))[0]
         raise TrainError(
             f"The saved weights belong to another design: {first} does not fit. Continue with the "
             "design of that run, or start from the weights of a run with equal layers."
         )
-    net.load_state_dict(fitting, strict=False)
     return fresh
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from cnnlib.design.columns import columns
 from cnnlib.design.layers import Conv2d, Linear, Pool
@@ -14,9 +11,12 @@ from cnnlib.probe.arithmetic import arithmetic
 from cnnlib.probe.graph import SUM, step_named, steps
 from cnnlib.probe.viewer.maps import outputs_of, picture_of
 from cnnlib.probe.viewer.sources import network_of, validation_of
+from cnnlib.records.probe import encode_float32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
@@ -114,25 +114,7 @@ def _weights(net: Network, step: Step) -> dict[str, np.ndarray]:
 
 def _window(shown: Arithmetic) -> dict[str, Any]:
     """Return an `Arithmetic` in the form that sums.js reads."""
-    count, height, width = shown.inputs.shape
-    return {
-        "kind": "window",
-        "count": count,
-        "height": height,
-        "width": width,
-        "kernel_height": shown.kernel.shape[1],
-        "kernel_width": shown.kernel.shape[2],
-        "rows": shown.output.shape[0],
-        "columns": shown.output.shape[1],
-        "stride": shown.stride,
-        "padding": shown.padding,
-        "dilation": shown.dilation,
-        "reduce": shown.reduce,
-        "inputs": _encode(shown.inputs),
-        "kernel": _encode(shown.kernel),
-        "bias": _encode(shown.bias),
-        "output": _encode(shown.output),
-    }
+    return shown.packed() | {"kind": "window", "bias": encode_float32(shown.bias)}
 
 
 def _unit(net: Network, outputs: Mapping[str, np.ndarray], step: Step, unit: int) -> dict[str, Any]:
@@ -151,16 +133,16 @@ def _unit(net: Network, outputs: Mapping[str, np.ndarray], step: Step, unit: int
         "padding": 0,
         "dilation": 1,
         "reduce": "sum",
-        "inputs": _encode(inputs),
-        "kernel": _encode(weights[f"{step.name}.weight"][unit]),
-        "bias": _encode(0.0 if bias is None else bias[unit]),
-        "output": _encode(outputs[step.name][0, unit]),
+        "inputs": encode_float32(inputs),
+        "kernel": encode_float32(weights[f"{step.name}.weight"][unit]),
+        "bias": encode_float32(0.0 if bias is None else bias[unit]),
+        "output": encode_float32(outputs[step.name][0, unit]),
     }
 
 
 def _after(step: Step, values: np.ndarray) -> dict[str, Any]:
     """Return a later step with its output, a map or one number."""
-    found: dict[str, Any] = {"name": step.name, "kind": step.kind, "values": _encode(values)}
+    found: dict[str, Any] = {"name": step.name, "kind": step.kind, "values": encode_float32(values)}
     if isinstance(step.leaf, Pool):
         leaf = step.leaf
         found |= {
@@ -183,8 +165,3 @@ def _check_size(values: Mapping[str, Any], layer: str) -> None:
             f"{layer} works on {size / 1e6:.1f} MB of numbers, and the lens shows at most "
             f"{MOST_BYTES / 1e6:.0f} MB. Choose a map of a later column, or use smaller pictures."
         )
-
-
-def _encode(values: np.ndarray | float) -> str:
-    """Return values as base64 of little-endian float32."""
-    return b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from cnnlib.probe.viewer.sources import (
     strip_pictures,
     validation_of,
 )
+from cnnlib.records.probe import encode_uint8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,13 +63,13 @@ def maps(request: MapsRequest) -> dict[str, Any]:
         "picture": {
             "index": None if request.pixels is not None else request.picture,
             "label": label,
-            "pixels": _encode(pixels),
+            "pixels": encode_uint8(pixels),
         },
         "columns": [
             _column(column, _output(plan, outputs, column), shown.get(place))
             for place, column in enumerate(all_columns)
         ],
-        "probabilities": _rounded(_softmax(logits)),
+        "probabilities": _rounded(torch.from_numpy(logits).double().softmax(0).numpy()),
         "links": _links(request, found, outputs, all_columns, shown),
         "strip": _strip(request.network, request.split) if request.strip else None,
     }
@@ -133,7 +133,7 @@ def _column(column: Column, values: np.ndarray, shown: list[int] | None) -> dict
         "size": list(values.shape[1:]),
         "maps": shown,
         "strength": _rounded(_strength(values)[shown]),
-        "pixels": _encode(pixels),
+        "pixels": encode_uint8(pixels),
         "low": _rounded([low])[0],
         "high": _rounded([high])[0],
     }
@@ -218,19 +218,10 @@ def _strip(network: NetworkSource, split: SplitSource) -> dict[str, Any]:
         "labels": [validation.picture(position)[1] for position in validation.strip],
         "predicted": predicted,
         "size": list(pictures.shape[2:]),
-        "pixels": _encode(pictures),
+        "pixels": encode_uint8(pictures),
     }
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits.astype(np.float64) - logits.max())
-    return shifted / shifted.sum()
 
 
 def _rounded(values: Any) -> list[float | None]:
     """Numbers with five significant digits; None where not finite, as JSON has no such number."""
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in np.ravel(values)]
-
-
-def _encode(values: np.ndarray) -> str:
-    return b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

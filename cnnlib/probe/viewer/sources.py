@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
@@ -17,8 +15,8 @@ from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
-from cnnlib.nets.model import Network, build_model
-from cnnlib.probe.weights import network, read_arrays
+from cnnlib.nets.model import Network, build_model, load_fitting
+from cnnlib.probe.weights import network, read_arrays, read_step_arrays
 from cnnlib.records.folders import Folders
 from cnnlib.units import format_size
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource, SplitSource
 
-_NET, _OPTIMIZER = "net/", "optimizer/"
 _TYPICAL, _HARD = 10, 6  # pictures of the strip
 # Of a network that anybody may ask for: a viewer that ran out of memory would end for all.
 MOST_TRAINING_BYTES = 1_000_000_000  # of a step with one picture
@@ -57,23 +54,8 @@ def network_of(source: NetworkSource) -> StepNetwork:
     net = build_model(planned, seed=source.seed)
     step = 0
     if source.weights is not None:
-        own = net.state_dict()
-        try:
-            with safe_open(source.weights, framework="pt") as file:
-                step = json.loads((file.metadata() or {}).get("cnnlib", "{}")).get("step", 0)
-                names = [name for name in file.keys() if not name.startswith(_OPTIMIZER)]
-                found = {name.removeprefix(_NET): file.get_tensor(name) for name in names}
-        except (OSError, SafetensorError, ValueError) as error:
-            raise ProbeError(
-                f"The weights file {source.weights.name} cannot be read ({str(error)[:200]}). It "
-                "was deleted or damaged. Choose another saved step of the run."
-            ) from error
-        fitting = {
-            name: value
-            for name, value in found.items()
-            if name in own and own[name].shape == value.shape
-        }
-        net.load_state_dict(fitting, strict=False)
+        step, arrays = read_step_arrays(source.weights)
+        load_fitting(net, {name: torch.from_numpy(value) for name, value in arrays.items()})
     return StepNetwork(net.eval(), step)
 
 

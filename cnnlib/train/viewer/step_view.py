@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from torch.nn.functional import unfold
 
 from cnnlib.design.columns import columns
@@ -14,6 +12,7 @@ from cnnlib.design.layers import Conv2d, Linear, Residual
 from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import step_named
+from cnnlib.records.probe import encode_float32, encode_uint8
 from cnnlib.train.viewer.batch_replay import replay
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def _pictures(found: Replay) -> dict[str, Any]:
     pairs = zip(found.losses_before, found.losses_after, strict=True)
     return {
         "size": list(pixels.shape[1:]),
-        "pixels": b64encode(pixels.contiguous().numpy().tobytes()).decode("ascii"),
+        "pixels": encode_uint8(pixels.numpy()),
         "labels": found.batch.labels[:MOST_PICTURES].tolist(),
         "losses": [[_number(each) for each in pair] for pair in pairs][:MOST_PICTURES],
     }
@@ -91,9 +90,9 @@ def _filter(request: StepRequest, found: Replay) -> tuple[dict[str, Any] | None,
         "column": place,
         "map": unit,
         "shape": [*before.shape, 1, 1][:3],
-        "before": _encode(before),
-        "gradient": _encode(found.gradients[name][unit]),
-        "after": _encode(after),
+        "before": encode_float32(before.detach().numpy()),
+        "gradient": encode_float32(found.gradients[name][unit].detach().numpy()),
+        "after": encode_float32(after.detach().numpy()),
         "positions": None,
     }
     if isinstance(layer, Conv2d):
@@ -134,15 +133,13 @@ def _positions(
         stride=layer.stride,
     )
     summands = (windows * delta[:, unit].reshape(len(delta), 1, -1)).sum(dim=0)
-    return {"source": source, "positions": _encode(summands), "size": [height, width]}
+    return {
+        "source": source,
+        "positions": encode_float32(summands.detach().numpy()),
+        "size": [height, width],
+    }
 
 
 def _number(value: Tensor) -> float | None:
     """A number for JSON; None where it is not finite."""
     return float(value) if isfinite(float(value)) else None
-
-
-def _encode(values: Tensor) -> str:
-    """Return values as base64 of little-endian float32."""
-    array = np.ascontiguousarray(values.detach().numpy(), "<f4")
-    return b64encode(array.tobytes()).decode("ascii")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import streamlit as st
 
+from cnnlib.records.probe import encode_float32, encode_uint8
 from cnnlib.ui.common.urls import LOADER, script
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _pack_values(flat: np.ndarray) -> Mapping[str, Any]:
     lows, highs = flat.min(axis=1), flat.max(axis=1)
     range_ = np.where(highs > lows, highs - lows, 1)[:, None]
     levels = np.round((flat - lows[:, None]) / range_ * 255).astype(np.uint8)
-    text = base64.b64encode(levels.tobytes()).decode()
+    text = encode_uint8(levels)
     return {"exact": False, "values": text, "lows": lows.tolist(), "highs": highs.tolist()}
 
 
@@ -120,25 +120,10 @@ def window_view(shown: Arithmetic, *, key: str, source: str = "the network's own
 
 def window_data(shown: Arithmetic) -> dict[str, Any]:
     """Return an `Arithmetic` in the form that common/window.js reads."""
-    count, height, width = shown.inputs.shape
-    return {
+    return shown.packed() | {
         "layer": shown.layer,
-        "count": count,
-        "height": height,
-        "width": width,
-        "kernel_height": shown.kernel.shape[1],
-        "kernel_width": shown.kernel.shape[2],
-        "rows": shown.output.shape[0],
-        "columns": shown.output.shape[1],
-        "stride": shown.stride,
-        "padding": shown.padding,
-        "dilation": shown.dilation,
-        "reduce": shown.reduce,
         "bias": shown.bias,
         "names": [_capitalise_name(name) for name in shown.input_names],
-        "inputs": encode_float32(shown.inputs),
-        "kernel": encode_float32(shown.kernel),
-        "output": encode_float32(shown.output),
         "after": [{"name": name, "values": encode_float32(values)} for name, values in shown.after],
     }
 
@@ -146,8 +131,3 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
 def _capitalise_name(name: str) -> str:
     """Capitalise a name, unless it contains a module path such as ``features.conv1``."""
     return name if "." in name else name[:1].upper() + name[1:]
-
-
-def encode_float32(values: np.ndarray) -> str:
-    """Return the values as base64 of little-endian float32."""
-    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
