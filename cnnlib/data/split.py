@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnlib.errors import RecipeError
 from cnnlib.units import plural
+
+if TYPE_CHECKING:
+    from cnnlib.records.run import RunRequest
 
 
 def train_validation_split(
@@ -44,6 +49,24 @@ def train_validation_split(
     if train_limit is not None:
         train = _limit(train, labels, train_limit, seed, count)
     return train, np.flatnonzero(is_validation)
+
+
+def run_split(request: RunRequest, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split the training pictures of a dataset as a run does; see `train_validation_split`.
+
+    Args:
+        labels: N, integers: the class of each training picture of its dataset.
+
+    Raises:
+        RecipeError: The size of the validation split or the limit is out of range.
+    """
+    return train_validation_split(
+        labels,
+        request.validation,
+        request.split_seed,
+        train_limit=request.train_limit,
+        seed=request.seed,
+    )
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

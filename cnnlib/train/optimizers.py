@@ -150,7 +150,12 @@ def total_norm(gradients: list[Tensor]) -> Tensor:
 
 def clip(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
     """Scale gradients in place so that their total norm is at most ``limit``."""
-    torch._foreach_mul_(gradients, torch.clamp(limit / (norm + 1e-6), max=1.0))
+    torch._foreach_mul_(gradients, clip_factor(norm, limit))
+
+
+def clip_factor(norm: Tensor, limit: float) -> Tensor:
+    """Return the factor (0-d tensor) by which `clip` scales gradients of a total norm."""
+    return torch.clamp(limit / (norm + 1e-6), max=1.0)
 
 
 def _norms_and_biases(net: nn.Module) -> set[str]:

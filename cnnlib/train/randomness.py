@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from cnnlib.records.recipe import Augmentation
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -36,6 +38,15 @@ def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
     """Return an epoch's order of the training pictures: a permutation, int64, on the CPU."""
     generator = torch.Generator().manual_seed(derived_seed(seed, "order", epoch))
     return torch.randperm(count, generator=generator)
+
+
+def augmentation_generator(
+    augmentation: Augmentation, seed: int, step: int
+) -> torch.Generator | None:
+    """Return the generator of the augmentation of a step; None for a recipe without one."""
+    if augmentation == Augmentation():
+        return None
+    return torch.Generator().manual_seed(derived_seed(seed, "augmentation", step))
 
 
 @contextmanager

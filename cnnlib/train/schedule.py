@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
+    from cnnlib.train.progress import Progress
 
 # First and last rate of one-cycle, as fractions of the highest rate (div_factor and
 # final_div_factor of torch's OneCycleLR).
@@ -87,3 +88,15 @@ def step_count(count: int, batch_size: int, epochs: int, start: int = 0) -> int:
         return 0
     whole = len(batch_ends(count, batch_size))
     return len(batch_ends(count, batch_size, start)) + (epochs - 1) * whole
+
+
+def total_step_count(recipe: Recipe, progress: Progress, count: int) -> int:
+    """Return the number of steps of a whole run, those before a continuation included.
+
+    Args:
+        progress: Where the run begins or continues.
+        count: Pictures in an epoch.
+    """
+    epochs = max(0, recipe.epochs - progress.epoch)
+    total = progress.step + step_count(count, recipe.batch_size, epochs, progress.position)
+    return total if recipe.max_batches is None else min(total, recipe.max_batches)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from cnnlib.records.recipe import Augmentation
-from cnnlib.train.randomness import derived_seed
+from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.schedule import batch_ends
 
 if TYPE_CHECKING:
@@ -101,12 +100,9 @@ class Session:
 
     def train_batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pictures and labels of a step, augmented with the step's own generator."""
-        recipe, generator = self.request.recipe, None
-        if recipe.augmentation != Augmentation():
-            seed = derived_seed(self.request.seed, "augmentation", self.progress.step)
-            generator = torch.Generator().manual_seed(seed)
-        layout = self.mode.memory_format
-        return self.data.train_batch(positions, recipe.augmentation, generator, layout)
+        augmentation = self.request.recipe.augmentation
+        generator = augmentation_generator(augmentation, self.request.seed, self.progress.step)
+        return self.data.train_batch(positions, augmentation, generator, self.mode.memory_format)
 
     def store_counters(self) -> None:
         """Write the correct predictions and the seconds into the run's progress."""

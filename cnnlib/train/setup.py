@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.data.split import train_validation_split
+from cnnlib.data.split import run_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import RecipeError, TrainError
@@ -30,7 +30,7 @@ from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
 from cnnlib.train.sample import ValidationSample
 from cnnlib.train.saver import Saver
-from cnnlib.train.schedule import batch_ends, step_count
+from cnnlib.train.schedule import batch_ends, total_step_count
 from cnnlib.train.session import Session
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def set_up(
     start = read_start(request, _runs_folder(folder), resume)
     progress = initial_progress(start, recipe, prepared.info.fingerprint, data.train_count)
     progress.settings |= dict(settings)
-    total_steps = _total_steps(recipe, progress, data.train_count)
+    total_steps = total_step_count(recipe, progress, data.train_count)
     costs = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     net = build_model(planned, seed=request.seed).to(device)
     yield from _load_start_weights(net, start)
@@ -148,13 +148,7 @@ def _runs_folder(folder: Path | None) -> Path:
 
 def _load_data(request: RunRequest, prepared: Prepared, device: torch.device) -> DeviceData:
     """Split the training pictures and load all splits onto the device."""
-    train, validation = train_validation_split(
-        prepared.train_labels,
-        request.validation,
-        request.split_seed,
-        train_limit=request.train_limit,
-        seed=request.seed,
-    )
+    train, validation = run_split(request, prepared.train_labels)
     return DeviceData(prepared, train, validation, device)
 
 
@@ -182,13 +176,6 @@ def _restore_optimizer(net: Network, recipe: Recipe, start: Start, progress: Pro
         if setting in progress.settings and optimizer.supports(setting):
             optimizer.set(setting, progress.settings[setting])
     return optimizer
-
-
-def _total_steps(recipe: Recipe, progress: Progress, count: int) -> int:
-    """Return the total steps of the run, including those before a continuation."""
-    epochs = max(0, recipe.epochs - progress.epoch)
-    total = progress.step + step_count(count, recipe.batch_size, epochs, progress.position)
-    return total if recipe.max_batches is None else min(total, recipe.max_batches)
 
 
 def _checkpoint_mode(request: RunRequest, start: Start, device: torch.device) -> str | None:

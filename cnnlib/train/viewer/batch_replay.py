@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from cnnlib.data.batches import DeviceData
 from cnnlib.data.prepared import load_prepared
-from cnnlib.data.split import train_validation_split
+from cnnlib.data.split import run_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import ProbeError
@@ -20,13 +20,12 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.probe.forward import trace
 from cnnlib.records.folders import Folders
-from cnnlib.records.recipe import Augmentation
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint
 from cnnlib.train.execution.mode import ExecutionMode
-from cnnlib.train.optimizers import total_norm
-from cnnlib.train.randomness import derived_seed, epoch_order
+from cnnlib.train.optimizers import clip_factor, total_norm
+from cnnlib.train.randomness import augmentation_generator, derived_seed, epoch_order
 from cnnlib.train.saver import SavedFile
-from cnnlib.train.schedule import batch_ends, factor, step_count
+from cnnlib.train.schedule import batch_ends, factor, total_step_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,23 +177,14 @@ def _batch(
     request: RunRequest, recipe: Recipe, prepared: Prepared, start: Checkpoint
 ) -> tuple[Batch, int]:
     """Return the batch after a checkpoint, and the number of training pictures."""
-    train, _ = train_validation_split(
-        prepared.train_labels,
-        request.validation,
-        request.split_seed,
-        train_limit=request.train_limit,
-        seed=request.seed,
-    )
+    train, _ = run_split(request, prepared.train_labels)
     epoch, position = start.progress.epoch, start.progress.position
     if position == len(train):  # paused after the last batch of an epoch
         epoch, position = epoch + 1, 0
     end = batch_ends(len(train), recipe.batch_size, position)[0]
     chosen = train[epoch_order(len(train), request.seed, epoch)[position:end].numpy()]
     data = DeviceData(prepared, chosen, chosen[:0], "cpu")
-    generator = None
-    if recipe.augmentation != Augmentation():
-        seed = derived_seed(request.seed, "augmentation", start.progress.step)
-        generator = torch.Generator().manual_seed(seed)
+    generator = augmentation_generator(recipe.augmentation, request.seed, start.progress.step)
     places = torch.arange(len(chosen))
     layout = ExecutionMode.from_name(start.circumstances.mode).memory_format
     images, labels = data.train_batch(places, recipe.augmentation, generator, layout)
@@ -241,10 +231,7 @@ def _losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
 
 def _learning_rate(recipe: Recipe, start: Checkpoint, count: int) -> float:
     progress = start.progress
-    rest = max(0, recipe.epochs - progress.epoch)
-    total = progress.step + step_count(count, recipe.batch_size, rest, progress.position)
-    if recipe.max_batches is not None:
-        total = min(total, recipe.max_batches)
+    total = total_step_count(recipe, progress, count)
     share = factor(recipe, step=progress.step, total_steps=total, epoch=progress.epoch)
     return progress.settings.get("lr", recipe.lr) * share
 
@@ -253,4 +240,4 @@ def _clipping(recipe: Recipe, gradients: list[Tensor]) -> float:
     """Return the factor by which the loop scaled the gradients down."""
     if recipe.clip_grad_norm is None:
         return 1.0
-    return min(1.0, recipe.clip_grad_norm / (float(total_norm(gradients)) + 1e-6))
+    return float(clip_factor(total_norm(gradients), recipe.clip_grad_norm))
