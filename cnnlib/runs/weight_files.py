@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from cnnlib.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from cnnlib.records.events import WeightsSaved
+    from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
 KEPT = ("snapshot", "checkpoint")  # not overwritten; "latest" is, during inspection
@@ -39,3 +40,12 @@ def saved_weights(
         advice = f"Choose one of the steps {steps}." if steps else "Let the run train first."
         raise StoreError(f"The run {run_id} has no {kind}{at_step}. {advice}")
     return files[step]
+
+
+def newest_first(run: Run, saved: Sequence[WeightsSaved]) -> list[WeightsSaved]:
+    """Return the files of the step that early stopping restored, or else all, the last step first.
+
+    Of two files of one step, the smaller one is first.
+    """
+    restored = [each for each in saved if each.step == run.weights_step]
+    return sorted(restored or saved, key=lambda each: (-each.step, each.size_bytes))

@@ -26,18 +26,20 @@ class InProcessViewer:
         if not self.is_ready:
             raise ViewerError("The viewer is starting.")
         from cnnlib.probe.viewer.functions import FUNCTIONS  # torch
+        from cnnlib.train.viewer.step_view import step_view
 
+        functions = {**FUNCTIONS, "step_view": step_view}
         self.asked.append(function)
         try:
-            value = FUNCTIONS[function](*pickle.loads(pickle.dumps(arguments)))
+            value = functions[function](*pickle.loads(pickle.dumps(arguments)))
         except CnnlibError as error:
             raise ProbeError(str(error)) from error
         return pickle.loads(pickle.dumps(value))
 
 
 def answer_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessViewer:
-    """Give the pages a viewer in this process."""
+    """Give pages and routes a viewer in this process."""
     pool = InProcessViewer()
-    monkeypatch.setattr("cnnlib.ui.common.viewer.worker_pool", lambda: pool)
-    monkeypatch.setattr("cnnlib.ui.common.messages.worker_pool", lambda: pool)
+    for module in ("common.viewer", "common.messages", "server.maps_route", "server.lens_route"):
+        monkeypatch.setattr(f"cnnlib.ui.{module}.worker_pool", lambda: pool)
     return pool

@@ -5,7 +5,6 @@ No function here needs torch; `cnnlib.ui.common.viewer` computes what does.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +15,15 @@ import streamlit as st
 from cnnlib.errors import ProbeError
 from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.weights import Weights, read_arrays
-from cnnlib.records.events import Command
 from cnnlib.records.maps import NetworkSource
+from cnnlib.runs.weight_files import newest_first
 from cnnlib.ui.common.shared import folders, prepared, run_store
+from cnnlib.ui.common.weights_in_use import request_latest_weights
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.run import Run
-
-REQUEST_EVERY_SECONDS = 4.0  # a request is valid for ten seconds
 
 
 @dataclass(frozen=True)
@@ -138,18 +136,6 @@ def newest_saved_step(run: Run) -> SavedStep | None:
     Raises:
         ProbeError: The file was deleted meanwhile.
     """
-    request_latest_weights(run)
-    saved = run_store().saved_weights(run.id)
-    if not saved:
-        return None
-    restored = [each for each in saved if each.step == run.weights_step]
-    return SavedStep.of(run, max(restored or saved, key=lambda each: (each.step, -each.size_bytes)))
-
-
-def request_latest_weights(run: Run) -> None:
-    """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
-    key, now = f"train_requested_{run.id}", time.monotonic()
-    last = st.session_state.get(key, -REQUEST_EVERY_SECONDS)
-    if run.is_live and now - last >= REQUEST_EVERY_SECONDS:
-        st.session_state[key] = now
-        run_store().submit_command(run.id, Command("look"))
+    request_latest_weights(run_store(), run)
+    saved = newest_first(run, run_store().saved_weights(run.id))
+    return SavedStep.of(run, saved[0]) if saved else None

@@ -1,4 +1,4 @@
-"""The newest weights of a run for the routes, and the request for newer ones."""
+"""The newest weights of a run, and the request for newer ones, for all pages and routes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Command
+from cnnlib.runs.weight_files import newest_first
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 
 REQUEST_EVERY_SECONDS = 4.0  # a request is valid for ten seconds
@@ -31,19 +33,22 @@ def newest_weights(store: RunStore, run_id: str) -> tuple[Path, int] | None:
         StoreError: There is no such run.
     """
     run = store.run(run_id)
-    if run.is_live and _is_due(_requested, run_id, REQUEST_EVERY_SECONDS):
-        store.submit_command(run_id, Command("look"))
+    request_latest_weights(store, run)
     if _is_due(_seen, run_id, SEEN_EVERY_SECONDS):
         store.sketches.see(run_id)
-    saved = store.saved_weights(run_id)
-    restored = [each for each in saved if each.step == run.weights_step]
-    for each in sorted(restored or saved, key=lambda each: (-each.step, each.size_bytes)):
+    for each in newest_first(run, store.saved_weights(run_id)):
         path = store.folders.run(run_id) / each.file
         try:
             return path, path.stat().st_mtime_ns
         except FileNotFoundError:  # deleted meanwhile: the next one
             continue
     return None
+
+
+def request_latest_weights(store: RunStore, run: Run) -> None:
+    """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
+    if run.is_live and _is_due(_requested, run.id, REQUEST_EVERY_SECONDS):
+        store.submit_command(run.id, Command("look"))
 
 
 def _is_due(times: dict[str, float], run_id: str, interval_seconds: float) -> bool:

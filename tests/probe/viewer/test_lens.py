@@ -9,8 +9,6 @@ import pytest
 import torch
 from random_specs import random_specs
 
-from cnnlib.data.prepare import prepare
-from cnnlib.data.prepared import load_prepared
 from cnnlib.design.columns import columns
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
@@ -20,19 +18,10 @@ from cnnlib.probe.graph import step_named
 from cnnlib.probe.viewer.lens import lens, lens_values
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import network_of, validation_of
-from cnnlib.records.folders import Folders
-from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
+from cnnlib.records.maps import MapsRequest, NetworkSource
 from cnnlib.records.probe import Arithmetic
 
 SPEC = CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(12,))
-
-
-@pytest.fixture
-def split() -> SplitSource:
-    folders = Folders.from_environment()
-    for _ in prepare("digits", folders):
-        pass
-    return SplitSource("digits", load_prepared("digits", folders).info.fingerprint)
 
 
 def numbers(text: str) -> np.ndarray:

@@ -8,8 +8,6 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from cnnlib.data.prepare import prepare
-from cnnlib.data.prepared import load_prepared
 from cnnlib.design.columns import columns
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
@@ -18,19 +16,10 @@ from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import validation_of
-from cnnlib.records.folders import Folders
-from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
+from cnnlib.records.maps import MapsRequest, NetworkSource
 from cnnlib.train.checkpoint import write_weights
 
 SPEC = CNNSpec(channels=(6, 16), kernel_size=5, hidden_dims=(12,))
-
-
-@pytest.fixture
-def split() -> SplitSource:
-    folders = Folders.from_environment()
-    for _ in prepare("digits", folders):
-        pass
-    return SplitSource("digits", load_prepared("digits", folders).info.fingerprint)
 
 
 def wanted(split, spec=SPEC, **options) -> MapsRequest:

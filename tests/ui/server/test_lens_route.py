@@ -1,50 +1,23 @@
 """The routes of the lens: the same weights as the maps on the screen, and errors as sentences."""
 
-import asyncio
-import json
-from typing import Any
-
-import httpx
 import pytest
-from starlette.applications import Starlette
+from route_client import send
 
 from cnnlib.data.prepare import prepare
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.api import fit
-from cnnlib.train.viewer.__main__ import functions
-from cnnlib.ui.server import lens_route, maps_route
-from cnnlib.ui.server.routes import routes
 
 SPEC = CNNSpec(channels=(4, 6), hidden_dims=())
 BODY = {"spec": SPEC.to_dict(), "dataset": "digits", "picture": 2, "chosen": [2, 1]}
 
 
-class InProcessViewer:
-    """Answers as the viewer process does."""
-
-    def viewer_answer(self, function: str, *arguments: Any) -> Any:
-        return functions()[function](*arguments)
-
-
 @pytest.fixture(autouse=True)
-def lab(monkeypatch) -> None:
+def lab() -> None:
+    """Digits are prepared; the viewer of all pages answers in this process."""
     for _ in prepare("digits", Folders.from_environment()):
         pass
-    for route in (maps_route, lens_route):
-        monkeypatch.setattr(route, "worker_pool", InProcessViewer)
-
-
-def send(method: str, address: str, content: Any = None, **headers: str) -> httpx.Response:
-    async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
-        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
-            options = {"content-type": "application/json"} | headers
-            body = None if content is None else json.dumps(content).encode()
-            return await client.request(method, address, content=body, headers=options)
-
-    return asyncio.run(request())
 
 
 def test_the_chosen_map_of_an_untrained_network_has_its_numbers():

@@ -1,53 +1,29 @@
 """The routes of feature maps: their request is checked, and the answer is the viewer's."""
 
-import asyncio
 import base64
-import json
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
+from route_client import send
 
 from cnnlib.data.prepare import prepare
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ViewerError
-from cnnlib.probe.viewer.maps import maps
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.api import fit
 from cnnlib.ui.server import json_requests, maps_route
-from cnnlib.ui.server.routes import routes
 
 SPEC = CNNSpec(channels=(4, 6), hidden_dims=())
 BODY = {"spec": SPEC.to_dict(), "dataset": "digits"}
 
 
-class InProcessViewer:
-    """Answers as the viewer process does."""
-
-    def viewer_answer(self, function: str, *arguments: Any) -> Any:
-        assert function == "maps"
-        return maps(*arguments)
-
-
 @pytest.fixture(autouse=True)
-def lab(monkeypatch) -> None:
-    """Digits are prepared, and the viewer answers in this process."""
+def lab() -> None:
+    """Digits are prepared; the viewer of all pages answers in this process."""
     for _ in prepare("digits", Folders.from_environment()):
         pass
-    monkeypatch.setattr(maps_route, "worker_pool", InProcessViewer)
-
-
-def send(method: str, address: str, content: Any = None, **headers: str) -> httpx.Response:
-    async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
-        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
-            options = {"content-type": "application/json"} | headers
-            body = None if content is None else json.dumps(content).encode()
-            return await client.request(method, address, content=body, headers=options)
-
-    return asyncio.run(request())
 
 
 def post(content: Any, **headers: str) -> httpx.Response:

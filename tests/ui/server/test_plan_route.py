@@ -1,12 +1,10 @@
 """The route that plans a design."""
 
-import asyncio
-import json
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
+from route_client import send
 
 from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
@@ -14,20 +12,10 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.ui.server.plan_route import MAX_BYTES
-from cnnlib.ui.server.routes import routes
 
 
 def post(content: Any, **headers: str) -> httpx.Response:
-    """Send a POST request to the routes alone, without a network."""
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app=Starlette(routes=routes()))
-        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
-            options = {"content-type": "application/json"} | headers
-            return await client.post("/api/plan", content=body, headers=options)
-
-    return asyncio.run(send())
+    return send("POST", "/api/plan", content, **headers)
 
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
