@@ -8,7 +8,7 @@ from cnnlib.records.events import RunEnd
 from cnnlib.train.worker import execute_run, process
 
 
-def count(run, store, control):
+def count(run, store, control, is_sketch):
     """Yield as many steps as the recipe has epochs, 100 per second; always from the first step."""
     store.rewind(run, 0)
     total = run.request.recipe.epochs

@@ -249,7 +249,7 @@ def test_a_worker_is_in_the_list_while_it_is_at_work(store):
 def execute(store: RunStore, monkeypatch, events, listen=lambda event: None) -> str:
     """Execute a run that yields these events; an exception among them is raised."""
 
-    def yield_events(run, store, control):
+    def yield_events(run, store, control, is_sketch):
         for event in events:
             if isinstance(event, Exception):
                 raise event
