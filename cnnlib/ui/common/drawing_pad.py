@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,14 @@ from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.small_pad import INK, PAPER
+from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import LOADER, script
 
 SIDE = 280  # pixels of the pad
 UPLOAD_SIDE = 280  # pixels; an uploaded picture is resized to this side before preparation
 _INITIAL = "draw_pad_start"  # the last drawing that the server sent to the pad
 _STROKES = "draw_pad_now"  # the strokes that are on the pad
-_PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 4, uint8
+_PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 3 or 4, uint8
 _SENT = "draw_pad_sent"  # the last strokes received from the browser
 _OUTDATED = "draw_pad_outdated"  # strokes received before the server replaced them
 _WIDTHS = {"Pen": 18, "Eraser": 36}  # initial widths in pixels of the pad
@@ -66,7 +68,8 @@ def drawing_pad(in_colour: bool) -> DrawnPicture:
     if source == "Upload":
         return DrawnPicture(_read_upload(), is_photo=True)
     if "draw_tool" not in st.session_state and st.session_state.get(_STROKES):
-        _set_strokes(st.session_state[_STROKES])  # a pad that was hidden is mounted empty
+        # a pad that was hidden is mounted empty
+        _set_strokes(st.session_state[_STROKES], st.session_state.get(_PICTURE))
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
     with tools:
         tool = st.segmented_control(
@@ -126,31 +129,53 @@ def _undo() -> None:
     _set_strokes(st.session_state.get(_STROKES, [])[:-1])
 
 
-def _set_strokes(strokes: list[Any]) -> None:
+def _set_strokes(strokes: list[Any], picture: np.ndarray | None = None) -> None:
     """Replace the strokes on the pad; the browser then sends the picture of them.
 
-    The pad reads a drawing only if it differs from the previous one, so each has a number.
+    The pad reads a drawing only if it differs from the previous one, so each has a number. A pad
+    that is mounted with strokes sends no picture before the next one.
+
+    Args:
+        picture: Picture of the strokes, H x W x 3 or 4, uint8, if it is known.
     """
     edition = st.session_state.get(_INITIAL, {}).get("edition", 0) + 1
     st.session_state[_INITIAL] = {"objects": strokes, "edition": edition}
     st.session_state[_STROKES] = strokes
+    st.session_state[_PICTURE] = picture
     st.session_state[_OUTDATED] = st.session_state.get(_SENT)
 
 
 def _store_in_tab() -> None:
-    """Copy the strokes to the browser's tab; a new session restores them from there."""
+    """Copy the drawing to the browser's tab; a new session restores it from there."""
+    picture = st.session_state.get(_PICTURE)
+    drawing = {
+        "strokes": st.session_state.get(_STROKES, []),
+        "picture": None if picture is None else data_uri(picture[..., :3].transpose(2, 0, 1)),
+    }
     _tab_storage(
         key=_STORAGE,
-        data={"script": script("common/drawing.js"), "strokes": st.session_state.get(_STROKES)},
+        data={"script": script("common/drawing.js"), "drawing": drawing},
         on_restored_change=_restore,
     )
 
 
 def _restore() -> None:
-    """Widget callback: put the strokes of the browser's tab on the pad, unless one was drawn."""
-    strokes = st.session_state[_STORAGE].get("restored")
-    if _STROKES not in st.session_state and isinstance(strokes, list):
-        _set_strokes(strokes)
+    """Widget callback: put the drawing of the browser's tab on the pad, unless one was drawn.
+
+    A pad that was just mounted may have reported that it is empty before this.
+    """
+    match st.session_state[_STORAGE].get("restored"):
+        case {"strokes": [*strokes], "picture": str(picture)} if not st.session_state.get(_STROKES):
+            _set_strokes(strokes, _picture_from(picture))
+
+
+def _picture_from(uri: str) -> np.ndarray | None:
+    """Decode a data URI to H x W x 3, uint8; None if it holds no picture."""
+    try:
+        content = b64decode(uri.partition(",")[2], validate=True)
+        return np.ascontiguousarray(decode(content, SIDE, 3).transpose(1, 2, 0))
+    except (ValueError, BrokenPicture):  # whatever was in the storage, the pad stays usable
+        return None
 
 
 def _canvas(tool: str, in_colour: bool) -> np.ndarray | None:

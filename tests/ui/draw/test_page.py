@@ -142,37 +142,52 @@ def test_drawing_is_restored_after_another_page_or_an_upload(trained, pad):
 
 @pytest.fixture
 def tab(monkeypatch, pad) -> SimpleNamespace:
-    """A stub of the component that stores the strokes in the browser's tab."""
-    stored = SimpleNamespace(strokes=[])
+    """A stub of the component that stores the drawing in the browser's tab."""
+    stored = SimpleNamespace(drawing=None, is_compared=False)
 
     def storage(*, key, data, on_restored_change):
-        if data["strokes"] is not None:
-            stored.strokes = data["strokes"]
-        elif stored.strokes:  # the browser sends them, and the callback runs before a rerun
-            st.session_state[key] = {"restored": stored.strokes}
+        if not (stored.is_compared or data["drawing"]["strokes"]) and stored.drawing:
+            # The browser sends them, and the callback runs before a rerun.
+            st.session_state[key] = {"restored": stored.drawing}
             on_restored_change()
+        else:
+            stored.drawing = data["drawing"]
+        stored.is_compared = True
 
     monkeypatch.setattr("cnnlib.ui.common.drawing_pad._tab_storage", storage)
     return stored
 
 
-def test_a_drawing_is_restored_in_a_new_session_of_the_same_tab(trained, pad, tab):
+@pytest.mark.parametrize("first_report", [None, np.zeros((280, 280, 4), np.uint8)])
+def test_a_drawing_is_restored_in_a_new_session_of_the_same_tab(trained, pad, tab, first_report):
     pad.image_data, pad.json_data = painted(STROKES["7"]), {"objects": ["one stroke"]}
     open_draw()
-    assert tab.strokes == ["one stroke"]
-    pad.image_data = None  # a new session: the pad is empty
+    assert tab.drawing["strokes"] == ["one stroke"]
+    tab.is_compared = False  # a reload
+    pad.image_data, pad.json_data = first_report, {"objects": []}
     app = open_draw()
+    assert pad.arguments["initial_drawing"] is None
+    pad.image_data = None  # a pad that is mounted with strokes sends no picture
     app.run()
     assert pad.arguments["initial_drawing"]["objects"] == ["one stroke"]
+    assert "% probability" in texts(app)
     app.button(key="draw_clear").click().run()
-    assert tab.strokes == []
+    assert tab.drawing["strokes"] == [] and "% probability" not in texts(app)
 
 
 def test_a_new_stroke_is_not_replaced_by_the_stored_drawing(trained, pad, tab):
-    tab.strokes = ["old"]
+    tab.drawing = {"strokes": ["old"], "picture": ""}
     pad.image_data, pad.json_data = painted(STROKES["7"]), {"objects": ["new"]}
     open_draw()
-    assert tab.strokes == ["new"]
+    assert tab.drawing["strokes"] == ["new"]
+
+
+@pytest.mark.parametrize("drawing", ["text", {"strokes": 3}, {"strokes": [1], "picture": "x"}])
+def test_a_damaged_tab_storage_leaves_the_pad_usable(trained, pad, tab, drawing):
+    tab.drawing = drawing
+    app = open_draw()
+    app.run()
+    assert not app.exception and "changes with every stroke" in texts(app)
 
 
 def test_networks_are_compared_and_missing_weights_show_a_warning(trained, store, pad):

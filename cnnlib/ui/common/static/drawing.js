@@ -1,32 +1,33 @@
 /**
- * The strokes of the Draw page, stored in the sessionStorage of the browser's tab.
+ * The drawing of the Draw page, strokes and picture, stored in the sessionStorage of the browser's tab.
  *
- * A reload starts a new session on the server, which has no strokes. The stored ones are then sent to it.
+ * A reload starts a new session on the server, which has no drawing. The stored one is then sent to it.
  */
 const KEY = "cnnlab-drawing";
+let compared = false; // whether this page load has compared the stored drawing with the server's
 
 export function mount({ data, setTriggerValue }) {
-  if (data.strokes) return write(data.strokes);
-  const stored = read();
-  if (stored.length) setTriggerValue("restored", stored);
+  const stored = compared || data.drawing.strokes.length ? null : read();
+  compared = true;
+  if (stored?.strokes?.length) setTriggerValue("restored", stored);
+  else write(data.drawing); // never before the comparison: a pad that was just mounted is empty
 }
 
 export function unmount() {}
 
-/** The stored strokes; none if there are none, or if the browser blocks its storage. */
+/** The stored drawing; null if there is none, or if the browser blocks its storage. */
 function read() {
   try {
-    const stored = JSON.parse(sessionStorage.getItem(KEY));
-    return Array.isArray(stored) ? stored : [];
+    return JSON.parse(sessionStorage.getItem(KEY));
   } catch {
-    return [];
+    return null;
   }
 }
 
-/** Store the strokes, if the browser permits it and has space. */
-function write(strokes) {
+/** Store the drawing, if the browser permits it and has space. */
+function write(drawing) {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify(strokes));
+    sessionStorage.setItem(KEY, JSON.stringify(drawing));
   } catch {
     // The drawing is then lost at a reload, as without this module.
   }
