@@ -9,6 +9,23 @@ from playwright.sync_api import Page, expect
 from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
+# A camera that sees a dark bar move over light paper.
+MOVING_BAR = """
+navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
+  const context = canvas.getContext("2d");
+  let x = 0;
+  setInterval(() => {
+    context.fillStyle = "#eee";
+    context.fillRect(0, 0, 320, 240);
+    context.fillStyle = "#222";
+    context.fillRect(80 + (x = (x + 8) % 120), 40, 30, 160);
+  }, 50);
+  const stream = canvas.captureStream();
+  window.cameraTrack = stream.getTracks()[0];
+  return stream;
+};
+"""
 COLD = 90_000  # the viewer and the worker import torch first
 
 
@@ -147,3 +164,42 @@ def test_a_reload_shows_the_sketch_that_trains(app_server, page):
     page.reload()
     expect(page.get_by_test_id("lab-play")).to_be_enabled(timeout=COLD)
     wait_until(lambda: step(page) > 20, page)
+
+
+def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(app_server, page):
+    open_lab(page, app_server())
+    play(page, until=100)
+    page.get_by_test_id("lab-fresh").check()
+    page.get_by_test_id("lab-convolutions").focus()
+    page.get_by_test_id("lab-convolutions").press("ArrowRight")
+    wait_until(lambda: 0 < step(page) < 100, page, 60)
+
+
+def test_a_comparison_trains_clean_runs(app_server, page, store):
+    open_lab(page, app_server())
+    play(page)
+    page.get_by_test_id("lab-compare").click()
+    page.get_by_test_id("lab-rival").select_option("preset mlp")
+    page.get_by_test_id("lab-compare-start").click()
+    page.get_by_role("link", name="Open it").click()
+    page.wait_for_url(re.compile("compare.duel="))
+    wait_until(lambda: len(store.runs()) >= 2, page, 120)
+    assert {run.request.origin for run in store.runs()} == {None}
+
+
+def test_the_camera_is_the_input(app_server, page):
+    page.add_init_script(MOVING_BAR)
+    open_lab(page, app_server())
+    page.get_by_test_id("lab-draw").click()
+    canvas = page.get_by_test_id("lab-input")
+    empty = canvas.evaluate("each => each.toDataURL()")
+    camera = page.get_by_test_id("lab-camera")
+    camera.click()
+    wait_until(lambda: canvas.evaluate("each => each.toDataURL()") != empty, page)
+    expect(camera).to_have_text("Hold")
+    camera.click()
+    held = canvas.evaluate("each => each.toDataURL()")
+    page.wait_for_timeout(500)
+    assert canvas.evaluate("each => each.toDataURL()") == held
+    page.get_by_test_id("lab-draw").click()
+    assert page.evaluate("window.cameraTrack.readyState") == "ended"

@@ -17,6 +17,7 @@ from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import available_datasets, folders, run_store
 from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
 from cnnlib.ui.lab.component import lab
+from cnnlib.ui.lab.rivals import rivals
 from cnnlib.ui.lab.session import act, choose_awaited, current_state, shown_sketch, write_address
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "can_undo": bool(state.past),
         "can_redo": bool(state.future),
         "message": state.message or _awaited_sentence(state),
+        "subject": state.subject,
         "pages": _pages(state, sketch),
         "recent": _recent(),
+        "rivals": [[key, name] for key, (name, _) in rivals(state, run_store()).items()],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -18,7 +19,8 @@ from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.submit import submit
-from cnnlib.ui.common.urls import keep_design
+from cnnlib.ui.common.urls import at_root, keep_design
+from cnnlib.ui.lab.rivals import start_comparison
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def act(action: Mapping[str, Any]) -> None:
     """Do what a person did on the page; an error becomes the message of the state."""
     if _STATE not in st.session_state:  # the server was restarted; the page shows its first state
         return
-    state = replace(st.session_state[_STATE], message="")
+    state = replace(st.session_state[_STATE], message="", subject="")
     do = _ACTIONS.get(str(action.get("kind")))
     try:
         if do is not None:
@@ -189,32 +191,41 @@ def _restart(state: LabState, action: Mapping[str, Any]) -> LabState:
 
 def _design(state: LabState, action: Mapping[str, Any]) -> LabState:
     planned = planned_design(CNNSpec.from_dict(action.get("spec", {})))
-    return _go_on(state, state.with_spec(CNNSpec.from_dict(planned["spec"])))
+    return _go_on(state, state.with_spec(CNNSpec.from_dict(planned["spec"])), action)
 
 
 def _undo(state: LabState, action: Mapping[str, Any]) -> LabState:
-    return _go_on(state, state.undone())
+    return _go_on(state, state.undone(), action)
 
 
 def _redo(state: LabState, action: Mapping[str, Any]) -> LabState:
-    return _go_on(state, state.redone())
+    return _go_on(state, state.redone(), action)
 
 
 def _recipe(state: LabState, action: Mapping[str, Any]) -> LabState:
-    changes = {name: value for name, value in action.items() if name != "kind"}
+    changes = {name: value for name, value in action.items() if name not in ("kind", "fresh")}
     changed = replace(state, recipe=changed_recipe(state.recipe, changes))
     sketch = shown_sketch(state)
     if sketch is not None and changes.keys() == {"lr"} and sketch.run.is_live:
         run_store().sketches.set_lr(sketch.run.id, changed.recipe.lr)
         return changed
-    return _go_on(state, changed)
+    return _go_on(state, changed, action)
 
 
-def _go_on(before: LabState, after: LabState) -> LabState:
-    """Let the sketch of the state before go on with the design and recipe of the one after."""
+def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabState:
+    """Let the sketch of the state before go on with the design and recipe of the one after.
+
+    With ``"fresh": True`` in the action another sketch begins, at once if this one trains.
+    """
     sketch = shown_sketch(before)
-    if sketch is not None and after.sketch_request() != before.sketch_request():
+    if sketch is None or after.sketch_request() == before.sketch_request():
+        return after
+    if not action.get("fresh"):
         run_store().sketches.change(sketch.run.id, after.sketch_request(), _plan_cost(after))
+    elif sketch.run.state in ("queued", "starting", "running"):
+        _start(after)
+    else:
+        run_store().sketches.end(sketch.run.id)
     return after
 
 
@@ -236,14 +247,30 @@ def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
     sketch = shown_sketch(state)
     if sketch is None:
         return state
-    run = sketch.run
+    run_id = sketch.run.id
     if action.get("clean", True):
-        epochs = epochs_begun(run.step, run.summary.get("batches_per_epoch", 0))
-        [run_id] = submit(replace(state.clean_request(epochs), name=""))
-        title = run_store().run(run_id).title
-        return replace(state, message=f"{title} is queued. It trains from fresh weights.")
-    run_store().sketches.keep(run.id, name="Lab")
-    return replace(state, message=f"This run is kept as {run_store().run(run.id).title}.")
+        [run_id] = submit(replace(state.clean_request(_epochs_of(sketch)), name=""))
+        message = f"{run_store().run(run_id).title} is queued. It trains from fresh weights."
+    else:
+        run_store().sketches.keep(run_id, name="Lab")
+        message = f"This run is kept as {run_store().run(run_id).title}."
+    return replace(state, message=message, subject=at_root(f"train?{urlencode({'run': run_id})}"))
+
+
+def _compare(state: LabState, action: Mapping[str, Any]) -> LabState:
+    """Start a duel against another design; its runs train from fresh weights."""
+    store, sketch = run_store(), shown_sketch(state)
+    epochs = 1 if sketch is None else _epochs_of(sketch)
+    duel = start_comparison(state, str(action.get("rival")), epochs, _info_of(state), store)
+    return replace(
+        state,
+        message="The comparison has begun. Both designs train clean, in pairs with equal seeds.",
+        subject=at_root(f"compare?{urlencode({'duel': duel})}"),
+    )
+
+
+def _epochs_of(sketch: Sketch) -> int:
+    return epochs_begun(sketch.run.step, sketch.run.summary.get("batches_per_epoch", 0))
 
 
 _ACTIONS: dict[str, Callable[[LabState, Mapping[str, Any]], LabState]] = {
@@ -258,4 +285,5 @@ _ACTIONS: dict[str, Callable[[LabState, Mapping[str, Any]], LabState]] = {
     "undo": _undo,
     "redo": _redo,
     "keep": _keep,
+    "compare": _compare,
 }

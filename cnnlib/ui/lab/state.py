@@ -34,6 +34,7 @@ class LabState:
         picture: Index in the validation split.
         past, future: Designs of undo and redo, the nearest last.
         message: A sentence about the last action; "" without one.
+        subject: Address of the page that shows what the message is about; "" without one.
         awaited: A dataset that is being prepared, to be chosen then; "" without one.
         awaited_params: Of the address that asked for it, to be opened then.
     """
@@ -46,6 +47,7 @@ class LabState:
     past: tuple[CNNSpec, ...] = ()
     future: tuple[CNNSpec, ...] = ()
     message: str = ""
+    subject: str = ""
     awaited: str = ""
     awaited_params: tuple[tuple[str, str], ...] = ()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Generator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from example_runs import a_request
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
+from cnnlib.experiments.duel import duel_state
 from cnnlib.records.events import Phase, StepMetrics
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.heartbeat import registered_worker
@@ -120,6 +122,33 @@ def test_the_learning_rate_of_a_sketch_at_work_is_a_command(store):
         assert store.sketches.order(run_id, 1.0, is_paused=False) == "change"
 
 
+def test_a_change_can_start_with_fresh_weights(store):
+    lab = Lab()
+    first = lab.do(kind="play")["run"]["id"]
+    second = lab.do(kind="design", spec=SPEC.to_dict(), fresh=True)["run"]
+    assert (second["id"] != first, second["state"]) == (True, "queued")
+    assert store.run(second["id"]).request.spec == SPEC
+    assert lab.do(kind="design", spec=SPEC.to_dict(), fresh=True)["run"]["id"] == second["id"]
+    lab.do(kind="pause")
+    assert lab.do(kind="recipe", batch_size=16, fresh=True)["run"] is None
+
+
+def test_the_comparison_with_another_design_is_a_duel_of_clean_runs(store):
+    lab = Lab()
+    before = CNNSpec.from_dict(lab.data["plan"]["spec"])
+    lab.do(kind="play")
+    assert "before" not in dict(lab.data["rivals"])
+    rivals = dict(lab.do(kind="design", spec=SPEC.to_dict())["rivals"])
+    assert {"before", "preset lenet5"} <= rivals.keys()
+    data = lab.do(kind="compare", rival="before")
+    duel = duel_state(store, parse_qs(urlsplit(data["subject"]).query)["duel"][0]).duel
+    assert (duel.a.spec, duel.b.spec, duel.on) == (SPEC, before, "validation")
+    assert (duel.a.recipe, duel.a.origin) == (duel.b.recipe, None)
+    assert duel.a.recipe.epochs == 1
+    assert "no longer there" in lab.do(kind="compare", rival="preset nothing")["message"]
+    assert lab.do(kind="compare", rival="preset lenet5")["subject"]
+
+
 def test_restart_replaces_the_sketch(store):
     lab = Lab()
     first = lab.do(kind="play")["run"]["id"]
@@ -142,7 +171,7 @@ def test_keep_trains_clean_or_keeps_the_run(store):
     [clean] = store.runs()
     assert (clean.request.spec, clean.request.recipe.epochs) == (store.run(run_id).request.spec, 1)
     data = lab.do(kind="keep", clean=False)
-    assert "is kept as" in data["message"]
+    assert "is kept as" in data["message"] and data["subject"].endswith(f"train?run={run_id}")
     assert {run.id for run in store.runs()} == {clean.id, run_id}
     assert data["run"] is None
 

@@ -40,7 +40,11 @@ export class Lab {
     });
     this.curves = new Curves(uPlot, () => this.#showProgress());
     this.strip = new Strip((index) => this.#setPicture(index));
-    this.next = new Next({ onKeep: (clean) => this.#act({ kind: "keep", clean }), onDraw: () => this.#openPad() });
+    this.next = new Next({
+      onKeep: (clean) => this.#act({ kind: "keep", clean }),
+      onCompare: (rival) => this.#act({ kind: "compare", rival }),
+      onDraw: () => this.#openPad(),
+    });
     this.lens = new LensPanel({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
@@ -88,9 +92,9 @@ export class Lab {
     const { data } = this.state;
     if (this.state.has("state") && history?.facts && isRunning(history.facts.state) === isRunning(this.state.get("state"))) this.state.drop("state");
     this.#showBar();
-    this.message.show(data.message, this.#runNote());
+    this.message.show(data.message, data.subject, this.#runNote());
     const [, correct, total] = history?.samples.at(-1) ?? [];
-    this.next.show({ pages: data.pages, recent: data.recent, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
+    this.next.show({ pages: data.pages, recent: data.recent, rivals: data.rivals, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
     this.lens.setState(this.runState);
     this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
     if (this.shownState !== this.runState) this.maps?.ask();
@@ -146,7 +150,7 @@ export class Lab {
     if (!this.state.data?.[`can_${kind}`]) return;
     this.state.drop("spec");
     this.state.drop("plan");
-    this.#act({ kind });
+    this.#change({ kind });
   }
 
   #setDataset(name) {
@@ -156,7 +160,8 @@ export class Lab {
 
   #setRecipe(changes) {
     this.state.set("recipe", { ...this.state.get("recipe"), ...changes });
-    this.#act({ kind: "recipe", ...changes });
+    if ("lr" in changes) this.#act({ kind: "recipe", ...changes });
+    else this.#change({ kind: "recipe", ...changes });
     this.#askPlan(this.state.get("spec"));
   }
 
@@ -175,6 +180,12 @@ export class Lab {
     this.curves.suspend();
     this.maps.suspend();
     this.#act(action);
+  }
+
+  /** Change what is trained: what was learned is kept where it fits, or the network starts fresh. */
+  #change(action) {
+    if (this.controls.startsFresh && this.state.data.run) this.#replace({ ...action, fresh: true });
+    else this.#act(action);
   }
 
   #act(action) {
@@ -197,7 +208,7 @@ export class Lab {
 
   #handOver() {
     this.isReleased = false;
-    this.#act({ kind: "design", spec: this.state.get("spec") });
+    this.#change({ kind: "design", spec: this.state.get("spec") });
   }
 
   #resize(column, sign) {

@@ -3,6 +3,7 @@ import * as design from "./design.js";
 import { button, element, menu, setAttribute, setOptions, write } from "../format.js";
 
 const NOTE = "Every change shows at once. Layers whose shape stays keep what they learned.";
+const FRESH_NOTE = "Every change shows at once, and starts with fresh weights.";
 
 export class Controls {
   /** @param {object} on onInput(spec) while a control moves, onRelease(), onUndo(), onRedo(). */
@@ -13,6 +14,9 @@ export class Controls {
     const head = element("header", {}, [element("h2", {}, ["Your network"]), element("span", { class: "pair" }, [this.undo, this.redo])]);
     this.form = element("div", { class: "form" });
     this.#buildForm();
+    this.fresh = element("input", { type: "checkbox", "data-testid": "lab-fresh" });
+    this.fresh.addEventListener("change", () => write(this.note, this.#rule));
+    this.form.append(element("label", { class: "fresh", title: "Off: layers whose shape stays keep their weights" }, [this.fresh, "Fresh weights after a change"]));
     this.note = element("p", { class: "note", "aria-live": "polite" });
     this.link = element("a", { class: "settings" }, ["More settings"]);
     this.root = element("section", { class: "panel controls", "aria-label": "Your network" }, [head, this.form, this.note, this.link]);
@@ -87,6 +91,15 @@ export class Controls {
     this.#release();
   }
 
+  /** Whether a change starts with fresh weights. */
+  get startsFresh() {
+    return this.fresh.checked;
+  }
+
+  get #rule() {
+    return this.startsFresh ? FRESH_NOTE : NOTE;
+  }
+
   /** Whether a control is being moved. */
   get isMoving() {
     return this.base !== null;
@@ -102,7 +115,7 @@ export class Controls {
     this.undo.disabled = !canUndo;
     this.redo.disabled = !canRedo;
     setAttribute(this.link, "href", buildPage);
-    write(this.note, note || NOTE);
+    write(this.note, note || this.#rule);
     this.note.classList.toggle("news", Boolean(note));
     if (!this.isMoving) this.spec = spec;
     this.#write(spec);

@@ -1,5 +1,6 @@
 /** The input: a picture of the validation split, or a pad to draw on. */
 import { button, element, setAttribute, write } from "../format.js";
+import { Camera } from "./camera.js";
 import { Pad } from "./pad.js";
 import { decode, paintPicture } from "../colours.js";
 
@@ -22,6 +23,7 @@ export class Input {
     const box = element("div", { class: "frame" }, [this.canvas]);
     this.root = element("div", { class: "source" }, [element("header", {}, [this.heading, this.about]), box, this.browse, this.draw, this.tools, this.hint, this.page]);
     this.pad = new Pad(this.canvas, () => this.isDrawing && this.on.onDrawing(() => this.pad.pixels()));
+    this.camera = new Camera((video, size) => this.pad.fill(video, size));
     this.#setPen();
   }
 
@@ -36,11 +38,13 @@ export class Input {
     this.width.addEventListener("input", () => this.#setPen());
     this.colour = element("input", { type: "color", value: "#ffffff", "aria-label": "Colour of the pen", title: "Colour of the pen" });
     this.colour.addEventListener("input", () => (this.pad.colour = this.colour.value));
-    const clear = button("Clear", { "data-testid": "lab-clear" }, () => this.pad.clear());
+    const clear = button("Clear", { "data-testid": "lab-clear" }, () => this.#clear());
     this.file = element("input", { type: "file", accept: "image/*", class: "spoken", tabindex: "-1", "aria-hidden": "true" });
     this.file.addEventListener("change", () => this.#upload());
-    const upload = button("Upload", { title: "Use a picture of yours, scaled to fit" }, () => this.file.click());
-    return element("div", { class: "tools" }, [this.width, this.colour, clear, upload, this.file]);
+    const upload = button("Upload", { title: "The middle square of a picture of yours" }, () => this.file.click());
+    this.film = button("Camera", { "data-testid": "lab-camera", "aria-pressed": "false", title: "What your camera sees, in its middle" }, () => this.#film());
+    this.film.hidden = !Camera.isOffered;
+    return element("div", { class: "tools" }, [this.width, this.colour, clear, upload, this.film, this.file]);
   }
 
   /** @param {object} dataset name, title, in_size, validation_count. @param {number} index Of the picture. @param {string} page Of drawing. */
@@ -94,6 +98,7 @@ export class Input {
       setAttribute(this.canvas, "aria-label", "Pad: draw with the pointer");
       this.pad.open(this.size, this.size[0] === 3 ? this.#copy() : null);
     } else {
+      this.#stopCamera();
       this.pad.close();
       this.on.onDrawing(null);
     }
@@ -111,15 +116,43 @@ export class Input {
     const [file] = this.file.files;
     this.file.value = "";
     if (!file) return;
+    this.#stopCamera();
     try {
-      this.pad.clear(await createImageBitmap(file));
+      const picture = await createImageBitmap(file);
+      this.pad.fill(picture, picture);
       write(this.hint, "Your picture. Draw on it, or upload another one.");
     } catch {
       write(this.hint, "This file is not a picture that the browser can read. Choose a PNG or a JPEG.");
     }
   }
 
+  #clear() {
+    this.#stopCamera();
+    this.pad.clear();
+  }
+
+  /** Open the camera; or keep the picture of this moment, to draw on it. */
+  async #film() {
+    if (this.camera.isOn) return this.#stopCamera();
+    setAttribute(this.film, "aria-pressed", true);
+    write(this.film, "Hold");
+    write(this.hint, "What your camera sees. Hold a picture to draw on it.");
+    try {
+      await this.camera.start();
+    } catch (error) {
+      this.#stopCamera();
+      write(this.hint, error.message);
+    }
+  }
+
+  #stopCamera() {
+    this.camera.stop();
+    setAttribute(this.film, "aria-pressed", false);
+    write(this.film, "Camera");
+  }
+
   destroy() {
+    this.camera.stop();
     this.pad.destroy();
   }
 }

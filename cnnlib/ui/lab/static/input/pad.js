@@ -1,4 +1,5 @@
 /** A pad to draw on: pointer strokes on a canvas, area-averaged to the pixels of the network's input. */
+import { keepInk } from "./ink.js";
 
 const SIDE = 288; // about; the pad has a whole number of pixels for each pixel of the input
 
@@ -24,16 +25,27 @@ export class Pad {
     this.last = null;
   }
 
-  /** Empty the pad, or fill it with a picture, as large as fits. */
+  /** Empty the pad, or show a picture of the input's size on it. @param {HTMLCanvasElement|null} under */
   clear(under = null) {
     const { width, height } = this.canvas;
     this.context.fillStyle = "#000000";
     this.context.fillRect(0, 0, width, height);
-    this.context.imageSmoothingEnabled = !(under instanceof HTMLCanvasElement);
-    if (under) {
-      const scale = Math.min(width / under.width, height / under.height);
-      const [w, h] = [under.width * scale, under.height * scale];
-      this.context.drawImage(under, (width - w) / 2, (height - h) / 2, w, h);
+    this.context.imageSmoothingEnabled = false;
+    if (under) this.context.drawImage(under, 0, 0, width, height);
+    this.onChange();
+  }
+
+  /** Fill the pad with the middle of a photograph; with its ink only if the input is grey. @param {CanvasImageSource} picture @param {object} size Its width and height. */
+  fill(picture, { width, height }) {
+    const { canvas } = this;
+    const scale = Math.min(width / canvas.width, height / canvas.height);
+    const [w, h] = [canvas.width * scale, canvas.height * scale];
+    this.context.imageSmoothingEnabled = true;
+    this.context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+    if (this.channels === 1) {
+      const image = this.context.getImageData(0, 0, canvas.width, canvas.height);
+      keepInk(image);
+      this.context.putImageData(image, 0, 0);
     }
     this.onChange();
   }

@@ -1,50 +1,87 @@
 /** What to do with the network: draw for it, look inside, keep it, compare it; and the last runs. */
-import { button, element, percent, setAttribute, write } from "../format.js";
+import { button, element, menu, percent, setAttribute, setOptions, write } from "../format.js";
 
-const KEEPING = "A clean training gives results that compare.";
+const QUESTIONS = {
+  keep: "A clean training gives results that compare.",
+  compare: "Both designs train clean, in pairs with equal seeds, until it is clear which one is better.",
+};
 const GOOD = 0.9; // share of right answers from which on a network is worth keeping
 
 export class Next {
-  /** @param {object} on onKeep(clean), onDraw(): open the pad. */
-  constructor({ onKeep, onDraw }) {
+  /** @param {object} on onKeep(clean), onCompare(rival), onDraw(): open the pad. */
+  constructor(on) {
+    Object.assign(this, { on, asked: "" });
     this.advice = element("p", { class: "advice" });
-    this.keep = button("Keep", { "data-testid": "lab-keep", "aria-expanded": "false", title: "Keep this network among your results" }, () => this.#ask(this.choice.hidden));
-    const answer = (clean) => () => {
-      this.#ask(false);
-      onKeep(clean);
-    };
-    const clean = button("Train it clean", { class: "suggested", "data-testid": "lab-keep-clean", title: "The same design and settings, trained from fresh weights: results that compare" }, answer(true));
-    const asIs = button("This run as it is", { "data-testid": "lab-keep-run", title: "This run with all that was changed while it learned" }, answer(false));
-    this.choice = element("div", { class: "todo", hidden: "" }, [clean, asIs, button("Not now", {}, () => this.#ask(false))]);
-    this.choice.addEventListener("keydown", ({ key }) => key === "Escape" && this.#ask(false));
-    this.draw = button("Draw for it", { title: "Draw on the input yourself" }, onDraw);
-    this.links = { inspect: link("Look inside"), results: link("Is it better?") };
-    this.todo = element("div", { class: "todo" }, [this.keep, this.draw, this.links.inspect, this.links.results]);
+    this.keep = this.#opener("keep", "Keep", { "data-testid": "lab-keep", title: "Keep this network among your results" });
+    this.draw = button("Draw for it", { title: "Draw on the input yourself" }, on.onDraw);
+    this.inspect = element("a", { class: "button" }, ["Look inside"]);
+    this.compare = this.#opener("compare", "Is it better?", { "data-testid": "lab-compare", title: "Is it better than another design? Train both and see" });
+    this.todo = element("div", { class: "todo" }, [this.keep, this.draw, this.inspect, this.compare]);
+    this.choices = { keep: this.#keepChoice(), compare: this.#compareChoice() };
     this.recent = element("ul", {});
     this.root = element("section", { class: "panel next", "aria-label": "What next" }, [
       element("h2", {}, ["What next?"]), this.advice,
-      this.todo, this.choice,
+      this.todo, ...Object.values(this.choices),
       element("h3", { class: "spoken" }, ["Last runs"]), this.recent,
     ]);
   }
 
-  /** @param {object} view pages, recent, share (of right answers, or NaN), hasRun, runs, hasDrawn. */
-  show({ pages, recent, share, hasRun, runs, hasDrawn }) {
-    for (const [name, each] of Object.entries(this.links)) setAttribute(each, "href", pages[name]);
+  /** A button that opens one of the choices. */
+  #opener(name, label, attributes) {
+    return button(label, { "aria-expanded": "false", ...attributes }, () => this.#ask(name));
+  }
+
+  #keepChoice() {
+    const clean = button("Train it clean", { class: "suggested", "data-testid": "lab-keep-clean", title: "The same design and settings, trained from fresh weights: results that compare" }, this.#answer(() => this.on.onKeep(true)));
+    const asIs = button("This run as it is", { "data-testid": "lab-keep-run", title: "This run with all that was changed while it learned" }, this.#answer(() => this.on.onKeep(false)));
+    return this.#choice([clean, asIs, this.#notNow()]);
+  }
+
+  #compareChoice() {
+    this.rival = menu("Than", { "data-testid": "lab-rival" }, () => {});
+    const start = button("Compare", { class: "suggested", "data-testid": "lab-compare-start", title: "Start a duel of the two designs" }, this.#answer(() => this.on.onCompare(this.rival.select.value)));
+    return this.#choice([this.rival.root, start, this.#notNow()]);
+  }
+
+  #choice(parts) {
+    const root = element("div", { class: "todo", hidden: "" }, parts);
+    root.addEventListener("keydown", ({ key }) => key === "Escape" && this.#ask(""));
+    return root;
+  }
+
+  #notNow() {
+    return button("Not now", {}, () => this.#ask(""));
+  }
+
+  #answer(act) {
+    return () => {
+      this.#ask("");
+      act();
+    };
+  }
+
+  /** @param {object} view pages, recent, rivals, share (of right answers, or NaN), hasRun, runs, hasDrawn. */
+  show({ pages, recent, rivals, share, hasRun, runs, hasDrawn }) {
+    setAttribute(this.inspect, "href", pages.inspect);
     this.keep.disabled = !hasRun;
-    const [text, suggested] = !this.choice.hidden ? [KEEPING, ""] : advice({ share, hasRun, runs, hasDrawn });
+    setOptions(this.rival.select, rivals, this.asked ? this.rival.select.value : rivals[0][0]);
+    const [text, suggested] = this.asked ? [QUESTIONS[this.asked], ""] : advice({ share, hasRun, runs, hasDrawn });
     write(this.advice, text);
-    for (const [name, each] of Object.entries({ keep: this.keep, draw: this.draw, ...this.links })) each.classList.toggle("suggested", name === suggested);
+    for (const name of ["keep", "draw"]) this[name].classList.toggle("suggested", name === suggested);
     this.#showRecent(recent);
   }
 
-  /** Ask how to keep it, or go back to what else can be done. */
-  #ask(isAsking) {
-    setAttribute(this.keep, "aria-expanded", isAsking);
-    this.choice.hidden = !isAsking;
-    if (isAsking) write(this.advice, KEEPING);
-    this.todo.hidden = isAsking;
-    (isAsking ? this.choice.firstElementChild : this.keep).focus();
+  /** Ask how to keep it or what to compare it with; "" goes back to what else can be done. */
+  #ask(name) {
+    const opener = this[name || this.asked];
+    this.asked = name;
+    for (const [each, choice] of Object.entries(this.choices)) {
+      choice.hidden = each !== name;
+      setAttribute(this[each], "aria-expanded", each === name);
+    }
+    if (name) write(this.advice, QUESTIONS[name]);
+    this.todo.hidden = Boolean(name);
+    (name ? this.choices[name].querySelector("button, select") : opener).focus();
   }
 
   #showRecent(recent) {
@@ -55,8 +92,6 @@ export class Next {
       element("li", {}, [element("a", { href: url, title }, [title]), element("b", {}, [Number.isFinite(accuracy) ? percent(accuracy) : ""])])));
   }
 }
-
-const link = (text) => element("a", { class: "button" }, [text]);
 
 /** A sentence, and the name of what it suggests. */
 function advice({ share, hasRun, runs, hasDrawn }) {
