@@ -9,14 +9,14 @@ from starlette.middleware import Middleware
 from cnnlib.ui.common.identity import BrowserCookie
 from cnnlib.ui.common.shared import check_settings
 from cnnlib.ui.server.routes import routes
-from cnnlib.ui.server.server import ContentPolicy, LabScripts, lifespan
+from cnnlib.ui.server.server import ContentPolicy, LabScript, lifespan
 
 check_settings()
 app = st.App(
     "cnnlib/ui/server/main.py",
     routes=routes(),
     lifespan=lifespan,
-    middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy), Middleware(LabScripts)],
+    middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy), Middleware(LabScript)],
 )
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def live_chart(
     _live_chart(
         key=key,
         data={
-            "script": script("common/live/live.js"),
+            "script": script("common/live/live.bundle.js"),
             "runs_address": at_root(RUNS_ADDRESS),
             "runs": [
                 {

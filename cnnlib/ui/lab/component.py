@@ -29,5 +29,5 @@ def lab(data: Mapping[str, Any], key: str, act: Callable[[Mapping[str, Any]], No
         if isinstance(action, dict):
             act(action)
 
-    sent = {"script": script("lab/lab.js"), **data}
+    sent = {"script": script("lab/lab.bundle.js"), **data}
     _lab(key=key, data=sent, on_action_change=on_action)

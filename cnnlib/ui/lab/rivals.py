@@ -10,7 +10,7 @@ from cnnlib.errors import SpecError
 from cnnlib.experiments.duel import Duel, start_duel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
@@ -25,7 +25,7 @@ def rivals(state: LabState, store: RunStore) -> dict[str, tuple[str, CNNSpec]]:
     return dict(_list(state, store))
 
 
-def _list(state: LabState, store: RunStore) -> Iterator[tuple[str, tuple[str, CNNSpec]]]:
+def _list(state: LabState, store: RunStore) -> Generator[tuple[str, tuple[str, CNNSpec]]]:
     if state.past:
         yield "before", ("Design before the last change", state.past[-1])
     own = [run for run in store.runs(limit=50) if run.request.dataset == state.dataset]

@@ -28,6 +28,7 @@ from cnnlib.ui.common.urls import (
     at_root,
     static_folder,
 )
+from cnnlib.ui.server.bundle import bundled_script
 from cnnlib.ui.server.lens_route import network_lens, run_map, run_step
 from cnnlib.ui.server.maps_route import network_maps, run_maps
 from cnnlib.ui.server.plan_route import plan_design
@@ -118,6 +119,7 @@ def routes() -> list[BaseRoute]:
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/maps"), run_maps, methods=["GET", "POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),
+        Route(at_root(f"{ASSETS_ADDRESS}/{{script:path}}.bundle.js"), bundled_script),
         *(
             Mount(
                 at_root(f"{ASSETS_ADDRESS}/{folder}"),

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.shared import first_page, folders, worker_pool
-from cnnlib.ui.common.urls import at_root, script, static_folder
+from cnnlib.ui.common.urls import at_root, script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -92,21 +92,18 @@ class ContentPolicy:
         await self._app(scope, receive, send_with_policy)
 
 
-class LabScripts:
-    """ASGI middleware: a browser that opens the Lab loads its scripts while Streamlit starts.
+class LabScript:
+    """ASGI middleware: a browser that opens the Lab loads its script while Streamlit starts.
 
-    Without it they are loaded one import after the other, once Streamlit has run the page.
+    Without it the script is loaded once Streamlit has run the page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        folders = {"lab": static_folder("lab"), "common/live": static_folder("common") / "live"}
         links = [
-            f"<{script(f'{name}/{path.relative_to(folder).as_posix()}')}>; rel=modulepreload"
-            for name, folder in folders.items()
-            for path in sorted(folder.rglob("*.js"))
+            f"<{script('lab/lab.bundle.js')}>; rel=modulepreload",
+            f"<{script('common/uplot/uPlot.iife.min.js')}>; rel=preload; as=script",
         ]
-        links.append(f"<{script('common/uplot/uPlot.iife.min.js')}>; rel=preload; as=script")
         for style in ("lab/lab.css", "common/uplot/uPlot.min.css"):  # read by fetch()
             links.append(f"<{script(style)}>; rel=preload; as=fetch; crossorigin")
         self._link = ", ".join(links)
