@@ -151,6 +151,7 @@ class WorkerPool:
         while True:
             try:
                 self.ensure()
+                self._store.reap_if_due()  # nobody may be reading
             except StoreError as error:  # pages report it as well; it may be temporary
                 print(error, file=sys.stderr, flush=True)
             if self._ended.wait(WATCH_SECONDS):

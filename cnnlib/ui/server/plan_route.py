@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from cnnlib.design.columns import planned_design
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
-from cnnlib.ui.server.json_requests import error_response, respond_to_json
+from cnnlib.ui.server.json_requests import respond_to_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,7 +22,7 @@ async def plan_design(request: Request) -> Response:
     """Plan the design ``{"spec": {...}, "batch_size": 128, "optimizer": "adamw"}`` of a POST.
 
     A design that does not fit is repaired where a repair was found; ``repair`` describes it. The
-    status is 422 for a design that cannot be planned, with the sentence in ``error``.
+    answer for a design that cannot be planned is the reason, as a sentence in ``error``.
     """
     return await respond_to_json(request, MAX_BYTES, _respond)
 
@@ -35,5 +35,5 @@ def _respond(values: dict[str, Any]) -> Response:
             optimizer=values.get("optimizer", "adamw"),
         )
     except SpecError as error:
-        return error_response(str(error), 422)
+        content = {"error": str(error)}  # while a control is dragged this is no failure
     return JSONResponse(content, headers={"Cache-Control": "no-store"})

@@ -68,7 +68,8 @@ export class PlanFeed {
     if (this.stopped) return true;
     if (found.status === 200 && found.answer) {
       this.failures = 0;
-      this.onAnswer(found.answer, body);
+      if (found.answer.error) this.onProblem(found.answer.error, true);
+      else this.onAnswer(found.answer, body);
       return true;
     }
     const isFinal = found.status >= 400 && found.status < 500 && found.status !== 429;
