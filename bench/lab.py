@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -29,6 +30,8 @@ sys.path.append(str(ROOT / "scripts"))
 from serving import serving  # noqa: E402
 
 from cnnlib.data.prepare import prepare  # noqa: E402
+from cnnlib.design.link import encode  # noqa: E402
+from cnnlib.design.presets import adapt, preset  # noqa: E402
 from cnnlib.records.folders import Folders  # noqa: E402
 from cnnlib.runs import RunStore  # noqa: E402
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 WARM_MS = 120_000
 DRAG_SECONDS, STROKE_SECONDS, SPEED_SECONDS = 4.0, 3.0, 6.0
+DESIGNS = ("lenet5", "cnn3", "resnet20")
 GOOD = 97.0  # per cent of the validation sample
 
 EMPTY_APP = 'import streamlit as st\nst.button("play", key="play")\n'
@@ -108,6 +112,10 @@ def main() -> None:
             for what, trains in (("training", True), ("paused", False)):
                 strokes = [lab.stroke(trains=trains) for _ in range(turns)]
                 _print(f"pen to answer while {what}, ms", strokes)
+            for name in DESIGNS:
+                rates = [lab.redraws(name) for _ in range(turns)]
+                _print(f"{name}: all maps redrawn, a second", [each[0] for each in rates])
+                _print("  steps a second", [each[1] for each in rates])
             watched, alone = lab.speeds(turns)
             _print("pictures a second, everything moving", watched)
             _print("  with the page closed", alone)
@@ -229,6 +237,21 @@ class Lab:
             page.mouse.up()
             return median(page.evaluate("window.waits"))
 
+    def redraws(self, preset_name: str) -> tuple[float, float]:
+        """Answers with maps a second, each drawn in all columns, and steps a second."""
+        spec = adapt(preset(preset_name).spec, (1, 28, 28), 10)
+        query = urlencode({"dataset": "mnist", "design": encode(spec)})
+        with self._opened(f"{self._url}/?{query}") as page:
+            self._play(page)
+            answers: list[int] = []
+            page.on(
+                "response", lambda each: answers.append(each.status) if "maps" in each.url else None
+            )
+            first, start = self._newest().step, time.perf_counter()
+            page.wait_for_timeout(1000 * SPEED_SECONDS)
+            seconds = time.perf_counter() - start
+            return answers.count(200) / seconds, (self._newest().step - first) / seconds
+
     def speeds(self, turns: int) -> tuple[list[float], list[float]]:
         """Pictures a second with the page open and closed, in turns."""
         watched, alone = [], []
@@ -256,11 +279,11 @@ class Lab:
             return self._store.run(str(connection.exec_driver_sql(query).scalar()))
 
     @contextmanager
-    def _opened(self) -> Generator[Page]:
+    def _opened(self, url: str = "") -> Generator[Page]:
         """Open the Lab in a new browser, with its maps; its sketch ends afterwards."""
         with self._browser.new_context(viewport={"width": 1440, "height": 900}) as context:
             page = context.new_page()
-            page.goto(self._url)
+            page.goto(url or self._url)
             page.get_by_test_id("lab-map-1-0").wait_for(timeout=WARM_MS)
             page.wait_for_timeout(1000)
             yield page

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+from playwright.sync_api import CDPSession, Error, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
@@ -338,7 +338,7 @@ def _run(
             minute += 1
 
 
-def _browser_memory(session: object) -> list[float]:
+def _browser_memory(session: CDPSession) -> list[float]:
     """Megabytes of the page's objects after a collection, its nodes and its event listeners."""
     session.send("HeapProfiler.collectGarbage")
     metrics = {
