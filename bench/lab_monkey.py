@@ -3,7 +3,7 @@
 python -m bench.lab_monkey                           30 minutes
 python -m bench.lab_monkey --minutes 3 --seed 7      a short one; the same seed acts the same way
 
-A fault is an error or warning in the browser's console, an error of a script, an answer with a
+A fault is an error in the browser's console, an error of a script, an answer with a
 status from 400, an exception on the page or in the server's log. Memory is listed once a minute.
 Needs MNIST in ``CNNLAB_DATA``.
 """
@@ -297,7 +297,7 @@ def _listen(page: Page) -> list[str]:
     page.on(
         "console",
         lambda each: (
-            each.type in ("error", "warning")
+            each.type == "error"
             and faults.append(f"console: {each.text} {each.location.get('url', '')}")
         ),
     )
