@@ -125,6 +125,8 @@ class Sketches:
         with store.database.write() as connection:
             store.database.lock(connection)
             self._check_limits(connection, request)
+            if store.owner:
+                limits.check_disk(connection, store.owner, 0, store.settings, store.folders.runs)
             self._replace_earlier(connection, browser)
             run_id = queue.submit(connection, request, plan_cost or {}, {}, owner=store.owner)
             now = time.time()
@@ -288,6 +290,7 @@ class Sketches:
         return run
 
     def _check_limits(self, connection: sa.Connection, request: RunRequest) -> None:
+        """Check the limits of one person, except that of epochs: a sketch has no planned end."""
         store = self._store
         count = connection.scalar(sa.select(sa.func.count()).select_from(sketches)) or 0
         if count >= MOST_SKETCHES:
@@ -296,7 +299,7 @@ class Sketches:
                 "Try again in some minutes."
             )
         if store.owner:
-            limits.check_request(request, store.settings.person)
+            limits.check_size(request, store.settings.person)
             permissions.check_training_data(connection, store.person, request.dataset)
 
     def _replace_earlier(self, connection: sa.Connection, browser: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from example_runs import a_request, a_store
 
 from cnnlib.compare.results_table import ResultsTable
-from cnnlib.errors import RecipeError, RightsError, StoreError
+from cnnlib.errors import LimitError, RecipeError, RightsError, StoreError
 from cnnlib.records.events import Phase, RunEnd, StepMetrics
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, sketches
@@ -116,6 +116,37 @@ def test_it_yields_to_runs_at_once_and_to_sketches_after_its_turn(store):
         assert store.sketches.of_browser("chrome").place == 3
 
 
+def test_three_sketches_take_turns_and_each_knows_its_place(store):
+    browsers = {store.sketches.start(name, a_request()): name for name in ("ada", "bob", "cyd")}
+
+    def places() -> list[int | None]:
+        return [store.sketches.of_browser(name).place for name in ("ada", "bob", "cyd")]
+
+    assert places() == [1, 2, 3]
+    turns = []
+    with registered_worker(store, "runs") as worker_id:
+        for _ in range(6):
+            run_id = store.claim(worker_id).id
+            turns.append(browsers[run_id])
+            store.record_events(run_id, worker_id, [Phase("running", "")])
+            assert order(store, run_id, sketches.TURN_SECONDS - 1) == ""
+            assert order(store, run_id, sketches.TURN_SECONDS + 1) == "yield"
+            if len(turns) == 2:
+                assert places() == [2, None, 1]
+            interrupt(store, run_id, worker_id, step=len(turns))
+            store.sketches.settle(run_id, was_paused=False)
+    assert turns == 2 * ["ada", "bob", "cyd"]
+
+
+def test_a_sketch_alone_keeps_its_worker_after_its_turn(store):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        assert order(store, sketch, 10 * sketches.TURN_SECONDS) == ""
+        waiting = store.sketches.start("firefox", a_request())
+        store.sketches.pause(waiting)  # it leaves the line
+        assert order(store, sketch, 10 * sketches.TURN_SECONDS) == ""
+
+
 def test_a_paused_sketch_that_yields_waits_for_play(store):
     with registered_worker(store, "runs") as worker_id:
         sketch = at_work(store, worker_id)
@@ -219,6 +250,30 @@ def test_it_stops_when_its_page_is_gone_and_is_removed_later(store, monkeypatch)
 
 def test_a_sketch_belongs_to_its_person(store):
     sketch = store.on_behalf_of("ada").sketches.start("chrome", a_request())
+    others = store.on_behalf_of("bob").sketches
     for action in ("play", "step", "pause", "keep", "end"):
         with pytest.raises(RightsError):
-            getattr(store.on_behalf_of("bob").sketches, action)(sketch)
+            getattr(others, action)(sketch)
+    with pytest.raises(RightsError):
+        others.change(sketch, changed(a_request()))
+    with pytest.raises(RightsError):
+        others.set_lr(sketch, 1.0)
+
+
+def test_a_sketch_is_as_large_as_a_persons_runs_and_as_long_as_it_is_touched(store):
+    limits = "[person]\nepochs = 2\nparameters = 10000\n"
+    (store.folders.runs / "cnnlab.toml").write_text(limits)
+    own = store.on_behalf_of("ada").sketches
+    sketch = own.start("chrome", a_request(epochs=10_000))
+    too_large = changed(a_request(epochs=10_000), channels=(300, 300))
+    for ask in (lambda: own.start("chrome", too_large), lambda: own.change(sketch, too_large)):
+        with pytest.raises(LimitError, match="parameters"):
+            ask()
+    assert own.of_browser("chrome").run.id == sketch
+    store.sketches.start("firefox", too_large)  # the operator's
+
+
+def test_no_sketch_is_started_on_a_full_disk(store):
+    (store.folders.runs / "cnnlab.toml").write_text("[machine]\nfree_disk_mb = 1000000000\n")
+    with pytest.raises(LimitError, match="disk"):
+        store.on_behalf_of("ada").sketches.start("chrome", a_request())

@@ -28,8 +28,17 @@ def check_request(request: RunRequest, limits: PersonLimits) -> None:
     Raises:
         LimitError: It is too large; the sentence names the limit and the excess.
     """
+    _check_number(request.recipe.epochs, limits.epochs, "epochs", "Train for fewer epochs.")
+    check_size(request, limits)
+
+
+def check_size(request: RunRequest, limits: PersonLimits) -> None:
+    """Check the size of a network and its training step, as `check_request` does.
+
+    Raises:
+        LimitError: It is too large.
+    """
     recipe = request.recipe
-    _check_number(recipe.epochs, limits.epochs, "epochs", "Train for fewer epochs.")
     costs = cost(plan(request.spec), batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     smaller = "Use fewer channels, or pool earlier."
     _check_number(costs.params, limits.parameters, "parameters", smaller)
