@@ -24,20 +24,16 @@ _seen: dict[str, float] = {}
 _MOST_RUNS = 1000
 
 
-def newest_weights(store: RunStore, run_id: str) -> tuple[Path, int] | None:
+def newest_weights(store: RunStore, run: Run) -> tuple[Path, int] | None:
     """Return the file of a run's newest weights and its time of writing (ns); None without any.
 
     A run in training is asked for newer ones, and a sketch is marked as seen.
-
-    Raises:
-        StoreError: There is no such run.
     """
-    run = store.run(run_id)
     request_latest_weights(store, run)
-    if _is_due(_seen, run_id, SEEN_EVERY_SECONDS):
-        store.sketches.see(run_id)
-    for each in newest_first(run, store.saved_weights(run_id)):
-        path = store.folders.run(run_id) / each.file
+    if _is_due(_seen, run.id, SEEN_EVERY_SECONDS):
+        store.sketches.see(run.id)
+    for each in newest_first(run, store.saved_weights(run.id)):
+        path = store.folders.run(run.id) / each.file
         try:
             return path, path.stat().st_mtime_ns
         except FileNotFoundError:  # deleted meanwhile: the next one

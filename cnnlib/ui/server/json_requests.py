@@ -1,4 +1,4 @@
-"""POST requests with a JSON body: only from this server's own pages, bounded in size and rate."""
+"""Requests that compute: who may send them, bounded in rate, and those with JSON also in size."""
 
 from __future__ import annotations
 
@@ -36,15 +36,14 @@ async def respond_to_json(
     (403), other content types (415), bodies above the limit (413), too many requests (429), and
     what is not a JSON object (400).
     """
-    refused = await run_in_threadpool(lambda: refusal(request, shared_store().settings.class_mode))
-    if refused is not None:
+    if (refused := await run_in_threadpool(_refuse_visitor, request)) is not None:
         return refused
     if not _is_own_origin(request):
         return error_response("Requests from other sites are refused.", 403)
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         return error_response("Send JSON, with the content type application/json.", 415)
-    if not _limit.allows(_browser(request)):
-        return error_response("There are too many requests from this browser. Wait a moment.", 429)
+    if (refused := _refuse_flood(request)) is not None:
+        return refused
     body = bytearray()
     try:
         async for part in request.stream():
@@ -61,6 +60,26 @@ async def respond_to_json(
     except (ValueError, RecursionError):
         return error_response("The body is not a JSON object. Send one.", 400)
     return await run_in_threadpool(respond, values)
+
+
+async def respond_to_query(request: Request, respond: Callable[[], Response]) -> Response:
+    """Respond to a GET with what `respond` returns, on another thread.
+
+    Refused are visitors who are not signed in where that is required (401), and too many requests
+    (429).
+    """
+    refused = await run_in_threadpool(_refuse_visitor, request) or _refuse_flood(request)
+    return await run_in_threadpool(respond) if refused is None else refused
+
+
+def _refuse_visitor(request: Request) -> JSONResponse | None:
+    return refusal(request, shared_store().settings.class_mode)
+
+
+def _refuse_flood(request: Request) -> JSONResponse | None:
+    if _limit.allows(_browser(request)):
+        return None
+    return error_response("There are too many requests from this browser. Wait a moment.", 429)
 
 
 def error_response(sentence: str, status: int) -> JSONResponse:

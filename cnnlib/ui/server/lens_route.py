@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
-
 from cnnlib.errors import RecipeError
 from cnnlib.records.checks import check_integer
 from cnnlib.records.maps import StepRequest
 from cnnlib.ui.common.shared import shared_store, worker_pool
-from cnnlib.ui.server.json_requests import respond_to_json
+from cnnlib.ui.server.json_requests import respond_to_json, respond_to_query
 from cnnlib.ui.server.maps_route import (
     MAX_BYTES,
     maps_request,
@@ -18,7 +16,6 @@ from cnnlib.ui.server.maps_route import (
     query_values,
     viewer_response,
 )
-from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,12 +36,10 @@ async def network_lens(request: Request) -> Response:
 
 async def run_map(request: Request) -> Response:
     """The same for a run: the query has ``column``, ``map``, ``picture`` and ``weights``."""
-    return await run_in_threadpool(_respond_to_query, request)
+    return await respond_to_query(request, lambda: _of_run(request))
 
 
-def _respond_to_query(request: Request) -> Response:
-    if (refused := refusal(request, shared_store().settings.class_mode)) is not None:
-        return refused
+def _of_run(request: Request) -> Response:
     run_id = request.path_params["run_id"]
     values = query_values(request, ("column", "map"))
     values["chosen"] = [values.pop(name, "") for name in ("column", "map")]
@@ -58,12 +53,10 @@ async def run_step(request: Request) -> Response:
     ``source``, the input map whose gradient is shown by position. The weights of the steps before
     and after must be saved, as they are when a paused run trains one batch.
     """
-    return await run_in_threadpool(_respond_with_step, request)
+    return await respond_to_query(request, lambda: _step_of_run(request))
 
 
-def _respond_with_step(request: Request) -> Response:
-    if (refused := refusal(request, shared_store().settings.class_mode)) is not None:
-        return refused
+def _step_of_run(request: Request) -> Response:
     values = query_values(request, ("step", "column", "map", "source"))
     return viewer_response(lambda: _step(request.path_params["run_id"], values))
 

@@ -8,10 +8,9 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from cnnlib.data.prepared import load_prepared
+from cnnlib.data.prepared import current_record, load_prepared
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError, StoreError, ViewerError
 from cnnlib.records.checks import check_integer
@@ -19,8 +18,7 @@ from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.run import check_dataset_name
 from cnnlib.ui.common.shared import folders, shared_store, worker_pool
 from cnnlib.ui.common.weights_in_use import newest_weights
-from cnnlib.ui.server.json_requests import error_response, respond_to_json
-from cnnlib.ui.server.sign_in import refusal
+from cnnlib.ui.server.json_requests import error_response, respond_to_json, respond_to_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.run import Run
 
 MAX_BYTES = 2_000_000  # a drawing of 512 x 512 in colour as base64, and a design
 MOST_TILES, MOST_LISTED = 64, 4096
@@ -61,13 +60,7 @@ async def run_maps(request: Request) -> Response:
     run_id = request.path_params["run_id"]
     if request.method == "POST":
         return await respond_to_json(request, MAX_BYTES, lambda values: _of_run(run_id, values))
-    return await run_in_threadpool(_respond_to_query, request, run_id)
-
-
-def _respond_to_query(request: Request, run_id: str) -> Response:
-    if (refused := refusal(request, shared_store().settings.class_mode)) is not None:
-        return refused
-    return _of_run(run_id, query_values(request))
+    return await respond_to_query(request, lambda: _of_run(run_id, query_values(request)))
 
 
 def query_values(request: Request, more: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -140,46 +133,18 @@ def _answer(values: dict[str, Any]) -> dict[str, Any] | None:
     return answer | {"version": version, "weights": weights}
 
 
-def _network(values: Mapping[str, Any]) -> NetworkSource:
-    """Return where the weights come from: the run's newest, or those that are named."""
-    spec = CNNSpec.from_dict(values.get("spec", {}))
-    seed = values.get("seed", 0)
-    check_integer("seed", seed, 0, 2**31 - 1)
-    run_id = values.get("run")
-    if run_id is None:
-        return NetworkSource(spec, seed)
-    if not isinstance(run_id, str):
-        raise RecipeError(f"run={run_id!r} is not the id of a run. Send a text, or null.")
-    named = values.get("weights")
-    saved = _named(run_id, named) if named is not None else newest_weights(shared_store(), run_id)
-    return NetworkSource(spec, seed, *(saved or ()))
-
-
-def _named(run_id: str, named: Any) -> tuple[Path, int]:
-    """Parse ``weights`` of an answer: the name of a file in the run's folder, and its time."""
-    match = _WEIGHTS.fullmatch(named) if isinstance(named, str) else None
-    if match is None:
-        raise RecipeError(
-            f"weights={str(named)[:60]!r} names no weights of a run. Send what an answer with maps "
-            "has in weights, or leave it out."
-        )
-    return shared_store().folders.run(shared_store().run(run_id).id) / match[1], int(match[2])
-
-
 def maps_request(values: Mapping[str, Any]) -> MapsRequest:
     """Check the values of a request, and find the weights.
 
     Raises:
         CnnlibError: One of them is invalid; the sentence names it.
     """
-    source = _network(values)
-    name = values.get("dataset", "")
-    check_dataset_name(name)
+    run = _run(values.get("run"))
+    source = _network(values, run)
+    info = _dataset(values.get("dataset", ""))
     split: dict[str, Any] = {}
-    if isinstance(values.get("run"), str):
-        request = shared_store().run(values["run"]).request
-        split = {"validation": request.validation, "split_seed": request.split_seed}
-    info = load_prepared(name, folders()).info
+    if run is not None:
+        split = {"validation": run.request.validation, "split_seed": run.request.split_seed}
     picture, tiles = values.get("picture", 0), values.get("tiles", 8)
     check_integer("picture", picture, 0, 10**9)
     check_integer("tiles", tiles, 1, MOST_TILES)
@@ -189,7 +154,7 @@ def maps_request(values: Mapping[str, Any]) -> MapsRequest:
     chosen = values.get("chosen")
     return MapsRequest(
         network=source,
-        split=SplitSource(name, info.fingerprint, **split),
+        split=SplitSource(info.name, info.fingerprint, **split),
         picture=picture,
         pixels=_pixels(values.get("pixels"), info),
         tiles=tiles,
@@ -198,6 +163,45 @@ def maps_request(values: Mapping[str, Any]) -> MapsRequest:
         chosen=None if chosen is None else _pair(chosen),
         strip=values.get("strip") is True,
     )
+
+
+def _run(run_id: Any) -> Run | None:
+    """Read the run that is named; None for a network that was never trained."""
+    if run_id is None:
+        return None
+    if not isinstance(run_id, str):
+        raise RecipeError(f"run={run_id!r} is not the id of a run. Send a text, or null.")
+    return shared_store().run(run_id)
+
+
+def _network(values: Mapping[str, Any], run: Run | None) -> NetworkSource:
+    """Return where the weights come from: the run's newest, or those that are named."""
+    spec = CNNSpec.from_dict(values.get("spec", {}))
+    seed = values.get("seed", 0)
+    check_integer("seed", seed, 0, 2**31 - 1)
+    if run is None:
+        return NetworkSource(spec, seed)
+    named = values.get("weights")
+    saved = _named(run, named) if named is not None else newest_weights(shared_store(), run)
+    return NetworkSource(spec, seed, *(saved or ()))
+
+
+def _named(run: Run, named: Any) -> tuple[Path, int]:
+    """Parse ``weights`` of an answer: the name of a file in the run's folder, and its time."""
+    match = _WEIGHTS.fullmatch(named) if isinstance(named, str) else None
+    if match is None:
+        raise RecipeError(
+            f"weights={str(named)[:60]!r} names no weights of a run. Send what an answer with maps "
+            "has in weights, or leave it out."
+        )
+    return folders().run(run.id) / match[1], int(match[2])
+
+
+def _dataset(name: Any) -> DatasetInfo:
+    """Return the dataset's facts; its pictures are read by the viewer."""
+    check_dataset_name(name)
+    record = current_record(name, folders())
+    return record.info if record is not None else load_prepared(name, folders()).info  # says why
 
 
 def _pixels(text: Any, info: DatasetInfo) -> bytes | None:
