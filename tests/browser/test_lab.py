@@ -27,6 +27,13 @@ navigator.mediaDevices.getUserMedia = async () => {
 };
 """
 COLD = 90_000  # the viewer and the worker import torch first
+SLOW_PLANS = """
+const send = window.fetch;
+window.fetch = async (...request) => {
+  if (String(request[0]).endsWith("/api/plan")) await new Promise((done) => setTimeout(done, 150));
+  return send(...request);
+};
+"""
 
 
 @pytest.fixture
@@ -203,3 +210,19 @@ def test_the_camera_is_the_input(app_server, page):
     assert canvas.evaluate("each => each.toDataURL()") == held
     page.get_by_test_id("lab-draw").click()
     assert page.evaluate("window.cameraTrack.readyState") == "ended"
+
+
+def test_the_numbers_follow_a_hand_that_is_faster_than_the_server(app_server, page):
+    page.add_init_script(SLOW_PLANS)
+    open_lab(page, app_server())
+    box = page.get_by_test_id("lab-channels").bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.2, y)
+    page.mouse.down()
+    shown = set()
+    for move in range(60):
+        page.mouse.move(box["x"] + box["width"] * (0.2 + move / 100), y)
+        page.wait_for_timeout(30)
+        shown.add(page.get_by_test_id("lab-params").inner_text())
+    assert len(shown) > 3  # the button is still down
+    page.mouse.up()

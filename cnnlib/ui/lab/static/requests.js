@@ -4,6 +4,7 @@ const FASTEST_MS = 80; // between two requests for maps: 12 a second
 const FAILING_MS = 500; // between two requests after a failure
 const LIVE_MS = 250; // between two questions for newer weights
 const QUIET_MS = 1500; // while paused: one batch may be asked for
+const WAITING_MS = 20_000; // while in line: nothing is newer, but a sketch whose page is silent for a minute gets no turn
 const STARTING_MS = 1000;
 const LONGEST_BACKOFF_MS = 8000;
 const NO_CONNECTION = "The server does not answer. Trying again.";
@@ -81,7 +82,7 @@ export class PlanFeed {
 /** Asks for maps: at once after a change, four times a second while a network trains, and not at all while nobody looks. */
 export class MapsFeed {
   /**
-   * @param {() => {address: string, body: object, pace: "live"|"paused"|"still", follow: (answer: object) => object|null}|null} next
+   * @param {() => {address: string, body: object, pace: "live"|"paused"|"waiting"|"still", follow: (answer: object) => object|null}|null} next
    *   The next request; null: none. `follow` gives a second request that belongs to the answer, as {address, body}.
    * @param {(answer: object, body: object, second: object|null) => void} onAnswer Both answers together; `error` in the second where it failed.
    * @param {(problem: string) => void} onProblem "" once a request succeeds.
@@ -122,7 +123,7 @@ export class MapsFeed {
   async #send({ address, body, pace, follow }) {
     this.controller = new AbortController();
     this.sentAt = performance.now();
-    const rest = { live: LIVE_MS, paused: QUIET_MS, still: Infinity }[pace];
+    const rest = { live: LIVE_MS, paused: QUIET_MS, waiting: WAITING_MS, still: Infinity }[pace];
     try {
       const { signal } = this.controller;
       const { status, answer } = await post(address, body, signal);

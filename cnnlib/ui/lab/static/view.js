@@ -246,13 +246,21 @@ export class Lab {
 
   #takePlan(plan, { spec }) {
     this.problem = "";
-    if (JSON.stringify(spec) !== JSON.stringify(this.state.get("spec"))) return; // a newer design is on its way
+    if (JSON.stringify(spec) !== JSON.stringify(this.state.get("spec"))) return this.#preview(plan);
     const fitted = plan.repair ? refit(spec, plan.spec) : null;
     if (fitted) return this.#refit(fitted, plan.repair);
     this.state.set("plan", plan);
     this.state.set("spec", plan.spec);
     if (this.isReleased) this.#handOver();
     else this.#render();
+    this.maps?.ask();
+  }
+
+  /** A newer design is on its way: while the hand moves faster than the answers, the numbers follow it. */
+  #preview(plan) {
+    if (!this.controls.isMoving || plan.repair) return;
+    this.state.set("plan", plan);
+    this.#render();
     this.maps?.ask();
   }
 

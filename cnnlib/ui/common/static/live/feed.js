@@ -66,9 +66,9 @@ export class Feed {
     const facts = this.history.facts;
     if (problem) return ERROR_DELAY_MS;
     if (facts?.more || !facts) return 0;
+    if (!isLive(facts.state)) return ENDED_DELAY_MS;
     if (document.hidden) return HIDDEN_DELAY_MS;
-    if (facts.state === "queued") return QUEUED_DELAY_MS;
-    return isLive(facts.state) ? LIVE_DELAY_MS : ENDED_DELAY_MS;
+    return facts.state === "queued" ? QUEUED_DELAY_MS : LIVE_DELAY_MS;
   }
 
   #sleep(ms) {

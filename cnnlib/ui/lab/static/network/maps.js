@@ -50,9 +50,10 @@ export class Maps {
     if (context !== this.context) this.order.clear();
     this.context = context;
     clearTimeout(this.timer);
-    const wait = this.lab.controls.isMoving ? Math.max(0, this.sentAt + CALM_MS - performance.now()) : 0;
+    const { isMoving } = this.lab.controls;
+    const wait = isMoving ? Math.max(0, this.sentAt + CALM_MS - performance.now()) : 0;
     if (wait) this.timer = setTimeout(() => this.ask(), wait);
-    else this.feed.refresh(this.#wanted() !== this.sent);
+    else this.feed.refresh(!isMoving && this.#wanted() !== this.sent); // the server computes an aborted request to its end
   }
 
   /** What the maps belong to: the network, its weights' run, and the picture. */
@@ -98,6 +99,7 @@ export class Maps {
 
   #pace() {
     const { runState } = this.lab;
+    if (runState === "queued") return "waiting";
     if (isRunning(runState) || performance.now() - this.steppedAt < STEP_MS) return "live";
     return runState === "paused" ? "paused" : "still";
   }
