@@ -48,7 +48,7 @@ GOOD = 97.0  # per cent of the validation sample
 EMPTY_APP = 'import streamlit as st\nst.button("play", key="play")\n'
 
 # Finds an element by its test id, also in shadow trees.
-_FIND = """
+FIND = """
 window.find = (id, root = document) => {
   const found = root.querySelector(`[data-testid="${id}"]`);
   if (found) return found;
@@ -61,7 +61,7 @@ window.find = (id, root = document) => {
 """
 # Records the milliseconds from an event on one element to the next change of another one.
 _WATCH = (
-    _FIND
+    FIND
     + """
 ([source, kind, shown]) => {
   window.waits = []; window.times = [];

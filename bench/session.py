@@ -7,6 +7,7 @@ nothing, so thirty clients fit on one machine with the measured server.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,6 +38,7 @@ class Session:
         self._widgets: dict[str, str] = {}  # key -> id
         self._states: dict[str, WidgetState] = {}
         self.metrics: dict[str, str] = {}  # label -> displayed value
+        self.components: dict[str, Any] = {}  # key -> data of a component of the page
 
     async def open(self, page: str, query: str = "") -> float:
         """Open a page by its address; returns the seconds until its script has ended."""
@@ -67,14 +69,29 @@ class Session:
         """Press a button; returns the seconds until the answer is complete."""
         return await self._rerun(WidgetState(id=self._widgets[key], trigger_value=True))
 
+    async def trigger(self, key: str, event: str, value: Any) -> float:
+        """Send an event of a component; returns the seconds until the answer is complete."""
+        state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{self._widgets[key]}__events")
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+        return await self._rerun(state)
+
+    async def post_json(self, address: str, body: Any) -> tuple[int, Any]:
+        """Send JSON to a route; returns the status and the JSON of the answer, None without any."""
+        answer = await self._request("POST", address, json=body)
+        return answer.status_code, answer.json() if answer.content else None
+
     async def get_json(self, address: str) -> Any:
-        """The JSON of a route of the server; retries once if the connection was closed."""
-        try:
-            answer = await self._http.get(address)
-        except httpx.RemoteProtocolError:
-            answer = await self._http.get(address)
+        """The JSON of a route of the server."""
+        answer = await self._request("GET", address)
         answer.raise_for_status()
         return answer.json()
+
+    async def _request(self, method: str, address: str, **options: Any) -> httpx.Response:
+        """Send a request, once more where the server had closed an idle connection."""
+        try:
+            return await self._http.request(method, address, **options)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            return await self._http.request(method, address, **options)
 
     @property
     def runs_in_address(self) -> list[str]:
@@ -120,12 +137,17 @@ class Session:
         return False
 
     def _store_element(self, element: Any) -> None:
-        """Store a widget's id, or the value of a metric; raise if the page shows an exception."""
+        """Store a widget's id, or what is shown; raise if the page shows an exception."""
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise RuntimeError(f"{self._page}: {element.exception.message}")
         if kind == "metric":
             self.metrics[element.metric.label] = element.metric.body
+        elif kind == "bidi_component":
+            component = element.bidi_component
+            key = component.id.rsplit("-", 1)[-1]
+            self._widgets[key] = component.id
+            self.components[key] = json.loads(component.json or component.mixed.json)
         elif kind in ("slider", "button"):
             widget = getattr(element, kind)
             self._widgets[widget.id.rsplit("-", 1)[-1]] = widget.id
