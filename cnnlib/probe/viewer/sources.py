@@ -14,7 +14,7 @@ from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.errors import ProbeError
+from cnnlib.errors import ProbeError, SpecError
 from cnnlib.nets.model import Network, build_model, load_fitting
 from cnnlib.probe.weights import network, read_arrays, read_step_arrays
 from cnnlib.records.folders import Folders
@@ -46,8 +46,8 @@ def network_of(source: NetworkSource) -> StepNetwork:
     """Build a network; tensors that the file does not have in the same shape are fresh.
 
     Raises:
-        SpecError: The design cannot be planned.
-        ProbeError: The design is too large; or the file was deleted or damaged.
+        SpecError: The design cannot be planned, or is too large to be computed here.
+        ProbeError: The file was deleted or damaged.
     """
     planned = plan(source.spec)
     _check_size(planned)
@@ -62,7 +62,7 @@ def network_of(source: NetworkSource) -> StepNetwork:
 def _check_size(planned: Plan) -> None:
     costs = cost(planned, batch_size=1)
     if costs.training_bytes > MOST_TRAINING_BYTES or costs.macs > MOST_MACS:
-        raise ProbeError(
+        raise SpecError(
             f"A step of this network takes {format_size(costs.training_bytes)} and "
             f"{costs.macs / 1e9:.3g} billion multiplications for one picture. Feature maps are "
             f"shown up to {format_size(MOST_TRAINING_BYTES)} and {MOST_MACS / 1e9:.3g} billion. "

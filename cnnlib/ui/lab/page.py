@@ -19,6 +19,7 @@ from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS
 from cnnlib.ui.lab.component import lab
 from cnnlib.ui.lab.rivals import rivals
 from cnnlib.ui.lab.session import act, choose_awaited, current_state, shown_sketch, write_address
+from cnnlib.ui.lab.state import validation_count
 
 if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cnnlib.ui.lab.state import LabState
 
 RECENT = 3
-_VALIDATION = 0.1  # of the training pictures, as in `RunRequest`
 
 
 def show() -> None:
@@ -68,7 +68,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
             "title": info.title,
             "classes": list(info.classes),
             "in_size": list(info.in_size),
-            "validation_count": round(_VALIDATION * info.train_count),
+            "validation_count": validation_count(info),
         },
         "datasets": [
             {"name": each.name, "title": each.title, "ready": each.state == "prepared"}

@@ -239,7 +239,7 @@ def _dataset(state: LabState, action: Mapping[str, Any]) -> LabState:
 
 def _picture(state: LabState, action: Mapping[str, Any]) -> LabState:
     index = action.get("index")
-    return replace(state, picture=index) if isinstance(index, int) and index >= 0 else state
+    return state.with_picture(index, _info_of(state)) if isinstance(index, int) else state
 
 
 def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:

@@ -73,7 +73,7 @@ class LabState:
         numbers: dict[str, Any] = {
             name: _number(params[name], name) for name in _NUMBERS if name in params
         }
-        return replace(state, **numbers)
+        return replace(state, **numbers).with_picture(numbers.get("picture", 0), info)
 
     def address(self, info: DatasetInfo) -> dict[str, str]:
         """Return the query parameters that restore this state; those of a first visit are none."""
@@ -106,6 +106,19 @@ class LabState:
         *future, spec = self.future
         return replace(self, spec=spec, past=(*self.past, self.spec), future=tuple(future))
 
+    def with_picture(self, index: int, info: DatasetInfo) -> LabState:
+        """Return the state with another picture of the validation split.
+
+        Raises:
+            RecipeError: There is no such picture.
+        """
+        count = validation_count(info)
+        if not 0 <= index < count:
+            raise RecipeError(
+                f"{info.title} has no unseen picture {index}. Choose one from 0 to {count - 1}."
+            )
+        return replace(self, picture=index)
+
     def with_dataset(self, info: DatasetInfo) -> LabState:
         """Return the state with the design adapted to another dataset, and its default recipe.
 
@@ -131,6 +144,11 @@ class LabState:
 
 
 _NUMBERS = ("seed", "picture")
+
+
+def validation_count(info: DatasetInfo) -> int:
+    """Count the pictures of a dataset that a sketch is measured on."""
+    return max(1, round(RunRequest.validation * info.train_count))
 
 
 def sketch_recipe(spec: CNNSpec, info: DatasetInfo) -> Recipe:

@@ -12,7 +12,7 @@ from cnnlib.design.columns import columns
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import ProbeError
+from cnnlib.errors import ProbeError, SpecError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import validation_of
@@ -154,7 +154,7 @@ def test_weights_of_another_design_are_used_where_they_fit(split, tmp_path):
     ],
 )
 def test_a_network_that_would_fill_the_memory_is_refused_before_it_is_built(split, spec):
-    with pytest.raises(ProbeError, match="Choose fewer channels"):
+    with pytest.raises(SpecError, match="Choose fewer channels"):
         maps(wanted(split, spec))
 
 

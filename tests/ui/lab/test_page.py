@@ -193,6 +193,13 @@ def test_a_link_opens_the_same_screen():
     )
 
 
+def test_a_picture_that_the_dataset_does_not_have_is_a_sentence():
+    lab = Lab(dataset="digits", picture="3280")
+    assert (lab.data["picture"], "no unseen picture 3280" in lab.data["message"]) == (0, True)
+    data = lab.do(kind="picture", index=3280)  # of the strip of another dataset, a moment before
+    assert (data["picture"], "0 to" in data["message"]) == (0, True)
+
+
 def test_a_link_to_a_dataset_that_is_not_there_prepares_it_and_shows_another_meanwhile(store):
     data = Lab(dataset="mnist", design=encode(SPEC)).data
     assert (data["dataset"]["name"], data["run"]) == ("digits", None)

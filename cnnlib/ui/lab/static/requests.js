@@ -127,8 +127,9 @@ export class MapsFeed {
     try {
       const { signal } = this.controller;
       const { status, answer } = await post(address, body, signal);
-      const second = status === 200 && answer ? await sendSecond(follow(answer), signal) : null;
+      const second = status === 200 && answer && !answer.error ? await sendSecond(follow(answer), signal) : null;
       if (this.stopped) return 0;
+      if (status === 200 && answer?.error) return this.#refuse(answer.error, rest);
       if (status === 200 && answer) this.onAnswer(answer, body, second);
       if (status === 204 || (status === 200 && answer)) return this.#succeed(rest);
       if (status === 503 || status === 202) return this.#fail(answer?.error ?? "The viewer starts.", STARTING_MS);
@@ -138,6 +139,13 @@ export class MapsFeed {
       if (!(error instanceof TypeError)) throw error;
       return this.#fail(NO_CONNECTION, backoff(++this.failures));
     }
+  }
+
+  /** The design cannot be computed; another one may be. */
+  #refuse(problem, rest) {
+    this.#succeed(rest);
+    this.onProblem(problem);
+    return rest;
   }
 
   #succeed(rest) {

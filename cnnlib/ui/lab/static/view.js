@@ -166,6 +166,7 @@ export class Lab {
   }
 
   #setPicture(index) {
+    if (this.state.has("dataset") || index >= this.state.data.dataset.validation_count) return; // of the dataset before
     if (this.network.input.isDrawing) this.network.input.toggle();
     this.state.set("picture", index);
     this.#render();
