@@ -4,7 +4,8 @@ python -m bench.lab_monkey                           30 minutes
 python -m bench.lab_monkey --minutes 3 --seed 7      a short one; the same seed acts the same way
 
 A fault is an error in the browser's console, an error of a script, an answer with a
-status from 400, an exception on the page or in the server's log. Memory is listed once a minute.
+status from 400, an exception on the page or in the log of a process. Memory is listed once a
+minute. The last line counts the sketches and the folders of sketches that are left over.
 Needs MNIST in ``CNNLAB_DATA``.
 """
 
@@ -44,6 +45,7 @@ WARM_MS = 120_000
 LAST_ACTIONS = 20  # shown with a fault
 SIZES = ((1440, 900), (1280, 720), (1024, 768), (420, 900))
 HIDDEN = ("", "64", "120, 84", "10,10,10", "abc", "0", "-3", "99999", "32, x", "1 2")
+NUMBERS = ("0", "7", "-1", "999999", "x", "1.5", "")  # of a picture
 PAGES = ("build", "train", "results", "draw", "inspect", "data")
 PROCESSES = {
     "viewer": "cnnlib.train.viewer",
@@ -72,10 +74,12 @@ class Monkey:
             (4, self._type_hidden),
             (10, self._draw),
             (3, self._upload),
+            (3, self._browse),
             (14, self._point),
             (5, self._press_key),
             (2, self._resize),
             (2, self._leave_and_return),
+            (2, self._go_in_history),
             (1, self._reload),
             (1, self._change_theme),
             (1, self._keep),
@@ -179,6 +183,13 @@ class Monkey:
         )
         return f"upload {'a picture' if is_picture else 'no picture'}"
 
+    def _browse(self) -> str:
+        text = self._random.choice(NUMBERS)
+        field = self._page.get_by_label("Number of the picture")
+        field.fill(text, timeout=1500)
+        field.press("Enter", timeout=1500)
+        return f"picture {text!r}"
+
     def _point(self) -> str:
         target = self._one(
             ".lab-page .network canvas, .lab-page .lens canvas, .lab-page .strip *,"
@@ -233,6 +244,12 @@ class Monkey:
         self.return_to_lab()
         return f"page {page} and back"
 
+    def _go_in_history(self) -> str:
+        way = self._random.choice(("back", "forward"))
+        (self._page.go_back if way == "back" else self._page.go_forward)(wait_until="commit")
+        self.return_to_lab()
+        return way
+
     def _reload(self) -> str:
         self._page.reload()
         self.return_to_lab()
@@ -285,9 +302,11 @@ def main() -> None:
             monkey = Monkey(page, served.url, options.seed, faults)
             _run(monkey, page, served.process.pid, log, options.minutes, faults)
             page.close()
-            left = _sketches_left(RunStore(folders))
+            store = RunStore(folders)
+            left = f"{_sketches_left(store)} sketches and {_folders_left(store, folders)} folders"
+            faults += _tracebacks(folders)
         browser.close()
-    print(f"{monkey.count} actions, {len(faults)} faults, {left} sketches left over")
+    print(f"{monkey.count} actions, {len(faults)} faults, {left} left over")
 
 
 def _listen(page: Page) -> list[str]:
@@ -374,6 +393,23 @@ def _sketches_left(store: RunStore) -> int:
             return 0
         time.sleep(1)
     return int(count)
+
+
+def _folders_left(store: RunStore, folders: Folders) -> int:
+    """Folders of runs that are not recorded."""
+    recorded = {run.id for run in store.runs()}
+    return sum(each.name not in recorded for each in folders.run("").iterdir())
+
+
+def _tracebacks(folders: Folders) -> list[str]:
+    """Exceptions in the logs of the viewer and the workers; they are printed as well."""
+    found = []
+    for log in (folders.runs / "logs").glob("*.log"):
+        text = log.read_text(errors="replace")
+        if (at := text.find("Traceback")) >= 0:
+            found.append(f"log of {log.stem}: {text[at:][:3000]}")
+            print(found[-1])
+    return found
 
 
 def _picture(share: float) -> bytes:

@@ -6,6 +6,7 @@ import pytest
 from driving import wait_until
 from playwright.sync_api import Page, expect
 
+from cnnlib.data.prepare import prepare
 from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
@@ -226,3 +227,26 @@ def test_the_numbers_follow_a_hand_that_is_faster_than_the_server(app_server, pa
         shown.add(page.get_by_test_id("lab-params").inner_text())
     assert len(shown) > 3  # the button is still down
     page.mouse.up()
+
+
+def test_another_dataset_is_not_asked_for_a_picture_of_the_one_before(
+    mnist_folder, app_server, page
+):
+    for name in ("mnist", "digits"):
+        for _ in prepare(name):
+            pass
+    page.goto(f"{app_server()}?dataset=mnist")
+    first = re.compile("picture 0,")
+    picture = page.get_by_test_id("lab-input")
+    expect(picture).to_have_attribute("aria-label", first, timeout=COLD)
+    refused = []
+    page.on("response", lambda each: each.status >= 400 and refused.append(each.url))
+    number = page.get_by_label("Number of the picture")
+    number.fill("3280")  # digits has 144
+    number.press("Enter")
+    page.get_by_test_id("lab-dataset").select_option("digits")
+    page.wait_for_url(lambda url: "mnist" not in url)
+    expect(picture).to_have_attribute("aria-label", first)
+    page.wait_for_timeout(1000)  # a picture is handed to the page 400 ms after it was chosen
+    assert refused == []
+    expect(page.get_by_role("status").filter(has_text="unseen picture")).to_have_count(0)

@@ -18,7 +18,14 @@ from cnnlib.ui.common.shared import available_datasets, folders, run_store
 from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
 from cnnlib.ui.lab.component import lab
 from cnnlib.ui.lab.rivals import rivals
-from cnnlib.ui.lab.session import act, choose_awaited, current_state, shown_sketch, write_address
+from cnnlib.ui.lab.session import (
+    act_all,
+    choose_awaited,
+    current_state,
+    last_done,
+    shown_sketch,
+    write_address,
+)
 from cnnlib.ui.lab.state import validation_count
 
 if TYPE_CHECKING:
@@ -38,7 +45,7 @@ def show() -> None:
     if state.awaited:
         fragment(_await_dataset, run_every=1.0)()
     info = dataset_info(state.dataset, folders())
-    lab(_data(state, info, infos), key="lab", act=act)
+    lab(_data(state, info, infos), key="lab", act=act_all)
     write_address(state, info)
 
 
@@ -83,6 +90,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "seed": state.seed,
         "picture": state.picture,
         "run": None if sketch is None else _run(sketch),
+        "done": last_done(),
         "can_undo": bool(state.past),
         "can_redo": bool(state.future),
         "message": state.message or _awaited_sentence(state),

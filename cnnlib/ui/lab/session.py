@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.sketches import Sketch
 
-_STATE, _ADDRESS = "lab_state", "lab_address"
+_STATE, _ADDRESS, _PLAIN, _DONE = "lab_state", "lab_address", "lab_plain", "lab_done"
 _ALWAYS_THERE = "digits"
+_NO_SETTINGS = ("kind", "fresh", "number")  # of an action that changes the recipe
 
 
 def current_state(infos: Sequence[DatasetInfo]) -> LabState:
@@ -40,22 +41,27 @@ def current_state(infos: Sequence[DatasetInfo]) -> LabState:
     """
     params = st.query_params.to_dict()
     state: LabState | None = st.session_state.get(_STATE)
-    if state is None:
-        state = _state_from(params, infos) if params else _first_state(infos)
-    elif params and params != st.session_state.get(_ADDRESS):
+    if state is None and not params:
+        state = _first_state(infos)
+        st.session_state[_PLAIN] = state.address(_info_of(state))
+    elif state is None or (params and params != st.session_state.get(_ADDRESS)):
         state = _state_from(params, infos)
     st.session_state[_STATE] = state
     return state
 
 
 def write_address(state: LabState, info: DatasetInfo) -> None:
-    """Put the state into the address, and a design of a person's own into other pages' forms."""
-    params = state.address(info)
-    if st.query_params.to_dict() != params and (params or st.session_state.get(_ADDRESS)):
+    """Put the state into the address, and the design into the forms of other pages.
+
+    The plain address stands for the state that it opened, as long as nothing is changed.
+    """
+    params, shown = state.address(info), st.query_params.to_dict()
+    if not shown and params == st.session_state.get(_PLAIN):
+        return
+    if shown != params:
         st.query_params.from_dict(params)
     st.session_state[_ADDRESS] = params
-    if params:
-        keep_design(encode(state.spec))
+    keep_design(encode(state.spec))
 
 
 def shown_sketch(state: LabState) -> Sketch | None:
@@ -70,6 +76,20 @@ def shown_sketch(state: LabState) -> Sketch | None:
         state.seed,
     )
     return sketch if is_same else None
+
+
+def act_all(actions: Sequence[Any]) -> None:
+    """Do what a person did, in order, except what was done before: the browser sends it again."""
+    for action in actions:
+        match action:
+            case {"number": int(number)} if number > last_done():
+                st.session_state[_DONE] = number
+                act(action)
+
+
+def last_done() -> int:
+    """Return the number of the last action that was done; 0 before the first."""
+    return int(st.session_state.get(_DONE, 0))
 
 
 def act(action: Mapping[str, Any]) -> None:
@@ -203,7 +223,7 @@ def _redo(state: LabState, action: Mapping[str, Any]) -> LabState:
 
 
 def _recipe(state: LabState, action: Mapping[str, Any]) -> LabState:
-    changes = {name: value for name, value in action.items() if name not in ("kind", "fresh")}
+    changes = {name: value for name, value in action.items() if name not in _NO_SETTINGS}
     changed = replace(state, recipe=changed_recipe(state.recipe, changes))
     sketch = shown_sketch(state)
     if sketch is not None and changes.keys() == {"lr"} and sketch.run.is_live:

@@ -76,14 +76,11 @@ class LabState:
         return replace(state, **numbers).with_picture(numbers.get("picture", 0), info)
 
     def address(self, info: DatasetInfo) -> dict[str, str]:
-        """Return the query parameters that restore this state; those of a first visit are none."""
-        initial = self.initial(info)
+        """Return the query parameters that restore this state."""
         params = {"dataset": self.dataset, "design": link.encode(self.spec)}
         if self.recipe != sketch_recipe(self.spec, info):
             params["recipe"] = encode_recipe(self.recipe)
-        params |= {name: str(getattr(self, name)) for name in _NUMBERS if getattr(self, name)}
-        is_initial = self.spec == initial.spec and params.keys() <= {"dataset", "design"}
-        return {} if is_initial else params
+        return params | {name: str(getattr(self, name)) for name in _NUMBERS if getattr(self, name)}
 
     def with_spec(self, spec: CNNSpec) -> LabState:
         """Return the state with another design; undo restores this one."""

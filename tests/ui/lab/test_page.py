@@ -40,15 +40,22 @@ class Lab:
 
     def do(self, **action: Any) -> dict[str, Any]:
         """Act, and return what the component is given then."""
+        return self._run(f"act({action!r})")
+
+    def do_all(self, actions: list[Any]) -> dict[str, Any]:
+        """Act as the component does with actions that have numbers."""
+        return self._run(f"act_all({actions!r})")
+
+    def _run(self, call: str) -> dict[str, Any]:
         script = (
-            "from cnnlib.ui.lab.session import act, current_state\n"
+            "from cnnlib.ui.lab.session import act, act_all, current_state\n"
             "from cnnlib.ui.lab import page\n"
             "current_state(())\n"
-            f"act({action!r})\n"
+            f"{call}\n"
             "page.show()\n"
         )
         other = AppTest.from_string(script, default_timeout=60)
-        for name in ("lab_state", "lab_address", "visitor_number"):
+        for name in ("lab_state", "lab_address", "lab_plain", "lab_done", "visitor_number"):
             if name in self.app.session_state:
                 other.session_state[name] = self.app.session_state[name]
         for name, value in self.app.query_params.items():
@@ -69,6 +76,16 @@ def test_the_first_visit_shows_a_network_for_the_data_that_is_there(store):
     assert data["plan"]["params"] > 0
     assert data["run"] is None
     assert (data["can_undo"], data["message"], data["recent"]) == (False, "", [])
+
+
+def test_actions_that_come_again_are_done_once_and_in_order(store):
+    lab = Lab()
+    play, change = {"kind": "play", "number": 5}, {"kind": "recipe", "lr": 0.01, "number": 6}
+    lab.do_all([play])
+    run_id = lab.data["run"]["id"]
+    data = lab.do_all([play, change, {"kind": "restart"}, "text"])
+    assert (data["run"]["id"], data["recipe"]["lr"], data["done"]) == (run_id, 0.01, 6)
+    assert lab.do_all([change, {"kind": "undo", "number": 3}])["done"] == 6
 
 
 def test_play_starts_a_sketch_that_is_in_no_list(store):
@@ -191,6 +208,18 @@ def test_a_link_opens_the_same_screen():
     assert (
         "does not" in Lab(design="1~zz.3").data["message"] or Lab(design="1~zz.3").data["message"]
     )
+
+
+def test_an_address_opens_once_and_then_follows_the_state(store):
+    """An address whose state is that of a first visit was read again at every rerun."""
+    lab = Lab(dataset="digits")
+    data = lab.do(kind="picture", index=3)
+    assert (data["picture"], lab.app.query_params["picture"]) == (3, "3")
+    assert lab.do(kind="recipe", lr=0.01)["recipe"]["lr"] == 0.01
+    plain = Lab()
+    assert not {*plain.app.query_params}
+    plain.do(kind="picture", index=3)
+    assert {*plain.app.query_params} == {"dataset", "design", "picture"}
 
 
 def test_a_picture_that_the_dataset_does_not_have_is_a_sentence():

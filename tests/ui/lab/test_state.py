@@ -15,9 +15,8 @@ CIFAR = dataset_info("cifar10")
 SPEC = CNNSpec(channels=(5, 7), hidden_dims=(9,))
 
 
-def test_a_first_visit_has_a_plain_address_and_a_network_that_fits():
+def test_a_first_visit_has_a_network_that_fits():
     state = LabState.initial(DIGITS)
-    assert state.address(DIGITS) == {}
     assert plan(state.spec).spec.in_size == DIGITS.in_size
     assert state.sketch_request().recipe.schedule == "constant"
 

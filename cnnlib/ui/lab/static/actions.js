@@ -1,43 +1,26 @@
 /**
- * Actions to the page, one after the other.
- *
- * Two triggers that follow each other closely could reach the page as one. So the next action waits for the answer to the one
- * before, or for a moment; of actions of the same kind that wait, the newest replaces the others.
+ * Actions to the page. Streamlit may merge two messages that follow each other closely into the newer one, so each message has
+ * all actions that the page has not confirmed yet, with numbers: it does each of them once, in order.
  */
 
-const ANSWER_MS = 700;
 const REPLACED = ["design", "picture", "recipe", "dataset"]; // kinds of which only the newest counts
 
 export class Actions {
   constructor() {
-    Object.assign(this, { waiting: [], timer: null, send: () => {} });
+    Object.assign(this, { waiting: [], last: 0, send: () => {} });
   }
 
-  /** Send an action, or queue it behind those that wait for their answer. */
+  /** Send an action; it replaces one of the same kind that is not confirmed yet. */
   add(action) {
     const field = (each) => `${each.kind} ${each.kind === "recipe" ? Object.keys(each)[1] : ""}`;
     if (REPLACED.includes(action.kind)) this.waiting = this.waiting.filter((each) => field(each) !== field(action));
-    this.waiting.push(action);
-    if (this.timer === null) this.#next();
+    this.last = Math.max(this.last + 1, Date.now()); // above the numbers of an earlier mount
+    this.waiting.push({ ...action, number: this.last });
+    this.send("action", { actions: this.waiting });
   }
 
-  /** New data came from the page: the action before is answered. */
-  answered() {
-    if (this.timer === null) return;
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.#next();
-  }
-
-  stop() {
-    clearTimeout(this.timer);
-    this.waiting = [];
-  }
-
-  #next() {
-    const action = this.waiting.shift();
-    if (!action) return;
-    this.timer = setTimeout(() => this.answered(), ANSWER_MS);
-    this.send("action", action);
+  /** The page has done all actions up to a number. */
+  confirm(number) {
+    this.waiting = this.waiting.filter((each) => each.number > number);
   }
 }

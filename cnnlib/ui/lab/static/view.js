@@ -56,7 +56,7 @@ export class Lab {
   update(data, send) {
     this.actions.send = send;
     this.state.update(data);
-    this.actions.answered();
+    this.actions.confirm(data.done);
     if (this.curves.follow(data.run?.id, data.api.runs, this.isFresh)) this.isFresh = false;
     this.#render();
     this.maps ??= new Maps(this, (strip, trained) => this.strip.show(strip, this.state.data.dataset.classes, trained));
@@ -65,7 +65,7 @@ export class Lab {
   }
 
   destroy() {
-    for (const part of [this.maps, this.plans, this.actions, this.state]) part?.stop();
+    for (const part of [this.maps, this.plans, this.state]) part?.stop();
     for (const part of [this.network, this.lens, this.curves, this.keyboard, this.screen]) part.destroy();
   }
 
@@ -154,6 +154,8 @@ export class Lab {
   }
 
   #setDataset(name) {
+    clearTimeout(this.pictureTimer);
+    this.state.drop("picture");
     this.state.set("dataset", name);
     this.#replace({ kind: "dataset", name });
   }
