@@ -26,7 +26,7 @@ export class Answers {
   }
 
   /** Show the probabilities of an answer. @returns {boolean} Whether rows came or went. */
-  show({ probabilities: given, picture, columns }, classes) {
+  show({ probabilities: given, picture, columns, trained }, classes) {
     Object.assign(this, { classes, given, logits: columns.at(-1).values ?? [] });
     const probabilities = given.map((share) => share ?? 0); // null where a value is not finite
     this.root.classList.toggle("long", Math.max(...classes.map((name) => name.length)) > SHORT_NAME);
@@ -36,7 +36,7 @@ export class Answers {
     while (this.rows.length < order.length) this.#addRow();
     while (this.rows.length > order.length) this.rows.pop().root.remove();
     order.forEach((number, i) => this.#showRow(this.rows[i], { number, name: classes[number] ?? String(number), share: probabilities[number], best, label: picture.label }));
-    this.#showVerdict(classes[best] ?? String(best), probabilities[best], picture.label, best, classes);
+    this.#showVerdict(classes[best] ?? String(best), probabilities[best], picture.label, best, classes, trained);
     return this.rows.length !== before;
   }
 
@@ -68,12 +68,12 @@ export class Answers {
     write(row.share, share >= 0.005 ? shortPercent(share) : "");
   }
 
-  #showVerdict(name, share, label, best, classes) {
+  #showVerdict(name, share, label, best, classes, trained) {
     if (!share) return write(this.verdict, "No answer: its numbers are not finite.");
-    const isKnown = label !== null && label !== undefined;
+    const isKnown = trained && label !== null && label !== undefined;
     const isRight = label === best;
     this.root.dataset.verdict = isKnown ? (isRight ? "right" : "wrong") : "open";
-    const end = !isKnown ? `, ${percent(share, 0)}` : isRight ? " ✓ right" : ` ✗ true class: ${classes[label] ?? label}`;
+    const end = !trained ? ": a guess, not trained yet" : !isKnown ? `, ${percent(share, 0)}` : isRight ? " ✓ right" : ` ✗ true class: ${classes[label] ?? label}`;
     write(this.verdict, `${name}${end}`);
   }
 

@@ -12,7 +12,7 @@ export class Next {
   constructor(on) {
     Object.assign(this, { on, asked: "" });
     this.advice = element("p", { class: "advice" });
-    this.keep = this.#opener("keep", "Keep", { "data-testid": "lab-keep", title: "Keep this network among your results" });
+    this.keep = this.#opener("keep", "Keep", { "data-testid": "lab-keep" });
     this.draw = button("Draw for it", { title: "Draw on the input yourself" }, on.onDraw);
     this.inspect = element("a", { class: "button" }, ["Look inside"]);
     this.compare = this.#opener("compare", "Is it better?", { "data-testid": "lab-compare", title: "Is it better than another design? Train both and see" });
@@ -64,6 +64,7 @@ export class Next {
   show({ pages, recent, rivals, share, hasRun, runs, hasDrawn }) {
     setAttribute(this.inspect, "href", pages.inspect);
     this.keep.disabled = !hasRun;
+    setAttribute(this.keep, "title", hasRun ? "Keep this network among your results" : "Press play first: there is nothing to keep yet");
     setOptions(this.rival.select, rivals, this.asked ? this.rival.select.value : rivals[0][0]);
     const [text, suggested] = this.asked ? [QUESTIONS[this.asked], ""] : advice({ share, hasRun, runs, hasDrawn });
     write(this.advice, text);

@@ -54,7 +54,7 @@ export class Strip {
     if (key !== this.key) this.#build(pictures, size.slice(-2), decode(pixels));
     this.key = key;
     this.empty.hidden = true;
-    labels.forEach((label, i) => this.#showCard(this.cards[i], classes[label], classes[predicted[i]], label === predicted[i], pictures[i]));
+    labels.forEach((label, i) => this.#showCard(this.cards[i], classes[label], classes[predicted[i]], trained ? label === predicted[i] : null, pictures[i]));
     const right = labels.filter((label, i) => label === predicted[i]).length;
     write(this.score, trained ? `${right} of ${labels.length} right` : `${right} of ${labels.length} right, by chance`);
   }
@@ -73,10 +73,12 @@ export class Strip {
     this.list.replaceChildren(...this.cards.map(({ root }) => root));
   }
 
+  /** @param {boolean|null} isRight null: the network is not trained yet, and only guesses. */
   #showCard(card, truth, guess, isRight, index) {
-    write(card.text, `${isRight ? "✓" : "✗"} ${guess}`);
+    const [mark, verdict] = isRight === null ? ["", "a guess"] : isRight ? ["✓ ", "right"] : ["✗ ", "wrong"];
+    write(card.text, mark + guess);
     setAttribute(card.root, "data-right", isRight);
-    const sentence = `Picture ${index}, a ${truth}: it says ${guess}, ${isRight ? "right" : "wrong"}.`;
+    const sentence = `Picture ${index}, a ${truth}: it says ${guess}, ${verdict}.`;
     setAttribute(card.root, "aria-label", `${sentence} Look at its maps.`);
     setAttribute(card.root, "title", sentence);
   }
