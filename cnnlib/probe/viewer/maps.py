@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from cachetools import LRUCache, cached
 from torch.nn.functional import conv2d
 
 from cnnlib.design.columns import columns
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 Outputs = dict[str, np.ndarray]  # name of a layer -> its output for one picture, N = 1
 MOST_OPEN = 512  # maps of an opened column
+OUTPUT_BYTES = 200_000_000  # of the outputs that are kept
 
 
 def maps(request: MapsRequest) -> dict[str, Any]:
@@ -83,7 +86,11 @@ def picture_of(request: MapsRequest, validation: Validation) -> tuple[np.ndarray
     return np.frombuffer(request.pixels, np.uint8).reshape(shape), None
 
 
-@lru_cache(maxsize=24)
+def _bytes_of(outputs: Outputs) -> int:
+    return sum(each.nbytes for each in outputs.values())
+
+
+@cached(LRUCache(OUTPUT_BYTES, getsizeof=_bytes_of), lock=Lock())
 def outputs_of(network: NetworkSource, split: SplitSource, pixels: bytes) -> Outputs:
     """Return the output of every layer for a picture."""
     validation, found = validation_of(split), network_of(network)

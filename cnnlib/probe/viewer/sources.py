@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from cachetools import LRUCache, cached
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
@@ -31,6 +33,7 @@ _TYPICAL, _HARD = 10, 6  # pictures of the strip
 # Of a network that anybody may ask for: a viewer that ran out of memory would end for all.
 MOST_TRAINING_BYTES = 1_000_000_000  # of a step with one picture
 MOST_MACS = 5_000_000_000  # of a forward pass of one picture
+NETWORK_BYTES = 300_000_000  # of the networks in each of the two caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,11 @@ class StepNetwork:
     step: int
 
 
-@lru_cache(maxsize=12)
+def _bytes_of(net: Network) -> int:
+    return sum(each.nbytes for each in net.state_dict().values())
+
+
+@cached(LRUCache(NETWORK_BYTES, getsizeof=lambda found: _bytes_of(found.net)), lock=Lock())
 def network_of(source: NetworkSource) -> StepNetwork:
     """Build a network; tensors that the file does not have in the same shape are fresh.
 
@@ -70,7 +77,7 @@ def _check_size(planned: Plan) -> None:
         )
 
 
-@lru_cache(maxsize=8)
+@cached(LRUCache(NETWORK_BYTES, getsizeof=_bytes_of), lock=Lock())
 def saved_network_of(source: NetworkSource) -> Network:
     """Build the network of a saved step in evaluation mode; all tensors of the file must fit.
 

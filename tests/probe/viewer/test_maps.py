@@ -9,13 +9,14 @@ import torch
 from torch.nn.functional import conv2d
 
 from cnnlib.design.columns import columns
+from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError, SpecError
 from cnnlib.nets.model import build_model
-from cnnlib.probe.viewer.maps import maps
-from cnnlib.probe.viewer.sources import validation_of
+from cnnlib.probe.viewer.maps import OUTPUT_BYTES, maps, outputs_of
+from cnnlib.probe.viewer.sources import NETWORK_BYTES, network_of, validation_of
 from cnnlib.records.maps import MapsRequest, NetworkSource
 from cnnlib.train.checkpoint import write_weights
 
@@ -144,6 +145,18 @@ def test_weights_of_another_design_are_used_where_they_fit(split, tmp_path):
     with torch.inference_mode():
         logits = mixed.eval()(validation.normalise(validation.picture(0)[0][None]))[0]
     np.testing.assert_allclose(found["columns"][-1]["values"], logits, rtol=1e-3, atol=1e-4)
+
+
+def test_outputs_and_networks_are_kept_up_to_a_number_of_bytes(split):
+    """Counted as entries, the outputs of two dozen large networks would fill the memory."""
+    spec, pixels = CNNSpec(channels=(8,), hidden_dims=()), bytes(784)
+    outputs_of.cache.clear()
+    network_of.cache.clear()
+    outputs = outputs_of(NetworkSource(spec, 0), split, pixels)
+    assert outputs_of.cache.currsize == sum(each.nbytes for each in outputs.values())
+    assert network_of.cache.currsize == 4 * cost(plan(spec)).params
+    assert outputs_of(NetworkSource(spec, 0), split, pixels) is outputs
+    assert (outputs_of.cache.maxsize, network_of.cache.maxsize) == (OUTPUT_BYTES, NETWORK_BYTES)
 
 
 @pytest.mark.parametrize(
