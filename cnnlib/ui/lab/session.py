@@ -16,6 +16,7 @@ from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
+from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.submit import submit
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _STATE, _ADDRESS, _PLAIN, _DONE = "lab_state", "lab_address", "lab_plain", "lab_done"
 _ALWAYS_THERE = "digits"
+_IN_TRAINING = ("queued", "starting", "running")
 _NO_SETTINGS = ("kind", "fresh", "number")  # of an action that changes the recipe
 
 
@@ -112,7 +114,7 @@ def choose_awaited(state: LabState) -> LabState:
     if info.state == "prepared" and state.awaited_params:
         state = LabState.from_address(dict(state.awaited_params), info)
     elif info.state == "prepared":
-        state = state.with_dataset(info)
+        state = _with_dataset(state, info)
     else:
         job = run_store().latest_job("prepare", {"name": state.awaited})
         if job is not None and job.is_live:
@@ -152,7 +154,9 @@ def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabS
             return LabState.from_address(params, _info_of(_first_state(infos)))
         return LabState.from_address(params, info)
     except CnnlibError as error:
-        return replace(_first_state(infos), message=str(error))
+        is_there = info is not None and info.state == "prepared"
+        first = LabState.initial(info) if info and is_there else _first_state(infos)
+        return replace(first, message=str(error))
 
 
 def _info_of(state: LabState) -> DatasetInfo:
@@ -242,7 +246,7 @@ def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabS
         return after
     if not action.get("fresh"):
         run_store().sketches.change(sketch.run.id, after.sketch_request(), _plan_cost(after))
-    elif sketch.run.state in ("queued", "starting", "running"):
+    elif sketch.run.state in _IN_TRAINING:
         _start(after)
     else:
         run_store().sketches.end(sketch.run.id)
@@ -251,10 +255,18 @@ def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabS
 
 def _dataset(state: LabState, action: Mapping[str, Any]) -> LabState:
     info = dataset_info(str(action.get("name", "")), folders())
-    if info.state == "prepared":
-        return state.with_dataset(info)
-    run_store().submit_job("prepare", {"name": info.name})
-    return replace(state, awaited=info.name)
+    if info.state != "prepared":
+        run_store().submit_job("prepare", {"name": info.name})
+        return replace(state, awaited=info.name)
+    return _with_dataset(state, info)
+
+
+def _with_dataset(state: LabState, info: DatasetInfo) -> LabState:
+    """Choose a prepared dataset; a network in training is trained on it at once."""
+    sketch, after = shown_sketch(state), state.with_dataset(info)
+    if sketch is not None and sketch.run.state in _IN_TRAINING:
+        _start(after)
+    return after
 
 
 def _picture(state: LabState, action: Mapping[str, Any]) -> LabState:
@@ -284,7 +296,8 @@ def _compare(state: LabState, action: Mapping[str, Any]) -> LabState:
     duel = start_comparison(state, str(action.get("rival")), epochs, _info_of(state), store)
     return replace(
         state,
-        message="The comparison has begun. Both designs train clean, in pairs with equal seeds.",
+        message="The comparison has begun: both designs train clean, in up to "
+        f"{DEFAULT_MOST_PAIRS} pairs with equal seeds. The Lab waits for its runs.",
         subject=at_root(f"compare?{urlencode({'duel': duel})}"),
     )
 

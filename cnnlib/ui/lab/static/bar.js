@@ -48,7 +48,7 @@ export class Bar {
     ]);
   }
 
-  /** @param {object} view state, place, plan, dataset, datasets, recipe, optimizers, history. */
+  /** @param {object} view state, place, plan, dataset, datasets, recipe, optimizers, history, score. */
   show(view) {
     const { state, plan, recipe } = view;
     const runs = isRunning(state);
@@ -74,22 +74,21 @@ export class Bar {
     this.state.root.dataset.state = state ?? "ready";
   }
 
-  /** The numbers that move while a network trains. @param {RunHistory|null} history */
-  showProgress({ history }) {
-    const { facts, samples } = history ?? {};
+  /** The numbers that move while a network trains. @param {object} view history (RunHistory|null), score ([step, right, all], or empty). */
+  showProgress({ history, score: [, correct, total] }) {
+    const { facts } = history ?? {};
     const step = facts?.step ?? 0;
     write(this.state.value, `step ${count(step)}`);
     write(this.epoch, facts ? ` · ${epochText(history, step)}` : "");
     setAttribute(this.state.root, "title", "Steps (batches) so far · epochs (passes through the pictures)");
     write(this.speed.value, count(facts?.images_per_second || NaN));
-    const [, correct, total] = samples?.at(-1) ?? [];
-    this.#showScore(correct, total);
+    this.#showScore(correct, total, step);
   }
 
-  #showScore(correct, total) {
+  #showScore(correct, total, step) {
     if (!total) {
       write(this.accuracy, "–");
-      write(this.interval, "not trained yet");
+      write(this.interval, step ? "not measured yet" : "not trained yet");
       this.fill.style.transform = this.range.style.transform = "scaleX(0)";
       return;
     }

@@ -93,8 +93,8 @@ export class Lab {
     if (this.state.has("state") && history?.facts && isRunning(history.facts.state) === isRunning(this.state.get("state"))) this.state.drop("state");
     this.#showBar();
     this.message.show(data.message, data.subject, this.#runNote());
-    const [, correct, total] = history?.samples.at(-1) ?? [];
-    this.next.show({ pages: data.pages, recent: data.recent, rivals: data.rivals, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), hasDrawn: this.hasDrawn });
+    const [, correct, total] = this.#score();
+    this.next.show({ pages: data.pages, recent: data.recent, rivals: data.rivals, share: correct / total, hasRun: Boolean(data.run), runs: isRunning(this.runState), waits: this.runState === "queued", hasDrawn: this.hasDrawn });
     this.lens.setState(this.runState);
     this.strip.showConfusion(history?.epochs.at(-1)?.val_confusion, data.dataset.classes);
     if (this.shownState !== this.runState) this.maps?.ask();
@@ -106,7 +106,7 @@ export class Lab {
     const { state } = this;
     const { datasets, optimizers } = state.data;
     const changed = { plan: state.get("plan"), dataset: state.get("dataset"), recipe: state.get("recipe") };
-    this.bar.show({ state: this.runState, place: this.#place(), ...changed, datasets, optimizers, history: this.curves.history });
+    this.bar.show({ state: this.runState, place: this.#place(), ...changed, datasets, optimizers, history: this.curves.history, score: this.#score() });
   }
 
   /** Why the network does not train, or how long it waits; "" while it trains. */
@@ -148,9 +148,10 @@ export class Lab {
 
   #undo(kind) {
     if (!this.state.data?.[`can_${kind}`]) return;
+    this.problem = this.repair = "";
     this.state.drop("spec");
     this.state.drop("plan");
-    this.#change({ kind });
+    this.#changeDesign({ kind });
   }
 
   #setDataset(name) {
@@ -185,6 +186,20 @@ export class Lab {
     this.#act(action);
   }
 
+  /** Change the design; what was measured before does not count for the new one. */
+  #changeDesign(action) {
+    this.changedAt = { id: this.curves.history?.id, step: this.curves.history?.facts?.step ?? 0 };
+    this.#change(action);
+  }
+
+  /** The newest measurement on the sample of unseen pictures, as [step, right, all]; empty where the design has none yet. */
+  #score() {
+    const { history } = this.curves;
+    const newest = history?.samples.at(-1) ?? [];
+    const isOld = this.changedAt && history?.id === this.changedAt.id && newest[0] <= this.changedAt.step;
+    return isOld ? [] : newest;
+  }
+
   /** Change what is trained: what was learned is kept where it fits, or the network starts fresh. */
   #change(action) {
     if (this.controls.startsFresh && this.state.data.run) this.#replace({ ...action, fresh: true });
@@ -211,7 +226,7 @@ export class Lab {
 
   #handOver() {
     this.isReleased = false;
-    this.#change({ kind: "design", spec: this.state.get("spec") });
+    this.#changeDesign({ kind: "design", spec: this.state.get("spec") });
   }
 
   #resize(column, sign) {

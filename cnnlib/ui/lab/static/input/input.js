@@ -12,7 +12,7 @@ export class Input {
     this.heading = element("h3", {}, ["Input"]);
     this.about = element("p", { class: "sub" });
     this.number = element("input", { type: "text", inputmode: "numeric", "aria-label": "Number of the picture", size: "4" });
-    this.number.addEventListener("change", () => this.#go(Number(this.number.value)));
+    this.number.addEventListener("change", () => this.#type(Number(this.number.value)));
     const back = button("‹", { "aria-label": "Previous picture", title: "Previous picture" }, () => this.#go(this.index - 1));
     const next = button("›", { "aria-label": "Next picture", title: "Next picture" }, () => this.#go(this.index + 1));
     this.browse = element("div", { class: "browse" }, [back, this.number, next]);
@@ -84,8 +84,13 @@ export class Input {
     return middle > 0 && middle < other.clientHeight ? middle : other.clientHeight / 2;
   }
 
+  #type(index) {
+    if (Number.isInteger(index) && index >= 0 && index < this.total) return this.#go(index);
+    this.number.value = String(this.index);
+    write(this.hint, `There are the unseen pictures 0 to ${this.total - 1}.`);
+  }
+
   #go(index) {
-    if (!Number.isInteger(index)) return (this.number.value = String(this.index));
     this.on.onPicture(((index % this.total) + this.total) % this.total);
   }
 

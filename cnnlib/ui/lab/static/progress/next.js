@@ -3,7 +3,7 @@ import { button, element, menu, percent, setAttribute, setOptions, write } from 
 
 const QUESTIONS = {
   keep: "A clean training gives results that compare.",
-  compare: "Both designs train clean, in pairs with equal seeds, until it is clear which one is better.",
+  compare: "Both train clean, as long as this one so far, in up to 20 pairs with equal seeds. The Lab waits meanwhile.",
 };
 const GOOD = 0.9; // share of right answers from which on a network is worth keeping
 
@@ -60,13 +60,13 @@ export class Next {
     };
   }
 
-  /** @param {object} view pages, recent, rivals, share (of right answers, or NaN), hasRun, runs, hasDrawn. */
-  show({ pages, recent, rivals, share, hasRun, runs, hasDrawn }) {
+  /** @param {object} view pages, recent, rivals, share (of right answers, or NaN), hasRun, runs, waits, hasDrawn. */
+  show({ pages, recent, rivals, share, hasRun, runs, waits, hasDrawn }) {
     setAttribute(this.inspect, "href", pages.inspect);
     this.keep.disabled = !hasRun;
     setAttribute(this.keep, "title", hasRun ? "Keep this network among your results" : "Press play first: there is nothing to keep yet");
     setOptions(this.rival.select, rivals, this.asked ? this.rival.select.value : rivals[0][0]);
-    const [text, suggested] = this.asked ? [QUESTIONS[this.asked], ""] : advice({ share, hasRun, runs, hasDrawn });
+    const [text, suggested] = this.asked ? [QUESTIONS[this.asked], ""] : advice({ share, hasRun, runs, waits, hasDrawn });
     write(this.advice, text);
     for (const name of ["keep", "draw"]) this[name].classList.toggle("suggested", name === suggested);
     this.#showRecent(recent);
@@ -95,8 +95,9 @@ export class Next {
 }
 
 /** A sentence, and the name of what it suggests. */
-function advice({ share, hasRun, runs, hasDrawn }) {
+function advice({ share, hasRun, runs, waits, hasDrawn }) {
   if (!hasRun) return ["Press play, and change it while it learns.", ""];
+  if (waits) return ["It waits: other runs train first.", ""];
   if (!(share >= GOOD)) return [runs ? "It learns. Move a control and watch." : "It is paused: go on, or change it.", ""];
   if (!hasDrawn) return ["It is good now. Draw something for it!", "draw"];
   return ["Keep it, to compare it with others.", "keep"];
