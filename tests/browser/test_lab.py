@@ -7,6 +7,7 @@ from driving import wait_until
 from playwright.sync_api import Page, expect
 
 from cnnlib.data.prepare import prepare
+from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
@@ -76,12 +77,25 @@ def pause(page: Page) -> int:
 
 def newest() -> tuple[str, int]:
     """State and step of the newest run of this test, sketches included."""
+    run = newest_run()
+    return (run.state, run.step) if run else ("", 0)
+
+
+def newest_run() -> Run | None:
     store = RunStore()
     with store.database.read() as connection:
-        query = "SELECT state, step FROM runs ORDER BY number DESC"
-        found = connection.exec_driver_sql(query).first()
+        run_id = connection.exec_driver_sql("SELECT id FROM runs ORDER BY number DESC").scalar()
+    run = store.run(str(run_id)) if run_id else None
     store.close()
-    return (found[0], found[1]) if found else ("", 0)
+    return run
+
+
+def expect_a_fresh_network(page: Page, before: Run) -> None:
+    """Wait until another run trains from its own first step, and the page shows it."""
+    wait_until(lambda: newest_run().id != before.id and newest_run().step > 0, page, 60)
+    run = newest_run()
+    assert run.request.origin is None
+    wait_until(lambda: 0 < step(page) <= newest()[1] and newest_run().id == run.id, page, 60)
 
 
 def test_one_click_trains_a_network_that_reads_digits(app_server, page, store):
@@ -137,9 +151,10 @@ def test_the_answer_follows_the_pen(app_server, page):
 
 def test_start_again_has_fresh_weights(app_server, page):
     open_lab(page, app_server())
-    play(page, until=60)
+    play(page)
+    before = newest_run()
     page.get_by_test_id("lab-restart").click()
-    wait_until(lambda: 0 < step(page) < 60, page, 60)
+    expect_a_fresh_network(page, before)
 
 
 def test_a_kept_design_is_trained_clean_and_is_in_the_results(app_server, page, store):
@@ -176,11 +191,12 @@ def test_a_reload_shows_the_sketch_that_trains(app_server, page):
 
 def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(app_server, page):
     open_lab(page, app_server())
-    play(page, until=100)
+    play(page)
+    before = newest_run()
     page.get_by_test_id("lab-fresh").check()
     page.get_by_test_id("lab-convolutions").focus()
     page.get_by_test_id("lab-convolutions").press("ArrowRight")
-    wait_until(lambda: 0 < step(page) < 100, page, 60)
+    expect_a_fresh_network(page, before)
 
 
 def test_a_comparison_trains_clean_runs(app_server, page, store):
