@@ -26,7 +26,7 @@ def lab(data: Mapping[str, Any], key: str, act: Callable[[Sequence[Any]], None])
     """
 
     def on_action() -> None:
-        match st.session_state[key].get("action"):
+        match (st.session_state.get(key) or {}).get("action"):  # none on a page just left
             case {"actions": [*actions]}:
                 act(actions)
 
