@@ -50,6 +50,7 @@ def test_the_lens_adds_up_while_it_trains_and_one_batch_has_the_stored_weights(a
     expect(page.get_by_test_id("lab-step-sum")).to_be_visible()
     step, _ = steps(page)
     expect(page.locator(".lens h2").nth(1)).to_have_text(f"Batch {step:,}")
+    expect(page.locator(".lens").get_by_text(f"after, step {step:,}").first).to_be_visible()
     [saved] = Folders.from_environment().runs.rglob(f"checkpoint-{step:08}.safetensors")
     weights = np.concatenate([each.numpy().ravel() for each in read_weights(saved).values()])
     before, after = numbers(page, "lab-step-sum", "before", "after")
