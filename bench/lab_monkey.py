@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.sync_api import CDPSession, Error, Locator, Page, sync_playwright
+from playwright.sync_api import CDPSession, Error, FloatRect, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
@@ -103,6 +103,11 @@ class Monkey:
         found = [each for each in self._page.locator(selector).all() if each.is_visible()]
         return self._random.choice(found) if found else self._page.get_by_test_id("lab-play")
 
+    def _place_in(self, box: FloatRect) -> tuple[float, float]:
+        """A random place of the window inside a box."""
+        x = box["x"] + box["width"] * self._random.random()
+        return x, box["y"] + box["height"] * self._random.random()
+
     def _press_button(self) -> str:
         button = self._one(
             ".lab-page button:not(:disabled):not([data-testid^=lab-keep])"
@@ -157,13 +162,7 @@ class Monkey:
         box = self._page.get_by_test_id("lab-input").bounding_box()
         if box is None:
             return "no pad"
-        places = [
-            (
-                box["x"] + box["width"] * self._random.random(),
-                box["y"] + box["height"] * self._random.random(),
-            )
-            for _ in range(self._random.randint(2, 6))
-        ]
+        places = [self._place_in(box) for _ in range(self._random.randint(2, 6))]
         self._page.mouse.move(*places[0])
         self._page.mouse.down()
         for place in places[1:]:
@@ -198,11 +197,7 @@ class Monkey:
         box = target.bounding_box()
         if box is None:
             return "nothing to point at"
-        self._page.mouse.move(
-            box["x"] + box["width"] * self._random.random(),
-            box["y"] + box["height"] * self._random.random(),
-            steps=4,
-        )
+        self._page.mouse.move(*self._place_in(box), steps=4)
         if self._random.random() < 0.6:
             self._page.mouse.down()
             self._page.mouse.up()

@@ -129,8 +129,6 @@ def _pages(state: LabState, sketch: Sketch | None) -> dict[str, str]:
         "build": at_root(f"build?{design}"),
         "draw": at_root(f"draw{run}"),
         "inspect": at_root(f"inspect{run}"),
-        "results": at_root("results"),
-        "data": at_root(f"data?{urlencode({'dataset': state.dataset})}"),
     }
 
 

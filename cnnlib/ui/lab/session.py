@@ -154,9 +154,9 @@ def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabS
             return LabState.from_address(params, _info_of(_first_state(infos)))
         return LabState.from_address(params, info)
     except CnnlibError as error:
-        is_there = info is not None and info.state == "prepared"
-        first = LabState.initial(info) if info and is_there else _first_state(infos)
-        return replace(first, message=str(error))
+        if info is not None and info.state == "prepared":
+            return replace(LabState.initial(info), message=str(error))
+        return replace(_first_state(infos), message=str(error))
 
 
 def _info_of(state: LabState) -> DatasetInfo:

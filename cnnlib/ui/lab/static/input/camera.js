@@ -1,4 +1,4 @@
-/** The browser's camera as a picture that moves: its frames go to the pad, as fast as they are answered at most. */
+/** The browser's camera as a picture that moves: ten of its frames a second go to the pad. */
 
 const FRAME_MS = 100; // between two frames
 const NOT_ALLOWED = "The browser does not let this page use the camera. Allow it in the browser's settings for this page.";

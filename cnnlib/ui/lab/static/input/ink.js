@@ -2,9 +2,12 @@
 
 const PAPER_NOISE = 0.25; // of the strongest ink: weaker is paper
 
+/** Luminance of red, green and blue (ITU-R BT.601). */
+export const luminance = (red, green, blue) => 0.299 * red + 0.587 * green + 0.114 * blue;
+
 /** Replace a picture by its ink, the distance of each pixel from the grey of the edge. @param {ImageData} image */
 export function keepInk({ data, width, height }) {
-  const grey = Float32Array.from({ length: width * height }, (_, i) => 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]);
+  const grey = Float32Array.from({ length: width * height }, (_, i) => luminance(data[4 * i], data[4 * i + 1], data[4 * i + 2]));
   const paper = median(edge(grey, width, height));
   const ink = grey.map((each) => Math.abs(each - paper));
   const strongest = ink.reduce((one, other) => Math.max(one, other), 0);

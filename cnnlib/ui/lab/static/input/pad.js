@@ -1,5 +1,5 @@
 /** A pad to draw on: pointer strokes on a canvas, area-averaged to the pixels of the network's input. */
-import { keepInk } from "./ink.js";
+import { keepInk, luminance } from "./ink.js";
 
 const SIDE = 288; // about; the pad has a whole number of pixels for each pixel of the input
 
@@ -66,11 +66,11 @@ export class Pad {
     return channels === 3 ? Uint8Array.from(sums, (sum) => sum / scale ** 2) : this.#grey(sums, area);
   }
 
-  /** Luminance of the means of red, green and blue (ITU-R BT.601), once for each channel of the input. */
+  /** Luminance of the means of red, green and blue, once for each channel of the input. */
   #grey(sums, area) {
     const found = new Uint8Array(this.channels * area);
     for (let i = 0; i < area; i++) {
-      const grey = (0.299 * sums[i] + 0.587 * sums[area + i] + 0.114 * sums[2 * area + i]) / this.scale ** 2;
+      const grey = luminance(sums[i], sums[area + i], sums[2 * area + i]) / this.scale ** 2;
       for (let channel = 0; channel < this.channels; channel++) found[channel * area + i] = Math.round(grey);
     }
     return found;
