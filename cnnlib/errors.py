@@ -10,6 +10,7 @@
     ├── TrainError     a run that cannot go on (out of memory, a disk that is full)
     ├── ProbeError     a view inside a network that this run, layer or picture does not allow
     ├── ViewerError    the process that computes what pages show is not ready
+    ├── FaultError     a fault of the lab itself, met by the process that computes what pages show
     ├── SettingsError  a file of settings that cannot be understood
     ├── LimitError     a request above the limit of one person
     └── RightsError    something that belongs to another person
@@ -75,6 +76,10 @@ class ProbeError(CnnlibError):
 
 class ViewerError(CnnlibError):
     """The process that computes what pages show of networks is not ready."""
+
+
+class FaultError(CnnlibError):
+    """A fault of the lab itself, met by the process that computes what pages show."""
 
 
 class SettingsError(CnnlibError):

@@ -188,11 +188,19 @@ class Sketches:
             _update(connection, run_id, **_touch(run))
             commands.submit(connection, run_id, Command("set", "lr", lr), time.time())
 
-    def see(self, run_id: str) -> None:
-        """Record that its page is open; to be called at least every `UNSEEN_SECONDS`."""
+    def see(self, run_id: str, *, is_touched: bool = False) -> None:
+        """Record that its page is open; to be called at least every `UNSEEN_SECONDS`.
+
+        Args:
+            is_touched: A person draws for it, which counts as an action on it.
+        """
         is_own = sa.and_(sketches.c.run_id == run_id, ~sketches.c.has_to_end)
+        values: dict[str, Any] = {"seen": time.time()}
         with self._store.database.write() as connection:
-            connection.execute(sa.update(sketches).where(is_own).values(seen=time.time()))
+            if is_touched:
+                run = rows.find_run(connection, run_id)
+                values |= {"touched": values["seen"], "touched_epoch": run.epoch}
+            connection.execute(sa.update(sketches).where(is_own).values(**values))
 
     def keep(self, run_id: str, name: str = "") -> None:
         """Record the sketch as a run: it ends, is measured on the test split and stays in lists."""
@@ -245,9 +253,11 @@ class Sketches:
 
     def explain_pause(self, run_id: str) -> None:
         """Record that the sketch was paused because there was no action on it."""
-        minutes, epochs = int(UNTOUCHED_SECONDS // 60), UNTOUCHED_EPOCHS
-        note = f"Paused after {minutes} minutes, or {epochs} epochs, without a change. Press play."
         with self._store.database.write() as connection:
+            row = _find(connection, run_id)
+            is_long = row is not None and time.time() - row.touched > UNTOUCHED_SECONDS
+            minutes, epochs = f"{UNTOUCHED_SECONDS / 60:.0f} minutes", f"{UNTOUCHED_EPOCHS} epochs"
+            note = f"Paused after {minutes if is_long else epochs} without a touch. Press play."
             _update(connection, run_id, note=note)
 
     def settle(self, run_id: str, *, was_paused: bool) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from example_runs import a_request, a_store
+from example_runs import a_request, a_store, an_epoch
 
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.errors import LimitError, RecipeError, RightsError, StoreError
@@ -226,9 +226,22 @@ def test_it_pauses_without_a_touch(store, monkeypatch):
         assert order(store, sketch) == "pause"
         assert order(store, sketch, is_paused=True) == ""
         store.sketches.explain_pause(sketch)
-        assert "without a change" in store.sketches.of_browser("chrome").note
+        assert "minutes without a touch" in store.sketches.of_browser("chrome").note
         store.sketches.play(sketch)
         assert store.sketches.of_browser("chrome").note == ""
+
+
+def test_it_pauses_after_epochs_without_a_touch_and_a_drawing_is_one(store, monkeypatch):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        store.record_events(sketch, worker_id, [an_epoch(20, 400)])
+        assert order(store, sketch) == "pause"
+        store.sketches.explain_pause(sketch)
+        assert "epochs without a touch" in store.sketches.of_browser("chrome").note
+        store.sketches.see(sketch)
+        assert order(store, sketch) == "pause"
+        store.sketches.see(sketch, is_touched=True)
+        assert order(store, sketch) == ""
 
 
 def test_it_stops_when_its_page_is_gone_and_is_removed_later(store, monkeypatch):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cnnlib.errors import CnnlibError, ProbeError, ViewerError
+from cnnlib.errors import CnnlibError, ViewerError
 
 
 class InProcessViewer:
@@ -33,7 +33,7 @@ class InProcessViewer:
         try:
             value = functions[function](*pickle.loads(pickle.dumps(arguments)))
         except CnnlibError as error:
-            raise ProbeError(str(error)) from error
+            raise pickle.loads(pickle.dumps(error)) from error
         return pickle.loads(pickle.dumps(value))
 
 

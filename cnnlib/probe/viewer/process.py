@@ -13,7 +13,7 @@ import traceback
 from multiprocessing.connection import Client
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError, FaultError
 from cnnlib.runs.workers.viewer import ADDRESS_VARIABLE, KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ def serve(connection: Connection, functions: Mapping[str, Callable[..., Any]]) -
         except (EOFError, OSError):
             return
         try:
-            answer: tuple[str, Any] = "", functions[name](*arguments)
+            answer: tuple[CnnlibError | None, Any] = None, functions[name](*arguments)
         except CnnlibError as error:
-            answer = str(error), None
+            answer = error, None
         except Exception as error:
             traceback.print_exc()
             text = f"{type(error).__name__}: {error}"[:300]
-            answer = (
+            sentence = (
                 f"The viewer has an internal error ({text}). Its log has the details; choose "
-                "another picture or layer.",
-                None,
+                "another picture or layer."
             )
+            answer = FaultError(sentence), None
         connection.send(answer)

@@ -9,7 +9,7 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
-from cnnlib.errors import ProbeError, ViewerError
+from cnnlib.errors import ViewerError
 
 ADDRESS_VARIABLE, KEY_VARIABLE = "CNNLAB_VIEWER_ADDRESS", "CNNLAB_VIEWER_KEY"
 LONGEST_ANSWER_SECONDS = 60.0
@@ -49,7 +49,8 @@ class Viewer:
 
         Raises:
             ViewerError: It is not ready, or ended meanwhile.
-            ProbeError: The function raised an error; the sentence is its text.
+            CnnlibError: The function raised it.
+            FaultError: The function raised another error, which is in the viewer's log.
         """
         with self._one_request:
             connection = self._connection
@@ -59,7 +60,7 @@ class Viewer:
                 connection.send((function, arguments))
                 if not connection.poll(LONGEST_ANSWER_SECONDS):
                     raise EOFError
-                sentence, value = connection.recv()
+                refused, value = connection.recv()
             except (EOFError, OSError) as error:
                 self._connection = None
                 connection.close()
@@ -67,8 +68,8 @@ class Viewer:
                     "The viewer ended while it computed; another one is starting. This appears as "
                     "soon as it is ready."
                 ) from error
-        if sentence:
-            raise ProbeError(sentence)
+        if refused is not None:
+            raise refused
         return value
 
     def close(self) -> None:

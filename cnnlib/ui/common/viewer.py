@@ -35,7 +35,8 @@ def ask(function: str, *arguments: Any) -> Any:
 
     Raises:
         ViewerError: The viewer is not ready.
-        ProbeError: The function raised an error; the sentence is its text.
+        CnnlibError: The function raised it.
+        FaultError: The function raised another error, which is in the viewer's log.
     """
     return worker_pool().viewer_answer(function, *arguments)
 

@@ -21,17 +21,23 @@ SEEN_EVERY_SECONDS = 15.0
 _lock = threading.Lock()
 _requested: dict[str, float] = {}
 _seen: dict[str, float] = {}
+_touched: dict[str, float] = {}
 _MOST_RUNS = 1000
 
 
-def newest_weights(store: RunStore, run: Run) -> tuple[Path, int] | None:
+def newest_weights(
+    store: RunStore, run: Run, *, is_touched: bool = False
+) -> tuple[Path, int] | None:
     """Return the file of a run's newest weights and its time of writing (ns); None without any.
 
     A run in training is asked for newer ones, and a sketch is marked as seen.
+
+    Args:
+        is_touched: A person draws for it.
     """
     request_latest_weights(store, run)
-    if _is_due(_seen, run.id, SEEN_EVERY_SECONDS):
-        store.sketches.see(run.id)
+    if _is_due(_touched if is_touched else _seen, run.id, SEEN_EVERY_SECONDS):
+        store.sketches.see(run.id, is_touched=is_touched)
     for each in newest_first(run, store.saved_weights(run.id)):
         path = store.folders.run(run.id) / each.file
         try:

@@ -23,7 +23,7 @@ from cnnlib.ui.lab.session import (
     choose_awaited,
     current_state,
     last_done,
-    shown_sketch,
+    shown_run,
     write_address,
 )
 from cnnlib.ui.lab.state import validation_count
@@ -58,7 +58,7 @@ def _await_dataset() -> None:
 
 def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[str, Any]:
     """Return what the component shows, as plain JSON values."""
-    sketch = shown_sketch(state)
+    sketch = shown_run(state)
     recipe = state.recipe
     return {
         "api": {
@@ -78,7 +78,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
             "validation_count": validation_count(info),
         },
         "datasets": [
-            {"name": each.name, "title": each.title, "ready": each.state == "prepared"}
+            {"name": each.name, "title": each.title, "is_here": each.state != "download"}
             for each in _choices(infos, info)
         ],
         "recipe": {

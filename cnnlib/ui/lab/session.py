@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -15,8 +16,10 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
+from cnnlib.records.run import Origin
+from cnnlib.runs.sketches import Sketch
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.submit import submit
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.runs.sketches import Sketch
+    from cnnlib.records.run import Run
 
 _STATE, _ADDRESS, _PLAIN, _DONE = "lab_state", "lab_address", "lab_plain", "lab_done"
 _ALWAYS_THERE = "digits"
@@ -69,15 +72,23 @@ def write_address(state: LabState, info: DatasetInfo) -> None:
 def shown_sketch(state: LabState) -> Sketch | None:
     """Return the browser's sketch if it has the dataset and the design of the state."""
     sketch = run_store().sketches.of_browser(browser_key(settings()))
-    if sketch is None:
-        return None
-    request = sketch.run.request
-    is_same = (request.dataset, request.spec, request.seed) == (
-        state.dataset,
-        state.spec,
-        state.seed,
-    )
-    return sketch if is_same else None
+    return sketch if sketch is not None and state.fits(sketch.run.request) else None
+
+
+def shown_run(state: LabState) -> Sketch | None:
+    """Return the sketch, or, where there is none, the kept run with the state's design."""
+    sketch, kept = shown_sketch(state), _kept_run(state)
+    if sketch is not None or kept is None:
+        return sketch
+    return Sketch(kept) if state.fits(kept.request) else None
+
+
+def _kept_run(state: LabState) -> Run | None:
+    """Return the run that was kept as it is; None without one, or after its deletion."""
+    if state.kept:
+        with suppress(StoreError):
+            return run_store().run(state.kept)
+    return None
 
 
 def act_all(actions: Sequence[Any]) -> None:
@@ -179,9 +190,26 @@ def _plan_cost(state: LabState) -> dict[str, int]:
 
 
 def _start(state: LabState, *, paused: bool = False) -> None:
-    run_store().sketches.start(
-        browser_key(settings()), state.sketch_request(), _plan_cost(state), paused=paused
-    )
+    """Begin a sketch, from the weights of the kept run if there is one."""
+    request = replace(state.sketch_request(), origin=_kept_origin(state))
+    run_store().sketches.start(browser_key(settings()), request, _plan_cost(state), paused=paused)
+
+
+def _kept_origin(state: LabState) -> Origin | None:
+    """Return the last step of the kept run.
+
+    Raises:
+        StoreError: It has not ended yet, or has no checkpoint.
+    """
+    if (run := _kept_run(state)) is None:
+        return None
+    if run.is_live:
+        raise StoreError(f"{run.title} is being measured. Go on with it in a moment.")
+    saved = run_store().saved_weights(run.id)
+    steps = [each.step for each in saved if each.what == "checkpoint"]
+    if not steps:
+        raise StoreError(f"{run.title} has no checkpoint to go on from. Start again instead.")
+    return Origin(run.id, max(steps), fitting=True)
 
 
 def _play(state: LabState, action: Mapping[str, Any]) -> LabState:
@@ -209,8 +237,9 @@ def _pause(state: LabState, action: Mapping[str, Any]) -> LabState:
 
 
 def _restart(state: LabState, action: Mapping[str, Any]) -> LabState:
-    _start(state)
-    return state
+    fresh = replace(state, kept="")
+    _start(fresh)
+    return fresh
 
 
 def _design(state: LabState, action: Mapping[str, Any]) -> LabState:
@@ -285,6 +314,7 @@ def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
         message = f"{run_store().run(run_id).title} is queued. It trains from fresh weights."
     else:
         run_store().sketches.keep(run_id, name="Lab")
+        state = replace(state, kept=run_id)
         message = f"This run is kept as {run_store().run(run_id).title}."
     return replace(state, message=message, subject=at_root(f"train?{urlencode({'run': run_id})}"))
 

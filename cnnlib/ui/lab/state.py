@@ -37,6 +37,7 @@ class LabState:
         subject: Address of the page that shows what the message is about; "" without one.
         awaited: A dataset that is being prepared, to be chosen then; "" without one.
         awaited_params: Of the address that asked for it, to be opened then.
+        kept: The run that was kept as it is; it is shown, and training goes on from its weights.
     """
 
     spec: CNNSpec
@@ -50,6 +51,7 @@ class LabState:
     subject: str = ""
     awaited: str = ""
     awaited_params: tuple[tuple[str, str], ...] = ()
+    kept: str = ""
 
     @classmethod
     def initial(cls, info: DatasetInfo) -> LabState:
@@ -125,6 +127,11 @@ class LabState:
         spec = adapt(self.spec, info.in_size, len(info.classes))
         recipe = sketch_recipe(spec, info)
         return LabState(spec, recipe, info.name, self.seed)
+
+    def fits(self, request: RunRequest) -> bool:
+        """Whether a run has the dataset, the design and the seed of this state."""
+        wanted = (self.dataset, self.spec, self.seed)
+        return (request.dataset, request.spec, request.seed) == wanted
 
     def sketch_request(self) -> RunRequest:
         """Return the request of a sketch."""

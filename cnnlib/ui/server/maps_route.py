@@ -12,7 +12,15 @@ from starlette.responses import JSONResponse, Response
 
 from cnnlib.data.prepared import current_record, load_prepared
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import CnnlibError, ProbeError, RecipeError, SpecError, StoreError, ViewerError
+from cnnlib.errors import (
+    CnnlibError,
+    FaultError,
+    ProbeError,
+    RecipeError,
+    SpecError,
+    StoreError,
+    ViewerError,
+)
 from cnnlib.records.checks import check_integer
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.run import check_dataset_name
@@ -45,7 +53,7 @@ async def network_maps(request: Request) -> Response:
     `held`, `chosen` and `strip` of `cnnlib.records.maps.MapsRequest`. ``version`` of the answer can
     be sent as ``after`` with the same request: the status is 204 while nothing is newer. It is 202
     while the viewer starts, and 422 for a request that cannot be served, with the sentence in
-    ``error``; what the viewer cannot compute is answered by ``error`` alone. ``weights`` of the
+    ``error``; a design or a view without maps is answered by ``error`` alone. ``weights`` of the
     answer names the weights it was computed with (null for untrained ones): the lens asks with it
     for numbers of the same step.
     """
@@ -107,8 +115,10 @@ def viewer_response(compute: Callable[[], dict[str, Any] | None]) -> Response:
         return error_response(str(error), 202)
     except StoreError as error:
         return error_response(str(error), 404)
-    except (SpecError, ProbeError) as error:  # ProbeError: whatever the viewer could not compute
+    except (SpecError, ProbeError) as error:  # such a design or view has no maps: an answer
         answer = {"error": str(error)}
+    except FaultError as error:
+        return error_response(str(error), 500)
     except CnnlibError as error:
         return error_response(str(error), 422)
     if answer is None:
@@ -185,7 +195,9 @@ def _network(values: Mapping[str, Any], run: Run | None) -> NetworkSource:
     if run is None:
         return NetworkSource(spec, seed)
     named = values.get("weights")
-    saved = _named(run, named) if named is not None else newest_weights(shared_store(), run)
+    if named is not None:
+        return NetworkSource(spec, seed, *_named(run, named))
+    saved = newest_weights(shared_store(), run, is_touched=values.get("pixels") is not None)
     return NetworkSource(spec, seed, *(saved or ()))
 
 

@@ -9,7 +9,7 @@ import pytest
 from example_runs import a_store, wait_for
 
 from cnnlib.design.spec import CNNSpec
-from cnnlib.errors import ProbeError, ViewerError
+from cnnlib.errors import DataError, FaultError, SpecError, ViewerError
 from cnnlib.probe.viewer.process import serve
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.runs.workers.pool import WorkerPool
@@ -42,15 +42,16 @@ def test_before_a_process_is_connected_it_is_not_ready(viewer):
         viewer.ask("maps")
 
 
-def test_it_returns_values_and_raises_sentences(viewer):
+def test_it_returns_values_and_raises_errors_of_the_same_type(viewer):
     def refuse():
-        raise ProbeError("There is no such layer.")
+        raise SpecError("It is too large.", layer="conv1", repair={"channels": (8,)})
 
     connect(viewer, {"add": lambda a, b: a + b, "refuse": refuse, "fail": lambda: 1 / 0})
     assert viewer.ask("add", 1, 2) == 3
-    with pytest.raises(ProbeError, match=r"There is no such layer\."):
+    with pytest.raises(SpecError, match=r"It is too large\.") as refused:
         viewer.ask("refuse")
-    with pytest.raises(ProbeError, match="internal error"):
+    assert (refused.value.layer, refused.value.repair) == ("conv1", {"channels": (8,)})
+    with pytest.raises(FaultError, match="internal error"):
         viewer.ask("fail")
     assert viewer.ask("add", 3, 4) == 7
 
@@ -84,7 +85,7 @@ def test_the_pool_starts_it_and_restarts_it(tmp_path):
     try:
         pool.start()
         wait_for(lambda: pool.viewer.is_ready, seconds=120)
-        with pytest.raises(ProbeError):
+        with pytest.raises(DataError):
             pool.viewer_answer("maps", request)  # digits is not prepared in this folder
     finally:
         pool.shutdown()

@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from example_runs import a_request
+from example_runs import a_checkpoint, a_request, started, the_end
 from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
 from cnnlib.experiments.duel import duel_state
 from cnnlib.records.events import Phase, StepMetrics
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.ui.common.urls import PAGES
@@ -68,6 +69,16 @@ class Lab:
     def data(self) -> dict[str, Any]:
         [component] = self.app.get("bidi_component")
         return json.loads(component.proto.json)
+
+
+def end_at(store: RunStore, step: int) -> None:
+    """Let a worker take the next run, save a checkpoint and end."""
+    with registered_worker(store, "runs") as worker_id:
+        run = store.claim(worker_id)
+        checkpoint = a_checkpoint(step)
+        store.folders.run(run.id).mkdir(parents=True, exist_ok=True)
+        (store.folders.run(run.id) / checkpoint.file).touch()
+        store.record_events(run.id, worker_id, [started(), checkpoint, the_end("stopped", step)])
 
 
 def test_the_first_visit_shows_a_network_for_the_data_that_is_there(store):
@@ -197,7 +208,30 @@ def test_keep_trains_clean_or_keeps_the_run(store):
     data = lab.do(kind="keep", clean=False)
     assert "is kept as" in data["message"] and data["subject"].endswith(f"train?run={run_id}")
     assert {run.id for run in store.runs()} == {clean.id, run_id}
-    assert data["run"] is None
+    assert data["run"]["id"] == run_id  # it stays on the screen
+
+
+def test_training_goes_on_from_the_kept_run(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    lab.do(kind="keep", clean=False)
+    assert "is being measured" in lab.do(kind="play")["message"]
+    end_at(store, step=9)
+    sketch = store.run(lab.do(kind="play")["run"]["id"])
+    assert sketch.is_live
+    assert sketch.request.origin == Origin(run_id, 9, fitting=True)
+    again = lab.do(kind="restart")
+    assert store.run(again["run"]["id"]).request.origin is None
+
+
+def test_a_kept_run_that_was_deleted_is_no_longer_shown(store):
+    lab = Lab()
+    run_id = lab.do(kind="play")["run"]["id"]
+    lab.do(kind="keep", clean=False)
+    end_at(store, step=9)
+    store.delete(run_id)
+    assert lab.do(kind="picture", index=1)["run"] is None
+    assert store.run(lab.do(kind="play")["run"]["id"]).request.origin is None
 
 
 def test_the_design_is_in_the_address_and_another_picture_leaves_the_sketch(store):

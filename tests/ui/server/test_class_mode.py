@@ -110,7 +110,7 @@ def test_a_browser_that_asks_too_often_is_refused_alone(store, monkeypatch, meth
 def test_a_look_marks_the_sketch_as_seen_once_in_a_while(store, monkeypatch):
     seen: list[str] = []
     monkeypatch.setattr(weights_in_use, "_seen", {})
-    monkeypatch.setattr(Sketches, "see", lambda _, run_id: seen.append(run_id))
+    monkeypatch.setattr(Sketches, "see", lambda _, run_id, **_more: seen.append(run_id))
     sketch = a_sketch(store)
     assert look(store, sketch) == 6 * [200]
     assert seen == [sketch]

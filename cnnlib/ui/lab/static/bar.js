@@ -57,7 +57,7 @@ export class Bar {
     setAttribute(this.play, "title", runs ? "Pause (Space)" : "Train (Space)");
     setAttribute(this.play, "data-runs", runs);
     this.#showState(view);
-    setOptions(this.dataset.select, view.datasets.map(({ name, title, ready }) => [name, ready || name === view.dataset ? title : `${title} (download)`]), view.dataset);
+    setOptions(this.dataset.select, view.datasets.map(({ name, title, is_here: isHere }) => [name, isHere || name === view.dataset ? title : `${title} (download)`]), view.dataset);
     setOptions(this.lr.select, withValue(RATES, recipe.lr).map((each) => [each, String(each)]), recipe.lr);
     setOptions(this.batch.select, withValue(BATCHES, recipe.batch_size).map((each) => [each, String(each)]), recipe.batch_size);
     setOptions(this.optimizer.select, view.optimizers.map(({ name, label }) => [name, label]), recipe.optimizer);

@@ -45,7 +45,7 @@ export class Lab {
       onCompare: (rival) => this.#act({ kind: "compare", rival }),
       onDraw: () => this.#openPad(),
     });
-    this.lens = new LensPanel({ onExample: () => this.network.chooseExample(), onDraw: () => this.#redraw() });
+    this.lens = new LensPanel({ onExample: () => this.network.chooseExample(), onStep: () => this.#step(), onDraw: () => this.#redraw() });
     this.message = new Message();
     this.screen = new Screen(host, this, () => this.#redraw());
     this.keyboard = new Keyboard({ onPlay: () => this.#play(), ...undo });

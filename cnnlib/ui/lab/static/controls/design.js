@@ -119,7 +119,7 @@ export function parseHidden(text) {
   const found = [];
   const words = text.trim().toLowerCase().replace(/\s*[×x*]\s*/g, "x").split(/[\s,;]+/).filter(Boolean);
   for (const word of words) {
-    const [, units, times] = /^([1-9][0-9]{0,4})(?:x([1-9][0-9]?))?$/.exec(word) ?? [];
+    const [, units, times] = /^([1-9][0-9]{0,8})(?:x([1-9][0-9]?))?$/.exec(word) ?? [];
     if (!units) return null;
     found.push(...Array(Number(times ?? 1)).fill(Number(units)));
   }

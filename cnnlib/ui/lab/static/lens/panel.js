@@ -5,7 +5,7 @@ import { StepView } from "./step.js";
 import { button, count, element, setAttribute, write } from "../format.js";
 
 export class LensPanel {
-  /** @param {object} on onExample(): choose a map for the person; onDraw(): draw soon. */
+  /** @param {object} on onExample(): choose a map for the person; onStep(): train one batch; onDraw(): draw soon. */
   constructor(on) {
     Object.assign(this, { mode: "number", isPaused: false, isStepped: false, steppedFrom: -1, step: 0, api: null, chosen: null });
     this.lens = new Lens({ ...on, onSource: () => this.#ask() });
@@ -15,9 +15,11 @@ export class LensPanel {
     this.batchHint = element("span", { class: "caption" });
     this.tabs = [["number", "One number"], ["batch", "Last batch"]].map(([name, label]) => button(label, { "data-mode": name, "data-testid": `lab-lens-${name}` }, () => this.#setMode(name)));
     this.choice = element("span", { class: "choice", role: "group", "aria-label": "What the lens shows", hidden: "" }, this.tabs);
-    this.error = element("p", { class: "lens-note", hidden: "" });
+    this.error = element("p", {});
+    this.again = button("Train one batch", { class: "suggested", "data-testid": "lab-lens-step" }, on.onStep);
+    this.waiting = element("div", { class: "lens-empty", hidden: "" }, [this.error, this.again]);
     const head = element("header", {}, [this.lens.title, this.lens.hint, this.batchTitle, this.batchHint, this.lens.step, this.choice]);
-    this.root = element("section", { class: "panel lens", "aria-label": "The lens", "data-testid": "lab-lens" }, [head, this.lens.root, this.error, this.view.root]);
+    this.root = element("section", { class: "panel lens", "aria-label": "The lens", "data-testid": "lab-lens" }, [head, this.lens.root, this.waiting, this.view.root]);
     this.#show();
   }
 
@@ -29,7 +31,7 @@ export class LensPanel {
   /** One batch is asked for: what it changes is shown when it is done, until training goes on. */
   expectStep() {
     Object.assign(this, { isStepped: true, steppedFrom: this.step, mode: "batch" });
-    write(this.error, "Training one batch …");
+    this.#wait("Training one batch …");
     this.#show();
   }
 
@@ -78,9 +80,9 @@ export class LensPanel {
     this.lens.step.hidden = isBatch;
     this.batchTitle.hidden = this.batchHint.hidden = !isBatch;
     this.view.root.hidden = !isBatch || this.shown?.step !== this.step;
-    this.error.hidden = !isBatch || !this.view.root.hidden;
+    this.waiting.hidden = !isBatch || !this.view.root.hidden;
     if (!isBatch) return;
-    write(this.batchTitle, this.step === this.steppedFrom ? "One batch" : `Batch ${count(this.step)}`);
+    write(this.batchTitle, this.view.root.hidden ? "Last batch" : `Batch ${count(this.step)}`);
     write(this.batchHint, this.chosen ? this.lens.name : "");
     this.#ask();
   }
@@ -96,9 +98,15 @@ export class LensPanel {
   #take(answer) {
     const isError = Boolean(answer.error) || answer.step !== this.step;
     this.shown = isError ? null : answer;
-    write(this.error, answer.error ?? "");
+    this.#wait(answer.error ?? "", isError);
     if (!isError) this.view.show(answer, { source: answer.filter?.source ?? 0, classes: this.classes, lens: this.lens.data });
     if (this.mode === "batch") this.#show();
+  }
+
+  /** Say why there is no batch to show. */
+  #wait(reason, canStep = false) {
+    write(this.error, reason);
+    this.again.hidden = !canStep;
   }
 
   /** Draw the canvases. */
