@@ -71,7 +71,12 @@ class Checkpoint:
 
 def write_weights(path: Path, net: nn.Module, step: int) -> int:
     """Write a network's weights; return the size in bytes."""
-    return _write(path, _to_storable(net.state_dict()), {"step": step})
+    return write_state(path, net.state_dict(), step)
+
+
+def write_state(path: Path, weights: Mapping[str, Tensor], step: int) -> int:
+    """Write a network's ``state_dict``; return the size in bytes."""
+    return _write(path, _to_storable(weights), {"step": step})
 
 
 def write_checkpoint(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _INSPECTION_SECONDS = 10.0  # the newest weights are saved until this long after a "look"
 _LATEST_INTERVAL_SECONDS = 1 / 6
-_LATEST_SHARE = 0.02  # of the time that writing these weights may take
+_LATEST_SHARE = 0.02  # of the time that the copy of these weights may take
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,14 @@ def save_checkpoint(session: Session) -> Generator[Event]:
 def save_latest(session: Session) -> Generator[Event]:
     """Save the newest weights while the run is being inspected.
 
-    At most six times a second, and less often where a write takes longer than its share of the
-    time.
+    At most six times a second, and less often where the copy takes longer than its share of the
+    time, or the write before still goes on.
     """
     now = perf_counter()
     session.is_inspected = now - session.inspected_at < _INSPECTION_SECONDS
     is_new = session.latest_step != session.progress.step
-    if session.is_inspected and is_new and now >= session.latest_due:
+    is_due = now >= session.latest_due and not session.saver.writes_latest
+    if session.is_inspected and is_new and is_due:
         session.latest_step = session.progress.step
         yield from session.saver.save_latest(session.net, session.progress.step)
         pause = (perf_counter() - now) / _LATEST_SHARE

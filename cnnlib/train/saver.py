@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,11 +14,13 @@ from cnnlib.train.checkpoint import (
     is_finite,
     read_weights,
     write_checkpoint,
+    write_state,
     write_weights,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from concurrent.futures import Future
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -45,6 +48,11 @@ class SavedFile:
     def file(self) -> str:
         """The file's name in the folder."""
         return f"{self.what}-{self.step:08}.safetensors"
+
+
+def _write_latest(folder: Path, weights: dict[str, Tensor], step: int) -> WeightsSaved:
+    size = write_state(folder / _LATEST, weights, step)
+    return WeightsSaved(step, _LATEST, "latest", size)
 
 
 def saved_files(folder: Path) -> list[SavedFile]:
@@ -156,6 +164,8 @@ class Saver:
         snapshots = (file for file in self._saved if file.what == "snapshot")
         self._best = next((file for file in snapshots if file.step == best_step), None)
         self._best_weights: dict[str, Tensor] = {}  # without a folder
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="latest")
+        self._latest: Future[WeightsSaved] | None = None  # written at this moment
 
     def has_saved(self, step: int, what: str) -> bool:
         """Return whether that step is on disk; also True without a folder."""
@@ -200,20 +210,43 @@ class Saver:
         progress: Progress,
         circumstances: Circumstances,
     ) -> list[WeightsSaved]:
-        """Write everything that a continuation from this step needs."""
+        """Write everything that a continuation from this step needs.
+
+        Returns:
+            The checkpoint, after the newest weights if they were still being written.
+        """
         self._checkpoint_seconds = progress.train_seconds
         if self._folder is None:
             return []
+        latest = self._take_latest()
         path = self._folder / SavedFile(progress.step, "checkpoint", 0).file
         size = write_checkpoint(path, net, optimizer, progress, circumstances)
-        return [self._add(SavedFile(progress.step, "checkpoint", size))]
+        return [*latest, self._add(SavedFile(progress.step, "checkpoint", size))]
 
     def save_latest(self, net: nn.Module, step: int) -> list[WeightsSaved]:
-        """Overwrite the file of the newest weights, for inspection during the run."""
+        """Overwrite the file of the newest weights, for inspection during the run.
+
+        The weights are copied, and written on another thread.
+
+        Returns:
+            What was written by the call before.
+        """
         if self._folder is None:
             return []
-        size = write_weights(self._folder / _LATEST, net, step)
-        return [WeightsSaved(step, _LATEST, "latest", size)]
+        written = self._take_latest()
+        weights = {name: value.to("cpu", copy=True) for name, value in net.state_dict().items()}
+        self._latest = self._writer.submit(_write_latest, self._folder, weights, step)
+        return written
+
+    @property
+    def writes_latest(self) -> bool:
+        """Whether the newest weights are being written at this moment."""
+        return self._latest is not None and not self._latest.done()
+
+    def _take_latest(self) -> list[WeightsSaved]:
+        """Wait for the end of the write that was begun, and return what it has written."""
+        latest, self._latest = self._latest, None
+        return [] if latest is None else [latest.result()]
 
     def delete_after(self, step: int) -> tuple[str, ...]:
         """Delete the files of all later steps, before a run is resumed; return their names."""
