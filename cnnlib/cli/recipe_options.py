@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields, replace
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from cnnlib.cli.parser import number, one_of, or_none, whole_number
-from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.recipe import CHOICES, Augmentation, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     for record in (Recipe, Augmentation):
         for name, hint in get_type_hints(record).items():
             if name in HELP:
-                group.add_argument(_option(name), help=HELP[name], **_argument_options(hint))
+                group.add_argument(_option(name), help=HELP[name], **_argument_options(name, hint))
 
 
 def changed_recipe(base: Recipe, args: argparse.Namespace) -> Recipe:
@@ -66,17 +66,16 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _argument_options(hint: Any) -> dict[str, Any]:
+def _argument_options(name: str, hint: Any) -> dict[str, Any]:
     """Options of ``add_argument`` for a field; without a default, since None is a value."""
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction, "default": argparse.SUPPRESS}
-    metavar = "NAME" if get_origin(hint) is Literal else "N"
-    return {"type": _type(hint), "default": argparse.SUPPRESS, "metavar": metavar}
+    if name in CHOICES:
+        return {"type": one_of(CHOICES[name]), "default": argparse.SUPPRESS, "metavar": "NAME"}
+    return {"type": _type(hint), "default": argparse.SUPPRESS, "metavar": "N"}
 
 
 def _type(hint: Any) -> Callable[[str], Any]:
-    if get_origin(hint) is Literal:
-        return one_of(get_args(hint))
     if get_origin(hint) is UnionType:
         kind = next(part for part in get_args(hint) if part is not type(None))
         return or_none(_type(kind))

@@ -7,7 +7,7 @@ name the layer.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cnnlib.errors import SpecError
@@ -79,7 +79,7 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def choice(known: tuple[str, ...]) -> Check:
+def choice(known: Collection[str]) -> Check:
     """Build a check for one of the known names."""
 
     def check(name: str, value: Any) -> str:

@@ -15,6 +15,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.errors import SpecError
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from cnnlib.design.layers import AnyLayer, Shape
@@ -36,6 +37,7 @@ class Column:
         shape: Shape of that output.
         layers: Names of its layers, in forward order; a residual block is one of them.
         params, macs: Sums over its layers.
+        after: Words for its norms, activations, poolings and dropouts: ``("ReLU", "max pool")``.
         is_block: Whether it is a residual block, with a skip around it.
     """
 
@@ -46,6 +48,7 @@ class Column:
     params: int = 0
     macs: int = 0
     is_block: bool = False
+    after: tuple[str, ...] = ()
 
 
 def columns(plan: Plan) -> tuple[Column, ...]:
@@ -102,7 +105,22 @@ def _build_column(group: list[AnyLayer], *, is_last: bool) -> Column:
         params=sum(layer.params for layer in group),
         macs=sum(layer.macs for layer in group),
         is_block=group[0].kind == "residual",
+        after=tuple(filter(None, map(layer_word, group))),
     )
+
+
+def layer_word(layer: AnyLayer) -> str:
+    """Return a word for a layer that changes the numbers of another; "" for the others."""
+    match layer.kind:
+        case "norm":
+            return NORMS[layer.norm].word
+        case "activation":
+            return ACTIVATIONS[layer.activation].label
+        case "pool":
+            return POOLINGS[layer.pooling].short.lower()
+        case "dropout":
+            return "dropout"
+    return ""
 
 
 def _fold_key(column: Column) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from cnnlib.design import memory
 from cnnlib.design.layers import AnyLayer, Leaf, Residual
 from cnnlib.design.receptive import Field, receptive_fields
 from cnnlib.errors import SpecError
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
@@ -93,7 +94,7 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
     """Compute the cost of a plan.
 
     Args:
-        optimizer: One of `memory.OPTIMIZERS`.
+        optimizer: A name in `cnnlib.vocabulary.training.OPTIMIZERS`.
 
     Raises:
         SpecError: A batch of less than one image, or an optimiser that the lab does not know.
@@ -138,10 +139,10 @@ def _check_arguments(batch_size: int, optimizer: str) -> None:
             f"The batch size is {batch_size!r}, but a batch holds at least one image. "
             f"Use a whole number from 1."
         )
-    if optimizer not in memory.OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise SpecError(
             f"The optimizer is {optimizer!r}, but it must be one of these: "
-            f"{', '.join(memory.OPTIMIZERS)}. Choose one of them."
+            f"{', '.join(OPTIMIZERS)}. Choose one of them."
         )
 
 

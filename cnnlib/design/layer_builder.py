@@ -5,7 +5,7 @@ No other module computes shapes; a layer that does not fit raises a `LayerFitErr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnlib.design.layers import (
     Activation,
@@ -21,9 +21,9 @@ from cnnlib.design.layers import (
 )
 from cnnlib.design.shapes import output_size, reach
 from cnnlib.errors import SpecError
+from cnnlib.vocabulary.layers import NONE, NORMS, POOLINGS
 
 if TYPE_CHECKING:
-    from cnnlib.design.layers import ActivationKind
     from cnnlib.design.spec import CNNSpec
 
 _CONV_REPAIR_FIELDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
@@ -103,25 +103,18 @@ class LayerBuilder:
     def norm(self, name: str) -> None:
         """Append the spec's normalisation, if it has one."""
         name, norm = f"{self.name}.{name}", self.spec.norm
-        if norm == "none":
+        if norm == NONE:
             return
-        groups = {"layer": 1, "group": self.spec.norm_groups}.get(norm, self.shape[0])
+        counts = {"channels": self.shape[0], "one": 1, "design": self.spec.norm_groups}
+        groups = counts[NORMS[norm].groups]
         _check_norm(name, norm, groups, self.shape)
         self.add(Norm(name, self.shape, self.shape, norm, groups))
 
     def activation(self, name: str) -> None:
         """Append the spec's activation, if it has one."""
         kind, options = self.spec.activation, self.spec.activation_params
-        if kind != "none":
-            self.add(
-                Activation(
-                    f"{self.name}.{name}",
-                    self.shape,
-                    self.shape,
-                    cast("ActivationKind", kind),  # the spec has checked it
-                    options,
-                )
-            )
+        if kind != NONE:
+            self.add(Activation(f"{self.name}.{name}", self.shape, self.shape, kind, options))
 
     def dropout(self, name: str, p: float) -> None:
         """Append a dropout, if its probability is not zero."""
@@ -180,10 +173,12 @@ def same_padding(name: str, kernel_size: int, dilation: int) -> int:
 
 def _check_pooling(name: str, spec: CNNSpec, shape: Shape) -> None:
     """Check torch's rules for poolings, and one that torch does not check."""
-    if spec.pooling == "avg" and spec.pool_dilation != 1:
+    pooling = POOLINGS[spec.pooling]
+    if spec.pool_dilation != 1 and not pooling.has_dilation:
+        others = " or ".join(each.label.lower() for each in POOLINGS.values() if each.has_dilation)
         raise LayerFitError(
-            f"{name} is an average pooling with dilation {spec.pool_dilation}, but only max "
-            f"pooling can be dilated. Use pooling dilation 1, or max pooling.",
+            f"{name} is an {pooling.label.lower()} with dilation {spec.pool_dilation}, but only "
+            f"{others} can be dilated. Use pooling dilation 1, or {others}.",
             layer=name,
             repair_fields=("pool_dilation",),
         )
@@ -216,11 +211,12 @@ def _check_norm(name: str, norm: str, groups: int, shape: Shape) -> None:
             layer=name,
             repair_fields=("norm_groups",),
         )
-    if norm != "batch" and channels // groups * height * width == 1:
+    if NORMS[norm].is_per_image and channels // groups * height * width == 1:
         raise LayerFitError(
-            f"{name} ({norm} norm) computes its mean over a single value, because its input is a "
-            f"{height} x {width} feature map. A value minus its own mean is always zero, so the "
-            f"network cannot be trained. Use batch norm, or pool less so that the map is larger.",
+            f"{name} ({NORMS[norm].word}) computes its mean over a single value, because its input "
+            f"is a {height} x {width} feature map. A value minus its own mean is always zero, so "
+            f"the network cannot be trained. Use batch norm, or pool less so that the map is "
+            f"larger.",
             layer=name,
             repair_fields=("pool_every", "norm"),
         )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Literal, cast
 
+from cnnlib.vocabulary.layers import NORMS
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-ActivationKind = Literal["relu", "lrelu", "tanh", "sigmoid", "elu", "gelu", "silu"]
 Shape = tuple[int, ...]
 
 
@@ -89,7 +90,7 @@ class Norm(Layer):
             C)``), the number of channels for ``"batch"`` and ``"instance"``.
     """
 
-    norm: Literal["batch", "layer", "group", "instance"]
+    norm: str
     groups: int
     kind: Literal["norm"] = "norm"
 
@@ -99,8 +100,8 @@ class Norm(Layer):
 
     @property
     def buffers(self) -> int:
-        """Running mean and variance of each channel, and a count of batches; batch norm only."""
-        return 2 * self.in_shape[0] + 1 if self.norm == "batch" else 0
+        """Running mean and variance of each channel and a count of batches, where it has them."""
+        return 0 if NORMS[self.norm].is_per_image else 2 * self.in_shape[0] + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Activation(Layer):
         inplace: Whether it overwrites its input (the ReLU of a skip's sum does).
     """
 
-    activation: ActivationKind
+    activation: str
     options: tuple[tuple[str, float | str], ...] = ()
     inplace: bool = False
     kind: Literal["activation"] = "activation"
@@ -122,7 +123,7 @@ class Activation(Layer):
 class Pool(Layer):
     """A max or average pooling with a square window."""
 
-    pooling: Literal["max", "avg"]
+    pooling: str
     kernel_size: int
     stride: int
     padding: int
@@ -194,7 +195,7 @@ class Residual(Layer):
     main: tuple[Leaf, ...]
     shortcut: tuple[Leaf, ...]
     activation: Activation
-    block: Literal["residual", "bottleneck"] = "residual"
+    block: str = "residual"
     kind: Literal["residual"] = "residual"
 
     @property

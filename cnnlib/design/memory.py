@@ -12,6 +12,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import Leaf, Norm, Residual, Shape
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,20 +24,6 @@ FLOAT_BYTES = 4
 INT64_BYTES = 8
 
 LOSS = "loss"  # key of the cross-entropy in `saved_bytes`
-
-# Activations whose derivative is computed from their result; the others save their input.
-_SAVES_RESULT = ("relu", "tanh", "sigmoid")
-
-# Optimiser -> tensors as large as each parameter, and float32 step counts per parameter.
-_OPTIMIZER_STATE = {
-    "sgd": (0, 0),
-    "momentum": (1, 0),
-    "nesterov": (1, 0),
-    "adam": (2, 1),
-    "adamw": (2, 1),
-}
-_MUON = "muon"  # one tensor for each hidden weight; AdamW's state for all other parameters
-OPTIMIZERS = (*_OPTIMIZER_STATE, _MUON)
 
 
 def tensor_bytes(shape: Shape, batch_size: int) -> int:
@@ -53,19 +41,15 @@ def weight_bytes(leaves: Iterable[Leaf]) -> int:
 
 
 def optimizer_bytes(leaves: Sequence[Leaf], optimizer: str) -> int:
-    """Return the bytes of the state that an optimiser of `OPTIMIZERS` keeps after a step."""
-    sizes = [leaf.param_sizes for leaf in leaves]
-    if optimizer == _MUON:
+    """Return the bytes of the state that an optimiser keeps after a step."""
+    rule = OPTIMIZERS[optimizer]
+    sizes = [size for leaf in leaves for size in leaf.param_sizes]
+    values = sum(rule.state_copies * size + rule.step_counts for size in sizes)
+    if rule.hidden_copies is not None:
         *hidden, _ = [leaf.param_sizes[0] for leaf in leaves if leaf.kind in ("conv2d", "linear")]
-        others = _state_bytes(sizes, "adamw") - _state_bytes([hidden], "adamw")
-        return others + _state_bytes([hidden], "momentum")
-    return _state_bytes(sizes, optimizer)
-
-
-def _state_bytes(sizes: Iterable[Sequence[int]], optimizer: str) -> int:
-    """Return the bytes of an optimiser's state for parameters of these sizes."""
-    copies, counts = _OPTIMIZER_STATE[optimizer]
-    return FLOAT_BYTES * sum(copies * size + counts for each in sizes for size in each)
+        fewer = rule.state_copies - rule.hidden_copies
+        values -= sum(fewer * size + rule.step_counts for size in hidden)
+    return FLOAT_BYTES * values
 
 
 def saved_bytes(plan: Plan, batch_size: int) -> dict[str, int]:
@@ -113,11 +97,11 @@ def _tensors_saved_by(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int
         case "norm":
             assert isinstance(leaf, Norm)
             return given | {f"{leaf.name} statistics": _statistics_bytes(leaf, batch_size)}
-        case "activation" if leaf.activation in _SAVES_RESULT:
+        case "activation" if ACTIVATIONS[leaf.activation].saves_output:
             return {leaf.name: tensor_bytes(leaf.out_shape, batch_size)}
         case "activation":
             return given
-        case "pool" if leaf.pooling == "max":
+        case "pool" if POOLINGS[leaf.pooling].saves_indices:
             indices = batch_size * prod(leaf.out_shape) * INT64_BYTES
             return given | {f"{leaf.name} indices": indices}
         case "pool":
@@ -131,14 +115,10 @@ def _tensors_saved_by(leaf: Leaf, tensor: str, batch_size: int) -> dict[str, int
 
 
 def _statistics_bytes(norm: Norm, batch_size: int) -> int:
-    """Return the bytes of each group's mean and inverse deviation.
-
-    An instance norm also repeats its scale for each image.
-    """
-    if norm.norm == "batch":
-        return 2 * norm.groups * FLOAT_BYTES
-    tensors = 3 if norm.norm == "instance" else 2
-    return tensors * batch_size * norm.groups * FLOAT_BYTES
+    """Return the bytes that are saved for each mean: itself, its inverse deviation, and more."""
+    kind = NORMS[norm.norm]
+    images = batch_size if kind.is_per_image else 1
+    return kind.saved_statistics * images * norm.groups * FLOAT_BYTES
 
 
 def peak_forward_bytes(plan: Plan, batch_size: int) -> int:

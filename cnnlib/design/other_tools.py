@@ -12,47 +12,25 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
+
 if TYPE_CHECKING:
     from cnnlib.design.layers import Leaf
     from cnnlib.design.plan import Plan
 
 Count = Callable[[Any], int]
 
-# Subject of a rule -> the group in which its counts are added up.
-_PARTS: dict[str, str] = {
-    "conv2d": "convolutions",
-    "linear": "linear layers",
-    "bias": "biases",
-    "batch norm": "norms",
-    "layer norm": "norms",
-    "group norm": "norms",
-    "instance norm": "norms",
-    "relu": "activations",
-    "lrelu": "activations",
-    "tanh": "activations",
-    "sigmoid": "activations",
-    "elu": "activations",
-    "gelu": "activations",
-    "silu": "activations",
-    "pool": "poolings",
-    "global_avg_pool": "poolings",
-    "dropout": "dropouts",
-    "flatten": "flattening",
-}
-
-# Labels of subjects for a reader; the others are shown as they are.
-_SUBJECT_LABELS = {
-    "conv2d": "convolutions",
-    "linear": "linear layers",
-    "bias": "biases",
-    "relu": "ReLU",
-    "lrelu": "leaky ReLU",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "pool": "poolings",
-    "global_avg_pool": "global average pooling",
-    "flatten": "flattening",
+# Subject of a rule -> its label, and the group in which its counts are added up.
+_SUBJECTS: dict[str, tuple[str, str]] = {
+    "conv2d": ("convolutions", "convolutions"),
+    "linear": ("linear layers", "linear layers"),
+    "bias": ("biases", "biases"),
+    **{entry.name: (entry.label, "activations") for entry in ACTIVATIONS.values()},
+    **{entry.word: (entry.word, "norms") for entry in NORMS.values()},
+    **{entry.torch_name: ("poolings", "poolings") for entry in POOLINGS.values()},
+    "global_avg_pool": ("global average pooling", "poolings"),
+    "dropout": ("dropout", "dropouts"),
+    "flatten": ("flattening", "flattening"),
 }
 
 
@@ -97,10 +75,10 @@ def count(convention: Convention, plan: Plan) -> ToolCount:
     for leaf in plan.walk():
         for subject in _subjects(leaf):
             if subject in convention.rules:
-                part = _PARTS[subject]
+                _, part = _SUBJECTS[subject]
                 parts[part] = parts.get(part, 0) + convention.rules[subject](leaf)
             else:
-                not_counted[_SUBJECT_LABELS.get(subject, subject)] = None
+                not_counted[_SUBJECTS[subject][0]] = None
     return ToolCount(convention, sum(parts.values()), tuple(parts.items()), tuple(not_counted))
 
 
@@ -112,9 +90,11 @@ def tool_counts(plan: Plan) -> tuple[ToolCount, ...]:
 def _subjects(leaf: Leaf) -> Generator[str]:
     """Yield the subjects of a layer: its kind, and its bias apart."""
     if leaf.kind == "norm":
-        yield f"{leaf.norm} norm"
+        yield NORMS[leaf.norm].word
     elif leaf.kind == "activation":
         yield leaf.activation
+    elif leaf.kind == "pool":
+        yield POOLINGS[leaf.pooling].torch_name
     else:
         yield leaf.kind
     if leaf.kind == "linear" or (leaf.kind == "conv2d" and leaf.bias):
@@ -146,18 +126,19 @@ def _per_input_value(times: int) -> Count:
     return lambda leaf: times * prod(leaf.in_shape)
 
 
-def _norms(batch: Count, others: Count) -> dict[str, Count]:
-    """Build the rules of all norms."""
-    names = ("layer norm", "group norm", "instance norm")
-    return {"batch norm": batch, **dict.fromkeys(names, others)}
+def _counted_by(tool: str) -> dict[str, Count]:
+    """Build the rules of a tool for norms, activations and poolings."""
+    subjects = {
+        **{entry.word: entry.counted for entry in NORMS.values()},
+        **{entry.name: entry.counted for entry in ACTIVATIONS.values()},
+        **{entry.torch_name: entry.counted for entry in POOLINGS.values()},
+    }
+    return {
+        subject: _per_input_value(counted[tool])
+        for subject, counted in subjects.items()
+        if tool in counted
+    }
 
-
-def _activations(times: int, *names: str) -> dict[str, Count]:
-    """Build the rules of these activations: `times` operations for each value."""
-    return dict.fromkeys(names, _per_input_value(times))
-
-
-_POOLS = ("pool", "global_avg_pool")
 
 CONVENTIONS: tuple[Convention, ...] = (
     Convention(
@@ -171,7 +152,7 @@ CONVENTIONS: tuple[Convention, ...] = (
             "conv2d": _count_macs,
             "linear": _count_macs,
             "bias": _count_outputs,
-            **_norms(_count_params, _count_params),
+            **{entry.word: _count_params for entry in NORMS.values()},
         },
     ),
     Convention(
@@ -182,7 +163,7 @@ CONVENTIONS: tuple[Convention, ...] = (
         "It counts a multiply-accumulate as one FLOP and ignores biases. It adds operations per "
         "input value: 2 for batch norm, 5 for other norms, 1 for global average pooling.",
         {"conv2d": _count_macs, "linear": _count_macs, "global_avg_pool": _count_inputs}
-        | _norms(_per_input_value(2), _per_input_value(5)),
+        | _counted_by("fvcore"),
     ),
     Convention(
         "ptflops",
@@ -192,10 +173,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "It adds 1 per output value for biases and 2 per input value for norms. Poolings, ReLU, "
         "ELU and GELU count double: once as a module, once as the function that it calls.",
         {"conv2d": _count_macs, "linear": _count_macs, "bias": _count_outputs}
-        | _norms(_per_input_value(2), _per_input_value(2))
-        | _activations(2, "relu", "elu", "gelu")
-        | _activations(1, "lrelu", "silu")
-        | dict.fromkeys(_POOLS, _per_input_value(2)),
+        | {"global_avg_pool": _per_input_value(2)}
+        | _counted_by("ptflops"),
     ),
     Convention(
         "calflops",
@@ -206,9 +185,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "linear layers, and 1 to 5 per input value for norms, activations and poolings.",
         {"conv2d": lambda conv: 2 * conv.macs, "linear": _count_flops}
         | {"bias": lambda layer: _count_outputs(layer) if layer.kind == "conv2d" else 0}
-        | _norms(_per_input_value(2), _per_input_value(5))
-        | _activations(1, "relu", "lrelu", "elu", "gelu", "silu")
-        | dict.fromkeys(_POOLS, _count_inputs),
+        | {"global_avg_pool": _count_inputs}
+        | _counted_by("calflops"),
     ),
     Convention(
         "calflops",

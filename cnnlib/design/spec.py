@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnnlib.design import checks
 from cnnlib.errors import SpecError
 from cnnlib.units import plural
+from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cnnlib.vocabulary.layers import Parameter
 
 MAX_IMAGE_SIDE = 1024
 MAX_CHANNELS = 4096
@@ -24,26 +27,9 @@ MAX_HIDDEN_LAYERS = 32
 MAX_HIDDEN_WIDTH = 16_384
 MAX_CLASSES = 10_000
 
-BLOCKS = ("plain", "residual", "bottleneck")
 DOWNSAMPLINGS = ("pool", "stride")
-POOLINGS = ("max", "avg")
-NORMS = ("none", "batch", "layer", "group", "instance")
 NORM_PLACES = ("conv-norm-act", "conv-act-norm")
 HEADS = ("flatten", "gap")
-INITS = ("default", "he", "xavier", "lecun", "orthogonal")
-
-# Activation -> its parameters with torch's defaults.
-ACTIVATION_PARAMS: dict[str, dict[str, float | str]] = {
-    "relu": {},
-    "lrelu": {"negative_slope": 0.01},
-    "tanh": {},
-    "sigmoid": {},
-    "elu": {"alpha": 1.0},
-    "gelu": {"approximate": "none"},
-    "silu": {},
-    "none": {},
-}
-ACTIVATIONS = tuple(ACTIVATION_PARAMS)
 
 # Fields that take one value for all convolutions, or one per convolution.
 PER_CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "bias")
@@ -105,7 +91,8 @@ class CNNSpec:
     The remaining N mod P convolutions come last, with no pool after them. The five
     convolution fields take one value, or a tuple with one entry per convolution; a tuple of equal
     entries is kept as one value, and parameters equal to torch's defaults are dropped, so that
-    equal networks compare equal.
+    equal networks compare equal. The names of blocks, activations, poolings, norms and
+    initialisations are those of `cnnlib.vocabulary.layers`.
 
     Args:
         in_size: Channels, height and width of an image.
@@ -136,7 +123,7 @@ class CNNSpec:
         hidden_dropout: Probability that a value of a hidden layer is zeroed, after its activation.
         head: Input of the linear layers: the flattened features, or their average over height and
             width (``"gap"``).
-        init: Weight initialisation; `cnnlib.nets.model` defines the names.
+        init: Weight initialisation.
 
     Raises:
         SpecError: A value of the wrong type or out of range, or a list whose length is not the
@@ -154,7 +141,7 @@ class CNNSpec:
     dilation: int | tuple[int, ...] = 1
     bias: bool | tuple[bool, ...] = True
     stem: Stem | None = None
-    block: Literal["plain", "residual", "bottleneck"] = "plain"
+    block: str = "plain"
     block_convs: int = 0
     block_stride: int = 1
     last_norm: bool = False
@@ -162,18 +149,18 @@ class CNNSpec:
     downsample: Literal["pool", "stride"] = "pool"
     activation: str = "relu"
     activation_params: tuple[tuple[str, float | str], ...] = ()
-    pooling: Literal["max", "avg"] = "max"
+    pooling: str = "max"
     pool_kernel_size: int = 2
     pool_stride: int | None = None
     pool_padding: int = 0
     pool_dilation: int = 1
-    norm: Literal["none", "batch", "layer", "group", "instance"] = "none"
+    norm: str = "none"
     norm_groups: int = 4
     norm_place: Literal["conv-norm-act", "conv-act-norm"] = "conv-norm-act"
     dropout: float = 0.0
     hidden_dropout: float = 0.0
     head: Literal["flatten", "gap"] = "flatten"
-    init: Literal["default", "he", "xavier", "lecun", "orthogonal"] = "default"
+    init: str = "default"
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -228,11 +215,18 @@ class CNNSpec:
 
     def _normalise_activation_params(self) -> tuple[tuple[str, float | str], ...]:
         """Return the parameters that differ from torch's defaults, checked and sorted by name."""
-        defaults = ACTIVATION_PARAMS[self.activation]
+        known = {each.name: each for each in ACTIVATIONS[self.activation].params}
         name = f"activation_params of {self.activation}"
-        given = checks.check_keys(name, _as_mapping(self.activation_params), tuple(defaults))
-        checked = {key: _ACTIVATION_CHECKS[key](key, value) for key, value in given.items()}
-        return tuple((k, v) for k, v in sorted(checked.items()) if v != defaults[k])
+        given = checks.check_keys(name, _as_mapping(self.activation_params), tuple(known))
+        checked = {key: _check_parameter(known[key], value) for key, value in given.items()}
+        return tuple((k, v) for k, v in sorted(checked.items()) if v != known[k].default)
+
+
+def _check_parameter(parameter: Parameter, value: Any) -> float | str:
+    """Check the value of a parameter of an activation."""
+    if parameter.choices:
+        return str(checks.choice(parameter.choices)(parameter.name, value))
+    return float(checks.fraction(parameter.below)(parameter.name, value))
 
 
 def _as_mapping(params: Any) -> Any:
@@ -276,12 +270,6 @@ _STEM_CHECKS: dict[str, checks.Check] = {
     "pool": checks.flag,
 }
 
-_ACTIVATION_CHECKS: dict[str, checks.Check] = {
-    "negative_slope": checks.fraction(10),
-    "alpha": checks.fraction(10),
-    "approximate": checks.choice(("none", "tanh")),
-}
-
 _CHECKS: dict[str, checks.Check] = {
     "in_size": _image_size,
     "out_classes": checks.integer(1, MAX_CLASSES),
@@ -312,5 +300,5 @@ _CHECKS: dict[str, checks.Check] = {
     "dropout": checks.fraction(1),
     "hidden_dropout": checks.fraction(1),
     "head": checks.choice(HEADS),
-    "init": checks.choice(INITS),
+    "init": checks.choice(INITIALISATIONS),
 }

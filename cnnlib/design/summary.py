@@ -22,7 +22,7 @@ def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: st
     Args:
         title: Heading of the page.
         batch_size: Pictures in a training step, for memory and FLOPs of a step.
-        optimizer: One of `memory.OPTIMIZERS`, for the memory of a training step.
+        optimizer: A name in `cnnlib.vocabulary.training.OPTIMIZERS`, for the memory of a step.
 
     Raises:
         SpecError: A batch of less than one picture, or an optimiser that the lab does not know.

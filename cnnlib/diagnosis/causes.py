@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.records.diagnosis import Check
 from cnnlib.units import percent, plural
+from cnnlib.vocabulary.layers import ACTIVATIONS, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 NO_GRADIENT = 1e-3  # norms below it hardly change the weights
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights
-_SATURATING = ("sigmoid", "tanh")
 
 
 def causes_of_not_learning(
@@ -103,12 +103,12 @@ def _check_depth(spec: CNNSpec, norm: float) -> Check:
     """Check for a deep network without normalisation and skips."""
     question = "Is it too deep without normalisation or skip connections?"
     layers = len(spec.channels) + len(spec.hidden_dims) + 1
-    most = DEEP_SATURATING if spec.activation in _SATURATING else DEEP
+    most = DEEP_SATURATING if ACTIVATIONS[spec.activation].saturates else DEEP
     remedies = [
         remedy
         for remedy, is_used in (
             ("skip connections", spec.block != "plain"),
-            ("normalisation", spec.norm != "none"),
+            ("normalisation", spec.norm != NONE),
         )
         if is_used
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NONE, NORMS, POOLINGS
+
 if TYPE_CHECKING:
     from cnnlib.design.layers import AnyLayer, Shape
     from cnnlib.design.spec import CNNSpec
@@ -15,29 +17,6 @@ _KINDS = {
     "flatten": "Flatten",
     "dropout": "Dropout",
 }
-_POOLINGS = {"max": "Max pooling", "avg": "Average pooling"}
-_NORMS = {
-    "batch": "Batch norm",
-    "layer": "Layer norm",
-    "group": "Group norm",
-    "instance": "Instance norm",
-}
-_ACTIVATIONS = {
-    "relu": "ReLU",
-    "lrelu": "Leaky ReLU",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "none": "None",
-}
-_BLOCKS = {"residual": "Residual block", "bottleneck": "Bottleneck block"}
-
-
-def activation_label(name: str) -> str:
-    """Return the display name of an activation."""
-    return _ACTIVATIONS[name]
 
 
 def kind_label(layer: AnyLayer) -> str:
@@ -46,13 +25,13 @@ def kind_label(layer: AnyLayer) -> str:
         case "conv2d":
             return f"Convolution {layer.kernel_size} × {layer.kernel_size}"
         case "pool":
-            return f"{_POOLINGS[layer.pooling]} {layer.kernel_size} × {layer.kernel_size}"
+            return f"{POOLINGS[layer.pooling].label} {layer.kernel_size} × {layer.kernel_size}"
         case "norm":
-            return _NORMS[layer.norm]
+            return NORMS[layer.norm].label
         case "activation":
-            return _ACTIVATIONS[layer.activation]
+            return ACTIVATIONS[layer.activation].label
         case "residual":
-            return _BLOCKS[layer.block]
+            return BLOCKS[layer.block].layer_label
     return _KINDS[layer.kind]
 
 
@@ -65,7 +44,7 @@ def settings_label(layer: AnyLayer) -> str:
         parts += [f"dilation {layer.dilation}"] if layer.dilation > 1 else []
     if layer.kind == "conv2d" and not layer.bias:
         parts.append("no bias")
-    if layer.kind == "norm" and layer.norm == "group":
+    if layer.kind == "norm" and NORMS[layer.norm].groups == "design":
         parts.append(f"{layer.groups} groups")
     if layer.kind == "dropout":
         parts.append(f"p = {layer.p:g}")
@@ -111,8 +90,8 @@ def _describe_convolutions(spec: CNNSpec) -> list[str]:
 
 def _describe_settings(spec: CNNSpec) -> list[str]:
     """Describe the unusual settings and the hidden layers."""
-    parts = [f"{spec.norm} norm"] if spec.norm != "none" and spec.channels else []
-    parts += [activation_label(spec.activation)] if spec.activation != "relu" else []
+    parts = [NORMS[spec.norm].word] if spec.norm != NONE and spec.channels else []
+    parts += [ACTIVATIONS[spec.activation].label] if spec.activation != "relu" else []
     parts += ["global average"] if spec.head == "gap" else []
     if spec.hidden_dims:
         parts.append("hidden " + ", ".join(str(width) for width in spec.hidden_dims))

@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
         channels: Output channels of each convolution on the main path.
         kernel_sizes: One for each of them, odd.
         dropout: Probability that a channel is zeroed.
-        activation_type: One of relu, lrelu, tanh, sigmoid, elu, gelu, silu, none.
+        activation_type: A name of `cnnlib.vocabulary.layers.ACTIVATIONS`.
         activation_params: Arguments of the activation, under torch's names.
 
     Raises:

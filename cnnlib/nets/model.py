@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from cnnlib.design.plan import Plan, plan
 from cnnlib.nets.blocks import build_layer
 from cnnlib.nets.modules import build_sequential
+from cnnlib.vocabulary.layers import INITIALISATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from cnnlib.design.spec import CNNSpec
 
@@ -89,24 +90,19 @@ def load_fitting(net: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-_INITIALISERS: dict[str, Callable[[Tensor], Tensor]] = {
-    "he": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
-    "xavier": nn.init.xavier_uniform_,
-    "lecun": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="linear"),
-    "orthogonal": nn.init.orthogonal_,
-}
-
-
 def initialise(model: nn.Module, init: str) -> None:
     """Draw new weights for a model, layer by layer in forward order, and set biases to 0.
 
     Args:
-        init: A key of `_INITIALISERS`, or ``"default"``, which leaves the model unchanged.
+        init: A name of `cnnlib.vocabulary.layers.INITIALISATIONS`; ``"default"`` leaves the model
+            unchanged.
     """
-    if init == "default":
+    rule = INITIALISATIONS[init]
+    if not rule.torch_name:
         return
+    draw = getattr(nn.init, rule.torch_name)
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            _INITIALISERS[init](module.weight)
+            draw(module.weight, **dict(rule.options))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
+
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cnnlib.design.layers import Activation, Conv2d, Leaf, Norm, Pool
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "lrelu": nn.LeakyReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
 
 
 def build_module(leaf: Leaf) -> nn.Module:
@@ -63,22 +55,24 @@ def _build_conv2d(conv: Conv2d) -> nn.Module:
 
 
 def _build_norm(norm: Norm) -> nn.Module:
-    channels = norm.in_shape[0]
-    if norm.norm == "batch":
-        return nn.BatchNorm2d(channels)
-    if norm.norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
-    return nn.GroupNorm(norm.groups, channels)
+    kind = NORMS[norm.norm]
+    sizes = (norm.groups, norm.in_shape[0]) if kind.takes_groups else (norm.in_shape[0],)
+    options = {name: value for name, value, _ in kind.options}
+    module: nn.Module = getattr(nn, kind.torch_name)(*sizes, **options)
+    return module
 
 
 def _build_activation(activation: Activation) -> nn.Module:
+    options: dict[str, Any] = dict(activation.options)
     if activation.inplace:
-        return nn.ReLU(inplace=True)  # only the ReLU of a skip's sum is in place
-    return _ACTIVATIONS[activation.activation](**dict(activation.options))
+        options["inplace"] = True
+    module: nn.Module = getattr(nn, ACTIVATIONS[activation.activation].torch_name)(**options)
+    return module
 
 
 def _build_pool(pool: Pool) -> nn.Module:
+    kind = POOLINGS[pool.pooling]
+    options = {"dilation": pool.dilation} if kind.has_dilation else {}
     window = (pool.kernel_size, pool.stride, pool.padding)
-    if pool.pooling == "avg":
-        return nn.AvgPool2d(*window)
-    return nn.MaxPool2d(*window, dilation=pool.dilation)
+    module: nn.Module = getattr(nn, kind.torch_name)(*window, **options)
+    return module

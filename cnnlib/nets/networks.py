@@ -37,7 +37,7 @@ class CNN(Network):
         hidden_dims: Widths of the hidden linear layers (M of them).
         conv_params: Arguments of ``nn.Conv2d``: kernel_size (3 if not given), stride, padding,
             dilation, bias; each one value, or a list with one for each convolution.
-        activation_type: One of relu, lrelu, tanh, sigmoid, elu, gelu, silu, none.
+        activation_type: A name of `cnnlib.vocabulary.layers.ACTIVATIONS`.
         activation_params: Arguments of the activation.
         pooling_type: ``"max"`` or ``"avg"``.
         pooling_params: Arguments of the pooling: kernel_size (2 if not given), stride, padding,

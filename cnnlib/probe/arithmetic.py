@@ -10,6 +10,7 @@ from cnnlib.design.layers import Conv2d, Pool
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import Step, following, step_named
 from cnnlib.records.probe import Arithmetic
+from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ def arithmetic(
         stride=window[0],
         padding=window[1],
         dilation=window[2],
-        reduce="max" if isinstance(step.leaf, Pool) and step.leaf.pooling == "max" else "sum",
+        reduce="max" if isinstance(step.leaf, Pool) and _takes_max(step.leaf) else "sum",
         output=outputs[step.name][0, channel],
         after=tuple((each.name, outputs[each.name][0, channel]) for each in following(plan, layer)),
     )
@@ -83,11 +84,15 @@ def _kernel(
         return weights[f"{step.name}.weight"][channel], bias
     if isinstance(step.leaf, Pool):
         size = step.leaf.kernel_size
-        weight = 1.0 if step.leaf.pooling == "max" else 1 / size**2
+        weight = 1.0 if _takes_max(step.leaf) else 1 / size**2
         return np.full((1, size, size), weight), 0.0
     if step.kind == "global_avg_pool":
         return np.full(inputs.shape, 1 / inputs[0].size), 0.0
     return np.ones((2, 1, 1)), 0.0
+
+
+def _takes_max(pool: Pool) -> bool:
+    return POOLINGS[pool.pooling].reduce == "max"
 
 
 def _window(step: Step) -> tuple[int, int, int]:

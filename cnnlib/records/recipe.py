@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.records.checks import (
     as_floats,
@@ -15,12 +15,13 @@ from cnnlib.records.checks import (
     check_record,
 )
 from cnnlib.records.record import Record
+from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
-Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "muon"]
-Schedule = Literal["constant", "step", "cosine", "one_cycle"]
+if TYPE_CHECKING:
+    from cnnlib.vocabulary.entry import Entry
 
-OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
-SCHEDULES: tuple[str, ...] = get_args(Schedule)
+# Field of a recipe -> the table with its names.
+CHOICES: dict[str, Mapping[str, Entry]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Recipe(Record):
         epochs: Passes over the training split; 0 only measures the untrained network.
         max_batches: Stop after this many steps in all; None is no limit.
         lr: Learning rate; with a schedule, its highest value.
+        optimizer, schedule: Names of `cnnlib.vocabulary.training`.
         momentum: Used by the optimisers "momentum" and "nesterov" (Adam and AdamW have a beta1 of
             0.9, Muon a momentum of 0.95).
         weight_decay: L2 penalty (decoupled for AdamW and Muon) on weights; on norms and biases
@@ -71,12 +73,12 @@ class Recipe(Record):
 
     epochs: int = 5
     batch_size: int = 128
-    optimizer: Optimizer = "adamw"
+    optimizer: str = "adamw"
     lr: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 0.0
     decay_norm_and_bias: bool = False
-    schedule: Schedule = "constant"
+    schedule: str = "constant"
     step_epochs: int = 10
     step_factor: float = 0.1
     warmup: float = 0.25
@@ -91,12 +93,12 @@ class Recipe(Record):
     def __post_init__(self) -> None:
         check_integer("epochs", self.epochs, 0, 10_000)
         check_integer("batch_size", self.batch_size, 1, 65_536)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        for name, known in CHOICES.items():
+            check_choice(name, getattr(self, name), known)
         check_number("lr", self.lr, 0.0, 1e6)
         check_number("momentum", self.momentum, 0.0, 0.9999)
         check_number("weight_decay", self.weight_decay, 0.0, 1e3)
         check_flag("decay_norm_and_bias", self.decay_norm_and_bias)
-        check_choice("schedule", self.schedule, SCHEDULES)
         check_integer("step_epochs", self.step_epochs, 1, 10_000)
         check_number("step_factor", self.step_factor, 0.0, 1.0, low_open=True)
         check_number("warmup", self.warmup, 0.0, 1.0)

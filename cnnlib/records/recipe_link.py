@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
@@ -84,8 +84,6 @@ def _read(hint: Any, text: str) -> Any:
     Raises:
         ValueError: The text is not such a value.
     """
-    if get_origin(hint) is Literal:
-        return text
     kinds = get_args(hint) or (hint,)
     if text == _NONE and NoneType in kinds:
         return None

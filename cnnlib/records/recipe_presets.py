@@ -9,6 +9,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.vocabulary.layers import NONE
 
 if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
@@ -137,6 +138,6 @@ def _small_epochs(spec: CNNSpec, train_count: int) -> int:
 
 def _default_lr(spec: CNNSpec, is_small: bool) -> float:
     """The default learning rate: higher with batch norm, lower for small batches."""
-    if spec.norm == "none":
+    if spec.norm == NONE:
         return 0.002
     return 0.005 if is_small else 0.01

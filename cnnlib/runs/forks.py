@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import RecipeError
 from cnnlib.records.run import Origin, Run, RunRequest
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
@@ -35,7 +36,7 @@ def recipe_at(store: RunStore, run: Run, step: int) -> Recipe:
     A changed momentum of Adam, AdamW or Muon is left out, as a recipe has none for them.
     """
     recipe, changes = run.request.recipe, changed_settings(store, run.id, step)
-    if recipe.optimizer not in ("momentum", "nesterov"):
+    if not OPTIMIZERS[recipe.optimizer].has_momentum:
         changes.pop("momentum", None)
     return replace(recipe, **changes)
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from cnnlib.vocabulary.training import OPTIMIZERS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cnnlib.records.events import Setting
     from cnnlib.records.recipe import Recipe
@@ -171,9 +173,8 @@ def _norms_and_biases(net: nn.Module) -> set[str]:
 class SGD(Optimizer):
     """Stochastic gradient descent, with or without (Nesterov) momentum."""
 
-    def __init__(
-        self, net: nn.Module, recipe: Recipe, *, has_momentum: bool, nesterov: bool
-    ) -> None:
+    def __init__(self, net: nn.Module, recipe: Recipe, *, nesterov: bool = False) -> None:
+        has_momentum = OPTIMIZERS[recipe.optimizer].has_momentum
         self.state_names = ("momentum_buffer",) if has_momentum else ()
         self._nesterov = nesterov
         super().__init__(net, recipe, recipe.momentum if has_momentum else 0.0)
@@ -282,14 +283,12 @@ def orthogonal(matrix: Tensor) -> Tensor:
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
+_ALGORITHMS: dict[str, Callable[..., Optimizer]] = {
+    algorithm.__name__: algorithm for algorithm in (SGD, Adam, Muon)
+}
+
+
 def build_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
     """Build the recipe's optimiser for all parameters of a net, which stays on its device."""
-    match recipe.optimizer:
-        case "adam" | "adamw":
-            return Adam(net, recipe, decoupled=recipe.optimizer == "adamw")
-        case "momentum" | "nesterov":
-            return SGD(net, recipe, has_momentum=True, nesterov=recipe.optimizer == "nesterov")
-        case "muon":
-            return Muon(net, recipe)
-        case _:
-            return SGD(net, recipe, has_momentum=False, nesterov=False)
+    rule = OPTIMIZERS[recipe.optimizer]
+    return _ALGORITHMS[rule.algorithm](net, recipe, **dict(rule.options))

@@ -27,22 +27,26 @@ def factor(recipe: Recipe, *, step: int, total_steps: int, epoch: int) -> float:
     Returns:
         A number in 0..1.
     """
-    if recipe.schedule == "step":
-        return recipe.step_factor ** (epoch // recipe.step_epochs)
-    if recipe.schedule == "cosine":
-        return _cosine_interpolate(1.0, 0.0, step / max(1, total_steps))
-    if recipe.schedule == "one_cycle":
-        return _one_cycle(step, total_steps, recipe.warmup)
+    return _FACTORS[recipe.schedule](recipe, step, total_steps, epoch)
+
+
+def _constant(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
     return 1.0
 
 
-def _one_cycle(step: int, total_steps: int, warmup: float) -> float:
-    """Return the one-cycle factor: a rise, then a fall to almost 0 (Smith & Topin 2018).
+def _step_decay(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
+    return recipe.step_factor ** (epoch // recipe.step_epochs)
 
-    Args:
-        warmup: The rise as a share of the run.
+
+def _cosine(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
+    return _cosine_interpolate(1.0, 0.0, step / max(1, total_steps))
+
+
+def _one_cycle(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
+    """Return the one-cycle factor: a rise over the recipe's ``warmup``, a share of the run, then a
+    fall to almost 0 (Smith & Topin 2018).
     """
-    peak = warmup * total_steps - 1
+    peak = recipe.warmup * total_steps - 1
     last = max(1, total_steps - 1)
     if step < peak:
         return _cosine_interpolate(_ONE_CYCLE_START, 1.0, step / peak)
@@ -55,6 +59,14 @@ def _one_cycle(step: int, total_steps: int, warmup: float) -> float:
 def _cosine_interpolate(start: float, end: float, fraction: float) -> float:
     """Interpolate from ``start`` to ``end`` along half a cosine wave."""
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+_FACTORS = {
+    "constant": _constant,
+    "step": _step_decay,
+    "cosine": _cosine,
+    "one_cycle": _one_cycle,
+}
 
 
 # Batch sizes of evaluation; larger ones are no faster.

@@ -227,7 +227,7 @@ def check_splits(planned: Plan, request: RunRequest, data: DeviceData) -> None:
     if recipe.epochs == 0 or min(recipe.batch_size, count) > 1:
         return
     for layer in planned.walk():
-        if layer.kind == "norm" and layer.norm == "batch" and layer.out_shape[1:] == (1, 1):
+        if layer.kind == "norm" and layer.buffers and layer.out_shape[1:] == (1, 1):
             raise RecipeError(
                 f"Batch norm in {layer.name} works on 1x1 maps, so it cannot normalise a batch of "
                 "one picture. Use a batch size of 2 or more, or another normalisation."

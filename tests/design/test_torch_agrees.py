@@ -5,10 +5,10 @@ from random_specs import random_specs
 from torch_counts import planned_counts, torch_counts
 
 from cnnlib.design.cost import cost
-from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 # The seed is fixed, so that a failure is the same on every machine; `python -m bench.specs` runs a
 # thousand specs.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OPEN_TO_ALL_BELOW = ("errors", "records")
+OPEN_TO_ALL_BELOW = ("errors", "vocabulary", "records")
 MOST_FILES = 20  # of a folder of cnnlib
 STREAMLIT = ("streamlit", "streamlit_drawable_canvas")
 
@@ -317,12 +317,13 @@ def test_a_late_relative_import_is_resolved(tmp_path, monkeypatch):
 def test_permission_is_transitive():
     table = [
         Layer("errors", (), "no"),
+        Layer("vocabulary", (), "no"),
         Layer("design", ("errors",), "no"),
         Layer("records", ("design",), "no"),
         Layer("runs", ("records",), "no"),
         Layer("figures", ("records",), "no"),
         Layer("nets", ("design",), "yes"),
     ]
-    assert reachable("runs", table) == {"runs", "records", "design", "errors"}
+    assert reachable("runs", table) == {"runs", "records", "design", "vocabulary", "errors"}
     # Records are below nets, so nets may import them although its row does not list them.
-    assert reachable("nets", table) == {"nets", "records", "design", "errors"}
+    assert reachable("nets", table) == {"nets", "records", "design", "vocabulary", "errors"}

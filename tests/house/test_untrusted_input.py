@@ -26,7 +26,7 @@ from cnnlib.data.paths import folder_name
 from cnnlib.data.prepared import INFO_FILE, Prepared, open_prepared
 from cnnlib.design.link import _FIELDS, decode, encode
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import ACTIVATION_PARAMS, CNNSpec
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, DataError, RecipeError, SettingsError, SpecError
 from cnnlib.experiments.search import _distribution
 from cnnlib.experiments.search_space import SETTINGS, combinations, read_range, read_values
@@ -34,6 +34,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest, check_dataset_name
 from cnnlib.records.settings import Settings
+from cnnlib.vocabulary.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def test_lists_in_lists_in_lists_are_no_design(values):
 
 
 entries = st.from_regex(r"[0-9]{1,3}(x[0-9]{1,3})?|same|-|~|\.|k3|s2|nobias|pool", fullmatch=True)
-parameters = [name for params in ACTIVATION_PARAMS.values() for name in params]
+parameters = [each.name for activation in ACTIVATIONS.values() for each in activation.params]
 link_values = st.lists(entries | words | st.sampled_from(parameters) | st.text(max_size=3))
 parts = st.tuples(st.sampled_from([*_FIELDS, "other", ""]), link_values)
 

@@ -10,7 +10,7 @@ from random_specs import random_specs
 from torch import nn
 
 from cnnlib import CNNSpec, build_model, plan, preset
-from cnnlib.design.spec import INITS
+from cnnlib.vocabulary.layers import INITIALISATIONS
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
@@ -108,6 +108,6 @@ def test_orthogonal_filters_are_orthonormal():
     torch.testing.assert_close(filters @ filters.T, torch.eye(64), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("init", [init for init in INITS if init != "default"])
+@pytest.mark.parametrize("init", [init for init in INITIALISATIONS if init != "default"])
 def test_biases_are_zero_except_with_torchs_initialisation(init):
     assert first_convolution(init).bias.abs().max() == 0

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlib.errors import RecipeError
-from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
+from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES
+from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
 recipes = st.builds(
     Recipe,
     epochs=st.integers(0, 10_000),
-    optimizer=st.sampled_from(OPTIMIZERS),
-    schedule=st.sampled_from(SCHEDULES),
+    optimizer=st.sampled_from(list(OPTIMIZERS)),
+    schedule=st.sampled_from(list(SCHEDULES)),
     lr=st.floats(0, 1e6),
     label_smoothing=st.floats(0, 0.99),
     patience=st.none() | st.integers(1, 100),

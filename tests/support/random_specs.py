@@ -6,19 +6,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import (
-    ACTIVATIONS,
-    BLOCKS,
-    DOWNSAMPLINGS,
-    HEADS,
-    INITS,
-    NORM_PLACES,
-    NORMS,
-    POOLINGS,
-    CNNSpec,
-    Stem,
-)
+from cnnlib.design.spec import DOWNSAMPLINGS, HEADS, NORM_PLACES, CNNSpec, Stem
 from cnnlib.errors import SpecError
+from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -39,10 +29,10 @@ def random_specs(count: int, seed: int = 0) -> Generator[CNNSpec]:
 
 def random_spec(random: Random) -> CNNSpec:
     """A random spec within small bounds; it may be invalid."""
-    block = random.choice(BLOCKS)
+    block = random.choice(tuple(BLOCKS))
     channels = _channels(random, block)
     is_plain = block == "plain"
-    activation = random.choice(ACTIVATIONS)
+    activation = random.choice(tuple(ACTIVATIONS))
     return CNNSpec(
         in_size=(random.choice((1, 2, 3, 4)), random.randint(5, 24), random.randint(5, 24)),
         out_classes=random.randint(1, 12),
@@ -60,13 +50,13 @@ def random_spec(random: Random) -> CNNSpec:
         activation=activation,
         activation_params=_activation_params(random, activation),
         **_pooling(random),
-        norm=random.choice(NORMS),
+        norm=random.choice(tuple(NORMS)),
         norm_groups=random.choice((1, 2, 4)),
         norm_place=random.choice(NORM_PLACES),
         dropout=random.choice((0.0, 0.0, 0.3)),
         hidden_dropout=random.choice((0.0, 0.0, 0.3)),
         head=random.choice(HEADS),
-        init=random.choice(INITS),
+        init=random.choice(tuple(INITIALISATIONS)),
     )
 
 
@@ -132,7 +122,7 @@ def _activation_params(random: Random, activation: str) -> dict[str, float | str
 
 def _pooling(random: Random) -> dict:
     """A pooling, at times overlapping, padded or dilated."""
-    pooling = random.choice(POOLINGS)
+    pooling = random.choice(tuple(POOLINGS))
     kernel_size = random.choice((1, 2, 2, 3))
     return {
         "pooling": pooling,

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.records.recipe import OPTIMIZERS, Recipe
+from cnnlib.records.recipe import Recipe
 from cnnlib.train.optimizers import Optimizer, build_optimizer, clip, orthogonal, total_norm
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 TORCH_OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05),

@@ -9,10 +9,10 @@ from cnnlib.cli.design_options import add_adapt_option, add_design_options, sele
 from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import one_of, whole_number
 from cnnlib.design.cost import Cost, LayerCost, cost
-from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
 from cnnlib.units import plural
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     import argparse

@@ -11,13 +11,12 @@ from cnnlib.cli.parser import one_of, shown, whole_number
 from cnnlib.cli.store import DEFAULT_STEP, existing_store
 from cnnlib.errors import ProbeError
 from cnnlib.units import percent
+from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
     import argparse
 
     import numpy as np
-
-_METHODS = ("saliency", "integrated", "occlusion", "grad_cam", "guided")
 
 
 def add_commands(commands: Any) -> None:
@@ -57,9 +56,9 @@ def add_commands(commands: Any) -> None:
     attribution.add_argument(
         "--method",
         metavar="NAME",
-        type=one_of(_METHODS),
+        type=one_of(ATTRIBUTION_METHODS),
         default="saliency",
-        help=f"{', '.join(_METHODS)}; default: saliency",
+        help=f"{', '.join(ATTRIBUTION_METHODS)}; default: saliency",
     )
     attribution.add_argument(
         "--class", metavar="NAME", dest="class_name", help="default: the predicted class"

@@ -5,19 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, Pool
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_ACTIVATIONS = {
-    "relu": "ReLU",
-    "lrelu": "LeakyReLU",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-}
 
 
 class Argument(NamedTuple):
@@ -68,12 +59,12 @@ def module_call(layer: Leaf) -> ModuleCall:
             sizes = (layer.in_features, layer.out_features)
             return ModuleCall("Linear", tuple(Argument("features", size) for size in sizes))
         case Pool():
-            return ModuleCall(f"{layer.pooling.title()}Pool2d", _pool_arguments(layer))
+            return ModuleCall(POOLINGS[layer.pooling].torch_name, _pool_arguments(layer))
         case Norm():
             return _norm_call(layer)
         case Activation():
             options = tuple(Argument(name, value, "") for name, value in layer.options)
-            return ModuleCall(_ACTIVATIONS[layer.activation], options)
+            return ModuleCall(ACTIVATIONS[layer.activation].torch_name, options)
         case Dropout():
             name = "Dropout2d" if layer.per_channel else "Dropout"
             return ModuleCall(name, (Argument("p", layer.p),))
@@ -107,9 +98,8 @@ def _pool_arguments(layer: Pool) -> tuple[Argument, ...]:
 
 def _norm_call(layer: Norm) -> ModuleCall:
     """Return the module of a normalisation."""
+    kind = NORMS[layer.norm]
+    groups = (Argument("groups", layer.groups),) if kind.takes_groups else ()
+    options = (Argument(*option) for option in kind.options)
     channels = Argument("channels", layer.in_shape[0])
-    if layer.norm == "batch":
-        return ModuleCall("BatchNorm2d", (channels,))
-    if layer.norm == "instance":
-        return ModuleCall("InstanceNorm2d", (channels, Argument("affine", True, False)))
-    return ModuleCall("GroupNorm", (Argument("groups", layer.groups), channels))
+    return ModuleCall(kind.torch_name, (*groups, channels, *options))

@@ -30,6 +30,7 @@ from cnnlib.nets.model import Network
 from cnnlib.probe.attribution.passes import INTEGRATION_STEPS, OCCLUSION_WINDOW, patch_corners
 from cnnlib.probe.forward import evaluating, plain_activation, trace
 from cnnlib.probe.graph import steps
+from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
@@ -104,12 +105,9 @@ def guided(net: Network, image: np.ndarray, target: int) -> np.ndarray:
     return _input_gradients(net, torch.from_numpy(image)[None], target, _guided_relu)[0].numpy()
 
 
+_FUNCTIONS = {each.__name__: each for each in (saliency, integrated, occlusion, grad_cam, guided)}
 METHODS: dict[str, Method] = {
-    "saliency": saliency,
-    "integrated": integrated,
-    "occlusion": occlusion,
-    "grad_cam": grad_cam,
-    "guided": guided,
+    name: _FUNCTIONS[method.function] for name, method in ATTRIBUTION_METHODS.items()
 }
 
 

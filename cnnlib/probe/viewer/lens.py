@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.columns import columns
+from cnnlib.design.columns import columns, layer_word
 from cnnlib.design.layers import Conv2d, Linear, Pool
 from cnnlib.errors import ProbeError
 from cnnlib.probe.arithmetic import arithmetic
@@ -12,6 +12,7 @@ from cnnlib.probe.graph import SUM, step_named, steps
 from cnnlib.probe.viewer.maps import outputs_of, picture_of
 from cnnlib.probe.viewer.sources import network_of, validation_of
 from cnnlib.records.probe import encode_float32
+from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,11 +143,16 @@ def _unit(net: Network, outputs: Mapping[str, np.ndarray], step: Step, unit: int
 
 def _after(step: Step, values: np.ndarray) -> dict[str, Any]:
     """Return a later step with its output, a map or one number."""
-    found: dict[str, Any] = {"name": step.name, "kind": step.kind, "values": encode_float32(values)}
+    assert step.leaf is not None  # only the sum of a skip has none
+    found: dict[str, Any] = {
+        "kind": step.kind,
+        "word": layer_word(step.leaf),
+        "values": encode_float32(values),
+    }
     if isinstance(step.leaf, Pool):
         leaf = step.leaf
         found |= {
-            "pooling": leaf.pooling,
+            "reduce": POOLINGS[leaf.pooling].reduce,
             "rows": values.shape[0],
             "columns": values.shape[1],
             "kernel_size": leaf.kernel_size,

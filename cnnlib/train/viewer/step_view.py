@@ -14,6 +14,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import step_named
 from cnnlib.records.probe import encode_float32, encode_uint8
 from cnnlib.train.viewer.batch_replay import replay
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +34,9 @@ def step_view(request: StepRequest) -> dict[str, Any]:
     Returns:
         ``step`` after the update; ``count`` of the batch's pictures, and the first of them in
         ``pictures`` with their labels and losses; ``loss`` of the batch before and after; ``lr``,
-        ``optimizer``, ``clipping`` (factor of the gradient) and ``weight_decay``: an update of
-        plain SGD is ``-lr * (clipping * gradient + weight_decay * weight)``. ``filter`` has the
+        ``optimizer``, ``optimizer_label``, ``clipping`` (factor of the gradient) and
+        ``weight_decay``: an update of plain SGD is
+        ``-lr * (clipping * gradient + weight_decay * weight)``. ``filter`` has the
         weights before and after and the gradient, as float32 in base64, and the summands of the
         gradient of one kernel by position; it is None where the chosen column has no weights, and
         ``note`` says so.
@@ -49,6 +51,7 @@ def step_view(request: StepRequest) -> dict[str, Any]:
         "count": len(found.batch.labels),
         "lr": found.lr,
         "optimizer": found.recipe.optimizer,
+        "optimizer_label": OPTIMIZERS[found.recipe.optimizer].label,
         "clipping": found.clipping if isfinite(found.clipping) else None,
         "weight_decay": found.weight_decay,
         "loss": [_number(found.losses_before.mean()), _number(found.losses_after.mean())],

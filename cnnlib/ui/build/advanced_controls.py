@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.spec import (
-    ACTIVATION_PARAMS,
     MAX_CHANNELS,
     MAX_CLASSES,
     MAX_IMAGE_SIDE,
@@ -23,6 +22,7 @@ from cnnlib.ui.build.control import (
     has_pools,
     has_skips,
 )
+from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,21 +108,38 @@ def _image_size(axis: int, low: int, high: int, name: str, label: str, text: str
     )
 
 
-def _activation_slider(name: str, activation: str, label: str, text: str) -> Control:
-    """Build the slider of the one parameter of an activation."""
-    default = ACTIVATION_PARAMS[activation][name]
+def _activation_control(activation: str, parameter: Parameter) -> Control:
+    """Build the control of one parameter of an activation: a slider, or a choice."""
+    name, default = parameter.name, parameter.default
+
+    def is_shown(spec: CNNSpec) -> bool:
+        return spec.activation == activation
+
+    if parameter.choices:
+        return Control(
+            name,
+            parameter.label,
+            "choice",
+            parameter.help,
+            read=lambda spec: dict(spec.activation_params).get(name, default),
+            write=lambda spec, value: (
+                spec if value is None else _with_activation_param(spec, name, value)
+            ),
+            options=dict(parameter.choices),
+            shown=is_shown,
+        )
     return Control(
         name,
-        label,
+        parameter.label,
         "slider",
-        text,
+        parameter.help,
         read=lambda spec: float(dict(spec.activation_params).get(name, default)),
         write=lambda spec, value: _with_activation_param(spec, name, value),
         low=0.0,
         high=2.0,
         step=0.01,
-        highest=10.0,
-        shown=lambda spec: spec.activation == activation,
+        highest=parameter.below,
+        shown=is_shown,
     )
 
 
@@ -225,7 +242,7 @@ MORE = (
         **field_access("pool_dilation"),
         low=1,
         high=MAX_KERNEL_SIZE,
-        shown=lambda spec: has_pools(spec) and spec.pooling == "max",
+        shown=lambda spec: has_pools(spec) and POOLINGS[spec.pooling].has_dilation,
     ),
     Control(
         "norm_groups",
@@ -236,28 +253,12 @@ MORE = (
         **field_access("norm_groups"),
         low=1,
         high=MAX_CHANNELS,
-        shown=lambda spec: spec.norm == "group",
+        shown=lambda spec: NORMS[spec.norm].groups == "design",
     ),
-    _activation_slider(
-        "negative_slope",
-        "lrelu",
-        "Slope below zero",
-        "Leaky ReLU multiplies negative values by this.",
-    ),
-    _activation_slider(
-        "alpha", "elu", "Alpha", "For large negative values, ELU approaches −alpha."
-    ),
-    Control(
-        "approximate",
-        "GELU formula",
-        "choice",
-        "The exact function, or its approximation with tanh.",
-        read=lambda spec: str(dict(spec.activation_params).get("approximate", "none")),
-        write=lambda spec, formula: (
-            spec if formula is None else _with_activation_param(spec, "approximate", formula)
-        ),
-        options={"none": "Exact", "tanh": "Tanh"},
-        shown=lambda spec: spec.activation == "gelu",
+    *(
+        _activation_control(activation.name, parameter)
+        for activation in ACTIVATIONS.values()
+        for parameter in activation.params
     ),
     Control(
         "block_stride",

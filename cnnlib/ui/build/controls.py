@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cnnlib.design.spec import ACTIVATIONS, MAX_CHANNELS, MAX_CONVOLUTIONS, CNNSpec
-from cnnlib.figures.labels import activation_label
+from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.advanced_controls import MORE
 from cnnlib.ui.build.control import (
@@ -17,13 +16,15 @@ from cnnlib.ui.build.control import (
     has_pools,
     has_skips,
 )
+from cnnlib.vocabulary.entry import labels
+from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
 
 
 def _with_block(spec: CNNSpec, block: str | None) -> CNNSpec:
     """Set the kind of block; in a long group a skip spans two or three convolutions."""
     if block is None or block == spec.block:
         return spec
-    convs = {"plain": 0, "residual": 2, "bottleneck": 3}[block]
+    convs = BLOCKS[block].convs
     group = spec.pool_every or len(spec.channels)
     return widths.regrow_channels(spec, block=block, block_convs=convs if group > convs else 0)
 
@@ -80,7 +81,7 @@ _CONVOLUTIONS = (
         "with fewer channels inside.",
         read=lambda spec: spec.block,
         write=_with_block,
-        options={"plain": "Plain", "residual": "Residual", "bottleneck": "Bottleneck"},
+        options=labels(BLOCKS),
     ),
     Control(
         "convolutions",
@@ -171,7 +172,7 @@ _LAYERS = (
         "moves in larger steps.",
         read=_downsampling,
         write=_with_downsampling,
-        options={"max": "Max pool", "avg": "Average pool", "stride": "Stride"},
+        options={name: pooling.short for name, pooling in POOLINGS.items()} | {"stride": "Stride"},
         shown=has_pools,
     ),
     Control(
@@ -182,7 +183,7 @@ _LAYERS = (
         "linear function.",
         read=lambda spec: spec.activation,
         write=_with_activation,
-        options={name: activation_label(name) for name in ACTIVATIONS},
+        options=labels(ACTIVATIONS),
     ),
     Control(
         "norm",
@@ -191,13 +192,7 @@ _LAYERS = (
         "Scales the outputs of each convolution to mean 0 and variance 1. Deep networks are then "
         "easier to train.",
         **field_access("norm"),
-        options={
-            "none": "None",
-            "batch": "Batch norm",
-            "layer": "Layer norm",
-            "group": "Group norm",
-            "instance": "Instance norm",
-        },
+        options=labels(NORMS),
         shown=has_convolutions,
     ),
     Control(
@@ -270,13 +265,7 @@ _HEAD = (
         "menu",
         "Rule for the random weights before training starts.",
         **field_access("init"),
-        options={
-            "default": "PyTorch's default",
-            "he": "He",
-            "xavier": "Xavier",
-            "lecun": "LeCun",
-            "orthogonal": "Orthogonal",
-        },
+        options=labels(INITIALISATIONS),
     ),
 )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design import link
-from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import plan
 from cnnlib.errors import SpecError
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

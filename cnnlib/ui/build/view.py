@@ -10,7 +10,6 @@ import streamlit as st
 from cnnlib.design import link
 from cnnlib.design.cost import Cost
 from cnnlib.design.cost import cost as cost_of
-from cnnlib.design.memory import OPTIMIZERS
 from cnnlib.design.plan import Plan
 from cnnlib.design.plan import plan as plan_spec
 from cnnlib.errors import SpecError
@@ -23,9 +22,10 @@ from cnnlib.ui.build.saved_designs import saved_designs_panel
 from cnnlib.ui.build.session import apply_change, apply_repair, current_state, keep_valid
 from cnnlib.ui.build.state import MOST_IMAGES, BuildState
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
-from cnnlib.ui.common.format import OPTIMIZER_LABELS
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
+from cnnlib.vocabulary.entry import labels
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,8 +144,8 @@ def training_settings() -> None:
         show_value("build_optimizer", current_state().optimizer)
         st.selectbox(
             "Optimiser",
-            OPTIMIZERS,
-            format_func=OPTIMIZER_LABELS.__getitem__,
+            list(OPTIMIZERS),
+            format_func=labels(OPTIMIZERS).__getitem__,
             key="build_optimizer",
             on_change=_record_setting,
             args=("build_optimizer", "optimizer"),

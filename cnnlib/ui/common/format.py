@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.records.dataset import drawings_title
 from cnnlib.units import UNKNOWN, format_time, percent, plural
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,14 +30,6 @@ STATE_LABELS = {
     "diverged": "Diverged",
     "failed": "Failed",
     "lost": "Lost",
-}
-OPTIMIZER_LABELS = {
-    "sgd": "SGD",
-    "momentum": "SGD with momentum",
-    "nesterov": "Nesterov momentum",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "muon": "Muon",
 }
 
 
@@ -142,7 +135,7 @@ def describe_recipe(recipe: Recipe) -> str:
     """Format a recipe as ``AdamW, learning rate 0.002, one cycle, 3 epochs, batch 128``."""
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     epochs = plural(recipe.epochs, "epoch")
-    name = OPTIMIZER_LABELS[recipe.optimizer]
+    name = OPTIMIZERS[recipe.optimizer].label
     return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.records.recipe import OPTIMIZERS, SCHEDULES, Augmentation, Recipe
+from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
-from cnnlib.ui.common.format import OPTIMIZER_LABELS
+from cnnlib.vocabulary.entry import labels
+from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +28,6 @@ CUTOUT_HELP = (
     "Covers a random square of each picture with the mean colour. This is the side of the square; "
     "0 is no cutout."
 )
-SCHEDULE_LABELS = {
-    "constant": "Constant",
-    "step": "Step decay",
-    "cosine": "Cosine to zero",
-    "one_cycle": "One cycle",
-}
 
 
 def recipe_menu(default_title: str, *, key: str, first: Mapping[str, str] | None = None) -> str:
@@ -91,9 +86,9 @@ def _usual_fields(default: Recipe) -> dict[str, Any]:
             ),
             "optimizer": st.selectbox(
                 "Optimiser",
-                OPTIMIZERS,
-                index=OPTIMIZERS.index(default.optimizer),
-                format_func=OPTIMIZER_LABELS.__getitem__,
+                list(OPTIMIZERS),
+                index=list(OPTIMIZERS).index(default.optimizer),
+                format_func=labels(OPTIMIZERS).__getitem__,
                 key=f"train_optimizer_{default.optimizer}",
                 help="The algorithm that updates the weights. Muon orthogonalises the updates of "
                 "filters and hidden layers and uses AdamW for the rest. It often needs fewer "
@@ -107,24 +102,26 @@ def _schedule_fields(default: Recipe, optimizer: str) -> dict[str, Any]:
     with st.grid(4, min_column_width=110):
         schedule = st.selectbox(
             "Schedule",
-            SCHEDULES,
-            index=SCHEDULES.index(default.schedule),
-            format_func=SCHEDULE_LABELS.__getitem__,
+            list(SCHEDULES),
+            index=list(SCHEDULES).index(default.schedule),
+            format_func=labels(SCHEDULES).__getitem__,
             key=f"train_schedule_{default.schedule}",
             help=_HELP["schedule"],
         )
         values: dict[str, Any] = {"schedule": schedule}
-        if schedule == "step":
+        read = SCHEDULES[schedule].settings
+        if "step_epochs" in read:
             label, text = "Epochs per step", _HELP["step_epochs"]
             values["step_epochs"] = _integer(
                 label, "step_epochs", default.step_epochs, 1, help=text
             )
+        if "step_factor" in read:
             label, text = "Factor per step", _HELP["step_factor"]
             values["step_factor"] = _number(label, "step_factor", default.step_factor, help=text)
-        if schedule == "one_cycle":
+        if "warmup" in read:
             label, text = "Warm-up (fraction)", _HELP["warmup"]
             values["warmup"] = _number(label, "warmup", default.warmup, step=0.05, help=text)
-        if optimizer in ("momentum", "nesterov"):
+        if OPTIMIZERS[optimizer].has_momentum:
             text = _HELP["momentum"]
             values["momentum"] = _number(
                 "Momentum", "momentum", default.momentum, step=0.05, help=text

@@ -14,6 +14,8 @@ from cnnlib.probe.attribution.result import read_explanation
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.viewer import attribution_map, layer_outputs, sanity_checks
+from cnnlib.vocabulary.entry import labels
+from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,23 +23,6 @@ if TYPE_CHECKING:
     from cnnlib.records.probe import DeletionCurve, RandomisedWeights
     from cnnlib.ui.inspect.selection import Subject
 
-METHODS = {
-    "saliency": "Saliency",
-    "integrated": "Integrated gradients",
-    "occlusion": "Occlusion",
-    "grad_cam": "Grad-CAM",
-    "guided": "Guided backprop",
-}
-_GRADIENT = (
-    "Red: a brighter pixel would raise the score. Blue: a darker pixel would raise the score."
-)
-_LEGENDS = {
-    "saliency": _GRADIENT,
-    "integrated": "Red pixels raise the score, compared with a grey picture. Blue pixels lower it.",
-    "occlusion": "Covering a red pixel lowers the score. Covering a blue pixel raises it.",
-    "grad_cam": "Bright areas raise the score of the class.",
-    "guided": _GRADIENT,
-}
 MOST_MACS = 6_000_000_000  # a second or two on one thread
 CHECK_PASSES = 66  # forward passes of the deletion curves
 
@@ -46,17 +31,14 @@ def attribution_panel(subject: Subject) -> None:
     """Show the map of one method beside the picture, and the results of the two checks."""
     method = st.segmented_control(
         "Method",
-        list(METHODS),
+        list(ATTRIBUTION_METHODS),
         key="inspect_method",
         default="saliency",
         required=True,
-        format_func=METHODS.__getitem__,
+        format_func=labels(ATTRIBUTION_METHODS).__getitem__,
         help="An attribution method estimates how much each pixel contributes to the score of a "
-        "class. Saliency: the gradient of the score. Integrated gradients: the mean gradient on "
-        "the way from a grey picture to this one, times the picture. Occlusion: how much the score "
-        "falls when a patch is covered with grey. Grad-CAM: the last feature maps of the network, "
-        "weighted by their gradients. Guided backprop: the gradient without negative parts at "
-        "each ReLU.",
+        "class. "
+        + " ".join(f"{each.label}: {each.help}." for each in ATTRIBUTION_METHODS.values()),
     )
     target = _choose_target(subject)
     if _is_slow(subject, method):
@@ -90,7 +72,7 @@ def _show_job_result(subject: Subject, method: str, target: int) -> None:
     result = job_result(
         "explain",
         args | {"target": target, "pixels": pixels},
-        label=f"Compute {METHODS[method]} (takes some seconds for this network)",
+        label=f"Compute {ATTRIBUTION_METHODS[method].label} (takes some seconds for this network)",
         key="inspect_explain",
     )
     if result is not None:
@@ -123,7 +105,7 @@ def _is_slow(subject: Subject, method: str) -> bool:
 
 def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
     """Show the picture and its attribution map side by side."""
-    name = METHODS[method]
+    name = ATTRIBUTION_METHODS[method].label
     pixels = subject.picture.pixels
     with st.container(horizontal=True, gap="large"):
         tile_grid(
@@ -145,5 +127,5 @@ def _show_map(subject: Subject, found: np.ndarray, method: str) -> None:
     st.caption(
         f"The map has {height} × {width} values, the picture {pixels.shape[1]} × "
         f"{pixels.shape[2]} pixels. "
-        f"{_LEGENDS[method]}"
+        f"{ATTRIBUTION_METHODS[method].legend}"
     )

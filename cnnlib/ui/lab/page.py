@@ -10,9 +10,7 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.columns import planned_design
 from cnnlib.design.link import encode
-from cnnlib.records.recipe import OPTIMIZERS
 from cnnlib.ui.common.defaults import starter_datasets
-from cnnlib.ui.common.format import OPTIMIZER_LABELS
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import available_datasets, folders, run_store
 from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
@@ -27,11 +25,16 @@ from cnnlib.ui.lab.session import (
     write_address,
 )
 from cnnlib.ui.lab.state import validation_count
+from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.sketches import Sketch
     from cnnlib.ui.lab.state import LabState
+    from cnnlib.vocabulary.entry import Entry
 
 RECENT = 3
 
@@ -86,7 +89,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
             "batch_size": recipe.batch_size,
             "optimizer": recipe.optimizer,
         },
-        "optimizers": [{"name": name, "label": OPTIMIZER_LABELS[name]} for name in OPTIMIZERS],
+        "names": _names(),
         "seed": state.seed,
         "picture": state.picture,
         "run": None if sketch is None else _run(sketch),
@@ -99,6 +102,26 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "recent": _recent(),
         "rivals": [[key, name] for key, (name, _) in rivals(state, run_store()).items()],
     }
+
+
+def _names() -> dict[str, list[dict[str, Any]]]:
+    """Return what can be chosen by name; norms without the word, which stands above the menu."""
+    tables: dict[str, Mapping[str, Entry]] = {
+        "norms": NORMS,
+        "activations": ACTIVATIONS,
+        "blocks": BLOCKS,
+        "optimizers": OPTIMIZERS,
+    }
+    found: dict[str, list[dict[str, Any]]] = {
+        key: [
+            {"value": name, "label": entry.label.removesuffix(" norm")}
+            for name, entry in table.items()
+        ]
+        for key, table in tables.items()
+    }
+    for each in found["blocks"]:
+        each["convs"] = BLOCKS[each["value"]].convs
+    return found
 
 
 def _choices(infos: list[DatasetInfo], info: DatasetInfo) -> list[DatasetInfo]:

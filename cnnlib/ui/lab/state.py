@@ -14,6 +14,7 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
+from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,10 +181,10 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             f"{unknown[0]!r} cannot be changed here. Change the learning rate, the batch size or "
             "the optimiser."
         )
-    values = dict(changes)
-    if values.get("optimizer") in ("momentum", "nesterov") and recipe.momentum == 0:
-        values["momentum"] = 0.9
-    return replace(recipe, **values)
+    changed = replace(recipe, **changes)
+    if OPTIMIZERS[changed.optimizer].has_momentum and changed.momentum == 0:
+        return replace(changed, momentum=0.9)
+    return changed
 
 
 def epochs_begun(step: int, steps_per_epoch: int) -> int:

@@ -90,7 +90,7 @@ def test_the_pooling_of_the_lens_is_described_completely(split):
     relu, pool = values["after"]
     rows, kept = values["rows"], pool["rows"]
     windows = numbers(relu["values"]).reshape(kept, rows // kept, kept, rows // kept)
-    assert (pool["pooling"], pool["kernel_size"], pool["stride"]) == ("max", 2, 2)
+    assert (pool["reduce"], pool["kernel_size"], pool["stride"]) == ("max", 2, 2)
     np.testing.assert_array_equal(numbers(pool["values"]), windows.max(axis=(1, 3)).reshape(-1))
 
 

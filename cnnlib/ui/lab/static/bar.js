@@ -10,8 +10,9 @@ const RUNNING = ["queued", "starting", "running"];
 export const isRunning = (state) => RUNNING.includes(state);
 
 export class Bar {
-  /** @param {object} on onPlay(), onStep(), onRestart(), onDataset(name), onRecipe(changes). */
-  constructor(on) {
+  /** @param {{value: string, label: string}[]} optimizers @param {object} on onPlay(), onStep(), onRestart(), onDataset(name), onRecipe(changes). */
+  constructor(optimizers, on) {
+    this.optimizers = optimizers;
     this.play = button("", { class: "play", "data-testid": "lab-play" }, on.onPlay);
     const step = button("", { class: "icon next-batch", "data-testid": "lab-step", "aria-label": "One batch", title: "Train on one batch" }, on.onStep);
     const restart = button("", { class: "icon again", "data-testid": "lab-restart", "aria-label": "Start again", title: "Start again with fresh weights" }, on.onRestart);
@@ -48,7 +49,7 @@ export class Bar {
     ]);
   }
 
-  /** @param {object} view state, place, plan, dataset, datasets, recipe, optimizers, history, score. */
+  /** @param {object} view state, place, plan, dataset, datasets, recipe, history, score. */
   show(view) {
     const { state, plan, recipe } = view;
     const runs = isRunning(state);
@@ -60,7 +61,7 @@ export class Bar {
     setOptions(this.dataset.select, view.datasets.map(({ name, title, is_here: isHere }) => [name, isHere || name === view.dataset ? title : `${title} (download)`]), view.dataset);
     setOptions(this.lr.select, withValue(RATES, recipe.lr).map((each) => [each, String(each)]), recipe.lr);
     setOptions(this.batch.select, withValue(BATCHES, recipe.batch_size).map((each) => [each, String(each)]), recipe.batch_size);
-    setOptions(this.optimizer.select, view.optimizers.map(({ name, label }) => [name, label]), recipe.optimizer);
+    setOptions(this.optimizer.select, this.optimizers.map(({ value, label }) => [value, label]), recipe.optimizer);
     write(this.params.value, compact(plan.params, 1e7));
     write(this.macs.value, compact(plan.macs));
     write(this.memory.value, bytes(plan.training_bytes));

@@ -12,7 +12,7 @@ const labs = new WeakMap(); // host -> promise of its Lab
 
 /** Update the component; the first call builds it. Called at every change of the page's data or theme. */
 export function mount({ data, parentElement, setTriggerValue }) {
-  if (!labs.has(parentElement)) labs.set(parentElement, createLab(parentElement));
+  if (!labs.has(parentElement)) labs.set(parentElement, createLab(parentElement, data.names));
   labs.get(parentElement).then((lab) => lab.update(data, setTriggerValue));
 }
 
@@ -21,11 +21,11 @@ export function unmount({ parentElement }) {
   labs.delete(parentElement);
 }
 
-async function createLab(host) {
+async function createLab(host, names) {
   const common = new URL("../common", import.meta.url).href;
   const own = new URL("lab.css", import.meta.url).href;
   const [uPlot] = await Promise.all([loadUPlot(`${common}/uplot`), addStyles(host, [`${common}/uplot/uPlot.min.css`, own])]);
-  return new Lab(host, uPlot);
+  return new Lab(host, uPlot, names);
 }
 
 /** Load the styles into the component's shadow tree, before anything is shown. */

@@ -18,11 +18,12 @@ import { refit, withChannelsOf, withUnitsOf } from "./controls/design.js";
 import { readColours } from "./colours.js";
 
 export class Lab {
-  constructor(host, uPlot) {
+  /** @param {object} names What can be chosen by name: blocks, norms, activations, optimizers. */
+  constructor(host, uPlot, names) {
     Object.assign(this, { maps: null, hasDrawn: false, problem: "", repair: "", isFresh: false, isReleased: false });
     this.actions = new Actions();
     this.state = new State(() => this.#render());
-    this.bar = new Bar({
+    this.bar = new Bar(names.optimizers, {
       onPlay: () => this.#play(),
       onStep: () => this.#step(),
       onRestart: () => this.#replace({ kind: "restart" }),
@@ -30,7 +31,7 @@ export class Lab {
       onRecipe: (changes) => this.#setRecipe(changes),
     });
     const undo = { onUndo: () => this.#undo("undo"), onRedo: () => this.#undo("redo") };
-    this.controls = new Controls({ onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), ...undo });
+    this.controls = new Controls(names, { onInput: (spec) => this.#edit(spec), onRelease: () => this.#release(), ...undo });
     this.network = new Network({
       onView: () => this.#look(),
       onDraw: () => this.#redraw(),
@@ -104,9 +105,9 @@ export class Lab {
 
   #showBar() {
     const { state } = this;
-    const { datasets, optimizers } = state.data;
+    const { datasets } = state.data;
     const changed = { plan: state.get("plan"), dataset: state.get("dataset"), recipe: state.get("recipe") };
-    this.bar.show({ state: this.runState, place: this.#place(), ...changed, datasets, optimizers, history: this.curves.history, score: this.#score() });
+    this.bar.show({ state: this.runState, place: this.#place(), ...changed, datasets, history: this.curves.history, score: this.#score() });
   }
 
   /** Why the network does not train, or how long it waits; "" while it trains. */

@@ -6,9 +6,12 @@ const NOTE = "Every change shows at once. Layers whose shape stays keep what the
 const FRESH_NOTE = "Every change shows at once, and starts with fresh weights.";
 
 export class Controls {
-  /** @param {object} on onInput(spec) while a control moves, onRelease(), onUndo(), onRedo(). */
-  constructor(on) {
-    Object.assign(this, { on, spec: null, base: null, sliders: [], choices: [] });
+  /**
+   * @param {object} names What can be chosen by name, as {value, label}: blocks (with convs, those under a skip), norms, activations.
+   * @param {object} on onInput(spec) while a control moves, onRelease(), onUndo(), onRedo().
+   */
+  constructor(names, on) {
+    Object.assign(this, { names, on, spec: null, base: null, sliders: [], choices: [] });
     this.undo = button("↶", { class: "icon", "aria-label": "Undo", title: "Undo (Ctrl+Z)" }, on.onUndo);
     this.redo = button("↷", { class: "icon", "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)" }, on.onRedo);
     const head = element("header", {}, [element("h2", {}, ["Your network"]), element("span", { class: "pair" }, [this.undo, this.redo])]);
@@ -29,7 +32,9 @@ export class Controls {
     this.#slider("lab-channels", "Channels", [1, design.MOST_CHANNELS], design.firstWidth, design.withWidth, channelsText);
     this.#choice("lab-growth", "Growth", design.GROWTHS.map((each) => [each, `×${each}`]), design.findGrowth, design.withGrowth, design.hasGrowth);
     this.#slider("lab-kernel", "Kernel", [1, 7, 2], (spec) => design.kernelOf(spec) ?? 3, (spec, size) => ({ ...spec, kernel_size: size }), kernelText);
-    this.#choice("lab-blocks", "Blocks", design.BLOCKS, (spec) => spec.block, design.withBlock);
+    const convs = Object.fromEntries(this.names.blocks.map((each) => [each.value, each.convs]));
+    const blocks = pairs(this.names.blocks);
+    this.#choice("lab-blocks", "Blocks", blocks, (spec) => spec.block, (spec, block) => design.withBlock(spec, block, convs[block]));
     this.#menus();
     this.#hidden();
   }
@@ -134,9 +139,9 @@ export class Controls {
       write(output, text(spec));
     }
     for (const { buttons, options, read, isEnabled } of this.choices) this.#writeChoice(buttons, options, read(spec), isEnabled(spec));
-    setOptions(this.norm.select, design.NORMS, spec.norm);
+    setOptions(this.norm.select, pairs(this.names.norms), spec.norm);
     this.norm.select.disabled = !spec.channels.length;
-    setOptions(this.activation.select, design.ACTIVATIONS, spec.activation);
+    setOptions(this.activation.select, pairs(this.names.activations), spec.activation);
     if (!this.isMoving) this.hidden.value = spec.hidden_dims.join(", ");
   }
 
@@ -147,6 +152,8 @@ export class Controls {
     });
   }
 }
+
+const pairs = (names) => names.map(({ value, label }) => [value, label]);
 
 const poolText = (spec) => (spec.pool_every ? (spec.pool_every === 1 ? "1 conv" : `${spec.pool_every} convs`) : "never");
 

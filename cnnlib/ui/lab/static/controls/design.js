@@ -8,19 +8,12 @@
 const PER_CONVOLUTION = ["kernel_size", "stride", "padding", "dilation", "bias"];
 const WIDEST_GROWN = 512;
 const FIRST_WIDTH = 16;
-const BLOCK_CONVS = { plain: 0, residual: 2, bottleneck: 3 };
 
 export const GROWTHS = [1, 1.5, 2];
 export const MOST_CONVOLUTIONS = 20; // of the slider; more on the Build page
 export const MOST_CHANNELS = 128; // of the slider
 export const MOST_POOL_EVERY = 10; // of the slider
 export const KERNELS = [1, 3, 5, 7];
-export const BLOCKS = [["plain", "Plain"], ["residual", "Residual"], ["bottleneck", "Bottleneck"]];
-export const NORMS = [["none", "None"], ["batch", "Batch"], ["layer", "Layer"], ["group", "Group"], ["instance", "Instance"]];
-export const ACTIVATIONS = [
-  ["relu", "ReLU"], ["lrelu", "Leaky ReLU"], ["tanh", "Tanh"], ["sigmoid", "Sigmoid"], ["elu", "ELU"], ["gelu", "GELU"], ["silu", "SiLU"], ["none", "None"],
-];
-
 /** Round halves to even numbers, as Python does. */
 function roundEven(value) {
   const low = Math.floor(value);
@@ -85,10 +78,9 @@ export const withGrowth = (spec, growth) => withChannels(spec, growChannels(spec
 /** Set the convolutions of a group. */
 export const withPoolEvery = (spec, every) => regrow(spec, { pool_every: every });
 
-/** Set the kind of block; in a long group a skip spans two or three convolutions. */
-export function withBlock(spec, block) {
+/** Set the kind of block; in a long group a skip spans `convs` convolutions. */
+export function withBlock(spec, block, convs) {
   if (block === spec.block) return spec;
-  const convs = BLOCK_CONVS[block];
   const group = spec.pool_every || spec.channels.length;
   return regrow(spec, { block, block_convs: group > convs ? convs : 0 });
 }

@@ -1,6 +1,6 @@
 /** The sum of the lens as a chain: share + others + bias = sum, then norm, activation and pooling. */
 import { element, figure, setAttribute, write } from "../format.js";
-import { othersName, sourceName, stepEffect, stepMark, stepName } from "./words.js";
+import { othersName, sourceName, stepEffect, stepMark } from "./words.js";
 
 export class Chain {
   constructor() {
@@ -8,9 +8,9 @@ export class Chain {
     this.root = element("div", { class: "lens-chain" });
   }
 
-  /** @param {object} data Of `decodeLens`. @param {object} numbers Of `numbersAt`. @param {object} spec @param {object|null} listed share and count of a unit's listed products. */
-  show(data, numbers, spec, listed) {
-    this.write([...terms(data, numbers, listed), sumTerm(numbers), ...numbers.later.map((step) => laterTerm(step, spec))]);
+  /** @param {object} data Of `decodeLens`. @param {object} numbers Of `numbersAt`. @param {object|null} listed share and count of a unit's listed products. */
+  show(data, numbers, listed) {
+    this.write([...terms(data, numbers, listed), sumTerm(numbers), ...numbers.later.map(laterTerm)]);
   }
 
   /** @param {object[]} terms name, value (or text), sign before it, kind, title, and attributes of the number. */
@@ -60,7 +60,7 @@ function sumTerm({ value, output, isEqual }) {
   return { sign: "=", name: isEqual ? "sum ✓" : "sum ≠", value, kind: "sum", title, attributes };
 }
 
-function laterTerm(step, spec) {
-  const name = stepName(step, spec);
-  return { sign: "→", name: name + stepMark(step), value: step.value, text: step.isLeftOut ? "left out" : undefined, kind: "later", title: `${name} ${stepEffect(step)}` };
+function laterTerm(step) {
+  const { word, value, isLeftOut } = step;
+  return { sign: "→", name: word + stepMark(step), value, text: isLeftOut ? "left out" : undefined, kind: "later", title: `${word} ${stepEffect(step)}` };
 }

@@ -114,7 +114,7 @@ export class Lens {
   }
 
   #showNumbers() {
-    const { data, plan } = this;
+    const { data } = this;
     const isSum = data.operation === "sum";
     this.numbers = numbersAt(data, ...this.place, this.source);
     const listed = data.kind === "unit" ? this.products.show(data, this.numbers, this.body.clientHeight) : null;
@@ -127,7 +127,7 @@ export class Lens {
     this.note.hidden = !this.note.textContent;
     this.shares.show(isConvolution && data.count > 1 ? this.numbers.shares : [], this.source, (i) => sourceName(data, i));
     const share = listed && { count: listed.length, share: listed.reduce((sum, i) => sum + this.numbers.all[i], 0) };
-    this.chain.show(data, this.numbers, plan.spec, share);
+    this.chain.show(data, this.numbers, share);
     this.on.onDraw();
   }
 
@@ -152,7 +152,7 @@ export class Lens {
 
   #speak() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.data && write(this.spoken, sumSentence(this.data, this.numbers, this.plan.spec)), QUIET_MS);
+    this.timer = setTimeout(() => this.data && write(this.spoken, sumSentence(this.data, this.numbers)), QUIET_MS);
   }
 
   /** Draw the canvases. */

@@ -57,7 +57,7 @@ function laterSteps(data, row, column, output) {
     if (r === undefined) return [...found, { ...step, isLeftOut: true }];
     columns = step.columns ?? columns;
     const value = step.values[r * columns + c];
-    found.push({ name: step.name, kind: step.kind, pooling: step.pooling, value, before, place: [r, c] });
+    found.push({ kind: step.kind, word: step.word, reduce: step.reduce, value, before, place: [r, c] });
     before = value;
   }
   return found;

@@ -8,7 +8,6 @@ import { count, element, figure, setAttribute, write } from "../format.js";
 import { inputName, sourceName } from "./words.js";
 
 const MOST_WEIGHTS = 9; // of a unit
-const OPTIMIZERS = { sgd: "SGD", momentum: "momentum", nesterov: "Nesterov", adam: "Adam", adamw: "AdamW", muon: "Muon" };
 
 export class StepView {
   /** @param {object} on onDraw(): draw soon. */
@@ -98,11 +97,11 @@ export class StepView {
 
   /** Before − learning rate × gradient = after for plain SGD; for other optimisers the update that was made. */
   #terms({ before, gradient, decay, update, after, isRule }) {
-    const { lr, clipping, optimizer } = this.view;
+    const { lr, clipping, optimizer_label: optimizer } = this.view;
     const rate = { sign: "−", name: "learning rate", text: String(lr) };
     const slope = { sign: decay ? "× (" : "×", name: clipping === 1 ? "gradient" : `gradient × clipping ${figure(clipping)}`, text: weightText(clipping * gradient) };
     const pull = { sign: "+", name: "weight decay", text: `${weightText(decay)} )`, title: "The weight itself times the weight decay: it pulls the weight towards 0" };
-    const made = { sign: "+", name: `update by ${OPTIMIZERS[optimizer] ?? optimizer}`, text: weightText(update), title: `From the gradient ${weightText(gradient)}` };
+    const made = { sign: "+", name: `update by ${optimizer}`, text: weightText(update), title: `From the gradient ${weightText(gradient)}` };
     const change = isRule ? [rate, slope, ...(decay ? [pull] : [])] : [made];
     const attributes = { "data-testid": "lab-step-sum", "data-before": before, "data-gradient": gradient, "data-after": after };
     return [{ sign: "", name: this.#weightName(), text: weightText(before) }, ...change, { sign: "=", name: "after", text: weightText(after), kind: "sum", attributes }];

@@ -1,6 +1,5 @@
 /** The words of the lens: names of inputs, the later steps, and one sentence for a screen reader. */
 import { figure, plural } from "../format.js";
-import { following } from "../network/names.js";
 
 const COLOURS = ["red", "green", "blue"];
 
@@ -22,27 +21,24 @@ export function inputName({ sources }, index) {
 /** The other inputs of a sum: "15 others". */
 export const othersName = (count) => plural(count, "other");
 
-/** The name of a later step: "ReLU", "batch norm", "max pool". */
-export const stepName = ({ name, kind }, spec) => following({ layers: [name] }, spec)[0] ?? kind;
-
 /** What a later step did to the number before it; "" where its name says enough. */
-export function stepEffect({ kind, pooling, value, before, isLeftOut }) {
+export function stepEffect({ kind, reduce, value, before, isLeftOut }) {
   if (isLeftOut) return "this place is left out at the edge";
   if (kind === "activation") return value === before ? "keeps it" : value === 0 ? "makes it 0" : "";
-  if (kind === "pool" && pooling === "max") return value === before ? "takes this one" : "takes a larger neighbour";
+  if (reduce === "max") return value === before ? "takes this one" : "takes a larger neighbour";
   return "";
 }
 
 /** A short mark of what a maximum did: whether it is this place or a neighbour. */
-export const stepMark = ({ kind, pooling, value, before, isLeftOut }) =>
-  kind !== "pool" || pooling !== "max" || isLeftOut ? "" : value === before ? ": this" : ": a neighbour";
+export const stepMark = ({ reduce, value, before, isLeftOut }) =>
+  reduce !== "max" || isLeftOut ? "" : value === before ? ": this" : ": a neighbour";
 
 /** The whole sum of a place as one sentence. */
-export function sumSentence(data, numbers, spec) {
+export function sumSentence(data, numbers) {
   const { row, column, source, share, others, value, later } = numbers;
   const place = data.kind === "window" && data.rows * data.columns > 1 ? `Row ${row}, column ${column}: ` : "";
   const rest = data.count > 1 ? `, ${othersName(data.count - 1)} ${figure(others)}` : "";
   const bias = data.bias ? `, bias ${figure(data.bias)}` : "";
-  const steps = later.map((step) => `, ${stepName(step, spec)} ${step.isLeftOut ? stepEffect(step) : figure(step.value)}`).join("");
+  const steps = later.map((step) => `, ${step.word} ${step.isLeftOut ? stepEffect(step) : figure(step.value)}`).join("");
   return `${place}${data.kind === "unit" ? inputName(data, source) : sourceName(data, source)} ${figure(share)}${rest}${bias}: sum ${figure(value)}${steps}.`;
 }

@@ -1,9 +1,6 @@
 /** Columns in words: a heading, the layers behind it, and one sentence with its cost. */
-import { ACTIVATIONS, NORMS, at } from "../controls/design.js";
+import { at } from "../controls/design.js";
 import { compact, count, plural, shape, shortPercent } from "../format.js";
-
-const ACTIVATION = Object.fromEntries(ACTIVATIONS);
-const NORM = Object.fromEntries(NORMS);
 
 /** The last part of a layer's path: "features.conv2" gives "conv2". */
 const lastPart = (name) => name.slice(name.lastIndexOf(".") + 1);
@@ -44,23 +41,10 @@ export function heading(column, spec) {
   return { title: column.kind === "answers" ? "Answers" : `Linear ${number}`, short: `Linear ${number}`, kind: "Linear" };
 }
 
-/** Names of the layers behind the first of a column: ["ReLU", "max pool"]. */
-export function following(column, spec) {
-  return column.layers.map(lastPart).map((name) => layerWord(name, spec)).filter(Boolean);
-}
-
-function layerWord(name, spec) {
-  if (/(^|_)norm/.test(name)) return `${NORM[spec.norm]?.toLowerCase() ?? ""} norm`;
-  if (/(^|_)act/.test(name)) return ACTIVATION[spec.activation] ?? "activation";
-  if (/(^|_)pool/.test(name)) return spec.pooling === "avg" ? "average pool" : "max pool";
-  if (/(^|_)drop/.test(name)) return "dropout";
-  return "";
-}
-
 /** The second line of a heading, as long as its column permits. */
 export function subheading(column, spec, isWide) {
   const { kernel } = heading(column, spec);
-  const parts = [...(kernel ? [kernel] : []), ...following(column, spec)];
+  const parts = [...(kernel ? [kernel] : []), ...column.after];
   return isWide ? parts.join(" · ") : kernel ?? parts[0] ?? "";
 }
 
@@ -73,7 +57,7 @@ export function sentence(columns, plan) {
   const { title, kernel } = heading(column, plan.spec);
   const name = total > 1 ? `${heading(columns[0], plan.spec).title} to ${title}` : title;
   const what = `${name}${kernel ? `, ${kernel}` : ""}: ${contents(column)}`;
-  const after = following(column, plan.spec);
+  const { after } = column;
   const cost = `${plural(params, "parameter")} (${shortPercent(params / plan.params || 0)}), ${compact(macs, 1e5)} MACs (${shortPercent(macs / plan.macs || 0)})`;
   return `${what}${after.length ? `, after ${after.join(", ")}` : ""}. ${cost}.`;
 }
