@@ -272,8 +272,7 @@ class Cpu:
         found = {"server": _used(self._server), "clients": _used(psutil.Process())}
         for child in self._server.children(recursive=True):
             with suppress(psutil.Error):
-                command = child.cmdline()
-                kind = "viewer" if "cnnlib.train.viewer" in command else "worker"
+                kind = "viewer" if child.name() == "cnnlab-viewer" else "worker"
                 found[kind] = found.get(kind, 0.0) + _used(child)
         return found
 

@@ -48,8 +48,8 @@ HIDDEN = ("", "64", "120, 84", "10,10,10", "abc", "0", "-3", "99999", "32, x", "
 NUMBERS = ("0", "7", "-1", "999999", "x", "1.5", "")  # of a picture
 PAGES = ("build", "train", "results", "draw", "inspect", "data")
 PROCESSES = {
-    "viewer": "cnnlib.train.viewer",
-    "worker": "cnnlib.train.worker",
+    "viewer": "cnnlab-viewer",
+    "worker": "cnnlab-worker",
     "server": "streamlit",
 }
 
@@ -367,7 +367,7 @@ def _memory(pid: int) -> list[float]:
     root = psutil.Process(pid)
     for process in [root, *root.children(recursive=True)]:
         try:
-            command = " ".join(process.cmdline())
+            command = " ".join([process.name(), *process.cmdline()])
             name = next((name for name, sign in PROCESSES.items() if sign in command), "")
             if name:
                 found[name] += process.memory_info().rss / 1e6

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.design import checks
+from cnnlib.design.checks import Check, Checks, check_fields, count_entries, shown
 from cnnlib.errors import SpecError
 from cnnlib.units import plural
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
@@ -30,6 +30,8 @@ MAX_CLASSES = 10_000
 DOWNSAMPLINGS = ("pool", "stride")
 NORM_PLACES = ("conv-norm-act", "conv-act-norm")
 HEADS = ("flatten", "gap")
+
+checks = Checks(SpecError)
 
 # Fields that take one value for all convolutions, or one per convolution.
 PER_CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "bias")
@@ -54,7 +56,7 @@ class Stem:
     pool: bool = False
 
     def __post_init__(self) -> None:
-        for name, check in _STEM_CHECKS.items():
+        for name, check in _STEM_CHECKS.items():  # their errors name the field of the spec
             object.__setattr__(self, name, check(f"stem.{name}", getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,7 +70,7 @@ class Stem:
         Raises:
             SpecError: An unknown field, no channels, or a value that a field does not take.
         """
-        checks.check_keys("The stem", given, tuple(field.name for field in fields(cls)))
+        checks.keys("The stem", given, tuple(field.name for field in fields(cls)))
         if "channels" not in given:
             raise SpecError(
                 "The stem has no channels, but a convolution needs at least one. Add stem.channels."
@@ -163,8 +165,7 @@ class CNNSpec:
     init: str = "default"
 
     def __post_init__(self) -> None:
-        for name, check in _CHECKS.items():
-            object.__setattr__(self, name, check(name, getattr(self, name)))
+        check_fields(self, _CHECKS)
         for name in PER_CONVOLUTION:
             object.__setattr__(self, name, self._one_or_each(name))
         object.__setattr__(self, "activation_params", self._normalise_activation_params())
@@ -196,7 +197,7 @@ class CNNSpec:
         Raises:
             SpecError: An unknown field, or a value that a field does not take.
         """
-        return cls(**checks.check_keys("The design", given, tuple(f.name for f in fields(cls))))
+        return cls(**checks.keys("The design", given, tuple(f.name for f in fields(cls))))
 
     def _one_or_each(self, name: str) -> Any:
         """Return one value where all convolutions share it, else the tuple, its length checked."""
@@ -205,7 +206,7 @@ class CNNSpec:
             return value
         if len(value) != len(self.channels):
             raise SpecError(
-                f"{name} has {checks.count_entries(len(value))}, but the network has "
+                f"{name} has {count_entries(len(value))}, but the network has "
                 f"{plural(len(self.channels), 'convolution')}. Give one value for all "
                 f"convolutions, or one for each."
             )
@@ -217,7 +218,7 @@ class CNNSpec:
         """Return the parameters that differ from torch's defaults, checked and sorted by name."""
         known = {each.name: each for each in ACTIVATIONS[self.activation].params}
         name = f"activation_params of {self.activation}"
-        given = checks.check_keys(name, _as_mapping(self.activation_params), tuple(known))
+        given = checks.keys(name, _as_mapping(self.activation_params), tuple(known))
         checked = {key: _check_parameter(known[key], value) for key, value in given.items()}
         return tuple((k, v) for k, v in sorted(checked.items()) if v != known[k].default)
 
@@ -226,7 +227,7 @@ def _check_parameter(parameter: Parameter, value: Any) -> float | str:
     """Check the value of a parameter of an activation."""
     if parameter.choices:
         return str(checks.choice(parameter.choices)(parameter.name, value))
-    return float(checks.fraction(parameter.below)(parameter.name, value))
+    return float(checks.number(0, parameter.below, high_open=True)(parameter.name, value))
 
 
 def _as_mapping(params: Any) -> Any:
@@ -242,7 +243,7 @@ def _image_size(name: str, value: Any) -> tuple[int, int, int]:
     size = checks.sequence(lambda _, entry: entry, at_most=3)(name, value)
     if len(size) != 3:
         raise SpecError(
-            f"{name} is {checks.shown(value)}, but the size of an image is three numbers: "
+            f"{name} is {shown(value)}, but the size of an image is three numbers: "
             f"channels, height and width. Write all three, like [1, 28, 28]."
         )
     side = checks.integer(1, MAX_IMAGE_SIDE)
@@ -261,7 +262,7 @@ _step = checks.integer(1, MAX_KERNEL_SIZE)  # a stride or a dilation
 _pixels = checks.integer(0, MAX_KERNEL_SIZE)  # a padding
 _padding = checks.either("same", _pixels)
 
-_STEM_CHECKS: dict[str, checks.Check] = {
+_STEM_CHECKS: dict[str, Check] = {
     "channels": _channels,
     "kernel_size": _kernel_size,
     "stride": _step,
@@ -270,7 +271,7 @@ _STEM_CHECKS: dict[str, checks.Check] = {
     "pool": checks.flag,
 }
 
-_CHECKS: dict[str, checks.Check] = {
+_CHECKS: dict[str, Check] = {
     "in_size": _image_size,
     "out_classes": checks.integer(1, MAX_CLASSES),
     "channels": checks.sequence(_channels, MAX_CONVOLUTIONS),
@@ -297,8 +298,8 @@ _CHECKS: dict[str, checks.Check] = {
     "norm": checks.choice(NORMS),
     "norm_groups": checks.integer(1, MAX_CHANNELS),
     "norm_place": checks.choice(NORM_PLACES),
-    "dropout": checks.fraction(1),
-    "hidden_dropout": checks.fraction(1),
+    "dropout": checks.number(0, 1, high_open=True),
+    "hidden_dropout": checks.number(0, 1, high_open=True),
     "head": checks.choice(HEADS),
     "init": checks.choice(INITIALISATIONS),
 }

@@ -12,7 +12,7 @@ from cnnlib.design.checks import shown
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
-from cnnlib.records.checks import check_integer
+from cnnlib.records.checks import checks
 from cnnlib.records.recipe import Augmentation, Recipe
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
             )
         filters, layers = settings["K"], settings.get("L", 1)
         blocks = filters if isinstance(filters, list | tuple) else [filters]
-        check_integer("L", layers, 1, MAX_CONVOLUTIONS)
+        checks.integer(1, MAX_CONVOLUTIONS)("L", layers)
         spec["channels"] = tuple(each for each in blocks for _ in range(layers))
     if "P" in settings:
         spec["pool_every"] = _pool_every(settings["P"], settings.get("L", 1))

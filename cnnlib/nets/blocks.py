@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
 
-from cnnlib.design import checks
 from cnnlib.design.layers import Residual
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec
+from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec, checks
 from cnnlib.errors import SpecError
 from cnnlib.nets.modules import build_module, build_sequential
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design import checks
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import CNNSpec
+from cnnlib.design.spec import CNNSpec, checks
 from cnnlib.nets.blocks import NOTHING
 from cnnlib.nets.model import Network
 
@@ -142,5 +141,5 @@ class ResNet(Network):
 
 def _to_spec_fields(name: str, given: Any, known: Mapping[str, str]) -> dict[str, Any]:
     """Convert arguments of a torch module to fields of the spec."""
-    given = checks.check_keys(name, given, tuple(known))
+    given = checks.keys(name, given, tuple(known))
     return {known[key]: value for key, value in given.items()}

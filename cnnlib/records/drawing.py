@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cnnlib.records.checks import check_flag, check_number
+from cnnlib.design.checks import check_fields
+from cnnlib.records.checks import checks
 from cnnlib.records.record import Record
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ class Preparation(Record):
     blur: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("fit", "antialias", "centre"):
-            check_flag(name, getattr(self, name))
-        check_number("blur", self.blur, 0.0, MOST_BLUR)
+        check_fields(self, dict.fromkeys(("fit", "antialias", "centre"), checks.flag))
+        check_fields(self, {"blur": checks.number(0, MOST_BLUR)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from cnnlib.records.checks import (
-    as_floats,
-    check_choice,
-    check_flag,
-    check_integer,
-    check_number,
-    check_record,
-)
+from cnnlib.design.checks import Check, check_fields
+from cnnlib.records.checks import checks
 from cnnlib.records.record import Record
 from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
@@ -41,9 +35,7 @@ class Augmentation(Record):
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        check_flag("flip", self.flip)
-        check_integer("shift", self.shift, 0, 64)
-        check_integer("cutout", self.cutout, 0, 128)
+        check_fields(self, _AUGMENTATION_CHECKS)
 
 
 @dataclass(frozen=True)
@@ -91,29 +83,7 @@ class Recipe(Record):
     test_each_epoch: bool = False
 
     def __post_init__(self) -> None:
-        check_integer("epochs", self.epochs, 0, 10_000)
-        check_integer("batch_size", self.batch_size, 1, 65_536)
-        for name, known in CHOICES.items():
-            check_choice(name, getattr(self, name), known)
-        check_number("lr", self.lr, 0.0, 1e6)
-        check_number("momentum", self.momentum, 0.0, 0.9999)
-        check_number("weight_decay", self.weight_decay, 0.0, 1e3)
-        check_flag("decay_norm_and_bias", self.decay_norm_and_bias)
-        check_integer("step_epochs", self.step_epochs, 1, 10_000)
-        check_number("step_factor", self.step_factor, 0.0, 1.0, low_open=True)
-        check_number("warmup", self.warmup, 0.0, 1.0)
-        check_number("label_smoothing", self.label_smoothing, 0.0, 0.99)
-        if self.clip_grad_norm is not None:
-            check_number("clip_grad_norm", self.clip_grad_norm, 0.0, 1e9, low_open=True)
-        if self.patience is not None:
-            check_integer("patience", self.patience, 1, 10_000)
-        check_flag("restore_best", self.restore_best)
-        if self.max_batches is not None:
-            check_integer("max_batches", self.max_batches, 0, 10**9)
-        check_record("augmentation", self.augmentation, Augmentation)
-        check_flag("test_each_epoch", self.test_each_epoch)
-        as_floats(self, "lr", "momentum", "weight_decay", "step_factor", "warmup")
-        as_floats(self, "label_smoothing", "clip_grad_norm")
+        check_fields(self, _CHECKS)
 
     @property
     def restores_best(self) -> bool:
@@ -139,3 +109,30 @@ class Recipe(Record):
         if isinstance(values, dict) and isinstance(values.get("augmentation"), Mapping):
             values["augmentation"] = Augmentation.from_dict(values["augmentation"])
         return super().from_dict(values)
+
+
+_AUGMENTATION_CHECKS: dict[str, Check] = {
+    "flip": checks.flag,
+    "shift": checks.integer(0, 64),
+    "cutout": checks.integer(0, 128),
+}
+
+_CHECKS: dict[str, Check] = {
+    "epochs": checks.integer(0, 10_000),
+    "batch_size": checks.integer(1, 65_536),
+    **{name: checks.choice(known) for name, known in CHOICES.items()},
+    "lr": checks.number(0, 1e6),
+    "momentum": checks.number(0, 0.9999),
+    "weight_decay": checks.number(0, 1e3),
+    "decay_norm_and_bias": checks.flag,
+    "step_epochs": checks.integer(1, 10_000),
+    "step_factor": checks.number(0, 1, low_open=True),
+    "warmup": checks.number(0, 1),
+    "label_smoothing": checks.number(0, 0.99),
+    "clip_grad_norm": checks.optional(checks.number(0, 1e9, low_open=True)),
+    "patience": checks.optional(checks.integer(1, 10_000)),
+    "restore_best": checks.flag,
+    "max_batches": checks.optional(checks.integer(0, 10**9)),
+    "augmentation": checks.instance(Augmentation),
+    "test_each_epoch": checks.flag,
+}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
+from cnnlib.records.checks import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Record:
@@ -25,18 +27,8 @@ class Record:
             RecipeError: ``values`` is not a mapping, a field is unknown, or one without a default
                 is missing.
         """
-        if not isinstance(values, Mapping):
-            raise RecipeError(
-                f"A {cls.__name__} needs a JSON object, but this is "
-                f"{type(values).__name__}. Write it as {{...}} with field names."
-            )
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise RecipeError(
-                f"{cls.__name__} has no field {shown(unknown[0])}. "
-                f"Known fields: {', '.join(known)}."
-            )
+        checks.keys(f"The {cls.__name__}", values, known)
         missing = [
             name for name, field in known.items() if _is_required(field) and name not in values
         ]

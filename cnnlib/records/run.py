@@ -7,18 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from cnnlib.design.checks import shown
+from cnnlib.design.checks import Check, check_fields, shown
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import (
-    as_floats,
-    check_choice,
-    check_flag,
-    check_integer,
-    check_number,
-    check_record,
-    check_text,
-)
+from cnnlib.records.checks import checks
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record
@@ -69,12 +61,11 @@ class Origin(Record):
     def __post_init__(self) -> None:
         if not isinstance(self.run_id, str) or not PLAIN_NAME.fullmatch(self.run_id):
             raise RecipeError(
-                f"origin.run_id={shown(self.run_id)} is not the id of a run, which has only "
-                "letters, digits, dots and dashes. Copy it from the list of runs."
+                f"origin.run_id is {shown(self.run_id)}, but the id of a run has only letters, "
+                "digits, dots and dashes. Copy it from the list of runs."
             )
-        check_integer("origin.step", self.step, 0, 10**12)
-        check_flag("origin.weights_only", self.weights_only)
-        check_flag("origin.fitting", self.fitting)
+        for name, check in _ORIGIN_CHECKS.items():  # their errors name the field of the request
+            object.__setattr__(self, name, check(f"origin.{name}", getattr(self, name)))
         if self.weights_only and self.fitting:
             raise RecipeError(
                 "origin.weights_only and origin.fitting are both true, but the first starts at "
@@ -126,22 +117,8 @@ class RunRequest(Record):
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        check_record("spec", self.spec, CNNSpec)
-        check_record("recipe", self.recipe, Recipe)
-        if self.origin is not None:
-            check_record("origin", self.origin, Origin)
+        check_fields(self, _CHECKS)
         check_dataset_name(self.dataset)
-        check_integer("seed", self.seed, 0, 2**31 - 1)
-        check_integer("split_seed", self.split_seed, 0, 2**31 - 1)
-        check_number("validation", self.validation, 0.0, 1e7)
-        if self.train_limit is not None:
-            check_integer("train_limit", self.train_limit, 1, 10**8)
-        check_choice("device", self.device, DEVICES)
-        check_choice("precision", self.precision, PRECISIONS)
-        for name in ("mode", "name", "preset", "group"):
-            check_text(name, getattr(self, name), NAME_LIMIT)
-        check_flag("compile", self.compile)
-        as_floats(self, "validation")
 
     @property
     def title(self) -> str:
@@ -186,9 +163,31 @@ def check_dataset_name(name: str) -> None:
         or name.removeprefix("folder:") in (".", "..")
     ):
         raise RecipeError(
-            f"dataset={shown(name)} is not known. Choose one of: digits, mnist, fashion-mnist, "
-            "cifar10, cifar100, or folder:<name> for your own pictures."
+            f"dataset is {shown(name)}, but it must be one of these: digits, mnist, "
+            "fashion-mnist, cifar10, cifar100, or folder:<name> for your own pictures."
         )
+
+
+_ORIGIN_CHECKS: dict[str, Check] = {
+    "step": checks.integer(0, 10**12),
+    "weights_only": checks.flag,
+    "fitting": checks.flag,
+}
+
+_seed = checks.integer(0, 2**31 - 1)
+_CHECKS: dict[str, Check] = {
+    "spec": checks.instance(CNNSpec),
+    "recipe": checks.instance(Recipe),
+    "origin": checks.optional(checks.instance(Origin)),
+    "seed": _seed,
+    "split_seed": _seed,
+    "validation": checks.number(0, 1e7),
+    "train_limit": checks.optional(checks.integer(1, 10**8)),
+    "device": checks.choice(DEVICES),
+    "precision": checks.choice(PRECISIONS),
+    **dict.fromkeys(("mode", "name", "preset", "group"), checks.text(NAME_LIMIT)),
+    "compile": checks.flag,
+}
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError, SettingsError
-from cnnlib.records.checks import check_flag, check_integer, check_number
+from cnnlib.records.checks import checks
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
@@ -44,8 +45,7 @@ class ClassMode:
     sign_in: bool = False
 
     def __post_init__(self) -> None:
-        check_flag("on", self.on)
-        check_flag("sign_in", self.sign_in)
+        check_fields(self, {"on": checks.flag, "sign_in": checks.flag})
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class PersonLimits:
     uploads: int = 20
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            check_integer(each.name, getattr(self, each.name), 0, 10**15)
+        check_fields(self, {each.name: checks.integer(0, 10**15) for each in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,10 @@ class MachineLimits:
     pause_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        check_integer("runs_at_once", self.runs_at_once, 0, 64)
-        for name in ("runs_waiting", "disk_mb", "free_disk_mb"):
-            check_integer(name, getattr(self, name), 0, 10**12)
-        check_number("pause_minutes", self.pause_minutes, 0.0, 10_000.0)
+        count = checks.integer(0, 10**12)
+        check_fields(self, {"runs_at_once": checks.integer(0, 64), "runs_waiting": count})
+        check_fields(self, {"disk_mb": count, "free_disk_mb": count})
+        check_fields(self, {"pause_minutes": checks.number(0, 10_000)})
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
-from cnnlib.records.checks import check_choice, check_integer, check_number, check_record
+from cnnlib.design.checks import Check, check_fields
+from cnnlib.records.checks import checks
 from cnnlib.records.events import Setting
 from cnnlib.records.record import Record
 
 _COUNTS = ("step", "epoch", "position", "images", "correct", "epochs_since_best")
+_count, _finite = checks.integer(0, 10**15), checks.number(-1e300, 1e300)
+_CHECKS: dict[str, Check] = {
+    **dict.fromkeys(_COUNTS, _count),
+    **dict.fromkeys(("train_seconds", "epoch_began", "loss_sum"), _finite),
+    "best_val_loss": checks.optional(_finite),
+    "best_step": checks.optional(_count),
+    "settings": checks.instance(dict),
+}
 
 
 @dataclass
@@ -46,18 +55,10 @@ class Progress(Record):
 
     def __post_init__(self) -> None:
         """Check all values, as a checkpoint file may come from an untrusted source."""
-        for name in _COUNTS:
-            check_integer(name, getattr(self, name), 0, 10**15)
-        for name in ("train_seconds", "epoch_began", "loss_sum"):
-            check_number(name, getattr(self, name), -1e300, 1e300)
-        if self.best_val_loss is not None:
-            check_number("best_val_loss", self.best_val_loss, -1e300, 1e300)
-        if self.best_step is not None:
-            check_integer("best_step", self.best_step, 0, 10**15)
-        check_record("settings", self.settings, dict)
+        check_fields(self, _CHECKS)
         for name, value in self.settings.items():
-            check_choice("setting", name, get_args(Setting))
-            check_number(name, value, 0.0, 1e12)
+            checks.choice(get_args(Setting))("setting", name)
+            checks.number(0, 1e12)(name, value)
 
     def end_epoch(self, val_loss: float | None) -> None:
         """Count the epoch and reset the sums for the next one."""

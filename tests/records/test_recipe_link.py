@@ -72,5 +72,5 @@ def test_a_damaged_link_is_a_sentence(link):
 
 
 def test_a_value_out_of_range_is_a_sentence():
-    with pytest.raises(RecipeError, match="epochs=99999"):
+    with pytest.raises(RecipeError, match="epochs is 99999"):
         decode_recipe("1~epochs.99999")

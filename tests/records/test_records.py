@@ -36,62 +36,64 @@ def test_a_recipe_saved_before_a_field_existed_takes_its_default():
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "field"),
     [
-        ({"epochs": -1}, r"epochs=-1 is not a whole number from 0 to 10,000"),
-        ({"epochs": True}, r"epochs=True is not a whole number"),
-        ({"batch_size": 0}, r"batch_size=0 is not a whole number from 1"),
-        ({"optimizer": "sdg"}, r"optimizer='sdg' is not known. Choose one of: sgd, momentum"),
-        ({"lr": float("nan")}, r"lr=nan is not a number from 0"),
-        ({"lr": "fast"}, r"lr='fast' is not a number"),
-        ({"lr": 10**400}, r"lr=a number of more than 15 digits is not a number from 0"),
-        ({"momentum": 1.0}, r"momentum=1.0 is not a number from 0 to 0.9999"),
-        ({"clip_grad_norm": 0}, r"clip_grad_norm=0 is not a number above 0"),
-        ({"decay_norm_and_bias": 1}, r"decay_norm_and_bias=1 is neither true nor false"),
-        ({"augmentation": {"flip": "yes"}}, r"flip='yes' is neither true nor false"),
-        ({"augmentation": {"rotate": 5}}, r"Augmentation has no field 'rotate'.*flip, shift"),
-        ({"augmentation": 5}, r"augmentation=5 is not"),
-        ({"learning_rate": 0.1}, r"Recipe has no field 'learning_rate'. Known fields: epochs"),
+        ({"epochs": -1}, "epochs"),
+        ({"epochs": True}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"optimizer": "sdg"}, "optimizer"),
+        ({"optimizer": ["sgd"]}, "optimizer"),
+        ({"lr": float("nan")}, "lr"),
+        ({"lr": "fast"}, "lr"),
+        ({"lr": 10**400}, "lr"),
+        ({"momentum": 1.0}, "momentum"),
+        ({"clip_grad_norm": 0}, "clip_grad_norm"),
+        ({"decay_norm_and_bias": 1}, "decay_norm_and_bias"),
+        ({"augmentation": {"flip": "yes"}}, "flip"),
+        ({"augmentation": 5}, "augmentation"),
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused_with_a_sentence(changes, sentence):
-    with pytest.raises(RecipeError, match=sentence):
+def test_a_recipe_that_makes_no_sense_is_refused(changes, field):
+    with pytest.raises(RecipeError, match=f"^{field} is "):
         Recipe.from_dict(changes)
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"dataset": "minst"}, r"dataset='minst' is not known. Choose one of: digits, mnist"),
-        ({"dataset": "folder:../../etc"}, r"dataset='folder:../../etc' is not known"),
-        ({"dataset": "folder:.."}, r"dataset='folder:..' is not known"),
-        ({"dataset": "folder:\ud800"}, r"dataset='folder:.*' is not known"),
-        ({"seed": -1}, r"seed=-1 is not a whole number"),
-        ({"device": "tpu"}, r"device='tpu' is not known. Choose one of: auto, cpu"),
-        ({"name": "x" * 121}, r"name has 121 characters; the maximum is 120"),
-        ({"name": 5}, r"name=5 is not text"),
-        ({"precision": "fp16"}, r"precision='fp16'"),
-        ({"compile": "no"}, r"compile='no' is neither true nor false"),
-        ({"recipe": None}, r"recipe=None is not a Recipe"),
-        ({"origin": "r1"}, r"origin='r1' is not"),
-    ],
-)
-def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(changes, sentence):
-    with pytest.raises(RecipeError, match=sentence):
-        request(**changes)
+def test_a_field_that_a_record_does_not_have_is_refused_with_its_fields():
+    with pytest.raises(RecipeError, match=r"no field 'learning_rate'. Its fields are: epochs, "):
+        Recipe.from_dict({"learning_rate": 0.1})
+    with pytest.raises(RecipeError, match=r"no field 'rotate'. Its fields are: flip, shift, "):
+        Recipe.from_dict({"augmentation": {"rotate": 5}})
 
 
 @pytest.mark.parametrize(
-    ("origin", "sentence"),
+    ("field", "value"),
     [
-        ({"run_id": "../x", "step": 1}, r"origin.run_id='../x' is not the id of a run"),
-        ({"run_id": ["r1"], "step": 1}, r"origin.run_id=\['r1'\] is not the id of a run"),
-        ({"run_id": "r1", "step": "x"}, r"origin.step='x' is not a whole number"),
-        ({"run_id": "r1", "step": 1, "weights_only": 1}, r"origin.weights_only=1 is neither"),
+        ("dataset", "minst"),
+        ("dataset", "folder:../../etc"),
+        ("dataset", "folder:.."),
+        ("dataset", "folder:\ud800"),
+        ("seed", -1),
+        ("device", "tpu"),
+        ("name", "x" * 121),
+        ("name", 5),
+        ("precision", "fp16"),
+        ("compile", "no"),
+        ("recipe", None),
+        ("origin", "r1"),
     ],
 )
-def test_an_origin_that_makes_no_sense_is_refused_with_a_sentence(origin, sentence):
-    with pytest.raises(RecipeError, match=sentence):
+def test_a_request_that_makes_no_sense_is_refused(field, value):
+    with pytest.raises(RecipeError, match=f"^{field} (is|has) "):
+        request(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("run_id", "../x"), ("run_id", ["r1"]), ("step", "x"), ("weights_only", 1)],
+)
+def test_an_origin_that_makes_no_sense_is_refused(field, value):
+    origin = {"run_id": "r1", "step": 1, field: value}
+    with pytest.raises(RecipeError, match=rf"^origin\.{field} is "):
         RunRequest.from_dict(request().to_dict() | {"origin": origin})
 
 
@@ -101,5 +103,5 @@ def test_a_request_names_what_is_missing():
 
 
 def test_a_record_is_read_from_an_object_only():
-    with pytest.raises(RecipeError, match=r"needs a JSON object, but this is list"):
+    with pytest.raises(RecipeError, match="The Recipe is .1, 2., but it must be a mapping"):
         Recipe.from_dict([1, 2])

@@ -87,7 +87,7 @@ def workers_of(runs: Path) -> list[psutil.Process]:
 
 def _is_worker(process: psutil.Process, runs: Path) -> bool:
     try:
-        is_worker = "cnnlib.train.worker" in process.cmdline()
+        is_worker = process.name() == "cnnlab-worker" or "cnnlib.train.worker" in process.cmdline()
         return is_worker and process.environ().get("CNNLAB_RUNS") == str(runs)
     except psutil.Error:  # ended meanwhile, or of another user
         return False

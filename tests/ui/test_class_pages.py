@@ -344,7 +344,9 @@ def test_settings_that_cannot_be_understood_are_a_sentence_on_the_page(store):
     (store.folders.runs / "cnnlab.toml").write_text("[class]\non = 'yes'\n")
     app = AppTest.from_file(str(MAIN), default_timeout=30).run()
     assert not app.exception
-    assert ["on='yes' is neither true nor false" in error.value for error in app.error] == [True]
+    assert ["on is 'yes', but it must be true or false" in error.value for error in app.error] == [
+        True
+    ]
 
 
 def test_an_upload_that_cannot_be_prepared_is_not_stored(store, browser, tmp_path):

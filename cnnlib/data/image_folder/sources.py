@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
+from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import check_integer
+from cnnlib.records.checks import checks
 from cnnlib.records.record import Record
 from cnnlib.records.run import check_dataset_name
 
@@ -41,10 +42,11 @@ class FolderOptions(Record):
     channels: int = 3
 
     def __post_init__(self) -> None:
-        check_integer("size", self.size, 8, 256)
+        check_fields(self, {"size": checks.integer(8, 256)})
         if self.channels not in (1, 3):
             raise RecipeError(
-                f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour). Choose 1 or 3."
+                f"channels is {self.channels!r}, but it must be 1 (grey) or 3 (colour). "
+                "Choose one of the two."
             )
 
     @property

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args
 
+from cnnlib.design.checks import is_writable
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError
-from cnnlib.records.checks import is_writable
 from cnnlib.records.events import CommandKind, EpochEnd, SplitResult
 from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables

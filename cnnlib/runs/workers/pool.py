@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cnnlib
 from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.store import RunStore
+from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, StartedProcess, wait_for_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cnnlib.records.folders import Folders
+    from cnnlib.runs.workers.processes import Process
     from cnnlib.runs.workers.viewer import Viewer
 
-QUIT = b"q"  # written to a worker: end the run with a checkpoint and exit
 WATCH_SECONDS = 0.5
 _QUICK_EXIT_SECONDS = 20.0  # an exit with an error before this delays the next start
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -44,7 +42,7 @@ class WorkerPool:
 
     Args:
         count: Workers for runs; None reads CNNLAB_WORKERS, with a default of one per GPU, or one.
-        command: Command line that starts a worker process.
+        command: Command line of workers; None forks them from one process where that is possible.
         viewer: A process for it is started and restarted with the workers; None starts none.
 
     Raises:
@@ -55,35 +53,52 @@ class WorkerPool:
         self,
         folders: Folders,
         count: int | None = None,
-        command: Sequence[str] = (sys.executable, "-m", "cnnlib.train.worker"),
+        command: Sequence[str] | None = None,
         viewer: Viewer | None = None,
     ) -> None:
         gpus = visible_gpus()
         self.count = count if count is not None else default_count(gpus)
         self._store = RunStore(folders)
-        environment = worker_environment(folders)
+        self._environment = worker_environment(folders)
+        self._fork_server = None
+        if command is None and CAN_FORK:
+            log = folders.runs / "logs" / "fork-server.log"
+            self._fork_server = ForkServer(self._environment, log)
+        self._command = [*(command or (sys.executable, "-m", "cnnlib.train.worker"))]
+        at_once = ("--does", "runs", "--at-once", str(self.count))
         self._for_runs = [
-            _WorkerSlot(
-                folders.runs / "logs" / f"runs-{number + 1}.log",
-                [*command, "--follow", "--does", "runs", "--at-once", str(self.count)],
-                environment | _own_gpu(gpus, number),
-            )
+            self._slot(folders, f"runs-{number + 1}", "worker", at_once, _own_gpu(gpus, number))
             for number in range(self.count)
         ]
-        self._for_jobs = _WorkerSlot(
-            folders.runs / "logs" / "jobs.log",
-            [*command, "--follow", "--does", "jobs"],
-            environment,
-        )
+        self._for_jobs = self._slot(folders, "jobs", "worker", ("--does", "jobs"), {})
         self.viewer = viewer
-        self._for_viewer = viewer and _WorkerSlot(
-            folders.runs / "logs" / "viewer.log",
-            [sys.executable, "-m", "cnnlib.train.viewer"],
-            environment | viewer.environment,
+        self._for_viewer = viewer and self._slot(
+            folders, "viewer", "viewer", (), viewer.environment
         )
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_workers, name="worker-pool", daemon=True)
+
+    def _slot(
+        self,
+        folders: Folders,
+        name: str,
+        kind: str,
+        options: Sequence[str],
+        more: Mapping[str, str],
+    ) -> _WorkerSlot:
+        """Return a slot for a worker or the viewer, with variables of its own."""
+        arguments = ["--follow", *options] if kind == "worker" else []
+        command = (
+            self._command if kind == "worker" else [sys.executable, "-m", "cnnlib.train.viewer"]
+        )
+
+        def launch(log: Path) -> Process:
+            if self._fork_server is not None:
+                return self._fork_server.start(kind, arguments, more, log)
+            return StartedProcess([*command, *arguments], {**self._environment, **more}, log)
+
+        return _WorkerSlot(folders.runs / "logs" / f"{name}.log", launch)
 
     def start(self) -> None:
         """Start the thread that starts and restarts the workers; a second call does nothing."""
@@ -134,6 +149,8 @@ class WorkerPool:
         deadline = time.monotonic() + patience_seconds
         for slot in self._slots:
             slot.wait(deadline - time.monotonic())
+        if self._fork_server is not None:
+            self._fork_server.close()
         self._store.close()
 
     @property
@@ -161,11 +178,10 @@ class WorkerPool:
 class _WorkerSlot:
     """A slot for one worker process, which is restarted after it exits."""
 
-    def __init__(self, log: Path, command: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, log: Path, launch: Callable[[Path], Process]) -> None:
         self._log = log
-        self._command = command
-        self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launch = launch
+        self._process: Process | None = None
         self._started = self._next_start = 0.0
         self._quick_exits = 0
         self.error = ""
@@ -173,10 +189,11 @@ class _WorkerSlot:
     def ensure_started(self) -> None:
         """Start a process if there is none; after quick exits only after a delay."""
         if self._process is not None:
-            if self._process.poll() is None:
+            code = self._process.poll()
+            if code is None:
                 self._clear_error_if_healthy()
                 return
-            self._record_exit(self._process)
+            self._record_exit(code)
         if time.monotonic() >= self._next_start:
             try:
                 self._start()
@@ -197,51 +214,34 @@ class _WorkerSlot:
     def request_exit(self) -> None:
         """Request the process to exit."""
         if self._process is not None:
-            assert self._process.stdin is not None  # it was started with a pipe
-            try:
-                self._process.stdin.write(QUIT)
-                self._process.stdin.close()
-            except OSError:  # it has exited
-                pass
+            self._process.request_exit()
 
     def wait(self, seconds: float) -> None:
         """Wait for the process to exit, for at most some seconds."""
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(max(0.0, seconds))
+            wait_for_exit(self._process, seconds)
 
     def _start(self) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        is_full = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
-        with self._log.open("wb" if is_full else "ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=Path(cnnlib.__file__).parent.parent,
-                env=self._environment,
-                **_OWN_GROUP,
-            )
+        if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
+            self._log.write_bytes(b"")
+        self._process = self._launch(self._log)
         self._started = time.monotonic()
 
     def _clear_error_if_healthy(self) -> None:
         if time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
             self._quick_exits, self.error = 0, ""
 
-    def _record_exit(self, process: subprocess.Popen[bytes]) -> None:
+    def _record_exit(self, code: int) -> None:
         """Record that the process has exited; a quick exit with an error delays the next start."""
         self._process = None
-        assert process.stdin is not None  # it was started with a pipe
-        process.stdin.close()
-        if process.returncode == 0 or time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
+        if code == 0 or time.monotonic() - self._started > _QUICK_EXIT_SECONDS:
             self._quick_exits, self.error = 0, ""
             return
         self._delay_restart()
         self.error = (
             f"The worker process ended right after its start (exit code "
-            f"{process.returncode}), so no run can train. Its messages are in {self._log}; another "
+            f"{code}), so no run can train. Its messages are in {self._log}; another "
             "worker starts soon."
         )
 
@@ -250,14 +250,6 @@ class _WorkerSlot:
         self._quick_exits += 1
         pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(10, self._quick_exits - 1))
         self._next_start = time.monotonic() + pause
-
-
-# Ctrl-C in the app's terminal reaches only the app, which then ends its workers.
-_OWN_GROUP: dict[str, Any]
-if sys.platform == "win32":
-    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-else:
-    _OWN_GROUP = {"start_new_session": True}
 
 
 def worker_environment(folders: Folders) -> dict[str, str]:

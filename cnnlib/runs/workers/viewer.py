@@ -77,8 +77,8 @@ class Viewer:
         if self._is_closed:
             return
         self._is_closed = True
-        with suppress(OSError), Client(self._listener.address, authkey=self._key):
-            pass  # wakes the thread that waits for a connection
+        with suppress(OSError), Client(self._listener.address):
+            pass  # wakes the thread that waits for a connection; the thread may have ended already
         self._thread.join()
         self._listener.close()
         if (connection := self._connection) is not None:

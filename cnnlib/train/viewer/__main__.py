@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.probe.viewer.process import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def functions() -> dict[str, Callable[..., Any]]:
@@ -22,5 +22,10 @@ def functions() -> dict[str, Callable[..., Any]]:
     return {**FUNCTIONS, "step_view": step_view}
 
 
-if __name__ == "__main__":
+def run(_arguments: Sequence[str] = ()) -> None:
+    """Answer the requests of the page server until it ends."""
     main(functions)
+
+
+if __name__ == "__main__":
+    run()

@@ -23,7 +23,7 @@ from cnnlib.records.events import EpochEnd, Event
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.workers.heartbeat import registered_worker
-from cnnlib.runs.workers.pool import QUIT
+from cnnlib.runs.workers.processes import QUIT
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import check_integer
+from cnnlib.records.checks import checks
 from cnnlib.records.maps import StepRequest
 from cnnlib.ui.common.shared import shared_store, worker_pool
 from cnnlib.ui.server.json_requests import respond_to_json, respond_to_query
@@ -67,7 +67,7 @@ def _step(run_id: str, values: dict[str, Any]) -> dict[str, Any]:
     numbers = {"step": 0, "source": 0} | values
     for name in ("step", "source", "column", "map"):
         if name in numbers:
-            check_integer(name, numbers[name], 0, 10**9)
+            checks.integer(0, 10**9)(name, numbers[name])
     chosen = (numbers["column"], numbers["map"]) if {"column", "map"} <= numbers.keys() else None
     wanted = StepRequest(store.folders.run(run_id), run, numbers["step"], chosen, numbers["source"])
     answer: dict[str, Any] = worker_pool().viewer_answer("step_view", wanted)

@@ -21,7 +21,7 @@ from cnnlib.errors import (
     StoreError,
     ViewerError,
 )
-from cnnlib.records.checks import check_integer
+from cnnlib.records.checks import checks
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.run import check_dataset_name
 from cnnlib.ui.common.shared import folders, shared_store, worker_pool
@@ -159,8 +159,8 @@ def maps_request(values: Mapping[str, Any]) -> MapsRequest:
     if run is not None:
         split = {"validation": run.request.validation, "split_seed": run.request.split_seed}
     picture, tiles = values.get("picture", 0), values.get("tiles", 8)
-    check_integer("picture", picture, 0, 10**9)
-    check_integer("tiles", tiles, 1, MOST_TILES)
+    checks.integer(0, 10**9)("picture", picture)
+    checks.integer(1, MOST_TILES)("tiles", tiles)
     held = values.get("maps") or {}
     if not isinstance(held, Mapping):
         raise RecipeError("maps is not an object of column: [maps]. Send one, or leave it out.")
@@ -171,8 +171,8 @@ def maps_request(values: Mapping[str, Any]) -> MapsRequest:
         picture=picture,
         pixels=_pixels(values.get("pixels"), info),
         tiles=tiles,
-        open=frozenset(_integers("open", values.get("open") or [])),
-        held={int(key): _integers("maps", each) for key, each in held.items() if key.isdecimal()},
+        open=frozenset(_listed("open", values.get("open") or [])),
+        held={int(key): _listed("maps", each) for key, each in held.items() if key.isdecimal()},
         chosen=None if chosen is None else _pair(chosen),
         strip=values.get("strip") is True,
     )
@@ -191,7 +191,7 @@ def _network(values: Mapping[str, Any], run: Run | None) -> NetworkSource:
     """Return where the weights come from: the run's newest, or those that are named."""
     spec = CNNSpec.from_dict(values.get("spec", {}))
     seed = values.get("seed", 0)
-    check_integer("seed", seed, 0, 2**31 - 1)
+    checks.integer(0, 2**31 - 1)("seed", seed)
     if run is None:
         return NetworkSource(spec, seed)
     named = values.get("weights")
@@ -241,17 +241,11 @@ def _pixels(text: Any, info: DatasetInfo) -> bytes | None:
     return pixels
 
 
-def _integers(name: str, values: Any) -> tuple[int, ...]:
-    """Return a list of small integers from 0 as a tuple."""
-    if not isinstance(values, list) or len(values) > MOST_LISTED:
-        raise RecipeError(f"{name} is not a list of at most {MOST_LISTED:,} numbers. Send one.")
-    for value in values:
-        check_integer(name, value, 0, 10**6)
-    return tuple(values)
+_listed = checks.sequence(checks.integer(0, 10**6), MOST_LISTED)
 
 
 def _pair(values: Any) -> tuple[int, int]:
-    numbers = _integers("chosen", values)
+    numbers = _listed("chosen", values)
     if len(numbers) != 2:
         raise RecipeError("chosen is not a column and a map. Send two numbers, or null.")
     return numbers[0], numbers[1]

@@ -107,7 +107,7 @@ def test_a_new_size_replaces_a_copy_in_a_read_only_data_folder(folders: Folders)
     "options", [{"size": 7}, {"size": 257}, {"channels": 2}, {"size": True}, {"channels": "3"}]
 )
 def test_an_invalid_size_is_refused(options: dict):
-    with pytest.raises(RecipeError, match="Choose"):
+    with pytest.raises(RecipeError, match="^(size|channels) is "):
         FolderOptions(**options)
 
 

@@ -71,6 +71,14 @@ def test_a_process_without_the_key_is_refused(viewer):
     assert not viewer.is_ready
 
 
+def test_close_does_not_wait_for_a_thread_that_has_ended():
+    """The thread may see that it is closed after any refused connection, and accept none more."""
+    for _ in range(20):
+        viewer = Viewer()
+        Client(viewer.environment[ADDRESS_VARIABLE]).close()
+        viewer.close()
+
+
 def test_close_ends_the_process(viewer):
     thread = connect(viewer, {})
     viewer.close()

@@ -19,6 +19,11 @@ export class Actions {
     this.send("action", { actions: this.waiting });
   }
 
+  /** Whether an action of a kind is not confirmed yet. */
+  has(kind) {
+    return this.waiting.some((each) => each.kind === kind);
+  }
+
   /** The page has done all actions up to a number. */
   confirm(number) {
     this.waiting = this.waiting.filter((each) => each.number > number);

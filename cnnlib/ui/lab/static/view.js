@@ -84,7 +84,7 @@ export class Lab {
     this.network.setPlan(plan, plan.link);
     this.network.input.show(dataset, state.get("picture"), data.pages.draw);
     const note = this.problem || repaired(this.repair || plan.repair);
-    this.controls.show({ spec: state.get("spec"), note, canUndo: data.can_undo, canRedo: data.can_redo, buildPage: data.pages.build });
+    this.controls.show({ spec: state.get("spec"), note, canUndo: data.can_undo || this.actions.has("design"), canRedo: data.can_redo, buildPage: data.pages.build });
     this.#showProgress();
   }
 
@@ -148,8 +148,10 @@ export class Lab {
   }
 
   #undo(kind) {
-    if (!this.state.data?.[`can_${kind}`]) return;
+    const isChanged = kind === "undo" && this.actions.has("design"); // and the page does not know it yet
+    if (!this.state.data?.[`can_${kind}`] && !isChanged) return;
     this.problem = this.repair = "";
+    this.isReleased = false;
     this.state.drop("spec");
     this.state.drop("plan");
     this.#changeDesign({ kind });
