@@ -8,9 +8,7 @@ that the network was trained on, to prevent catastrophic forgetting (rehearsal; 
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +27,11 @@ from cnnlib.data.drawings import (
 )
 from cnnlib.data.paths import UPLOADS
 from cnnlib.errors import DataError
+from cnnlib.records.files import replacing
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.run import Origin, Run, RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from cnnlib.data.prepared import Prepared
@@ -65,9 +63,14 @@ def make_fine_tune_dataset(
         )
     try:
         name = _reserve_name(info, folders)
-        with _replacing(dataset_folder(name, folders)) as unfinished:
-            _write_rehearsal(unfinished, prepared, seed)
-            _write_drawings(unfinished, drawings, info)
+        root = dataset_folder(name, folders)
+        try:
+            with replacing(root) as unfinished:
+                _write_rehearsal(unfinished, prepared, seed)
+                _write_drawings(unfinished, drawings, info)
+        except BaseException:
+            options_file(root).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise DataError(
             f"The dataset of your drawings could not be written to {folders.runs / UPLOADS} "
@@ -117,22 +120,6 @@ def _write_drawings(root: Path, drawings: Drawings, info: DatasetInfo) -> None:
         (folder / f"{DRAWING}{number:04}.png").write_bytes(content)
         for copy in range(1, copies if split == "train" else 1):
             (folder / f"again-{number:04}-{copy:02}.png").write_bytes(content)
-
-
-@contextmanager
-def _replacing(root: Path) -> Generator[Path]:
-    """Yield a temporary folder, renamed to `root` at the end.
-
-    After an error, the temporary folder and the options file are removed.
-    """
-    unfinished = root.with_name(f".{root.name}")
-    try:
-        yield unfinished
-        os.replace(unfinished, root)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        options_file(root).unlink(missing_ok=True)
-        raise
 
 
 def _reserve_name(info: DatasetInfo, folders: Folders) -> str:

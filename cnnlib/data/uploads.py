@@ -6,11 +6,10 @@ import json
 import os
 import shutil
 import unicodedata
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from errno import EACCES
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from cnnlib.data.builtin.datasets import BUILTIN
@@ -29,6 +28,7 @@ from cnnlib.data.paths import (
     search_roots,
 )
 from cnnlib.errors import DataError
+from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
 
@@ -67,15 +67,21 @@ def add_folder_zip(
     name = _check_name(name, folders)
     target = folders.runs / UPLOADS / f"{name}.zip"
     options_file = target.with_name(f"{target.name}.json")
-    with _checked_copy(file, target.parent, name) as copy:
-        _reserve(target)
-        try:
-            options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
-            os.replace(copy, target)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            options_file.unlink(missing_ok=True)
-            raise
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as undo:
+            with replacing(target) as copy:
+                _copy_checked(file, copy, name)
+                _reserve(target)
+                undo.callback(target.unlink, missing_ok=True)
+                undo.callback(options_file.unlink, missing_ok=True)
+                options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
+            undo.pop_all()
+    except OSError as error:
+        raise DataError(
+            f"The zip {name!r} could not be copied to {target.parent} ({error}). Free some space, "
+            "and try again."
+        ) from error
     return dataset_info(f"folder:{name}", folders)
 
 
@@ -118,29 +124,13 @@ def _name_taken(name: str, path: Path) -> DataError:
     )
 
 
-@contextmanager
-def _checked_copy(file: BinaryIO | Path, folder: Path, name: str) -> Generator[Path]:
-    """Copy the zip to a temporary file and check it; the file is removed unless it was renamed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, prefix=".upload-", suffix=".zip", delete=False) as copy:
-        path = Path(copy.name)
-        try:
-            if isinstance(file, Path):
-                with file.open("rb") as opened:
-                    _copy_bounded(opened, copy)
-            else:
-                _copy_bounded(file, copy)
-            copy.close()
-            with open_zip(path, f"{name}.zip") as files:
-                arrange(files.paths)
-            yield path
-        except OSError as error:
-            raise DataError(
-                f"The zip {name!r} could not be copied to {folder} ({error}). Free some space, "
-                "and try again."
-            ) from error
-        finally:
-            path.unlink(missing_ok=True)
+def _copy_checked(file: BinaryIO | Path, copy: Path, name: str) -> None:
+    """Copy the zip, and check the copy."""
+    source = file.open("rb") if isinstance(file, Path) else nullcontext(file)
+    with source as opened, copy.open("xb") as out:
+        _copy_bounded(opened, out)
+    with open_zip(copy, f"{name}.zip") as files:
+        arrange(files.paths)
 
 
 def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
-    """Write to a temporary file, which replaces ``path`` if the block ends without an error.
+def replacing(path: Path, *, keeps_old: bool = False) -> Generator[Path]:
+    """Write to a temporary file or folder, which gets the name ``path`` at the end of the block.
 
     After an error, such as a full disk, the old content stays and the temporary file is removed.
     If ``path`` is no regular file but a pipe or a terminal, it is written to directly.
+
+    Args:
+        path: The file, which may exist; or a folder that does not.
+        keeps_old: Keep a file that exists at the end, as the first of several writers wrote it; on
+            a file system without hard links it is replaced.
 
     Yields:
         The path to write to, with the suffix of ``path``.
@@ -34,12 +39,28 @@ def replacing(path: Path) -> Generator[Path]:
     unfinished = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         yield unfinished
+        if keeps_old and _link(unfinished, path):
+            return
         if path.exists():
             path.open("ab").close()  # raises if the old file is not writable
             shutil.copymode(path, unfinished)
         unfinished.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink(missing_ok=True)
+
+
+def _link(file: Path, path: Path) -> bool:
+    """Give a file a second name unless that exists; return False where there are no hard links."""
+    try:
+        path.hardlink_to(file)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    return True
 
 
 def remove_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,26 @@ def test_what_is_no_plain_file_is_written_into_and_not_replaced():
     with replacing(Path("/dev/null")) as file:
         file.write_text("gone")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_the_first_of_two_writers_wins_where_the_old_file_is_kept(tmp_path):
+    target = tmp_path / "a.txt"
+    for content in ("first", "second"):
+        with replacing(target, keeps_old=True) as file:
+            file.write_text(content)
+    assert target.read_text() == "first"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    for is_full in (True, False):
+        with suppress(OSError), replacing(tmp_path / "folder") as folder:
+            folder.mkdir()
+            (folder / "a.txt").write_text("a")
+            if is_full:
+                raise OSError("full")
+        assert os.listdir(tmp_path) == ([] if is_full else ["folder"])
+    assert (tmp_path / "folder" / "a.txt").read_text() == "a"
 
 
 # -- the commands that write a file ----------------------------------------------------------------

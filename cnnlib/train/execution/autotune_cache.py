@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import CnnlibError
+from cnnlib.records.files import replacing
 from cnnlib.records.record import Record
 
 if TYPE_CHECKING:
@@ -78,14 +78,10 @@ class TuningCache:
         path = self._path(key)
         if path is None:
             return tuned
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(json.dumps(asdict(tuned)))
-                _rename_if_absent(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with replacing(path, keeps_old=True) as file:
+                file.write_text(json.dumps(asdict(tuned)))
         except OSError:
             return tuned
         return self.read(key) or tuned
@@ -94,21 +90,11 @@ class TuningCache:
         """Return every stored mode, sorted by key."""
         if self._folder is None:
             return []
-        found = [_read(path) for path in sorted(self._folder.glob("*.json"))]
+        found = [_read(path) for path in sorted(self._folder.glob("[!.]*.json"))]
         return [tuned for tuned in found if tuned is not None]
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.json" if self._folder else None
-
-
-def _rename_if_absent(temporary: Path, path: Path) -> None:
-    """Rename a complete file atomically, unless a file of that name exists."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a filesystem without hard links: there the last file stays
-        os.replace(temporary, path)
 
 
 def _read(path: Path) -> TunedMode | None:
