@@ -155,7 +155,7 @@ def _train(
     store: RunStore, worker_id: str, request: RunRequest, changed_rate: float | None = None
 ) -> Run:
     """Train one run in this process; set another rate in its middle if one is given."""
-    run_id = store.submit(request, {"params": 1, "macs": 1}, now=True)
+    run_id = store.submit(request, now=True)
     run = store.claim(worker_id, run_id)
     assert run is not None
     control = Control()

@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.live_steps import SimulatedRun
 from cnnlib.data.prepare import prepare
-from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
@@ -104,11 +102,10 @@ def running_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
 def train(store: RunStore) -> str:
     """Start a run that lasts longer than all measurements, and wait for its first steps."""
     lenet5 = preset("lenet5")
-    costs = cost(plan(lenet5.spec))
     request = RunRequest(
         lenet5.spec, Recipe(epochs=1000, batch_size=128), "mnist", preset=lenet5.name
     )
-    run_id = store.submit(request, {"params": costs.params, "macs": costs.macs})
+    run_id = store.submit(request)
     _wait_until(lambda: store.run(run_id).step > 50)
     return run_id
 

@@ -26,7 +26,7 @@ class SimulatedRun:
 
     def __init__(self, store: RunStore, steps: int) -> None:
         self._store, self.step = store, 0
-        self._worker_id = store.register_worker()
+        self._worker_id = store.workers.register()
         request = RunRequest(CNNSpec(channels=(4,)), Recipe(epochs=10), "digits", name="fed")
         self.run_id = self._submit_and_claim(request)
         total = steps + max(1000, steps // 10)
@@ -38,7 +38,7 @@ class SimulatedRun:
     def _submit_and_claim(self, request: RunRequest) -> str:
         """Submit the run and claim it; submit another one if the app's worker claimed it first."""
         for _ in range(_TRIES):
-            run_id = self._store.submit(request, {"params": 1, "macs": 1}, now=True)
+            run_id = self._store.submit(request, now=True)
             if self._store.claim(self._worker_id, run_id) is not None:
                 return run_id
             self._store.submit_command(run_id, Command("stop"))
@@ -57,4 +57,4 @@ class SimulatedRun:
         """Finish the run and unregister its worker."""
         end = RunEnd("finished", step=self.step)
         self._store.record_events(self.run_id, self._worker_id, [end])
-        self._store.unregister_worker(self._worker_id)
+        self._store.workers.unregister(self._worker_id)

@@ -16,8 +16,6 @@ from pathlib import Path
 from statistics import median
 
 from cnnlib.data.prepare import prepare
-from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
@@ -50,8 +48,7 @@ def train(folders: Folders, count: int) -> None:
                 mode="t1-nchw-fp32",
                 name=f"tiny{design:03}",
             )
-            costs = cost(plan(spec))
-            run_id = store.submit(request, {"params": costs.params, "macs": costs.macs})
+            run_id = store.submit(request)
             run = store.claim(worker_id, run_id)
             assert run is not None
             execute_run(run, store, worker_id, Control())

@@ -9,7 +9,6 @@ from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.output import one_line, print_json
 from cnnlib.cli.run_facts import run_facts
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
-from cnnlib.design.cost import cost
 from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cnnlib.design.plan import Plan
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs import RunStore
 
@@ -32,25 +30,11 @@ def add_queue_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
-def submit(
-    store: RunStore, requests: Sequence[RunRequest], planned: Plan, args: argparse.Namespace
-) -> int:
-    """Queue runs of one design in their order, and follow them to their end."""
-    return follow_all(store, submit_all(store, requests, planned, now=args.now), args)
+def submit(store: RunStore, request: RunRequest, args: argparse.Namespace, seeds: int = 1) -> int:
+    """Queue runs of one design, and follow them to their end."""
+    from cnnlib.train.submit import submit_runs
 
-
-def submit_all(
-    store: RunStore, requests: Sequence[RunRequest], planned: Plan, *, now: bool
-) -> list[str]:
-    """Queue runs of one design; returns their ids in the order of the requests."""
-    from cnnlib.train.execution.forecast import forecast_for_run
-
-    costs = cost(planned)
-    plan_cost = {"params": costs.params, "macs": costs.macs}
-    in_order = reversed(requests) if now else requests  # each "now" is put first in the queue
-    forecast = forecast_for_run(requests[0], store.folders)
-    run_ids = [store.submit(request, plan_cost, now, forecast) for request in in_order]
-    return run_ids[::-1] if now else run_ids
+    return follow_all(store, submit_runs(store, request, seeds, now=args.now), args)
 
 
 def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace) -> int:

@@ -16,8 +16,11 @@ from cnnlib.runs import migrations, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from cnnlib.records.folders import Folders
+
+    QueryWatch = AbstractContextManager[Callable[[], bool]]
 
 BUSY_SECONDS = 5.0  # time that a write waits for a lock
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
@@ -20,6 +22,8 @@ from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cnnlib.design.spec import CNNSpec
 
 BUSY_STATES = ("starting", "running", "paused")
 IS_SKETCH: sa.ColumnElement[bool] = runs.c.id.in_(sa.select(sketches.c.run_id))
@@ -36,7 +40,6 @@ def new_id() -> str:
 def submit(
     connection: sa.Connection,
     request: RunRequest,
-    plan_cost: Mapping[str, int],
     forecast: Mapping[str, float],
     first: bool = False,
     owner: str = "",
@@ -51,12 +54,18 @@ def submit(
         "rank": _first_rank(connection) if first else _last_rank(connection),
         "epochs_total": request.recipe.epochs,
         "created": time.time(),
-        "plan_cost": dict(plan_cost),
+        "plan_cost": plan_cost(request.spec),
         "summary": _forecast_summary(forecast) | _repeat(connection, request),
         "owner": owner,
     }
     connection.execute(sa.insert(runs).values(**values))
     return run_id
+
+
+def plan_cost(spec: CNNSpec) -> dict[str, int]:
+    """The parameters and the MACs of a design, as they are stored with a run."""
+    costs = cost(plan(spec))
+    return {"params": costs.params, "macs": costs.macs}
 
 
 def _unused_id(connection: sa.Connection) -> str:

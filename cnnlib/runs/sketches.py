@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
@@ -23,11 +23,7 @@ from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.tables import interventions, runs, sketches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.records.folders import Folders
-    from cnnlib.records.settings import Settings
-    from cnnlib.runs.database import Database
+    from cnnlib.runs.access.store_access import StoreAccess
 
 TURN_SECONDS = 20.0  # of a sketch while others wait
 UNTOUCHED_SECONDS = 300.0  # a sketch pauses after this time without an action
@@ -63,22 +59,6 @@ class Sketch:
     place: int | None = None
 
 
-class _Store(Protocol):
-    """The part of a `RunStore` that sketches use."""
-
-    folders: Folders
-    database: Database
-    person: str | None
-
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def owner(self) -> str: ...
-
-    def check_may_change(self, thing: Run) -> None: ...
-
-
 class Sketches:
     """The sketches of a run store.
 
@@ -87,7 +67,7 @@ class Sketches:
         RightsError: (all methods that change something) It belongs to another person.
     """
 
-    def __init__(self, store: _Store) -> None:
+    def __init__(self, store: StoreAccess) -> None:
         self._store = store
 
     # -- for a page --------------------------------------------------------------------------------
@@ -105,14 +85,7 @@ class Sketches:
             run = replace(run, request=RunRequest.from_dict(row.request))
         return Sketch(run, row.note, place)
 
-    def start(
-        self,
-        browser: str,
-        request: RunRequest,
-        plan_cost: Mapping[str, int] | None = None,
-        *,
-        paused: bool = False,
-    ) -> str:
+    def start(self, browser: str, request: RunRequest, *, paused: bool = False) -> str:
         """Begin a sketch from its first step and return its id; it replaces the browser's earlier.
 
         Args:
@@ -128,7 +101,7 @@ class Sketches:
             if store.owner:
                 limits.check_disk(connection, store.owner, 0, store.settings, store.folders.runs)
             self._replace_earlier(connection, browser)
-            run_id = queue.submit(connection, request, plan_cost or {}, {}, owner=store.owner)
+            run_id = queue.submit(connection, request, {}, owner=store.owner)
             now = time.time()
             values = {"run_id": run_id, "browser": browser, "touched": now, "seen": now}
             connection.execute(sa.insert(sketches).values(**values))
@@ -136,9 +109,7 @@ class Sketches:
                 commands.submit(connection, run_id, Command("pause"), now)
         return run_id
 
-    def change(
-        self, run_id: str, request: RunRequest, plan_cost: Mapping[str, int] | None = None
-    ) -> None:
+    def change(self, run_id: str, request: RunRequest) -> None:
         """Go on with another design or recipe; layers of equal name and shape keep what they have.
 
         A sketch in training goes on with it within a second; others when they are resumed.
@@ -157,7 +128,7 @@ class Sketches:
             self._check_limits(connection, request)
             changes = {"request": request.to_dict(), **_touch(run)}
             _update(connection, run_id, **changes)
-            cost = {"plan_cost": dict(plan_cost or {})}
+            cost = {"plan_cost": queue.plan_cost(request.spec)}
             connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**cost))
             if run.state not in queue.BUSY_STATES:
                 _apply_change(connection, run)

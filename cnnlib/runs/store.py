@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records import files
-from cnnlib.records.folders import Folders
-from cnnlib.records.run import Run, RunRequest
-from cnnlib.records.settings import Settings
-from cnnlib.runs import commands, event_writer, jobs, queue, rows
-from cnnlib.runs.access import limits, permissions
-from cnnlib.runs.database import Database
+from cnnlib.runs import commands, event_writer, queue, rows
+from cnnlib.runs.access.store_access import StoreAccess
+from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
+from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
 from cnnlib.runs.tables import epochs, interventions, runs, weights
-from cnnlib.runs.tables import jobs as job_rows
-from cnnlib.runs.workers import liveness
+from cnnlib.runs.workers.liveness import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from cnnlib.records.events import (
         Command,
         EpochEnd,
@@ -36,13 +30,14 @@ if TYPE_CHECKING:
         SplitResult,
         WeightsSaved,
     )
-    from cnnlib.records.job import Job, Progress
+    from cnnlib.records.folders import Folders
+    from cnnlib.records.run import Run, RunRequest
+    from cnnlib.runs.database import QueryWatch
 
-QueryWatch = AbstractContextManager[Callable[[], bool]]
 REAP_SECONDS = 1.0  # shortest time between two searches for dead workers by readers
 
 
-class RunStore:
+class RunStore(StoreAccess):
     """Runs and jobs with their recorded events, in a database and a folder of files.
 
     Safe to share between threads and cheap to keep. Opening it creates missing tables and folders.
@@ -60,109 +55,53 @@ class RunStore:
     """
 
     def __init__(self, folders: Folders | None = None) -> None:
-        self.folders = folders or Folders.from_environment()
-        self.database = Database(self.folders)
-        self.person: str | None = None
-        self._reap_limit = _RateLimit(REAP_SECONDS)
-
-    def close(self) -> None:
-        """Close the database's connections."""
-        self.database.close()
+        super().__init__(folders)
+        self._reap_limit = RateLimit(REAP_SECONDS)
 
     @property
     def sketches(self) -> Sketches:
         """The runs of the Lab page."""
         return Sketches(self)
 
-    # -- permissions -------------------------------------------------------------------------------
-
-    def on_behalf_of(self, person: str) -> Self:
-        """The same store with the rights of one person.
-
-        What the person starts is limited and belongs to them; everything else is read-only.
-        """
-        person_store = copy.copy(self)
-        person_store.person = person
-        return person_store
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Settings for sharing this machine, read at the first access.
-
-        Raises:
-            SettingsError: The settings file cannot be read or is not valid.
-        """
-        return Settings.read(self.folders)
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs, which workers execute beside the runs."""
+        return Jobs(self, self.reap_if_due)
 
     @property
-    def owner(self) -> str:
-        """The owner of what is started through this store; "" is the operator."""
-        return self.person or ""
-
-    def may_change(self, owner: str) -> bool:
-        """Whether the person of this store may change what belongs to ``owner``."""
-        return permissions.may_change(self.person, owner)
-
-    def check_may_change(self, thing: Run | Job) -> None:
-        """Check that the person of this store may change a run or a job.
-
-        Raises:
-            RightsError: It belongs to another person.
-        """
-        what = "run" if isinstance(thing, Run) else "job"
-        permissions.check(self.person, thing.owner, f"The {what} {thing.id}")
-
-    def check_limits(
-        self, connection: sa.Connection, owner: str, requests: Collection[RunRequest]
-    ) -> None:
-        """Check the number and the size of requested runs; the operator has no limits."""
-        if owner:
-            for request in requests:
-                limits.check_request(request, self.settings.person)
-                permissions.check_training_data(connection, self.person, request.dataset)
-            limits.check_queue(connection, owner, len(requests), self.settings)
-            limits.check_disk(connection, owner, 0, self.settings, self.folders.runs)
+    def workers(self) -> Workers:
+        """The registered worker processes."""
+        return Workers(self.database)
 
     # -- submitting runs ---------------------------------------------------------------------------
 
     def submit(
-        self,
-        request: RunRequest,
-        plan_cost: Mapping[str, int] | None = None,
-        now: bool = False,
-        forecast: Mapping[str, Any] | None = None,
+        self, request: RunRequest, now: bool = False, forecast: Mapping[str, Any] | None = None
     ) -> str:
-        """Put a run into the queue and return its id.
-
-        Args:
-            plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
-            now: Put it before all waiting runs.
-            forecast: ``{"seconds_per_epoch": ...}`` if measured; used for the waiting times of the
-                runs after it.
-        """
-        with self.database.write() as connection:
-            self.check_limits(connection, self.owner, [request])
-            return queue.submit(
-                connection, request, plan_cost or {}, forecast or {}, now, self.owner
-            )
+        """Put a run into the queue and return its id; see `submit_all`."""
+        return self.submit_all([request], now, forecast)[0]
 
     def submit_all(
         self,
         requests: Sequence[RunRequest],
-        plan_cost: Mapping[str, int] | None = None,
+        now: bool = False,
         forecast: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Put runs of one study into the queue, all or none, and return their ids.
+        """Put runs into the queue, all or none, and return their ids in the order of the requests.
 
         Args:
-            plan_cost, forecast: As in `submit`; the same for all runs.
+            now: Put them before all waiting runs.
+            forecast: ``{"seconds_per_epoch": ...}`` of each if measured; used for the waiting times
+                of the runs after it.
         """
+        in_order = requests[::-1] if now else requests  # each that is urgent is put first
         with self.database.write() as connection:
             self.check_limits(connection, self.owner, requests)
-            return [
-                queue.submit(connection, request, plan_cost or {}, forecast or {}, owner=self.owner)
-                for request in requests
+            run_ids = [
+                queue.submit(connection, request, forecast or {}, first=now, owner=self.owner)
+                for request in in_order
             ]
+        return run_ids[::-1] if now else run_ids
 
     def submit_command(self, run_id: str, command: Command) -> int:
         """Send a command to a run.
@@ -199,7 +138,7 @@ class RunStore:
             self._check_deletable(connection, run_id)
             files.remove_folder(self.folders.run(run_id))
             event_writer.erase(connection, run_id)
-            jobs.delete_jobs_of_run(connection, run_id)
+            delete_jobs_of_run(connection, run_id)
 
     def check_deletable(self, run_id: str) -> None:
         """Raise `StoreError` for a run that is live or missing, or `RightsError` for another's."""
@@ -302,24 +241,9 @@ class RunStore:
 
     # -- workers -----------------------------------------------------------------------------------
 
-    def register_worker(self, does: str = "runs") -> str:
-        """Register this process as a worker for "runs" or "jobs" and return its worker id."""
-        with self.database.write() as connection:
-            return liveness.register(connection, does, self.database.clock())
-
-    def send_heartbeat(self, worker_id: str, does: str = "runs") -> None:
-        """Record that this worker is alive; register it again if it was taken for dead."""
-        with self.database.write() as connection:
-            liveness.refresh(connection, worker_id, does, self.database.clock())
-
-    def unregister_worker(self, worker_id: str) -> None:
-        """Remove a worker from the list."""
-        with self.database.write() as connection:
-            liveness.unregister(connection, worker_id)
-
-    def watch_queue(self, does: Literal["runs", "jobs"]) -> QueryWatch:
-        """A cheap function, for one thread, that returns whether runs or jobs wait."""
-        return self.database.watch(_QUEUED[does])
+    def watch_queue(self) -> QueryWatch:
+        """A cheap function, for one thread, that returns whether a run waits."""
+        return self.database.watch(_QUEUED)
 
     def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
         """Whether a run waits and the machine has room for it; a read-only check before a claim.
@@ -328,7 +252,7 @@ class RunStore:
         """
         self.reap_if_due()
         with self.database.read() as connection:
-            waiting = connection.execute(_QUEUED["runs"]).first() is not None
+            waiting = connection.execute(_QUEUED).first() is not None
             return waiting and queue.has_room(connection, worker_id, at_once)
 
     def claim(
@@ -370,121 +294,20 @@ class RunStore:
         """A cheap function, for one thread, that returns whether commands wait for a run."""
         return self.database.watch(commands.pending(run_id))
 
-    def reap(self) -> list[str]:
-        """End the runs of dead workers as "lost" and return their ids."""
-        clock = self.database.clock()
-        with self.database.read() as connection:
-            if not liveness.has_dead_worker(connection, clock):
-                return []
-        with self.database.write() as connection:
-            return liveness.reap_dead_workers(connection, clock, time.time())
-
     def reap_if_due(self) -> None:
         """Reap dead workers and abandoned sketches, unless that was done a moment ago.
 
         Called by all readers.
         """
         if self._reap_limit.is_due():
-            self.reap()
+            self.workers.reap()
             self.sketches.remove_abandoned()
-
-    # -- jobs --------------------------------------------------------------------------------------
-
-    def submit_job(self, kind: str, args: Mapping[str, Any] | None = None) -> str:
-        """Queue a job and return its id; an equal job that is live is used instead."""
-        with self.database.write() as connection:
-            self.database.lock(connection)
-            if self.person is not None:
-                permissions.check_job(connection, self.person, kind, args or {})
-                limits.check_jobs(connection, self.owner, self.settings.person)
-            return jobs.submit(connection, kind, args or {}, self.owner)
-
-    def job(self, job_id: str) -> Job:
-        """One job as it is now."""
-        self.reap_if_due()
-        with self.database.read() as connection:
-            return jobs.find(connection, job_id)
-
-    def job_wait_reason(self, job: Job) -> str:
-        """What a queued job waits for, and how long as far as that is known."""
-        with self.database.read() as connection:
-            return jobs.wait_reason(connection, job)
-
-    def latest_job(self, kind: str, args: Mapping[str, Any]) -> Job | None:
-        """The newest job of a kind that has these arguments, perhaps among others.
-
-        The results of other jobs are not read.
-        """
-        self.reap_if_due()
-        with self.database.read() as connection:
-            return jobs.find_latest(connection, kind, args)
-
-    def jobs(self, states: Collection[str] | None = None) -> list[Job]:
-        """Jobs, the newest first."""
-        self.reap_if_due()
-        with self.database.read() as connection:
-            return jobs.find_all(connection, states)
-
-    def stop_job(self, job_id: str) -> None:
-        """Stop a job; an ended one stays as it is."""
-        with self.database.write() as connection:
-            self.check_may_change(jobs.find(connection, job_id))
-            jobs.stop(connection, job_id)
 
     def has_queued_run(self) -> bool:
         """Whether a run waits; sketches do not count."""
-        query = _QUEUED["runs"].where(queue.IS_RECORDED)
+        query = _QUEUED.where(queue.IS_RECORDED)
         with self.database.read() as connection:
             return connection.execute(query).first() is not None
 
-    def has_queued_job(self) -> bool:
-        """Whether a job waits."""
-        with self.database.read() as connection:
-            return connection.execute(_QUEUED["jobs"]).first() is not None
 
-    def claim_job(self, worker_id: str) -> Job | None:
-        """Claim the next job; None if none waits."""
-        with self.database.write() as connection:
-            return jobs.claim(connection, worker_id)
-
-    def report_progress(
-        self, job_id: str, worker_id: str, progress: Progress, eta_seconds: float | None = None
-    ) -> bool:
-        """Store the progress of a job; returns False if the job must end."""
-        with self.database.write() as connection:
-            return jobs.report_progress(connection, job_id, worker_id, progress, eta_seconds)
-
-    def end_job(
-        self,
-        job_id: str,
-        worker_id: str,
-        state: str,
-        reason: str = "",
-        result: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Store the end of a job: its state, reason and result."""
-        with self.database.write() as connection:
-            jobs.end(connection, job_id, worker_id, state, reason, result or {})
-
-
-_QUEUED = {
-    "runs": sa.select(runs.c.number).where(runs.c.state == "queued").limit(1),
-    "jobs": sa.select(job_rows.c.number).where(job_rows.c.state == "queued").limit(1),
-}
-
-
-class _RateLimit:
-    """A limit on how often something is done; safe to share between threads."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._last = -seconds
-
-    def is_due(self) -> bool:
-        """Whether the last time was at least ``seconds`` ago; if so, start the next interval."""
-        with self._lock:
-            if time.monotonic() - self._last < self._seconds:
-                return False
-            self._last = time.monotonic()
-            return True
+_QUEUED = sa.select(runs.c.number).where(runs.c.state == "queued").limit(1)

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import Command, EpochEnd
 from cnnlib.runs import commands, queue, rows
@@ -176,9 +174,7 @@ def _apply(connection: sa.Connection, study: Study, step: StudyStep) -> None:
     """Queue runs, stop runs, and store the study's new progress."""
     run_ids = dict(study.progress["runs"])
     for place, request in step.submit.items():
-        costs = cost(plan(request.spec))
-        plan_cost = {"params": costs.params, "macs": costs.macs}
-        run_ids[place] = queue.submit(connection, request, plan_cost, {}, owner=study.owner)
+        run_ids[place] = queue.submit(connection, request, {}, owner=study.owner)
     for place in step.stop:
         commands.submit(connection, study.runs[place].id, Command("stop"), time.time())
     progress = dict(study.progress) | dict(step.keep) | {"runs": run_ids}

@@ -7,12 +7,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tqdm.auto import tqdm
+
 from cnnlib.data.prepared import is_prepared, load_prepared
-from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
 from cnnlib.errors import TrainError
 from cnnlib.probe.weights import network, read_arrays
+from cnnlib.records.events import (
+    EpochEnd,
+    Event,
+    Phase,
+    RunEnd,
+    SampleScore,
+    SplitResult,
+    Started,
+    StepMetrics,
+)
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
@@ -20,8 +30,8 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.weight_files import saved_weights
 from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control, interrupted_by_signals
-from cnnlib.train.progress_bar import ProgressBar
 from cnnlib.train.worker.execute_run import execute_run
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +39,6 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.events import EpochEnd, Event, SplitResult
     from cnnlib.records.recipe import Recipe
 
 _POLL_SECONDS = 0.2
@@ -168,9 +177,8 @@ def _prepare_dataset(dataset: str, folders: Folders, bar: ProgressBar) -> Datase
 def _submit_and_train(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
     """Submit a run and wait for its end; train it here unless a worker claimed it first."""
     control = Control()
-    costs = cost(plan(request.spec))
     with registered_worker(store, "runs") as worker_id:
-        run_id = store.submit(request, {"params": costs.params, "macs": costs.macs}, now=True)
+        run_id = store.submit(request, now=True)
         run = store.claim(worker_id, run_id)
         if run is not None:
             with interrupted_by_signals(control):
@@ -190,3 +198,51 @@ def _read_history(store: RunStore, run_id: str) -> History:
         more = store.steps_after(run_id, steps["step"][-1])
         steps = {name: column + more[name] for name, column in steps.items()}
     return History(steps, store.epochs(run_id), store.result(run_id))
+
+
+class ProgressBar:
+    """Shows the events of a run as a bar over its steps, until it is closed.
+
+    Args:
+        shown: False shows nothing; None shows it in a terminal or a notebook only.
+    """
+
+    def __init__(self, shown: bool | None = None) -> None:
+        self._bar = tqdm(
+            disable=None if shown is None else not shown, unit=" steps", dynamic_ncols=True
+        )
+        self._numbers: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Leave the bar as it is, and begin a new line."""
+        self._bar.close()
+
+    def describe(self, text: str) -> None:
+        """Show what is going on, in front of the bar."""
+        self._bar.set_description(text)
+
+    def update(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Started():
+                self._bar.reset(total=event.total_steps)
+                self.describe("training")
+            case StepMetrics():
+                self._numbers["loss"] = f"{event.loss:.4f}"
+                self._bar.update(event.step - self._bar.n)
+            case SampleScore():
+                share = percent(event.correct / event.count, 1)
+                self._show_number("sample", f"{share} ({event.correct} of {event.count})")
+            case EpochEnd() if event.val_accuracy is not None:
+                self._show_number("validation", percent(event.val_accuracy))
+            case Phase():
+                self.describe(event.text or event.state)
+            case RunEnd():
+                if event.test is not None:
+                    self._numbers["test"] = percent(event.test.accuracy)
+                self.describe(event.state)
+                self._bar.set_postfix(self._numbers)
+
+    def _show_number(self, name: str, text: str) -> None:
+        self._numbers[name] = text
+        self._bar.set_postfix(self._numbers, refresh=False)

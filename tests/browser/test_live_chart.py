@@ -214,14 +214,14 @@ def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(lab, page):
     watch(page, lab, run)
     expect(state(page)).to_have_text("Interrupted")
     lab.store.resume(run.run_id)
-    worker_id = lab.store.register_worker()
+    worker_id = lab.store.workers.register()
     assert lab.store.claim(worker_id, run.run_id)
     lab.store.rewind(lab.store.run(run.run_id), 50)
     lab.store.record_events(run.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
     expect(state(page)).to_have_text("Training")
     wait_until(lambda: step(page) == 60, page)
     lab.store.record_events(run.run_id, worker_id, [the_end(step=60)])
-    lab.store.unregister_worker(worker_id)
+    lab.store.workers.unregister(worker_id)
 
 
 def test_nothing_is_animated_with_reduced_motion(lab, simulated, page):

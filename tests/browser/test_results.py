@@ -31,7 +31,7 @@ def three_runs() -> list[str]:
     for seed in range(3):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
         store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
-        store.unregister_worker(worker_id)
+        store.workers.unregister(worker_id)
         ids.insert(0, run_id)
     store.close()
     return ids
@@ -79,7 +79,7 @@ def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(app_server, pag
     for seed in range(7):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
         store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
-        store.unregister_worker(worker_id)
+        store.workers.unregister(worker_id)
         ids.append(run_id)
     store.close()
     page.goto(f"{app_server()}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")

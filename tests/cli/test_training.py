@@ -170,10 +170,10 @@ def test_a_queued_run_that_nobody_takes_is_resumed_after_it_was_stopped(cli):
 
 def test_now_does_not_wait_for_a_run_at_work(cli, store):
     busy = store.submit(store.run(cli(*TINY)[1][-1]["run_id"]).request)
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id, busy)
     assert cli(*TINY, "--now")[0] == 0
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
 
 
 def test_a_trained_network_predicts_pictures(cli, tmp_path, lab):
@@ -292,7 +292,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint_from_which_it_goes_on(number, cli
 
 def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
     run_id = cli(*TINY, "--detach")[1][0]["run_id"]
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id, run_id)
     store.record_events(run_id, worker_id, [Phase("running", ""), a_step(1)])
     orders = []
@@ -306,20 +306,20 @@ def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
     thread = once_it_trains(store, be_the_worker)
     code = follow_or_train(store, run_id, JsonProgress())
     thread.join()
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     assert (code, [order.kind for order in orders]) == (130, ["stop"])
 
 
 def test_a_run_waits_its_turn_and_says_for_what(cli, store, capsys):
     run_id = cli(*TINY, "--detach")[1][0]["run_id"]
     busy = store.submit(store.run(run_id).request)
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id, busy)
     waiting = threading.Timer(1.0, store.record_events, (busy, worker_id, [RunEnd("finished")]))
     waiting.start()
     assert follow_or_train(store, run_id, JsonProgress()) == 0
     waiting.join()
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     assert f"Run {busy} is starting, so this run waits" in capsys.readouterr().err
 
 
@@ -329,7 +329,7 @@ def test_a_run_that_has_just_started_elsewhere_does_not_wait_for_itself(store, c
     assert not _QueueTurn(store, skip=False).is_our_turn(update)
     assert capsys.readouterr().err == ""
     store.record_events(run_id, worker_id, [the_end()])
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_a_checkpoint(store, monkeypatch):

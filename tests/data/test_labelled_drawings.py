@@ -163,7 +163,7 @@ def test_a_fine_tuned_run_is_compared_with_its_original(digits, folders):
     request = RunRequest(trained.spec, recipe, name, device="cpu", origin=origin, validation=0.0)
     store = RunStore()
     run_id = store.submit(replace(request, name="taught"))
-    worker = store.register_worker()
+    worker = store.workers.register()
     execute_run(store.claim(worker, run_id), store, worker, Control(), lambda event: None)
     assert store.run(run_id).state == "finished"
 
@@ -176,5 +176,5 @@ def test_a_fine_tuned_run_is_compared_with_its_original(digits, folders):
     assert found["trained on"]["after"] > found["trained on"]["before"]
     assert found["test"]["count"] == len(digits.test_labels)
     assert found["test"]["before"] == pytest.approx(trained.history.test.accuracy, abs=0.01)
-    store.unregister_worker(worker)
+    store.workers.unregister(worker)
     store.close()

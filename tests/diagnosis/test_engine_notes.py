@@ -42,7 +42,7 @@ def test_a_run_that_was_only_asked_for_tells_its_forecast(store):
 
 
 def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(store):
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     run_id = store.submit(a_request(), forecast=PROMISED)
     assert store.claim(worker_id, run_id)
     store.rewind(store.run(run_id), 0)  # as every worker does first

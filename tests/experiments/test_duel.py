@@ -89,7 +89,7 @@ def test_all_runs_share_the_mode_that_the_first_one_chose(store):
     auto = replace(duel, a=replace(duel.a, mode="auto"), b=replace(duel.b, mode="auto"))
     duel_id = start_duel(store, auto)
     [first] = store.runs(group=duel_id)
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id, first.id)
     from example_runs import started
 

@@ -197,7 +197,7 @@ def test_a_trial_that_falls_behind_is_stopped(store):
         finish(store, live_run(store, plan_id).id, val=0.8)
         advance_studies(store)
     run = live_run(store, plan_id)
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id, run.id)
     store.record_events(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
     advance_studies(store)
@@ -231,10 +231,10 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
     assert main([*arguments, *tiny, "--detach"]) == 0
     plan_id = json.loads(capsys.readouterr().out)["id"]
     with closing(RunStore()) as store:
-        worker_id = store.register_worker()
+        worker_id = store.workers.register()
         first = store.claim(worker_id)
         store.record_events(first.id, worker_id, [RunEnd("interrupted")])
-        store.unregister_worker(worker_id)
+        store.workers.unregister(worker_id)
     assert main(["experiment", "resume", plan_id, "--json"]) == 0
     ended = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (ended["state"], ended["ended"]) == ("done", 2)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fields) -> str:
     """A finished run with steps, epochs, weights, an intervention, predictions and a result."""
     request = a_request(name=name, **fields)
-    worker_id = store.register_worker()
-    run_id = store.submit(request, {"params": 10, "macs": 20})
+    worker_id = store.workers.register()
+    run_id = store.submit(request)
     store.claim(worker_id, run_id)
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def a_told_run(store: RunStore, name: str = "", fingerprint: str = "f00d", **fie
     begun = replace(started(), fingerprint=fingerprint)
     told = [begun, *steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), change, *saved]
     store.record_events(run_id, worker_id, [*told, replace(the_end(), reason="")])
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     return run_id
 
 

@@ -103,12 +103,12 @@ def test_an_unknown_channel_is_refused():
 
 def run_jobs(store: RunStore) -> list:
     """Execute all queued jobs and return them."""
-    worker_id = store.register_worker("jobs")
+    worker_id = store.workers.register("jobs")
     done = []
-    while (job := store.claim_job(worker_id)) is not None:
+    while (job := store.jobs.claim(worker_id)) is not None:
         execute_job(job, store, worker_id)
-        done.append(store.job(job.id))
-    store.unregister_worker(worker_id)
+        done.append(store.jobs.find(job.id))
+    store.workers.unregister(worker_id)
     return done
 
 
@@ -185,7 +185,7 @@ def test_a_queued_job_can_be_stopped(store):
     app = open_inspect(view="Ablation")
     app.button(key="inspect_ablation").click().run()
     app.button(key="inspect_ablation_stop").click().run()
-    [job] = store.jobs()
+    [job] = store.jobs.all()
     assert job.state == "stopped"
     assert app.button(key="inspect_ablation").label.startswith("Test each filter")
 

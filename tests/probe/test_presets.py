@@ -33,9 +33,9 @@ def trained(store: RunStore, name: str, dataset: str) -> str:
     """Train a run for two steps and return its id."""
     recipe = Recipe(epochs=1, batch_size=8)
     request = RunRequest(preset(name).spec, recipe, dataset, device="cpu", train_limit=FEW)
-    worker_id, run_id = store.register_worker(), store.submit(request)
+    worker_id, run_id = store.workers.register(), store.submit(request)
     execute_run(store.claim(worker_id, run_id), store, worker_id, Control())
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     assert store.run(run_id).state == "finished", store.run(run_id).reason
     return run_id
 

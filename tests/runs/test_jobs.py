@@ -39,31 +39,31 @@ def counting(monkeypatch):
 
 
 def execute(store: RunStore, kind: str, should_end=lambda: False, **args):
-    job_id = store.submit_job(kind, args)
+    job_id = store.jobs.submit(kind, args)
     with registered_worker(store, "jobs") as worker_id:
-        execute_job(store.claim_job(worker_id), store, worker_id, should_end)
-    return store.job(job_id)
+        execute_job(store.jobs.claim(worker_id), store, worker_id, should_end)
+    return store.jobs.find(job_id)
 
 
 def test_a_job_waits_until_a_worker_takes_it(store):
-    job_id = store.submit_job("count", {"last": 3})
-    job = store.job(job_id)
+    job_id = store.jobs.submit("count", {"last": 3})
+    job = store.jobs.find(job_id)
     assert (job.kind, job.args, job.state, job.is_live) == ("count", {"last": 3}, "queued", True)
-    assert store.has_queued_job()
-    assert store.claim_job(store.register_worker("jobs")).state == "running"
-    assert not store.has_queued_job()
-    assert store.claim_job(store.register_worker("jobs")) is None
+    assert store.jobs.are_waiting()
+    assert store.jobs.claim(store.workers.register("jobs")).state == "running"
+    assert not store.jobs.are_waiting()
+    assert store.jobs.claim(store.workers.register("jobs")) is None
 
 
 def test_the_latest_job_is_found_by_its_kind_and_some_of_its_arguments(store):
-    assert store.latest_job("count", {"last": 3}) is None
+    assert store.jobs.latest("count", {"last": 3}) is None
     execute(store, "count", last=3, of="sheep")
     latest = execute(store, "count", last=3, of="stars")
-    store.submit_job("count", {"last": 4, "of": "sheep"})
-    store.submit_job("other", {"last": 3})
-    assert store.latest_job("count", {"last": 3}) == latest
-    assert store.latest_job("count", {"last": 3, "of": "sheep"}).args["of"] == "sheep"
-    assert store.latest_job("count", {"last": 5}) is None
+    store.jobs.submit("count", {"last": 4, "of": "sheep"})
+    store.jobs.submit("other", {"last": 3})
+    assert store.jobs.latest("count", {"last": 3}) == latest
+    assert store.jobs.latest("count", {"last": 3, "of": "sheep"}).args["of"] == "sheep"
+    assert store.jobs.latest("count", {"last": 5}) is None
 
 
 def test_a_job_that_is_done_has_its_result(store):
@@ -94,7 +94,7 @@ def test_a_job_shows_how_far_it_is(store):
     seen = []
 
     def record_progress():
-        seen.extend((job.progress, job.text) for job in store.jobs(["running"]))
+        seen.extend((job.progress, job.text) for job in store.jobs.all(["running"]))
         return False
 
     execute(store, "count", record_progress, last=3)
@@ -109,14 +109,14 @@ def test_the_time_that_is_left_follows_from_what_is_done():
 
 
 def test_an_equal_job_is_not_queued_twice(store):
-    first = store.submit_job("count", {"last": 3})
-    assert store.submit_job("count", {"last": 3}) == first
-    assert store.submit_job("count", {"last": 4}) != first
+    first = store.jobs.submit("count", {"last": 3})
+    assert store.jobs.submit("count", {"last": 3}) == first
+    assert store.jobs.submit("count", {"last": 4}) != first
 
 
 def test_a_job_that_ended_can_be_queued_again(store):
     first = execute(store, "count", last=3)
-    assert store.submit_job("count", {"last": 3}) != first.id
+    assert store.jobs.submit("count", {"last": 3}) != first.id
 
 
 def test_what_was_found_about_a_run_goes_with_it(store):
@@ -124,23 +124,23 @@ def test_what_was_found_about_a_run_goes_with_it(store):
     for run_id in (gone, stays):
         store.submit_command(run_id, Command("stop"))
         execute(store, "count", last=1, run=run_id)
-    waiting = store.submit_job("count", {"last": 2, "run": gone})
+    waiting = store.jobs.submit("count", {"last": 2, "run": gone})
     store.delete(gone)
-    assert store.latest_job("count", {"run": gone}).id == waiting
-    assert store.latest_job("count", {"run": stays}).state == "done"
+    assert store.jobs.latest("count", {"run": gone}).id == waiting
+    assert store.jobs.latest("count", {"run": stays}).state == "done"
 
 
 def test_a_waiting_job_is_stopped_at_once_and_a_second_stop_is_harmless(store):
-    job_id = store.submit_job("count", {"last": 3})
-    store.stop_job(job_id)
-    store.stop_job(job_id)
-    assert store.job(job_id).state == "stopped"
-    assert not store.has_queued_job()
+    job_id = store.jobs.submit("count", {"last": 3})
+    store.jobs.stop(job_id)
+    store.jobs.stop(job_id)
+    assert store.jobs.find(job_id).state == "stopped"
+    assert not store.jobs.are_waiting()
 
 
 def test_a_running_job_is_stopped_between_two_pieces_of_progress(store):
     def press_stop():
-        store.stop_job(store.jobs()[0].id)
+        store.jobs.stop(store.jobs.all()[0].id)
         return False
 
     job = execute(store, "count", press_stop, last=10**9)
@@ -198,20 +198,20 @@ def test_an_unknown_kind_of_job_fails_and_lists_the_known_ones(store):
 
 def test_a_job_fails_when_its_worker_dies(store):
     command = (
-        "from cnnlib.runs import RunStore; s = RunStore(); s.claim_job(s.register_worker('jobs'))"
+        "from cnnlib.runs import RunStore; s = RunStore(); s.jobs.claim(s.workers.register('jobs'))"
     )
-    job_id = store.submit_job("count", {"last": 3})
+    job_id = store.jobs.submit("count", {"last": 3})
     env = worker_environment(store.folders)
     subprocess.run([sys.executable, "-c", command], check=True, env=env)
-    store.reap()
-    job = store.job(job_id)
+    store.workers.reap()
+    job = store.jobs.find(job_id)
     assert job.state == "failed"
     assert "ended unexpectedly" in job.reason and "Start the job again" in job.reason
 
 
 def test_an_unknown_job_is_a_sentence(store):
     with pytest.raises(StoreError, match="no job 'nobody'"):
-        store.job("nobody")
+        store.jobs.find("nobody")
 
 
 def test_a_pool_starts_a_worker_for_a_job_beside_those_for_runs(store):
@@ -219,23 +219,23 @@ def test_a_pool_starts_a_worker_for_a_job_beside_those_for_runs(store):
     try:
         pool.start()
         assert pool.pids == []
-        job_id = store.submit_job("prepare", {"name": "digits"})
-        wait_for(lambda: not store.job(job_id).is_live, seconds=60)
+        job_id = store.jobs.submit("prepare", {"name": "digits"})
+        wait_for(lambda: not store.jobs.find(job_id).is_live, seconds=60)
         assert len(pool.pids) == 1
     finally:
         pool.shutdown()
-    job = store.job(job_id)
+    job = store.jobs.find(job_id)
     assert (job.state, job.result) == ("done", {"name": "digits"}), job.reason
 
 
 def test_a_queued_job_says_what_it_waits_for(store):
-    first = store.submit_job("count", {"last": 1})
-    assert store.job_wait_reason(store.job(first)) == "Waiting for a worker process to start"
-    second = store.submit_job("count", {"last": 2})
-    assert store.job_wait_reason(store.job(second)) == "Waiting for 1 other computation"
-    worker_id = store.register_worker("jobs")
-    assert store.claim_job(worker_id)
-    store.report_progress(first, worker_id, Progress(0.5, "half"), 30.0)
-    assert store.job_wait_reason(store.job(second)) == (
+    first = store.jobs.submit("count", {"last": 1})
+    assert store.jobs.wait_reason(store.jobs.find(first)) == "Waiting for a worker process to start"
+    second = store.jobs.submit("count", {"last": 2})
+    assert store.jobs.wait_reason(store.jobs.find(second)) == "Waiting for 1 other computation"
+    worker_id = store.workers.register("jobs")
+    assert store.jobs.claim(worker_id)
+    store.jobs.report_progress(first, worker_id, Progress(0.5, "half"), 30.0)
+    assert store.jobs.wait_reason(store.jobs.find(second)) == (
         "Waiting for 1 other computation; the one in progress has about 30 s left"
     )

@@ -39,7 +39,7 @@ def test_a_store_of_version_1_takes_new_runs_of_people(folders):
     with closing(RunStore(folders)) as store:
         run_id = store.on_behalf_of("ada").submit(a_request())
         assert store.run(run_id).owner == "ada"
-        assert store.on_behalf_of("ada").submit_job("prepare", {"name": "mnist"})
+        assert store.on_behalf_of("ada").jobs.submit("prepare", {"name": "mnist"})
 
 
 def test_programs_that_open_it_at_once_upgrade_it_once(folders):

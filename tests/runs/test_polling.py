@@ -147,7 +147,7 @@ def test_the_title_follows_a_rename(store):
 def test_a_queued_run_says_what_it_waits_for(store):
     first = store.submit(a_request())
     assert metrics_since(store, first)["waits_for"] == "waits for a worker process to start"
-    assert store.claim(store.register_worker(), first)
+    assert store.claim(store.workers.register(), first)
     waiting = [store.submit(a_request()) for _ in range(2)]
     reason = metrics_since(store, waiting[1])["waits_for"]
     assert reason == "waits for 1 run in training and 1 run queued before it"

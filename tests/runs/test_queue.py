@@ -28,7 +28,7 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
 
 def test_runs_are_claimed_in_the_order_of_their_submission(store):
     submitted = [store.submit(a_request()) for _ in range(3)]
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     assert [store.claim(worker_id).id for _ in range(3)] == submitted
     assert store.claim(worker_id) is None
 
@@ -37,21 +37,21 @@ def test_a_run_that_is_wanted_now_goes_before_all_that_wait(store):
     first, second = store.submit(a_request()), store.submit(a_request())
     urgent = store.submit(a_request(), now=True)
     assert [store.position(run_id) for run_id in (urgent, first, second)] == [1, 2, 3]
-    assert store.claim(store.register_worker()).id == urgent
+    assert store.claim(store.workers.register()).id == urgent
     assert [store.position(run_id) for run_id in (urgent, first, second)] == [None, 1, 2]
 
 
 def test_a_worker_may_ask_for_one_run(store):
     store.submit(a_request())
     second = store.submit(a_request())
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     assert store.claim(worker_id, second).id == second
     assert store.claim(worker_id, second) is None
 
 
 def test_a_claimed_run_is_starting(store):
     run_id = store.submit(a_request())
-    run = store.claim(store.register_worker())
+    run = store.claim(store.workers.register())
     assert (run.id, run.state) == (run_id, "starting")
     assert run.started >= run.created
 
@@ -59,7 +59,7 @@ def test_a_claimed_run_is_starting(store):
 def test_no_more_runs_are_at_work_than_the_machine_should_have(store):
     store.submit(a_request())
     store.submit(a_request())
-    one, other = store.register_worker(), store.register_worker()
+    one, other = store.workers.register(), store.workers.register()
     assert store.can_claim(one, at_once=1)
     run = store.claim(one, at_once=1)
     assert not store.can_claim(other, at_once=1)
@@ -83,7 +83,7 @@ def test_watching_the_queue_goes_on_after_a_restart_of_the_database(tmp_path, po
         " AND backend_type = 'client backend'"
     )
     with closing(a_store(tmp_path, postgres_server.create_schema())) as store:
-        with store.watch_queue("runs") as some_wait, store.database.write() as other:
+        with store.watch_queue() as some_wait, store.database.write() as other:
             assert not some_wait()
             other.execute(end_all)
             with pytest.raises(StoreError, match="cannot be used"):
@@ -107,7 +107,7 @@ CLAIM_ALL = """
 from cnnlib.runs import RunStore
 from cnnlib.records.events import RunEnd
 store = RunStore()
-worker_id = store.register_worker()
+worker_id = store.workers.register()
 while (run := store.claim(worker_id)) is not None:
     store.record_events(run.id, worker_id, [RunEnd("finished")])
     print(run.id)
@@ -174,7 +174,7 @@ def test_a_command_to_an_ended_run_is_ignored(store):
 def test_a_command_to_a_queued_run_waits_for_its_worker(store):
     run_id = store.submit(a_request())
     store.submit_command(run_id, Command("set", "lr", 0.5))
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id)
     assert [command.value for command in store.record_events(run_id, worker_id, [started()])] == [
         0.5

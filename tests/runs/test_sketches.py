@@ -12,6 +12,7 @@ from cnnlib.errors import LimitError, RecipeError, RightsError, StoreError
 from cnnlib.records.events import Phase, RunEnd, StepMetrics
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, sketches
+from cnnlib.runs.queue import plan_cost
 from cnnlib.runs.workers.heartbeat import registered_worker
 
 
@@ -163,14 +164,14 @@ def test_a_changed_design_goes_on_from_the_step(store):
     with registered_worker(store, "runs") as worker_id:
         sketch = at_work(store, worker_id)
         request = changed(store.run(sketch).request)
-        store.sketches.change(sketch, request, {"params": 7})
+        store.sketches.change(sketch, request)
         assert store.sketches.of_browser("chrome").run.request == request
         assert order(store, sketch) == "change"
         interrupt(store, sketch, worker_id)
         store.sketches.settle(sketch, was_paused=False)
         run = store.run(sketch)
         assert run.request == replace(request, origin=Origin(sketch, 5, fitting=True))
-        assert (run.state, run.plan_cost) == ("queued", {"params": 7})
+        assert (run.state, run.plan_cost) == ("queued", plan_cost(request.spec))
         assert [(e.step, e.order, e.setting) for e in store.interventions(sketch)] == [
             (5, "change", "design")
         ]

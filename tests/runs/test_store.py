@@ -18,6 +18,8 @@ from example_runs import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from cnnlib.design.cost import cost
+from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.events import Command, Intervention, Phase
 from cnnlib.records.folders import Folders
@@ -33,15 +35,16 @@ def store(tmp_path, store_address) -> Generator[RunStore]:
 
 def test_a_new_store_has_no_runs(store):
     assert store.runs() == []
-    assert store.jobs() == []
+    assert store.jobs.all() == []
 
 
 def test_a_submitted_run_waits_with_its_request(store):
     request = a_request(name="first", seed=7, group="seeds")
-    run = store.run(store.submit(request, {"params": 10, "macs": 20}))
+    run = store.run(store.submit(request))
     assert run.request == request
     assert (run.state, run.step, run.started, run.ended) == ("queued", 0, None, None)
-    assert run.plan_cost == {"params": 10, "macs": 20}
+    costs = cost(plan(request.spec))
+    assert run.plan_cost == {"params": costs.params, "macs": costs.macs}
 
 
 def test_a_second_opening_of_the_store_sees_the_same_run(store):
@@ -226,7 +229,7 @@ def _resume_elsewhere(store, run_id: str, worker_id: str) -> None:
     """Resume a run with another worker, which trains three steps of it."""
     store.record_events(run_id, worker_id, [the_end("lost")])
     store.resume(run_id)
-    other = store.register_worker()
+    other = store.workers.register()
     store.claim(other, run_id)
     store.record_events(run_id, other, steps(1, 3))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import sqlalchemy as sa
 from example_runs import a_step, a_store, an_epoch, started, the_end
 
 from cnnlib.design.spec import CNNSpec
@@ -9,6 +10,7 @@ from cnnlib.records.events import EpochEnd, RunEnd, SplitResult
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
+from cnnlib.runs.tables import runs
 
 __all__ = ["a_finished_run", "a_step", "a_store", "an_epoch", "finish", "started", "the_end"]
 
@@ -33,14 +35,14 @@ def finish(
     predictions: str = "",
 ) -> None:
     """Act as the worker of a queued run: claim it, record its epochs, and end it."""
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     assert store.claim(worker_id, run_id) is not None
     epoch_events = [_epoch(number, val) for number in range(1, epochs + 1)]
     end = RunEnd(state, "", 10 * epochs, 2.0, 640.0, a_result(test, predictions), {"one": 0.001})
     begin = started(10 * epochs)
     begin = replace(begin, chosen=chosen) if chosen else begin
     store.record_events(run_id, worker_id, [begin, a_step(1), *epoch_events, end])
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
 
 
 def a_finished_run(
@@ -55,10 +57,10 @@ def a_finished_run(
     """Add a run that ended with these accuracies; ``fields`` are fields of its request."""
     request_fields = {"dataset": "digits"} | fields
     recipe = recipe or Recipe(epochs=2)
-    run_id = store.submit(
-        RunRequest(CNNSpec(channels=channels), recipe, **request_fields),
-        {"params": 1000 * sum(channels), "macs": 10_000 * sum(channels)},
-    )
+    run_id = store.submit(RunRequest(CNNSpec(channels=channels), recipe, **request_fields))
+    plan_cost = {"params": 1000 * sum(channels), "macs": 10_000 * sum(channels)}  # round numbers
+    with store.database.write() as connection:
+        connection.execute(sa.update(runs).where(runs.c.id == run_id).values(plan_cost=plan_cost))
     finish(store, run_id, val, test, epochs=recipe.epochs)
     return run_id
 

@@ -56,7 +56,7 @@ def the_end(state: str = "finished", step: int = 20) -> RunEnd:
 
 def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     """Add a run that has just started; return its id and its worker's (this process)."""
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     run_id = store.submit(a_request(**fields))
     assert store.claim(worker_id, run_id) is not None
     store.record_events(run_id, worker_id, [started()])

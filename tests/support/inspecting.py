@@ -34,7 +34,7 @@ def a_saved_run(
     end: RunEnd | None = None,
 ) -> str:
     """Add a finished run on the digits, with saved weights of some steps."""
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     prepared = prepared_now("digits")
     run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
     store.claim(worker_id, run_id)
@@ -46,7 +46,7 @@ def a_saved_run(
         saved.append(WeightsSaved(step, f"s{step}.safetensors", "snapshot", size))
     begin = Started(5, 5, prepared.info.fingerprint, {}, MACHINE)
     store.record_events(run_id, worker_id, [begin, *steps(1, 5), *saved, end or the_end(step=5)])
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     return run_id
 
 

@@ -28,7 +28,7 @@ class SimulatedRun:
 
     def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
         self.store = store
-        self.worker_id = store.register_worker()
+        self.worker_id = store.workers.register()
         self.run_id = store.submit(a_request(preset="fed"), {"params": 1, "macs": 2}, now=True)
         assert store.claim(self.worker_id, self.run_id)
         store.record_events(self.run_id, self.worker_id, [started(total_steps)])
@@ -44,7 +44,7 @@ class SimulatedRun:
 
     def end(self, state: str = "finished") -> None:
         self.store.record_events(self.run_id, self.worker_id, [the_end(state, step=self.step)])
-        self.store.unregister_worker(self.worker_id)
+        self.store.workers.unregister(self.worker_id)
 
 
 @contextmanager

@@ -233,7 +233,7 @@ def test_a_clock_that_is_moved_while_a_run_trains_changes_nothing_but_dates(
     store.record_events(run_id, worker_id, [*steps(1, 10), an_epoch(1, 10)])
     real_time = time.time
     monkeypatch.setattr(time, "time", lambda: real_time() + jump)
-    assert store.reap() == []
+    assert store.workers.reap() == []
     store.record_events(run_id, worker_id, [*steps(11, 20), an_epoch(2, 20), the_end()])
     later = store.submit(a_request(seed=1))
     assert [run.id for run in store.runs()] == [later, run_id]

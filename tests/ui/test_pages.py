@@ -45,7 +45,7 @@ def a_finished_run(store: RunStore, **fields) -> str:
     store.record_events(
         run_id, worker_id, [*steps(1, 20), an_epoch(1, 10), an_epoch(2, 20), the_end()]
     )
-    store.unregister_worker(worker_id)
+    store.workers.unregister(worker_id)
     return run_id
 
 
@@ -171,7 +171,7 @@ def test_a_dataset_that_is_not_prepared_can_be_prepared(store):
         shutil.rmtree(prepared_folder("digits", root), ignore_errors=True)
     app.run()
     app.button(key="train_prepare").click().run()
-    [job] = store.jobs()
+    [job] = store.jobs.all()
     assert (job.kind, job.args) == ("prepare", {"name": "digits"})
     assert not app.exception
 

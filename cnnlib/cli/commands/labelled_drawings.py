@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whol
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
-from cnnlib.cli.submit import add_queue_options, follow_all, submit_all
-from cnnlib.design.plan import plan
+from cnnlib.cli.submit import add_queue_options, follow_all
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
@@ -145,22 +143,14 @@ def export_collection(args: argparse.Namespace) -> int:
 
 def fine_tune_run(args: argparse.Namespace) -> int:
     """Fine-tune a network on the saved drawings, and print accuracies before and after."""
-    from cnnlib.data.labelled_drawings import (
-        FINE_TUNE_RECIPE,
-        fine_tune_request,
-        make_fine_tune_dataset,
-    )
+    from cnnlib.data.labelled_drawings import FINE_TUNE_RECIPE
+    from cnnlib.probe.pictures import run_pictures
+    from cnnlib.train.submit import submit_fine_tuning
 
     store, run, saved = run_at_step(args.run_id, args.step)
     recipe = changed_recipe(FINE_TUNE_RECIPE, args)
-    from cnnlib.data.uploads import remove_dataset
-    from cnnlib.probe.pictures import run_pictures
-    from cnnlib.runs.access.dataset_owners import new_dataset
-
-    dataset = make_fine_tune_dataset(run_pictures(run, store.folders), store.folders)
-    with new_dataset(store, dataset, partial(remove_dataset, folders=store.folders)):
-        request = fine_tune_request(run, saved.step, dataset, recipe)
-        run_ids = submit_all(store, [request], plan(request.spec), now=args.now)
+    original = run_pictures(run, store.folders)
+    run_ids = submit_fine_tuning(store, run, saved.step, original, recipe, now=args.now)
     code = follow_all(store, run_ids, args)
     if code or args.detach:
         return code

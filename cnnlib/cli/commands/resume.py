@@ -9,7 +9,6 @@ from cnnlib.cli.parser import id_of_run, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_queue_options, follow_all, submit
-from cnnlib.design.plan import plan
 from cnnlib.records.events import Command
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def fork_run(args: argparse.Namespace) -> int:
             f"Fork of {parent.title} at step {saved.step:,}: learning rate {recipe.lr:g}, "
             f"weight decay {recipe.weight_decay:g}, until epoch {recipe.epochs}."
         )
-    return submit(store, [request], plan(request.spec), args)
+    return submit(store, request, args)
 
 
 def resume_run(args: argparse.Namespace) -> int:

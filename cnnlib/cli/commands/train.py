@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from cnnlib.cli.submit import add_queue_options, submit
 
 if TYPE_CHECKING:
     import argparse
-
-    from cnnlib.records.run import RunRequest
 
 MOST_SEEDS = 20
 
@@ -56,13 +53,4 @@ def train_runs(args: argparse.Namespace) -> int:
     design = selected_design(args, info)
     request = run_request(args, info, design.plan.spec, design.preset)
     request = replace(request, compile=args.compile, name=args.name)
-    return submit(open_store(), _with_seeds(request, args.seeds), design.plan, args)
-
-
-def _with_seeds(request: RunRequest, count: int) -> list[RunRequest]:
-    """Repeat the request with consecutive seeds, as one group."""
-    if count == 1:
-        return [request]
-    group = secrets.token_hex(4)
-    seeds = range(request.seed, request.seed + count)
-    return [replace(request, seed=seed, group=group) for seed in seeds]
+    return submit(open_store(), request, args, args.seeds)

@@ -24,7 +24,7 @@ def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Generat
     Yields:
         The worker's id, which it uses to claim runs or jobs.
     """
-    worker_id = store.register_worker(does)
+    worker_id = store.workers.register(does)
     ended = Event()
     thread = Thread(
         target=_send_heartbeats, args=(store, worker_id, does, ended), name="heartbeat", daemon=True
@@ -35,13 +35,13 @@ def registered_worker(store: RunStore, does: Literal["runs", "jobs"]) -> Generat
     finally:
         ended.set()
         thread.join()
-        store.unregister_worker(worker_id)
+        store.workers.unregister(worker_id)
 
 
 def _send_heartbeats(store: RunStore, worker_id: str, does: str, ended: Event) -> None:
     """Send heartbeats until ``ended`` is set; print errors and retry at the next one."""
     while not ended.wait(HEARTBEAT_SECONDS):
         try:
-            store.send_heartbeat(worker_id, does)
+            store.workers.send_heartbeat(worker_id, does)
         except StoreError as error:
             print(error, file=sys.stderr, flush=True)

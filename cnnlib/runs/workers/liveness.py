@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import sqlalchemy as sa
@@ -13,15 +14,61 @@ import sqlalchemy as sa
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
+if TYPE_CHECKING:
+    from cnnlib.runs.database import Database
+
 SILENCE_SECONDS = 10.0  # a worker on another machine without a heartbeat is dead after this
 Clock = sa.ColumnElement[float] | float
 
 
-def register(connection: sa.Connection, does: str, clock: Clock) -> str:
-    """Register this process as a worker for "runs" or "jobs" and return the worker's id."""
-    worker_id = new_id()
-    _insert_worker(connection, worker_id, does, clock)
-    return worker_id
+class Workers:
+    """The registered worker processes of a run store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, does: str = "runs") -> str:
+        """Register this process as a worker for "runs" or "jobs" and return the worker's id."""
+        worker_id = new_id()
+        with self._database.write() as connection:
+            _insert_worker(connection, worker_id, does, self._database.clock())
+        return worker_id
+
+    def send_heartbeat(self, worker_id: str, does: str = "runs") -> None:
+        """Record that this process, a worker for "runs" or "jobs", is alive.
+
+        A worker that was taken for dead, because its machine slept or could not reach the
+        database, is registered again. Its lost run gets its former state back, unless it has been
+        resumed.
+        """
+        clock = self._database.clock()
+        update = sa.update(workers).where(workers.c.id == worker_id)
+        with self._database.write() as connection:
+            if not connection.execute(update.values(heartbeat=clock)).rowcount:
+                _insert_worker(connection, worker_id, does, clock)
+                own_lost = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
+                connection.execute(sa.update(runs).where(own_lost).values(**_STATE_BEFORE_LOSS))
+
+    def unregister(self, worker_id: str) -> None:
+        """Remove a worker from the list, before its process exits; interrupt a run that it left."""
+        left = sa.and_(runs.c.worker_id == worker_id, runs.c.state.in_(BUSY_STATES))
+        with self._database.write() as connection:
+            ended = sa.update(runs).where(left).values(state="interrupted", reason=_LEFT)
+            connection.execute(ended)
+            connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
+
+    def reap(self) -> list[str]:
+        """Remove dead workers and end their runs as "lost" and their jobs as "failed".
+
+        Returns:
+            The ids of the lost runs.
+        """
+        clock = self._database.clock()
+        with self._database.read() as connection:
+            if not _has_dead_worker(connection, clock):
+                return []
+        with self._database.write() as connection:
+            return _reap_dead_workers(connection, clock, time.time())
 
 
 def _insert_worker(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
@@ -30,33 +77,11 @@ def _insert_worker(connection: sa.Connection, worker_id: str, does: str, clock: 
     connection.execute(sa.insert(workers).values(**values))
 
 
-def refresh(connection: sa.Connection, worker_id: str, does: str, clock: Clock) -> None:
-    """Record that this process, a worker for "runs" or "jobs", is alive.
-
-    A worker that was taken for dead, because its machine slept or could not reach the database, is
-    registered again. Its lost run gets its former state back, unless it has been resumed.
-    """
-    update = sa.update(workers).where(workers.c.id == worker_id)
-    if not connection.execute(update.values(heartbeat=clock)).rowcount:
-        _insert_worker(connection, worker_id, does, clock)
-        own_lost = sa.and_(runs.c.worker_id == worker_id, runs.c.state == "lost")
-        connection.execute(sa.update(runs).where(own_lost).values(**_STATE_BEFORE_LOSS))
-
-
 _STATE_BEFORE_LOSS = {
     "state": sa.case((runs.c.phase.startswith("paused"), "paused"), else_="running"),
     "reason": "",
     "ended": None,
 }
-
-
-def unregister(connection: sa.Connection, worker_id: str) -> None:
-    """Remove a worker from the list, before its process exits; interrupt a run that it left."""
-    left = sa.and_(runs.c.worker_id == worker_id, runs.c.state.in_(BUSY_STATES))
-    connection.execute(sa.update(runs).where(left).values(state="interrupted", reason=_LEFT))
-    connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
-
-
 _LEFT = "The process that trained this run has ended. Resume the run from its last checkpoint."
 
 
@@ -82,7 +107,7 @@ def process_birth(pid: int) -> str | None:
         return None
 
 
-def has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
+def _has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
     """Whether there is a dead worker, or a run or job at work without a registered worker."""
     return bool(
         _dead_workers(connection, clock)
@@ -91,12 +116,7 @@ def has_dead_worker(connection: sa.Connection, clock: Clock) -> bool:
     )
 
 
-def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
-    """Remove dead workers and end their runs as "lost" and their jobs as "failed".
-
-    Returns:
-        The ids of the lost runs.
-    """
+def _reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> list[str]:
     dead = {row.id: row for row in _dead_workers(connection, clock)}
     for worker_id in dead:
         connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
@@ -107,7 +127,8 @@ def reap_dead_workers(connection: sa.Connection, clock: Clock, now: float) -> li
             f"{_death_reason(dead.get(run.worker_id))} Steps up to {run.step:,} are saved. Resume "
             "the run to continue from its last checkpoint."
         )
-        values = ended | {"state": "lost", "reason": reason}  # `refresh` needs the phase unchanged
+        # `send_heartbeat` needs the phase unchanged.
+        values = ended | {"state": "lost", "reason": reason}
         still_orphaned = sa.and_(runs.c.id == run.id, _IS_ORPHANED)
         connection.execute(sa.update(runs).where(still_orphaned).values(**values))
     for job in connection.execute(_ORPHANED_JOBS).all():

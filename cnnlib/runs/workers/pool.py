@@ -119,7 +119,7 @@ class WorkerPool:
                 slot.ensure_started()
             if self._for_viewer:
                 self._for_viewer.ensure_started()
-            if self._store.has_queued_job():
+            if self._store.jobs.are_waiting():
                 self._for_jobs.ensure_started()
 
     @property

@@ -106,7 +106,7 @@ def execute_job(
         state, reason, result = "failed", str(error), {}
     except Exception as error:
         state, reason, result = "failed", _failure_reason(error), {}
-    store.end_job(job.id, worker_id, state, reason, result)
+    store.jobs.end(job.id, worker_id, state, reason, result)
 
 
 def _failure_reason(error: Exception) -> str:
@@ -138,7 +138,7 @@ def _execute(
         if now - reported < PROGRESS_SECONDS and reported > began:
             continue
         reported = now
-        if not store.report_progress(job.id, worker_id, progress, _eta(progress, now - began)):
+        if not store.jobs.report_progress(job.id, worker_id, progress, _eta(progress, now - began)):
             steps.close()
             return "stopped", "", {}
 

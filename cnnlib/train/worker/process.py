@@ -84,7 +84,7 @@ class Worker:
 
     def serve_runs(self) -> None:
         """Train one run after another until the worker has to exit."""
-        with self._store.watch_queue("runs") as has_queued:
+        with self._store.watch_queue() as has_queued:
             while not self._has_to_exit():
                 if (run := self._poll(self._next_run, has_queued)) is not None:
                     self._train(run)
@@ -92,7 +92,7 @@ class Worker:
     def serve_jobs(self) -> None:
         """Execute one job after another until the worker has to exit or was idle for a minute."""
         idle_since = time.monotonic()
-        with self._store.watch_queue("jobs") as has_queued:
+        with self._store.jobs.watch() as has_queued:
             while not self._has_to_exit() and time.monotonic() - idle_since < IDLE_EXIT_SECONDS:
                 if (job := self._poll(self._next_job, has_queued)) is not None:
                     execute_job(job, self._store, self._id, lambda: self._interrupted)
@@ -119,7 +119,7 @@ class Worker:
         return None
 
     def _next_job(self) -> Job | None:
-        return self._store.claim_job(self._id)
+        return self._store.jobs.claim(self._id)
 
     def _train(self, run: Run) -> None:
         try:

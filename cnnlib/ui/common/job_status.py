@@ -27,7 +27,7 @@ def job_result(
     Args:
         label: Text of the button.
     """
-    job = run_store().latest_job(kind, args)
+    job = run_store().jobs.latest(kind, args)
     if job is not None and job.state == "done":
         return job.result
     if show_job_progress(job, key=key):
@@ -37,7 +37,7 @@ def job_result(
         key=key,
         icon=":material/play_arrow:",
         on_click=attempt,
-        args=(run_store().submit_job, kind, dict(args)),
+        args=(run_store().jobs.submit, kind, dict(args)),
     )
     return None
 
@@ -63,10 +63,10 @@ def show_job_progress(job: Job | None, *, key: str, prefix: str = "") -> bool:
 
 def _draw_progress(job_id: str, key: str, prefix: str) -> None:
     """Draw the progress bar and the Stop button; rerun the page if the job has ended."""
-    job = run_store().job(job_id)
+    job = run_store().jobs.find(job_id)
     if not job.is_live:
         st.rerun()
-    text = run_store().job_wait_reason(job) if job.state == "queued" else job.text or "Starting"
+    text = run_store().jobs.wait_reason(job) if job.state == "queued" else job.text or "Starting"
     left = "" if job.eta_seconds is None else f", about {duration(job.eta_seconds)} left"
     st.progress(job.progress, text=escape_markdown(f"{prefix}{text}{left}"))
     stop_button(job, key=f"{key}_stop")

@@ -44,7 +44,7 @@ def stop_button(job: Job, *, key: str) -> None:
         help=reason or None,
         disabled=bool(reason),
         on_click=attempt,
-        args=(run_store().stop_job, job.id),
+        args=(run_store().jobs.stop, job.id),
     )
 
 

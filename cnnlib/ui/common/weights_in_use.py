@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 from cnnlib.records.events import Command
+from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.weight_files import newest_first
 
 if TYPE_CHECKING:
@@ -18,11 +17,8 @@ if TYPE_CHECKING:
 REQUEST_EVERY_SECONDS = 4.0  # a request is valid for ten seconds
 SEEN_EVERY_SECONDS = 15.0
 
-_lock = threading.Lock()
-_requested: dict[str, float] = {}
-_seen: dict[str, float] = {}
-_touched: dict[str, float] = {}
-_MOST_RUNS = 1000
+_requested = RateLimit(REQUEST_EVERY_SECONDS)
+_seen, _touched = RateLimit(SEEN_EVERY_SECONDS), RateLimit(SEEN_EVERY_SECONDS)
 
 
 def newest_weights(
@@ -36,7 +32,7 @@ def newest_weights(
         is_touched: A person draws for it.
     """
     request_latest_weights(store, run)
-    if _is_due(_touched if is_touched else _seen, run.id, SEEN_EVERY_SECONDS):
+    if (_touched if is_touched else _seen).is_due(run.id):
         store.sketches.see(run.id, is_touched=is_touched)
     for each in newest_first(run, store.saved_weights(run.id)):
         path = store.folders.run(run.id) / each.file
@@ -49,17 +45,5 @@ def newest_weights(
 
 def request_latest_weights(store: RunStore, run: Run) -> None:
     """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
-    if run.is_live and _is_due(_requested, run.id, REQUEST_EVERY_SECONDS):
+    if run.is_live and _requested.is_due(run.id):
         store.submit_command(run.id, Command("look"))
-
-
-def _is_due(times: dict[str, float], run_id: str, interval_seconds: float) -> bool:
-    """Whether the interval has passed for a run since the last time; if so, it begins again."""
-    now = time.monotonic()
-    with _lock:
-        if now - times.get(run_id, -interval_seconds) < interval_seconds:
-            return False
-        if len(times) >= _MOST_RUNS:
-            times.clear()
-        times[run_id] = now
-        return True

@@ -53,7 +53,7 @@ def preparation(info: DatasetInfo) -> None:
     if info.state == "prepared" and not is_own:
         return
     args: dict[str, Any] = {"name": info.name}
-    if show_job_progress(run_store().latest_job("prepare", args), key="data_prepare"):
+    if show_job_progress(run_store().jobs.latest("prepare", args), key="data_prepare"):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         args |= _options_form(info) if is_own else {}
@@ -70,7 +70,7 @@ def preparation(info: DatasetInfo) -> None:
             help=refusal or _PREPARE_HELP,
             disabled=bool(refusal),
             on_click=attempt,
-            args=(run_store().submit_job, "prepare", args),
+            args=(run_store().jobs.submit, "prepare", args),
         )
 
 
@@ -127,7 +127,7 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
         check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
         with new_dataset(store, info.name, partial(remove_dataset, folders=folders())):
-            store.submit_job("prepare", {"name": info.name})
+            store.jobs.submit("prepare", {"name": info.name})
     except CnnlibError as error:
         show_error(error)
         return

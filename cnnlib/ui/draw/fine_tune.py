@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cnnlib.data.drawings import collection_name, drawings_zip, save_drawing, saved_drawings
-from cnnlib.data.labelled_drawings import fine_tune_request, make_fine_tune_dataset
-from cnnlib.data.uploads import remove_dataset
-from cnnlib.runs.access.dataset_owners import new_dataset, record_dataset_owner
+from cnnlib.runs.access.dataset_owners import record_dataset_owner
+from cnnlib.train.submit import submit_fine_tuning
 from cnnlib.ui.common.format import STATE_LABELS, dataset_label, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import folders, prepared, run_store
-from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import DATA, TRAIN
 from cnnlib.units import percent, plural
 
@@ -158,18 +155,16 @@ def _collection_actions(classifier: Classifier, saved_count: int) -> None:
 def _start_fine_tuning(classifier: Classifier) -> None:
     """Make the dataset of the saved drawings and submit a training run on it."""
     original = prepared(classifier.info.name, classifier.info.fingerprint)
-    dataset = make_fine_tune_dataset(original, folders(), owner=run_store().owner)
-    with new_dataset(run_store(), dataset, partial(remove_dataset, folders=folders())):
-        submit(fine_tune_request(classifier.run, classifier.saved_step.step, dataset))
+    submit_fine_tuning(run_store(), classifier.run, classifier.saved_step.step, original)
     st.session_state[_NOTICE] = "The fine-tuning run is in the queue. The link to it is below."
 
 
 def _show_gain(run: Run) -> None:
     """Show the gain of a fine-tuned run; submit the job that measures it if there is none."""
     args = {"run": run.id}
-    job = run_store().latest_job("taught", args)
+    job = run_store().jobs.latest("taught", args)
     if job is None or job.state == "stopped":  # never submitted, or stopped by a shutdown
-        job = run_store().job(run_store().submit_job("taught", args))
+        job = run_store().jobs.find(run_store().jobs.submit("taught", args))
     if show_job_progress(job, key=f"draw_taught_{run.id}"):
         return
     if job.state == "done":

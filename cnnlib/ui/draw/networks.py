@@ -13,11 +13,11 @@ from cnnlib.errors import CnnlibError, ProbeError
 from cnnlib.probe.weights import weights_by_step
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import distinct
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.saved_steps import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
 from cnnlib.units import percent
 
@@ -88,7 +88,7 @@ def show_training_button() -> None:
         key="draw_train",
         help=None if info.state != "download" else info.note,
     ):
-        st.switch_page(TRAIN, query_params={"run": submit(request)})
+        st.switch_page(TRAIN, query_params={"run": submit_runs(run_store(), request)})
 
 
 def cnn3_on_mnist() -> tuple[RunRequest, DatasetInfo]:

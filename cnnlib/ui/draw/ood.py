@@ -101,14 +101,14 @@ def _measurement_button(classifier: Classifier, name: str) -> None:
     """Show a button that submits the measurement, or the progress of a submitted one."""
     args = {"run": classifier.run.id}
     key = f"draw_measure_{classifier.run.id}"
-    if show_job_progress(run_store().latest_job("unfamiliar", args), key=key, prefix=name):
+    if show_job_progress(run_store().jobs.latest("unfamiliar", args), key=key, prefix=name):
         return
     st.button(
         f"{escape_markdown(name)}Does this look like training data?",
         icon=":material/help:",
         key=key,
         on_click=attempt,
-        args=(run_store().submit_job, "unfamiliar", args),
+        args=(run_store().jobs.submit, "unfamiliar", args),
         help="A network predicts a class for every picture, even for a scribble. This check "
         "compares a drawing with the training pictures. A drawing that is too different is out of "
         "distribution: do not trust its prediction. First the errors of the check are measured on "

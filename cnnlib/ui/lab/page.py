@@ -139,7 +139,7 @@ def _awaited_sentence(state: LabState) -> str:
     if not state.awaited:
         return ""
     title = dataset_info(state.awaited, folders()).title
-    job = run_store().latest_job("prepare", {"name": state.awaited})
+    job = run_store().jobs.latest("prepare", {"name": state.awaited})
     progress = f": {job.text}, {job.progress:.0%}" if job is not None and job.text else ""
     return f"{title} is being prepared{progress}. It opens when it is ready."
 

@@ -12,17 +12,15 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
 from cnnlib.design.columns import planned_design
-from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
-from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
 from cnnlib.records.run import Origin
 from cnnlib.runs.sketches import Sketch
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store, settings
-from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import at_root, keep_design
 from cnnlib.ui.lab.rivals import start_comparison
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
@@ -127,7 +125,7 @@ def choose_awaited(state: LabState) -> LabState:
     elif info.state == "prepared":
         state = _with_dataset(state, info)
     else:
-        job = run_store().latest_job("prepare", {"name": state.awaited})
+        job = run_store().jobs.latest("prepare", {"name": state.awaited})
         if job is not None and job.is_live:
             return state
         reason = job.reason if job is not None else ""
@@ -158,7 +156,7 @@ def _state_from(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> LabS
         if info is not None and info.name == _ALWAYS_THERE and info.state != "prepared":
             info = _prepared_now(info.name)
         if info is not None and info.state != "prepared":
-            run_store().submit_job("prepare", {"name": info.name})
+            run_store().jobs.submit("prepare", {"name": info.name})
             first = _first_state(infos)
             return replace(first, awaited=info.name, awaited_params=tuple(params.items()))
         if info is None:
@@ -184,15 +182,10 @@ def _prepared_now(name: str) -> DatasetInfo:
 # -- actions ---------------------------------------------------------------------------------------
 
 
-def _plan_cost(state: LabState) -> dict[str, int]:
-    costs = cost(plan(state.spec))
-    return {"params": costs.params, "macs": costs.macs}
-
-
 def _start(state: LabState, *, paused: bool = False) -> None:
     """Begin a sketch, from the weights of the kept run if there is one."""
     request = replace(state.sketch_request(), origin=_kept_origin(state))
-    run_store().sketches.start(browser_key(settings()), request, _plan_cost(state), paused=paused)
+    run_store().sketches.start(browser_key(settings()), request, paused=paused)
 
 
 def _kept_origin(state: LabState) -> Origin | None:
@@ -274,7 +267,7 @@ def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabS
     if sketch is None or after.sketch_request() == before.sketch_request():
         return after
     if not action.get("fresh"):
-        run_store().sketches.change(sketch.run.id, after.sketch_request(), _plan_cost(after))
+        run_store().sketches.change(sketch.run.id, after.sketch_request())
     elif sketch.run.state in _IN_TRAINING:
         _start(after)
     else:
@@ -285,7 +278,7 @@ def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabS
 def _dataset(state: LabState, action: Mapping[str, Any]) -> LabState:
     info = dataset_info(str(action.get("name", "")), folders())
     if info.state != "prepared":
-        run_store().submit_job("prepare", {"name": info.name})
+        run_store().jobs.submit("prepare", {"name": info.name})
         return replace(state, awaited=info.name)
     return _with_dataset(state, info)
 
@@ -310,7 +303,8 @@ def _keep(state: LabState, action: Mapping[str, Any]) -> LabState:
         return state
     run_id = sketch.run.id
     if action.get("clean", True):
-        [run_id] = submit(replace(state.clean_request(_epochs_of(sketch)), name=""))
+        request = replace(state.clean_request(_epochs_of(sketch)), name="")
+        [run_id] = submit_runs(run_store(), request)
         message = f"{run_store().run(run_id).title} is queued. It trains from fresh weights."
     else:
         run_store().sketches.keep(run_id, name="Lab")

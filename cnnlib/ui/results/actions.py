@@ -13,11 +13,11 @@ from cnnlib.errors import CnnlibError
 from cnnlib.report.page import to_html
 from cnnlib.report.text import to_csv, to_latex, to_markdown
 from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store, settings
-from cnnlib.ui.common.submit import submit_or_show_error
 from cnnlib.ui.common.urls import COMPARE
 from cnnlib.ui.results.duel_form import preselect_rows
 from cnnlib.units import plural
@@ -158,7 +158,10 @@ _FRESH_HELP = (
 def _train_fresh_seeds(row: Row) -> list[str]:
     """Submit runs like the row's first, with new seeds; return their ids."""
     seed = 1 + max(row.seeds)
-    return submit_or_show_error(replace(row.runs[0].request, seed=seed), FRESH_SEEDS)
+    request = replace(row.runs[0].request, seed=seed)
+    with errors_shown():
+        return submit_runs(run_store(), request, FRESH_SEEDS)
+    return []
 
 
 def _notes_menu(table: ResultsTable, row: Row) -> None:

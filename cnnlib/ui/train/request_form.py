@@ -12,8 +12,9 @@ from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.defaults import default_dataset, default_preset
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
 from cnnlib.ui.common.pickers.design_picker import (
     ChosenDesign,
@@ -23,8 +24,7 @@ from cnnlib.ui.common.pickers.design_picker import (
     show_design,
 )
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_menu
-from cnnlib.ui.common.shared import available_datasets, folders
-from cnnlib.ui.common.submit import submit_or_show_error
+from cnnlib.ui.common.shared import available_datasets, folders, run_store
 from cnnlib.ui.common.urls import recipe_in_address, set_in_address
 from cnnlib.units import format_size, format_time
 
@@ -98,7 +98,10 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
         )
     start.caption(forecast_line(request, info, seeds))
-    return submit_or_show_error(request, seeds) if pressed else []
+    if pressed:
+        with errors_shown():
+            return submit_runs(run_store(), request, seeds)
+    return []
 
 
 _LINK, _LINKED, _WRITTEN = "link", "train_recipe_linked", "train_recipe_written"

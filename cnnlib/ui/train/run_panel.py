@@ -13,12 +13,12 @@ from cnnlib.records.events import Command, CommandKind, SplitResult
 from cnnlib.records.recipe_link import encode_recipe
 from cnnlib.records.run import RESUMABLE_STATES, Run
 from cnnlib.runs.forks import epochs_until, fork_request, recipe_at
+from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
 from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.permissions import attempt, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool
-from cnnlib.ui.common.submit import submit
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.train.live_view import live_section
 from cnnlib.units import percent
@@ -221,7 +221,7 @@ def fork_popover(run: Run) -> None:
         st.caption(f"{describe_recipe(recipe)}.")
         if st.button("Train the fork", type="primary", key="train_fork", width="stretch"):
             with errors_shown():
-                submitted = submit(fork_request(store, run, step, recipe))
+                submitted = submit_runs(store, fork_request(store, run, step, recipe))
                 st.switch_page(TRAIN, query_params={"run": [*submitted, run.id]})  # in one chart
 
 

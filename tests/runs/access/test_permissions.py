@@ -99,12 +99,12 @@ def test_the_operator_does_everything(store, ada):
 
 
 def test_another_person_does_not_stop_a_job(ada, bob):
-    job_id = ada.submit_job("prepare", {"name": "mnist"})
+    job_id = ada.jobs.submit("prepare", {"name": "mnist"})
     with pytest.raises(RightsError, match=f"The job {job_id}"):
-        bob.stop_job(job_id)
-    assert ada.job(job_id).state == "queued"
-    ada.stop_job(job_id)
-    assert ada.job(job_id).state == "stopped"
+        bob.jobs.stop(job_id)
+    assert ada.jobs.find(job_id).state == "queued"
+    ada.jobs.stop(job_id)
+    assert ada.jobs.find(job_id).state == "stopped"
 
 
 def test_a_duel_and_its_runs_belong_to_the_person_who_started_it(store, ada, bob):
@@ -186,7 +186,7 @@ def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
     teachers = store.submit(a_request())
     order = [first, one, teachers, second, two, third]
     assert [store.position(run_id) for run_id in order] == [1, 2, 3, 4, 5, 6]
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     for place, run_id in enumerate(order):  # the announced place is right at every step
         left = [store.position(each) for each in order[place:]]
         assert left == list(range(1, len(left) + 1))
@@ -194,7 +194,7 @@ def test_people_take_turns_whoever_asked_for_more(store, ada, bob):
 
 
 def test_who_was_served_last_waits_for_the_others(store, ada, bob):
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     ada.submit(a_request())
     store.claim(worker_id)
     again = ada.submit(a_request())
@@ -203,7 +203,7 @@ def test_who_was_served_last_waits_for_the_others(store, ada, bob):
 
 
 def test_deleting_what_has_run_wins_no_turn(store, ada, bob):
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     done = ada.submit(a_request())
     store.claim(worker_id)
     store.record_events(done, worker_id, [started(), the_end()])
@@ -311,9 +311,9 @@ def test_an_upload_is_as_large_as_a_persons_may_be(store):
 
 def test_as_many_jobs_wait_as_a_person_may_have(store):
     ada = with_settings(store, "[person]\njobs_waiting = 1\n").on_behalf_of("ada")
-    ada.submit_job("prepare", {"name": "mnist"})
+    ada.jobs.submit("prepare", {"name": "mnist"})
     with pytest.raises(LimitError, match="You have 1 job waiting or running"):
-        ada.submit_job("prepare", {"name": "cifar10"})
+        ada.jobs.submit("prepare", {"name": "cifar10"})
 
 
 def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
@@ -329,7 +329,7 @@ def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
     duel = Duel(a_request(), a_request(epochs=3), "A", "B")
     duel_id = start_duel(ada, duel)  # A's first run chooses the execution mode
     [first] = store.runs()
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     store.claim(worker_id)
     store.record_events(first.id, worker_id, [replace(started(), chosen={"mode": "cpu-1"})])
     limited = with_settings(store, "[person]\nepochs = 2\n")

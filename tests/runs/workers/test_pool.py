@@ -76,14 +76,14 @@ def set_worker(store: RunStore, worker_id: str, **values) -> None:
 
 def test_a_run_of_a_live_process_is_not_lost(store):
     a_running_run(store)
-    assert store.reap() == []
+    assert store.workers.reap() == []
 
 
 def test_a_run_is_lost_when_its_process_is_gone(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, steps(1, 7))
     set_worker(store, worker_id, pid=_ended_pid())
-    assert store.reap() == [run_id]
+    assert store.workers.reap() == [run_id]
     run = store.run(run_id)
     assert run.state == "lost"
     assert "ended unexpectedly" in run.reason and "up to 7" in run.reason
@@ -99,7 +99,7 @@ def _ended_pid() -> int:
 def test_a_later_process_with_the_same_number_does_not_pass_for_the_worker(store):
     run_id, worker_id = a_running_run(store)
     set_worker(store, worker_id, birth="an earlier process")
-    assert store.reap() == [run_id]
+    assert store.workers.reap() == [run_id]
 
 
 def test_a_run_is_not_lost_because_its_process_cannot_be_inspected(store, monkeypatch):
@@ -109,7 +109,7 @@ def test_a_run_is_not_lost_because_its_process_cannot_be_inspected(store, monkey
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(liveness, "process_birth", no_file_left)
-    assert store.reap() == []
+    assert store.workers.reap() == []
 
 
 def test_a_zombie_process_is_gone():
@@ -125,32 +125,32 @@ def test_a_run_is_not_lost_because_the_clock_jumps(store, monkeypatch):
     now = time.time()
     for jump in (-86_400, 86_400):
         monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
-        assert store.reap() == []
+        assert store.workers.reap() == []
 
 
 def test_a_worker_on_another_machine_is_alive_while_it_sends_heartbeats(store):
     run_id, worker_id = a_running_run(store)
     set_worker(store, worker_id, host="elsewhere", pid=_ended_pid())
-    store.send_heartbeat(worker_id)
-    assert store.reap() == []
+    store.workers.send_heartbeat(worker_id)
+    assert store.workers.reap() == []
     set_worker(store, worker_id, heartbeat=time.time() - 11)
-    assert store.reap() == [run_id]
+    assert store.workers.reap() == [run_id]
     assert "elsewhere" in store.run(run_id).reason
 
 
 def let_worker_sleep(store: RunStore, worker_id: str) -> None:
     """Make a worker look silent for 11 seconds on another machine, and reap it."""
     set_worker(store, worker_id, host="elsewhere", heartbeat=time.time() - 11)
-    store.reap()
+    store.workers.reap()
 
 
 def test_a_worker_that_slept_takes_up_its_run_with_its_next_heartbeat(store):
     run_id, worker_id = a_running_run(store)
     let_worker_sleep(store, worker_id)
     assert store.run(run_id).state == "lost"
-    store.send_heartbeat(worker_id)
+    store.workers.send_heartbeat(worker_id)
     store.record_events(run_id, worker_id, steps(1, 3))
-    assert store.reap() == []
+    assert store.workers.reap() == []
     run = store.run(run_id)
     assert (run.state, run.reason, run.ended, run.step) == ("running", "", None, 3)
 
@@ -159,7 +159,7 @@ def test_a_paused_run_whose_worker_slept_is_paused_again(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [*steps(1, 10), Phase("paused", "paused at step 10")])
     let_worker_sleep(store, worker_id)
-    store.send_heartbeat(worker_id)
+    store.workers.send_heartbeat(worker_id)
     run = store.run(run_id)
     assert (run.state, run.phase) == ("paused", "paused at step 10")
 
@@ -168,12 +168,12 @@ def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(
     run_id, worker_id = a_running_run(store)
     let_worker_sleep(store, worker_id)
     store.resume(run_id)
-    store.send_heartbeat(worker_id)
+    store.workers.send_heartbeat(worker_id)
     assert store.run(run_id).state == "queued"
-    other = store.register_worker()
+    other = store.workers.register()
     store.claim(other, run_id)
     store.record_events(run_id, other, [started(), *steps(1, 3)])
-    store.send_heartbeat(worker_id)
+    store.workers.send_heartbeat(worker_id)
     for events in ([], steps(4, 9), [Phase("running", "measuring the test split")]):
         with pytest.raises(RunReassigned, match="resumed by another worker"):
             store.record_events(run_id, worker_id, events)
@@ -182,12 +182,12 @@ def test_a_run_that_was_resumed_while_its_worker_slept_stays_with_the_other_one(
 
 
 def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     let_worker_sleep(store, worker_id)
-    store.send_heartbeat(worker_id)
+    store.workers.send_heartbeat(worker_id)
     run_id = store.submit(a_request())
     assert store.claim(worker_id, at_once=1).id == run_id
-    assert store.reap() == []
+    assert store.workers.reap() == []
     store.submit(a_request())
     assert not store.can_claim(worker_id, at_once=1)
 
@@ -200,7 +200,7 @@ def test_a_heartbeat_registers_a_removed_worker_again(store, monkeypatch):
             return list(map(tuple, connection.execute(sa.select(workers.c.id, workers.c.does))))
 
     with registered_worker(store, "jobs") as worker_id:
-        store.unregister_worker(worker_id)
+        store.workers.unregister(worker_id)
         wait_for(lambda: entered() == [(worker_id, "jobs")])
     assert entered() == []
 
@@ -209,13 +209,13 @@ def test_a_run_without_a_registered_worker_is_lost(store):
     run_id, _ = a_running_run(store)
     with store.database.write() as connection:
         connection.execute(sa.delete(workers))
-    assert store.reap() == [run_id]
+    assert store.workers.reap() == [run_id]
 
 
 def test_a_run_whose_worker_unregisters_is_interrupted(store):
     run_id, worker_id = a_running_run(store)
-    store.unregister_worker(worker_id)
-    assert store.reap() == []
+    store.workers.unregister(worker_id)
+    assert store.workers.reap() == []
     run = store.run(run_id)
     assert run.state == "interrupted" and "Resume the run" in run.reason
 
@@ -232,14 +232,14 @@ def test_a_dead_worker_does_not_block_the_queue(store):
     set_worker(store, worker_id, pid=_ended_pid())
     store.submit(a_request())
     with closing(RunStore(store.folders)) as other:
-        assert other.can_claim(other.register_worker(), at_once=1)
+        assert other.can_claim(other.workers.register(), at_once=1)
 
 
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
     with registered_worker(store, "runs") as worker_id:
         run_id = store.submit(a_request())
         assert store.claim(worker_id).id == run_id
-        assert store.reap() == []
+        assert store.workers.reap() == []
     assert store.run(run_id).state == "interrupted"
 
 

@@ -52,7 +52,7 @@ def own_zip(folder) -> bytes:
 
 def run_queued_jobs(store: RunStore) -> None:
     """Run the queued jobs, as a worker does."""
-    for job in store.jobs(states=("queued",)):
+    for job in store.jobs.all(states=("queued",)):
         for _ in KINDS[job.kind](job.args, store.folders):
             pass
 
@@ -60,7 +60,7 @@ def run_queued_jobs(store: RunStore) -> None:
 def test_a_dataset_that_is_not_here_can_be_downloaded(store):
     app = open_data(dataset="mnist")
     app.button(key="data_prepare").click().run()
-    assert [(job.kind, job.args) for job in store.jobs()] == [("prepare", {"name": "mnist"})]
+    assert [(job.kind, job.args) for job in store.jobs.all()] == [("prepare", {"name": "mnist"})]
 
 
 def test_a_prepared_dataset_is_shown_with_everything_that_is_known():
@@ -155,7 +155,7 @@ def test_own_pictures_are_prepared_at_another_size(store):
     app.selectbox(key="data_side_folder:own").select(64).run()
     app.toggle(key="data_channels_folder:own").set_value(True).run()
     app.button(key="data_prepare").click().run()
-    [job] = store.jobs()
+    [job] = store.jobs.all()
     assert job.args == {"name": "folder:own", "size": 64, "channels": 1}
     run_queued_jobs(store)
     assert load_prepared("folder:own").info.in_size == (1, 64, 64)

@@ -10,7 +10,7 @@ from cnnlib.ui.draw.networks import best_first
 
 def test_a_run_without_test_accuracy_is_sorted_by_its_validation_accuracy(tmp_path):
     store = a_store(tmp_path)
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     accuracies = {}
     for accuracy in (0.3, 0.9, 0.6):
         run_id = store.submit(a_request())

@@ -226,7 +226,7 @@ def test_ood_detector_is_measured_by_a_job_and_then_shown(trained, store, pad):
     pad.image_data = painted(STROKES["7"])
     app = open_draw()
     app.button(key=f"draw_measure_{trained.run.id}").click().run()
-    [job] = [each for each in store.jobs() if each.kind == "unfamiliar"]
+    [job] = [each for each in store.jobs.all() if each.kind == "unfamiliar"]
     assert (job.args, job.state) == ({"run": trained.run.id}, "queued")
     for _ in KINDS[job.kind](job.args, store.folders):
         pass
@@ -286,8 +286,8 @@ def test_gain_of_a_finished_fine_tuning_is_measured_once(trained, store, pad):
     run_id, worker = a_running_run(store, dataset=name, origin=origin, name="reader, fine-tuned")
     assert "Training" in texts(open_draw(run=trained.run.id))
     store.record_events(run_id, worker, [the_end()])
-    store.unregister_worker(worker)
+    store.workers.unregister(worker)
     for _ in range(2):
         open_draw(run=trained.run.id)
-    [job] = [each for each in store.jobs() if each.kind == "taught"]
+    [job] = [each for each in store.jobs.all() if each.kind == "taught"]
     assert (job.args, job.state) == ({"run": run_id}, "queued")

@@ -313,7 +313,7 @@ def test_an_upload_that_is_no_picture_is_a_sentence(store):
 def test_pictures_that_are_gone_are_a_sentence(store):
     run_id = a_saved_run(store)
     assert run_id
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     other = store.submit(a_request(dataset="folder:gone"))
     store.claim(worker_id, other)
     folder = store.folders.run(other)

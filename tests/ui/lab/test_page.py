@@ -273,7 +273,7 @@ def test_a_link_to_a_dataset_that_is_not_there_prepares_it_and_shows_another_mea
     data = Lab(dataset="mnist", design=encode(SPEC)).data
     assert (data["dataset"]["name"], data["run"]) == ("digits", None)
     assert "MNIST is being prepared" in data["message"]
-    [job] = store.jobs()
+    [job] = store.jobs.all()
     assert (job.kind, job.args) == ("prepare", {"name": "mnist"})
 
 

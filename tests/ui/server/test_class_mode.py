@@ -13,6 +13,7 @@ from cnnlib.data.prepare import prepare
 from cnnlib.records.events import Phase
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
+from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.tables import commands, sketches
 from cnnlib.ui.common import weights_in_use
@@ -49,7 +50,7 @@ def class_mode(store: RunStore, more: str = "") -> None:
 def a_sketch(store: RunStore) -> str:
     """Start Ada's sketch, which a worker has taken."""
     sketch = store.on_behalf_of("ada").sketches.start("ada", a_request())
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     assert store.claim(worker_id).id == sketch
     store.record_events(sketch, worker_id, [Phase("running", "")])
     return sketch
@@ -109,7 +110,7 @@ def test_a_browser_that_asks_too_often_is_refused_alone(store, monkeypatch, meth
 
 def test_a_look_marks_the_sketch_as_seen_once_in_a_while(store, monkeypatch):
     seen: list[str] = []
-    monkeypatch.setattr(weights_in_use, "_seen", {})
+    monkeypatch.setattr(weights_in_use, "_seen", RateLimit(weights_in_use.SEEN_EVERY_SECONDS))
     monkeypatch.setattr(Sketches, "see", lambda _, run_id, **_more: seen.append(run_id))
     sketch = a_sketch(store)
     assert look(store, sketch) == 6 * [200]

@@ -111,7 +111,7 @@ def test_confusions_follow_the_latest_epoch_until_another_is_chosen(store):
 
 
 def _a_run_with_epochs(store: RunStore, count: int) -> str:
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     run_id = store.submit(a_request())
     assert store.claim(worker_id, run_id)
     epochs = [an_epoch(epoch, 10 * epoch) for epoch in range(1, count + 1)]
@@ -179,7 +179,7 @@ def test_card_lists_the_likeliest_classes_first():
 
 
 def test_fork_continues_from_a_checkpoint_and_is_shown_with_its_origin(store):
-    worker_id = store.register_worker()
+    worker_id = store.workers.register()
     run_id = store.submit(a_request(epochs=2))
     assert store.claim(worker_id, run_id)
     folder = store.folders.run(run_id)

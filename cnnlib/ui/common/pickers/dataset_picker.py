@@ -84,7 +84,7 @@ def picture_strip(name: str, fingerprint: str) -> str:
 def _show_preparation(info: DatasetInfo) -> None:
     """Show a button that prepares the dataset, or the progress of its preparation."""
     args = {"name": info.name}
-    if show_job_progress(run_store().latest_job("prepare", args), key="train_prepare"):
+    if show_job_progress(run_store().jobs.latest("prepare", args), key="train_prepare"):
         return
     label = {"here": "Prepare now", "download": "Download now"}[info.state]
     st.button(
@@ -92,6 +92,6 @@ def _show_preparation(info: DatasetInfo) -> None:
         icon=":material/download:",
         key="train_prepare",
         on_click=attempt,
-        args=(run_store().submit_job, "prepare", args),
+        args=(run_store().jobs.submit, "prepare", args),
         help="Optional: a training run prepares the dataset first if this is not done yet.",
     )
