@@ -1,4 +1,4 @@
-"""Write the glossary from ``cnnlib/records/glossary.py``.
+"""Write the glossary from ``cnnlib/records/glossary.txt``.
 
     python docs/make_glossary.py        writes docs/glossary.md
 
@@ -29,7 +29,7 @@ def glossary() -> str:
         "# Glossary",
         "The technical terms of the app, the command line and the documents. The page **Glossary** "
         "of the app shows the same definitions, with a search.",
-        "Made from `cnnlib/records/glossary.py` by `python docs/make_glossary.py`; change the "
+        "Made from `cnnlib/records/glossary.txt` by `python docs/make_glossary.py`; change the "
         "definitions there, not here.",
         " · ".join(f"[{letter}](#{anchor(letter)})" for letter, _ in letters),
     ]
