@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.drawing import Robustness
-    from cnnlib.records.ood import OodDetector
+    from cnnlib.records.probe import OodDetector
 
 _SIDE = 280  # pixels of a picture when its ink is separated from the paper
 

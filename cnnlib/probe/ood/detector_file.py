@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlib.records.files import replacing
-from cnnlib.records.ood import OodDetector, OodErrorRate
+from cnnlib.records.probe import OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
 
 if TYPE_CHECKING:

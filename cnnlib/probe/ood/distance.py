@@ -19,7 +19,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.probe.forward import evaluating
 from cnnlib.probe.ood.samples import NOISE, SCRIBBLES, noise, scribbles
 from cnnlib.records.job import Progress
-from cnnlib.records.ood import OOD_FRACTION, OodDetector, OodErrorRate
+from cnnlib.records.probe import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.units import plural
 
 if TYPE_CHECKING:

@@ -1,29 +1,142 @@
-"""The functions of the viewer that pages may call, by name."""
+"""The functions that pages may call in the viewer process, by name.
+
+Pages name a network by the source of its saved step, and send pictures as uint8 with the metadata
+of the dataset of its training.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.probe.viewer import inspection, predictions
+import numpy as np
+
+from cnnlib.errors import ProbeError
+from cnnlib.probe.answer import answer, class_probabilities, robustness
+from cnnlib.probe.attribution.methods import METHODS, explain
+from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.dead_channels import dead_channels
+from cnnlib.probe.forward import activations
+from cnnlib.probe.gradient_sizes import by_layer
+from cnnlib.probe.gradients import gradients
+from cnnlib.probe.ood.detector_file import read_ood_detector
+from cnnlib.probe.ood.distance import distance
 from cnnlib.probe.viewer.augmentation import augmented
 from cnnlib.probe.viewer.lens import lens
 from cnnlib.probe.viewer.maps import maps
+from cnnlib.probe.viewer.sources import normalised, saved_network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from cnnlib.nets.model import Network
+    from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.maps import NetworkSource
+    from cnnlib.records.probe import (
+        DeletionCurve,
+        Gradients,
+        LayerGradient,
+        OodDetector,
+        RandomisedWeights,
+    )
+
+
+def _of_source(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of a network take the source of a saved one.
+
+    Raises:
+        ProbeError: The weights cannot be read or do not fit.
+    """
+
+    def call(source: NetworkSource, *arguments: Any) -> Any:
+        return function(saved_network_of(source), *arguments)
+
+    return call
+
+
+def _of_pixels(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of a network and normalised pictures take metadata and uint8 pictures.
+
+    The pictures are N x C x H x W, or one of C x H x W.
+    """
+
+    def call(source: NetworkSource, info: DatasetInfo, pixels: np.ndarray, *arguments: Any) -> Any:
+        inputs = normalised(info, pixels.reshape(-1, *pixels.shape[-3:])).numpy()
+        return function(saved_network_of(source), inputs.reshape(pixels.shape), *arguments)
+
+    return call
+
+
+def _gradients(
+    source: NetworkSource, info: DatasetInfo, pixels: np.ndarray, label: int
+) -> Gradients:
+    image = normalised(info, pixels[None]).numpy()[0]
+    return _gradients_of(source, image.tobytes(), image.shape, label)
+
+
+def _layer_gradients(
+    source: NetworkSource, info: DatasetInfo, pixels: np.ndarray, label: int
+) -> list[LayerGradient]:
+    """Compute the size of the gradient of each layer's weights, for one picture."""
+    weights = saved_network_of(source).state_dict()
+    found = _gradients(source, info, pixels, label)
+    return by_layer(found, {name: value.numpy() for name, value in weights.items()})
+
+
+@lru_cache(maxsize=2)  # a panel shows them and their sizes
+def _gradients_of(
+    source: NetworkSource, image: bytes, shape: tuple[int, ...], label: int
+) -> Gradients:
+    values = np.frombuffer(image, np.float32).reshape(shape).copy()
+    return gradients(saved_network_of(source), values, label)
+
+
+def _sanity_checks(
+    net: Network, image: np.ndarray, target: int, method: str, attribution: np.ndarray
+) -> tuple[RandomisedWeights, DeletionCurve]:
+    """Check an attribution map with random weights, and with deleted pixels."""
+    return (
+        randomised_weights(METHODS[method], net, image, target),
+        deletion(net, image, target, attribution),
+    )
+
+
+def _ood_distance(
+    net: Network, info: DatasetInfo, file: Path, written: int, picture: np.ndarray
+) -> float:
+    """Compute the distance of a picture to the nearest training picture.
+
+    Args:
+        file: Of the network's measured detector.
+        written: Its modification time, nanoseconds since 1970: distinguishes versions.
+    """
+    return distance(_detector(file, written), net, info, picture)
+
+
+@lru_cache(maxsize=8)
+def _detector(file: Path, written: int) -> OodDetector:
+    detector = read_ood_detector(file)
+    if detector is None:
+        raise ProbeError(
+            f"The file {file.name} of the out-of-distribution check cannot be read. It was deleted "
+            "or damaged. Measure the check again."
+        )
+    return detector
+
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "answer": predictions.answer,
-    "attribution_map": inspection.attribution_map,
+    "answer": _of_source(answer),
+    "attribution_map": _of_pixels(explain),
     "augmented": augmented,
-    "class_probabilities": predictions.class_probabilities,
-    "dead_channels": inspection.dead_channels,
-    "gradients": inspection.gradients,
-    "layer_gradients": inspection.layer_gradients,
-    "layer_outputs": inspection.layer_outputs,
+    "class_probabilities": _of_source(class_probabilities),
+    "dead_channels": _of_pixels(dead_channels),
+    "gradients": _gradients,
+    "layer_gradients": _layer_gradients,
+    "layer_outputs": _of_pixels(lambda net, image: activations(net, image[None])),
     "lens": lens,
     "maps": maps,
-    "ood_distance": predictions.ood_distance,
-    "robustness": predictions.robustness,
-    "sanity_checks": inspection.sanity_checks,
+    "ood_distance": _of_source(_ood_distance),
+    "robustness": _of_source(robustness),
+    "sanity_checks": _of_pixels(_sanity_checks),
 }

@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import CnnlibError
@@ -34,60 +35,25 @@ def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Prog
     return {"name": args["name"]}
 
 
-def measure_ood(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Measure the out-of-distribution detection of a run: ``{"run": ...}``."""
-    from cnnlib.probe.ood.job import measure_ood  # scipy and torch
+def _imported_late(module: str, function: str) -> JobKind:
+    """Return a function of another module, which is imported when a job needs it, with torch."""
 
-    return (yield from measure_ood(args, folders))
+    def execute(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
+        return (
+            yield from getattr(import_module(f"cnnlib.probe.{module}"), function)(args, folders)
+        )
 
-
-def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Ablate each filter of a layer in turn: see `cnnlib.probe.ablation.ablate`."""
-    from cnnlib.probe.ablation import ablate  # torch
-
-    return (yield from ablate(args, folders))
-
-
-def maximise_activation_job(
-    args: Mapping[str, Any], folders: Folders
-) -> Generator[Progress, None, Result]:
-    """Maximise the activation of a channel: see `cnnlib.probe.activation_maximisation`."""
-    from cnnlib.probe.activation_maximisation import maximise_activation_job  # torch
-
-    return (yield from maximise_activation_job(args, folders))
-
-
-def measure_fine_tune(
-    args: Mapping[str, Any], folders: Folders
-) -> Generator[Progress, None, Result]:
-    """Compare a fine-tuned run with the run that it started from: ``{"run": ...}``."""
-    from cnnlib.probe.fine_tune_job import measure_fine_tune  # torch
-
-    return (yield from measure_fine_tune(args, folders))
-
-
-def find_patches(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Find the patches with the highest activations: see `cnnlib.probe.patches.find_patches`."""
-    from cnnlib.probe.patches import find_patches  # torch
-
-    return (yield from find_patches(args, folders))
-
-
-def explain_answer(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
-    """Attribute a prediction to its pixels: see `cnnlib.probe.attribution.job.explain_answer`."""
-    from cnnlib.probe.attribution.job import explain_answer  # torch
-
-    return (yield from explain_answer(args, folders))
+    return execute
 
 
 KINDS: dict[str, JobKind] = {
     "prepare": prepare_dataset,
-    "unfamiliar": measure_ood,
-    "taught": measure_fine_tune,
-    "surgery": ablate,
-    "dream": maximise_activation_job,
-    "patches": find_patches,
-    "explain": explain_answer,
+    "unfamiliar": _imported_late("ood.job", "measure_ood"),
+    "taught": _imported_late("fine_tune_job", "measure_fine_tune"),
+    "surgery": _imported_late("ablation", "ablate"),
+    "dream": _imported_late("activation_maximisation", "maximise_activation_job"),
+    "patches": _imported_late("patches", "find_patches"),
+    "explain": _imported_late("attribution.job", "explain_answer"),
 }
 
 

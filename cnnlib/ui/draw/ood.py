@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cnnlib.records.drawing import PreparedDrawing
-    from cnnlib.records.ood import OodDetector
+    from cnnlib.records.probe import OodDetector
     from cnnlib.ui.draw.networks import Classifier
 
 _KIND_LABELS = {"random strokes": "scribbles", "noise": "pictures of noise"}

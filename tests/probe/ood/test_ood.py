@@ -10,7 +10,7 @@ from cnnlib.nets.model import build_model
 from cnnlib.probe.ood.detector_file import read_ood_detector, write_ood_detector
 from cnnlib.probe.ood.distance import distance, distances, features, measure_ood_detector
 from cnnlib.probe.ood.samples import noise, scribbles
-from cnnlib.records.ood import OodDetector
+from cnnlib.records.probe import OodDetector
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
 from cnnlib.train.api import fit

@@ -25,7 +25,7 @@ from cnnlib.probe.ood.detector_file import write_ood_detector
 from cnnlib.probe.ood.distance import distance, features
 from cnnlib.probe.viewer.functions import FUNCTIONS
 from cnnlib.records.maps import NetworkSource
-from cnnlib.records.ood import OodDetector
+from cnnlib.records.probe import OodDetector
 from cnnlib.records.recipe import Augmentation
 from cnnlib.train.checkpoint import write_weights
 
