@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.parser import id_of_run, shown
-from cnnlib.cli.store import run_at_step
-from cnnlib.errors import DataError
+from cnnlib.cli.parser import shown, whole_number
+from cnnlib.cli.store import DEFAULT_STEP, run_at_step
+from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.files import replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     import numpy as np
 
     from cnnlib.data.prepared import Prepared
     from cnnlib.design.plan import Plan
+    from cnnlib.records.probe import Arithmetic, Window
     from cnnlib.records.run import Run
 _FORMS = (".npz", ".json", ".png")
 
@@ -63,14 +64,40 @@ def open_run(args: argparse.Namespace) -> InspectedRun:
     return InspectedRun(run, saved.step, plan(run.request.spec), weights, prepared)
 
 
-def add_run(
-    subparsers: Any, name: str, command: Any, help: str, aliases: Sequence[str] = ()
-) -> argparse.ArgumentParser:
-    """Add a command with the argument ``ID``, the id of a run."""
-    parser = subparsers.add_parser(name, help=help, aliases=aliases)
-    parser.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    parser.set_defaults(command=command)
-    return parser
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "layer": {
+        "metavar": "NAME",
+        "required": True,
+        "help": "such as features.conv1; the command cost lists all",
+    },
+    "out": {"metavar": "FILE", "required": True, "help": "a file name: .npz, .json or .png"},
+    "picture": {
+        "metavar": "N|FILE",
+        "default": "0",
+        "help": "number of a test picture, or a picture file; default: 0",
+    },
+    "step": {"metavar": "N", "type": whole_number, "help": DEFAULT_STEP},
+}
+
+
+def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add options that several commands have: ``layer``, ``out``, ``picture``, ``step``."""
+    for name in names:
+        parser.add_argument(f"--{name}", **_OPTIONS[name])
+
+
+def window_at(made: Arithmetic, row: int, column: int) -> Window:
+    """The computation of one output value.
+
+    Raises:
+        ProbeError: The position is outside the output.
+    """
+    try:
+        return made.at(row, column)
+    except IndexError as error:
+        raise ProbeError(
+            f"There is no such output value: {error}. Choose a position inside the output."
+        ) from None
 
 
 def _pixels(prepared: Prepared, picture: str) -> np.ndarray:

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = parser().parse_args(argv)
-        return args.command(args)
+        return args.command(args) or 0
     except CnnlibError as error:
         print_error(_sentence(error))
         return FAILED if isinstance(error, TrainError) else BAD_INPUT
@@ -90,6 +90,7 @@ def parser() -> Parser:
         "datasets (default: data/) and of the runs (default: runs/). "
         "Every command has the option --json.",
     )
+    top.set_defaults(json=False)
     commands = top.add_subparsers(metavar="COMMAND", required=True, dest="word")
     for group in _GROUPS:
         group.add_commands(commands)

@@ -18,6 +18,14 @@ def print_json(value: Any) -> None:
     print(json.dumps(plain(value), allow_nan=False), flush=True)
 
 
+def print_result(facts: Any, text: str, *, as_json: bool) -> None:
+    """Print facts as JSON, or a text about them."""
+    if as_json:
+        print_json(facts)
+    else:
+        print(text)
+
+
 def plain(value: Any) -> Any:
     """Convert records, tuples and paths to plain JSON values."""
     if is_dataclass(value) and not isinstance(value, type):

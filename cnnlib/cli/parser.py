@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PROGRAM = "python -m cnnlib"
+JSON_LINES = "print one JSON object per line"
 
 
 class UsageError(CnnlibError):
@@ -73,6 +74,40 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     names = tuple(known)
     close = did_you_mean(name, names)
     return f"{shown(name)} is not known.{close} Choose one of: {', '.join(names)}."
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    command: Callable[[argparse.Namespace], int | None],
+    help: str,
+    *,
+    run: bool = False,
+    json: str = "print JSON",
+    **options: Any,
+) -> argparse.ArgumentParser:
+    """Add a command with ``--json``, which may stand before or after a subcommand.
+
+    Args:
+        command: Takes the parsed arguments; returns the exit code, or None for 0.
+        run: The first argument is ``ID``, the id of a run.
+        json: Help of ``--json``.
+        options: Of the parser, such as ``aliases``.
+    """
+    parser = commands.add_parser(name, help=help, **options)
+    if run:
+        parser.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=json)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def add_number(parser: Any, name: str, default: float, help: str, *, metavar: str = "N") -> None:
+    """Add an option for a number of the type of its default, which its help names."""
+    kind = whole_number if isinstance(default, int) else number
+    parser.add_argument(
+        name, metavar=metavar, type=kind, default=default, help=f"{help}; default: {default}"
+    )
 
 
 def id_of_run(text: str) -> str:

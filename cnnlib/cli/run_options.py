@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.parser import number, one_of, or_none, whole_number
+from cnnlib.cli.parser import add_number, one_of, or_none, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
+
+
+DETACH_ALL = "queue the runs for workers, and return"
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> Any:
@@ -30,27 +33,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
     )
     add_recipe_options(parser)
     group = parser.add_argument_group("run")
-    group.add_argument(
-        "--seed",
-        metavar="N",
-        type=whole_number,
-        default=0,
-        help="seed of the first run; default: 0",
-    )
-    group.add_argument(
-        "--split-seed",
-        metavar="N",
-        type=whole_number,
-        default=0,
-        help="seed that chooses the validation pictures; default: 0",
-    )
-    group.add_argument(
+    add_number(group, "--seed", 0, "seed of the first run")
+    add_number(group, "--split-seed", 0, "seed that chooses the validation pictures")
+    add_number(
+        group,
         "--validation",
-        metavar="N",
-        type=number,
-        default=0.1,
-        help="size of the validation split: a fraction of the training pictures, or a number of "
-        "pictures; default: 0.1",
+        0.1,
+        "size of the validation split: a fraction of the training pictures, or a number of "
+        "pictures",
     )
     group.add_argument(
         "--train-limit",

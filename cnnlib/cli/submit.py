@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
 
 def add_queue_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--now``, ``--detach`` and ``--json``."""
+    """Add ``--now`` and ``--detach``."""
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--now", action="store_true", help="skip the queue: train here and now")
     when.add_argument(
         "--detach", action="store_true", help="queue the run for a worker, and return"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
 def submit(store: RunStore, request: RunRequest, args: argparse.Namespace, seeds: int = 1) -> int:

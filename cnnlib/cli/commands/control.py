@@ -6,8 +6,8 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from cnnlib.cli.output import print_json
-from cnnlib.cli.parser import UsageError, id_of_run, number, shown, unknown_name
+from cnnlib.cli.output import print_result
+from cnnlib.cli.parser import UsageError, add_command, number, shown, unknown_name
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, CommandKind, Setting
@@ -27,28 +27,23 @@ _COMMANDS: dict[CommandKind, str] = {
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     for kind, help_text in _COMMANDS.items():
-        parser = commands.add_parser(kind, help=help_text)
-        parser.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-        parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.set_defaults(command=send_command, commands=[Command(kind)])
-    change = commands.add_parser("set", help="change settings of a run while it trains")
-    change.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
+        parser = add_command(commands, kind, send_command, help_text, run=True)
+        parser.set_defaults(commands=[Command(kind)])
+    change = add_command(
+        commands, "set", change_settings, "change settings of a run while it trains", run=True
+    )
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
-    change.add_argument("--json", action="store_true", help="print JSON")
-    change.set_defaults(command=change_settings)
 
 
-def send_command(args: argparse.Namespace) -> int:
+def send_command(args: argparse.Namespace) -> None:
     """Send a command to a run, which executes it within one batch."""
     send(args.run_id, args.commands, as_json=args.json)
-    return 0
 
 
-def change_settings(args: argparse.Namespace) -> int:
+def change_settings(args: argparse.Namespace) -> None:
     """Change learning rate, momentum or weight decay from the next batch on."""
     changes = [_setting(text) for text in args.settings]
     send(args.run_id, changes, as_json=args.json)
-    return 0
 
 
 def send(run_id: str, commands: Sequence[Command], *, as_json: bool) -> None:
@@ -64,12 +59,10 @@ def send(run_id: str, commands: Sequence[Command], *, as_json: bool) -> None:
                 f"Run {run_id} is {store.run(run_id).state}, so {command.kind!r} has no effect. "
                 "Only a run that is queued, training or paused accepts commands. Choose such a run."
             )
-        if as_json:
-            facts = {"order": command.kind, "setting": command.setting, "value": command.value}
-            print_json({"run_id": run_id} | facts)
-        else:
-            value = f" {command.setting}={command.value:g}" if command.setting else ""
-            print(f"{run_id}  {command.kind}{value}")
+        facts = {"order": command.kind, "setting": command.setting, "value": command.value}
+        value = f" {command.setting}={command.value:g}" if command.setting else ""
+        text = f"{run_id}  {command.kind}{value}"
+        print_result({"run_id": run_id} | facts, text, as_json=as_json)
 
 
 def _setting(text: str) -> Command:

@@ -2,74 +2,74 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import print_facts, print_json, print_table
-from cnnlib.cli.parser import UsageError, shown, unknown_name, whole_number
+from cnnlib.cli.output import print_facts, print_json, print_result, print_table
+from cnnlib.cli.parser import (
+    UsageError,
+    add_command,
+    add_number,
+    shown,
+    unknown_name,
+    whole_number,
+)
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:
+    import argparse
+
     from cnnlib.records.dataset import DatasetInfo
 
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    data = commands.add_parser("data", help="list, prepare, add and remove datasets")
-    data.add_argument("--json", action="store_true", help="print a JSON list")
-    data.set_defaults(command=list_datasets)
+    data = add_command(
+        commands,
+        "data",
+        list_datasets,
+        "list, prepare, add and remove datasets",
+        json="print a JSON list",
+    )
     subcommands = data.add_subparsers(metavar="WHAT", dest="what")
-
-    listing = subcommands.add_parser("list", help="list datasets")
-    _add_json_option(listing)
-    listing.set_defaults(command=list_datasets)
-
-    show = subcommands.add_parser(
-        "show", help="classes, statistics and duplicates of a prepared dataset"
+    add_command(subcommands, "list", list_datasets, "list datasets")
+    show = add_command(
+        subcommands,
+        "show",
+        show_dataset,
+        "classes, statistics and duplicates of a prepared dataset",
     )
-    show.add_argument("name", metavar="NAME")
-    _add_json_option(show)
-    show.set_defaults(command=show_dataset)
-
-    prepare = subcommands.add_parser(
-        "prepare", help="download a dataset if necessary, and prepare it"
+    prepare = add_command(
+        subcommands,
+        "prepare",
+        prepare_dataset,
+        "download a dataset if necessary, and prepare it",
     )
-    prepare.add_argument("name", metavar="NAME")
     prepare.add_argument("--again", action="store_true", help="even if it is already prepared")
-    _add_json_option(prepare)
-    prepare.set_defaults(command=prepare_dataset)
-
-    add = subcommands.add_parser("add", help="add a zip with one folder of pictures per class")
+    add = add_command(
+        subcommands, "add", add_dataset, "add a zip with one folder of pictures per class"
+    )
     add.add_argument("zip", metavar="ZIP")
     add.add_argument(
         "--name", metavar="TEXT", help="name of the dataset; default: the name of the zip"
     )
-    add.add_argument(
-        "--size", metavar="N", type=whole_number, default=32, help="pixels per side; default: 32"
-    )
+    add_number(add, "--size", 32, "pixels per side")
     add.add_argument(
         "--channels", metavar="N", type=whole_number, default=3, help="1: grey; 3: colour (default)"
     )
-    _add_json_option(add)
-    add.set_defaults(command=add_dataset)
-
-    remove = subcommands.add_parser(
-        "remove", help="delete the prepared copy, download and upload of a dataset"
+    remove = add_command(
+        subcommands,
+        "remove",
+        remove_one,
+        "delete the prepared copy, download and upload of a dataset",
     )
-    remove.add_argument("name", metavar="NAME")
-    _add_json_option(remove)
-    remove.set_defaults(command=remove_one)
-
-
-def _add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--json``, which may stand before or after the subcommand."""
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    for each in (show, prepare, remove):
+        each.add_argument("name", metavar="NAME")
 
 
 def dataset_named(name: str) -> DatasetInfo:
@@ -98,20 +98,19 @@ def check_name(name: str) -> None:
         raise UsageError(f"Dataset {unknown_name(name, known)}")
 
 
-def list_datasets(args: argparse.Namespace) -> int:
+def list_datasets(args: argparse.Namespace) -> None:
     """Print every dataset with its state."""
     from cnnlib.data.catalogue import catalogue
 
     infos = catalogue()
     if args.json:
         print_json(infos)
-        return 0
+        return
     headings = ("name", "state", "pictures", "classes", "train", "test", "size", "note")
     print_table(headings, [_line(info) for info in infos])
-    return 0
 
 
-def show_dataset(args: argparse.Namespace) -> int:
+def show_dataset(args: argparse.Namespace) -> None:
     """Print counts per class, mean and deviation per channel, duplicates, unusable files."""
     from cnnlib.data.prepared import load_prepared
     from cnnlib.data.statistics import class_counts, duplicates
@@ -122,7 +121,7 @@ def show_dataset(args: argparse.Namespace) -> int:
     if args.json:
         facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped}
         print_json(data.info.to_dict() | facts)
-        return 0
+        return
     print_table(("class", "train", "test"), [(each.name, each.train, each.test) for each in counts])
     print()
     print_facts(
@@ -136,10 +135,9 @@ def show_dataset(args: argparse.Namespace) -> int:
             "files that cannot be read": len(data.skipped),
         }
     )
-    return 0
 
 
-def prepare_dataset(args: argparse.Namespace) -> int:
+def prepare_dataset(args: argparse.Namespace) -> None:
     """Prepare a dataset with progress; Ctrl-C leaves no partial files."""
     dataset_named(args.name)
     from cnnlib.data.prepare import prepare
@@ -152,14 +150,11 @@ def prepare_dataset(args: argparse.Namespace) -> int:
             _print_progress(progress.fraction, progress.text)
             printed = progress.text
     info = dataset_named(args.name)
-    if args.json:
-        print_json({"event": "end"} | info.to_dict())
-    else:
-        print(f"{info.train_count:,} training pictures, {info.test_count:,} test pictures")
-    return 0
+    text = f"{info.train_count:,} training pictures, {info.test_count:,} test pictures"
+    print_result({"event": "end"} | info.to_dict(), text, as_json=args.json)
 
 
-def add_dataset(args: argparse.Namespace) -> int:
+def add_dataset(args: argparse.Namespace) -> None:
     """Add a zip of class folders as the dataset ``folder:<name>``."""
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.uploads import add_folder_zip
@@ -169,28 +164,22 @@ def add_dataset(args: argparse.Namespace) -> int:
         raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
     options = FolderOptions(size=args.size, channels=args.channels)
     info = add_folder_zip(path, args.name or path.stem, options=options)
-    if args.json:
-        print_json(info)
-    else:
-        classes = len(info.classes)
-        noun = "class" if classes == 1 else "classes"
-        print(f"{info.name}: {classes:,} {noun}. {info.note}".rstrip())
-    return 0
+    noun = "class" if len(info.classes) == 1 else "classes"
+    text = f"{info.name}: {len(info.classes):,} {noun}. {info.note}".rstrip()
+    print_result(info, text, as_json=args.json)
 
 
-def remove_one(args: argparse.Namespace) -> int:
+def remove_one(args: argparse.Namespace) -> None:
     """Remove prepared copies, downloads and the upload; a person's own folder stays."""
     from cnnlib.data.uploads import remove_dataset
 
     check_name(args.name)
     with _removing_owner(args.name):
         use = remove_dataset(args.name)
-    if args.json:
-        print_json({"name": args.name, "removed_bytes": use.removable_bytes})
-        return 0
     stays = f"; {use.own_path} was kept" if use.own_path else ""
-    print(f"{args.name}: {format_size(use.removable_bytes)} deleted{stays}")
-    return 0
+    text = f"{args.name}: {format_size(use.removable_bytes)} deleted{stays}"
+    facts = {"name": args.name, "removed_bytes": use.removable_bytes}
+    print_result(facts, text, as_json=args.json)
 
 
 def _removing_owner(name: str) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import print_facts, print_json, print_table
-from cnnlib.cli.parser import one_of, whole_number
+from cnnlib.cli.parser import add_command, one_of, whole_number
 from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    listing = commands.add_parser("presets", help="list the ready-made networks")
-    listing.add_argument("--json", action="store_true", help="print a JSON list")
-    listing.set_defaults(command=list_presets)
-
-    counting = commands.add_parser("cost", help="parameters, MACs and memory, layer by layer")
+    add_command(
+        commands, "presets", list_presets, "list the ready-made networks", json="print a JSON list"
+    )
+    counting = add_command(
+        commands,
+        "cost",
+        show_cost,
+        "parameters, MACs and memory, layer by layer",
+        json="print a JSON object",
+    )
     add_design_options(counting)
     counting.add_argument("--dataset", metavar="NAME", help="adapt the design to this dataset")
     add_adapt_option(counting)
@@ -38,11 +43,9 @@ def add_commands(commands: Any) -> None:
         default="sgd",
         help="its state needs memory; default: sgd",
     )
-    counting.add_argument("--json", action="store_true", help="print a JSON object")
-    counting.set_defaults(command=show_cost)
 
 
-def list_presets(args: argparse.Namespace) -> int:
+def list_presets(args: argparse.Namespace) -> None:
     """Print all presets with parameters and MACs."""
     facts = [_preset_facts(preset) for preset in presets()]
     if args.json:
@@ -50,17 +53,16 @@ def list_presets(args: argparse.Namespace) -> int:
     else:
         names = ("name", "params", "macs", "description")
         print_table(names, [[preset[name] for name in names] for preset in facts])
-    return 0
 
 
-def show_cost(args: argparse.Namespace) -> int:
+def show_cost(args: argparse.Namespace) -> None:
     """Print the cost of a design, per layer and in total."""
     info = dataset_named(args.dataset) if args.dataset else None
     design = selected_design(args, info)
     costs = cost(design.plan, batch_size=args.batch_size, optimizer=args.optimizer)
     if args.json:
         print_json(_cost_facts(costs) | {"spec": design.plan.spec})
-        return 0
+        return
     headings = (
         "layer",
         "output",
@@ -83,7 +85,6 @@ def show_cost(args: argparse.Namespace) -> int:
             "receptive field": plural(costs.receptive_field, "pixel"),
         }
     )
-    return 0
 
 
 def _preset_facts(preset: Preset) -> dict[str, Any]:

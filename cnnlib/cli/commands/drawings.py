@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import id_of_run, number
+from cnnlib.cli.parser import add_command, number
 from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import existing_store, run_at_step, trained_net
 from cnnlib.units import percent
@@ -26,10 +26,14 @@ _SIDE = 280  # pixels of a picture when its ink is separated from the paper
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    read = commands.add_parser(
-        "read", help="classify drawings of digits, prepared as on the drawing pad"
+    read = add_command(
+        commands,
+        "read",
+        read_drawings,
+        "classify drawings of digits, prepared as on the drawing pad",
+        run=True,
+        json="print a JSON list",
     )
-    read.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     read.add_argument("pictures", metavar="FILE", nargs="+")
     for step, text in (
         ("fit", "scale the ink to the size of a digit"),
@@ -40,20 +44,17 @@ def add_commands(commands: Any) -> None:
     read.add_argument(
         "--blur", type=number, default=0.0, metavar="PIXELS", help="radius; default: 0"
     )
-    read.add_argument("--json", action="store_true", help="print a JSON list")
-    read.set_defaults(command=read_drawings)
-
-    ood = commands.add_parser(
+    add_command(
+        commands,
         "ood",
+        measure_ood,
+        "measure how well out-of-distribution pictures are detected",
+        run=True,
         aliases=["unfamiliar"],
-        help="measure how well out-of-distribution pictures are detected",
     )
-    ood.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    ood.add_argument("--json", action="store_true", help="print JSON")
-    ood.set_defaults(command=measure_ood)
 
 
-def read_drawings(args: argparse.Namespace) -> int:
+def read_drawings(args: argparse.Namespace) -> None:
     """Print the class of each drawing, and how often it stays after small changes.
 
     Prints the out-of-distribution score, too, where the run's detector was measured.
@@ -80,7 +81,7 @@ def read_drawings(args: argparse.Namespace) -> int:
         found.append(_facts(path, robust) | {"strangeness": score})
     if args.json:
         print_json(found)
-        return 0
+        return
     rows = [
         (
             *(each["picture"], each["class"], percent(each["probability"])),
@@ -97,10 +98,9 @@ def read_drawings(args: argparse.Namespace) -> int:
         "out of distribution",
     )
     print_table(headings, rows)
-    return 0
 
 
-def measure_ood(args: argparse.Namespace) -> int:
+def measure_ood(args: argparse.Namespace) -> None:
     """Measure the detector of a run, and print its error rates."""
     from cnnlib.probe.ood.job import measure_ood as measure
 
@@ -108,11 +108,10 @@ def measure_ood(args: argparse.Namespace) -> int:
     result = run_job(measure({"run": args.run_id}, store.folders))
     if args.json:
         print_json(result)
-        return 0
+        return
     rows = [("test pictures detected as out of distribution", percent(result["false_alarms"]))]
     rows += [(f"{kind} not detected", percent(share)) for kind, share in result["missed"].items()]
     print_table(("error", "rate"), rows)
-    return 0
 
 
 def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:

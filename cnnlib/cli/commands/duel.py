@@ -10,9 +10,9 @@ from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
-from cnnlib.cli.parser import UsageError, id_of_run, number, one_of, whole_number
+from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, add_number, id_of_run, one_of
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
-from cnnlib.cli.run_options import add_run_options, run_request
+from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.units import plural
@@ -29,9 +29,12 @@ POLL_SECONDS = 0.2
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    duel = commands.add_parser(
+    duel = add_command(
+        commands,
         "duel",
-        help="test whether design B is better than design A",
+        run_duel,
+        "test whether design B is better than design A",
+        json=JSON_LINES,
         usage="%(prog)s A B [--dataset NAME] [OPTIONS]\n       %(prog)s --id ID [--json]",
         description="Train both designs with paired seeds until the test decides: one design is "
         "better, both are equal, or the result is open. The test allows for the repeated checks.",
@@ -39,22 +42,14 @@ def add_commands(commands: Any) -> None:
     duel.add_argument("designs", metavar="A B", nargs="*", help="each a preset, a file, or a link")
     duel.add_argument("--id", metavar="ID", type=id_of_run, help="show a duel, or continue it")
     duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
-    duel.add_argument(
-        "--pairs", metavar="N", type=whole_number, default=3, help="pairs to start with; default: 3"
-    )
-    duel.add_argument(
-        "--max-pairs",
-        metavar="N",
-        type=whole_number,
-        default=20,
-        help="maximum number of pairs; default: 20",
-    )
-    duel.add_argument(
+    add_number(duel, "--pairs", 3, "pairs to start with")
+    add_number(duel, "--max-pairs", 20, "maximum number of pairs")
+    add_number(
+        duel,
         "--within",
+        0.1,
+        "count as equal below this difference, in percentage points",
         metavar="POINTS",
-        type=number,
-        default=0.1,
-        help="count as equal below this difference, in percentage points; default: 0.1",
     )
     duel.add_argument(
         "--on",
@@ -63,11 +58,7 @@ def add_commands(commands: Any) -> None:
         help="split whose accuracy is compared: validation (default) or test",
     )
     add_run_options(duel)
-    duel.add_argument(
-        "--detach", action="store_true", help="queue the runs for workers, and return"
-    )
-    duel.add_argument("--json", action="store_true", help="print one JSON object per line")
-    duel.set_defaults(command=run_duel)
+    duel.add_argument("--detach", action="store_true", help=DETACH_ALL)
 
 
 def run_duel(args: argparse.Namespace) -> int:

@@ -9,9 +9,17 @@ from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import duration, format_date, print_error, print_json, print_table
-from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, shown, whole_number
+from cnnlib.cli.parser import (
+    JSON_LINES,
+    PROGRAM,
+    UsageError,
+    add_command,
+    add_number,
+    id_of_run,
+    shown,
+)
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
-from cnnlib.cli.run_options import add_run_options, run_request
+from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent, plural
 
@@ -30,25 +38,29 @@ def add_commands(commands: Any) -> None:
     subcommands = experiment.add_subparsers(metavar="COMMAND", required=True, dest="which")
     _add_start(subcommands, "grid", "train every combination of the given values")
     _add_start(subcommands, "search", "let Optuna look for the best settings")
-    for name, text, command in (
-        ("show", "show the state of an experiment", show_experiment),
-        ("stop", "stop the runs of an experiment and start no more", stop_experiment),
-        ("resume", "train the remaining runs in this process", resume_experiment),
+    for name, text, command, aliases in (
+        ("show", "show the state of an experiment", show_experiment, []),
+        ("stop", "stop the runs of an experiment and start no more", stop_experiment, []),
+        ("resume", "train the remaining runs in this process", resume_experiment, ["go-on"]),
     ):
-        aliases = ["go-on"] if name == "resume" else []
-        one = subcommands.add_parser(name, help=text, aliases=aliases)
+        one = add_command(subcommands, name, command, text, aliases=aliases)
         one.add_argument("id", metavar="ID", type=id_of_run)
-        one.add_argument("--json", action="store_true", help="print JSON")
-        one.set_defaults(command=command)
-    listing = subcommands.add_parser("list", help="list experiments and duels")
-    listing.add_argument("--json", action="store_true", help="print a JSON list")
-    listing.set_defaults(command=list_experiments)
+    add_command(
+        subcommands,
+        "list",
+        list_experiments,
+        "list experiments and duels",
+        json="print a JSON list",
+    )
 
 
 def _add_start(commands: Any, name: str, text: str) -> None:
-    start = commands.add_parser(
+    start = add_command(
+        commands,
         name,
-        help=text,
+        start_experiment,
+        text,
+        json=JSON_LINES,
         description=f"{text[0].upper()}{text[1:]}. A setting is a field of the design or of the "
         "recipe, or K, L or P: L convolutions with K filters each, pooling after every P "
         "convolutions (default L/4).",
@@ -64,32 +76,16 @@ def _add_start(commands: Any, name: str, text: str) -> None:
     )
     start.add_argument("--name", metavar="TEXT", default="", help="name of the experiment")
     if name == "grid":
-        start.add_argument(
-            "--seeds",
-            metavar="N",
-            type=whole_number,
-            default=1,
-            help="runs per combination, each with its own seed; default: 1",
-        )
+        add_number(start, "--seeds", 1, "runs per combination, each with its own seed")
     else:
-        start.add_argument(
-            "--trials",
-            metavar="N",
-            type=whole_number,
-            default=20,
-            help="number of trials; default: 20",
-        )
+        add_number(start, "--trials", 20, "number of trials")
         start.add_argument(
             "--no-prune",
             action="store_true",
             help="train every trial to its end; do not stop weak trials early",
         )
     add_run_options(start)
-    start.add_argument(
-        "--detach", action="store_true", help="queue the runs for workers, and return"
-    )
-    start.add_argument("--json", action="store_true", help="print one JSON object per line")
-    start.set_defaults(command=start_experiment)
+    start.add_argument("--detach", action="store_true", help=DETACH_ALL)
 
 
 def start_experiment(args: argparse.Namespace) -> int:
@@ -122,10 +118,10 @@ def show_experiment(args: argparse.Namespace) -> int:
 
 def stop_experiment(args: argparse.Namespace) -> int:
     """End an experiment."""
-    from cnnlib.experiments.study import stop_study
+    from cnnlib.runs import studies
 
     store = existing_store(args.id)
-    stop_study(store, args.id)
+    studies.stop(store, args.id)
     return _print_state(store, args.id, args)
 
 
@@ -141,11 +137,12 @@ def resume_experiment(args: argparse.Namespace) -> int:
     return _run_to_end(store, args.id, args)
 
 
-def list_experiments(args: argparse.Namespace) -> int:
+def list_experiments(args: argparse.Namespace) -> None:
     """Print one line per experiment or duel, the newest first."""
-    from cnnlib.experiments.study import KINDS, find_studies
+    from cnnlib.experiments.study import KINDS
+    from cnnlib.runs import studies
 
-    found = find_studies(open_store(), tuple(KINDS)) if has_store() else []
+    found = studies.find_all(open_store(), tuple(KINDS)) if has_store() else []
     if args.json:
         facts = ("id", "kind", "state", "created")
         print_json([{name: getattr(each, name) for name in facts} for each in found])
@@ -157,7 +154,6 @@ def list_experiments(args: argparse.Namespace) -> int:
             for each in found
         ]
         print_table(("id", "kind", "state", "runs", "created"), lines)
-    return 0
 
 
 def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int:

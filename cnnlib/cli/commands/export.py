@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.design_options import add_design_options, selected_design
-from cnnlib.cli.output import plain, print_json
-from cnnlib.cli.parser import UsageError, id_of_run, shown, whole_number
+from cnnlib.cli.output import plain, print_result
+from cnnlib.cli.parser import UsageError, add_command, id_of_run, shown, whole_number
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
 from cnnlib.design.plan import Plan, plan
@@ -31,8 +31,11 @@ Files = dict[str, bytes]  # name -> content
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    export = commands.add_parser(
-        "export", help="write a run or a design as files that work without CNN Lab"
+    export = add_command(
+        commands,
+        "export",
+        export_files,
+        "write a run or a design as files that work without CNN Lab",
     )
     group = add_design_options(export)
     group.add_argument(
@@ -43,11 +46,9 @@ def add_commands(commands: Any) -> None:
     )
     export.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     export.add_argument("--force", action="store_true", help="overwrite existing files")
-    export.add_argument("--json", action="store_true", help="print JSON")
-    export.set_defaults(command=export_files)
 
 
-def export_files(args: argparse.Namespace) -> int:
+def export_files(args: argparse.Namespace) -> None:
     """Write the stand-alone network, its summary and its JSON; for a run also the weights."""
     if args.run_id:
         files = _run_files(args)
@@ -55,12 +56,7 @@ def export_files(args: argparse.Namespace) -> int:
         design = selected_design(args, None)
         files = _design_files(design.plan, design.preset)
     paths = _write_all(Path(args.to), files, is_forced=args.force)
-    if args.json:
-        print_json({"files": paths})
-    else:
-        for path in paths:
-            print(path)
-    return 0
+    print_result({"files": paths}, "\n".join(map(str, paths)), as_json=args.json)
 
 
 def _run_files(args: argparse.Namespace) -> Files:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.inspect_jobs import add_job_commands
-from cnnlib.cli.inspect_args import add_run, open_run, write_values
+from cnnlib.cli.inspect_args import add_options, open_run, window_at, write_values
 from cnnlib.cli.output import print_facts, print_json, print_table
-from cnnlib.cli.parser import one_of, shown, whole_number
-from cnnlib.cli.store import DEFAULT_STEP, existing_store
+from cnnlib.cli.parser import add_command, one_of, shown, whole_number
+from cnnlib.cli.store import existing_store
 from cnnlib.errors import ProbeError
 from cnnlib.units import percent
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
@@ -23,34 +23,27 @@ def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
     group = commands.add_parser("inspect", help="analyse a trained network")
     subparsers = group.add_subparsers(metavar="WHAT", required=True, dest="what")
-    errors = add_run(subparsers, "errors", show_errors, "errors on the test split")
-    errors.add_argument("--json", action="store_true", help="print JSON")
-    filters = add_run(subparsers, "filters", write_filters, "weights of a convolution, to a file")
-    maps = add_run(subparsers, "maps", write_maps, "feature maps of a layer, to a file")
-    for each in (filters, maps):
-        each.add_argument(
-            "--layer",
-            metavar="NAME",
-            required=True,
-            help="such as features.conv1; the command cost lists all",
-        )
-        each.add_argument(
-            "--out", metavar="FILE", required=True, help="a file name: .npz, .json or .png"
-        )
-    numbers = add_run(subparsers, "numbers", show_numbers, "the arithmetic of one value of a layer")
-    numbers.add_argument(
-        "--layer",
-        metavar="NAME",
-        required=True,
-        help="such as features.conv1; the command cost lists all",
+    add_command(subparsers, "errors", show_errors, "errors on the test split", run=True)
+    filters = add_command(
+        subparsers, "filters", write_filters, "weights of a convolution, to a file", run=True
     )
+    add_options(filters, "layer", "out", "step")
+    maps = add_command(
+        subparsers, "maps", write_maps, "feature maps of a layer, to a file", run=True
+    )
+    add_options(maps, "layer", "out", "picture", "step")
+    numbers = add_command(
+        subparsers, "numbers", show_numbers, "the arithmetic of one value of a layer", run=True
+    )
+    add_options(numbers, "layer", "picture", "step")
     for name in ("channel", "row", "column"):
         numbers.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
-    attribution = add_run(
+    attribution = add_command(
         subparsers,
         "attribution",
         attribute_answer,
         "the pixels that the score of a class depends on, with two sanity checks",
+        run=True,
         aliases=["why"],
     )
     attribution.add_argument(
@@ -64,21 +57,11 @@ def add_commands(commands: Any) -> None:
         "--class", metavar="NAME", dest="class_name", help="default: the predicted class"
     )
     attribution.add_argument("--out", metavar="FILE", help="file for the map: .npz, .json or .png")
-    for each in (filters, maps, numbers, attribution):
-        each.add_argument("--json", action="store_true", help="print JSON")
-    for each in (maps, numbers, attribution):
-        each.add_argument(
-            "--picture",
-            metavar="N|FILE",
-            default="0",
-            help="number of a test picture, or a picture file; default: 0",
-        )
-    for each in (filters, maps, numbers, attribution):
-        each.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
+    add_options(attribution, "picture", "step")
     add_job_commands(subparsers)
 
 
-def show_errors(args: argparse.Namespace) -> int:
+def show_errors(args: argparse.Namespace) -> None:
     """Print accuracy per class and the largest confusions."""
     from cnnlib.probe.errors import calibration, class_accuracy, confusion, read_predictions
     from cnnlib.probe.pictures import run_pictures
@@ -98,7 +81,7 @@ def show_errors(args: argparse.Namespace) -> int:
     if args.json:
         facts = {"classes": names, "confusion": table.tolist(), "calibration_error": gap}
         print_json(facts | {"class_accuracy": accuracies.tolist()})
-        return 0
+        return
     print_table(
         ("class", "correct"),
         [(n, percent(float(a))) for n, a in zip(names, accuracies, strict=True)],
@@ -110,10 +93,9 @@ def show_errors(args: argparse.Namespace) -> int:
     print()
     print_table(("true class", "predicted class", "pictures"), rows)
     print(f"\nConfidence and accuracy differ by {100 * gap:.2f} percentage points on average.")
-    return 0
 
 
-def write_filters(args: argparse.Namespace) -> int:
+def write_filters(args: argparse.Namespace) -> None:
     """Write the filters of a convolution."""
     from cnnlib.probe.filters import filters
 
@@ -122,10 +104,9 @@ def write_filters(args: argparse.Namespace) -> int:
     is_rgb = found.shape[1] == 3
     tiles = found if is_rgb else found.reshape(-1, *found.shape[2:])
     _write(args, found, tiles)
-    return 0
 
 
-def write_maps(args: argparse.Namespace) -> int:
+def write_maps(args: argparse.Namespace) -> None:
     """Write the feature maps of a layer for a picture."""
     from cnnlib.probe.forward import activations
     from cnnlib.probe.graph import step_named
@@ -134,10 +115,9 @@ def write_maps(args: argparse.Namespace) -> int:
     name = step_named(inspected.plan, args.layer).name
     found = activations(inspected.net(), inspected.image(args.picture)[None])[name][0]
     _write(args, found, found if found.ndim == 3 else found[:, None, None])
-    return 0
 
 
-def show_numbers(args: argparse.Namespace) -> int:
+def show_numbers(args: argparse.Namespace) -> None:
     """Print the arithmetic of one output value beside the network's own value."""
     from cnnlib.probe.arithmetic import arithmetic
     from cnnlib.probe.forward import activations
@@ -145,27 +125,21 @@ def show_numbers(args: argparse.Namespace) -> int:
     inspected = open_run(args)
     found = activations(inspected.net(), inspected.image(args.picture)[None])
     made = arithmetic(inspected.plan, inspected.weights, found, args.layer, args.channel)
-    try:
-        window = made.at(args.row, args.column)
-    except IndexError as error:
-        raise ProbeError(
-            f"There is no such output value: {error}. Choose a position inside the output."
-        ) from None
+    window = window_at(made, args.row, args.column)
     facts = {"sum" if made.reduce == "sum" else "maximum": window.total, "bias": window.bias}
     facts |= {"together": window.value, "network": window.output}
     facts |= {name: float(values[args.row, args.column]) for name, values in made.after}
     if args.json:
         lists = {"window": window.patch, "kernel": made.kernel, "products": window.products}
         print_json(facts | {name: values.tolist() for name, values in lists.items()})
-        return 0
+        return
     for name, products in zip(made.input_names, window.products, strict=True):
         print(f"{name}, products:")
         print("\n".join("  ".join(f"{value:9.4g}" for value in row) for row in products))
     print_facts(facts)
-    return 0
 
 
-def attribute_answer(args: argparse.Namespace) -> int:
+def attribute_answer(args: argparse.Namespace) -> None:
     """Write an attribution map, and print its two sanity checks."""
     from cnnlib.probe.attribution.methods import METHODS, explain
     from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
@@ -190,11 +164,10 @@ def attribute_answer(args: argparse.Namespace) -> int:
         facts = {"class": names[target], "method": args.method, "gain": curve.gain}
         facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
         print_json(facts | {"better_than_random": curve.is_informative})
-        return 0
+        return
     print(f"Score of class {names[target]}; predicted class: {names[predicted]}.")
     print(weights.sentence)
     print(curve.sentence)
-    return 0
 
 
 def _write(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import (
     InspectedRun,
-    add_run,
+    add_options,
     file_picture,
     number_of_picture,
     open_run,
+    window_at,
     write_values,
 )
-from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import one_of, shown, whole_number
+from cnnlib.cli.output import print_json, print_result, print_table
+from cnnlib.cli.parser import add_command, add_number, one_of, shown, whole_number
 from cnnlib.cli.run_here import run_job
-from cnnlib.cli.store import DEFAULT_STEP
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
@@ -33,11 +33,12 @@ _MOST = _LARGEST_SIDE  # of each of them
 
 def add_job_commands(subparsers: Any) -> None:
     """Add the commands under ``inspect``."""
-    ablation = add_run(
+    ablation = add_command(
         subparsers,
         "ablation",
         ablate,
         "accuracy without each filter: its weights and bias set to 0, or reset",
+        run=True,
         aliases=["surgery"],
     )
     ablation.add_argument(
@@ -48,92 +49,63 @@ def add_job_commands(subparsers: Any) -> None:
         help="mute: set the weights and the bias of a filter to 0 (default); "
         "reset: restore its first saved weights",
     )
-    patches = add_run(
+    patches = add_command(
         subparsers,
         "patches",
         find_patches,
         "the parts of test pictures that activate each channel most",
+        run=True,
         aliases=["excite"],
     )
-    maximise = add_run(
+    maximise = add_command(
         subparsers,
         "maximise",
         maximise_activation,
         "an input that maximises the activation of a channel",
+        run=True,
         aliases=["dream"],
     )
     maximise.add_argument("--channel", metavar="N", type=whole_number, default=0)
-    maximise.add_argument(
-        "--out", metavar="FILE", required=True, help="a file name: .npz, .json or .png"
-    )
-    for each, count in ((ablation, 500), (patches, 1000)):
-        each.add_argument(
-            "--pictures",
-            metavar="N",
-            type=whole_number,
-            default=count,
-            help=f"size of the sample; default: {count}",
-        )
+    add_options(maximise, "out")
     for each in (ablation, patches, maximise):
-        each.add_argument(
-            "--layer",
-            metavar="NAME",
-            required=True,
-            help="such as features.conv1; the command cost lists all",
-        )
+        add_options(each, "layer", "step")
         each.add_argument("--seed", metavar="N", type=whole_number, default=0)
-    slopes = add_run(
-        subparsers, "gradients", show_gradients, "size of the gradient of the loss in each layer"
+    slopes = add_command(
+        subparsers,
+        "gradients",
+        show_gradients,
+        "size of the gradient of the loss in each layer",
+        run=True,
     )
-    slopes.add_argument(
-        "--picture",
-        metavar="N|FILE",
-        default="0",
-        help="number of a test picture, or a picture file; default: 0",
-    )
+    add_options(slopes, "picture", "step")
     slopes.add_argument(
         "--class", metavar="NAME", dest="class_name", help="true class of a picture file"
     )
-    dead = add_run(subparsers, "dead", show_dead, "channels with the same output on all pictures")
-    dead.add_argument(
-        "--pictures",
-        metavar="N",
-        type=whole_number,
-        default=200,
-        help="size of the sample; default: 200",
+    dead = add_command(
+        subparsers, "dead", show_dead, "channels with the same output on all pictures", run=True
     )
-    for each in (ablation, patches, maximise, slopes, dead):
-        each.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
-        each.add_argument("--json", action="store_true", help="print JSON")
+    add_options(dead, "step")
+    for each, count in ((ablation, 500), (patches, 1000), (dead, 200)):
+        add_number(each, "--pictures", count, "size of the sample")
 
 
 def add_commands(commands: Any) -> None:
     """Add ``convolve`` to the parser."""
-    parser = commands.add_parser("convolve", help="slide a kernel over a picture")
+    parser = add_command(commands, "convolve", convolve_picture, "slide a kernel over a picture")
     parser.add_argument("picture", metavar="FILE")
     parser.add_argument("--kernel", metavar="TEXT", required=True, help='"0 1 0; 1 -4 1; 0 1 0"')
-    for name, least in _LEAST.items():
+    for name, least in (_LEAST | {"row": 0, "column": 0}).items():
         parser.add_argument(f"--{name}", metavar="N", type=whole_number, default=least)
-    parser.add_argument(
-        "--size",
-        metavar="PIXELS",
-        type=whole_number,
-        default=32,
-        help="the picture is resized to this side length; default: 32",
-    )
+    add_number(parser, "--size", 32, "the picture is resized to this side length", metavar="PIXELS")
     parser.add_argument(
         "--flip",
         action="store_true",
         help="rotate the kernel by 180 degrees: convolution in the mathematical sense",
     )
-    for name in ("row", "column"):
-        parser.add_argument(f"--{name}", metavar="N", type=whole_number, default=0)
     parser.add_argument("--out", metavar="FILE", help="file for the output: .npz, .json or .png")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=convolve_picture)
 
 
-def ablate(args: argparse.Namespace) -> int:
+def ablate(args: argparse.Namespace) -> None:
     """Print the accuracy without each filter of a layer."""
     from cnnlib.probe.ablation import ablate
 
@@ -142,17 +114,16 @@ def ablate(args: argparse.Namespace) -> int:
     found = run_job(ablate(job, Folders.from_environment()))
     if args.json:
         print_json(found)
-        return 0
+        return
     pictures = plural(found["count"], f"{found['split']} picture")
     print(f"Unchanged network: {percent(found['before'])} correct ({pictures}).")
     names = inspected.prepared.info.classes
     ranked = sorted(range(len(found["after"])), key=lambda i: found["after"][i])
     rows = [(i, percent(found["after"][i]), _hurt_most(found, i, names)) for i in ranked]
     print_table(("filter", "accuracy without it", "class that loses most"), rows)
-    return 0
 
 
-def find_patches(args: argparse.Namespace) -> int:
+def find_patches(args: argparse.Namespace) -> None:
     """Print the patch of a test picture that activates each channel of a layer most."""
     from cnnlib.probe.patches import find_patches
 
@@ -160,15 +131,14 @@ def find_patches(args: argparse.Namespace) -> int:
     found = run_job(find_patches(job, Folders.from_environment()))
     if args.json:
         print_json(found)
-        return 0
+        return
     print_table(
         ("channel", "picture", "row", "column", "activation"),
         [(channel, *places[0]) for channel, places in enumerate(found["found"])],
     )
-    return 0
 
 
-def maximise_activation(args: argparse.Namespace) -> int:
+def maximise_activation(args: argparse.Namespace) -> None:
     """Write an input that maximises the activation of a channel, and print the activation."""
     import numpy as np
 
@@ -178,14 +148,12 @@ def maximise_activation(args: argparse.Namespace) -> int:
     found = run_job(maximise_activation_job(job, Folders.from_environment()))
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(found["shape"])
     write_values(args.out, pixels, pixels[None] if len(pixels) == 3 else pixels, not args.json)
-    if args.json:
-        print_json({"answer": found["answer"], "began": found["began"], "file": args.out})
-        return 0
-    print(f"The mean activation rose from {found['began']:.3g} (noise) to {found['answer']:.3g}.")
-    return 0
+    facts = {"answer": found["answer"], "began": found["began"], "file": args.out}
+    text = f"The mean activation rose from {found['began']:.3g} (noise) to {found['answer']:.3g}."
+    print_result(facts, text, as_json=args.json)
 
 
-def show_gradients(args: argparse.Namespace) -> int:
+def show_gradients(args: argparse.Namespace) -> None:
     """Print the size of the loss's gradient in each layer, with warnings."""
     from cnnlib.probe.gradient_sizes import by_layer, warnings_about
     from cnnlib.probe.gradients import gradients
@@ -196,15 +164,14 @@ def show_gradients(args: argparse.Namespace) -> int:
     warnings = warnings_about(layers)
     if args.json:
         print_json({"loss": found.loss, "layers": layers, "warnings": warnings})
-        return 0
+        return
     print(f"Loss on this picture: {found.loss:.4g}, in evaluation mode.")
     print_table(("layer", "median", "95 %", "RMS", "gradient norm", "weight norm"), _rows(layers))
     for sentence in warnings:
         print(sentence)
-    return 0
 
 
-def show_dead(args: argparse.Namespace) -> int:
+def show_dead(args: argparse.Namespace) -> None:
     """Print the channels of each layer that have one value on all pictures of a sample."""
     import torch
 
@@ -223,13 +190,12 @@ def show_dead(args: argparse.Namespace) -> int:
     }
     if args.json:
         print_json({"pictures": len(pictures), "dead": {n: e.tolist() for n, e in found.items()}})
-        return 0
+        return
     rows = [(name, len(each), ", ".join(map(str, each[:20]))) for name, each in found.items()]
     print_table(("layer", "dead channels", "numbers of the first 20"), rows)
-    return 0
 
 
-def convolve_picture(args: argparse.Namespace) -> int:
+def convolve_picture(args: argparse.Namespace) -> None:
     """Print the arithmetic of one output value, or write the whole output."""
     from cnnlib.probe.convolution import convolve, parse_kernel
 
@@ -244,24 +210,18 @@ def convolve_picture(args: argparse.Namespace) -> int:
             raise DataError(f"{found} Choose a number in this range.")
     picture = (file_picture(args.picture, args.size, 1)[0] / 255).astype("float32")
     made = convolve(picture, parse_kernel(args.kernel), flip=args.flip, **settings)
-    try:
-        window = made.at(args.row, args.column)
-    except IndexError as error:
-        raise ProbeError(
-            f"There is no such output value: {error}. Choose a position inside the output."
-        ) from None
+    window = window_at(made, args.row, args.column)
     if args.out:
         write_values(args.out, made.output, made.output[None], not args.json)
     if args.json:
         lists = {"window": window.patch[0].tolist(), "products": window.products[0].tolist()}
         print_json({**lists, "sum": window.total, "output": made.output.tolist()})
-        return 0
+        return
     rows, columns = made.output.shape
     print(f"Output: {rows} x {columns}. Products at row {args.row}, column {args.column}:")
     for row in window.products[0]:
         print("  ".join(f"{value:9.4g}" for value in row))
     print(f"Sum: {window.total:.6g}")
-    return 0
 
 
 def _job_args(args: argparse.Namespace, inspected: InspectedRun) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.drawings import pixels_for
-from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import PROGRAM, UsageError, id_of_run, unknown_name, whole_number
+from cnnlib.cli.output import print_json, print_result, print_table
+from cnnlib.cli.parser import (
+    JSON_LINES,
+    PROGRAM,
+    UsageError,
+    add_command,
+    unknown_name,
+    whole_number,
+)
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
@@ -20,6 +26,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
     from cnnlib.runs import RunStore
@@ -27,53 +34,59 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    drawings = commands.add_parser(
-        "labelled-drawings", aliases=["lessons"], help="drawings saved with their class"
+    drawings = add_command(
+        commands,
+        "labelled-drawings",
+        list_collections,
+        "drawings saved with their class",
+        json="print a JSON list",
+        aliases=["lessons"],
     )
-    drawings.add_argument("--json", action="store_true", help="print a JSON list")
-    drawings.set_defaults(command=list_collections)
     subcommands = drawings.add_subparsers(metavar="WHAT", dest="what")
-
-    listing = subcommands.add_parser("list", help="number of saved drawings per class")
-    listing.set_defaults(command=list_collections)
-
-    save = subcommands.add_parser(
-        "save", aliases=["keep"], help="save drawings from picture files, with their class"
+    add_command(subcommands, "list", list_collections, "number of saved drawings per class")
+    save = add_command(
+        subcommands,
+        "save",
+        save_drawings,
+        "save drawings from picture files, with their class",
+        aliases=["keep"],
     )
     save.add_argument(
         "dataset", metavar="DATASET", help="the dataset with this class, for example mnist"
     )
     save.add_argument("name", metavar="CLASS")
     save.add_argument("pictures", metavar="FILE", nargs="+")
-    save.set_defaults(command=save_drawings)
-
-    export = subcommands.add_parser("export", help="write saved drawings as a zip of class folders")
+    export = add_command(
+        subcommands,
+        "export",
+        export_collection,
+        "write saved drawings as a zip of class folders",
+    )
     export.add_argument("dataset", metavar="DATASET")
     export.add_argument("output", metavar="FILE")
-    export.set_defaults(command=export_collection)
-    for parser in (listing, save, export):
-        parser.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
-        )
-
-    fine_tune = commands.add_parser(
-        "fine-tune", aliases=["teach"], help="train a run further on your saved drawings"
+    fine_tune = add_command(
+        commands,
+        "fine-tune",
+        fine_tune_run,
+        "train a run further on your saved drawings",
+        run=True,
+        json=JSON_LINES,
+        aliases=["teach"],
     )
-    fine_tune.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     fine_tune.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     add_recipe_options(fine_tune)
     add_queue_options(fine_tune)
-    fine_tune.set_defaults(command=fine_tune_run)
-
-    report = commands.add_parser(
-        "fine-tune-report", aliases=["taught"], help="accuracies before and after fine-tuning"
+    add_command(
+        commands,
+        "fine-tune-report",
+        report_fine_tune,
+        "accuracies before and after fine-tuning",
+        run=True,
+        aliases=["taught"],
     )
-    report.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    report.add_argument("--json", action="store_true", help="print JSON")
-    report.set_defaults(command=report_fine_tune)
 
 
-def list_collections(args: argparse.Namespace) -> int:
+def list_collections(args: argparse.Namespace) -> None:
     """Print the number of drawings per dataset and class."""
     from cnnlib.data.drawings import collections
 
@@ -84,16 +97,15 @@ def list_collections(args: argparse.Namespace) -> int:
             for name, counts in found.items()
         ]
         print_json(facts)
-        return 0
+        return
     rows = [
         (name, sum(counts.values()), ", ".join(f"{each} {n}" for each, n in counts.items()))
         for name, counts in found.items()
     ]
     print_table(("dataset", "drawings", "drawings per class"), rows)
-    return 0
 
 
-def save_drawings(args: argparse.Namespace) -> int:
+def save_drawings(args: argparse.Namespace) -> None:
     """Prepare pictures as the drawing pad does, and save them under a class."""
     info = dataset_named(args.dataset)
     if args.name not in info.classes:
@@ -109,14 +121,11 @@ def save_drawings(args: argparse.Namespace) -> int:
             )
     label, folders = info.classes.index(args.name), Folders.from_environment()
     files = [save_drawing(drawing.picture, label, info, folders) for drawing in drawings]
-    if args.json:
-        print_json({"class": args.name, "files": files})
-    else:
-        print(f"{plural(len(files), 'drawing')} saved as {args.name}")
-    return 0
+    text = f"{plural(len(files), 'drawing')} saved as {args.name}"
+    print_result({"class": args.name, "files": files}, text, as_json=args.json)
 
 
-def export_collection(args: argparse.Namespace) -> int:
+def export_collection(args: argparse.Namespace) -> None:
     """Write the drawings of a dataset as a zip with one folder per class."""
     from cnnlib.data.drawings import drawings_zip, saved_drawings
 
@@ -134,11 +143,8 @@ def export_collection(args: argparse.Namespace) -> int:
         raise DataError(
             f"The zip {args.output!r} could not be written: {error.strerror}. Choose another file."
         ) from error
-    if args.json:
-        print_json({"file": args.output, "drawings": count})
-    else:
-        print(f"{plural(count, 'drawing')} written to {args.output}")
-    return 0
+    text = f"{plural(count, 'drawing')} written to {args.output}"
+    print_result({"file": args.output, "drawings": count}, text, as_json=args.json)
 
 
 def fine_tune_run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_json, print_table
+from cnnlib.cli.parser import add_command
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
 
@@ -16,19 +17,17 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's command to the parser."""
-    limits = commands.add_parser("limits", help="print the limits of class mode")
-    limits.add_argument("--json", action="store_true", help="print JSON")
-    limits.set_defaults(command=limits_command)
+    add_command(commands, "limits", limits_command, "print the limits of class mode")
 
 
-def limits_command(args: argparse.Namespace) -> int:
+def limits_command(args: argparse.Namespace) -> None:
     """Print every setting with its meaning; the command line itself has no limits."""
     folders = Folders.from_environment()
     settings = Settings.read(folders).to_dict()
     path = os.environ.get("CNNLAB_CONFIG") or str(folders.runs / FILE)
     if args.json:
         print_json({"file": path, "exists": os.path.exists(path)} | settings)
-        return 0
+        return
     rows = [
         (f"[{section}] {key}", value, _MEANINGS[section].get(key, ""))
         for section, values in settings.items()
@@ -41,7 +40,6 @@ def limits_command(args: argparse.Namespace) -> int:
         f"\n{start} {path}. The limits apply to the web pages in class mode, "
         "not to this command line."
     )
-    return 0
 
 
 def _meanings(record: type) -> dict[str, str]:

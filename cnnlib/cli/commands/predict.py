@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import id_of_run, whole_number
+from cnnlib.cli.parser import add_command, add_number, whole_number
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
 from cnnlib.units import percent
 
@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    predict = commands.add_parser("predict", help="class probabilities of pictures")
-    predict.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
+    predict = add_command(
+        commands,
+        "predict",
+        predict_pictures,
+        "class probabilities of pictures",
+        run=True,
+        json="print a JSON list",
+    )
     predict.add_argument("pictures", metavar="FILE", nargs="+")
     predict.add_argument(
         "--invert", action="store_true", help="swap dark and light (for ink on paper)"
     )
     predict.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
-    predict.add_argument(
-        "--top", metavar="N", type=whole_number, default=3, help="classes per picture; default: 3"
-    )
-    predict.add_argument("--json", action="store_true", help="print a JSON list")
-    predict.set_defaults(command=predict_pictures)
+    add_number(predict, "--top", 3, "classes per picture")
 
 
-def predict_pictures(args: argparse.Namespace) -> int:
+def predict_pictures(args: argparse.Namespace) -> None:
     """Print the most likely classes of each picture."""
     from cnnlib.probe.pictures import run_pictures
 
@@ -52,7 +54,6 @@ def predict_pictures(args: argparse.Namespace) -> int:
             for path, each in zip(args.pictures, found, strict=True)
         ]
         print_table(("picture", "most likely"), rows)
-    return 0
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.control import send
-from cnnlib.cli.parser import id_of_run, whole_number
+from cnnlib.cli.parser import JSON_LINES, add_command, whole_number
 from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.cli.submit import add_queue_options, follow_all, submit
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    fork = commands.add_parser(
+    fork = add_command(
+        commands,
         "fork",
-        help="start a new run from a saved step of a run",
+        fork_run,
+        "start a new run from a saved step of a run",
+        run=True,
+        json=JSON_LINES,
         usage="%(prog)s ID [--step N] [OPTIONS]",
     )
-    fork.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
     fork.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved one")
     fork.add_argument(
         "--weights-only",
@@ -32,12 +35,15 @@ def add_commands(commands: Any) -> None:
     fork.add_argument("--name", metavar="TEXT", default="", help="name of the new run")
     add_recipe_options(fork)
     add_queue_options(fork)
-    fork.set_defaults(command=fork_run)
-
-    resume = commands.add_parser("resume", help="continue a paused, stopped or interrupted run")
-    resume.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
+    resume = add_command(
+        commands,
+        "resume",
+        resume_run,
+        "continue a paused, stopped or interrupted run",
+        run=True,
+        json=JSON_LINES,
+    )
     add_queue_options(resume)
-    resume.set_defaults(command=resume_run)
 
 
 def fork_run(args: argparse.Namespace) -> int:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import duration, format_date, one_line, print_facts, print_json, print_table
-from cnnlib.cli.parser import id_of_run, one_of, whole_number
+from cnnlib.cli.output import (
+    duration,
+    format_date,
+    one_line,
+    print_facts,
+    print_json,
+    print_result,
+    print_table,
+)
+from cnnlib.cli.parser import add_command, add_number, id_of_run, one_of
 from cnnlib.cli.run_facts import all_run_facts, run_facts
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.records.diagnosis import diagnosis_lines
@@ -14,26 +21,16 @@ from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
+    import argparse
+
     from cnnlib.runs import RunStore
 
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    _add_runs(commands)
-    rename = commands.add_parser("rename", help="rename a run")
-    rename.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    rename.add_argument("name", metavar="NAME", help='"" restores the name of its design')
-    rename.add_argument("--json", action="store_true", help="print JSON")
-    rename.set_defaults(command=rename_run)
-
-    delete = commands.add_parser("delete", help="delete runs and their files")
-    delete.add_argument("run_ids", metavar="ID", nargs="+", type=id_of_run)
-    delete.add_argument("--json", action="store_true", help="print JSON")
-    delete.set_defaults(command=delete_runs)
-
-
-def _add_runs(commands: Any) -> None:
-    runs = commands.add_parser("runs", help="list runs, or show one")
+    runs = add_command(
+        commands, "runs", list_runs, "list runs, or show one", json="print a JSON list"
+    )
     runs.add_argument(
         "--state",
         metavar="NAME",
@@ -43,24 +40,17 @@ def _add_runs(commands: Any) -> None:
     )
     runs.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     runs.add_argument("--group", metavar="NAME", help="only runs of this group")
-    runs.add_argument(
-        "--limit",
-        metavar="N",
-        type=whole_number,
-        default=30,
-        help="at most this many runs; default: 30",
-    )
-    runs.add_argument("--json", action="store_true", help="print a JSON list")
-    runs.set_defaults(command=list_runs)
-
+    add_number(runs, "--limit", 30, "at most this many runs")
     subcommands = runs.add_subparsers(metavar="show", dest="which")
-    show = subcommands.add_parser("show", help="everything about one run")
-    show.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-    show.set_defaults(command=show_run)
+    add_command(subcommands, "show", show_run, "everything about one run", run=True)
+
+    rename = add_command(commands, "rename", rename_run, "rename a run", run=True)
+    rename.add_argument("name", metavar="NAME", help='"" restores the name of its design')
+    delete = add_command(commands, "delete", delete_runs, "delete runs and their files")
+    delete.add_argument("run_ids", metavar="ID", nargs="+", type=id_of_run)
 
 
-def list_runs(args: argparse.Namespace) -> int:
+def list_runs(args: argparse.Namespace) -> None:
     """Print one line per run, the newest first."""
     found = open_store().runs(states=args.state) if has_store() else []
     matching = [run for run in found if _matches(run, args)]
@@ -75,17 +65,16 @@ def list_runs(args: argparse.Namespace) -> int:
             *("val accuracy", "test accuracy", "time", "created"),
         )
         print_table(headings, [_line(run) for run in shown])
-    return 0
 
 
-def show_run(args: argparse.Namespace) -> int:
+def show_run(args: argparse.Namespace) -> None:
     """Print everything about one run except its steps."""
     store = existing_store(args.run_id)
     run = store.run(args.run_id)
     facts = all_run_facts(store, run)
     if args.json:
         print_json(facts)
-        return 0
+        return
     print_facts(
         {
             "run": run.id,
@@ -119,7 +108,6 @@ def show_run(args: argparse.Namespace) -> int:
             for epoch in store.epochs(run.id)
         ],
     )
-    return 0
 
 
 def _print_diagnoses(store: RunStore, run: Run) -> None:
@@ -130,30 +118,22 @@ def _print_diagnoses(store: RunStore, run: Run) -> None:
         print("\n".join(diagnosis_lines(diagnosis)), end="\n\n")
 
 
-def rename_run(args: argparse.Namespace) -> int:
+def rename_run(args: argparse.Namespace) -> None:
     """Give a run another name."""
     store = existing_store(args.run_id)
     store.rename(args.run_id, args.name)
     run = store.run(args.run_id)
-    if args.json:
-        print_json(run_facts(run))
-    else:
-        print(f"{run.id}  {one_line(run.title)}")
-    return 0
+    print_result(run_facts(run), f"{run.id}  {one_line(run.title)}", as_json=args.json)
 
 
-def delete_runs(args: argparse.Namespace) -> int:
+def delete_runs(args: argparse.Namespace) -> None:
     """Remove runs with their files; checks all of them before removing the first."""
     store = existing_store(args.run_ids[0])
     for run_id in args.run_ids:
         store.check_deletable(run_id)
     for run_id in args.run_ids:
         store.delete(run_id)
-        if args.json:
-            print_json({"run_id": run_id, "deleted": True})
-        else:
-            print(f"{run_id}  deleted")
-    return 0
+        print_result({"run_id": run_id, "deleted": True}, f"{run_id}  deleted", as_json=args.json)
 
 
 def _matches(run: Run, args: argparse.Namespace) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
-from cnnlib.cli.parser import UsageError, whole_number
+from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, whole_number
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
 from cnnlib.cli.submit import add_queue_options, submit
@@ -20,9 +20,12 @@ MOST_SEEDS = 20
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    train = commands.add_parser(
+    train = add_command(
+        commands,
         "train",
-        help="train a network",
+        train_runs,
+        "train a network",
+        json=JSON_LINES,
         usage="%(prog)s (--preset NAME | --spec FILE) [--dataset NAME] [OPTIONS]",
     )
     add_design_options(train)
@@ -39,7 +42,6 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--compile", action="store_true", help="try torch.compile")
     run.add_argument("--name", metavar="TEXT", default="", help="name of the run")
     add_queue_options(train)
-    train.set_defaults(command=train_runs)
 
 
 def train_runs(args: argparse.Namespace) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.output import print_json
-from cnnlib.cli.parser import UsageError, id_of_run
+from cnnlib.cli.output import print_result
+from cnnlib.cli.parser import UsageError, add_command, id_of_run
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import plural
 
@@ -16,22 +16,21 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    export = commands.add_parser("export-runs", help="write runs into one archive file")
+    export = add_command(
+        commands, "export-runs", export_command, "write runs into one archive file"
+    )
     export.add_argument("output", metavar="FILE", help="the zip file to write")
     export.add_argument("run_ids", metavar="ID", nargs="*", type=id_of_run)
     export.add_argument("--group", metavar="NAME", help="the runs of this group")
     export.add_argument("--all", action="store_true", help="all runs that have ended")
     export.add_argument("--no-weights", action="store_true", help="metrics and predictions only")
-    export.add_argument("--json", action="store_true", help="print JSON")
-    export.set_defaults(command=export_command)
-
-    import_ = commands.add_parser("import-runs", help="import the runs of an archive file")
+    import_ = add_command(
+        commands, "import-runs", import_command, "import the runs of an archive file"
+    )
     import_.add_argument("input", metavar="FILE")
-    import_.add_argument("--json", action="store_true", help="print JSON")
-    import_.set_defaults(command=import_command)
 
 
-def export_command(args: argparse.Namespace) -> int:
+def export_command(args: argparse.Namespace) -> None:
     """Write runs into one archive."""
     from cnnlib.runs.archive.archive import export_runs
 
@@ -45,21 +44,13 @@ def export_command(args: argparse.Namespace) -> int:
         found = store.runs(group=args.group) if args.group else store.runs()
         selected += [run.id for run in found if not run.is_live]
     ids = export_runs(store, selected, Path(args.output), weights=not args.no_weights)
-    if args.json:
-        print_json({"file": args.output, "run_ids": ids})
-    else:
-        print(f"{plural(len(ids), 'run')} written to {args.output}")
-    return 0
+    text = f"{plural(len(ids), 'run')} written to {args.output}"
+    print_result({"file": args.output, "run_ids": ids}, text, as_json=args.json)
 
 
-def import_command(args: argparse.Namespace) -> int:
+def import_command(args: argparse.Namespace) -> None:
     """Import the runs of an archive."""
     from cnnlib.runs.archive.archive import import_runs
 
     ids = import_runs(open_store(), Path(args.input))
-    if args.json:
-        print_json({"file": args.input, "run_ids": ids})
-    else:
-        for run_id in ids:
-            print(run_id)
-    return 0
+    print_result({"file": args.input, "run_ids": ids}, "\n".join(ids), as_json=args.json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.cli.parser import id_of_run
+from cnnlib.cli.parser import JSON_LINES, add_command
 from cnnlib.cli.progress_output import JsonProgress, ProgressOutput, TextProgress, Update
 from cnnlib.cli.run_facts import all_run_facts
 from cnnlib.cli.store import existing_store
@@ -26,10 +26,9 @@ EXIT_CODES = {"interrupted": 130, "diverged": 3, "failed": 3, "lost": 3}  # all 
 
 def add_commands(commands: Any) -> None:
     """Add this group's commands to the parser."""
-    watch = commands.add_parser("watch", help="follow a run until it ends")
-    watch.add_argument("run_id", metavar="ID", type=id_of_run, help="id of a run")
-    watch.add_argument("--json", action="store_true", help="print one JSON object per line")
-    watch.set_defaults(command=watch_run)
+    add_command(
+        commands, "watch", watch_run, "follow a run until it ends", run=True, json=JSON_LINES
+    )
 
 
 def watch_run(args: argparse.Namespace) -> int:
