@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.experiments.duel import DuelState, read_duel
-from cnnlib.experiments.study import find_studies, find_study
 from cnnlib.figures.theme import colour, figure
 from cnnlib.records.events import EpochEnd
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +62,9 @@ def _shell(command: tuple[str, ...]) -> str:
 def _find_kept(command: tuple[str, ...], kind: str, folders: Folders) -> Study | None:
     """Find the newest finished study of this kind that the command would repeat."""
     with closing(RunStore(folders)) as store:
-        for found in find_studies(store, (kind,)):
+        for found in studies.find_all(store, (kind,)):
             if found.state == "done" and _matches(found.body, command):
-                return find_study(store, found.id)
+                return studies.find(store, found.id)
     return None
 
 

@@ -13,9 +13,10 @@ from cnnlib.experiments.duel_statistics import (
     judge,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK
-from cnnlib.experiments.study import find_study, submit_study
+from cnnlib.experiments.study import submit_study
 from cnnlib.experiments.verdict_text import verdict_sentence
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def duel_state(store: RunStore, duel_id: str) -> DuelState:
     Raises:
         StoreError: There is no such duel.
     """
-    return read_duel(find_study(store, duel_id))
+    return read_duel(studies.find(store, duel_id))
 
 
 def read_duel(study: Study) -> DuelState:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.compare.differences import setting_text
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import find_study, submit_study
+from cnnlib.experiments.study import submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
+from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, LIVE, Study, StudyStep
 from cnnlib.units import plural
 
@@ -154,7 +155,7 @@ def experiment_state(store: RunStore, study_id: str) -> ExperimentState:
     Raises:
         StoreError: There is no such experiment.
     """
-    return read_experiment(find_study(store, study_id))
+    return read_experiment(studies.find(store, study_id))
 
 
 def read_experiment(study: Study) -> ExperimentState:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.runs import studies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study, StudyStep
@@ -28,25 +28,6 @@ def submit_study(store: RunStore, kind: str, body: Mapping[str, Any]) -> str:
         LimitError: The first runs exceed the number or the size that one person may queue.
     """
     return studies.submit(store, kind, body, _next_step_of(kind))
-
-
-def find_study(store: RunStore, study_id: str) -> Study:
-    """Return a study with the present state of its runs.
-
-    Raises:
-        StoreError: There is no study with this id.
-    """
-    return studies.find(store, study_id)
-
-
-def find_studies(store: RunStore, kinds: Sequence[str]) -> list[Study]:
-    """Return the studies of some kinds, the newest first, without their runs."""
-    return studies.find_all(store, kinds)
-
-
-def stop_study(store: RunStore, study_id: str) -> None:
-    """End a study: it queues no more runs, and its queued and running runs are stopped."""
-    studies.stop(store, study_id)
 
 
 def advance_studies(store: RunStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from cnnlib.records.record import Record
@@ -30,6 +30,9 @@ class StepMetrics:
     images_per_second: float
     seconds: float
     kind: Literal["step"] = "step"
+
+
+STEP_COLUMNS = tuple(field.name for field in fields(StepMetrics) if field.name != "kind")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
 from cnnlib.records.events import (
+    STEP_COLUMNS,
     EpochEnd,
     Event,
     Intervention,
@@ -214,15 +215,7 @@ def _insert_steps(connection: sa.Connection, run_id: str, events: Sequence[StepM
     if not events:
         return
     rows = [
-        {
-            "run_id": run_id,
-            "step": e.step,
-            "loss": _finite(e.loss),
-            "lr": _finite(e.lr),
-            "grad_norm": _finite(e.grad_norm),
-            "images_per_second": _finite(e.images_per_second),
-            "seconds": e.seconds,
-        }
+        {"run_id": run_id} | {name: _finite(getattr(e, name)) for name in STEP_COLUMNS}
         for e in events
     ]
     connection.execute(_INSERT_STEPS, rows)

@@ -22,7 +22,6 @@ _RUN = sa.select(
     runs.c.phase,
     runs.c.attempt,
     runs.c.images_per_second,
-    runs.c.chosen,
 ).where(runs.c.id == sa.bindparam("run_id"))
 _SHOWN = (
     "state",
@@ -35,7 +34,6 @@ _SHOWN = (
     "epochs_total",
     "train_seconds",
     "images_per_second",
-    "chosen",
 )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
-from cnnlib.records.events import EpochEnd, Intervention, SplitResult, WeightsSaved
+from cnnlib.records.events import STEP_COLUMNS, EpochEnd, Intervention, SplitResult, WeightsSaved
 from cnnlib.records.job import Job
 from cnnlib.records.run import Machine, Run, RunRequest
 from cnnlib.runs import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _COPIED = (
     "id",
@@ -76,22 +79,22 @@ def parse_request(text: str) -> RunRequest:
     return RunRequest.from_dict(json.loads(text))
 
 
-STEP_COLUMNS = ("step", "loss", "lr", "grad_norm", "images_per_second", "seconds")
-
-
 def step_columns(
     connection: sa.Connection, run_id: str, after: int, limit: int
 ) -> dict[str, list[Any]]:
     """The steps after one, as columns; None where a number was not finite."""
     wanted = {"run_id": run_id, "after": after, "limit": limit}
-    found = connection.execute(_STEPS, wanted).all()
+    return _as_columns(connection.execute(_STEPS, wanted).all())
+
+
+def _as_columns(found: Sequence[sa.Row[Any]]) -> dict[str, list[Any]]:
     columns = zip(*found, strict=True) if found else ((),) * len(STEP_COLUMNS)
     return {name: list(column) for name, column in zip(STEP_COLUMNS, columns, strict=True)}
 
 
+_SELECTED = sa.select(*(tables.steps.c[name] for name in STEP_COLUMNS))
 _STEPS = (
-    sa.select(*(tables.steps.c[name] for name in STEP_COLUMNS))
-    .where(
+    _SELECTED.where(
         tables.steps.c.run_id == sa.bindparam("run_id"), tables.steps.c.step > sa.bindparam("after")
     )
     .order_by(tables.steps.c.step)
@@ -110,12 +113,9 @@ def sampled_step_columns(
     every = max(1, last // count)
     wanted = {*range(1, min(last, _FIRST_STEPS) + 1), *range(every, last + 1, every)}
     is_wanted = sa.and_(tables.steps.c.run_id == run_id, tables.steps.c.step.in_(wanted))
-    columns = (tables.steps.c[name] for name in STEP_COLUMNS)
-    found = connection.execute(
-        sa.select(*columns).where(is_wanted).order_by(tables.steps.c.step)
-    ).all()
-    values = zip(*found, strict=True) if found else ((),) * len(STEP_COLUMNS)
-    return {name: list(column) for name, column in zip(STEP_COLUMNS, values, strict=True)}
+    return _as_columns(
+        connection.execute(_SELECTED.where(is_wanted).order_by(tables.steps.c.step)).all()
+    )
 
 
 def epoch_from_row(row: Any) -> EpochEnd:

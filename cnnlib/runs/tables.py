@@ -19,6 +19,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from cnnlib.records.events import STEP_COLUMNS
+
 SCHEMA_VERSION = 5  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
@@ -98,11 +100,7 @@ steps: Table = Table(
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("step", Integer, primary_key=True),
-    Column("loss", Double),  # null where it is not a finite number
-    Column("lr", Double),
-    Column("grad_norm", Double),
-    Column("images_per_second", Double),
-    Column("seconds", Double),
+    *(Column(name, Double) for name in STEP_COLUMNS[1:]),  # null where it is no finite number
     sqlite_with_rowid=False,  # stores the rows of a run together, sorted by step
 )
 

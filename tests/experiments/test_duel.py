@@ -11,10 +11,10 @@ from cnnlib.cli.main import main
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
-from cnnlib.experiments.study import advance_studies, find_studies, stop_study
+from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import duel_figure
 from cnnlib.records.compare import Look, Verdict
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 
 
 @pytest.fixture
@@ -124,10 +124,10 @@ def test_a_duel_of_which_a_run_was_deleted_does_not_wait_for_it(store):
 
 def test_a_duel_can_be_stopped(store):
     duel_id = start_duel(store, a_duel())
-    stop_study(store, duel_id)
+    studies.stop(store, duel_id)
     advance_studies(store)
     assert {run.state for run in store.runs()} == {"stopped"}
-    assert [plan.state for plan in find_studies(store, ["duel"])] == ["stopped"]
+    assert [plan.state for plan in studies.find_all(store, ["duel"])] == ["stopped"]
 
 
 def test_the_test_split_may_decide(store):

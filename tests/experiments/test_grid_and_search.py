@@ -12,12 +12,12 @@ from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import best_so_far, effects, experiment_state, start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
-from cnnlib.experiments.study import advance_studies, stop_study
+from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import effects_figure
 from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
 from cnnlib.records.run import Run
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_grid_without_a_valid_design_is_refused(store):
 
 def test_a_grid_can_be_stopped(store):
     plan_id = a_grid(store)
-    stop_study(store, plan_id)
+    studies.stop(store, plan_id)
     assert {run.state for run in store.runs()} == {"stopped"}
     assert experiment_state(store, plan_id).state == "stopped"
 

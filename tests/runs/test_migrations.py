@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from example_runs import a_request
 
-from cnnlib.experiments.study import find_studies
 from cnnlib.records.folders import Folders
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 
 VERSION_1 = Path(__file__).parents[1] / "stores" / "version-1.sql"
 
@@ -32,7 +31,7 @@ def test_a_store_of_version_1_keeps_its_runs_which_are_the_operators(folders):
         assert {waiting.owner, finished.owner} == {""}
         assert store.steps_after(finished.id)["step"] == [1, 2, 3]
         assert store.position(waiting.id) == 1
-        assert [plan.owner for plan in find_studies(store, ["grid"])] == [""]
+        assert [plan.owner for plan in studies.find_all(store, ["grid"])] == [""]
 
 
 def test_a_store_of_version_1_takes_new_runs_of_people(folders):

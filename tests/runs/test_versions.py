@@ -18,9 +18,8 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
-from cnnlib.experiments.study import find_studies, find_study
 from cnnlib.records.folders import Folders
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 from cnnlib.runs.archive.archive import import_runs
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.train.api import load_run
@@ -69,7 +68,7 @@ def test_a_store_opens_with_all_its_runs(folders, recorded):
             assert len(store.interventions(run_id)) == facts["interventions"]
         [row] = ResultsTable(store).rows()
         assert row.name == recorded["row"]
-        assert [find.kind for find in find_studies(store, KINDS)] == recorded["plans"]
+        assert [find.kind for find in studies.find_all(store, KINDS)] == recorded["plans"]
 
 
 def test_its_networks_are_read_with_the_weights_that_they_had(folders, recorded):
@@ -110,13 +109,13 @@ def test_a_store_with_studies_of_the_version_before_opens(tmp_path):
     studies = Path(__file__).parents[1] / "versions" / "studies" / "cnnlab.db"
     shutil.copy(studies, tmp_path / "runs" / "cnnlab.db")
     with closing(RunStore(Folders.from_environment())) as store:
-        found = find_studies(store, KINDS)
+        found = studies.find_all(store, KINDS)
         assert [(each.kind, each.state) for each in found] == [
             ("search", "done"),
             ("grid", "done"),
             ("duel", "done"),
         ]
-        runs = {each.kind: len(find_study(store, each.id).runs) for each in found}
+        runs = {each.kind: len(studies.find(store, each.id).runs) for each in found}
         assert runs == {"search": 2, "grid": 2, "duel": 6}  # three pairs of two runs
         assert len(ResultsTable(store).rows()) == 6  # two designs of the duel, four settings
 

@@ -91,14 +91,13 @@ def _store(own: Path) -> dict[str, Any]:
     """Notes on the run, and no second file beside the database."""
     from cnnlib.compare.annotations import Annotation
     from cnnlib.compare.results_table import ResultsTable
-    from cnnlib.experiments.study import find_studies
-    from cnnlib.runs import RunStore
+    from cnnlib.runs import RunStore, studies
 
     with closing(RunStore()) as store:
         desk = ResultsTable(store)
         [row] = desk.rows()
         desk.annotate(row.key, Annotation(name="a noted row", note="kept", tags=("old",)))
-        plans = [find.kind for find in find_studies(store, KINDS)]
+        plans = [find.kind for find in studies.find_all(store, KINDS)]
         with store.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
     import sqlite3

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from cnnlib.design.checks import is_writable
 from cnnlib.design.plan import plan
 from cnnlib.errors import CnnlibError
-from cnnlib.records.events import CommandKind, EpochEnd, SplitResult
+from cnnlib.records.events import STEP_COLUMNS, CommandKind, EpochEnd, SplitResult
 from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
 
@@ -276,9 +276,7 @@ _ROWS: dict[str, dict[str, Check]] = {
     },
     "steps": {
         "step": _whole,
-        **dict.fromkeys(
-            ("loss", "lr", "grad_norm", "images_per_second", "seconds"), _or_none(_finite)
-        ),
+        **dict.fromkeys(STEP_COLUMNS[1:], _or_none(_finite)),
     },
     "samples": {
         **dict.fromkeys(("step", "correct", "count"), _whole),

@@ -37,15 +37,31 @@ def own_runs(runs: Sequence[Run]) -> list[Run]:
 
 def stop_button(job: Job, *, key: str) -> None:
     """Show a button that stops a job; disabled if the visitor may not."""
-    reason = owner_note(job.owner, "job")
-    st.button(
-        "Stop",
-        key=key,
-        help=reason or None,
-        disabled=bool(reason),
-        on_click=attempt,
-        args=(run_store().jobs.stop, job.id),
-    )
+    note = owner_note(job.owner, "job")
+    own_button("Stop", note, key=key, action=(run_store().jobs.stop, job.id))
+
+
+def own_button(
+    label: str,
+    note: str,
+    *,
+    help: str | None = None,
+    action: tuple[Any, ...] = (),
+    **options: Any,
+) -> bool:
+    """Show a button; disabled, with the reason, if the visitor may not change the thing.
+
+    Args:
+        note: Result of `owner_note`.
+        action: A function and its arguments, which a click attempts.
+        options: Of ``st.button``.
+
+    Returns:
+        Whether it was clicked.
+    """
+    if action:
+        options |= {"on_click": attempt, "args": action}
+    return st.button(label, help=note or help, disabled=bool(note), **options)
 
 
 def attempt(action: Callable[..., Any], *args: Any) -> None:

@@ -19,7 +19,7 @@ from cnnlib.runs.access.dataset_owners import (
 from cnnlib.ui.common.format import dataset_label, escape_markdown
 from cnnlib.ui.common.job_status import show_job_progress
 from cnnlib.ui.common.messages import show_error
-from cnnlib.ui.common.permissions import attempt, owner_note
+from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.data.choice import select_on_rerun
@@ -62,15 +62,14 @@ def preparation(info: DatasetInfo) -> None:
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
         )
         labels = {"here": "Prepare", "download": "Download", "prepared": "Prepare again"}
-        st.button(
+        own_button(
             labels[info.state],
+            refusal,
             icon=":material/download:",
             key="data_prepare",
             type="primary" if info.state != "prepared" else "secondary",
-            help=refusal or _PREPARE_HELP,
-            disabled=bool(refusal),
-            on_click=attempt,
-            args=(run_store().jobs.submit, "prepare", args),
+            help=_PREPARE_HELP,
+            action=(run_store().jobs.submit, "prepare", args),
         )
 
 
@@ -158,14 +157,8 @@ def removal(info: DatasetInfo) -> None:
         if use.upload_bytes:
             st.write("The lab has no other copy of the uploaded pictures.")
         refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
-        st.button(
-            "Remove it",
-            key="data_remove",
-            type="primary",
-            help=refusal or None,
-            disabled=bool(refusal),
-            on_click=attempt,
-            args=(_remove, info.name),
+        own_button(
+            "Remove it", refusal, key="data_remove", type="primary", action=(_remove, info.name)
         )
 
 

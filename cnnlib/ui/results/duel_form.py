@@ -121,6 +121,17 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
     return a, b
 
 
+def length_fields(page: str) -> tuple[int | None, int | None]:
+    """Show the fields of the epochs and of the training pictures; None where one is empty."""
+    epochs = st.number_input(
+        "Epochs", 1, 1000, None, placeholder="from the recipe", key=f"{page}_epochs"
+    )
+    limit = st.number_input(
+        "Training pictures", 1, value=None, step=1000, placeholder="all", key=f"{page}_limit"
+    )
+    return epochs, limit
+
+
 _PAIRS_HELP = (
     "A pair is one run of A and one run of B with the same seed. The duel ends after this many "
     "pairs at the latest. This limit cannot be changed later."
@@ -139,12 +150,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
     """Show the settings of a duel and its button; return the id of a duel just started."""
     with st.grid(3):
         name = recipe_menu("For design A and this dataset", key="compare_recipe")
-        epochs = st.number_input(
-            "Epochs", 1, 1000, None, placeholder="from the recipe", key="compare_epochs"
-        )
-        limit = st.number_input(
-            "Training pictures", 1, value=None, step=1000, placeholder="all", key="compare_limit"
-        )
+        epochs, limit = length_fields("compare")
         most_pairs = st.number_input(
             "Maximum number of pairs",
             *(FIRST_LOOK, MOST_PAIRS, DEFAULT_MOST_PAIRS),

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
-from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import DuelState, duel_state, start_duel
 from cnnlib.experiments.group_sequential import MOST_PAIRS
-from cnnlib.experiments.study import advance_studies, find_studies, stop_study
+from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.ui.common.live_chart import live_chart
-from cnnlib.ui.common.messages import errors_shown, fragment, show_error, show_warning
-from cnnlib.ui.common.permissions import owner_note
+from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
+from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
 from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from cnnlib.records.compare import LayerChange
     from cnnlib.ui.results.duel_form import Side
 
-REFRESH_SECONDS = 2.0
 _COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "params": ("Parameters", short_count, "Trainable weights and biases."),
     "macs": ("MACs per picture", short_count, "Multiply-accumulate operations for one picture."),
@@ -118,30 +116,20 @@ def _signed(change: int) -> str:
 
 def duel_view(duel_id: str) -> None:
     """Show the state of a duel, updated while it is live."""
-    try:
-        state = duel_state(run_store(), duel_id)
-    except CnnlibError as error:
-        show_error(error)
-        return
-    fragment(_duel, run_every=REFRESH_SECONDS if state.state == "live" else None)(
-        duel_id, state.state
-    )
+    study_view(duel_id, duel_state, _duel)
 
 
 def past_duels(current: str | None) -> None:
     """Show links to the other duels, the newest first."""
-    studies = [study for study in find_studies(run_store(), ["duel"]) if study.id != current]
-    if not studies:
-        return
-    st.header("Duels")
-    for study in studies[:12]:
-        sentence = duel_state(run_store(), study.id).sentence
-        icon = ":material/arrow_forward:"
-        if st.button(
-            escape_markdown(sentence), key=f"compare_past_{study.id}", type="tertiary", icon=icon
-        ):
-            st.query_params["duel"] = study.id
-            st.rerun()
+    store = run_store()
+    past_studies(
+        ["duel"],
+        current,
+        "Duels",
+        lambda study: duel_state(store, study.id).sentence,
+        "compare",
+        "duel",
+    )
 
 
 def _duel(duel_id: str, shown_state: str) -> None:
@@ -160,16 +148,7 @@ def _duel(duel_id: str, shown_state: str) -> None:
     )
     _runs(state)
     _longer_duel_button(state)
-    refusal = owner_note(state.owner, "duel")
-    if state.state == "live" and st.button(
-        "Stop the duel",
-        icon=":material/stop_circle:",
-        key="compare_stop",
-        help=refusal or None,
-        disabled=bool(refusal),
-    ):
-        stop_study(store, duel_id)
-        st.rerun()
+    stop_study_button(state, "duel", key="compare_stop")
 
 
 def _longer_duel_button(state: DuelState) -> None:

@@ -17,7 +17,7 @@ from cnnlib.ui.common.defaults import default_preset
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import run_store
-from cnnlib.ui.results.duel_form import choose_info, known_designs
+from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,17 +82,7 @@ def _choose_base_request() -> RunRequest | None:
     )
     name = recipe_menu("For this design and dataset", key="experiments_recipe")
     with st.grid(2):
-        epochs = st.number_input(
-            "Epochs", 1, 1000, None, placeholder="from the recipe", key="experiments_epochs"
-        )
-        limit = st.number_input(
-            "Training pictures",
-            1,
-            value=None,
-            step=1000,
-            placeholder="all",
-            key="experiments_limit",
-        )
+        epochs, limit = length_fields("experiments")
     try:
         spec = adapt(designs[label].spec, info.in_size, len(info.classes))
     except CnnlibError as error:

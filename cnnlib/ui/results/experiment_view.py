@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from cnnlib.errors import CnnlibError
 from cnnlib.experiments.grid import (
     KINDS,
     ExperimentState,
@@ -12,51 +13,41 @@ from cnnlib.experiments.grid import (
     effects,
     experiment_state,
 )
-from cnnlib.experiments.study import advance_studies, find_studies, stop_study
+from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import best_figure, effects_figure
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.live_chart import live_chart
-from cnnlib.ui.common.messages import fragment, show_error, show_warning
-from cnnlib.ui.common.permissions import owner_note
+from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
+from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
 from cnnlib.units import percent, plural
 
-REFRESH_SECONDS = 2.0
-_STATES = {"live": "running", "done": "done", "stopped": "stopped"}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.runs.studies import Study
+
+_STATES: Mapping[str, str] = {"live": "running", "done": "done", "stopped": "stopped"}
 _ACCURACY = "Validation accuracy"
 _ACCURACY_HELP = "Best epoch of each run, mean over seeds. A run that diverged counts as 0 %."
 
 
 def experiment_view(study_id: str) -> None:
     """Show the state of an experiment, updated while it is live."""
-    try:
-        state = experiment_state(run_store(), study_id)
-    except CnnlibError as error:
-        show_error(error)
-        return
-    fragment(_show_experiment, run_every=REFRESH_SECONDS if state.state == "live" else None)(
-        study_id, state.state
-    )
+    study_view(study_id, experiment_state, _show_experiment)
 
 
 def past_experiments(current: str | None) -> None:
     """Show links to the other experiments, the newest first."""
-    studies = [study for study in find_studies(run_store(), KINDS) if study.id != current]
-    if not studies:
-        return
-    st.header("All experiments")
-    for study in studies[:12]:
-        trials = study.body.get("trials") or study.progress.get("trials") or [{}]
-        title = study.body.get("name") or ", ".join(trials[0]) or study.id
-        runs = plural(len(study.progress["runs"]), "run")
-        label = f"{title}: {study.kind}, {runs}, {_STATES[study.state]}"
-        icon = ":material/arrow_forward:"
-        if st.button(
-            escape_markdown(label), key=f"experiments_past_{study.id}", type="tertiary", icon=icon
-        ):
-            st.query_params["experiment"] = study.id
-            st.rerun()
+    past_studies(KINDS, current, "All experiments", _describe_study, "experiments", "experiment")
+
+
+def _describe_study(study: Study) -> str:
+    trials = study.body.get("trials") or study.progress.get("trials") or [{}]
+    title = study.body.get("name") or ", ".join(trials[0]) or study.id
+    runs = plural(len(study.progress["runs"]), "run")
+    return f"{title}: {study.kind}, {runs}, {_STATES[study.state]}"
 
 
 def _show_experiment(study_id: str, shown_state: str) -> None:
@@ -85,16 +76,7 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
     )
     _show_trials(state)
-    refusal = owner_note(state.owner, "experiment")
-    if state.state == "live" and st.button(
-        "Stop the experiment",
-        icon=":material/stop_circle:",
-        key="experiments_stop",
-        help=refusal or None,
-        disabled=bool(refusal),
-    ):
-        stop_study(store, study_id)
-        st.rerun()
+    stop_study_button(state, "experiment", key="experiments_stop")
 
 
 def _show_progress(state: ExperimentState) -> None:

@@ -35,13 +35,21 @@ from cnnlib.ui.server.plan_route import plan_design
 from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Scope
 
     from cnnlib.runs.store import RunStore
 
+_UNREAD_OF_EPOCH = (
+    "kind",
+    "eval_seconds",
+    "test_loss",
+    "dead_units",
+    "dead_units_images",
+    "memory_bytes",
+)
 _CURSORS = ("after", "after_epoch", "after_sample")
 _CURSOR = re.compile(r"[0-9]{1,15}")  # JavaScript represents integers of 15 digits exactly
 
@@ -57,9 +65,18 @@ async def metrics(request: Request) -> JSONResponse:
         return JSONResponse({"error": str(error)}, status_code=400)
 
     def read(store: RunStore, run_id: str) -> dict[str, Any]:
-        return metrics_since(store, run_id, **cursors)
+        found = metrics_since(store, run_id, **cursors)
+        return _without(found, "run_id") | {
+            "steps": _without(found["steps"], "images_per_second"),
+            "epochs": [_without(epoch, *_UNREAD_OF_EPOCH) for epoch in found["epochs"]],
+        }
 
     return await run_in_threadpool(_respond, request, read)
+
+
+def _without(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the content without some fields that no page reads."""
+    return {name: value for name, value in content.items() if name not in names}
 
 
 async def report(request: Request) -> JSONResponse:

@@ -17,7 +17,7 @@ from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
 from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import errors_shown, show_warning
-from cnnlib.ui.common.permissions import attempt, own_runs, owner_note
+from cnnlib.ui.common.permissions import attempt, own_button, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.train.live_view import live_section
@@ -93,22 +93,20 @@ def _command_button(
     runs: Sequence[Run],
     type: Literal["primary", "secondary"] = "secondary",
 ) -> None:
-    refusal = owner_note(runs[0].owner, "run")
     help = {
         "pause": "Pause after this batch.",
         "resume": "Continue from the present step.",
         "step": "Train on one batch, then pause.",
         "stop": "End the run now. Its weights are saved and tested.",
     }[kind]
-    st.button(
+    own_button(
         label,
+        owner_note(runs[0].owner, "run"),
         icon=icon,
         key=f"train_{kind}",
-        help=refusal or help,
-        disabled=bool(refusal),
+        help=help,
         type=type,
-        on_click=attempt,
-        args=(_submit_command, [run.id for run in runs], Command(kind)),
+        action=(_submit_command, [run.id for run in runs], Command(kind)),
     )
 
 
@@ -153,16 +151,14 @@ def _continue_button(runs: Sequence[Run]) -> None:
     resumable = [run for run in runs if run.state in RESUMABLE_STATES]
     resumable = own_runs(resumable) or resumable
     if resumable:
-        refusal = owner_note(resumable[0].owner, "run")
-        st.button(
+        own_button(
             "Continue",
+            owner_note(resumable[0].owner, "run"),
             icon=":material/play_arrow:",
             key="train_continue",
             type="primary",
-            help=refusal or "Continue from the last checkpoint.",
-            disabled=bool(refusal),
-            on_click=attempt,
-            args=(_resume, [run.id for run in resumable]),
+            help="Continue from the last checkpoint.",
+            action=(_resume, [run.id for run in resumable]),
         )
 
 

@@ -12,9 +12,9 @@ from cnnlib.compare.results_table import ResultsTable
 from cnnlib.errors import LimitError, RightsError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
 from cnnlib.experiments.grid import start_grid
-from cnnlib.experiments.study import advance_studies, find_studies, stop_study
+from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import Command
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, studies
 from cnnlib.runs.access.dataset_owners import (
     check_dataset,
     check_upload,
@@ -112,9 +112,9 @@ def test_a_duel_and_its_runs_belong_to_the_person_who_started_it(store, ada, bob
     duel_id = start_duel(ada, duel)
     assert {run.owner for run in store.runs()} == {"ada"}
     with pytest.raises(RightsError, match=f"The duel {duel_id}"):
-        stop_study(bob, duel_id)
+        studies.stop(bob, duel_id)
     assert duel_state(bob, duel_id).state == "live"
-    stop_study(ada, duel_id)
+    studies.stop(ada, duel_id)
     assert duel_state(bob, duel_id).state == "stopped"
 
 
@@ -320,7 +320,7 @@ def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
     ada = with_settings(store, "[person]\nruns_waiting = 3\n").on_behalf_of("ada")
     with pytest.raises(LimitError, match="You would have 4 runs in the queue"):
         start_grid(ada, a_request(), {"lr": [0.1, 0.01]}, seeds=2)
-    assert find_studies(store, ["grid"]) == []
+    assert studies.find_all(store, ["grid"]) == []
     assert store.runs() == []
 
 

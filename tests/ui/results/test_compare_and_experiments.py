@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.experiments.duel import duel_state
 from cnnlib.experiments.grid import experiment_state
-from cnnlib.experiments.study import advance_studies, find_studies
-from cnnlib.runs import RunStore
+from cnnlib.experiments.study import advance_studies
+from cnnlib.runs import RunStore, studies
 from cnnlib.ui.common.urls import COMPARE, EXPERIMENTS, LAB, RESULTS
 from cnnlib.ui.results.table import text_width
 
@@ -45,7 +45,7 @@ def start_duel(app: AppTest) -> str:
     app.number_input(key="compare_pairs").set_value(3).run()
     app.button(key="compare_start").click().run()
     assert not app.exception
-    [plan] = find_studies(RunStore(), ["duel"])
+    [plan] = studies.find_all(RunStore(), ["duel"])
     return plan.id
 
 
@@ -113,7 +113,7 @@ def test_grid_is_started_and_lists_invalid_combinations(store):
     app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
     app.button(key="experiments_start").click().run()
     assert not app.exception
-    [plan] = find_studies(store, ["grid"])
+    [plan] = studies.find_all(store, ["grid"])
     assert app.query_params["experiment"] == plan.id
     assert [trial.settings["L"] for trial in experiment_state(store, plan.id).invalid] == [9]
     assert "1 combination is not valid" in app.expander[0].label
@@ -123,7 +123,7 @@ def test_finished_grid_shows_the_best_trial(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
     app.button(key="experiments_start").click().run()
-    [plan] = find_studies(store, ["grid"])
+    [plan] = studies.find_all(store, ["grid"])
     for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
         finish(store, trial.runs[0].id, val=score)
     app = open_page(EXPERIMENTS, experiment=plan.id)
@@ -139,7 +139,7 @@ def test_search_is_started(store):
     app.segmented_control(key="experiments_kind").select("Search").run()
     app.button(key="experiments_start").click().run()
     assert not app.exception
-    [plan] = find_studies(store, ["search"])
+    [plan] = studies.find_all(store, ["search"])
     assert len(store.runs(group=plan.id)) == 1
 
 
@@ -154,7 +154,7 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     app = open_page(EXPERIMENTS)
     app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
     app.button(key="experiments_start").click().run()
-    [plan] = find_studies(store, ["grid"])
+    [plan] = studies.find_all(store, ["grid"])
     again = open_page(EXPERIMENTS)
     assert again.button(key=f"experiments_past_{plan.id}").label.startswith("K, lr: grid")
 

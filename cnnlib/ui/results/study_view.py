@@ -1,0 +1,85 @@
+"""Parts of the views of duels and experiments: the list of earlier ones, the stop button."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlib.errors import CnnlibError
+from cnnlib.runs import studies
+from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.messages import fragment, show_error
+from cnnlib.ui.common.permissions import own_button, owner_note
+from cnnlib.ui.common.shared import run_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cnnlib.experiments.duel import DuelState
+    from cnnlib.experiments.grid import ExperimentState
+    from cnnlib.runs.store import RunStore
+    from cnnlib.runs.studies import Study
+
+    State = DuelState | ExperimentState
+
+REFRESH_SECONDS = 2.0
+_MOST_LINKS = 12
+
+
+def study_view(
+    study_id: str, state_of: Callable[[RunStore, str], State], show: Callable[[str, str], None]
+) -> None:
+    """Show the state of a study, updated while it is live.
+
+    Args:
+        show: Takes the id and the present state; reruns the page when the state has changed.
+    """
+    try:
+        state = state_of(run_store(), study_id).state
+    except CnnlibError as error:
+        show_error(error)
+        return
+    fragment(show, run_every=REFRESH_SECONDS if state == "live" else None)(study_id, state)
+
+
+def past_studies(
+    kinds: Sequence[str],
+    current: str | None,
+    title: str,
+    describe: Callable[[Study], str],
+    page: str,
+    parameter: str,
+) -> None:
+    """Show links to the other studies of some kinds, the newest first.
+
+    Args:
+        current: Id of the study that the page shows.
+        page: Start of the keys of its widgets.
+        parameter: Of the page's address, with the id of its study.
+    """
+    found = [each for each in studies.find_all(run_store(), kinds) if each.id != current]
+    if not found:
+        return
+    st.header(title)
+    for study in found[:_MOST_LINKS]:
+        if st.button(
+            escape_markdown(describe(study)),
+            key=f"{page}_past_{study.id}",
+            type="tertiary",
+            icon=":material/arrow_forward:",
+        ):
+            st.query_params[parameter] = study.id
+            st.rerun()
+
+
+def stop_study_button(state: State, what: str, *, key: str) -> None:
+    """Show a button that stops a live study: a ``"duel"`` or an ``"experiment"``."""
+    if state.state == "live" and own_button(
+        f"Stop the {what}",
+        owner_note(state.owner, what),
+        icon=":material/stop_circle:",
+        key=key,
+    ):
+        studies.stop(run_store(), state.id)
+        st.rerun()
