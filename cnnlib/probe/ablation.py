@@ -33,21 +33,10 @@ if TYPE_CHECKING:
 _BATCH = 250
 
 
-def mute_filter(weights: Weights, layer: str, channel: int) -> dict[str, np.ndarray]:
-    """Return the weights with one filter of a convolution set to 0."""
-    return _replace_filter(weights, {}, layer, channel)
-
-
-def reset_filter(
-    weights: Weights, first: Weights, layer: str, channel: int
-) -> dict[str, np.ndarray]:
-    """Return the weights with one filter of a convolution taken from the weights ``first``."""
-    return _replace_filter(weights, first, layer, channel)
-
-
-def _replace_filter(
+def replace_filter(
     weights: Weights, other: Weights, layer: str, channel: int
 ) -> dict[str, np.ndarray]:
+    """Return the weights with one filter of a convolution set to 0, or taken from ``other``."""
     result = dict(weights)
     for name in (f"{layer}.weight", f"{layer}.bias"):
         if name in result:
@@ -94,7 +83,7 @@ def ablate(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, Non
     after = []
     for channel in range(count):
         yield Progress(channel / count, f"filter {channel + 1} of {count}")
-        changed = _replace_filter(weights, first, layer, channel)
+        changed = replace_filter(weights, first, layer, channel)
         net.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
         after.append(_class_accuracies(net, images, labels))
     return {

@@ -1,7 +1,7 @@
-"""A forward pass that returns the output of every step, including residual branches and sums.
+"""Forward passes that return the output of every step, with what is derived from them.
 
-It calls the network's modules one after the other, without hooks, so that several threads can use
-one network at the same time.
+A pass calls the network's modules one after the other, without hooks, so that several threads can
+use one network at the same time. Derived are dead channels, and the gradients of a picture's loss.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import cross_entropy, relu
 
 from cnnlib.probe.graph import INPUT, steps
+from cnnlib.records.probe import Gradients
 
 if TYPE_CHECKING:
     from cnnlib.nets.model import Network
+
 
 Activate = Callable[[nn.Module, Tensor], Tensor]
 
@@ -82,3 +84,45 @@ def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     with evaluating(net), torch.inference_mode():
         outputs = trace(net, torch.from_numpy(np.ascontiguousarray(images)))
         return {name: values.numpy() for name, values in outputs.items()}
+
+
+_BATCH = 50
+
+
+def dead_channels(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Find the channels or features of each step that are constant over all pictures.
+
+    Args:
+        images: N x C x H x W, float32, normalised; more pictures make the result more certain.
+
+    Returns:
+        Channels, bool, for each step in forward order. After a ReLU the constant is usually 0.
+    """
+    lowest: dict[str, torch.Tensor] = {}
+    highest: dict[str, torch.Tensor] = {}
+    with evaluating(net), torch.inference_mode():
+        for part in torch.from_numpy(np.ascontiguousarray(images)).split(_BATCH):
+            for name, values in trace(net, part).items():
+                flat = values.transpose(0, 1).flatten(1)  # channels x (pictures and positions)
+                low, high = flat.min(dim=1).values, flat.max(dim=1).values
+                lowest[name] = torch.minimum(lowest.get(name, low), low)
+                highest[name] = torch.maximum(highest.get(name, high), high)
+    return {name: (lowest[name] == highest[name]).numpy() for name in lowest if name != INPUT}
+
+
+def gradients(net: Network, image: np.ndarray, label: int) -> Gradients:
+    """Compute the gradients of the cross-entropy for one picture, in evaluation mode.
+
+    The ``grad`` fields of the network are not changed, so several threads can call this.
+
+    Args:
+        image: C x H x W, float32, normalised.
+    """
+    names = [name for name, _ in net.named_parameters()]
+    with evaluating(net), torch.enable_grad():
+        outputs = trace(net, torch.from_numpy(image)[None].requires_grad_())
+        loss = cross_entropy(list(outputs.values())[-1], torch.tensor([label]))
+        sources = [*net.parameters(), *outputs.values()]
+        values = [each.numpy() for each in torch.autograd.grad(loss, sources)]
+    maps = dict(zip(outputs, (each[0] for each in values[len(names) :]), strict=True))
+    return Gradients(loss.item(), dict(zip(names, values, strict=False)), maps)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
+from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.figures.compare import cost_figure, curves_figure
-from cnnlib.report.text import format_cells
+from cnnlib.report.text import format_cells, to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import plotly.graph_objects as go
 
@@ -30,14 +32,8 @@ p.note { color: #7d8894; }
 """
 
 
-def to_html(
-    rows: Sequence[Row], columns: Sequence[Column], *, title: str = "Results", note: str = ""
-) -> str:
-    """Write an HTML page with the table and its charts.
-
-    Args:
-        note: A sentence under the table.
-    """
+def to_html(rows: Sequence[Row], columns: Sequence[Column], *, title: str = "Results") -> str:
+    """Write an HTML page with the table and its charts."""
     figures = [
         curves_figure(curves(rows, "val_accuracy"), "Validation accuracy"),
         curves_figure(curves(rows, "train_loss"), "Training loss"),
@@ -52,7 +48,7 @@ def to_html(
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f"<script>{get_plotlyjs()}</script></head><body><h1>{html.escape(title)}</h1>"
         f'<div class="wide">{_write_table(rows, columns)}</div>'
-        f'<p class="note">{html.escape(note)}</p>'
+        f'<p class="note">{html.escape(best_of_sentence(rows))}</p>'
         f"{''.join(_write_chart(figure) for figure in figures)}</body></html>\n"
     )
 
@@ -73,3 +69,26 @@ def _write_table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
 def _write_chart(figure: go.Figure) -> str:
     """Write a chart as HTML; the page loads plotly once."""
     return figure.to_html(full_html=False, include_plotlyjs=False, default_height="360px")
+
+
+@dataclass(frozen=True)
+class ReportFormat:
+    """A format of the results table as a file.
+
+    Args:
+        suffix: Of the file's name.
+        write: Takes the rows and the columns.
+    """
+
+    title: str
+    suffix: str
+    mime: str
+    write: Callable[[Sequence[Row], Sequence[Column]], str]
+
+
+FORMATS = {
+    "csv": ReportFormat("CSV", "csv", "text/csv", to_csv),
+    "markdown": ReportFormat("Markdown", "md", "text/markdown", to_markdown),
+    "latex": ReportFormat("LaTeX", "tex", "text/x-tex", to_latex),
+    "html": ReportFormat("HTML with charts", "html", "text/html", to_html),
+}

@@ -339,7 +339,7 @@ def test_latex_compiles_where_there_is_latex(store, tmp_path):
 
 def test_the_html_report_needs_nothing_else(store):
     a_finished_run(store, name="<b>bold</b>")
-    page = to_html(load_rows(store), columns(["name", "test_accuracy"]), note="A note.")
+    page = to_html(load_rows(store), columns(["name", "test_accuracy"]))
     assert "&lt;b&gt;bold&lt;/b&gt;" in page and "<b>bold</b>" not in page.split("<table>")[1][:400]
     assert page.count("Plotly.newPlot(") >= 5
     assert '<script src="http' not in page

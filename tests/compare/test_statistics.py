@@ -7,9 +7,9 @@ from scipy import stats
 from bench.duels import promises
 from cnnlib.compare.seeds import accuracy_interval, best_of, summary
 from cnnlib.errors import RecipeError
+from cnnlib.experiments.duel import verdict_sentence
 from cnnlib.experiments.duel_statistics import decisions, judge
 from cnnlib.experiments.group_sequential import bounds, nominal_levels
-from cnnlib.experiments.verdict_text import verdict_sentence
 
 VALUES = [0.981, 0.984, 0.979, 0.986]
 

@@ -13,7 +13,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.figures.inspect import ablation_figure
 from cnnlib.nets.model import build_model
-from cnnlib.probe.ablation import mute_filter, reset_filter, subset
+from cnnlib.probe.ablation import replace_filter, subset
 from cnnlib.probe.activation_maximisation import STEPS, maximise_activation
 from cnnlib.probe.forward import activations
 from cnnlib.probe.patches import strongest_patches
@@ -51,7 +51,7 @@ def weights_of(net) -> dict[str, np.ndarray]:
 def test_a_muted_filter_has_a_constant_map():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     net = build_model(spec, seed=0)
-    changed = mute_filter(weights_of(net), "features.conv1", 2)
+    changed = replace_filter(weights_of(net), {}, "features.conv1", 2)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
     images = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
     maps = activations(net.eval(), images)["features.conv1"]
@@ -61,7 +61,7 @@ def test_a_muted_filter_has_a_constant_map():
 def test_a_reset_filter_has_its_first_weights_and_the_others_are_kept():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,))
     now, first = (weights_of(build_model(spec, seed=seed)) for seed in (1, 0))
-    changed = reset_filter(now, first, "features.conv1", 3)
+    changed = replace_filter(now, first, "features.conv1", 3)
     np.testing.assert_array_equal(
         changed["features.conv1.weight"][3], first["features.conv1.weight"][3]
     )

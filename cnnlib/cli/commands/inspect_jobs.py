@@ -155,8 +155,8 @@ def maximise_activation(args: argparse.Namespace) -> None:
 
 def show_gradients(args: argparse.Namespace) -> None:
     """Print the size of the loss's gradient in each layer, with warnings."""
+    from cnnlib.probe.forward import gradients
     from cnnlib.probe.gradient_sizes import by_layer, warnings_about
-    from cnnlib.probe.gradients import gradients
 
     inspected = open_run(args)
     found = gradients(inspected.net(), inspected.image(args.picture), _label(inspected, args))
@@ -176,7 +176,7 @@ def show_dead(args: argparse.Namespace) -> None:
     import torch
 
     from cnnlib.data.batches import Normaliser
-    from cnnlib.probe.dead_channels import dead_channels
+    from cnnlib.probe.forward import dead_channels
 
     inspected = open_run(args)
     pictures = inspected.prepared.test_images[: _positive(args.pictures)]

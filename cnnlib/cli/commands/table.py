@@ -12,13 +12,14 @@ from cnnlib.records.files import replacing
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cnnlib.compare.columns import Column
     from cnnlib.compare.rows import Row
 
 PRESETS = ("results", "course texts", "cost", "learning")  # as in cnnlib.compare.columns
-FORMATS = ("csv", "markdown", "latex", "html")
+# As in cnnlib.report.page; of the options' help.
+FORMATS = {"csv": "CSV", "markdown": "Markdown", "latex": "LaTeX", "html": "HTML"}
 
 
 def add_commands(commands: Any) -> None:
@@ -57,8 +58,8 @@ def add_commands(commands: Any) -> None:
     table.add_argument("--output", metavar="FILE", help="write to a file instead of the screen")
     format_group = table.add_mutually_exclusive_group()
     format_group.add_argument("--json", action="store_true", help="print a JSON list")
-    for name in FORMATS:
-        format_group.add_argument(f"--{name}", action="store_true", help=f"print {_title(name)}")
+    for name, title in FORMATS.items():
+        format_group.add_argument(f"--{name}", action="store_true", help=f"print {title}")
     table.set_defaults(command=show_table)
 
 
@@ -108,22 +109,12 @@ def _as_file(
     rows: Sequence[Row], selected: Sequence[Column], args: argparse.Namespace
 ) -> str | None:
     """Return the table in the format of the options; None without a format."""
-    if args.html:
-        from cnnlib.compare.load_rows import best_of_sentence
-        from cnnlib.report.page import to_html
+    wanted = [name for name in FORMATS if getattr(args, name)]
+    if not wanted:
+        return None
+    from cnnlib.report import page
 
-        return to_html(rows, selected, note=best_of_sentence(rows))
-    from cnnlib.report import text
-
-    writers: dict[str, Callable[..., str]] = {
-        "csv": text.to_csv,
-        "markdown": text.to_markdown,
-        "latex": text.to_latex,
-    }
-    for name, write in writers.items():
-        if getattr(args, name):
-            return write(rows, selected)
-    return None
+    return page.FORMATS[wanted[0]].write(rows, selected)
 
 
 def _write(text: str, output: str | None) -> int:
@@ -157,7 +148,3 @@ def _print(rows: Sequence[Row], selected: Sequence[Column]) -> None:
     print_table([column.title for column in selected], format_cells(rows, selected))
     if sentence := best_of_sentence(rows):
         print(f"\n{sentence}")
-
-
-def _title(name: str) -> str:
-    return {"csv": "CSV", "markdown": "Markdown", "latex": "LaTeX", "html": "HTML"}[name]

@@ -10,18 +10,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from cnnlib.data.augment import augment
+from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
 from cnnlib.probe.answer import answer, class_probabilities, robustness
 from cnnlib.probe.attribution.methods import METHODS, explain
 from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
-from cnnlib.probe.dead_channels import dead_channels
-from cnnlib.probe.forward import activations
+from cnnlib.probe.forward import activations, dead_channels, gradients
 from cnnlib.probe.gradient_sizes import by_layer
-from cnnlib.probe.gradients import gradients
 from cnnlib.probe.ood.detector_file import read_ood_detector
 from cnnlib.probe.ood.distance import distance
-from cnnlib.probe.viewer.augmentation import augmented
 from cnnlib.probe.viewer.lens import lens
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import normalised, saved_network_of
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         OodDetector,
         RandomisedWeights,
     )
+    from cnnlib.records.recipe import Augmentation
 
 
 def _of_source(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,6 +124,28 @@ def _detector(file: Path, written: int) -> OodDetector:
             "or damaged. Measure the check again."
         )
     return detector
+
+
+def augmented(
+    pictures: np.ndarray, info: DatasetInfo, options: Augmentation, seed: int, variants: int
+) -> np.ndarray:
+    """Augment pictures; of the variants of each, the first is the picture itself.
+
+    Args:
+        pictures: N x C x H x W, uint8.
+        info: Of their dataset, for the colour of the cutout.
+        variants: Pictures in the result for each picture.
+
+    Returns:
+        (N * variants) x C x H x W, uint8, the variants of a picture one after the other.
+    """
+    originals = torch.from_numpy(np.array(pictures))
+    repeated = originals.repeat_interleave(variants, dim=0)
+    generator = torch.Generator().manual_seed(seed)
+    fill = Normaliser(info, "cpu").mean_colour
+    changed = augment(repeated, options, generator, fill).clone()
+    changed[::variants] = originals
+    return changed.numpy()
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {

@@ -1,13 +1,10 @@
-"""Default dataset, preset and run request, depending on the datasets on this machine."""
+"""Default dataset and preset, depending on the datasets on this machine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.design.presets import preset
-from cnnlib.records.recipe_presets import default_recipe
-from cnnlib.records.run import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +30,3 @@ def default_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
 def default_preset(dataset: str) -> str:
     """Return the name of the preset with the best accuracy for its training time on a dataset."""
     return "mnist_fast" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"
-
-
-def default_request(info: DatasetInfo) -> RunRequest:
-    """Return the run request with all defaults for a dataset."""
-    name = default_preset(info.name)
-    spec = preset(name).adapt(info.in_size, len(info.classes))
-    recipe = default_recipe(spec, info.name, info.train_count)
-    return RunRequest(spec=spec, recipe=recipe, dataset=info.name, preset=name)

@@ -30,16 +30,29 @@ def job_result(
     job = run_store().jobs.latest(kind, args)
     if job is not None and job.state == "done":
         return job.result
-    if show_job_progress(job, key=key):
-        return None
-    st.button(
-        label,
-        key=key,
-        icon=":material/play_arrow:",
-        on_click=attempt,
-        args=(run_store().jobs.submit, kind, dict(args)),
-    )
+    job_button(kind, args, label, key=key, icon=":material/play_arrow:")
     return None
+
+
+def job_button(
+    kind: str,
+    args: Mapping[str, Any],
+    label: str,
+    *,
+    key: str,
+    icon: str,
+    prefix: str = "",
+    help: str | None = None,
+) -> None:
+    """Show a button that queues a job, or the progress of the one that is live.
+
+    Args:
+        prefix: Text before the progress text, to distinguish several jobs.
+    """
+    jobs = run_store().jobs
+    if not show_job_progress(jobs.latest(kind, args), key=key, prefix=prefix):
+        submit = (jobs.submit, kind, dict(args))
+        st.button(label, key=key, icon=icon, help=help, on_click=attempt, args=submit)
 
 
 def show_job_progress(job: Job | None, *, key: str, prefix: str = "") -> bool:

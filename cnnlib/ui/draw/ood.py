@@ -8,10 +8,9 @@ import streamlit as st
 
 from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
 from cnnlib.ui.common.format import count, escape_markdown
-from cnnlib.ui.common.job_status import show_job_progress
+from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.permissions import attempt
-from cnnlib.ui.common.shared import folders, run_store
+from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.viewer import ask
 from cnnlib.units import percent
 
@@ -100,15 +99,13 @@ def _read_detector(path: Path, written: int) -> OodDetector | None:
 def _measurement_button(classifier: Classifier, name: str) -> None:
     """Show a button that submits the measurement, or the progress of a submitted one."""
     args = {"run": classifier.run.id}
-    key = f"draw_measure_{classifier.run.id}"
-    if show_job_progress(run_store().jobs.latest("unfamiliar", args), key=key, prefix=name):
-        return
-    st.button(
+    job_button(
+        "unfamiliar",
+        args,
         f"{escape_markdown(name)}Does this look like training data?",
         icon=":material/help:",
-        key=key,
-        on_click=attempt,
-        args=(run_store().jobs.submit, "unfamiliar", args),
+        key=f"draw_measure_{classifier.run.id}",
+        prefix=name,
         help="A network predicts a class for every picture, even for a scribble. This check "
         "compares a drawing with the training pictures. A drawing that is too different is out of "
         "distribution: do not trust its prediction. First the errors of the check are measured on "

@@ -78,7 +78,8 @@ def _draw_panel(
 ) -> None:
     """Draw the part that is updated with each slider position and each second of a live run."""
     selection = replace(selection, timeline=refresh_timeline(selection.timeline))
-    subject = Subject(selection, choose_saved_step(selection.timeline, selection.slider_slots))
+    saved_step = choose_saved_step(selection.timeline, selection.slider_slots)
+    subject = Subject(**vars(selection), saved_step=saved_step)
     if layout is not None:
         show_maps(subject, layout)
     else:

@@ -45,41 +45,15 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(Selection):
     """The input of a panel: a selection and one of its saved steps."""
 
-    selection: Selection
     saved_step: SavedStep
-
-    @property
-    def run(self) -> Run:
-        """The chosen run."""
-        return self.selection.run
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of its network."""
-        return self.selection.plan
-
-    @property
-    def picture(self) -> Picture:
-        """The input picture."""
-        return self.selection.picture
 
     @property
     def saved_steps(self) -> Mapping[int, SavedStep]:
         """All saved steps of the run, by step."""
-        return self.selection.timeline.saved_steps
-
-    @property
-    def prepared(self) -> Prepared:
-        """The opened dataset."""
-        return self.selection.prepared
-
-    @property
-    def info(self) -> DatasetInfo:
-        """Metadata of the dataset."""
-        return self.selection.info
+        return self.timeline.saved_steps
 
 
 def _describe_missing_weights(run: Run) -> str:

@@ -13,8 +13,15 @@ from cnnlib.design.link import encode
 from cnnlib.ui.common.defaults import starter_datasets
 from cnnlib.ui.common.messages import fragment
 from cnnlib.ui.common.shared import available_datasets, folders, run_store
-from cnnlib.ui.common.urls import LENS_ADDRESS, MAPS_ADDRESS, PLAN_ADDRESS, RUNS_ADDRESS, at_root
-from cnnlib.ui.lab.component import lab
+from cnnlib.ui.common.urls import (
+    LENS_ADDRESS,
+    LOADER,
+    MAPS_ADDRESS,
+    PLAN_ADDRESS,
+    RUNS_ADDRESS,
+    at_root,
+    script,
+)
 from cnnlib.ui.lab.rivals import rivals
 from cnnlib.ui.lab.session import (
     act_all,
@@ -29,12 +36,13 @@ from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.sketches import Sketch
     from cnnlib.ui.lab.state import LabState
     from cnnlib.vocabulary.entry import Entry
+
 
 RECENT = 3
 
@@ -165,3 +173,26 @@ def _recent() -> list[dict[str, Any]]:
         }
         for run in run_store().runs(limit=RECENT)
     ]
+
+
+_lab = st.components.v2.component("cnnlab_lab", js=LOADER)
+
+
+def lab(data: Mapping[str, Any], key: str, act: Callable[[Sequence[Any]], None]) -> None:
+    """Show the Lab.
+
+    It is mounted once: a rerun passes new data to what is on the screen.
+
+    Args:
+        data: What it shows (see `cnnlib.ui.lab.page`); the address of its script is added here.
+        act: Called before the page reruns, with what the person did, ``{"kind": "play", "number":
+            7}``; an action comes again as long as ``done`` of the data is below its number.
+    """
+
+    def on_action() -> None:
+        match (st.session_state.get(key) or {}).get("action"):  # none on a page just left
+            case {"actions": [*actions]}:
+                act(actions)
+
+    sent = {"script": script("lab/lab.bundle.js"), **data}
+    _lab(key=key, data=sent, on_action_change=on_action)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.compare.annotations import Annotation
-from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.errors import CnnlibError
-from cnnlib.report.page import to_html
-from cnnlib.report.text import to_csv, to_latex, to_markdown
+from cnnlib.report.page import FORMATS
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import escape_markdown
@@ -34,22 +33,15 @@ FRESH_SEEDS = 3
 
 def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
     """Show the downloads of the table; a file is written when its button is clicked."""
-    files = {
-        "CSV": ("results.csv", "text/csv", lambda: to_csv(rows, shown)),
-        "Markdown": ("results.md", "text/markdown", lambda: to_markdown(rows, shown)),
-        "LaTeX": ("results.tex", "text/x-tex", lambda: to_latex(rows, shown)),
-        "HTML with charts": (
-            "results.html",
-            "text/html",
-            lambda: to_html(rows, shown, note=best_of_sentence(rows)),
-        ),
-    }
     with st.popover("Export", icon=":material/download:"):
         st.caption("Exports the rows and columns that the table shows.")
-        for title, (name, mime, write) in files.items():
+        for form in FORMATS.values():
             st.download_button(
-                *(title, write, name, mime),
-                key=f"results_export_{name.rpartition('.')[2]}",
+                form.title,
+                partial(form.write, rows, shown),
+                f"results.{form.suffix}",
+                form.mime,
+                key=f"results_export_{form.suffix}",
                 on_click="ignore",
                 width="stretch",
             )

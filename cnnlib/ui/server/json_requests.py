@@ -12,15 +12,19 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
 from cnnlib.ui.common.identity import COOKIE
 from cnnlib.ui.common.shared import shared_store
-from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+
+    from cnnlib.records.settings import ClassMode
+
 
 REQUESTS_PER_SECOND = 60.0  # of one browser, on average over `_BURST_SECONDS`
 _BURST_SECONDS = 5.0
@@ -120,3 +124,13 @@ class _RateLimit:
 
 
 _limit = _RateLimit(REQUESTS_PER_SECOND, _BURST_SECONDS)
+
+
+def refusal(request: Request, mode: ClassMode) -> JSONResponse | None:
+    """Return the response to a request without a sign-in's signed cookie where one is required."""
+    if not (mode.on and mode.sign_in):
+        return None
+    if _get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME):
+        return None
+    sentence = "You are not signed in, but this lab requires it. Sign in on the home page."
+    return JSONResponse({"error": sentence}, status_code=401)

@@ -29,10 +29,10 @@ from cnnlib.ui.common.urls import (
     static_folder,
 )
 from cnnlib.ui.server.bundle import bundled_script
+from cnnlib.ui.server.json_requests import refusal
 from cnnlib.ui.server.lens_route import network_lens, run_map, run_step
 from cnnlib.ui.server.maps_route import network_maps, run_maps
 from cnnlib.ui.server.plan_route import plan_design
-from cnnlib.ui.server.sign_in import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

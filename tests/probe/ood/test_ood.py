@@ -8,8 +8,14 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.ood.detector_file import read_ood_detector, write_ood_detector
-from cnnlib.probe.ood.distance import distance, distances, features, measure_ood_detector
-from cnnlib.probe.ood.samples import noise, scribbles
+from cnnlib.probe.ood.distance import (
+    distance,
+    distances,
+    features,
+    measure_ood_detector,
+    noise,
+    scribbles,
+)
 from cnnlib.records.probe import OodDetector
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
-from cnnlib.ui.common.job_status import show_job_progress
+from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_error, show_warning
-from cnnlib.ui.common.permissions import attempt
-from cnnlib.ui.common.shared import prepared, run_store
+from cnnlib.ui.common.shared import prepared
 from cnnlib.ui.common.thumbnails import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.urls import dataset_in_address
 from cnnlib.units import plural
@@ -83,15 +82,11 @@ def picture_strip(name: str, fingerprint: str) -> str:
 
 def _show_preparation(info: DatasetInfo) -> None:
     """Show a button that prepares the dataset, or the progress of its preparation."""
-    args = {"name": info.name}
-    if show_job_progress(run_store().jobs.latest("prepare", args), key="train_prepare"):
-        return
-    label = {"here": "Prepare now", "download": "Download now"}[info.state]
-    st.button(
-        label,
+    job_button(
+        "prepare",
+        {"name": info.name},
+        {"here": "Prepare now", "download": "Download now"}[info.state],
         icon=":material/download:",
         key="train_prepare",
-        on_click=attempt,
-        args=(run_store().jobs.submit, "prepare", args),
         help="Optional: a training run prepares the dataset first if this is not done yet.",
     )
