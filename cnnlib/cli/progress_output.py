@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from shutil import get_terminal_size
-from typing import Any, Protocol
+from typing import Any
 
 from cnnlib.cli.output import duration, one_line, plain, print_json
 from cnnlib.records.diagnosis import Diagnosis, diagnosis_lines
@@ -14,60 +14,48 @@ from cnnlib.units import percent
 Update = Mapping[str, Any]
 
 
-class ProgressOutput(Protocol):
-    """Receives the updates of a run that is followed."""
+class JsonProgress:
+    """Prints one JSON object per line; its field ``event`` is the kind of update.
+
+    Its methods receive the updates of a run that is followed.
+    """
 
     def state(self, update: Update) -> None:
         """State, phase or queue position has changed."""
-
-    def progress(self, update: Update) -> None:
-        """Steps were trained; ``update`` holds the values of the latest one."""
-
-    def sample(self, run_id: str, sample: Sequence[int]) -> None:
-        """A sample of the validation split was measured: step, correct predictions, pictures."""
-
-    def epoch(self, run_id: str, epoch: Update) -> None:
-        """An epoch has ended."""
-
-    def intervention(self, run_id: str, change: Update) -> None:
-        """A command was carried out: pause, a changed setting, ..."""
-
-    def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
-        """A new problem was diagnosed."""
-
-    def end(self, facts: Update) -> None:
-        """The run has ended."""
-
-
-class JsonProgress:
-    """Prints one JSON object per line; its field ``event`` is the kind of update."""
-
-    def state(self, update: Update) -> None:
         names = ("run_id", "state", "phase", "queue_position", "wait_seconds", "waits_for")
         _event("state", {name: update[name] for name in names})
 
     def progress(self, update: Update) -> None:
+        """Steps were trained; ``update`` holds the values of the latest one."""
         _event("step", update)
 
     def sample(self, run_id: str, sample: Sequence[int]) -> None:
+        """A sample of the validation split was measured: step, correct predictions, pictures."""
         names = ("step", "correct", "count")
         _event("sample", {"run_id": run_id} | dict(zip(names, sample, strict=True)))
 
     def epoch(self, run_id: str, epoch: Update) -> None:
+        """An epoch has ended."""
         _event("epoch", {"run_id": run_id} | dict(epoch))
 
     def intervention(self, run_id: str, change: Update) -> None:
+        """A command was carried out: pause, a changed setting, ..."""
         _event("intervention", {"run_id": run_id} | dict(change))
 
     def diagnosis(self, run_id: str, diagnosis: Diagnosis) -> None:
+        """A new problem was diagnosed."""
         _event("trouble", {"run_id": run_id} | diagnosis.to_dict())
 
     def end(self, facts: Update) -> None:
+        """The run has ended."""
         _event("end", facts)
 
 
 class TextProgress:
-    """Prints lines of text; on a terminal the last line shows the progress and is overwritten."""
+    """Prints lines of text; on a terminal the last line shows the progress and is overwritten.
+
+    It has the methods of `JsonProgress`.
+    """
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
@@ -149,6 +137,9 @@ class TextProgress:
         start = "\r" if self._width else ""
         print(f"{start}{text.ljust(self._width)}", end="", flush=True)
         self._width = len(text)
+
+
+ProgressOutput = JsonProgress | TextProgress
 
 
 def _event(kind: str, facts: Update) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from cnnlib.compare.rows import Row
     from cnnlib.design.layers import Leaf
-    from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import Run
 
 _BATCH = 128  # pictures per step, for the memory of a design without a recipe
@@ -60,13 +59,10 @@ def setting_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def design_difference(
-    before: CNNSpec, after: CNNSpec, recipes: tuple[Recipe, Recipe] | None = None
-) -> DesignDifference:
+def design_difference(before: CNNSpec, after: CNNSpec) -> DesignDifference:
     """Compare two designs: changed fields, layers and costs.
 
-    Memory is that of a training step with 128 images and SGD, or with the batch size and optimiser
-    of each recipe.
+    Memory is that of a training step with 128 images and SGD.
 
     Raises:
         SpecError: The layers of one of them do not fit.
@@ -81,12 +77,7 @@ def design_difference(
         for name, (old, new) in pairs.items()
         if old != new
     }
-    costs = [
-        cost(each, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
-        if recipe
-        else cost(each, batch_size=_BATCH)
-        for each, recipe in zip((one, two), recipes or (None, None), strict=True)
-    ]
+    costs = [cost(each, batch_size=_BATCH) for each in (one, two)]
     names = ("params", "macs", "training_bytes", "receptive_field")
     return DesignDifference(
         changed,

@@ -108,7 +108,6 @@ def _robustness_trace(
     amounts, values, unchanged = _robustness_curve(result, kind)
     names = [point.name for point in result.changed if point.change.kind == kind]
     return {
-        "type": "scatter",
         "mode": "lines+markers",
         "name": result.answer.title,
         "legendgroup": result.answer.run_id,

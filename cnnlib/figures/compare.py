@@ -47,7 +47,6 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
             traces.append(_band(curve, number, scale))
         traces.append(
             {
-                "type": "scatter",
                 "x": curve.epochs,
                 "y": [scale * value for value in curve.mean],
                 "mode": "lines+markers" if len(curve.epochs) < 30 else "lines",
@@ -72,7 +71,6 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         return empty_figure(title, "No row has a test accuracy yet.")
     frontier = sorted((p for p in points if p.on_frontier), key=lambda point: point.cost)
     line = {
-        "type": "scatter",
         "x": [point.cost for point in frontier],
         "y": [100 * point.accuracy for point in frontier],
         "mode": "lines",
@@ -81,7 +79,6 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         "hoverinfo": "skip",
     }
     dots = {
-        "type": "scatter",
         "x": [point.cost for point in points],
         "y": [100 * point.accuracy for point in points],
         "text": [point.name for point in points],
@@ -166,7 +163,6 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
     lows = [look.low for look in looks if look.low is not None]
     highs = [look.high for look in looks if look.high is not None]
     interval = {
-        "type": "scatter",
         "x": [look.pairs for look in verdict.looks],
         "y": [100 * look.mean for look in verdict.looks],
         "mode": "lines+markers",
@@ -176,7 +172,6 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "hovertemplate": "%{x} pairs: %{y:.2f} points%{customdata}<extra></extra>",
     }
     band = {
-        "type": "scatter",
         "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
         "y": [100 * low for low in lows] + [100 * high for high in reversed(highs)],
         "fill": "toself",
@@ -234,7 +229,6 @@ def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
     """Build the band between the lowest and the highest seed of a curve."""
     ends = [*curve.high, *reversed(curve.low)]
     return {
-        "type": "scatter",
         "x": [*curve.epochs, *reversed(curve.epochs)],
         "y": [scale * value for value in ends],
         "fill": "toself",
@@ -283,7 +277,6 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
         return empty_figure(title, "No setting has results for two values yet.")
     traces = [
         {
-            "type": "scatter",
             "x": [f"{effect.setting} = {value}" for value in effect.means],
             "y": [100 * mean for mean in effect.means.values()],
             "mode": "lines+markers",
@@ -308,7 +301,6 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
         return empty_figure(title, "No trial has finished yet.")
     trials = list(range(1, len(scores) + 1))
     dots = {
-        "type": "scatter",
         "x": trials,
         "y": [100 * score for score in scores],
         "mode": "markers",
@@ -316,7 +308,6 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
         "marker": {"color": GREY},
     }
     line = {
-        "type": "scatter",
         "x": trials,
         "y": [100 * score for score in best],
         "mode": "lines",

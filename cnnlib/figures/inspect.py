@@ -42,7 +42,6 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
             span = [each.quantiles[low], each.quantiles[high]]
             lines.append(
                 {
-                    "type": "scatter",
                     "x": [names[i]] * 2,
                     "y": [max(value, 1e-12) for value in span],
                     "mode": "lines",
@@ -52,7 +51,6 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
                 }
             )
     medians = {
-        "type": "scatter",
         "x": names,
         "y": [max(each.quantiles[2], 1e-12) for each in layers],
         "mode": "markers",
@@ -80,7 +78,6 @@ def gradients_over_time_figure(
     steps = list(gradients_by_step)
     lines = [
         {
-            "type": "scatter",
             "x": steps,
             "y": [max(gradients_by_step[step][i].rms, 1e-12) for step in steps],
             "mode": "lines+markers",
@@ -121,7 +118,6 @@ def gradient_bands_figure(
 
     bands = [
         {
-            "type": "scatter",
             "x": [*steps, *reversed(steps)],
             "y": [*values_of(low), *reversed(values_of(high))],
             "fill": "toself",
@@ -135,7 +131,6 @@ def gradient_bands_figure(
         for low, high, share, name in ((0, 4, 0.3, "middle 90 %"), (1, 3, 0.6, "middle 50 %"))
     ]
     medians = {
-        "type": "scatter",
         "x": steps,
         "y": values_of(2),
         "mode": "lines+markers",
@@ -160,7 +155,6 @@ def deletion_figure(record: DeletionCurve) -> go.Figure:
     shares = (100 * record.fractions).tolist()
     lines = [
         {
-            "type": "scatter",
             "x": shares,
             "y": curve.tolist(),
             "mode": "lines",
@@ -171,7 +165,6 @@ def deletion_figure(record: DeletionCurve) -> go.Figure:
         for i, curve in enumerate(record.random)
     ]
     ordered = {
-        "type": "scatter",
         "x": shares,
         "y": record.ordered.tolist(),
         "mode": "lines+markers",
@@ -222,7 +215,6 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
         return empty_figure("Accuracy per class", "No test picture was measured.")
     percents = [100 * float(accuracies[i]) for i in measured]
     points = {
-        "type": "scatter",
         "mode": "markers",
         "x": [names[i] for i in measured],
         "y": percents,
@@ -248,7 +240,6 @@ def calibration_figure(record: Calibration) -> go.Figure:
     if not len(bins):
         return empty_figure("Calibration", "No test picture was measured.")
     ideal = {
-        "type": "scatter",
         "x": [0, 100],
         "y": [0, 100],
         "mode": "lines",
@@ -256,7 +247,6 @@ def calibration_figure(record: Calibration) -> go.Figure:
         "line": {"color": GREY, "dash": "dash"},
     }
     measured = {
-        "type": "scatter",
         "x": (100 * record.confidence[bins]).tolist(),
         "y": (100 * record.accuracy[bins]).tolist(),
         "customdata": record.counts[bins].tolist(),

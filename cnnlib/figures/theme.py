@@ -93,7 +93,7 @@ def figure(
     """Build a figure with the default layout from plain dicts, which plotly checks once.
 
     Args:
-        data: Traces, as dicts with their ``type``.
+        data: Traces, as dicts; one without a ``type`` is a scatter plot.
         layout: More of plotly's layout; overrides the defaults.
     """
     defaults = {

@@ -188,11 +188,6 @@ class RunStore(StoreAccess):
         with self.database.read() as connection:
             return queue.position(connection, run_id)
 
-    def wait_seconds(self, run_id: str) -> float | None:
-        """Forecast until a queued run begins; None where it is not known."""
-        with self.database.read() as connection:
-            return queue.wait_seconds(connection, run_id)
-
     def steps_after(self, run_id: str, step: int = 0, limit: int = 5000) -> dict[str, list[Any]]:
         """Metrics of the steps after ``step``, as columns; None where not finite."""
         with self.database.read() as connection:

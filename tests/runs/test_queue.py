@@ -14,6 +14,7 @@ from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, Phase
 from cnnlib.records.run import RESUMABLE_STATES
 from cnnlib.runs import RunStore
+from cnnlib.runs.polling import metrics_since
 from cnnlib.runs.workers.pool import worker_environment
 
 
@@ -73,8 +74,8 @@ def test_the_wait_is_the_sum_of_what_is_known_of_those_ahead(store):
     store.record_events(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s
     store.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})
     last = store.submit(a_request())
-    assert store.wait_seconds(last) == pytest.approx(10 * 0.1 + 4 * 2.0)
-    assert store.wait_seconds(running) is None
+    assert metrics_since(store, last)["wait_seconds"] == pytest.approx(10 * 0.1 + 4 * 2.0)
+    assert metrics_since(store, running)["wait_seconds"] is None
 
 
 def test_watching_the_queue_goes_on_after_a_restart_of_the_database(tmp_path, postgres_server):
@@ -94,13 +95,13 @@ def test_watching_the_queue_goes_on_after_a_restart_of_the_database(tmp_path, po
 def test_the_wait_is_unknown_where_a_run_ahead_has_no_forecast(store):
     a_running_run(store)
     store.submit(a_request())
-    assert store.wait_seconds(store.submit(a_request())) is None
+    assert metrics_since(store, store.submit(a_request()))["wait_seconds"] is None
 
 
 def test_the_wait_is_unknown_while_the_run_ahead_is_paused(store):
     running, worker_id = a_running_run(store)
     store.record_events(running, worker_id, [*steps(1, 10), Phase("paused", "paused at step 10")])
-    assert store.wait_seconds(store.submit(a_request())) is None
+    assert metrics_since(store, store.submit(a_request()))["wait_seconds"] is None
 
 
 CLAIM_ALL = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -105,7 +105,9 @@ def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[Prepared
     if pictures[0].is_empty:
         st.caption("Draw something. The prediction changes with every stroke.")
         return
-    answers = _compute_answers(classifiers, pictures)
+    drawn = [each.picture for each in pictures]
+    runs = [each.run for each in classifiers]
+    answers: list[Answer] = _ask_each("answer", classifiers, runs, drawn)
     for answer in answers:
         name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
         st.markdown(
@@ -121,38 +123,16 @@ def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[Prepared
         "stay the same when the drawing is shifted, rotated or made thicker or thinner?",
     )
     ood_section(classifiers, pictures)
-    _show_robustness(_compute_robustness(classifiers, pictures, answers))
+    _show_robustness(_ask_each("robustness", classifiers, answers, drawn))
 
 
-def _compute_answers(
-    classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
-) -> list[Answer]:
+def _ask_each(
+    function: str, classifiers: Sequence[Classifier], *columns: Sequence[Any]
+) -> list[Any]:
+    """Call a function of the viewer for each network, with its element of each column."""
     return [
-        ask(
-            "answer",
-            classifier.saved_step.source,
-            classifier.info,
-            classifier.run,
-            prepared.picture,
-        )
-        for classifier, prepared in zip(classifiers, pictures, strict=True)
-    ]
-
-
-def _compute_robustness(
-    classifiers: Sequence[Classifier],
-    pictures: Sequence[PreparedDrawing],
-    answers: Sequence[Answer],
-) -> list[Robustness]:
-    return [
-        ask(
-            "robustness",
-            classifier.saved_step.source,
-            classifier.info,
-            answer,
-            prepared.picture,
-        )
-        for classifier, prepared, answer in zip(classifiers, pictures, answers, strict=True)
+        ask(function, classifier.saved_step.source, classifier.info, *arguments)
+        for classifier, *arguments in zip(classifiers, *columns, strict=True)
     ]
 
 

@@ -23,6 +23,7 @@ from cnnlib.runs.access.dataset_owners import (
     removing_dataset,
 )
 from cnnlib.runs.archive.archive import export_bytes, import_runs
+from cnnlib.runs.polling import metrics_since
 
 
 @pytest.fixture
@@ -227,8 +228,8 @@ def test_the_wait_is_that_of_the_runs_whose_turn_is_sooner(store, ada, bob):
     ada.submit(a_request(epochs=4), forecast={"seconds_per_epoch": 2.0})  # 8 s
     last = ada.submit(a_request(), forecast={"seconds_per_epoch": 5.0})
     bobs = bob.submit(a_request(epochs=1), forecast={"seconds_per_epoch": 3.0})  # 3 s
-    assert store.wait_seconds(bobs) == pytest.approx(1 + 8)
-    assert store.wait_seconds(last) == pytest.approx(1 + 8 + 3)
+    assert metrics_since(store, bobs)["wait_seconds"] == pytest.approx(1 + 8)
+    assert metrics_since(store, last)["wait_seconds"] == pytest.approx(1 + 8 + 3)
 
 
 # -- limits ----------------------------------------------------------------------------------------
