@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
+from cnnlib.data.drawings import png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
 CLASSES_SHOWN = 12
 
@@ -28,10 +28,7 @@ def first_of_each_class(labels: np.ndarray, class_count: int) -> list[int]:
 
 def data_uri(image: np.ndarray) -> str:
     """Encode a picture (C x H x W, uint8, one or three channels) as a PNG data URI."""
-    pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode()
 
 
 def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
