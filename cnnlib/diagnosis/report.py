@@ -27,7 +27,6 @@ def run_report(store: RunStore, run_id: str) -> dict[str, Any]:
     """
     run = store.run(run_id)
     return {
-        "run_id": run.id,
         "troubles": [diagnosis.to_dict() for diagnosis in diagnoses_of(store, run)],
         "explained": engine_notes(run, store.epochs(run_id, confusions=False)),
     }
