@@ -4,7 +4,7 @@ import pytest
 from example_runs import a_request, an_epoch, started, the_end
 from example_runs import a_store as open_store
 
-from cnnlib.diagnosis.engine_notes import engine_notes
+from cnnlib.diagnosis.report import engine_notes
 from cnnlib.records.events import EpochEnd, Started
 
 CHOSEN = {

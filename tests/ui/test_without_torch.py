@@ -31,7 +31,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlib.ui.common.shared import worker_pool
 from cnnlib.ui.common.urls import DATA, DRAW, INSPECT, LAB, TRAIN
-from cnnlib.ui.inspect.panels import MAPS, PANELS
+from cnnlib.ui.inspect.page import MAPS, PANELS
 
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
 

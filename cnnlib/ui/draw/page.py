@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import streamlit as st
 
-from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.draw.networks import show_training_button, trained_runs
-from cnnlib.ui.draw.view import drawing_section
+from cnnlib.figures.answer import answer_figure, robustness_figure
+from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.ui.common.drawing_pad import DrawnPicture, drawing_pad, preparation_form
+from cnnlib.ui.common.format import escape_markdown, size
+from cnnlib.ui.common.messages import fragment, viewer_awaited
+from cnnlib.ui.common.pickers.picture_picker import store_drawing
+from cnnlib.ui.common.thumbnails import data_uri
+from cnnlib.ui.common.urls import INSPECT
+from cnnlib.ui.common.viewer import ask
+from cnnlib.ui.draw.fine_tune import fine_tune_section
+from cnnlib.ui.draw.networks import (
+    Classifier,
+    choose_classifiers,
+    show_training_button,
+    trained_runs,
+)
+from cnnlib.ui.draw.ood import ood_section
+from cnnlib.units import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
+    from cnnlib.records.run import Run
 
 
 def show() -> None:
@@ -17,3 +41,143 @@ def show() -> None:
         show_training_button()
         st.stop()
     fragment(drawing_section)(runs)
+
+
+_EMPTY = np.zeros((2, 2), np.uint8)
+_CONFIG = {"displayModeBar": False}
+_STEP_PIXELS = 96
+
+
+def drawing_section(runs: Sequence[Run]) -> None:
+    """Show the pad on the left and the predictions of the chosen networks on the right."""
+    left, right = st.columns([2, 3], gap="large")
+    with right:
+        classifiers = choose_classifiers(runs)
+        results = st.container()
+    with left:
+        drawn = drawing_pad(any(classifier.info.in_size[0] == 3 for classifier in classifiers))
+    with results:
+        preparation = _preparation_expander()
+        pictures = [_prepare(drawn, classifier, preparation) for classifier in classifiers]
+        if classifiers:
+            show_preparation(classifiers, pictures)
+            with viewer_awaited():
+                _show_answers(classifiers, pictures)
+    if classifiers:
+        with left:
+            fine_tune_section(classifiers[0], pictures[0])
+
+
+def _preparation_expander() -> Preparation:
+    with st.expander("Steps of the preparation", icon=":material/tune:", key="draw_steps"):
+        st.caption(
+            "A drawing is prepared in the same way as the pictures of MNIST (LeCun et al. 1998). "
+            "Switch a step off to see its effect. For networks with colour input, the drawing is "
+            "only resized."
+        )
+        return preparation_form()
+
+
+def _prepare(
+    drawn: DrawnPicture, classifier: Classifier, preparation: Preparation
+) -> PreparedDrawing:
+    pixels = drawn.pixels if classifier.info.in_size[0] == 3 else drawn.ink
+    return prepare_drawing(
+        _EMPTY if pixels is None else pixels, classifier.info.in_size, preparation
+    )
+
+
+def show_preparation(
+    classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
+) -> None:
+    """Show the picture after each step of the preparation, once for each input size."""
+    sizes: dict[tuple[int, int, int], PreparedDrawing] = {}
+    for classifier, prepared in zip(classifiers, pictures, strict=True):
+        sizes.setdefault(classifier.info.in_size, prepared)
+    st.header("Input of the network")
+    for in_size, prepared in sizes.items():
+        if len(sizes) > 1:
+            st.caption(size(in_size))
+        st.html(steps_html(prepared))
+
+
+def steps_html(prepared: PreparedDrawing) -> str:
+    """Build a row of pictures, each with its step below; the last one is the network's input."""
+    figures = "".join(
+        '<figure style="margin:0;text-align:center">'
+        f'<img src="{data_uri(step.picture)}" alt="{step.name}" data-step="{number}" '
+        f'width="{_STEP_PIXELS}" height="{_STEP_PIXELS}" style="image-rendering:pixelated;'
+        'border-radius:4px;border:1px solid rgba(125,136,148,0.5)">'
+        '<figcaption style="font-size:0.75rem;opacity:0.8">'
+        f"{step.name}</figcaption></figure>"
+        for number, step in enumerate(prepared.steps)
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0.75rem">{figures}</div>'
+
+
+def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]) -> None:
+    """Show the predictions of the networks, or a hint while nothing is drawn."""
+    st.header("Prediction")
+    if pictures[0].is_empty:
+        st.caption("Draw something. The prediction changes with every stroke.")
+        return
+    drawn = [each.picture for each in pictures]
+    runs = [each.run for each in classifiers]
+    answers: list[Answer] = _ask_each("answer", classifiers, runs, drawn)
+    for answer in answers:
+        name = "" if len(answers) == 1 else f"{escape_markdown(answer.title)}: "
+        st.markdown(
+            f"{name}**{escape_markdown(answer.name)}**, {percent(answer.probability)} probability"
+        )
+    for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
+        same = [answer for answer in answers if answer.classes == classes]
+        st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
+    inspect_button(classifiers[0], pictures[0].picture)
+    st.header(
+        "Reliability",
+        help="Two checks: is the drawing similar to the training pictures, and does the prediction "
+        "stay the same when the drawing is shifted, rotated or made thicker or thinner?",
+    )
+    ood_section(classifiers, pictures)
+    _show_robustness(_ask_each("robustness", classifiers, answers, drawn))
+
+
+def _ask_each(
+    function: str, classifiers: Sequence[Classifier], *columns: Sequence[Any]
+) -> list[Any]:
+    """Call a function of the viewer for each network, with its element of each column."""
+    return [
+        ask(function, classifier.saved_step.source, classifier.info, *arguments)
+        for classifier, *arguments in zip(classifiers, *columns, strict=True)
+    ]
+
+
+def _show_robustness(results: Sequence[Robustness]) -> None:
+    """Show how stable the answers are under small changes: a sentence each, and curves."""
+    for result in results:
+        st.caption(escape_markdown(describe_robustness(result)))
+    st.plotly_chart(robustness_figure(results), key="draw_changes", config=_CONFIG)
+
+
+def describe_robustness(result: Robustness) -> str:
+    """Describe how many small changes leave the prediction as it is, and the other predictions."""
+    answer: Answer = result.answer
+    others = sorted({change.name for change in result.real_changes} - {answer.name})
+    instead = f" Other predictions: {', '.join(others)}." if others else ""
+    return (
+        f"{answer.title}: the prediction is still {answer.name} after {result.kept} of "
+        f"{len(result.real_changes)} small changes (shifts, rotations, thickness).{instead}"
+    )
+
+
+def inspect_button(classifier: Classifier, picture: np.ndarray) -> None:
+    """Show a button that opens the inspection page with this network and this drawing."""
+    if st.button(
+        "Why? Inspect the network",
+        icon=":material/search:",
+        key="draw_why",
+        help="Opens the Inspect page with this drawing: feature maps, and the pixels that the "
+        "prediction depends on.",
+    ):
+        store_drawing(picture)
+        st.switch_page(INSPECT, query_params={"run": classifier.run.id})

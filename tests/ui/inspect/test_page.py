@@ -29,8 +29,8 @@ from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 from cnnlib.ui.common import saved_steps
 from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.inspect.panels import MAPS
-from cnnlib.ui.inspect.panels import PANELS as OTHER_PANELS
+from cnnlib.ui.inspect.page import MAPS
+from cnnlib.ui.inspect.page import PANELS as OTHER_PANELS
 from cnnlib.ui.inspect.step_slider import marks_html
 
 PANELS = (MAPS, *OTHER_PANELS)
@@ -198,7 +198,7 @@ def intervals(monkeypatch) -> list[float | None]:
         recorded.append(run_every)
         return fragment(part, run_every)
 
-    monkeypatch.setattr("cnnlib.ui.inspect.panels.fragment", record)
+    monkeypatch.setattr("cnnlib.ui.inspect.page.fragment", record)
     return recorded
 
 
