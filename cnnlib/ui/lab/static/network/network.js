@@ -241,9 +241,11 @@ export class Network {
   }
 
   #describe() {
-    this.root.dataset.problem = String(Boolean(this.problem));
-    this.waiting.hidden = !(this.problem && this.isStale);
+    const isInTheWay = Boolean(this.problem && this.isStale); // there are no maps to look at
+    this.waiting.hidden = !isInTheWay;
     write(this.waiting, this.problem);
-    write(this.about, this.problem || this.hovered || this.#chosenText() || HINT);
+    const problem = isInTheWay ? "" : this.problem;
+    this.root.dataset.problem = String(Boolean(problem));
+    write(this.about, problem || this.hovered || this.#chosenText() || HINT);
   }
 }
