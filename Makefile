@@ -1,7 +1,7 @@
 # CNN Lab. `make run` and `make test` are all that most people need; `make help` lists the rest.
 #
 #   make run PORT=8600                          another port
-#   make run ARGS="--server.address 0.0.0.0"    anything that `streamlit run` takes
+#   make run ARGS="--address 0.0.0.0"           anything that `cnnlib app` takes
 #   make test-quick ARGS="-k plan"              anything that pytest takes
 #   make bench BENCH=build_page                 one of bench/, not all
 
@@ -13,18 +13,20 @@ BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
 # leaves names on the PATH that do not run.) `make run PYTHON=/path/to/python` asks for one.
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3 python
 IN_VENV := .venv/bin/python
+LOWEST := .venv-lowest/bin/python
+UV = $(or $(shell command -v uv),$(IN_VENV) -m uv)
 
 # An empty environment has no PATH; the system's own folders will do.
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-browser lint types check bench demo-shots clean install install-dev install-bench
+.PHONY: help run test test-quick test-browser test-lowest lint types check bench demo-shots clean install install-dev install-bench
 
 help:  ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 run: install  ## install what is missing, then start the app and open it in the browser
-	$(IN_VENV) -m streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(ARGS)
+	$(IN_VENV) -m cnnlib app $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: test-quick test-browser  ## install what tests need and run them all
 
@@ -33,6 +35,11 @@ test-quick: install-dev  ## the tests that need no browser
 
 test-browser: install-dev  ## the tests that drive the app in Chromium
 	$(IN_VENV) -m pytest -m browser $(ARGS)
+
+test-lowest: install-dev  ## the quick tests with the oldest versions that pyproject.toml allows
+	$(UV) venv --quiet --clear --python $(IN_VENV) .venv-lowest
+	$(UV) pip install --python $(LOWEST) --resolution lowest-direct -e . -r requirements-dev.txt
+	$(LOWEST) -m pytest -m "not browser" -n auto --maxprocesses 4 $(ARGS)
 
 lint: install-dev  ## check style and format
 	$(IN_VENV) -m ruff check .
@@ -51,7 +58,7 @@ demo-shots: install-dev  ## drive the app in Chromium and write the README's scr
 	$(IN_VENV) docs/make_shots.py $(ARGS)
 
 clean:  ## remove the environment and all caches; datasets and runs stay
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-lowest dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install install-dev install-bench:

@@ -5,6 +5,8 @@ Public names are imported on first use: ``import cnnlib`` is fast, and does not 
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 # Public name -> the module that defines it; in alphabetical order.
 _MODULES: dict[str, str] = {
     "ArgMaxClassifier": "cnnlib.nets.evaluate",

@@ -3,7 +3,7 @@
     python docs/make_shots.py            writes docs/images/<page>-light.png and <page>-dark.png
 
 Starts the app on a free port with a temporary run store. Trains on MNIST if it is in CNNLAB_DATA,
-else on the digits that ship with scikit-learn.
+else on the digits that are part of the package.
 """
 
 import os

@@ -5,7 +5,6 @@ torchvision, which is slow to import, is imported here only, and for CIFAR's arc
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -103,7 +102,7 @@ def _make_locked(
         if forced or not is_prepared(name, folders):
             yield from _make(name, source, folders, root, options)
     finally:
-        os.close(lock)
+        lock.release()
 
 
 def _make(

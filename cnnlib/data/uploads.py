@@ -222,21 +222,17 @@ def _locked(name: str, folders: Folders) -> Generator[None]:
     Raises:
         DataError: The dataset is being prepared.
     """
-    held = []
-    try:
+    with ExitStack() as held:
         for root in search_roots(folders):
             path = root / PREPARED / f".lock-{folder_name(name)}"
             if path.exists() and is_writable(path.parent):
-                held.append(try_lock(path))
-                if held[-1] is None:
+                lock = try_lock(path)
+                if lock is None:
                     raise DataError(
                         f"{name} is being prepared. Wait, or stop the preparation, then remove it."
                     )
+                held.callback(lock.release)
         yield
-    finally:
-        for descriptor in held:
-            if descriptor is not None:
-                os.close(descriptor)
 
 
 def _bytes_below(path: Path) -> int:

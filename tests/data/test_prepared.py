@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -185,14 +188,36 @@ def test_a_second_preparation_waits_for_the_first(folders: Folders):
     assert [progress.text for progress in second] == ["digits is prepared"]
 
 
-def test_a_closed_lock_is_free_again(tmp_path: Path):
+def test_a_released_lock_is_free_again(tmp_path: Path):
     held = try_lock(tmp_path / "lock")
     assert held is not None
     assert try_lock(tmp_path / "lock") is None
-    os.close(held)
+    held.release()
     again = try_lock(tmp_path / "lock")
     assert again is not None
-    os.close(again)
+    again.release()
+
+
+def test_a_lock_is_released_on_another_thread(tmp_path: Path):
+    held = try_lock(tmp_path / "lock")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(held.release).result()
+    assert try_lock(tmp_path / "lock") is not None
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path):
+    script = (
+        "import sys; from pathlib import Path; from cnnlib.data.lock import try_lock;"
+        "lock = try_lock(Path(sys.argv[1])); print(lock is not None, flush=True); input()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "lock")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as other:
+        assert other.stdout.readline() == "True\n"
+        assert try_lock(tmp_path / "lock") is None
+        other.kill()
+        other.wait()
+    assert try_lock(tmp_path / "lock") is not None
 
 
 def test_a_full_disk_is_a_data_error(monkeypatch: pytest.MonkeyPatch):

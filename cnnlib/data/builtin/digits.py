@@ -1,10 +1,12 @@
-"""The ``digits`` dataset: scikit-learn's 1,797 handwritten digits, enlarged to MNIST's 28x28."""
+"""The ``digits`` dataset: 1,797 handwritten digits, enlarged to MNIST's 28x28.
+
+They are those of scikit-learn, from a file of this package; its licence lies beside it.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from cnnlib.records.job import Progress
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+FILE = Path(__file__).with_name("digits.csv.gz")
 SIDE = 28
 BOX = 20  # as in MNIST, a digit fills a box of 20x20 in the centre of 28x28
 _BRIGHTEST = 16  # grey levels are 0..16
@@ -28,7 +31,7 @@ _BRIGHTEST = 16  # grey levels are 0..16
 def prepare_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
     """Write the four arrays of ``digits`` to ``folder``."""
     dataset = BUILTIN["digits"]
-    yield Progress(0.0, "reading the digits of scikit-learn")
+    yield Progress(0.0, "reading the digits")
     small, labels = read_digits()
     digests = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in small]
     images = enlarge(small)[:, None]  # N x 1 x 28 x 28
@@ -42,21 +45,18 @@ def prepare_digits(folder: Path) -> Generator[Progress, None, PreparedContent]:
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
     """Read the 8x8 pictures and their labels, equal to ``sklearn.datasets.load_digits``.
 
-    The file is read without importing scikit-learn, which would take seconds.
-
     Returns:
         N x 8 x 8 uint8 with values 0..16, and N labels.
+
+    Raises:
+        DataError: The file is missing or damaged.
     """
-    package = find_spec("sklearn")
-    locations = package.submodule_search_locations if package else None
-    root = Path(locations[0]) if locations else Path("sklearn")
-    path = root / "datasets" / "data" / "digits.csv.gz"
     try:
-        with gzip.open(path, "rt") as file:
+        with gzip.open(FILE, "rt") as file:
             rows = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(
-            f"The digits of scikit-learn cannot be read ({error}). Install scikit-learn again."
+            f"The digits cannot be read ({error}), but they are part of CNN Lab. Install it again."
         ) from error
     return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 

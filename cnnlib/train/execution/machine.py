@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import platform
-import tomllib
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 
@@ -22,26 +18,11 @@ def this_machine(device: torch.device, threads: int) -> Machine:
         device=device.type,
         threads=threads,
         versions={
-            "cnnlib": lab_version(),
+            "cnnlib": cnnlib.__version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
     )
-
-
-@cache
-def lab_version() -> str:
-    """Return the version of the installed package, else of the clone that runs, else "unknown".
-
-    A clone runs without being installed where only ``requirements.txt`` was.
-    """
-    try:
-        return version("cnnlib")
-    except PackageNotFoundError:
-        project = Path(cnnlib.__file__).parents[1] / "pyproject.toml"
-        if not project.is_file():
-            return "unknown"
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def device_name(device: torch.device) -> str:
