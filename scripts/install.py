@@ -29,12 +29,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-# Level -> requirement files to install besides the app, which declares its own dependencies.
+# Level -> requirement files to install besides the app; they pin the dependencies that it declares.
 REQUIREMENTS = {
-    "app": [],
-    "dev": ["requirements-dev.txt"],
-    "bench": ["requirements-dev.txt", "bench/requirements.txt"],
+    "app": ["requirements.txt"],
+    "dev": ["requirements.txt", "requirements-dev.txt"],
+    "bench": ["requirements.txt", "requirements-dev.txt", "bench/requirements.txt"],
 }
+
+# What is downloaded at the level "app", measured on Linux with torch 2.15.
+WITH_CUDA = "Up to 3.2 GB are downloaded: PyTorch with its libraries for graphics cards."
+WITHOUT_CUDA = "Up to 0.4 GB are downloaded: PyTorch for the processor, without CUDA."
+DRY_RUN_SECONDS = 30
 
 
 class InstallError(Exception):
@@ -44,7 +49,7 @@ class InstallError(Exception):
 def digest(level: str) -> str:
     """Hash the project's path and a level's requirement files; a change means a new install."""
     hasher = hashlib.sha256(str(ROOT).encode())
-    for name in ["pyproject.toml", "requirements.txt", *REQUIREMENTS[level]]:
+    for name in ["pyproject.toml", *REQUIREMENTS[level]]:
         hasher.update((ROOT / name).read_bytes())
     return hasher.hexdigest()
 
@@ -104,16 +109,60 @@ def create_environment() -> None:
 def installers() -> Generator[list[str]]:
     """The commands to install with, best first: uv from the PATH or from PyPI, then pip.
 
-    pip comes last because it is slow; it is kept because it uses the machine's own settings for
-    mirrors, proxies and certificates.
+    uv comes first with the PyTorch that fits the graphics card, from PyTorch's own index. pip comes
+    last because it is slow; it is kept because it uses the machine's own settings for mirrors,
+    proxies and certificates.
     """
-    uv = shutil.which("uv")
-    if uv:
-        yield [uv, "pip", "install", "--python", str(PYTHON)]
+    path = shutil.which("uv")
+    uv = [path] if path else [str(PYTHON), "-m", "uv"]
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
-    if not uv and succeeds([*pip, "--quiet", "uv"]):
-        yield [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    if path or succeeds([*pip, "--quiet", "uv"]):
+        install_with_uv = [*uv, "pip", "install", "--python", str(PYTHON)]
+        yield [*install_with_uv, "--torch-backend", os.environ.get("UV_TORCH_BACKEND", "auto")]
+        yield install_with_uv
     yield pip
+
+
+def attempt(installer: list[str], level: str) -> bool:
+    """Install a level with an installer, after a sentence on the size of the download.
+
+    PyTorch's own index is tried without retries first, so that the next installer comes soon.
+    """
+    arguments = pip_arguments(level)
+    if "--torch-backend" in installer:
+        packages = dry_run([*installer, *arguments])
+        if packages is None:
+            print("PyTorch's own package index is not used: it did not answer, or uv is too old.")
+            return False
+        print(size_text(packages), flush=True)
+    else:  # PyPI has PyTorch with CUDA for Linux, and without it for other systems
+        print(WITH_CUDA if sys.platform == "linux" else WITHOUT_CUDA, flush=True)
+    return succeeds([*installer, *arguments])
+
+
+def dry_run(command: list[str]) -> str | None:
+    """What uv would install, one ``+ name==version`` a line; None if it cannot say."""
+    try:
+        done = subprocess.run(
+            [*command, "--dry-run"],
+            cwd=ROOT,
+            env={**environment(), "UV_HTTP_RETRIES": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DRY_RUN_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def size_text(packages: str) -> str:
+    """Say how much is downloaded for these packages, in the lines of `dry_run`."""
+    if "+ torch==" not in packages:
+        return "Less than 0.3 GB are downloaded: PyTorch is there already."
+    for_cards = ("+ nvidia-", "+cu", "+rocm", "+xpu")
+    return WITH_CUDA if any(part in packages for part in for_cards) else WITHOUT_CUDA
 
 
 def install(level: str) -> None:
@@ -127,7 +176,7 @@ def install(level: str) -> None:
         create_environment()
     for each in REQUIREMENTS:
         stamp_file(each).unlink(missing_ok=True)
-    if not any(succeeds([*installer, *pip_arguments(level)]) for installer in installers()):
+    if not any(attempt(installer, level) for installer in installers()):
         raise InstallError("Installing failed, for the reason above. Mend it, then try again.")
     for each in contained_levels(level):
         stamp_file(each).write_text(digest(each))
@@ -135,9 +184,12 @@ def install(level: str) -> None:
 
 def succeeds(command: list[str]) -> bool:
     """Run a command in the project folder with its output shown; return whether it succeeded."""
-    # Makes uv trust the system's certificates, as pip does.
-    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
-    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
+    return subprocess.run(command, cwd=ROOT, env=environment()).returncode == 0
+
+
+def environment() -> dict[str, str]:
+    """The variables of the installers: uv trusts the system's certificates, as pip does."""
+    return {"UV_SYSTEM_CERTS": "1", **os.environ}
 
 
 def main() -> int:
