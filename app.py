@@ -1,6 +1,6 @@
 """The server: the lab's pages and the routes for their live charts, on one port.
 
-Start it with ``make run`` or ``streamlit run app.py``.
+Start it with ``make run``, ``cnnlib app`` or ``streamlit run app.py``.
 """
 
 import streamlit as st
@@ -9,11 +9,11 @@ from starlette.middleware import Middleware
 from cnnlib.ui.common.identity import BrowserCookie
 from cnnlib.ui.common.shared import check_settings
 from cnnlib.ui.server.routes import routes
-from cnnlib.ui.server.server import ContentPolicy, LabScript, lifespan
+from cnnlib.ui.server.server import NAVIGATION, ContentPolicy, LabScript, lifespan
 
 check_settings()
 app = st.App(
-    "cnnlib/ui/server/main.py",
+    NAVIGATION,
     routes=routes(),
     lifespan=lifespan,
     middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy), Middleware(LabScript)],

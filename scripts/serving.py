@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+START = ("-m", "streamlit", "run", "app.py")
 START_SECONDS = 120.0  # a cold disk and two busy cores
 STOP_SECONDS = 20.0  # a running training writes a checkpoint first
 
@@ -45,25 +46,32 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(log: Path, env: Mapping[str, str], port: int | None = None) -> Generator[Served]:
+def serving(
+    log: Path,
+    env: Mapping[str, str],
+    port: int | None = None,
+    start: Sequence[str] = START,
+    folder: Path | None = None,
+) -> Generator[Served]:
     """Serve the app until the block is left.
 
     Args:
         log: File for the app's output.
         env: The app's whole environment.
         port: None for a free one.
+        start: Arguments of Python that start the app.
+        folder: The working directory; None is the clone.
 
     Raises:
         ServingError: The app ended, or did not answer in time.
     """
     mark = uuid.uuid4().hex
     port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += ["--server.headless", "true", "--server.port", str(port)]
+    command = [sys.executable, *start, "--server.headless", "true", "--server.port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder or ROOT,
             env={**env, _MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=output,

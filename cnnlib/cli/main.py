@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cnnlib.cli.commands import (
+    app,
     control,
     datasets,
     designs,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _GROUPS = (
+    app,
     designs,
     train,
     watch,
@@ -87,8 +89,8 @@ def parser() -> Parser:
         prog=PROGRAM,
         description="Design, train, inspect and compare convolutional networks.",
         epilog="The environment variables CNNLAB_DATA and CNNLAB_RUNS set the folders of the "
-        "datasets (default: data/) and of the runs (default: runs/). "
-        "Every command has the option --json.",
+        "datasets (default: data/ in the clone, or in your folder for application data without "
+        "one) and of the runs (default: runs/ there). Every command but app has the option --json.",
     )
     top.set_defaults(json=False)
     commands = top.add_subparsers(metavar="COMMAND", required=True, dest="word")

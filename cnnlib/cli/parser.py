@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cnnlib.errors import CnnlibError
@@ -12,7 +14,7 @@ from cnnlib.errors import CnnlibError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-PROGRAM = "python -m cnnlib"
+PROGRAM = "cnnlib" if Path(sys.argv[0]).stem == "cnnlib" else "python -m cnnlib"
 JSON_LINES = "print one JSON object per line"
 
 
@@ -23,12 +25,16 @@ class UsageError(CnnlibError):
 class Parser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` that raises `UsageError` and takes no abbreviated options."""
 
+    keeps_rest = False  # True: arguments of another program are allowed, and returned as ``rest``
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and report arguments left over as an error of this subcommand."""
         namespace, left_over = super().parse_known_args(args, namespace)
+        if self.keeps_rest:
+            namespace.rest, left_over = left_over, []
         if left_over:
             options = [name for action in self._actions for name in action.option_strings]
             first = left_over[0]

@@ -59,6 +59,7 @@ class Commands:
         self.runs = [a_told_run(self.store, name) for name in NAMES[:2]]
         export_runs(self.store, self.runs[:1], folder / "runs.zip")
         self.commands = dict(_commands(main.parser()))
+        del self.commands["app",]  # it serves until it is interrupted
         self.guard = Guard([folder, folders.runs, folders.data], counts_files=False)
 
     def draw(self, random: Random) -> list[str]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.records.folders import app_folder
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGES = Path(__file__).resolve().parents[3] / "pages"
+PAGES = app_folder() / "pages"
 # Streamlit reserves /static, /media and /component.
 ASSETS_ADDRESS = "assets"
 RUNS_ADDRESS = "api/runs"

@@ -1,8 +1,7 @@
 """Navigation: every page with its address. Runs at the start of every rerun of every page.
 
-The pages are at the top of the repository and are given by absolute paths. There is no folder
-``pages`` beside this script, so Streamlit adds no pages by itself, and every address opens on a
-server that has just started.
+The pages are given by absolute paths. There is no folder ``pages`` beside this script, so Streamlit
+adds no pages by itself, and every address opens on a server that has just started.
 """
 
 import streamlit as st

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy  # noqa: F401  on the main thread first: concurrent imports in two threads break it
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cnnlib.runs.workers.pool import WorkerPool
 
+NAVIGATION = Path(__file__).with_name("main.py")  # the script of every page
 # Without any page view, warm-up starts after this time, so that queued runs are trained.
 LONGEST_WAIT_SECONDS = 15.0
 # Time for a browser to draw the first page after its script has ended.
