@@ -106,8 +106,8 @@ def test_its_saved_designs_are_the_same(folders, recorded):
 def test_a_store_with_studies_of_the_version_before_opens(tmp_path):
     # Written by `duel`, `experiment grid` and `experiment search` when the schema had version 2.
     (tmp_path / "runs").mkdir(exist_ok=True)
-    studies = Path(__file__).parents[1] / "versions" / "studies" / "cnnlab.db"
-    shutil.copy(studies, tmp_path / "runs" / "cnnlab.db")
+    written = Path(__file__).parents[1] / "versions" / "studies" / "cnnlab.db"
+    shutil.copy(written, tmp_path / "runs" / "cnnlab.db")
     with closing(RunStore(Folders.from_environment())) as store:
         found = studies.find_all(store, KINDS)
         assert [(each.kind, each.state) for each in found] == [
