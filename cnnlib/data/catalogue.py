@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from cnnlib.data.builtin.datasets import BUILTIN, BuiltinDataset
 from cnnlib.data.builtin.files import available_bytes, is_available
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
@@ -19,6 +18,7 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
 from cnnlib.units import format_size
+from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:

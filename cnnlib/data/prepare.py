@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnlib.data.builtin.datasets import BUILTIN, BuiltinDataset
 from cnnlib.data.builtin.digits import prepare_digits
 from cnnlib.data.builtin.files import fetch_missing, found_file, prepare_idx
 from cnnlib.data.catalogue import dataset_not_found
@@ -29,6 +28,7 @@ from cnnlib.data.prepared_writer import (
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
+from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 
 if TYPE_CHECKING:
     from collections.abc import Generator

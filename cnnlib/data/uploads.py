@@ -12,7 +12,6 @@ from errno import EACCES
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import dataset_info, dataset_not_found
 from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.data.image_folder.layout import arrange
@@ -31,6 +30,7 @@ from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,6 +14,7 @@ from cnnlib.records.checks import checks
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record
+from cnnlib.vocabulary.datasets import BUILTIN
 
 RunState = Literal[
     "queued",  # waits for a worker
@@ -36,9 +37,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME_LIMIT = 120
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # the id of a run, or one of its files
-_DATASET = re.compile(
-    r"(mnist|fashion-mnist|cifar10|cifar100|digits|folder:[^/\\\x00-\x1f\ud800-\udfff]{1,100})"
-)
+_OWN_DATASET = re.compile(r"folder:[^/\\\x00-\x1f\ud800-\udfff]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -157,14 +156,12 @@ def check_dataset_name(name: str) -> None:
     Raises:
         RecipeError: It is neither a known dataset nor ``folder:<name>``.
     """
-    if (
-        not isinstance(name, str)
-        or not _DATASET.fullmatch(name)
-        or name.removeprefix("folder:") in (".", "..")
-    ):
+    is_text = isinstance(name, str)
+    is_own = is_text and _OWN_DATASET.fullmatch(name) and name not in ("folder:.", "folder:..")
+    if not is_own and not (is_text and name in BUILTIN):
         raise RecipeError(
-            f"dataset is {shown(name)}, but it must be one of these: digits, mnist, "
-            "fashion-mnist, cifar10, cifar100, or folder:<name> for your own pictures."
+            f"dataset is {shown(name)}, but it must be one of these: {', '.join(BUILTIN)}, or "
+            "folder:<name> for your own pictures. Choose one of them."
         )
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sample_data import class_folders, prepared_now, small_mnist, write_folder, write_zip
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.catalogue import catalogue, dataset_info
 from cnnlib.data.image_folder.sources import folder_source, folder_sources
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from pathlib import Path

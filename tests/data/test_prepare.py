@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from sample_data import idx_bytes, prepared_now, small_mnist, write_folder
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.builtin.digits import enlarge, read_digits
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from collections.abc import Generator

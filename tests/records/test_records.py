@@ -69,6 +69,7 @@ def test_a_field_that_a_record_does_not_have_is_refused_with_its_fields():
     ("field", "value"),
     [
         ("dataset", "minst"),
+        ("dataset", ["mnist"]),
         ("dataset", "folder:../../etc"),
         ("dataset", "folder:.."),
         ("dataset", "folder:\ud800"),

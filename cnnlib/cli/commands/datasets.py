@@ -91,7 +91,7 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: It is not valid; the sentence suggests the closest name.
     """
-    from cnnlib.data.builtin.datasets import BUILTIN
+    from cnnlib.vocabulary.datasets import BUILTIN
 
     if name not in BUILTIN and not name.startswith("folder:"):
         known = [*BUILTIN, "folder:<name>"]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.fingerprint import split_by_content
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from collections.abc import Generator

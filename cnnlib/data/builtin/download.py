@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from cnnlib.data.builtin.datasets import BuiltinDataset, RemoteFile
+    from cnnlib.vocabulary.datasets import BuiltinDataset, RemoteFile
 
 TIMEOUT_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16

@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.datasets import IDX_NAMES, BuiltinDataset, RemoteFile
 from cnnlib.data.builtin.download import download
 from cnnlib.data.builtin.idx import PUBLISHED_MD5, read_idx
 from cnnlib.data.paths import DOWNLOADS, download_folders, folder_name, write_root
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
+from cnnlib.vocabulary.datasets import IDX_NAMES, BuiltinDataset, RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator

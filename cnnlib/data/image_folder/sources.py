@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError
 from cnnlib.records.checks import checks
 from cnnlib.records.record import Record
 from cnnlib.records.run import check_dataset_name
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from sample_data import prepared_now, write_folder
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.prepare import prepare
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
+from cnnlib.vocabulary.datasets import BUILTIN
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 
-from cnnlib.data.builtin.datasets import BUILTIN
 from cnnlib.data.image_folder.image_decoder import decode
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import SkippedPicture, is_prepared, load_prepared
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
     from pathlib import Path
