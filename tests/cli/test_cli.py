@@ -4,6 +4,8 @@ import argparse
 import io
 import json
 import os
+import runpy
+import sys
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -21,6 +23,7 @@ from cnnlib.design.link import encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
+from cnnlib.records.folders import Folders, app_folder
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.runs import RunStore
 from cnnlib.runs.access.dataset_owners import dataset_owner, record_dataset_owner
@@ -674,3 +677,30 @@ def test_commands_keep_their_earlier_names(earlier, now):
         }
 
     assert parsed(earlier) == parsed(now)
+
+
+# -- the app ---------------------------------------------------------------------------------------
+
+
+def test_the_app_is_started_by_streamlit_with_all_options(run_cli, monkeypatch):
+    started = []
+    monkeypatch.setattr(runpy, "run_module", lambda name, **_: started.append([name, *sys.argv]))
+    monkeypatch.setattr(sys, "argv", ["cnnlib"])
+    given = ["--port", "8600", "--address", "0.0.0.0", "--server.headless", "true"]
+    code, out, _ = run_cli("app", *given)
+    script = str(app_folder() / "app.py")
+    ours = ["--server.port=8600", "--server.address=0.0.0.0"]
+    assert started == [
+        ["streamlit", "streamlit", "run", script, *ours, "--server.headless", "true"]
+    ]
+    assert code == 0
+    folders = [os.environ["CNNLAB_DATA"], os.environ["CNNLAB_RUNS"]]
+    assert out == "Datasets are in {}, runs in {}.\n".format(*folders)
+
+
+def test_without_variables_data_and_runs_are_in_the_clone(monkeypatch, tmp_path):
+    monkeypatch.delenv("CNNLAB_DATA")
+    monkeypatch.delenv("CNNLAB_RUNS")
+    monkeypatch.chdir(tmp_path)
+    clone = Path(__file__).resolve().parents[2]
+    assert Folders.from_environment() == Folders(data=clone / "data", runs=clone / "runs")
