@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import cnnlib
 from cnnlib.cli.commands import (
     app,
     control,
@@ -92,6 +93,7 @@ def parser() -> Parser:
         "datasets (default: data/ in the clone, or in your folder for application data without "
         "one) and of the runs (default: runs/ there). Every command but app has the option --json.",
     )
+    top.add_argument("--version", action="version", version=f"CNN Lab {cnnlib.__version__}")
     top.set_defaults(json=False)
     commands = top.add_subparsers(metavar="COMMAND", required=True, dest="word")
     for group in _GROUPS:

@@ -15,6 +15,7 @@ from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cnnlib
 from cnnlib.cli.main import main, parser
 from cnnlib.cli.output import one_line, plain
 from cnnlib.cli.recipe_options import HELP
@@ -704,3 +705,9 @@ def test_without_variables_data_and_runs_are_in_the_clone(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     clone = Path(__file__).resolve().parents[2]
     assert Folders.from_environment() == Folders(data=clone / "data", runs=clone / "runs")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.split()[-1] == cnnlib.__version__

@@ -81,5 +81,5 @@ def test_a_design_that_does_not_fit_is_refused():
 
 
 def test_an_unknown_dataset_is_refused():
-    with pytest.raises(RecipeError, match="is not known"):
+    with pytest.raises(RecipeError, match="^dataset is 'letters', but"):
         fit("mlp", "letters", SHORT_RECIPE)
