@@ -76,14 +76,15 @@ class RunStore(StoreAccess):
     # -- submitting runs ---------------------------------------------------------------------------
 
     def submit(
-        self, request: RunRequest, now: bool = False, forecast: Mapping[str, Any] | None = None
+        self, request: RunRequest, *, now: bool = False, forecast: Mapping[str, Any] | None = None
     ) -> str:
         """Put a run into the queue and return its id; see `submit_all`."""
-        return self.submit_all([request], now, forecast)[0]
+        return self.submit_all([request], now=now, forecast=forecast)[0]
 
     def submit_all(
         self,
         requests: Sequence[RunRequest],
+        *,
         now: bool = False,
         forecast: Mapping[str, Any] | None = None,
     ) -> list[str]:

@@ -36,7 +36,7 @@ def submit_runs(
     """
     group = secrets.token_hex(4) if seeds > 1 else ""
     seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
-    return store.submit_all(seeded, now, forecast_for_run(request, store.folders))
+    return store.submit_all(seeded, now=now, forecast=forecast_for_run(request, store.folders))
 
 
 def submit_fine_tuning(

@@ -85,7 +85,7 @@ def test_empty_and_choosing(lab, page, shots):
 
 def test_waiting(lab, simulated, page, shots):
     # The app trains one run at a time, and the simulated one is running.
-    run_id = lab.store.submit(a_request(preset="fed", seed=1), {"params": 1, "macs": 2})
+    run_id = lab.store.submit(a_request(preset="fed", seed=1))
     try:
         page.goto(f"{lab.served.url}/train?run={run_id}")
         expect(state(page)).to_have_text("Waiting", timeout=90_000)

@@ -29,7 +29,7 @@ class SimulatedRun:
     def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
         self.store = store
         self.worker_id = store.workers.register()
-        self.run_id = store.submit(a_request(preset="fed"), {"params": 1, "macs": 2}, now=True)
+        self.run_id = store.submit(a_request(preset="fed"), now=True)
         assert store.claim(self.worker_id, self.run_id)
         store.record_events(self.run_id, self.worker_id, [started(total_steps)])
         self.step = 0
