@@ -366,6 +366,8 @@ def test_four_charts_stand_two_by_two(lab, simulated, page):
         page.locator(".toolbar").get_by_role("button", name=name).click()
     panels = page.locator(".panel")
     expect(panels).to_have_count(4)
+    for place in range(4):
+        expect(panels.nth(place)).to_be_visible()
     boxes = [panels.nth(place).bounding_box() for place in range(4)]
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[2]["y"] == boxes[3]["y"]
     assert boxes[0]["x"] == boxes[2]["x"] and boxes[1]["x"] == boxes[3]["x"]
