@@ -45,10 +45,14 @@ def is_writable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def check_fields(record: Any, checks: Mapping[str, Check]) -> None:
-    """Check fields of a frozen record, and store what their checks return."""
+def check_fields(record: Any, checks: Mapping[str, Check], prefix: str = "") -> None:
+    """Check fields of a frozen record, and store what their checks return.
+
+    Args:
+        prefix: Before the fields' names in errors: ``stem.`` for a record in the field ``stem``.
+    """
     for name, check in checks.items():
-        object.__setattr__(record, name, check(name, getattr(record, name)))
+        object.__setattr__(record, name, check(prefix + name, getattr(record, name)))
 
 
 @dataclass(frozen=True)

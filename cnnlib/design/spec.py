@@ -56,8 +56,7 @@ class Stem:
     pool: bool = False
 
     def __post_init__(self) -> None:
-        for name, check in _STEM_CHECKS.items():  # their errors name the field of the spec
-            object.__setattr__(self, name, check(f"stem.{name}", getattr(self, name)))
+        check_fields(self, _STEM_CHECKS, prefix="stem.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stem as plain JSON values."""

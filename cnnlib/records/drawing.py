@@ -33,8 +33,8 @@ class Preparation(Record):
     blur: float = 0.0
 
     def __post_init__(self) -> None:
-        check_fields(self, dict.fromkeys(("fit", "antialias", "centre"), checks.flag))
-        check_fields(self, {"blur": checks.number(0, MOST_BLUR)})
+        flags = dict.fromkeys(("fit", "antialias", "centre"), checks.flag)
+        check_fields(self, {**flags, "blur": checks.number(0, MOST_BLUR)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,8 +63,7 @@ class Origin(Record):
                 f"origin.run_id is {shown(self.run_id)}, but the id of a run has only letters, "
                 "digits, dots and dashes. Copy it from the list of runs."
             )
-        for name, check in _ORIGIN_CHECKS.items():  # their errors name the field of the request
-            object.__setattr__(self, name, check(f"origin.{name}", getattr(self, name)))
+        check_fields(self, _ORIGIN_CHECKS, prefix="origin.")
         if self.weights_only and self.fitting:
             raise RecipeError(
                 "origin.weights_only and origin.fitting are both true, but the first starts at "

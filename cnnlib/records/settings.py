@@ -97,10 +97,13 @@ class MachineLimits:
     pause_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        count = checks.integer(0, 10**12)
-        check_fields(self, {"runs_at_once": checks.integer(0, 64), "runs_waiting": count})
-        check_fields(self, {"disk_mb": count, "free_disk_mb": count})
-        check_fields(self, {"pause_minutes": checks.number(0, 10_000)})
+        counts = dict.fromkeys(
+            ("runs_waiting", "disk_mb", "free_disk_mb"), checks.integer(0, 10**12)
+        )
+        minutes = checks.number(0, 10_000)
+        check_fields(
+            self, {"runs_at_once": checks.integer(0, 64), **counts, "pause_minutes": minutes}
+        )
 
 
 @dataclass(frozen=True)

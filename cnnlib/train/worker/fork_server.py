@@ -6,7 +6,7 @@ forks a worker or a viewer, ``{"number": 1, "exit": true}`` sends it SIGTERM. It
 ``{"number": 1, "pid": ...}`` and later ``{"number": 1, "exit_code": ...}``.
 
 When it forks it has one thread and has computed nothing with torch, since OpenMP's threads do not
-survive a fork. A forked process has a pipe at its standard input that ends with the fork server.
+survive a fork. It is used on Linux only (`CAN_FORK`). A forked process has a pipe at its standard input that ends with the fork server.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ def main() -> None:
 
 def _import() -> None:
     """Import what workers and viewer need, on a thread of its own, whose priority is low."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
     import numpy  # noqa: F401  (before torch)
 
     import cnnlib.data.prepared
@@ -115,8 +114,7 @@ def _become(request: dict[str, Any]) -> None:
         os.dup2(log, stream)
     os.environ.update(request["environment"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if sys.platform == "linux":
-        Path("/proc/self/comm").write_text(f"cnnlab-{request['kind']}")  # in lists of processes
+    Path("/proc/self/comm").write_text(f"cnnlab-{request['kind']}")  # in lists of processes
     from cnnlib.train.viewer.__main__ import run as run_viewer
     from cnnlib.train.worker.process import main as run_worker
 

@@ -75,10 +75,10 @@ def shown_sketch(state: LabState) -> Sketch | None:
 
 def shown_run(state: LabState) -> Sketch | None:
     """Return the sketch, or, where there is none, the kept run with the state's design."""
-    sketch, kept = shown_sketch(state), _kept_run(state)
-    if sketch is not None or kept is None:
+    if (sketch := shown_sketch(state)) is not None:
         return sketch
-    return Sketch(kept) if state.fits(kept.request) else None
+    kept = _kept_run(state)
+    return Sketch(kept) if kept is not None and state.fits(kept.request) else None
 
 
 def _kept_run(state: LabState) -> Run | None:
@@ -263,6 +263,8 @@ def _go_on(before: LabState, after: LabState, action: Mapping[str, Any]) -> LabS
 
     With ``"fresh": True`` in the action another sketch begins, at once if this one trains.
     """
+    if action.get("fresh"):
+        after = replace(after, kept="")
     sketch = shown_sketch(before)
     if sketch is None or after.sketch_request() == before.sketch_request():
         return after

@@ -224,6 +224,17 @@ def test_training_goes_on_from_the_kept_run(store):
     assert store.run(again["run"]["id"]).request.origin is None
 
 
+def test_fresh_weights_are_not_those_of_the_kept_run(store):
+    lab = Lab()
+    lab.do(kind="play")
+    lab.do(kind="keep", clean=False)
+    end_at(store, step=9)
+    lab.do(kind="play")
+    data = lab.do(kind="design", spec=SPEC.to_dict(), fresh=True)
+    request = store.run(data["run"]["id"]).request
+    assert (request.spec, request.origin) == (SPEC, None)
+
+
 def test_a_kept_run_that_was_deleted_is_no_longer_shown(store):
     lab = Lab()
     run_id = lab.do(kind="play")["run"]["id"]
