@@ -97,12 +97,14 @@ class MachineLimits:
     pause_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        counts = dict.fromkeys(
-            ("runs_waiting", "disk_mb", "free_disk_mb"), checks.integer(0, 10**12)
-        )
-        minutes = checks.number(0, 10_000)
+        count = checks.integer(0, 10**12)
         check_fields(
-            self, {"runs_at_once": checks.integer(0, 64), **counts, "pause_minutes": minutes}
+            self,
+            {
+                "runs_at_once": checks.integer(0, 64),
+                **dict.fromkeys(("runs_waiting", "disk_mb", "free_disk_mb"), count),
+                "pause_minutes": checks.number(0, 10_000),
+            },
         )
 
 

@@ -5,8 +5,9 @@ line: ``{"number": 1, "kind": "worker", "arguments": [...], "environment": {...}
 forks a worker or a viewer, ``{"number": 1, "exit": true}`` sends it SIGTERM. It reports
 ``{"number": 1, "pid": ...}`` and later ``{"number": 1, "exit_code": ...}``.
 
-When it forks it has one thread and has computed nothing with torch, since OpenMP's threads do not
-survive a fork. It is used on Linux only (`CAN_FORK`). A forked process has a pipe at its standard input that ends with the fork server.
+It is used on Linux only. When it forks it has one thread and has computed nothing with torch, since
+OpenMP's threads do not survive a fork. A forked process has a pipe at its standard input that ends
+with the fork server.
 """
 
 from __future__ import annotations
