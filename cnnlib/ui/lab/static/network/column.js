@@ -4,7 +4,7 @@ import { corner } from "./layout.js";
 import { Units } from "./units.js";
 import { button, element, figure, setAttribute, shortPercent, write } from "../format.js";
 
-const WIDE_HEAD = 92; // from this width on a heading shows all its layers
+const WIDE_HEAD = 92; // from this width on a column has buttons for its channels
 const SHORT_HEAD = 74; // below this width a title is shortened
 
 export class Column {
@@ -55,7 +55,7 @@ export class Column {
     const { title, short, kind } = heading(column, spec);
     const { count, foldKey, isFolded, slotWidth } = this.item;
     write(this.title, isFolded ? foldTitle(count, kind, slotWidth) : slotWidth < SHORT_HEAD ? short : title);
-    write(this.sub, subheading(column, spec, slotWidth >= WIDE_HEAD));
+    write(this.sub, subheading(column, spec, slotWidth));
     this.sub.hidden = Boolean(foldKey) || !this.sub.textContent;
     write(this.shape, shapeText(column));
     this.fold.hidden = !foldKey;

@@ -2,6 +2,9 @@
 import { at } from "../controls/design.js";
 import { compact, count, plural, shape, shortPercent } from "../format.js";
 
+const LETTER = 5.6; // pixels of a letter of the second line, on average
+const SPACE = 14; // between the lines of two columns
+
 /** The last part of a layer's path: "features.conv2" gives "conv2". */
 const lastPart = (name) => name.slice(name.lastIndexOf(".") + 1);
 
@@ -41,11 +44,14 @@ export function heading(column, spec) {
   return { title: column.kind === "answers" ? "Answers" : `Linear ${number}`, short: `Linear ${number}`, kind: "Linear" };
 }
 
-/** The second line of a heading, as long as its column permits. */
-export function subheading(column, spec, isWide) {
+/** The second line of a heading: as many of its layers as fit into `width` pixels, at least one. */
+export function subheading(column, spec, width) {
   const { kernel } = heading(column, spec);
   const parts = [...(kernel ? [kernel] : []), ...column.after];
-  return isWide ? parts.join(" · ") : kernel ?? parts[0] ?? "";
+  const line = (count) => parts.slice(0, count).join(" · ") + (count < parts.length ? " …" : "");
+  let count = parts.length;
+  while (count > 1 && line(count).length * LETTER > width - SPACE) count -= 1;
+  return count > 1 ? line(count) : parts[0] ?? "";
 }
 
 /** One sentence about a column, or about the columns that a fold stands for. */
