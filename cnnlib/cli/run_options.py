@@ -111,7 +111,10 @@ def _check_split(request: RunRequest, info: DatasetInfo) -> None:
         labels = load_prepared(info.name).train_labels
     else:
         labels = np.arange(info.train_count) % len(info.classes)
-    train_validation_split(labels, request.validation, request.split_seed, request.train_limit)
+    own = info.validation_count
+    train_validation_split(
+        labels, request.validation, request.split_seed, request.train_limit, own=own
+    )
 
 
 def _check_mode_and_device(request: RunRequest) -> None:

@@ -6,12 +6,14 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cnnlib.data.builtin.files import available_bytes, is_available
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
-from cnnlib.data.image_folder.layout import TEST, arrange
+from cnnlib.data.image_folder.layout import Layout, arrange
 from cnnlib.data.image_folder.sources import FolderSource, folder_source, folder_sources
+from cnnlib.data.image_folder.split_names import SPLITS
 from cnnlib.data.prepared import current_record, folder_options
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
@@ -19,6 +21,9 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
 from cnnlib.units import format_size
 from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -92,13 +97,39 @@ def _list_info(source: FolderSource, folders: Folders) -> DatasetInfo:
         return replace(_bare_info(source, folders), note=str(error))
 
 
+def folder_layout(
+    name: str, folders: Folders | None = None, roles: Mapping[str, str] | None = None
+) -> Layout:
+    """Return what the folders of a user's own dataset are taken for.
+
+    Args:
+        roles: What folders are, by path; None is what was set before.
+
+    Raises:
+        RecipeError: The name is not a valid dataset name.
+        DataError: There is no such dataset, or it has no classes.
+    """
+    folders = folders or Folders.from_environment()
+    source = folder_source(name, folders)
+    if source is None:
+        raise dataset_not_found(name, folders)
+    if roles is None:
+        roles = folder_options(source, folders).roles
+    return _survey(source, roles).layout
+
+
+def _survey(source: FolderSource, roles: Mapping[str, str]) -> _Survey:
+    return _cached_survey(source, _source_state(source), json.dumps(dict(roles)))
+
+
 def _folder_info(source: FolderSource, folders: Folders) -> DatasetInfo:
-    survey = _cached_survey(source, _source_state(source))
+    survey = _survey(source, folder_options(source, folders).roles)
     return replace(
         _bare_info(source, folders),
-        classes=survey.classes,
+        classes=survey.layout.classes,
         train_count=survey.train_count,
         test_count=survey.test_count,
+        validation_count=survey.validation_count,
         size_bytes=survey.total_bytes,
         note=survey.note,
     )
@@ -118,32 +149,43 @@ def _bare_info(source: FolderSource, folders: Folders) -> DatasetInfo:
 
 @dataclass(frozen=True)
 class _Survey:
-    """Classes and counts from the file paths alone; some of the pictures may be unreadable."""
+    """Layout and counts from the file paths alone; some of the pictures may be unreadable.
 
-    classes: tuple[str, ...]
+    Args:
+        train_count: Training pictures with those of the dataset's own validation split.
+    """
+
+    layout: Layout
     train_count: int
+    validation_count: int
     test_count: int
     total_bytes: int
-    note: str
 
-
-def _survey(source: FolderSource) -> _Survey:
-    with open_files(source) as files:
-        layout = arrange(files.paths)
-        if layout.has_test_split:
-            test = sum(placed.split == TEST for placed in layout.placed)
-        else:
-            test = sum(
-                map(kept_for_test, Counter(placed.label for placed in layout.placed).values())
-            )
-        train = len(layout.placed) - test
-        return _Survey(layout.classes, train, test, files.total_bytes, " ".join(layout.notes))
+    @property
+    def note(self) -> str:
+        """Open questions, then notes."""
+        questions = [f"To be decided: {question.text}." for question in self.layout.questions]
+        return " ".join([*questions, *self.layout.notes])
 
 
 @lru_cache(maxsize=64)
-def _cached_survey(source: FolderSource, state: str) -> _Survey:
-    """Cache `_survey` per state of the source: listing a large folder or zip can take 1 s."""
-    return _survey(source)
+def _cached_survey(source: FolderSource, state: str, roles: str) -> _Survey:
+    """Survey a source, once for each of its states: listing a large folder or zip can take 1 s.
+
+    Args:
+        roles: Those of `FolderOptions`, as JSON.
+    """
+    with open_files(source) as files:
+        layout = arrange(files.paths, files.folders, json.loads(roles))
+        train, validation, test = (
+            Counter(placed.label for placed in layout.placed if placed.split == split)
+            for split in SPLITS
+        )
+        for label, count in () if test else tuple(train.items()):
+            test[label] = kept_for_test(count)
+            train[label] -= test[label]
+        counts = (train.total() + validation.total(), validation.total(), test.total())
+        return _Survey(layout, *counts, files.total_bytes)
 
 
 def _source_state(source: FolderSource) -> str:

@@ -23,13 +23,19 @@ def fingerprint(
     train_labels: np.ndarray,
     test_images: np.ndarray,
     test_labels: np.ndarray,
+    *,
+    validation_count: int = 0,
 ) -> str:
     """Hash all pictures, labels and class names, in order: 32 hexadecimal digits.
 
     The result does not depend on the folder, on file names or on the machine.
+
+    Args:
+        validation_count: The number of the dataset's own validation pictures; see `DatasetInfo`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(["cnnlib dataset", 1, list(classes)]).encode())
+    own_split = [validation_count] if validation_count else []
+    digest.update(json.dumps(["cnnlib dataset", 1, list(classes), *own_split]).encode())
     for array in (train_images, train_labels, test_images, test_labels):
         digest.update(json.dumps([array.dtype.str, list(array.shape)]).encode())
         for chunk in chunks(array):

@@ -75,7 +75,9 @@ class Prepared:
             DataError: They differ.
         """
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
-        if fingerprint(self.info.classes, *arrays) != self.info.fingerprint:
+        own = self.info.validation_count
+        found = fingerprint(self.info.classes, *arrays, validation_count=own)
+        if found != self.info.fingerprint:
             raise _damaged(self.info.name, self.folder, "its content has changed")
 
 
@@ -149,15 +151,29 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
 
 
 def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
-    """Return the size and channels that were set at upload or in an earlier preparation."""
+    """Return the options of the last preparation, else those that were set at upload."""
+    for folder in prepared_copies(source.name, folders):
+        with suppress(DataError, KeyError, ValueError, RecipeError):
+            return FolderOptions.from_source(read_record(source.name, folder).info.source)
     if source.uploaded and source.options_file.is_file():
         with suppress(OSError, ValueError, RecipeError):
             return FolderOptions.from_dict(json.loads(source.options_file.read_text("utf-8")))
-    for folder in prepared_copies(source.name, folders):
-        with suppress(DataError, KeyError, ValueError, RecipeError):
-            recorded = read_record(source.name, folder).info.source
-            return FolderOptions(int(recorded["size"]), int(recorded["channels"]))
     return FolderOptions()
+
+
+def stored_options(name: str, folders: Folders) -> FolderOptions:
+    """Return the options of a user's own dataset, by its name; see `folder_options`."""
+    source = folder_source(name, folders)
+    return folder_options(source, folders) if source else FolderOptions()
+
+
+def changed_options(name: str, changes: Mapping[str, Any], folders: Folders) -> FolderOptions:
+    """Return the options of a user's own dataset with some of them changed.
+
+    Raises:
+        RecipeError: A change is not a valid option.
+    """
+    return FolderOptions.from_dict(stored_options(name, folders).to_dict() | dict(changes))
 
 
 def prepared_copies(name: str, folders: Folders) -> Generator[Path]:

@@ -27,6 +27,7 @@ class PreparedContent:
 
     Args:
         source_state: `FolderSource.state` of the source; empty for a built-in dataset.
+        validation_count: See `DatasetInfo`.
     """
 
     title: str
@@ -35,6 +36,7 @@ class PreparedContent:
     source: Mapping[str, str] = field(default_factory=dict)
     source_state: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[SkippedPicture, ...] = ()
+    validation_count: int = 0
 
 
 @contextmanager
@@ -82,7 +84,12 @@ def write_info(folder: Path, name: str, content: PreparedContent) -> DatasetInfo
         test_count=len(test_images),
         state="prepared",
         size_bytes=sum(sizes.values()),
-        fingerprint=fingerprint(content.classes, *(arrays[array] for array in ARRAYS)),
+        validation_count=content.validation_count,
+        fingerprint=fingerprint(
+            content.classes,
+            *(arrays[array] for array in ARRAYS),
+            validation_count=content.validation_count,
+        ),
         mean=mean,
         std=std,
         note=content.note,

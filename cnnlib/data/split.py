@@ -10,6 +10,7 @@ from cnnlib.errors import RecipeError
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
+    from cnnlib.data.prepared import Prepared
     from cnnlib.records.run import RunRequest
 
 
@@ -19,6 +20,8 @@ def train_validation_split(
     split_seed: int,
     train_limit: int | None = None,
     seed: int = 0,
+    *,
+    own: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the training pictures of a dataset into training and validation.
 
@@ -32,6 +35,8 @@ def train_validation_split(
         train_limit: Number of training pictures to keep, stratified; None is all.
         seed: Seed of the pictures that ``train_limit`` keeps. A larger limit keeps a superset of
             those of a smaller one.
+        own: The last so many pictures are the dataset's own validation split. It is used as it is,
+            unless ``validation`` is 0: then these pictures are trained on like all others.
 
     Returns:
         Indices (int64, ascending) of the training and of the validation split.
@@ -44,28 +49,30 @@ def train_validation_split(
     candidates = order[~is_last]  # at least one picture of each class is trained on
     count = _validation_count(validation, len(labels), len(candidates))
     is_validation = np.zeros(len(labels), dtype=bool)
-    is_validation[candidates[:count]] = True
+    if own and validation:
+        count = own
+        is_validation[-own:] = True
+    else:
+        is_validation[candidates[:count]] = True
     train = np.flatnonzero(~is_validation)
     if train_limit is not None:
         train = _limit(train, labels, train_limit, seed, count)
     return train, np.flatnonzero(is_validation)
 
 
-def run_split(request: RunRequest, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split the training pictures of a dataset as a run does; see `train_validation_split`.
-
-    Args:
-        labels: N, integers: the class of each training picture of its dataset.
+def run_split(request: RunRequest, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Split the training pictures of a run's dataset; see `train_validation_split`.
 
     Raises:
         RecipeError: The size of the validation split or the limit is out of range.
     """
     return train_validation_split(
-        labels,
+        prepared.train_labels,
         request.validation,
         request.split_seed,
         train_limit=request.train_limit,
         seed=request.seed,
+        own=prepared.info.validation_count,
     )
 
 

@@ -130,7 +130,7 @@ def _copy_checked(file: BinaryIO | Path, copy: Path, name: str) -> None:
     with source as opened, copy.open("xb") as out:
         _copy_bounded(opened, out)
     with open_zip(copy, f"{name}.zip") as files:
-        arrange(files.paths)
+        arrange(files.paths, files.folders)
 
 
 def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:

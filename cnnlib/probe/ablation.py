@@ -52,7 +52,10 @@ def subset(prepared: Prepared, request: RunRequest, count: int, seed: int) -> np
     Training pictures are used if the run has no validation split.
     """
     train, validation = train_validation_split(
-        prepared.train_labels, request.validation, request.split_seed
+        prepared.train_labels,
+        request.validation,
+        request.split_seed,
+        own=prepared.info.validation_count,
     )
     candidates = validation if len(validation) else train
     order, _ = stratified_order(prepared.train_labels[candidates], seed)

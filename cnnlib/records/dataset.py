@@ -18,6 +18,8 @@ class DatasetInfo(Record):
         in_size: Channels, height, width.
         classes: Names of the classes, in the order of their labels.
         train_count, test_count: Numbers of pictures; 0 while unknown before preparation.
+        validation_count: The last so many training pictures are the dataset's own validation split;
+            0 if each run divides the training pictures.
         state: "prepared" (ready to train), "here" (in the data folder, to be prepared on first
             use), "download" (to be downloaded on first use).
         size_bytes: Size of the prepared copy, or of the files in the data folder.
@@ -41,6 +43,7 @@ class DatasetInfo(Record):
     std: tuple[float, ...] = ()
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
+    validation_count: int = 0
 
 
 def drawings_title(name: str) -> str:

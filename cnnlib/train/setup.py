@@ -148,7 +148,7 @@ def _runs_folder(folder: Path | None) -> Path:
 
 def _load_data(request: RunRequest, prepared: Prepared, device: torch.device) -> DeviceData:
     """Split the training pictures and load all splits onto the device."""
-    train, validation = run_split(request, prepared.train_labels)
+    train, validation = run_split(request, prepared)
     return DeviceData(prepared, train, validation, device)
 
 

@@ -20,6 +20,16 @@ CIFAR100 = tuple(
     "tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm".split()
 )
 
+# What a folder of a user's own dataset can be, with the words of forms and tables.
+FOLDER_ROLES = {
+    "train": "training pictures",
+    "validation": "validation pictures",
+    "test": "test pictures",
+    "class": "a class",
+    "group": "a group of folders",
+    "unused": "not used",
+}
+
 
 @dataclass(frozen=True)
 class RemoteFile:

@@ -71,9 +71,9 @@ def test_names_are_unique_ignoring_case(name: str, pets: Path, folders: Folders)
 def test_the_second_of_two_concurrent_uploads_of_a_name_is_refused(
     pets: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ):
-    def upload_meanwhile(paths: list[str]) -> None:
+    def upload_meanwhile(*_: object) -> None:
         with monkeypatch.context() as undone:
-            undone.setattr(uploads, "arrange", lambda paths: None)
+            undone.setattr(uploads, "arrange", lambda *_: None)
             add_folder_zip(pets, "pets", options=FolderOptions(size=16))
 
     monkeypatch.setattr(uploads, "arrange", upload_meanwhile)

@@ -24,6 +24,7 @@ from cnnlib.units import format_size
 if TYPE_CHECKING:
     import argparse
 
+    from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.records.dataset import DatasetInfo
 
 
@@ -51,6 +52,26 @@ def add_commands(commands: Any) -> None:
         "download a dataset if necessary, and prepare it",
     )
     prepare.add_argument("--again", action="store_true", help="even if it is already prepared")
+    prepare.add_argument(
+        "--size",
+        metavar="N",
+        type=whole_number,
+        help="pixels per side of own pictures; default: as before",
+    )
+    prepare.add_argument(
+        "--channels", metavar="N", type=whole_number, help="1: grey; 3: colour; default: as before"
+    )
+    prepare.add_argument(
+        "--folder",
+        metavar="PATH=ROLE",
+        action="append",
+        default=[],
+        help="what a folder is, if it was guessed wrongly: train, validation, test, class, group "
+        "(of folders) or unused; guess leaves it to the lab again; can be repeated",
+    )
+    folders = add_command(
+        subcommands, "folders", show_folders, "what each folder of an own dataset is taken for"
+    )
     add = add_command(
         subcommands, "add", add_dataset, "add a zip with one folder of pictures per class"
     )
@@ -68,7 +89,7 @@ def add_commands(commands: Any) -> None:
         remove_one,
         "delete the prepared copy, download and upload of a dataset",
     )
-    for each in (show, prepare, remove):
+    for each in (show, prepare, folders, remove):
         each.add_argument("name", metavar="NAME")
 
 
@@ -143,7 +164,7 @@ def prepare_dataset(args: argparse.Namespace) -> None:
     from cnnlib.data.prepare import prepare
 
     printed = ""
-    for progress in prepare(args.name, again=args.again):
+    for progress in prepare(args.name, again=args.again, options=_changed_options(args)):
         if args.json:
             print_json({"event": "progress", "fraction": progress.fraction, "text": progress.text})
         elif progress.text != printed or sys.stdout.isatty():
@@ -152,6 +173,61 @@ def prepare_dataset(args: argparse.Namespace) -> None:
     info = dataset_named(args.name)
     text = f"{info.train_count:,} training pictures, {info.test_count:,} test pictures"
     print_result({"event": "end"} | info.to_dict(), text, as_json=args.json)
+
+
+def _changed_options(args: argparse.Namespace) -> FolderOptions | None:
+    """Return the options of an own dataset with those of the command line; None without any.
+
+    Raises:
+        UsageError: The dataset is built in, or a role has no folder.
+    """
+    changes = {name: getattr(args, name) for name in ("size", "channels") if getattr(args, name)}
+    if not changes and not args.folder:
+        return None
+    if not args.name.startswith("folder:"):
+        raise UsageError(
+            f"{args.name} is built in, so --size, --channels and --folder are not for it."
+        )
+    from cnnlib.data.catalogue import folder_layout
+    from cnnlib.data.prepared import changed_options, stored_options
+    from cnnlib.records.folders import Folders
+
+    places = Folders.from_environment()
+    roles = dict(stored_options(args.name, places).roles)
+    known = [row.path for row in folder_layout(args.name).folders]
+    for each in args.folder:
+        path, _, role = each.rpartition("=")
+        path = path.strip("/")
+        if path not in known:
+            raise UsageError(f"Folder {unknown_name(path, known)}")
+        roles[path] = role
+    roles = {path: role for path, role in roles.items() if role != "guess"}
+    return changed_options(args.name, changes | {"roles": roles}, places)
+
+
+def show_folders(args: argparse.Namespace) -> None:
+    """Print the folders of an own dataset with what they are taken for, and what is unclear."""
+    from cnnlib.data.catalogue import folder_layout
+    from cnnlib.vocabulary.datasets import FOLDER_ROLES
+
+    check_name(args.name)
+    layout = folder_layout(args.name)
+    if args.json:
+        facts = {"folders": [row._asdict() for row in layout.folders]}
+        print_json(facts | {"questions": layout.questions, "notes": layout.notes})
+        return
+    rows = [
+        (
+            "  " * row.path.count("/") + row.path.rpartition("/")[2] + "/",
+            row.pictures,
+            FOLDER_ROLES[row.role],
+            row.reason,
+        )
+        for row in layout.folders
+    ]
+    print_table(("folder", "pictures", "taken for", "note"), rows)
+    for sentence in (*(f"To be decided: {each.text}." for each in layout.questions), *layout.notes):
+        print(sentence)
 
 
 def add_dataset(args: argparse.Namespace) -> None:

@@ -51,6 +51,10 @@ class Files(Protocol):
         """Paths relative to the folder or the archive, sorted."""
 
     @property
+    def folders(self) -> Sequence[str]:
+        """Paths of folders, of which some may be empty."""
+
+    @property
     def total_bytes(self) -> int:
         """Total size of the files."""
 
@@ -81,7 +85,8 @@ class _DirectoryFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.paths = sorted(_walk(root))
+        self.folders: list[str] = []
+        self.paths = sorted(_walk(root, self.folders))
         self.total_bytes = sum(_size(root / path) for path in self.paths)
 
     def read(self, index: int) -> bytes:
@@ -95,11 +100,14 @@ class _DirectoryFiles:
             raise UnreadableFile(error.strerror or str(error)) from error
 
 
-def _walk(root: Path) -> Generator[str]:
+def _walk(root: Path, folders: list[str]) -> Generator[str]:
+    """Yield the visible files, and collect the visible folders."""
     count = 0
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if is_visible(name)]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
+        if below != ".":
+            folders.append(below)
         for name in filter(is_visible, names):
             count += 1
             if count > MAX_FILES:
@@ -124,6 +132,7 @@ class _ZipFiles:
             raise _too_many(display_name)
         for member in members:
             _check_member(display_name, _entry_path(member), member)
+        self.folders = [_entry_path(member).rstrip("/") for member in members if member.is_dir()]
         members = [member for member in members if not member.is_dir()]
         named = sorted(
             ((_entry_path(member), member) for member in members), key=lambda pair: pair[0]

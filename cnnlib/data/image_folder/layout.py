@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnlib.data.image_folder.sources import is_picture_name, is_visible
+from cnnlib.data.image_folder.folder_tree import Folder, folder_tree
+from cnnlib.data.image_folder.roles import CLASS, UNUSED, Question, guess_roles
+from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION, split_names
 from cnnlib.errors import DataError
 from cnnlib.units import plural
+from cnnlib.vocabulary.datasets import FOLDER_ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_CLASSES = 1_000
 MAX_CLASS_NAME = 100
-TRAIN, TEST = "train", "test"
-VALIDATION = ("val", "valid", "validation")
+_NAMED = 3  # files or folders that a note names
+_NO_ROLES: Mapping[str, str] = MappingProxyType({})
 
 
 class Placed(NamedTuple):
-    """A picture file with its class and split.
+    """A file that may be a picture, with its class and split.
 
     Args:
         file: Its index in the list of paths.
-        split: "train" or "test"; "" if the split is made by content.
+        split: "train", "validation" or "test"; "train" for all if there are no such folders.
     """
 
     file: int
     label: int
     split: str
+
+
+class Unused(NamedTuple):
+    """A file that belongs to no class, and why.
+
+    Args:
+        file: Its index in the list of paths.
+    """
+
+    file: int
+    reason: str
+
+
+class FolderRole(NamedTuple):
+    """A folder and what it was taken for.
+
+    Args:
+        role: One of `FOLDER_ROLES`; "" if it has no picture.
+        pictures: Number of files that may be pictures, with all folders below.
+        reason: Why it is left out; "" for a used folder.
+    """
+
+    path: str
+    role: str
+    pictures: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,101 +68,186 @@ class Layout:
 
     Args:
         classes: Sorted, in the order of their labels.
-        placed: Pictures in class folders.
-        loose: Indices of pictures outside the class folders.
+        placed: Files in class folders, in the order of the paths.
+        unused: All other visible files, in the order of the paths.
+        folders: The folders down to the classes, each before those inside it.
+        questions: What the names do not decide; with one, the rest is a guess.
         notes: Sentences to show to the user.
     """
 
     classes: tuple[str, ...]
     placed: tuple[Placed, ...]
-    loose: tuple[int, ...]
+    unused: tuple[Unused, ...]
+    folders: tuple[FolderRole, ...]
+    questions: tuple[Question, ...]
     notes: tuple[str, ...]
 
     @property
+    def splits(self) -> frozenset[str]:
+        """The splits that have a picture."""
+        return frozenset(placed.split for placed in self.placed)
+
+    @property
     def has_test_split(self) -> bool:
-        """Whether the dataset has a test folder."""
-        return bool(self.placed) and bool(self.placed[0].split)
+        """Whether the dataset has test pictures of its own."""
+        return TEST in self.splits
+
+    def check_certain(self, name: str) -> None:
+        """Check that no question is open.
+
+        Args:
+            name: The dataset, for the sentence.
+
+        Raises:
+            DataError: There are questions; the sentence has them and says how to answer.
+        """
+        if self.questions:
+            unclear = "; ".join(question.text for question in self.questions)
+            example = self.questions[0].paths[0]
+            raise DataError(
+                f"The folders of {name} can be understood in several ways: {unclear}. Say what "
+                "they are on the Data page, under Folders, or with python -m cnnlib data prepare "
+                f"{name} --folder {example}=ROLE (one of {', '.join(FOLDER_ROLES)})."
+            )
 
 
-def arrange(paths: Sequence[str]) -> Layout:
+def arrange(
+    paths: Sequence[str],
+    folders: Sequence[str] = (),
+    roles: Mapping[str, str] = _NO_ROLES,
+) -> Layout:
     """Assign files to classes, and to splits if there are folders for them.
 
-    One folder is one class, with all pictures below it. A single folder around all files is
-    skipped. ``train/`` and ``test/`` are the splits; ``val/`` (or ``valid/``, ``validation/``)
-    beside both is part of the training pictures, from which each run takes its validation split,
-    and is the test split if there is no ``test/``. Hidden files, ``__MACOSX`` and files without a
-    picture's suffix are ignored.
+    One folder is one class, with all pictures below it; see `guess_roles` for which folders are
+    taken for classes and splits. Classes that differ only in capital letters are one class if they
+    are in different splits. Hidden files and ``__MACOSX`` are ignored.
 
     Args:
-        paths: Relative paths with ``/`` as separator.
+        paths: Relative paths of files with ``/`` as separator.
+        folders: Relative paths of folders, of which some may be empty.
+        roles: Roles that a person gave to folders, by path.
 
     Raises:
         DataError: There are no class folders, too many, or one with an invalid name.
     """
-    folders = _without_wrapper(_by_folder(paths))
-    splits = _splits(folders)
-    in_class: dict[tuple[str, str], list[int]] = {}
-    loose: list[int] = []
-    for folder, files in folders.items():
-        split, inner = (splits[folder[0]], folder[1:]) if splits else ("", folder)
-        target = in_class.setdefault((inner[0], split), []) if inner else loose
-        target.extend(files)
-    classes = tuple(sorted({name for name, _ in in_class}))
-    _check_classes(classes, len(loose))
+    root = folder_tree(paths, folders)
+    guessed = guess_roles(root, roles)
+    sorter = _Sorter(guessed.roles, guessed.reasons)
+    sorter.visit(root, TRAIN)
+    names = _merged_names(sorter.files)
+    classes = tuple(sorted({names[split, name] for split, name in sorter.files}))
+    if not guessed.questions:
+        _check_classes(classes, root)
     labels = {name: label for label, name in enumerate(classes)}
     placed = sorted(
-        Placed(file, labels[name], split)
-        for (name, split), files in in_class.items()
+        Placed(file, labels[names[split, name]], split)
+        for (split, name), files in sorter.files.items()
         for file in files
     )
-    return Layout(classes, tuple(placed), tuple(sorted(loose)), tuple(_notes(classes, splits)))
+    missing = sorted(set(roles) - {folder.path for folder in root.walk()})
+    return Layout(
+        classes,
+        tuple(placed),
+        tuple(sorted(sorter.unused)),
+        tuple(sorter.rows),
+        tuple(guessed.questions),
+        tuple(_notes(sorter, classes, labels, placed, paths, missing)),
+    )
 
 
-_Folders = dict[tuple[str, ...], list[int]]  # parts of a folder's path -> indices of its pictures
+@dataclass
+class _Sorter:
+    """Files by split and class, from the roles of the folders."""
+
+    roles: Mapping[str, str]
+    reasons: Mapping[str, str]
+    files: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    unused: list[Unused] = field(default_factory=list)
+    strays: list[int] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)  # reason -> pictures
+    rows: list[FolderRole] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
+
+    def visit(self, folder: Folder, split: str) -> None:
+        """Sort the files of a folder that holds classes or splits."""
+        if folder.filled or not folder.path:
+            self.strays += [file.place for file in folder.files]
+            self._leave_out(folder, "it is not inside a class folder")
+        else:
+            self._leave_out_all(folder, "has no class folders, so its pictures have no label")
+            return
+        for name in sorted(folder.folders):
+            inner = folder.folders[name]
+            role = self.roles.get(inner.path, "")
+            self.rows += [self._row(inner, role)] if role else []
+            if role == CLASS:
+                self._class(inner, inner.name, split, top=inner)
+            elif role == UNUSED:
+                self._leave_out_all(inner, self.reasons[inner.path])
+            elif role:
+                self.visit(inner, role if role in SPLITS else split)
+            else:
+                self.empty.append(inner.path)
+                self._leave_out_all(inner, "")
+
+    def _class(self, folder: Folder, name: str, split: str, top: Folder) -> None:
+        """Sort the files of a class folder, or of a folder inside one."""
+        if folder.files:
+            self.files.setdefault((split, name), []).extend(file.place for file in folder.files)
+        self.unused += [Unused(file.place, "it is not a picture") for file in folder.others]
+        if folder.filled and folder is top and not self.roles.get(folder.filled[0].path):
+            self.nested.append(folder.path)
+        for inner_name in sorted(folder.folders):
+            inner = folder.folders[inner_name]
+            role = self.roles.get(inner.path, "")
+            self.rows += [self._row(inner, role)] if role else []
+            if role == UNUSED:
+                self._leave_out_all(inner, self.reasons[inner.path])
+            else:
+                self._class(inner, name, role if role in SPLITS else split, top)
+
+    def _row(self, folder: Folder, role: str) -> FolderRole:
+        return FolderRole(folder.path, role, folder.pictures, self.reasons.get(folder.path, ""))
+
+    def _leave_out(self, folder: Folder, reason: str) -> None:
+        """Leave out the files directly inside; those that are no picture for that reason."""
+        self.unused += [Unused(file.place, reason) for file in folder.files]
+        self.unused += [Unused(file.place, "it is not a picture") for file in folder.others]
+
+    def _leave_out_all(self, folder: Folder, reason: str) -> None:
+        reason = f"{folder.path}/ {reason}"
+        if folder.pictures:
+            self.left_out[reason] = folder.pictures
+        for each in folder.walk():
+            self._leave_out(each, reason)
 
 
-def _by_folder(paths: Sequence[str]) -> _Folders:
-    """Group the pictures by folder; hidden folders are left out."""
-    folders: dict[str, list[int]] = {}
-    for index, path in enumerate(paths):
-        folder, _, name = path.rpartition("/")
-        if is_picture_name(name):
-            folders.setdefault(folder, []).append(index)
-    by_parts: _Folders = {}
-    for folder, files in folders.items():
-        parts = tuple(unicodedata.normalize("NFC", folder).split("/")) if folder else ()
-        if all(map(is_visible, parts)):
-            by_parts.setdefault(parts, []).extend(files)
-    return by_parts
+def _merged_names(files: Mapping[tuple[str, str], list[int]]) -> dict[tuple[str, str], str]:
+    """Return the class of each folder of a split.
+
+    A name that another split spells with other capital letters is the same class, unless one split
+    has both spellings.
+    """
+    spellings: dict[str, set[str]] = {}
+    per_split: Counter[tuple[str, str]] = Counter()
+    for split, name in files:
+        spellings.setdefault(name.casefold(), set()).add(name)
+        per_split[split, name.casefold()] += 1
+    merged = {}
+    for split, name in files:
+        folded = name.casefold()
+        is_apart = any(per_split[each, folded] > 1 for each in SPLITS)
+        own = {each for where, each in files if where == TRAIN and each.casefold() == folded}
+        merged[split, name] = name if is_apart else min(own or spellings[folded])
+    return merged
 
 
-def _without_wrapper(folders: _Folders) -> _Folders:
-    """Remove leading folders that contain all files and are not classes themselves."""
-    while len({folder[:1] for folder in folders}) == 1 and all(
-        len(folder) >= 2 for folder in folders
-    ):
-        folders = {folder[1:]: files for folder, files in folders.items()}
-    return folders
-
-
-def _splits(folders: _Folders) -> dict[str, str]:
-    """Map the top folders to splits; empty if they are classes."""
-    tops = {folder[0] for folder in folders if len(folder) >= 2}
-    names = {top.casefold() for top in tops}
-    has_others = any(len(folder) < 2 for folder in folders)
-    if has_others or TRAIN not in names or len(names) < 2:
-        return {}
-    if not names <= {TRAIN, TEST, *VALIDATION}:
-        return {}
-    validation = TRAIN if TEST in names else TEST
-    return {top: validation if top.casefold() in VALIDATION else top.casefold() for top in tops}
-
-
-def _check_classes(classes: tuple[str, ...], loose: int) -> None:
+def _check_classes(classes: Sequence[str], root: Folder) -> None:
     if not classes:
         found = "No picture was found"
-        if loose:
-            found = f"{plural(loose, 'picture')} found, but not inside a folder of a class"
+        if root.pictures:
+            found = f"{plural(root.pictures, 'picture')} found, but not inside a folder of a class"
         raise DataError(
             f"{found}. Each class needs its own folder, named after the class. Make one folder "
             "per class, and put the pictures inside."
@@ -151,7 +265,14 @@ def _check_classes(classes: tuple[str, ...], loose: int) -> None:
             )
 
 
-def _notes(classes: tuple[str, ...], splits: dict[str, str]) -> list[str]:
+def _notes(
+    sorter: _Sorter,
+    classes: Sequence[str],
+    labels: Mapping[str, int],
+    placed: Sequence[Placed],
+    paths: Sequence[str],
+    missing: Sequence[str],
+) -> list[str]:
     notes = []
     if len(classes) == 1:
         notes.append("There is only one class, so a network has nothing to distinguish.")
@@ -161,8 +282,43 @@ def _notes(classes: tuple[str, ...], splits: dict[str, str]) -> list[str]:
         notes.append(
             f"Names that differ only in capital letters are separate classes: {', '.join(twins)}."
         )
-    joined = sorted(top for top in splits if top.casefold() in VALIDATION)
-    if joined:
-        role = "test split" if splits[joined[0]] == TEST else "training pictures"
-        notes.append(f"{', '.join(joined)}/ is part of the {role}.")
+    if merged := sorted({name for _, name in sorter.files} - set(classes)):
+        notes.append(f"Taken for the same class with other capital letters: {_listed(merged)}.")
+    if like_splits := [name for name in classes if split_names([name])]:
+        notes.append(
+            f"{_listed(like_splits)} {_verb(like_splits)} called like a split, but taken for a "
+            "class."
+        )
+    trained = {each.label for each in placed if each.split == TRAIN}
+    if untrained := [name for name in classes if labels[name] not in trained]:
+        notes.append(f"Without a training picture: {_listed(untrained)}.")
+    if sorter.nested:
+        notes.append(
+            f"Folders inside a class belong to it: {_listed([f'{x}/' for x in sorter.nested])}."
+        )
+    if any(each.split == VALIDATION for each in placed):
+        count = sum(each.split == VALIDATION for each in placed)
+        notes.append(f"The dataset has a validation split of {plural(count, 'picture')}.")
+    if sorter.strays:
+        strays = [paths[index] for index in sorter.strays]
+        notes.append(f"Left out, because not inside a class folder: {_listed(strays)}.")
+    notes += [
+        f"Left out: {plural(count, 'picture')}, because {reason}."
+        for reason, count in sorter.left_out.items()
+    ]
+    if sorter.empty:
+        notes.append(f"Without a picture: {_listed([f'{x}/' for x in sorter.empty])}.")
+    if missing:
+        notes.append(f"Not there any more: {_listed(missing)}.")
     return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Name the first few, and count the others."""
+    more = len(names) - _NAMED
+    shown = ", ".join(names[:_NAMED])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _verb(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"

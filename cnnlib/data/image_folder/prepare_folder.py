@@ -16,7 +16,8 @@ import numpy as np
 from cnnlib.data.fingerprint import TEST_FRACTION, split_by_content
 from cnnlib.data.image_folder.archive_reader import Files, UnreadableFile, open_files
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
-from cnnlib.data.image_folder.layout import TEST, TRAIN, Layout, Placed, arrange
+from cnnlib.data.image_folder.layout import Layout, Placed, arrange
+from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION
 from cnnlib.data.prepared import SkippedPicture
 from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
@@ -90,10 +91,11 @@ def prepare_image_folder(
     collected = _Collected()
     pictures = folder / "pictures"
     with open_files(source) as files, pictures.open("wb") as out:
-        layout = arrange(files.paths)
+        layout = arrange(files.paths, files.folders, options.roles)
+        layout.check_certain(source.name)
         _check_room(len(layout.placed), options, folder)
-        for index in layout.loose:
-            collected.skip(files.paths[index], "it is not inside a class folder")
+        for unused in layout.unused:
+            collected.skip(files.paths[unused.file], unused.reason)
         yield from _collect(files, layout, options, collected, out)
     if not collected.placed:
         first = collected.skipped[0]
@@ -194,16 +196,23 @@ def _decode_one(encoded: _Encoded, options: FolderOptions) -> _Decoded:
 def _write_splits(
     folder: Path, pictures: Path, layout: Layout, collected: _Collected, options: FolderOptions
 ) -> tuple[str, ...]:
-    """Write the arrays, sorted by the pictures' hashes; return the classes that have pictures."""
+    """Write the arrays, each split sorted by the pictures' hashes.
+
+    The validation pictures are the last of the training arrays.
+
+    Returns:
+        The classes that have pictures.
+    """
     old_labels = np.array([placed.label for placed in collected.placed], dtype=np.int64)
     used, labels = np.unique(old_labels, return_inverse=True)
-    if layout.has_test_split:
-        is_test = np.array([placed.split == TEST for placed in collected.placed])
-        digests = collected.digests
-        order = np.array(sorted(range(len(labels)), key=lambda index: (digests[index], index)))
-        train, test = order[~is_test[order]], order[is_test[order]]
-    else:
-        train, test = split_by_content(collected.digests, labels)
+    splits = np.array([placed.split for placed in collected.placed])
+    digests = collected.digests
+    order = np.array(sorted(range(len(labels)), key=lambda index: (digests[index], index)))
+    train, validation, test = (order[splits[order] == split] for split in SPLITS)
+    if not len(test):
+        own_train, own_test = split_by_content([digests[i] for i in train], labels[train])
+        train, test = train[own_train], train[own_test]
+    train = np.concatenate((train, validation))
     shape = (len(labels), options.channels, options.size, options.size)
     unsorted = np.memmap(pictures, dtype=np.uint8, mode="r", shape=shape)
     for split, indices in ((TRAIN, train), (TEST, test)):
@@ -233,20 +242,21 @@ def _describe_content(
         f"Pictures are cropped to a centred square and resized to {options.text}.",
         *layout.notes,
     ]
-    if not layout.has_test_split:
+    if not any(placed.split == TEST for placed in collected.placed):
         notes.insert(1, f"CNN Lab chose {TEST_FRACTION:.0%} of each class as the test split.")
     empty = sorted(set(layout.classes) - set(classes))
     if empty:
         notes.append(f"Classes without a readable picture were left out: {', '.join(empty)}.")
     if collected.skipped_count:
-        notes.append(f"Files that cannot be read: {collected.skipped_count:,}.")
-    recorded = {
-        "kind": source.kind,
-        "size": str(options.size),
-        "channels": str(options.channels),
-        "skipped": str(collected.skipped_count),
-    }
+        notes.append(f"Files that are not used: {collected.skipped_count:,}.")
+    recorded = {"kind": source.kind, "skipped": str(collected.skipped_count)}
     title = source.name.removeprefix("folder:")
     return PreparedContent(
-        title, classes, " ".join(notes), recorded, source_state, tuple(collected.skipped)
+        title,
+        classes,
+        " ".join(notes),
+        recorded | options.as_source(),
+        source_state,
+        tuple(collected.skipped),
+        sum(placed.split == VALIDATION for placed in collected.placed),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections.abc import Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,12 +17,22 @@ from cnnlib.errors import RecipeError
 from cnnlib.records.checks import checks
 from cnnlib.records.record import Record
 from cnnlib.records.run import check_dataset_name
-from cnnlib.vocabulary.datasets import BUILTIN
+from cnnlib.vocabulary.datasets import BUILTIN, FOLDER_ROLES
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# Files with other suffixes, and with none, may be pictures too: their content decides.
+PICTURE_SUFFIXES = tuple(
+    ".png .jpg .jpeg .jpe .jfif .webp .bmp .dib .gif .tif .tiff .avif .heic .heif .ppm .pgm .pbm "
+    ".pnm .jp2 .tga .ico".split()
+)
+NOT_PICTURE_SUFFIXES = tuple(
+    ".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .cfg .html .htm .log .py .pyc "
+    ".ipynb .m .r .js .css .sh .bat .c .h .cpp .java .pdf .doc .docx .odt .xls .xlsx .ppt .pptx "
+    ".zip .tar .gz .tgz .bz2 .xz .7z .rar .npy .npz .mat .h5 .hdf5 .pt .pth .pkl .pickle .parquet "
+    ".feather .arrow .db .sqlite .mp4 .avi .mov .mkv .webm .mp3 .wav .exe .dll .so .license".split()
+)
 
 # Names in the data folder that are not users' datasets: torchvision's folders and this package's.
 _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
@@ -36,18 +47,37 @@ class FolderOptions(Record):
     Args:
         size: Side of the square, in pixels.
         channels: 3 for colour, 1 for grey.
+        roles: What folders are, where it was not to be guessed: by path, one of `FOLDER_ROLES`.
     """
 
     size: int = 32
     channels: int = 3
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, {"size": checks.integer(8, 256)})
+        for path, role in self.roles.items():
+            if role not in FOLDER_ROLES:
+                raise RecipeError(
+                    f"The folder {path} cannot be {role!r}. Choose one of: "
+                    f"{', '.join(FOLDER_ROLES)}."
+                )
         if self.channels not in (1, 3):
             raise RecipeError(
                 f"channels is {self.channels!r}, but it must be 1 (grey) or 3 (colour). "
                 "Choose one of the two."
             )
+
+    @classmethod
+    def from_source(cls, recorded: Mapping[str, str]) -> FolderOptions:
+        """Read the options from the record of a prepared copy; see `as_source`."""
+        roles = json.loads(recorded.get("roles", "{}"))
+        return cls(int(recorded["size"]), int(recorded["channels"]), roles)
+
+    def as_source(self) -> dict[str, str]:
+        """Return the options for the record of a prepared copy."""
+        texts = {"size": str(self.size), "channels": str(self.channels)}
+        return texts | ({"roles": json.dumps(dict(self.roles))} if self.roles else {})
 
     @property
     def picture_bytes(self) -> int:
@@ -181,6 +211,11 @@ def is_visible(name: str) -> bool:
 def is_picture_name(name: str) -> bool:
     """Return whether a file name has a picture's suffix; the content is not checked."""
     return is_visible(name) and name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def may_be_picture(name: str) -> bool:
+    """Return whether a file may be a picture: its name has no suffix of something else."""
+    return not name.lower().endswith(NOT_PICTURE_SUFFIXES)
 
 
 def _holds_picture(folder: Path) -> bool:

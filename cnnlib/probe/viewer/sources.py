@@ -134,8 +134,12 @@ def validation_of(source: SplitSource) -> Validation:
         DataError: It is not prepared.
     """
     prepared = load_prepared(source.dataset, Folders.from_environment())
-    labels = prepared.train_labels
-    _, indices = train_validation_split(labels, source.validation, source.split_seed)
+    _, indices = train_validation_split(
+        prepared.train_labels,
+        source.validation,
+        source.split_seed,
+        own=prepared.info.validation_count,
+    )
     return Validation(prepared, indices, _strip_of(prepared, indices))
 
 

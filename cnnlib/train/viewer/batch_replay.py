@@ -177,7 +177,7 @@ def _batch(
     request: RunRequest, recipe: Recipe, prepared: Prepared, start: Checkpoint
 ) -> tuple[Batch, int]:
     """Return the batch after a checkpoint, and the number of training pictures."""
-    train, _ = run_split(request, prepared.train_labels)
+    train, _ = run_split(request, prepared)
     epoch, position = start.progress.epoch, start.progress.position
     if position == len(train):  # paused after the last batch of an epoch
         epoch, position = epoch + 1, 0

@@ -25,13 +25,14 @@ JobKind = Callable[[Mapping[str, Any], Folders], Generator[Progress, None, Resul
 def prepare_dataset(args: Mapping[str, Any], folders: Folders) -> Generator[Progress, None, Result]:
     """Download a dataset if needed, and write its prepared copy: ``{"name": ...}``.
 
-    For a folder of pictures ``size`` and ``channels`` set the size and channels to convert to.
+    The other arguments change the options of a user's own dataset; see ``FolderOptions``.
     """
-    from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.prepare import prepare
+    from cnnlib.data.prepared import changed_options
 
-    options = {name: args[name] for name in ("size", "channels") if name in args}
-    yield from prepare(args["name"], folders, options=FolderOptions(**options) if options else None)
+    changes = {name: value for name, value in args.items() if name != "name"}
+    options = changed_options(args["name"], changes, folders) if changes else None
+    yield from prepare(args["name"], folders, options=options)
     return {"name": args["name"]}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlib.data.catalogue import folder_layout
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
@@ -61,6 +62,8 @@ def preparation(info: DatasetInfo) -> None:
         refusal = (
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
         )
+        if is_own and folder_layout(info.name, folders()).questions:
+            refusal = "Say first what the folders below are."
         labels = {"here": "Prepare", "download": "Download", "prepared": "Prepare again"}
         own_button(
             labels[info.state],
@@ -87,9 +90,9 @@ def upload() -> None:
     """Show a form that uploads a zip with one folder of pictures per class."""
     with st.expander("Add your own pictures", icon=":material/upload:"):
         st.caption(
-            "Upload a zip file with one folder of pictures per class (PNG, JPEG, WebP, BMP, GIF or "
-            "TIFF). To choose the test pictures yourself, put these folders into two folders named "
-            "train and test. Pictures are cropped to a centred square."
+            "Upload a zip file with one folder of pictures per class. To choose the test pictures "
+            "yourself, put these folders into two folders named train and test; a third one named "
+            "validation is used, too. Pictures are cropped to a centred square."
         )
         with st.form("data_upload", border=False):
             file = st.file_uploader(
@@ -126,7 +129,8 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
         check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
         with new_dataset(store, info.name, partial(remove_dataset, folders=folders())):
-            store.jobs.submit("prepare", {"name": info.name})
+            if not folder_layout(info.name, folders()).questions:
+                store.jobs.submit("prepare", {"name": info.name})
     except CnnlibError as error:
         show_error(error)
         return

@@ -10,6 +10,7 @@ from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
 from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.data.choice import choose_dataset, dataset_table
 from cnnlib.ui.data.files import preparation, removal, show_notice, training_link, upload
+from cnnlib.ui.data.folders import folders_panel
 from cnnlib.ui.data.view import dataset_view
 
 
@@ -24,6 +25,8 @@ def show() -> None:
     st.caption(escape_markdown(describe_dataset(info)))
     if info.classes:
         preparation(info)
+        if info.name.startswith("folder:"):
+            folders_panel(info)
     if info.state == "prepared":
         training_link(info)
     removal(info)

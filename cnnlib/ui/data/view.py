@@ -65,10 +65,13 @@ def describe_statistics(info: DatasetInfo) -> str:
 
 
 def skipped(data: Prepared) -> None:
-    """Show the files that could not be used, with the reason."""
+    """Show how many files are not used, and the first of them with the reason."""
     if not data.skipped:
         return
-    with st.expander(f"{plural(len(data.skipped), 'file')} could not be used"):
+    total = int(data.info.source.get("skipped", len(data.skipped)))
+    with st.expander(f"{plural(total, 'file')} not used"):
+        if total > len(data.skipped):
+            st.caption(f"The first {count(len(data.skipped))} of them:")
         st.dataframe(
             [{"File": each.path, "Reason": each.reason} for each in data.skipped], hide_index=True
         )

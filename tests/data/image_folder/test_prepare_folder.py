@@ -119,7 +119,7 @@ def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
     write_zip(folders.data / "own.zip", files)
     own = prepared_now("folder:own")
     assert own.info.train_count + own.info.test_count == 8
-    assert own.info.note.endswith("Files that cannot be read: 3.")
+    assert own.info.note.endswith("Files that are not used: 4.")
     assert own.info.source["skipped"] == "3"
     assert own.skipped[:2] == (
         SkippedPicture("loose.png", "it is not inside a class folder"),
