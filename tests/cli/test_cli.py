@@ -14,6 +14,7 @@ import pytest
 from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoch, started, the_end
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sample_data import class_folders, write_folder
 
 import cnnlib
 from cnnlib.cli.main import main, parser
@@ -592,6 +593,27 @@ def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):
     assert fractions == sorted(fractions) and fractions[-1] == 1
     assert "MB deleted" in run_cli("data", "remove", "digits")[1]
     assert json.loads(run_cli("data", "--json")[1])[0]["state"] == "here"
+
+
+def test_folders_are_listed_and_corrected(run_cli):
+    data = Folders.from_environment().data
+    write_folder(data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    listed = json.loads(run_cli("data", "folders", "folder:odd", "--json")[1])
+    assert [(each["path"], each["role"]) for each in listed["folders"]] == [
+        ("cat", "class"),
+        ("dog", "class"),
+        ("test", "unused"),
+    ]
+    assert [each["paths"] for each in listed["questions"]] == [["test"]]
+    assert "To be decided: test/" in run_cli("data", "folders", "folder:odd")[1]
+    assert run_cli("data", "prepare", "folder:odd")[0] == 2
+    code, _, error = run_cli("data", "prepare", "folder:odd", "--folder", "tset=test")
+    assert (code, "test" in error) == (2, True)
+    assert run_cli("data", "prepare", "digits", "--size", "16")[0] == 2
+    options = ("--folder", "test=class", "--size", "16")
+    assert run_cli("data", "prepare", "folder:odd", *options)[0] == 0
+    shown = json.loads(run_cli("data", "show", "folder:odd", "--json")[1])
+    assert (shown["classes"], shown["in_size"]) == (["cat", "dog", "test"], [3, 16, 16])
 
 
 def test_a_dataset_that_the_operator_removes_is_nobodys_any_more(run_cli):

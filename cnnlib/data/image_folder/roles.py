@@ -85,7 +85,9 @@ class _Guesser:
             return
         given = {self._fixed.get(each.path) for each in inside if _has_classes(each)}
         holders = [each for each in free if each.name in splits and _has_classes(each)]
-        if TRAIN in {splits[each.name] for each in holders} | given:
+        if all(map(_splits_inside, free)) and any(each.name not in splits for each in free):
+            self._class_level(free, {})
+        elif TRAIN in {splits[each.name] for each in holders} | given:
             self._split_level(free, splits)
         elif holders:
             self._classes_beside_split(free, holders, splits)
@@ -119,8 +121,19 @@ class _Guesser:
                     self._ask([folder], f"{folder.path}/ has no folder for each class inside")
         others = [each for each in folders if each.name not in splits]
         named = [each for each in folders if each.name in splits]
+        if len(named) == 1 and (len(others) >= _MANY or len(_class_folders(named[0])) < _MANY):
+            self._ask_for_only_split(named[0], others)
         for folder in others:
             self._beside_splits(folder, named)
+
+    def _ask_for_only_split(self, folder: Folder, beside: Sequence[Folder]) -> None:
+        """Ask about the only split of its level: it may be a class, such as a vehicle."""
+        if beside:
+            self._ask(
+                [folder],
+                f"{folder.path}/ is called like a split, but lies beside {_listed(beside)}, which "
+                "may be classes",
+            )
 
     def _beside_splits(self, folder: Folder, splits: Sequence[Folder]) -> None:
         """A folder beside splits that is not called like one."""
@@ -206,7 +219,9 @@ class _Guesser:
         classes = [each for each in folders if each.name not in splits]
         for folder in classes:
             if is_unlabelled_name(folder.name) or (
-                may_be_split_name(folder.name) and len(folder.filled) >= _MANY
+                may_be_split_name(folder.name)
+                and len(_class_folders(folder)) >= _MANY
+                and not _splits_inside(folder)
             ):
                 self._ask(
                     [folder],

@@ -40,33 +40,48 @@ def folders_panel(info: DatasetInfo) -> None:
         show_error(error)
         return
     with st.expander("Folders", expanded=bool(layout.questions), icon=":material/account_tree:"):
-        for question in layout.questions:
-            st.warning(f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:")
+        slot = st.container()
         stored = dict(stored_options(info.name, folders()).roles)
         roles = stored | _edited_roles(info, layout)
-        preview = _preview(info.name, roles)
+        preview = _layout(info, roles)
         if preview is None:
             return
-        refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
-        undecided = "A folder is still to be decided." if preview.questions else ""
-        unchanged = "Change a folder first." if roles == stored else ""
-        with st.container(horizontal=True):
-            own_button(
-                "Prepare with these folders",
-                refusal or undecided or unchanged,
-                key="data_folders",
-                icon=":material/check:",
-                action=(run_store().jobs.submit, "prepare", {"name": info.name, "roles": roles}),
+        for question in preview.questions:
+            slot.warning(
+                f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:"
             )
-            if stored:
-                own_button(
-                    "Guess again",
-                    refusal,
-                    key="data_folders_guess",
-                    icon=":material/undo:",
-                    help="Forget what was set by hand.",
-                    action=(run_store().jobs.submit, "prepare", {"name": info.name, "roles": {}}),
-                )
+        asked = {path for question in preview.questions for path in question.paths}
+        confirmed = roles | {row.path: row.role for row in preview.folders if row.path in asked}
+        result = _layout(info, confirmed)
+        if result is None:
+            return
+        st.markdown(escape_markdown(describe_layout(result)))
+        _buttons(info, stored, confirmed)
+
+
+def _buttons(info: DatasetInfo, stored: Mapping[str, str], roles: Mapping[str, str]) -> None:
+    """Show the buttons that prepare with the roles of the table, and with none by hand."""
+    refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
+    unchanged = "Change a folder first." if roles == stored else ""
+    prepare = (run_store().jobs.submit, "prepare")
+    with st.container(horizontal=True):
+        own_button(
+            "Prepare with these folders",
+            refusal or unchanged,
+            key="data_folders",
+            icon=":material/check:",
+            type="secondary" if unchanged else "primary",
+            action=(*prepare, {"name": info.name, "roles": dict(roles)}),
+        )
+        if stored:
+            own_button(
+                "Guess again",
+                refusal,
+                key="data_folders_guess",
+                icon=":material/undo:",
+                help="Forget what was set by hand.",
+                action=(*prepare, {"name": info.name, "roles": {}}),
+            )
 
 
 def _edited_roles(info: DatasetInfo, layout: Layout) -> dict[str, str]:
@@ -100,15 +115,13 @@ def _row(row: FolderRole) -> dict[str, str | int]:
     }
 
 
-def _preview(name: str, roles: Mapping[str, str]) -> Layout | None:
-    """Show what follows from the roles; None if they give no classes, which is shown."""
+def _layout(info: DatasetInfo, roles: Mapping[str, str]) -> Layout | None:
+    """Return what follows from the roles; None, with the error shown, if they give no classes."""
     try:
-        layout = folder_layout(name, folders(), roles)
+        return folder_layout(info.name, folders(), roles)
     except CnnlibError as error:
         show_error(error)
         return None
-    st.markdown(escape_markdown(describe_layout(layout)))
-    return layout
 
 
 def describe_layout(layout: Layout) -> str:

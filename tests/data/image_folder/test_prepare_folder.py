@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,17 @@ import pytest
 from PIL import Image
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 
+from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.image_folder.image_decoder import decode
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.prepare import prepare
-from cnnlib.data.prepared import SkippedPicture, is_prepared, load_prepared
+from cnnlib.data.prepared import SkippedPicture, changed_options, is_prepared, load_prepared
+from cnnlib.data.split import run_split
+from cnnlib.design.presets import preset
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
 from cnnlib.vocabulary.datasets import BUILTIN
 
 if TYPE_CHECKING:
@@ -120,12 +126,12 @@ def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
     own = prepared_now("folder:own")
     assert own.info.train_count + own.info.test_count == 8
     assert own.info.note.endswith("Files that are not used: 4.")
-    assert own.info.source["skipped"] == "3"
+    assert own.info.source["skipped"] == "4"
     assert own.skipped[:2] == (
+        SkippedPicture("b/notes.txt", "it is not a picture"),
         SkippedPicture("loose.png", "it is not inside a class folder"),
-        SkippedPicture("a/text.png", "its format is not one of PNG, JPEG, WEBP, BMP, GIF, TIFF"),
     )
-    assert own.skipped[2].path == "b/half.jpg"
+    assert {each.path for each in own.skipped[2:]} == {"a/text.png", "b/half.jpg"}
 
 
 def test_pictures_that_are_all_broken_are_no_dataset(folders: Folders):
@@ -223,3 +229,62 @@ def test_the_real_cifar_pictures_are_as_in_their_zip(cifar_jpeg_zip: Path, folde
         pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     (ship,) = cifar.train_images[cifar.train_labels == 8]
     assert np.array_equal(ship, pixels)
+
+
+def split_folders(*splits: str) -> dict[str, bytes]:
+    """Folders of splits, each with five pictures of two classes."""
+    return {
+        f"{split}/{path}": content
+        for number, split in enumerate(splits)
+        for path, content in class_folders({"cat": 5, "dog": 5}, first=10 * number).items()
+    }
+
+
+def test_a_validation_folder_becomes_the_validation_split_of_every_run(folders: Folders):
+    write_folder(folders.data / "three", split_folders("train", "val", "test"))
+    info = dataset_info("folder:three", folders)
+    assert (info.train_count, info.validation_count, info.test_count) == (20, 10, 10)
+    own = prepared_now("folder:three")
+    assert (own.info.train_count, own.info.validation_count) == (20, 10)
+    request = RunRequest(preset("lenet5").spec, Recipe(), "folder:three", split_seed=3)
+    train, validation = run_split(request, own)
+    assert train.tolist() == list(range(10))
+    assert validation.tolist() == list(range(10, 20))
+    everything, none = run_split(replace(request, validation=0.0), own)
+    assert (len(everything), len(none)) == (20, 0)
+    own.verify()
+    write_folder(folders.data / "two", split_folders("train", "val"))
+    cut = prepared_now("folder:two").info
+    assert (cut.train_count, cut.validation_count, cut.test_count) == (18, 10, 2)
+
+
+def test_what_is_unclear_is_not_prepared_until_it_is_said(folders: Folders):
+    write_folder(folders.data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    with pytest.raises(DataError, match="test/ is called like a split.*--folder test=ROLE"):
+        prepared_now("folder:odd")
+    options = changed_options("folder:odd", {"roles": {"test": "class"}, "size": 16}, folders)
+    for _ in prepare("folder:odd", folders, options=options):
+        pass
+    assert load_prepared("folder:odd", folders).info.classes == ("cat", "dog", "test")
+    for _ in prepare("folder:odd", folders, again=True):
+        pass
+    again = load_prepared("folder:odd", folders).info
+    assert (again.classes, again.in_size) == (("cat", "dog", "test"), (3, 16, 16))
+    with pytest.raises(RecipeError, match="cannot be 'klass'"):
+        changed_options("folder:odd", {"roles": {"test": "klass"}}, folders)
+
+
+def test_every_file_that_is_not_used_is_counted_with_its_reason(folders: Folders):
+    files = class_folders({"a": 4, "b": 4}) | {
+        "a/notes.txt": b"x",
+        "b/photo.heic": b"\0\0\0\x18ftypheic",
+        "stray.png": encoded(1),
+    }
+    write_folder(folders.data / "mixed", files)
+    own = prepared_now("folder:mixed")
+    reasons = {each.path: each.reason for each in own.skipped}
+    assert set(reasons) == {"a/notes.txt", "b/photo.heic", "stray.png"}
+    assert reasons["a/notes.txt"] == "it is not a picture"
+    assert all(reasons.values())
+    assert own.info.source["skipped"] == "3"
+    assert own.info.train_count + own.info.test_count == 8

@@ -202,3 +202,21 @@ def test_bars_of_both_splits_stand_beside_each_other():
     figure = class_counts_figure(["a", "b"], [3, 4], [1, 0])
     assert [list(bar.y) for bar in figure.data] == [[3, 4], [1, 0]]
     assert class_counts_figure([], [], []).layout.annotations[0].text == "No classes."
+
+
+def test_folders_that_are_unclear_are_asked_and_the_answer_prepares(store):
+    data = store.folders.data
+    write_folder(data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    app = open_data(dataset="folder:odd")
+    assert "test/ is called like a split" in app.warning[0].value
+    assert app.button(key="data_prepare").disabled
+    assert "2 classes (cat, dog): 8 training pictures. 4 files not used." in texts(app)
+    app.button(key="data_folders").click().run()
+    run_queued_jobs(store)
+    app = open_data(dataset="folder:odd")
+    assert not app.warning
+    assert load_prepared("folder:odd").info.classes == ("cat", "dog")
+    assert app.button(key="data_folders").disabled
+    app.button(key="data_folders_guess").click().run()
+    guessed = {"name": "folder:odd", "roles": {}}
+    assert guessed in [job.args for job in store.jobs.all(states=("queued",))]
