@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+from apps import AppTest
 from random_specs import random_spec
 from sample_data import class_folders, prepared_now, write_folder
 from starlette.applications import Starlette
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.compare.annotations import Annotation
 from cnnlib.compare.results_table import ResultsTable

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -125,6 +126,7 @@ def _modules(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[str]
     return [f"{base}.{alias.name}" for alias in node.names]
 
 
+@cache
 def all_imports() -> list[tuple[str, Import]]:
     """Every import with the layer of its file; without ``cnnlib/__init__.py``, which has none."""
     files = [file for file in python_files() if file != ROOT / "cnnlib" / "__init__.py"]

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
+from apps import AppTest
 from inspecting import a_stroke, with_pad
 from PIL import Image
 from scipy.signal import convolve2d, correlate2d
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel

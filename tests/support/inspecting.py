@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from apps import AppTest
 from example_runs import steps, the_end
 from sample_data import prepared_now
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from apps import AppTest
 from disks import fill, make_read_only, make_writable, small_disk
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end, wait_for
 from fuzz.readers import a_told_run
 from in_process_viewer import answer_in_process
 from sample_data import prepared_now
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.data.uploads import remove_dataset
 from cnnlib.errors import StoreError

@@ -7,13 +7,13 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 import streamlit as st
+from apps import AppTest
 from example_runs import a_request, a_running_run
 from sample_data import class_folders, write_folder, write_zip
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from streamlit.errors import StreamlitAuthError
-from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from streamlit.web.server.starlette.starlette_websocket import USER_COOKIE_NAME, get_cookie_secret
 

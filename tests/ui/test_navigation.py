@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from apps import AppTest
 from example_runs import a_running_run
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.urls import PAGES, TRAIN

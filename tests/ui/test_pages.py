@@ -4,8 +4,8 @@ import json
 import shutil
 
 import pytest
+from apps import AppTest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.data.paths import prepared_folder, search_roots
 from cnnlib.data.prepare import prepare

@@ -1,5 +1,6 @@
 """The page server does not import torch: its modules, and its pages with a viewer process."""
 
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from cnnlib.runs import RunStore
 ALL_MODULES = """
 import pkgutil, sys
 import cnnlib.ui
-from streamlit.testing.v1 import AppTest
+from apps import AppTest
 
 # The canvas registers its files at its first import, which must happen inside Streamlit.
 AppTest.from_string("import cnnlib.ui.common.drawing_pad", default_timeout=60).run()
@@ -27,7 +28,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from streamlit.testing.v1 import AppTest
+from apps import AppTest
 
 from cnnlib.ui.common.shared import worker_pool
 from cnnlib.ui.common.urls import DATA, DRAW, INSPECT, LAB, TRAIN
@@ -97,7 +98,11 @@ def run_id():
 
 def run(program: str, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from apps import AppTest
 from inspecting import a_stroke, page_text, with_pad
 from sample_data import prepared_now
-from streamlit.testing.v1 import AppTest
 
 
 def page():

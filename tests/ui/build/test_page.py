@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from apps import AppTest
 
 from cnnlib.design import link
 from cnnlib.design.presets import preset, presets

@@ -3,8 +3,8 @@
 import itertools
 
 import pytest
+from apps import AppTest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.format import dataset_label, describe_answer, distinct, escape_markdown

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from apps import AppTest
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.data.prepared import load_prepared
 from cnnlib.data.statistics import Duplicates

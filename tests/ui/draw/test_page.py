@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import streamlit as st
+from apps import AppTest
 from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, the_end
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin

@@ -1,10 +1,7 @@
 """The Glossary page: all terms, the search, and a search without a result."""
 
-import subprocess
-import sys
-
 import pytest
-from streamlit.testing.v1 import AppTest
+from apps import AppTest
 
 from cnnlib.records.glossary import GLOSSARY
 from cnnlib.ui.common.urls import GLOSSARY as PAGE
@@ -46,8 +43,3 @@ def test_a_search_without_a_result_shows_a_sentence(app):
     assert not app.exception
     assert list(app.markdown) == []
     assert r"contains all of these words: no \*such\* word" in captions(app)[0]
-
-
-def test_the_page_imports_no_torch():
-    program = "import cnnlib.ui.glossary.page, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

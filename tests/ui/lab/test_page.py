@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from apps import AppTest
 from example_runs import a_checkpoint, a_request, started, the_end
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec

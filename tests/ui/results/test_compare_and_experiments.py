@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from apps import AppTest
 from compare_runs import a_finished_run, finish
 from example_runs import a_request
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.experiments.duel import duel_state
 from cnnlib.experiments.grid import experiment_state

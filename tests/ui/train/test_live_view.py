@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from apps import AppTest
 from example_runs import a_checkpoint, a_request, an_epoch, started, the_end
 from inspecting import MAIN, RESIDUAL, a_saved_run, a_stroke, page_text, parts, with_pad
-from streamlit.testing.v1 import AppTest
 
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Command

@@ -1,6 +1,6 @@
 """Tests of the recipe in the address of the Train page."""
 
-from streamlit.testing.v1 import AppTest
+from apps import AppTest
 
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
