@@ -19,6 +19,9 @@ UV = $(or $(shell command -v uv),$(IN_VENV) -m uv)
 # An empty environment has no PATH; the system's own folders will do.
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
+# Without kept bytecode each of the many processes of the tests compiles all of torch again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-quick test-browser test-lowest lint types check bench demo-shots clean install install-dev install-bench
 

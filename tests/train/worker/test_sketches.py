@@ -20,13 +20,13 @@ REQUEST = RunRequest(
 )
 
 
-@pytest.fixture
-def store(tmp_path) -> Generator[RunStore]:
-    with closing(a_store(tmp_path)) as store:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Generator[RunStore]:
+    with closing(a_store(tmp_path_factory.mktemp("lab"))) as store:
         yield store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool(store) -> Generator[WorkerPool]:
     pool = WorkerPool(store.folders, count=1)
     pool.start()
@@ -34,15 +34,17 @@ def pool(store) -> Generator[WorkerPool]:
     pool.shutdown()
 
 
-def started(store: RunStore) -> str:
-    """Start a sketch and wait for its first steps."""
+@pytest.fixture
+def sketch(store, pool) -> Generator[str]:
+    """A sketch after its first steps. It is ended, so that the worker is free for the next one."""
     sketch = store.sketches.start("chrome", REQUEST)
     wait_for(lambda: store.run(sketch).step >= 20, seconds=120)
-    return sketch
+    yield sketch
+    if (left := store.sketches.of_browser("chrome")) is not None:
+        store.sketches.end(left.run.id)
 
 
-def test_a_sketch_skips_the_trial_and_goes_on_with_another_design(store, pool):
-    sketch = started(store)
+def test_a_sketch_skips_the_trial_and_goes_on_with_another_design(store, sketch):
     assert "the trial was skipped" in store.run(sketch).chosen["reason"]
     wider = replace(REQUEST, spec=replace(REQUEST.spec, hidden_dims=(80,)))
     store.sketches.change(sketch, wider)
@@ -55,27 +57,25 @@ def test_a_sketch_skips_the_trial_and_goes_on_with_another_design(store, pool):
     assert {saved.step >= step for saved in store.saved_weights(sketch)} == {True}
 
 
-def test_a_sketch_makes_room_for_a_run_and_goes_on_after_it(store, pool):
-    sketch = started(store)
+def test_a_sketch_makes_room_for_a_run_and_goes_on_after_it(store, sketch):
     run_id = store.submit(replace(REQUEST, recipe=replace(REQUEST.recipe, epochs=2)))
     wait_for(lambda: store.run(run_id).state == "finished", seconds=120)
     step = store.run(sketch).step
     wait_for(lambda: store.run(sketch).step > step, seconds=30)
 
 
-def test_a_kept_sketch_is_measured_on_the_test_split_only_then(store, pool):
-    sketch = started(store)
+def test_a_kept_sketch_is_measured_on_the_test_split_only_then(store, sketch):
+    recorded = [run.id for run in store.runs()]
     store.sketches.pause(sketch)
     wait_for(lambda: store.run(sketch).state == "paused", seconds=30)
-    assert store.result(sketch) is None
+    assert store.result(sketch) is None and sketch not in recorded
     store.sketches.keep(sketch)
     wait_for(lambda: store.run(sketch).state == "stopped", seconds=30)
     assert store.result(sketch).accuracy > 0.1
-    assert [run.id for run in store.runs()] == [sketch]
+    assert [run.id for run in store.runs()] == [sketch, *recorded]
 
 
-def test_a_paused_sketch_makes_one_step(store, pool):
-    sketch = started(store)
+def test_a_paused_sketch_makes_one_step(store, sketch):
     store.sketches.pause(sketch)
     wait_for(lambda: store.run(sketch).state == "paused", seconds=30)
     step = store.run(sketch).step
