@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import closing, suppress
 
 import psutil
@@ -23,20 +23,34 @@ def store(tmp_path) -> Generator[RunStore]:
         yield store
 
 
+@pytest.fixture(scope="module")
+def shared_pool(tmp_path_factory) -> Generator[WorkerPool]:
+    with closing(a_store(tmp_path_factory.mktemp("lab"))) as store:
+        pool = WorkerPool(store.folders, count=1, viewer=Viewer())
+        pool.start()
+        yield pool
+        pool.shutdown()
+
+
 @pytest.fixture
-def pool(store) -> Generator[WorkerPool]:
-    pool = WorkerPool(store.folders, count=1, viewer=Viewer())
-    pool.start()
-    wait_for(lambda: pool.pids and pool.viewer.is_ready, seconds=120)
-    yield pool
-    pool.shutdown()
+def pool(shared_pool) -> WorkerPool:
+    """A pool with one worker and the viewer, both ready."""
+    wait_for(lambda: shared_pool.pids and shared_pool.viewer.is_ready, seconds=120)
+    return shared_pool
 
 
-def own_processes() -> dict[str, psutil.Process]:
+def ids_below() -> set[int]:
+    """The ids of the processes below this one."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def own_processes(apart_from: Collection[int] = ()) -> dict[str, psutil.Process]:
     """The processes below this one, by name; the fork server is "server"."""
     found = {}
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it has ended meanwhile
+            if process.pid in apart_from:
+                continue
             if process.name().startswith("cnnlab-"):
                 found[process.name()] = process
             elif "cnnlib.train.worker.fork_server" in process.cmdline():
@@ -76,20 +90,22 @@ def test_a_fork_server_that_was_killed_is_started_anew_and_its_processes_leave(p
 
 
 def test_nothing_is_left_after_the_end(store):
+    of_others = ids_below()
     pool = WorkerPool(store.folders, count=2, viewer=Viewer())
     pool.start()
     wait_for(lambda: len(pool.pids) == 2, seconds=120)
     pool.shutdown(patience_seconds=30)
-    assert own_processes() == {}
+    assert own_processes(of_others) == {}
 
 
 def test_an_end_before_the_import_leaves_nothing(tmp_path):
+    of_others = ids_below()
     server = ForkServer(dict(os.environ), tmp_path / "server.log")
     process = server.start("worker", ["--follow"], {}, tmp_path / "worker.log")
     assert (process.pid, process.poll()) == (None, None)
     server.close()
     assert process.poll() == 1
-    wait_for(lambda: own_processes() == {}, seconds=60)
+    wait_for(lambda: own_processes(of_others) == {}, seconds=60)
 
 
 def test_a_process_that_is_started_afresh_ends_on_request(store):
