@@ -1,6 +1,8 @@
 """Tests of the Draw page with an empty and a filled store; a stub replaces the pad."""
 
+import shutil
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +13,11 @@ from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, the_end
 from PIL import Image
 
+from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
-from cnnlib.train.api import LoadedRun, fit
+from cnnlib.train.api import LoadedRun, fit, load_run
 from cnnlib.train.worker.job_kinds import KINDS
 from cnnlib.ui.common.urls import DRAW, LAB
 from cnnlib.ui.draw.fine_tune import describe_gain
@@ -30,10 +33,22 @@ def store():
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory) -> tuple[Path, str]:
+    """The folder and the id of a network trained on two batches of digits."""
+    folder = tmp_path_factory.mktemp("trained")
+    folders = Folders(data=folder / "data", runs=folder / "runs")
+    recipe = Recipe(epochs=1, max_batches=2)
+    loaded = fit("lenet5", "digits", recipe, device="cpu", name="reader", folders=folders)
+    return folder, loaded.run.id
+
+
 @pytest.fixture
-def trained() -> LoadedRun:
-    """A network trained on two batches of digits."""
-    return fit("lenet5", "digits", Recipe(epochs=1, max_batches=2), device="cpu", name="reader")
+def trained(trained_once, tmp_path) -> LoadedRun:
+    """A copy of that network in the folders of the test."""
+    folder, run_id = trained_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return load_run(run_id)
 
 
 @pytest.fixture
