@@ -7,6 +7,7 @@
 
 PORT ?=
 ARGS ?=
+FAST := $(addprefix tests/, design records vocabulary figures diagnosis house/test_floors.py house/test_units.py)
 BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
 
 # Which Python to make .venv with: the first of these that runs and is new enough. (A version manager
@@ -18,6 +19,9 @@ UV = $(or $(shell command -v uv),$(IN_VENV) -m uv)
 
 # An empty environment has no PATH; the system's own folders will do.
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
+
+# Neighbouring tests stay on one process: they share fixtures, and what they import.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 # Without kept bytecode each of the many processes of the tests compiles all of torch again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,7 +38,7 @@ run: install  ## install what is missing, then start the app and open it in the 
 test: test-quick test-browser  ## install what tests need and run them all
 
 test-quick: install-dev  ## the tests that need no browser
-	$(IN_VENV) -m pytest -m "not browser" -n auto --maxprocesses 4 $(ARGS)
+	$(IN_VENV) -m pytest -m "not browser" $(PARALLEL) $(ARGS)
 
 test-browser: install-dev  ## the tests that drive the app in Chromium
 	$(IN_VENV) -m pytest -m browser $(ARGS)
@@ -42,7 +46,7 @@ test-browser: install-dev  ## the tests that drive the app in Chromium
 test-lowest: install-dev  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(UV) venv --quiet --clear --python $(IN_VENV) .venv-lowest
 	$(UV) pip install --python $(LOWEST) --resolution lowest-direct -e . -r requirements-dev.txt
-	$(LOWEST) -m pytest -m "not browser" -n auto --maxprocesses 4 $(ARGS)
+	$(LOWEST) -m pytest -m "not browser" $(PARALLEL) $(ARGS)
 
 lint: install-dev  ## check style and format
 	$(IN_VENV) -m ruff check .
@@ -51,8 +55,8 @@ lint: install-dev  ## check style and format
 types: install-dev  ## check types
 	$(IN_VENV) -m mypy
 
-check: lint types  ## lint, types, and the tests that take no minute
-	$(IN_VENV) -m pytest tests/design tests/records tests/figures tests/house/test_floors.py tests/house/test_units.py $(ARGS)
+check: lint types  ## lint, types, and the fast tests of what everything else reads
+	$(IN_VENV) -m pytest $(FAST) $(ARGS)
 
 bench: install-bench  ## measure, and compare with other tools; keep the machine quiet meanwhile
 	for name in $(BENCH); do $(IN_VENV) -m bench.$$name $(ARGS) || exit; done
