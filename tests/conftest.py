@@ -1,22 +1,20 @@
-"""Fixtures for all tests: temporary folders, real datasets if available, the app and a browser."""
+"""Fixtures for all tests: temporary folders, real datasets if available, a browser."""
 
 import os
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Set before torch is imported. Several test processes share the cores, and with one thread sums are
 # the same on every machine. The app that browser tests start does not inherit these variables.
-_THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-os.environ.update(_THREADS)
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
-from serving import serving  # noqa: E402
+import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from in_process_viewer import InProcessViewer
     from playwright.sync_api import Browser, Page
     from postgres import Postgres
@@ -181,23 +179,7 @@ def store_address(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("postgres_server").create_schema()
 
 
-# -- the app and a browser -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def app_server(tmp_path: Path) -> Generator[Callable[..., str]]:
-    """A function that starts the app, with optional further variables, and returns its address.
-
-    The app uses the test's folders, and ends with the test.
-    """
-    with ExitStack() as stack:
-
-        def start(env: dict[str, str] | None = None, port: int | None = None) -> str:
-            log = tmp_path / f"server-{len(list(tmp_path.glob('server-*.log')))}.log"
-            own = {name: value for name, value in os.environ.items() if name not in _THREADS}
-            return stack.enter_context(serving(log, {**own, **(env or {})}, port)).url
-
-        yield start
+# -- a browser -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Accessibility of every page: axe, operation by keyboard alone, and texts for screen readers."""
 
 import re
-from collections.abc import Generator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -70,12 +69,11 @@ def a_finished_run(store: RunStore, **fields) -> str:
 
 
 @pytest.fixture
-def filled() -> Generator[list[str]]:
-    """Fill the store with two finished runs and a waiting one; return the finished ones' ids."""
-    store = RunStore()
+def filled(store) -> list[str]:
+    """Add two finished runs, a running one and one that waits for it; return the finished ids."""
     ids = [a_finished_run(store, seed=seed) for seed in (0, 1)]
+    a_running_run(store, name="It runs")
     store.submit(a_request(name="It waits"))
-    store.close()
     return ids
 
 
@@ -83,9 +81,9 @@ def test_axe_finds_nothing_on_any_page_of_an_empty_lab(app_server, page):
     assert faults_of_all(page, app_server(), HEADINGS) == {}
 
 
-def test_axe_finds_nothing_where_there_are_runs(app_server, page, filled):
+def test_axe_finds_nothing_where_there_are_runs(url, store, page, filled):
     first, second = filled
-    title = RunStore().run(first).title
+    title = store.run(first).title
     headings = {
         "": "Lab",
         f"train?run={first}": title,
@@ -93,15 +91,12 @@ def test_axe_finds_nothing_where_there_are_runs(app_server, page, filled):
         f"compare?run={first}": "Compare",
         "data?dataset=digits": "Data",
     }
-    assert faults_of_all(page, app_server(), headings) == {}
+    assert faults_of_all(page, url, headings) == {}
 
 
-def test_axe_finds_nothing_inside_a_trained_network(app_server, page):
-    store = RunStore()
+def test_axe_finds_nothing_inside_a_trained_network(url, store, page):
     run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
     title = store.run(run_id).title
-    store.close()
-    url = app_server()
     page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
     headings = {
@@ -147,8 +142,8 @@ def focus_shows(page: Page) -> bool:
     )
 
 
-def test_a_design_is_changed_and_undone_by_the_keyboard_alone(app_server, page):
-    open_page(page, app_server(), "build", "Build")
+def test_a_design_is_changed_and_undone_by_the_keyboard_alone(url, page):
+    open_page(page, url, "build", "Build")
     parameters = page.get_by_test_id("stMetricValue").first
     expect(parameters).to_have_text("106,154", timeout=COLD)
     tab_to(page, "^Width$")
@@ -161,8 +156,8 @@ def test_a_design_is_changed_and_undone_by_the_keyboard_alone(app_server, page):
     expect(parameters).to_have_text("106,154")
 
 
-def test_the_picture_of_the_network_has_descriptions(app_server, page):
-    open_page(page, app_server(), "build", "Build")
+def test_the_picture_of_the_network_has_descriptions(url, page):
+    open_page(page, url, "build", "Build")
     picture = page.get_by_role("group", name="Picture of a network")
     expect(picture).to_have_attribute(
         "aria-label", "Picture of a network. Convolutions: 2; skips: 0; linear layers: 3"
@@ -174,8 +169,8 @@ def test_the_picture_of_the_network_has_descriptions(app_server, page):
     expect(edges).to_have_css("stroke-width", "1.5px")
 
 
-def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page):
-    open_page(page, app_server(), "train", "Train")
+def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(url, page):
+    open_page(page, url, "train", "Train")
     for name in ("Build$", "Seeds", "Train$"):
         tab_to(page, name)
         assert focus_shows(page)
@@ -191,11 +186,9 @@ def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(app_server, page
     expect(state).to_have_text("Stopped", timeout=COLD)
 
 
-def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(app_server, page):
-    store = RunStore()
+def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(url, store, page):
     run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
-    store.close()
-    open_page(page, app_server(), f"inspect?run={run_id}&layer=features.conv1", "Inspect")
+    open_page(page, url, f"inspect?run={run_id}&layer=features.conv1", "Inspect")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
     tab_to(page, "^Training step$")
     assert focus_shows(page)
@@ -203,8 +196,8 @@ def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(app_server, page
     expect(page).to_have_url(re.compile("step=4"))
 
 
-def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(app_server, page, filled):
-    open_page(page, app_server(), "results", "Results")
+def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(url, page, filled):
+    open_page(page, url, "results", "Results")
     expect(page.locator("canvas [role=gridcell]").first).to_be_attached(timeout=COLD)
     tab_to(page, "^Design")  # the grid's name consists of the texts of its cells
     page.keyboard.press("ArrowDown")
@@ -212,11 +205,9 @@ def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(app_server, page, fi
     expect(page).to_have_url(re.compile("run="), timeout=COLD)
 
 
-def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(app_server, page):
-    store = RunStore()
+def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(url, store, page):
     run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
-    store.close()
-    open_page(page, app_server(), f"draw?run={run_id}", "Draw")
+    open_page(page, url, f"draw?run={run_id}", "Draw")
     expect(page.locator("canvas.upper-canvas")).to_be_visible(timeout=2 * COLD)  # torch is imported
     tab_to(page, "^Pen$")
     assert focus_shows(page)
@@ -228,8 +219,8 @@ def test_the_tools_of_the_pad_are_reached_by_the_keyboard_alone(app_server, page
         assert focus_shows(page)
 
 
-def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(app_server, page):
-    open_page(page, app_server(), "convolution", "Convolution")
+def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(url, page):
+    open_page(page, url, "convolution", "Convolution")
     expect(page.get_by_text("Row 14, column 14")).to_be_visible(timeout=COLD)
     tab_to(page, "^Output map")
     assert focus_shows(page)
@@ -238,8 +229,8 @@ def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(app_server, 
     expect(page.get_by_text("Row 15, column 15")).to_be_visible()
 
 
-def test_two_designs_are_compared_by_the_keyboard_alone(app_server, page):
-    open_page(page, app_server(), "compare", "Compare")
+def test_two_designs_are_compared_by_the_keyboard_alone(url, page):
+    open_page(page, url, "compare", "Compare")
     differ = page.get_by_text("Settings that differ")
     before = differ.inner_text(timeout=COLD)
     tab_to(page, "^Design B$")
@@ -253,9 +244,9 @@ def test_two_designs_are_compared_by_the_keyboard_alone(app_server, page):
     assert focus_shows(page)
 
 
-def test_the_curves_of_a_run_have_a_text_description(app_server, page, filled):
-    title = RunStore().run(filled[0]).title
-    open_page(page, app_server(), f"train?run={filled[0]}", title)
+def test_the_curves_of_a_run_have_a_text_description(url, store, page, filled):
+    title = store.run(filled[0]).title
+    open_page(page, url, f"train?run={filled[0]}", title)
     chart = page.locator('.panel[data-panel="loss"] .canvas')
     expect(chart).to_have_attribute("role", "img")
     # In example_runs every step has loss 1, and epoch 2 a mean of 1 / 2 and 0.8 on validation.

@@ -6,8 +6,6 @@ from driving import HEADINGS
 from inspecting import a_saved_run
 from playwright.sync_api import expect
 
-from cnnlib.runs import RunStore
-
 pytestmark = pytest.mark.browser
 
 
@@ -21,9 +19,9 @@ def test_a_page_opens_by_its_address_on_a_cold_server(app_server, page, address)
     assert page.url.split("?")[0].endswith(f"/{address}")
 
 
-def test_back_and_forward_follow_the_pages(app_server, page):
+def test_back_and_forward_follow_the_pages(url, page):
     """A page that puts its own parameters in its address when it opens would be in Back twice."""
-    page.goto(app_server())
+    page.goto(url)
     for name, button in (("Build", "Train this"), ("Train", "Train"), ("Results", None)):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
@@ -37,19 +35,15 @@ def test_back_and_forward_follow_the_pages(app_server, page):
     expect(page.get_by_role("heading", level=1, name="Train")).to_be_visible()
 
 
-def test_the_page_server_opens_every_page_without_torch(app_server, page):
-    url = app_server()
+def test_the_page_server_opens_every_page_without_torch(url, page):
     for address in HEADINGS:
         page.goto(f"{url}/{address}")
         expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
     assert torch_files_of_the_server(url) == []
 
 
-def test_the_page_server_shows_layers_and_predictions_of_a_run_without_torch(app_server, page):
-    store = RunStore()
+def test_the_page_server_shows_layers_and_predictions_of_a_run_without_torch(url, store, page):
     run_id = a_saved_run(store)
-    store.close()
-    url = app_server()
     page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
     expect(page.locator(".grid canvas")).to_have_count(2)  # filters and maps
     page.get_by_role("combobox", name="Layer").click()

@@ -40,8 +40,8 @@ def design_in(page: Page):
     return decode(page.evaluate("new URL(location).searchParams.get('design')"))
 
 
-def test_back_and_forward_show_the_design_of_the_address_bar(app_server, page):
-    open_build(page, app_server())
+def test_back_and_forward_show_the_design_of_the_address_bar(url, page):
+    open_build(page, url)
     width = slider(page, "Width")
     seen = [LENET_PARAMETERS]
     for _ in range(2):
@@ -60,8 +60,8 @@ def test_back_and_forward_show_the_design_of_the_address_bar(app_server, page):
     expect(parameters(page)).to_have_text(seen[1])
 
 
-def test_no_step_is_lost_while_an_arrow_key_is_held_down(app_server, page):
-    open_build(page, app_server())
+def test_no_step_is_lost_while_an_arrow_key_is_held_down(url, page):
+    open_build(page, url)
     width = slider(page, "Width")
     width.focus()
     for _ in range(20):  # at a keyboard's repeat rate, faster than the page answers
@@ -73,8 +73,8 @@ def test_no_step_is_lost_while_an_arrow_key_is_held_down(app_server, page):
     assert design_in(page).channels == (26, 69)  # 16 * 26 / 6, however many steps led there
 
 
-def test_the_design_is_kept_from_page_to_page(app_server, page):
-    open_build(page, app_server())
+def test_the_design_is_kept_from_page_to_page(url, page):
+    open_build(page, url)
     slider(page, "Width").press("ArrowRight")
     expect(parameters(page)).not_to_have_text(LENET_PARAMETERS)
     kept = parameters(page).inner_text()
@@ -87,9 +87,8 @@ def test_the_design_is_kept_from_page_to_page(app_server, page):
 
 
 def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_opens(
-    app_server, page, browser
+    url, page, browser
 ):
-    url = app_server()
     open_build(page, url)
     # Three controls make the residual stages.
     page.get_by_text("Residual", exact=True).click()  # 1
@@ -116,8 +115,8 @@ def test_sixty_residual_convolutions_in_under_ten_interactions_and_the_link_open
         assert other.get_by_test_id("stMetricValue").all_inner_texts() == numbers
 
 
-def test_pointing_at_a_layer_shows_its_card(app_server, page):
-    open_build(page, app_server())
+def test_pointing_at_a_layer_shows_its_card(url, page):
+    open_build(page, url)
     card = page.locator(".card")
     expect(card).to_be_hidden()
     page.locator('[data-layer="features.conv2"]').hover()
@@ -128,8 +127,8 @@ def test_pointing_at_a_layer_shows_its_card(app_server, page):
     expect(card).to_be_hidden()
 
 
-def test_arrow_keys_walk_through_the_picture(app_server, page):
-    open_build(page, app_server())
+def test_arrow_keys_walk_through_the_picture(url, page):
+    open_build(page, url)
     layers(page).first.focus()
     expect(page.locator(".card")).to_contain_text("Image")
     page.keyboard.press("ArrowRight")
@@ -142,8 +141,8 @@ def test_arrow_keys_walk_through_the_picture(app_server, page):
     )
 
 
-def test_the_picture_keeps_its_place_while_a_slider_moves(app_server, page):
-    open_build(page, app_server())
+def test_the_picture_keeps_its_place_while_a_slider_moves(url, page):
+    open_build(page, url)
     before = page.locator("svg.arch").bounding_box()
     slider(page, "Width").press("ArrowRight")
     expect(parameters(page)).not_to_have_text(LENET_PARAMETERS)
@@ -151,8 +150,8 @@ def test_the_picture_keeps_its_place_while_a_slider_moves(app_server, page):
     assert (before["y"], before["height"]) == (after["y"], after["height"])
 
 
-def test_the_pytorch_file_is_downloaded(app_server, page, tmp_path):
-    open_build(page, app_server())
+def test_the_pytorch_file_is_downloaded(url, page, tmp_path):
+    open_build(page, url)
     page.get_by_role("tab", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="PyTorch").click()
@@ -160,8 +159,8 @@ def test_the_pytorch_file_is_downloaded(app_server, page, tmp_path):
     assert "class Net(nn.Module):" in (tmp_path / "network.py").read_text()
 
 
-def test_train_this_goes_to_train_with_the_design(app_server, page):
-    open_build(page, app_server())
+def test_train_this_goes_to_train_with_the_design(url, page):
+    open_build(page, url)
     page.get_by_role("button", name="Train this").click()
     expect(page.get_by_role("heading", name="Train", level=1)).to_be_visible()
     assert design_in(page) == preset("lenet5").spec
@@ -169,8 +168,7 @@ def test_train_this_goes_to_train_with_the_design(app_server, page):
 
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_window(app_server, browser, width, scheme):
-    url = app_server()
+def test_nothing_is_wider_than_the_window(url, browser, width, scheme):
     with browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme
     ) as context:

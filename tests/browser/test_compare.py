@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def test_a_duel_is_begun_and_a_reload_finds_it(app_server, page):
-    page.goto(f"{app_server()}/compare")
+def test_a_duel_is_begun_and_a_reload_finds_it(url, page):
+    page.goto(f"{url}/compare")
     expect(page.get_by_role("heading", level=1, name="Compare")).to_be_visible()
     expect(page.get_by_text("Settings that differ")).to_be_visible()
     page.get_by_role("tab", name="Duel: is B better?").click()
@@ -22,8 +22,8 @@ def test_a_duel_is_begun_and_a_reload_finds_it(app_server, page):
     expect(page.get_by_text("was stopped, so its pair cannot be compared")).to_be_visible()
 
 
-def test_a_grid_is_begun_and_lists_what_cannot_be_built(app_server, page):
-    page.goto(f"{app_server()}/experiments")
+def test_a_grid_is_begun_and_lists_what_cannot_be_built(url, page):
+    page.goto(f"{url}/experiments")
     expect(page.get_by_role("heading", level=1, name="Experiments")).to_be_visible()
     settings = page.get_by_role("textbox", name="Settings to vary, one per line")
     settings.fill("K = 4\nL = 1, 9\nP = 1")

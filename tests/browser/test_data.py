@@ -23,10 +23,10 @@ def add(page: Page) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
 
 
-def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(app_server, page, tmp_path):
+def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(url, page, tmp_path):
     pets = write_zip(tmp_path / "pets.zip", class_folders({"кот": 6, "dog": 9}))
     outside = write_zip(tmp_path / "outside.zip", {"../../cat/1.png": encoded(), "dog/1.png": b""})
-    page.goto(f"{app_server()}/data")
+    page.goto(f"{url}/data")
     page.get_by_text("Add your own pictures", exact=True).click()
 
     # An unusable zip is refused with a message; the form then accepts another file.

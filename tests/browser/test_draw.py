@@ -114,12 +114,12 @@ def write_with_pen(page: Page, stroke: list[Point]) -> None:
     device.send("Input.dispatchMouseEvent", pen | {"type": "mouseReleased"})
 
 
-def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(app_server, browser):
+def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(url, browser):
     fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
     small = {"width": 420, "height": 700}
     with browser.new_context(viewport=small, has_touch=True, is_mobile=True) as context:
         page = context.new_page()
-        page.goto(f"{app_server()}/draw")
+        page.goto(f"{url}/draw")
         expect_empty_pad(page)
         pad(page).scroll_into_view_if_needed()
         before = pad(page).bounding_box()
@@ -132,9 +132,9 @@ def test_a_finger_and_a_pen_draw_and_the_page_stays_where_it_is(app_server, brow
         expect(page.get_by_text("% probability")).to_be_visible()
 
 
-def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(app_server, page):
+def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(url, page):
     fit("lenet5", "digits", Recipe(epochs=3), device="cpu", name="reader")
-    page.goto(f"{app_server()}/draw")
+    page.goto(f"{url}/draw")
     expect_empty_pad(page)
     draw(page, "7")
     expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
@@ -155,9 +155,9 @@ def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(app_server, pa
     expect(report).to_contain_text("of 359 test pictures", timeout=FINE_TUNING)
 
 
-def test_a_drawing_survives_a_reload(app_server, page):
+def test_a_drawing_survives_a_reload(url, page):
     fit("lenet5", "digits", Recipe(epochs=1), device="cpu")
-    page.goto(f"{app_server()}/draw")
+    page.goto(f"{url}/draw")
     expect_empty_pad(page)
     draw(page, "7")
     expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
@@ -169,7 +169,7 @@ def test_a_drawing_survives_a_reload(app_server, page):
     expect_empty_pad(page)  # an empty pad is kept too
 
 
-def test_a_network_with_colour_input_is_drawn_for_in_colours(app_server, page):
+def test_a_network_with_colour_input_is_drawn_for_in_colours(url, page):
     folders = Folders.from_environment()
     squares = {
         f"{colour}/{number}.png": coloured(colour, number)
@@ -181,7 +181,7 @@ def test_a_network_with_colour_input_is_drawn_for_in_colours(app_server, page):
         pass
     spec = CNNSpec(in_size=(3, 32, 32), channels=(4,), hidden_dims=(), out_classes=2)
     fit(spec, "folder:colours", Recipe(epochs=8, batch_size=8, lr=0.01), device="cpu")
-    page.goto(f"{app_server()}/draw")
+    page.goto(f"{url}/draw")
     expect_empty_pad(page)
     for colour, code in (("red", "#ff0000"), ("blue", "#0000ff")):
         page.locator(".st-key-draw_colour button, .st-key-draw_colour [data-baseweb]").first.click()

@@ -16,7 +16,6 @@ from sample_data import prepared_now
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import WeightsSaved
-from cnnlib.runs import RunStore
 from cnnlib.train.checkpoint import write_weights
 
 pytestmark = pytest.mark.browser
@@ -27,10 +26,8 @@ SPEC = CNNSpec(channels=(64, 6), norm="batch")
 
 
 @pytest.fixture
-def run_id() -> str:
-    store = RunStore()
+def run_id(store) -> str:
     run_id = a_saved_run(store, SPEC, saved_steps=tuple(range(0, 24, 2)))
-    store.close()
     return run_id
 
 
@@ -46,8 +43,8 @@ def open_layer(page, url: str, run_id: str, layer: str) -> None:
     wait_until(lambda: min(drawn(page)) > 0, page)
 
 
-def test_a_notch_of_the_slider_redraws_filters_and_64_maps(app_server, page, run_id, tmp_path):
-    open_layer(page, app_server(), run_id, "features.conv1")
+def test_a_notch_of_the_slider_redraws_filters_and_64_maps(url, page, run_id, tmp_path):
+    open_layer(page, url, run_id, "features.conv1")
     slider = page.get_by_role("slider", name="Training step")
     slider.focus()
     taken = []
@@ -65,8 +62,8 @@ def test_a_notch_of_the_slider_redraws_filters_and_64_maps(app_server, page, run
     assert statistics.median(taken) < NOTCH_SECONDS
 
 
-def test_the_window_moves_without_a_request_to_the_server(app_server, page, run_id):
-    open_layer(page, app_server(), run_id, "features.conv2")
+def test_the_window_moves_without_a_request_to_the_server(url, page, run_id):
+    open_layer(page, url, run_id, "features.conv2")
     output = page.locator(".window .output")
     output.scroll_into_view_if_needed()
     calculation = page.locator(".window .sum")
@@ -85,8 +82,8 @@ def test_the_window_moves_without_a_request_to_the_server(app_server, page, run_
     assert [each for each in sent if "/_stcore/health" not in str(each)] == []
 
 
-def test_a_click_on_a_map_chooses_its_channel(app_server, page, run_id):
-    open_layer(page, app_server(), run_id, "features.conv2")
+def test_a_click_on_a_map_chooses_its_channel(url, page, run_id):
+    open_layer(page, url, run_id, "features.conv2")
     maps = page.locator(".grid canvas").nth(1)
     maps.scroll_into_view_if_needed()
     box = maps.bounding_box()
@@ -99,8 +96,8 @@ def test_a_click_on_a_map_chooses_its_channel(app_server, page, run_id):
     wait_until(lambda: kernel.inner_text() != before, page)
 
 
-def test_play_goes_through_all_saved_steps_and_ends(app_server, page, run_id):
-    page.goto(f"{app_server()}/inspect?run={run_id}&step=18")
+def test_play_goes_through_all_saved_steps_and_ends(url, page, run_id):
+    page.goto(f"{url}/inspect?run={run_id}&step=18")
     slider = page.get_by_role("slider", name="Training step")
     expect(slider).to_have_attribute("aria-valuetext", "18", timeout=90_000)
     page.get_by_text("Play", exact=True).click()
@@ -109,8 +106,7 @@ def test_play_goes_through_all_saved_steps_and_ends(app_server, page, run_id):
     expect(page.get_by_text("At step 22 the network predicts")).to_be_visible(timeout=30_000)
 
 
-def test_a_running_run_is_followed_to_its_newest_weights(app_server, page):
-    store = RunStore()
+def test_a_running_run_is_followed_to_its_newest_weights(url, store, page):
     run_id, worker_id = a_running_run(store)
     begin = replace(started(), fingerprint=prepared_now("digits").info.fingerprint)
     store.record_events(run_id, worker_id, [begin])
@@ -123,7 +119,7 @@ def test_a_running_run_is_followed_to_its_newest_weights(app_server, page):
 
     save(0, "s0.safetensors", "snapshot")
     save(3, "latest.safetensors", "latest")
-    page.goto(f"{app_server()}/inspect?run={run_id}")
+    page.goto(f"{url}/inspect?run={run_id}")
     slider = page.get_by_role("slider", name="Training step")
     expect(slider).to_have_attribute("aria-valuetext", "3", timeout=90_000)
     save(4, "latest.safetensors", "latest")
@@ -137,14 +133,11 @@ def test_a_running_run_is_followed_to_its_newest_weights(app_server, page):
     slider.press("End")
     expect(page.get_by_text("At step 5 the network predicts")).to_be_visible()
     store.record_events(run_id, worker_id, [the_end()])
-    store.close()
 
 
-def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_server, page):
-    store = RunStore()
+def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(url, store, page):
     run_id = a_run_with_even_errors(store, SPEC)
-    store.close()
-    page.goto(f"{app_server()}/inspect?run={run_id}&view=Errors")
+    page.goto(f"{url}/inspect?run={run_id}&view=Errors")
     table = page.get_by_test_id("data-grid-canvas").first
     expect(table).to_be_visible(timeout=90_000)
     box = table.bounding_box()
@@ -159,24 +152,24 @@ def test_a_click_on_a_confusion_shows_its_pictures_and_one_of_them_opens(app_ser
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_the_convolution_playground_shows_its_arithmetic(app_server, page, mode):
+def test_the_convolution_playground_shows_its_arithmetic(url, page, mode):
     page.emulate_media(color_scheme=mode)
-    page.goto(f"{app_server()}/convolution")
+    page.goto(f"{url}/convolution")
     expect(page.locator(".window .sum")).to_contain_text("Matches the")
     page.get_by_role("textbox", name="Kernel numbers").fill("0 0 0\n0 2 0\n0 0 0")
     page.get_by_role("textbox", name="Kernel numbers").press("Tab")
     expect(page.get_by_text("With this kernel both outputs are the same.")).to_be_visible()
 
 
-def test_inspect_fits_a_phone(app_server, page, run_id):
+def test_inspect_fits_a_phone(url, page, run_id):
     page.set_viewport_size({"width": 420, "height": 900})
-    open_layer(page, app_server(), run_id, "features.conv2")
+    open_layer(page, url, run_id, "features.conv2")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("address", ["inspect", "train"])
-def test_a_drawing_on_the_small_pad_is_inspected(app_server, page, run_id, address):
-    page.goto(f"{app_server()}/{address}?run={run_id}")
+def test_a_drawing_on_the_small_pad_is_inspected(url, page, run_id, address):
+    page.goto(f"{url}/{address}?run={run_id}")
     if address == "train":
         page.get_by_text("Layers", exact=True).click(timeout=90_000)
     sources = page.get_by_role("radiogroup", name="Picture")
@@ -187,8 +180,8 @@ def test_a_drawing_on_the_small_pad_is_inspected(app_server, page, run_id, addre
     expect(page.get_by_role("combobox", name="True class")).to_be_visible()
 
 
-def test_a_drawing_is_convolved(app_server, page):
-    page.goto(f"{app_server()}/convolution")
+def test_a_drawing_is_convolved(url, page):
+    page.goto(f"{url}/convolution")
     expect(page.locator(".window .sum")).to_contain_text("Matches the", timeout=90_000)
     page.get_by_role("combobox", name="Picture").click()
     page.get_by_role("option", name="Draw", exact=True).click()

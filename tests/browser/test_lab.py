@@ -38,13 +38,6 @@ window.fetch = async (...request) => {
 """
 
 
-@pytest.fixture
-def store():
-    store = RunStore()
-    yield store
-    store.close()
-
-
 def open_lab(page: Page, url: str) -> None:
     """Open the Lab and wait until its maps are there."""
     page.goto(url)
@@ -98,8 +91,8 @@ def expect_a_fresh_network(page: Page, before: Run) -> None:
     wait_until(lambda: 0 < step(page) <= newest()[1] and newest_run().id == run.id, page, 60)
 
 
-def test_one_click_trains_a_network_that_reads_digits(app_server, page, store):
-    open_lab(page, app_server())
+def test_one_click_trains_a_network_that_reads_digits(url, page, store):
+    open_lab(page, url)
     play(page)
     accuracy = page.get_by_test_id("lab-accuracy")
 
@@ -117,8 +110,8 @@ def test_one_click_trains_a_network_that_reads_digits(app_server, page, store):
     assert step(page) == stopped + 1
 
 
-def test_a_control_changes_the_network_while_it_trains(app_server, page):
-    open_lab(page, app_server())
+def test_a_control_changes_the_network_while_it_trains(url, page):
+    open_lab(page, url)
     play(page)
     params = page.get_by_test_id("lab-params")
     before = params.inner_text()
@@ -134,8 +127,8 @@ def test_a_control_changes_the_network_while_it_trains(app_server, page):
     expect(params).to_have_text(before)
 
 
-def test_the_answer_follows_the_pen(app_server, page):
-    open_lab(page, app_server())
+def test_the_answer_follows_the_pen(url, page):
+    open_lab(page, url)
     play(page, until=60)
     page.get_by_test_id("lab-draw").click()
     box = page.get_by_test_id("lab-input").bounding_box()
@@ -149,16 +142,16 @@ def test_the_answer_follows_the_pen(app_server, page):
     page.mouse.up()
 
 
-def test_start_again_has_fresh_weights(app_server, page):
-    open_lab(page, app_server())
+def test_start_again_has_fresh_weights(url, page):
+    open_lab(page, url)
     play(page)
     before = newest_run()
     page.get_by_test_id("lab-restart").click()
     expect_a_fresh_network(page, before)
 
 
-def test_a_kept_design_is_trained_clean_and_is_in_the_results(app_server, page, store):
-    open_lab(page, app_server())
+def test_a_kept_design_is_trained_clean_and_is_in_the_results(url, page, store):
+    open_lab(page, url)
     play(page)
     page.get_by_test_id("lab-keep").click()
     page.get_by_test_id("lab-keep-clean").click()
@@ -169,8 +162,8 @@ def test_a_kept_design_is_trained_clean_and_is_in_the_results(app_server, page, 
     wait_until(lambda: step(page) > seen, page, 60)  # the sketch went on after it
 
 
-def test_a_link_shows_the_same_screen_elsewhere(app_server, page, browser):
-    open_lab(page, app_server())
+def test_a_link_shows_the_same_screen_elsewhere(url, page, browser):
+    open_lab(page, url)
     page.get_by_test_id("lab-channels").focus()
     page.get_by_test_id("lab-channels").press("ArrowRight")
     page.wait_for_url(re.compile("design="))
@@ -181,16 +174,16 @@ def test_a_link_shows_the_same_screen_elsewhere(app_server, page, browser):
         expect(tab.get_by_test_id("lab-params")).to_have_text(params, timeout=COLD)
 
 
-def test_a_reload_shows_the_sketch_that_trains(app_server, page):
-    open_lab(page, app_server())
+def test_a_reload_shows_the_sketch_that_trains(url, page):
+    open_lab(page, url)
     play(page)
     page.reload()
     expect(page.get_by_test_id("lab-play")).to_be_enabled(timeout=COLD)
     wait_until(lambda: step(page) > 20, page)
 
 
-def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(app_server, page):
-    open_lab(page, app_server())
+def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(url, page):
+    open_lab(page, url)
     play(page)
     before = newest_run()
     page.get_by_test_id("lab-fresh").check()
@@ -199,8 +192,8 @@ def test_a_change_starts_with_fresh_weights_where_it_is_asked_for(app_server, pa
     expect_a_fresh_network(page, before)
 
 
-def test_a_comparison_trains_clean_runs(app_server, page, store):
-    open_lab(page, app_server())
+def test_a_comparison_trains_clean_runs(url, page, store):
+    open_lab(page, url)
     play(page)
     page.get_by_test_id("lab-compare").click()
     page.get_by_test_id("lab-rival").select_option("preset mlp")
@@ -211,9 +204,9 @@ def test_a_comparison_trains_clean_runs(app_server, page, store):
     assert {run.request.origin for run in store.runs()} == {None}
 
 
-def test_the_camera_is_the_input(app_server, page):
+def test_the_camera_is_the_input(url, page):
     page.add_init_script(MOVING_BAR)
-    open_lab(page, app_server())
+    open_lab(page, url)
     page.get_by_test_id("lab-draw").click()
     canvas = page.get_by_test_id("lab-input")
     empty = canvas.evaluate("each => each.toDataURL()")
@@ -229,9 +222,9 @@ def test_the_camera_is_the_input(app_server, page):
     assert page.evaluate("window.cameraTrack.readyState") == "ended"
 
 
-def test_the_numbers_follow_a_hand_that_is_faster_than_the_server(app_server, page):
+def test_the_numbers_follow_a_hand_that_is_faster_than_the_server(url, page):
     page.add_init_script(SLOW_PLANS)
-    open_lab(page, app_server())
+    open_lab(page, url)
     box = page.get_by_test_id("lab-channels").bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.2, y)

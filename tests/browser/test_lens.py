@@ -27,8 +27,8 @@ def steps(page: Page) -> list[int]:
     return [int(text.split(" ")[-1].replace(",", "")) for text in texts]
 
 
-def test_the_lens_adds_up_while_it_trains_and_one_batch_has_the_stored_weights(app_server, page):
-    page.goto(app_server())
+def test_the_lens_adds_up_while_it_trains_and_one_batch_has_the_stored_weights(url, page):
+    page.goto(url)
     expect(page.get_by_test_id("lab-map-1-0")).to_be_visible(timeout=READY)
     page.get_by_test_id("lab-lens-example").click()
     expect(page.get_by_test_id("lab-lens-sum")).not_to_be_empty(timeout=READY)

@@ -8,34 +8,28 @@ import pytest
 from driving import state, step, wait_until
 from example_runs import a_checkpoint, an_epoch, started, steps, the_end
 from playwright.sync_api import Page, expect
-from simulated_run import TOTAL, Lab, SimulatedRun, running_lab
+from simulated_run import TOTAL, SimulatedRun
 
 from cnnlib.records.events import Command, Intervention, SampleScore
+from cnnlib.runs import RunStore, queue
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
-    """One app for all tests of this file."""
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
 @pytest.fixture
-def simulated(lab: Lab) -> Generator[SimulatedRun]:
+def simulated(store: RunStore) -> Generator[SimulatedRun]:
     """A running run with 200 steps and an epoch."""
-    run = SimulatedRun(lab.store)
+    run = SimulatedRun(store)
     run.add_steps(200)
-    lab.store.record_events(run.run_id, run.worker_id, [an_epoch(1, 200)])
+    store.record_events(run.run_id, run.worker_id, [an_epoch(1, 200)])
     yield run
-    if lab.store.run(run.run_id).is_live:
+    if store.run(run.run_id).is_live:
         run.end()
 
 
-def watch(page: Page, lab: Lab, run: SimulatedRun) -> None:
+def watch(page: Page, url: str, run: SimulatedRun) -> None:
     """Open the run's page and wait until it has caught up."""
-    page.goto(f"{lab.served.url}/train?run={run.run_id}")
+    page.goto(f"{url}/train?run={run.run_id}")
     wait_until(lambda: state(page).count() > 0 and step(page) == run.step, page, seconds=90)
 
 
@@ -65,8 +59,8 @@ def zoom(page: Page) -> None:
     page.mouse.up()
 
 
-def test_a_zoom_is_still_there_after_twenty_updates(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_a_zoom_is_still_there_after_twenty_updates(url, simulated, page):
+    watch(page, url, simulated)
     zoom(page)
     whole = page.get_by_role("button", name="Whole run")
     expect(whole).to_be_enabled()
@@ -78,8 +72,8 @@ def test_a_zoom_is_still_there_after_twenty_updates(lab, simulated, page):
     assert tooltip_at(page, 0.9) != before[1]
 
 
-def test_a_hidden_curve_stays_hidden_over_updates_and_a_reload(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_a_hidden_curve_stays_hidden_over_updates_and_a_reload(url, simulated, page):
+    watch(page, url, simulated)
     button = page.locator('[data-curve="loss-val"]')
     assert "validation" in tooltip_at(page, 0.5)
     button.click()
@@ -90,10 +84,10 @@ def test_a_hidden_curve_stays_hidden_over_updates_and_a_reload(lab, simulated, p
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_two_tabs_follow_a_run_and_stop_it_once(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_two_tabs_follow_a_run_and_stop_it_once(url, simulated, page):
+    watch(page, url, simulated)
     other = page.context.new_page()
-    watch(other, lab, simulated)
+    watch(other, url, simulated)
     update(page, simulated, 3)
     wait_until(lambda: step(other) == simulated.step, other)
     for tab in (page, other):
@@ -106,8 +100,8 @@ def test_two_tabs_follow_a_run_and_stop_it_once(lab, simulated, page):
         expect(tab.get_by_role("button", name="Stop")).to_have_count(0)  # the buttons follow
 
 
-def test_every_step_arrives_however_fast_they_come(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_every_step_arrives_however_fast_they_come(url, simulated, page):
+    watch(page, url, simulated)
     answers = []
     page.on("response", lambda answer: answers.append(answer) if "metrics" in answer.url else None)
     before = simulated.step
@@ -118,8 +112,8 @@ def test_every_step_arrives_however_fast_they_come(lab, simulated, page):
     assert received == list(range(before + 1, simulated.step + 1))
 
 
-def test_the_size_of_an_update_does_not_grow_with_the_run(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_the_size_of_an_update_does_not_grow_with_the_run(url, simulated, page):
+    watch(page, url, simulated)
     sizes = []
     page.on(
         "response",
@@ -134,8 +128,8 @@ def test_the_size_of_an_update_does_not_grow_with_the_run(lab, simulated, page):
     assert max(sizes) < 1.2 * early
 
 
-def test_the_keyboard_zooms_and_moves(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_the_keyboard_zooms_and_moves(url, simulated, page):
+    watch(page, url, simulated)
     chart = page.locator('.panel[data-panel="loss"] .canvas')
     chart.focus()
     chart.press("+")
@@ -145,8 +139,8 @@ def test_the_keyboard_zooms_and_moves(lab, simulated, page):
     expect(whole).to_be_disabled()
 
 
-def test_the_axis_can_be_logarithmic_and_count_epochs(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_the_axis_can_be_logarithmic_and_count_epochs(url, simulated, page):
+    watch(page, url, simulated)
     page.get_by_role("button", name="Log").click()
     page.get_by_role("button", name="Epochs").click()
     assert tooltip_at(page, 0.5).startswith("epoch")
@@ -154,10 +148,10 @@ def test_the_axis_can_be_logarithmic_and_count_epochs(lab, simulated, page):
     expect(page.locator('.panel[data-panel="gradient"]')).to_be_visible()
 
 
-def test_several_runs_share_the_charts_and_can_be_hidden(lab, simulated, page):
-    second = SimulatedRun(lab.store)
+def test_several_runs_share_the_charts_and_can_be_hidden(url, store, simulated, page):
+    second = SimulatedRun(store)
     second.add_steps(100)
-    page.goto(f"{lab.served.url}/train?run={simulated.run_id}&run={second.run_id}")
+    page.goto(f"{url}/train?run={simulated.run_id}&run={second.run_id}")
     expect(page.locator(".status")).to_have_count(2)
     name = page.locator(f'[data-run="{second.run_id}"] .run')
     name.click()
@@ -166,10 +160,10 @@ def test_several_runs_share_the_charts_and_can_be_hidden(lab, simulated, page):
     expect(page.locator(f'[data-run="{second.run_id}"] .state')).to_have_text("Finished")
 
 
-def test_the_loss_says_which_runs_have_label_smoothing(lab, simulated, page):
-    request = lab.store.run(simulated.run_id).request
+def test_the_loss_says_which_runs_have_label_smoothing(url, store, simulated, page):
+    request = store.run(simulated.run_id).request
     recipe = replace(request.recipe, label_smoothing=0.1)
-    smoothed = lab.store.submit(replace(request, recipe=recipe))
+    smoothed = store.submit(replace(request, recipe=recipe))
     title = page.locator('.panel[data-panel="loss"] h2')
     for run_ids, expected in (
         ([simulated.run_id], "Loss"),
@@ -179,13 +173,13 @@ def test_the_loss_says_which_runs_have_label_smoothing(lab, simulated, page):
             "Loss (training of run 2 with label smoothing, validation without)",
         ),
     ):
-        page.goto(f"{lab.served.url}/train?" + "&".join(f"run={each}" for each in run_ids))
+        page.goto(f"{url}/train?" + "&".join(f"run={each}" for each in run_ids))
         expect(title).to_have_text(expected)
-    lab.store.submit_command(smoothed, Command("stop"))
+    store.submit_command(smoothed, Command("stop"))
 
 
-def test_a_page_change_and_back_finds_the_whole_curve(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_a_page_change_and_back_finds_the_whole_curve(url, simulated, page):
+    watch(page, url, simulated)
     page.get_by_role("link", name="Results").click()
     expect(page.get_by_role("heading", name="Results")).to_be_visible()
     simulated.add_steps(50)
@@ -194,8 +188,8 @@ def test_a_page_change_and_back_finds_the_whole_curve(lab, simulated, page):
     assert f"run={simulated.run_id}" in page.url
 
 
-def test_the_page_reports_an_unreachable_server_and_catches_up(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_the_page_reports_an_unreachable_server_and_catches_up(url, simulated, page):
+    watch(page, url, simulated)
     page.route("**/metrics*", lambda route: route.abort())
     expect(state(page)).to_have_text("Reconnecting")
     at = step(page)
@@ -206,33 +200,34 @@ def test_the_page_reports_an_unreachable_server_and_catches_up(lab, simulated, p
     wait_until(lambda: step(page) == simulated.step, page)
 
 
-def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(lab, page):
-    run = SimulatedRun(lab.store)
+def test_a_run_that_goes_on_from_a_checkpoint_is_read_again(url, store, page):
+    run = SimulatedRun(store)
     run.add_steps(80)
-    lab.store.record_events(run.run_id, run.worker_id, [a_checkpoint(50)])
+    store.record_events(run.run_id, run.worker_id, [a_checkpoint(50)])
     run.end("interrupted")
-    watch(page, lab, run)
+    watch(page, url, run)
     expect(state(page)).to_have_text("Interrupted")
-    lab.store.resume(run.run_id)
-    worker_id = lab.store.workers.register()
-    assert lab.store.claim(worker_id, run.run_id)
-    lab.store.rewind(lab.store.run(run.run_id), 50)
-    lab.store.record_events(run.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
+    worker_id = store.workers.register()
+    with store.database.write() as connection:  # before the app's worker claims it
+        queue.resume(connection, run.run_id)
+        assert queue.claim(connection, worker_id, run.run_id, None)
+    store.rewind(store.run(run.run_id), 50)
+    store.record_events(run.run_id, worker_id, [started(TOTAL), *steps(51, 60)])
     expect(state(page)).to_have_text("Training")
     wait_until(lambda: step(page) == 60, page)
-    lab.store.record_events(run.run_id, worker_id, [the_end(step=60)])
-    lab.store.workers.unregister(worker_id)
+    store.record_events(run.run_id, worker_id, [the_end(step=60)])
+    store.workers.unregister(worker_id)
 
 
-def test_nothing_is_animated_with_reduced_motion(lab, simulated, page):
+def test_nothing_is_animated_with_reduced_motion(url, simulated, page):
     page.emulate_media(reduced_motion="reduce")
-    watch(page, lab, simulated)
+    watch(page, url, simulated)
     dot = "getComputedStyle(element, '::before').animationName"
     assert state(page).evaluate(f"element => {dot}") == "none"
 
 
-def test_a_hundred_thousand_steps_are_drawn_from_no_more_points_than_a_thousand(lab, page):
-    page.goto(lab.served.url)
+def test_a_hundred_thousand_steps_are_drawn_from_no_more_points_than_a_thousand(url, page):
+    page.goto(url)
     drawn = page.evaluate(
         """async () => {
           const { Column } = await import("/assets/common/live/column.js");
@@ -256,23 +251,23 @@ def test_a_hundred_thousand_steps_are_drawn_from_no_more_points_than_a_thousand(
     assert large["rising"]
 
 
-def test_a_diverged_run_is_reported(lab, page):
-    run = SimulatedRun(lab.store)
+def test_a_diverged_run_is_reported(url, store, page):
+    run = SimulatedRun(store)
     run.add_steps(5)
-    watch(page, lab, run)
-    lab.store.record_events(run.run_id, run.worker_id, [the_end("diverged", step=5)])
+    watch(page, url, run)
+    store.record_events(run.run_id, run.worker_id, [the_end("diverged", step=5)])
     expect(state(page)).to_have_text("Diverged")
 
 
-def test_problems_and_the_execution_mode_are_described_while_it_runs(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_problems_and_the_execution_mode_are_described_while_it_runs(url, store, simulated, page):
+    watch(page, url, simulated)
     expect(page.locator(".trouble")).to_have_count(0)
     summary = page.get_by_text("Execution details")
     summary.focus()
     summary.press("Enter")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()
     worse = [replace(an_epoch(at, 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
-    lab.store.record_events(simulated.run_id, simulated.worker_id, worse)
+    store.record_events(simulated.run_id, simulated.worker_id, worse)
     expect(page.locator(".trouble")).to_contain_text("Over-fitting since epoch 1")
     expect(page.get_by_text("abacus, torch 2.")).to_be_visible()  # the section stays open
 
@@ -286,8 +281,8 @@ def evaluate(page: Page, module: str, expression: str) -> object:
     return page.evaluate(f'import("{module}").then((exported) => {{ {expression} }})')
 
 
-def test_an_outlier_does_not_set_the_range_of_an_axis(lab, page):
-    page.goto(lab.served.url)
+def test_an_outlier_does_not_set_the_range_of_an_axis(url, page):
+    page.goto(url)
     found = evaluate(
         page,
         AXES,
@@ -309,8 +304,8 @@ def test_an_outlier_does_not_set_the_range_of_an_axis(lab, page):
     assert found["flat"]["highest"] is None
 
 
-def test_ticks_have_labels_that_differ(lab, page):
-    page.goto(lab.served.url)
+def test_ticks_have_labels_that_differ(url, page):
+    page.goto(url)
     labels = evaluate(
         page,
         AXES,
@@ -330,8 +325,8 @@ def test_ticks_have_labels_that_differ(lab, page):
     assert all(len(set(each)) == len(each) <= 9 for each in labels)
 
 
-def test_marks_that_would_overlap_are_merged_into_one_row(lab, page):
-    page.goto(lab.served.url)
+def test_marks_that_would_overlap_are_merged_into_one_row(url, page):
+    page.goto(url)
     merged = evaluate(
         page,
         MARKS,
@@ -347,21 +342,21 @@ def test_marks_that_would_overlap_are_merged_into_one_row(lab, page):
     assert all(before[1] < after[0] for before, after in pairwise(ends))
 
 
-def test_settings_belong_to_one_run(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_settings_belong_to_one_run(url, store, simulated, page):
+    watch(page, url, simulated)
     page.get_by_role("button", name="Log").click()
     page.get_by_role("button", name="Gradient norm").click()
-    other = SimulatedRun(lab.store)
+    other = SimulatedRun(store)
     other.add_steps(50)
-    watch(page, lab, other)
+    watch(page, url, other)
     expect(page.get_by_role("button", name="Linear")).to_have_attribute("aria-pressed", "true")
     expect(page.locator('.panel[data-panel="gradient"]')).to_be_hidden()
     other.end()
 
 
-def test_four_charts_stand_two_by_two(lab, simulated, page):
+def test_four_charts_stand_two_by_two(url, simulated, page):
     page.set_viewport_size({"width": 1440, "height": 1000})
-    watch(page, lab, simulated)
+    watch(page, url, simulated)
     for name in ("Learning rate", "Gradient norm"):
         page.locator(".toolbar").get_by_role("button", name=name).click()
     panels = page.locator(".panel")
@@ -373,9 +368,9 @@ def test_four_charts_stand_two_by_two(lab, simulated, page):
     assert boxes[0]["x"] == boxes[2]["x"] and boxes[1]["x"] == boxes[3]["x"]
 
 
-def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(lab, simulated, page):
+def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(url, simulated, page):
     page.set_viewport_size({"width": 1100, "height": 1000})  # the loss legend takes two lines
-    watch(page, lab, simulated)
+    watch(page, url, simulated)
     legends = page.locator(".panel:not([hidden]) .legend")
     heights = [legends.nth(place).bounding_box()["height"] for place in range(2)]
     assert heights[0] > heights[1]
@@ -384,32 +379,32 @@ def test_charts_side_by_side_have_their_titles_and_plots_at_one_height(lab, simu
         assert boxes.nth(0).bounding_box()["y"] == boxes.nth(1).bounding_box()["y"]
 
 
-def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(lab, simulated, page):
-    watch(page, lab, simulated)
-    lab.store.rename(simulated.run_id, "renamed elsewhere")
+def test_the_page_follows_a_rename_and_a_changed_rate_from_elsewhere(url, store, simulated, page):
+    watch(page, url, simulated)
+    store.rename(simulated.run_id, "renamed elsewhere")
     expect(page.get_by_role("heading", name="renamed elsewhere on digits")).to_be_visible()
     change = Intervention(simulated.step, "set", "lr", 0.25)
-    lab.store.record_events(simulated.run_id, simulated.worker_id, [change])
+    store.record_events(simulated.run_id, simulated.worker_id, [change])
     expect(page.get_by_role("button", name="earning rate 0.25")).to_be_visible()
 
 
-def test_the_names_of_several_runs_follow_a_rename_from_elsewhere(lab, simulated, page):
-    second = SimulatedRun(lab.store)
+def test_the_names_of_several_runs_follow_a_rename_from_elsewhere(url, store, simulated, page):
+    second = SimulatedRun(store)
     second.add_steps(100)
-    page.goto(f"{lab.served.url}/train?run={simulated.run_id}&run={second.run_id}")
+    page.goto(f"{url}/train?run={simulated.run_id}&run={second.run_id}")
     expect(page.locator(".status")).to_have_count(2)
-    lab.store.rename(second.run_id, "renamed elsewhere")
+    store.rename(second.run_id, "renamed elsewhere")
     name = page.locator(f'[data-run="{second.run_id}"] .run')
     expect(name).to_contain_text("renamed elsewhere on digits")
     second.end()
 
 
-def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(lab, page):
-    run = SimulatedRun(lab.store)
+def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(url, store, page):
+    run = SimulatedRun(store)
     run.add_steps(20)
     run.end()
-    watch(page, lab, run)
-    lab.store.delete(run.run_id)
+    watch(page, url, run)
+    store.delete(run.run_id)
     expect(page.get_by_text("There is no run")).to_be_visible()
     expect(page.get_by_role("button", name="See all results")).to_be_visible()
     expect(page.get_by_role("button", name="Look inside")).to_have_count(0)
@@ -419,11 +414,11 @@ def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(lab, pa
     assert not [url for url in requests if run.run_id in url]
 
 
-def test_leaving_a_live_page_raises_no_error(lab, simulated, page):
+def test_leaving_a_live_page_raises_no_error(url, simulated, page):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     for _ in range(5):
-        watch(page, lab, simulated)
+        watch(page, url, simulated)
         simulated.add_steps(5)
         page.get_by_role("link", name="Results").click()
         expect(page.get_by_role("heading", name="Results")).to_be_visible()
@@ -431,10 +426,10 @@ def test_leaving_a_live_page_raises_no_error(lab, simulated, page):
     assert errors == []
 
 
-def test_the_accuracy_on_the_sample_is_shown_with_its_interval(lab, simulated, page):
-    watch(page, lab, simulated)
+def test_the_accuracy_on_the_sample_is_shown_with_its_interval(url, store, simulated, page):
+    watch(page, url, simulated)
     score = SampleScore(simulated.step, 486, 500, 4.0)
-    lab.store.record_events(simulated.run_id, simulated.worker_id, [score])
+    store.record_events(simulated.run_id, simulated.worker_id, [score])
     # Wilson's interval of 486 of 500 is 95.4 to 98.3 %.
     expect(page.locator('[data-fact="sample"] dd').first).to_have_text(
         f"97.2 %486 of 500 at step {simulated.step}, 95 % interval 95.4 to 98.3 %"

@@ -12,22 +12,16 @@ import pytest
 from driving import state
 from example_runs import a_request, an_epoch, the_end
 from playwright.sync_api import Page, expect
-from simulated_run import Lab, SimulatedRun, running_lab
+from simulated_run import SimulatedRun
 
 from cnnlib.data.prepare import prepare
 from cnnlib.records.events import Command, Intervention, Phase, RunEnd
+from cnnlib.runs import RunStore
 from cnnlib.train.control import INTERRUPTED
 
 pytestmark = pytest.mark.browser
 
 THEMES_AND_WIDTHS = (("light", 1280), ("dark", 420))
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[Lab]:
-    """One app for all tests of this file."""
-    with running_lab(tmp_path_factory.mktemp("states")) as lab:
-        yield lab
 
 
 @pytest.fixture
@@ -38,13 +32,13 @@ def shots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def simulated(lab: Lab) -> Generator[SimulatedRun]:
+def simulated(store: RunStore) -> Generator[SimulatedRun]:
     """A running run that has done a third of its steps."""
-    run = SimulatedRun(lab.store, total_steps=600)
+    run = SimulatedRun(store, total_steps=600)
     run.add_steps(200)
-    lab.store.record_events(run.run_id, run.worker_id, [an_epoch(1, 200)])
+    store.record_events(run.run_id, run.worker_id, [an_epoch(1, 200)])
     yield run
-    if lab.store.run(run.run_id).is_live:
+    if store.run(run.run_id).is_live:
         run.end()
 
 
@@ -63,18 +57,18 @@ def shoot(page: Page, shots: Path, name: str) -> None:
         assert overflow <= 0, f"{name} is {overflow} pixels too wide at {width}"
 
 
-def watch(page: Page, lab: Lab, run: SimulatedRun, state_label: str) -> None:
+def watch(page: Page, url: str, run: SimulatedRun, state_label: str) -> None:
     """Open the run's page and wait for its state."""
-    page.goto(f"{lab.served.url}/train?run={run.run_id}")
+    page.goto(f"{url}/train?run={run.run_id}")
     expect(state(page)).to_have_text(state_label, timeout=90_000)
 
 
-def test_empty_and_choosing(lab, page, shots):
-    page.goto(f"{lab.served.url}/train?dataset=digits")
+def test_empty_and_choosing(app_server, page, shots):
+    page.goto(f"{app_server()}/train?dataset=digits")
     expect(page.get_by_role("button", name="Prepare now")).to_be_visible(timeout=90_000)
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
     shoot(page, shots, "empty")
-    for _ in prepare("digits", lab.store.folders):
+    for _ in prepare("digits"):
         pass
     page.reload()
     expect(page.get_by_alt_text("Example of class 7")).to_be_visible(timeout=90_000)
@@ -83,35 +77,35 @@ def test_empty_and_choosing(lab, page, shots):
     shoot(page, shots, "choosing")
 
 
-def test_waiting(lab, simulated, page, shots):
+def test_waiting(url, store, simulated, page, shots):
     # The app trains one run at a time, and the simulated one is running.
-    run_id = lab.store.submit(a_request(preset="fed", seed=1))
+    run_id = store.submit(a_request(preset="fed", seed=1))
     try:
-        page.goto(f"{lab.served.url}/train?run={run_id}")
+        page.goto(f"{url}/train?run={run_id}")
         expect(state(page)).to_have_text("Waiting", timeout=90_000)
         expect(page.locator(".status .phase")).to_contain_text("waits for")
         shoot(page, shots, "waiting")
     finally:
-        lab.store.submit_command(run_id, Command("stop"))
+        store.submit_command(run_id, Command("stop"))
 
 
-def test_running(lab, simulated, page, shots):
-    watch(page, lab, simulated, "Training")
+def test_running(url, simulated, page, shots):
+    watch(page, url, simulated, "Training")
     shoot(page, shots, "running")
 
 
-def test_paused(lab, simulated, page, shots):
+def test_paused(url, store, simulated, page, shots):
     paused = [Intervention(200, "pause"), Phase("paused", "paused at step 200")]
-    lab.store.record_events(simulated.run_id, simulated.worker_id, paused)
-    watch(page, lab, simulated, "Paused")
+    store.record_events(simulated.run_id, simulated.worker_id, paused)
+    watch(page, url, simulated, "Paused")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     shoot(page, shots, "paused")
 
 
-def test_with_a_problem(lab, simulated, page, shots):
+def test_with_a_problem(url, store, simulated, page, shots):
     worse = [replace(an_epoch(at, 100 + 100 * at), val_loss=0.8 + at / 10) for at in range(2, 5)]
-    lab.store.record_events(simulated.run_id, simulated.worker_id, worse)
-    watch(page, lab, simulated, "Training")
+    store.record_events(simulated.run_id, simulated.worker_id, worse)
+    watch(page, url, simulated, "Training")
     expect(page.locator(".trouble")).to_be_visible()
     page.get_by_text("Execution details").click()
     shoot(page, shots, "trouble")
@@ -125,21 +119,21 @@ def test_with_a_problem(lab, simulated, page, shots):
         ("interrupted", "Interrupted", INTERRUPTED),
     ],
 )
-def test_ended_early(lab, simulated, page, shots, end, state_label, reason):
-    lab.store.record_events(
+def test_ended_early(url, store, simulated, page, shots, end, state_label, reason):
+    store.record_events(
         simulated.run_id, simulated.worker_id, [RunEnd(end, reason, step=200, train_seconds=4.0)]
     )
-    watch(page, lab, simulated, state_label)
+    watch(page, url, simulated, state_label)
     expect(page.locator(".status .reason")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
     shoot(page, shots, end)
 
 
-def test_done(lab, simulated, page, shots):
+def test_done(url, store, simulated, page, shots):
     simulated.add_steps(400)
     events = [an_epoch(2, 400, 0.7), an_epoch(3, 600, 0.75), the_end(step=600)]
-    lab.store.record_events(simulated.run_id, simulated.worker_id, events)
-    watch(page, lab, simulated, "Finished")
+    store.record_events(simulated.run_id, simulated.worker_id, events)
+    watch(page, url, simulated, "Finished")
     expect(page.locator(".status .outcome")).to_contain_text("95 % interval")
     for name in ("Look inside", "Test with a drawing", "See in results"):
         expect(page.get_by_role("button", name=name)).to_be_visible()

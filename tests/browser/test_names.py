@@ -4,8 +4,6 @@ import pytest
 from example_runs import a_running_run, steps, the_end
 from playwright.sync_api import Locator, expect
 
-from cnnlib.runs import RunStore
-
 pytestmark = pytest.mark.browser
 
 NAME = "**x** [a](http://b) <b> :red[c] $d$ `e` :smile: :material/home: &lt; # f"
@@ -14,11 +12,9 @@ ALIVE = "strong, em, code, del, a[href^='http'], b, img, .katex, [data-testid=st
 
 
 @pytest.fixture
-def run_id() -> str:
-    store = RunStore()
+def run_id(store) -> str:
     run_id, worker_id = a_running_run(store, name=NAME)
     store.record_events(run_id, worker_id, [*steps(1, 20), the_end()])
-    store.close()
     return run_id
 
 
@@ -27,8 +23,7 @@ def read(place: Locator) -> str:
     return place.inner_text().replace("\u2060", "")
 
 
-def test_a_name_is_shown_as_it_was_typed(app_server, page, run_id):
-    url = app_server()
+def test_a_name_is_shown_as_it_was_typed(url, page, run_id):
     page.goto(f"{url}/train?run={run_id}")
     title = page.get_by_role("heading", level=1)
     expect(title).to_be_visible(timeout=COLD)
@@ -41,9 +36,9 @@ def test_a_name_is_shown_as_it_was_typed(app_server, page, run_id):
     expect(link.locator(ALIVE)).to_have_count(0)
 
 
-def test_an_error_shows_the_typed_text_literally(app_server, page):
+def test_an_error_shows_the_typed_text_literally(url, page):
     typed = "**x** [a](http://b) <b> :smile: `e`"
-    page.goto(f"{app_server()}/experiments")
+    page.goto(f"{url}/experiments")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=COLD)
     settings = page.get_by_role("textbox", name="Settings to vary, one per line")
     settings.fill(f"{typed} = 1")

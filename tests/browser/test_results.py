@@ -5,8 +5,6 @@ from driving import result_row
 from example_runs import a_running_run, an_epoch, steps, the_end
 from playwright.sync_api import Locator, Page, expect
 
-from cnnlib.runs import RunStore
-
 pytestmark = pytest.mark.browser
 
 HEADER, ROW = 35, 35  # pixels
@@ -24,16 +22,14 @@ def overlaid(page: Page) -> Locator:
 
 
 @pytest.fixture
-def three_runs() -> list[str]:
+def three_runs(store) -> list[str]:
     """Ids of three finished runs, the newest first, as the table shows them."""
-    store = RunStore()
     ids = []
     for seed in range(3):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
         store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
         store.workers.unregister(worker_id)
         ids.insert(0, run_id)
-    store.close()
     return ids
 
 
@@ -43,8 +39,8 @@ def show_each_seed(page: Page) -> None:
     expect(result_row(page, "fed, seed 2")).to_be_attached()
 
 
-def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, app_server, page):
-    page.goto(f"{app_server()}/results")
+def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, url, page):
+    page.goto(f"{url}/results")
     expect(result_row(page, "fed")).to_be_attached()
     show_each_seed(page)
     click_row(page, 0)
@@ -61,8 +57,8 @@ def test_rows_that_are_clicked_are_overlaid_and_stay_selected(three_runs, app_se
     assert page.url.endswith(f"/train?run={three_runs[0]}")
 
 
-def test_a_row_of_three_seeds_overlays_all_three(three_runs, app_server, page):
-    page.goto(f"{app_server()}/results")
+def test_a_row_of_three_seeds_overlays_all_three(three_runs, url, page):
+    page.goto(f"{url}/results")
     expect(result_row(page, "fed")).to_be_attached()
     click_row(page, 0)
     expect(overlaid(page)).to_have_count(3)
@@ -73,16 +69,14 @@ def test_a_row_of_three_seeds_overlays_all_three(three_runs, app_server, page):
 COLOUR = "line => getComputedStyle(line).getPropertyValue('--line')"
 
 
-def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(app_server, page):
-    store = RunStore()
+def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(url, store, page):
     ids = []
     for seed in range(7):
         run_id, worker_id = a_running_run(store, preset="fed", seed=seed)
         store.record_events(run_id, worker_id, [*steps(1, 20), an_epoch(1, 20), the_end()])
         store.workers.unregister(worker_id)
         ids.append(run_id)
-    store.close()
-    page.goto(f"{app_server()}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")
+    page.goto(f"{url}/results?{'&'.join(f'run={run_id}' for run_id in ids)}")
     expect(overlaid(page)).to_have_count(7)
     line = page.locator(".live .run i")
     expect(line.nth(0)).to_have_class("solid")
@@ -91,13 +85,11 @@ def test_runs_whose_colours_repeat_have_numbers_and_other_dashes(app_server, pag
     assert line.nth(0).evaluate(COLOUR) == line.nth(6).evaluate(COLOUR) != ""  # there are six
 
 
-def test_a_new_run_does_not_move_the_selection(three_runs, app_server, page):
-    page.goto(f"{app_server()}/results?run={three_runs[1]}")
+def test_a_new_run_does_not_move_the_selection(store, three_runs, url, page):
+    page.goto(f"{url}/results?run={three_runs[1]}")
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
-    store = RunStore()
     run_id, worker_id = a_running_run(store, preset="fed", seed=7)
     page.reload()
     expect(result_row(page, "fed, seed 7")).to_be_attached()
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
     store.record_events(run_id, worker_id, [the_end()])
-    store.close()

@@ -20,17 +20,17 @@ def rgb(colour: str) -> str:
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_the_page_follows_what_the_person_prefers(app_server, page, mode):
+def test_the_page_follows_what_the_person_prefers(url, page, mode):
     page.emulate_media(color_scheme=mode)
-    page.goto(app_server())
+    page.goto(url)
     app = page.get_by_test_id("stApp")
     expect(app).to_have_css("background-color", rgb(THEME[mode]["backgroundColor"]))
     expect(app).to_have_css("color", rgb(THEME[mode]["textColor"]))
 
 
-def test_the_first_page_asks_only_its_own_server(app_server, page):
+def test_the_first_page_asks_only_its_own_server(url, page):
     hosts = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    page.goto(app_server())
+    page.goto(url)
     expect(page.get_by_role("heading").first).to_be_visible()
     assert hosts <= {"localhost", None}  # None: a data: address

@@ -72,8 +72,7 @@ def test_with_digits_alone_one_press_trains_a_network_that_reads_them(app_server
     expect(result_row(page, "mnist_fast")).to_be_attached()
 
 
-def test_a_run_of_the_command_line_appears_in_the_browser(app_server, page):
-    url = app_server()
+def test_a_run_of_the_command_line_appears_in_the_browser(url, page):
     command = [sys.executable, "-m", "cnnlib", "train", "--preset", "lenet5", "--dataset", "digits"]
     command += ["--epochs", "2", "--seed", "3", "--json"]
     process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
@@ -101,8 +100,8 @@ def test_a_killed_worker_is_reported_within_five_seconds_and_the_recorded_steps_
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
 
-def test_a_run_can_be_paused_stepped_resumed_and_stopped(app_server, page):
-    page.goto(f"{app_server()}/train")
+def test_a_run_can_be_paused_stepped_resumed_and_stopped(url, page):
+    page.goto(f"{url}/train")
     write(page, "Epochs", 2000)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(state(page)).to_have_text("Training", timeout=READY)
@@ -175,8 +174,8 @@ def test_an_app_that_is_killed_and_started_again_finds_the_run_going_on_with_who
     store.close()
 
 
-def test_answers_layers_and_confusions_are_shown_during_training(app_server, page):
-    begin(page, app_server())
+def test_answers_layers_and_confusions_are_shown_during_training(url, page):
+    begin(page, url)
     page.get_by_text("Test pictures", exact=True).click()
     cards = page.locator(".cards")
     expect(cards).to_be_visible(timeout=READY)

@@ -9,7 +9,7 @@ from cnnlib.records.events import EpochEnd, RunEnd, SplitResult, Started, StepMe
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.runs import RunStore
+from cnnlib.runs import RunStore, queue
 
 
 def a_store(folder: Path, address: str = "") -> RunStore:
@@ -57,10 +57,19 @@ def the_end(state: str = "finished", step: int = 20) -> RunEnd:
 def a_running_run(store: RunStore, **fields) -> tuple[str, str]:
     """Add a run that has just started; return its id and its worker's (this process)."""
     worker_id = store.workers.register()
-    run_id = store.submit(a_request(**fields))
-    assert store.claim(worker_id, run_id) is not None
+    run_id = submit_claimed(store, a_request(**fields), worker_id)
     store.record_events(run_id, worker_id, [started()])
     return run_id, worker_id
+
+
+def submit_claimed(
+    store: RunStore, request: RunRequest, worker_id: str, *, now: bool = False
+) -> str:
+    """Add a run that this worker has claimed, before a worker of the app could; return its id."""
+    with store.database.write() as connection:
+        run_id = queue.submit(connection, request, {}, first=now, owner=store.owner)
+        assert queue.claim(connection, worker_id, run_id, None) is not None
+    return run_id
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from apps import AppTest
-from example_runs import steps, the_end
+from example_runs import steps, submit_claimed, the_end
 from sample_data import prepared_now
 
 from cnnlib.design.spec import CNNSpec
@@ -36,8 +36,7 @@ def a_saved_run(
     """Add a finished run on the digits, with saved weights of some steps."""
     worker_id = store.workers.register()
     prepared = prepared_now("digits")
-    run_id = store.submit(RunRequest(spec, Recipe(epochs=1), "digits"))
-    store.claim(worker_id, run_id)
+    run_id = submit_claimed(store, RunRequest(spec, Recipe(epochs=1), "digits"), worker_id)
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     saved = []

@@ -1,26 +1,11 @@
-"""An app with simulated runs: the test records their events, as a worker would."""
+"""Simulated runs: the test records their events, as a worker would."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
-
-from example_runs import a_request, started, the_end
-from serving import Served, serving
+from example_runs import a_request, started, submit_claimed, the_end
 
 from cnnlib.records.events import StepMetrics
-from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.pool import worker_environment
 
 TOTAL = 4000
-
-
-class Lab(NamedTuple):
-    """A running app and its store."""
-
-    served: Served
-    store: RunStore
 
 
 class SimulatedRun:
@@ -29,8 +14,7 @@ class SimulatedRun:
     def __init__(self, store: RunStore, total_steps: int = TOTAL) -> None:
         self.store = store
         self.worker_id = store.workers.register()
-        self.run_id = store.submit(a_request(preset="fed"), now=True)
-        assert store.claim(self.worker_id, self.run_id)
+        self.run_id = submit_claimed(store, a_request(preset="fed"), self.worker_id, now=True)
         store.record_events(self.run_id, self.worker_id, [started(total_steps)])
         self.step = 0
 
@@ -45,13 +29,3 @@ class SimulatedRun:
     def end(self, state: str = "finished") -> None:
         self.store.record_events(self.run_id, self.worker_id, [the_end(state, step=self.step)])
         self.store.workers.unregister(self.worker_id)
-
-
-@contextmanager
-def running_lab(folder: Path) -> Generator[Lab]:
-    """Start an app with its store in `folder`."""
-    folders = Folders(data=folder / "data", runs=folder / "runs")
-    store = RunStore(folders)
-    with serving(folder / "server.log", worker_environment(folders)) as served:
-        yield Lab(served, store)
-    store.close()
