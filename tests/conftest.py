@@ -29,6 +29,27 @@ DATASETS = Path(os.environ.get("CNNLAB_DATA", ROOT / "data")).resolve()
 # Prefix of the reasons for which a test may be skipped in CI: hardware or rights that are missing.
 CANNOT_RUN_HERE = "cannot run here:"
 
+# What Playwright disables (Chromium heeds one such list, so it is repeated here), and the popups of
+# the address bar: two pages that each new window loads, which takes a second of processor time.
+DISABLED_FEATURES = [
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
+]
+
 # Keeps the browser from any network request besides those of the opened pages.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -38,6 +59,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--disable-background-networking",
     "--disable-component-update",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 ]
 
 
