@@ -232,8 +232,14 @@ class Sketches:
             _update(connection, run_id, note=note)
 
     def settle(self, run_id: str, *, was_paused: bool) -> None:
-        """Continue, record or remove a sketch that its worker has stopped by an order."""
+        """Continue, record or remove a sketch that its worker has stopped by an order.
+
+        Nothing happens where it was removed since it stopped, as `remove_abandoned` may do.
+        """
+        exists = sa.select(runs.c.number).where(runs.c.id == run_id)
         with self._store.database.write() as connection:
+            if connection.execute(exists).first() is None:
+                return
             run = rows.find_run(connection, run_id)
             row = _find(connection, run_id)
             if row is None:

@@ -30,10 +30,13 @@ def epochs_of_runs(database: Database, run_ids: Collection[str]) -> dict[str, li
 
 
 def runs_version(database: Database) -> tuple[Any, ...]:
-    """A value that changes whenever a run is added, deleted, renamed or makes progress."""
+    """A value that changes whenever a run is added, deleted, renamed or makes progress.
+
+    The newest run counts by its id: SQLite gives the number of a deleted run again.
+    """
     renames = sa.select(meta.c.value).where(meta.c.key == _RENAMES).scalar_subquery()
     wanted = sa.select(
-        *(sa.func.count(), sa.func.max(runs.c.number), sa.func.sum(runs.c.step)),
+        *(sa.func.count(), sa.func.max(runs.c.id), sa.func.sum(runs.c.step)),
         *(sa.func.sum(runs.c.epoch), sa.func.sum(runs.c.attempt), sa.func.max(runs.c.ended)),
         *(sa.func.sum(sa.func.length(runs.c.state)), renames),
     ).where(IS_RECORDED)

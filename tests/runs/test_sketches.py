@@ -102,6 +102,18 @@ def test_a_sketch_at_work_that_is_replaced_ends_first(store, monkeypatch):
     assert store.sketches.of_browser("chrome").run.id == second
 
 
+def test_a_sketch_that_is_removed_before_its_worker_settles_it_is_no_error(store, monkeypatch):
+    with registered_worker(store, "runs") as worker_id:
+        sketch = at_work(store, worker_id)
+        store.sketches.end(sketch)
+        interrupt(store, sketch, worker_id)
+        monkeypatch.setattr(sketches, "REPLACED_SECONDS", -1.0)
+        store.sketches.remove_abandoned()
+        store.sketches.settle(sketch, was_paused=False)
+        with pytest.raises(StoreError):
+            store.run(sketch)
+
+
 def test_it_yields_to_runs_at_once_and_to_sketches_after_its_turn(store):
     with registered_worker(store, "runs") as worker_id:
         sketch = at_work(store, worker_id)

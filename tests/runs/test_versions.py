@@ -18,6 +18,7 @@ from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
+from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, studies
 from cnnlib.runs.archive.archive import import_runs
@@ -118,6 +119,17 @@ def test_a_store_with_studies_of_the_version_before_opens(tmp_path):
         runs = {each.kind: len(studies.find(store, each.id).runs) for each in found}
         assert runs == {"search": 2, "grid": 2, "duel": 6}  # three pairs of two runs
         assert len(ResultsTable(store).rows()) == 6  # two designs of the duel, four settings
+
+
+def test_a_run_in_the_place_of_a_deleted_one_changes_the_version_of_the_table(tmp_path):
+    with closing(RunStore(Folders.from_environment())) as store:
+        versions = []
+        for name in ("abc", "xyz"):
+            run_id = store.submit(a_request(name=name))
+            versions.append(ResultsTable(store).version())
+            store.submit_command(run_id, Command("stop"))
+            store.delete(run_id)
+        assert versions[0] != versions[1]
 
 
 def test_a_rename_to_a_name_of_the_same_length_changes_the_version_of_the_table(tmp_path):
