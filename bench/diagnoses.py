@@ -26,7 +26,6 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 
@@ -53,7 +52,7 @@ def main() -> None:
         for name in datasets:
             for _ in prepare(name, folders):
                 pass
-        with closing(RunStore(folders)) as store, registered_worker(store, "runs") as worker_id:
+        with closing(RunStore(folders)) as store, store.workers.registered("runs") as worker_id:
             _report_healthy(store, worker_id, options.healthy, datasets)
             _report_planted(store, worker_id)
 

@@ -33,7 +33,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 
@@ -83,7 +82,7 @@ def train_in_lab(seed: int, prepared: Prepared, folders: Folders) -> tuple[float
         if event.kind == "step":
             last_step = perf_counter()
 
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run_id = store.submit(RunRequest(spec, recipe, "mnist", seed=seed), now=True)
         begin = perf_counter()
         execute_run(store.claim(worker_id, run_id), store, worker_id, Control(), listen)

@@ -21,7 +21,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 
@@ -34,7 +33,7 @@ def train(folders: Folders, count: int) -> None:
     for _ in prepare("digits", folders):
         pass
     store = RunStore(folders)
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         for number in range(count):
             design = number // 3
             spec = CNNSpec(channels=(2 + design % 20,), hidden_dims=(8 + design // 20,))

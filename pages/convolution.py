@@ -1,5 +1,5 @@
 """Convolution page: slide a kernel over a picture and see every number of the sum."""
 
-from cnnlib.ui.inspect import convolution_page as page
+from cnnlib.ui.inspect import convolution as page
 
 page.show()

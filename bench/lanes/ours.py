@@ -17,7 +17,6 @@ from cnnlib.records.events import Started, StepMetrics
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control
 from cnnlib.train.execution.mode import ExecutionMode, restored_thread_count
 from cnnlib.train.execution.peak_memory import retained_memory
@@ -53,7 +52,7 @@ def engine(
     )
     _choose_mode(request, prepared, workload.threads, folders)
     store = RunStore(folders)
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run = store.claim(worker_id, store.submit(request, now=True))
         folder = folders.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,13 +24,9 @@ from cnnlib.cli.commands import (
     inspect,
     inspect_jobs,
     labelled_drawings,
-    limits,
-    predict,
-    resume,
     runs,
     table,
     train,
-    transfer,
     watch,
 )
 from cnnlib.cli.output import print_error
@@ -47,20 +43,16 @@ _GROUPS = (
     train,
     watch,
     control,
-    resume,
     runs,
     table,
     duel,
     experiment,
-    transfer,
-    predict,
     drawings,
     labelled_drawings,
     inspect,
     inspect_jobs,
     export,
     datasets,
-    limits,
 )
 
 BAD_INPUT = 2

@@ -5,19 +5,21 @@ The costs, the picture, the torch modules and the exported code are all derived 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import gcd
+from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.assemble import lay_out
+from cnnlib.design.checks import shown
 from cnnlib.design.layer_builder import LayerFitError
-from cnnlib.design.repair import find_repair
+from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from cnnlib.design.layers import AnyLayer, Leaf
-    from cnnlib.design.spec import CNNSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,170 @@ def plan(spec: CNNSpec) -> Plan:
             repair=repair.fields if repair else None,
             repair_text=repair.text if repair else None,
         ) from None
+
+
+_MAX_TRIALS = 60  # a page waits for the result, and a trial of the largest network takes 3 ms
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A change of a spec after which its layers fit.
+
+    Args:
+        fields: The spec's fields that change, with their new values.
+        text: Description of the change: ``"pool every 2 instead of 1"``.
+    """
+
+    fields: dict[str, Any]
+    text: str
+
+
+def find_repair(spec: CNNSpec, error: LayerFitError) -> Repair | None:
+    """Find a change of one field that makes the layers fit, else one of as few as possible.
+
+    Args:
+        error: The error that `lay_out` raised for the spec.
+
+    Returns:
+        None where no change was found.
+    """
+    trials = (
+        replace(spec, **{name: value})
+        for name in error.repair_fields
+        for value in _candidates(spec, name)
+    )
+    repaired = next(filter(_can_plan, islice(trials, _MAX_TRIALS)), None)
+    repaired = repaired or _repair_many_fields(spec)
+    return _build_repair(spec, repaired) if repaired else None
+
+
+def _can_plan(spec: CNNSpec) -> bool:
+    """Return whether all layers fit."""
+    try:
+        lay_out(spec)
+    except LayerFitError:
+        return False
+    return True
+
+
+def _repair_many_fields(spec: CNNSpec) -> CNNSpec | None:
+    """Set all fields that can fail to safe values, then restore each that may keep its own."""
+    safe_values: dict[str, Any] = {
+        "channels": tuple(min(width, 64) for width in spec.channels),
+        "hidden_dims": tuple(min(width, 512) for width in spec.hidden_dims),
+        "kernel_size": 3,
+        "pool_every": 0,
+        "norm": "none" if spec.norm == "none" else "batch",
+        "norm_groups": 1,
+        "stem": _safe_stem(spec.stem),
+        "padding": "same",
+        "stride": 1,
+        "block_stride": 1,
+        "dilation": 1,
+        "pool_kernel_size": 2,
+        "pool_stride": None,
+        "pool_padding": 0,
+        "pool_dilation": 1,
+        "head": "gap",
+    }
+    repaired = replace(spec, **safe_values)
+    if not _can_plan(repaired):
+        return None
+    for name in safe_values:
+        restored = replace(repaired, **{name: getattr(spec, name)})
+        repaired = restored if _can_plan(restored) else repaired
+    return repaired
+
+
+def _safe_stem(stem: Stem | None) -> Stem | None:
+    """Return a 3 x 3 stem of stride 1, of as many channels."""
+    return Stem(stem.channels, bias=stem.bias) if stem else None
+
+
+def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
+    """Return values of a field that may make a layer fit, the nearest to the present one first."""
+    match name:
+        case "pool_every":
+            return (*range(spec.pool_every + 1, len(spec.channels) + 1), 0)
+        case "padding":
+            return ("same",)
+        case "kernel_size":
+            return _smaller_kernels(spec)
+        case "stride" | "dilation" | "pool_dilation":
+            return (1,)
+        case "pool_kernel_size":
+            return range(spec.pool_kernel_size - 1, 0, -1)
+        case "pool_padding":
+            return (spec.pool_kernel_size // 2,)
+        case "norm_groups":
+            return _smaller_groups(spec)
+        case "norm":
+            return ("batch",)
+        case "head":
+            return ("gap",)
+        case "stem":
+            return (_safe_stem(spec.stem),)
+        case "hidden_dims" | "channels":
+            widths = getattr(spec, name)
+            return (tuple(max(1, width >> half) for width in widths) for half in range(1, 13))
+    raise AssertionError(f"no candidates are written for {name}")
+
+
+def _smaller_kernels(spec: CNNSpec) -> Generator[tuple[int, ...]]:
+    """Yield kernel sizes with even ones made odd; then with limits that fall by 2, down to 1."""
+    sizes = tuple(size if size % 2 else max(3, size - 1) for size in spec.each("kernel_size"))
+    yield sizes
+    for largest in range(max(sizes, default=1) - 2, 0, -2):
+        yield tuple(min(size, largest) for size in sizes)
+
+
+def _smaller_groups(spec: CNNSpec) -> Iterable[int]:
+    """Return numbers of groups that divide the channels of every convolution, descending."""
+    shared = gcd(*spec.channels, spec.stem.channels if spec.stem else 0)
+    return (groups for groups in range(spec.norm_groups - 1, 0, -1) if shared % groups == 0)
+
+
+# The labels that a form shows, in lower case; a test of the Build page compares them.
+FIELD_LABELS = {
+    "pool_every": "pool every",
+    "pool_kernel_size": "pooling window",
+    "pool_stride": "pooling stride",
+    "pool_dilation": "pooling dilation",
+    "pool_padding": "pooling padding",
+    "norm": "normalisation",
+    "norm_groups": "groups of the group norm",
+    "hidden_dims": "hidden layers",
+    "channels": "channels of each convolution",
+    "kernel_size": "kernel size",
+    "stride": "stride",
+    "dilation": "dilation",
+    "block_stride": "stride of blocks",
+}
+
+
+def _build_repair(spec: CNNSpec, repaired: CNNSpec) -> Repair:
+    """Return the fields in which two specs differ, and a description of the change."""
+    before, after = spec.to_dict(), repaired.to_dict()
+    names = [name for name in after if after[name] != before[name]]
+    fields = {name: getattr(repaired, name) for name in names}
+    return Repair(fields, " and ".join(_describe_change(n, before[n], after[n]) for n in names))
+
+
+def _describe_change(name: str, before: Any, after: Any) -> str:
+    """Describe the change of one field."""
+    if name == "pool_every" and after == 0:
+        return "no pooling (pool every 0)"
+    if name == "stem":
+        return "a 3 x 3 stem of stride 1"
+    if name == "padding":
+        return 'padding "same"'
+    if name == "head":
+        return "global average instead of flatten"
+    return f"{FIELD_LABELS[name]} {_format_value(after)} instead of {_format_value(before)}"
+
+
+def _format_value(value: Any) -> str:
+    """Format a value for a reader; None is the default of the pooling stride."""
+    if value is None:
+        return "equal to the window"
+    return value if isinstance(value, str) else shown(value)

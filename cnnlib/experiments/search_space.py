@@ -12,8 +12,8 @@ from cnnlib.design.checks import shown
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
-from cnnlib.records.checks import checks
 from cnnlib.records.recipe import Augmentation, Recipe
+from cnnlib.records.record import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.figures.theme import GRID, axis, colour, empty_figure, figure, fill, stroke
+from cnnlib.figures.theme import (
+    GRID,
+    axis,
+    bars,
+    colour,
+    empty_figure,
+    figure,
+    fill,
+    percents,
+    stroke,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,19 +45,18 @@ def answer_figure(answers: Sequence[Answer]) -> go.Figure:
         return empty_figure("Class probabilities", "Draw something.")
     classes = answers[0].classes
     shown = _likeliest_labels(answers)
-    bars = [
-        {
-            "type": "bar",
-            "name": answer.title,
-            "x": [classes[label] for label in shown],
-            "y": [100 * answer.probabilities[label] for label in shown],
-            "marker": fill(number),
-            "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
-        }
+    traces = [
+        bars(
+            [classes[label] for label in shown],
+            percents(answer.probabilities[label] for label in shown),
+            answer.title,
+            fill(number),
+            hovertemplate="%{x}: %{y:.2f} %<extra></extra>",
+        )
         for number, answer in enumerate(answers)
     ]
     return figure(
-        bars,
+        traces,
         "",
         xaxis=axis("Class", type="category"),
         yaxis=axis("Probability", **_PERCENT),

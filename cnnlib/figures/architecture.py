@@ -13,8 +13,8 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cnnlib.design.cost import Field, receptive_fields
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
-from cnnlib.design.receptive import Field, receptive_fields
 from cnnlib.figures.labels import kind_label, settings_label, shape_label, shape_text
 
 if TYPE_CHECKING:

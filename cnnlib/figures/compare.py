@@ -11,11 +11,16 @@ from cnnlib.figures.theme import (
     LEGEND_BELOW,
     MARGIN,
     axis,
+    band,
+    bars,
     colour,
     counted_axis,
+    dots,
     empty_figure,
     figure,
     fill,
+    line,
+    percents,
     stroke,
     with_alpha,
 )
@@ -43,17 +48,16 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
     scale = 100 if is_share else 1
     traces: list[dict[str, Any]] = []
     for number, curve in enumerate(curves):
-        if curve.seeds > 1:
-            traces.append(_band(curve, number, scale))
-        traces.append(
-            {
-                "x": curve.epochs,
-                "y": [scale * value for value in curve.mean],
-                "mode": "lines+markers" if len(curve.epochs) < 30 else "lines",
-                "name": f"{curve.name}, {curve.seeds} seeds" if curve.seeds > 1 else curve.name,
-                "line": stroke(number),
-            }
+        low, mean, high = (
+            [scale * v for v in each] for each in (curve.low, curve.mean, curve.high)
         )
+        name = curve.name
+        if curve.seeds > 1:
+            name = f"{name}, {curve.seeds} seeds"
+            area = with_alpha(colour(number), _BAND_ALPHA)
+            traces.append(band(curve.epochs, high, low, area, showlegend=False))
+        mode = "lines+markers" if len(curve.epochs) < 30 else "lines"
+        traces.append(line(curve.epochs, mean, name, stroke(number), mode=mode))
     return figure(
         traces,
         title,
@@ -70,29 +74,29 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
     if not points:
         return empty_figure(title, "No row has a test accuracy yet.")
     frontier = sorted((p for p in points if p.on_frontier), key=lambda point: point.cost)
-    line = {
-        "x": [point.cost for point in frontier],
-        "y": [100 * point.accuracy for point in frontier],
-        "mode": "lines",
-        "name": "Pareto frontier: no design is both cheaper and better",
-        "line": {"color": GREY, "dash": "dot", "shape": "hv"},
-        "hoverinfo": "skip",
-    }
-    dots = {
-        "x": [point.cost for point in points],
-        "y": [100 * point.accuracy for point in points],
-        "text": [point.name for point in points],
-        "mode": "markers+text" if len(points) <= 12 else "markers",
-        "textposition": "top center",
-        "name": "designs",
-        "marker": {"color": CATEGORICAL[0], "size": 9},
-        "error_y": _error_bars(points),
-        "hovertemplate": "%{text}<br>%{x:,} – %{y:.2f} %<extra></extra>",
-    }
     costs = [point.cost for point in points]
+    steps = line(
+        [point.cost for point in frontier],
+        percents(point.accuracy for point in frontier),
+        "Pareto frontier: no design is both cheaper and better",
+        {"color": GREY, "dash": "dot", "shape": "hv"},
+        mode="lines",
+        hoverinfo="skip",
+    )
+    designs = dots(
+        costs,
+        percents(point.accuracy for point in points),
+        "designs",
+        {"color": CATEGORICAL[0], "size": 9},
+        text=[point.name for point in points],
+        mode="markers+text" if len(points) <= 12 else "markers",
+        textposition="top center",
+        error_y=_error_bars(points),
+        hovertemplate="%{text}<br>%{x:,} – %{y:.2f} %<extra></extra>",
+    )
     is_wide = 0 < 20 * min(costs) < max(costs)  # a run of 0 epochs takes 0 s: no log scale
     return figure(
-        [line, dots],
+        [steps, designs],
         title,
         COST_TITLES[cost],
         "Test accuracy (%)",
@@ -104,12 +108,12 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
 def settings_figure(lines: Sequence[SettingLine]) -> go.Figure:
     """Draw parallel coordinates: one line per design over the settings that differ."""
     title = "Settings that differ, and validation accuracy"
-    lines = [line for line in lines if line.accuracy is not None]
+    lines = [each for each in lines if each.accuracy is not None]
     if len(lines) < 2 or not lines[0].values:
         return empty_figure(title, "Select two or more rows that differ in a setting.")
-    scores = [100 * line.accuracy for line in lines if line.accuracy is not None]
+    scores = percents(each.accuracy for each in lines if each.accuracy is not None)
     dimensions = [
-        _dimension(name, [line.values.get(name) for line in lines]) for name in lines[0].values
+        _dimension(name, [each.values.get(name) for each in lines]) for name in lines[0].values
     ]
     dimensions.append({"label": "validation accuracy (%)", "values": scores})
     trace = {
@@ -127,23 +131,15 @@ def class_figure(
     """Draw the accuracy in each class, the designs side by side."""
     if not scores:
         return empty_figure(title, "No selected row has a test result yet.")
-    bars = [
-        {
-            "type": "bar",
-            "x": list(classes),
-            "y": [None if share is None else 100 * share for share in each.accuracy],
-            "name": each.name,
-            "marker": fill(number),
-        }
-        for number, each in enumerate(scores)
+    shares = [[share if share is None else 100 * share for share in s.accuracy] for s in scores]
+    traces = [
+        bars(classes, shares[number], each.name, fill(number)) for number, each in enumerate(scores)
     ]
-    shown = [100 * share for each in scores for share in each.accuracy if share is not None]
+    shown = [share for each in shares for share in each if share is not None]
     floor = max(0.0, min(shown, default=0.0) - 5)
     return figure(
-        bars,
+        traces,
         title,
-        "Class",
-        "Accuracy (%)",
         barmode="group",
         legend=LEGEND_BELOW,
         xaxis=axis("Class", type="category"),
@@ -160,28 +156,23 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
     if not verdict.looks:
         return empty_figure(title, "No pair has finished yet.")
     looks = [look for look in verdict.looks if look.low is not None]
-    lows = [look.low for look in looks if look.low is not None]
-    highs = [look.high for look in looks if look.high is not None]
-    interval = {
-        "x": [look.pairs for look in verdict.looks],
-        "y": [100 * look.mean for look in verdict.looks],
-        "mode": "lines+markers",
-        "name": "mean difference",
-        "line": {"color": CATEGORICAL[0]},
-        "customdata": [_format_interval(look) for look in verdict.looks],
-        "hovertemplate": "%{x} pairs: %{y:.2f} points%{customdata}<extra></extra>",
-    }
-    band = {
-        "x": [look.pairs for look in looks] + [look.pairs for look in reversed(looks)],
-        "y": [100 * low for low in lows] + [100 * high for high in reversed(highs)],
-        "fill": "toself",
-        "fillcolor": with_alpha(CATEGORICAL[0], _BAND_ALPHA),
+    mean = line(
+        [look.pairs for look in verdict.looks],
+        percents(look.mean for look in verdict.looks),
+        "mean difference",
+        {"color": CATEGORICAL[0]},
+        customdata=[_format_interval(look) for look in verdict.looks],
+        hovertemplate="%{x} pairs: %{y:.2f} points%{customdata}<extra></extra>",
+    )
+    interval = band(
+        [look.pairs for look in looks],
+        percents(look.low for look in looks if look.low is not None),
+        percents(look.high for look in looks if look.high is not None),
+        with_alpha(CATEGORICAL[0], _BAND_ALPHA),
         # One look has no area to fill: its interval is this line.
-        "line": {"width": 2, "color": with_alpha(CATEGORICAL[0], 0.5)},
-        "mode": "lines",
-        "name": "sequential interval",
-        "hoverinfo": "skip",
-    }
+        line={"width": 2, "color": with_alpha(CATEGORICAL[0], 0.5)},
+        name="sequential interval",
+    )
     same = {
         "type": "rect",
         "xref": "paper",
@@ -194,7 +185,7 @@ def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
         "layer": "below",
     }
     return figure(
-        [band, interval],
+        [interval, mean],
         title,
         shapes=[same] if verdict.within else [],
         legend=LEGEND_BELOW,
@@ -223,21 +214,6 @@ def _duel_range(verdict: Verdict) -> list[float]:
     shown += [end for end in (newest.low, newest.high) if end is not None]
     reach = 110 * max(map(abs, shown))
     return [-reach, reach]
-
-
-def _band(curve: Curve, number: int, scale: float) -> dict[str, Any]:
-    """Build the band between the lowest and the highest seed of a curve."""
-    ends = [*curve.high, *reversed(curve.low)]
-    return {
-        "x": [*curve.epochs, *reversed(curve.epochs)],
-        "y": [scale * value for value in ends],
-        "fill": "toself",
-        "fillcolor": with_alpha(colour(number), _BAND_ALPHA),
-        "line": {"width": 0},
-        "mode": "lines",
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
 
 
 def _error_bars(points: Sequence[Point]) -> dict[str, Any]:
@@ -276,13 +252,12 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
     if not effects:
         return empty_figure(title, "No setting has results for two values yet.")
     traces = [
-        {
-            "x": [f"{effect.setting} = {value}" for value in effect.means],
-            "y": [100 * mean for mean in effect.means.values()],
-            "mode": "lines+markers",
-            "name": f"{effect.setting}: range {100 * effect.spread:.1f} points",
-            "line": stroke(number),
-        }
+        line(
+            [f"{effect.setting} = {value}" for value in effect.means],
+            percents(effect.means.values()),
+            f"{effect.setting}: range {100 * effect.spread:.1f} points",
+            stroke(number),
+        )
         for number, effect in enumerate(effects)
     ]
     # In a narrow figure the value names are vertical: the legend goes below them.
@@ -300,22 +275,12 @@ def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:
     if not scores:
         return empty_figure(title, "No trial has finished yet.")
     trials = list(range(1, len(scores) + 1))
-    dots = {
-        "x": trials,
-        "y": [100 * score for score in scores],
-        "mode": "markers",
-        "name": "trial",
-        "marker": {"color": GREY},
-    }
-    line = {
-        "x": trials,
-        "y": [100 * score for score in best],
-        "mode": "lines",
-        "name": "best so far",
-        "line": {"color": CATEGORICAL[0], "shape": "hv"},
-    }
+    style = {"color": CATEGORICAL[0], "shape": "hv"}
     return figure(
-        [dots, line],
+        [
+            dots(trials, percents(scores), "trial", {"color": GREY}),
+            line(trials, percents(best), "best so far", style, mode="lines"),
+        ],
         title,
         y_title="Validation accuracy (%)",
         xaxis=counted_axis("Trial", len(trials)),

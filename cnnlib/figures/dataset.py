@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnlib.figures.theme import BLUE, ORANGE, axis, empty_figure, figure
+from cnnlib.figures.theme import BLUE, ORANGE, axis, bars, empty_figure, figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,19 +22,12 @@ def class_counts_figure(
     """
     if not classes:
         return empty_figure("Pictures per class", "No classes.")
-    bars = [
-        {
-            "type": "bar",
-            "name": name,
-            "x": list(classes),
-            "y": list(values),
-            "marker": {"color": colour},
-            "hovertemplate": "%{x}: %{y:,}<extra></extra>",
-        }
+    traces = [
+        bars(classes, values, name, {"color": colour}, hovertemplate="%{x}: %{y:,}<extra></extra>")
         for name, values, colour in (("training", train, BLUE), ("test", test, ORANGE))
     ]
     return figure(
-        bars,
+        traces,
         "",
         xaxis=axis("Class", type="category"),
         yaxis=axis("Pictures"),

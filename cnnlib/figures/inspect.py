@@ -13,9 +13,14 @@ from cnnlib.figures.theme import (
     ORANGE,
     VERMILION,
     axis,
+    band,
+    bars,
+    dots,
     empty_figure,
     figure,
+    line,
     mix,
+    percents,
     stroke,
     with_alpha,
 )
@@ -39,27 +44,19 @@ def gradient_sizes_figure(layers: Sequence[LayerGradient]) -> go.Figure:
     lines = []
     for low, high, width in ((0, 4, 2), (1, 3, 8)):
         for i, each in enumerate(layers):
-            span = [each.quantiles[low], each.quantiles[high]]
-            lines.append(
-                {
-                    "x": [names[i]] * 2,
-                    "y": [max(value, 1e-12) for value in span],
-                    "mode": "lines",
-                    "line": {"color": BLUE, "width": width},
-                    "hoverinfo": "skip",
-                    "showlegend": False,
-                }
-            )
-    medians = {
-        "x": names,
-        "y": [max(each.quantiles[2], 1e-12) for each in layers],
-        "mode": "markers",
-        "marker": {"color": mix(BLUE, "#ffffff", 0.7), "size": 7, "line": {"color": BLUE}},
-        "name": "median",
-        "showlegend": False,
-        "customdata": [each.norm for each in layers],
-        "hovertemplate": "%{x}: median %{y:.2e}, L2 norm %{customdata:.3g}<extra></extra>",
-    }
+            span = [max(each.quantiles[end], 1e-12) for end in (low, high)]
+            style = {"color": BLUE, "width": width}
+            hidden = {"hoverinfo": "skip", "showlegend": False}
+            lines.append(line([names[i]] * 2, span, "", style, mode="lines", **hidden))
+    medians = dots(
+        names,
+        [max(each.quantiles[2], 1e-12) for each in layers],
+        "median",
+        {"color": mix(BLUE, "#ffffff", 0.7), "size": 7, "line": {"color": BLUE}},
+        showlegend=False,
+        customdata=[each.norm for each in layers],
+        hovertemplate="%{x}: median %{y:.2e}, L2 norm %{customdata:.3g}<extra></extra>",
+    )
     return figure(
         [*lines, medians],
         SIZES_TITLE,
@@ -77,13 +74,7 @@ def gradients_over_time_figure(
     layers = [each.layer for each in next(iter(gradients_by_step.values()))]
     steps = list(gradients_by_step)
     lines = [
-        {
-            "x": steps,
-            "y": [max(gradients_by_step[step][i].rms, 1e-12) for step in steps],
-            "mode": "lines+markers",
-            "name": layer,
-            "line": stroke(i),
-        }
+        line(steps, [max(gradients_by_step[n][i].rms, 1e-12) for n in steps], layer, stroke(i))
         for i, layer in enumerate(layers)
     ]
     return figure(
@@ -117,28 +108,12 @@ def gradient_bands_figure(
         return [max(quantiles[quantile], 1e-12) for quantiles in quantiles_by_step.values()]
 
     bands = [
-        {
-            "x": [*steps, *reversed(steps)],
-            "y": [*values_of(low), *reversed(values_of(high))],
-            "fill": "toself",
-            "fillcolor": mix(BLUE, "#ffffff", share),
-            "opacity": 0.6,
-            "line": {"width": 0},
-            "mode": "lines",
-            "name": name,
-            "hoverinfo": "skip",
-        }
+        band(steps, values_of(low), values_of(high), mix(BLUE, "#ffffff", share), name=name)
+        | {"opacity": 0.6}
         for low, high, share, name in ((0, 4, 0.3, "middle 90 %"), (1, 3, 0.6, "middle 50 %"))
     ]
-    medians = {
-        "x": steps,
-        "y": values_of(2),
-        "mode": "lines+markers",
-        "name": "median",
-        "line": {"color": BLUE},
-    }
     return figure(
-        [*bands, medians],
+        [*bands, line(steps, values_of(2), "median", {"color": BLUE})],
         title,
         "Step",
         yaxis=axis("Absolute value", type="log", exponentformat="power"),
@@ -153,24 +128,12 @@ def deletion_figure(record: DeletionCurve) -> go.Figure:
     if not len(record.fractions):
         return empty_figure(DELETION_TITLE, "Nothing was deleted.")
     shares = (100 * record.fractions).tolist()
+    thin = {"color": GREY, "width": 1}
     lines = [
-        {
-            "x": shares,
-            "y": curve.tolist(),
-            "mode": "lines",
-            "name": "random order",
-            "showlegend": i == 0,
-            "line": {"color": GREY, "width": 1},
-        }
+        line(shares, curve.tolist(), "random order", thin, mode="lines", showlegend=i == 0)
         for i, curve in enumerate(record.random)
     ]
-    ordered = {
-        "x": shares,
-        "y": record.ordered.tolist(),
-        "mode": "lines+markers",
-        "name": "most important first",
-        "line": {"color": BLUE},
-    }
+    ordered = line(shares, record.ordered.tolist(), "most important first", {"color": BLUE})
     return figure([*lines, ordered], DELETION_TITLE, "Deleted pixels (%)", "Probability")
 
 
@@ -185,14 +148,9 @@ def ablation_figure(
     measured = [i for i, value in enumerate(before) if value is not None]
     if not measured:
         return empty_figure(title, "No picture was measured.")
+    classes = [names[i] for i in measured]
     traces = [
-        {
-            "type": "bar",
-            "x": [names[i] for i in measured],
-            "y": [100 * (values[i] or 0) for i in measured],
-            "name": name,
-            "marker": {"color": colour},
-        }
+        bars(classes, percents(values[i] or 0 for i in measured), name, {"color": colour})
         for name, values, colour in (("before", before, GREY), ("after", after, VERMILION))
     ]
     return figure(
@@ -213,19 +171,12 @@ def class_accuracy_figure(accuracies: np.ndarray, names: Sequence[str]) -> go.Fi
     measured = [i for i, value in enumerate(accuracies) if np.isfinite(value)]
     if not measured:
         return empty_figure("Accuracy per class", "No test picture was measured.")
-    percents = [100 * float(accuracies[i]) for i in measured]
-    points = {
-        "mode": "markers",
-        "x": [names[i] for i in measured],
-        "y": percents,
-        "marker": {"color": BLUE, "size": 9},
-        "hovertemplate": "%{x}: %{y:.2f} %<extra></extra>",
-    }
-    lowest = min(percents)
-    limits = [
-        max(0, lowest - 5) if lowest > 50 else 0,
-        101,
-    ]  # shows a point at 100 in full
+    shares = percents(float(accuracies[i]) for i in measured)
+    template = "%{x}: %{y:.2f} %<extra></extra>"
+    marker = {"color": BLUE, "size": 9}
+    points = dots([names[i] for i in measured], shares, "", marker, hovertemplate=template)
+    lowest = min(shares)
+    limits = [max(0, lowest - 5) if lowest > 50 else 0, 101]  # shows a point at 100 in full
     return figure(
         [points],
         "Accuracy per class",
@@ -239,23 +190,17 @@ def calibration_figure(record: Calibration) -> go.Figure:
     bins = np.flatnonzero(record.counts)
     if not len(bins):
         return empty_figure("Calibration", "No test picture was measured.")
-    ideal = {
-        "x": [0, 100],
-        "y": [0, 100],
-        "mode": "lines",
-        "name": "perfect calibration",
-        "line": {"color": GREY, "dash": "dash"},
-    }
-    measured = {
-        "x": (100 * record.confidence[bins]).tolist(),
-        "y": (100 * record.accuracy[bins]).tolist(),
-        "customdata": record.counts[bins].tolist(),
-        "mode": "lines+markers",
-        "name": "this network",
-        "line": {"color": BLUE},
-        "hovertemplate": "%{x:.1f} % confidence, %{y:.1f} % correct, "
+    dashes = {"color": GREY, "dash": "dash"}
+    ideal = line([0, 100], [0, 100], "perfect calibration", dashes, mode="lines")
+    measured = line(
+        (100 * record.confidence[bins]).tolist(),
+        (100 * record.accuracy[bins]).tolist(),
+        "this network",
+        {"color": BLUE},
+        customdata=record.counts[bins].tolist(),
+        hovertemplate="%{x:.1f} % confidence, %{y:.1f} % correct, "
         "%{customdata:,} pictures<extra></extra>",
-    }
+    )
     return figure(
         [ideal, measured],
         f"Calibration (mean gap {100 * record.error:.1f} points)",

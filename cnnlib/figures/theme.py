@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BLUE = "#0068a8"
 ORANGE = "#d08000"
@@ -75,6 +75,41 @@ def with_alpha(colour: str, alpha: float) -> str:
 def channels(colour: str) -> tuple[int, int, int]:
     """Return red, green and blue of a ``#rrggbb`` colour, 0..255."""
     return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+
+
+def line(
+    x: Sequence[Any], y: Sequence[float], name: str, style: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """Build the trace of a line through points, with a style such as that of `stroke`."""
+    return {"x": x, "y": y, "name": name, "line": style, "mode": "lines+markers", **more}
+
+
+def dots(
+    x: Sequence[Any], y: Sequence[float], name: str, marker: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """Build the trace of points that no line connects."""
+    return {"x": x, "y": y, "name": name, "marker": marker, "mode": "markers", **more}
+
+
+def bars(
+    x: Sequence[Any], y: Sequence[Any], name: str, marker: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """Build the trace of one series of bars, with a marker such as that of `fill`."""
+    return {"type": "bar", "x": list(x), "y": list(y), "name": name, "marker": marker, **more}
+
+
+def band(
+    x: Sequence[Any], low: Sequence[float], high: Sequence[float], colour: str, **more: Any
+) -> dict[str, Any]:
+    """Build the trace of the area between two lines."""
+    area = {"x": [*x, *reversed(x)], "y": [*low, *reversed(high)], "fill": "toself"}
+    line = {"fillcolor": colour, "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip"}
+    return {**area, **line, **more}
+
+
+def percents(fractions: Iterable[float]) -> list[float]:
+    """Return fractions of 0..1 in percent."""
+    return [100 * fraction for fraction in fractions]
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlib.design.plan import Plan, plan
-from cnnlib.nets.blocks import build_layer
-from cnnlib.nets.modules import build_sequential
+from cnnlib.nets.blocks import build_layer, build_sequential
 from cnnlib.vocabulary.layers import INITIALISATIONS
 
 if TYPE_CHECKING:

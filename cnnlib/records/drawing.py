@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.design.checks import check_fields
-from cnnlib.records.checks import checks
-from cnnlib.records.record import Record
+from cnnlib.records.record import Record, checks
 
 if TYPE_CHECKING:
     import numpy as np

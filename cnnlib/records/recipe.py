@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.design.checks import Check, check_fields
-from cnnlib.records.checks import checks
-from cnnlib.records.record import Record
+from cnnlib.records.record import Record, checks
 from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:

@@ -1,15 +1,17 @@
-"""Base class of records: conversion to and from plain JSON, with errors that name the field."""
+"""Base class of records, with its checks: plain JSON to and fro, errors that name the field."""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, asdict, fields
 from typing import TYPE_CHECKING, Any, Self
 
+from cnnlib.design.checks import Checks
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+checks = Checks(RecipeError)
 
 
 class Record:
@@ -30,13 +32,13 @@ class Record:
         known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         checks.keys(f"The {cls.__name__}", values, known)
         missing = [
-            name for name, field in known.items() if _is_required(field) and name not in values
+            name for name, field in known.items() if is_required(field) and name not in values
         ]
         if missing:
             raise RecipeError(f"{cls.__name__} needs {', '.join(missing)}. Add the missing fields.")
         return cls(**values)
 
 
-def _is_required(field: Field[Any]) -> bool:
+def is_required(field: Field[Any]) -> bool:
     """Whether the field has neither a default nor a default factory."""
     return field.default is MISSING and field.default_factory is MISSING

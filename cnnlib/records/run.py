@@ -10,10 +10,9 @@ from typing import Any, Literal, Self, get_args
 from cnnlib.design.checks import Check, check_fields, shown
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import checks
 from cnnlib.records.dataset import drawings_title
 from cnnlib.records.recipe import Recipe
-from cnnlib.records.record import Record
+from cnnlib.records.record import Record, checks
 from cnnlib.vocabulary.datasets import BUILTIN
 
 RunState = Literal[

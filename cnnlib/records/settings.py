@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError, SettingsError
-from cnnlib.records.checks import checks
+from cnnlib.records.record import checks
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders

@@ -28,7 +28,6 @@ from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
 from cnnlib.runs.weight_files import saved_weights
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.control import Control, interrupted_by_signals
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.units import percent
@@ -177,7 +176,7 @@ def _prepare_dataset(dataset: str, folders: Folders, bar: ProgressBar) -> Datase
 def _submit_and_train(store: RunStore, request: RunRequest, listen: Callable[[Event], None]) -> Run:
     """Submit a run and wait for its end; train it here unless a worker claimed it first."""
     control = Control()
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run_id = store.submit(request, now=True)
         run = store.claim(worker_id, run_id)
         if run is not None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.errors import RecipeError, TrainError
 from cnnlib.nets.model import load_fitting
-from cnnlib.train.checkpoint import Checkpoint, read_checkpoint, read_weights
-from cnnlib.train.progress import Progress
+from cnnlib.train.checkpoint import Checkpoint, Progress, read_checkpoint, read_weights
 from cnnlib.train.saver import saved_files
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor
 from cnnlib.records.events import StepMetrics
 
 if TYPE_CHECKING:
-    from cnnlib.train.progress import Progress
+    from cnnlib.train.checkpoint import Progress
 
 _GPU_WAIT_SECONDS = 0.05
 _RATE_WINDOW_SECONDS = 0.1

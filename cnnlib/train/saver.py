@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.optimizers import Optimizer
-    from cnnlib.train.progress import Progress
 
 BUDGET_BYTES = 16_000_000
 MIN_SNAPSHOTS, MIN_CHECKPOINTS = 8, 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
-    from cnnlib.train.progress import Progress
+    from cnnlib.train.checkpoint import Progress
 
 # First and last rate of one-cycle, as fractions of the highest rate (div_factor and
 # final_div_factor of torch's OneCycleLR).

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from cnnlib.data.split import stratified_order
+from cnnlib.nets.evaluate import evaluate
+from cnnlib.records.events import SampleScore
+from cnnlib.train.execution.machine import wait_for
 from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.schedule import batch_ends
 
@@ -19,15 +25,13 @@ if TYPE_CHECKING:
     from cnnlib.data.batches import DeviceData
     from cnnlib.nets.model import Network
     from cnnlib.records.run import RunRequest
-    from cnnlib.train.checkpoint import Circumstances
+    from cnnlib.train.checkpoint import Circumstances, Progress
     from cnnlib.train.control import Control
     from cnnlib.train.execution.autotune_cache import TunedMode
     from cnnlib.train.execution.mode import ExecutionMode
     from cnnlib.train.execution.peak_memory import PeakMemory
     from cnnlib.train.metrics import MetricsRecorder, Stopwatch
     from cnnlib.train.optimizers import Optimizer
-    from cnnlib.train.progress import Progress
-    from cnnlib.train.sample import ValidationSample
     from cnnlib.train.saver import Saver
 
 
@@ -108,3 +112,47 @@ class Session:
         """Write the correct predictions and the seconds into the run's progress."""
         self.metrics.store_hits()
         self.progress.train_seconds = self.watch.seconds
+
+
+SAMPLE_SIZE = 500  # pictures
+_SHARE = 0.03  # of the run's time that these measurements may take
+
+
+class ValidationSample:
+    """A stratified sample of the validation split, the same in every run of a split.
+
+    A measurement changes neither the random generators nor the running statistics of the network,
+    so a run has the same bits with and without it.
+
+    Attributes:
+        seconds: Time of all measurements since the last `take_seconds`.
+    """
+
+    def __init__(self, data: DeviceData, memory_format: torch.memory_format) -> None:
+        labels = data.validation_labels.cpu().numpy()
+        order, _ = stratified_order(labels, seed=0)
+        self._positions = torch.from_numpy(np.sort(order[:SAMPLE_SIZE]))
+        self._data, self._memory_format = data, memory_format
+        self._due_at = 0.0  # of the run's training seconds
+        self.seconds = 0.0
+
+    def is_due(self, train_seconds: float) -> bool:
+        """Return whether a measurement now stays within its share of the time."""
+        return train_seconds >= self._due_at and len(self._positions) > 0
+
+    def measure(self, net: Network, step: int, train_seconds: float) -> SampleScore:
+        """Count the correct predictions on the sample."""
+        begin = perf_counter()
+        batch = self._data.validation_batch(self._positions, self._memory_format)
+        result = evaluate(net, [batch], len(self._data.info.classes))
+        wait_for(self._data.device)
+        took = perf_counter() - begin
+        self.seconds += took
+        self._due_at = train_seconds + took / _SHARE
+        correct = round(result.accuracy * result.count)
+        return SampleScore(step, correct, result.count, train_seconds)
+
+    def take_seconds(self) -> float:
+        """Return the time of the measurements since the last call."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds

@@ -28,10 +28,9 @@ from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, initial_progress, load_weights, read_start
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
 from cnnlib.train.optimizers import Optimizer, build_optimizer
-from cnnlib.train.sample import ValidationSample
 from cnnlib.train.saver import Saver
 from cnnlib.train.schedule import batch_ends, total_step_count
-from cnnlib.train.session import Session
+from cnnlib.train.session import Session, ValidationSample
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
+    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.control import Control
-    from cnnlib.train.progress import Progress
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 

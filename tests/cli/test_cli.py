@@ -19,7 +19,7 @@ from sample_data import class_folders, write_folder
 import cnnlib
 from cnnlib.cli.main import main, parser
 from cnnlib.cli.output import one_line, plain
-from cnnlib.cli.recipe_options import HELP
+from cnnlib.cli.run_options import HELP
 from cnnlib.design.cost import cost
 from cnnlib.design.link import encode
 from cnnlib.design.plan import plan

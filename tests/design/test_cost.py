@@ -2,10 +2,9 @@
 
 import pytest
 
-from cnnlib.design.cost import cost
+from cnnlib.design.cost import Field, cost, receptive_fields
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
-from cnnlib.design.receptive import Field, receptive_fields
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 

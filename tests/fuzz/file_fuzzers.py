@@ -32,13 +32,13 @@ from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.train.api import load_run
 from cnnlib.train.checkpoint import (
     Circumstances,
+    Progress,
     read_checkpoint,
     read_weights,
     write_checkpoint,
     write_weights,
 )
 from cnnlib.train.optimizers import build_optimizer
-from cnnlib.train.progress import Progress
 from fuzz import mutate
 from fuzz.design_fuzzers import is_a_sentence
 from fuzz.guard import Guard

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from sample_data import class_folders, encoded, prepared_now, write_zip
 
-from cnnlib.cli import main, submit
+from cnnlib.cli import main, run_here
 from cnnlib.cli.commands import duel, experiment
 from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
@@ -151,7 +151,7 @@ def _word(random: Random) -> str:
 def _no_waiting() -> Generator[None]:
     """Whoever queues runs does not wait for them."""
     with contextlib.ExitStack() as stack:
-        for module in (submit, duel, experiment):
+        for module in (run_here, duel, experiment):
             stack.enter_context(patch.object(module, "follow_or_train", lambda *_, **__: 0))
         for module in (duel, experiment):
             stack.enter_context(patch.object(module, "_run_to_end", lambda *_: 0))

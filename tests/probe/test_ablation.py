@@ -7,8 +7,8 @@ from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, page_text, pa
 from sample_data import prepared_now
 
 from cnnlib.data.batches import Normaliser
+from cnnlib.design.cost import receptive_fields
 from cnnlib.design.plan import plan
-from cnnlib.design.receptive import receptive_fields
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.figures.inspect import ablation_figure

@@ -13,7 +13,6 @@ from cnnlib.errors import DataError, StoreError
 from cnnlib.records.events import Command
 from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.pool import WorkerPool, worker_environment
 from cnnlib.train.worker import job_kinds
 from cnnlib.train.worker.job_kinds import KINDS, execute_job
@@ -40,7 +39,7 @@ def counting(monkeypatch):
 
 def execute(store: RunStore, kind: str, should_end=lambda: False, **args):
     job_id = store.jobs.submit(kind, args)
-    with registered_worker(store, "jobs") as worker_id:
+    with store.workers.registered("jobs") as worker_id:
         execute_job(store.jobs.claim(worker_id), store, worker_id, should_end)
     return store.jobs.find(job_id)
 

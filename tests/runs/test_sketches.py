@@ -13,7 +13,6 @@ from cnnlib.records.events import Phase, RunEnd, StepMetrics
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, sketches
 from cnnlib.runs.queue import plan_cost
-from cnnlib.runs.workers.heartbeat import registered_worker
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_sketch_waits_behind_runs_and_is_ahead_of_none(store):
     sketch = store.sketches.start("chrome", a_request())
     run_id = store.submit(a_request())
     assert (store.position(run_id), store.sketches.of_browser("chrome").place) == (1, 2)
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         assert [store.claim(worker_id).id for _ in range(2)] == [run_id, sketch]
         waiting = store.submit(a_request())
         assert store.position(waiting) == 1
@@ -89,7 +88,7 @@ def test_a_browser_has_one_sketch(store, monkeypatch):
 
 
 def test_a_sketch_at_work_that_is_replaced_ends_first(store, monkeypatch):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         first = at_work(store, worker_id)
         second = store.sketches.start("chrome", a_request())
         assert order(store, first) == "end"
@@ -115,7 +114,7 @@ def test_a_sketch_that_is_removed_before_its_worker_settles_it_is_no_error(store
 
 
 def test_it_yields_to_runs_at_once_and_to_sketches_after_its_turn(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         assert order(store, sketch) == ""
         store.sketches.start("firefox", a_request())
@@ -137,7 +136,7 @@ def test_three_sketches_take_turns_and_each_knows_its_place(store):
 
     assert places() == [1, 2, 3]
     turns = []
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         for _ in range(6):
             run_id = store.claim(worker_id).id
             turns.append(browsers[run_id])
@@ -152,7 +151,7 @@ def test_three_sketches_take_turns_and_each_knows_its_place(store):
 
 
 def test_a_sketch_alone_keeps_its_worker_after_its_turn(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         assert order(store, sketch, 10 * sketches.TURN_SECONDS) == ""
         waiting = store.sketches.start("firefox", a_request())
@@ -161,7 +160,7 @@ def test_a_sketch_alone_keeps_its_worker_after_its_turn(store):
 
 
 def test_a_paused_sketch_that_yields_waits_for_play(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         interrupt(store, sketch, worker_id)
         store.sketches.settle(sketch, was_paused=True)
@@ -173,7 +172,7 @@ def test_a_paused_sketch_that_yields_waits_for_play(store):
 
 
 def test_a_changed_design_goes_on_from_the_step(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         request = changed(store.run(sketch).request)
         store.sketches.change(sketch, request)
@@ -206,7 +205,7 @@ def test_a_change_of_the_dataset_is_refused(store):
 
 
 def test_a_kept_sketch_is_a_run_and_ends_with_its_measurements(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         store.sketches.keep(sketch, "my net")
         assert order(store, sketch) == "keep"
@@ -227,13 +226,13 @@ def test_a_sketch_that_is_kept_in_line_ends_after_it_has_started(store):
     """Else it would train to the end of its recipe, which has no end."""
     sketch = store.sketches.start("chrome", a_request())
     store.sketches.keep(sketch)
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         assert store.claim(worker_id).id == sketch
         assert [each.kind for each in store.record_events(sketch, worker_id, [])] == ["stop"]
 
 
 def test_it_pauses_without_a_touch(store, monkeypatch):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         monkeypatch.setattr(sketches, "UNTOUCHED_SECONDS", -1.0)
         assert order(store, sketch) == "pause"
@@ -245,7 +244,7 @@ def test_it_pauses_without_a_touch(store, monkeypatch):
 
 
 def test_it_pauses_after_epochs_without_a_touch_and_a_drawing_is_one(store, monkeypatch):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         store.record_events(sketch, worker_id, [an_epoch(20, 400)])
         assert order(store, sketch) == "pause"
@@ -258,7 +257,7 @@ def test_it_pauses_after_epochs_without_a_touch_and_a_drawing_is_one(store, monk
 
 
 def test_it_stops_when_its_page_is_gone_and_is_removed_later(store, monkeypatch):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         monkeypatch.setattr(sketches, "UNSEEN_SECONDS", -1.0)
         assert order(store, sketch) == "leave"

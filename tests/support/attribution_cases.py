@@ -43,7 +43,7 @@ def captum_attributions(
     """Return Captum's attributions, keyed by the lab's names of the methods."""
     from captum import attr
 
-    from cnnlib.probe.attribution.passes import OCCLUSION_STRIDE, OCCLUSION_WINDOW
+    from cnnlib.probe.attribution.result import OCCLUSION_STRIDE, OCCLUSION_WINDOW
 
     x = torch.from_numpy(image)[None].requires_grad_()
     window = (len(image), OCCLUSION_WINDOW, OCCLUSION_WINDOW)

@@ -40,6 +40,6 @@ class InProcessViewer:
 def answer_in_process(monkeypatch: pytest.MonkeyPatch) -> InProcessViewer:
     """Give pages and routes a viewer in this process."""
     pool = InProcessViewer()
-    for module in ("common.viewer", "common.messages", "server.maps_route", "server.lens_route"):
+    for module in ("common.viewer", "common.messages", "server.maps_route", "server.routes"):
         monkeypatch.setattr(f"cnnlib.ui.{module}.worker_pool", lambda: pool)
     return pool

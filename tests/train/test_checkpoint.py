@@ -10,13 +10,13 @@ from cnnlib.errors import TrainError
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.checkpoint import (
     Circumstances,
+    Progress,
     read_checkpoint,
     read_weights,
     write_checkpoint,
     write_weights,
 )
 from cnnlib.train.optimizers import Optimizer, build_optimizer
-from cnnlib.train.progress import Progress
 from cnnlib.train.saver import (
     SavedFile,
     Saver,

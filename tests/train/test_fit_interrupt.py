@@ -9,7 +9,6 @@ from cnnlib.records.events import StepMetrics
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.train.api import fit
 from cnnlib.train.control import INTERRUPTED
 
@@ -53,7 +52,7 @@ def test_an_interrupt_from_elsewhere_ends_the_run_too(store):
 
 
 def test_a_worker_that_leaves_its_run_interrupts_it(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run_id = store.submit(tiny_request())
         assert store.claim(worker_id, run_id)
     run = store.run(run_id)

@@ -11,8 +11,8 @@ from cnnlib.design.plan import plan
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import EpochEnd, SampleScore, StepMetrics
 from cnnlib.train.checkpoint import read_weights
-from cnnlib.train.sample import SAMPLE_SIZE, ValidationSample
 from cnnlib.train.saver import saved_files
+from cnnlib.train.session import SAMPLE_SIZE, ValidationSample
 
 
 def _sample(validation_count: int) -> tuple[ValidationSample, DeviceData]:

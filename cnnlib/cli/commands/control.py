@@ -1,4 +1,4 @@
-"""``pause``, ``step``, ``stop`` and ``set``: send commands to a run, wherever it trains."""
+"""``pause``, ``step``, ``stop``, ``set``, ``fork`` and ``resume``: steer a run, or continue it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from cnnlib.cli.output import print_result
-from cnnlib.cli.parser import UsageError, add_command, number, shown, unknown_name
-from cnnlib.cli.store import existing_store
+from cnnlib.cli.parser import (
+    JSON_LINES,
+    UsageError,
+    add_command,
+    number,
+    shown,
+    unknown_name,
+    whole_number,
+)
+from cnnlib.cli.run_here import add_queue_options, follow_all, submit
+from cnnlib.cli.run_options import add_recipe_options, changed_recipe
+from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, CommandKind, Setting
 from cnnlib.records.recipe import Recipe
@@ -33,6 +43,33 @@ def add_commands(commands: Any) -> None:
         commands, "set", change_settings, "change settings of a run while it trains", run=True
     )
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help=", ".join(SETTINGS))
+    fork = add_command(
+        commands,
+        "fork",
+        fork_run,
+        "start a new run from a saved step of a run",
+        run=True,
+        json=JSON_LINES,
+        usage="%(prog)s ID [--step N] [OPTIONS]",
+    )
+    fork.add_argument("--step", metavar="N", type=whole_number, help="default: the last saved one")
+    fork.add_argument(
+        "--weights-only",
+        action="store_true",
+        help="load the weights only: new optimizer state, from epoch 1",
+    )
+    fork.add_argument("--name", metavar="TEXT", default="", help="name of the new run")
+    add_recipe_options(fork)
+    add_queue_options(fork)
+    resume = add_command(
+        commands,
+        "resume",
+        resume_run,
+        "continue a paused, stopped or interrupted run",
+        run=True,
+        json=JSON_LINES,
+    )
+    add_queue_options(resume)
 
 
 def send_command(args: argparse.Namespace) -> None:
@@ -84,3 +121,32 @@ def _setting(text: str) -> Command:
     changes: dict[str, Any] = {name: changed}
     replace(Recipe(), **changes)  # the recipe knows the range
     return Command("set", name, changed)
+
+
+def fork_run(args: argparse.Namespace) -> int:
+    """Start a run from a saved step of another run."""
+    from cnnlib.runs.forks import fork_request, recipe_at
+
+    is_continued = not args.weights_only
+    store, parent, saved = run_at_step(args.run_id, args.step, to_continue=is_continued)
+    base = recipe_at(store, parent, saved.step) if is_continued else parent.request.recipe
+    recipe = changed_recipe(base, args)
+    request = fork_request(
+        store, parent, saved.step, recipe, weights_only=args.weights_only, name=args.name
+    )
+    if not args.json:
+        print(
+            f"Fork of {parent.title} at step {saved.step:,}: learning rate {recipe.lr:g}, "
+            f"weight decay {recipe.weight_decay:g}, until epoch {recipe.epochs}."
+        )
+    return submit(store, request, args)
+
+
+def resume_run(args: argparse.Namespace) -> int:
+    """Continue a paused run in its process; put a run that ended back into the queue."""
+    store = existing_store(args.run_id)
+    if store.run(args.run_id).state == "paused":
+        send(args.run_id, [Command("resume")], as_json=args.json)
+        return 0
+    store.resume(args.run_id)
+    return follow_all(store, [args.run_id], args)

@@ -1,4 +1,4 @@
-"""``export``: write a run or a design as files that work without this package."""
+"""``export``, ``export-runs`` and ``import-runs``: runs and designs as files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.design_options import add_design_options, selected_design
 from cnnlib.cli.output import plain, print_result
 from cnnlib.cli.parser import UsageError, add_command, id_of_run, shown, whole_number
-from cnnlib.cli.run_facts import all_run_facts
-from cnnlib.cli.store import DEFAULT_STEP, run_at_step, trained_net
+from cnnlib.cli.store import (
+    DEFAULT_STEP,
+    all_run_facts,
+    existing_store,
+    has_store,
+    open_store,
+    run_at_step,
+    trained_net,
+)
 from cnnlib.design.plan import Plan, plan
 from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -46,6 +54,18 @@ def add_commands(commands: Any) -> None:
     )
     export.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
     export.add_argument("--force", action="store_true", help="overwrite existing files")
+    export = add_command(
+        commands, "export-runs", export_command, "write runs into one archive file"
+    )
+    export.add_argument("output", metavar="FILE", help="the zip file to write")
+    export.add_argument("run_ids", metavar="ID", nargs="*", type=id_of_run)
+    export.add_argument("--group", metavar="NAME", help="the runs of this group")
+    export.add_argument("--all", action="store_true", help="all runs that have ended")
+    export.add_argument("--no-weights", action="store_true", help="metrics and predictions only")
+    import_ = add_command(
+        commands, "import-runs", import_command, "import the runs of an archive file"
+    )
+    import_.add_argument("input", metavar="FILE")
 
 
 def export_files(args: argparse.Namespace) -> None:
@@ -132,3 +152,29 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode()
+
+
+def export_command(args: argparse.Namespace) -> None:
+    """Write runs into one archive."""
+    from cnnlib.runs.archive.archive import export_runs
+
+    if not (args.run_ids or args.group or args.all):
+        raise UsageError("No run is selected. Give run ids, or add --group NAME or --all.")
+    if not has_store():
+        existing_store(args.run_ids[0] if args.run_ids else args.group or "")
+    store = open_store()
+    selected = list(args.run_ids)
+    if args.group or args.all:
+        found = store.runs(group=args.group) if args.group else store.runs()
+        selected += [run.id for run in found if not run.is_live]
+    ids = export_runs(store, selected, Path(args.output), weights=not args.no_weights)
+    text = f"{plural(len(ids), 'run')} written to {args.output}"
+    print_result({"file": args.output, "run_ids": ids}, text, as_json=args.json)
+
+
+def import_command(args: argparse.Namespace) -> None:
+    """Import the runs of an archive."""
+    from cnnlib.runs.archive.archive import import_runs
+
+    ids = import_runs(open_store(), Path(args.input))
+    print_result({"file": args.input, "run_ids": ids}, "\n".join(ids), as_json=args.json)

@@ -16,10 +16,9 @@ from cnnlib.cli.parser import (
     unknown_name,
     whole_number,
 )
-from cnnlib.cli.recipe_options import add_recipe_options, changed_recipe
-from cnnlib.cli.run_here import run_job
+from cnnlib.cli.run_here import add_queue_options, follow_all, run_job
+from cnnlib.cli.run_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
-from cnnlib.cli.submit import add_queue_options, follow_all
 from cnnlib.errors import DataError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders

@@ -14,8 +14,7 @@ from cnnlib.cli.output import (
     print_table,
 )
 from cnnlib.cli.parser import add_command, add_number, id_of_run, one_of
-from cnnlib.cli.run_facts import all_run_facts, run_facts
-from cnnlib.cli.store import existing_store, has_store, open_store
+from cnnlib.cli.store import all_run_facts, existing_store, has_store, open_store, run_facts
 from cnnlib.records.diagnosis import diagnosis_lines
 from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent

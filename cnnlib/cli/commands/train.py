@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, whole_number
+from cnnlib.cli.run_here import add_queue_options, submit
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
-from cnnlib.cli.submit import add_queue_options, submit
 
 if TYPE_CHECKING:
     import argparse

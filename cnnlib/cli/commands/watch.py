@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.parser import JSON_LINES, add_command
 from cnnlib.cli.progress_output import JsonProgress, ProgressOutput, TextProgress, Update
-from cnnlib.cli.run_facts import all_run_facts
-from cnnlib.cli.store import existing_store
+from cnnlib.cli.store import all_run_facts, existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.run import ENDED_STATES, Run
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError
-from cnnlib.records.checks import checks
-from cnnlib.records.record import Record
+from cnnlib.records.record import Record, checks
 from cnnlib.records.run import check_dataset_name
 from cnnlib.vocabulary.datasets import BUILTIN, FOLDER_ROLES
 

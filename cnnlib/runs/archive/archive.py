@@ -193,7 +193,8 @@ def _read_runs(archive: zipfile.ZipFile) -> list[dict[str, Any]]:
         for values in runs:
             check_run(values)
     except InvalidArchiveError as error:
-        raise _archive_error(str(error)) from error
+        found, _, _ = str(error).partition(". ")  # without the advice of a check: it is for people
+        raise _archive_error(found) from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _archive_error(f"its list of runs cannot be read ({repr(error)[:200]})") from error
     return runs

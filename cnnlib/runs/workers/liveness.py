@@ -1,22 +1,29 @@
-"""Liveness of workers: each is a row that is compared with the processes of its machine."""
+"""Workers as rows: registered, with a heartbeat, and compared with the processes of the machine."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 import sqlalchemy as sa
 
+from cnnlib.errors import StoreError
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from cnnlib.runs.database import Database
 
+HEARTBEAT_SECONDS = 3.0
 SILENCE_SECONDS = 10.0  # a worker on another machine without a heartbeat is dead after this
 Clock = sa.ColumnElement[float] | float
 
@@ -26,6 +33,32 @@ class Workers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @contextmanager
+    def registered(self, does: Literal["runs", "jobs"]) -> Generator[str]:
+        """Register this process as a worker and send heartbeats until the block exits.
+
+        Yields:
+            The worker's id, which it uses to claim runs or jobs.
+        """
+        worker_id, ended = self.register(does), Event()
+        arguments = (worker_id, does, ended)
+        thread = Thread(target=self._beat, args=arguments, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield worker_id
+        finally:
+            ended.set()
+            thread.join()
+            self.unregister(worker_id)
+
+    def _beat(self, worker_id: str, does: str, ended: Event) -> None:
+        """Send heartbeats until ``ended`` is set; print errors and retry at the next one."""
+        while not ended.wait(HEARTBEAT_SECONDS):
+            try:
+                self.send_heartbeat(worker_id, does)
+            except StoreError as error:
+                print(error, file=sys.stderr, flush=True)
 
     def register(self, does: str = "runs") -> str:
         """Register this process as a worker for "runs" or "jobs" and return the worker's id."""

@@ -22,7 +22,6 @@ from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import EpochEnd, Event
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.processes import QUIT
 from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
@@ -175,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--follow", action="store_true", help="exit when standard input ends")
     options = parser.parse_args(arguments)
     store = RunStore()
-    with registered_worker(store, options.does) as worker_id:
+    with store.workers.registered(options.does) as worker_id:
         pause_limit_seconds = 60 * store.settings.machine.pause_minutes
         worker = Worker(store, worker_id, options.at_once, pause_limit_seconds)
         signal.signal(signal.SIGTERM, worker.interrupt)

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from cnnlib.design import link
+from cnnlib.design.cost import Cost
+from cnnlib.design.cost import cost as cost_of
+from cnnlib.design.plan import Plan
+from cnnlib.design.plan import plan as plan_spec
+from cnnlib.errors import SpecError
+from cnnlib.figures.architecture_svg import architecture_svg
+from cnnlib.figures.labels import describe_design
+from cnnlib.ui.build.cost_numbers import cost_numbers, cost_text
+from cnnlib.ui.build.files import file_panel, saved_designs_panel
 from cnnlib.ui.build.form import known_datasets, spec_form
-from cnnlib.ui.build.session import sync_from_address, sync_to_address, take_notice
-from cnnlib.ui.build.view import (
-    compute_cost,
-    network_picture,
-    numbers,
-    panels,
-    plan_draft,
-    toolbar,
-    training_settings,
+from cnnlib.ui.build.layer_table import layer_table, tool_table
+from cnnlib.ui.build.session import (
+    apply_change,
+    apply_repair,
+    current_state,
+    keep_valid,
+    sync_from_address,
+    sync_to_address,
+    take_notice,
 )
-from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.build.state import MOST_IMAGES, BuildState
+from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
+from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import available_datasets, folders
+from cnnlib.ui.common.urls import LOADER, TRAIN, script
+from cnnlib.vocabulary.entry import labels
+from cnnlib.vocabulary.training import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def show() -> None:
@@ -41,3 +62,165 @@ def show() -> None:
         spec_form(infos)
         training_settings()
     sync_to_address(infos)
+
+
+def toolbar() -> None:
+    """Show the buttons: undo, redo, pin, train."""
+    state = current_state()
+    with st.container(horizontal=True, width="content"):
+        _button("Undo", "undo", BuildState.undone, bool(state.past), "Undo the last change.")
+        _button(
+            "Redo",
+            "redo",
+            BuildState.redone,
+            bool(state.future),
+            "Repeat the change that was undone.",
+        )
+        if state.pinned:
+            _button(
+                "Unpin", "keep_off", _unpinned, True, "Stop the comparison with the pinned design."
+            )
+        else:
+            _button(
+                "Pin",
+                "keep",
+                _pinned,
+                True,
+                "Keep this design as a reference: each number then shows its difference to it.",
+            )
+        if st.button(
+            "Train this",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="build_train",
+            help="Open the Train page with this design.",
+        ):
+            params = {"design": link.encode(state.valid), "dataset": state.draft.dataset}
+            st.switch_page(TRAIN, query_params=params)
+
+
+def _button(
+    label: str, icon: str, change: Callable[[BuildState], BuildState], enabled: bool, tooltip: str
+) -> None:
+    st.button(
+        label,
+        key=f"build_{label.lower()}",
+        icon=f":material/{icon}:",
+        on_click=apply_change,
+        args=(change, label.lower()),
+        disabled=not enabled,
+        help=tooltip,
+    )
+
+
+def _pinned(state: BuildState) -> BuildState:
+    return replace(state, pinned=state.valid)
+
+
+def _unpinned(state: BuildState) -> BuildState:
+    return replace(state, pinned=None)
+
+
+def plan_draft() -> Plan:
+    """Plan the draft; on failure, show the error and return the plan of the last valid design."""
+    spec = current_state().draft.spec
+    try:
+        plan = plan_spec(spec)
+    except SpecError as error:
+        _show_misfit(error)
+        return plan_spec(current_state().valid)
+    keep_valid(spec)
+    return plan
+
+
+def _show_misfit(error: SpecError) -> None:
+    """Show the layer that fails and the reason, with a button that repairs the design."""
+    show_error(f"{error} The page shows your last design that fits.")
+    if error.repair:
+        st.button(
+            f"Repair: {error.repair_text}",
+            key="build_repair",
+            icon=":material/build:",
+            on_click=apply_repair,
+            args=(error.repair,),
+        )
+
+
+def compute_cost(plan: Plan) -> Cost:
+    """Compute the cost of a plan for the batch size and the optimiser of the page."""
+    state = current_state()
+    return cost_of(plan, batch_size=state.batch_size, optimizer=state.optimizer)
+
+
+def numbers(plan: Plan, cost: Cost) -> None:
+    """Show the cost of the design, against the pinned one if there is one."""
+    pinned = None
+    if design := current_state().pinned:
+        st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
+        pinned = compute_cost(plan_spec(design))
+    cost_numbers(cost, pinned, plan.spec)
+
+
+def training_settings() -> None:
+    """Show batch size and optimiser, on which memory and FLOPs of a training step depend."""
+    with st.container(horizontal=True):
+        show_value("build_batch_size", current_state().batch_size)
+        st.number_input(
+            "Batch size",
+            min_value=1,
+            max_value=MOST_IMAGES,
+            key="build_batch_size",
+            on_change=_record_setting,
+            args=("build_batch_size", "batch_size"),
+            help="Images in one training step. Memory and FLOPs of a training step grow with it.",
+        )
+        show_value("build_optimizer", current_state().optimizer)
+        st.selectbox(
+            "Optimiser",
+            list(OPTIMIZERS),
+            format_func=labels(OPTIMIZERS).__getitem__,
+            key="build_optimizer",
+            on_change=_record_setting,
+            args=("build_optimizer", "optimizer"),
+            help="The algorithm that updates the weights. Some store one or two numbers per "
+            "parameter.",
+        )
+
+
+def _record_setting(key: str, field: str) -> None:
+    value = st.session_state[key]
+    record_change(key, lambda state: replace(state, **{field: value}), field)
+
+
+def panels(plan: Plan, cost: Cost) -> None:
+    """Show the tabs of layers, other tools, files and saved designs; only the open one is built."""
+    contents: dict[str, Callable[[], None]] = {
+        "Layers": lambda: layer_table(cost, key="build_layers"),
+        "Counts of other tools": lambda: tool_table(plan, cost.macs),
+        "Export and share": lambda: file_panel(current_state(), plan),
+        "Saved designs": saved_designs_panel,
+    }
+    tabs = st.tabs(list(contents), key="build_panel", on_change=count_callback)
+    for tab, content in zip(tabs, contents.values(), strict=True):
+        if tab.open:
+            with tab:
+                content()
+
+
+_picture = st.components.v2.component("cnnlab_network_picture", js=LOADER)
+
+
+def network_picture(plan: Plan, cost: Cost, *, key: str) -> None:
+    """Show every layer to scale; a card describes the layer under the pointer or the focus.
+
+    Args:
+        cost: Of the same design: on narrow screens a line of it is shown below the picture.
+    """
+    _picture(
+        key=key,
+        data={
+            "script": script("build/picture.js"),
+            "svg": architecture_svg(plan),
+            "words": cost_text(cost),
+        },
+    )

@@ -1,19 +1,24 @@
-"""Two browser components: a grid of small pictures, and the arithmetic of one output value."""
+"""Browser components, and pictures as HTML: tiles, one output value, the live chart."""
 
 from __future__ import annotations
 
+import base64
+import html
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import streamlit as st
 
+from cnnlib.data.drawings import png
 from cnnlib.records.probe import encode_float32, encode_uint8
-from cnnlib.ui.common.urls import LOADER, script
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cnnlib.records.probe import Arithmetic
+    from cnnlib.records.run import Run
 
 _grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
 _window = st.components.v2.component("cnnlab_window", js=LOADER)
@@ -131,3 +136,76 @@ def window_data(shown: Arithmetic) -> dict[str, Any]:
 def _capitalise_name(name: str) -> str:
     """Capitalise a name, unless it contains a module path such as ``features.conv1``."""
     return name if "." in name else name[:1].upper() + name[1:]
+
+
+_live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
+
+
+def live_chart(
+    runs: Sequence[Run], *, key: str, status: bool = True, outcomes: Mapping[str, str] | None = None
+) -> None:
+    """Show the curves of runs in shared charts.
+
+    The page reruns when a run changes its state, its name or a setting, or was deleted.
+
+    Args:
+        runs: The runs as last read by the page.
+        status: Whether to show the state and numbers of each run; otherwise only its name.
+        outcomes: Sentence on the result of each ended run, by run id; shown beside its state.
+    """
+    _live_chart(
+        key=key,
+        data={
+            "script": script("common/live/live.bundle.js"),
+            "runs_address": at_root(RUNS_ADDRESS),
+            "runs": [
+                {
+                    "id": run.id,
+                    "name": run.title,
+                    "state": run.state,
+                    "changes": len(run_store().interventions(run.id)),
+                    "label_smoothing": run.request.recipe.label_smoothing,
+                    "outcome": (outcomes or {}).get(run.id, ""),
+                }
+                for run in runs
+            ],
+            "status": status,
+        },
+        on_changed_change=lambda: None,
+    )
+
+
+CLASSES_SHOWN = 12
+
+
+def first_of_each_class(labels: np.ndarray, class_count: int) -> list[int]:
+    """Return the index of the first picture of each class; classes without pictures are omitted."""
+    found = []
+    for label in range(class_count):
+        matches = labels == label
+        if matches.any():
+            found.append(int(matches.argmax()))
+    return found
+
+
+def data_uri(image: np.ndarray) -> str:
+    """Encode a picture (C x H x W, uint8, one or three channels) as a PNG data URI."""
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode()
+
+
+def strip_html(images: Sequence[np.ndarray], names: Sequence[str]) -> str:
+    """Return the HTML of a wrapping row of pictures, unsmoothed, with names below."""
+    figures = "".join(_figure_html(image, name) for image, name in zip(images, names, strict=True))
+    columns = "grid-template-columns:repeat(auto-fill,minmax(44px,1fr))"
+    return f'<div style="display:grid;gap:0.5rem;{columns}">{figures}</div>'
+
+
+def _figure_html(image: np.ndarray, name: str) -> str:
+    name = html.escape(name)
+    return (
+        '<figure style="margin:0;text-align:center;min-width:0">'
+        f'<img src="{data_uri(image)}" alt="Example of class {name}" style="width:100%;'
+        'aspect-ratio:1;image-rendering:pixelated;border-radius:4px;display:block">'
+        '<figcaption style="font-size:0.75rem;opacity:0.75;overflow:hidden;text-overflow:ellipsis;'
+        f'white-space:nowrap">{name}</figcaption></figure>'
+    )

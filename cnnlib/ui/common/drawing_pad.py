@@ -13,9 +13,9 @@ from streamlit_drawable_canvas import st_canvas
 from cnnlib.data.image_folder.image_decoder import FORMATS, BrokenPicture, decode
 from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
+from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.small_pad import INK, PAPER
-from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import LOADER, script
 
 SIDE = 280  # pixels of the pad

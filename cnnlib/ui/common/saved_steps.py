@@ -1,4 +1,4 @@
-"""Saved steps of runs, the weights of live runs, and the pictures that pages show of them.
+"""Saved steps of runs, newest weights of live runs, and the pictures that pages show of them.
 
 No function here needs torch; `cnnlib.ui.common.viewer` computes what does.
 """
@@ -15,15 +15,17 @@ import streamlit as st
 from cnnlib.errors import ProbeError
 from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.weights import Weights, read_arrays
+from cnnlib.records.events import Command
 from cnnlib.records.maps import NetworkSource
+from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.weight_files import newest_first
 from cnnlib.ui.common.shared import folders, prepared, run_store
-from cnnlib.ui.common.weights_in_use import request_latest_weights
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.run import Run
+    from cnnlib.runs.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -139,3 +141,38 @@ def newest_saved_step(run: Run) -> SavedStep | None:
     request_latest_weights(run_store(), run)
     saved = newest_first(run, run_store().saved_weights(run.id))
     return SavedStep.of(run, saved[0]) if saved else None
+
+
+REQUEST_EVERY_SECONDS = 4.0  # a request is valid for ten seconds
+SEEN_EVERY_SECONDS = 15.0
+
+_requested = RateLimit(REQUEST_EVERY_SECONDS)
+_seen, _touched = RateLimit(SEEN_EVERY_SECONDS), RateLimit(SEEN_EVERY_SECONDS)
+
+
+def newest_weights(
+    store: RunStore, run: Run, *, is_touched: bool = False
+) -> tuple[Path, int] | None:
+    """Return the file of a run's newest weights and its time of writing (ns); None without any.
+
+    A run in training is asked for newer ones, and a sketch is marked as seen.
+
+    Args:
+        is_touched: A person draws for it.
+    """
+    request_latest_weights(store, run)
+    if (_touched if is_touched else _seen).is_due(run.id):
+        store.sketches.see(run.id, is_touched=is_touched)
+    for each in newest_first(run, store.saved_weights(run.id)):
+        path = store.folders.run(run.id) / each.file
+        try:
+            return path, path.stat().st_mtime_ns
+        except FileNotFoundError:  # deleted meanwhile: the next one
+            continue
+    return None
+
+
+def request_latest_weights(store: RunStore, run: Run) -> None:
+    """Request a fresh `latest` file of a live run, at most every `REQUEST_EVERY_SECONDS`."""
+    if run.is_live and _requested.is_due(run.id):
+        store.submit_command(run.id, Command("look"))

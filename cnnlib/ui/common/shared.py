@@ -1,4 +1,4 @@
-"""Resources shared by all sessions: folders, the run store, workers, open datasets."""
+"""Resources shared by all sessions, and the dataset and preset that a page begins with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.errors import SettingsError
 from cnnlib.records.folders import Folders
@@ -91,3 +92,23 @@ def _run_store(folders: Folders) -> RunStore:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _prepared(name: str, fingerprint: str, folders: Folders) -> Prepared:
     return load_prepared(name, folders)
+
+
+# The best known first. Nothing is downloaded without a request; digits are always on the machine.
+_DATASETS = ("mnist", "fashion-mnist", "cifar10", "digits")
+
+
+def starter_datasets(folders: Folders) -> list[DatasetInfo]:
+    """Return the candidates for the default dataset; faster than reading the whole catalogue."""
+    return [dataset_info(name, folders) for name in _DATASETS]
+
+
+def default_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
+    """Return the best known of the datasets that are on this machine."""
+    available = {info.name: info for info in infos if info.state != "download"}
+    return next(available[name] for name in _DATASETS if name in available)
+
+
+def default_preset(dataset: str) -> str:
+    """Return the name of the preset with the best accuracy for its training time on a dataset."""
+    return "mnist_fast" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"

@@ -12,11 +12,11 @@ from cnnlib.data.statistics import Duplicates, class_counts, duplicates
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.recipe import Augmentation
+from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import count
 from cnnlib.ui.common.messages import fragment, show_error
-from cnnlib.ui.common.recipe_form import CUTOUT_HELP, FLIP_HELP, SHIFT_HELP
+from cnnlib.ui.common.recipe_form import FIELDS
 from cnnlib.ui.common.shared import prepared as open_prepared
-from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.viewer import ask
 from cnnlib.units import plural
 
@@ -125,10 +125,12 @@ def augmentation(data: Prepared) -> None:
     """Show a few training pictures, each with random augmentations."""
     st.header("Augmentation")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        flip = st.toggle("Mirror", key="data_flip", help=FLIP_HELP)
-        shift = st.slider("Shift (pixels)", 0, 8, 2, key="data_shift", width=180, help=SHIFT_HELP)
+        flip = st.toggle("Mirror", key="data_flip", help=FIELDS["flip"].help)
+        shift = st.slider(
+            "Shift (pixels)", 0, 8, 2, key="data_shift", width=180, help=FIELDS["shift"].help
+        )
         cutout = st.slider(
-            "Cutout (pixels)", 0, 16, 0, key="data_cutout", width=180, help=CUTOUT_HELP
+            "Cutout (pixels)", 0, 16, 0, key="data_cutout", width=180, help=FIELDS["cutout"].help
         )
         seed = st.number_input("Seed", 1, 10_000, key="data_seed", width=130, help=_SEED_HELP)
     changed = augmented(data, Augmentation(flip, shift, cutout), seed)

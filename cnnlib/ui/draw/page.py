@@ -9,11 +9,11 @@ import streamlit as st
 
 from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.drawing_pad import DrawnPicture, drawing_pad, preparation_form
 from cnnlib.ui.common.format import escape_markdown, size
 from cnnlib.ui.common.messages import fragment, viewer_awaited
 from cnnlib.ui.common.pickers.picture_picker import store_drawing
-from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import INSPECT
 from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.draw.fine_tune import fine_tune_section

@@ -9,8 +9,7 @@ import streamlit as st
 
 from cnnlib.design.cost import cost
 from cnnlib.figures.inspect import deletion_figure
-from cnnlib.probe.attribution.passes import forward_passes
-from cnnlib.probe.attribution.result import read_explanation
+from cnnlib.probe.attribution.result import forward_passes, read_explanation
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.common.viewer import attribution_map, layer_outputs, sanity_checks

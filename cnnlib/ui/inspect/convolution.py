@@ -1,4 +1,4 @@
-"""The convolution playground: a picture, a kernel, and the output with its arithmetic."""
+"""The Convolution page: a picture, a kernel, and the output with its arithmetic."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ from cnnlib.ui.common.small_pad import small_pad
 
 if TYPE_CHECKING:
     from cnnlib.records.probe import Arithmetic
+
+
+def show() -> None:
+    """Show the page."""
+    st.title("Convolution")
+    st.caption(
+        "A convolution moves a window over the picture. Each output value is the sum of the pixels "
+        "in the window times the numbers of the kernel. Move the pointer over the output to move "
+        "the window."
+    )
+    playground()
+
 
 SIDE = 32
 _PICTURES = ("Letter", "Square", "Ramp", "Chessboard", "Single pixel")

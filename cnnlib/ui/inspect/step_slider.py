@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.probe.weights import weights_by_step
-from cnnlib.ui.common.saved_steps import SavedStep, weights_may_change
+from cnnlib.ui.common.saved_steps import SavedStep, request_latest_weights, weights_may_change
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import number_in_address, set_in_address
-from cnnlib.ui.common.weights_in_use import request_latest_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,9 +10,8 @@ import streamlit as st
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.columns import planned_design
 from cnnlib.design.link import encode
-from cnnlib.ui.common.defaults import starter_datasets
 from cnnlib.ui.common.messages import fragment
-from cnnlib.ui.common.shared import available_datasets, folders, run_store
+from cnnlib.ui.common.shared import available_datasets, folders, run_store, starter_datasets
 from cnnlib.ui.common.urls import (
     LENS_ADDRESS,
     LOADER,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from cnnlib.runs.sketches import Sketch
     from cnnlib.ui.lab.state import LabState
     from cnnlib.vocabulary.entry import Entry
-
 
 RECENT = 3
 

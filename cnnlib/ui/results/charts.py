@@ -12,12 +12,11 @@ from cnnlib.compare.disagreements import right_and_wrong
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure
+from cnnlib.ui.common.components import live_chart, strip_html
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.shared import folders, prepared, run_store
-from cnnlib.ui.common.thumbnails import strip_html
+from cnnlib.ui.results.compare_page import difference_view
 from cnnlib.ui.results.duel_form import Side
-from cnnlib.ui.results.duel_view import difference_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,11 +17,10 @@ from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHI
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
-from cnnlib.ui.common.defaults import default_dataset
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import available_datasets, folders, run_store
+from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
 
 if TYPE_CHECKING:

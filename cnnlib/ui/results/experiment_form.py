@@ -13,10 +13,9 @@ from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_values
 from cnnlib.records.run import RunRequest
-from cnnlib.ui.common.defaults import default_preset
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.shared import default_preset, run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
 
 if TYPE_CHECKING:

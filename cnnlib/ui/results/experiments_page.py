@@ -15,8 +15,8 @@ from cnnlib.experiments.grid import (
 )
 from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import best_figure, effects_figure
+from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
-from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS

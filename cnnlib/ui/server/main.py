@@ -30,87 +30,31 @@ st.set_page_config(
 )
 st.html(static_folder("common") / "page.css")
 
+# Each page with its title, icon and help; the first one is at the root of the server.
+PAGES = (
+    (LAB, "Lab", "hub", "Shape a network, train it with one button, and see inside as it learns."),
+    (BUILD, "Build", "layers", "Design a convolutional network; see its size and cost at once."),
+    (TRAIN, "Train", "show_chart", "Train a design on real pictures, and watch its curves."),
+    (RESULTS, "Results", "table_rows", "Compare the accuracy and cost of all trained designs."),
+    (COMPARE, "Compare", "balance", "See how two designs differ, and which one is better."),
+    (EXPERIMENTS, "Experiments", "science", "Vary some settings, or search for good ones."),
+    (INSPECT, "Inspect", "search", "Look inside a trained network, at any saved step."),
+    (CONVOLUTION, "Convolution", "grid_on", "Slide a kernel over a picture, and see every number."),
+    (DRAW, "Draw", "draw", "Draw a digit, and see what trained networks predict."),
+    (DATA, "Data", "photo_library", "See the datasets, and add your own pictures."),
+    (GLOSSARY, "Glossary", "menu_book", "The technical terms, each explained in a few sentences."),
+)
 page = st.navigation(
     [
         st.Page(
-            LAB,
-            title="Lab",
-            icon=":material/hub:",
-            default=True,
-            help="Shape a network and train it with one button, and see inside while it learns.",
-        ),
-        st.Page(
-            BUILD,
-            title="Build",
-            icon=":material/layers:",
-            url_path="build",
-            help="Design a convolutional network, and see its size and cost at once.",
-        ),
-        st.Page(
-            TRAIN,
-            title="Train",
-            icon=":material/show_chart:",
-            url_path="train",
-            help="Train a design on real pictures, watch its curves, and change settings while it "
-            "trains.",
-        ),
-        st.Page(
-            RESULTS,
-            title="Results",
-            icon=":material/table_rows:",
-            url_path="results",
-            help="Compare the accuracy and cost of all trained designs.",
-        ),
-        st.Page(
-            COMPARE,
-            title="Compare",
-            icon=":material/balance:",
-            url_path="compare",
-            help="See the differences between two designs, and test whether one is better (a "
-            "duel).",
-        ),
-        st.Page(
-            EXPERIMENTS,
-            title="Experiments",
-            icon=":material/science:",
-            url_path="experiments",
-            help="Train with all combinations of some settings, or search for good settings.",
-        ),
-        st.Page(
-            INSPECT,
-            title="Inspect",
-            icon=":material/search:",
-            url_path="inspect",
-            help="Look inside a trained network, at any saved step of its training.",
-        ),
-        st.Page(
-            CONVOLUTION,
-            title="Convolution",
-            icon=":material/grid_on:",
-            url_path="convolution",
-            help="Slide a kernel over a picture, and see every number of the calculation.",
-        ),
-        st.Page(
-            DRAW,
-            title="Draw",
-            icon=":material/draw:",
-            url_path="draw",
-            help="Draw a digit, and see what trained networks predict.",
-        ),
-        st.Page(
-            DATA,
-            title="Data",
-            icon=":material/photo_library:",
-            url_path="data",
-            help="See the datasets, and add your own pictures.",
-        ),
-        st.Page(
-            GLOSSARY,
-            title="Glossary",
-            icon=":material/menu_book:",
-            url_path="glossary",
-            help="The technical terms, each explained in a few sentences.",
-        ),
+            file,
+            title=title,
+            icon=f":material/{icon}:",
+            url_path=None if file == LAB else file.stem,
+            default=file == LAB,
+            help=help,
+        )
+        for file, title, icon, help in PAGES
     ],
     position="top",
 )

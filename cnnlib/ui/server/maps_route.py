@@ -21,11 +21,11 @@ from cnnlib.errors import (
     StoreError,
     ViewerError,
 )
-from cnnlib.records.checks import checks
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
+from cnnlib.records.record import checks
 from cnnlib.records.run import check_dataset_name
+from cnnlib.ui.common.saved_steps import newest_weights
 from cnnlib.ui.common.shared import folders, shared_store, worker_pool
-from cnnlib.ui.common.weights_in_use import newest_weights
 from cnnlib.ui.server.json_requests import error_response, respond_to_json, respond_to_query
 
 if TYPE_CHECKING:

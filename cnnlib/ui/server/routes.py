@@ -14,10 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from cnnlib.design.columns import planned_design
+from cnnlib.design.spec import CNNSpec
 from cnnlib.diagnosis.report import run_report
-from cnnlib.errors import StoreError
+from cnnlib.errors import RecipeError, SpecError, StoreError
+from cnnlib.records.maps import StepRequest
+from cnnlib.records.record import checks
 from cnnlib.runs.polling import metrics_since
-from cnnlib.ui.common.shared import shared_store
+from cnnlib.ui.common.shared import shared_store, worker_pool
 from cnnlib.ui.common.urls import (
     ASSETS_ADDRESS,
     FOLDERS_WITH_ASSETS,
@@ -29,10 +33,16 @@ from cnnlib.ui.common.urls import (
     static_folder,
 )
 from cnnlib.ui.server.bundle import bundled_script
-from cnnlib.ui.server.json_requests import refusal
-from cnnlib.ui.server.lens_route import network_lens, run_map, run_step
-from cnnlib.ui.server.maps_route import network_maps, run_maps
-from cnnlib.ui.server.plan_route import plan_design
+from cnnlib.ui.server.json_requests import refusal, respond_to_json, respond_to_query
+from cnnlib.ui.server.maps_route import (
+    MAX_BYTES,
+    maps_request,
+    network_maps,
+    of_run,
+    query_values,
+    run_maps,
+    viewer_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,3 +155,87 @@ def routes() -> list[BaseRoute]:
             for folder in FOLDERS_WITH_ASSETS
         ),
     ]
+
+
+async def network_lens(request: Request) -> Response:
+    """The numbers behind the chosen map, as JSON: inputs, kernel, bias and later steps.
+
+    The body is that of the maps; ``chosen`` is required. ``weights`` of an answer with maps asks
+    for the same weights; ``step`` of the answer tells which ones it has. Numbers are float32 in
+    base64. The status is 202 and 422 as for the maps.
+    """
+    return await respond_to_json(
+        request, MAX_BYTES, lambda values: viewer_response(lambda: _answer(values))
+    )
+
+
+async def run_map(request: Request) -> Response:
+    """The same for a run: the query has ``column``, ``map``, ``picture`` and ``weights``."""
+    return await respond_to_query(request, lambda: _of_run(request))
+
+
+def _of_run(request: Request) -> Response:
+    run_id = request.path_params["run_id"]
+    values = query_values(request, ("column", "map"))
+    values["chosen"] = [values.pop(name, "") for name in ("column", "map")]
+    return viewer_response(lambda: _answer(of_run(run_id, values)))
+
+
+async def run_step(request: Request) -> Response:
+    """What one batch of a run changed: pictures, losses, a filter's weights and its gradient.
+
+    The query has ``step`` (after the batch), ``column`` and ``map`` of the filter, or neither, and
+    ``source``, the input map whose gradient is shown by position. The weights of the steps before
+    and after must be saved, as they are when a paused run trains one batch.
+    """
+    return await respond_to_query(request, lambda: _step_of_run(request))
+
+
+def _step_of_run(request: Request) -> Response:
+    values = query_values(request, ("step", "column", "map", "source"))
+    return viewer_response(lambda: _step(request.path_params["run_id"], values))
+
+
+def _step(run_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    store = shared_store()
+    run = store.run(run_id).request
+    numbers = {"step": 0, "source": 0} | values
+    for name in ("step", "source", "column", "map"):
+        if name in numbers:
+            checks.integer(0, 10**9)(name, numbers[name])
+    chosen = (numbers["column"], numbers["map"]) if {"column", "map"} <= numbers.keys() else None
+    wanted = StepRequest(store.folders.run(run_id), run, numbers["step"], chosen, numbers["source"])
+    answer: dict[str, Any] = worker_pool().viewer_answer("step_view", wanted)
+    return answer
+
+
+def _answer(values: dict[str, Any]) -> dict[str, Any]:
+    wanted = maps_request(values)
+    if wanted.chosen is None:
+        raise RecipeError("No map is chosen. Name a column and a map.")
+    answer: dict[str, Any] = worker_pool().viewer_answer("lens", wanted)
+    return answer
+
+
+MOST_PLAN_BYTES = 100_000  # of a request; a spec of 200 layers with values of their own takes less
+
+
+async def plan_design(request: Request) -> Response:
+    """Plan the design ``{"spec": {...}, "batch_size": 128, "optimizer": "adamw"}`` of a POST.
+
+    A design that does not fit is repaired where a repair was found; ``repair`` describes it. The
+    answer for a design that cannot be planned is the reason, as a sentence in ``error``.
+    """
+    return await respond_to_json(request, MOST_PLAN_BYTES, _respond_with_plan)
+
+
+def _respond_with_plan(values: dict[str, Any]) -> Response:
+    try:
+        content = planned_design(
+            CNNSpec.from_dict(values.get("spec", {})),
+            batch_size=values.get("batch_size", 128),
+            optimizer=values.get("optimizer", "adamw"),
+        )
+    except SpecError as error:
+        content = {"error": str(error)}  # while a control is dragged this is no failure
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})

@@ -13,7 +13,6 @@ from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
 from cnnlib.train.submit import submit_runs
-from cnnlib.ui.common.defaults import default_dataset, default_preset
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
 from cnnlib.ui.common.pickers.design_picker import (
@@ -24,7 +23,13 @@ from cnnlib.ui.common.pickers.design_picker import (
     show_design,
 )
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_menu
-from cnnlib.ui.common.shared import available_datasets, folders, run_store
+from cnnlib.ui.common.shared import (
+    available_datasets,
+    default_dataset,
+    default_preset,
+    folders,
+    run_store,
+)
 from cnnlib.ui.common.urls import recipe_in_address, set_in_address
 from cnnlib.units import format_size, format_time
 

@@ -14,8 +14,8 @@ from cnnlib.records.recipe_link import encode_recipe
 from cnnlib.records.run import RESUMABLE_STATES, Run
 from cnnlib.runs.forks import epochs_until, fork_request, recipe_at
 from cnnlib.train.submit import submit_runs
+from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown
-from cnnlib.ui.common.live_chart import live_chart
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.permissions import attempt, own_button, own_runs, owner_note
 from cnnlib.ui.common.shared import run_store, worker_pool

@@ -32,7 +32,6 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import liveness
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.runs.workers.pool import (
     WorkerPool,
     default_count,
@@ -193,13 +192,13 @@ def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
 
 
 def test_a_heartbeat_registers_a_removed_worker_again(store, monkeypatch):
-    monkeypatch.setattr("cnnlib.runs.workers.heartbeat.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("cnnlib.runs.workers.liveness.HEARTBEAT_SECONDS", 0.01)
 
     def entered() -> list[tuple[str, str]]:
         with store.database.read() as connection:
             return list(map(tuple, connection.execute(sa.select(workers.c.id, workers.c.does))))
 
-    with registered_worker(store, "jobs") as worker_id:
+    with store.workers.registered("jobs") as worker_id:
         store.workers.unregister(worker_id)
         wait_for(lambda: entered() == [(worker_id, "jobs")])
     assert entered() == []
@@ -236,7 +235,7 @@ def test_a_dead_worker_does_not_block_the_queue(store):
 
 
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run_id = store.submit(a_request())
         assert store.claim(worker_id).id == run_id
         assert store.workers.reap() == []
@@ -257,7 +256,7 @@ def execute(store: RunStore, monkeypatch, events, listen=lambda event: None) -> 
 
     monkeypatch.setattr(execute_run, "_events", yield_events)
     run_id = store.submit(a_request())
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         execute_run.execute_run(store.claim(worker_id), store, worker_id, Control(), listen)
     return run_id
 
@@ -358,7 +357,7 @@ def slow_to_prepare(monkeypatch):
 
 def execute_with(store: RunStore, control: Control) -> Run:
     store.submit(a_request())
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run = store.claim(worker_id)
         execute_run.execute_run(run, store, worker_id, control)
     return store.run(run.id)
@@ -387,7 +386,7 @@ def test_preparation_is_shown_as_the_phase_of_the_run(store, slow_to_prepare):
         seen.append(event)
         control.interrupt()
 
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         execute_run.execute_run(store.claim(worker_id, run_id), store, worker_id, control, listen)
     assert seen[:2] == [
         Phase("starting", "preparing digits"),
@@ -522,6 +521,6 @@ def test_gpus_are_those_that_the_process_may_use(monkeypatch):
 
 
 def test_this_machine_is_named_as_workers_name_it(store):
-    with registered_worker(store, "runs") as worker_id, store.database.read() as connection:
+    with store.workers.registered("runs") as worker_id, store.database.read() as connection:
         row = connection.execute(sa.select(workers).where(workers.c.id == worker_id)).one()
     assert (row.host, row.pid) == (platform.node(), os.getpid())

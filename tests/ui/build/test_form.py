@@ -7,15 +7,15 @@ from random import Random
 import pytest
 from random_specs import random_specs
 
+from cnnlib.design.plan import FIELD_LABELS as REPAIR_LABELS
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset, presets
-from cnnlib.design.repair import FIELD_LABELS as REPAIR_LABELS
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
-from cnnlib.ui.build.field_labels import FIELD_LABELS, with_label
+from cnnlib.ui.build.session import FIELD_LABELS, with_label
 from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
 LENET = preset("lenet5").spec

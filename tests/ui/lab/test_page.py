@@ -15,7 +15,6 @@ from cnnlib.experiments.duel import duel_state
 from cnnlib.records.events import Phase, StepMetrics
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
-from cnnlib.runs.workers.heartbeat import registered_worker
 from cnnlib.ui.common.urls import PAGES
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -73,7 +72,7 @@ class Lab:
 
 def end_at(store: RunStore, step: int) -> None:
     """Let a worker take the next run, save a checkpoint and end."""
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         run = store.claim(worker_id)
         checkpoint = a_checkpoint(step)
         store.folders.run(run.id).mkdir(parents=True, exist_ok=True)
@@ -138,7 +137,7 @@ def test_what_cannot_be_done_is_a_sentence_and_changes_nothing(store):
 def test_the_learning_rate_of_a_sketch_at_work_is_a_command(store):
     lab = Lab()
     run_id = lab.do(kind="play")["run"]["id"]
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         store.claim(worker_id)
         step = StepMetrics(1, 1.0, 0.1, 1.0, 10.0, 0.1)
         store.record_events(run_id, worker_id, [Phase("running", ""), step])
@@ -193,7 +192,7 @@ def test_restart_replaces_the_sketch(store):
 
 def test_one_batch_starts_a_sketch_that_pauses(store):
     run_id = Lab().do(kind="step")["run"]["id"]
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         store.claim(worker_id)
         [command] = store.record_events(run_id, worker_id, [])
         assert command.kind == "pause"

@@ -16,7 +16,7 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.tables import commands, sketches
-from cnnlib.ui.common import weights_in_use
+from cnnlib.ui.common import saved_steps
 from cnnlib.ui.common.identity import COOKIE
 from cnnlib.ui.server import json_requests
 
@@ -110,7 +110,7 @@ def test_a_browser_that_asks_too_often_is_refused_alone(store, monkeypatch, meth
 
 def test_a_look_marks_the_sketch_as_seen_once_in_a_while(store, monkeypatch):
     seen: list[str] = []
-    monkeypatch.setattr(weights_in_use, "_seen", RateLimit(weights_in_use.SEEN_EVERY_SECONDS))
+    monkeypatch.setattr(saved_steps, "_seen", RateLimit(saved_steps.SEEN_EVERY_SECONDS))
     monkeypatch.setattr(Sketches, "see", lambda _, run_id, **_more: seen.append(run_id))
     sketch = a_sketch(store)
     assert look(store, sketch) == 6 * [200]

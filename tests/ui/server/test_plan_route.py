@@ -11,7 +11,7 @@ from cnnlib.design.link import decode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import presets
 from cnnlib.design.spec import CNNSpec
-from cnnlib.ui.server.plan_route import MAX_BYTES
+from cnnlib.ui.server.routes import MAX_BYTES
 
 
 def post(content: Any, **headers: str) -> httpx.Response:

@@ -13,8 +13,8 @@ from cnnlib.records.events import Command
 from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.train.picture_strip import (
-    PICTURES,
+from cnnlib.ui.train.live_view import (
+    STRIP_PICTURES,
     Strip,
     build_strip_data,
     class_balanced_indices,
@@ -51,7 +51,7 @@ def test_closed_section_sends_only_the_curves(store):
 def test_strip_shows_test_pictures_with_predictions(store):
     app = open_train(a_saved_run(store), "Test pictures")
     strip = parts(app)[-1]
-    assert len(strip["cards"]) == PICTURES
+    assert len(strip["cards"]) == STRIP_PICTURES
     assert strip["step"] == 5
     card = strip["cards"][0]
     assert card["truth"] == "0" and card["uri"].startswith("data:image/png")
@@ -150,7 +150,7 @@ def test_indices_take_the_classes_in_turn():
 
 
 def test_large_network_gets_fewer_pictures():
-    assert strip_size(400_000) == PICTURES
+    assert strip_size(400_000) == STRIP_PICTURES
     assert strip_size(100_000_000) == 10  # 1e9 in all
     assert strip_size(20_000_000_000) == 1
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.ui.common.components import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import prepared
-from cnnlib.ui.common.thumbnails import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.urls import dataset_in_address
 from cnnlib.units import plural
 

@@ -12,11 +12,11 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import dataset_label, escape_markdown
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.saved_steps import Picture, picture_of_test_split
 from cnnlib.ui.common.small_pad import small_pad
-from cnnlib.ui.common.thumbnails import data_uri
 from cnnlib.ui.common.urls import number_in_address
 
 if TYPE_CHECKING:
