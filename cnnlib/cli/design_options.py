@@ -16,6 +16,7 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+from cnnlib.records.files import file_errors
 
 if TYPE_CHECKING:
     import argparse
@@ -90,15 +91,11 @@ def read_spec(text: str) -> CNNSpec:
         return _spec_from_json(_read(sys.stdin.buffer, "Standard input"), "Standard input")
     if "://" in text or re.match(r"\d+~", text):
         return decode(_design_in(text) if "://" in text else text)
-    try:
-        with Path(text).open("rb") as file:
-            content = _read(file, shown(text))
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpecError(
-            f"The design {shown(text)} cannot be read: {reason}. Give a JSON file with a "
-            "design, - for standard input, or a link from the Build page."
-        ) from error
+    what = f"The design {shown(text)} cannot be read"
+    advice = "Give a JSON file with a design, - for standard input, or a link from the Build page."
+    also = (ValueError,)  # a name that no file can have
+    with file_errors(SpecError, what, advice, also=also), Path(text).open("rb") as file:
+        content = _read(file, shown(text))
     return _spec_from_json(content, shown(text))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.parser import shown, whole_number
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step
 from cnnlib.errors import DataError, ProbeError
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -138,18 +138,14 @@ def write_values(out: str, values: np.ndarray, tiles: np.ndarray, verbose: bool 
         raise DataError(
             f"{shown(out)} does not end with .npz, .json or .png. Choose such a file name."
         )
-    try:
-        with replacing(path) as file:
-            if path.suffix == ".npz":
-                np.savez_compressed(file, values=values)
-            elif path.suffix == ".json":
-                file.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
-            else:
-                _write_picture(file, tiles)
-    except OSError as error:
-        raise DataError(
-            f"{shown(out)} cannot be written: {error.strerror}. Choose another path."
-        ) from error
+    failed = file_errors(DataError, f"{shown(out)} cannot be written", "Choose another path.")
+    with failed, replacing(path) as file:
+        if path.suffix == ".npz":
+            np.savez_compressed(file, values=values)
+        elif path.suffix == ".json":
+            file.write_text(json.dumps(values.tolist()) + "\n", encoding="utf-8")
+        else:
+            _write_picture(file, tiles)
     if verbose:
         print(f"Wrote values of shape {' x '.join(map(str, values.shape))} to {path}.")
 
@@ -173,11 +169,7 @@ def file_picture(path: str, size: int, channels: int) -> np.ndarray:
     """
     from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
 
-    try:
-        with Path(path).open("rb") as file:
-            return decode(file.read(_MOST_BYTES), size, channels)
-    except (OSError, ValueError, BrokenPicture) as error:  # ValueError: no name of a file
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(
-            f"The picture {shown(path)} cannot be read: {reason}. Choose another picture."
-        ) from error
+    what, advice = f"The picture {shown(path)} cannot be read", "Choose another picture."
+    also = (ValueError, BrokenPicture)  # ValueError: no name of a file
+    with file_errors(DataError, what, advice, also=also), Path(path).open("rb") as file:
+        return decode(file.read(_MOST_BYTES), size, channels)

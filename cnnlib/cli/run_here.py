@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Generator, Iterator, Sequence
 
-    from cnnlib.cli.progress_output import ProgressOutput, Update
+    from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control

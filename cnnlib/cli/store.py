@@ -31,7 +31,7 @@ def run_at_step(
     Raises:
         StoreError: There is no such run, or the step is not on disk.
     """
-    from cnnlib.runs.weight_files import KEPT, saved_weights
+    from cnnlib.runs.saved_steps import KEPT, saved_weights
 
     store = existing_store(run_id)
     run = store.run(run_id)

@@ -1,22 +1,29 @@
-"""Differences: settings between rows; layers and costs between two designs."""
+"""Differences of rows and designs, and test pictures on which two runs disagree."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
+from cnnlib.errors import StoreError
 from cnnlib.records.compare import DesignDifference, LayerChange
+from cnnlib.runs.predictions import unpack_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cnnlib.compare.rows import Row
     from cnnlib.design.layers import Leaf
+    from cnnlib.records.probe import Predicted
     from cnnlib.records.run import Run
+    from cnnlib.runs.store import RunStore
 
 _BATCH = 128  # pictures per step, for the memory of a design without a recipe
 
@@ -111,3 +118,66 @@ def _compare_layers(before: Leaf, after: Leaf) -> LayerChange:
 def _fields_without_name(layer: Leaf) -> tuple[Any, ...]:
     """Return the fields of a layer without its name."""
     return tuple(getattr(layer, field.name) for field in fields(layer) if field.name != "name")
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Test pictures that one run classifies correctly and the other does not.
+
+    Args:
+        indices: Indices in the test split, by falling confidence of the second run's wrong answer.
+        labels: The true classes.
+        answers: The second run's answers.
+        count_other_way: Number of pictures that only the second run classifies correctly.
+        count: Number of pictures in the test split.
+    """
+
+    indices: tuple[int, ...]
+    labels: tuple[int, ...]
+    answers: tuple[int, ...]
+    count_other_way: int
+    count: int
+
+
+def right_and_wrong(store: RunStore, right: Run, wrong: Run) -> Disagreement:
+    """Find the test pictures that ``right`` classifies correctly and ``wrong`` does not.
+
+    Raises:
+        StoreError: A run has no predictions on disk, or they are for other pictures.
+    """
+    one, two = _predictions(store, right), _predictions(store, wrong)
+    if right.fingerprint != wrong.fingerprint or len(one.labels) != len(two.labels):
+        raise StoreError(
+            f"The runs {right.id} and {wrong.id} were tested on different pictures, so their "
+            "predictions cannot be compared. Choose two runs with the same dataset."
+        )
+    labels = one.labels
+    is_right, is_wrong = one.predicted == labels, two.predicted != labels
+    indices = np.flatnonzero(is_right & is_wrong)
+    confidence = two.probabilities[indices].max(axis=1, initial=0.0)
+    indices = indices[np.argsort(-confidence, kind="stable")]
+    return Disagreement(
+        tuple(map(int, indices)),
+        tuple(map(int, labels[indices])),
+        tuple(map(int, two.predicted[indices])),
+        int((~is_right & ~is_wrong).sum()),
+        len(labels),
+    )
+
+
+def _predictions(store: RunStore, run: Run) -> Predicted:
+    """Read the predictions of a run on the test split."""
+    result = store.result(run.id)
+    if result is None or not result.predictions_file:
+        raise StoreError(
+            f"The run {run.id} has no predictions on the test split. They are saved when a run "
+            "finishes. Wait until it has finished, or resume it."
+        )
+    path: Path = store.folders.run(run.id) / result.predictions_file
+    try:
+        return unpack_predictions(path)
+    except ValueError as error:
+        raise StoreError(
+            f"The predictions of the run {run.id} in {path} cannot be read: {error}. Train "
+            "the design again to get new ones."
+        ) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.compare.annotations import Annotation, check_annotation
 from cnnlib.compare.columns import COLUMNS
-from cnnlib.compare.load_rows import load_rows
+from cnnlib.compare.rows import load_rows
 from cnnlib.errors import StoreError
 from cnnlib.runs.annotations import (
     delete_annotations,

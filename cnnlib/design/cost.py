@@ -185,21 +185,28 @@ class Field:
         size: Height and width, padding included, so it may exceed the image. After flattening or
             averaging: of all features together, along the longer side.
         jump: Distance between the fields of two neighbours in a feature map.
+        before: From the start of the first field, in the padding, to the start of the image.
     """
 
     size: int = 1
     jump: int = 1
+    before: int = 0
 
 
 def receptive_fields(plan: Plan) -> dict[str, Field]:
-    """Compute the field of each leaf and each block of a plan, by name."""
+    """Compute the field of each leaf and each block of a plan, by name.
+
+    The recursion is that of Araujo, Norris and Sim, "Computing receptive fields of convolutional
+    neural networks", Distill 2019: a window of reach r adds (r - 1) jumps, a stride multiplies the
+    jump.
+    """
     fields: dict[str, Field] = {}
     field = Field()
     for layer in plan.layers:
         if isinstance(layer, Residual):
             main = _add_path(layer.main, field, fields)
             shortcut = _add_path(layer.shortcut, field, fields)
-            field = Field(max(main.size, shortcut.size), main.jump)
+            field = Field(max(main.size, shortcut.size), main.jump, main.before)
             fields[layer.activation.name] = field
         else:
             field = _field_after(layer, field)
@@ -217,9 +224,10 @@ def _add_path(leaves: tuple[Leaf, ...], field: Field, fields: dict[str, Field]) 
 def _field_after(leaf: Leaf, field: Field) -> Field:
     """Compute the field after a leaf from the field before it."""
     if leaf.kind in ("conv2d", "pool"):
-        around = reach(leaf.kernel_size, leaf.dilation) - 1
-        return Field(field.size + around * field.jump, field.jump * leaf.stride)
+        size = field.size + (reach(leaf.kernel_size, leaf.dilation) - 1) * field.jump
+        before = field.before + leaf.padding * field.jump
+        return Field(size, field.jump * leaf.stride, before)
     if leaf.kind in ("global_avg_pool", "flatten"):
         _, height, width = leaf.in_shape
-        return Field(field.size + (max(height, width) - 1) * field.jump, field.jump)
+        return Field(field.size + (max(height, width) - 1) * field.jump, field.jump, field.before)
     return field

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cnnlib.records.compare import Verdict
     from cnnlib.runs.store import RunStore
 
-
 Split = Literal["validation", "test"]
 SPLITS: tuple[Split, ...] = ("validation", "test")
 _SUMMARY_KEYS = {"validation": "last_val_accuracy", "test": "test_accuracy"}

@@ -40,7 +40,7 @@ def evaluate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], classes: 
         classes: Number of classes, the side of the confusion table.
     """
     sums = None
-    with _evaluation_mode(net):
+    with evaluating(net), torch.inference_mode():
         for images, labels in batches:
             sums = sums or _RunningSums.empty(classes, images.device)
             sums.add(net(images), labels)
@@ -50,7 +50,7 @@ def evaluate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], classes: 
 def predict(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Predictions:
     """Return the outputs of a network for each picture, in evaluation mode."""
     labels, logits = [], []
-    with _evaluation_mode(net):
+    with evaluating(net), torch.inference_mode():
         for images, true_labels in batches:
             labels.append(true_labels)
             logits.append(net(images).float())
@@ -65,13 +65,12 @@ def score(predictions: Predictions) -> SplitResult:
 
 
 @contextmanager
-def _evaluation_mode(net: nn.Module) -> Generator[None]:
-    """Set evaluation mode without gradients; restore the former mode on exit."""
+def evaluating(net: nn.Module) -> Generator[None]:
+    """Set evaluation mode, and restore the former mode at the end."""
     was_training = net.training
     net.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         net.train(was_training)
 

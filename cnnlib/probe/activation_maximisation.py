@@ -17,7 +17,8 @@ from torch.nn.functional import conv2d, pad
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
-from cnnlib.probe.forward import evaluating, trace
+from cnnlib.nets.evaluate import evaluating
+from cnnlib.probe.forward import trace
 from cnnlib.probe.graph import step_named
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.probe.forward import evaluating
+from cnnlib.nets.evaluate import evaluating
 from cnnlib.records.drawing import Answer, Change, ChangedAnswer, Robustness
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ use one network at the same time. Derived are dead channels, and the gradients o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
+from cnnlib.nets.evaluate import evaluating
 from cnnlib.probe.graph import INPUT, steps
 from cnnlib.records.probe import Gradients
 
 if TYPE_CHECKING:
     from cnnlib.nets.model import Network
-
 
 Activate = Callable[[nn.Module, Tensor], Tensor]
 
@@ -52,17 +51,6 @@ def trace(net: Network, images: Tensor, activate: Activate = plain_activation) -
         else:
             outputs[step.name] = net.get_submodule(step.name)(values[0])
     return outputs
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Generator[None]:
-    """Set evaluation mode, and restore the former mode at the end."""
-    was_training = net.training
-    net.eval()
-    try:
-        yield
-    finally:
-        net.train(was_training)
 
 
 def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,10 +9,10 @@ import torch
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
-from cnnlib.probe.forward import evaluating, trace
+from cnnlib.nets.evaluate import evaluating
+from cnnlib.probe.forward import trace
 from cnnlib.probe.graph import step_named
-from cnnlib.probe.pictures import run_pictures
-from cnnlib.probe.receptive_field import receptive_field
+from cnnlib.probe.pictures import receptive_field, run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
 

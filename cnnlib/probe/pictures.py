@@ -1,13 +1,19 @@
-"""The prepared dataset of a run, checked for changes; without torch."""
+"""The prepared dataset of a run, and the pixels that one value depends on; without torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.errors import DataError
+from cnnlib.design.cost import receptive_fields
+from cnnlib.errors import DataError, ProbeError
+from cnnlib.probe.graph import SUM, step_named
 
 if TYPE_CHECKING:
+    from cnnlib.design.cost import Field
+    from cnnlib.design.plan import Plan
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import Run
@@ -36,3 +42,39 @@ def check_unchanged(run: Run, info: DatasetInfo) -> None:
             "run can only be inspected with the pictures that it was trained on. Restore the "
             "earlier dataset, or choose a newer run."
         )
+
+
+def receptive_field(plan: Plan, name: str) -> Field:
+    """Return the receptive field of a layer with feature maps.
+
+    Raises:
+        ProbeError: The layer has no maps.
+    """
+    step = step_named(plan, name)
+    if len(step.out_shape) != 3 or step.kind == "global_avg_pool":
+        raise ProbeError(
+            f"{name} has no feature maps: each of its values depends on the whole picture. "
+            "Choose a layer with feature maps."
+        )
+    return receptive_fields(plan)[step.name.removesuffix(f".{SUM}")]
+
+
+def crop_patch(prepared: Prepared, field: Field, entry: list[float]) -> np.ndarray:
+    """Crop the patch of one entry of `cnnlib.probe.patches.strongest_patches`: C x s x s, uint8."""
+    picture = prepared.test_images[int(entry[0])]
+    _, height, width = picture.shape
+    size = min(field.size, height, width)
+    top = patch_corner(field, int(entry[1]), size, height)
+    left = patch_corner(field, int(entry[2]), size, width)
+    return np.array(picture[:, top : top + size, left : left + size])
+
+
+def patch_corner(field: Field, place: int, size: int, side: int) -> int:
+    """Return the start of a square of ``size`` pixels at a value, clipped to the picture.
+
+    Args:
+        place: Row or column of the value.
+        side: Height or width of the picture.
+    """
+    middle = place * field.jump - field.before + (field.size - size) // 2
+    return max(0, min(side - size, middle))

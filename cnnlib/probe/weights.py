@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from cnnlib.errors import ProbeError
 from cnnlib.runs import RunStore
-from cnnlib.runs.weight_files import KEPT, saved_weights
+from cnnlib.runs.saved_steps import KEPT, saved_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from cnnlib.errors import StoreError
+from cnnlib.errors import CnnlibError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -63,6 +63,24 @@ def _link(file: Path, path: Path) -> bool:
     return True
 
 
+@contextmanager
+def file_errors(
+    kind: type[CnnlibError], what: str, advice: str, *, also: tuple[type[Exception], ...] = ()
+) -> Generator[None]:
+    """Turn errors of the file system, and others in `also`, into one of the library.
+
+    Args:
+        what: What failed, such as ``The file x.csv cannot be written``.
+        advice: What to do, as a whole sentence.
+    """
+    known: tuple[type[Exception], ...] = (OSError, *also)
+    try:
+        yield
+    except known as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise kind(f"{what}: {reason}. {advice}") from error
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a run's folder and its content; a missing one is no error.
 
@@ -70,14 +88,10 @@ def remove_folder(folder: Path) -> None:
         StoreError: Some of its files cannot be removed; the others may be gone, and the call can be
             repeated.
     """
-    try:
+    advice = "Close programs that use its files, or allow writing to it, then delete the run again."
+    with file_errors(StoreError, f"The folder {folder} cannot be deleted", advice):
         if folder.exists():
             shutil.rmtree(folder)
-    except OSError as error:
-        raise StoreError(
-            f"The folder {folder} cannot be deleted: {error.strerror}. Close programs that use its "
-            "files, or allow writing to it, then delete the run again."
-        ) from error
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:

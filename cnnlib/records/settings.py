@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError, SettingsError
+from cnnlib.records.files import file_errors
 from cnnlib.records.record import checks
 
 if TYPE_CHECKING:
@@ -128,14 +129,10 @@ class Settings:
         path = Path(named) if named else folders.runs / FILE
         if not named and not path.exists():
             return cls()
+        advice = "Allow reading it, or set CNNLAB_CONFIG to another file."
         try:
-            with path.open("rb") as file:
-                tables = tomllib.load(file)
-        except OSError as error:
-            raise SettingsError(
-                f"The settings file {path} cannot be read: {error.strerror}. Allow reading it, or "
-                "set CNNLAB_CONFIG to another file."
-            ) from error
+            with file_errors(SettingsError, f"The settings file {path} cannot be read", advice):
+                tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"The settings file {path} is not valid TOML: {error}. Write lines such as on = "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
-from cnnlib.compare.load_rows import best_of_sentence
+from cnnlib.compare.rows import best_of_sentence
 from cnnlib.figures.compare import cost_figure, curves_figure
 from cnnlib.report.text import format_cells, to_csv, to_latex, to_markdown
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
+from cnnlib.records.files import file_errors
 from cnnlib.runs import migrations, tables
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Database:
     """
 
     def __init__(self, folders: Folders) -> None:
-        _create_folder(folders.runs)
+        what = f"The folder {folders.runs} cannot be created"
+        with file_errors(StoreError, what, _STORES_RUNS):
+            folders.runs.mkdir(parents=True, exist_ok=True)
         url = _database_url(folders)
         self._passwords = _passwords(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -162,7 +165,10 @@ class Database:
             if own is None:
                 own = secrets.token_hex(16)
                 self._write_meta(connection, "folder", own)
-                _write_id(file, own)
+                with file_errors(
+                    StoreError, f"The folder {folder} cannot be written", _STORES_RUNS
+                ):
+                    file.write_text(own)
         if _read_id(file) != own:
             raise StoreError(
                 f"{folder} is not the folder with the files of the run store {self._address}. "
@@ -234,38 +240,18 @@ _ERROR_TEXTS = {
 }
 
 
-def _create_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The folder {folder} cannot be created: {error.strerror}. It stores the runs: allow "
-            "writing to the folder above it, or set CNNLAB_RUNS to another folder."
-        ) from error
-
-
-def _write_id(file: Path, own: str) -> None:
-    """Write the database's id into the folder of runs."""
-    try:
-        file.write_text(own)
-    except OSError as error:
-        raise StoreError(
-            f"The folder {file.parent} cannot be written: {error.strerror}. It stores the runs: "
-            "allow writing to it, or set CNNLAB_RUNS to another folder."
-        ) from error
+_STORES_RUNS = "It stores the runs: allow writing there, or set CNNLAB_RUNS to another folder."
 
 
 def _read_id(file: Path) -> str | None:
     """Read the id of the database that a folder of runs belongs to; None without a file."""
-    try:
-        return file.read_text()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"The file {file} cannot be read: {error}. It identifies the database of the folder: "
-            "allow reading it, or set CNNLAB_RUNS to another folder."
-        ) from error
+    advice = (
+        "It identifies the database of the folder: allow reading it, or set CNNLAB_RUNS to another "
+        "folder."
+    )
+    what = f"The file {file} cannot be read"
+    with file_errors(StoreError, what, advice, also=(UnicodeDecodeError,)):
+        return file.read_text() if file.exists() else None
 
 
 def _database_url(folders: Folders) -> sa.URL:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -59,15 +59,11 @@ class SavedDesigns:
                 f"There are {MOST_DESIGNS} saved designs, the maximum. Remove one first."
             )
         text = json.dumps({"name": name, "spec": spec.to_dict()}, indent=2)
-        try:
+        advice = "Free some space, or allow writing there."
+        with file_errors(StoreError, f"The design cannot be written to {self.folder}", advice):
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(file) as place:
                 place.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StoreError(
-                f"The design cannot be written to {self.folder}: {error.strerror}. "
-                f"Free some space, or allow writing there."
-            ) from error
         return name
 
     def remove(self, name: str) -> None:
@@ -76,13 +72,9 @@ class SavedDesigns:
         Raises:
             StoreError: Its file cannot be removed.
         """
-        try:
+        what = f"The design cannot be removed from {self.folder}"
+        with file_errors(StoreError, what, "Allow writing there."):
             self._file(name).unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"The design cannot be removed from {self.folder}: {error.strerror}. Allow writing "
-                "there."
-            ) from error
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"

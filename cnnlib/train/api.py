@@ -27,7 +27,7 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import RunStore
-from cnnlib.runs.weight_files import saved_weights
+from cnnlib.runs.saved_steps import saved_weights
 from cnnlib.train.control import Control, interrupted_by_signals
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.units import percent

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cnnlib.nets.evaluate import Predictions, evaluate, predict, score
+from cnnlib.nets.evaluate import Predictions, evaluate, evaluating, predict, score
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.records.files import replacing
 from cnnlib.train.execution.machine import wait_for
@@ -127,16 +127,14 @@ def forward_seconds(net: nn.Module, images: Tensor) -> float:
 
     After the third pass no further pass begins once a tenth of a second is over.
     """
-    was_training = net.training
-    net.eval()
     seconds: list[float] = []
     end = perf_counter() + _LATENCY_SECONDS
-    while len(seconds) < 3 or (perf_counter() < end and len(seconds) < 30):
-        begin = perf_counter()
-        net(images)
-        wait_for(images.device)
-        seconds.append(perf_counter() - begin)
-    net.train(was_training)
+    with evaluating(net):
+        while len(seconds) < 3 or (perf_counter() < end and len(seconds) < 30):
+            begin = perf_counter()
+            net(images)
+            wait_for(images.device)
+            seconds.append(perf_counter() - begin)
     return median(seconds)
 
 
@@ -205,12 +203,11 @@ def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
         for name, module in net.named_modules()
         if isinstance(module, nn.ReLU)
     ]
-    was_training = net.training
     try:
         if hooks:
-            net.eval()(images)
+            with evaluating(net):
+                net(images)
     finally:
-        net.train(was_training)
         for hook in hooks:
             hook.remove()
     return shares

@@ -74,15 +74,6 @@ class BuiltinDataset:
         return sum(file.size_bytes for file in self.files)
 
 
-def _idx_files(
-    mirrors: tuple[str, ...], published: tuple[tuple[str, str, int], ...]
-) -> tuple[RemoteFile, ...]:
-    return tuple(
-        RemoteFile(f"{name}.gz", md5, size, tuple(f"{mirror}{name}.gz" for mirror in mirrors))
-        for name, md5, size in published
-    )
-
-
 IDX_NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -101,7 +92,25 @@ _FASHION_MD5 = (
     "bef4ecab320f06d8554ea6380940ec79",
     "bb300cfdad3c16e7a12a480ee83cd310",
 )
-_CIFAR_URL = "https://www.cs.toronto.edu/~kriz/"
+_MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "http://yann.lecun.com/exdb/mnist/",
+)
+_FASHION_MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
+
+
+def _idx_files(
+    mirrors: tuple[str, ...], md5s: tuple[str, ...], sizes: tuple[int, ...]
+) -> tuple[RemoteFile, ...]:
+    return tuple(
+        RemoteFile(f"{name}.gz", md5, size, tuple(f"{mirror}{name}.gz" for mirror in mirrors))
+        for name, md5, size in zip(IDX_NAMES, md5s, sizes, strict=True)
+    )
+
+
+def _cifar_files(name: str, md5: str, size: int) -> tuple[RemoteFile, ...]:
+    return (RemoteFile(name, md5, size, (f"https://www.cs.toronto.edu/~kriz/{name}",)),)
+
 
 _ALL = (
     BuiltinDataset(
@@ -124,13 +133,7 @@ _ALL = (
         train_count=60_000,
         test_count=10_000,
         folder="MNIST/raw",
-        files=_idx_files(
-            (
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
-                "http://yann.lecun.com/exdb/mnist/",
-            ),
-            tuple(zip(IDX_NAMES, _MNIST_MD5, (9_912_422, 28_881, 1_648_877, 4_542), strict=True)),
-        ),
+        files=_idx_files(_MNIST_MIRRORS, _MNIST_MD5, (9_912_422, 28_881, 1_648_877, 4_542)),
     ),
     BuiltinDataset(
         name="fashion-mnist",
@@ -141,12 +144,7 @@ _ALL = (
         train_count=60_000,
         test_count=10_000,
         folder="FashionMNIST/raw",
-        files=_idx_files(
-            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-            tuple(
-                zip(IDX_NAMES, _FASHION_MD5, (26_421_880, 29_515, 4_422_102, 5_148), strict=True)
-            ),
-        ),
+        files=_idx_files(_FASHION_MIRRORS, _FASHION_MD5, (26_421_880, 29_515, 4_422_102, 5_148)),
     ),
     BuiltinDataset(
         name="cifar10",
@@ -157,13 +155,8 @@ _ALL = (
         train_count=50_000,
         test_count=10_000,
         folder="cifar-10-batches-py",
-        files=(
-            RemoteFile(
-                "cifar-10-python.tar.gz",
-                "c58f30108f718f92721af3b95e74349a",
-                170_498_071,
-                (f"{_CIFAR_URL}cifar-10-python.tar.gz",),
-            ),
+        files=_cifar_files(
+            "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", 170_498_071
         ),
     ),
     BuiltinDataset(
@@ -175,13 +168,8 @@ _ALL = (
         train_count=50_000,
         test_count=10_000,
         folder="cifar-100-python",
-        files=(
-            RemoteFile(
-                "cifar-100-python.tar.gz",
-                "eb9058c3a382ffc7106e4002c42a8d85",
-                169_001_437,
-                (f"{_CIFAR_URL}cifar-100-python.tar.gz",),
-            ),
+        files=_cifar_files(
+            "cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85", 169_001_437
         ),
     ),
 )

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cnnlib.cli.main import main
-from cnnlib.cli.progress_output import JsonProgress
+from cnnlib.cli.output import JsonProgress
 from cnnlib.cli.run_here import _QueueTurn, follow_or_train
 from cnnlib.data.prepared import load_prepared
 from cnnlib.records.events import Command, Phase, RunEnd

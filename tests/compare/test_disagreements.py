@@ -5,7 +5,7 @@ import pytest
 from compare_runs import a_store, finish
 from example_runs import a_request
 
-from cnnlib.compare.disagreements import right_and_wrong
+from cnnlib.compare.differences import right_and_wrong
 from cnnlib.errors import StoreError
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore

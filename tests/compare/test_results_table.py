@@ -16,8 +16,8 @@ from cnnlib.compare.annotations import Annotation
 from cnnlib.compare.charts import accuracy_against, curves, labels, settings
 from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, cells, column, columns
 from cnnlib.compare.differences import design_difference, differing_settings
-from cnnlib.compare.load_rows import best_of_sentence, load_rows
 from cnnlib.compare.results_table import ResultsTable
+from cnnlib.compare.rows import best_of_sentence, load_rows
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure

@@ -85,10 +85,10 @@ def test_the_error_for_an_unknown_optimizer_lists_the_known_ones():
 
 def test_receptive_fields_grow_by_reach_and_jump():
     fields = receptive_fields(plan(preset("lenet5").spec))
-    assert fields["features.conv1"] == Field(3, 1)
-    assert fields["features.pool1"] == Field(4, 2)
-    assert fields["features.conv2"] == Field(8, 2)  # 4 + 2 * 2
-    assert fields["features.pool2"] == Field(10, 4)  # 8 + 1 * 2
+    assert fields["features.conv1"] == Field(3, 1, 1)  # one pixel of padding before the image
+    assert fields["features.pool1"] == Field(4, 2, 1)
+    assert fields["features.conv2"] == Field(8, 2, 3)  # 4 + 2 * 2; 1 + 1 * 2
+    assert fields["features.pool2"] == Field(10, 4, 3)  # 8 + 1 * 2
     # All 7 x 7 features together: 10 + 6 * 4, more than the image because of the padding.
     assert fields["classifier.fc1"].size == 34
 
@@ -101,7 +101,7 @@ def test_dilation_widens_the_receptive_field():
 def test_a_block_has_the_receptive_field_of_its_wider_path():
     spec = CNNSpec(channels=(4, 4), pool_every=2, block="residual", stem=Stem(4, stride=2))
     fields = receptive_fields(plan(spec))
-    assert fields["features.block1"] == Field(11, 2)  # stem 3, then twice 2 * 2
+    assert fields["features.block1"] == Field(11, 2, 5)  # stem 3, then twice 2 * 2
     assert fields["features.block1.act"] == fields["features.block1"]
 
 

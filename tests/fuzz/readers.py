@@ -11,9 +11,8 @@ from example_runs import a_request, an_epoch, started, steps, the_end
 
 from cnnlib.compare.charts import class_scores, settings
 from cnnlib.compare.columns import COLUMNS, columns
-from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.compare.results_table import ResultsTable
-from cnnlib.compare.rows import Row
+from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.design.plan import plan
 from cnnlib.diagnosis.report import run_report
 from cnnlib.figures.compare import class_figure, settings_figure

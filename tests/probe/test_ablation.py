@@ -7,7 +7,7 @@ from inspecting import PLAIN, RESIDUAL, a_saved_run, open_inspect, page_text, pa
 from sample_data import prepared_now
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.design.cost import receptive_fields
+from cnnlib.design.cost import Field, receptive_fields
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
@@ -17,7 +17,7 @@ from cnnlib.probe.ablation import replace_filter, subset
 from cnnlib.probe.activation_maximisation import STEPS, maximise_activation
 from cnnlib.probe.forward import activations
 from cnnlib.probe.patches import strongest_patches
-from cnnlib.probe.receptive_field import ReceptiveField, crop_patch, receptive_field
+from cnnlib.probe.pictures import crop_patch, patch_corner, receptive_field
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs import RunStore
@@ -142,9 +142,13 @@ def test_the_receptive_field_of_a_value_by_hand():
     # A 3 x 3 convolution with padding 1, a 2 x 2 pooling, a 3 x 3 convolution: 3, 4, 4 + 2 * 2 = 8
     # pixels; the first square begins 1 + 2 * 1 = 3 before the picture, neighbours are 2 apart.
     field = receptive_field(plan(PLAIN), "features.conv2")
-    assert field == ReceptiveField(size=8, jump=2, before=3)
+    assert field == Field(size=8, jump=2, before=3)
     assert receptive_fields(plan(PLAIN))["features.conv2"].size == 8
-    assert [field.corner(place, 8, 28) for place in (0, 2, 13)] == [0, 1, 20]  # 4 - 3; 28 - 8
+    assert [patch_corner(field, place, 8, 28) for place in (0, 2, 13)] == [
+        0,
+        1,
+        20,
+    ]  # 4 - 3; 28 - 8
 
 
 def test_the_strongest_patches_are_the_maxima_of_the_maps():

@@ -13,7 +13,13 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.probe.arithmetic import KINDS, arithmetic
-from cnnlib.probe.filters import convolutions, filter_norms, filters, largest_weight, silent_maps
+from cnnlib.probe.filters import (
+    convolutions,
+    filter_norms,
+    filters,
+    largest_weight,
+    silent_maps,
+)
 from cnnlib.probe.forward import activations, dead_channels
 from cnnlib.probe.graph import INPUT, following, step_named, steps
 from cnnlib.probe.weights import network, read_arrays, weights_by_step

@@ -12,13 +12,13 @@ from cnnlib.figures.inspect import (
     gradients_over_time_figure,
 )
 from cnnlib.nets.model import build_model
-from cnnlib.probe.forward import gradients
-from cnnlib.probe.gradient_sizes import (
+from cnnlib.probe.filters import (
     by_layer,
     steps_within,
     warnings_about,
     warnings_over_time,
 )
+from cnnlib.probe.forward import gradients
 from cnnlib.records.probe import LayerGradient
 
 SPEC = CNNSpec(in_size=(1, 8, 8), out_classes=3, channels=(4, 6), norm="batch")

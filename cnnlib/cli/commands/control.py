@@ -125,7 +125,7 @@ def _setting(text: str) -> Command:
 
 def fork_run(args: argparse.Namespace) -> int:
     """Start a run from a saved step of another run."""
-    from cnnlib.runs.forks import fork_request, recipe_at
+    from cnnlib.runs.saved_steps import fork_request, recipe_at
 
     is_continued = not args.weights_only
     store, parent, saved = run_at_step(args.run_id, args.step, to_continue=is_continued)

@@ -117,7 +117,7 @@ def read_drawings(args: argparse.Namespace) -> None:
 
 def measure_ood(args: argparse.Namespace) -> None:
     """Measure the detector of a run, and print its error rates."""
-    from cnnlib.probe.ood.job import measure_ood as measure
+    from cnnlib.probe.ood.distance import measure_ood as measure
 
     store = existing_store(args.run_id)
     result = run_job(measure({"run": args.run_id}, store.folders))

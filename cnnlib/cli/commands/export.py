@@ -23,7 +23,7 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.source.pytorch_source import source
 from cnnlib.design.summary import summary
 from cnnlib.errors import DataError
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
     Raises:
         UsageError: The folder cannot be written, or has such files already.
     """
-    try:
+    what = f"The folder {shown(str(folder))} cannot be written"
+    also = (ValueError,)  # a name that no folder can have
+    with file_errors(UsageError, what, "Choose another folder.", also=also), ExitStack() as stack:
         existing = [name for name in files if (folder / name).exists()]
         if existing and not is_forced:
             raise UsageError(
@@ -139,14 +141,8 @@ def _write_all(folder: Path, files: Files, *, is_forced: bool) -> list[Path]:
                 "another folder, or add --force to overwrite."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            for name, content in files.items():
-                stack.enter_context(replacing(folder / name)).write_bytes(content)
-    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(
-            f"The folder {shown(str(folder))} cannot be written: {reason}. Choose another folder."
-        ) from error
+        for name, content in files.items():
+            stack.enter_context(replacing(folder / name)).write_bytes(content)
     return [folder / name for name in files]
 
 

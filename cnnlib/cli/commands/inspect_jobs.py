@@ -155,8 +155,8 @@ def maximise_activation(args: argparse.Namespace) -> None:
 
 def show_gradients(args: argparse.Namespace) -> None:
     """Print the size of the loss's gradient in each layer, with warnings."""
+    from cnnlib.probe.filters import by_layer, warnings_about
     from cnnlib.probe.forward import gradients
-    from cnnlib.probe.gradient_sizes import by_layer, warnings_about
 
     inspected = open_run(args)
     found = gradients(inspected.net(), inspected.image(args.picture), _label(inspected, args))

@@ -20,7 +20,7 @@ from cnnlib.cli.run_here import add_queue_options, follow_all, run_job
 from cnnlib.cli.run_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
 from cnnlib.errors import DataError
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
 
@@ -135,13 +135,10 @@ def export_collection(args: argparse.Namespace) -> None:
             f"No drawings are saved for {args.dataset} yet. Save some with "
             f"'{PROGRAM} labelled-drawings save'."
         )
-    try:
+    what = f"The zip {args.output!r} could not be written"
+    with file_errors(DataError, what, "Choose another file."):
         with replacing(Path(args.output)) as file:
             file.write_bytes(drawings_zip(info, folders))
-    except OSError as error:
-        raise DataError(
-            f"The zip {args.output!r} could not be written: {error.strerror}. Choose another file."
-        ) from error
     text = f"{plural(count, 'drawing')} written to {args.output}"
     print_result({"file": args.output, "drawings": count}, text, as_json=args.json)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import UsageError, one_of, shown, whole_number
 from cnnlib.cli.store import has_store, open_store
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 
 if TYPE_CHECKING:
     import argparse
@@ -122,13 +122,9 @@ def _write(text: str, output: str | None) -> int:
     if output is None:
         print(text, end="")
         return 0
-    try:
-        with replacing(Path(output)) as file:
-            file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"The file {shown(output)} cannot be written: {error.strerror}. Choose another file."
-        ) from error
+    what = f"The file {shown(output)} cannot be written"
+    with file_errors(UsageError, what, "Choose another file."), replacing(Path(output)) as file:
+        file.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -142,7 +138,7 @@ def _json(rows: Sequence[Row], selected: Sequence[Column]) -> list[dict[str, Any
 
 
 def _print(rows: Sequence[Row], selected: Sequence[Column]) -> None:
-    from cnnlib.compare.load_rows import best_of_sentence
+    from cnnlib.compare.rows import best_of_sentence
     from cnnlib.report.text import format_cells
 
     print_table([column.title for column in selected], format_cells(rows, selected))

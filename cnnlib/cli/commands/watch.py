@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.output import JsonProgress, ProgressOutput, TextProgress, Update
 from cnnlib.cli.parser import JSON_LINES, add_command
-from cnnlib.cli.progress_output import JsonProgress, ProgressOutput, TextProgress, Update
 from cnnlib.cli.store import all_run_facts, existing_store
 from cnnlib.errors import StoreError
 from cnnlib.records.run import ENDED_STATES, Run

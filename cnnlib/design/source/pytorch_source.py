@@ -14,8 +14,7 @@ from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
-from cnnlib.design.source.module_code import module_call
-from cnnlib.design.source.template import Parameter, Template
+from cnnlib.design.source.module_code import Parameter, Template, module_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

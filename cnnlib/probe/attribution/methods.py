@@ -26,9 +26,10 @@ from torch.nn.functional import relu
 
 from cnnlib.design.layers import Activation
 from cnnlib.errors import ProbeError
+from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network
 from cnnlib.probe.attribution.result import INTEGRATION_STEPS, OCCLUSION_WINDOW, patch_corners
-from cnnlib.probe.forward import evaluating, plain_activation, trace
+from cnnlib.probe.forward import plain_activation, trace
 from cnnlib.probe.graph import steps
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 

@@ -8,17 +8,27 @@ and in random orders, and compares how fast the class's probability falls (Petsi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from cnnlib.data.batches import Normaliser
+from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network, build_model
-from cnnlib.probe.forward import evaluating
+from cnnlib.probe.attribution.methods import METHODS, explain
+from cnnlib.probe.pictures import run_pictures
+from cnnlib.probe.weights import network, run_at
+from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
     from cnnlib.probe.attribution.methods import Method
+    from cnnlib.records.folders import Folders
 
 SAME_FROM = 0.9  # rank correlation from which two maps count as the same
 LEAST_GAIN = 0.05  # of mean probability
@@ -91,3 +101,36 @@ def _delete_pixels(image: np.ndarray, order: np.ndarray) -> np.ndarray:
 def _probabilities(net: Network, images: np.ndarray, target: int) -> np.ndarray:
     with evaluating(net), torch.inference_mode():
         return net(torch.from_numpy(images)).softmax(dim=1)[:, target].numpy()
+
+
+def explain_answer(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Run the job ``explain``: ``{"run", "step", "method", "target", "pixels": base64 of uint8}``.
+
+    Returns:
+        The result as JSON values, for `cnnlib.probe.attribution.result.read_explanation`.
+
+    Raises:
+        CnnlibError: The run, its weights or its dataset are missing, or the method does not apply.
+    """
+    run, _, trained = run_at(folders, args["run"], args["step"])
+    net = network(run.request.spec, trained)
+    info = run_pictures(run, folders).info
+    pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
+    image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
+    yield Progress(0.0, "computing the attribution map")
+    attribution = explain(net, image, args["target"], args["method"])
+    yield Progress(0.4, "computing the map with random weights")
+    weights = randomised_weights(METHODS[args["method"]], net, image, args["target"])
+    yield Progress(0.8, "deleting pixels")
+    curve = deletion(net, image, args["target"], attribution)
+    return {
+        "shape": list(attribution.shape),
+        "map": base64.b64encode(attribution.astype("<f4").tobytes()).decode(),
+        "weights": asdict(weights),
+        "curve": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in asdict(curve).items()
+        },
+    }

@@ -8,7 +8,7 @@ pictures are used to measure its error rates only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,9 +16,13 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from cnnlib.data.batches import Normaliser
+from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import ProbeError
+from cnnlib.nets.evaluate import evaluating
 from cnnlib.probe.drawing import prepare_drawing
-from cnnlib.probe.forward import evaluating
+from cnnlib.probe.ood.detector_file import ood_file, write_ood_detector
+from cnnlib.probe.pictures import run_pictures
+from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.units import plural
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
-
+    from cnnlib.records.folders import Folders
 
 KNOWN, CALIBRATION_COUNT = 6_000, 2_000  # training pictures, at most
 TEST_COUNT, OOD_COUNT = 2_000, 1_000  # test pictures, at most; pictures of each kind
@@ -163,3 +167,35 @@ def _stroke(rng: np.random.Generator) -> list[tuple[float, float]]:
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
     points = sum(weight * control for weight, control in zip(weights, controls, strict=True))
     return [tuple(point) for point in points]
+
+
+_OOD_DATASETS = {"mnist": "fashion-mnist", "digits": "fashion-mnist", "fashion-mnist": "mnist"}
+
+
+def measure_ood(
+    args: Mapping[str, Any], folders: Folders
+) -> Generator[Progress, None, Mapping[str, Any]]:
+    """Measure and store the detector of a run, at the default step of `run_at`: ``{"run": ...}``.
+
+    Returns:
+        ``{"false_alarms": ..., "missed": {kind: share}}``.
+
+    Raises:
+        CnnlibError: The run, its weights or its dataset are missing.
+    """
+    run, step, weights = run_at(folders, args["run"])
+    net = network(run.request.spec, weights)
+    prepared = run_pictures(run, folders)
+    detector = yield from measure_ood_detector(net, prepared, _others(run.request.dataset, folders))
+    write_ood_detector(ood_file(folders.run(run.id), step), detector)
+    missed = {kind: rate.missed for kind, rate in detector.error_rates.items()}
+    return {"false_alarms": detector.false_alarms, "missed": missed}
+
+
+def _others(dataset: str, folders: Folders) -> dict[str, np.ndarray]:
+    """Load the pictures of a dataset with other classes, if there is a prepared copy."""
+    other = _OOD_DATASETS.get(dataset, "")
+    if not other or not is_prepared(other, folders):
+        return {}
+    prepared = load_prepared(other, folders)
+    return {prepared.info.title: prepared.test_images}

@@ -18,8 +18,8 @@ from cnnlib.errors import ProbeError
 from cnnlib.probe.answer import answer, class_probabilities, robustness
 from cnnlib.probe.attribution.methods import METHODS, explain
 from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.filters import by_layer
 from cnnlib.probe.forward import activations, dead_channels, gradients
-from cnnlib.probe.gradient_sizes import by_layer
 from cnnlib.probe.ood.detector_file import read_ood_detector
 from cnnlib.probe.ood.distance import distance
 from cnnlib.probe.viewer.lens import lens

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
-from cnnlib.records.files import replacing
+from cnnlib.records.files import file_errors, replacing
 from cnnlib.records.run import PLAIN_NAME
 from cnnlib.runs import tables
 from cnnlib.runs.access.dataset_owners import check_archive
@@ -77,21 +77,17 @@ def export_runs(
                 f"The run {run_id} is {run.state}; only runs that have ended can be exported. "
                 "Wait until it ends, or stop it."
             )
-    try:
-        with (
-            replacing(target) if isinstance(target, Path) else nullcontext(target) as place,
-            zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
-        ):
-            rows = [_export_rows(store, run_id, weights) for run_id in ids]
-            archive.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
-            for run_id in ids:
-                for file in _exported_files(store.folders.run(run_id), weights):
-                    archive.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
-    except OSError as error:
-        raise StoreError(
-            f"The runs cannot be written to {target}: {error.strerror}. Choose another file, or "
-            "free some space."
-        ) from error
+    advice = "Choose another file, or free some space."
+    with (
+        file_errors(StoreError, f"The runs cannot be written to {target}", advice),
+        replacing(target) if isinstance(target, Path) else nullcontext(target) as place,
+        zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        rows = [_export_rows(store, run_id, weights) for run_id in ids]
+        archive.writestr("runs.json", json.dumps({"format": FORMAT, "runs": rows}))
+        for run_id in ids:
+            for file in _exported_files(store.folders.run(run_id), weights):
+                archive.write(file, f"files/{run_id}/{file.name}", zipfile.ZIP_STORED)
     return ids
 
 
@@ -112,8 +108,9 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
         StoreError: The file is not a valid archive, is damaged, or has forbidden content.
         LimitError: It exceeds the disk limit of the person.
     """
+    what, advice = f"The file {source} cannot be read", "Choose a file that `export-runs` wrote."
     try:
-        with ExitStack() as stack:
+        with file_errors(StoreError, what, advice), ExitStack() as stack:
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
             archive = stack.enter_context(zipfile.ZipFile(_BoundedReader(file)))
             runs = _read_runs(archive)
@@ -121,11 +118,6 @@ def import_runs(store: RunStore, source: Path | IO[bytes]) -> list[str]:
             return _import_all(store, archive, runs)
     except _ZIP_ERRORS as error:
         raise _archive_error(f"it cannot be unpacked ({str(error)[:200]})") from error
-    except OSError as error:
-        raise StoreError(
-            f"The file {source} cannot be read: {error.strerror}. Choose a file that "
-            "`export-runs` wrote."
-        ) from error
 
 
 class _BoundedReader:
@@ -266,7 +258,8 @@ def _import_run(
 
 def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
     entries = [e for e in archive.infolist() if e.filename.startswith(f"files/{exported_id}/")]
-    try:
+    advice = "Free some space, or allow writing there. No run was imported."
+    with file_errors(StoreError, f"The runs cannot be written to {folder}", advice):
         folder.mkdir(parents=True, exist_ok=True)
         for entry in entries:
             target = folder / PurePosixPath(entry.filename).name
@@ -274,11 +267,6 @@ def _unpack(archive: zipfile.ZipFile, exported_id: str, folder: Path) -> None:
                 shutil.copyfileobj(source, file)
                 file.flush()
                 os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(
-            f"The runs cannot be written to {folder}: {error.strerror or error}. Free some space, "
-            "or allow writing there. No run was imported."
-        ) from error
 
 
 def _insert(store: RunStore, run_id: str, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from cnnlib.errors import CnnlibError, TrainError
 from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
-from cnnlib.runs.forks import changed_settings
+from cnnlib.runs.saved_steps import changed_settings
 from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder

@@ -49,12 +49,12 @@ def _imported_late(module: str, function: str) -> JobKind:
 
 KINDS: dict[str, JobKind] = {
     "prepare": prepare_dataset,
-    "unfamiliar": _imported_late("ood.job", "measure_ood"),
+    "unfamiliar": _imported_late("ood.distance", "measure_ood"),
     "taught": _imported_late("fine_tune_job", "measure_fine_tune"),
     "surgery": _imported_late("ablation", "ablate"),
     "dream": _imported_late("activation_maximisation", "maximise_activation_job"),
     "patches": _imported_late("patches", "find_patches"),
-    "explain": _imported_late("attribution.job", "explain_answer"),
+    "explain": _imported_late("attribution.sanity_checks", "explain_answer"),
 }
 
 

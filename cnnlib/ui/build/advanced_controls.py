@@ -16,7 +16,7 @@ from cnnlib.design.spec import (
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import (
     Control,
-    FieldAccess,
+    Range,
     field_access,
     has_convolutions,
     has_pools,
@@ -33,14 +33,8 @@ def _with_activation_param(spec: CNNSpec, name: str, value: Any) -> CNNSpec:
     return replace(spec, **changes)
 
 
-class _StemAccess(FieldAccess):
-    """Access to a field of the stem, with the condition that shows its control."""
-
-    shown: Callable[[CNNSpec], bool]
-
-
-def _stem_access(name: str) -> _StemAccess:
-    """Access to one field of the stem."""
+def _stem_access(name: str) -> dict[str, Any]:
+    """Access to one field of the stem, with the condition that shows its control."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
         assert spec.stem is not None  # its controls are shown only then
@@ -52,7 +46,7 @@ def _stem_access(name: str) -> _StemAccess:
 
 def _list_access(
     name: str, label: str, entry: Callable[[str], Any] = int, rule: str = "a whole number"
-) -> FieldAccess:
+) -> dict[str, Any]:
     """Access, as text, to a field with one value or one per convolution.
 
     Args:
@@ -103,8 +97,7 @@ def _image_size(axis: int, low: int, high: int, name: str, label: str, text: str
         text,
         read=lambda spec: spec.in_size[axis],
         write=write,
-        low=low,
-        high=high,
+        range=Range(low, high),
     )
 
 
@@ -135,10 +128,7 @@ def _activation_control(activation: str, parameter: Parameter) -> Control:
         parameter.help,
         read=lambda spec: float(dict(spec.activation_params).get(name, default)),
         write=lambda spec, value: _with_activation_param(spec, name, value),
-        low=0.0,
-        high=2.0,
-        step=0.01,
-        highest=parameter.below,
+        range=Range(0.0, 2.0, parameter.below, 0.01),
         shown=is_shown,
     )
 
@@ -157,8 +147,7 @@ MORE = (
         "number",
         "Number of classes. The network has one output for each class.",
         **field_access("out_classes"),
-        low=1,
-        high=MAX_CLASSES,
+        range=Range(1, MAX_CLASSES),
     ),
     Control(
         "kernel_sizes",
@@ -208,8 +197,7 @@ MORE = (
         "number",
         "Side of the square window of a pooling, in pixels. Each window becomes one value.",
         **field_access("pool_kernel_size"),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
     Control(
@@ -220,8 +208,7 @@ MORE = (
         "overlap.",
         read=lambda spec: spec.pool_step,
         write=lambda spec, step: replace(spec, pool_stride=step),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
     Control(
@@ -230,8 +217,7 @@ MORE = (
         "number",
         "Pixels added on each side of the feature map before pooling.",
         **field_access("pool_padding"),
-        low=0,
-        high=MAX_KERNEL_SIZE,
+        range=Range(0, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
     Control(
@@ -240,8 +226,7 @@ MORE = (
         "number",
         "Distance between the pixels of a max pooling window. 1: they are next to each other.",
         **field_access("pool_dilation"),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
         shown=lambda spec: has_pools(spec) and POOLINGS[spec.pooling].has_dilation,
     ),
     Control(
@@ -251,8 +236,7 @@ MORE = (
         "Number of groups into which the channels of a layer are divided. Each group is normalised "
         "on its own.",
         **field_access("norm_groups"),
-        low=1,
-        high=MAX_CHANNELS,
+        range=Range(1, MAX_CHANNELS),
         shown=lambda spec: NORMS[spec.norm].groups == "design",
     ),
     *(
@@ -267,8 +251,7 @@ MORE = (
         "Step of the first convolution of each block, in pixels. Above 1, every block shrinks the "
         "feature maps.",
         **field_access("block_stride"),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
         shown=has_skips,
     ),
     Control(
@@ -285,8 +268,7 @@ MORE = (
         "number",
         "Output channels of the stem.",
         **_stem_access("channels"),
-        low=1,
-        high=MAX_CHANNELS,
+        range=Range(1, MAX_CHANNELS),
     ),
     Control(
         "stem_kernel_size",
@@ -294,8 +276,7 @@ MORE = (
         "number",
         "Side of the square window of the stem, in pixels.",
         **_stem_access("kernel_size"),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
     ),
     Control(
         "stem_stride",
@@ -303,8 +284,7 @@ MORE = (
         "number",
         "Step of the window of the stem, in pixels.",
         **_stem_access("stride"),
-        low=1,
-        high=MAX_KERNEL_SIZE,
+        range=Range(1, MAX_KERNEL_SIZE),
     ),
     Control(
         "stem_padding",

@@ -8,7 +8,7 @@ control (a stem, kernel sizes one by one) keep their values. For every control a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,18 @@ def _always(_spec: CNNSpec) -> bool:
     return True
 
 
+class Range(NamedTuple):
+    """The ends of a slider or a number; `highest` is the end for a value above `high`."""
+
+    low: float
+    high: float
+    highest: float = 0
+    step: float = 1
+
+
+_NO_RANGE = Range(0, 0)
+
+
 @dataclass(frozen=True)
 class Control:
     """One control.
@@ -31,8 +43,7 @@ class Control:
         read: Returns the value to show for a spec; None where none of its options fits.
         write: Returns the spec changed to a value; may raise SpecError.
         options: Values of a choice or a menu, with their labels.
-        low, high, step: Range and step of a slider or a number.
-        highest: Upper end of the slider where the value is above `high`.
+        range: Of a slider or a number.
         shown: Whether the control applies to a spec.
         enabled: Whether the control can change a spec.
     """
@@ -44,22 +55,12 @@ class Control:
     read: Callable[[CNNSpec], Any]
     write: Callable[[CNNSpec, Any], CNNSpec]
     options: Mapping[Any, str] = field(default_factory=dict)
-    low: float = 0
-    high: float = 1
-    step: float = 1
-    highest: float = 0
+    range: Range = _NO_RANGE
     shown: Callable[[CNNSpec], bool] = _always
     enabled: Callable[[CNNSpec], bool] = _always
 
 
-class FieldAccess(TypedDict):
-    """Functions with which a control reads and writes a spec."""
-
-    read: Callable[[CNNSpec], Any]
-    write: Callable[[CNNSpec, Any], CNNSpec]
-
-
-def field_access(name: str) -> FieldAccess:
+def field_access(name: str) -> dict[str, Any]:
     """Access to one field of a spec; writing None, an unselected choice, changes nothing."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:

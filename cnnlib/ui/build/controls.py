@@ -10,6 +10,7 @@ from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.advanced_controls import MORE
 from cnnlib.ui.build.control import (
     Control,
+    Range,
     field_access,
     has_convolutions,
     has_norm,
@@ -91,8 +92,7 @@ _CONVOLUTIONS = (
         "before. With 0, the network has only linear layers.",
         read=lambda spec: len(spec.channels),
         write=widths.with_count,
-        high=64,
-        highest=MAX_CONVOLUTIONS,
+        range=Range(0, 64, MAX_CONVOLUTIONS),
     ),
     Control(
         "pool_every",
@@ -101,8 +101,7 @@ _CONVOLUTIONS = (
         "The feature maps shrink after each group of this many convolutions. 0: they never shrink.",
         read=lambda spec: spec.pool_every,
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
-        high=20,
-        highest=MAX_CONVOLUTIONS,
+        range=Range(0, 20, MAX_CONVOLUTIONS),
         shown=has_convolutions,
     ),
     Control(
@@ -112,9 +111,7 @@ _CONVOLUTIONS = (
         "Channels of the first convolution: the number of different patterns that it can detect.",
         read=widths.first_width,
         write=widths.with_width,
-        low=1,
-        high=256,
-        highest=MAX_CHANNELS,
+        range=Range(1, 256, MAX_CHANNELS),
         shown=has_convolutions,
     ),
     Control(
@@ -145,8 +142,7 @@ _CONVOLUTIONS = (
         "Number of convolutions that one skip connection passes over. 0: all of the group.",
         read=lambda spec: spec.block_convs,
         write=lambda spec, convs: widths.regrow_channels(spec, block_convs=convs),
-        high=6,
-        highest=MAX_CONVOLUTIONS,
+        range=Range(0, 6, MAX_CONVOLUTIONS),
         shown=has_skips,
     ),
 )
@@ -221,10 +217,7 @@ _LAYERS = (
         "Probability that a channel is set to zero in a training step. The network then learns not "
         "to depend on a single channel.",
         **field_access("dropout"),
-        low=0.0,
-        high=0.9,
-        step=0.05,
-        highest=0.999,
+        range=Range(0.0, 0.9, 0.999, 0.05),
         shown=has_convolutions,
     ),
 )
@@ -253,10 +246,7 @@ _HEAD = (
         "slider",
         "Probability that a unit of a hidden layer is set to zero in a training step.",
         **field_access("hidden_dropout"),
-        low=0.0,
-        high=0.9,
-        step=0.05,
-        highest=0.999,
+        range=Range(0.0, 0.9, 0.999, 0.05),
         shown=lambda spec: bool(spec.hidden_dims),
     ),
     Control(

@@ -109,7 +109,7 @@ def _show_control(control: Control) -> None:
     spec = current_state().draft.spec
     value = control.read(spec)
     key = f"build_{control.name}"
-    if control.kind == "slider" and value > control.high:
+    if control.kind == "slider" and value > control.range.high:
         key += "_wide"  # another range is another widget
     if not control_error(control.name):
         show_value(key, value)
@@ -141,12 +141,13 @@ def _menu(control: Control, **common: Any) -> None:
 
 
 def _slider(control: Control, **common: Any) -> None:
-    top = control.highest if common["key"].endswith("_wide") else control.high
-    st.slider(min_value=control.low, max_value=top, step=control.step, **common)
+    low, high, highest, step = control.range
+    top = highest if common["key"].endswith("_wide") else high
+    st.slider(min_value=low, max_value=top, step=step, **common)
 
 
 def _number(control: Control, **common: Any) -> None:
-    st.number_input(min_value=control.low, max_value=control.high, step=1, **common)
+    st.number_input(min_value=control.range.low, max_value=control.range.high, step=1, **common)
 
 
 def _text(_control: Control, **common: Any) -> None:

@@ -14,14 +14,13 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from streamlit.errors import StreamlitAuthError
 
 from cnnlib.ui.common.format import escape_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from cnnlib.records.settings import Settings
@@ -111,29 +110,35 @@ def _sign_out_bar() -> None:
         )
 
 
-class BrowserCookie:
-    """ASGI middleware that sets a cookie with a random number in browsers without one.
-
-    The cookie is HttpOnly (not readable by scripts), SameSite=Lax (not sent with cross-site
-    subrequests), and Secure if the page was requested over HTTPS.
-    """
+class HeaderMiddleware:
+    """ASGI middleware that adds headers to responses; a subclass says which."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _needs_cookie(HTTPConnection(scope)):
-            await self._app(scope, receive, send)
-            return
-        cookie = _new_cookie(is_secure=_is_https(HTTPConnection(scope)))
-
-        async def send_with_cookie(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add: MutableMapping[str, Any] = message
-                add["headers"] = [*message.get("headers", ()), (b"set-cookie", cookie)]
+                self.add_headers(MutableHeaders(scope=message), HTTPConnection(scope))
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie)
+        await self._app(scope, receive, send_with_headers)
+
+    def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
+        """Add to the headers of the response to a request."""
+        raise NotImplementedError
+
+
+class BrowserCookie(HeaderMiddleware):
+    """Sets a cookie with a random number in browsers without one.
+
+    The cookie is HttpOnly (not readable by scripts), SameSite=Lax (not sent with cross-site
+    subrequests), and Secure if the page was requested over HTTPS.
+    """
+
+    def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
+        if _needs_cookie(connection):
+            headers.append("Set-Cookie", _new_cookie(is_secure=_is_https(connection)))
 
 
 def _needs_cookie(connection: HTTPConnection) -> bool:
@@ -148,10 +153,10 @@ def _is_https(connection: HTTPConnection) -> bool:
     return (forwarded or connection.url.scheme) == "https"
 
 
-def _new_cookie(*, is_secure: bool) -> bytes:
+def _new_cookie(*, is_secure: bool) -> str:
     cookie: SimpleCookie = SimpleCookie()
     cookie[COOKIE] = secrets.token_hex(16)
     attributes: dict[str, Any] = {"path": "/", "max-age": _YEAR_SECONDS, "httponly": True}
     attributes |= {"samesite": "Lax", "secure": is_secure}
     cookie[COOKIE].update(attributes)
-    return cookie.output(header="").strip().encode("latin-1")
+    return cookie.output(header="").strip()

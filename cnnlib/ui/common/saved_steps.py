@@ -18,7 +18,7 @@ from cnnlib.probe.weights import Weights, read_arrays
 from cnnlib.records.events import Command
 from cnnlib.records.maps import NetworkSource
 from cnnlib.runs.rate_limit import RateLimit
-from cnnlib.runs.weight_files import newest_first
+from cnnlib.runs.saved_steps import newest_first
 from cnnlib.ui.common.shared import folders, prepared, run_store
 
 if TYPE_CHECKING:

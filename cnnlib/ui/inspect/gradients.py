@@ -14,7 +14,7 @@ from cnnlib.figures.inspect import (
     gradient_sizes_figure,
     gradients_over_time_figure,
 )
-from cnnlib.probe.gradient_sizes import steps_within, warnings_about, warnings_over_time
+from cnnlib.probe.filters import steps_within, warnings_about, warnings_over_time
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.messages import show_warning

@@ -17,9 +17,8 @@ from cnnlib.ui.common.messages import (
 )
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN, set_in_address
-from cnnlib.ui.inspect.ablation import ablation_panel
-from cnnlib.ui.inspect.activation_maximisation import activation_maximisation_panel
 from cnnlib.ui.inspect.attribution import attribution_panel
+from cnnlib.ui.inspect.channels import ablation_panel, activation_maximisation_panel
 from cnnlib.ui.inspect.errors import errors_panel
 from cnnlib.ui.inspect.feature_maps import MapsLayout, show_maps, show_prediction
 from cnnlib.ui.inspect.gradients import gradients_panel

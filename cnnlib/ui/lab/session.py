@@ -240,14 +240,6 @@ def _design(state: LabState, action: Mapping[str, Any]) -> LabState:
     return _go_on(state, state.with_spec(CNNSpec.from_dict(planned["spec"])), action)
 
 
-def _undo(state: LabState, action: Mapping[str, Any]) -> LabState:
-    return _go_on(state, state.undone(), action)
-
-
-def _redo(state: LabState, action: Mapping[str, Any]) -> LabState:
-    return _go_on(state, state.redone(), action)
-
-
 def _recipe(state: LabState, action: Mapping[str, Any]) -> LabState:
     changes = {name: value for name, value in action.items() if name not in _NO_SETTINGS}
     changed = replace(state, recipe=changed_recipe(state.recipe, changes))
@@ -341,8 +333,8 @@ _ACTIONS: dict[str, Callable[[LabState, Mapping[str, Any]], LabState]] = {
     "recipe": _recipe,
     "dataset": _dataset,
     "picture": _picture,
-    "undo": _undo,
-    "redo": _redo,
+    "undo": lambda state, action: _go_on(state, state.undone(), action),
+    "redo": lambda state, action: _go_on(state, state.redone(), action),
     "keep": _keep,
     "compare": _compare,
 }

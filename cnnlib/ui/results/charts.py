@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
-from cnnlib.compare.differences import differing_settings
-from cnnlib.compare.disagreements import right_and_wrong
+from cnnlib.compare.differences import differing_settings, right_and_wrong
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, settings_figure

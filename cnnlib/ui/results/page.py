@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.annotations import Annotation
-from cnnlib.compare.load_rows import best_of_sentence
 from cnnlib.compare.results_table import ResultsTable
+from cnnlib.compare.rows import best_of_sentence
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.run import LIVE_STATES

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy  # noqa: F401  on the main thread first: concurrent imports in two threads break it
-from starlette.datastructures import MutableHeaders
 
 from cnnlib.data.catalogue import catalogue
+from cnnlib.ui.common.identity import HeaderMiddleware
 from cnnlib.ui.common.shared import first_page, folders, worker_pool
 from cnnlib.ui.common.urls import at_root, script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.datastructures import MutableHeaders
+    from starlette.requests import HTTPConnection
+    from starlette.types import ASGIApp
 
     from cnnlib.runs.workers.pool import WorkerPool
 
@@ -79,29 +81,21 @@ def _import_heavy() -> None:
 POLICY = "img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'"
 
 
-class ContentPolicy:
-    """ASGI middleware that adds the Content-Security-Policy header to every response."""
+class ContentPolicy(HeaderMiddleware):
+    """Adds the Content-Security-Policy header to every response."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).setdefault("Content-Security-Policy", POLICY)
-            await send(message)
-
-        await self._app(scope, receive, send_with_policy)
+    def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
+        headers.setdefault("Content-Security-Policy", POLICY)
 
 
-class LabScript:
-    """ASGI middleware: a browser that opens the Lab loads its script while Streamlit starts.
+class LabScript(HeaderMiddleware):
+    """Makes a browser that opens the Lab load its script while Streamlit starts.
 
     Without it the script is loaded once Streamlit has run the page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        super().__init__(app)
         links = [
             f"<{script('lab/lab.bundle.js')}>; rel=modulepreload",
             f"<{script('common/uplot/uPlot.iife.min.js')}>; rel=preload; as=script",
@@ -110,14 +104,6 @@ class LabScript:
             links.append(f"<{script(style)}>; rel=preload; as=fetch; crossorigin")
         self._link = ", ".join(links)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != at_root(""):
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_links(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Link", self._link)
-            await send(message)
-
-        await self._app(scope, receive, send_with_links)
+    def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
+        if connection.scope["path"] == at_root(""):
+            headers.append("Link", self._link)

@@ -12,7 +12,7 @@ from cnnlib.design.link import encode
 from cnnlib.records.events import Command, CommandKind, SplitResult
 from cnnlib.records.recipe_link import encode_recipe
 from cnnlib.records.run import RESUMABLE_STATES, Run
-from cnnlib.runs.forks import epochs_until, fork_request, recipe_at
+from cnnlib.runs.saved_steps import epochs_until, fork_request, recipe_at
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import count, describe_recipe, escape_markdown

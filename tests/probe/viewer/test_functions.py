@@ -17,8 +17,8 @@ from cnnlib.nets.model import build_model
 from cnnlib.probe import answer as answers
 from cnnlib.probe.attribution.methods import METHODS, explain
 from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.filters import by_layer
 from cnnlib.probe.forward import activations, dead_channels, gradients
-from cnnlib.probe.gradient_sizes import by_layer
 from cnnlib.probe.ood.detector_file import write_ood_detector
 from cnnlib.probe.ood.distance import distance, features
 from cnnlib.probe.viewer.functions import FUNCTIONS

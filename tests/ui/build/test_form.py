@@ -38,7 +38,11 @@ def test_a_control_can_show_every_spec(name):
     control = CONTROLS[name]
     for spec in (*(entry.spec for entry in presets()), *random_specs(60, seed=6)):
         if control.shown(spec) and control.kind in ("slider", "number"):
-            assert control.low <= control.read(spec) <= max(control.high, control.highest)
+            assert (
+                control.range.low
+                <= control.read(spec)
+                <= max(control.range.high, control.range.highest)
+            )
         if control.shown(spec) and control.kind in ("choice", "menu"):
             assert control.read(spec) in (*control.options, None)
 
@@ -124,8 +128,10 @@ def any_position(control: Control, random: Random):
         return random.random() < 0.5
     if control.kind == "text":
         return random.choice(["", "3", "same", "16x6", "8, 16, 32"])
-    steps = int((min(control.high, 64) - control.low) / control.step)
-    return control.low + random.choice([0, steps, random.randint(0, steps)]) * control.step
+    steps = int((min(control.range.high, 64) - control.range.low) / control.range.step)
+    return (
+        control.range.low + random.choice([0, steps, random.randint(0, steps)]) * control.range.step
+    )
 
 
 # -- channels --------------------------------------------------------------------------------------

@@ -1,15 +1,18 @@
-"""Requests for forks: runs that start from a saved step of another run."""
+"""A saved step of a run: its weight file, the settings at it, and the request of a fork from it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.errors import RecipeError
+from cnnlib.errors import RecipeError, StoreError
 from cnnlib.records.run import Origin, Run, RunRequest
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from cnnlib.records.events import WeightsSaved
     from cnnlib.records.recipe import Recipe
     from cnnlib.runs.store import RunStore
 
@@ -74,3 +77,41 @@ def fork_request(
         )
     origin = Origin(run.id, step, weights_only)
     return replace(run.request, recipe=recipe, origin=origin, name=name, group="")
+
+
+KEPT = ("snapshot", "checkpoint")  # not overwritten; "latest" is, during inspection
+
+
+def saved_weights(
+    store: RunStore, run_id: str, step: int | None = None, kinds: Collection[str] = KEPT
+) -> WeightsSaved:
+    """The smallest file with the weights of a step.
+
+    Args:
+        step: The step; None is the one that early stopping restored, or else the last.
+        kinds: Allowed kinds of file; a run can be continued from a "checkpoint" only.
+
+    Raises:
+        StoreError: There is none on disk; the sentence lists the available steps.
+    """
+    available = [saved for saved in store.saved_weights(run_id) if saved.what in kinds]
+    files = {saved.step: saved for saved in sorted(available, key=lambda saved: -saved.size_bytes)}
+    if step is None and files:
+        restored = store.run(run_id).weights_step if "snapshot" in kinds else None
+        step = restored if restored in files else max(files)
+    if step not in files:
+        at_step = "" if step is None else f" at step {step:,}"
+        kind = "weights" if "snapshot" in kinds else "checkpoint"
+        steps = ", ".join(map(str, sorted(files)))
+        advice = f"Choose one of the steps {steps}." if steps else "Let the run train first."
+        raise StoreError(f"The run {run_id} has no {kind}{at_step}. {advice}")
+    return files[step]
+
+
+def newest_first(run: Run, saved: Sequence[WeightsSaved]) -> list[WeightsSaved]:
+    """Return the files of the step that early stopping restored, or else all, the last step first.
+
+    Of two files of one step, the smaller one is first.
+    """
+    restored = [each for each in saved if each.step == run.weights_step]
+    return sorted(restored or saved, key=lambda each: (-each.step, each.size_bytes))
