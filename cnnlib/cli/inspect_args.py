@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import shown, whole_number
 from cnnlib.cli.store import DEFAULT_STEP, run_at_step
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
+from cnnlib.vocabulary.datasets import CROP
 
 if TYPE_CHECKING:
     import argparse
@@ -114,7 +116,7 @@ def _pixels(prepared: Prepared, picture: str) -> np.ndarray:
             )
         return np.array(prepared.test_images[number])
     channels, size, _ = prepared.info.in_size
-    return file_picture(picture, size, channels)
+    return file_picture(picture, size, channels, prepared.info.fit)
 
 
 def number_of_picture(picture: str) -> int | None:
@@ -161,15 +163,20 @@ def _write_picture(path: Path, tiles: np.ndarray) -> None:
 _MOST_BYTES = 100_000_000
 
 
-def file_picture(path: str, size: int, channels: int) -> np.ndarray:
-    """Read a picture file, cropped to its central square and resized: C x size x size, uint8.
+def file_picture(path: str, size: int, channels: int, fit: str = CROP) -> np.ndarray:
+    """Read a picture file, fitted into a square and resized: C x size x size, uint8.
+
+    A picture with hardly any contrast is named on standard error.
 
     Raises:
         DataError: The file does not exist or is not a picture.
     """
-    from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+    from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 
     what, advice = f"The picture {shown(path)} cannot be read", "Choose another picture."
     also = (ValueError, BrokenPicture)  # ValueError: no name of a file
     with file_errors(DataError, what, advice, also=also), Path(path).open("rb") as file:
-        return decode(file.read(_MOST_BYTES), size, channels)
+        picture = decode_picture(file.read(_MOST_BYTES), size, channels, fit, path)
+    if picture.problem:
+        print_error(f"In the picture {shown(path)}, {picture.problem}.")
+    return picture.pixels

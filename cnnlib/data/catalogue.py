@@ -143,7 +143,7 @@ def _bare_info(source: FolderSource, folders: Folders) -> DatasetInfo:
         in_size=(options.channels, options.size, options.size),
         classes=(),
         state="here",
-        source={"kind": source.kind},
+        source={"kind": source.kind, "fit": options.fit},
     )
 
 

@@ -5,6 +5,7 @@ torchvision, which is slow to import, is imported here only, and for CIFAR's arc
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -114,9 +115,8 @@ def _make(
 ) -> Generator[Progress]:
     with temporary_folder(name, root) as folder:
         if isinstance(source, FolderSource):
-            content = yield from prepare_image_folder(
-                source, folder, options or folder_options(source, folders)
-            )
+            options = options or folder_options(source, folders)
+            content = yield from prepare_image_folder(source, folder, options)
         elif source.form == "idx":
             content = yield from prepare_idx(source, folders, folder)
         elif source.form == "cifar":
@@ -126,6 +126,8 @@ def _make(
         yield Progress(0.95, f"computing statistics of {name}")
         write_info(folder, name, content)
         publish(folder, name, root)
+    if isinstance(source, FolderSource) and source.uploaded and options is not None:
+        source.options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
 
 
 def prepare_cifar(

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from cnnlib.data.image_folder.image_pixels import on_background
 from cnnlib.errors import ProbeError
 from cnnlib.records.drawing import DrawingStep, Preparation, PreparedDrawing
 
@@ -73,12 +74,14 @@ def ink_on_paper(pixels: np.ndarray) -> np.ndarray:
     The paper's grey is the median of the picture's edge; the ink may be darker or lighter.
 
     Args:
-        pixels: H x W or H x W x 3 or 4, uint8.
+        pixels: H x W or H x W x 3 or 4, uint8. Transparency is laid on the background that shows
+            the ink (`on_background`).
 
     Returns:
         H x W, uint8: 0 is paper, 255 the strongest ink.
     """
-    grey = _to_grey(pixels)
+    has_opacity = pixels.ndim == 3 and pixels.shape[2] == 4
+    grey = _to_grey(on_background(pixels) if has_opacity else pixels)
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     distance = np.abs(grey - np.median(edge))
     strongest = distance.max()

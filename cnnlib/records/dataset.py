@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cnnlib.records.record import Record
+from cnnlib.vocabulary.datasets import CROP, FITS
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class DatasetInfo(Record):
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     validation_count: int = 0
+
+    @property
+    def fit(self) -> str:
+        """How its pictures that were not square were fitted, a name of `FITS`."""
+        fit = self.source.get("fit")
+        return fit if fit in FITS else CROP  # older copies were cropped
 
 
 def drawings_title(name: str) -> str:

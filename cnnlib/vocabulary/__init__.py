@@ -8,6 +8,6 @@ not in its table is an error everywhere; nothing falls back to another meaning.
 `layers`                activations, norms, poolings, blocks, initialisations
 `training`              optimisers, learning-rate schedules
 `inspection`            attribution methods
-`datasets`              the built-in datasets, with their files
+`datasets`              the built-in datasets, with their files; fits of own pictures
 ======================  =========================================================================
 """

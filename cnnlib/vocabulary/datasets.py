@@ -1,8 +1,10 @@
-"""The built-in datasets: shapes, classes, and the URLs and MD5s of their files."""
+"""The built-in datasets with their files, and how own pictures are fitted into a square."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from cnnlib.vocabulary.entry import Entry, table
 
 DIGITS = tuple("0123456789")
 FASHION = tuple(
@@ -29,6 +31,42 @@ FOLDER_ROLES = {
     "group": "a group of folders",
     "unused": "not used",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Fit(Entry):
+    """How a picture that is not square is fitted into a square.
+
+    Args:
+        help: What it does, after its label.
+        note: What was done to the pictures of a prepared dataset.
+    """
+
+    help: str
+    note: str
+
+
+CROP, PAD, STRETCH = "crop", "pad", "stretch"
+FITS = table(
+    Fit(
+        CROP,
+        "Centre crop",
+        "keeps the centred square and cuts off the rest",
+        "cropped to a centred square",
+    ),
+    Fit(
+        PAD,
+        "Pad",
+        "keeps the whole picture and its shape, and fills the square with the colour of its edge",
+        "padded to a square with the colour of their edge",
+    ),
+    Fit(
+        STRETCH,
+        "Stretch",
+        "keeps the whole picture, and changes its shape to a square",
+        "stretched to a square",
+    ),
+)
 
 
 @dataclass(frozen=True)

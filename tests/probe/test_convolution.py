@@ -118,7 +118,7 @@ def test_an_invalid_kernel_or_picture_is_an_error_on_the_page():
     app = open_page()
     app.selectbox(key="convolution_picture").select("Upload").run()
     app.file_uploader(key="convolution_upload").set_value([("a.png", b"no", "image/png")]).run()
-    assert "This file cannot be read as a picture: its format is not one of PNG" in page_text(app)
+    assert "This file cannot be read as a picture: its content is neither PNG" in page_text(app)
 
 
 def test_a_large_picture_is_resized():

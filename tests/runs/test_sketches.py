@@ -102,7 +102,7 @@ def test_a_sketch_at_work_that_is_replaced_ends_first(store, monkeypatch):
 
 
 def test_a_sketch_that_is_removed_before_its_worker_settles_it_is_no_error(store, monkeypatch):
-    with registered_worker(store, "runs") as worker_id:
+    with store.workers.registered("runs") as worker_id:
         sketch = at_work(store, worker_id)
         store.sketches.end(sketch)
         interrupt(store, sketch, worker_id)

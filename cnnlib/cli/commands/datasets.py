@@ -12,7 +12,7 @@ from cnnlib.cli.output import print_facts, print_json, print_result, print_table
 from cnnlib.cli.parser import (
     UsageError,
     add_command,
-    add_number,
+    one_of,
     shown,
     unknown_name,
     whole_number,
@@ -20,6 +20,7 @@ from cnnlib.cli.parser import (
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
 from cnnlib.units import format_size
+from cnnlib.vocabulary.datasets import CROP, FITS
 
 if TYPE_CHECKING:
     import argparse
@@ -52,15 +53,7 @@ def add_commands(commands: Any) -> None:
         "download a dataset if necessary, and prepare it",
     )
     prepare.add_argument("--again", action="store_true", help="even if it is already prepared")
-    prepare.add_argument(
-        "--size",
-        metavar="N",
-        type=whole_number,
-        help="pixels per side of own pictures; default: as before",
-    )
-    prepare.add_argument(
-        "--channels", metavar="N", type=whole_number, help="1: grey; 3: colour; default: as before"
-    )
+    _add_options(prepare, size=None, channels=None, fit=None)
     prepare.add_argument(
         "--folder",
         metavar="PATH=ROLE",
@@ -79,10 +72,7 @@ def add_commands(commands: Any) -> None:
     add.add_argument(
         "--name", metavar="TEXT", help="name of the dataset; default: the name of the zip"
     )
-    add_number(add, "--size", 32, "pixels per side")
-    add.add_argument(
-        "--channels", metavar="N", type=whole_number, default=3, help="1: grey; 3: colour (default)"
-    )
+    _add_options(add, size=32, channels=3, fit=CROP)
     remove = add_command(
         subcommands,
         "remove",
@@ -91,6 +81,35 @@ def add_commands(commands: Any) -> None:
     )
     for each in (show, prepare, folders, remove):
         each.add_argument("name", metavar="NAME")
+
+
+def _add_options(
+    parser: argparse.ArgumentParser, size: int | None, channels: int | None, fit: str | None
+) -> None:
+    """Add the options of own pictures, with these defaults; None: as they were prepared before."""
+    before = "as before" if size is None else ""
+    parser.add_argument(
+        "--size",
+        metavar="N",
+        type=whole_number,
+        default=size,
+        help=f"pixels per side; default: {before or size}",
+    )
+    parser.add_argument(
+        "--channels",
+        metavar="N",
+        type=whole_number,
+        default=channels,
+        help=f"1: grey; 3: colour; default: {before or channels}",
+    )
+    fits = "; ".join(f"{name}: {each.help}" for name, each in FITS.items())
+    parser.add_argument(
+        "--fit",
+        metavar="NAME",
+        type=one_of(FITS),
+        default=fit,
+        help=f"pictures that are not square: {fits}; default: {before or fit}",
+    )
 
 
 def dataset_named(name: str) -> DatasetInfo:
@@ -181,12 +200,14 @@ def _changed_options(args: argparse.Namespace) -> FolderOptions | None:
     Raises:
         UsageError: The dataset is built in, or a role has no folder.
     """
-    changes = {name: getattr(args, name) for name in ("size", "channels") if getattr(args, name)}
+    given = {name: getattr(args, name) for name in ("size", "channels", "fit")}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not changes and not args.folder:
         return None
     if not args.name.startswith("folder:"):
         raise UsageError(
-            f"{args.name} is built in, so --size, --channels and --folder are not for it."
+            f"--{next(iter(changes), 'folder')} is an option of your own pictures, and {args.name} "
+            "is a built-in dataset. Leave it out."
         )
     from cnnlib.data.catalogue import folder_layout
     from cnnlib.data.prepared import changed_options, stored_options
@@ -238,7 +259,7 @@ def add_dataset(args: argparse.Namespace) -> None:
     path = Path(args.zip)
     if not os.path.isfile(path):  # False for an invalid file name, too
         raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
-    options = FolderOptions(size=args.size, channels=args.channels)
+    options = FolderOptions(args.size, args.channels, args.fit)
     info = add_folder_zip(path, args.name or path.stem, options=options)
     noun = "class" if len(info.classes) == 1 else "classes"
     text = f"{info.name}: {len(info.classes):,} {noun}. {info.note}".rstrip()

@@ -130,7 +130,7 @@ def measure_ood(args: argparse.Namespace) -> None:
 
 
 def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
-    """Read the central square of a picture, as networks of a dataset see it.
+    """Read a picture, fitted into a square, as networks of a dataset see it.
 
     Returns:
         Side x side x 3, uint8, for a dataset with colours; else its ink, side x side.
@@ -140,7 +140,7 @@ def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
     """
     from cnnlib.probe.drawing import ink_on_paper
 
-    pixels = file_picture(path, _SIDE, 3).transpose(1, 2, 0)
+    pixels = file_picture(path, _SIDE, 3, info.fit).transpose(1, 2, 0)
     return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
 
 
@@ -194,7 +194,7 @@ def predict_pictures(args: argparse.Namespace) -> None:
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
     """Read a picture in the size of the dataset: C x H x W, uint8."""
     channels, size, _ = info.in_size
-    pixels = file_picture(path, size, channels)
+    pixels = file_picture(path, size, channels, info.fit)
     return 255 - pixels if invert else pixels
 
 

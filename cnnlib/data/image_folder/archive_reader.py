@@ -97,7 +97,9 @@ class _DirectoryFiles:
             with path.open("rb") as file:
                 return _bounded(file.read(MAX_FILE_BYTES + 1))
         except OSError as error:
-            raise UnreadableFile(error.strerror or str(error)) from error
+            raise UnreadableFile(
+                f"the system cannot open it ({error.strerror}); check the file and its permissions"
+            ) from error
 
 
 def _walk(root: Path, folders: list[str]) -> Generator[str]:
@@ -152,7 +154,7 @@ class _ZipFiles:
             with self._archive.open(member) as file:
                 return _bounded(file.read(MAX_FILE_BYTES + 1))
         except _ZIP_ERRORS as error:
-            raise UnreadableFile(str(error) or type(error).__name__) from error
+            raise UnreadableFile("it is damaged in the zip; make the zip again") from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnlib.data.fingerprint import TEST_FRACTION, split_by_content
 from cnnlib.data.image_folder.archive_reader import Files, UnreadableFile, open_files
-from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.data.image_folder.layout import Layout, Placed, arrange
 from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION
 from cnnlib.data.prepared import SkippedPicture
@@ -23,6 +23,7 @@ from cnnlib.data.prepared_writer import PreparedContent, save_array
 from cnnlib.errors import DataError
 from cnnlib.records.job import Progress
 from cnnlib.units import format_size, plural
+from cnnlib.vocabulary.datasets import FITS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cnnlib.data.image_folder.sources import FolderOptions, FolderSource
 
 _LISTED_SKIPPED = 1_000
+_NAMED_FLAT = 3
 _BLOCK_FILES = 64
 _BLOCK_BYTES = 8 << 20
 _THREADS = 2  # a picture of 50 million pixels can take half a gigabyte while it is decoded
@@ -45,18 +47,24 @@ class _Encoded:
     """The content of a file, or the reason why it could not be read."""
 
     placed: Placed
+    path: str
     content: bytes = b""
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A resized picture with the hash of its file, or the reason why it could not be decoded."""
+    """A resized picture with the hash of its file, or the reason why it could not be decoded.
+
+    Args:
+        problem: What is wrong with the contrast of a picture that is used; "" if nothing is.
+    """
 
     placed: Placed
     digest: bytes = b""
     pixels: np.ndarray | None = None
     reason: str = ""
+    problem: str = ""
 
 
 @dataclass
@@ -67,12 +75,19 @@ class _Collected:
     digests: list[bytes] = field(default_factory=list)
     skipped: list[SkippedPicture] = field(default_factory=list)
     skipped_count: int = 0
+    flat: list[str] = field(default_factory=list)
+    flat_count: int = 0
 
     def skip(self, path: str, reason: str) -> None:
         self.skipped_count += 1
         if len(self.skipped) < _LISTED_SKIPPED:
-            shown = path.encode("utf-8", "replace").decode()  # no lone surrogates
-            self.skipped.append(SkippedPicture(shown, reason))
+            self.skipped.append(SkippedPicture(_shown(path), reason))
+
+    def note_flat(self, path: str, problem: str) -> None:
+        """Note a picture that is used, though it has hardly any contrast."""
+        self.flat_count += 1
+        if len(self.flat) < _NAMED_FLAT:
+            self.flat.append(f"{_shown(path)} ({problem})")
 
 
 def prepare_image_folder(
@@ -135,6 +150,8 @@ def _collect(
             if picture.pixels is None:
                 collected.skip(files.paths[picture.placed.file], picture.reason)
                 continue
+            if picture.problem:
+                collected.note_flat(files.paths[picture.placed.file], picture.problem)
             out.write(picture.pixels.tobytes())
             collected.placed.append(picture.placed)
             collected.digests.append(picture.digest)
@@ -166,10 +183,11 @@ def _blocks(files: Files, layout: Layout) -> Generator[list[_Encoded]]:
     block: list[_Encoded] = []
     size = 0
     for placed in layout.placed:
+        path = files.paths[placed.file]
         try:
-            block.append(_Encoded(placed, files.read(placed.file)))
+            block.append(_Encoded(placed, path, files.read(placed.file)))
         except UnreadableFile as error:
-            block.append(_Encoded(placed, reason=str(error)))
+            block.append(_Encoded(placed, path, reason=str(error)))
         size += len(block[-1].content)
         if len(block) == _BLOCK_FILES or size >= _BLOCK_BYTES:
             yield block
@@ -186,11 +204,13 @@ def _decode_one(encoded: _Encoded, options: FolderOptions) -> _Decoded:
     if encoded.reason:
         return _Decoded(encoded.placed, reason=encoded.reason)
     try:
-        pixels = decode(encoded.content, options.size, options.channels)
+        picture = decode_picture(
+            encoded.content, options.size, options.channels, options.fit, encoded.path
+        )
     except BrokenPicture as error:
         return _Decoded(encoded.placed, reason=str(error))
     digest = hashlib.blake2b(encoded.content, digest_size=16).digest()
-    return _Decoded(encoded.placed, digest, pixels)
+    return _Decoded(encoded.placed, digest, picture.pixels, problem=picture.problem)
 
 
 def _write_splits(
@@ -239,7 +259,7 @@ def _describe_content(
     source_state: dict[str, object],
 ) -> PreparedContent:
     notes = [
-        f"Pictures are cropped to a centred square and resized to {options.text}.",
+        f"Pictures are {FITS[options.fit].note} and resized to {options.text}.",
         *layout.notes,
     ]
     if not any(placed.split == TEST for placed in collected.placed):
@@ -249,6 +269,8 @@ def _describe_content(
         notes.append(f"Classes without a readable picture were left out: {', '.join(empty)}.")
     if collected.skipped_count:
         notes.append(f"Files that are not used: {collected.skipped_count:,}.")
+    if collected.flat_count:
+        notes.append(_flat_note(collected))
     recorded = {"kind": source.kind, "skipped": str(collected.skipped_count)}
     title = source.name.removeprefix("folder:")
     return PreparedContent(
@@ -260,3 +282,15 @@ def _describe_content(
         tuple(collected.skipped),
         sum(placed.split == VALIDATION for placed in collected.placed),
     )
+
+
+def _flat_note(collected: _Collected) -> str:
+    """Count and name the pictures with hardly any contrast."""
+    more = collected.flat_count - len(collected.flat)
+    names = ", ".join([*collected.flat, *([f"{more:,} more"] if more else [])])
+    return f"Pictures with hardly any contrast, which are used: {collected.flat_count:,}. {names}."
+
+
+def _shown(path: str) -> str:
+    """Return a path without lone surrogates, which a page cannot show."""
+    return path.encode("utf-8", "replace").decode()

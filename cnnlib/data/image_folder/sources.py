@@ -16,7 +16,7 @@ from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError
 from cnnlib.records.record import Record, checks
 from cnnlib.records.run import check_dataset_name
-from cnnlib.vocabulary.datasets import BUILTIN, FOLDER_ROLES
+from cnnlib.vocabulary.datasets import BUILTIN, CROP, FITS, FOLDER_ROLES
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
@@ -41,20 +41,22 @@ _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
 
 @dataclass(frozen=True)
 class FolderOptions(Record):
-    """Size and channels of the prepared pictures of a user's own dataset.
+    """Size, channels and fit of the prepared pictures of a user's own dataset.
 
     Args:
         size: Side of the square, in pixels.
         channels: 3 for colour, 1 for grey.
+        fit: How pictures that are not square are fitted, one of `FITS`.
         roles: What folders are, where it was not to be guessed: by path, one of `FOLDER_ROLES`.
     """
 
     size: int = 32
     channels: int = 3
+    fit: str = CROP
     roles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_fields(self, {"size": checks.integer(8, 256)})
+        check_fields(self, {"size": checks.integer(8, 256), "fit": checks.choice(FITS)})
         for path, role in self.roles.items():
             if role not in FOLDER_ROLES:
                 raise RecipeError(
@@ -71,11 +73,12 @@ class FolderOptions(Record):
     def from_source(cls, recorded: Mapping[str, str]) -> FolderOptions:
         """Read the options from the record of a prepared copy; see `as_source`."""
         roles = json.loads(recorded.get("roles", "{}"))
-        return cls(int(recorded["size"]), int(recorded["channels"]), roles)
+        fit = recorded.get("fit", CROP)
+        return cls(int(recorded["size"]), int(recorded["channels"]), fit, roles)
 
     def as_source(self) -> dict[str, str]:
         """Return the options for the record of a prepared copy."""
-        texts = {"size": str(self.size), "channels": str(self.channels)}
+        texts = {"size": str(self.size), "channels": str(self.channels), "fit": self.fit}
         return texts | ({"roles": json.dumps(dict(self.roles))} if self.roles else {})
 
     @property

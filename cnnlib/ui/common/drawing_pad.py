@@ -10,11 +10,11 @@ import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from cnnlib.data.image_folder.image_decoder import FORMATS, BrokenPicture, decode
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode, decode_picture
 from cnnlib.probe.drawing import ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
 from cnnlib.ui.common.components import data_uri
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import INK, PAPER
 from cnnlib.ui.common.urls import LOADER, script
 
@@ -221,7 +221,6 @@ def _read_upload() -> np.ndarray | None:
     """Return the central square of an uploaded picture: H x W x 3, uint8."""
     file = st.file_uploader(
         "A picture of one of the classes of the network",
-        type=[each.lower() for each in FORMATS] + ["jpg", "tif"],
         key="draw_upload",
         help="Dark ink on light paper is converted to light ink on black. Pictures are cropped to "
         "a centred square.",
@@ -229,7 +228,10 @@ def _read_upload() -> np.ndarray | None:
     if file is None:
         return None
     try:
-        return np.ascontiguousarray(decode(file.getvalue(), UPLOAD_SIDE, 3).transpose(1, 2, 0))
+        picture = decode_picture(file.getvalue(), UPLOAD_SIDE, 3, name=file.name)
     except BrokenPicture as error:
         show_error(f"{file.name} cannot be read as a picture: {error}. Choose another file.")
         return None
+    if picture.problem:
+        show_warning(f"In {file.name}, {picture.problem}.")
+    return np.ascontiguousarray(picture.pixels.transpose(1, 2, 0))

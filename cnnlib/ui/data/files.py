@@ -24,7 +24,10 @@ from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.data.choice import select_on_rerun
+from cnnlib.ui.data.fit_preview import FIT_HELP, fit_preview
 from cnnlib.units import format_size
+from cnnlib.vocabulary.datasets import CROP, FITS
+from cnnlib.vocabulary.entry import labels
 
 if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
@@ -56,8 +59,11 @@ def preparation(info: DatasetInfo) -> None:
     args: dict[str, Any] = {"name": info.name}
     if show_job_progress(run_store().jobs.latest("prepare", args), key="data_prepare"):
         return
+    chosen = FolderOptions()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        args |= _options_form(info) if is_own else {}
+        if is_own:
+            chosen = _options_form(info)
+            args |= _changed(info, chosen)
         has_options = len(args) > 1
         refusal = (
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
@@ -74,6 +80,8 @@ def preparation(info: DatasetInfo) -> None:
             help=_PREPARE_HELP,
             action=(run_store().jobs.submit, "prepare", args),
         )
+    if is_own:
+        fit_preview(info.name, chosen.size, chosen.channels)
 
 
 def training_link(info: DatasetInfo) -> None:
@@ -92,7 +100,7 @@ def upload() -> None:
         st.caption(
             "Upload a zip file with one folder of pictures per class. To choose the test pictures "
             "yourself, put these folders into two folders named train and test; a third one named "
-            "validation is used, too. Pictures are cropped to a centred square."
+            "validation is used, too."
         )
         with st.form("data_upload", border=False):
             file = st.file_uploader(
@@ -107,10 +115,11 @@ def upload() -> None:
                     key="data_size",
                     help=_SIZE_HELP,
                 )
+                fit = _fit_menu("data_fit", CROP)
                 grey = st.toggle("Greyscale", key="data_grey", help=_GREY_HELP)
             pressed = st.form_submit_button("Add", icon=":material/add:")
         if pressed:
-            _add(file, name, FolderOptions(side, 1 if grey else 3))
+            _add(file, name, FolderOptions(side, 1 if grey else 3, fit))
 
 
 def upload_limit_mb() -> int | None:
@@ -174,8 +183,8 @@ def _remove(name: str) -> None:
     )
 
 
-def _options_form(info: DatasetInfo) -> dict[str, int]:
-    """Show the options of own pictures; return the job arguments, {} where nothing changes."""
+def _options_form(info: DatasetInfo) -> FolderOptions:
+    """Show the options of own pictures and return them."""
     channels, side, _ = info.in_size
     sides = sorted({*_SIZES, side})
     size = st.selectbox(
@@ -186,7 +195,28 @@ def _options_form(info: DatasetInfo) -> dict[str, int]:
         width=140,
         help=_SIZE_HELP,
     )
+    fit = _fit_menu(f"data_fit_{info.name}", info.fit)
     grey = st.toggle("Greyscale", channels == 1, key=f"data_channels_{info.name}", help=_GREY_HELP)
-    options = {"size": size, "channels": 1 if grey else 3}
-    is_same = (options["channels"], size) == (channels, side)
-    return {} if is_same and info.state != "prepared" else options
+    return FolderOptions(size, 1 if grey else 3, fit)
+
+
+def _fit_menu(key: str, fit: str) -> str:
+    """Show the menu of fits and return the chosen one."""
+    names = list(FITS)
+    return st.selectbox(
+        "Fit",
+        names,
+        index=names.index(fit),
+        key=key,
+        format_func=labels(FITS).__getitem__,
+        width=140,
+        help=FIT_HELP,
+    )
+
+
+def _changed(info: DatasetInfo, options: FolderOptions) -> dict[str, Any]:
+    """Return the options as job arguments; {} if they are those of a dataset yet to be prepared."""
+    before = FolderOptions(info.in_size[1], info.in_size[0], info.fit)
+    if options == before and info.state != "prepared":
+        return {}
+    return {"size": options.size, "channels": options.channels, "fit": options.fit}

@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
 from cnnlib.ui.common.components import tile_grid, window_view
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import small_pad
 
 if TYPE_CHECKING:
@@ -64,13 +64,15 @@ def _choose_picture() -> np.ndarray:
     if file is None:
         return builtin_picture(_PICTURES[0])
     try:
-        return decode(file.getvalue(), SIDE, 1)[0].astype(np.float32) / 255
+        picture = decode_picture(file.getvalue(), SIDE, 1, name=file.name)
     except BrokenPicture as error:
         show_error(
-            f"This file cannot be read as a picture: {error}. Choose a PNG or JPEG file. "
-            "Until then the letter is shown."
+            f"This file cannot be read as a picture: {error}. Until then the letter is shown."
         )
         return builtin_picture(_PICTURES[0])
+    if picture.problem:
+        show_warning(f"In your picture, {picture.problem}.")
+    return picture.pixels[0].astype(np.float32) / 255
 
 
 def _read_drawing() -> np.ndarray:

@@ -137,7 +137,7 @@ def test_broken_pictures_are_counted_listed_and_left_out(folders: Folders):
 def test_pictures_that_are_all_broken_are_no_dataset(folders: Folders):
     write_folder(folders.data / "own", {"a/1.png": b"x", "b/2.png": b"y"})
     with pytest.raises(
-        DataError, match=r"no readable picture \(2 files\). The first is .*a/1.png: its format is"
+        DataError, match=r"no readable picture \(2 files\). The first is .*a/1.png: its content is"
     ):
         list(prepare("folder:own"))
     assert not is_prepared("folder:own")
@@ -176,7 +176,8 @@ def test_pipes_and_broken_links_are_skipped(folders: Folders):
     reasons = {skipped.path: skipped.reason for skipped in own.skipped}
     assert reasons == {
         "a/pipe.png": "it is not a regular file",
-        "a/gone.png": "No such file or directory",
+        "a/gone.png": "the system cannot open it (No such file or directory); check the file and "
+        "its permissions",
     }
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from PIL import Image
 
-from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode
+from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.errors import DataError
 from cnnlib.probe.drawing import prepare_drawing
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import dataset_label, escape_markdown
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.saved_steps import Picture, picture_of_test_split
 from cnnlib.ui.common.small_pad import small_pad
 from cnnlib.ui.common.urls import number_in_address
+from cnnlib.vocabulary.datasets import FITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,14 +133,15 @@ def _read_drawing(prepared: Prepared, page: str) -> Picture | None:
 
 def _read_upload(prepared: Prepared, page: str) -> Picture | None:
     """Return the upload in the format of the dataset; None without one or after an error box."""
+    fit = prepared.info.fit
     file = st.file_uploader(
         "Your picture",
         key=f"{page}_upload",
-        help="A PNG, JPEG, WebP, BMP, GIF or TIFF file. Pictures are cropped to a centred square.",
+        help="A picture file, such as PNG, JPEG, WebP or TIFF. As the pictures of the dataset, it "
+        f"is {FITS[fit].note}.",
     )
     if file is None:
         return None
-    content = file.getvalue()
     channels, size, _ = prepared.info.in_size
     invert = channels == 1 and st.checkbox(
         "Swap dark and light",
@@ -149,17 +149,17 @@ def _read_upload(prepared: Prepared, page: str) -> Picture | None:
         help="For dark ink on light paper: the network expects light ink on black.",
     )
     try:
-        pixels = decode(content, size, channels)
-        with Image.open(BytesIO(content)) as image:
-            width, height = image.size
+        picture = decode_picture(file.getvalue(), size, channels, fit, file.name)
     except BrokenPicture as error:
         show_error(
-            f"This file cannot be read as a picture: {error}. Choose a PNG or JPEG file. "
-            "Until then the test picture is shown."
+            f"This file cannot be read as a picture: {error}. Until then the test picture is shown."
         )
         return None
-    note = f"Your picture of {width:,} × {height:,} pixels, resized to {size} × {size}."
-    return _own_picture(255 - pixels if invert else pixels, note)
+    if picture.problem:
+        show_warning(f"In your picture, {picture.problem}.")
+    pixels = f"{picture.width:,} × {picture.height:,} pixels"
+    note = f"Your picture of {pixels}, resized to {size} × {size}."
+    return _own_picture(255 - picture.pixels if invert else picture.pixels, note)
 
 
 def _own_picture(pixels: np.ndarray, note: str) -> Picture:
