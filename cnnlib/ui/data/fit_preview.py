@@ -10,9 +10,9 @@ import streamlit as st
 
 from cnnlib.data.image_folder.fit_preview import FitExample, fit_examples
 from cnnlib.data.image_folder.sources import FolderSource, folder_source
+from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.messages import errors_shown
 from cnnlib.ui.common.shared import folders
-from cnnlib.ui.common.components import data_uri
 from cnnlib.vocabulary.datasets import FITS
 
 if TYPE_CHECKING:
