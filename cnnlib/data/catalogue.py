@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.files import available_bytes, is_available
+from cnnlib.data.builtin.files import found_bytes, found_files
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
 from cnnlib.data.image_folder.layout import Layout, arrange
@@ -24,6 +24,7 @@ from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -71,8 +72,15 @@ def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
     record = current_record(dataset.name, folders)
     if record is not None:
         return record.info
-    available = not dataset.files or is_available(dataset, folders)
-    size = f"{format_size(dataset.download_bytes)} to download."
+    paths: list[Path | None] = []
+    try:
+        paths = found_files(dataset, folders)
+        note = dataset.note
+    except DataError as error:  # preparing raises the same
+        note = str(error)
+    available = None not in paths
+    if not available:
+        note = f"{format_size(dataset.download_bytes)} to download."
     return DatasetInfo(
         name=dataset.name,
         title=dataset.title,
@@ -81,8 +89,8 @@ def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
         train_count=dataset.train_count,
         test_count=dataset.test_count,
         state="here" if available else "download",
-        size_bytes=available_bytes(dataset, folders),
-        note=dataset.note if available else size,
+        size_bytes=found_bytes(paths),
+        note=note,
         source={"kind": dataset.form},
     )
 

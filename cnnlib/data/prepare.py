@@ -1,18 +1,12 @@
-"""Prepare a dataset, as a job: find or download its files, check them, and write the arrays.
-
-torchvision, which is slow to import, is imported here only, and for CIFAR's archives only.
-"""
+"""Prepare a dataset, as a job: find or download its files, check them, and write the arrays."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cnnlib.data.builtin.digits import prepare_digits
-from cnnlib.data.builtin.files import fetch_missing, found_file, prepare_idx
+from cnnlib.data.builtin.files import prepare_cifar, prepare_idx
 from cnnlib.data.catalogue import dataset_not_found
 from cnnlib.data.image_folder.prepare_folder import prepare_image_folder
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
@@ -20,9 +14,7 @@ from cnnlib.data.lock import wait_for_lock
 from cnnlib.data.paths import PREPARED, folder_name, write_root
 from cnnlib.data.prepared import folder_options, is_prepared
 from cnnlib.data.prepared_writer import (
-    PreparedContent,
     publish,
-    save_array,
     temporary_folder,
     write_info,
 )
@@ -34,8 +26,6 @@ from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-    from torchvision.datasets import CIFAR10
 
 
 def prepare(
@@ -128,63 +118,3 @@ def _make(
         publish(folder, name, root)
     if isinstance(source, FolderSource) and source.uploaded and options is not None:
         source.options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")
-
-
-def prepare_cifar(
-    dataset: BuiltinDataset, folders: Folders, folder: Path
-) -> Generator[Progress, None, PreparedContent]:
-    """Write the four arrays of CIFAR-10 or CIFAR-100 to ``folder``.
-
-    The archives contain pickles, which torchvision loads after checking the MD5 of every file.
-
-    Raises:
-        DataError: The archive is missing and cannot be downloaded, or its files are damaged.
-    """
-    yield Progress(0.0, "starting torchvision")
-    from torchvision import datasets
-    from torchvision.datasets.utils import extract_archive
-
-    dataset_class = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[dataset.name]
-    root, unpacked = folders.data, folder / "unpacked"
-    if not _is_complete(dataset_class, root):
-        yield from fetch_missing(dataset, folders)
-        yield Progress(0.8, f"unpacking {dataset.title}")
-        root = unpacked
-        extract_archive(str(found_file(dataset, dataset.files[0], folders)), str(unpacked))
-    for split in ("train", "test"):
-        yield Progress(0.9, f"reading the {split} split of {dataset.title}")
-        images, labels = _cifar_split(dataset_class, root, split == "train")
-        save_array(folder, f"{split}_images", images)
-        save_array(folder, f"{split}_labels", labels)
-    shutil.rmtree(unpacked, ignore_errors=True)
-    return PreparedContent(dataset.title, dataset.classes, dataset.note, {"kind": dataset.form})
-
-
-def _is_complete(dataset_class: type[CIFAR10], root: Path) -> bool:
-    """Return whether all unpacked files exist and have torchvision's MD5s."""
-    from torchvision.datasets.utils import check_integrity
-
-    files = [
-        *dataset_class.train_list,
-        *dataset_class.test_list,
-        (dataset_class.meta["filename"], dataset_class.meta["md5"]),
-    ]
-    return all(check_integrity(root / dataset_class.base_folder / name, md5) for name, md5 in files)
-
-
-def _cifar_split(
-    dataset_class: type[CIFAR10], root: Path, train: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read pictures (N x 3 x 32 x 32, uint8) and labels with torchvision, MD5s checked.
-
-    Raises:
-        DataError: A file does not have its published MD5.
-    """
-    try:
-        split = dataset_class(root=str(root), train=train, download=False)
-    except RuntimeError as error:  # raised by torchvision if an MD5 does not match
-        raise DataError(
-            f"The {dataset_class.__name__} files in {root} differ from the published files "
-            f"({error}). Delete them, and prepare the dataset again to download them."
-        ) from error
-    return split.data.transpose(0, 3, 1, 2), np.asarray(split.targets)

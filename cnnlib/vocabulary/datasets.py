@@ -90,7 +90,7 @@ class BuiltinDataset:
     """A built-in dataset.
 
     Args:
-        form: Format of its files: "idx" (MNIST's), "cifar" (read by torchvision), "scikit-learn".
+        form: Format of its files: "idx" (MNIST's), "cifar" (pickles), "scikit-learn".
         folder: torchvision's folder of the unpacked files, relative to the data folder.
         files: Files to download; empty for a dataset that is part of a package.
     """

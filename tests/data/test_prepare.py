@@ -18,11 +18,12 @@ import pytest
 from sample_data import idx_bytes, prepared_now, small_mnist, write_folder
 
 from cnnlib.data.builtin.digits import enlarge, read_digits
+from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import is_prepared, load_prepared
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
-from cnnlib.vocabulary.datasets import BUILTIN
+from cnnlib.vocabulary.datasets import BUILTIN, IDX_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -91,9 +92,43 @@ def test_files_that_are_not_mnists_are_used_and_named(folders: Folders):
     write_folder(folders.data / "MNIST/raw", small_mnist(train=20, test=10))
     mnist = prepared_now("mnist")
     assert (mnist.info.train_count, mnist.info.test_count) == (20, 10)
-    assert mnist.info.note.startswith(
-        "These files differ from the published ones: train-images-idx3-ubyte"
+    assert mnist.info.note == (
+        "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+        "t10k-labels-idx1-ubyte differ from the published files; the content was checked: "
+        "20 training and 10 test pictures of 28x28."
     )
+
+
+@pytest.mark.parametrize("folder", ["MNIST/raw", "MNIST"])
+@pytest.mark.parametrize("dotted", [True, False])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_mnist_is_found_under_its_other_names(
+    folder: str, dotted: bool, suffix: str, folders: Folders
+):
+    files = {}
+    for name, content in small_mnist().items():
+        other = name.replace("-idx", ".idx") if dotted else name
+        files[other + suffix] = gzip.compress(content, 1) if suffix else content
+    write_folder(folders.data / folder, files)
+    assert dataset_info("mnist").state == "here"
+    mnist = prepared_now("mnist")
+    assert (mnist.info.train_count, mnist.info.test_count) == (20, 10)
+    assert mnist.info.note.startswith(next(iter(files)))
+
+
+def test_mnist_packed_again_is_the_published_one(mnist_folder: Path, folders: Folders):
+    raw = mnist_folder / "MNIST/raw"
+    files = {}
+    for name in IDX_NAMES:
+        (path,) = raw.glob(f"{name}*")
+        content = path.read_bytes()
+        plain = gzip.decompress(content) if path.suffix == ".gz" else content
+        files[f"{name}.gz"] = gzip.compress(plain, 1, mtime=1)
+    other = replace(folders, data=folders.runs / "repacked")
+    write_folder(other.data / "MNIST/raw", files)
+    assert dataset_info("mnist", other).state == "here"
+    info = prepared_now("mnist", other).info
+    assert (info.train_count, info.note) == (60_000, "")
 
 
 def damaged(name: str, content: bytes) -> dict[str, bytes]:
@@ -112,14 +147,16 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
         (damaged(IMAGES, small_mnist()[IMAGES][:-1]), "is incomplete"),
         (damaged(IMAGES, b"\0\0\x08\x03" + b"\xff" * 12), "its header gives"),
         (damaged(IMAGES, idx_bytes(np.zeros((20, 27, 28)))), "has pictures of 28 x 28"),
+        (damaged(IMAGES, gzip.compress(small_mnist()[IMAGES])[:-9]), "cannot be read"),
         (damaged(LABELS, idx_bytes(np.zeros(19))), "20 pictures need as many labels from 0 to 9"),
         (damaged(LABELS, idx_bytes(np.full(20, 10))), "labels from 0 to 9"),
     ],
 )
 def test_damaged_files_are_named_in_a_sentence(folders: Folders, files: dict, sentence: str):
     write_folder(folders.data / "MNIST/raw", files)
-    with pytest.raises(DataError, match=sentence):
+    with pytest.raises(DataError, match=sentence) as raised:
         list(prepare("mnist"))
+    assert dataset_info("mnist").note == str(raised.value)  # the list says the same
     assert not is_prepared("mnist")
     assert [path.name for path in (folders.data / "prepared").iterdir()] == [".lock-mnist"]
 

@@ -1,10 +1,12 @@
-"""Reader of the idx file format of MNIST and Fashion-MNIST, with numpy only."""
+"""Reader of the idx file format of MNIST and Fashion-MNIST, packed with gzip or not."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import zlib
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +25,42 @@ PUBLISHED_MD5 = {
 }
 _LARGEST_BYTES = 1 << 30
 _UNSIGNED_BYTE = 0x08
+_GZIP = b"\x1f\x8b"  # the first bytes of a packed file, whatever its name
+
+
+@dataclass(frozen=True)
+class IdxSummary:
+    """What a file holds, without its values.
+
+    Args:
+        highest: The highest value, of labels the highest label.
+        md5: MD5 of the unpacked file.
+        problem: Sentence on a file that cannot be used; "" for any other.
+    """
+
+    shape: tuple[int, ...] = ()
+    highest: int = 0
+    md5: str = ""
+    problem: str = ""
+
+
+def summarise_idx(path: Path) -> IdxSummary:
+    """Read the whole file once, and again only after it has changed."""
+    status = path.stat()
+    return _summary(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _summary(path: Path, size_bytes: int, mtime_ns: int) -> IdxSummary:
+    try:
+        values, md5 = read_idx(path)
+    except DataError as error:
+        return IdxSummary(problem=str(error))
+    return IdxSummary(values.shape, int(values.max(initial=0)), md5)
 
 
 def read_idx(path: Path) -> tuple[np.ndarray, str]:
-    """Read one file, plain or compressed (``.gz``).
+    """Read one file, plain or packed with gzip.
 
     The header is two zero bytes, the type (8 is uint8), the number of dimensions, and each size as
     a big-endian 32-bit integer (LeCun, Cortes and Burges, "The MNIST database").
@@ -38,7 +72,9 @@ def read_idx(path: Path) -> tuple[np.ndarray, str]:
         DataError: The file cannot be read, or is not a complete idx file of unsigned bytes.
     """
     try:
-        content = _unpacked(path) if path.suffix == ".gz" else path.read_bytes()
+        with path.open("rb") as file:
+            is_packed = file.read(2) == _GZIP
+        content = _unpacked(path) if is_packed else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read ({error}). Replace it with the original file, or delete it to "

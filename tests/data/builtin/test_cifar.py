@@ -1,8 +1,9 @@
-"""CIFAR's pickles are loaded by torchvision after their MD5s were checked."""
+"""CIFAR's pickles are loaded, from any archive or folder, after their MD5s were checked."""
 
 from __future__ import annotations
 
 import ast
+import gzip
 import hashlib
 import pickle
 import tarfile
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 from sample_data import prepared_now, write_folder
 
+from cnnlib.data.builtin.cifar import PARTS, read_cifar
+from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
 from cnnlib.errors import DataError
 from cnnlib.records.folders import Folders
@@ -54,6 +57,13 @@ def test_addresses_and_md5s_of_cifar_are_those_of_torchvision(name: str, kind: s
     assert BUILTIN[name].folder == theirs["base_folder"]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100")])
+def test_md5s_of_the_parts_of_cifar_are_those_of_torchvision(name: str, kind: str):
+    theirs = published("cifar", kind)
+    assert PARTS[name]["train"] == dict(theirs["train_list"])
+    assert PARTS[name]["test"] == dict(theirs["test_list"])
+
+
 def test_fashion_mnists_classes_are_those_of_torchvision():
     assert list(BUILTIN["fashion-mnist"].classes) == published("mnist", "FashionMNIST")["classes"]
 
@@ -82,16 +92,11 @@ def cifar_parts(count: int = 4) -> dict[str, bytes]:
 
 
 def trust(parts: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make torchvision expect these parts."""
-    from torchvision.datasets import CIFAR10
-
-    def md5(name: str) -> str:
-        return hashlib.md5(parts[name]).hexdigest()
-
-    train = [[f"data_batch_{number}", md5(f"data_batch_{number}")] for number in range(1, 6)]
-    monkeypatch.setattr(CIFAR10, "train_list", train)
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5("test_batch")]])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5("batches.meta")})
+    """Make these parts the published ones."""
+    md5s = {name: hashlib.md5(content).hexdigest() for name, content in parts.items()}
+    train = {f"data_batch_{number}": md5s[f"data_batch_{number}"] for number in range(1, 6)}
+    test = {"test_batch": md5s["test_batch"]}
+    monkeypatch.setitem(PARTS, "cifar10", {"train": train, "test": test})
 
 
 def packed(parts: dict[str, bytes]) -> bytes:
@@ -137,32 +142,81 @@ def test_cifar_is_read_from_its_unpacked_folder(folders: Folders, monkeypatch: p
     assert prepared_now("cifar10").info.train_count == 20
 
 
-def test_files_with_a_wrong_md5_are_not_unpickled(
-    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+PLACES = [
+    "cifar-10-python.tar.gz",
+    "cifar-10-python.tar",
+    "cifar-10-batches-py.tar.gz",
+    "cifar-10-batches-py.tar",
+]
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_cifar_is_read_from_an_archive_packed_again(
+    name: str, folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    parts = cifar_parts()
+    trust(parts, monkeypatch)
+    content = packed(parts)
+    write_folder(folders.data, {name: content if name.endswith("gz") else gzip.decompress(content)})
+    assert dataset_info("cifar10").state == "here"
+    assert prepared_now("cifar10").info.train_count == 20
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "cifar-10-batches-py/cifar-10-batches-py",
+        "cifar-10-python/cifar-10-batches-py",
+        "cifar-10-batches-py-target/cifar-10-batches-py",  # where Keras unpacks it
+    ],
+)
+def test_cifar_is_read_from_a_folder_within_a_folder(
+    folder: str, folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    parts = cifar_parts()
+    trust(parts, monkeypatch)
+    write_folder(folders.data / folder, parts)
+    assert dataset_info("cifar10").state == "here"
+    assert prepared_now("cifar10").info.train_count == 20
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_parts_with_a_wrong_md5_are_named_and_not_unpickled(
+    is_packed: bool, folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trace = tmp_path / "unpickled"
     bad = cifar_parts() | {"data_batch_3": pickle.dumps(Explosive(trace))}
     trust(cifar_parts(), monkeypatch)
-    publish_cifar(packed(cifar_parts()), monkeypatch)
-    write_folder(folders.data / "cifar-10-batches-py", bad)
-    write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
-    with pytest.raises(DataError, match="could not be downloaded"):
+    publish_cifar(packed(bad), monkeypatch)  # the MD5 of the archive alone is not enough
+    if is_packed:
+        write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
+    else:
+        write_folder(folders.data / "cifar-10-batches-py", bad)
+    with pytest.raises(DataError, match="data_batch_3 differs from the published file") as raised:
         list(prepare("cifar10"))
+    assert dataset_info("cifar10").note == str(raised.value)
     assert not trace.exists()
+    assert prepared_names(folders) == []
 
 
-def test_an_archive_of_the_right_md5_with_other_parts_is_not_unpickled(
+def test_a_part_that_was_changed_after_it_was_found_is_not_unpickled(
     folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trace = tmp_path / "unpickled"
     bad = cifar_parts() | {"test_batch": pickle.dumps(Explosive(trace))}
     trust(cifar_parts(), monkeypatch)
-    publish_cifar(packed(bad), monkeypatch)
-    write_folder(folders.data, {"cifar-10-python.tar.gz": packed(bad)})
-    with pytest.raises(DataError, match="differ from the published files"):
-        list(prepare("cifar10"))
+    with pytest.raises(DataError, match="was removed or changed during the preparation"):
+        read_cifar("cifar10", write_folder(tmp_path / "cifar", bad))
     assert not trace.exists()
-    assert prepared_names(folders) == []
+
+
+def test_an_incomplete_archive_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch):
+    trust(cifar_parts(), monkeypatch)
+    content = packed(cifar_parts())
+    write_folder(folders.data, {"cifar-10-python.tar.gz": content[: len(content) // 2]})
+    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz cannot be read .*copy it again"):
+        list(prepare("cifar10"))
+    assert "cifar-10-python.tar.gz cannot be read" in dataset_info("cifar10").note
 
 
 def prepared_names(folders: Folders) -> list[str]:
