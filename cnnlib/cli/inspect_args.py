@@ -178,5 +178,5 @@ def file_picture(path: str, size: int, channels: int, fit: str = CROP) -> np.nda
     with file_errors(DataError, what, advice, also=also), Path(path).open("rb") as file:
         picture = decode_picture(file.read(_MOST_BYTES), size, channels, fit, path)
     if picture.problem:
-        print_error(f"In the picture {shown(path)}, {picture.problem}.")
+        print_error(f"In the picture {shown(Path(path).name)}, {picture.problem}.")
     return picture.pixels

@@ -14,7 +14,7 @@ import pytest
 from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoch, started, the_end
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_data import class_folders, write_folder
+from sample_data import class_folders, encoded, write_folder
 
 import cnnlib
 from cnnlib.cli.main import main, parser
@@ -614,6 +614,27 @@ def test_folders_are_listed_and_corrected(run_cli):
     assert run_cli("data", "prepare", "folder:odd", *options)[0] == 0
     shown = json.loads(run_cli("data", "show", "folder:odd", "--json")[1])
     assert (shown["classes"], shown["in_size"]) == (["cat", "dog", "test"], [3, 16, 16])
+
+
+def test_own_pictures_are_prepared_with_the_options_that_are_given(run_cli):
+    files = {f"{c}/{n}.png": encoded(n + ord(c), (16, 8)) for c in "ab" for n in range(3)}
+    write_folder(Folders.from_environment().data / "own", files)
+    run_cli("data", "prepare", "folder:own", "--size", "16", "--channels", "1")
+    code, out, _ = run_cli("data", "prepare", "folder:own", "--fit", "pad", "--json")
+    end = json.loads(out.splitlines()[-1])
+    assert (code, end["in_size"], end["source"]["fit"]) == (0, [1, 16, 16], "pad")
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (("digits", "--fit", "pad"), "--fit is an option of your own pictures"),
+        (("folder:own", "--fit", "cut"), "Choose one of: crop, pad, stretch"),
+    ],
+)
+def test_a_fit_that_is_unknown_or_makes_no_sense_is_refused(refused, argv, sentence):
+    write_folder(Folders.from_environment().data / "own", class_folders({"a": 2, "b": 2}))
+    assert sentence in refused("data", "prepare", *argv)
 
 
 def test_a_dataset_that_the_operator_removes_is_nobodys_any_more(run_cli):

@@ -46,6 +46,25 @@ def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
+def test_read_takes_white_ink_on_nothing_as_dark_ink_on_paper(run_id, tmp_path, capsys):
+    ink = painted(STROKES["7"])[..., 0]
+    white = np.full((*ink.shape, 4), 255, np.uint8)
+    white[..., 3] = ink
+    for name, pixels in (("white.png", white), ("paper.png", 255 - ink)):
+        Image.fromarray(pixels).save(tmp_path / name)
+        assert main(["read", run_id, str(tmp_path / name), "--json"]) == 0
+    first, second = (json.loads(line)[0] for line in capsys.readouterr().out.splitlines())
+    assert first["probabilities"] == pytest.approx(second["probabilities"], abs=0.02)
+
+
+@pytest.mark.parametrize("command", ["read", "predict"])
+def test_a_picture_without_contrast_is_said(run_id, tmp_path, capsys, command):
+    Image.new("L", (28, 28), 7).save(tmp_path / "black.png")
+    assert main([command, run_id, str(tmp_path / "black.png"), "--json"]) == 0
+    sentence = "In the picture 'black.png', all its pixels have the same value.\n"
+    assert capsys.readouterr().err == sentence
+
+
 def test_ood_prints_how_often_the_score_is_wrong(run_id, capsys):
     assert main(["ood", run_id, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

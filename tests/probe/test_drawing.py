@@ -183,3 +183,11 @@ def test_an_array_that_is_not_a_picture_is_refused():
 def test_a_blur_out_of_range_is_refused():
     with pytest.raises(RecipeError, match="blur is 9.0, but"):
         Preparation(blur=9.0)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_ink_on_nothing_is_found_whether_it_is_dark_or_light(level: int):
+    pixels = np.full((6, 6, 4), level, np.uint8)
+    pixels[..., 3] = 0
+    pixels[2:4, 2:4, 3] = 255
+    assert np.array_equal(ink_on_paper(pixels), pixels[..., 3])

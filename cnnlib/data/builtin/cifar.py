@@ -115,8 +115,8 @@ def _contents(path: Path, wanted: set[str]) -> Generator[tuple[str, bytes]]:
     if path.is_dir():
         for part in sorted(wanted):
             if (path / part).is_file():
-                with (path / part).open("rb") as file:
-                    yield part, file.read(_LARGEST_PART_BYTES)
+                with (path / part).open("rb") as opened:
+                    yield part, opened.read(_LARGEST_PART_BYTES)
         return
     with tarfile.open(path, "r|*") as archive:
         for member in archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 from dataclasses import replace
@@ -15,16 +16,23 @@ from sample_data import class_folders, encoded, prepared_now, write_folder, writ
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.image_folder.image_decoder import decode
-from cnnlib.data.image_folder.sources import FolderOptions
+from cnnlib.data.image_folder.sources import FolderOptions, folder_source
 from cnnlib.data.prepare import prepare
-from cnnlib.data.prepared import SkippedPicture, changed_options, is_prepared, load_prepared
+from cnnlib.data.prepared import (
+    SkippedPicture,
+    changed_options,
+    folder_options,
+    is_prepared,
+    load_prepared,
+)
 from cnnlib.data.split import run_split
+from cnnlib.data.uploads import add_folder_zip
 from cnnlib.design.presets import preset
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import RunRequest
-from cnnlib.vocabulary.datasets import BUILTIN
+from cnnlib.vocabulary.datasets import BUILTIN, FITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +106,78 @@ def test_size_and_channels_can_be_set_and_are_kept(folders: Folders):
     assert changed.note.startswith(
         "Pictures are cropped to a centred square and resized to 28x28x1."
     )
+
+
+def wide_pictures() -> dict[str, bytes]:
+    """Two classes of pictures that are twice as wide as high."""
+    return {f"{c}/{n}.png": encoded(10 * n + ord(c), (16, 8)) for c in "ab" for n in range(3)}
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_the_fit_is_applied_and_recorded(folders: Folders, fit: str):
+    files = wide_pictures()
+    write_zip(folders.data / "own.zip", files)
+    for _ in prepare("folder:own", options=FolderOptions(16, 3, fit)):
+        pass
+    own = load_prepared("folder:own")
+    assert own.info.fit == fit
+    assert FITS[fit].note in own.info.note
+    expected = {decode(content, 16, 3, fit).tobytes() for content in files.values()}
+    found = np.concatenate([own.train_images, own.test_images])
+    assert {picture.tobytes() for picture in found} == expected
+
+
+def test_another_fit_is_another_dataset_and_stays_when_it_is_prepared_again(folders: Folders):
+    write_folder(folders.data / "own", wide_pictures())
+    cropped = prepared_now("folder:own").info
+    for _ in prepare("folder:own", options=FolderOptions(fit="pad")):
+        pass
+    padded = load_prepared("folder:own").info
+    assert (cropped.fit, padded.fit) == ("crop", "pad")
+    assert cropped.fingerprint != padded.fingerprint
+    for _ in prepare("folder:own", again=True):
+        pass
+    assert load_prepared("folder:own").info == padded
+
+
+def test_the_options_of_an_upload_are_those_of_its_last_preparation(folders: Folders):
+    add_folder_zip(write_zip(folders.data.parent / "own.zip", wide_pictures()), "own")
+    for _ in prepare("folder:own", options=FolderOptions(16, 1, "stretch")):
+        pass
+    for _ in prepare("folder:own", again=True):
+        pass
+    info = load_prepared("folder:own").info
+    assert (info.in_size, info.fit) == ((1, 16, 16), "stretch")
+
+
+def test_a_copy_of_an_earlier_version_was_cropped(folders: Folders):
+    write_folder(folders.data / "own", wide_pictures())
+    record = prepared_now("folder:own").folder / "info.json"
+    values = json.loads(record.read_text())
+    del values["info"]["source"]["fit"]
+    record.write_text(json.dumps(values))
+    source = folder_source("folder:own", folders)
+    assert load_prepared("folder:own").info.fit == "crop"
+    assert folder_options(source, folders) == FolderOptions()
+
+
+def test_pictures_with_hardly_any_contrast_are_used_counted_and_named(folders: Folders):
+    grey = io.BytesIO()
+    Image.new("L", (8, 8), 9).save(grey, "PNG")
+    flat = {f"a/flat{number}.png": grey.getvalue() for number in range(5)}
+    write_folder(folders.data / "own", class_folders({"a": 2, "b": 2}) | flat)
+    info = prepared_now("folder:own").info
+    assert info.train_count + info.test_count == 9
+    same = "all its pixels have the same value"
+    assert (
+        f"Pictures with hardly any contrast, which are used: 5. a/flat0.png ({same}), "
+        f"a/flat1.png ({same}), a/flat2.png ({same}), 2 more." in info.note
+    )
+
+
+def test_an_unknown_fit_is_refused():
+    with pytest.raises(RecipeError, match="^fit is 'cut', but it must be one of these: crop, pad"):
+        FolderOptions(fit="cut")
 
 
 def test_a_new_size_replaces_a_copy_in_a_read_only_data_folder(folders: Folders):

@@ -5,6 +5,8 @@ import pytest
 from apps import AppTest
 from sample_data import class_folders, encoded, prepared_now, write_folder, write_zip
 
+from cnnlib.data.image_folder.sources import FolderOptions
+from cnnlib.data.prepare import prepare
 from cnnlib.data.prepared import load_prepared
 from cnnlib.data.statistics import Duplicates
 from cnnlib.data.uploads import add_folder_zip
@@ -156,9 +158,36 @@ def test_own_pictures_are_prepared_at_another_size(store):
     app.toggle(key="data_channels_folder:own").set_value(True).run()
     app.button(key="data_prepare").click().run()
     [job] = store.jobs.all()
-    assert job.args == {"name": "folder:own", "size": 64, "channels": 1}
+    assert job.args == {"name": "folder:own", "size": 64, "channels": 1, "fit": "crop"}
     run_queued_jobs(store)
     assert load_prepared("folder:own").info.in_size == (1, 64, 64)
+
+
+def test_pictures_that_are_not_square_are_previewed_and_prepared_with_the_chosen_fit(store):
+    files = {f"{c}/{n}.png": encoded(n + ord(c), (16, 8)) for c in "ab" for n in range(3)}
+    write_folder(Folders.from_environment().data / "own", files)
+    app = open_data(dataset="folder:own")
+    [table] = [each.proto.body for each in app.get("html") if "Stretch" in each.proto.body]
+    assert table.count("<img") == 9  # three pictures, three fits
+    assert 'alt="a/0.png, Pad"' in table and "16 × 8 pixels" in table
+    app.selectbox(key="data_fit_folder:own").select("pad").run()
+    app.button(key="data_prepare").click().run()
+    [job] = store.jobs.all()
+    assert job.args == {"name": "folder:own", "size": 32, "channels": 3, "fit": "pad"}
+    run_queued_jobs(store)
+    assert load_prepared("folder:own").info.fit == "pad"
+
+
+def test_the_fit_of_a_prepared_dataset_is_the_one_that_is_chosen():
+    write_folder(Folders.from_environment().data / "own", class_folders({"a": 2, "b": 2}))
+    for _ in prepare("folder:own", options=FolderOptions(fit="stretch")):
+        pass
+    assert open_data(dataset="folder:own").selectbox(key="data_fit_folder:own").value == "stretch"
+
+
+def test_a_dataset_of_square_pictures_says_that_the_fit_makes_no_difference():
+    write_folder(Folders.from_environment().data / "own", class_folders({"a": 2, "b": 2}))
+    assert "crop, pad and stretch give the same" in texts(open_data(dataset="folder:own"))
 
 
 def test_removing_takes_a_second_press_and_says_what_went(tmp_path):

@@ -230,6 +230,23 @@ def test_uploaded_picture_on_light_paper_is_classified(trained, pad):
     assert "% probability" in texts(app)
 
 
+def test_white_ink_on_nothing_is_classified(trained, pad):
+    app = open_draw()
+    app.segmented_control(key="draw_source").select("Upload").run()
+    white = np.full((280, 280, 4), 255, np.uint8)
+    white[..., 3] = painted(STROKES["7"])[..., 0]
+    app.file_uploader(key="draw_upload").upload("seven.png", as_png(white), "image/png").run()
+    assert "% probability" in texts(app) and not app.warning
+
+
+def test_upload_without_contrast_is_a_sentence(trained, pad):
+    app = open_draw()
+    app.segmented_control(key="draw_source").select("Upload").run()
+    grey = np.full((28, 28, 3), 9, np.uint8)
+    app.file_uploader(key="draw_upload").upload("grey.png", as_png(grey), "image/png").run()
+    assert "all its pixels have the same value" in app.warning[0].value
+
+
 def test_file_that_is_no_picture_shows_an_error(trained, pad):
     app = open_draw()
     app.segmented_control(key="draw_source").select("Upload").run()

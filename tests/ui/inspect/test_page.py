@@ -301,6 +301,17 @@ def test_a_picture_of_twenty_megapixels_is_brought_to_size(store):
     assert "Your picture of 5,000 × 4,000 pixels, resized to 28 × 28" in page_text(app)
 
 
+def test_an_upload_without_contrast_is_a_sentence(store):
+    a_saved_run(store)
+    app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
+    out = io.BytesIO()
+    Image.new("L", (28, 28), 9).save(out, "PNG")
+    app.file_uploader(key="inspect_upload").set_value([("a.png", out.getvalue(), "image/png")])
+    app.run()
+    assert "all its pixels have the same value" in app.warning[0].value
+
+
 def test_an_upload_that_is_no_picture_is_a_sentence(store):
     a_saved_run(store)
     app = open_inspect()
