@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-FORMS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FORMS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "JPEG2000", "ICO", "TGA")
 
 
 class Zips:
@@ -108,7 +108,7 @@ class Pictures:
             try:
                 found = decode(case, size, channels)
             except BrokenPicture as error:
-                assert str(error)
+                assert str(error).startswith(("it is ", "it has ", "its content ", "the file "))
                 continue
             assert found.shape == (channels, size, size) and found.dtype == np.uint8
 

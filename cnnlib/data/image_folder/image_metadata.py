@@ -63,7 +63,7 @@ def metadata_of(image: Image.Image) -> bytes:
     """Return the Exif and XMP of an opened picture; none of a TIFF, which Pillow turns itself."""
     if image.format == "TIFF":
         return b""
-    exif, xmp = image.info.get("exif", b""), image.info.get("xmp", b"")
+    exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or b""  # HEIC has None
     return b"Exif\0\0" + exif + (xmp.encode() if isinstance(xmp, str) else xmp)
 
 

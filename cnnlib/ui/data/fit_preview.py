@@ -44,15 +44,16 @@ def _examples(_source: FolderSource, state: str, size: int, channels: int) -> li
 
 def preview_html(examples: Sequence[FitExample]) -> str:
     """Build a table: a row per picture, a column per fit."""
-    heads = "".join(f'<th scope="col">{fit.label}</th>' for fit in FITS.values())
+    titles = [*(fit.label for fit in FITS.values()), "File"]
+    heads = "".join(f'<th scope="col">{title}</th>' for title in titles)
     rows = "".join(_row_html(example) for example in examples)
-    return f'<table class="fits" style="{_TABLE}"><tr>{heads}<th></th></tr>{rows}</table>'
+    return f'<table class="fits" style="{_TABLE}"><tr>{heads}</tr>{rows}</table>'
 
 
-_TABLE = "border-spacing:0.5rem;text-align:left;font-size:0.875rem;table-layout:fixed"
+_TABLE = "border-spacing:0.5rem;margin-left:-0.5rem;text-align:left;font-size:0.875rem"
 _PICTURE = (
-    "width:100%;max-width:96px;min-width:56px;aspect-ratio:1;image-rendering:pixelated;"
-    "display:block;border-radius:3px"
+    "width:clamp(56px,18vw,96px);aspect-ratio:1;image-rendering:pixelated;display:block;"
+    "border-radius:3px"
 )
 
 

@@ -407,6 +407,7 @@ def test_heic_is_read_where_its_plug_in_is_installed(tmp_path):
         "    format = 'HEIF'\n"
         "    def _open(self):\n"
         "        self._size, self._mode = (2, 2), 'L'\n"
+        "        self.info['exif'] = self.info['xmp'] = None\n"
         "        self.tile = [ImageFile._Tile('raw', (0, 0, 2, 2), 32, 'L')]\n"
         "def register_heif_opener():\n"
         "    Image.register_open('HEIF', HeifFile, lambda prefix: prefix[4:12] == b'ftypheic')\n"
