@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from apps import AppTest
 from example_runs import steps, submit_claimed, the_end
-from sample_data import prepared_now
+from sample_data import copied_digits
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.model import build_model
@@ -35,7 +35,7 @@ def a_saved_run(
 ) -> str:
     """Add a finished run on the digits, with saved weights of some steps."""
     worker_id = store.workers.register()
-    prepared = prepared_now("digits")
+    prepared = copied_digits()
     run_id = submit_claimed(store, RunRequest(spec, Recipe(epochs=1), "digits"), worker_id)
     folder = store.folders.run(run_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def a_saved_run(
 
 def a_run_with_even_errors(store: RunStore, spec: CNNSpec = PLAIN) -> str:
     """Add a finished run whose predictions spread evenly over the ten digits."""
-    labels = np.array(prepared_now("digits").test_labels)
+    labels = np.array(copied_digits().test_labels)
     predicted = (labels + np.arange(len(labels))) % 10
     share = np.full((len(labels), 10), 0.02, np.float16)
     share[np.arange(len(labels)), predicted] = 0.82

@@ -5,14 +5,12 @@ from base64 import b64decode
 import numpy as np
 import pytest
 import torch
+from sample_data import copied_digits
 
-from cnnlib.data.prepare import prepare
-from cnnlib.data.prepared import load_prepared
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import Command, StepMetrics
-from cnnlib.records.folders import Folders
 from cnnlib.records.maps import StepRequest
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.run import RunRequest
@@ -32,9 +30,7 @@ STEPS = 20
 
 def stepped(folder, **recipe) -> tuple[RunRequest, list[StepMetrics]]:
     """Train single batches, with a pause after each one; an epoch has three batches."""
-    folders = Folders.from_environment()
-    for _ in prepare("digits", folders):
-        pass
+    digits = copied_digits()
     folder.mkdir()
     recipe = Recipe(epochs=50, batch_size=64, **recipe)
     request = RunRequest(SPEC, recipe, "digits", seed=3, train_limit=190, device="cpu")
@@ -43,7 +39,7 @@ def stepped(folder, **recipe) -> tuple[RunRequest, list[StepMetrics]]:
         control.put(Command(kind))
     events = train(
         request,
-        load_prepared("digits", folders),
+        digits,
         folder=folder,
         control=control,
         threads=1,
@@ -126,8 +122,8 @@ def test_the_batch_is_shown_with_its_losses(tmp_path):
     assert "Choose a map" in view["note"]
     pictures = view["pictures"]
     assert len(pictures["labels"]) == len(pictures["losses"]) == 16
-    labels = load_prepared("digits", Folders.from_environment()).train_labels
-    images = load_prepared("digits", Folders.from_environment()).train_images
+    labels = copied_digits().train_labels
+    images = copied_digits().train_images
     first = np.frombuffer(b64decode(pictures["pixels"]), np.uint8).reshape(16, *pictures["size"])
     matches = np.flatnonzero((images == first[0]).reshape(len(images), -1).all(axis=1))
     assert pictures["labels"][0] in {int(labels[each]) for each in matches}
