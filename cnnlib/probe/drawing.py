@@ -18,7 +18,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.records.drawing import DrawingStep, Preparation, PreparedDrawing
 
 SIDE, BOX = 28, 20  # sides of MNIST's pictures and of the square that contains the digit
-_PAPER_NOISE = 0.25  # fraction of the strongest ink; weaker pixels of a photograph are paper
+PAPER_NOISE = 0.25  # fraction of the strongest ink; weaker pixels of a photograph are paper
 
 _PLAIN = Preparation()
 
@@ -57,7 +57,7 @@ def prepare_drawing(
     channels, height, width = in_size
     if channels != 1:
         return _resize_colour(_on_black(pixels), (height, width), preparation)
-    ink = _to_grey(pixels)
+    ink = to_grey(pixels)
     steps = [("As drawn", ink)]
     steps.append(_fit_to_input(ink, (height, width), preparation))
     if preparation.blur:
@@ -65,6 +65,8 @@ def prepare_drawing(
         steps.append(("Blurred", blurred))
     if preparation.centre:
         steps.append(("Centred", _centre(steps[-1][1])))
+    if preparation.invert:
+        steps.append(("Inverted", 255 - steps[-1][1]))
     return PreparedDrawing(tuple(DrawingStep(name, _to_uint8(each)[None]) for name, each in steps))
 
 
@@ -81,14 +83,28 @@ def ink_on_paper(pixels: np.ndarray) -> np.ndarray:
         H x W, uint8: 0 is paper, 255 the strongest ink.
     """
     has_opacity = pixels.ndim == 3 and pixels.shape[2] == 4
-    grey = _to_grey(on_background(pixels) if has_opacity else pixels)
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    distance = np.abs(grey - np.median(edge))
-    strongest = distance.max()
-    if strongest == 0:
-        return np.zeros(grey.shape, np.uint8)
-    distance[distance < _PAPER_NOISE * strongest] = 0
-    return _to_uint8(distance * (255 / strongest))
+    grey = to_grey(on_background(pixels) if has_opacity else pixels)
+    ink, _ = separate_ink(grey[None])
+    return _to_uint8(np.abs(ink[0]) * 255)
+
+
+def separate_ink(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Separate the ink of pictures from their ground, the median of the picture's edge.
+
+    Args:
+        grey: N x H x W, float64.
+
+    Returns:
+        The ink, N x H x W: 0 is the ground, 1 the strongest ink if it is lighter than the ground,
+        and -1 if it is darker. And the ground, N, in the unit of `grey`.
+    """
+    edge = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
+    ground = np.median(edge, axis=1)
+    ink = grey - ground[:, None, None]
+    strength = np.abs(ink)
+    strongest = strength.max(axis=(1, 2), keepdims=True)
+    ink[strength < PAPER_NOISE * strongest] = 0
+    return np.divide(ink, strongest, out=ink, where=strongest > 0), ground
 
 
 def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
@@ -179,7 +195,7 @@ def _on_black(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _to_grey(pixels: np.ndarray) -> np.ndarray:
+def to_grey(pixels: np.ndarray) -> np.ndarray:
     """Compute the luma of each pixel: H x W, float64, 0..255 (weights of ITU-R BT.601)."""
     if pixels.ndim == 2:
         return pixels.astype(np.float64)

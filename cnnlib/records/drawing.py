@@ -24,15 +24,18 @@ class Preparation(Record):
         antialias: Average over all pixels that become one pixel; otherwise take one of them.
         centre: Move the centre of mass of the ink to the centre of the picture.
         blur: Standard deviation of a Gaussian, in pixels of the network's input; 0 is none.
+        invert: Make the ink dark and the ground light, for networks that were trained on such
+            pictures.
     """
 
     fit: bool = True
     antialias: bool = True
     centre: bool = True
     blur: float = 0.0
+    invert: bool = False
 
     def __post_init__(self) -> None:
-        flags = dict.fromkeys(("fit", "antialias", "centre"), checks.flag)
+        flags = dict.fromkeys(("fit", "antialias", "centre", "invert"), checks.flag)
         check_fields(self, {**flags, "blur": checks.number(0, MOST_BLUR)})
 
 
@@ -68,6 +71,53 @@ class PreparedDrawing:
     def is_empty(self) -> bool:
         """Whether nothing was drawn."""
         return not self.steps[0].picture.any()
+
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class InkStatistics:
+    """What the training pictures of a dataset have in common, if they are ink on an even ground.
+
+    Each range is from the lowest to the highest value, without the most extreme 0.1 % at each end.
+
+    Args:
+        has_light_ink: Whether the ink is lighter than the ground.
+        ground: Brightness of the ground, 0..1.
+        row, column: Centre of mass of the ink, as a fraction of the picture's height and width.
+        extent: Longer side of the ink's bounding box, as a fraction of the picture's side.
+        thickness: Mean width of the strokes, as a fraction of the picture's side.
+        drawings: Most drawings in one picture that are apart from each other.
+    """
+
+    has_light_ink: bool
+    ground: Range
+    row: Range
+    column: Range
+    extent: Range
+    thickness: Range
+    drawings: int
+
+
+InkDifferenceKind = Literal["ink", "ground", "position", "size", "thickness", "drawings"]
+
+
+@dataclass(frozen=True)
+class InkDifference:
+    """How a picture differs from the training pictures of a network.
+
+    Args:
+        sentence: What differs, for a person.
+    """
+
+    kind: InkDifferenceKind
+    sentence: str
+
+    @property
+    def is_mended_by_preparation(self) -> bool:
+        """Whether the picture has it no more after `cnnlib.probe.drawing.prepare_drawing`."""
+        return self.kind in ("ink", "ground", "position", "size")
 
 
 @dataclass(frozen=True)
