@@ -39,6 +39,21 @@ def test_read_says_what_a_drawing_on_paper_shows(run_id, tmp_path, capsys):
     assert "of 24" in capsys.readouterr().out
 
 
+def test_predict_says_that_a_picture_is_ink_on_paper_and_names_the_command(
+    run_id, tmp_path, capsys
+):
+    seven = str(paper(tmp_path, "7"))
+    assert main(["predict", run_id, seven, "--json"]) == 0
+    [said] = json.loads(capsys.readouterr().out)
+    # The strokes of the enlarged digits are thicker than those of a pen, too.
+    assert [each["kind"] for each in said["differences"]] == ["ink", "thickness"]
+    assert said["advice"].endswith(f"python -m cnnlib read {run_id} {seven}")
+    assert main(["predict", run_id, seven]) == 0
+    assert "The picture is dark ink on a light ground" in capsys.readouterr().out
+    assert main(["predict", run_id, seven, "--invert"]) == 0
+    assert "dark ink" not in capsys.readouterr().out
+
+
 def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.inspect_args import file_picture
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.drawing import Robustness
+    from cnnlib.records.drawing import InkDifference, InkStatistics, Robustness
     from cnnlib.records.probe import OodDetector
 
 _SIDE = 280  # pixels of a picture when its ink is separated from the paper
@@ -175,20 +176,55 @@ def _ood_text(found: Mapping[str, Any] | None) -> str:
 
 def predict_pictures(args: argparse.Namespace) -> None:
     """Print the most likely classes of each picture."""
+    from cnnlib.probe.ink import ink_differences, ink_statistics_of
     from cnnlib.probe.pictures import run_pictures
 
     store, run, saved = run_at_step(args.run_id, args.step)
-    info = run_pictures(run, store.folders).info
+    prepared = run_pictures(run, store.folders)
+    info, known = prepared.info, ink_statistics_of(prepared)
     pictures = [_picture(path, info, args.invert) for path in args.pictures]
     found = _probabilities(trained_net(store, run, saved), pictures, info)
+    differences = [ink_differences(known, picture) for picture in pictures]
+    advice = [
+        _advice(known, each, args.run_id, path, info)
+        for path, each in zip(args.pictures, differences, strict=True)
+    ]
     if args.json:
-        print_json([_probability_facts(*each) for each in zip(args.pictures, found, strict=True)])
+        facts = [_probability_facts(*each) for each in zip(args.pictures, found, strict=True)]
+        print_json(
+            [
+                fact | {"differences": each, "advice": what_to_do}
+                for fact, each, what_to_do in zip(facts, differences, advice, strict=True)
+            ]
+        )
     else:
         rows = [
             (path, _likeliest(each, args.top))
             for path, each in zip(args.pictures, found, strict=True)
         ]
         print_table(("picture", "most likely"), rows)
+        for path, each, what_to_do in zip(args.pictures, differences, advice, strict=True):
+            if each:
+                sentences = [difference.sentence for difference in each]
+                print(f"{path}: {' '.join(sentences)} {what_to_do or ''}".rstrip())
+
+
+def _advice(
+    known: InkStatistics | None,
+    differences: Sequence[InkDifference],
+    run_id: str,
+    path: str,
+    info: DatasetInfo,
+) -> str | None:
+    """Return a sentence on what mends the differences; None where no command does."""
+    if known is None or not any(each.is_mended_by_preparation for each in differences):
+        return None
+    if info.in_size[0] == 1 and known.has_light_ink:
+        command = shlex.join(["python", "-m", "cnnlib", "read", run_id, path])
+        return f"read turns it round, scales it and centres it: {command}"
+    if any(each.kind == "ink" for each in differences):
+        return "--invert swaps dark and light."
+    return None
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
