@@ -123,6 +123,7 @@ def test_the_size_of_an_update_does_not_grow_with_the_run(url, simulated, page):
     early = max(sizes)
     simulated.add_steps(3000)
     wait_until(lambda: step(page) == simulated.step, page)
+    update(page, simulated, 1)  # the event of the large answer can come after its curve
     sizes.clear()
     update(page, simulated, 3)
     assert max(sizes) < 1.2 * early
