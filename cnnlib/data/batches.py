@@ -118,6 +118,11 @@ class DeviceData:
         return self._in_order(self._validation, batch_size, memory_format)
 
     @property
+    def train_labels(self) -> Tensor:
+        """The labels of the training split, N, int64."""
+        return self._train[1]
+
+    @property
     def validation_labels(self) -> Tensor:
         """The labels of the validation split, N, int64."""
         return self._validation[1]

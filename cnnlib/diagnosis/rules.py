@@ -170,7 +170,8 @@ def _over_fitting(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
     if last.epoch - best.epoch < 2 or not is_worse or last.train_loss >= best.train_loss:
         return None
     recipe = run.request.recipe
-    smoothed = " (with label smoothing)" if recipe.label_smoothing else ""
+    terms = recipe.training_loss_terms
+    with_terms = f" (with {' and '.join(terms)})" if terms else ""
     remedies = "augment the pictures, or add dropout or weight decay."
     advice = f"stop earlier (patience), {remedies}" if recipe.patience is None else remedies
     return Diagnosis(
@@ -178,7 +179,7 @@ def _over_fitting(run: Run, epochs: Sequence[EpochEnd]) -> Diagnosis | None:
         f"Over-fitting since epoch {best.epoch}",
         f"From epoch {best.epoch} to epoch {last.epoch}, the validation loss rose from "
         f"{lowest_loss:.3g} to {last_loss:.3g} and the validation accuracy went from "
-        f"{percent(best_accuracy)} to {percent(last_accuracy)}, while the training loss{smoothed} "
-        f"fell from {best.train_loss:.3g} to {last.train_loss:.3g}. "
+        f"{percent(best_accuracy)} to {percent(last_accuracy)}, while the training "
+        f"loss{with_terms} fell from {best.train_loss:.3g} to {last.train_loss:.3g}. "
         f"{advice[0].upper()}{advice[1:]}",
     )

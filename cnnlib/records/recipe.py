@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnnlib.design.checks import Check, check_fields
 from cnnlib.records.record import Record, checks
-from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
+from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     from cnnlib.vocabulary.entry import Entry
 
 # Field of a recipe -> the table with its names.
-CHOICES: dict[str, Mapping[str, Entry]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+CHOICES: dict[str, Mapping[str, Entry]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "class_balance": CLASS_BALANCES,
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class Recipe(Record):
             validation loss, not with the last ones.
         test_each_epoch: Measure the test split after each epoch, as some course texts plot it.
             Such curves are labelled: selection by them is selection on the test split.
+        class_balance: For classes of unequal size. "none"; "weights" (each picture's loss times a
+            weight inverse to the size of its class); "sampling" (each epoch draws its pictures so
+            that all classes are equally likely). Defined in `cnnlib.train.class_balance`.
     """
 
     epochs: int = 5
@@ -80,6 +87,7 @@ class Recipe(Record):
     max_batches: int | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     test_each_epoch: bool = False
+    class_balance: str = "none"
 
     def __post_init__(self) -> None:
         check_fields(self, _CHECKS)
@@ -89,9 +97,18 @@ class Recipe(Record):
         """Whether training ends with the weights of the best epoch."""
         return self.patience is not None and self.restore_best
 
+    @property
+    def training_loss_terms(self) -> tuple[str, ...]:
+        """What the training loss has and the validation and test loss do not, as texts."""
+        balanced = {"none": "", "weights": "class weights", "sampling": "balanced sampling"}
+        smoothed = "label smoothing" if self.label_smoothing else ""
+        return tuple(term for term in (smoothed, balanced[self.class_balance]) if term)
+
     def to_dict(self) -> dict[str, Any]:
         """As ``Record.to_dict``, in the form of older versions where they had the same meaning."""
         values = super().to_dict()
+        if self.class_balance == "none":
+            del values["class_balance"]
         if self.restore_best == (self.patience is None):
             del values["restore_best"]
         return values

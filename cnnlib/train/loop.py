@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torch.nn.functional import cross_entropy
-
 from cnnlib.errors import TrainError
 from cnnlib.records.events import Event, Phase, SampleScore
+from cnnlib.train.class_balance import batch_loss, training_order
 from cnnlib.train.commands import End, apply_commands, save_checkpoint, save_latest
 from cnnlib.train.control import Control
 from cnnlib.train.evaluation import Interrupted, has_finite_losses, measure_epoch
@@ -17,7 +16,7 @@ from cnnlib.train.execution.peak_memory import retained_memory
 from cnnlib.train.failures import describe_failure, describe_out_of_memory, is_out_of_memory
 from cnnlib.train.finish import diverged_end, failed_end, finish_interrupted, finish_run
 from cnnlib.train.optimizers import clip, total_norm
-from cnnlib.train.randomness import deterministic_arithmetic, epoch_order
+from cnnlib.train.randomness import deterministic_arithmetic
 from cnnlib.train.schedule import factor
 from cnnlib.train.setup import set_up, started_event
 from cnnlib.units import plural
@@ -161,7 +160,8 @@ def _steps(session: Session) -> Generator[Event, None, End | None]:
     request, recipe, data = session.request, session.request.recipe, session.data
     net, optimizer, saver = session.net, session.optimizer, session.saver
     progress, recorder, control = session.progress, session.metrics, session.control
-    order = epoch_order(data.train_count, request.seed, progress.epoch).to(session.device)
+    order = training_order(recipe, data.train_labels, request.seed, progress.epoch)
+    order = order.to(session.device)
 
     for stop in session.batch_ends():
         step = progress.step
@@ -175,7 +175,7 @@ def _steps(session: Session) -> Generator[Event, None, End | None]:
 
         with session.mode.autocast(session.device):
             logits = session.forward(images)  # N x classes
-            loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+            loss = batch_loss(logits, labels, recipe, session.class_weights)
         loss.backward()
         gradients = optimizer.gradients()
         norm = total_norm(gradients)

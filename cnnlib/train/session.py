@@ -50,6 +50,7 @@ class Session:
         latest_step: The step of the weights in `latest`.
         pause_after_step: Pause again after the current batch (single-stepping).
         is_changed: The design of this run was changed after its checkpoint.
+        class_weights: Of the training loss, one per class; None without them.
         is_sketch: Only for the Lab: its end is not measured on the test split.
     """
 
@@ -80,6 +81,7 @@ class Session:
     pause_after_step: bool = False
     is_changed: bool = False
     is_sketch: bool = False
+    class_weights: Tensor | None = None
 
     @property
     def lr(self) -> float:

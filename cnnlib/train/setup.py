@@ -18,6 +18,7 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
 from cnnlib.train.checkpoint import Circumstances
+from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
 from cnnlib.train.execution.autotune_cache import TuningCache
@@ -118,6 +119,7 @@ def set_up(
         sample=ValidationSample(data, mode.memory_format),
         is_changed=start.is_fitting and not start.is_fork,
         is_sketch=is_sketch,
+        class_weights=loss_weights(recipe, data.train_labels, request.spec.out_classes),
     )
 
 

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules.
+"""Optimisers, learning-rate schedules, and the ways to balance unequal classes.
 
 ``torch_name`` is the name of torch's own class for the same rule, in ``torch.optim`` or
 ``torch.optim.lr_scheduler``; tests compare with it.
@@ -72,4 +72,10 @@ SCHEDULES = table(
     Schedule("step", "Step decay", "StepLR", ("step_epochs", "step_factor")),
     Schedule("cosine", "Cosine to zero", "CosineAnnealingLR"),
     Schedule("one_cycle", "One cycle", "OneCycleLR", ("warmup",)),
+)
+
+CLASS_BALANCES = table(
+    Entry("none", "None"),
+    Entry("weights", "Weights in the loss"),
+    Entry("sampling", "Balanced sampling"),
 )

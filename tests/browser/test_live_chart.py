@@ -161,13 +161,26 @@ def test_several_runs_share_the_charts_and_can_be_hidden(url, store, simulated, 
     expect(page.locator(f'[data-run="{second.run_id}"] .state')).to_have_text("Finished")
 
 
-def test_the_loss_says_which_runs_have_label_smoothing(url, store, simulated, page):
+def test_the_loss_says_which_runs_have_label_smoothing_or_class_weights(
+    url, store, simulated, page
+):
     request = store.run(simulated.run_id).request
     recipe = replace(request.recipe, label_smoothing=0.1)
     smoothed = store.submit(replace(request, recipe=recipe))
+    both = replace(recipe, class_balance="weights")
+    weighted = store.submit(replace(request, recipe=both))
     title = page.locator('.panel[data-panel="loss"] h2')
     for run_ids, expected in (
         ([simulated.run_id], "Loss"),
+        (
+            [weighted],
+            "Loss (training with label smoothing and class weights, validation without)",
+        ),
+        (
+            [simulated.run_id, smoothed, weighted],
+            "Loss (training of run 2 with label smoothing, of run 3 with label smoothing and class "
+            "weights, validation without)",
+        ),
         ([smoothed], "Loss (training with label smoothing, validation without)"),
         (
             [simulated.run_id, smoothed],
@@ -176,7 +189,8 @@ def test_the_loss_says_which_runs_have_label_smoothing(url, store, simulated, pa
     ):
         page.goto(f"{url}/train?" + "&".join(f"run={each}" for each in run_ids))
         expect(title).to_have_text(expected)
-    store.submit_command(smoothed, Command("stop"))
+    for run_id in (smoothed, weighted):
+        store.submit_command(run_id, Command("stop"))
 
 
 def test_a_page_change_and_back_finds_the_whole_curve(url, simulated, page):

@@ -169,6 +169,7 @@ WRONG_OPTIONS = {
     "--clip-grad-norm": ["0", "-1", "x"],
     "--patience": ["0", "x", "-1"],
     "--max-batches": ["-1", "x"],
+    "--class-balance": ["weight", "", "NONE"],
     "--shift": ["-1", "65", "x"],
     "--cutout": ["-1", "999"],
     "--seed": ["-1", "x", str(2**31)],

@@ -10,7 +10,7 @@ from cnnlib.errors import RecipeError
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES
-from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
+from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
 
 recipes = st.builds(
     Recipe,
@@ -21,6 +21,7 @@ recipes = st.builds(
     label_smoothing=st.floats(0, 0.99),
     patience=st.none() | st.integers(1, 100),
     restore_best=st.booleans(),
+    class_balance=st.sampled_from(list(CLASS_BALANCES)),
     clip_grad_norm=st.none() | st.floats(1e-6, 1e6),
     augmentation=st.builds(Augmentation, flip=st.booleans(), shift=st.integers(0, 64)),
 )
@@ -60,6 +61,7 @@ def test_links_of_version_1_stay_readable():
         max_batches=None,
         augmentation=Augmentation(flip=False, shift=0, cutout=0),
         test_each_epoch=False,
+        class_balance="none",
     )
 
 

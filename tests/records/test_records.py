@@ -106,3 +106,16 @@ def test_a_request_names_what_is_missing():
 def test_a_record_is_read_from_an_object_only():
     with pytest.raises(RecipeError, match="The Recipe is .1, 2., but it must be a mapping"):
         Recipe.from_dict([1, 2])
+
+
+def test_a_recipe_without_class_balance_is_written_as_before():
+    assert "class_balance" not in Recipe().to_dict()
+    assert Recipe.from_dict({"epochs": 2}).class_balance == "none"
+    weighted = Recipe(class_balance="weights")
+    assert Recipe.from_dict(weighted.to_dict()) == weighted
+
+
+def test_the_training_loss_names_what_other_losses_do_not_have():
+    assert Recipe().training_loss_terms == ()
+    recipe = Recipe(label_smoothing=0.1, class_balance="weights")
+    assert recipe.training_loss_terms == ("label smoothing", "class weights")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from cnnlib.data.batches import DeviceData
 from cnnlib.data.prepared import load_prepared
@@ -21,9 +20,10 @@ from cnnlib.nets.training_form import training_form
 from cnnlib.probe.forward import trace
 from cnnlib.records.folders import Folders
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint
+from cnnlib.train.class_balance import loss_weights, picture_losses, training_order
 from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.optimizers import clip_factor, total_norm
-from cnnlib.train.randomness import augmentation_generator, derived_seed, epoch_order
+from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
 
@@ -43,12 +43,14 @@ class Batch:
         images: N x C x H x W, float32, normalised and augmented as in training.
         labels: N, int64.
         scale, offset: Of the normalisation: ``images = pixels * scale + offset``.
+        class_weights: Of the training loss, one per class; None without them.
     """
 
     images: Tensor
     labels: Tensor
     scale: Tensor
     offset: Tensor
+    class_weights: Tensor | None = None
 
     def pixels(self, most: int) -> Tensor:
         """Return the first pictures as they were seen, N x C x H x W, uint8."""
@@ -182,13 +184,17 @@ def _batch(
     if position == len(train):  # paused after the last batch of an epoch
         epoch, position = epoch + 1, 0
     end = batch_ends(len(train), recipe.batch_size, position)[0]
-    chosen = train[epoch_order(len(train), request.seed, epoch)[position:end].numpy()]
+    train_labels = torch.from_numpy(prepared.train_labels[train])
+    order = training_order(recipe, train_labels, request.seed, epoch)
+    chosen = train[order[position:end].numpy()]
     data = DeviceData(prepared, chosen, chosen[:0], "cpu")
     generator = augmentation_generator(recipe.augmentation, request.seed, start.progress.step)
     places = torch.arange(len(chosen))
     layout = ExecutionMode.from_name(start.circumstances.mode).memory_format
     images, labels = data.train_batch(places, recipe.augmentation, generator, layout)
-    return Batch(images, labels, data.normalise.scale, data.normalise.offset), len(train)
+    weights = loss_weights(recipe, train_labels, request.spec.out_classes)
+    batch = Batch(images, labels, data.normalise.scale, data.normalise.offset, weights)
+    return batch, len(train)
 
 
 def _network(request: RunRequest, checkpoint: Checkpoint) -> Network:
@@ -225,8 +231,7 @@ def _outputs(net: Network, batch: Batch, seed: int) -> dict[str, Tensor]:
 
 def _losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
     """Return the loss of each picture: N."""
-    smoothing = recipe.label_smoothing
-    return cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="none")
+    return picture_losses(logits, batch.labels, recipe, batch.class_weights)
 
 
 def _learning_rate(recipe: Recipe, start: Checkpoint, count: int) -> float:

@@ -164,7 +164,7 @@ def live_chart(
                     "name": run.title,
                     "state": run.state,
                     "changes": len(run_store().interventions(run.id)),
-                    "label_smoothing": run.request.recipe.label_smoothing,
+                    "training_loss_terms": run.request.recipe.training_loss_terms,
                     "outcome": (outcomes or {}).get(run.id, ""),
                 }
                 for run in runs

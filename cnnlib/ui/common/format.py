@@ -136,7 +136,11 @@ def describe_recipe(recipe: Recipe) -> str:
     schedule = "" if recipe.schedule == "constant" else f", {recipe.schedule.replace('_', ' ')}"
     epochs = plural(recipe.epochs, "epoch")
     name = OPTIMIZERS[recipe.optimizer].label
-    return f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"
+    balance = {"weights": ", class weights", "sampling": ", balanced sampling"}
+    return (
+        f"{name}, learning rate {recipe.lr:g}{schedule}, {epochs}, batch {recipe.batch_size}"
+        f"{balance.get(recipe.class_balance, '')}"
+    )
 
 
 def pixels(size: float) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.vocabulary.entry import labels
-from cnnlib.vocabulary.training import OPTIMIZERS, SCHEDULES
+from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +95,14 @@ FIELDS: Mapping[str, Field] = {
         "Empty: no early stopping.",
         *(1, None, 1),
     ),
+    "class_balance": Field(
+        "Unequal classes",
+        "For classes with different numbers of pictures. Weights in the loss: a picture of a small "
+        "class counts more. Balanced sampling: each epoch draws pictures of all classes equally "
+        "often, those of small classes several times. Both find more of the small classes and give "
+        "more false alarms for them.",
+        choices=CLASS_BALANCES,
+    ),
     "restore_best": Field(
         "End with the best epoch",
         "With patience: restore the weights of the epoch with the lowest validation loss, and "
@@ -172,7 +180,7 @@ def recipe_form(default: Recipe, usual: DeltaGenerator, more: DeltaGenerator) ->
         with st.grid(4, min_column_width=110):
             names = ("weight_decay", "label_smoothing", "clip_grad_norm", "patience")
             values |= _ask(default, *names)
-        values |= _ask(default, "restore_best", "test_each_epoch")
+        values |= _ask(default, "class_balance", "restore_best", "test_each_epoch")
         with st.grid(3, min_column_width=130, vertical_alignment="bottom"):
             augmentation = Augmentation(**_ask(default.augmentation, "shift", "cutout", "flip"))
     return Recipe(**values, augmentation=augmentation)

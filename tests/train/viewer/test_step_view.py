@@ -56,10 +56,16 @@ def shown(folder, request, step, chosen=(2, 1), source=3) -> dict:
     return step_view(StepRequest(folder, request, step, chosen, source))
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.02])
-def test_20_steps_of_plain_sgd_are_the_stored_weights(tmp_path, decay):
+@pytest.mark.parametrize(
+    ("decay", "class_balance"), [(0.0, "none"), (0.02, "weights"), (0.0, "sampling")]
+)
+def test_20_steps_of_plain_sgd_are_the_stored_weights(tmp_path, decay, class_balance):
     folder = tmp_path / "run"
-    recipe = {"augmentation": Augmentation(shift=2), "weight_decay": decay}
+    recipe = {
+        "augmentation": Augmentation(shift=2),
+        "weight_decay": decay,
+        "class_balance": class_balance,
+    }
     request, metrics = stepped(folder, optimizer="sgd", lr=0.1, **recipe)
     for step in range(2, STEPS + 1):
         view = shown(folder, request, step)

@@ -34,7 +34,7 @@ export class LiveView {
   /**
    * Update from the page's data.
    *
-   * @param {object} data runs ([{id, name, state, changes, label_smoothing, outcome}]), status (whether to show it).
+   * @param {object} data runs ([{id, name, state, changes, training_loss_terms, outcome}]), status (whether to show it).
    * @param {(change: string) => void} onState Called when a run differs from what the page shows: its state, name or settings
    *   changed, or it was deleted.
    */
@@ -187,10 +187,20 @@ function markLabel({ order, setting, value }) {
   return order === "step" ? "one step" : order;
 }
 
-/** Title of the losses; it says which of them have label smoothing, as they are larger for it. */
+/** Title of the losses; it says what the training loss of a run has and the validation loss does not. */
 function lossTitle(runs) {
-  const places = runs.flatMap((run, index) => (run.label_smoothing > 0 ? [index + 1] : []));
-  if (!places.length) return "Loss";
-  const training = places.length === runs.length ? "training" : `training of ${places.length > 1 ? "runs" : "run"} ${places.join(", ")}`;
-  return `Loss (${training} with label smoothing, validation without)`;
+  const places = new Map();
+  runs.forEach(({ training_loss_terms: terms }, index) => {
+    const text = terms.join(" and ");
+    if (text) places.set(text, [...(places.get(text) ?? []), index + 1]);
+  });
+  if (!places.size) return "Loss";
+  const parts = [...places].map(([text, numbers]) => `${whichRuns(numbers, runs.length)} with ${text}`);
+  return `Loss (training${parts.join(",")}, validation without)`;
+}
+
+/** " of runs 1, 3", or nothing for all runs. */
+function whichRuns(numbers, count) {
+  if (numbers.length === count) return "";
+  return ` of ${numbers.length > 1 ? "runs" : "run"} ${numbers.join(", ")}`;
 }
