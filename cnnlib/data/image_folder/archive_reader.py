@@ -176,8 +176,8 @@ def open_zip(path: Path, display_name: str = "") -> Generator[_ZipFiles]:
             files = _ZipFiles(archive, display_name, path.stat().st_size)
         except _ZIP_ERRORS as error:
             raise DataError(
-                f"{display_name} cannot be read as a zip ({error}). The file may be "
-                "incomplete: make the zip again, or copy it again."
+                f"{display_name} cannot be read as a zip: it is another kind of file, or it is "
+                "damaged or incomplete. Make the zip again, or copy it again."
             ) from error
         yield files
 

@@ -5,6 +5,7 @@ Everything in the lab that opens a person's picture opens it here.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -31,8 +32,9 @@ from cnnlib.vocabulary.datasets import CROP, PAD
 
 MAX_PIXELS = 50_000_000
 
-# Pillow warns of odd metadata, which are not used. Its own limit of pixels is above MAX_PIXELS;
-# its warning of that is an error.
+# Pillow warns of odd metadata, which are not used, and logs why it refuses a file. Its own limit of
+# pixels is above MAX_PIXELS; its warning of that is an error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFile
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # Bits of a sample that are tried, from the smallest, until they hold the largest value.
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)
 _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281  # tags of TIFF
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _LIGHT = 127.5  # ink with a mean luminance above this is light
+_BLOCK_ROWS = 64
 MIN_RANGE = 16  # grey levels of 256; a picture with fewer is named
 
-# Raw modes of Pillow that take the high byte of 16 bits -> those that take the low byte.
+# Raw modes of Pillow that take the high byte of 16 bits -> those that take the low byte. Grey with
+# opacity has none: its four bytes are read as if they were four channels.
+_GREY_AND_OPACITY = "LA;16B"
 _LOW_BYTES = {
     f"{mode};16{order}": f"{mode};16{low}"
     for mode in ("RGB", "RGBA")
     for order, low in (("B", "L"), ("L", "B"), ("N", "B"))
-}
+} | {_GREY_AND_OPACITY: "RGBA"}
 
 
 class UnusablePixels(Exception):
@@ -43,8 +50,7 @@ def to_eight_bits(image: Image.Image, content: bytes) -> Image.Image:
     if image.mode.startswith("I;16"):
         values = np.asarray(image)
         full = _full_range(image, int(values.max()))
-        scale = (np.arange(1 << 16, dtype=np.uint32) * 255 + full // 2) // full
-        return Image.fromarray(np.minimum(scale, 255).astype(np.uint8)[values])
+        return Image.fromarray(_scale_table(full)[values])
     if image.mode in ("I", "F"):
         return _scale_32_bits(image)
     sixteen = _scale_colours(image, content)
@@ -141,13 +147,33 @@ def _scale_colours(image: Image.Image, content: bytes) -> Image.Image | None:
         return None
     with Image.open(BytesIO(content), formats=(str(image.format),)) as again:
         assert isinstance(again, ImageFile.ImageFile)
+        is_grey = again.tile[0].args == _GREY_AND_OPACITY
         again.tile = _low_bytes(again.tile)
         low = np.asarray(again)
-    values = high.astype(np.uint16) << 8 | low
-    full = _smallest_range(int(values[..., :3].max()))
+    if is_grey:
+        low = low[..., [1, 1, 1, 3]]
+    top = max(_rows(high, low, rows)[..., :3].max() for rows in _blocks(len(high)))
+    scale = _scale_table(_smallest_range(int(top)))
     scaled = high.copy()  # the high byte of the opacity is right
-    scaled[..., :3] = (values[..., :3].astype(np.uint32) * 255 + full // 2) // full
+    for rows in _blocks(len(high)):
+        scaled[rows, :, :3] = scale[_rows(high, low, rows)[..., :3]]
     return Image.fromarray(scaled)
+
+
+def _blocks(height: int) -> Generator[slice]:
+    """Divide a picture into blocks of rows, so that few of its values are in memory twice."""
+    return (slice(start, start + _BLOCK_ROWS) for start in range(0, height, _BLOCK_ROWS))
+
+
+def _rows(high: np.ndarray, low: np.ndarray, rows: slice) -> np.ndarray:
+    """Join high and low bytes of some rows: uint16."""
+    return high[rows].astype(np.uint16) << 8 | low[rows]
+
+
+def _scale_table(full: int) -> np.ndarray:
+    """Return the 8-bit value of each 16-bit value, where ``full`` is white."""
+    scaled = (np.arange(1 << 16, dtype=np.uint32) * 255 + full // 2) // full
+    return np.minimum(scaled, 255).astype(np.uint8)
 
 
 def _low_bytes(tiles: list[ImageFile._Tile]) -> list[ImageFile._Tile]:

@@ -43,9 +43,9 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png_of_sixteen_bits(pixels: np.ndarray) -> bytes:
-    """Build a PNG of H x W x 3 samples with 16 bits, which Pillow cannot write."""
-    height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    """Build a PNG of H x W x 2 (grey, opacity), 3 or 4 samples of 16 bits; Pillow writes none."""
+    height, width, samples = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[samples], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks)
@@ -186,6 +186,15 @@ def test_colours_of_sixteen_bits_are_scaled_by_the_bits_that_they_hold(form: str
     assert (green[0, 1], blue[0, 0]) == (128, 255)
 
 
+@pytest.mark.parametrize("samples", [2, 4])
+def test_ink_of_twelve_bits_with_opacity_is_scaled_too(samples: int):
+    pixels = np.zeros((2, 2, samples), np.int64)
+    pixels[0] = 4095
+    pixels[0, :, -1] = 65535  # opaque
+    found = decode(png_of_sixteen_bits(pixels), size=2, channels=1)
+    assert found[0].tolist() == [[255, 255], [0, 0]]
+
+
 def test_a_pgm_is_scaled_by_the_maximum_that_it_says():
     values = np.array([0, 4095, 1000, 500], ">u2").tobytes()
     pixels = decode(b"P5\n2 2\n4095\n" + values, size=2, channels=1)[0]
@@ -300,6 +309,16 @@ def test_a_tiff_whose_position_lies_outside_the_file_is_used_and_turned():
     assert np.array_equal(pixels[0], LEFT_WHITE.T)
 
 
+def test_a_png_with_damaged_and_exploding_texts_is_used():
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    content = saved(Image.fromarray(noise))
+    damaged = png_chunk(b"tEXt", b"Comment\0hello")[:-4] + b"oops"
+    exploding = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100_000_000)))
+    short = png_chunk(b"pHYs", b"\0")
+    changed = content[:33] + damaged + exploding + short + content[33:]
+    assert np.array_equal(decode(changed, size=8, channels=1)[0], noise)
+
+
 ORIENTED = np.array([[1, 2, 3], [4, 5, 6]])
 UPRIGHT = {
     1: [[1, 2, 3], [4, 5, 6]],
@@ -341,6 +360,7 @@ def test_damaged_pictures_print_nothing_and_warn_of_nothing(tmp_path):
         "lzw.tiff": saved(Image.new("L", (64, 64), 9), "TIFF", compression="tiff_lzw"),
         "deflate.tiff": saved(Image.new("L", (64, 64), 9), "TIFF", compression="tiff_deflate"),
         "photo.jpg": saved(Image.new("L", (64, 64)), "JPEG", exif=b"Exif\0\0" + exif_block(6)[:30]),
+        "samples.tif": raw_tiff(np.zeros((2, 2, 1)), 16, t277=128),
         "apng.png": saved(Image.new("L", (8, 8))).replace(b"IDAT", b"acTL", 1),
     }
     for name, content in files.items():
