@@ -75,10 +75,23 @@ def plural(count: int, noun: str) -> str:
     """A count with its noun.
 
     Example:
-        >>> plural(1, "run"), plural(3, "run"), plural(1200, "run")
-        ('1 run', '3 runs', '1,200 runs')
+        >>> plural(1, "run"), plural(1200, "run"), plural(2, "class")
+        ('1 run', '1,200 runs', '2 classes')
     """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Name the first few, and count the others.
+
+    Example:
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    more = len(names) - most
+    shown = ", ".join(names[:most])
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _with_unit(value: float, units: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from cnnlib.data.builtin.digits import prepare_digits
@@ -116,5 +115,3 @@ def _make(
         yield Progress(0.95, f"computing statistics of {name}")
         write_info(folder, name, content)
         publish(folder, name, root)
-    if isinstance(source, FolderSource) and source.uploaded and options is not None:
-        source.options_file.write_text(json.dumps(options.to_dict()), encoding="utf-8")

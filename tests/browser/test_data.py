@@ -42,6 +42,7 @@ def test_a_zip_becomes_a_dataset_that_is_shown_trained_on_and_removed(url, page,
     expect(page.get_by_role("heading", name="Pictures per class")).to_be_visible(timeout=READY)
     shown = page.locator('img[alt^="кот, number"], img[alt^="dog, number"]')
     expect(shown).to_have_count(12)  # of 15, 1 cat and 2 dogs are the test split
+    expect(page.get_by_label("Dataset", exact=True)).to_have_value("pets (ready)")
     assert "dataset=folder" in page.url
     address = page.url
 

@@ -19,7 +19,7 @@ from cnnlib.cli.parser import (
 )
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.errors import DataError
-from cnnlib.units import format_size
+from cnnlib.units import format_size, plural
 from cnnlib.vocabulary.datasets import CROP, FITS
 
 if TYPE_CHECKING:
@@ -261,8 +261,7 @@ def add_dataset(args: argparse.Namespace) -> None:
         raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
     options = FolderOptions(args.size, args.channels, args.fit)
     info = add_folder_zip(path, args.name or path.stem, options=options)
-    noun = "class" if len(info.classes) == 1 else "classes"
-    text = f"{info.name}: {len(info.classes):,} {noun}. {info.note}".rstrip()
+    text = f"{info.name}: {plural(len(info.classes), 'class')}. {info.note}".rstrip()
     print_result(info, text, as_json=args.json)
 
 

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlib.data.image_folder.folder_tree import Folder, folder_tree
-from cnnlib.data.image_folder.roles import CLASS, UNUSED, Question, guess_roles
+from cnnlib.data.image_folder.roles import CLASS, NO_CLASSES, UNUSED, Question, guess_roles
 from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION, split_names
 from cnnlib.errors import DataError
-from cnnlib.units import plural
+from cnnlib.units import listed, plural
 from cnnlib.vocabulary.datasets import FOLDER_ROLES
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 1_000
 MAX_CLASS_NAME = 100
-_NAMED = 3  # files or folders that a note names
 _NO_ROLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -175,7 +174,7 @@ class _Sorter:
             self.strays += [file.place for file in folder.files]
             self._leave_out(folder, "it is not inside a class folder")
         else:
-            self._leave_out_all(folder, "has no class folders, so its pictures have no label")
+            self._leave_out_all(folder, NO_CLASSES)
             return
         for name in sorted(folder.folders):
             inner = folder.folders[name]
@@ -283,41 +282,34 @@ def _notes(
             f"Names that differ only in capital letters are separate classes: {', '.join(twins)}."
         )
     if merged := sorted({name for _, name in sorter.files} - set(classes)):
-        notes.append(f"Taken for the same class with other capital letters: {_listed(merged)}.")
+        notes.append(f"Taken for the same class with other capital letters: {listed(merged)}.")
     if like_splits := [name for name in classes if split_names([name])]:
         notes.append(
-            f"{_listed(like_splits)} {_verb(like_splits)} called like a split, but taken for a "
+            f"{listed(like_splits)} {_verb(like_splits)} called like a split, but taken for a "
             "class."
         )
     trained = {each.label for each in placed if each.split == TRAIN}
     if untrained := [name for name in classes if labels[name] not in trained]:
-        notes.append(f"Without a training picture: {_listed(untrained)}.")
+        notes.append(f"Without a training picture: {listed(untrained)}.")
     if sorter.nested:
         notes.append(
-            f"Folders inside a class belong to it: {_listed([f'{x}/' for x in sorter.nested])}."
+            f"Folders inside a class belong to it: {listed([f'{x}/' for x in sorter.nested])}."
         )
     if any(each.split == VALIDATION for each in placed):
         count = sum(each.split == VALIDATION for each in placed)
         notes.append(f"The dataset has a validation split of {plural(count, 'picture')}.")
     if sorter.strays:
         strays = [paths[index] for index in sorter.strays]
-        notes.append(f"Left out, because not inside a class folder: {_listed(strays)}.")
+        notes.append(f"Left out, because not inside a class folder: {listed(strays)}.")
     notes += [
         f"Left out: {plural(count, 'picture')}, because {reason}."
         for reason, count in sorter.left_out.items()
     ]
     if sorter.empty:
-        notes.append(f"Without a picture: {_listed([f'{x}/' for x in sorter.empty])}.")
+        notes.append(f"Without a picture: {listed([f'{x}/' for x in sorter.empty])}.")
     if missing:
-        notes.append(f"Not there any more: {_listed(missing)}.")
+        notes.append(f"Not there any more: {listed(missing)}.")
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Name the first few, and count the others."""
-    more = len(names) - _NAMED
-    shown = ", ".join(names[:_NAMED])
-    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _verb(names: Sequence[str]) -> str:

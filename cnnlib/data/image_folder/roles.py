@@ -14,6 +14,7 @@ from cnnlib.data.image_folder.split_names import (
     may_be_split_name,
     split_names,
 )
+from cnnlib.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.data.image_folder.folder_tree import Folder
 
 CLASS, GROUP, UNUSED = "class", "group", "unused"  # beside the splits, the keys of FOLDER_ROLES
+NO_CLASSES = "has no class folders, so its pictures have no label"
 _MANY = 2  # folders with the names of classes that are no coincidence
 
 
@@ -79,7 +81,7 @@ class _Guesser:
         inside = folder.filled
         free = [each for each in inside if not self._take_fixed(each)]
         splits = split_names(each.name for each in inside)
-        if len(free) == len(inside) == 1 and self._is_wrapper(free[0], splits):
+        if len(free) == len(inside) == 1 and free[0].filled and not splits:
             self._set(free[0], GROUP)
             self.group(free[0])
             return
@@ -93,9 +95,6 @@ class _Guesser:
             self._classes_beside_split(free, holders, splits)
         else:
             self._class_level(free, splits)
-
-    def _is_wrapper(self, folder: Folder, splits: Mapping[str, str]) -> bool:
-        return bool(folder.filled) and folder.name not in splits
 
     def _take_fixed(self, folder: Folder) -> bool:
         """Give a folder the role that a person gave it; return whether there is one."""
@@ -131,16 +130,15 @@ class _Guesser:
         if beside:
             self._ask(
                 [folder],
-                f"{folder.path}/ is called like a split, but lies beside {_listed(beside)}, which "
+                f"{folder.path}/ is called like a split, but lies beside {_paths(beside)}, which "
                 "may be classes",
             )
 
     def _beside_splits(self, folder: Folder, splits: Sequence[Folder]) -> None:
         """A folder beside splits that is not called like one."""
-        names = {each.name.casefold() for each in folder.filled}
         if split_names(each.name for each in folder.filled) and self._repeats(folder, splits):
             return
-        if folder.name.casefold() in self._train_classes or names & self._train_classes:
+        if _names([folder, *folder.filled]) & self._train_classes:
             self._ask(
                 [folder],
                 f"{folder.path}/ lies beside folders of splits, and is called like a class or has "
@@ -153,14 +151,14 @@ class _Guesser:
     ) -> None:
         """Folders of classes beside test or validation folders with the same classes."""
         classes = [each for each in folders if each.name not in splits]
-        names = {each.name.casefold() for each in classes}
+        names = _names(classes)
         if not classes:
             self._ask(
-                holders, f"{_listed(holders)} have classes, but no folder has training pictures"
+                holders, f"{_paths(holders)} have classes, but no folder has training pictures"
             )
         self._classes(classes)
         for folder in holders:
-            inner = {each.name.casefold() for each in _class_folders(folder)}
+            inner = _names(_class_folders(folder))
             if classes and not inner & names:
                 self._ask(
                     [folder],
@@ -170,7 +168,7 @@ class _Guesser:
             self._split(folder, splits[folder.name])
         for folder in folders:
             if folder.name in splits and folder not in holders:
-                self._leave_out(folder, "has no class folders, so its pictures have no label")
+                self._leave_out(folder, NO_CLASSES)
 
     # Splits with classes inside.
 
@@ -197,7 +195,7 @@ class _Guesser:
             if _says_nothing(inner, folder):
                 self._leave_out(inner, "is not a class, so its pictures have no label")
                 return
-        names = {each.name.casefold() for each in free}
+        names = _names(free)
         if split == TRAIN:
             self._train_classes |= names
         elif self._train_classes and not names & self._train_classes:
@@ -237,10 +235,10 @@ class _Guesser:
         self._classes(classes)
 
     def _splits_without_classes(self, named: Sequence[Folder]) -> None:
-        names = " and ".join(f"{each.path}/" for each in named)
+        names = _paths(named)
         self._ask(named, f"{names} have pictures, but no folder for each class inside")
         for folder in named:
-            self._leave_out(folder, "has no class folders, so its pictures have no label")
+            self._leave_out(folder, NO_CLASSES)
 
     def _split_beside_classes(self, folder: Folder, split: str, classes: int) -> None:
         """A folder without classes that is called like a split, beside folders of classes."""
@@ -252,7 +250,7 @@ class _Guesser:
             f"{folder.path}/ is called like a split, has no class folders, and lies beside folders "
             "that look like classes",
         )
-        self._leave_out(folder, "has no class folders, so its pictures have no label")
+        self._leave_out(folder, NO_CLASSES)
 
     def _ask_for_level(self, classes: Sequence[Folder]) -> None:
         """Ask which folders are the classes where several hold folders of the same names."""
@@ -269,7 +267,7 @@ class _Guesser:
             inner = {each.name for folder in unclear for each in _class_folders(folder)}
             self._ask(
                 unclear,
-                f"{_listed(unclear)} have folders inside ({', '.join(sorted(inner)[:4])}), which "
+                f"{_paths(unclear)} have folders inside ({', '.join(sorted(inner)[:4])}), which "
                 "may be classes, splits or something else",
             )
 
@@ -294,11 +292,13 @@ class _Guesser:
 
     def _repeats(self, folder: Folder, beside: Sequence[Folder]) -> bool:
         """Leave a folder out that holds the folders beside it once more; return whether it does."""
-        names = {each.name.casefold() for each in beside}
+        if not folder.filled:
+            return False
+        names = _names(beside)
         inner = folder
         while inner.name not in names and len(inner.filled) == 1:
             inner = inner.filled[0]
-        shared = {each.name.casefold() for each in inner.filled} & names
+        shared = _names(inner.filled) & names
         if not shared or len(shared) < min(_MANY, len(names)):
             return False
         if not _same_pictures(inner, beside):
@@ -361,6 +361,10 @@ def _same_pictures(folder: Folder, beside: Sequence[Folder]) -> bool:
     )
 
 
-def _listed(folders: Sequence[Folder]) -> str:
-    names = [f"{each.path}/" for each in folders[:4]] + ["..."] * (len(folders) > 4)
-    return ", ".join(names)
+def _names(folders: Sequence[Folder]) -> set[str]:
+    """Names without regard to capital letters."""
+    return {folder.name.casefold() for folder in folders}
+
+
+def _paths(folders: Sequence[Folder]) -> str:
+    return listed([f"{folder.path}/" for folder in folders])

@@ -30,6 +30,7 @@ def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
         st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
     elif requested in by_name and requested != st.session_state[f"{_KEY}_shown"]:
         st.session_state[_KEY] = requested
+    st.session_state[_KEY] = st.session_state[_KEY]  # sent again, since its label may have changed
     name = st.selectbox(
         "Dataset",
         list(by_name),

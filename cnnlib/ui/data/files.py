@@ -30,6 +30,7 @@ from cnnlib.vocabulary.datasets import CROP, FITS
 from cnnlib.vocabulary.entry import labels
 
 if TYPE_CHECKING:
+    from cnnlib.data.image_folder.layout import Layout
     from cnnlib.records.dataset import DatasetInfo
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
@@ -48,10 +49,13 @@ def show_notice() -> None:
         st.success(escape_markdown(sentence), icon=":material/check:")
 
 
-def preparation(info: DatasetInfo) -> None:
+def preparation(info: DatasetInfo, layout: Layout | None) -> None:
     """Show a button that prepares the dataset, or the progress of the job.
 
     Uploaded pictures and own folders can be prepared again, with other options.
+
+    Args:
+        layout: Of an own dataset; with a question, it cannot be prepared yet.
     """
     is_own = info.name.startswith("folder:")
     if info.state == "prepared" and not is_own:
@@ -68,7 +72,7 @@ def preparation(info: DatasetInfo) -> None:
         refusal = (
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
         )
-        if is_own and folder_layout(info.name, folders()).questions:
+        if layout is not None and layout.questions:
             refusal = "Say first what the folders below are."
         labels = {"here": "Prepare", "download": "Download", "prepared": "Prepare again"}
         own_button(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,14 +14,14 @@ from cnnlib.data.prepared import stored_options
 from cnnlib.errors import CnnlibError
 from cnnlib.runs.access.dataset_owners import dataset_owner
 from cnnlib.ui.common.format import count, escape_markdown
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import errors_shown
 from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import folders, run_store
-from cnnlib.units import plural
+from cnnlib.units import listed, plural
 from cnnlib.vocabulary.datasets import FOLDER_ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cnnlib.data.image_folder.layout import FolderRole, Layout
     from cnnlib.records.dataset import DatasetInfo
@@ -32,31 +33,38 @@ _ROLE_HELP = (
 )
 
 
-def folders_panel(info: DatasetInfo) -> None:
+def layout_of(info: DatasetInfo) -> Layout | None:
+    """Return what the folders of an own dataset are taken for; None for others.
+
+    A dataset without classes has its error in its note, which the page shows.
+    """
+    if not info.name.startswith("folder:"):
+        return None
+    with suppress(CnnlibError):
+        return folder_layout(info.name, folders())
+    return None
+
+
+def folders_panel(info: DatasetInfo, layout: Layout) -> None:
     """Show the folders with their roles in a table that can be edited, and what follows from it."""
-    try:
-        layout = folder_layout(info.name, folders())
-    except CnnlibError as error:
-        show_error(error)
-        return
     with st.expander("Folders", expanded=bool(layout.questions), icon=":material/account_tree:"):
         slot = st.container()
         stored = dict(stored_options(info.name, folders()).roles)
-        roles = stored | _edited_roles(info, layout)
-        preview = _layout(info, roles)
-        if preview is None:
-            return
-        for question in preview.questions:
-            slot.warning(
-                f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:"
-            )
-        asked = {path for question in preview.questions for path in question.paths}
-        confirmed = roles | {row.path: row.role for row in preview.folders if row.path in asked}
-        result = _layout(info, confirmed)
-        if result is None:
-            return
-        st.markdown(escape_markdown(describe_layout(result)))
-        _buttons(info, stored, confirmed)
+        edited = _edited_roles(info, layout)
+        with errors_shown():
+            if edited:
+                layout = folder_layout(info.name, folders(), stored | edited)
+            for question in layout.questions:
+                slot.warning(
+                    f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:"
+                )
+            asked = {path for question in layout.questions for path in question.paths}
+            shown = {row.path: row.role for row in layout.folders if row.path in asked}
+            roles = stored | edited | shown
+            if asked:
+                layout = folder_layout(info.name, folders(), roles)
+            st.markdown(escape_markdown(describe_layout(layout)))
+            _buttons(info, stored, roles)
 
 
 def _buttons(info: DatasetInfo, stored: Mapping[str, str], roles: Mapping[str, str]) -> None:
@@ -115,26 +123,13 @@ def _row(row: FolderRole) -> dict[str, str | int]:
     }
 
 
-def _layout(info: DatasetInfo, roles: Mapping[str, str]) -> Layout | None:
-    """Return what follows from the roles; None, with the error shown, if they give no classes."""
-    try:
-        return folder_layout(info.name, folders(), roles)
-    except CnnlibError as error:
-        show_error(error)
-        return None
-
-
 def describe_layout(layout: Layout) -> str:
     """Describe classes, splits and unused files in two sentences."""
     counts = Counter(placed.split for placed in layout.placed)
     splits = [f"{count(counts[split])} {FOLDER_ROLES[split]}" for split in SPLITS if counts[split]]
-    classes = plural(len(layout.classes), "class").replace("classs", "classes")
-    names = f" ({_listed(layout.classes)})" if layout.classes else ""
+    classes = plural(len(layout.classes), "class")
+    names = f" ({listed(layout.classes, 5)})" if layout.classes else ""
     return (
         f"{classes}{names}: {', '.join(splits) or 'no pictures'}. "
         f"{plural(len(layout.unused), 'file')} not used."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -10,7 +10,7 @@ from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
 from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.data.choice import choose_dataset, dataset_table
 from cnnlib.ui.data.files import preparation, removal, show_notice, training_link, upload
-from cnnlib.ui.data.folders import folders_panel
+from cnnlib.ui.data.folders import folders_panel, layout_of
 from cnnlib.ui.data.view import dataset_view
 
 
@@ -23,10 +23,11 @@ def show() -> None:
     dataset_table(infos)
     info = choose_dataset(infos)
     st.caption(escape_markdown(describe_dataset(info)))
+    layout = layout_of(info)
     if info.classes:
-        preparation(info)
-        if info.name.startswith("folder:"):
-            folders_panel(info)
+        preparation(info, layout)
+    if layout is not None:
+        folders_panel(info, layout)
     if info.state == "prepared":
         training_link(info)
     removal(info)

@@ -249,3 +249,11 @@ def test_folders_that_are_unclear_are_asked_and_the_answer_prepares(store):
     app.button(key="data_folders_guess").click().run()
     guessed = {"name": "folder:odd", "roles": {}}
     assert guessed in [job.args for job in store.jobs.all(states=("queued",))]
+
+
+def test_splits_without_classes_can_be_explained(store):
+    write_folder(store.folders.data / "flat", class_folders({"train": 4, "test": 4}))
+    app = open_data(dataset="folder:flat")
+    assert "test/, train/ have pictures, but no folder for each class" in app.warning[0].value
+    table = app.dataframe[-1]
+    assert table.value["Folder"].tolist() == ["test/", "train/"]
