@@ -184,29 +184,21 @@ def predict_pictures(args: argparse.Namespace) -> None:
     info, known = prepared.info, ink_statistics_of(prepared)
     pictures = [_picture(path, info, args.invert) for path in args.pictures]
     found = _probabilities(trained_net(store, run, saved), pictures, info)
-    differences = [ink_differences(known, picture) for picture in pictures]
-    advice = [
-        _advice(known, each, args.run_id, path, info)
-        for path, each in zip(args.pictures, differences, strict=True)
-    ]
+    answers = []
+    for path, picture, probabilities in zip(args.pictures, pictures, found, strict=True):
+        differences = ink_differences(known, picture)
+        advice = _advice(known, differences, args.run_id, path, info)
+        facts = _probability_facts(path, probabilities)
+        answers.append(facts | {"differences": differences, "advice": advice})
     if args.json:
-        facts = [_probability_facts(*each) for each in zip(args.pictures, found, strict=True)]
-        print_json(
-            [
-                fact | {"differences": each, "advice": what_to_do}
-                for fact, each, what_to_do in zip(facts, differences, advice, strict=True)
-            ]
-        )
-    else:
-        rows = [
-            (path, _likeliest(each, args.top))
-            for path, each in zip(args.pictures, found, strict=True)
-        ]
-        print_table(("picture", "most likely"), rows)
-        for path, each, what_to_do in zip(args.pictures, differences, advice, strict=True):
-            if each:
-                sentences = [difference.sentence for difference in each]
-                print(f"{path}: {' '.join(sentences)} {what_to_do or ''}".rstrip())
+        print_json(answers)
+        return
+    rows = [(each["picture"], _likeliest(each["probabilities"], args.top)) for each in answers]
+    print_table(("picture", "most likely"), rows)
+    for each in answers:
+        if each["differences"]:
+            sentences = [difference.sentence for difference in each["differences"]]
+            print(f"{each['picture']}: {' '.join(sentences)} {each['advice'] or ''}".rstrip())
 
 
 def _advice(
