@@ -152,7 +152,7 @@ HELP = {
     "restore_best": "with --patience, keep the weights of the best epoch (default)",
     "max_batches": "stop after this many steps in total, or none",
     "test_each_epoch": "measure the test accuracy after each epoch",
-    "class_balance": "for unequal classes: weights in the loss, or balanced sampling",
+    "class_balance": "for unequal classes: none, weights (in the loss) or sampling (balanced)",
     "flip": "mirror pictures from left to right at random",
     "shift": "shift pictures by up to this many pixels at random",
     "cutout": "cover a random square of this many pixels per side with the mean colour",

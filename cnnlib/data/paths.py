@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import stat
 from typing import TYPE_CHECKING
 
@@ -82,3 +83,13 @@ def prepared_folder(name: str, root: Path) -> Path:
 def download_folders(name: str, folders: Folders) -> tuple[Path, ...]:
     """Return the folders that may hold a dataset's downloads, in search order."""
     return tuple(root / DOWNLOADS / folder_name(name) for root in search_roots(folders))
+
+
+def prepare_command(name: str) -> str:
+    """Return the command that prepares a dataset, as a shell takes it.
+
+    Example:
+        >>> prepare_command("folder:brain tumor")
+        "python -m cnnlib data prepare 'folder:brain tumor'"
+    """
+    return f"python -m cnnlib data prepare {shlex.quote(name)}"

@@ -20,7 +20,7 @@ import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
-from cnnlib.data.paths import prepared_folder, search_roots
+from cnnlib.data.paths import prepare_command, prepared_folder, search_roots
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
@@ -115,7 +115,7 @@ def load_prepared(name: str, folders: Folders | None = None) -> Prepared:
         raise problems[0]
     raise DataError(
         f"There is no prepared copy of {name} in {folders.data} or {folders.runs}, and training "
-        f"needs one. Prepare it on the Data page, or with python -m cnnlib data prepare {name}."
+        f"needs one. Prepare it on the Data page, or with {prepare_command(name)}."
     )
 
 
@@ -146,7 +146,7 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
     if source is not None and not source.matches_state(record.source_state):
         raise DataError(
             f"The pictures of {name} in {source.path} changed after the dataset was prepared. "
-            f"Prepare it again on the Data page, or with python -m cnnlib data prepare {name}."
+            f"Prepare it again on the Data page, or with {prepare_command(name)}."
         )
 
 
@@ -275,5 +275,5 @@ def _open_array(name: str, folder: Path, array: str, spec: Mapping[str, Any]) ->
 def _damaged(name: str, folder: Path, problem: str) -> DataError:
     return DataError(
         f"The prepared copy of {name} in {folder} is damaged: {problem}. "
-        f"Prepare it again on the Data page, or with python -m cnnlib data prepare {name}."
+        f"Prepare it again on the Data page, or with {prepare_command(name)}."
     )

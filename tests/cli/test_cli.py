@@ -611,6 +611,12 @@ def test_folders_are_listed_and_corrected(run_cli):
     code, _, error = run_cli("data", "prepare", "folder:odd", "--folder", "tset=test")
     assert (code, "test" in error) == (2, True)
     assert run_cli("data", "prepare", "digits", "--size", "16")[0] == 2
+    assert "Write it as PATH=ROLE" in run_cli("data", "prepare", "folder:odd", "--folder", "a")[2]
+    unused = ("data", "prepare", "folder:odd", "--folder", "test=unused")
+    assert "4 pictures, because test/ was left out by hand" in run_cli(*unused)[1]
+    shown = run_cli("data", "show", "folder:odd")[1]
+    assert "files not used" in shown
+    assert "test/ was left out by hand" in shown
     options = ("--folder", "test=class", "--size", "16")
     assert run_cli("data", "prepare", "folder:odd", *options)[0] == 0
     shown = json.loads(run_cli("data", "show", "folder:odd", "--json")[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,10 @@ from cnnlib.vocabulary.datasets import CROP, FITS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from cnnlib.data.image_folder.sources import FolderOptions
+    from cnnlib.data.prepared import SkippedPicture
     from cnnlib.records.dataset import DatasetInfo
 
 
@@ -172,9 +175,19 @@ def show_dataset(args: argparse.Namespace) -> None:
             "duplicates in the training split": equal.train_repeats,
             "duplicates in the test split": equal.test_repeats,
             "equal pictures with different labels": len(equal.contradictions),
-            "files that cannot be read": len(data.skipped),
+            "files not used": data.info.source.get("skipped", len(data.skipped)),
         }
     )
+    if data.skipped:
+        print()
+        print_table(("files", "not used because", "such as"), _unused(data.skipped))
+
+
+def _unused(skipped: Sequence[SkippedPicture]) -> list[tuple[int, str, str]]:
+    """Count the unused files that are listed, by reason, with an example of each."""
+    counts = Counter(each.reason for each in skipped)
+    first = {each.reason: each.path for each in reversed(skipped)}
+    return [(count, reason, first[reason]) for reason, count in counts.most_common()]
 
 
 def prepare_dataset(args: argparse.Namespace) -> None:
@@ -190,7 +203,8 @@ def prepare_dataset(args: argparse.Namespace) -> None:
             _print_progress(progress.fraction, progress.text)
             printed = progress.text
     info = dataset_named(args.name)
-    text = f"{info.train_count:,} training pictures, {info.test_count:,} test pictures"
+    counts = f"{info.train_count:,} training pictures, {info.test_count:,} test pictures"
+    text = f"{counts}. {info.note}".rstrip() if info.name.startswith("folder:") else counts
     print_result({"event": "end"} | info.to_dict(), text, as_json=args.json)
 
 
@@ -217,7 +231,9 @@ def _changed_options(args: argparse.Namespace) -> FolderOptions | None:
     roles = dict(stored_options(args.name, places).roles)
     known = [row.path for row in folder_layout(args.name).folders]
     for each in args.folder:
-        path, _, role = each.rpartition("=")
+        path, equals, role = each.rpartition("=")
+        if not equals:
+            raise UsageError(f"--folder {shown(each)} has no role. Write it as PATH=ROLE.")
         path = path.strip("/")
         if path not in known:
             raise UsageError(f"Folder {unknown_name(path, known)}")
@@ -239,7 +255,7 @@ def show_folders(args: argparse.Namespace) -> None:
         return
     rows = [
         (
-            "  " * row.path.count("/") + row.path.rpartition("/")[2] + "/",
+            f"{row.path}/",
             row.pictures,
             FOLDER_ROLES[row.role],
             row.reason,

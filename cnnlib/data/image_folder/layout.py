@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cnnlib.data.image_folder.folder_tree import Folder, folder_tree
 from cnnlib.data.image_folder.roles import CLASS, NO_CLASSES, UNUSED, Question, guess_roles
 from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION, split_names
+from cnnlib.data.paths import prepare_command
 from cnnlib.errors import DataError
 from cnnlib.units import listed, plural
 from cnnlib.vocabulary.datasets import FOLDER_ROLES
@@ -102,11 +104,12 @@ class Layout:
         """
         if self.questions:
             unclear = "; ".join(question.text for question in self.questions)
-            example = self.questions[0].paths[0]
+            paths = {path: None for question in self.questions for path in question.paths}
+            options = " ".join(f"--folder {shlex.quote(path)}=ROLE" for path in paths)
             raise DataError(
                 f"The folders of {name} can be understood in several ways: {unclear}. Say what "
-                "they are on the Data page, under Folders, or with python -m cnnlib data prepare "
-                f"{name} --folder {example}=ROLE (one of {', '.join(FOLDER_ROLES)})."
+                f"they are on the Data page, under Folders, or with {prepare_command(name)} "
+                f"{options} (one of {', '.join(FOLDER_ROLES)})."
             )
 
 
@@ -179,7 +182,10 @@ class _Sorter:
         for name in sorted(folder.folders):
             inner = folder.folders[name]
             role = self.roles.get(inner.path, "")
-            self.rows += [self._row(inner, role)] if role else []
+            if role:
+                is_unlabelled = role in SPLITS and not inner.filled
+                row = self._row(inner, role)
+                self.rows.append(row._replace(reason=NO_CLASSES) if is_unlabelled else row)
             if role == CLASS:
                 self._class(inner, inner.name, split, top=inner)
             elif role == UNUSED:

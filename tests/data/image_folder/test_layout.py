@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cnnlib.data.image_folder.archive_reader import open_zip
 from cnnlib.data.image_folder.layout import MAX_CLASSES, Layout, arrange
+from cnnlib.data.image_folder.roles import NO_CLASSES
 from cnnlib.errors import DataError
 
 
@@ -212,6 +213,22 @@ def test_an_answer_ends_the_question(role: str):
     assert not layout.questions
     used = {each.file for each in layout.placed}
     assert ({4, 5} <= used) == (role == "class")
+
+
+def test_a_split_without_classes_says_that_it_gives_no_pictures():
+    layout = arrange(folders("cat", "dog", "test"), roles={"test": "test"})
+    assert layout.folders[-1] == ("test", "test", 2, NO_CLASSES)
+
+
+def test_the_sentence_about_questions_can_be_pasted_into_a_shell():
+    layout = arrange(folders("site A/cat", "site A/dog", "site B/cat", "site B/dog"))
+    command = (
+        "python -m cnnlib data prepare 'folder:two sites' "
+        "--folder 'site A'=ROLE --folder 'site B'=ROLE"
+    )
+    with pytest.raises(DataError) as refused:
+        layout.check_certain("folder:two sites")
+    assert command in str(refused.value)
 
 
 def test_roles_by_hand_are_stronger_than_names():
