@@ -24,6 +24,7 @@ from cnnlib.errors import SpecError
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
+    from cnnlib.design.memory import Peak
     from cnnlib.design.plan import Plan
 
 
@@ -60,11 +61,10 @@ class Cost:
         flops: Forward, for one image.
         training_step_flops: Forward and backward, for the batch.
         weight_bytes: Parameters and buffers.
-        gradient_bytes: One value per parameter.
         optimizer_bytes: State of the optimiser.
-        activation_bytes: Outputs of all layers for the batch, in training, images not included.
-        peak_activation_bytes: Peak while a batch is evaluated, images included.
         saved_bytes: Tensors that a training step saves for backward, images included.
+        training_peak: The moment of a training step on a batch at which most memory is in use.
+        evaluation_peak: The same of the evaluation of a batch.
         receptive_field: Of one value of the last feature map, in pixels; 1 without convolutions.
     """
 
@@ -77,17 +77,16 @@ class Cost:
     flops: int
     training_step_flops: int
     weight_bytes: int
-    gradient_bytes: int
     optimizer_bytes: int
-    activation_bytes: int
-    peak_activation_bytes: int
     saved_bytes: int
+    training_peak: Peak
+    evaluation_peak: Peak
     receptive_field: int
 
     @property
     def training_bytes(self) -> int:
-        """Bytes of a training step: weights, gradients, optimiser state, saved tensors."""
-        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.saved_bytes
+        """Bytes of a training step at its peak: weights, gradients, optimiser state, tensors."""
+        return self.training_peak.bytes
 
 
 def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
@@ -107,7 +106,7 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
     _check_arguments(batch_size, optimizer)
     leaves = tuple(plan.walk())
     fields = receptive_fields(plan)
-    saved = memory.saved_bytes(plan, batch_size)
+    training_peak, saved = memory.training_memory(plan, batch_size, optimizer)
     rows = tuple(
         _layer_cost(leaf, batch_size, saved[leaf.name], fields[leaf.name]) for leaf in leaves
     )
@@ -123,11 +122,10 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
         flops=2 * macs,
         training_step_flops=batch_size * 2 * (3 * macs - _macs_fed_by_image(plan.layers)),
         weight_bytes=memory.weight_bytes(leaves),
-        gradient_bytes=params * memory.FLOAT_BYTES,
         optimizer_bytes=memory.optimizer_bytes(leaves, optimizer),
-        activation_bytes=sum(row.output_bytes for row in rows),
-        peak_activation_bytes=memory.peak_forward_bytes(plan, batch_size),
         saved_bytes=sum(saved.values()),
+        training_peak=training_peak,
+        evaluation_peak=memory.evaluation_memory(plan, batch_size),
         receptive_field=_last_field(plan, fields).size,
     )
 

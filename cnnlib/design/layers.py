@@ -7,14 +7,15 @@ layer's `name` is the path of its torch module (``features.block2.main.conv1``),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Literal, cast
 
 from cnnlib.vocabulary.layers import NORMS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 Shape = tuple[int, ...]
 
@@ -218,3 +219,21 @@ class Residual(Layer):
 
 Leaf = Conv2d | Norm | Activation | Pool | Dropout | GlobalAvgPool | Flatten | Linear
 AnyLayer = Leaf | Residual
+
+
+def training_order(layers: Sequence[AnyLayer]) -> list[AnyLayer]:
+    """Return layers in the order in which a training step runs them: a ReLU that stands before a
+    max pooling runs after it, on fewer values. Both orders give equal outputs and gradients.
+    """
+    ordered = list(layers)
+    for i, (first, second) in enumerate(pairwise(layers)):
+        is_relu = first.kind == "activation" and first.activation == "relu"
+        if is_relu and second.kind == "pool" and second.pooling == "max":
+            shape = second.out_shape
+            ordered[i : i + 2] = [second, replace(first, in_shape=shape, out_shape=shape)]
+    return ordered
+
+
+def gives_view(layer: AnyLayer | None) -> bool:
+    """Return whether torch's output of a layer is a view, which no training step overwrites."""
+    return layer is not None and layer.kind == "norm" and NORMS[layer.norm].gives_view

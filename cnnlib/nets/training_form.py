@@ -6,7 +6,8 @@ It runs the modules of the network itself, with bitwise equal outputs and gradie
   the gradient reaches the same pixel: if the maximum of a window is positive, it is at the same
   pixel before and after the ReLU; if it is not, no gradient passes.
 - ReLUs, and the sum of a residual block, overwrite their input. It is the output of a convolution,
-  norm, pooling or linear layer, which need their input for the backward pass, not their output.
+  norm, pooling or linear layer, which need their input for the backward pass, not their output. (An
+  instance norm gives a view, which is not overwritten: autograd would copy the gradient.)
 
 (In channels-last format torch may sum a map of one channel or one pixel in another order.)
 
@@ -16,16 +17,18 @@ network itself.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import relu_
 
-from cnnlib.nets.blocks import ResidualBlock
+from cnnlib.design.layers import gives_view, training_order
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlib.design.layers import AnyLayer, Residual
     from cnnlib.nets.model import Network
 
 Step = Callable[[Tensor], Tensor]
@@ -33,12 +36,16 @@ Step = Callable[[Tensor], Tensor]
 
 def training_form(net: Network) -> Step:
     """Return a function equal to the network; it shares the network's modules and weights."""
-    return _chain([*net.features, *net.classifier])
+    return _chain(net, net.plan.layers)
 
 
-def _chain(modules: Iterable[nn.Module]) -> Step:
-    """Return a function that applies modules one after the other."""
-    steps = [_build_step(module) for module in _move_pools_first(list(modules))]
+def _chain(net: Network, layers: Sequence[AnyLayer]) -> Step:
+    """Return a function that applies layers one after the other."""
+    steps = []
+    before = None
+    for layer in training_order(layers):
+        steps.append(_build_step(net, layer, before))
+        before = layer
 
     def forward(x: Tensor) -> Tensor:
         for step in steps:
@@ -48,26 +55,20 @@ def _chain(modules: Iterable[nn.Module]) -> Step:
     return forward
 
 
-def _move_pools_first(modules: list[nn.Module]) -> list[nn.Module]:
-    """Swap each ReLU with the max-pooling that follows it."""
-    for i, (first, second) in enumerate(itertools.pairwise(modules)):
-        if isinstance(first, nn.ReLU) and isinstance(second, nn.MaxPool2d):
-            modules[i : i + 2] = [second, first]
-    return modules
-
-
-def _build_step(module: nn.Module) -> Step:
-    if isinstance(module, nn.ReLU):
+def _build_step(net: Network, layer: AnyLayer, before: AnyLayer | None) -> Step:
+    """Return a layer's step; `before` is the layer whose output it takes."""
+    if layer.kind == "residual":
+        return _build_residual_step(net, layer)
+    if layer.kind == "activation" and layer.activation == "relu" and not gives_view(before):
         return relu_
-    if isinstance(module, ResidualBlock):
-        return _build_residual_step(module)
-    return module
+    return net.get_submodule(layer.name)
 
 
-def _build_residual_step(block: ResidualBlock) -> Step:
-    main, shortcut = _chain(block.main), _chain(block.shortcut)
+def _build_residual_step(net: Network, block: Residual) -> Step:
+    main, shortcut = _chain(net, block.main), _chain(net, block.shortcut)
+    add = Tensor.add if gives_view(block.main[-1]) else Tensor.add_
 
     def forward(x: Tensor) -> Tensor:
-        return relu_(main(x).add_(shortcut(x)))
+        return relu_(add(main(x), shortcut(x)))
 
     return forward

@@ -62,6 +62,8 @@ class Norm(Entry):
         takes_groups: Whether torch's class takes the number of groups before the channels.
         options: Other arguments of torch's class: name, value, torch's default.
         saved_statistics: Values that the backward pass needs for each mean.
+        gives_view: Whether torch's output is a view, which is better not overwritten: autograd
+            would copy the gradient of the whole.
     """
 
     word: str
@@ -71,6 +73,7 @@ class Norm(Entry):
     takes_groups: bool = False
     options: tuple[tuple[str, bool, bool], ...] = ()
     saved_statistics: int = 2
+    gives_view: bool = False
     counted: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -201,6 +204,7 @@ NORMS = table(
         "InstanceNorm2d",
         options=(("affine", True, False),),
         saved_statistics=3,  # torch repeats the scale for each image
+        gives_view=True,
         counted={"fvcore": 5, "ptflops": 2, "calflops": 5},
     ),
 )

@@ -37,22 +37,44 @@ def test_both_convolutions_of_a_first_block_are_fed_by_the_image():
 def test_bytes_equal_those_calculated_by_hand():
     total = cost(SMALL, batch_size=2, optimizer="adam")
     params = 4 * 9 + 4 + 640 + 10  # 690 in four tensors
-    assert total.weight_bytes == total.gradient_bytes == 4 * params
+    assert total.weight_bytes == 4 * params
     assert total.optimizer_bytes == 4 * (2 * params + 4)  # two moments, and four step counts
-    # Outputs of two images: conv 256, ReLU 256, pool 64, linear 10 values; flattening is a view.
-    assert total.activation_bytes == 2 * 4 * (256 + 256 + 64 + 10)
-    # Peak: the ReLU's input and output.
-    assert total.peak_activation_bytes == 2 * 4 * (256 + 256)
-    # Saved: images (64), the ReLU's output (256), the pool's indices (64, int64), the pool's output
-    # (64, for the linear layer); the loss saves log-probabilities, labels and one weight.
+    # Saved: images (64), the convolution's output (256), the pool's indices (64, int64) and its
+    # output (64), which the ReLU overwrites; the loss saves log-probabilities, labels, one weight.
     assert total.saved_bytes == 2 * (4 * 64 + 4 * 256 + 8 * 64 + 4 * 64) + 2 * (4 * 10 + 8) + 4
-    assert total.training_bytes == 4 * params * 2 + total.optimizer_bytes + total.saved_bytes
+
+
+def test_the_peak_of_a_training_step_equals_that_calculated_by_hand():
+    peak = cost(SMALL, batch_size=2, optimizer="adam").training_peak
+    # The pool computes the gradient of its input (256) from that of its output (64), the
+    # convolution's output (256) and the indices (64, int64); the logits (10) stay to the end.
+    assert peak.moment == "backward pass of features.pool1"
+    assert peak.parts == {
+        "weights": 4 * 690,
+        "optimizer": 4 * (2 * 690 + 4),
+        "gradients": 4 * 650,
+        "images": 2 * (4 * 64 + 8),
+        "activations": 2 * (4 * 256 + 8 * 64 + 4 * 10),
+        "activation_gradients": 2 * 4 * (64 + 256),
+    }
+    assert peak.bytes == sum(peak.parts.values())
+
+
+def test_the_peak_of_an_evaluation_is_that_of_the_relu():
+    peak = cost(SMALL, batch_size=2).evaluation_peak
+    assert peak.moment == "forward pass of features.act1"
+    assert peak.parts == {
+        "weights": 4 * 690,
+        "images": 2 * (4 * 64 + 8),
+        "activations": 2 * 4 * (256 + 256),
+        "counts": 8 * 10 * 10,  # the confusion table
+    }
 
 
 def test_a_block_holds_its_input_both_paths_and_their_sum():
     spec = CNNSpec(in_size=(1, 8, 8), channels=(4,), pool_every=0, block="residual", head="gap")
-    # One image: 64 values, main path 256, shortcut 256, sum 256.
-    assert cost(plan(spec)).peak_activation_bytes == 4 * (64 + 3 * 256)
+    # One image: 64 values (the images), main path 256, shortcut 256, sum 256.
+    assert cost(plan(spec)).evaluation_peak.parts["activations"] == 4 * 3 * 256
 
 
 def test_buffers_are_counted_apart_from_the_parameters():
@@ -66,7 +88,7 @@ def test_rows_add_up_to_the_total():
     total = cost(plan(preset("resnet20").spec), batch_size=3)
     assert sum(row.params for row in total.layers) == total.params
     assert sum(row.macs for row in total.layers) == total.macs
-    assert sum(row.output_bytes for row in total.layers) == total.activation_bytes
+    assert sum(row.saved_bytes for row in total.layers) < total.saved_bytes  # that of the loss
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, True, 2.0, "8"])

@@ -82,6 +82,9 @@ def show_cost(args: argparse.Namespace) -> None:
             f"FLOPs of a training step, batch size {costs.batch_size}": costs.training_step_flops,
             "bytes of the weights": costs.weight_bytes,
             f"bytes of a training step, batch size {costs.batch_size}": costs.training_bytes,
+            "at its peak, in the": costs.training_peak.moment,
+            **{f"  {label}": size for label, size in costs.training_peak.labelled()},
+            f"bytes of an evaluation, batch size {costs.batch_size}": costs.evaluation_peak.bytes,
             "receptive field": plural(costs.receptive_field, "pixel"),
         }
     )

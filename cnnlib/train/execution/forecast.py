@@ -97,8 +97,7 @@ def peak_memory_bytes(request: RunRequest, device: str) -> int:
     step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     is_gpu = device in ("cuda", "mps")
     evaluation = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
-    state_bytes = step.weight_bytes + step.optimizer_bytes
-    return max(step.training_bytes, state_bytes + evaluation.peak_activation_bytes)
+    return max(step.training_bytes, step.optimizer_bytes + evaluation.evaluation_peak.bytes)
 
 
 def _device(request: RunRequest) -> str:

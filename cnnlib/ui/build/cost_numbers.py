@@ -74,17 +74,16 @@ NUMBERS: tuple[Number, ...] = (
         format_size,
     ),
     Number(
-        "Memory, activations",
-        "The outputs of all layers in the forward pass, for the whole batch. A training step keeps "
-        "only those that the backward pass needs, so it may take less.",
-        lambda cost: cost.activation_bytes,
+        "Memory, training step",
+        "All tensors that are in memory at the moment of a training step at which most are. The "
+        "bar below shows them.",
+        lambda cost: cost.training_bytes,
         format_size,
     ),
     Number(
-        "Memory, training step",
-        "Weights, gradients, the numbers that the optimiser stores, and the values that the "
-        "backward pass needs, for the whole batch.",
-        lambda cost: cost.training_bytes,
+        "Memory, evaluation",
+        "The same when a batch is classified without training: weights, images and outputs.",
+        lambda cost: cost.evaluation_peak.bytes,
         format_size,
     ),
     Number(

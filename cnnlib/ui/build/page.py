@@ -15,6 +15,7 @@ from cnnlib.design.plan import plan as plan_spec
 from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
+from cnnlib.figures.memory_bar import memory_html
 from cnnlib.ui.build.cost_numbers import cost_numbers, cost_text
 from cnnlib.ui.build.files import file_panel, saved_designs_panel
 from cnnlib.ui.build.form import known_datasets, spec_form
@@ -159,6 +160,7 @@ def numbers(plan: Plan, cost: Cost) -> None:
         st.caption(f"Differences are relative to the pinned design: {describe_design(design)}.")
         pinned = compute_cost(plan_spec(design))
     cost_numbers(cost, pinned, plan.spec)
+    st.html(memory_html(cost.training_peak))
 
 
 def training_settings() -> None:

@@ -1,0 +1,45 @@
+"""The memory of a training step as a bar of its parts, in HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from cnnlib.design.memory import PARTS
+from cnnlib.figures.theme import CATEGORICAL, GREY
+from cnnlib.units import format_size
+
+if TYPE_CHECKING:
+    from cnnlib.design.memory import Peak
+
+_COLOURS = dict(zip(PARTS.values(), (*CATEGORICAL, GREY, GREY), strict=True))
+
+_CSS = """
+.memory-bar { display: flex; gap: 2px; height: 14px; margin: 6px 0; }
+.memory-bar i { min-width: 2px; border-radius: 3px; background: var(--part); }
+.memory-parts { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 0; padding: 0;
+    list-style: none; font-size: 0.875rem; }
+.memory-parts li { margin: 0; padding: 0; white-space: nowrap; }
+.memory-parts i { display: inline-block; width: 10px; height: 10px; margin-right: 6px;
+    border-radius: 3px; background: var(--part); }
+"""
+
+
+def memory_html(peak: Peak) -> str:
+    """Write a sentence on the peak, a bar of its parts, and a list of them in the bar's order."""
+    parts = peak.labelled()
+    bar = "".join(f'<i style="flex: {size}; {_paint(label)}"></i>' for label, size in parts)
+    items = "".join(
+        f'<li><i style="{_paint(label)}"></i>{escape(label.capitalize())} {format_size(size)}</li>'
+        for label, size in parts
+    )
+    return (
+        f"<style>{_CSS}</style><div>A training step needs most memory in the "
+        f"{escape(peak.moment)}: {format_size(peak.bytes)}.</div>"
+        f'<div class="memory-bar" aria-hidden="true">{bar}</div>'
+        f'<ul class="memory-parts">{items}</ul>'
+    )
+
+
+def _paint(label: str) -> str:
+    return f"--part: {_COLOURS[label]}"
