@@ -17,9 +17,8 @@ _COLOURS = dict(zip(PARTS.values(), (*CATEGORICAL, GREY, GREY), strict=True))
 _CSS = """
 .memory-bar { display: flex; gap: 2px; height: 14px; margin: 6px 0; }
 .memory-bar i { min-width: 2px; border-radius: 3px; background: var(--part); }
-.memory-parts { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 0; padding: 0;
-    list-style: none; font-size: 0.875rem; }
-.memory-parts li { margin: 0; padding: 0; white-space: nowrap; }
+.memory-parts { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 0.875rem; }
+.memory-parts span { white-space: nowrap; }
 .memory-parts i { display: inline-block; width: 10px; height: 10px; margin-right: 6px;
     border-radius: 3px; background: var(--part); }
 """
@@ -30,14 +29,15 @@ def memory_html(peak: Peak) -> str:
     parts = peak.labelled()
     bar = "".join(f'<i style="flex: {size}; {_paint(label)}"></i>' for label, size in parts)
     items = "".join(
-        f'<li><i style="{_paint(label)}"></i>{escape(label.capitalize())} {format_size(size)}</li>'
+        f'<span role="listitem"><i style="{_paint(label)}"></i>'
+        f"{escape(label.capitalize())} {format_size(size)}</span>"
         for label, size in parts
     )
     return (
         f"<style>{_CSS}</style><div>A training step needs most memory in the "
         f"{escape(peak.moment)}: {format_size(peak.bytes)}.</div>"
         f'<div class="memory-bar" aria-hidden="true">{bar}</div>'
-        f'<ul class="memory-parts">{items}</ul>'
+        f'<div class="memory-parts" role="list">{items}</div>'
     )
 
 

@@ -18,6 +18,7 @@ from cnnlib.nets.evaluate import evaluate
 from cnnlib.nets.model import build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.recipe import Recipe
+from cnnlib.train.execution.peak_memory import PeakMemory, retained_memory
 from cnnlib.train.optimizers import build_optimizer, total_norm
 
 if TYPE_CHECKING:
@@ -95,6 +96,29 @@ def measure_evaluation(spec: CNNSpec, batch_size: int) -> int:
     with live:
         evaluate(net, [(images, labels)], spec.out_classes)
     return live.peak
+
+
+def resident_of_steps(
+    spec: CNNSpec, batch_size: int, optimizer: str, memory_format: torch.memory_format
+) -> int:
+    """Return by how much this process grows in three training steps, in bytes."""
+    with retained_memory():
+        net = build_model(spec, seed=0).to(memory_format=memory_format)
+        rule = build_optimizer(net, Recipe(optimizer=optimizer, lr=1e-4))
+        forward = training_form(net)
+
+        def step(count: int) -> None:
+            images, labels = _batch(spec, count)
+            cross_entropy(
+                forward(images.contiguous(memory_format=memory_format)), labels
+            ).backward()
+            rule.step(rule.gradients())
+
+        step(2)  # loads the code of the kernels
+        memory = PeakMemory(torch.device("cpu"))
+        for _ in range(3):
+            step(batch_size)
+        return memory.bytes()
 
 
 def _batch(spec: CNNSpec, batch_size: int) -> tuple[Tensor, Tensor]:

@@ -17,12 +17,16 @@ from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
 
 if TYPE_CHECKING:
+    from cnnlib.design.memory import Peak
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import RunRequest
 
 # Speed of small networks on one processor core; used before anything was measured.
 _GUESSED_FLOPS_PER_SECOND = 2e10
+# Memory of a process for each byte of the tensors that come and go: buffers of the kernels, and
+# gaps between the blocks of glibc's heap. Between 1.2 and 2.0 for the presets (`bench.memory`).
+_HEAP = 1.55
 # Fixed time of a step, however small the network is.
 _STEP_SECONDS = 3e-4
 
@@ -97,7 +101,16 @@ def peak_memory_bytes(request: RunRequest, device: str) -> int:
     step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     is_gpu = device in ("cuda", "mps")
     evaluation = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
-    return max(step.training_bytes, step.optimizer_bytes + evaluation.evaluation_peak.bytes)
+    needs = (step.training_peak, evaluation.evaluation_peak)
+    if is_gpu:
+        return max(needs[0].bytes, needs[1].bytes + step.optimizer_bytes)
+    return max(in_process(needs[0]), in_process(needs[1]) + step.optimizer_bytes)
+
+
+def in_process(peak: Peak) -> int:
+    """Return the memory that a process on the CPU needs for the tensors of a peak."""
+    lasting = peak.parts["weights"] + peak.parts.get("optimizer", 0)
+    return lasting + round(_HEAP * (peak.bytes - lasting))
 
 
 def _device(request: RunRequest) -> str:
