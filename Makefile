@@ -41,7 +41,7 @@ test-quick: install-dev  ## the tests that need no browser
 	$(IN_VENV) -m pytest -m "not browser" $(PARALLEL) $(ARGS)
 
 test-browser: install-dev  ## the tests that drive the app in Chromium
-	$(IN_VENV) -m pytest -m browser $(ARGS)
+	$(IN_VENV) -m pytest -m browser -n 2 --dist worksteal $(ARGS)
 
 test-lowest: install-dev  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(UV) venv --quiet --clear --python $(IN_VENV) .venv-lowest
