@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layer_builder import Convolution, LayerBuilder, LayerFitError, same_padding
 from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
+from cnnlib.design.spec import STRIDE_PLACES
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,17 +46,24 @@ def _build_features(spec: CNNSpec) -> LayerBuilder:
     for number, group in enumerate(_split_convolutions(spec), start=1):
         is_strided = spec.downsample == "stride" and number > 1
         done = add_group(builder, group, done, stride=spec.pool_step if is_strided else None)
-        if spec.downsample == "pool" and len(group) == spec.pool_every:
+        is_whole = isinstance(spec.pool_every, tuple) or len(group) == spec.pool_every
+        if spec.downsample == "pool" and is_whole:
             builder.pool(f"pool{number}")
+    if _is_preactivated(spec):
+        _add_norm_and_activation(builder, "{}")
     return builder
 
 
 def _build_classifier(spec: CNNSpec, shape: Shape) -> LayerBuilder:
     """Build the linear part."""
     builder = LayerBuilder(spec, "classifier", shape)
-    if spec.head == "gap":
+    if spec.head == "gap_only":
+        _check_scores(spec, shape)
+    if spec.head != "flatten":
         builder.global_avg_pool("gap")
     builder.flatten("flatten")
+    if spec.head == "gap_only":
+        return builder
     for number, width in enumerate(spec.hidden_dims, start=1):
         builder.linear(f"fc{number}", width)
         builder.activation(f"act{number}")
@@ -62,10 +72,38 @@ def _build_classifier(spec: CNNSpec, shape: Shape) -> LayerBuilder:
     return builder
 
 
+def _check_scores(spec: CNNSpec, shape: Shape) -> None:
+    """Check that the last convolution can give the scores, and that nothing comes after it."""
+    if spec.hidden_dims:
+        raise LayerFitError(
+            f"The network has {plural(len(spec.hidden_dims), 'hidden layer')}, but its output is "
+            f"the average of the last feature maps, without linear layers. Remove the hidden "
+            f'layers, or use the head "gap".',
+            layer="classifier.gap",
+            repair_fields=("hidden_dims", "head"),
+        )
+    if not spec.channels or shape[0] != spec.out_classes:
+        raise LayerFitError(
+            f"The last feature maps have {plural(shape[0], 'channel')}, but their averages are the "
+            f"scores of {plural(spec.out_classes, 'class')}. Give the last convolution "
+            f'{plural(spec.out_classes, "channel")}, or use the head "gap".',
+            layer="classifier.gap",
+            repair_fields=("channels", "head"),
+        )
+
+
+def _is_preactivated(spec: CNNSpec) -> bool:
+    """Return whether norms and activations come before the convolutions."""
+    return spec.preactivation and spec.block != "plain" and bool(spec.channels)
+
+
 def _split_convolutions(spec: CNNSpec) -> Iterator[Group]:
     """Split the convolutions at each downsampling; the last group may be shorter."""
     values = [spec.each(name) for name in ("kernel_size", "stride", "padding", "dilation", "bias")]
     convolutions = tuple(map(Convolution, spec.channels, *values))
+    if isinstance(spec.pool_every, tuple):
+        remaining = iter(convolutions)
+        return (tuple(islice(remaining, length)) for length in spec.pool_every)
     return _split_group(convolutions, spec.pool_every)
 
 
@@ -79,7 +117,8 @@ def _add_stem(builder: LayerBuilder, stem: Stem) -> None:
     """Add the convolution before the first group."""
     size = (stem.kernel_size, stem.stride, stem.padding)
     builder.conv("stem_conv", Convolution(stem.channels, *size, bias=stem.bias))
-    _add_norm_and_activation(builder, "stem_{}")
+    if not _is_preactivated(builder.spec):
+        _add_norm_and_activation(builder, "stem_{}")
     if stem.pool:
         builder.pool("stem_pool")
 
@@ -130,6 +169,9 @@ def _build_block(builder: LayerBuilder, name: str, group: Group, stride: int) ->
     is_bottleneck = spec.block == "bottleneck" and len(group) > 2 and in_shape[0] == out_channels
     if is_bottleneck:
         group = _to_bottleneck(group)
+    before = LayerBuilder(spec, f"{name}.before", in_shape)
+    if spec.preactivation:
+        _add_norm_and_activation(before, "{}")
     main = _add_main_path(LayerBuilder(spec, f"{name}.main", in_shape), group, stride)
     shortcut = _add_shortcut(LayerBuilder(spec, f"{name}.shortcut", in_shape), out_channels, stride)
     relu = Activation(f"{name}.act", main.shape, main.shape, "relu", inplace=True)
@@ -137,9 +179,10 @@ def _build_block(builder: LayerBuilder, name: str, group: Group, stride: int) ->
         name,
         in_shape,
         main.shape,
+        _leaves(before),
         _leaves(main),
         _leaves(shortcut),
-        relu,
+        () if spec.preactivation else (relu,),
         "bottleneck" if is_bottleneck else "residual",
     )
 
@@ -166,11 +209,12 @@ def _to_bottleneck(group: Group) -> Group:
 def _add_main_path(builder: LayerBuilder, group: Group, stride: int) -> LayerBuilder:
     """Add the convolutions of a block's main path, and the layers between them.
 
-    Each keeps the size of the map, except that the first has the block's stride.
+    Each keeps the size of the map, except that one of them has the block's stride.
     """
+    strided = min(len(group), 1 + STRIDE_PLACES.index(builder.spec.stride_at))
     for number, conv in enumerate(group, start=1):
         _check_keeps_size(f"{builder.name}.conv{number}", conv)
-        builder.conv(f"conv{number}", conv._replace(stride=stride if number == 1 else 1))
+        builder.conv(f"conv{number}", conv._replace(stride=stride if number == strided else 1))
         if number < len(group):
             builder.dropout(f"drop{number}", builder.spec.dropout)
             _add_norm_and_activation(builder, f"{{}}{number}")
@@ -180,8 +224,12 @@ def _add_main_path(builder: LayerBuilder, group: Group, stride: int) -> LayerBui
 
 
 def _add_shortcut(builder: LayerBuilder, channels: int, stride: int) -> LayerBuilder:
-    """Add a 1x1 convolution (and its norm) where the shapes differ, else nothing."""
-    if channels != builder.shape[0] or stride > 1:
+    """Add a 1x1 convolution (and its norm), or zeros, where the shapes differ, else nothing."""
+    if channels == builder.shape[0] and stride == 1:
+        return builder
+    if builder.spec.shortcut == "pad":
+        builder.pad_channels("pad", channels, stride)
+    else:
         builder.conv("conv", Convolution(channels, kernel_size=1, stride=stride, bias=False))
         if builder.spec.shortcut_norm:
             builder.norm("norm")
@@ -190,7 +238,6 @@ def _add_shortcut(builder: LayerBuilder, channels: int, stride: int) -> LayerBui
 
 def _check_keeps_size(name: str, conv: Convolution) -> None:
     """Check that a convolution in a block has stride 1 and the padding that keeps the size."""
-    padding = same_padding(name, conv.kernel_size, conv.dilation)
     if conv.stride != 1:
         raise LayerFitError(
             f"{name} has stride {conv.stride}, but the two ends of a skip connection must have the "
@@ -199,11 +246,13 @@ def _check_keeps_size(name: str, conv: Convolution) -> None:
             layer=name,
             repair_fields=("stride",),
         )
-    if conv.padding not in ("same", padding):
+    padding, more = same_padding(name, conv)
+    if conv.padding != "same" and (padding != (conv.padding,) * 2 or any(more)):
+        around = " x ".join(map(str, dict.fromkeys(padding)))
         raise LayerFitError(
             f"{name} has padding {conv.padding}, but the two ends of a skip connection must have "
-            f"the same size. Kernel size {conv.kernel_size} with dilation {conv.dilation} keeps "
-            f'the size only with padding {padding}. Use padding "same".',
+            f"the same size. Kernel size {conv.size_text} with dilation {conv.dilation} keeps the "
+            f'size only with padding {around}. Use padding "same".',
             layer=name,
             repair_fields=("padding",),
         )

@@ -14,8 +14,8 @@ Conventions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from cnnlib.design import memory
 from cnnlib.design.layers import AnyLayer, Leaf, Residual
@@ -163,10 +163,13 @@ def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
     """Sum the MACs of the layers that take the image, as it is, averaged or flattened."""
     for layer in layers:
         if isinstance(layer, Residual):
-            return layer.main[0].macs + sum(leaf.macs for leaf in layer.shortcut[:1])
+            if any(leaf.params for leaf in layer.before):
+                return 0
+            ends = (next(leaf for leaf in layer.main if leaf.params), *layer.shortcut[:1])
+            return sum(leaf.macs for leaf in ends)
         if layer.params:
             return layer.macs
-    raise AssertionError("every network ends in a linear layer")
+    raise AssertionError("every network has a convolution or a linear layer")
 
 
 def _last_field(plan: Plan, fields: dict[str, Field]) -> Field:
@@ -196,36 +199,51 @@ def receptive_fields(plan: Plan) -> dict[str, Field]:
 
     The recursion is that of Araujo, Norris and Sim, "Computing receptive fields of convolutional
     neural networks", Distill 2019: a window of reach r adds (r - 1) jumps, a stride multiplies the
-    jump.
+    jump. Where a window is not square, it is the longer side of the field.
     """
+    rows, columns = axis_fields(plan, 0), axis_fields(plan, 1)
+    return {name: max(rows[name], columns[name], key=lambda field: field.size) for name in rows}
+
+
+def axis_fields(plan: Plan, axis: Literal[0, 1]) -> dict[str, Field]:
+    """Compute the height (axis 0) or the width (axis 1) of each field (see `receptive_fields`)."""
     fields: dict[str, Field] = {}
     field = Field()
     for layer in plan.layers:
         if isinstance(layer, Residual):
-            main = _add_path(layer.main, field, fields)
-            shortcut = _add_path(layer.shortcut, field, fields)
+            field = _add_path(layer.before, field, axis, fields)
+            main = _add_path(layer.main, field, axis, fields)
+            shortcut = _add_path(layer.shortcut, field, axis, fields)
             field = Field(max(main.size, shortcut.size), main.jump, main.before)
-            fields[layer.activation.name] = field
+            field = fields[layer.name] = _add_path(layer.after, field, axis, fields)
         else:
-            field = _field_after(layer, field)
-        fields[layer.name] = field
+            field = _add_path((layer,), field, axis, fields)
     return fields
 
 
-def _add_path(leaves: tuple[Leaf, ...], field: Field, fields: dict[str, Field]) -> Field:
-    """Add the field of each leaf on one path of a block to `fields`; return the last field."""
+def _add_path(
+    leaves: tuple[Leaf, ...], field: Field, axis: Literal[0, 1], fields: dict[str, Field]
+) -> Field:
+    """Add the field of each leaf on one path to `fields`; return the last field."""
     for leaf in leaves:
-        field = fields[leaf.name] = _field_after(leaf, field)
+        field = fields[leaf.name] = _field_after(leaf, field, axis)
     return field
 
 
-def _field_after(leaf: Leaf, field: Field) -> Field:
+def _field_after(leaf: Leaf, field: Field, axis: Literal[0, 1]) -> Field:
     """Compute the field after a leaf from the field before it."""
-    if leaf.kind in ("conv2d", "pool"):
-        size = field.size + (reach(leaf.kernel_size, leaf.dilation) - 1) * field.jump
-        before = field.before + leaf.padding * field.jump
-        return Field(size, field.jump * leaf.stride, before)
-    if leaf.kind in ("global_avg_pool", "flatten"):
-        _, height, width = leaf.in_shape
-        return Field(field.size + (max(height, width) - 1) * field.jump, field.jump, field.before)
-    return field
+    match leaf.kind:
+        case "conv2d":
+            window = (leaf.kernel_size[axis], leaf.dilation, leaf.padding[axis])
+        case "pool":
+            window = (leaf.kernel_size, leaf.dilation, leaf.padding)
+        case "pad_channels":
+            window = (1, 1, 0)
+        case "global_avg_pool" | "flatten":
+            _, height, width = leaf.in_shape
+            return replace(field, size=field.size + (max(height, width) - 1) * field.jump)
+        case _:
+            return field
+    kernel_size, dilation, padding = window
+    size = field.size + (reach(kernel_size, dilation) - 1) * field.jump
+    return Field(size, field.jump * leaf.stride, field.before + padding * field.jump)

@@ -16,6 +16,7 @@ from cnnlib.design.layers import (
     GlobalAvgPool,
     Linear,
     Norm,
+    PadChannels,
     Pool,
     Shape,
 )
@@ -53,11 +54,37 @@ class Convolution(NamedTuple):
     """The settings of a convolution in a spec, before its input shape is known."""
 
     channels: int
-    kernel_size: int
+    kernel_size: int | tuple[int, int]
     stride: int = 1
     padding: int | Literal["same"] = "same"
     dilation: int = 1
     bias: bool = True
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the window."""
+        size = self.kernel_size
+        return size if isinstance(size, tuple) else (size, size)
+
+    @property
+    def size_text(self) -> str:
+        """The kernel size in a sentence: ``3`` or ``3 x 1``."""
+        height, width = self.sides
+        return str(height) if height == width else f"{height} x {width}"
+
+
+class Window(NamedTuple):
+    """A window along one axis of a feature map; `more` pixels are added only at the end."""
+
+    size: int
+    stride: int
+    padding: int
+    dilation: int
+    more: int = 0
+
+    def output_size(self, size: int) -> int:
+        """Return the number of places of the window; less than 1 where it does not fit."""
+        return output_size(size + self.more, self.size, self.stride, self.padding, self.dilation)
 
 
 class LayerBuilder:
@@ -82,23 +109,29 @@ class LayerBuilder:
     def conv(self, name: str, requested: Convolution) -> None:
         """Append a convolution."""
         name = f"{self.name}.{name}"
-        channels, kernel_size, stride, padding, dilation, bias = requested
+        channels, _, stride, padding, dilation, bias = requested
+        kernel_size = requested.sides
         if padding == "same":
-            padding = same_padding(name, kernel_size, dilation)
-        window = (kernel_size, stride, padding, dilation)
-        shape = (channels, *self._output_sides(name, window, _CONV_REPAIR_FIELDS))
-        self.add(Conv2d(name, self.shape, shape, *window, bias))
+            before, more = same_padding(name, requested)
+        else:
+            before, more = (padding, padding), (0, 0)
+        rows, columns = (
+            Window(side, stride, around, dilation, extra)
+            for side, around, extra in zip(kernel_size, before, more, strict=True)
+        )
+        shape = (channels, *self._output_sides(name, rows, columns, _CONV_REPAIR_FIELDS))
+        self.add(Conv2d(name, self.shape, shape, kernel_size, stride, before, dilation, bias, more))
 
     def pool(self, name: str) -> None:
         """Append the spec's pooling."""
         name, spec = f"{self.name}.{name}", self.spec
         _check_pooling(name, spec, self.shape)
-        window = (spec.pool_kernel_size, spec.pool_step, spec.pool_padding, spec.pool_dilation)
-        shape = (
-            self.shape[0],
-            *self._output_sides(name, window, _POOL_REPAIR_FIELDS),
+        window = Window(
+            spec.pool_kernel_size, spec.pool_step, spec.pool_padding, spec.pool_dilation
         )
-        self.add(Pool(name, self.shape, shape, spec.pooling, *window))
+        sides = self._output_sides(name, window, window, _POOL_REPAIR_FIELDS)
+        shape = (self.shape[0], *sides)
+        self.add(Pool(name, self.shape, shape, spec.pooling, *window[:4]))
 
     def norm(self, name: str) -> None:
         """Append the spec's normalisation, if it has one."""
@@ -134,41 +167,59 @@ class LayerBuilder:
         """Append a fully connected layer."""
         self.add(Linear(f"{self.name}.{name}", self.shape, (out_features,)))
 
+    def pad_channels(self, name: str, channels: int, stride: int) -> None:
+        """Append every stride-th pixel, with zeros as new channels."""
+        given, height, width = self.shape
+        name = f"{self.name}.{name}"
+        if channels < given:
+            raise LayerFitError(
+                f"{name} has {given} channels, but the block has {channels} channels at its end, "
+                f"and a shortcut without parameters can only add channels of zeros. Use a 1x1 "
+                f"convolution as shortcut, or at least {given} channels.",
+                layer=name,
+                repair_fields=("shortcut",),
+            )
+        sides = (output_size(height, 1, stride), output_size(width, 1, stride))
+        self.add(PadChannels(name, self.shape, (channels, *sides), stride))
+
     def _output_sides(
-        self, name: str, window: tuple[int, int, int, int], repair_fields: tuple[str, ...]
+        self, name: str, rows: Window, columns: Window, repair_fields: tuple[str, ...]
     ) -> tuple[int, int]:
         """Return height and width after a window, which must fit inside the padded input."""
         _, height, width = self.shape
-        sides = (output_size(height, *window), output_size(width, *window))
+        sides = (rows.output_size(height), columns.output_size(width))
         if min(sides) < 1:
-            kernel_size, _, padding, dilation = window
+            window = rows if sides[0] < 1 else columns
             raise LayerFitError(
-                f"The window of {name} covers {reach(kernel_size, dilation)} pixels (kernel size "
-                f"{kernel_size}, dilation {dilation}), but its input has only {height} x {width} "
-                f"pixels (padding {padding}). A window must fit inside the padded input. Use a "
-                f"smaller window, more padding, or less pooling before this layer.",
+                f"The window of {name} covers {reach(window.size, window.dilation)} pixels (kernel "
+                f"size {window.size}, dilation {window.dilation}), but its input has only {height} "
+                f"x {width} pixels (padding {window.padding}). A window must fit inside the padded "
+                f"input. Use a smaller window, more padding, or less pooling before this layer.",
                 layer=name,
                 repair_fields=repair_fields,
             )
         return sides
 
 
-def same_padding(name: str, kernel_size: int, dilation: int) -> int:
-    """Return the padding on each side that keeps the size at stride 1.
+def same_padding(name: str, conv: Convolution) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the padding that keeps the size at stride 1: before, and more of it after, by axis.
 
     Raises:
-        LayerFitError: The window covers an even number of pixels, so no such padding exists.
+        LayerFitError: A window covers an even number of pixels, and the stride is not 1.
     """
-    around = reach(kernel_size, dilation) - 1
-    if around % 2:
+    around = [reach(side, conv.dilation) - 1 for side in conv.sides]
+    if conv.stride > 1 and any(size % 2 for size in around):
+        even = next(size + 1 for size in around if size % 2)
         raise LayerFitError(
-            f"The window of {name} covers {around + 1} pixels (kernel size {kernel_size}, dilation "
-            f'{dilation}), but padding "same" needs an odd number of pixels, so that both sides '
-            f"get the same padding. Use kernel size {kernel_size - 1} or {kernel_size + 1}.",
+            f"The window of {name} covers {even} pixels (kernel size {conv.size_text}, dilation "
+            f'{conv.dilation}), but with stride {conv.stride} padding "same" needs an odd number '
+            f"of pixels, so that both sides get the same padding. Use an odd kernel size, or "
+            f"stride 1.",
             layer=name,
             repair_fields=("kernel_size", "stem"),
         )
-    return around // 2
+    height, width = around
+    return (height // 2, width // 2), (height % 2, width % 2)
 
 
 def _check_pooling(name: str, spec: CNNSpec, shape: Shape) -> None:

@@ -55,13 +55,21 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Conv2d(Layer):
-    """A convolution with square kernels; padding in pixels on each side."""
+    """A convolution.
 
-    kernel_size: int
+    Args:
+        kernel_size: Height and width.
+        padding: Pixels added above and on the left, and as many below and on the right.
+        more_padding: Pixels added below and on the right beyond that: 1 where padding "same" needs
+            an odd number in all, because the window covers an even number of pixels.
+    """
+
+    kernel_size: tuple[int, int]
     stride: int
-    padding: int
+    padding: tuple[int, int]
     dilation: int
     bias: bool
+    more_padding: tuple[int, int] = (0, 0)
     kind: Literal["conv2d"] = "conv2d"
 
     @property
@@ -74,12 +82,27 @@ class Conv2d(Layer):
 
     @property
     def param_sizes(self) -> tuple[int, ...]:
-        weight = self.out_channels * self.in_channels * self.kernel_size**2
+        weight = self.out_channels * self.in_channels * prod(self.kernel_size)
         return (weight, self.out_channels) if self.bias else (weight,)
 
     @property
     def macs(self) -> int:
-        return prod(self.out_shape) * self.in_channels * self.kernel_size**2
+        return prod(self.out_shape) * self.in_channels * prod(self.kernel_size)
+
+    @property
+    def torch_kernel_size(self) -> int | tuple[int, int]:
+        """The argument of ``nn.Conv2d``."""
+        return _one_or_both(self.kernel_size)
+
+    @property
+    def torch_padding(self) -> int | tuple[int, int] | str:
+        """The argument of ``nn.Conv2d``."""
+        return "same" if any(self.more_padding) else _one_or_both(self.padding)
+
+
+def _one_or_both(sizes: tuple[int, int]) -> int | tuple[int, int]:
+    """Return one number where both are equal."""
+    return sizes[0] if sizes[0] == sizes[1] else sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +183,17 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class PadChannels(Layer):
+    """Every stride-th pixel of each channel, and zeros in place of the channels that are missing.
+
+    It is the shortcut without parameters of He et al., CVPR 2016 (option A).
+    """
+
+    stride: int
+    kind: Literal["pad_channels"] = "pad_channels"
+
+
+@dataclass(frozen=True, slots=True)
 class Linear(Layer):
     """A fully connected layer with bias."""
 
@@ -184,20 +218,30 @@ class Linear(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Residual(Layer):
-    """A block with a skip: ``activation(main(x) + shortcut(x))``.
+    """A block with a skip: ``after(main(before(x)) + shortcut(before(x)))``.
+
+    Only a convolution in the shortcut takes ``before(x)``: the identity adds x itself.
 
     Args:
+        before: Norm and activation before both paths (pre-activation), else empty.
         main: The convolutions and the layers between them.
-        shortcut: Empty for the identity, else a 1x1 convolution, with or without a norm.
-        activation: The ReLU of the sum, a leaf of its own.
+        shortcut: Empty for the identity; else a 1x1 convolution, with or without a norm, or a
+            `PadChannels`.
+        after: The ReLU of the sum; empty with pre-activation.
         block: ``"bottleneck"`` where the first and last convolutions are 1x1 projections.
     """
 
+    before: tuple[Leaf, ...]
     main: tuple[Leaf, ...]
     shortcut: tuple[Leaf, ...]
-    activation: Activation
+    after: tuple[Activation, ...]
     block: str = "residual"
     kind: Literal["residual"] = "residual"
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether the shortcut is a convolution; it then takes ``before(x)``, else x."""
+        return any(leaf.kind == "conv2d" for leaf in self.shortcut)
 
     @property
     def param_sizes(self) -> tuple[int, ...]:
@@ -212,12 +256,13 @@ class Residual(Layer):
         return sum(leaf.macs for leaf in self.leaves())
 
     def leaves(self) -> Generator[Leaf]:
+        yield from self.before
         yield from self.main
         yield from self.shortcut
-        yield self.activation
+        yield from self.after
 
 
-Leaf = Conv2d | Norm | Activation | Pool | Dropout | GlobalAvgPool | Flatten | Linear
+Leaf = Conv2d | Norm | Activation | Pool | Dropout | GlobalAvgPool | Flatten | PadChannels | Linear
 AnyLayer = Leaf | Residual
 
 
@@ -234,6 +279,6 @@ def training_order(layers: Sequence[AnyLayer]) -> list[AnyLayer]:
     return ordered
 
 
-def gives_view(layer: AnyLayer | None) -> bool:
+def gives_view(layer: AnyLayer) -> bool:
     """Return whether torch's output of a layer is a view, which no training step overwrites."""
-    return layer is not None and layer.kind == "norm" and NORMS[layer.norm].gives_view
+    return layer.kind == "norm" and NORMS[layer.norm].gives_view

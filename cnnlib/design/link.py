@@ -44,6 +44,10 @@ INTEGER = Form(str, _read_integer)
 FLAG = Form(lambda value: str(int(value)), _read_flag)
 NUMBER = Form(repr, float)
 TEXT = Form(str, str)
+WINDOW = Form(
+    lambda size: "_".join(map(str, size)) if isinstance(size, tuple) else str(size),
+    lambda text: tuple(map(_read_integer, text.split("_"))) if "_" in text else _read_integer(text),
+)
 PADDING = Form(str, lambda text: text if text == "same" else _read_integer(text))
 SIZE = Form(
     lambda size: "x".join(map(str, size)),
@@ -69,11 +73,11 @@ def list_of(entry: Form) -> Form:
 
 
 def one_or_each(entry: Form) -> Form:
-    """Build the form ``3`` (for all convolutions) or ``3-5x2`` (one entry each)."""
+    """Build the form ``3`` (for all convolutions) or ``3-5x2-3_1`` (one entry each)."""
     each = list_of(entry)
     return Form(
         lambda value: (each if isinstance(value, tuple) else entry).write(value),
-        lambda text: (each if "-" in text or "x" in text else entry).read(text),
+        lambda text: (each if set(text) & set("-x_") else entry).read(text),
     )
 
 
@@ -142,9 +146,9 @@ _FIELDS: dict[str, tuple[str, Form]] = {
     "in": ("in_size", SIZE),
     "out": ("out_classes", INTEGER),
     "ch": ("channels", list_of(INTEGER)),
-    "every": ("pool_every", INTEGER),
+    "every": ("pool_every", one_or_each(INTEGER)),
     "fc": ("hidden_dims", list_of(INTEGER)),
-    "k": ("kernel_size", one_or_each(INTEGER)),
+    "k": ("kernel_size", one_or_each(WINDOW)),
     "s": ("stride", one_or_each(INTEGER)),
     "p": ("padding", one_or_each(PADDING)),
     "d": ("dilation", one_or_each(INTEGER)),
@@ -155,6 +159,9 @@ _FIELDS: dict[str, tuple[str, Form]] = {
     "blocks": ("block_stride", INTEGER),
     "last": ("last_norm", FLAG),
     "short": ("shortcut_norm", FLAG),
+    "shortcut": ("shortcut", TEXT),
+    "at": ("stride_at", TEXT),
+    "pre": ("preactivation", FLAG),
     "down": ("downsample", TEXT),
     "act": ("activation", TEXT),
     "actp": ("activation_params", PARAMS),

@@ -21,7 +21,16 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from cnnlib.design.layers import AnyLayer, Leaf, Norm, Residual, Shape, gives_view, training_order
+from cnnlib.design.layers import (
+    AnyLayer,
+    Conv2d,
+    Leaf,
+    Norm,
+    Residual,
+    Shape,
+    gives_view,
+    training_order,
+)
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 from cnnlib.vocabulary.training import OPTIMIZERS
 
@@ -267,10 +276,11 @@ class _LeafRecord:
 class _BlockRecord:
     """The same of a residual block."""
 
-    name: str
+    block: Residual
+    before: _Tape
     main: _Tape
     shortcut: _Tape
-    activation: _Tape
+    after: _Tape
     has_input_gradient: bool
 
 
@@ -285,7 +295,7 @@ class _TrainingStep(_Timeline):
         self.saved_by_leaf: dict[str, int] = {}
         self._saved: set[str] = set()
         self._depends_on_weights: set[str] = set()
-        self._views: set[str] = set()  # outputs that nothing overwrites
+        self._kept: set[str] = set()  # outputs that nothing overwrites
 
     def forward(self, layers: Iterable[AnyLayer], tensor: str) -> tuple[str, _Tape]:
         """Add the forward pass; return the last output, and what the backward pass needs."""
@@ -301,20 +311,22 @@ class _TrainingStep(_Timeline):
 
     def _forward_block(self, block: Residual, tensor: str) -> tuple[str, _BlockRecord]:
         has_input_gradient = tensor in self._depends_on_weights
-        total, main = self.forward(training_order(block.main), tensor)
-        other, shortcut = self.forward(block.shortcut, tensor)
+        self._kept.add(tensor)
+        given, before = self.forward(block.before, tensor)
+        total, main = self.forward(training_order(block.main), given)
+        other, shortcut = self.forward(block.shortcut, given if block.is_projected else tensor)
         added = self._make_sum(block, total)
-        self.run("forward", block.name, reads=(tensor, total, other), makes=added)
+        self.run("forward", block.name, reads=(tensor, given, total, other), makes=added)
         total = next(iter(added), total)
         if has_input_gradient or block.params:
             self._depends_on_weights.add(total)
-        total, activation = self.forward((block.activation,), total)
-        record = _BlockRecord(block.name, main, shortcut, activation, has_input_gradient)
+        total, after = self.forward(block.after, total)
+        record = _BlockRecord(block, before, main, shortcut, after, has_input_gradient)
         return total, record
 
     def _make_sum(self, block: Residual, total: str) -> Made:
         """Return the tensor of the sum; none where it overwrites the main path's output."""
-        if total not in self._views:
+        if total not in self._kept:
             return {}
         return {
             f"{block.name} sum": ("activations", tensor_bytes(block.out_shape, self.batch_size))
@@ -322,15 +334,16 @@ class _TrainingStep(_Timeline):
 
     def _forward_leaf(self, leaf: Leaf, tensor: str) -> tuple[str, _LeafRecord]:
         is_inner = tensor in self._depends_on_weights
-        overwrites = _is_relu(leaf) and tensor not in self._views
+        overwrites = _is_relu(leaf) and tensor not in self._kept
         output = tensor if leaf.kind == "flatten" or overwrites else leaf.name
-        saves = _tensors_saved_by(leaf, tensor, output, self.batch_size)
+        is_recorded = bool(leaf.params) or is_inner  # else no gradient passes
+        saves = _tensors_saved_by(leaf, tensor, output, self.batch_size) if is_recorded else {}
         made = {name: size for name, size in saves.items() if name not in self.lives}
         if output not in self.lives:
             made[output] = tensor_bytes(leaf.out_shape, self.batch_size)
         if gives_view(leaf):
-            self._views.add(output)
-        if leaf.params or is_inner:
+            self._kept.add(output)
+        if is_recorded:
             self._depends_on_weights.add(output)
         self.saved_by_leaf[leaf.name] = sum(
             size for name, size in saves.items() if name not in self._saved
@@ -371,14 +384,22 @@ class _TrainingStep(_Timeline):
                 gradient = self._backward_leaf(record, gradient)
         return gradient
 
-    def _backward_block(self, block: _BlockRecord, gradient: str) -> str:
-        gradient = self.backward(block.activation, gradient)
-        of_shortcut = self.backward(block.shortcut, gradient)
-        of_main = self.backward(block.main, gradient)
-        if block.has_input_gradient:
-            # added in place
-            self.run("backward", block.name, reads=(of_shortcut, of_main))
+    def _backward_block(self, record: _BlockRecord, gradient: str) -> str:
+        gradient = self.backward(record.after, gradient)
+        of_shortcut = self.backward(record.shortcut, gradient)
+        of_main = self.backward(record.main, gradient)
+        if record.block.is_projected:
+            if record.before or record.has_input_gradient:
+                self._add_gradients(record, of_shortcut, of_main)
+            return self.backward(record.before, of_shortcut)
+        of_main = self.backward(record.before, of_main)
+        if record.has_input_gradient:
+            self._add_gradients(record, of_shortcut, of_main)
         return of_shortcut
+
+    def _add_gradients(self, record: _BlockRecord, *gradients: str) -> None:
+        """Add the gradients of both paths, in place."""
+        self.run("backward", record.block.name, reads=gradients)
 
     def _backward_leaf(self, record: _LeafRecord, gradient: str) -> str:
         leaf = record.leaf
@@ -389,8 +410,9 @@ class _TrainingStep(_Timeline):
         of_input = gradient
         if record.has_input_gradient and leaf.kind != "flatten":
             of_input = f"gradient into {leaf.name}"
-            size = tensor_bytes(leaf.in_shape, self.batch_size)
-            makes[of_input] = ("activation_gradients", size)
+            is_padded = leaf.kind == "conv2d" and any(leaf.more_padding)
+            shape = _padded_shape(leaf) if is_padded else leaf.in_shape
+            makes[of_input] = ("activation_gradients", tensor_bytes(shape, self.batch_size))
         if makes:
             self.run("backward", leaf.name, reads=(gradient, *record.saved), makes=makes)
         return of_input
@@ -410,17 +432,19 @@ class _Evaluation(_Timeline):
         return tensor
 
     def _leaf(self, leaf: Leaf, tensor: str) -> None:
-        size = tensor_bytes(leaf.out_shape, self.batch_size)
-        makes: Made = {leaf.name: ("activations", size)}
-        self.run("forward", leaf.name, reads=(tensor,), makes=makes)
+        makes = _copies_made_by(leaf, self.batch_size)
+        makes[leaf.name] = tensor_bytes(leaf.out_shape, self.batch_size)
+        made: Made = {name: ("activations", size) for name, size in makes.items()}
+        self.run("forward", leaf.name, reads=(tensor,), makes=made)
 
     def _block(self, block: Residual, tensor: str) -> str:
-        main = self.forward(block.main, tensor)
-        self.keep(tensor)
-        shortcut = self.forward(block.shortcut, tensor)
+        given = self.forward(block.before, tensor)
+        main = self.forward(block.main, given)
+        self.keep(tensor, given)
+        shortcut = self.forward(block.shortcut, given if block.is_projected else tensor)
         size = tensor_bytes(block.out_shape, self.batch_size)
         makes: Made = {block.name: ("activations", size)}
-        self.run("forward", block.name, reads=(tensor, main, shortcut), makes=makes)
+        self.run("forward", block.name, reads=(tensor, given, main, shortcut), makes=makes)
         return block.name  # the ReLU overwrites the sum
 
 
@@ -432,6 +456,8 @@ def _tensors_saved_by(leaf: Leaf, tensor: str, output: str, batch_size: int) -> 
     """Return the tensors that autograd saves for a leaf: name -> bytes."""
     given = {tensor: tensor_bytes(leaf.in_shape, batch_size)}
     match leaf.kind:
+        case "conv2d" if any(leaf.more_padding):
+            return _copies_made_by(leaf, batch_size)
         case "conv2d" | "linear":
             return given
         case "norm":
@@ -441,17 +467,36 @@ def _tensors_saved_by(leaf: Leaf, tensor: str, output: str, batch_size: int) -> 
             return {output: tensor_bytes(leaf.out_shape, batch_size)}
         case "activation":
             return given
-        case "pool" if POOLINGS[leaf.pooling].saves_indices:
-            indices = batch_size * prod(leaf.out_shape) * INT64_BYTES
-            return given | {f"{leaf.name} indices": indices}
         case "pool":
-            return given
+            return given | _copies_made_by(leaf, batch_size)
         case "dropout":
             mask = leaf.in_shape[:1] if leaf.per_channel else leaf.in_shape
             return {f"{leaf.name} mask": tensor_bytes(mask, batch_size)}
-        case "global_avg_pool" | "flatten":
+        case "global_avg_pool" | "flatten" | "pad_channels":
             return {}
     raise AssertionError(f"nothing is written about what {leaf.kind} saves")
+
+
+def _copies_made_by(leaf: Leaf, batch_size: int) -> dict[str, int]:
+    """Return the tensors that torch makes for a leaf besides its output: name -> bytes.
+
+    (A batch norm has statistics of its own only in training.)
+    """
+    if leaf.kind == "conv2d" and any(leaf.more_padding):
+        return {f"{leaf.name} padded": tensor_bytes(_padded_shape(leaf), batch_size)}
+    if leaf.kind == "pool" and POOLINGS[leaf.pooling].saves_indices:
+        return {f"{leaf.name} indices": batch_size * prod(leaf.out_shape) * INT64_BYTES}
+    if leaf.kind == "norm" and NORMS[leaf.norm].is_per_image:
+        return {f"{leaf.name} statistics": _statistics_bytes(leaf, batch_size)}
+    return {}
+
+
+def _padded_shape(conv: Leaf) -> Shape:
+    """Return the shape of the copy of its input that torch pads below and on the right."""
+    assert isinstance(conv, Conv2d)
+    channels, height, width = conv.in_shape
+    below, right = conv.more_padding
+    return (channels, height + below, width + right)
 
 
 def _statistics_bytes(norm: Norm, batch_size: int) -> int:

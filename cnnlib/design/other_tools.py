@@ -31,6 +31,7 @@ _SUBJECTS: dict[str, tuple[str, str]] = {
     "global_avg_pool": ("global average pooling", "poolings"),
     "dropout": ("dropout", "dropouts"),
     "flatten": ("flattening", "flattening"),
+    "pad_channels": ("channels of zeros", "channels of zeros"),
 }
 
 

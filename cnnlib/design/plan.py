@@ -145,6 +145,7 @@ def _repair_many_fields(spec: CNNSpec) -> CNNSpec | None:
         "pool_padding": 0,
         "pool_dilation": 1,
         "head": "gap",
+        "shortcut": "conv",
     }
     repaired = replace(spec, **safe_values)
     if not _can_plan(repaired):
@@ -164,7 +165,10 @@ def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
     """Return values of a field that may make a layer fit, the nearest to the present one first."""
     match name:
         case "pool_every":
-            return (*range(spec.pool_every + 1, len(spec.channels) + 1), 0)
+            longest = (
+                max(spec.pool_every) if isinstance(spec.pool_every, tuple) else spec.pool_every
+            )
+            return (*range(longest + 1, len(spec.channels) + 1), 0)
         case "padding":
             return ("same",)
         case "kernel_size":
@@ -181,6 +185,12 @@ def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
             return ("batch",)
         case "head":
             return ("gap",)
+        case "shortcut":
+            return ("conv",)
+        case "channels" if spec.head == "gap_only" and spec.channels:
+            return ((*spec.channels[:-1], spec.out_classes),)
+        case "hidden_dims" if spec.head == "gap_only":
+            return ((),)
         case "stem":
             return (_safe_stem(spec.stem),)
         case "hidden_dims" | "channels":
@@ -191,7 +201,8 @@ def _candidates(spec: CNNSpec, name: str) -> Iterable[Any]:
 
 def _smaller_kernels(spec: CNNSpec) -> Generator[tuple[int, ...]]:
     """Yield kernel sizes with even ones made odd; then with limits that fall by 2, down to 1."""
-    sizes = tuple(size if size % 2 else max(3, size - 1) for size in spec.each("kernel_size"))
+    sides = (max(size) if isinstance(size, tuple) else size for size in spec.each("kernel_size"))
+    sizes = tuple(side if side % 2 else max(3, side - 1) for side in sides)
     yield sizes
     for largest in range(max(sizes, default=1) - 2, 0, -2):
         yield tuple(min(size, largest) for size in sizes)
@@ -218,6 +229,7 @@ FIELD_LABELS = {
     "stride": "stride",
     "dilation": "dilation",
     "block_stride": "stride of blocks",
+    "shortcut": "shortcut",
 }
 
 
@@ -238,7 +250,9 @@ def _describe_change(name: str, before: Any, after: Any) -> str:
     if name == "padding":
         return 'padding "same"'
     if name == "head":
-        return "global average instead of flatten"
+        return (
+            f"global average instead of {'flatten' if before == 'flatten' else 'no linear layer'}"
+        )
     return f"{FIELD_LABELS[name]} {_format_value(after)} instead of {_format_value(before)}"
 
 

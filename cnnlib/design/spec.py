@@ -29,7 +29,9 @@ MAX_CLASSES = 10_000
 
 DOWNSAMPLINGS = ("pool", "stride")
 NORM_PLACES = ("conv-norm-act", "conv-act-norm")
-HEADS = ("flatten", "gap")
+SHORTCUTS = ("conv", "pad")
+STRIDE_PLACES = ("first", "second")
+HEADS = ("flatten", "gap", "gap_only")
 
 checks = Checks(SpecError)
 
@@ -98,10 +100,15 @@ class CNNSpec:
     Args:
         in_size: Channels, height and width of an image.
         channels: Output channels of each convolution; ``()`` is a plain multilayer perceptron.
-        pool_every: Convolutions per group; 0 makes one group of all, and never downsamples.
+        pool_every: Convolutions per group; 0 makes one group of all, and never downsamples. A
+            tuple: the convolutions of each group, each followed by a pooling.
+        kernel_size: Side of a square window; in a tuple with one entry per convolution also pairs
+            of height and width.
         hidden_dims: Widths of the hidden linear layers.
-        padding: Pixels added on each side; ``"same"`` is ``dilation * (kernel_size - 1) / 2``,
-            which keeps the size at stride 1 and divides it by the stride, rounded up, elsewhere.
+        padding: Pixels added on each side; ``"same"`` is ``dilation * (kernel_size - 1)`` on both
+            sides together, which keeps the size at stride 1 and divides it by the stride, rounded
+            up, elsewhere. An odd number has one more below and on the right, as in torch, and needs
+            stride 1.
         stem: A convolution before the first group.
         block: ``"plain"``; ``"residual"``: skips over the convolutions; ``"bottleneck"``: likewise,
             and a block of at least three convolutions with as many channels out as in gets 1x1
@@ -111,6 +118,13 @@ class CNNSpec:
         last_norm: Whether a norm follows a block's last convolution too (He et al. 2016), not only
             those before it.
         shortcut_norm: Whether a norm follows a block's 1x1 shortcut.
+        shortcut: Where a block changes the shape: ``"conv"``: a 1x1 convolution; ``"pad"``: every
+            stride-th pixel, and zeros as the new channels (option A of He et al. 2016).
+        stride_at: The convolution of a block that has its stride: the first, or the second (the
+            3x3 of a bottleneck, "v1.5").
+        preactivation: Norm and activation before each convolution of a block, none after the sum;
+            both once more after the last block, and neither in the stem (He et al. 2016, "Identity
+            mappings").
         downsample: ``"pool"``: a pooling after each group. ``"stride"``: no pooling; the first
             convolution of each group but the first takes the pooling's stride in place of its own.
         activation: After each convolution and hidden layer; a skip's sum always takes a ReLU.
@@ -123,7 +137,8 @@ class CNNSpec:
             activation (``Dropout2d``); never after a block's last convolution.
         hidden_dropout: Probability that a value of a hidden layer is zeroed, after its activation.
         head: Input of the linear layers: the flattened features, or their average over height and
-            width (``"gap"``).
+            width (``"gap"``). ``"gap_only"``: that average is the output, without linear layers,
+            and the last convolution has `out_classes` channels.
         init: Weight initialisation.
 
     Raises:
@@ -134,9 +149,9 @@ class CNNSpec:
     in_size: tuple[int, int, int] = (1, 28, 28)
     out_classes: int = 10
     channels: tuple[int, ...] = ()
-    pool_every: int = 1
+    pool_every: int | tuple[int, ...] = 1
     hidden_dims: tuple[int, ...] = ()
-    kernel_size: int | tuple[int, ...] = 3
+    kernel_size: int | tuple[int | tuple[int, int], ...] = 3
     stride: int | tuple[int, ...] = 1
     padding: int | Literal["same"] | tuple[int | Literal["same"], ...] = "same"
     dilation: int | tuple[int, ...] = 1
@@ -147,6 +162,9 @@ class CNNSpec:
     block_stride: int = 1
     last_norm: bool = False
     shortcut_norm: bool = False
+    shortcut: Literal["conv", "pad"] = "conv"
+    stride_at: Literal["first", "second"] = "first"
+    preactivation: bool = False
     downsample: Literal["pool", "stride"] = "pool"
     activation: str = "relu"
     activation_params: tuple[tuple[str, float | str], ...] = ()
@@ -160,13 +178,14 @@ class CNNSpec:
     norm_place: Literal["conv-norm-act", "conv-act-norm"] = "conv-norm-act"
     dropout: float = 0.0
     hidden_dropout: float = 0.0
-    head: Literal["flatten", "gap"] = "flatten"
+    head: Literal["flatten", "gap", "gap_only"] = "flatten"
     init: str = "default"
 
     def __post_init__(self) -> None:
         check_fields(self, _CHECKS)
         for name in PER_CONVOLUTION:
             object.__setattr__(self, name, self._one_or_each(name))
+        object.__setattr__(self, "pool_every", self._one_or_each_group())
         object.__setattr__(self, "activation_params", self._normalise_activation_params())
         if self.pool_stride == self.pool_kernel_size:
             object.__setattr__(self, "pool_stride", None)
@@ -211,7 +230,21 @@ class CNNSpec:
             )
         if not value:
             return type(self).__dataclass_fields__[name].default
-        return value[0] if len(set(value)) == 1 else value
+        is_one = len(set(value)) == 1 and not isinstance(value[0], tuple)
+        return value[0] if is_one else value
+
+    def _one_or_each_group(self) -> int | tuple[int, ...]:
+        """Return one number where all groups are as long, else their lengths, the sum checked."""
+        lengths = self.pool_every
+        if not isinstance(lengths, tuple):
+            return lengths
+        if sum(lengths) != len(self.channels):
+            raise SpecError(
+                f"pool_every has groups of {plural(sum(lengths), 'convolution')} in all, but the "
+                f"network has {plural(len(self.channels), 'convolution')}. Give one number, or "
+                f"groups that add up to the number of convolutions."
+            )
+        return lengths[0] if len(set(lengths)) == 1 else lengths
 
     def _normalise_activation_params(self) -> tuple[tuple[str, float | str], ...]:
         """Return the parameters that differ from torch's defaults, checked and sorted by name."""
@@ -255,11 +288,35 @@ def _stem(name: str, value: Any) -> Stem | None:
     return value if value is None or isinstance(value, Stem) else Stem.from_dict(value)
 
 
+def _window(name: str, value: Any) -> int | tuple[int, int]:
+    """Check the side of a square window, or its height and width."""
+    if not isinstance(value, list | tuple):
+        return int(_kernel_size(name, value))
+    sides = _kernel_sides(name, value)
+    if len(sides) != 2:
+        raise SpecError(
+            f"{name} has {count_entries(len(sides))}, but a window that is not square has two: "
+            f"height and width. Write both, like [3, 1], or one number."
+        )
+    return int(sides[0]) if sides[0] == sides[1] else (sides[0], sides[1])
+
+
 _channels = checks.integer(1, MAX_CHANNELS)
 _kernel_size = checks.integer(1, MAX_KERNEL_SIZE)
+_kernel_sides = checks.sequence(_kernel_size, at_most=2)
 _step = checks.integer(1, MAX_KERNEL_SIZE)  # a stride or a dilation
 _pixels = checks.integer(0, MAX_KERNEL_SIZE)  # a padding
 _padding = checks.either("same", _pixels)
+
+_length = checks.integer(1, MAX_CONVOLUTIONS)
+_lengths = checks.sequence(_length, MAX_CONVOLUTIONS)
+_one_length = checks.integer(0, MAX_CONVOLUTIONS)
+
+
+def _groups(name: str, value: Any) -> int | tuple[int, ...]:
+    """Check the length of all groups, or that of each."""
+    return (_lengths if isinstance(value, list | tuple) else _one_length)(name, value)
+
 
 _STEM_CHECKS: dict[str, Check] = {
     "channels": _channels,
@@ -274,9 +331,9 @@ _CHECKS: dict[str, Check] = {
     "in_size": _image_size,
     "out_classes": checks.integer(1, MAX_CLASSES),
     "channels": checks.sequence(_channels, MAX_CONVOLUTIONS),
-    "pool_every": checks.integer(0, MAX_CONVOLUTIONS),
+    "pool_every": _groups,
     "hidden_dims": checks.sequence(checks.integer(1, MAX_HIDDEN_WIDTH), MAX_HIDDEN_LAYERS),
-    "kernel_size": checks.one_or_each(_kernel_size, MAX_CONVOLUTIONS),
+    "kernel_size": checks.one_or_each(_window, MAX_CONVOLUTIONS),
     "stride": checks.one_or_each(_step, MAX_CONVOLUTIONS),
     "padding": checks.one_or_each(_padding, MAX_CONVOLUTIONS),
     "dilation": checks.one_or_each(_step, MAX_CONVOLUTIONS),
@@ -287,6 +344,9 @@ _CHECKS: dict[str, Check] = {
     "block_stride": _step,
     "last_norm": checks.flag,
     "shortcut_norm": checks.flag,
+    "shortcut": checks.choice(SHORTCUTS),
+    "stride_at": checks.choice(STRIDE_PLACES),
+    "preactivation": checks.flag,
     "downsample": checks.choice(DOWNSAMPLINGS),
     "activation": checks.choice(ACTIVATIONS),
     "pooling": checks.choice(POOLINGS),

@@ -122,10 +122,10 @@ def _build_slabs(plan: Plan, details: _Details) -> Generator[Slab]:
     yield Slab("input", "input", image, ("Image", f"shape: {shape_text(image)}"))
     for layer in plan.layers:
         if isinstance(layer, Residual):
-            for leaf in layer.main:
+            for leaf in (*layer.before, *layer.main):
                 yield Slab(leaf.name, leaf.kind, leaf.out_shape, details.describe(leaf))
-            end = layer.activation
-            yield Slab(end.name, "sum", end.out_shape, ("Sum with the skip, ReLU",))
+            words = ", ".join(["Sum with the skip", *map(kind_label, layer.after)])
+            yield Slab(f"{layer.name}.sum", "sum", layer.out_shape, (words,))
         else:
             yield Slab(layer.name, layer.kind, layer.out_shape, details.describe(layer))
 

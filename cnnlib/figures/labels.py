@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NONE, NORMS, POOLINGS
 
 if TYPE_CHECKING:
-    from cnnlib.design.layers import AnyLayer, Shape
+    from cnnlib.design.layers import AnyLayer, Conv2d, Pool, Shape
     from cnnlib.design.spec import CNNSpec
 
 _KINDS = {
@@ -16,6 +16,7 @@ _KINDS = {
     "global_avg_pool": "Global average pooling",
     "flatten": "Flatten",
     "dropout": "Dropout",
+    "pad_channels": "Channels of zeros",
 }
 
 
@@ -23,7 +24,7 @@ def kind_label(layer: AnyLayer) -> str:
     """Return the kind of a layer: ``Convolution 3 × 3``, ``Batch norm``, ``ReLU``."""
     match layer.kind:
         case "conv2d":
-            return f"Convolution {layer.kernel_size} × {layer.kernel_size}"
+            return f"Convolution {layer.kernel_size[0]} × {layer.kernel_size[1]}"
         case "pool":
             return f"{POOLINGS[layer.pooling].label} {layer.kernel_size} × {layer.kernel_size}"
         case "norm":
@@ -40,7 +41,7 @@ def settings_label(layer: AnyLayer) -> str:
     parts: list[str] = []
     if layer.kind in ("conv2d", "pool"):
         parts.append(f"stride {layer.stride}")
-        parts += [f"padding {layer.padding}"] if layer.padding else []
+        parts += _describe_padding(layer)
         parts += [f"dilation {layer.dilation}"] if layer.dilation > 1 else []
     if layer.kind == "conv2d" and not layer.bias:
         parts.append("no bias")
@@ -51,6 +52,16 @@ def settings_label(layer: AnyLayer) -> str:
     if layer.kind == "activation":
         parts += [f"{name} = {value}" for name, value in layer.options]
     return ", ".join(parts)
+
+
+def _describe_padding(layer: Conv2d | Pool) -> list[str]:
+    """Describe the padding of a window, if it has one: ``padding 1``, ``padding 1 × 0``."""
+    if layer.kind == "pool":
+        return [f"padding {layer.padding}"] if layer.padding else []
+    if any(layer.more_padding):
+        return ["padding same"]
+    sizes = dict.fromkeys(layer.padding)
+    return [f"padding {' × '.join(map(str, sizes))}"] if any(sizes) else []
 
 
 def shape_text(shape: Shape) -> str:
@@ -92,7 +103,8 @@ def _describe_settings(spec: CNNSpec) -> list[str]:
     """Describe the unusual settings and the hidden layers."""
     parts = [NORMS[spec.norm].word] if spec.norm != NONE and spec.channels else []
     parts += [ACTIVATIONS[spec.activation].label] if spec.activation != "relu" else []
-    parts += ["global average"] if spec.head == "gap" else []
+    parts += ["pre-activation"] if spec.preactivation and spec.block != "plain" else []
+    parts += ["global average"] if spec.head != "flatten" else []
     if spec.hidden_dims:
         parts.append("hidden " + ", ".join(str(width) for width in spec.hidden_dims))
     return parts

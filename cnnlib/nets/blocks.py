@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+class PaddedShortcut(nn.Module):
+    """Every stride-th pixel, with channels of zeros after the others (option A of He et al. 2016).
+
+    Args:
+        in_channels, out_channels: Channels before and after.
+        stride: Distance between the pixels that are kept.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.new_channels, self.stride = out_channels - in_channels, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x in_channels x H x W -> N x out_channels x ceil(H / stride) x ceil(W / stride)."""
+        kept = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(kept, (0, 0, 0, 0, 0, self.new_channels))
+
+
 class ResidualBlock(nn.Module):
     """ReLU(main(x) + shortcut(x)), on feature maps of any size.
 
@@ -80,14 +98,22 @@ class ResidualBlock(nn.Module):
     def _build(self, layer: Residual) -> None:
         """Create the modules, main path before shortcut."""
         super().__init__()
-        self.main = build_sequential((leaf.name, build_module(leaf)) for leaf in layer.main)
-        self.shortcut = build_sequential((leaf.name, build_module(leaf)) for leaf in layer.shortcut)
-        self.act = build_module(layer.activation)
+        self.is_projected = layer.is_projected
+        self.before = _build_path(layer.before) if layer.before else None
+        self.main, self.shortcut = _build_path(layer.main), _build_path(layer.shortcut)
+        self.act = build_module(layer.after[0]) if layer.after else None
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> N x channels[-1] x H x W (H and W are divided by a stride)."""
         # Not added in place: a hook on the last convolution must see its output (costs < 4 %).
-        return self.act(self.main(x) + self.shortcut(x))
+        given = x if self.before is None else self.before(x)
+        total = self.main(given) + self.shortcut(given if self.is_projected else x)
+        return total if self.act is None else self.act(total)
+
+
+def _build_path(leaves: Iterable[Leaf]) -> nn.Sequential:
+    """Chain the modules of one path of a block."""
+    return build_sequential((leaf.name, build_module(leaf)) for leaf in leaves)
 
 
 class ResidualBottleneckBlock(ResidualBlock):
@@ -176,6 +202,8 @@ def build_module(leaf: Leaf) -> nn.Module:
             return nn.AdaptiveAvgPool2d(1)
         case "flatten":
             return nn.Flatten()
+        case "pad_channels":
+            return PaddedShortcut(leaf.in_shape[0], leaf.out_shape[0], leaf.stride)
         case "linear":
             return nn.Linear(leaf.in_features, leaf.out_features)
     raise AssertionError(f"no module is written for {leaf.kind}")
@@ -190,9 +218,9 @@ def _build_conv2d(conv: Conv2d) -> nn.Module:
     return nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
-        conv.kernel_size,
+        conv.torch_kernel_size,
         stride=conv.stride,
-        padding=conv.padding,
+        padding=conv.torch_padding,
         dilation=conv.dilation,
         bias=conv.bias,
     )

@@ -39,13 +39,16 @@ def training_form(net: Network) -> Step:
     return _chain(net, net.plan.layers)
 
 
-def _chain(net: Network, layers: Sequence[AnyLayer]) -> Step:
-    """Return a function that applies layers one after the other."""
+def _chain(net: Network, layers: Sequence[AnyLayer], *, keeps_input: bool = False) -> Step:
+    """Return a function that applies layers one after the other.
+
+    Args:
+        keeps_input: Whether the input is needed afterwards, so that no layer may overwrite it.
+    """
     steps = []
-    before = None
     for layer in training_order(layers):
-        steps.append(_build_step(net, layer, before))
-        before = layer
+        steps.append(_build_step(net, layer, overwrites=not keeps_input))
+        keeps_input = gives_view(layer)
 
     def forward(x: Tensor) -> Tensor:
         for step in steps:
@@ -55,20 +58,23 @@ def _chain(net: Network, layers: Sequence[AnyLayer]) -> Step:
     return forward
 
 
-def _build_step(net: Network, layer: AnyLayer, before: AnyLayer | None) -> Step:
-    """Return a layer's step; `before` is the layer whose output it takes."""
+def _build_step(net: Network, layer: AnyLayer, *, overwrites: bool) -> Step:
+    """Return a layer's step; `overwrites`: whether it may overwrite its input."""
     if layer.kind == "residual":
         return _build_residual_step(net, layer)
-    if layer.kind == "activation" and layer.activation == "relu" and not gives_view(before):
+    if layer.kind == "activation" and layer.activation == "relu" and overwrites:
         return relu_
     return net.get_submodule(layer.name)
 
 
 def _build_residual_step(net: Network, block: Residual) -> Step:
-    main, shortcut = _chain(net, block.main), _chain(net, block.shortcut)
+    before, main = _chain(net, block.before, keeps_input=True), _chain(net, block.main)
+    shortcut, is_projected = _chain(net, block.shortcut), block.is_projected
     add = Tensor.add if gives_view(block.main[-1]) else Tensor.add_
 
     def forward(x: Tensor) -> Tensor:
-        return relu_(add(main(x), shortcut(x)))
+        given = before(x)
+        total = add(main(given), shortcut(given if is_projected else x))
+        return relu_(total) if block.after else total
 
     return forward

@@ -44,7 +44,7 @@ def arithmetic(
         )
     inputs, names = _inputs(step, outputs, channel)
     kernel, bias = _kernel(step, weights, inputs, channel)
-    window = _window(step)
+    stride, dilation, (top, left) = _window(step)
     return Arithmetic(
         layer=step.name,
         channel=channel,
@@ -52,9 +52,10 @@ def arithmetic(
         input_names=names,
         kernel=kernel,
         bias=bias,
-        stride=window[0],
-        padding=window[1],
-        dilation=window[2],
+        stride=stride,
+        padding=top,
+        left_padding=left,
+        dilation=dilation,
         reduce="max" if isinstance(step.leaf, Pool) and _takes_max(step.leaf) else "sum",
         output=outputs[step.name][0, channel],
         after=tuple((each.name, outputs[each.name][0, channel]) for each in following(plan, layer)),
@@ -95,8 +96,10 @@ def _takes_max(pool: Pool) -> bool:
     return POOLINGS[pool.pooling].reduce == "max"
 
 
-def _window(step: Step) -> tuple[int, int, int]:
-    """Return stride, padding and dilation."""
-    if isinstance(step.leaf, Conv2d | Pool):
-        return step.leaf.stride, step.leaf.padding, step.leaf.dilation
-    return 1, 0, 1
+def _window(step: Step) -> tuple[int, int, tuple[int, int]]:
+    """Return stride, dilation, and the padding above and on the left."""
+    if isinstance(step.leaf, Conv2d):
+        return step.leaf.stride, step.leaf.dilation, step.leaf.padding
+    if isinstance(step.leaf, Pool):
+        return step.leaf.stride, step.leaf.dilation, (step.leaf.padding,) * 2
+    return 1, 1, (0, 0)

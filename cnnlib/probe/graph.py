@@ -13,7 +13,7 @@ from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
 from cnnlib.errors import ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from cnnlib.design.plan import Plan
 
@@ -61,7 +61,8 @@ def step_named(plan: Plan, name: str) -> Step:
     by_name = {step.name: step for step in steps(plan)}
     for layer in plan.layers:
         if isinstance(layer, Residual):
-            by_name[layer.name] = by_name[layer.activation.name]
+            end = layer.after[-1].name if layer.after else f"{layer.name}.{SUM}"
+            by_name[layer.name] = by_name[end]
     if name not in by_name:
         raise ProbeError(
             f"The network has no layer {name[:60]!r}. Its layers are: {', '.join(by_name)}."
@@ -84,13 +85,17 @@ def _steps_of(layer: AnyLayer, before: str) -> Generator[Step]:
     if not isinstance(layer, Residual):
         yield Step(layer.name, layer, (before,), layer.out_shape)
         return
-    ends = []
-    for path in (layer.main, layer.shortcut):
-        last = before
-        for leaf in path:
-            yield Step(leaf.name, leaf, (last,), leaf.out_shape)
-            last = leaf.name
-        ends.append(last)
+    given = yield from _chain(layer.before, before)
+    main = yield from _chain(layer.main, given)
+    shortcut = yield from _chain(layer.shortcut, given if layer.is_projected else before)
     total = f"{layer.name}.{SUM}"
-    yield Step(total, None, tuple(ends), layer.out_shape)
-    yield Step(layer.activation.name, layer.activation, (total,), layer.out_shape)
+    yield Step(total, None, (main, shortcut), layer.out_shape)
+    yield from _chain(layer.after, total)
+
+
+def _chain(leaves: Iterable[Leaf], before: str) -> Generator[Step, None, str]:
+    """Yield leaves that follow one another; return the name of the last output."""
+    for leaf in leaves:
+        yield Step(leaf.name, leaf, (before,), leaf.out_shape)
+        before = leaf.name
+    return before

@@ -66,6 +66,7 @@ class Arithmetic:
         inputs: C x H x W, float32.
         input_names: One name per input map.
         kernel: C x kh x kw, float32.
+        padding: Pixels added above, and on the left unless `left_padding` says otherwise.
         reduce: "sum" of patch times kernel, or "max" of the patch.
         output: H' x W', float32: the network's values.
         after: Names and H' x W' values of the norms and activations that follow directly.
@@ -83,6 +84,7 @@ class Arithmetic:
     reduce: Literal["sum", "max"]
     output: np.ndarray
     after: tuple[tuple[str, np.ndarray], ...] = ()
+    left_padding: int | None = None
 
     def at(self, row: int, column: int) -> Window:
         """The computation of one value of the output.
@@ -114,6 +116,7 @@ class Arithmetic:
             "columns": self.output.shape[1],
             "stride": self.stride,
             "padding": self.padding,
+            "left_padding": self._left,
             "dilation": self.dilation,
             "reduce": self.reduce,
             "inputs": encode_float32(self.inputs),
@@ -121,13 +124,17 @@ class Arithmetic:
             "output": encode_float32(self.output),
         }
 
+    @property
+    def _left(self) -> int:
+        return self.padding if self.left_padding is None else self.left_padding
+
     def _patch(self, row: int, column: int) -> np.ndarray:
         """The inputs in the window of an output position."""
         _, height, width = self.inputs.shape
         empty = -np.inf if self.reduce == "max" else 0.0
         patch = np.full(self.kernel.shape, empty)
         ys = row * self.stride - self.padding + self.dilation * np.arange(self.kernel.shape[1])
-        xs = column * self.stride - self.padding + self.dilation * np.arange(self.kernel.shape[2])
+        xs = column * self.stride - self._left + self.dilation * np.arange(self.kernel.shape[2])
         on_y, on_x = (ys >= 0) & (ys < height), (xs >= 0) & (xs < width)
         patch[np.ix_(range(len(patch)), on_y, on_x)] = self.inputs[:, ys[on_y]][:, :, xs[on_x]]
         return patch

@@ -152,9 +152,9 @@ def test_a_bottleneck_narrows_between_two_1x1_convolutions():
     convolutions = [leaf for leaf in block.main if leaf.kind == "conv2d"]
     assert block.block == "bottleneck"
     assert [(c.in_channels, c.out_channels, c.kernel_size) for c in convolutions] == [
-        (64, 16, 1),
-        (16, 16, 3),
-        (16, 64, 1),
+        (64, 16, (1, 1)),
+        (16, 16, (3, 3)),
+        (16, 64, (1, 1)),
     ]
 
 
@@ -163,7 +163,7 @@ def test_other_groups_of_a_bottleneck_network_stay_residual(channels):
     spec = CNNSpec(in_size=(64, 8, 8), channels=channels, pool_every=3, block="bottleneck")
     block = plan(spec).layers[0]
     assert block.block == "residual"
-    assert block.main[0].kernel_size == 3
+    assert block.main[0].kernel_size == (3, 3)
 
 
 # -- the plan --------------------------------------------------------------------------------------

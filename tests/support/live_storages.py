@@ -51,7 +51,14 @@ class LiveStorages(TorchDispatchMode):
         # Autograd adds two gradients in place, but not while somebody watches it as here.
         if self._is_backward and func is torch.ops.aten.add.Tensor:
             func = torch.ops.aten.add_.Tensor
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        # Operations made of others come here whole without autograd: look at their parts.
+        if torch.is_inference_mode_enabled():
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
         self._hold(each for each in tree_iter(result) if isinstance(each, Tensor))
         return result
 

@@ -6,7 +6,14 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from cnnlib.design.plan import plan
-from cnnlib.design.spec import DOWNSAMPLINGS, HEADS, NORM_PLACES, CNNSpec, Stem
+from cnnlib.design.spec import (
+    DOWNSAMPLINGS,
+    NORM_PLACES,
+    SHORTCUTS,
+    STRIDE_PLACES,
+    CNNSpec,
+    Stem,
+)
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
 
@@ -30,15 +37,19 @@ def random_specs(count: int, seed: int = 0) -> Generator[CNNSpec]:
 def random_spec(random: Random) -> CNNSpec:
     """A random spec within small bounds; it may be invalid."""
     block = random.choice(tuple(BLOCKS))
-    channels = _channels(random, block)
+    channels, out_classes = _channels(random, block), random.randint(1, 12)
+    head = random.choice(("flatten", "gap", "gap_only"))
+    hidden_dims = tuple(random.randint(1, 20) for _ in range(random.randint(0, 2)))
+    if head == "gap_only":
+        channels, hidden_dims = (*channels[:-1], out_classes), ()
     is_plain = block == "plain"
     activation = random.choice(tuple(ACTIVATIONS))
     return CNNSpec(
         in_size=(random.choice((1, 2, 3, 4)), random.randint(5, 24), random.randint(5, 24)),
-        out_classes=random.randint(1, 12),
+        out_classes=out_classes,
+        hidden_dims=hidden_dims,
         channels=channels,
-        pool_every=random.randint(0, 4),
-        hidden_dims=tuple(random.randint(1, 20) for _ in range(random.randint(0, 2))),
+        pool_every=_groups(random, len(channels)),
         **_convolutions(random, len(channels), is_plain),
         stem=_stem(random),
         block=block,
@@ -46,6 +57,9 @@ def random_spec(random: Random) -> CNNSpec:
         block_stride=random.choice((1, 1, 1, 2)),
         last_norm=random.random() < 0.5,
         shortcut_norm=random.random() < 0.5,
+        shortcut=random.choice(SHORTCUTS),
+        stride_at=random.choice(STRIDE_PLACES),
+        preactivation=random.random() < 0.4,
         downsample=random.choice(DOWNSAMPLINGS),
         activation=activation,
         activation_params=_activation_params(random, activation),
@@ -55,7 +69,7 @@ def random_spec(random: Random) -> CNNSpec:
         norm_place=random.choice(NORM_PLACES),
         dropout=random.choice((0.0, 0.0, 0.3)),
         hidden_dropout=random.choice((0.0, 0.0, 0.3)),
-        head=random.choice(HEADS),
+        head=head,
         init=random.choice(tuple(INITIALISATIONS)),
     )
 
@@ -69,18 +83,28 @@ def _channels(random: Random, block: str) -> tuple[int, ...]:
     return tuple(random.choice((1, 3, 4, 8, 12)) for _ in range(count))
 
 
+def _groups(random: Random, count: int) -> int | tuple[int, ...]:
+    """One length for all groups, or for one spec of three that of each group."""
+    if random.random() < 0.67 or not count:
+        return random.randint(0, 4)
+    lengths: list[int] = []
+    while sum(lengths) < count:
+        lengths.append(random.randint(1, min(3, count - sum(lengths))))
+    return tuple(lengths)
+
+
 def _convolutions(random: Random, count: int, is_plain: bool) -> dict:
     """The five fields, one value or one per convolution; in blocks with skips, size-preserving."""
     if is_plain:
         choices = {
-            "kernel_size": (1, 2, 3, 3, 5),
+            "kernel_size": (1, 2, 3, 3, 4, 5, (3, 1), (1, 5), (2, 3)),
             "stride": (1, 1, 1, 2, 3),
             "padding": ("same", 0, 1, 2),
             "dilation": (1, 1, 1, 2),
         }
     else:
         choices = {
-            "kernel_size": (1, 3, 3, 5),
+            "kernel_size": (1, 2, 3, 3, 3, 5, (3, 1), (1, 4)),
             "stride": (1,),
             "padding": ("same",),
             "dilation": (1, 1, 2),
@@ -92,7 +116,8 @@ def _convolutions(random: Random, count: int, is_plain: bool) -> dict:
 def _one_or_each(random: Random, values: tuple, count: int):
     """One of the values, or a tuple with one for each convolution."""
     if random.random() < 0.5:
-        return random.choice(values)
+        value = random.choice(values)
+        return (value,) * count if isinstance(value, tuple) else value
     return tuple(random.choice(values) for _ in range(count))
 
 

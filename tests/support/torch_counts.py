@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnlib.design.cost import Cost, cost
 from cnnlib.nets.model import Network, build_model
+from cnnlib.nets.training_form import training_form
 
 if TYPE_CHECKING:
     from cnnlib.design.plan import Plan
@@ -61,10 +62,11 @@ def torch_counts(plan: Plan, batch_size: int) -> Counts:
     images = torch.randn(batch_size, *plan.spec.in_size)
     labels = torch.zeros(batch_size, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
-        with saved_tensors_hooks(saved.pack, lambda tensor: tensor):
-            loss = cross_entropy(model(images), labels)
+        loss = cross_entropy(model(images), labels)
         flops = counter.get_total_flops()
         loss.backward()
+    with saved_tensors_hooks(saved.pack, lambda tensor: tensor):
+        cross_entropy(training_form(model)(images), labels)
     for handle in handles:
         handle.remove()
     return Counts(

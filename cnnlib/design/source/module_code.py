@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, Pool
+from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, PadChannels, Pool
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+PADDED_SHORTCUT = "PaddedShortcut"
 
 
 class Argument(NamedTuple):
@@ -30,10 +33,11 @@ class Argument(NamedTuple):
 
 
 class ModuleCall(NamedTuple):
-    """A torch module and its arguments."""
+    """A module and its arguments; one of torch, or one that the file defines."""
 
     module: str
     arguments: tuple[Argument, ...] = ()
+    is_torch: bool = True
 
     def text(self, values: Iterable[str] | None = None) -> str:
         """Write the call as Python.
@@ -47,7 +51,7 @@ class ModuleCall(NamedTuple):
             for argument, text in zip(self.arguments, texts, strict=True)
             if text != repr(argument.default)
         ]
-        return f"nn.{self.module}({', '.join(written)})"
+        return f"{'nn.' if self.is_torch else ''}{self.module}({', '.join(written)})"
 
 
 def module_call(layer: Leaf) -> ModuleCall:
@@ -65,6 +69,11 @@ def module_call(layer: Leaf) -> ModuleCall:
         case Activation():
             options = tuple(Argument(name, value, "") for name, value in layer.options)
             return ModuleCall(ACTIVATIONS[layer.activation].torch_name, options)
+        case PadChannels():
+            sizes = (layer.in_shape[0], layer.out_shape[0])
+            arguments = (*(Argument("channels", size) for size in sizes),)
+            stride = Argument("stride", layer.stride, 1)
+            return ModuleCall(PADDED_SHORTCUT, (*arguments, stride), is_torch=False)
         case Dropout():
             name = "Dropout2d" if layer.per_channel else "Dropout"
             return ModuleCall(name, (Argument("p", layer.p),))
@@ -78,9 +87,9 @@ def _conv_arguments(layer: Conv2d) -> tuple[Argument, ...]:
     return (
         Argument("channels", layer.in_channels),
         Argument("channels", layer.out_channels),
-        Argument("kernel_size", layer.kernel_size),
+        Argument("kernel_size", layer.torch_kernel_size),
         Argument("stride", layer.stride, 1),
-        Argument("padding", layer.padding, 0),
+        Argument("padding", layer.torch_padding, 0),
         Argument("dilation", layer.dilation, 1),
         Argument("bias", layer.bias, True),
     )

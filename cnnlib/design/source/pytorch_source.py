@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import fill, indent
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
+from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, PadChannels, Residual, Shape
 from cnnlib.design.source.module_code import Parameter, Template, module_call
 
 if TYPE_CHECKING:
@@ -57,14 +57,28 @@ _FUNCTION = '''
 _BLOCK = '''
 
 class {name}(nn.Module):
-    """ReLU of the sum of a main path and a skip."""
+    """{what}"""
 
 {definition}
         super().__init__()
-        self.main = {main}
+{before}        self.main = {main}
 {shortcut}
     def forward(self, x):
-        return torch.relu(self.main(x) + {skip})
+{forward}
+'''
+
+_PADDED_SHORTCUT = '''
+
+class PaddedShortcut(nn.Module):
+    """Every stride-th pixel, with channels of zeros after the others."""
+
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__()
+        self.new_channels, self.stride = out_channels - in_channels, stride
+
+    def forward(self, x):
+        x = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, self.new_channels))
 '''
 
 _NET = '''
@@ -223,34 +237,59 @@ def _define_function(name: str, units: Sequence[Sequence[Leaf]], shared: _Shared
 
 def _define_blocks(blocks: Sequence[Residual], shared: _SharedCode) -> None:
     """Define a class for each form of block."""
+    if any(leaf.kind == "pad_channels" for block in blocks for leaf in block.shortcut):
+        shared.definitions.append(_PADDED_SHORTCUT)
     forms: dict[tuple[Any, ...], list[Residual]] = defaultdict(list)
     for block in blocks:
-        forms[block.block, *map(_last_name, block.main)].append(block)
+        # With pre-activation a convolution and an identity as shortcut have different inputs.
+        is_projected = bool(block.before) and block.is_projected
+        kind = f"{'Projected' if is_projected else ''}{block.block.title()}Block"
+        forms[kind, *map(_last_name, block.main)].append(block)
     kinds = [form[0] for form in forms]
     for form, uses in forms.items():
-        name = f"{form[0].title()}Block"
-        if kinds.count(form[0]) > 1:
+        name = form[0]
+        if kinds.count(name) > 1:
             name += str(sum(layer.kind == "conv2d" for layer in uses[0].main))
         _define_block(name, uses, shared)
 
 
 def _define_block(name: str, blocks: Sequence[Residual], shared: _SharedCode) -> None:
     """Define one class for blocks with the same layers."""
+    first = blocks[0]
     template = Template(*_size_parameters("channels", blocks))
-    mains = zip(*(block.main for block in blocks), strict=True)
-    main = [_format_line(f"{_last_name(same[0])}={template.text(same)},") for same in mains]
-    skip, shortcut = _write_shortcut(blocks, template)
+    before = _write_path([block.before for block in blocks], template)
+    main = _write_path([block.main for block in blocks], template)
+    given = "given" if first.before and first.is_projected else "x"
+    skip, shortcut = _write_shortcut(blocks, template, given)
     shared.definitions.append(
         _BLOCK.format(
             name=name,
+            what=f"{'ReLU of the sum' if first.after else 'Sum'} of a main path and a skip.",
             definition=_wrap(f"def __init__(self, {template.signature()}):", 4),
-            main=_call_of_named(main),
+            before=f"        self.before = {before}\n" if first.before else "",
+            main=main,
             shortcut=shortcut,
-            skip=skip,
+            forward=_write_forward(first, skip),
         )
     )
     for use, block in enumerate(blocks):
         shared.calls[block.name] = f"{_last_name(block)}={name}({template.arguments(use)})"
+
+
+def _write_path(paths: Sequence[tuple[Leaf, ...]], template: Template) -> str:
+    """Write the layers at the same positions of paths as one chain."""
+    layers = zip(*paths, strict=True)
+    return _call_of_named(
+        [_format_line(f"{_last_name(same[0])}={template.text(same)},") for same in layers]
+    )
+
+
+def _write_forward(block: Residual, skip: str) -> str:
+    """Write the body of a block's forward pass."""
+    lines = ["given = self.before(x)"] if block.before else []
+    total = f"self.main({'given' if block.before else 'x'}) + {skip}"
+    lines.append(f"return torch.relu({total})" if block.after else f"return {total}")
+    return indent("\n".join(lines), " " * 8)
 
 
 def _size_parameters(kind: str, layers: Sequence[AnyLayer]) -> list[Parameter]:
@@ -262,8 +301,12 @@ def _size_parameters(kind: str, layers: Sequence[AnyLayer]) -> list[Parameter]:
     return [Parameter(f"in_{kind}", kind, ins), Parameter(f"out_{kind}", kind, outs)]
 
 
-def _write_shortcut(blocks: Sequence[Residual], template: Template) -> tuple[str, str]:
-    """Return the expression that is added to the main path, and the lines that define it."""
+def _write_shortcut(blocks: Sequence[Residual], template: Template, given: str) -> tuple[str, str]:
+    """Return the expression that is added to the main path, and the lines that define it.
+
+    Args:
+        given: Name of the shortcut's input.
+    """
     with_shortcut = [block for block in blocks if block.shortcut]
     if not with_shortcut:
         return "x", ""
@@ -275,7 +318,7 @@ def _write_shortcut(blocks: Sequence[Residual], template: Template) -> tuple[str
     if len(with_shortcut) < len(blocks):
         text = f"        if {_write_condition(template)}:\n{indent(text, ' ' * 4)}"
         text = f"        self.shortcut = nn.Identity()\n{text}"
-    return "self.shortcut(x)", text
+    return f"self.shortcut({given})", text
 
 
 def _in_each_block(layer: Leaf, blocks: Sequence[Residual]) -> list[Leaf]:
@@ -285,10 +328,8 @@ def _in_each_block(layer: Leaf, blocks: Sequence[Residual]) -> list[Leaf]:
 
 def _in_block(layer: Leaf, block: Residual) -> Leaf:
     """Return a layer of a shortcut with the shapes and stride that it has in another block."""
-    if isinstance(layer, Conv2d):
-        first = block.main[0]
-        assert isinstance(first, Conv2d)  # a main path begins with one
-        stride = first.stride
+    if isinstance(layer, Conv2d | PadChannels):
+        stride = max(leaf.stride for leaf in block.main if isinstance(leaf, Conv2d))
         return replace(layer, in_shape=block.in_shape, out_shape=block.out_shape, stride=stride)
     return replace(layer, in_shape=block.out_shape, out_shape=block.out_shape)
 

@@ -205,7 +205,7 @@ def _added_maps(layer: Conv2d, inputs: torch.Tensor, weight: torch.Tensor) -> to
             inputs[None],
             weight[:, None],
             stride=layer.stride,
-            padding=layer.padding,
+            padding=layer.torch_padding,
             dilation=layer.dilation,
             groups=len(inputs),
         )[0]

@@ -191,7 +191,7 @@ def breaks_channels_last(leaves: Iterable[Leaf], device: torch.device) -> bool:
     """
     return device.type == "cpu" and any(
         layer.kind == "conv2d"
-        and layer.kernel_size == 1
+        and layer.kernel_size == (1, 1)
         and layer.stride > 1
         and 1 < layer.in_channels < _SIMD_WIDTH
         for layer in leaves

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from torch.nn.functional import unfold
+from torch.nn.functional import pad, unfold
 
 from cnnlib.design.columns import columns
 from cnnlib.design.layers import Conv2d, Linear, Residual
@@ -128,8 +128,9 @@ def _positions(
     delta = found.outputs[layer.name].grad
     assert delta is not None  # retained
     height, width = delta.shape[2:]
-    windows = unfold(  # N x (k * k) x (H' * W')
-        inputs[:, source : source + 1],
+    below, right = layer.more_padding
+    windows = unfold(  # N x (kh * kw) x (H' * W')
+        pad(inputs[:, source : source + 1], (0, right, 0, below)),
         layer.kernel_size,
         dilation=layer.dilation,
         padding=layer.padding,

@@ -133,6 +133,11 @@ def _activation_control(activation: str, parameter: Parameter) -> Control:
     )
 
 
+def _parse_window(text: str) -> int | tuple[int, ...]:
+    sides = tuple(map(int, text.split(":")))
+    return sides[0] if len(sides) == 1 else sides
+
+
 def _parse_padding(text: str) -> int | str:
     return "same" if text == "same" else int(text)
 
@@ -153,8 +158,11 @@ MORE = (
         "kernel_sizes",
         "Kernel sizes",
         "text",
-        "One size for all convolutions, or one for each, like 5, 3, 3.",
-        **_list_access("kernel_size", "Kernel sizes"),
+        "One size for all convolutions, or one for each, like 5, 3, 3. A window that is not square "
+        "has height and width: 3:1.",
+        **_list_access(
+            "kernel_size", "Kernel sizes", _parse_window, "a whole number, or two like 3:1"
+        ),
         shown=has_convolutions,
     ),
     Control(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.spec import MAX_CONVOLUTIONS, PER_CONVOLUTION, CNNSpec
@@ -31,12 +31,26 @@ def grow_channels(spec: CNNSpec, count: int, width: int, growth: float) -> tuple
     Args:
         spec: Its groups and blocks are used; its channels are not.
     """
-    group = spec.pool_every or max(count, 1)
     channels: list[int] = []
-    for start in range(0, count, group):
-        group_width = min(round(width * growth ** (start // group)), max(width, WIDEST_GROWN))
-        channels += _group_channels(spec, min(group, count - start), group_width)
+    for number, size in enumerate(group_sizes(spec, count)):
+        group_width = min(round(width * growth**number), max(width, WIDEST_GROWN))
+        channels += _group_channels(spec, size, group_width)
     return tuple(channels)
+
+
+def group_sizes(spec: CNNSpec, count: int) -> tuple[int, ...]:
+    """Return the convolutions of each group, for `count` convolutions in all.
+
+    Where groups differ, the last ones are cut, or the last one is extended.
+    """
+    if not isinstance(spec.pool_every, tuple):
+        size = spec.pool_every or max(count, 1)
+        return tuple(min(size, count - start) for start in range(0, count, size))
+    ends = accumulate(spec.pool_every)
+    starts = (end - size for end, size in zip(ends, spec.pool_every, strict=True))
+    sizes = [min(size, count - s) for size, s in zip(spec.pool_every, starts, strict=True)]
+    sizes = [size for size in sizes if size > 0]
+    return (*sizes[:-1], sizes[-1] + count - sum(sizes)) if sizes else ()
 
 
 def _group_channels(spec: CNNSpec, size: int, width: int) -> Generator[int]:
@@ -62,7 +76,7 @@ def find_growth(spec: CNNSpec) -> float | None:
 
 def has_growth(spec: CNNSpec) -> bool:
     """Whether there is more than one group, so that growth makes a difference."""
-    return bool(spec.pool_every) and len(spec.channels) > spec.pool_every
+    return bool(spec.pool_every) and len(group_sizes(spec, len(spec.channels))) > 1
 
 
 def with_count(spec: CNNSpec, count: int) -> CNNSpec:
@@ -114,6 +128,8 @@ def with_channels(spec: CNNSpec, channels: tuple[int, ...]) -> CNNSpec:
         for name in PER_CONVOLUTION
         if isinstance(getattr(spec, name), tuple)
     }
+    if isinstance(spec.pool_every, tuple):
+        lists["pool_every"] = group_sizes(spec, len(channels))
     changes: dict[str, Any] = {"channels": channels, **lists}
     return replace(spec, **changes)
 
@@ -127,12 +143,17 @@ def format_list(entries: Any) -> str:
     """Format a list: ``16, 32, 64×20``; a single value as itself."""
     if not isinstance(entries, tuple):
         return str(entries)
-    runs = [(value, len(list(run))) for value, run in groupby(entries)]
+    runs = [(_format_entry(value), len(list(run))) for value, run in groupby(entries)]
     texts = (
-        [f"{value}×{length}"] if length >= _SHORTEST_RUN else [str(value)] * length
+        [f"{value}×{length}"] if length >= _SHORTEST_RUN else [value] * length
         for value, length in runs
     )
     return ", ".join(text for run in texts for text in run)
+
+
+def _format_entry(value: Any) -> str:
+    """Format an entry; a window that is not square as height and width: ``3:1``."""
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def parse_list(

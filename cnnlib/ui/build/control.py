@@ -86,4 +86,4 @@ def has_norm(spec: CNNSpec) -> bool:
 
 def has_pools(spec: CNNSpec) -> bool:
     """Whether the image shrinks after each group of a spec."""
-    return bool(spec.channels) and spec.pool_every > 0
+    return bool(spec.channels) and bool(spec.pool_every)

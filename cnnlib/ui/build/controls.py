@@ -26,7 +26,7 @@ def _with_block(spec: CNNSpec, block: str | None) -> CNNSpec:
     if block is None or block == spec.block:
         return spec
     convs = BLOCKS[block].convs
-    group = spec.pool_every or len(spec.channels)
+    group = max(widths.group_sizes(spec, len(spec.channels)), default=0)
     return widths.regrow_channels(spec, block=block, block_convs=convs if group > convs else 0)
 
 
@@ -36,6 +36,13 @@ def _with_channels(spec: CNNSpec, text: str) -> CNNSpec:
 
 def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
     return replace(spec, hidden_dims=widths.parse_list("Hidden layers", text))
+
+
+def _with_groups(spec: CNNSpec, text: str) -> CNNSpec:
+    groups = widths.parse_list("Convolutions of each group", text)
+    if not groups:
+        return spec
+    return widths.regrow_channels(spec, pool_every=groups[0] if len(groups) == 1 else groups)
 
 
 def _kernel_size(spec: CNNSpec) -> int | None:
@@ -57,19 +64,23 @@ def _with_downsampling(spec: CNNSpec, method: str | None) -> CNNSpec:
     return replace(spec, **changes)
 
 
-def _norm_in_blocks(spec: CNNSpec) -> bool:
-    return spec.last_norm and spec.shortcut_norm
-
-
-def _with_norm_in_blocks(spec: CNNSpec, everywhere: bool) -> CNNSpec:
-    if everywhere == _norm_in_blocks(spec):
+def _with_head(spec: CNNSpec, head: str | None) -> CNNSpec:
+    """Set the head; without linear layers the last convolution gives the scores."""
+    if head is None or head == spec.head:
         return spec
-    return replace(spec, last_norm=everywhere, shortcut_norm=everywhere)
+    changes: dict[str, Any] = {"head": head}
+    if head == "gap_only" and spec.channels:
+        changes |= {"channels": (*spec.channels[:-1], spec.out_classes), "hidden_dims": ()}
+    return replace(spec, **changes)
 
 
 def _with_activation(spec: CNNSpec, name: str) -> CNNSpec:
     """Set the activation, and drop the parameters of the one before."""
     return spec if name == spec.activation else replace(spec, activation=name, activation_params=())
+
+
+def _has_norms_in_blocks(spec: CNNSpec) -> bool:
+    return has_norm(spec) and has_skips(spec)
 
 
 _CONVOLUTIONS = (
@@ -102,6 +113,16 @@ _CONVOLUTIONS = (
         read=lambda spec: spec.pool_every,
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
         range=Range(0, 20, MAX_CONVOLUTIONS),
+        shown=lambda spec: has_convolutions(spec) and not isinstance(spec.pool_every, tuple),
+    ),
+    Control(
+        "groups",
+        "Convolutions of each group",
+        "text",
+        "Numbers of convolutions before each shrinking, like 2, 2, 3, 3, 3. One number is for all "
+        "groups.",
+        read=lambda spec: widths.format_list(spec.pool_every),
+        write=_with_groups,
         shown=has_convolutions,
     ),
     Control(
@@ -201,14 +222,49 @@ _LAYERS = (
         shown=has_norm,
     ),
     Control(
-        "norm_in_blocks",
+        "last_norm",
         "Norm at the end of each block",
         "toggle",
-        "Adds a norm after the last convolution of each block and on its shortcut, as in He et al. "
-        "(2016). Off: norms only between the convolutions of a block.",
-        read=_norm_in_blocks,
-        write=_with_norm_in_blocks,
-        shown=lambda spec: has_norm(spec) and has_skips(spec),
+        "Adds a norm after the last convolution of each block, as in He et al. (2016). Off: norms "
+        "only between the convolutions of a block.",
+        **field_access("last_norm"),
+        shown=_has_norms_in_blocks,
+    ),
+    Control(
+        "shortcut_norm",
+        "Norm on shortcuts",
+        "toggle",
+        "Adds a norm after the 1 × 1 convolution of a shortcut, as in He et al. (2016).",
+        **field_access("shortcut_norm"),
+        shown=lambda spec: _has_norms_in_blocks(spec) and spec.shortcut == "conv",
+    ),
+    Control(
+        "preactivation",
+        "Pre-activation",
+        "toggle",
+        "Norm and activation come before each convolution of a block, and nothing comes after the "
+        "sum: He et al. (2016), Identity mappings. Very deep networks learn better so.",
+        **field_access("preactivation"),
+        shown=has_skips,
+    ),
+    Control(
+        "shortcut",
+        "Shortcut where the shape changes",
+        "choice",
+        "1 × 1 convolution, or no parameters: every second pixel, and zeros as the new channels.",
+        **field_access("shortcut"),
+        options={"conv": "1 × 1 convolution", "pad": "Zeros"},
+        shown=has_skips,
+    ),
+    Control(
+        "stride_at",
+        "Stride in a block",
+        "choice",
+        "The convolution of a block that makes the feature maps smaller. In a bottleneck the "
+        "second one keeps more of them.",
+        **field_access("stride_at"),
+        options={"first": "First convolution", "second": "Second convolution"},
+        shown=has_skips,
     ),
     Control(
         "dropout",
@@ -228,9 +284,11 @@ _HEAD = (
         "Before the linear layers",
         "choice",
         "Flatten: the linear layers receive every value of the last feature maps. Global average: "
-        "they receive one mean per channel, which needs far fewer parameters.",
-        **field_access("head"),
-        options={"flatten": "Flatten", "gap": "Global average"},
+        "they receive one mean per channel, which needs far fewer parameters. Average only: the "
+        "means are the output; the last convolution has one channel per class.",
+        read=lambda spec: spec.head,
+        write=_with_head,
+        options={"flatten": "Flatten", "gap": "Global average", "gap_only": "Average only"},
     ),
     Control(
         "hidden_dims",
@@ -239,6 +297,7 @@ _HEAD = (
         "Units of each linear layer before the output, like 120, 84. Empty: no hidden layers.",
         read=lambda spec: widths.format_list(spec.hidden_dims),
         write=_with_hidden,
+        shown=lambda spec: spec.head != "gap_only",
     ),
     Control(
         "hidden_dropout",

@@ -10,7 +10,7 @@ export function windowAt(data, row, column) {
   for (let i = 0; i < patch.length; i++) {
     const map = Math.floor(i / (rows * columns));
     const y = row * data.stride - data.padding + data.dilation * (Math.floor(i / columns) % rows);
-    const x = column * data.stride - data.padding + data.dilation * (i % columns);
+    const x = column * data.stride - (data.left_padding ?? data.padding) + data.dilation * (i % columns);
     const inside = y >= 0 && x >= 0 && y < height && x < width;
     patch[i] = inside ? data.inputs[(map * height + y) * width + x] : reduce === "max" ? NaN : 0;
     products[i] = reduce === "max" ? patch[i] : patch[i] * data.kernel[i];

@@ -94,17 +94,18 @@ class WindowView {
     const area = data.height * data.width;
     const input = data.inputs.subarray(map * area, (map + 1) * area);
     const extent = (count) => (count - 1) * data.dilation + 1;
-    const corner = [this.column * data.stride - data.padding, this.row * data.stride - data.padding];
-    this.drawMap(".input", input, data.height, data.width, [...corner, extent(data.kernel_width), extent(data.kernel_height)], data.padding);
-    this.drawMap(".output", data.output, data.rows, data.columns, [this.column, this.row, 1, 1], 0);
+    const padding = [data.left_padding ?? data.padding, data.padding];
+    const corner = [this.column * data.stride - padding[0], this.row * data.stride - padding[1]];
+    this.drawMap(".input", input, data.height, data.width, [...corner, extent(data.kernel_width), extent(data.kernel_height)], padding);
+    this.drawMap(".output", data.output, data.rows, data.columns, [this.column, this.row, 1, 1], [0, 0]);
     this.renderTables(found, map);
     this.renderSum(found);
   }
 
-  /** Draw a map, enlarged, with its padding and a frame around [x, y, width, height]. */
-  drawMap(selector, values, height, width, [x, y, w, h], padding) {
+  /** Draw a map, enlarged, with its padding [left, above] and a frame around [x, y, width, height]. */
+  drawMap(selector, values, height, width, [x, y, w, h], [left, above]) {
     const canvas = this.root.querySelector(selector);
-    const [fullHeight, fullWidth] = [height + 2 * padding, width + 2 * padding];
+    const [fullHeight, fullWidth] = [height + 2 * above, width + 2 * left];
     const scale = Math.max(2, Math.floor(SIDE / Math.max(fullHeight, fullWidth)));
     [canvas.width, canvas.height] = [fullWidth * scale, fullHeight * scale];
     const context = canvas.getContext("2d");
@@ -116,13 +117,13 @@ class WindowView {
     const tile = sheet((_, position) => values[position], shape, 1, colours);
     context.fillStyle = "rgba(125, 136, 148, 0.35)";
     context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(tile, padding * scale, padding * scale, width * scale, height * scale);
+    context.drawImage(tile, left * scale, above * scale, width * scale, height * scale);
     const lineWidth = Math.max(2, scale / 5);
     const page = getComputedStyle(this.root).getPropertyValue("--st-background-color") || "#ffffff";
     for (const [colour, width] of [[page, 2 * lineWidth], ["#d08000", lineWidth]]) { // a rim keeps it visible on orange values
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.strokeRect((x + padding) * scale, (y + padding) * scale, w * scale, h * scale);
+      context.strokeRect((x + left) * scale, (y + above) * scale, w * scale, h * scale);
     }
   }
 

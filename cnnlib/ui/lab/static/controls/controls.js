@@ -28,7 +28,7 @@ export class Controls {
   #buildForm() {
     const most = design.MOST_CONVOLUTIONS;
     this.#slider("lab-convolutions", "Convolutions", [0, most], (spec) => spec.channels.length, design.withCount, (spec) => String(spec.channels.length));
-    this.#slider("lab-pool-every", "Pool every", [0, design.MOST_POOL_EVERY], (spec) => spec.pool_every, design.withPoolEvery, poolText);
+    this.#slider("lab-pool-every", "Pool every", [0, design.MOST_POOL_EVERY], (spec) => Math.max(...[spec.pool_every].flat()), design.withPoolEvery, poolText);
     this.#slider("lab-channels", "Channels", [1, design.MOST_CHANNELS], design.firstWidth, design.withWidth, channelsText);
     this.#choice("lab-growth", "Growth", design.GROWTHS.map((each) => [each, `×${each}`]), design.findGrowth, design.withGrowth, design.hasGrowth);
     this.#slider("lab-kernel", "Kernel", [1, 7, 2], (spec) => design.kernelOf(spec) ?? 3, (spec, size) => ({ ...spec, kernel_size: size }), kernelText);
@@ -155,7 +155,7 @@ export class Controls {
 
 const pairs = (names) => names.map(({ value, label }) => [value, label]);
 
-const poolText = (spec) => (spec.pool_every ? (spec.pool_every === 1 ? "1 conv" : `${spec.pool_every} convs`) : "never");
+const poolText = (spec) => (Array.isArray(spec.pool_every) ? spec.pool_every.join(", ") : spec.pool_every ? (spec.pool_every === 1 ? "1 conv" : `${spec.pool_every} convs`) : "never");
 
 function channelsText({ channels }) {
   if (!channels.length) return "–";

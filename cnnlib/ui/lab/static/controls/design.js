@@ -23,13 +23,23 @@ function roundEven(value) {
 
 /** Channels of `count` convolutions: `width` in the first group, multiplied by `growth` in each further one. */
 export function growChannels(spec, total, width, growth) {
-  const group = spec.pool_every || Math.max(total, 1);
-  const channels = [];
-  for (let start = 0; start < total; start += group) {
-    const grown = Math.min(roundEven(width * growth ** (start / group)), Math.max(width, WIDEST_GROWN));
-    channels.push(...groupChannels(spec, Math.min(group, total - start), grown));
+  return groupSizes(spec, total).flatMap((size, number) => {
+    const grown = Math.min(roundEven(width * growth ** number), Math.max(width, WIDEST_GROWN));
+    return groupChannels(spec, size, grown);
+  });
+}
+
+/** Convolutions of each group, for `total` in all; where groups differ, the last ones are cut, or the last one is extended. */
+function groupSizes(spec, total) {
+  const lengths = Array.isArray(spec.pool_every) ? spec.pool_every : Array(total).fill(spec.pool_every || total);
+  const sizes = [];
+  let rest = total;
+  for (const length of lengths) {
+    if (rest > 0) sizes.push(Math.min(length, rest));
+    rest -= length;
   }
-  return channels;
+  if (rest > 0 && sizes.length) sizes[sizes.length - 1] += rest;
+  return sizes;
 }
 
 /** Channels of one group; the inner convolutions of a bottleneck have a quarter. */
@@ -52,7 +62,7 @@ export function findGrowth(spec) {
 }
 
 /** Whether there is more than one group, so that growth makes a difference. */
-export const hasGrowth = (spec) => spec.pool_every > 0 && spec.channels.length > spec.pool_every;
+export const hasGrowth = (spec) => Boolean(spec.pool_every) && groupSizes(spec, spec.channels.length).length > 1;
 
 /** Channels of the first convolution; the default where there is none. */
 export const firstWidth = (spec) => spec.channels[0] ?? FIRST_WIDTH;
@@ -81,7 +91,7 @@ export const withPoolEvery = (spec, every) => regrow(spec, { pool_every: every }
 /** Set the kind of block; in a long group a skip spans `convs` convolutions. */
 export function withBlock(spec, block, convs) {
   if (block === spec.block) return spec;
-  const group = spec.pool_every || spec.channels.length;
+  const group = Math.max(0, ...groupSizes(spec, spec.channels.length));
   return regrow(spec, { block, block_convs: group > convs ? convs : 0 });
 }
 
@@ -95,7 +105,7 @@ export const withActivation = (spec, name) => (name === spec.activation ? spec :
  */
 export function refit(asked, planned) {
   const growth = findGrowth(asked);
-  if (growth === null || !asked.channels.length || planned.pool_every === asked.pool_every) return null;
+  if (growth === null || !asked.channels.length || String(planned.pool_every) === String(asked.pool_every)) return null;
   const fitted = withGrowth({ ...asked, pool_every: planned.pool_every }, growth);
   return String(fitted.channels) === String(planned.channels) ? null : fitted;
 }
@@ -132,6 +142,7 @@ function regrow(spec, changes) {
 
 function withChannels(spec, channels) {
   const changed = { ...spec, channels };
+  if (Array.isArray(spec.pool_every)) changed.pool_every = channels.length ? groupSizes(spec, channels.length) : 1;
   for (const name of PER_CONVOLUTION) {
     if (!Array.isArray(spec[name])) continue;
     const entries = fitLength(spec[name], channels.length);
