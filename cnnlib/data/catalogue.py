@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.files import found_bytes, found_files
+from cnnlib.data.builtin.files import found_bytes, found_files, is_checked
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
 from cnnlib.data.image_folder.layout import Layout, arrange
@@ -25,6 +25,8 @@ from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_UNCHECKED = "Its content is checked when it is prepared."
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -74,8 +76,8 @@ def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
         return record.info
     paths: list[Path | None] = []
     try:
-        paths = found_files(dataset, folders)
-        note = dataset.note
+        paths = found_files(dataset, folders, may_read=False)
+        note = dataset.note if is_checked(dataset, paths, folders) else _UNCHECKED
     except DataError as error:  # preparing raises the same
         note = str(error)
     available = None not in paths
