@@ -33,6 +33,11 @@ NOT_PICTURE_SUFFIXES = tuple(
     ".feather .arrow .db .sqlite .mp4 .avi .mov .mkv .webm .mp3 .wav .exe .dll .so .license".split()
 )
 
+WHAT_IS_TAKEN = (
+    "CNN Lab takes a zip with one folder of pictures per class, or a folder like that in the data "
+    "folder."
+)
+
 # Names in the data folder that are not users' datasets: torchvision's folders and this package's.
 _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
     dataset.folder.split("/")[0] for dataset in BUILTIN.values() if dataset.folder
@@ -196,7 +201,7 @@ def _entries(root: Path) -> Generator[os.DirEntry[str]]:
         return  # not readable, so not a dataset
 
 
-def has_class_folders(path: Path, depth: int = 3) -> bool:
+def has_class_folders(path: Path, depth: int = 5) -> bool:
     """Return whether a folder in ``path``, at most ``depth`` levels down, contains a picture."""
     entries = [entry for entry in _entries(path) if is_visible(entry.name)]
     inner = [Path(entry.path) for entry in entries if entry.is_dir()]

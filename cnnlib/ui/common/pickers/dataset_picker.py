@@ -47,10 +47,10 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
         persist_state="session",
     )
     info = by_name[name]
-    if not info.classes:
-        show_error(info.note)
+    if not info.classes or info.question:
+        show_error(info.question or info.note)
         st.stop()
-    st.caption(escape_markdown(describe_dataset(info)))
+    show_facts(info)
     if info.state == "prepared":
         st.html(picture_strip(info.name, info.fingerprint))
     else:
@@ -58,17 +58,17 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     return info
 
 
+def show_facts(info: DatasetInfo) -> None:
+    """Show the description of a dataset, and what it warns of."""
+    st.caption(escape_markdown(describe_dataset(info)))
+    if info.warnings:
+        show_warning(" ".join(info.warnings))
+
+
 def describe_dataset(info: DatasetInfo) -> str:
     """Return classes, size, split and note of a dataset in one line."""
-    parts = [f"{len(info.classes)} classes, {size(info.in_size)}"]
-    if info.train_count:
-        parts.append(
-            f"{plural(info.train_count, 'training picture')}, "
-            f"{plural(info.test_count, 'test picture')}"
-        )
-    if info.note:
-        parts.append(info.note.rstrip("."))
-    return ". ".join(parts) + "."
+    parts = [f"{plural(len(info.classes), 'class')}, {size(info.in_size)}", info.counts_text]
+    return ". ".join(part for part in (*parts, info.note.rstrip(".")) if part) + "."
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
