@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnlib.data.image_folder.split_names import SPLITS
 from cnnlib.units import listed, plural
 
 if TYPE_CHECKING:
@@ -85,9 +86,8 @@ def class_warnings(counts: Sequence[ClassCount]) -> tuple[str, ...]:
             "Add a folder with pictures of another class."
         )
     if untrained := [each for each in counts if not each.train]:
-        measured = sum(each.validation + each.test for each in untrained)
-        pictures = plural(measured, "validation and test picture")
-        errors = f" {pictures} of {_these(untrained)} count as errors." if measured else ""
+        measured = _measured(untrained)
+        errors = f" {measured} of {_these(untrained)} count as errors." if measured else ""
         warnings.append(
             f"Without a training picture: {_names(untrained)}. A network cannot learn "
             f"{_these(untrained)}.{errors} Add training pictures, or leave {_these(untrained)} out."
@@ -105,6 +105,13 @@ def class_warnings(counts: Sequence[ClassCount]) -> tuple[str, ...]:
             f"{_these(untested)}."
         )
     return tuple(warnings)
+
+
+def _measured(counts: Sequence[ClassCount]) -> str:
+    """``5 validation pictures and 1 test picture``; "" without any."""
+    validation, test = (sum(getattr(each, split) for each in counts) for split in SPLITS[1:])
+    parts = [plural(validation, "validation picture")] if validation else []
+    return " and ".join(parts + ([plural(test, "test picture")] if test else []))
 
 
 def _names(counts: Sequence[ClassCount]) -> str:

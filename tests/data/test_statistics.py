@@ -35,7 +35,7 @@ def test_pictures_are_counted_by_class_and_split():
         ([("a", 4, 0, 1)], ["There is only one class, a, so"]),
         (
             [("a", 4, 0, 1), ("b", 0, 2, 3), ("c", 0, 0, 4)],
-            ["Without a training picture: b, c. A network cannot learn these classes. 9 "],
+            ["Without a training picture: b, c. A network cannot learn these classes. 2 "],
         ),
         (
             [("a", 4, 0, 1), ("b", 1, 0, 0)],

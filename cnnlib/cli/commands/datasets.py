@@ -386,6 +386,7 @@ def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
     counts = (info.fitted_count or None, info.validation_count or None, info.test_count or None)
     on_disk = format_size(info.size_bytes) if info.size_bytes else ""
-    about = info.question or " ".join((*info.warnings, info.note))
+    question = "to be decided: see 'data folders'" if info.question else ""
+    about = question or " ".join((*info.warnings, info.note))
     note = shorten(about, _NOTE_WIDTH, placeholder=" ...")  # `data show` prints the whole
     return (info.name, info.state, size, len(info.classes), *counts, on_disk, note)

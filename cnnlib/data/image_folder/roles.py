@@ -160,7 +160,7 @@ class _Guesser:
         names = _names(classes)
         if not classes:
             self._ask(
-                holders, f"{_paths(holders)} have classes, but no folder has training pictures"
+                holders, f"{_paths_have(holders)} classes, but no folder has training pictures"
             )
         self._classes(classes)
         for folder in holders:
@@ -241,8 +241,7 @@ class _Guesser:
         self._classes(classes)
 
     def _splits_without_classes(self, named: Sequence[Folder]) -> None:
-        names = _paths(named)
-        self._ask(named, f"{names} have pictures, but no folder for each class inside")
+        self._ask(named, f"{_paths_have(named)} pictures, but no folder for each class inside")
         for folder in named:
             self._leave_out(folder, NO_CLASSES)
 
@@ -273,7 +272,7 @@ class _Guesser:
             inner = {each.name for folder in unclear for each in _class_folders(folder)}
             self._ask(
                 unclear,
-                f"{_paths(unclear)} have folders inside ({', '.join(sorted(inner)[:4])}), which "
+                f"{_paths_have(unclear)} folders inside ({', '.join(sorted(inner)[:4])}), which "
                 "may be classes, splits or something else",
             )
 
@@ -384,6 +383,10 @@ def _same_pictures(folder: Folder, beside: Sequence[Folder]) -> bool:
 def _names(folders: Sequence[Folder]) -> set[str]:
     """Names without regard to capital letters."""
     return {folder.name.casefold() for folder in folders}
+
+
+def _paths_have(folders: Sequence[Folder]) -> str:
+    return f"{_paths(folders)} {'has' if len(folders) == 1 else 'have'}"
 
 
 def _paths(folders: Sequence[Folder]) -> str:

@@ -89,9 +89,9 @@ def _answered_roles(
             place.warning(
                 f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:"
             )
-            if place.checkbox(
-                f"Right: {escape_markdown(_guess_text(guess))}",
-                key=f"data_folders_right_{info.name}_{question.text}",
+            if layout.classes and place.checkbox(
+                f"Accept the guess ({escape_markdown(_guess_text(guess))})",
+                key=f"data_folders_accept_{info.name}_{question.text}",
                 help="Otherwise change the folders in the table.",
             ):
                 confirmed |= guess
@@ -100,11 +100,11 @@ def _answered_roles(
 
 
 def _guess_text(guess: Mapping[str, str]) -> str:
-    """``a/, b/: a class. test/: not used``."""
+    """``a/, b/: a class; test/: not used``."""
     by_role: dict[str, list[str]] = {}
     for path, role in guess.items():
         by_role.setdefault(role, []).append(f"{path}/")
-    return ". ".join(f"{listed(paths, 5)}: {FOLDER_ROLES[role]}" for role, paths in by_role.items())
+    return "; ".join(f"{listed(paths, 5)}: {FOLDER_ROLES[role]}" for role, paths in by_role.items())
 
 
 def _buttons(
@@ -114,7 +114,7 @@ def _buttons(
     refusal = owner_note(dataset_owner(run_store(), info.name), "dataset")
     missing = "Change a folder first." if roles == stored else ""
     if not is_answered:
-        missing = "Answer each question above: tick its box, or change the folders in the table."
+        missing = "Answer each question above: accept the guess, or change folders in the table."
     prepare = (run_store().jobs.submit, "prepare")
     with st.container(horizontal=True, vertical_alignment="center"):
         own_button(
@@ -147,11 +147,11 @@ def _edited_roles(info: DatasetInfo, layout: Layout) -> dict[str, str]:
         disabled=("Folder", "Pictures", "Note"),
         key=f"data_folders_{info.name}_{info.fingerprint}",
         column_config={
-            "Folder": st.column_config.TextColumn(width=150),
+            "Folder": st.column_config.TextColumn(width=120),
             "Taken for": st.column_config.SelectboxColumn(
-                options=list(role_of_label), required=True, help=_ROLE_HELP, width=150
+                options=list(role_of_label), required=True, help=_ROLE_HELP, width=145
             ),
-            "Pictures": st.column_config.NumberColumn(format="localized", width="small"),
+            "Pictures": st.column_config.NumberColumn(format="localized", width=80),
         },
     )
     chosen = [role_of_label[str(row["Taken for"])] for row in shown]

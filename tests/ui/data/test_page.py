@@ -267,7 +267,7 @@ def test_folders_that_are_unclear_are_asked_and_the_answer_prepares(store):
     assert app.button(key="data_folders").disabled, "nobody has read the question yet"
     assert "Answer each question above" in texts(app)
     (box,) = app.checkbox
-    assert box.label == "Right: test/: not used"
+    assert box.label == "Accept the guess (test/: not used)"
     box.check().run()
     app.button(key="data_folders").click().run()
     run_queued_jobs(store)
@@ -286,3 +286,4 @@ def test_splits_without_classes_can_be_explained(store):
     assert "test/, train/ have pictures, but no folder for each class" in app.warning[0].value
     table = app.dataframe[-1]
     assert table.value["Folder"].tolist() == ["test/", "train/"]
+    assert not app.checkbox, "the guess has no class"

@@ -11,7 +11,7 @@ from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import prepared
-from cnnlib.ui.common.urls import dataset_in_address
+from cnnlib.ui.common.urls import DATA, dataset_in_address
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     info = by_name[name]
     if not info.classes or info.question:
         show_error(info.question or info.note)
+        if info.question:
+            st.page_link(
+                DATA,
+                label="Decide on the Data page",
+                icon=":material/account_tree:",
+                query_params={"dataset": info.name},
+            )
         st.stop()
     show_facts(info)
     if info.state == "prepared":
