@@ -203,7 +203,13 @@ def test_removing_takes_a_second_press_and_says_what_went(tmp_path):
 def test_a_dataset_whose_pictures_cannot_be_used_says_why():
     write_folder(Folders.from_environment().data / "odd", {"a/1.png": b"", "b\u0007c/2.png": b""})
     app = open_data(dataset="folder:odd")
-    assert "is not a valid name" in texts(app)
+    assert "is not a valid name" in app.error[0].value
+
+
+def test_pictures_without_class_folders_are_in_the_menu_and_the_page_says_what_is_missing():
+    write_folder(Folders.from_environment().data / "flat", {"1.png": encoded()})
+    app = open_data(dataset="folder:flat")
+    assert "1 picture found, but not inside a folder of a class" in app.error[0].value
 
 
 # -- functions of the panels -----------------------------------------------------------------------

@@ -66,7 +66,10 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
 
 
 def show_facts(info: DatasetInfo) -> None:
-    """Show the description of a dataset, and what it warns of."""
+    """Show the description of a dataset and what it warns of, or why it cannot be used."""
+    if not info.classes and not info.question:
+        show_error(info.note)
+        return
     st.caption(escape_markdown(describe_dataset(info)))
     if info.warnings:
         show_warning(" ".join(info.warnings))
