@@ -79,7 +79,8 @@ def _answered_roles(
     shown: set[Question] = set()
     is_answered = True
     while True:
-        layout = folder_survey(info.name, folders(), confirmed).layout
+        survey = folder_survey(info.name, folders(), confirmed)
+        layout, is_usable = survey.layout, any(each.train for each in survey.counts)
         new = [question for question in layout.questions if question not in shown]
         if not new:
             return confirmed, is_answered
@@ -89,7 +90,7 @@ def _answered_roles(
             place.warning(
                 f"To be decided: {escape_markdown(question.text)}.", icon=":material/help:"
             )
-            if layout.classes and place.checkbox(
+            if is_usable and place.checkbox(
                 f"Accept the guess ({escape_markdown(_guess_text(guess))})",
                 key=f"data_folders_accept_{info.name}_{question.text}",
                 help="Otherwise change the folders in the table.",

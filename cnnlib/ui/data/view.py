@@ -91,7 +91,8 @@ def pictures(data: Prepared) -> None:
             default=TRAIN,
             required=True,
             key="data_split",
-            help="A network learns from the train split. The test split measures its accuracy.",
+            help="A network learns from the train split. A validation split is measured after each "
+            "epoch, the test split at the end.",
         )
         selected = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
         images, labels = data.split_arrays(split)

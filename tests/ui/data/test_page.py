@@ -292,4 +292,4 @@ def test_splits_without_classes_can_be_explained(store):
     assert "test/, train/ have pictures, but no folder for each class" in app.warning[0].value
     table = app.dataframe[-1]
     assert table.value["Folder"].tolist() == ["test/", "train/"]
-    assert not app.checkbox, "the guess has no class"
+    assert not app.checkbox, "the guess has no training picture"
