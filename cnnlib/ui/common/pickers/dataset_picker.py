@@ -71,6 +71,11 @@ def show_facts(info: DatasetInfo) -> None:
         show_error(info.note)
         return
     st.caption(escape_markdown(describe_dataset(info)))
+    show_dataset_warnings(info)
+
+
+def show_dataset_warnings(info: DatasetInfo) -> None:
+    """Show what makes a result with this dataset worth less, if anything does."""
     if info.warnings:
         show_warning(" ".join(info.warnings))
 
