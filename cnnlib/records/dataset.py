@@ -59,6 +59,11 @@ class DatasetInfo(Record):
     question: str = ""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """All sentences about it: what is to be decided, warnings, note."""
+        return tuple(filter(None, (self.question, *self.warnings, self.note)))
+
+    @property
     def fitted_count(self) -> int:
         """Number of training pictures without the dataset's own validation split."""
         return self.train_count - self.validation_count

@@ -15,7 +15,7 @@ import pytest
 from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoch, started, the_end
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_data import class_folders, encoded, write_folder
+from sample_data import class_folders, encoded, write_folder, write_zip
 
 import cnnlib
 from cnnlib.cli.main import main, parser
@@ -715,6 +715,13 @@ def test_a_file_that_is_not_taken_is_named_as_it_was_given(name, content, found,
     code, _, error = run_cli("data", "add", str(tmp_path / name))
     assert (code, found in error) == (2, True), error
     assert "folder:" not in run_cli("data", "list")[1]
+
+
+def test_adding_a_zip_says_what_is_to_be_decided_and_what_it_warns_of(run_cli, tmp_path):
+    write_zip(tmp_path / "odd.zip", class_folders({"cat": 2, "dog": 2, "test": 2}))
+    assert "--folder test=ROLE" in run_cli("data", "add", str(tmp_path / "odd.zip"))[1]
+    write_zip(tmp_path / "one.zip", class_folders({"cat": 4}))
+    assert "There is only one class, cat" in run_cli("data", "add", str(tmp_path / "one.zip"))[1]
 
 
 def test_a_folder_is_not_taken_for_a_missing_file(refused, tmp_path):

@@ -218,7 +218,7 @@ def _show_counts(
     print_table(("class", *splits), rows)
     print()
     print(f"{info.counts_text}, {STATE_LABELS[info.state]}.")
-    for sentence in filter(None, (info.question, *info.warnings, info.note)):
+    for sentence in info.remarks:
         print(sentence)
 
 
@@ -242,8 +242,8 @@ def prepare_dataset(args: argparse.Namespace) -> None:
             _print_progress(progress.fraction, progress.text)
             printed = progress.text
     info = dataset_named(args.name)
-    about = " ".join((*info.warnings, info.note))
-    text = f"{info.counts_text}. {about}" if info.name.startswith("folder:") else info.counts_text
+    sentences = info.remarks if info.name.startswith("folder:") else ()
+    text = " ".join((f"{info.counts_text}.", *sentences))
     print_result({"event": "end"} | info.to_dict(), text, as_json=args.json)
 
 
@@ -349,7 +349,7 @@ def add_dataset(args: argparse.Namespace) -> None:
         raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
     options = FolderOptions(args.size, args.channels, args.fit)
     info = add_folder_zip(path, args.name or path.stem, options=options)
-    text = f"{info.name}: {plural(len(info.classes), 'class')}. {info.note}".rstrip()
+    text = " ".join((f"{info.name}: {plural(len(info.classes), 'class')}.", *info.remarks))
     print_result(info, text, as_json=args.json)
 
 
@@ -386,7 +386,6 @@ def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
     counts = (info.fitted_count or None, info.validation_count or None, info.test_count or None)
     on_disk = format_size(info.size_bytes) if info.size_bytes else ""
-    question = "to be decided: see 'data folders'" if info.question else ""
-    about = question or " ".join((*info.warnings, info.note))
+    about = "to be decided: see 'data folders'" if info.question else " ".join(info.remarks)
     note = shorten(about, _NOTE_WIDTH, placeholder=" ...")  # `data show` prints the whole
     return (info.name, info.state, size, len(info.classes), *counts, on_disk, note)

@@ -200,7 +200,7 @@ def _dataset_name(entry: os.DirEntry[str]) -> str | None:
     if not is_visible(entry.name) or not (is_zip or entry.is_dir()):
         return None
     own = entry.name[: -len(".zip")] if is_zip else entry.name
-    name = f"folder:{unicodedata.normalize('NFC', own)}"
+    name = f"folder:{unicodedata.normalize('NFC', own).strip()}"
     try:
         check_dataset_name(name)
     except RecipeError:
