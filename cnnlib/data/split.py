@@ -11,6 +11,7 @@ from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import RunRequest
 
 
@@ -73,6 +74,17 @@ def run_split(request: RunRequest, prepared: Prepared) -> tuple[np.ndarray, np.n
         train_limit=request.train_limit,
         seed=request.seed,
         own=prepared.info.validation_count,
+    )
+
+
+def own_split_sentence(info: DatasetInfo) -> str:
+    """Say how a dataset's own validation split is used; "" if it has none."""
+    if not info.validation_count:
+        return ""
+    pictures = plural(info.validation_count, "picture")
+    return (
+        f"{info.name} has its own validation split of {pictures}: any share above 0, and any seed "
+        "of the split, uses exactly these. With a share of 0 they are trained on."
     )
 
 

@@ -61,6 +61,26 @@ def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["read", "predict"])
+def test_one_unreadable_file_does_not_stop_the_others(run_id, tmp_path, capsys, command):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    files = [str(paper(tmp_path, "3")), str(tmp_path / "bad.png"), str(paper(tmp_path, "7"))]
+    assert main([command, run_id, *files]) == 2
+    out, err = capsys.readouterr()
+    assert "3-0.png" in out and "7-0.png" in out and "bad.png" not in out
+    assert err.count("\n") == 1 and "bad.png' cannot be read" in err
+    assert main([command, run_id, *files, "--json"]) == 2
+    answers = json.loads(capsys.readouterr().out)
+    assert [each["picture"] for each in answers] == [files[0], files[2], files[1]]
+    assert "cannot be read" in answers[2]["error"]
+
+
+@pytest.mark.parametrize("top", ["0", "-1"])
+def test_predict_needs_at_least_one_class(run_id, tmp_path, capsys, top):
+    assert main(["predict", run_id, str(paper(tmp_path, "3")), "--top", top]) == 2
+    assert f"--top {top} asks for no class" in capsys.readouterr().err
+
+
 def test_read_takes_white_ink_on_nothing_as_dark_ink_on_paper(run_id, tmp_path, capsys):
     ink = painted(STROKES["7"])[..., 0]
     white = np.full((*ink.shape, 4), 255, np.uint8)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from apps import AppTest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
+from sample_data import class_folders, write_folder
 
 from cnnlib.data.paths import prepared_folder, search_roots
 from cnnlib.data.prepare import prepare
@@ -124,6 +125,23 @@ def test_three_seeds_are_three_runs_of_one_group(store):
     assert [run.request.seed for run in runs] == [2, 1, 0]
     assert len({run.request.group for run in runs}) == 1 and runs[0].request.group
     assert app.title[0].value == "3 runs"
+
+
+def test_train_says_what_a_dataset_warns_of_and_how_its_own_validation_split_is_used(store):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    files |= class_folders({"a": 1, "c": 2}, "test/", first=30)
+    write_folder(store.folders.data / "own", files)
+    app = open_page("train", dataset="folder:own")
+    assert app.warning[0].value.startswith(r"Without a training picture: c.")
+    assert "own validation split of 3 pictures" in texts(app)
+    assert "own validation split" not in texts(open_page("train", dataset="digits"))
+
+
+def test_train_asks_to_decide_about_folders_first(store):
+    write_folder(store.folders.data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    app = open_page("train", dataset="folder:odd")
+    assert "can be understood in several ways" in app.error[0].value
+    assert not any(each.key == "train_start" for each in app.button)
 
 
 def test_train_takes_the_design_from_its_address(store):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from cnnlib.data.image_folder.split_names import SPLITS, TRAIN, VALIDATION
 from cnnlib.data.statistics import Duplicates, class_counts, duplicates
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.dataset import class_counts_figure
@@ -40,11 +41,14 @@ def dataset_view(info: DatasetInfo) -> None:
         show_error(error)
         return
     counts = class_counts(data)
-    names, train, test = zip(*((each.name, each.train, each.test) for each in counts), strict=True)
-    st.header("Pictures per class")
-    st.plotly_chart(
-        class_counts_figure(names, train, test), key="data_counts", config={"displayModeBar": False}
+    figure = class_counts_figure(
+        [each.name for each in counts],
+        [each.train for each in counts],
+        [each.test for each in counts],
+        [each.validation for each in counts],
     )
+    st.header("Pictures per class")
+    st.plotly_chart(figure, key="data_counts", config={"displayModeBar": False})
     st.markdown(describe_statistics(info))
     skipped(data)
     fragment(pictures)(data)
@@ -83,14 +87,15 @@ def pictures(data: Prepared) -> None:
     with st.container(horizontal=True):
         split = st.segmented_control(
             "Split",
-            ["train", "test"],
-            default="train",
+            [split for split in SPLITS if split != VALIDATION or data.info.validation_count],
+            default=TRAIN,
             required=True,
             key="data_split",
-            help="A network learns from the train split. The test split measures its accuracy.",
+            help="A network learns from the train split. A validation split is measured after each "
+            "epoch, the test split at the end.",
         )
         selected = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
-        images, labels = (getattr(data, f"{split}_{field}") for field in ("images", "labels"))
+        images, labels = data.split_arrays(split)
         indices = np.arange(len(labels))
         if selected != _ALL:
             indices = np.flatnonzero(labels == data.info.classes.index(selected))

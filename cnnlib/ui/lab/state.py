@@ -153,7 +153,7 @@ _NUMBERS = ("seed", "picture")
 
 def validation_count(info: DatasetInfo) -> int:
     """Count the pictures of a dataset that a sketch is measured on."""
-    return max(1, round(RunRequest.validation * info.train_count))
+    return info.validation_count or max(1, round(RunRequest.validation * info.train_count))
 
 
 def sketch_recipe(spec: CNNSpec, info: DatasetInfo) -> Recipe:

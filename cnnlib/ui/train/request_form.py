@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
+from cnnlib.data.split import own_split_sentence
 from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
 from cnnlib.train.submit import submit_runs
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
 from cnnlib.ui.common.pickers.design_picker import (
@@ -158,7 +160,10 @@ def _request_fields(
     recipe: Recipe,
     place: DeltaGenerator,
 ) -> RunRequest:
-    with place.expander("More run settings", icon=":material/settings:"), st.grid(3):
+    expander = place.expander("More run settings", icon=":material/settings:")
+    if own_split := own_split_sentence(info):
+        expander.caption(escape_markdown(own_split))
+    with expander, st.grid(3):
         limit = st.number_input(
             "Training pictures",
             1,
