@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from cnnlib.records.record import Record
 from cnnlib.vocabulary.datasets import CROP, FITS
 
+_STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
+
 
 @dataclass(frozen=True)
 class DatasetInfo(Record):
@@ -45,6 +47,11 @@ class DatasetInfo(Record):
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     validation_count: int = 0
+
+    @property
+    def state_label(self) -> str:
+        """Its state in words, for lists."""
+        return _STATES[self.state] if self.classes else "cannot be used"
 
     @property
     def fit(self) -> str:

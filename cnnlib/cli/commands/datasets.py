@@ -156,17 +156,20 @@ def list_datasets(args: argparse.Namespace) -> None:
 def show_dataset(args: argparse.Namespace) -> None:
     """Print counts per class, mean and deviation per channel, duplicates, unusable files."""
     from cnnlib.data.prepared import load_prepared
-    from cnnlib.data.statistics import class_counts, duplicates
+    from cnnlib.data.statistics import class_counts, duplicates, size_notes
 
     dataset_named(args.name)
     data = load_prepared(args.name)
     counts, equal = class_counts(data), duplicates(data)
+    notes = size_notes(data.info, counts)
     if args.json:
-        facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped}
+        facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped, "notes": notes}
         print_json(data.info.to_dict() | facts)
         return
     print_table(("class", "train", "test"), [(each.name, each.train, each.test) for each in counts])
     print()
+    for note in notes:
+        print(f"{note}\n")
     print_facts(
         {
             "mean": " ".join(f"{value:.4f}" for value in data.info.mean),
@@ -314,4 +317,4 @@ def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
     counts = (info.train_count or None, info.test_count or None)
     on_disk = format_size(info.size_bytes) if info.size_bytes else ""
-    return (info.name, info.state, size, len(info.classes), *counts, on_disk, info.note)
+    return (info.name, info.state_label, size, len(info.classes), *counts, on_disk, info.note)

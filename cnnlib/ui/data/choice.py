@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
 
 _KEY = "data_dataset"
-STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
 
 
 def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     """Show a menu of datasets, with the one of the address selected; return the selected one."""
     by_name = {info.name: info for info in infos}
     labels = dataset_menu(infos)
-    titles = {info.name: f"{labels[info.name]} ({STATES[info.state]})" for info in infos}
+    titles = {info.name: f"{labels[info.name]} ({info.state_label})" for info in infos}
     requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
         st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
@@ -77,7 +76,7 @@ def dataset_table(infos: Sequence[DatasetInfo]) -> None:
 def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
     return {
         "Dataset": dataset_label(info.name, info.title),
-        "State": STATES[info.state],
+        "State": info.state_label,
         "Picture size": size(info.in_size),
         "Classes": len(info.classes),
         "Training pictures": info.train_count or None,
