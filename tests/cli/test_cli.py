@@ -280,7 +280,6 @@ def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
     [
         [],
         ["trian"],
-        ["cost"],
         ["train", "--preset", "lenet5", "--spec", "x"],
         ["train", "--preset", "lenet5", "extra"],
         ["train", "--preset"],
