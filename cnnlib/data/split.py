@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import RunRequest
 
+FEW_VALIDATION_PICTURES = 100  # fewer: accuracy moves in steps of more than one point
+
 
 def train_validation_split(
     labels: np.ndarray,
@@ -85,6 +87,36 @@ def own_split_sentence(info: DatasetInfo) -> str:
     return (
         f"{info.name} has its own validation split of {pictures}: any share above 0, and any seed "
         "of the split, uses exactly these. With a share of 0 they are trained on."
+    )
+
+
+def validation_size(info: DatasetInfo, validation: float) -> int:
+    """Count the validation pictures of a run on a dataset, without opening its pictures.
+
+    Args:
+        validation: As in `train_validation_split`.
+
+    Raises:
+        RecipeError: ``validation`` is out of range.
+    """
+    available = max(0, info.train_count - len(info.classes))
+    count = _validation_count(validation, info.train_count, available)
+    return info.validation_count if info.validation_count and validation else count
+
+
+def describe_few_validation(count: int) -> str:
+    """Say how coarse accuracy on few validation pictures is; "" for none or for enough.
+
+    Example:
+        >>> describe_few_validation(29)[:66]
+        'With 29 validation pictures, accuracy moves in steps of 3.4 points'
+    """
+    if not 0 < count < FEW_VALIDATION_PICTURES:
+        return ""
+    return (
+        f"With {plural(count, 'validation picture')}, accuracy moves in steps of "
+        f"{100 / count:.1f} points: a difference of a few pictures may be chance. Compare several "
+        "seeds, or validate on a larger share."
     )
 
 

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlib.data.image_folder.split_names import SPLITS
+from cnnlib.data.split import describe_few_validation, validation_size
+from cnnlib.records.run import RunRequest
 from cnnlib.units import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
+
+UNEQUAL = 3  # times as many pictures in the largest class as in the smallest
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,28 @@ def _names(counts: Sequence[ClassCount]) -> str:
 
 def _these(counts: Sequence[ClassCount]) -> str:
     return "this class" if len(counts) == 1 else "these classes"
+
+
+def describe_imbalance(counts: Sequence[ClassCount]) -> str:
+    """Say that classes differ much in their training pictures, and what to do; "" otherwise.
+
+    Classes without a training picture do not count.
+    """
+    present = sorted((each for each in counts if each.train), key=lambda each: each.train)
+    if not present or present[-1].train < UNEQUAL * present[0].train:
+        return ""
+    small, large = present[0], present[-1]
+    return (
+        f"The classes are unequal: {large.name} has {large.train:,} training pictures, "
+        f"{small.name} {small.train:,}. A network may neglect small classes. When you train, set "
+        "Unequal classes (--class-balance) to weights in the loss or to balanced sampling."
+    )
+
+
+def size_notes(info: DatasetInfo, counts: Sequence[ClassCount]) -> list[str]:
+    """Return sentences on unequal classes and on few validation pictures, where there are such."""
+    few = describe_few_validation(validation_size(info, RunRequest.validation))
+    return [note for note in (describe_imbalance(counts), few) if note]
 
 
 def duplicates(prepared: Prepared) -> Duplicates:

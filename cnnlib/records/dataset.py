@@ -10,11 +10,7 @@ from cnnlib.records.record import Record
 from cnnlib.units import plural
 from cnnlib.vocabulary.datasets import CROP, FITS
 
-STATE_LABELS = {
-    "prepared": "ready",
-    "here": "not prepared yet",
-    "download": "not downloaded yet",
-}
+_STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,11 @@ class DatasetInfo(Record):
         if not self.train_count and not self.test_count:
             return ""
         return counts_text(self.fitted_count, self.validation_count, self.test_count)
+
+    @property
+    def state_label(self) -> str:
+        """Its state in words, for lists."""
+        return _STATES[self.state] if self.classes else "cannot be used"
 
     @property
     def fit(self) -> str:

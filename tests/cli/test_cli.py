@@ -282,7 +282,6 @@ def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
     [
         [],
         ["trian"],
-        ["train"],
         ["train", "--preset", "lenet5", "--spec", "x"],
         ["train", "--preset", "lenet5", "extra"],
         ["train", "--preset"],
@@ -584,7 +583,9 @@ def test_datasets_are_listed_with_how_ready_they_are(run_cli):
     listed = {info["name"]: info for info in json.loads(run_cli("data", "--json")[1])}
     assert listed["digits"]["state"] == "here"
     assert listed["mnist"]["in_size"] == [1, 28, 28]
-    assert "digits" in run_cli("data", "list")[1]
+    assert "not prepared yet" in run_cli("data", "list")[1].splitlines()[2]
+    run_cli("data", "prepare", "digits")
+    assert run_cli("data", "list")[1].splitlines()[2].split()[:2] == ["digits", "ready"]
 
 
 def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):

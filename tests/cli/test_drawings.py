@@ -54,6 +54,22 @@ def test_predict_says_that_a_picture_is_ink_on_paper_and_names_the_command(
     assert "dark ink" not in capsys.readouterr().out
 
 
+def test_read_says_what_its_preparation_does_not_mend(run_id, tmp_path, capsys):
+    pair = np.concatenate([painted([[(140, 60), (140, 220)]])[..., :3]] * 2, axis=1)
+    path = tmp_path / "pair.png"
+    Image.fromarray(255 - pair[:, 70:490]).save(path)
+    assert main(["read", run_id, str(path), "--json"]) == 0
+    [said] = json.loads(capsys.readouterr().out)
+    assert [each["kind"] for each in said["differences"]] == ["drawings"]
+    corner = str(paper(tmp_path, "7", left=-70))
+    assert main(["read", run_id, corner]) == 0
+    assert "farther left" not in capsys.readouterr().out
+    assert main(["read", run_id, corner, "--no-centre", "--no-fit"]) == 0
+    out = capsys.readouterr().out
+    assert "farther left than in the training pictures." in out
+    assert out.rstrip().endswith("Leave out --no-fit and --no-centre.")
+
+
 def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no")

@@ -11,7 +11,13 @@ from cnnlib.cli.main import main
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.image_folder.split_names import SPLITS
 from cnnlib.data.prepared import load_prepared
-from cnnlib.data.statistics import ClassCount, class_counts, class_warnings, duplicates
+from cnnlib.data.statistics import (
+    ClassCount,
+    class_counts,
+    class_warnings,
+    describe_imbalance,
+    duplicates,
+)
 from cnnlib.records.folders import Folders
 
 
@@ -112,3 +118,22 @@ def test_data_show_prints_the_statistics_of_a_dataset(capsys):
     assert "pictures in both splits" in capsys.readouterr().out
     assert main(["data", "show", "mnist"]) == 2
     assert "mnist" in capsys.readouterr().err
+
+
+def test_classes_that_differ_three_times_in_size_are_said():
+    cat, dog, empty = ClassCount("cat", 90, 0), ClassCount("dog", 30, 0), ClassCount("eel", 0, 0)
+    assert describe_imbalance([cat, dog, empty]).startswith(
+        "The classes are unequal: cat has 90 training pictures, dog 30."
+    )
+    assert describe_imbalance([ClassCount("cat", 89, 0), dog, empty]) == ""
+    assert describe_imbalance([empty]) == ""
+
+
+def test_data_show_says_unequal_classes_and_few_validation_pictures(capsys):
+    write_folder(Folders.from_environment().data / "own", class_folders({"cat": 24, "dog": 4}))
+    assert main(["data", "prepare", "folder:own"]) == 0
+    capsys.readouterr()
+    assert main(["data", "show", "folder:own", "--json"]) == 0
+    unequal, few = json.loads(capsys.readouterr().out)["notes"]
+    assert unequal.startswith("The classes are unequal: cat has")
+    assert few.startswith("With 2 validation pictures, accuracy moves in steps of 50.0 points")

@@ -14,6 +14,7 @@ from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import Command
+from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes
 from cnnlib.ui.common.urls import BUILD, LAB, RESULTS, TRAIN
@@ -115,6 +116,31 @@ def test_the_recipe_follows_the_dataset_until_somebody_changes_it(store):
     epochs.set_value(offered + 1).run()
     app.button(key="train_start").click().run()
     assert store.runs()[0].request.recipe.epochs == offered + 1
+
+
+@pytest.fixture
+def colours() -> None:
+    """A dataset of 40 colour pictures, `folder:own`."""
+    write_folder(Folders.from_environment().data / "own", class_folders({"cat": 20, "dog": 20}))
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_preset_follows_the_dataset_until_somebody_chooses_one():
+    app = open_page("train")
+    menu = app.selectbox(key="train_dataset")
+    assert app.selectbox(key="train_preset").value == "mnist_fast"
+    menu.select("folder:own").run()
+    assert app.selectbox(key="train_preset").value == "cifar_fast"
+    app.selectbox(key="train_preset").select("lenet5").run()
+    app.selectbox(key="train_dataset").select("digits").run()
+    assert app.selectbox(key="train_preset").value == "lenet5"
+
+
+@pytest.mark.usefixtures("colours")
+def test_train_says_how_coarse_the_accuracy_on_few_validation_pictures_is():
+    app = open_page("train", dataset="folder:own")
+    # 20 of each class, 4 of them for the test split; a tenth of 32 is 3.
+    assert "With 3 validation pictures, accuracy moves in steps of 33.3 points" in texts(app)
 
 
 def test_three_seeds_are_three_runs_of_one_group(store):

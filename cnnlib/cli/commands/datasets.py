@@ -22,7 +22,6 @@ from cnnlib.cli.parser import (
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.data.image_folder.split_names import SPLITS, VALIDATION
 from cnnlib.errors import DataError
-from cnnlib.records.dataset import STATE_LABELS
 from cnnlib.units import format_size, plural
 from cnnlib.vocabulary.datasets import CROP, FITS
 
@@ -175,18 +174,23 @@ def show_dataset(args: argparse.Namespace) -> None:
     """
     from cnnlib.data.catalogue import folder_survey
     from cnnlib.data.prepared import load_prepared
-    from cnnlib.data.statistics import class_counts, duplicates
+    from cnnlib.data.statistics import class_counts, duplicates, size_notes
 
     info = dataset_named(args.name)
     if info.state == "here" and info.name.startswith("folder:"):
-        _show_counts(args, info, folder_survey(args.name).counts, {})
+        counts = folder_survey(args.name).counts
+        _show_counts(args, info, counts, {"notes": size_notes(info, counts)})
         return
     data = load_prepared(args.name)
-    equal = duplicates(data)
-    _show_counts(args, info, class_counts(data), {"duplicates": equal, "skipped": data.skipped})
+    counts, equal = class_counts(data), duplicates(data)
+    notes = size_notes(data.info, counts)
+    facts = {"duplicates": equal, "skipped": data.skipped, "notes": notes}
+    _show_counts(args, info, counts, facts)
     if args.json:
         return
     print()
+    for note in notes:
+        print(f"{note}\n")
     print_facts(
         {
             "mean": " ".join(f"{value:.4f}" for value in info.mean),
@@ -217,7 +221,7 @@ def _show_counts(
     rows = [(each.name, *(getattr(each, split) for split in splits)) for each in counts]
     print_table(("class", *splits), rows)
     print()
-    print(f"{info.counts_text}, {STATE_LABELS[info.state]}.")
+    print(f"{info.counts_text}, {info.state_label}.")
     for sentence in info.remarks:
         print(sentence)
 
@@ -388,4 +392,4 @@ def _line(info: DatasetInfo) -> tuple[Any, ...]:
     on_disk = format_size(info.size_bytes) if info.size_bytes else ""
     about = "to be decided: see 'data folders'" if info.question else " ".join(info.remarks)
     note = shorten(about, _NOTE_WIDTH, placeholder=" ...")  # `data show` prints the whole
-    return (info.name, info.state, size, len(info.classes), *counts, on_disk, note)
+    return (info.name, info.state_label, size, len(info.classes), *counts, on_disk, note)

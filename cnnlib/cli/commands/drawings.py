@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.drawing import InkDifference, InkStatistics, Robustness
+    from cnnlib.records.drawing import InkDifference, Robustness
     from cnnlib.records.probe import OodDetector
 
 T = TypeVar("T")
-_SIDE = 280  # pixels of a picture when its ink is separated from the paper
 
 
 def add_commands(commands: Any) -> None:
@@ -87,6 +86,7 @@ def read_drawings(args: argparse.Namespace) -> int:
     """
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
+    from cnnlib.probe.ink import drawing_differences, ink_statistics_of, preparation_for
     from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
     from cnnlib.probe.ood.distance import distance
     from cnnlib.probe.pictures import run_pictures
@@ -94,20 +94,24 @@ def read_drawings(args: argparse.Namespace) -> int:
 
     store, run, saved = run_at_step(args.run_id)
     net = trained_net(store, run, saved)
-    info = run_pictures(run, store.folders).info
-    steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
+    prepared = run_pictures(run, store.folders)
+    info, known = prepared.info, ink_statistics_of(prepared)
+    steps = preparation_for(known, Preparation(args.fit, args.antialias, args.centre, args.blur))
     detector = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
     drawings, unread = _each_read(
         args.pictures,
-        lambda path: prepare_drawing(pixels_for(info, path), info.in_size, steps).picture,
+        lambda path: prepare_drawing(pixels_for(info, path), info.in_size, steps),
     )
     found = []
-    for path, picture in drawings.items():
+    for path, drawing in drawings.items():
+        picture = drawing.picture
+        differences = drawing_differences(known, drawing)
         robust = robustness(net, info, answer(net, info, run, picture), picture)
         score = None
         if detector is not None:
             score = _ood_facts(detector, distance(detector, net, info, picture))
-        found.append(_facts(path, robust) | {"strangeness": score})
+        facts = _facts(path, robust) | {"strangeness": score}
+        found.append(facts | _ink_facts(differences, _steps_to_keep(args, info)))
     if args.json:
         print_json([*found, *unread])
         return BAD_INPUT if unread else 0
@@ -128,6 +132,7 @@ def read_drawings(args: argparse.Namespace) -> int:
     )
     if rows:
         print_table(headings, rows)
+    _print_differences(found)
     return BAD_INPUT if unread else 0
 
 
@@ -154,9 +159,9 @@ def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
     Raises:
         DataError: The file cannot be read, or is not a picture.
     """
-    from cnnlib.probe.drawing import ink_on_paper
+    from cnnlib.probe.drawing import PHOTO_SIDE, ink_on_paper
 
-    pixels = file_picture(path, _SIDE, 3, info.fit).transpose(1, 2, 0)
+    pixels = file_picture(path, PHOTO_SIDE, 3, info.fit).transpose(1, 2, 0)
     return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
 
 
@@ -206,20 +211,32 @@ def predict_pictures(args: argparse.Namespace) -> int:
     answers = []
     for (path, picture), probabilities in zip(pictures.items(), found, strict=True):
         differences = ink_differences(known, picture)
-        advice = _advice(known, differences, args.run_id, path, info)
+        preparation = _preparing_command(differences, args.run_id, path, info)
         facts = _probability_facts(path, probabilities)
-        answers.append(facts | {"differences": differences, "advice": advice})
+        answers.append(facts | _ink_facts(differences, preparation))
     if args.json:
         print_json([*answers, *unread])
         return BAD_INPUT if unread else 0
     rows = [(each["picture"], _likeliest(each["probabilities"], args.top)) for each in answers]
     if rows:
         print_table(("picture", "most likely"), rows)
-    for each in answers:
+    _print_differences(answers)
+    return BAD_INPUT if unread else 0
+
+
+def _ink_facts(differences: Sequence[InkDifference], preparation: str) -> dict[str, Any]:
+    """Return how a picture differs from the training pictures, and what mends that, or None."""
+    from cnnlib.probe.ink import ink_offer
+
+    return {"differences": differences, "advice": ink_offer(differences, preparation) or None}
+
+
+def _print_differences(facts: Sequence[Mapping[str, Any]]) -> None:
+    """Print one line for each picture that differs from the training pictures."""
+    for each in facts:
         if each["differences"]:
             sentences = [difference.sentence for difference in each["differences"]]
             print(f"{each['picture']}: {' '.join(sentences)} {each['advice'] or ''}".rstrip())
-    return BAD_INPUT if unread else 0
 
 
 def _each_read(
@@ -241,22 +258,21 @@ def _each_read(
     return found, unread
 
 
-def _advice(
-    known: InkStatistics | None,
-    differences: Sequence[InkDifference],
-    run_id: str,
-    path: str,
-    info: DatasetInfo,
-) -> str | None:
-    """Return a sentence on what mends the differences; None where no command does."""
-    if known is None or not any(each.is_mended_by_preparation for each in differences):
-        return None
-    if info.in_size[0] == 1 and known.has_light_ink:
+def _preparing_command(
+    differences: Sequence[InkDifference], run_id: str, path: str, info: DatasetInfo
+) -> str:
+    """Return a sentence on the command that prepares a picture; "" where none does."""
+    if info.in_size[0] == 1:
         command = shlex.join(["python", "-m", "cnnlib", "read", run_id, path])
         return f"read turns it round, scales it and centres it: {command}"
-    if any(each.kind == "ink" for each in differences):
-        return "--invert swaps dark and light."
-    return None
+    is_swapped = any(each.kind == "ink" for each in differences)
+    return "--invert swaps dark and light." if is_swapped else ""
+
+
+def _steps_to_keep(args: argparse.Namespace, info: DatasetInfo) -> str:
+    """Return a sentence on the steps of ``read`` that were left out; "" if none was."""
+    steps = [f"--no-{name}" for name in ("fit", "centre") if not getattr(args, name)]
+    return f"Leave out {' and '.join(steps)}." if steps and info.in_size[0] == 1 else ""
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:

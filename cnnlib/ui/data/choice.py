@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.data.uploads import disk_use
-from cnnlib.records.dataset import STATE_LABELS
 from cnnlib.ui.common.format import dataset_label, dataset_menu, size
 from cnnlib.ui.common.shared import folders
 from cnnlib.ui.common.urls import set_in_address
@@ -24,7 +23,7 @@ def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     """Show a menu of datasets, with the one of the address selected; return the selected one."""
     by_name = {info.name: info for info in infos}
     labels = dataset_menu(infos)
-    titles = {info.name: f"{labels[info.name]} ({STATE_LABELS[info.state]})" for info in infos}
+    titles = {info.name: f"{labels[info.name]} ({info.state_label})" for info in infos}
     requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
         st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
@@ -82,7 +81,7 @@ def dataset_table(infos: Sequence[DatasetInfo]) -> None:
 def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
     return {
         "Dataset": dataset_label(info.name, info.title),
-        "State": STATE_LABELS[info.state],
+        "State": info.state_label,
         "Picture size": size(info.in_size),
         "Classes": len(info.classes),
         "Training pictures": info.fitted_count or None,

@@ -9,12 +9,12 @@ import numpy as np
 import streamlit as st
 
 from cnnlib.data.image_folder.split_names import SPLITS, TRAIN, VALIDATION
-from cnnlib.data.statistics import Duplicates, class_counts, duplicates
+from cnnlib.data.statistics import Duplicates, class_counts, duplicates, size_notes
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.components import data_uri
-from cnnlib.ui.common.format import count
+from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.recipe_form import FIELDS
 from cnnlib.ui.common.shared import prepared as open_prepared
@@ -47,6 +47,8 @@ def dataset_view(info: DatasetInfo) -> None:
         [each.test for each in counts],
         [each.validation for each in counts],
     )
+    for sentence in size_notes(info, counts):
+        st.markdown(escape_markdown(sentence))
     st.header("Pictures per class")
     st.plotly_chart(figure, key="data_counts", config={"displayModeBar": False})
     st.markdown(describe_statistics(info))
