@@ -121,11 +121,12 @@ def test_data_show_prints_the_statistics_of_a_dataset(capsys):
 
 
 def test_classes_that_differ_three_times_in_size_are_said():
-    cat, dog, empty = ClassCount("cat", 90, 0), ClassCount("dog", 30, 0), ClassCount("eel", 0, 0)
+    counts = {"cat": 90, "dog": 30, "eel": 0}
+    cat, dog, empty = (ClassCount(name, train, 0, 0) for name, train in counts.items())
     assert describe_imbalance([cat, dog, empty]).startswith(
         "The classes are unequal: cat has 90 training pictures, dog 30."
     )
-    assert describe_imbalance([ClassCount("cat", 89, 0), dog, empty]) == ""
+    assert describe_imbalance([ClassCount("cat", 89, 0, 0), dog, empty]) == ""
     assert describe_imbalance([empty]) == ""
 
 
