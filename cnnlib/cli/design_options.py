@@ -17,6 +17,7 @@ from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.records.files import file_errors
+from cnnlib.records.recipe_presets import default_preset
 
 if TYPE_CHECKING:
     import argparse
@@ -38,15 +39,22 @@ class Design:
     preset: str = ""
 
 
-def add_design_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """Add ``--preset`` and ``--spec``; exactly one is required.
+def add_design_options(
+    parser: argparse.ArgumentParser, *, required: bool = True
+) -> argparse._MutuallyExclusiveGroup:
+    """Add ``--preset`` and ``--spec``, of which at most one can be given.
+
+    Args:
+        required: Whether one must be given; otherwise the default is the dataset's preset.
 
     Returns:
         The group of the two options, so that a command can add a third.
     """
-    group = parser.add_mutually_exclusive_group(required=True)
+    group = parser.add_mutually_exclusive_group(required=required)
     names = [each.name for each in presets()]
-    group.add_argument("--preset", metavar="NAME", type=one_of(names), help=", ".join(names))
+    default = "" if required else "default: chosen for the dataset; "
+    text = f"{default}{', '.join(names)}"
+    group.add_argument("--preset", metavar="NAME", type=one_of(names), help=text)
     group.add_argument(
         "--spec", metavar="FILE", help="a design: a JSON file, - for standard input, or a link"
     )
@@ -61,16 +69,21 @@ def add_adapt_option(parser: argparse.ArgumentParser) -> None:
 def selected_design(args: argparse.Namespace, info: DatasetInfo | None) -> Design:
     """Return the chosen network, fitted to the input size and classes of a dataset.
 
+    Without ``--preset`` and ``--spec`` it is the default preset of the dataset.
+
     Args:
         info: The dataset; None leaves the design unchanged.
 
     Raises:
         SpecError: The design cannot be read or planned, or its input does not fit the dataset.
     """
-    spec = preset(args.preset).spec if args.preset else read_spec(args.spec)
+    name = args.preset or ""
+    if info is not None and args.spec is None:
+        name = name or default_preset(info.in_size)
+    spec = preset(name).spec if name else read_spec(args.spec)
     if info is not None:
         classes = len(info.classes)
-        if args.preset or args.adapt:
+        if name or args.adapt:
             spec = adapt(spec, info.in_size, classes)
         elif (spec.in_size, spec.out_classes) != (info.in_size, classes):
             raise SpecError(
@@ -78,7 +91,7 @@ def selected_design(args: argparse.Namespace, info: DatasetInfo | None) -> Desig
                 f"but {info.name} has {_size(info.in_size)} pictures and {classes} "
                 "classes. Add --adapt to adapt the design, or choose another dataset."
             )
-    return Design(plan(spec), args.preset or "")
+    return Design(plan(spec), name)
 
 
 def read_spec(text: str) -> CNNSpec:

@@ -161,6 +161,7 @@ def _write_picture(path: Path, tiles: np.ndarray) -> None:
 
 
 _MOST_BYTES = 100_000_000
+_LONGEST_PATH = 400  # the name of the file stands at its end
 
 
 def file_picture(path: str, size: int, channels: int, fit: str = CROP) -> np.ndarray:
@@ -173,9 +174,12 @@ def file_picture(path: str, size: int, channels: int, fit: str = CROP) -> np.nda
     """
     from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 
-    what, advice = f"The picture {shown(path)} cannot be read", "Choose another picture."
+    what = f"The picture {shown(path, _LONGEST_PATH)} cannot be read"
     also = (ValueError, BrokenPicture)  # ValueError: no name of a file
-    with file_errors(DataError, what, advice, also=also), Path(path).open("rb") as file:
+    with (
+        file_errors(DataError, what, "Choose another picture.", also=also),
+        Path(path).open("rb") as file,
+    ):
         picture = decode_picture(file.read(_MOST_BYTES), size, channels, fit, path)
     if picture.problem:
         print_error(f"In the picture {shown(Path(path).name)}, {picture.problem}.")

@@ -1,7 +1,8 @@
 """The entry of the command line: one parser, one error path, the exit codes.
 
-0: finished. 1: standard output was closed by its reader. 2: bad input; standard error has one
-sentence. 3: a run that diverged, failed or was lost. 130: interrupted by Ctrl-C or SIGTERM.
+0: finished. 1: standard output was closed by its reader. 2: bad input; standard error has a
+sentence, or one for each file that could not be read. 3: a run that diverged, failed or was lost.
+130: interrupted by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cnnlib.cli.commands import (
     watch,
 )
 from cnnlib.cli.output import print_error
-from cnnlib.cli.parser import PROGRAM, Parser
+from cnnlib.cli.parser import BAD_INPUT, PROGRAM, Parser
 from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
@@ -55,7 +56,6 @@ _GROUPS = (
     datasets,
 )
 
-BAD_INPUT = 2
 FAILED = 3
 
 

@@ -7,7 +7,9 @@ from dataclasses import fields, replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import add_number, number, one_of, or_none, whole_number
+from cnnlib.errors import DataError
 from cnnlib.records.recipe import CHOICES, Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
@@ -42,7 +44,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
         "--validation",
         0.1,
         "size of the validation split: a fraction of the training pictures, or a number of "
-        "pictures",
+        "pictures; a dataset with its own validation split uses that one, unless it is 0",
     )
     group.add_argument(
         "--train-limit",
@@ -71,10 +73,15 @@ def run_request(
 ) -> RunRequest:
     """Build the run request of the options; without ``--recipe``, with the default recipe.
 
+    What the dataset warns of is printed on standard error.
+
     Raises:
         RecipeError: A value is out of range, the dataset has too few pictures, or the machine
             has no such device.
+        DataError: It is not decided yet what the folders of the dataset are.
     """
+    if info.question:
+        raise DataError(info.question)
     default = default_recipe(spec, info.name, info.train_count)
     request = RunRequest(
         spec=spec,
@@ -91,7 +98,19 @@ def run_request(
     )
     _check_split(request, info)
     _check_mode_and_device(request)
+    for warning in info.warnings:
+        print_error(warning)
+    if (request.validation, request.split_seed) != (RunRequest.validation, RunRequest.split_seed):
+        _print_own_split(info)
     return request
+
+
+def _print_own_split(info: DatasetInfo) -> None:
+    """Say that the dataset has its own validation split, where options ask for another one."""
+    from cnnlib.data.split import own_split_sentence
+
+    if sentence := own_split_sentence(info):
+        print_error(sentence)
 
 
 def _check_split(request: RunRequest, info: DatasetInfo) -> None:

@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.files import found_bytes, found_files
+from cnnlib.data.builtin.files import found_bytes, found_files, is_checked
 from cnnlib.data.fingerprint import kept_for_test
 from cnnlib.data.image_folder.archive_reader import open_files
 from cnnlib.data.image_folder.layout import Layout, arrange
-from cnnlib.data.image_folder.sources import FolderSource, folder_source, folder_sources
+from cnnlib.data.image_folder.sources import (
+    WHAT_IS_TAKEN,
+    FolderSource,
+    folder_source,
+    folder_sources,
+)
 from cnnlib.data.image_folder.split_names import SPLITS
 from cnnlib.data.prepared import current_record, folder_options
+from cnnlib.data.statistics import ClassCount, class_warnings
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
@@ -25,6 +31,8 @@ from cnnlib.vocabulary.datasets import BUILTIN, BuiltinDataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_UNCHECKED = "Its content is checked when it is prepared."
 
 
 def catalogue(folders: Folders | None = None) -> list[DatasetInfo]:
@@ -61,11 +69,32 @@ def dataset_not_found(name: str, folders: Folders) -> DataError:
     """Build the error for a missing ``folder:`` dataset; it lists the datasets that exist."""
     names = ", ".join([*BUILTIN, *(source.name for source in folder_sources(folders))])
     own = name.removeprefix("folder:")
+    if found := _what_is_there(name, folders):
+        return DataError(found)
     return DataError(
         f"The dataset {name} was not found: {folders.data} and the uploads contain neither a "
         f"folder {own!r} with one folder per class nor {own}.zip. Add it there, upload a zip, or "
         f"choose one of: {names}."
     )
+
+
+def _what_is_there(name: str, folders: Folders) -> str:
+    """Say why what has the name of a dataset in the data folder is none; "" if nothing has it."""
+    own = name.removeprefix("folder:")
+    path = folders.data / own
+    if path.is_dir():
+        try:
+            _survey(FolderSource(name, path, "directory", uploaded=False), {})
+        except DataError as error:
+            return f"The folder {path} is not a dataset. {error}"
+        return (
+            f"The folder {path} has no file with a picture's suffix, such as .png or .jpg, in a "
+            "folder of a class. Rename the files, or copy them again."
+        )
+    if not folders.data.is_dir():
+        return ""
+    others = sorted(entry.name for entry in folders.data.iterdir() if entry.stem == own)
+    return f"{folders.data / others[0]} is not a dataset. {WHAT_IS_TAKEN}" if others else ""
 
 
 def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
@@ -74,8 +103,8 @@ def _builtin_info(dataset: BuiltinDataset, folders: Folders) -> DatasetInfo:
         return record.info
     paths: list[Path | None] = []
     try:
-        paths = found_files(dataset, folders)
-        note = dataset.note
+        paths = found_files(dataset, folders, may_read=False)
+        note = dataset.note if is_checked(dataset, paths, folders) else _UNCHECKED
     except DataError as error:  # preparing raises the same
         note = str(error)
     available = None not in paths
@@ -105,10 +134,10 @@ def _list_info(source: FolderSource, folders: Folders) -> DatasetInfo:
         return replace(_bare_info(source, folders), note=str(error))
 
 
-def folder_layout(
+def folder_survey(
     name: str, folders: Folders | None = None, roles: Mapping[str, str] | None = None
-) -> Layout:
-    """Return what the folders of a user's own dataset are taken for.
+) -> FolderSurvey:
+    """Return what the folders of a user's own dataset are taken for, and the pictures per class.
 
     Args:
         roles: What folders are, by path; None is what was set before.
@@ -123,23 +152,26 @@ def folder_layout(
         raise dataset_not_found(name, folders)
     if roles is None:
         roles = folder_options(source, folders).roles
-    return _survey(source, roles).layout
+    return _survey(source, roles)
 
 
-def _survey(source: FolderSource, roles: Mapping[str, str]) -> _Survey:
+def _survey(source: FolderSource, roles: Mapping[str, str]) -> FolderSurvey:
     return _cached_survey(source, _source_state(source), json.dumps(dict(roles)))
 
 
 def _folder_info(source: FolderSource, folders: Folders) -> DatasetInfo:
     survey = _survey(source, folder_options(source, folders).roles)
+    layout, validation = survey.layout, sum(each.validation for each in survey.counts)
     return replace(
         _bare_info(source, folders),
-        classes=survey.layout.classes,
-        train_count=survey.train_count,
-        test_count=survey.test_count,
-        validation_count=survey.validation_count,
+        classes=layout.classes,
+        train_count=sum(each.train for each in survey.counts) + validation,
+        test_count=sum(each.test for each in survey.counts),
+        validation_count=validation,
         size_bytes=survey.total_bytes,
-        note=survey.note,
+        note=" ".join(layout.notes),
+        warnings=survey.warnings,
+        question=layout.question(source.name),
     )
 
 
@@ -156,28 +188,26 @@ def _bare_info(source: FolderSource, folders: Folders) -> DatasetInfo:
 
 
 @dataclass(frozen=True)
-class _Survey:
+class FolderSurvey:
     """Layout and counts from the file paths alone; some of the pictures may be unreadable.
 
     Args:
-        train_count: Training pictures with those of the dataset's own validation split.
+        counts: Per class, in the order of the labels.
+        total_bytes: Size of all files.
     """
 
     layout: Layout
-    train_count: int
-    validation_count: int
-    test_count: int
+    counts: tuple[ClassCount, ...]
     total_bytes: int
 
     @property
-    def note(self) -> str:
-        """Open questions, then notes."""
-        questions = [f"To be decided: {question.text}." for question in self.layout.questions]
-        return " ".join([*questions, *self.layout.notes])
+    def warnings(self) -> tuple[str, ...]:
+        """What the classes warn of; nothing while it is not decided what they are."""
+        return () if self.layout.questions else class_warnings(self.counts)
 
 
 @lru_cache(maxsize=64)
-def _cached_survey(source: FolderSource, state: str, roles: str) -> _Survey:
+def _cached_survey(source: FolderSource, state: str, roles: str) -> FolderSurvey:
     """Survey a source, once for each of its states: listing a large folder or zip can take 1 s.
 
     Args:
@@ -192,8 +222,11 @@ def _cached_survey(source: FolderSource, state: str, roles: str) -> _Survey:
         for label, count in () if test else tuple(train.items()):
             test[label] = kept_for_test(count)
             train[label] -= test[label]
-        counts = (train.total() + validation.total(), validation.total(), test.total())
-        return _Survey(layout, *counts, files.total_bytes)
+        counts = tuple(
+            ClassCount(name, train[label], validation[label], test[label])
+            for label, name in enumerate(layout.classes)
+        )
+        return FolderSurvey(layout, counts, files.total_bytes)
 
 
 def _source_state(source: FolderSource) -> str:

@@ -80,6 +80,11 @@ def prepared_folder(name: str, root: Path) -> Path:
     return root / PREPARED / folder_name(name)
 
 
+def roles_file(name: str, root: Path) -> Path:
+    """The file of what a person said about the folders of a dataset that is not prepared yet."""
+    return root / PREPARED / f"{folder_name(name)}.roles.json"
+
+
 def download_folders(name: str, folders: Folders) -> tuple[Path, ...]:
     """Return the folders that may hold a dataset's downloads, in search order."""
     return tuple(root / DOWNLOADS / folder_name(name) for root in search_roots(folders))

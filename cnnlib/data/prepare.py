@@ -10,7 +10,7 @@ from cnnlib.data.catalogue import dataset_not_found
 from cnnlib.data.image_folder.prepare_folder import prepare_image_folder
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
 from cnnlib.data.lock import wait_for_lock
-from cnnlib.data.paths import PREPARED, folder_name, write_root
+from cnnlib.data.paths import PREPARED, folder_name, roles_file, search_roots, write_root
 from cnnlib.data.prepared import folder_options, is_prepared
 from cnnlib.data.prepared_writer import (
     publish,
@@ -115,3 +115,5 @@ def _make(
         yield Progress(0.95, f"computing statistics of {name}")
         write_info(folder, name, content)
         publish(folder, name, root)
+    for searched in search_roots(folders):  # the copy has the roles now
+        roles_file(name, searched).unlink(missing_ok=True)

@@ -20,10 +20,18 @@ import numpy as np
 
 from cnnlib.data.fingerprint import fingerprint
 from cnnlib.data.image_folder.sources import FolderOptions, FolderSource, folder_source
-from cnnlib.data.paths import prepare_command, prepared_folder, search_roots
+from cnnlib.data.paths import (
+    PREPARED,
+    prepare_command,
+    prepared_folder,
+    roles_file,
+    search_roots,
+    write_root,
+)
 from cnnlib.design.checks import shown
 from cnnlib.errors import DataError, RecipeError
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.records.run import check_dataset_name
 
@@ -67,6 +75,17 @@ class Prepared:
     test_labels: np.ndarray
     folder: Path
     skipped: tuple[SkippedPicture, ...] = ()
+
+    def split_arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pictures and the labels of "train", "validation" or "test".
+
+        "train" is without the dataset's own validation split, which are the last training pictures.
+        """
+        if split == "test":
+            return self.test_images, self.test_labels
+        start = self.info.fitted_count
+        part = slice(start) if split == "train" else slice(start, None)
+        return self.train_images[part], self.train_labels[part]
 
     def verify(self) -> None:
         """Recompute the fingerprint from all arrays and compare it with the stored one.
@@ -151,7 +170,27 @@ def check_current(name: str, record: PreparedRecord, folders: Folders) -> None:
 
 
 def folder_options(source: FolderSource, folders: Folders) -> FolderOptions:
-    """Return the options of the last preparation, else those that were set at upload."""
+    """Return the options of the last preparation, else those that were set at upload.
+
+    Roles that were stored since then are among them; see `store_roles`.
+    """
+    options = _recorded_options(source, folders)
+    for root in search_roots(folders):
+        with suppress(OSError, ValueError, RecipeError):  # none, or not written by `store_roles`
+            roles = json.loads(roles_file(source.name, root).read_text("utf-8"))
+            return replace(options, roles=roles)
+    return options
+
+
+def store_roles(name: str, roles: Mapping[str, str], folders: Folders) -> None:
+    """Store what a person said about folders, until the dataset is prepared with it."""
+    path = roles_file(name, write_root(folders, PREPARED))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write_text(json.dumps(dict(roles)), encoding="utf-8")
+
+
+def _recorded_options(source: FolderSource, folders: Folders) -> FolderOptions:
     for folder in prepared_copies(source.name, folders):
         with suppress(DataError, KeyError, ValueError, RecipeError):
             return FolderOptions.from_source(read_record(source.name, folder).info.source)
@@ -243,6 +282,7 @@ def info_from_dict(values: Mapping[str, Any]) -> DatasetInfo:
         classes=tuple(str(name) for name in info.classes),
         mean=tuple(float(value) for value in info.mean),
         std=tuple(float(value) for value in info.std),
+        warnings=tuple(str(warning) for warning in info.warnings),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from cnnlib.data.fingerprint import fingerprint, mean_and_std
 from cnnlib.data.paths import PREPARED, folder_name, prepared_folder
 from cnnlib.data.prepared import ARRAYS, PreparedRecord, SkippedPicture, write_record
+from cnnlib.data.statistics import class_warnings, count_labels
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 
@@ -73,6 +74,12 @@ def write_info(folder: Path, name: str, content: PreparedContent) -> DatasetInfo
         raise DataError(
             f"{name} has no training pictures, but training needs at least one. Add pictures."
         )
+    counts = count_labels(
+        content.classes,
+        arrays["train_labels"],
+        arrays["test_labels"],
+        content.validation_count,
+    )
     mean, std = mean_and_std(train_images)
     sizes = {array: (folder / f"{array}.npy").stat().st_size for array in ARRAYS}
     info = DatasetInfo(
@@ -94,6 +101,7 @@ def write_info(folder: Path, name: str, content: PreparedContent) -> DatasetInfo
         std=std,
         note=content.note,
         source=dict(content.source),
+        warnings=class_warnings(counts),
     )
     specs = {array: {"shape": list(arrays[array].shape), "bytes": sizes[array]} for array in ARRAYS}
     write_record(folder, PreparedRecord(info, specs, content.source_state, content.skipped))

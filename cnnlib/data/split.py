@@ -11,7 +11,10 @@ from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
+    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import RunRequest
+
+FEW_VALIDATION_PICTURES = 100  # fewer: accuracy moves in steps of more than one point
 
 
 def train_validation_split(
@@ -73,6 +76,47 @@ def run_split(request: RunRequest, prepared: Prepared) -> tuple[np.ndarray, np.n
         train_limit=request.train_limit,
         seed=request.seed,
         own=prepared.info.validation_count,
+    )
+
+
+def own_split_sentence(info: DatasetInfo) -> str:
+    """Say how a dataset's own validation split is used; "" if it has none."""
+    if not info.validation_count:
+        return ""
+    pictures = plural(info.validation_count, "picture")
+    return (
+        f"{info.name} has its own validation split of {pictures}: any share above 0, and any seed "
+        "of the split, uses exactly these. With a share of 0 they are trained on."
+    )
+
+
+def validation_size(info: DatasetInfo, validation: float) -> int:
+    """Count the validation pictures of a run on a dataset, without opening its pictures.
+
+    Args:
+        validation: As in `train_validation_split`.
+
+    Raises:
+        RecipeError: ``validation`` is out of range.
+    """
+    available = max(0, info.train_count - len(info.classes))
+    count = _validation_count(validation, info.train_count, available)
+    return info.validation_count if info.validation_count and validation else count
+
+
+def describe_few_validation(count: int) -> str:
+    """Say how coarse accuracy on few validation pictures is; "" for none or for enough.
+
+    Example:
+        >>> describe_few_validation(29)[:66]
+        'With 29 validation pictures, accuracy moves in steps of 3.4 points'
+    """
+    if not 0 < count < FEW_VALIDATION_PICTURES:
+        return ""
+    return (
+        f"With {plural(count, 'validation picture')}, accuracy moves in steps of "
+        f"{100 / count:.1f} points: a difference of a few pictures may be chance. Compare several "
+        "seeds, or validate on a larger share."
     )
 
 

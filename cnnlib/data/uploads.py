@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import unicodedata
+import zipfile
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from errno import EACCES
@@ -14,8 +15,14 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from cnnlib.data.catalogue import dataset_info, dataset_not_found
 from cnnlib.data.image_folder.archive_reader import open_zip
+from cnnlib.data.image_folder.image_formats import ZIP, format_label
 from cnnlib.data.image_folder.layout import arrange
-from cnnlib.data.image_folder.sources import FolderOptions, folder_source, folder_sources
+from cnnlib.data.image_folder.sources import (
+    WHAT_IS_TAKEN,
+    FolderOptions,
+    folder_source,
+    folder_sources,
+)
 from cnnlib.data.lock import try_lock
 from cnnlib.data.paths import (
     PREPARED,
@@ -24,6 +31,7 @@ from cnnlib.data.paths import (
     folder_name,
     is_writable,
     prepared_folder,
+    roles_file,
     search_roots,
 )
 from cnnlib.errors import DataError
@@ -41,6 +49,7 @@ MAX_UPLOAD_BYTES = 1 << 30
 _MAX_NAME_BYTES = 200  # file systems allow 255, including .zip.json
 _NOT_IN_NAMES = '<>:"/\\|?*'
 _COPY_BYTES = 1 << 20
+_START_BYTES = 1 << 10  # enough for `format_label`
 
 
 def add_folder_zip(
@@ -71,7 +80,7 @@ def add_folder_zip(
     try:
         with ExitStack() as undo:
             with replacing(target) as copy:
-                _copy_checked(file, copy, name)
+                _copy_checked(file, copy, _file_name(file, name))
                 _reserve(target)
                 undo.callback(target.unlink, missing_ok=True)
                 undo.callback(options_file.unlink, missing_ok=True)
@@ -124,13 +133,31 @@ def _name_taken(name: str, path: Path) -> DataError:
     )
 
 
-def _copy_checked(file: BinaryIO | Path, copy: Path, name: str) -> None:
-    """Copy the zip, and check the copy."""
+def _file_name(file: BinaryIO | Path, name: str) -> str:
+    """Return the name that a person knows the file by."""
+    given = getattr(file, "name", None)  # a path has one, and so has an upload
+    return Path(given).name if isinstance(given, str) else f"{name}.zip"
+
+
+def _copy_checked(file: BinaryIO | Path, copy: Path, file_name: str) -> None:
+    """Copy the zip, and check the copy.
+
+    Raises:
+        DataError: It cannot be taken; the sentences name the file, its format and what can be.
+    """
     source = file.open("rb") if isinstance(file, Path) else nullcontext(file)
     with source as opened, copy.open("xb") as out:
         _copy_bounded(opened, out)
-    with open_zip(copy, f"{name}.zip") as files:
-        arrange(files.paths, files.folders)
+    with copy.open("rb") as start:
+        label = format_label(start.read(_START_BYTES))
+    if label != ZIP and not zipfile.is_zipfile(copy):
+        found = f"{label}, not a zip" if label else "not a zip"
+        raise DataError(f"{file_name} was not taken: it is {found}. {WHAT_IS_TAKEN}")
+    with open_zip(copy, file_name) as files:
+        try:
+            arrange(files.paths, files.folders)
+        except DataError as error:
+            raise DataError(f"{file_name} was not taken. {error}") from error
 
 
 def _copy_bounded(file: IO[bytes], copy: IO[bytes]) -> None:
@@ -199,7 +226,8 @@ def remove_dataset(name: str, folders: Folders | None = None) -> DiskUse:
         raise dataset_not_found(name, folders)
     with _locked(name, folders):
         try:
-            for path in (*_prepared(name, folders), *download_folders(name, folders)):
+            roles = [roles_file(name, root) for root in search_roots(folders)]
+            for path in (*_prepared(name, folders), *download_folders(name, folders), *roles):
                 _remove(path)
             if source is not None and source.uploaded:
                 _remove(source.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnlib.figures.theme import BLUE, ORANGE, axis, bars, empty_figure, figure
+from cnnlib.figures.theme import BLUE, GREEN, ORANGE, axis, bars, empty_figure, figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,18 +13,27 @@ if TYPE_CHECKING:
 
 
 def class_counts_figure(
-    classes: Sequence[str], train: Sequence[int], test: Sequence[int]
+    classes: Sequence[str],
+    train: Sequence[int],
+    test: Sequence[int],
+    validation: Sequence[int] = (),
 ) -> go.Figure:
-    """Draw the number of training and test pictures of each class, side by side.
+    """Draw the number of pictures of each class in each split, side by side.
 
     Args:
         classes: Names; ``train`` and ``test`` have one count for each.
+        validation: Counts of the dataset's own validation split; empty or only zeros without one.
     """
     if not classes:
         return empty_figure("Pictures per class", "No classes.")
     traces = [
         bars(classes, values, name, {"color": colour}, hovertemplate="%{x}: %{y:,}<extra></extra>")
-        for name, values, colour in (("training", train, BLUE), ("test", test, ORANGE))
+        for name, values, colour in (
+            ("training", train, BLUE),
+            ("validation", validation, GREEN),
+            ("test", test, ORANGE),
+        )
+        if name != "validation" or any(values)
     ]
     return figure(
         traces,

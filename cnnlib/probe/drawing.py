@@ -18,6 +18,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.records.drawing import DrawingStep, Preparation, PreparedDrawing
 
 SIDE, BOX = 28, 20  # sides of MNIST's pictures and of the square that contains the digit
+PHOTO_SIDE = 280  # pixels of a photograph when its ink is separated from the paper
 PAPER_NOISE = 0.25  # fraction of the strongest ink; weaker pixels of a photograph are paper
 
 _PLAIN = Preparation()

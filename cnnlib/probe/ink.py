@@ -7,7 +7,7 @@ that they hold for any size of the pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,15 @@ from cachetools import LRUCache, cached
 from scipy import ndimage
 
 from cnnlib.probe.drawing import separate_ink, to_grey
-from cnnlib.records.drawing import InkDifference, InkStatistics
+from cnnlib.records.drawing import InkDifference, InkStatistics, Preparation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from cnnlib.data.prepared import Prepared
-    from cnnlib.records.drawing import Range
+    from cnnlib.records.drawing import PreparedDrawing, Range
+
+_PLAIN = Preparation()
 
 # Which training pictures are ink on an even ground; measured by bench/ink.py.
 _SAMPLE, _FEWEST = 1_000, 20  # training pictures
@@ -31,11 +33,12 @@ _EVEN_EDGE = 0.7  # of the edge's pixels are near the ground's brightness, in ha
 _NEAR = 0.1  # of the brightness of white
 _SAME_SIDE = 0.98  # of the pictures have ink on the same side of the ground: lighter, or darker
 _MOST_INK = 0.23  # of the picture; MNIST has 0.12, while clothes on black have about 0.3
+_MOST_COLOUR = 0.1  # between the channels of a pixel of ink; photographs are coloured
 
 # How far a picture may be outside the range of the training pictures.
 _EXTREMES = 0.001  # of the training pictures are outside at each end
 _GROUND_MARGIN, _POSITION_MARGIN, _EXTENT_MARGIN = 0.15, 0.06, 0.08
-_THICKNESS_FACTOR = 1.1
+_THICKNESS_FACTOR = 1.25
 _BROKEN = 0.01  # of the training pictures may have more drawings: their strokes are broken
 
 # Which parts of the ink are drawings of their own.
@@ -59,10 +62,14 @@ class _Measures:
 @cached(LRUCache(8), key=lambda prepared: prepared.info.fingerprint, lock=Lock())
 def ink_statistics_of(prepared: Prepared) -> InkStatistics | None:
     """Measure training pictures of a dataset: at most 1,000, from its whole length."""
+    return ink_statistics(np.array(prepared.train_images[sampled(prepared)]))
+
+
+def sampled(prepared: Prepared) -> np.ndarray:
+    """Return the places of the training pictures that are measured."""
     pictures = prepared.train_images
     most = np.clip(_SAMPLE_PIXELS // pictures[0, 0].size, _FEWEST, _SAMPLE) if len(pictures) else 0
-    places = np.linspace(0, len(pictures) - 1, min(int(most), len(pictures))).astype(int)
-    return ink_statistics(np.array(pictures[places]))
+    return np.linspace(0, len(pictures) - 1, min(int(most), len(pictures))).astype(int)
 
 
 def ink_statistics(pictures: np.ndarray) -> InkStatistics | None:
@@ -83,6 +90,7 @@ def ink_statistics(pictures: np.ndarray) -> InkStatistics | None:
         np.mean(found.is_light == has_light_ink) >= _SAME_SIDE
         and np.median(found.even_edge) >= _EVEN_EDGE
         and np.median(np.abs(ink).mean(axis=(1, 2))) <= _MOST_INK
+        and np.ptp(pictures[has_ink], axis=1)[ink != 0].mean() / 255 <= _MOST_COLOUR
     )
     if not is_ink:
         return None
@@ -125,6 +133,41 @@ def ink_differences(
     else:
         differences += _form_differences(statistics, found, grey.shape[1:])
     return tuple(differences)
+
+
+def drawing_differences(
+    statistics: InkStatistics | None, drawing: PreparedDrawing
+) -> tuple[InkDifference, ...]:
+    """Compare a prepared drawing with the training pictures of a network; see `ink_differences`."""
+    return ink_differences(statistics, drawing.picture, drawing.steps[0].picture)
+
+
+def preparation_for(
+    statistics: InkStatistics | None, preparation: Preparation = _PLAIN
+) -> Preparation:
+    """Return a preparation that makes the ink dark where that of the training pictures is dark."""
+    return replace(preparation, invert=statistics is not None and not statistics.has_light_ink)
+
+
+def ink_offer(differences: Sequence[InkDifference], preparation: str = "") -> str:
+    """Return a sentence on what mends the differences; "" where nothing does.
+
+    Args:
+        preparation: Sentence on what turns the picture round, scales and centres it; "" if that is
+            not possible.
+    """
+    kinds = {each.kind for each in differences}
+    if preparation and any(each.is_mended_by_preparation for each in differences):
+        return preparation
+    if "drawings" in kinds:
+        return "Give each drawing a picture of its own."
+    return "A pen of another width would fit better." if "thickness" in kinds else ""
+
+
+def describe_ink(differences: Sequence[InkDifference], preparation: str = "") -> str:
+    """Say how a picture differs, and what mends it (`ink_offer`); "" without a difference."""
+    sentences = [each.sentence for each in differences]
+    return " ".join(filter(None, [*sentences, ink_offer(differences, preparation)]))
 
 
 def count_drawings(ink: np.ndarray) -> int:

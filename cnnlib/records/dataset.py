@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cnnlib.records.record import Record
+from cnnlib.units import plural
 from cnnlib.vocabulary.datasets import CROP, FITS
+
+_STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class DatasetInfo(Record):
             preparation.
         note: A sentence for the reader ("from JPEG pictures", "test split made by
             content").
+        warnings: Sentences on what makes a result worth less, such as a class without a training
+            picture.
+        question: What a person has to decide before it can be prepared, and how; "" if nothing.
     """
 
     name: str
@@ -45,12 +51,54 @@ class DatasetInfo(Record):
     note: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     validation_count: int = 0
+    warnings: tuple[str, ...] = ()
+    question: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All sentences about it: what is to be decided, warnings, note."""
+        return tuple(filter(None, (self.question, *self.warnings, self.note)))
+
+    @property
+    def fitted_count(self) -> int:
+        """Number of training pictures without the dataset's own validation split."""
+        return self.train_count - self.validation_count
+
+    @property
+    def counts_text(self) -> str:
+        """Number of pictures of each split; "" while they are not known.
+
+        Example:
+            >>> DatasetInfo("mnist", "MNIST", (1, 28, 28), (), 60_000, 10_000).counts_text
+            '60,000 training pictures, 10,000 test pictures'
+        """
+        if not self.train_count and not self.test_count:
+            return ""
+        return counts_text(self.fitted_count, self.validation_count, self.test_count)
+
+    @property
+    def state_label(self) -> str:
+        """Its state in words, for lists."""
+        return _STATES[self.state] if self.classes else "cannot be used"
 
     @property
     def fit(self) -> str:
         """How its pictures that were not square were fitted, a name of `FITS`."""
         fit = self.source.get("fit")
         return fit if fit in FITS else CROP  # older copies were cropped
+
+
+def counts_text(train: int, validation: int, test: int) -> str:
+    """Return the number of pictures of each split; a dataset may have no validation split.
+
+    Example:
+        >>> counts_text(1, 0, 0)
+        '1 training picture, 0 test pictures'
+    """
+    parts = [plural(train, "training picture"), plural(test, "test picture")]
+    if validation:
+        parts.insert(1, plural(validation, "validation picture"))
+    return ", ".join(parts)
 
 
 def drawings_title(name: str) -> str:

@@ -28,6 +28,7 @@ FOLDER_ROLES = {
     "validation": "validation pictures",
     "test": "test pictures",
     "class": "a class",
+    "part": "part of a class",
     "group": "a group of folders",
     "unused": "not used",
 }

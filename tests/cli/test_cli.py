@@ -10,11 +10,12 @@ from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoch, started, the_end
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_data import class_folders, encoded, write_folder
+from sample_data import class_folders, encoded, write_folder, write_zip
 
 import cnnlib
 from cnnlib.cli.main import main, parser
@@ -281,7 +282,6 @@ def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
     [
         [],
         ["trian"],
-        ["train"],
         ["train", "--preset", "lenet5", "--spec", "x"],
         ["train", "--preset", "lenet5", "extra"],
         ["train", "--preset"],
@@ -583,7 +583,9 @@ def test_datasets_are_listed_with_how_ready_they_are(run_cli):
     listed = {info["name"]: info for info in json.loads(run_cli("data", "--json")[1])}
     assert listed["digits"]["state"] == "here"
     assert listed["mnist"]["in_size"] == [1, 28, 28]
-    assert "digits" in run_cli("data", "list")[1]
+    assert "not prepared yet" in run_cli("data", "list")[1].splitlines()[2]
+    run_cli("data", "prepare", "digits")
+    assert run_cli("data", "list")[1].splitlines()[2].split()[:2] == ["digits", "ready"]
 
 
 def test_a_dataset_is_prepared_with_progress_and_removed(run_cli):
@@ -622,6 +624,142 @@ def test_folders_are_listed_and_corrected(run_cli):
     assert run_cli("data", "prepare", "folder:odd", *options)[0] == 0
     shown = json.loads(run_cli("data", "show", "folder:odd", "--json")[1])
     assert (shown["classes"], shown["in_size"]) == (["cat", "dog", "test"], [3, 16, 16])
+
+
+def test_answers_are_stored_while_other_questions_stay_open(run_cli):
+    files = class_folders({"cat": 4, "dog": 4, "test": 4, "cat_pred": 4})
+    write_folder(Folders.from_environment().data / "odd", files)
+    prepare = ("data", "prepare", "folder:odd", "--folder")
+    code, _, error = run_cli(*prepare, "test=guess")  # the guess is confirmed
+    assert code == 2
+    assert "--folder cat_pred=ROLE" in error and "--folder test=ROLE" not in error
+    assert run_cli(*prepare, "cat_pred=class")[0] == 0
+    shown = json.loads(run_cli("data", "show", "folder:odd", "--json")[1])
+    assert shown["classes"] == ["cat", "cat_pred", "dog"]
+    assert json.loads(shown["source"]["roles"]) == {"test": "unused", "cat_pred": "class"}
+    run_cli("data", "remove", "folder:odd")
+    asked = json.loads(run_cli("data", "folders", "folder:odd", "--json")[1])["questions"]
+    assert len(asked) == 2, "the answers were removed with the prepared copy"
+
+
+def test_roles_that_leave_no_training_picture_are_refused_and_not_stored(run_cli):
+    write_folder(Folders.from_environment().data / "own", class_folders({"cat": 4, "dog": 4}))
+    leave_out = ("--folder", "cat=unused", "--folder", "dog=unused")
+    code, _, error = run_cli("data", "prepare", "folder:own", *leave_out)
+    assert (code, "None of 8 pictures is a training picture" in error) == (2, True)
+    assert run_cli("data", "prepare", "folder:own")[0] == 0
+
+
+def test_splits_and_warnings_are_listed_and_shown(run_cli):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    files |= class_folders({"a": 1, "c": 2}, "test/", first=9)
+    write_folder(Folders.from_environment().data / "own", files)
+    for state in ("not prepared yet", "ready"):
+        lines = run_cli("data", "list")[1].splitlines()
+        assert lines[0].split()[4:7] == ["train", "validation", "test"]
+        row = lines[-1].split()
+        assert row[0] == "folder:own" and row[-1] == "..."
+        assert max(map(len, lines)) < 160
+        out = run_cli("data", "show", "folder:own")[1]
+        assert out.splitlines()[2].split() == ["a", "4", "3", "1"]
+        assert f"8 training pictures, 3 validation pictures, 3 test pictures, {state}." in out
+        assert "Without a training picture: c. A network cannot learn this class. 2 " in out
+        run_cli("data", "prepare", "folder:own")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"pets/1.png": b"", "pets/2.png": b""}, "2 pictures found, but not inside a folder"),
+        ({"pets/.keep": b""}, "No picture was found. Each class needs its own folder"),
+        ({"pets/cat/1": b"", "pets/cat/2": b""}, "has no file with a picture's suffix"),
+        ({"pets.csv": b""}, "pets.csv is not a dataset. CNN Lab takes a zip"),
+    ],
+)
+def test_what_is_in_the_place_of_a_dataset_is_said(files, sentence, refused):
+    write_folder(Folders.from_environment().data, files)
+    assert sentence in refused("data", "show", "folder:pets")
+
+
+def test_a_dataset_many_folders_deep_is_found(run_cli):
+    files = class_folders({"cat": 2, "dog": 2}, "a/b/c/train/")
+    write_folder(Folders.from_environment().data / "deep", files)
+    assert "folder:deep" in run_cli("data", "list")[1]
+
+
+def test_a_name_without_its_prefix_is_understood(refused):
+    write_folder(Folders.from_environment().data / "pets", class_folders({"cat": 2, "dog": 2}))
+    assert "Write 'folder:pets'." in refused("data", "prepare", "pets")
+    assert "Choose one of: digits" in refused("data", "prepare", "cats")
+
+
+def pixels_csv() -> bytes:
+    return b"label,pixel0,pixel1\n7,0,255\n"
+
+
+def arrays_npz() -> bytes:
+    out = io.BytesIO()
+    np.savez(out, x_train=np.zeros((2, 28, 28), np.uint8), y_train=np.arange(2))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("train.csv", pixels_csv(), "train.csv was not taken: it is not a zip. CNN Lab takes"),
+        ("mnist.npz", arrays_npz(), "mnist.npz was not taken. No picture was found among 2 files"),
+        ("cat.png", encoded(), "cat.png was not taken: it is PNG, not a zip. CNN Lab takes"),
+        ("half.zip", b"PK\3\4 and no more", "half.zip cannot be read as a zip"),
+    ],
+)
+def test_a_file_that_is_not_taken_is_named_as_it_was_given(name, content, found, run_cli, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    code, _, error = run_cli("data", "add", str(tmp_path / name))
+    assert (code, found in error) == (2, True), error
+    assert "folder:" not in run_cli("data", "list")[1]
+
+
+def test_adding_a_zip_says_what_is_to_be_decided_and_what_it_warns_of(run_cli, tmp_path):
+    write_zip(tmp_path / "odd.zip", class_folders({"cat": 2, "dog": 2, "test": 2}))
+    assert "--folder test=ROLE" in run_cli("data", "add", str(tmp_path / "odd.zip"))[1]
+    write_zip(tmp_path / "one.zip", class_folders({"cat": 4}))
+    assert "There is only one class, cat" in run_cli("data", "add", str(tmp_path / "one.zip"))[1]
+
+
+def test_a_folder_is_not_taken_for_a_missing_file(refused, tmp_path):
+    assert "is a folder, and this command takes a zip" in refused("data", "add", str(tmp_path))
+
+
+TRAIN_OWN = ("train", "--preset", "mlp", "--dataset", "folder:own", "--detach")
+
+
+def test_train_says_what_a_dataset_warns_of(run_cli):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders(
+        {"a": 1, "c": 2}, "test/", first=9
+    )
+    write_folder(Folders.from_environment().data / "own", files)
+    code, _, error = run_cli(*TRAIN_OWN)
+    assert code == 0
+    assert error.splitlines()[0].startswith("Without a training picture: c.")
+    assert error.splitlines()[1].startswith("Without a test picture: b.")
+
+
+def test_train_says_that_an_own_validation_split_is_used(run_cli):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    write_folder(Folders.from_environment().data / "own", files)
+    sentence = "folder:own has its own validation split of 3 pictures"
+    assert sentence not in run_cli(*TRAIN_OWN)[2]
+    for option in (("--validation", "0.3"), ("--split-seed", "4"), ("--validation", "0")):
+        assert sentence in run_cli(*TRAIN_OWN, *option)[2]
+
+
+def test_train_refuses_a_dataset_with_an_open_question(run_cli):
+    write_folder(
+        Folders.from_environment().data / "own", class_folders({"cat": 4, "dog": 4, "test": 4})
+    )
+    code, out, error = run_cli(*TRAIN_OWN)
+    assert (code, out) == (2, "")
+    assert "--folder test=ROLE" in error
 
 
 def test_own_pictures_are_prepared_with_the_options_that_are_given(run_cli):

@@ -54,11 +54,47 @@ def test_predict_says_that_a_picture_is_ink_on_paper_and_names_the_command(
     assert "dark ink" not in capsys.readouterr().out
 
 
+def test_read_says_what_its_preparation_does_not_mend(run_id, tmp_path, capsys):
+    pair = np.concatenate([painted([[(140, 60), (140, 220)]])[..., :3]] * 2, axis=1)
+    path = tmp_path / "pair.png"
+    Image.fromarray(255 - pair[:, 70:490]).save(path)
+    assert main(["read", run_id, str(path), "--json"]) == 0
+    [said] = json.loads(capsys.readouterr().out)
+    assert [each["kind"] for each in said["differences"]] == ["drawings"]
+    corner = str(paper(tmp_path, "7", left=-70))
+    assert main(["read", run_id, corner]) == 0
+    assert "farther left" not in capsys.readouterr().out
+    assert main(["read", run_id, corner, "--no-centre", "--no-fit"]) == 0
+    out = capsys.readouterr().out
+    assert "farther left than in the training pictures." in out
+    assert out.rstrip().endswith("Leave out --no-fit and --no-centre.")
+
+
 def test_a_file_that_is_no_picture_is_a_sentence(run_id, tmp_path, capsys):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no")
     assert main(["read", run_id, str(bad)]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["read", "predict"])
+def test_one_unreadable_file_does_not_stop_the_others(run_id, tmp_path, capsys, command):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    files = [str(paper(tmp_path, "3")), str(tmp_path / "bad.png"), str(paper(tmp_path, "7"))]
+    assert main([command, run_id, *files]) == 2
+    out, err = capsys.readouterr()
+    assert "3-0.png" in out and "7-0.png" in out and "bad.png" not in out
+    assert err.count("\n") == 1 and "bad.png' cannot be read" in err
+    assert main([command, run_id, *files, "--json"]) == 2
+    answers = json.loads(capsys.readouterr().out)
+    assert [each["picture"] for each in answers] == [files[0], files[2], files[1]]
+    assert "cannot be read" in answers[2]["error"]
+
+
+@pytest.mark.parametrize("top", ["0", "-1"])
+def test_predict_needs_at_least_one_class(run_id, tmp_path, capsys, top):
+    assert main(["predict", run_id, str(paper(tmp_path, "3")), "--top", top]) == 2
+    assert f"--top {top} asks for no class" in capsys.readouterr().err
 
 
 def test_read_takes_white_ink_on_nothing_as_dark_ink_on_paper(run_id, tmp_path, capsys):

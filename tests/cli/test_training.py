@@ -120,6 +120,17 @@ def test_without_epochs_the_untrained_network_is_measured(cli):
     assert 0 <= told[-1]["test_accuracy"] < 0.5
 
 
+def test_without_a_design_the_preset_of_the_dataset_is_trained(cli, store):
+    code, told = cli("train", "--epochs", "0")
+    assert code == 0
+    assert store.run(told[-1]["run_id"]).request.preset == "mnist_fast"
+
+
+def test_few_validation_pictures_are_said(capsys):
+    assert main([*TINY, "--epochs", "0", "--validation", "40"]) == 0
+    assert "With 40 validation pictures, accuracy moves in steps of 2.5" in capsys.readouterr().err
+
+
 def test_a_fork_goes_on_from_a_saved_step_with_another_rate(cli, store):
     parent = cli(*TINY)[1][-1]["run_id"]
     code, told = cli("fork", parent, "--step", "4", "--lr", "0.0001")

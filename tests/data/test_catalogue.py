@@ -149,3 +149,19 @@ def test_the_catalogue_loads_neither_torch_nor_pictures(tmp_path: Path):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_spaces_around_the_name_of_a_dataset_are_ignored(folders: Folders):
+    write_folder(folders.data / " pets ", class_folders({"cat": 2, "dog": 2}))
+    write_zip(folders.data / "cars .zip", class_folders({"bus": 2, "van": 2}))
+    assert names(folders)[len(KNOWN_NAMES) :] == ["folder:cars", "folder:pets"]
+    assert prepared_now("folder:pets").info.classes == ("cat", "dog")
+
+
+def test_pictures_without_class_folders_do_not_hide_a_zip_of_the_same_name(folders: Folders):
+    write_folder(folders.data / "pets", {"1.png": b"", "2.png": b""})
+    with pytest.raises(DataError, match="2 pictures found, but not inside a folder of a class"):
+        dataset_info("folder:pets")
+    write_zip(folders.data / "pets.zip", class_folders({"cat": 2, "dog": 2}))
+    assert dataset_info("folder:pets").classes == ("cat", "dog")
+    assert names(folders) == [*KNOWN_NAMES, "folder:pets"]

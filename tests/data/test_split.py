@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlib.data.split import stratified_order, train_validation_split
+from cnnlib.data.split import (
+    describe_few_validation,
+    stratified_order,
+    train_validation_split,
+    validation_size,
+)
 from cnnlib.errors import RecipeError
+from cnnlib.records.dataset import DatasetInfo
 
 
 def counts(labels: np.ndarray, indices: np.ndarray, classes: int) -> list[int]:
@@ -136,3 +142,19 @@ def test_training_and_validation_share_no_picture_and_leave_none_out(labels, fra
     train, validation = train_validation_split(labels, fraction, seed)
     assert sorted([*train, *validation]) == list(range(len(labels)))
     assert set(labels[train]) == set(labels)  # every class can be learned
+
+
+@pytest.mark.parametrize("own", [0, 7])
+@pytest.mark.parametrize("validation", [0, 0.01, 0.1, 0.9, 12])
+def test_the_size_of_the_validation_split_is_known_before_it_is_made(validation, own):
+    info = DatasetInfo("folder:own", "own", (1, 28, 28), ("a", "b"), 40, validation_count=own)
+    split = train_validation_split(np.arange(40) % 2, validation, 0, own=own)
+    assert validation_size(info, validation) == len(split[1])
+
+
+def test_few_validation_pictures_are_said_with_the_step_of_the_accuracy():
+    # 100 points / 29 pictures
+    assert "29 validation pictures, accuracy moves in steps of 3.4 points" in (
+        describe_few_validation(29)
+    )
+    assert describe_few_validation(0) == describe_few_validation(100) == ""

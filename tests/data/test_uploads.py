@@ -112,7 +112,7 @@ def test_an_invalid_file_name_is_refused(name: str, pets: Path, folders: Folders
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"../a/1.png": b""}, "pets.zip was not accepted: its entry '../a/1.png' points outside"),
+        ({"../a/1.png": b""}, "x.zip was not accepted: its entry '../a/1.png' points outside"),
         ({"1.png": b""}, "1 picture found, but not inside a folder"),
         ({"a/readme.txt": b""}, "No picture was found"),
     ],

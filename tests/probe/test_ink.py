@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from cnnlib.probe.drawing import ink_on_paper, prepare_drawing
-from cnnlib.probe.ink import count_drawings, ink_differences, ink_statistics, ink_statistics_of
+from cnnlib.probe.ink import (
+    count_drawings,
+    drawing_differences,
+    ink_differences,
+    ink_statistics,
+    ink_statistics_of,
+    preparation_for,
+)
 from cnnlib.records.drawing import Preparation
 
 
@@ -77,5 +84,21 @@ def test_for_a_network_that_knows_dark_ink_light_ink_is_named(digits):
     known = ink_statistics(255 - digits.train_images[:200])
     light = digits.test_images[0]
     assert [each.kind for each in ink_differences(known, light)] == ["ink"]
-    dark = prepare_drawing(light[0], preparation=Preparation(invert=True)).picture
+    assert preparation_for(known) == Preparation(invert=True)
+    dark = prepare_drawing(light[0], preparation=preparation_for(known)).picture
     assert ink_differences(known, dark) == ()
+
+
+def test_two_digits_close_to_each_other_are_counted_in_the_drawing_as_it_was_drawn(digits):
+    pad = np.zeros((280, 280), np.uint8)
+    pad[60:220, 60:120] = pad[60:220, 150:210] = 255  # 30 pixels apart: 3 after the preparation
+    drawing = prepare_drawing(pad)
+    known = ink_statistics_of(digits)
+    assert [each.kind for each in drawing_differences(known, drawing)] == ["drawings"]
+
+
+def test_thin_shapes_in_colours_are_not_compared(digits):
+    colours = np.array([(1, 0.2, 0), (0, 1, 0.2), (0.2, 0, 1)])[np.arange(90) % 3]
+    shapes = (digits.train_images[:90] * colours[:, :, None, None]).astype(np.uint8)
+    assert ink_statistics(np.repeat(digits.train_images[:90], 3, axis=1)) is not None
+    assert ink_statistics(shapes) is None

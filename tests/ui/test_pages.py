@@ -6,6 +6,7 @@ import shutil
 import pytest
 from apps import AppTest
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
+from sample_data import class_folders, write_folder
 
 from cnnlib.data.paths import prepared_folder, search_roots
 from cnnlib.data.prepare import prepare
@@ -13,6 +14,7 @@ from cnnlib.design.link import encode
 from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.records.events import Command
+from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore
 from cnnlib.runs.archive.archive import export_bytes
 from cnnlib.ui.common.urls import BUILD, LAB, RESULTS, TRAIN
@@ -116,6 +118,31 @@ def test_the_recipe_follows_the_dataset_until_somebody_changes_it(store):
     assert store.runs()[0].request.recipe.epochs == offered + 1
 
 
+@pytest.fixture
+def colours() -> None:
+    """A dataset of 40 colour pictures, `folder:own`."""
+    write_folder(Folders.from_environment().data / "own", class_folders({"cat": 20, "dog": 20}))
+
+
+@pytest.mark.usefixtures("colours")
+def test_the_preset_follows_the_dataset_until_somebody_chooses_one():
+    app = open_page("train")
+    menu = app.selectbox(key="train_dataset")
+    assert app.selectbox(key="train_preset").value == "mnist_fast"
+    menu.select("folder:own").run()
+    assert app.selectbox(key="train_preset").value == "cifar_fast"
+    app.selectbox(key="train_preset").select("lenet5").run()
+    app.selectbox(key="train_dataset").select("digits").run()
+    assert app.selectbox(key="train_preset").value == "lenet5"
+
+
+@pytest.mark.usefixtures("colours")
+def test_train_says_how_coarse_the_accuracy_on_few_validation_pictures_is():
+    app = open_page("train", dataset="folder:own")
+    # 20 of each class, 4 of them for the test split; a tenth of 32 is 3.
+    assert "With 3 validation pictures, accuracy moves in steps of 33.3 points" in texts(app)
+
+
 def test_three_seeds_are_three_runs_of_one_group(store):
     app = open_page("train")
     app.number_input(key="train_seeds").set_value(3).run()
@@ -124,6 +151,23 @@ def test_three_seeds_are_three_runs_of_one_group(store):
     assert [run.request.seed for run in runs] == [2, 1, 0]
     assert len({run.request.group for run in runs}) == 1 and runs[0].request.group
     assert app.title[0].value == "3 runs"
+
+
+def test_train_says_what_a_dataset_warns_of_and_how_its_own_validation_split_is_used(store):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    files |= class_folders({"a": 1, "c": 2}, "test/", first=30)
+    write_folder(store.folders.data / "own", files)
+    app = open_page("train", dataset="folder:own")
+    assert app.warning[0].value.startswith(r"Without a training picture: c.")
+    assert "own validation split of 3 pictures" in texts(app)
+    assert "own validation split" not in texts(open_page("train", dataset="digits"))
+
+
+def test_train_asks_to_decide_about_folders_first(store):
+    write_folder(store.folders.data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    app = open_page("train", dataset="folder:odd")
+    assert "can be understood in several ways" in app.error[0].value
+    assert not any(each.key == "train_start" for each in app.button)
 
 
 def test_train_takes_the_design_from_its_address(store):

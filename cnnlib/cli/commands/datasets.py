@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_facts, print_json, print_result, print_table
@@ -19,17 +20,22 @@ from cnnlib.cli.parser import (
     whole_number,
 )
 from cnnlib.cli.store import has_store, open_store
+from cnnlib.data.image_folder.split_names import SPLITS, VALIDATION
 from cnnlib.errors import DataError
 from cnnlib.units import format_size, plural
 from cnnlib.vocabulary.datasets import CROP, FITS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.prepared import SkippedPicture
+    from cnnlib.data.statistics import ClassCount
     from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.folders import Folders
+
+_NOTE_WIDTH = 60
 
 
 def add_commands(commands: Any) -> None:
@@ -47,7 +53,7 @@ def add_commands(commands: Any) -> None:
         subcommands,
         "show",
         show_dataset,
-        "classes, statistics and duplicates of a prepared dataset",
+        "classes and notes of a dataset; statistics and duplicates of a prepared one",
     )
     prepare = add_command(
         subcommands,
@@ -63,7 +69,8 @@ def add_commands(commands: Any) -> None:
         action="append",
         default=[],
         help="what a folder is, if it was guessed wrongly: train, validation, test, class, group "
-        "(of folders) or unused; guess leaves it to the lab again; can be repeated",
+        "(of folders), part (of a class) or unused; guess takes what the lab takes it for; can be "
+        "repeated",
     )
     folders = add_command(
         subcommands, "folders", show_folders, "what each folder of an own dataset is taken for"
@@ -134,11 +141,18 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: It is not valid; the sentence suggests the closest name.
     """
+    from cnnlib.data.image_folder.sources import folder_sources
+    from cnnlib.records.folders import Folders
     from cnnlib.vocabulary.datasets import BUILTIN
 
-    if name not in BUILTIN and not name.startswith("folder:"):
-        known = [*BUILTIN, "folder:<name>"]
-        raise UsageError(f"Dataset {unknown_name(name, known)}")
+    if name in BUILTIN or name.startswith("folder:"):
+        return
+    if any(each.name == f"folder:{name}" for each in folder_sources(Folders.from_environment())):
+        raise UsageError(
+            f"Dataset {shown(name)} is not known. The names of your own datasets begin with "
+            f"'folder:'. Write {shown(f'folder:{name}')}."
+        )
+    raise UsageError(f"Dataset {unknown_name(name, [*BUILTIN, 'folder:<name>'])}")
 
 
 def list_datasets(args: argparse.Namespace) -> None:
@@ -149,38 +163,67 @@ def list_datasets(args: argparse.Namespace) -> None:
     if args.json:
         print_json(infos)
         return
-    headings = ("name", "state", "pictures", "classes", "train", "test", "size", "note")
+    headings = ("name", "state", "pictures", "classes", *SPLITS, "size", "note")
     print_table(headings, [_line(info) for info in infos])
 
 
 def show_dataset(args: argparse.Namespace) -> None:
-    """Print counts per class, mean and deviation per channel, duplicates, unusable files."""
-    from cnnlib.data.prepared import load_prepared
-    from cnnlib.data.statistics import class_counts, duplicates
+    """Print notes, counts per class, mean and deviation per channel, duplicates, unused files.
 
-    dataset_named(args.name)
+    Of an own dataset that is not prepared, it prints what the names of its files tell.
+    """
+    from cnnlib.data.catalogue import folder_survey
+    from cnnlib.data.prepared import load_prepared
+    from cnnlib.data.statistics import class_counts, duplicates, size_notes
+
+    info = dataset_named(args.name)
+    if info.state == "here" and info.name.startswith("folder:"):
+        counts = folder_survey(args.name).counts
+        _show_counts(args, info, counts, {"notes": size_notes(info, counts)})
+        return
     data = load_prepared(args.name)
     counts, equal = class_counts(data), duplicates(data)
+    notes = size_notes(data.info, counts)
+    facts = {"duplicates": equal, "skipped": data.skipped, "notes": notes}
+    _show_counts(args, info, counts, facts)
     if args.json:
-        facts = {"per_class": counts, "duplicates": equal, "skipped": data.skipped}
-        print_json(data.info.to_dict() | facts)
         return
-    print_table(("class", "train", "test"), [(each.name, each.train, each.test) for each in counts])
     print()
+    for note in notes:
+        print(f"{note}\n")
     print_facts(
         {
-            "mean": " ".join(f"{value:.4f}" for value in data.info.mean),
-            "standard deviation": " ".join(f"{value:.4f}" for value in data.info.std),
+            "mean": " ".join(f"{value:.4f}" for value in info.mean),
+            "standard deviation": " ".join(f"{value:.4f}" for value in info.std),
             "pictures in both splits": len(equal.across),
             "duplicates in the training split": equal.train_repeats,
             "duplicates in the test split": equal.test_repeats,
             "equal pictures with different labels": len(equal.contradictions),
-            "files not used": data.info.source.get("skipped", len(data.skipped)),
+            "files not used": info.source.get("skipped", len(data.skipped)),
         }
     )
     if data.skipped:
         print()
         print_table(("files", "not used because", "such as"), _unused(data.skipped))
+
+
+def _show_counts(
+    args: argparse.Namespace,
+    info: DatasetInfo,
+    counts: Sequence[ClassCount],
+    more: Mapping[str, Any],
+) -> None:
+    """Print the counts per class and all sentences about a dataset; as JSON, with more facts."""
+    if args.json:
+        print_json(info.to_dict() | {"per_class": counts, **more})
+        return
+    splits = [split for split in SPLITS if split != VALIDATION or info.validation_count]
+    rows = [(each.name, *(getattr(each, split) for split in splits)) for each in counts]
+    print_table(("class", *splits), rows)
+    print()
+    print(f"{info.counts_text}, {info.state_label}.")
+    for sentence in info.remarks:
+        print(sentence)
 
 
 def _unused(skipped: Sequence[SkippedPicture]) -> list[tuple[int, str, str]]:
@@ -203,8 +246,8 @@ def prepare_dataset(args: argparse.Namespace) -> None:
             _print_progress(progress.fraction, progress.text)
             printed = progress.text
     info = dataset_named(args.name)
-    counts = f"{info.train_count:,} training pictures, {info.test_count:,} test pictures"
-    text = f"{counts}. {info.note}".rstrip() if info.name.startswith("folder:") else counts
+    sentences = info.remarks if info.name.startswith("folder:") else ()
+    text = " ".join((f"{info.counts_text}.", *sentences))
     print_result({"event": "end"} | info.to_dict(), text, as_json=args.json)
 
 
@@ -223,13 +266,30 @@ def _changed_options(args: argparse.Namespace) -> FolderOptions | None:
             f"--{next(iter(changes), 'folder')} is an option of your own pictures, and {args.name} "
             "is a built-in dataset. Leave it out."
         )
-    from cnnlib.data.catalogue import folder_layout
-    from cnnlib.data.prepared import changed_options, stored_options
+    from cnnlib.data.prepared import changed_options
     from cnnlib.records.folders import Folders
 
     places = Folders.from_environment()
+    if args.folder:
+        changes["roles"] = _answered_roles(args, places)
+    return changed_options(args.name, changes, places)
+
+
+def _answered_roles(args: argparse.Namespace, places: Folders) -> dict[str, str]:
+    """Return the stored roles of an own dataset with those of the command line.
+
+    Where others stay unclear, they are stored at once, and the next command answers the rest.
+
+    Raises:
+        UsageError: A folder is not known, or has no role.
+        RecipeError: A role is not known.
+        DataError: With these roles, there are no classes.
+    """
+    from cnnlib.data.catalogue import folder_survey
+    from cnnlib.data.prepared import changed_options, store_roles, stored_options
+
     roles = dict(stored_options(args.name, places).roles)
-    known = [row.path for row in folder_layout(args.name).folders]
+    known = [row.path for row in folder_survey(args.name).layout.folders]
     for each in args.folder:
         path, equals, role = each.rpartition("=")
         if not equals:
@@ -238,19 +298,28 @@ def _changed_options(args: argparse.Namespace) -> FolderOptions | None:
         if path not in known:
             raise UsageError(f"Folder {unknown_name(path, known)}")
         roles[path] = role
+    guessed = {path for path, role in roles.items() if role == "guess"}
     roles = {path: role for path, role in roles.items() if role != "guess"}
-    return changed_options(args.name, changes | {"roles": roles}, places)
+    roles = dict(changed_options(args.name, {"roles": roles}, places).roles)
+    if guessed:  # where the lab asks, its guess is confirmed
+        layout = folder_survey(args.name, places, roles).layout
+        asked = {path for question in layout.questions for path in question.paths}
+        roles |= {row.path: row.role for row in layout.folders if row.path in asked & guessed}
+    if folder_survey(args.name, places, roles).layout.questions:
+        store_roles(args.name, roles, places)
+    return roles
 
 
 def show_folders(args: argparse.Namespace) -> None:
     """Print the folders of an own dataset with what they are taken for, and what is unclear."""
-    from cnnlib.data.catalogue import folder_layout
+    from cnnlib.data.catalogue import folder_survey
     from cnnlib.vocabulary.datasets import FOLDER_ROLES
 
     check_name(args.name)
-    layout = folder_layout(args.name)
+    survey = folder_survey(args.name)
+    layout, warnings = survey.layout, survey.warnings
     if args.json:
-        facts = {"folders": [row._asdict() for row in layout.folders]}
+        facts = {"folders": [row._asdict() for row in layout.folders], "warnings": warnings}
         print_json(facts | {"questions": layout.questions, "notes": layout.notes})
         return
     rows = [
@@ -263,7 +332,8 @@ def show_folders(args: argparse.Namespace) -> None:
         for row in layout.folders
     ]
     print_table(("folder", "pictures", "taken for", "note"), rows)
-    for sentence in (*(f"To be decided: {each.text}." for each in layout.questions), *layout.notes):
+    questions = [f"To be decided: {each.text}." for each in layout.questions]
+    for sentence in (*questions, *warnings, *layout.notes):
         print(sentence)
 
 
@@ -271,13 +341,19 @@ def add_dataset(args: argparse.Namespace) -> None:
     """Add a zip of class folders as the dataset ``folder:<name>``."""
     from cnnlib.data.image_folder.sources import FolderOptions
     from cnnlib.data.uploads import add_folder_zip
+    from cnnlib.records.folders import Folders
 
     path = Path(args.zip)
+    if os.path.isdir(path):
+        raise DataError(
+            f"{shown(args.zip)} is a folder, and this command takes a zip. Make a zip of it, or "
+            f"copy it to {Folders.from_environment().data}."
+        )
     if not os.path.isfile(path):  # False for an invalid file name, too
         raise DataError(f"There is no file {shown(args.zip)}. Give the path of a zip file.")
     options = FolderOptions(args.size, args.channels, args.fit)
     info = add_folder_zip(path, args.name or path.stem, options=options)
-    text = f"{info.name}: {plural(len(info.classes), 'class')}. {info.note}".rstrip()
+    text = " ".join((f"{info.name}: {plural(len(info.classes), 'class')}.", *info.remarks))
     print_result(info, text, as_json=args.json)
 
 
@@ -312,6 +388,8 @@ def _print_progress(fraction: float, text: str) -> None:
 
 def _line(info: DatasetInfo) -> tuple[Any, ...]:
     size = " x ".join(map(str, info.in_size))
-    counts = (info.train_count or None, info.test_count or None)
+    counts = (info.fitted_count or None, info.validation_count or None, info.test_count or None)
     on_disk = format_size(info.size_bytes) if info.size_bytes else ""
-    return (info.name, info.state, size, len(info.classes), *counts, on_disk, info.note)
+    about = "to be decided: see 'data folders'" if info.question else " ".join(info.remarks)
+    note = shorten(about, _NOTE_WIDTH, placeholder=" ...")  # `data show` prints the whole
+    return (info.name, info.state_label, size, len(info.classes), *counts, on_disk, note)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.inspect_args import file_picture
-from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import add_command, add_number, number, whole_number
+from cnnlib.cli.output import print_error, print_json, print_table
+from cnnlib.cli.parser import (
+    BAD_INPUT,
+    UsageError,
+    add_command,
+    add_number,
+    number,
+    whole_number,
+)
 from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step, trained_net
+from cnnlib.errors import DataError
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from torch import nn
 
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.drawing import InkDifference, InkStatistics, Robustness
+    from cnnlib.records.drawing import InkDifference, Robustness
     from cnnlib.records.probe import OodDetector
 
-_SIDE = 280  # pixels of a picture when its ink is separated from the paper
+T = TypeVar("T")
 
 
 def add_commands(commands: Any) -> None:
@@ -67,16 +75,18 @@ def add_commands(commands: Any) -> None:
         "--invert", action="store_true", help="swap dark and light (for ink on paper)"
     )
     predict.add_argument("--step", metavar="N", type=whole_number, help=DEFAULT_STEP)
-    add_number(predict, "--top", 3, "classes per picture")
+    add_number(predict, "--top", 3, "classes per picture, at least 1")
 
 
-def read_drawings(args: argparse.Namespace) -> None:
+def read_drawings(args: argparse.Namespace) -> int:
     """Print the class of each drawing, and how often it stays after small changes.
 
-    Prints the out-of-distribution score, too, where the run's detector was measured.
+    Prints the out-of-distribution score, too, where the run's detector was measured. Files that
+    cannot be read are named.
     """
     from cnnlib.probe.answer import answer, robustness
     from cnnlib.probe.drawing import prepare_drawing
+    from cnnlib.probe.ink import drawing_differences, ink_statistics_of, preparation_for
     from cnnlib.probe.ood.detector_file import ood_file, read_ood_detector
     from cnnlib.probe.ood.distance import distance
     from cnnlib.probe.pictures import run_pictures
@@ -84,20 +94,27 @@ def read_drawings(args: argparse.Namespace) -> None:
 
     store, run, saved = run_at_step(args.run_id)
     net = trained_net(store, run, saved)
-    info = run_pictures(run, store.folders).info
-    steps = Preparation(args.fit, args.antialias, args.centre, args.blur)
+    prepared = run_pictures(run, store.folders)
+    info, known = prepared.info, ink_statistics_of(prepared)
+    steps = preparation_for(known, Preparation(args.fit, args.antialias, args.centre, args.blur))
     detector = read_ood_detector(ood_file(store.folders.run(run.id), saved.step))
+    drawings, unread = _each_read(
+        args.pictures,
+        lambda path: prepare_drawing(pixels_for(info, path), info.in_size, steps),
+    )
     found = []
-    for path in args.pictures:
-        picture = prepare_drawing(pixels_for(info, path), info.in_size, steps).picture
+    for path, drawing in drawings.items():
+        picture = drawing.picture
+        differences = drawing_differences(known, drawing)
         robust = robustness(net, info, answer(net, info, run, picture), picture)
         score = None
         if detector is not None:
             score = _ood_facts(detector, distance(detector, net, info, picture))
-        found.append(_facts(path, robust) | {"strangeness": score})
+        facts = _facts(path, robust) | {"strangeness": score}
+        found.append(facts | _ink_facts(differences, _steps_to_keep(args, info)))
     if args.json:
-        print_json(found)
-        return
+        print_json([*found, *unread])
+        return BAD_INPUT if unread else 0
     rows = [
         (
             *(each["picture"], each["class"], percent(each["probability"])),
@@ -113,7 +130,10 @@ def read_drawings(args: argparse.Namespace) -> None:
         "unchanged after small edits",
         "out of distribution",
     )
-    print_table(headings, rows)
+    if rows:
+        print_table(headings, rows)
+    _print_differences(found)
+    return BAD_INPUT if unread else 0
 
 
 def measure_ood(args: argparse.Namespace) -> None:
@@ -139,9 +159,9 @@ def pixels_for(info: DatasetInfo, path: str) -> np.ndarray:
     Raises:
         DataError: The file cannot be read, or is not a picture.
     """
-    from cnnlib.probe.drawing import ink_on_paper
+    from cnnlib.probe.drawing import PHOTO_SIDE, ink_on_paper
 
-    pixels = file_picture(path, _SIDE, 3, info.fit).transpose(1, 2, 0)
+    pixels = file_picture(path, PHOTO_SIDE, 3, info.fit).transpose(1, 2, 0)
     return pixels if info.in_size[0] == 3 else ink_on_paper(pixels)
 
 
@@ -174,49 +194,85 @@ def _ood_text(found: Mapping[str, Any] | None) -> str:
     return f"{'yes' if found['is_strange'] else 'no'}, farther than {share} of training pictures"
 
 
-def predict_pictures(args: argparse.Namespace) -> None:
-    """Print the most likely classes of each picture."""
+def predict_pictures(args: argparse.Namespace) -> int:
+    """Print the most likely classes of each picture; files that cannot be read are named."""
     from cnnlib.probe.ink import ink_differences, ink_statistics_of
     from cnnlib.probe.pictures import run_pictures
 
+    if args.top < 1:
+        raise UsageError(
+            f"--top {args.top} asks for no class, but each picture has at least one. Use 1 or more."
+        )
     store, run, saved = run_at_step(args.run_id, args.step)
     prepared = run_pictures(run, store.folders)
     info, known = prepared.info, ink_statistics_of(prepared)
-    pictures = [_picture(path, info, args.invert) for path in args.pictures]
-    found = _probabilities(trained_net(store, run, saved), pictures, info)
+    pictures, unread = _each_read(args.pictures, lambda path: _picture(path, info, args.invert))
+    found = _probabilities(trained_net(store, run, saved), list(pictures.values()), info)
     answers = []
-    for path, picture, probabilities in zip(args.pictures, pictures, found, strict=True):
+    for (path, picture), probabilities in zip(pictures.items(), found, strict=True):
         differences = ink_differences(known, picture)
-        advice = _advice(known, differences, args.run_id, path, info)
+        preparation = _preparing_command(differences, args.run_id, path, info)
         facts = _probability_facts(path, probabilities)
-        answers.append(facts | {"differences": differences, "advice": advice})
+        answers.append(facts | _ink_facts(differences, preparation))
     if args.json:
-        print_json(answers)
-        return
+        print_json([*answers, *unread])
+        return BAD_INPUT if unread else 0
     rows = [(each["picture"], _likeliest(each["probabilities"], args.top)) for each in answers]
-    print_table(("picture", "most likely"), rows)
-    for each in answers:
+    if rows:
+        print_table(("picture", "most likely"), rows)
+    _print_differences(answers)
+    return BAD_INPUT if unread else 0
+
+
+def _ink_facts(differences: Sequence[InkDifference], preparation: str) -> dict[str, Any]:
+    """Return how a picture differs from the training pictures, and what mends that, or None."""
+    from cnnlib.probe.ink import ink_offer
+
+    return {"differences": differences, "advice": ink_offer(differences, preparation) or None}
+
+
+def _print_differences(facts: Sequence[Mapping[str, Any]]) -> None:
+    """Print one line for each picture that differs from the training pictures."""
+    for each in facts:
         if each["differences"]:
             sentences = [difference.sentence for difference in each["differences"]]
             print(f"{each['picture']}: {' '.join(sentences)} {each['advice'] or ''}".rstrip())
 
 
-def _advice(
-    known: InkStatistics | None,
-    differences: Sequence[InkDifference],
-    run_id: str,
-    path: str,
-    info: DatasetInfo,
-) -> str | None:
-    """Return a sentence on what mends the differences; None where no command does."""
-    if known is None or not any(each.is_mended_by_preparation for each in differences):
-        return None
-    if info.in_size[0] == 1 and known.has_light_ink:
+def _each_read(
+    paths: Sequence[str], read: Callable[[str], T]
+) -> tuple[dict[str, T], list[dict[str, str]]]:
+    """Read each file; name those that cannot be read on standard error, and go on.
+
+    Returns:
+        By path what was read, and the facts about the files that could not be.
+    """
+    found: dict[str, T] = {}
+    unread = []
+    for path in dict.fromkeys(paths):
+        try:
+            found[path] = read(path)
+        except DataError as error:
+            print_error(error)
+            unread.append({"picture": path, "error": str(error)})
+    return found, unread
+
+
+def _preparing_command(
+    differences: Sequence[InkDifference], run_id: str, path: str, info: DatasetInfo
+) -> str:
+    """Return a sentence on the command that prepares a picture; "" where none does."""
+    if info.in_size[0] == 1:
         command = shlex.join(["python", "-m", "cnnlib", "read", run_id, path])
         return f"read turns it round, scales it and centres it: {command}"
-    if any(each.kind == "ink" for each in differences):
-        return "--invert swaps dark and light."
-    return None
+    is_swapped = any(each.kind == "ink" for each in differences)
+    return "--invert swaps dark and light." if is_swapped else ""
+
+
+def _steps_to_keep(args: argparse.Namespace, info: DatasetInfo) -> str:
+    """Return a sentence on the steps of ``read`` that were left out; "" if none was."""
+    steps = [f"--no-{name}" for name in ("fit", "centre") if not getattr(args, name)]
+    return f"Leave out {' and '.join(steps)}." if steps and info.in_size[0] == 1 else ""
 
 
 def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
@@ -230,6 +286,8 @@ def _probabilities(
     net: nn.Module, pictures: Sequence[np.ndarray], info: DatasetInfo
 ) -> list[dict[str, float]]:
     """Return for each picture: class name -> probability."""
+    if not pictures:
+        return []
     import numpy as np
     import torch
 
@@ -250,5 +308,5 @@ def _probability_facts(path: str, probabilities: Mapping[str, float]) -> dict[st
 
 def _likeliest(probabilities: Mapping[str, float], count: int) -> str:
     """Format the most likely classes: ``7 98.12 %, 1 1.20 %``."""
-    names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[: max(1, count)]
+    names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:count]
     return ", ".join(f"{name} {percent(probabilities[name])}" for name in names)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
+from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, whole_number
 from cnnlib.cli.run_here import add_queue_options, submit
 from cnnlib.cli.run_options import add_run_options, run_request
@@ -26,9 +27,9 @@ def add_commands(commands: Any) -> None:
         train_runs,
         "train a network",
         json=JSON_LINES,
-        usage="%(prog)s (--preset NAME | --spec FILE) [--dataset NAME] [OPTIONS]",
+        usage="%(prog)s [--preset NAME | --spec FILE] [--dataset NAME] [OPTIONS]",
     )
-    add_design_options(train)
+    add_design_options(train, required=False)
     train.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
     add_adapt_option(train)
     run = add_run_options(train)
@@ -46,6 +47,8 @@ def add_commands(commands: Any) -> None:
 
 def train_runs(args: argparse.Namespace) -> int:
     """Train a network, with one seed or several."""
+    from cnnlib.data.split import describe_few_validation, validation_size
+
     if not 1 <= args.seeds <= MOST_SEEDS:
         raise UsageError(
             f"--seeds {args.seeds} is not between 1 and {MOST_SEEDS}. "
@@ -55,4 +58,6 @@ def train_runs(args: argparse.Namespace) -> int:
     design = selected_design(args, info)
     request = run_request(args, info, design.plan.spec, design.preset)
     request = replace(request, compile=args.compile, name=args.name)
+    if few := describe_few_validation(validation_size(info, request.validation)):
+        print_error(few)
     return submit(open_store(), request, args, args.seeds)

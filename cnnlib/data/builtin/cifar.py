@@ -10,7 +10,6 @@ import pickle
 import tarfile
 import warnings
 import zlib
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,16 +44,9 @@ _READ_ERRORS = (OSError, EOFError, zlib.error, tarfile.TarError)
 def cifar_problem(name: str, path: Path) -> str:
     """Return why a folder or an archive cannot be used, in a sentence; "" if it can be used.
 
-    All parts are hashed once, and again only after a file has changed.
+    All parts are read and hashed, which takes seconds.
     """
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    state = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _problem(path, state, tuple(_expected(name).items()))
-
-
-@lru_cache(maxsize=16)
-def _problem(path: Path, state: tuple[object, ...], expected: tuple[tuple[str, str], ...]) -> str:
-    wanted = dict(expected)
+    wanted = expected_md5s(name)
     try:
         found = {part: _md5(content) for part, content in _contents(path, set(wanted))}
     except _READ_ERRORS as error:
@@ -81,7 +73,7 @@ def read_cifar(name: str, path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]
     Raises:
         DataError: A part does not have its published MD5, or cannot be read.
     """
-    expected = _expected(name)
+    expected = expected_md5s(name)
     entries = {}
     try:
         for part, content in _contents(path, set(expected)):
@@ -127,7 +119,8 @@ def _contents(path: Path, wanted: set[str]) -> Generator[tuple[str, bytes]]:
                 yield part, file.read(_LARGEST_PART_BYTES)
 
 
-def _expected(name: str) -> dict[str, str]:
+def expected_md5s(name: str) -> dict[str, str]:
+    """Return the published MD5 of each part."""
     return {part: md5 for split in PARTS[name].values() for part, md5 in split.items()}
 
 

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cnnlib.data.builtin.cifar import cifar_problem, read_cifar
+from cnnlib.data.builtin.cifar import read_cifar
+from cnnlib.data.builtin.cifar_checks import CifarChecks
 from cnnlib.data.builtin.download import download
 from cnnlib.data.builtin.idx import PUBLISHED_MD5, read_idx, summarise_idx
 from cnnlib.data.paths import DOWNLOADS, download_folders, folder_name, write_root
@@ -26,16 +27,22 @@ if TYPE_CHECKING:
 _DOWNLOADED_FRACTION = 0.8  # progress at the end of a download
 
 
-def found_files(dataset: BuiltinDataset, folders: Folders) -> list[Path | None]:
+def found_files(
+    dataset: BuiltinDataset, folders: Folders, *, may_read: bool = True
+) -> list[Path | None]:
     """Find the dataset's files by name and content; None for each one that has to be downloaded.
 
     The catalogue and the preparation both ask this function, so they agree. A file may be packed
     again or unpacked; for CIFAR, the file is the archive or its unpacked folder.
 
+    Args:
+        may_read: Read CIFAR's files that no process has read yet, which takes seconds; otherwise
+            they count as found. See `is_checked`.
+
     Raises:
         DataError: A file has the right name, but its content cannot be used.
     """
-    found = [_find(dataset, file, folders) for file in dataset.files]
+    found = [_find(dataset, file, folders, may_read) for file in dataset.files]
     if dataset.form == "idx":
         for images, labels in (found[:2], found[2:]):
             if images is not None and labels is not None:
@@ -143,18 +150,33 @@ def fetch_missing(
     return paths
 
 
-def _find(dataset: BuiltinDataset, file: RemoteFile, folders: Folders) -> Path | None:
+def is_checked(dataset: BuiltinDataset, paths: Sequence[Path | None], folders: Folders) -> bool:
+    """Return whether the content of all found files is known."""
+    checks = CifarChecks(folders)
+    return dataset.form != "cifar" or all(
+        path is None or checks.known_problem(dataset.name, path) is not None for path in paths
+    )
+
+
+def _find(
+    dataset: BuiltinDataset, file: RemoteFile, folders: Folders, may_read: bool
+) -> Path | None:
     """Return the first path whose content can be used.
 
     Raises:
         DataError: There are paths, but none of them can be used.
     """
     problem = ""
+    checks = CifarChecks(folders)
     for path in _candidate_paths(dataset, file, folders):
         if dataset.form == "idx":
             found = summarise_idx(path).problem if path.is_file() else None
+        elif not path.exists():
+            found = None
         else:
-            found = cifar_problem(dataset.name, path) if path.exists() else None
+            found = checks.known_problem(dataset.name, path)
+            if found is None:
+                found = checks.problem(dataset.name, path) if may_read else ""
         if found == "":
             return path
         problem = problem or found or ""

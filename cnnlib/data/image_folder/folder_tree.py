@@ -38,8 +38,8 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """Name without the folders above."""
-        return self.path.rpartition("/")[2]
+        """Name without the folders above, and without spaces before and after it."""
+        return self.path.rpartition("/")[2].strip()
 
     @property
     def filled(self) -> list[Folder]:

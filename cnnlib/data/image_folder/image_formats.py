@@ -17,7 +17,7 @@ _PILLOW_FORMATS = (
     *("ICO", "CUR", "DIB", "DDS", "ICNS", "PCX", "PSD", "QOI", "SGI", "SUN", "XBM", "XPM", "TGA"),
 )
 _HEIF_PLUGIN = "pillow_heif"  # the package of the extra `heic`
-HEIC, AVIF = "HEIC", "AVIF"
+HEIC, AVIF, ZIP = "HEIC", "AVIF", "a zip"
 
 # Formats by the first bytes of a file. Labels that are not names of `_PILLOW_FORMATS` or of
 # `_FORMAT_OF` are formats that are not read.
@@ -48,7 +48,7 @@ _SIGNATURES = (
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "HDF5"),
     (b"MATLAB", "MATLAB"),
-    (b"PK\3\4", "a zip"),
+    *((start, ZIP) for start in (b"PK\3\4", b"PK\5\6")),
     (b"\x1f\x8b", "gzip"),
     (b"Rar!", "RAR"),
     (b"7z\xbc\xaf", "7z"),

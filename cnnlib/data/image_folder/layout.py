@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlib.data.image_folder.folder_tree import Folder, folder_tree
-from cnnlib.data.image_folder.roles import CLASS, NO_CLASSES, UNUSED, Question, guess_roles
-from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, VALIDATION, split_names
+from cnnlib.data.image_folder.roles import CLASS, NO_CLASSES, PART, UNUSED, Question, guess_roles
+from cnnlib.data.image_folder.split_names import SPLITS, TEST, TRAIN, split_names
 from cnnlib.data.paths import prepare_command
 from cnnlib.errors import DataError
 from cnnlib.units import listed, plural
@@ -52,7 +52,7 @@ class FolderRole(NamedTuple):
     """A folder and what it was taken for.
 
     Args:
-        role: One of `FOLDER_ROLES`; "" if it has no picture.
+        role: One of `FOLDER_ROLES`.
         pictures: Number of files that may be pictures, with all folders below.
         reason: Why it is left out; "" for a used folder.
     """
@@ -71,7 +71,8 @@ class Layout:
         classes: Sorted, in the order of their labels.
         placed: Files in class folders, in the order of the paths.
         unused: All other visible files, in the order of the paths.
-        folders: The folders down to the classes, each before those inside it.
+        folders: The folders with pictures, each before those inside it, but for those inside a
+            folder that is not used.
         questions: What the names do not decide; with one, the rest is a guess.
         notes: Sentences to show to the user.
     """
@@ -93,24 +94,31 @@ class Layout:
         """Whether the dataset has test pictures of its own."""
         return TEST in self.splits
 
+    def question(self, name: str) -> str:
+        """Return the open questions and how to answer them, in sentences; "" without any.
+
+        Args:
+            name: The dataset, for the sentences.
+        """
+        if not self.questions:
+            return ""
+        unclear = "; ".join(question.text for question in self.questions)
+        paths = {path: None for question in self.questions for path in question.paths}
+        options = " ".join(f"--folder {shlex.quote(path)}=ROLE" for path in paths)
+        return (
+            f"The folders of {name} can be understood in several ways: {unclear}. Say what "
+            f"they are on the Data page, under Folders, or with {prepare_command(name)} "
+            f"{options} (one of {', '.join(FOLDER_ROLES)})."
+        )
+
     def check_certain(self, name: str) -> None:
         """Check that no question is open.
 
-        Args:
-            name: The dataset, for the sentence.
-
         Raises:
-            DataError: There are questions; the sentence has them and says how to answer.
+            DataError: There are questions; see `question`.
         """
-        if self.questions:
-            unclear = "; ".join(question.text for question in self.questions)
-            paths = {path: None for question in self.questions for path in question.paths}
-            options = " ".join(f"--folder {shlex.quote(path)}=ROLE" for path in paths)
-            raise DataError(
-                f"The folders of {name} can be understood in several ways: {unclear}. Say what "
-                f"they are on the Data page, under Folders, or with {prepare_command(name)} "
-                f"{options} (one of {', '.join(FOLDER_ROLES)})."
-            )
+        if question := self.question(name):
+            raise DataError(question)
 
 
 def arrange(
@@ -139,7 +147,7 @@ def arrange(
     names = _merged_names(sorter.files)
     classes = tuple(sorted({names[split, name] for split, name in sorter.files}))
     if not guessed.questions:
-        _check_classes(classes, root)
+        _check_classes(classes, root, sorter)
     labels = {name: label for label, name in enumerate(classes)}
     placed = sorted(
         Placed(file, labels[names[split, name]], split)
@@ -153,7 +161,7 @@ def arrange(
         tuple(sorted(sorter.unused)),
         tuple(sorter.rows),
         tuple(guessed.questions),
-        tuple(_notes(sorter, classes, labels, placed, paths, missing)),
+        tuple(_notes(sorter, classes, paths, missing)),
     )
 
 
@@ -206,7 +214,8 @@ class _Sorter:
         for inner_name in sorted(folder.folders):
             inner = folder.folders[inner_name]
             role = self.roles.get(inner.path, "")
-            self.rows += [self._row(inner, role)] if role else []
+            if inner.pictures:
+                self.rows.append(self._row(inner, role or PART))
             if role == UNUSED:
                 self._leave_out_all(inner, self.reasons[inner.path])
             else:
@@ -248,11 +257,18 @@ def _merged_names(files: Mapping[tuple[str, str], list[int]]) -> dict[tuple[str,
     return merged
 
 
-def _check_classes(classes: Sequence[str], root: Folder) -> None:
+def _check_classes(classes: Sequence[str], root: Folder, sorter: _Sorter) -> None:
+    if not any(split == TRAIN for split, _ in sorter.files) and (classes or sorter.left_out):
+        raise DataError(
+            f"None of {plural(root.pictures, 'picture')} is a training picture, and training needs "
+            f"at least one: {_missing_training(sorter)}. Use a folder of classes for training."
+        )
     if not classes:
         found = "No picture was found"
         if root.pictures:
             found = f"{plural(root.pictures, 'picture')} found, but not inside a folder of a class"
+        elif others := [file.name for folder in root.walk() for file in folder.others]:
+            found += f" among {plural(len(others), 'file')} ({listed(others)})"
         raise DataError(
             f"{found}. Each class needs its own folder, named after the class. Make one folder "
             "per class, and put the pictures inside."
@@ -263,24 +279,29 @@ def _check_classes(classes: Sequence[str], root: Folder) -> None:
             "Merge or remove some folders."
         )
     for name in classes:
-        if len(name) > MAX_CLASS_NAME or not name.isprintable():
+        if not name or len(name) > MAX_CLASS_NAME or not name.isprintable():
             raise DataError(
                 f"The class folder {name[:MAX_CLASS_NAME]!r} is not a valid name: class names "
-                f"have at most {MAX_CLASS_NAME} printable characters. Rename the folder."
+                f"have 1 to {MAX_CLASS_NAME} printable characters. Rename the folder."
             )
+
+
+def _missing_training(sorter: _Sorter) -> str:
+    """Say what all pictures are instead of training pictures."""
+    counts = Counter({split: 0 for split, _ in sorter.files})
+    for (split, _), files in sorter.files.items():
+        counts[split] += len(files)
+    parts = [f"{count:,} {FOLDER_ROLES[split]}" for split, count in counts.items()]
+    return "; ".join([*parts, *sorter.left_out])
 
 
 def _notes(
     sorter: _Sorter,
     classes: Sequence[str],
-    labels: Mapping[str, int],
-    placed: Sequence[Placed],
     paths: Sequence[str],
     missing: Sequence[str],
 ) -> list[str]:
     notes = []
-    if len(classes) == 1:
-        notes.append("There is only one class, so a network has nothing to distinguish.")
     folded = Counter(name.casefold() for name in classes)
     twins = [name for name in classes if folded[name.casefold()] > 1]
     if twins:
@@ -294,16 +315,15 @@ def _notes(
             f"{listed(like_splits)} {_verb(like_splits)} called like a split, but taken for a "
             "class."
         )
-    trained = {each.label for each in placed if each.split == TRAIN}
-    if untrained := [name for name in classes if labels[name] not in trained]:
-        notes.append(f"Without a training picture: {listed(untrained)}.")
+    if spaced := [row.path for row in sorter.rows if _has_outer_space(row.path)]:
+        notes.append(
+            "Spaces before and after the names of folders are ignored: "
+            f"{listed([repr(path) for path in spaced])}."
+        )
     if sorter.nested:
         notes.append(
             f"Folders inside a class belong to it: {listed([f'{x}/' for x in sorter.nested])}."
         )
-    if any(each.split == VALIDATION for each in placed):
-        count = sum(each.split == VALIDATION for each in placed)
-        notes.append(f"The dataset has a validation split of {plural(count, 'picture')}.")
     if sorter.strays:
         strays = [paths[index] for index in sorter.strays]
         notes.append(f"Left out, because not inside a class folder: {listed(strays)}.")
@@ -316,6 +336,11 @@ def _notes(
     if missing:
         notes.append(f"Not there any more: {listed(missing)}.")
     return notes
+
+
+def _has_outer_space(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name != name.strip()
 
 
 def _verb(names: Sequence[str]) -> str:

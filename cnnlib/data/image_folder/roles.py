@@ -14,6 +14,7 @@ from cnnlib.data.image_folder.split_names import (
     may_be_split_name,
     split_names,
 )
+from cnnlib.errors import DataError
 from cnnlib.units import listed
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from cnnlib.data.image_folder.folder_tree import Folder
 
-CLASS, GROUP, UNUSED = "class", "group", "unused"  # beside the splits, the keys of FOLDER_ROLES
+# Beside the splits, the keys of FOLDER_ROLES.
+CLASS, GROUP, PART, UNUSED = "class", "group", "part", "unused"
+_BY_HAND = "was left out by hand"
 NO_CLASSES = "has no class folders, so its pictures have no label"
 _MANY = 2  # folders with the names of classes that are no coincidence
 
@@ -44,7 +47,7 @@ class Roles:
     """The role of each folder, and what is not certain about them.
 
     Args:
-        roles: By path; a folder inside a class has none of its own.
+        roles: By path; a folder inside a class has one only if it is not simply a part of it.
         reasons: Why a folder is left out, by path: what its path says, continued.
     """
 
@@ -62,6 +65,9 @@ def guess_roles(root: Folder, fixed: Mapping[str, str]) -> Roles:
 
     Args:
         fixed: Roles that a person gave, by path; the other folders are seen in their light.
+
+    Raises:
+        DataError: A person said that a folder and one inside it are classes.
     """
     guesser = _Guesser(fixed)
     guesser.group(root)
@@ -70,7 +76,7 @@ def guess_roles(root: Folder, fixed: Mapping[str, str]) -> Roles:
 
 class _Guesser:
     def __init__(self, fixed: Mapping[str, str]) -> None:
-        self._fixed = fixed
+        self._fixed = {path: role for path, role in fixed.items() if role != PART}
         self._train_classes: set[str] = set()
         self.found = Roles()
 
@@ -102,7 +108,7 @@ class _Guesser:
         if role == CLASS:
             self._class(folder)
         elif role == UNUSED:
-            self._leave_out(folder, "was left out by hand")
+            self._leave_out(folder, _BY_HAND)
         elif role == GROUP:
             self._set(folder, GROUP)
             self.group(folder)
@@ -154,7 +160,7 @@ class _Guesser:
         names = _names(classes)
         if not classes:
             self._ask(
-                holders, f"{_paths(holders)} have classes, but no folder has training pictures"
+                holders, f"{_paths_have(holders)} classes, but no folder has training pictures"
             )
         self._classes(classes)
         for folder in holders:
@@ -235,8 +241,7 @@ class _Guesser:
         self._classes(classes)
 
     def _splits_without_classes(self, named: Sequence[Folder]) -> None:
-        names = _paths(named)
-        self._ask(named, f"{names} have pictures, but no folder for each class inside")
+        self._ask(named, f"{_paths_have(named)} pictures, but no folder for each class inside")
         for folder in named:
             self._leave_out(folder, NO_CLASSES)
 
@@ -267,7 +272,7 @@ class _Guesser:
             inner = {each.name for folder in unclear for each in _class_folders(folder)}
             self._ask(
                 unclear,
-                f"{_paths(unclear)} have folders inside ({', '.join(sorted(inner)[:4])}), which "
+                f"{_paths_have(unclear)} folders inside ({', '.join(sorted(inner)[:4])}), which "
                 "may be classes, splits or something else",
             )
 
@@ -279,14 +284,28 @@ class _Guesser:
                 self._class(folder)
 
     def _class(self, folder: Folder) -> None:
+        """A class, or a group if a person said that a folder inside is a class."""
+        inside = {self._fixed.get(each.path) for each in folder.walk() if each is not folder}
+        if not inside.isdisjoint((CLASS, GROUP)):
+            if self._fixed.get(folder.path) == CLASS:
+                raise DataError(
+                    f"The folder {folder.path}/ is set to be a class, so a folder inside cannot be "
+                    "a class or a group. Make the outer folder a group, or the inner one a part."
+                )
+            self._set(folder, GROUP)
+            self.group(folder)
+            return
         self._set(folder, CLASS)
         splits = _splits_inside(folder)
-        for inner in folder.filled:
-            role = self._fixed.get(inner.path) or splits.get(inner.name)
+        guessed = {each.path: splits.get(each.name) for each in folder.filled}
+        for inner in folder.walk():
+            role = self._fixed.get(inner.path) or guessed.get(inner.path)
+            if inner is folder or not inner.pictures:
+                continue
             if role in SPLITS:
                 self._set(inner, role)
             elif role == UNUSED:
-                self._leave_out(inner, "was left out by hand")
+                self._leave_out(inner, _BY_HAND)
 
     # Helpers.
 
@@ -364,6 +383,10 @@ def _same_pictures(folder: Folder, beside: Sequence[Folder]) -> bool:
 def _names(folders: Sequence[Folder]) -> set[str]:
     """Names without regard to capital letters."""
     return {folder.name.casefold() for folder in folders}
+
+
+def _paths_have(folders: Sequence[Folder]) -> str:
+    return f"{_paths(folders)} {'has' if len(folders) == 1 else 'have'}"
 
 
 def _paths(folders: Sequence[Folder]) -> str:

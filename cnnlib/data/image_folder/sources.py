@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cnnlib.data.paths import DOWNLOADS, PREPARED, UPLOADS
 from cnnlib.design.checks import check_fields
@@ -33,10 +33,19 @@ NOT_PICTURE_SUFFIXES = tuple(
     ".feather .arrow .db .sqlite .mp4 .avi .mov .mkv .webm .mp3 .wav .exe .dll .so .license".split()
 )
 
+WHAT_IS_TAKEN = (
+    "CNN Lab takes a zip with one folder of pictures per class, or a folder like that in the data "
+    "folder."
+)
+
 # Names in the data folder that are not users' datasets: torchvision's folders and this package's.
 _RESERVED = {PREPARED, DOWNLOADS, UPLOADS} | {
     dataset.folder.split("/")[0] for dataset in BUILTIN.values() if dataset.folder
 }
+
+_Candidate: TypeAlias = (
+    "tuple[os.DirEntry[str], str, bool]"  # with its name, and if it is an upload
+)
 
 
 @dataclass(frozen=True)
@@ -144,24 +153,39 @@ def folder_sources(folders: Folders) -> list[FolderSource]:
     a zip.
     """
     found: dict[str, FolderSource] = {}
-    for entry, name, uploaded in _candidates(folders):
-        if name not in found and _is_dataset(entry):
-            kind: Literal["directory", "zip"] = "directory" if entry.is_dir() else "zip"
-            found[name] = FolderSource(name, Path(entry.path), kind, uploaded)
+    for source in _sources(_candidates(folders)):
+        found.setdefault(source.name, source)
     return [found[name] for name in sorted(found)]
 
 
 def folder_source(name: str, folders: Folders) -> FolderSource | None:
     """Return the source of the dataset ``folder:<name>``; None if there is none."""
     check_dataset_name(name)
-    for entry, candidate, uploaded in _candidates(folders):
-        if candidate == name and _is_dataset(entry):
-            kind: Literal["directory", "zip"] = "directory" if entry.is_dir() else "zip"
-            return FolderSource(name, Path(entry.path), kind, uploaded)
-    return None
+    return next(_sources(each for each in _candidates(folders) if each[1] == name), None)
 
 
-def _candidates(folders: Folders) -> Generator[tuple[os.DirEntry[str], str, bool]]:
+def _sources(candidates: Iterable[_Candidate]) -> Generator[FolderSource]:
+    """Yield the sources in order of precedence.
+
+    Last come directories of pictures without class folders: people mean them as datasets, and are
+    told what is missing.
+    """
+    flat = []
+    for candidate in candidates:
+        path = Path(candidate[0].path)
+        if candidate[0].is_file() or has_class_folders(path):
+            yield _source(candidate)
+        elif _holds_picture(path):
+            flat.append(candidate)
+    yield from map(_source, flat)
+
+
+def _source(candidate: _Candidate) -> FolderSource:
+    entry, name, uploaded = candidate
+    return FolderSource(name, Path(entry.path), "directory" if entry.is_dir() else "zip", uploaded)
+
+
+def _candidates(folders: Folders) -> Generator[_Candidate]:
     """Yield entries, their dataset names and whether they are uploads, in order of precedence."""
     for root, uploaded in ((folders.data, False), (folders.runs / UPLOADS, True)):
         for entry in sorted(_entries(root), key=lambda entry: (entry.is_file(), entry.name)):
@@ -176,16 +200,12 @@ def _dataset_name(entry: os.DirEntry[str]) -> str | None:
     if not is_visible(entry.name) or not (is_zip or entry.is_dir()):
         return None
     own = entry.name[: -len(".zip")] if is_zip else entry.name
-    name = f"folder:{unicodedata.normalize('NFC', own)}"
+    name = f"folder:{unicodedata.normalize('NFC', own).strip()}"
     try:
         check_dataset_name(name)
     except RecipeError:
         return None  # not valid in a run's request
     return name
-
-
-def _is_dataset(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file() or has_class_folders(Path(entry.path))
 
 
 def _entries(root: Path) -> Generator[os.DirEntry[str]]:
@@ -196,7 +216,7 @@ def _entries(root: Path) -> Generator[os.DirEntry[str]]:
         return  # not readable, so not a dataset
 
 
-def has_class_folders(path: Path, depth: int = 3) -> bool:
+def has_class_folders(path: Path, depth: int = 5) -> bool:
     """Return whether a folder in ``path``, at most ``depth`` levels down, contains a picture."""
     entries = [entry for entry in _entries(path) if is_visible(entry.name)]
     inner = [Path(entry.path) for entry in entries if entry.is_dir()]

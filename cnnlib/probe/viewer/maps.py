@@ -16,6 +16,7 @@ from cnnlib.design.layers import Conv2d, Linear
 from cnnlib.errors import ProbeError
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import step_named
+from cnnlib.probe.ink import describe_ink, ink_differences, ink_statistics_of
 from cnnlib.probe.viewer.sources import (
     StepNetwork,
     Validation,
@@ -41,7 +42,8 @@ def maps(request: MapsRequest) -> dict[str, Any]:
     """Compute what the Lab page shows of a network.
 
     Returns:
-        ``step`` of the weights, ``trained``, ``picture`` (index, label, pixels), ``columns`` (one
+        ``step`` of the weights, ``trained``, ``picture`` (index, label, pixels, and a
+        ``note`` on how a drawing differs from the training pictures), ``columns`` (one
         for each of `cnnlib.design.columns.columns`), ``probabilities`` of the classes, ``links``
         into the chosen map, ``strip``. Pictures and maps are uint8 in base64; those of a column
         have one scale, 0 to 255 for ``low`` to ``high``.
@@ -67,6 +69,7 @@ def maps(request: MapsRequest) -> dict[str, Any]:
             "index": None if request.pixels is not None else request.picture,
             "label": label,
             "pixels": encode_uint8(pixels),
+            "note": "" if request.pixels is None else _describe_drawing(pixels, validation),
         },
         "columns": [
             _column(column, _output(plan, outputs, column), shown.get(place))
@@ -84,6 +87,13 @@ def picture_of(request: MapsRequest, validation: Validation) -> tuple[np.ndarray
         return validation.picture(request.picture)
     shape = validation.prepared.info.in_size
     return np.frombuffer(request.pixels, np.uint8).reshape(shape), None
+
+
+def _describe_drawing(pixels: np.ndarray, validation: Validation) -> str:
+    """Say how a drawing differs from the training pictures."""
+    offer = "Under More tools to draw it is scaled and centred." if len(pixels) == 1 else ""
+    known = ink_statistics_of(validation.prepared)
+    return describe_ink(ink_differences(known, pixels), offer)
 
 
 def _bytes_of(outputs: Outputs) -> int:

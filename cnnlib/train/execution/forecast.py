@@ -164,7 +164,9 @@ def _log_ratio(one: int, other: int) -> float:
 def _train_count(request: RunRequest, info: DatasetInfo) -> int:
     """Return the number of training pictures, to within rounding."""
     validation = request.validation
-    if validation < 1:
+    if validation and info.validation_count:
+        validation = info.validation_count
+    elif validation < 1:
         validation *= info.train_count
     count = max(0, info.train_count - round(validation))
     return count if request.train_limit is None else min(count, request.train_limit)

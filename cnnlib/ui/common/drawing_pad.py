@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode, decode_picture
-from cnnlib.probe.drawing import ink_on_paper
+from cnnlib.probe.drawing import PHOTO_SIDE, ink_on_paper
 from cnnlib.records.drawing import MOST_BLUR, Preparation
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.messages import show_error, show_warning
@@ -19,7 +19,6 @@ from cnnlib.ui.common.small_pad import INK, PAPER
 from cnnlib.ui.common.urls import LOADER, script
 
 SIDE = 280  # pixels of the pad
-UPLOAD_SIDE = 280  # pixels; an uploaded picture is resized to this side before preparation
 _INITIAL = "draw_pad_start"  # the last drawing that the server sent to the pad
 _STROKES = "draw_pad_now"  # the strokes that are on the pad
 _PICTURE = "draw_pad_picture"  # picture of these strokes: H x W x 3 or 4, uint8
@@ -228,7 +227,7 @@ def _read_upload() -> np.ndarray | None:
     if file is None:
         return None
     try:
-        picture = decode_picture(file.getvalue(), UPLOAD_SIDE, 3, name=file.name)
+        picture = decode_picture(file.getvalue(), PHOTO_SIDE, 3, name=file.name)
     except BrokenPicture as error:
         show_error(f"{file.name} cannot be read as a picture: {error}. Choose another file.")
         return None

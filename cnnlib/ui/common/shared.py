@@ -1,4 +1,4 @@
-"""Resources shared by all sessions, and the dataset and preset that a page begins with."""
+"""Resources shared by all sessions, and the dataset that a page begins with."""
 
 from __future__ import annotations
 
@@ -107,8 +107,3 @@ def default_dataset(infos: Iterable[DatasetInfo]) -> DatasetInfo:
     """Return the best known of the datasets that are on this machine."""
     available = {info.name: info for info in infos if info.state != "download"}
     return next(available[name] for name in _DATASETS if name in available)
-
-
-def default_preset(dataset: str) -> str:
-    """Return the name of the preset with the best accuracy for its training time on a dataset."""
-    return "mnist_fast" if dataset in ("mnist", "fashion-mnist", "digits") else "cifar_fast"

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
 
 _KEY = "data_dataset"
-STATES = {"prepared": "ready", "here": "not prepared yet", "download": "not downloaded yet"}
 
 
 def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     """Show a menu of datasets, with the one of the address selected; return the selected one."""
     by_name = {info.name: info for info in infos}
     labels = dataset_menu(infos)
-    titles = {info.name: f"{labels[info.name]} ({STATES[info.state]})" for info in infos}
+    titles = {info.name: f"{labels[info.name]} ({info.state_label})" for info in infos}
     requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
         st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
@@ -66,6 +65,11 @@ def dataset_table(infos: Sequence[DatasetInfo]) -> None:
                     help="Channels × height × width. 1 channel is greyscale, 3 are colour."
                 ),
                 "Training pictures": st.column_config.NumberColumn(format="localized"),
+                "Validation pictures": st.column_config.NumberColumn(
+                    format="localized",
+                    help="Of the dataset itself. Without them, each run keeps a share of the "
+                    "training pictures for validation.",
+                ),
                 "Test pictures": st.column_config.NumberColumn(format="localized"),
                 "Disk space": st.column_config.NumberColumn(
                     format="%.1f MB", help="Size of the files that the lab can remove."
@@ -77,10 +81,11 @@ def dataset_table(infos: Sequence[DatasetInfo]) -> None:
 def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
     return {
         "Dataset": dataset_label(info.name, info.title),
-        "State": STATES[info.state],
+        "State": info.state_label,
         "Picture size": size(info.in_size),
         "Classes": len(info.classes),
-        "Training pictures": info.train_count or None,
+        "Training pictures": info.fitted_count or None,
+        "Validation pictures": info.validation_count or None,
         "Test pictures": info.test_count or None,
         "Disk space": disk_use(info.name, folders()).removable_bytes / 1e6 or None,
     }

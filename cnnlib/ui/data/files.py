@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.data.catalogue import folder_layout
 from cnnlib.data.image_folder.sources import FolderOptions
 from cnnlib.data.uploads import add_folder_zip, disk_use, remove_dataset
 from cnnlib.errors import CnnlibError
@@ -30,7 +29,6 @@ from cnnlib.vocabulary.datasets import CROP, FITS
 from cnnlib.vocabulary.entry import labels
 
 if TYPE_CHECKING:
-    from cnnlib.data.image_folder.layout import Layout
     from cnnlib.records.dataset import DatasetInfo
 
 _SIZES = (16, 28, 32, 48, 64, 96, 128)
@@ -49,13 +47,11 @@ def show_notice() -> None:
         st.success(escape_markdown(sentence), icon=":material/check:")
 
 
-def preparation(info: DatasetInfo, layout: Layout | None) -> None:
+def preparation(info: DatasetInfo) -> None:
     """Show a button that prepares the dataset, or the progress of the job.
 
-    Uploaded pictures and own folders can be prepared again, with other options.
-
-    Args:
-        layout: Of an own dataset; with a question, it cannot be prepared yet.
+    Uploaded pictures and own folders can be prepared again, with other options. A dataset with an
+    open question cannot be prepared yet.
     """
     is_own = info.name.startswith("folder:")
     if info.state == "prepared" and not is_own:
@@ -72,7 +68,7 @@ def preparation(info: DatasetInfo, layout: Layout | None) -> None:
         refusal = (
             owner_note(dataset_owner(run_store(), info.name), "dataset") if has_options else ""
         )
-        if layout is not None and layout.questions:
+        if info.question:
             refusal = "Say first what the folders below are."
         labels = {"here": "Prepare", "download": "Download", "prepared": "Prepare again"}
         own_button(
@@ -84,6 +80,8 @@ def preparation(info: DatasetInfo, layout: Layout | None) -> None:
             help=_PREPARE_HELP,
             action=(run_store().jobs.submit, "prepare", args),
         )
+    if refusal:
+        st.caption(refusal)
     if is_own:
         fit_preview(info.name, chosen.size, chosen.channels)
 
@@ -142,7 +140,7 @@ def _add(file: Any, name: str, options: FolderOptions) -> None:
         check_upload(store, file.size)
         info = add_folder_zip(file, name or file.name.removesuffix(".zip"), folders(), options)
         with new_dataset(store, info.name, partial(remove_dataset, folders=folders())):
-            if not folder_layout(info.name, folders()).questions:
+            if not info.question:
                 store.jobs.submit("prepare", {"name": info.name})
     except CnnlibError as error:
         show_error(error)

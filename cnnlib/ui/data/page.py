@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
-from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.pickers.dataset_picker import describe_dataset
+from cnnlib.ui.common.pickers.dataset_picker import show_facts
 from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.data.choice import choose_dataset, dataset_table
 from cnnlib.ui.data.files import preparation, removal, show_notice, training_link, upload
-from cnnlib.ui.data.folders import folders_panel, layout_of
+from cnnlib.ui.data.folders import folders_panel, survey_of
 from cnnlib.ui.data.view import dataset_view
 
 
@@ -22,12 +21,12 @@ def show() -> None:
     upload()
     dataset_table(infos)
     info = choose_dataset(infos)
-    st.caption(escape_markdown(describe_dataset(info)))
-    layout = layout_of(info)
+    show_facts(info)
+    survey = survey_of(info)
     if info.classes:
-        preparation(info, layout)
-    if layout is not None:
-        folders_panel(info, layout)
+        preparation(info)
+    if survey is not None:
+        folders_panel(info, survey)
     if info.state == "prepared":
         training_link(info)
     removal(info)

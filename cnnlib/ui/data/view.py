@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnnlib.data.statistics import Duplicates, class_counts, duplicates
+from cnnlib.data.image_folder.split_names import SPLITS, TRAIN, VALIDATION
+from cnnlib.data.statistics import Duplicates, class_counts, duplicates, size_notes
 from cnnlib.errors import CnnlibError
 from cnnlib.figures.dataset import class_counts_figure
 from cnnlib.records.recipe import Augmentation
 from cnnlib.ui.common.components import data_uri
-from cnnlib.ui.common.format import count
+from cnnlib.ui.common.format import count, escape_markdown
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.recipe_form import FIELDS
 from cnnlib.ui.common.shared import prepared as open_prepared
@@ -40,11 +41,16 @@ def dataset_view(info: DatasetInfo) -> None:
         show_error(error)
         return
     counts = class_counts(data)
-    names, train, test = zip(*((each.name, each.train, each.test) for each in counts), strict=True)
-    st.header("Pictures per class")
-    st.plotly_chart(
-        class_counts_figure(names, train, test), key="data_counts", config={"displayModeBar": False}
+    figure = class_counts_figure(
+        [each.name for each in counts],
+        [each.train for each in counts],
+        [each.test for each in counts],
+        [each.validation for each in counts],
     )
+    for sentence in size_notes(info, counts):
+        st.markdown(escape_markdown(sentence))
+    st.header("Pictures per class")
+    st.plotly_chart(figure, key="data_counts", config={"displayModeBar": False})
     st.markdown(describe_statistics(info))
     skipped(data)
     fragment(pictures)(data)
@@ -83,14 +89,15 @@ def pictures(data: Prepared) -> None:
     with st.container(horizontal=True):
         split = st.segmented_control(
             "Split",
-            ["train", "test"],
-            default="train",
+            [split for split in SPLITS if split != VALIDATION or data.info.validation_count],
+            default=TRAIN,
             required=True,
             key="data_split",
-            help="A network learns from the train split. The test split measures its accuracy.",
+            help="A network learns from the train split. A validation split is measured after each "
+            "epoch, the test split at the end.",
         )
         selected = st.selectbox("Class", [_ALL, *data.info.classes], key="data_class", width=200)
-        images, labels = (getattr(data, f"{split}_{field}") for field in ("images", "labels"))
+        images, labels = data.split_arrays(split)
         indices = np.arange(len(labels))
         if selected != _ALL:
             indices = np.flatnonzero(labels == data.info.classes.index(selected))

@@ -9,11 +9,17 @@ import streamlit as st
 
 from cnnlib.figures.answer import answer_figure, robustness_figure
 from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.probe.ink import (
+    drawing_differences,
+    ink_statistics_of,
+    preparation_for,
+)
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.drawing_pad import DrawnPicture, drawing_pad, preparation_form
 from cnnlib.ui.common.format import escape_markdown, size
 from cnnlib.ui.common.messages import fragment, viewer_awaited
-from cnnlib.ui.common.pickers.picture_picker import store_drawing
+from cnnlib.ui.common.pickers.picture_picker import show_differences, store_drawing
+from cnnlib.ui.common.shared import prepared
 from cnnlib.ui.common.urls import INSPECT
 from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.draw.fine_tune import fine_tune_section
@@ -29,7 +35,14 @@ from cnnlib.units import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnnlib.records.drawing import Answer, Preparation, PreparedDrawing, Robustness
+    from cnnlib.records.drawing import (
+        Answer,
+        InkDifference,
+        InkStatistics,
+        Preparation,
+        PreparedDrawing,
+        Robustness,
+    )
     from cnnlib.records.run import Run
 
 
@@ -61,6 +74,7 @@ def drawing_section(runs: Sequence[Run]) -> None:
         pictures = [_prepare(drawn, classifier, preparation) for classifier in classifiers]
         if classifiers:
             show_preparation(classifiers, pictures)
+            _show_all_differences(classifiers, pictures)
             with viewer_awaited():
                 _show_answers(classifiers, pictures)
     if classifiers:
@@ -83,25 +97,49 @@ def _prepare(
 ) -> PreparedDrawing:
     pixels = drawn.pixels if classifier.info.in_size[0] == 3 else drawn.ink
     return prepare_drawing(
-        _EMPTY if pixels is None else pixels, classifier.info.in_size, preparation
+        _EMPTY if pixels is None else pixels,
+        classifier.info.in_size,
+        preparation_for(_statistics(classifier), preparation),
     )
+
+
+def _statistics(classifier: Classifier) -> InkStatistics | None:
+    """Return what the training pictures of a network have in common, if they are ink."""
+    return ink_statistics_of(prepared(classifier.info.name, classifier.info.fingerprint))
+
+
+_PREPARE = "Switch Fit and Centre on, under Steps of the preparation."
+
+
+def _show_all_differences(
+    classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
+) -> None:
+    """Show how the drawing differs from the training pictures, once for each answer."""
+    titles: dict[tuple[tuple[InkDifference, ...], str], list[str]] = {}
+    for classifier, picture in zip(classifiers, pictures, strict=True):
+        found = drawing_differences(_statistics(classifier), picture)
+        offer = _PREPARE if classifier.info.in_size[0] == 1 else ""
+        titles.setdefault((found, offer), []).append(classifier.run.title)
+    for (found, offer), names in titles.items():
+        show_differences(found, offer, "" if len(titles) == 1 else ", ".join(names))
 
 
 def show_preparation(
     classifiers: Sequence[Classifier], pictures: Sequence[PreparedDrawing]
 ) -> None:
-    """Show the picture after each step of the preparation, once for each input size."""
-    sizes: dict[tuple[int, int, int], PreparedDrawing] = {}
-    for classifier, prepared in zip(classifiers, pictures, strict=True):
-        sizes.setdefault(classifier.info.in_size, prepared)
+    """Show the picture after each step, once for each input size and list of steps."""
+    forms: dict[tuple[Any, ...], PreparedDrawing] = {}
+    for classifier, picture in zip(classifiers, pictures, strict=True):
+        names = tuple(step.name for step in picture.steps)
+        forms.setdefault((classifier.info.in_size, names), picture)
     st.header("Input of the network")
-    for in_size, prepared in sizes.items():
-        if len(sizes) > 1:
+    for (in_size, _), picture in forms.items():
+        if len(forms) > 1:
             st.caption(size(in_size))
-        st.html(steps_html(prepared))
+        st.html(steps_html(picture))
 
 
-def steps_html(prepared: PreparedDrawing) -> str:
+def steps_html(drawing: PreparedDrawing) -> str:
     """Build a row of pictures, each with its step below; the last one is the network's input."""
     figures = "".join(
         '<figure style="margin:0;text-align:center">'
@@ -110,7 +148,7 @@ def steps_html(prepared: PreparedDrawing) -> str:
         'border-radius:4px;border:1px solid rgba(125,136,148,0.5)">'
         '<figcaption style="font-size:0.75rem;opacity:0.8">'
         f"{step.name}</figcaption></figure>"
-        for number, step in enumerate(prepared.steps)
+        for number, step in enumerate(drawing.steps)
     )
     return f'<div style="display:flex;flex-wrap:wrap;gap:0.75rem">{figures}</div>'
 
@@ -132,7 +170,7 @@ def _show_answers(classifiers: Sequence[Classifier], pictures: Sequence[Prepared
     for number, classes in enumerate(dict.fromkeys(answer.classes for answer in answers)):
         same = [answer for answer in answers if answer.classes == classes]
         st.plotly_chart(answer_figure(same), key=f"draw_answer_{number}", config=_CONFIG)
-    inspect_button(classifiers[0], pictures[0].picture)
+    inspect_button(classifiers[0], pictures[0])
     st.header(
         "Reliability",
         help="Two checks: is the drawing similar to the training pictures, and does the prediction "
@@ -170,7 +208,7 @@ def describe_robustness(result: Robustness) -> str:
     )
 
 
-def inspect_button(classifier: Classifier, picture: np.ndarray) -> None:
+def inspect_button(classifier: Classifier, drawing: PreparedDrawing) -> None:
     """Show a button that opens the inspection page with this network and this drawing."""
     if st.button(
         "Why? Inspect the network",
@@ -179,5 +217,5 @@ def inspect_button(classifier: Classifier, picture: np.ndarray) -> None:
         help="Opens the Inspect page with this drawing: feature maps, and the pixels that the "
         "prediction depends on.",
     ):
-        store_drawing(picture)
+        store_drawing(drawing)
         st.switch_page(INSPECT, query_params={"run": classifier.run.id})

@@ -102,7 +102,7 @@ def _data(state: LabState, info: DatasetInfo, infos: list[DatasetInfo]) -> dict[
         "done": last_done(),
         "can_undo": bool(state.past),
         "can_redo": bool(state.future),
-        "message": state.message or _awaited_sentence(state),
+        "message": state.message or _awaited_sentence(state) or " ".join(info.warnings),
         "subject": state.subject,
         "pages": _pages(state, sketch),
         "recent": _recent(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.data.split import validation_size
 from cnnlib.design import link
 from cnnlib.design.presets import adapt
 from cnnlib.design.spec import CNNSpec
@@ -153,7 +154,7 @@ _NUMBERS = ("seed", "picture")
 
 def validation_count(info: DatasetInfo) -> int:
     """Count the pictures of a dataset that a sketch is measured on."""
-    return max(1, round(RunRequest.validation * info.train_count))
+    return validation_size(info, RunRequest.validation)
 
 
 def sketch_recipe(spec: CNNSpec, info: DatasetInfo) -> Recipe:

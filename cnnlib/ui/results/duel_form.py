@@ -19,6 +19,7 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
 from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.pickers.dataset_picker import show_dataset_warnings
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
@@ -78,7 +79,7 @@ def _from_row(row: Row) -> tuple[str, Side]:
 def choose_info() -> DatasetInfo:
     """Show the menu of datasets; return the one that both designs are trained on."""
     available = available_datasets(catalogue(folders()))
-    infos = {info.name: info for info in available if info.classes}
+    infos = {info.name: info for info in available if info.classes and not info.question}
     names = list(infos)
     if st.session_state.get("compare_dataset", names[0]) not in infos:  # deleted, or not available
         del st.session_state["compare_dataset"]
@@ -91,6 +92,7 @@ def choose_info() -> DatasetInfo:
         key="compare_dataset",
         persist_state="session",
     )
+    show_dataset_warnings(infos[name])
     return infos[name]
 
 

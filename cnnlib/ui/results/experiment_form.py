@@ -12,10 +12,11 @@ from cnnlib.errors import CnnlibError, RecipeError
 from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_values
+from cnnlib.records.recipe_presets import default_preset
 from cnnlib.records.run import RunRequest
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import default_preset, run_store
+from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def _choose_base_request() -> RunRequest | None:
     """Show the menus of the run that is varied; None if the design does not fit."""
     info, designs = choose_info(), known_designs()
     labels = list(designs)
-    defaults = [label for label in labels if designs[label].preset == default_preset(info.name)]
+    default = default_preset(info.in_size)
+    defaults = [label for label in labels if designs[label].preset == default]
     label = st.selectbox(
         "Design to start from",
         labels,

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
+from cnnlib.data.split import describe_few_validation, own_split_sentence, validation_size
 from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
-from cnnlib.records.recipe_presets import RECIPES
+from cnnlib.records.recipe_presets import RECIPES, default_preset
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
 from cnnlib.train.submit import submit_runs
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
 from cnnlib.ui.common.pickers.design_picker import (
@@ -26,7 +28,6 @@ from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_form, recipe_men
 from cnnlib.ui.common.shared import (
     available_datasets,
     default_dataset,
-    default_preset,
     folders,
     run_store,
 )
@@ -64,7 +65,7 @@ def _choose_dataset_and_design(
     """Show the menus of datasets and designs; stop the page if the two do not fit."""
     info = choose_dataset(infos, default_dataset(infos).name)
     try:
-        chosen = choose_design(default_preset(info.name), runs)
+        chosen = choose_design(default_preset(info.in_size), runs)
         fitted = fit(chosen, info)
     except SpecError as error:
         show_error(error)
@@ -103,6 +104,8 @@ def _training_form(info: DatasetInfo, chosen: ChosenDesign, fitted: FittedDesign
             "Train", type="primary", icon=":material/play_arrow:", key="train_start", width=160
         )
     start.caption(forecast_line(request, info, seeds))
+    if few := describe_few_validation(validation_size(info, request.validation)):
+        start.caption(few)
     if pressed:
         with errors_shown():
             return submit_runs(run_store(), request, seeds)
@@ -158,7 +161,10 @@ def _request_fields(
     recipe: Recipe,
     place: DeltaGenerator,
 ) -> RunRequest:
-    with place.expander("More run settings", icon=":material/settings:"), st.grid(3):
+    expander = place.expander("More run settings", icon=":material/settings:")
+    if own_split := own_split_sentence(info):
+        expander.caption(escape_markdown(own_split))
+    with expander, st.grid(3):
         limit = st.number_input(
             "Training pictures",
             1,

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from sample_data import prepared_now, write_folder
 
-from cnnlib.data.builtin.cifar import PARTS, read_cifar
+from cnnlib.data.builtin import cifar_checks
+from cnnlib.data.builtin.cifar import PARTS, cifar_problem, read_cifar
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepare import prepare
 from cnnlib.errors import DataError
@@ -208,6 +209,29 @@ def test_a_part_that_was_changed_after_it_was_found_is_not_unpickled(
     with pytest.raises(DataError, match="was removed or changed during the preparation"):
         read_cifar("cifar10", write_folder(tmp_path / "cifar", bad))
     assert not trace.exists()
+
+
+def test_the_list_does_not_read_the_files_and_the_preparation_reads_them_once(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+):
+    parts = cifar_parts()
+    trust(parts, monkeypatch)
+    write_folder(folders.data, {"cifar-10-python.tar.gz": packed(parts)})
+    read = []
+    monkeypatch.setattr(
+        cifar_checks, "cifar_problem", lambda *args: read.append(args) or cifar_problem(*args)
+    )
+    info = dataset_info("cifar10")
+    assert (info.state, info.note) == ("here", "Its content is checked when it is prepared.")
+    assert read == []
+    prepared_now("cifar10")
+    for _ in prepare("cifar10", again=True):
+        pass
+    assert len(read) == 1
+    (folders.data / "cifar-10-python.tar.gz").touch()
+    for _ in prepare("cifar10", again=True):
+        pass
+    assert len(read) == 2, "the file has changed"
 
 
 def test_an_incomplete_archive_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch):

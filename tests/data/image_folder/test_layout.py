@@ -45,7 +45,6 @@ def test_folders_around_all_files_are_skipped(wrapper: str):
 def test_a_single_folder_of_pictures_is_a_class():
     layout = arrange(["cat/1.png", "cat/2.png"])
     assert layout.classes == ("cat",)
-    assert layout.notes == ("There is only one class, so a network has nothing to distinguish.",)
 
 
 def test_train_and_test_are_kept():
@@ -253,11 +252,61 @@ def test_a_class_that_another_split_writes_otherwise_is_one_class():
     assert "Taken for the same class with other capital letters: cat." in layout.notes
 
 
-def test_empty_and_untrained_classes_are_said():
-    paths = [*folders("train/a", "train/b", "test/a", "test/c"), "train/texts/1.txt"]
+def test_empty_classes_are_said():
+    paths = [*folders("train/a", "train/b", "test/a"), "train/texts/1.txt"]
     layout = arrange(paths, ["train/nothing"])
-    assert "Without a training picture: c." in layout.notes
     assert "Without a picture: train/nothing/, train/texts/." in layout.notes
+
+
+def test_spaces_around_the_name_of_a_folder_are_no_part_of_the_class():
+    layout = arrange(["train /cat /1.png", "train /dog/2.png", "test/ cat/3.png", "test/dog/4.png"])
+    assert sizes(layout) == {
+        ("train", "cat"): 1,
+        ("train", "dog"): 1,
+        ("test", "cat"): 1,
+        ("test", "dog"): 1,
+    }
+    assert not layout.questions
+    assert (
+        "Spaces before and after the names of folders are ignored: 'test/ cat', 'train ', "
+        "'train /cat '." in layout.notes
+    )
+
+
+def test_folders_inside_a_class_are_listed_and_can_have_a_role():
+    paths = ["cat/old/1.png", "cat/new/a/2.png", "cat/new/b/3.png", "dog/4.png"]
+    rows = {row.path: (row.role, row.pictures) for row in arrange(paths).folders}
+    assert rows == {
+        "cat": ("class", 3),
+        "cat/new": ("part", 2),
+        "cat/new/a": ("part", 1),
+        "cat/new/b": ("part", 1),
+        "cat/old": ("part", 1),
+        "dog": ("class", 1),
+    }
+    changed = arrange(paths, roles={"cat/new/a": "test", "cat/old": "unused", "cat/new": "part"})
+    assert sizes(changed) == {("test", "cat"): 1, ("train", "cat"): 1, ("train", "dog"): 1}
+
+
+def test_a_class_inside_a_class_makes_the_outer_folder_a_group():
+    paths = ["pets/cat/1.png", "pets/cat/2.png", "pets/dog/3.png", "car/4.png"]
+    assert arrange(paths).classes == ("car", "pets")
+    layout = arrange(paths, roles={"pets/cat": "class"})
+    assert layout.classes == ("car", "cat", "dog")
+    with pytest.raises(DataError, match="pets/ is set to be a class, so a folder inside cannot"):
+        arrange(paths, roles={"pets": "class", "pets/cat": "class"})
+
+
+@pytest.mark.parametrize(
+    ("roles", "found"),
+    [
+        ({"cat": "unused", "dog": "unused"}, "cat/ was left out by hand; dog/ was left out"),
+        ({"cat": "test", "dog": "unused"}, "cat/ has no class folders"),
+    ],
+)
+def test_leaving_out_all_training_pictures_is_refused(roles: dict[str, str], found: str):
+    with pytest.raises(DataError, match=rf"None of 4 pictures is a training picture.*{found}"):
+        arrange(folders("cat", "dog"), roles=roles)
 
 
 def test_files_with_any_suffix_are_placed_and_texts_are_counted():
@@ -299,7 +348,8 @@ def test_names_of_any_script_are_classes_and_composed_in_one_way():
     ("paths", "sentence"),
     [
         ([], "No picture was found.*Make one folder per class"),
-        (["readme.txt", "a/notes.md"], "No picture was found"),
+        (["readme.txt", "a/notes.md"], r"No picture .* among 2 files \(readme.txt, notes.md\)"),
+        ([" /1.png"], "'' is not a valid name"),
         (["1.png", "2.png"], "2 pictures found, but not inside a folder"),
         (["a\nb/1.png"], r"'a\\nb' is not a valid name"),
         (["x" * 101 + "/1.png"], "is not a valid name"),

@@ -236,7 +236,8 @@ def test_one_class_with_one_picture_is_a_dataset(folders: Folders):
     own = prepared_now("folder:own")
     assert (own.info.train_count, own.info.test_count) == (1, 0)
     assert own.test_images.shape == (0, 3, 32, 32)
-    assert "There is only one class" in own.info.note
+    assert own.info.warnings[0].startswith("There is only one class, a, so a network has nothing")
+    assert own.info.warnings[-1].startswith("There is no test picture")
 
 
 def test_test_pictures_alone_are_no_dataset(folders: Folders):

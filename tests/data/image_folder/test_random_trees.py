@@ -61,13 +61,22 @@ def random_tree(seed: int) -> Tree:
     wrapper = draw.choice(WRAPPERS)
     order = draw.choice(["split first", "class first"]) if "test" in used else "split first"
     inner = draw.choice(["", "", "own"]) if order == "split first" and used else ""
+    blanks = random.Random(-seed)
+    spaced = {
+        (name, split): name + blanks.choice(["", "", "", " "])
+        for name in classes
+        for split in ("", *SPLITS)
+    }
     tree.kinds += [order, inner, wrapper, *used]
     for split in used or ("train",):
         for name in classes:
             deeper = draw.choice(["", "", "", "old/", "a/b/"]) if order == "split first" else ""
             own = f"{names[split]}/" if inner else ""
             above = f"{names[split]}/{own}" if used else ""
-            folder = f"{name}/{names[split]}/" if order == "class first" else f"{above}{name}/"
+            if order == "class first":
+                folder = f"{spaced[name, '']}/{names[split]}/"
+            else:
+                folder = f"{above}{spaced[name, split]}/"
             for number in range(draw.randint(1, 5)):
                 path = f"{wrapper}{folder}{deeper}{number}{draw.choice(SUFFIXES)}"
                 tree.truth[path] = (split, name)

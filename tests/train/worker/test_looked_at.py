@@ -6,6 +6,8 @@ from apps import AppTest
 from inspecting import a_stroke, page_text, with_pad
 from sample_data import prepared_now
 
+from cnnlib.probe.drawing import prepare_drawing
+
 
 def page():
     import streamlit as st
@@ -34,7 +36,7 @@ def is_selected(app: AppTest, index: int) -> bool:
 
 
 def test_a_clicked_picture_replaces_a_drawing_from_another_page(app):
-    app.session_state["inspect_drawing"] = np.zeros((1, 28, 28), np.uint8)
+    app.session_state["inspect_drawing"] = prepare_drawing(np.zeros((280, 280), np.uint8))
     app.run()
     assert "Your drawing, prepared for the network." in page_text(app)
     app.button(key="press").click().run()
@@ -51,13 +53,14 @@ def test_a_clicked_picture_replaces_a_drawing_of_this_page(app, monkeypatch):
 
 
 def test_a_drawing_can_be_removed(app):
-    app.session_state["inspect_drawing"] = np.zeros((1, 28, 28), np.uint8)
+    app.session_state["inspect_drawing"] = prepare_drawing(np.zeros((280, 280), np.uint8))
     app.run()
     app.button(key=f"{app.session_state['page']}_no_drawing").click().run()
     assert is_selected(app, 0)
 
 
 def test_a_drawing_of_another_size_is_ignored(app):
-    app.session_state["inspect_drawing"] = np.zeros((3, 32, 32), np.uint8)
+    drawing = prepare_drawing(np.zeros((280, 280, 3), np.uint8), (3, 32, 32))
+    app.session_state["inspect_drawing"] = drawing
     app.run()
     assert is_selected(app, 0)

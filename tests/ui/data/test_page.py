@@ -106,7 +106,7 @@ def test_a_zip_that_is_none_is_refused_with_a_sentence():
     app = open_data()
     app.file_uploader(key="data_zip").upload("pets.zip", b"no zip", "application/zip")
     next(each for each in app.button if each.label == "Add").click().run()
-    assert "cannot be read as a zip" in app.error[0].value
+    assert "pets.zip was not taken: it is not a zip." in app.error[0].value
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_is_odd_but_usable_is_taken_in_and_said(store, tmp_path):
 def test_one_class_alone_is_said_to_be_one(tmp_path):
     write_zip(tmp_path / "one.zip", class_folders({"cat": 4}))
     add_folder_zip(tmp_path / "one.zip", "one")
-    assert "There is only one class" in texts(open_data(dataset="folder:one"))
+    assert "There is only one class" in open_data(dataset="folder:one").warning[0].value
 
 
 def test_without_a_zip_the_form_says_what_is_missing():
@@ -203,7 +203,13 @@ def test_removing_takes_a_second_press_and_says_what_went(tmp_path):
 def test_a_dataset_whose_pictures_cannot_be_used_says_why():
     write_folder(Folders.from_environment().data / "odd", {"a/1.png": b"", "b\u0007c/2.png": b""})
     app = open_data(dataset="folder:odd")
-    assert "is not a valid name" in texts(app)
+    assert "is not a valid name" in app.error[0].value
+
+
+def test_pictures_without_class_folders_are_in_the_menu_and_the_page_says_what_is_missing():
+    write_folder(Folders.from_environment().data / "flat", {"1.png": encoded()})
+    app = open_data(dataset="folder:flat")
+    assert "1 picture found, but not inside a folder of a class" in app.error[0].value
 
 
 # -- functions of the panels -----------------------------------------------------------------------
@@ -227,6 +233,26 @@ def test_duplicates_are_told_in_numbers():
     )
 
 
+def test_a_validation_split_has_a_column_a_bar_and_pictures():
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    write_folder(Folders.from_environment().data / "own", files)
+    prepared_now("folder:own")
+    app = open_data(dataset="folder:own")
+    row = app.dataframe[0].value.iloc[-1]
+    assert row["Training pictures"] == 6  # 8, of which each class gives one to the test split
+    assert (row["Validation pictures"], row["Test pictures"]) == (3, 2)
+    assert app.segmented_control(key="data_split").options == ["train", "validation", "test"]
+    app.segmented_control(key="data_split").select("validation").run()
+    assert shown_pictures(app) == 3 + 24
+
+
+def test_files_that_turned_out_unreadable_explain_the_counts_of_the_folders():
+    files = class_folders({"a": 5, "b": 5}) | {"a/broken.png": b"no picture"}
+    write_folder(Folders.from_environment().data / "own", files)
+    prepared_now("folder:own")
+    assert "1 file of them could not be used" in texts(open_data(dataset="folder:own"))
+
+
 def test_bars_of_both_splits_stand_beside_each_other():
     figure = class_counts_figure(["a", "b"], [3, 4], [1, 0])
     assert [list(bar.y) for bar in figure.data] == [[3, 4], [1, 0]]
@@ -239,7 +265,16 @@ def test_folders_that_are_unclear_are_asked_and_the_answer_prepares(store):
     app = open_data(dataset="folder:odd")
     assert "test/ is called like a split" in app.warning[0].value
     assert app.button(key="data_prepare").disabled
-    assert "2 classes (cat, dog): 8 training pictures. 4 files not used." in texts(app)
+    assert "Say first what the folders below are." in texts(app)
+    assert texts(app).count("is called like a split") == 0, "the question stands once"
+    assert len(app.warning) == 1
+    counts = "2 classes (cat, dog): 6 training pictures, 2 test pictures. 4 files not used."
+    assert counts in texts(app)
+    assert app.button(key="data_folders").disabled, "nobody has read the question yet"
+    assert "Answer each question above" in texts(app)
+    (box,) = app.checkbox
+    assert box.label == "Accept the guess (test/: not used)"
+    box.check().run()
     app.button(key="data_folders").click().run()
     run_queued_jobs(store)
     app = open_data(dataset="folder:odd")
@@ -257,3 +292,4 @@ def test_splits_without_classes_can_be_explained(store):
     assert "test/, train/ have pictures, but no folder for each class" in app.warning[0].value
     table = app.dataframe[-1]
     assert table.value["Folder"].tolist() == ["test/", "train/"]
+    assert not app.checkbox, "the guess has no training picture"

@@ -239,6 +239,30 @@ def test_white_ink_on_nothing_is_classified(trained, pad):
     assert "% probability" in texts(app) and not app.warning
 
 
+def test_two_drawings_are_said_once(trained, pad):
+    pad.image_data = np.concatenate(
+        [
+            painted([[(140, 60), (140, 220)]])[:, 70:210],
+            painted([[(140, 60), (140, 220)]])[:, 70:210],
+        ],
+        1,
+    )
+    app = open_draw()
+    [warning] = app.warning
+    assert "There seem to be 2 separate drawings" in warning.value
+    assert "Give each drawing a picture of its own." in warning.value
+
+
+def test_a_drawing_in_a_corner_is_said_where_the_steps_that_mend_it_are_off(trained, pad):
+    pad.image_data = np.roll(painted(STROKES["7"]), (-40, -70), axis=(0, 1))
+    app = open_draw()
+    assert not app.warning
+    for step in ("fit", "centre"):
+        app.toggle(key=f"draw_{step}").set_value(False).run()
+    assert "The ink is higher and farther left than in the training" in app.warning[0].value
+    assert "Switch Fit and Centre on" in app.warning[0].value
+
+
 def test_upload_without_contrast_is_a_sentence(trained, pad):
     app = open_draw()
     app.segmented_control(key="draw_source").select("Upload").run()

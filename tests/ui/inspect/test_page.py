@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawings import STROKES, painted
 from example_runs import a_request, a_running_run, started, the_end
 from inspecting import (
     PLAIN,
@@ -310,6 +311,21 @@ def test_an_upload_without_contrast_is_a_sentence(store):
     app.file_uploader(key="inspect_upload").set_value([("a.png", out.getvalue(), "image/png")])
     app.run()
     assert "all its pixels have the same value" in app.warning[0].value
+
+
+def test_an_upload_of_ink_on_paper_is_said_and_prepared_on_request(store):
+    a_saved_run(store)
+    app = open_inspect()
+    app.segmented_control(key="inspect_source").set_value("Upload").run()
+    out = io.BytesIO()
+    Image.fromarray(255 - painted(STROKES["7"])[..., 0]).save(out, "PNG")
+    app.file_uploader(key="inspect_upload").set_value([("7.png", out.getvalue(), "image/png")])
+    app.run()
+    assert "dark ink on a light ground" in app.warning[0].value
+    assert "Prepare it as a drawing" in app.warning[0].value
+    app.checkbox(key="inspect_as_drawing").check().run()
+    assert not app.exception and not app.warning
+    assert "The ink of your picture of 280 × 280 pixels, prepared." in page_text(app)
 
 
 def test_an_upload_that_is_no_picture_is_a_sentence(store):

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from apps import AppTest
 from example_runs import a_checkpoint, a_request, started, the_end
+from sample_data import class_folders, prepared_now, write_folder
 
 from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
@@ -86,6 +87,17 @@ def test_the_first_visit_shows_a_network_for_the_data_that_is_there(store):
     assert data["plan"]["params"] > 0
     assert data["run"] is None
     assert (data["can_undo"], data["message"], data["recent"]) == (False, "", [])
+
+
+def test_the_lab_says_what_a_dataset_warns_of_and_counts_its_own_validation_split(store):
+    files = class_folders({"a": 4, "b": 4}, "train/") | class_folders({"a": 3}, "val/", first=20)
+    files |= class_folders({"a": 1, "c": 2}, "test/", first=30)
+    write_folder(store.folders.data / "own", files)
+    prepared_now("folder:own")
+    data = Lab(dataset="folder:own").data
+    assert data["dataset"]["name"] == "folder:own"
+    assert data["message"].startswith("Without a training picture: c.")
+    assert data["dataset"]["validation_count"] == 3
 
 
 def test_actions_that_come_again_are_done_once_and_in_order(store):

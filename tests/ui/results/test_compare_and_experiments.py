@@ -6,6 +6,7 @@ import pytest
 from apps import AppTest
 from compare_runs import a_finished_run, finish
 from example_runs import a_request
+from sample_data import class_folders, write_folder
 
 from cnnlib.experiments.duel import duel_state
 from cnnlib.experiments.grid import experiment_state
@@ -54,6 +55,18 @@ def test_a_page_opens_with_an_empty_and_with_a_filled_store(address, store):
     assert len(open_page(address).title) == 1
     a_finished_run(store, preset="lenet5")
     assert len(open_page(address).title) == 1
+
+
+@pytest.mark.parametrize("address", [COMPARE, EXPERIMENTS])
+def test_the_dataset_of_a_study_warns_of_its_classes_and_has_no_open_question(address, store):
+    write_folder(store.folders.data / "one", class_folders({"cat": 4}))
+    write_folder(store.folders.data / "odd", class_folders({"cat": 4, "dog": 4, "test": 4}))
+    app = open_page(address)
+    menu = app.selectbox(key="compare_dataset")
+    assert "one" in menu.options and "odd" not in menu.options
+    assert not app.warning
+    menu.select("one").run()
+    assert app.warning[0].value.startswith("There is only one class, cat")
 
 
 def test_the_difference_of_two_designs_is_shown_layer_by_layer():

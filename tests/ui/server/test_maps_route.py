@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from route_client import send
 
@@ -47,7 +48,17 @@ def test_the_same_request_is_answered_once():
 
 def test_a_drawing_is_answered():
     drawing = base64.b64encode(bytes(784)).decode()
-    assert post(BODY | {"pixels": drawing}).json()["picture"]["index"] is None
+    picture = post(BODY | {"pixels": drawing}).json()["picture"]
+    assert (picture["index"], picture["note"]) == (None, "")
+
+
+def test_a_drawing_in_a_corner_is_said_and_a_picture_of_the_dataset_is_not():
+    corner = np.zeros((28, 28), np.uint8)
+    corner[1:13, 2:4] = 255
+    note = post(BODY | {"pixels": base64.b64encode(corner).decode()}).json()["picture"]["note"]
+    assert note.startswith("The ink is higher and farther left than in the training pictures.")
+    assert note.endswith("Under More tools to draw it is scaled and centred.")
+    assert post(BODY).json()["picture"]["note"] == ""
 
 
 @pytest.mark.parametrize(

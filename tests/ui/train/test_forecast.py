@@ -5,11 +5,12 @@ from io import BytesIO
 import pytest
 from example_runs import a_request, a_running_run, a_store
 
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.events import Command
 from cnnlib.records.folders import Folders
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.runs.polling import metrics_since
-from cnnlib.train.execution.forecast import Forecast, forecast_for_run
+from cnnlib.train.execution.forecast import Forecast, forecast, forecast_for_run
 from cnnlib.ui.train.request_form import describe_forecast
 
 
@@ -29,6 +30,13 @@ def test_forecast_for_run_contains_seconds_and_basis(tmp_path):
     found = forecast_for_run(a_request(epochs=2), Folders(tmp_path, tmp_path))
     assert found["seconds"] == pytest.approx(2 * found["seconds_per_epoch"])
     assert found["basis"] == "a guess"
+
+
+def test_forecast_counts_the_pictures_of_an_own_validation_split(tmp_path):
+    info = DatasetInfo("folder:own", "own", (1, 28, 28), ("a", "b"), 200, 10, validation_count=100)
+    parts = forecast(a_request(validation=0.1), info, Folders(tmp_path, tmp_path))
+    whole = forecast(a_request(validation=0.0), info, Folders(tmp_path, tmp_path))
+    assert whole.seconds_per_epoch > 1.5 * parts.seconds_per_epoch
 
 
 def test_forecast_for_a_missing_dataset_is_empty(tmp_path):

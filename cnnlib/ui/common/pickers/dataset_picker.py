@@ -11,7 +11,7 @@ from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import prepared
-from cnnlib.ui.common.urls import dataset_in_address
+from cnnlib.ui.common.urls import DATA, dataset_in_address
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -47,10 +47,17 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
         persist_state="session",
     )
     info = by_name[name]
-    if not info.classes:
-        show_error(info.note)
+    if not info.classes or info.question:
+        show_error(info.question or info.note)
+        if info.question:
+            st.page_link(
+                DATA,
+                label="Decide on the Data page",
+                icon=":material/account_tree:",
+                query_params={"dataset": info.name},
+            )
         st.stop()
-    st.caption(escape_markdown(describe_dataset(info)))
+    show_facts(info)
     if info.state == "prepared":
         st.html(picture_strip(info.name, info.fingerprint))
     else:
@@ -58,17 +65,25 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     return info
 
 
+def show_facts(info: DatasetInfo) -> None:
+    """Show the description of a dataset and what it warns of, or why it cannot be used."""
+    if not info.classes and not info.question:
+        show_error(info.note)
+        return
+    st.caption(escape_markdown(describe_dataset(info)))
+    show_dataset_warnings(info)
+
+
+def show_dataset_warnings(info: DatasetInfo) -> None:
+    """Show what makes a result with this dataset worth less, if anything does."""
+    if info.warnings:
+        show_warning(" ".join(info.warnings))
+
+
 def describe_dataset(info: DatasetInfo) -> str:
     """Return classes, size, split and note of a dataset in one line."""
-    parts = [f"{len(info.classes)} classes, {size(info.in_size)}"]
-    if info.train_count:
-        parts.append(
-            f"{plural(info.train_count, 'training picture')}, "
-            f"{plural(info.test_count, 'test picture')}"
-        )
-    if info.note:
-        parts.append(info.note.rstrip("."))
-    return ". ".join(parts) + "."
+    parts = [f"{plural(len(info.classes), 'class')}, {size(info.in_size)}", info.counts_text]
+    return ". ".join(part for part in (*parts, info.note.rstrip(".")) if part) + "."
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

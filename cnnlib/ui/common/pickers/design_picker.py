@@ -92,15 +92,21 @@ def show_design(chosen: ChosenDesign, fitted: FittedDesign, dataset: str) -> Non
     )
 
 
+_PRESET_KEY, _IS_OWN_CHOICE = "train_preset", "train_preset_chosen"
+
+
 def _choose_preset(default: str) -> ChosenDesign:
+    """Show the menu of presets; it has the default of the dataset until a person chooses one."""
     titles = {each.name: each.title for each in presets()}
+    if not st.session_state.get(_IS_OWN_CHOICE):
+        st.session_state[_PRESET_KEY] = default
     name = st.selectbox(
         "Preset",
         titles,
-        index=list(titles).index(default),
         format_func=titles.__getitem__,
-        key="train_preset",
+        key=_PRESET_KEY,
         persist_state="session",
+        on_change=lambda: st.session_state.update({_IS_OWN_CHOICE: True}),
     )
     st.caption(preset(name).description)
     return ChosenDesign(preset(name).spec, name)

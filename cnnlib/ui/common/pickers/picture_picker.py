@@ -9,7 +9,14 @@ import streamlit as st
 
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.errors import DataError
-from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.probe.drawing import PHOTO_SIDE, ink_on_paper, prepare_drawing
+from cnnlib.probe.ink import (
+    describe_ink,
+    drawing_differences,
+    ink_differences,
+    ink_statistics_of,
+    preparation_for,
+)
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import dataset_label, escape_markdown
 from cnnlib.ui.common.messages import show_error, show_warning
@@ -24,11 +31,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnnlib.data.prepared import Prepared
+    from cnnlib.records.drawing import InkDifference, PreparedDrawing
 
 TEST, DRAW, UPLOAD = "Test picture", "Draw", "Upload"
 _DRAWN_NOTE = "Your drawing, prepared for the network."
 _SHOWN_PIXELS = 112
-_DRAWN = "inspect_drawing"  # the prepared picture: C x H x W, uint8
+_DRAWN = "inspect_drawing"
 
 
 def choose_picture(
@@ -80,8 +88,8 @@ def _source_key(page: str) -> str:
 
 def _stored_picture(prepared: Prepared, page: str) -> Picture | None:
     """Return the drawing from the Draw page, with a button to discard it; None without one."""
-    pixels = stored_drawing(prepared.info.in_size)
-    if pixels is None:
+    drawing = stored_drawing(prepared.info.in_size)
+    if drawing is None:
         return None
     st.button(
         "Back to test pictures",
@@ -89,7 +97,7 @@ def _stored_picture(prepared: Prepared, page: str) -> Picture | None:
         key=f"{page}_no_drawing",
         on_click=discard_drawing,
     )
-    return _own_picture(pixels, _DRAWN_NOTE)
+    return _drawn_picture(prepared, drawing)
 
 
 def _pick_picture(prepared: Prepared, page: str, sources: Sequence[str]) -> Picture:
@@ -128,7 +136,20 @@ def _read_drawing(prepared: Prepared, page: str) -> Picture | None:
     if pixels is None:
         st.caption("Draw something. Until then the test picture is shown.")
         return None
-    return _own_picture(prepare_drawing(pixels, prepared.info.in_size).picture, _DRAWN_NOTE)
+    return _drawn_picture(prepared, _prepared_drawing(prepared, pixels))
+
+
+def _prepared_drawing(prepared: Prepared, pixels: np.ndarray) -> PreparedDrawing:
+    """Prepare a drawing like the training pictures."""
+    return prepare_drawing(
+        pixels, prepared.info.in_size, preparation_for(ink_statistics_of(prepared))
+    )
+
+
+def _drawn_picture(prepared: Prepared, drawing: PreparedDrawing, note: str = "") -> Picture:
+    """Return a prepared drawing; a warning says how it differs from the training pictures."""
+    show_differences(drawing_differences(ink_statistics_of(prepared), drawing))
+    return _own_picture(drawing.picture, note or _DRAWN_NOTE)
 
 
 def _read_upload(prepared: Prepared, page: str) -> Picture | None:
@@ -143,13 +164,13 @@ def _read_upload(prepared: Prepared, page: str) -> Picture | None:
     if file is None:
         return None
     channels, size, _ = prepared.info.in_size
-    invert = channels == 1 and st.checkbox(
-        "Swap dark and light",
-        key=f"{page}_invert",
-        help="For dark ink on light paper: the network expects light ink on black.",
-    )
+    known = ink_statistics_of(prepared)
+    as_drawing = channels == 1 and known is not None and _prepare_box(page)
+    invert = channels == 1 and known is None and _invert_box(page)
     try:
-        picture = decode_picture(file.getvalue(), size, channels, fit, file.name)
+        picture = decode_picture(
+            file.getvalue(), PHOTO_SIDE if as_drawing else size, channels, fit, file.name
+        )
     except BrokenPicture as error:
         show_error(
             f"This file cannot be read as a picture: {error}. Until then the test picture is shown."
@@ -158,8 +179,33 @@ def _read_upload(prepared: Prepared, page: str) -> Picture | None:
     if picture.problem:
         show_warning(f"In your picture, {picture.problem}.")
     pixels = f"{picture.width:,} × {picture.height:,} pixels"
+    if as_drawing:
+        drawing = _prepared_drawing(prepared, ink_on_paper(picture.pixels[0]))
+        return _drawn_picture(prepared, drawing, f"The ink of your picture of {pixels}, prepared.")
+    offer = _OFFER if channels == 1 else ""
+    show_differences(ink_differences(known, picture.pixels), offer)
     note = f"Your picture of {pixels}, resized to {size} × {size}."
     return _own_picture(255 - picture.pixels if invert else picture.pixels, note)
+
+
+_OFFER = "Prepare it as a drawing: this turns it round, scales it and centres it."
+
+
+def _prepare_box(page: str) -> bool:
+    return st.checkbox(
+        "Prepare as a drawing",
+        key=f"{page}_as_drawing",
+        help="For a photograph of ink: takes the ink from the paper, scales and centres it, and "
+        "makes it light or dark like the training pictures.",
+    )
+
+
+def _invert_box(page: str) -> bool:
+    return st.checkbox(
+        "Swap dark and light",
+        key=f"{page}_invert",
+        help="For pictures on a light ground, if the training pictures have a dark one.",
+    )
 
 
 def _own_picture(pixels: np.ndarray, note: str) -> Picture:
@@ -182,15 +228,35 @@ def _add_class(picture: Picture, classes: tuple[str, ...], page: str) -> Picture
     return Picture(picture.pixels, f"{picture.key}-{chosen}", chosen, picture.note)
 
 
-def store_drawing(picture: np.ndarray) -> None:
-    """Store a drawing of the Draw page (C x H x W, uint8) for the next page of this session."""
-    st.session_state[_DRAWN] = picture
+def show_differences(
+    differences: Sequence[InkDifference], preparation: str = "", names: str = ""
+) -> None:
+    """Show how a picture differs from the training pictures, and what mends it (`describe_ink`).
+
+    Another width of the strokes alone is a remark: a pen is seldom as wide as that of the dataset.
+
+    Args:
+        names: The networks whose training pictures differ; "" if there is one.
+    """
+    if not differences:
+        return
+    text = f"{names}: " if names else ""
+    text += describe_ink(differences, preparation)
+    if all(each.kind == "thickness" for each in differences):
+        st.caption(escape_markdown(text))
+    else:
+        show_warning(text)
 
 
-def stored_drawing(in_size: tuple[int, int, int]) -> np.ndarray | None:
-    """Return the stored drawing: C x H x W, uint8; None without one or if its size differs."""
-    pixels = st.session_state.get(_DRAWN)
-    return None if pixels is None or pixels.shape != in_size else pixels
+def store_drawing(drawing: PreparedDrawing) -> None:
+    """Store a drawing of the Draw page for the next page of this session."""
+    st.session_state[_DRAWN] = drawing
+
+
+def stored_drawing(in_size: tuple[int, int, int]) -> PreparedDrawing | None:
+    """Return the stored drawing; None without one or if its size differs."""
+    drawing = st.session_state.get(_DRAWN)
+    return None if drawing is None or drawing.picture.shape != in_size else drawing
 
 
 def discard_drawing() -> None:

@@ -23,6 +23,7 @@ export class Input {
     const box = element("div", { class: "frame" }, [this.canvas]);
     this.root = element("div", { class: "source" }, [element("header", {}, [this.heading, this.about]), box, this.browse, this.draw, this.tools, this.hint, this.page]);
     this.pad = new Pad(this.canvas, () => this.isDrawing && this.on.onDrawing(() => this.pad.pixels()));
+    this.canvas.addEventListener("pointerup", () => this.#showNote());
     this.camera = new Camera((video, size) => this.pad.fill(video, size));
     this.#setPen();
   }
@@ -67,14 +68,26 @@ export class Input {
     this.root.classList.toggle("drawing", this.isDrawing);
   }
 
-  /** Show the picture of an answer, unless the person draws. */
-  showPicture({ pixels, label }, classes) {
+  /** Show the picture of an answer; while the person draws, only how the drawing differs from the training pictures. */
+  showPicture({ pixels, label, note }, classes) {
     this.pixels = pixels;
+    this.note = note;
+    this.#showNote();
     if (!this.isDrawing) {
       paintPicture(this.canvas, decode(pixels), this.size);
       setAttribute(this.canvas, "aria-label", `Input: picture ${this.index}, ${classes[label] ?? "without a class"}`);
       write(this.heading, label === null ? "Input" : `Input: ${classes[label] ?? label}`);
     }
+  }
+
+  /** Show how the drawing differs from the training pictures, once the pen rests. */
+  #showNote() {
+    if (this.isDrawing && !this.pad.last && !this.camera.isOn) write(this.hint, this.note || this.said);
+  }
+
+  #say(text) {
+    this.note = "";
+    write(this.hint, (this.said = text));
   }
 
   /** The middle of the picture, in pixels from the top of another element; the middle of that one unless it stands beside it. */
@@ -99,7 +112,7 @@ export class Input {
     this.isDrawing = !this.isDrawing;
     if (this.isDrawing) {
       write(this.heading, "Your drawing");
-      write(this.hint, "Maps and answer follow your pen.");
+      this.#say("Maps and answer follow your pen.");
       setAttribute(this.canvas, "aria-label", "Pad: draw with the pointer");
       this.pad.open(this.size, this.size[0] === 3 ? this.#copy() : null);
     } else {
@@ -125,9 +138,9 @@ export class Input {
     try {
       const picture = await createImageBitmap(file);
       this.pad.fill(picture, picture);
-      write(this.hint, "Your picture. Draw on it, or upload another one.");
+      this.#say("Your picture. Draw on it, or upload another one.");
     } catch {
-      write(this.hint, "This file is not a picture that the browser can read. Choose a PNG or a JPEG.");
+      this.#say("This file is not a picture that the browser can read. Choose a PNG or a JPEG.");
     }
   }
 
@@ -141,12 +154,12 @@ export class Input {
     if (this.camera.isOn) return this.#stopCamera();
     setAttribute(this.film, "aria-pressed", true);
     write(this.film, "Hold");
-    write(this.hint, "What your camera sees. Hold a picture to draw on it.");
+    this.#say("What your camera sees. Hold a picture to draw on it.");
     try {
       await this.camera.start();
     } catch (error) {
       this.#stopCamera();
-      write(this.hint, error.message);
+      this.#say(error.message);
     }
   }
 
