@@ -274,14 +274,14 @@ class _LeafRecord:
 
 @dataclass(frozen=True, slots=True)
 class _BlockRecord:
-    """The same of a residual block."""
+    """The same of a residual block, and whether the tensor where its paths part has a gradient."""
 
     block: Residual
     before: _Tape
     main: _Tape
     shortcut: _Tape
     after: _Tape
-    has_input_gradient: bool
+    has_gradient: bool
 
 
 _Tape = list["_LeafRecord | _BlockRecord"]
@@ -310,19 +310,19 @@ class _TrainingStep(_Timeline):
         return tensor, tape
 
     def _forward_block(self, block: Residual, tensor: str) -> tuple[str, _BlockRecord]:
-        has_input_gradient = tensor in self._depends_on_weights
         self._kept.add(tensor)
         given, before = self.forward(block.before, tensor)
         total, main = self.forward(training_order(block.main), given)
-        other, shortcut = self.forward(block.shortcut, given if block.is_projected else tensor)
+        start = given if block.is_projected else tensor
+        other, shortcut = self.forward(block.shortcut, start)
         added = self._make_sum(block, total)
         self.run("forward", block.name, reads=(tensor, given, total, other), makes=added)
         total = next(iter(added), total)
-        if has_input_gradient or block.params:
+        if tensor in self._depends_on_weights or block.params:
             self._depends_on_weights.add(total)
         total, after = self.forward(block.after, total)
-        record = _BlockRecord(block, before, main, shortcut, after, has_input_gradient)
-        return total, record
+        has_gradient = start in self._depends_on_weights
+        return total, _BlockRecord(block, before, main, shortcut, after, has_gradient)
 
     def _make_sum(self, block: Residual, total: str) -> Made:
         """Return the tensor of the sum; none where it overwrites the main path's output."""
@@ -389,11 +389,11 @@ class _TrainingStep(_Timeline):
         of_shortcut = self.backward(record.shortcut, gradient)
         of_main = self.backward(record.main, gradient)
         if record.block.is_projected:
-            if record.before or record.has_input_gradient:
+            if record.has_gradient:
                 self._add_gradients(record, of_shortcut, of_main)
             return self.backward(record.before, of_shortcut)
         of_main = self.backward(record.before, of_main)
-        if record.has_input_gradient:
+        if record.has_gradient:
             self._add_gradients(record, of_shortcut, of_main)
         return of_shortcut
 

@@ -229,7 +229,7 @@ FIELD_LABELS = {
     "stride": "stride",
     "dilation": "dilation",
     "block_stride": "stride of blocks",
-    "shortcut": "shortcut",
+    "shortcut": "shortcut where the shape changes",
 }
 
 

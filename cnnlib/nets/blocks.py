@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+class UnevenConv2d(nn.Conv2d):
+    """``nn.Conv2d(padding="same")`` for windows that cover an even number of pixels.
+
+    The same function, without torch's warning about the copy that it needs.
+
+    Args:
+        more: Zeros below and on the right in addition to ``padding``.
+    """
+
+    def __init__(self, *sizes: Any, more: tuple[int, int], **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.more = more
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x C x H x W -> N x out_channels x H x W."""
+        below, right = self.more
+        return super().forward(nn.functional.pad(x, (0, right, 0, below)))
+
+
 class PaddedShortcut(nn.Module):
     """Every stride-th pixel, with channels of zeros after the others (option A of He et al. 2016).
 
@@ -50,7 +69,7 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: Output channels of each convolution on the main path.
-        kernel_sizes: One for each of them, odd.
+        kernel_sizes: One for each of them.
         dropout: Probability that a channel is zeroed.
         activation_type: A name of `cnnlib.vocabulary.layers.ACTIVATIONS`.
         activation_params: Arguments of the activation, under torch's names.
@@ -123,7 +142,7 @@ class ResidualBottleneckBlock(ResidualBlock):
         in_out_channels: Channels of the input, and of the output.
         inner_channels: Output channels of the inner convolutions; the first 1x1 convolution
             goes to ``inner_channels[0]``.
-        inner_kernel_sizes: One for each of them, odd.
+        inner_kernel_sizes: One for each of them.
 
     The other arguments, and the errors, are those of `ResidualBlock`.
     """
@@ -215,15 +234,15 @@ def build_sequential(named: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
 
 
 def _build_conv2d(conv: Conv2d) -> nn.Module:
-    return nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        conv.torch_kernel_size,
-        stride=conv.stride,
-        padding=conv.torch_padding,
-        dilation=conv.dilation,
-        bias=conv.bias,
-    )
+    sizes = (conv.in_channels, conv.out_channels, conv.torch_kernel_size)
+    options: dict[str, Any] = {
+        "stride": conv.stride,
+        "dilation": conv.dilation,
+        "bias": conv.bias,
+    }
+    if any(conv.more_padding):
+        return UnevenConv2d(*sizes, padding=conv.padding, more=conv.more_padding, **options)
+    return nn.Conv2d(*sizes, padding=conv.torch_padding, **options)
 
 
 def _build_norm(norm: Norm) -> nn.Module:

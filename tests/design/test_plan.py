@@ -200,9 +200,9 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
             'padding "same"',
         ),
         (
-            {"channels": (8,), "kernel_size": 4},
+            {"channels": (8,), "kernel_size": 4, "stride": 2},
             "features.conv1",
-            "both sides get the same padding",
+            "with stride 2 .* both sides get the same padding",
             "kernel size 3 instead of 4",
         ),
         (

@@ -103,7 +103,6 @@ def test_the_default_mapping_cannot_be_changed(block):
     ("arguments", "message"),
     [
         ((3, [], []), "a residual block needs at least one convolution"),
-        ((3, [8], [4]), "Use kernel size 3 or 5"),
         ((3, [8, 8], [3]), "kernel_size has 1 entry, but .* 2 convolutions"),
         ((0, [8], [3]), "channels.* is 0"),
         ((3, 8, 3), "channels is 8, but it must be a list"),

@@ -183,7 +183,10 @@ ARGUMENTS = ((1, 12, 12), 3, [4, 4], 2, [])
     ("options", "message"),
     [
         ({"conv_params": {"groups": 2}}, "conv_params has no field 'groups'.*kernel_size, stride"),
-        ({"conv_params": {"kernel_size": 4, "padding": "same"}}, "Use kernel size 3 or 5"),
+        (
+            {"conv_params": {"kernel_size": 4, "padding": "same", "stride": 2}},
+            "with stride 2 .*needs an odd number|must have stride 1",
+        ),
         ({"conv_params": [3]}, r"conv_params is \[3\], but it must be a mapping"),
         ({"pooling_params": {"ceil_mode": True}}, "pooling_params has no field 'ceil_mode'"),
         ({"pooling_type": "min"}, "pooling is 'min'"),
@@ -203,7 +206,7 @@ def test_an_unknown_or_impossible_parameter_is_an_error(network, options, messag
     [
         ({"stride": 2}, "convolutions of a block must have stride 1"),
         ({"padding": 0}, "keeps the size only with padding 1"),
-        ({"kernel_size": 2}, "Use kernel size 1 or 3"),
+        ({"kernel_size": 2, "padding": 1}, "keeps the size only with padding 0"),
     ],
 )
 def test_a_parameter_that_a_block_does_not_allow_is_an_error(conv_params, message):

@@ -57,7 +57,8 @@ def _list_access(
 
     def write(spec: CNNSpec, text: str) -> CNNSpec:
         entries = widths.parse_list(label, text, entry, rule)
-        changes: dict[str, Any] = {name: entries[0] if len(entries) == 1 else entries}
+        is_one = len(entries) == 1 and not isinstance(entries[0], tuple)
+        changes: dict[str, Any] = {name: entries[0] if is_one else entries}
         return replace(spec, **changes)
 
     return {"read": lambda spec: widths.format_list(getattr(spec, name)), "write": write}

@@ -204,8 +204,6 @@ _OTHER_CONTROLS = {
     "in_size[2] (width)": "in_width",
     "kernel_size": "kernel_sizes",
     "pooling": "downsample",
-    "last_norm": "norm_in_blocks",
-    "shortcut_norm": "norm_in_blocks",
     **{name.replace("_", ".", 1): name for name in CONTROLS if name.startswith("stem_")},
 }
 FIELD_LABELS: dict[str, str] = {

@@ -41,6 +41,7 @@ def received(values: dict) -> Arithmetic:
         bias=float(numbers(values["bias"])[0]),
         stride=values["stride"],
         padding=values["padding"],
+        left_padding=values.get("left_padding"),
         dilation=values["dilation"],
         reduce=values["reduce"],
         output=numbers(values["output"]).reshape(values["rows"], values["columns"]),
