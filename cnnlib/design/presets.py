@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec, Stem
@@ -74,7 +75,29 @@ def adapt(spec: CNNSpec, in_size: tuple[int, int, int], out_classes: int) -> CNN
     return adapted
 
 
+_LECUN_1998 = 'LeCun et al., "Gradient-based learning applied to document recognition", 1998'
 _HE_2016 = 'He et al., "Deep residual learning for image recognition", CVPR 2016'
+
+
+def _cifar_resnet(depth: int, **changes: Any) -> CNNSpec:
+    """Return a ResNet for CIFAR of 6 n + 2 layers (He et al. 2016, section 4.2)."""
+    convs = (depth - 2) // 3
+    spec = CNNSpec(
+        in_size=(3, 32, 32),
+        channels=(16,) * convs + (32,) * convs + (64,) * convs,
+        pool_every=convs,
+        bias=False,
+        stem=Stem(16, bias=False),
+        block="residual",
+        block_convs=2,
+        last_norm=True,
+        downsample="stride",
+        norm="batch",
+        head="gap",
+        init="he",
+    )
+    return replace(spec, **changes)
+
 
 _PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -98,11 +121,27 @@ _PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="lenet5",
-            title="LeNet-5",
-            description="A classic CNN: two convolutions with pooling, then three linear layers.",
-            source='After LeCun et al., "Gradient-based learning applied to document recognition", '
-            "1998, with 3x3 kernels, ReLU and max pooling",
+            title="LeNet-style, 3x3",
+            description="Two convolutions with pooling, then three linear layers, as in LeNet-5, "
+            "but with 3x3 kernels, ReLU and max pooling.",
+            source=f"After {_LECUN_1998}",
             spec=CNNSpec(channels=(6, 16), hidden_dims=(120, 84)),
+        ),
+        Preset(
+            name="lenet5_1998",
+            title="LeNet-5",
+            description="The classic CNN: two 5x5 convolutions with average pooling, then three "
+            "linear layers, with tanh.",
+            source=f"{_LECUN_1998}, with all maps connected, poolings without parameters, and a "
+            "linear output layer",
+            spec=CNNSpec(
+                channels=(6, 16),
+                kernel_size=5,
+                padding=(2, 0),
+                activation="tanh",
+                pooling="avg",
+                hidden_dims=(120, 84),
+            ),
         ),
         Preset(
             name="cnn3",
@@ -168,21 +207,31 @@ _PRESETS: dict[str, Preset] = {
             description="Nine residual blocks: skip connections carry the gradient back to the "
             "first layer.",
             source=f"{_HE_2016}, section 4.2, with 1x1 projection shortcuts",
-            spec=CNNSpec(
-                in_size=(3, 32, 32),
-                channels=(16,) * 6 + (32,) * 6 + (64,) * 6,
-                pool_every=6,
-                bias=False,
-                stem=Stem(16, bias=False),
-                block="residual",
-                block_convs=2,
-                last_norm=True,
-                shortcut_norm=True,
-                downsample="stride",
-                norm="batch",
-                head="gap",
-                init="he",
-            ),
+            spec=_cifar_resnet(20, shortcut_norm=True),
+        ),
+        Preset(
+            name="resnet20_a",
+            title="ResNet-20, shortcuts without parameters",
+            description="As in the paper: where the maps shrink, the shortcut takes every second "
+            "pixel and adds channels of zeros.",
+            source=f"{_HE_2016}, section 4.2, option A",
+            spec=_cifar_resnet(20, shortcut="pad"),
+        ),
+        Preset(
+            name="resnet32",
+            title="ResNet-32, shortcuts without parameters",
+            description="Fifteen residual blocks; the deeper network of the same paper.",
+            source=f"{_HE_2016}, section 4.2, option A",
+            spec=_cifar_resnet(32, shortcut="pad"),
+        ),
+        Preset(
+            name="preact_resnet20",
+            title="Pre-activation ResNet-20",
+            description="Norm and ReLU come before each convolution, so that the skip connections "
+            "form one straight path through the network.",
+            source='He et al., "Identity mappings in deep residual networks", ECCV 2016, with 1x1 '
+            "projection shortcuts",
+            spec=_cifar_resnet(20, preactivation=True, last_norm=False),
         ),
         Preset(
             name="resnet_bottleneck",
