@@ -23,6 +23,7 @@ Count = Callable[[Any], int]
 # Subject of a rule -> its label, and the group in which its counts are added up.
 _SUBJECTS: dict[str, tuple[str, str]] = {
     "conv2d": ("convolutions", "convolutions"),
+    "uneven_conv2d": ("convolutions with uneven padding", "convolutions"),
     "linear": ("linear layers", "linear layers"),
     "bias": ("biases", "biases"),
     **{entry.name: (entry.label, "activations") for entry in ACTIVATIONS.values()},
@@ -96,6 +97,8 @@ def _subjects(leaf: Leaf) -> Generator[str]:
         yield leaf.activation
     elif leaf.kind == "pool":
         yield POOLINGS[leaf.pooling].torch_name
+    elif leaf.kind == "conv2d" and any(leaf.more_padding):
+        yield "uneven_conv2d"
     else:
         yield leaf.kind
     if leaf.kind == "linear" or (leaf.kind == "conv2d" and leaf.bias):
@@ -108,6 +111,19 @@ def _count_macs(leaf: Leaf) -> int:
 
 def _count_flops(leaf: Leaf) -> int:
     return 2 * leaf.macs
+
+
+def _outputs_of_calflops(leaf: Leaf) -> int:
+    """Return the output values as calflops has them: it pads both sides alike, so sees one less."""
+    if leaf.kind != "conv2d":
+        return 0  # it adds no biases of linear layers
+    channels, height, width = leaf.out_shape
+    below, right = leaf.more_padding
+    return channels * (height - below) * (width - right)
+
+
+def _macs_of_calflops(leaf: Leaf) -> int:
+    return leaf.macs * _outputs_of_calflops(leaf) // prod(leaf.out_shape)
 
 
 def _count_params(leaf: Leaf) -> int:
@@ -151,6 +167,7 @@ CONVENTIONS: tuple[Convention, ...] = (
         "For a norm it counts the parameters only once.",
         {
             "conv2d": _count_macs,
+            "uneven_conv2d": _count_macs,
             "linear": _count_macs,
             "bias": _count_outputs,
             **{entry.word: _count_params for entry in NORMS.values()},
@@ -173,7 +190,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Computational complexity (MACs)",
         "It adds 1 per output value for biases and 2 per input value for norms. Poolings, ReLU, "
         "ELU and GELU count double: once as a module, once as the function that it calls.",
-        {"conv2d": _count_macs, "linear": _count_macs, "bias": _count_outputs}
+        {"conv2d": _count_macs, "uneven_conv2d": _count_macs, "linear": _count_macs}
+        | {"bias": _count_outputs}
         | {"global_avg_pool": _per_input_value(2)}
         | _counted_by("ptflops"),
     ),
@@ -184,8 +202,8 @@ CONVENTIONS: tuple[Convention, ...] = (
         "fwd FLOPs",
         "It counts 2 FLOPs per multiply-accumulate, adds the biases of convolutions but not of "
         "linear layers, and 1 to 5 per input value for norms, activations and poolings.",
-        {"conv2d": lambda conv: 2 * conv.macs, "linear": _count_flops}
-        | {"bias": lambda layer: _count_outputs(layer) if layer.kind == "conv2d" else 0}
+        {"conv2d": _count_flops, "linear": _count_flops, "bias": _outputs_of_calflops}
+        | {"uneven_conv2d": lambda conv: 2 * _macs_of_calflops(conv)}
         | {"global_avg_pool": _count_inputs}
         | _counted_by("calflops"),
     ),
@@ -195,7 +213,7 @@ CONVENTIONS: tuple[Convention, ...] = (
         "calculate_flops(model, (1, *in_size))",
         "fwd MACs",
         "Its second total counts like the lab: convolutions and linear layers, without biases.",
-        {"conv2d": _count_macs, "linear": _count_macs},
+        {"conv2d": _count_macs, "uneven_conv2d": _macs_of_calflops, "linear": _count_macs},
     ),
     Convention(
         "torch.utils.flop_counter",
@@ -204,6 +222,6 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Total FLOPs",
         "It counts 2 FLOPs per multiply-accumulate of convolutions and linear layers, without "
         "biases: exactly twice the MACs of the lab.",
-        {"conv2d": _count_flops, "linear": _count_flops},
+        {"conv2d": _count_flops, "uneven_conv2d": _count_flops, "linear": _count_flops},
     ),
 )

@@ -122,8 +122,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="lenet5",
             title="LeNet-style, 3x3",
-            description="Two convolutions with pooling, then three linear layers, as in LeNet-5, "
-            "but with 3x3 kernels, ReLU and max pooling.",
+            description="LeNet-5 with 3x3 kernels, ReLU and max pooling: two convolutions, three "
+            "linear layers.",
             source=f"After {_LECUN_1998}",
             spec=CNNSpec(channels=(6, 16), hidden_dims=(120, 84)),
         ),

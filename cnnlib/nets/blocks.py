@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,24 +22,8 @@ if TYPE_CHECKING:
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-
-class UnevenConv2d(nn.Conv2d):
-    """``nn.Conv2d(padding="same")`` for windows that cover an even number of pixels.
-
-    The same function, without torch's warning about the copy that it needs.
-
-    Args:
-        more: Zeros below and on the right in addition to ``padding``.
-    """
-
-    def __init__(self, *sizes: Any, more: tuple[int, int], **options: Any) -> None:
-        super().__init__(*sizes, **options)
-        self.more = more
-
-    def forward(self, x: Tensor) -> Tensor:
-        """N x C x H x W -> N x out_channels x H x W."""
-        below, right = self.more
-        return super().forward(nn.functional.pad(x, (0, right, 0, below)))
+# Torch's sentence on the copy that it makes; `cnnlib.design.memory` counts the copy.
+warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
 
 
 class PaddedShortcut(nn.Module):
@@ -234,15 +219,15 @@ def build_sequential(named: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
 
 
 def _build_conv2d(conv: Conv2d) -> nn.Module:
-    sizes = (conv.in_channels, conv.out_channels, conv.torch_kernel_size)
-    options: dict[str, Any] = {
-        "stride": conv.stride,
-        "dilation": conv.dilation,
-        "bias": conv.bias,
-    }
-    if any(conv.more_padding):
-        return UnevenConv2d(*sizes, padding=conv.padding, more=conv.more_padding, **options)
-    return nn.Conv2d(*sizes, padding=conv.torch_padding, **options)
+    return nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.torch_kernel_size,
+        stride=conv.stride,
+        padding=conv.torch_padding,
+        dilation=conv.dilation,
+        bias=conv.bias,
+    )
 
 
 def _build_norm(norm: Norm) -> nn.Module:

@@ -117,7 +117,6 @@ def test_a_wide_network_computes_what_the_formula_says():
     assert_equals(wide_resnet(16, 2), _wide, 4)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 def test_even_and_rectangular_windows_are_those_of_torch():
     spec = replace(
         preset("cnn3").spec, kernel_size=(4, (3, 1), (1, 2)), activation="none", pool_every=0

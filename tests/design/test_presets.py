@@ -19,12 +19,17 @@ PARAMS = {
     "mlp": 79_510,
     "mlp_deep": 567_434,
     "lenet5": 106_154,
+    "lenet5_1998": 61_706,
     "cnn3": 98_442,
     "conv_maxpool": 85_526,
     "conv_batchnorm": 77_918,
     "three_layer": 170_906,
     "three_layer_wide": 333_546,
     "resnet20": 272_474,
+    "resnet20_a": 269_722,
+    "resnet32": 464_154,
+    # As resnet20, with as many norms in blocks but two: 2 x (32 + 64) fewer for its shortcuts.
+    "preact_resnet20": 272_282,
     # A block of 3x3 convolutions 3->64->16->64 with norms between and a 1x1 shortcut:
     # 1,792 + 128 + 9,232 + 32 + 9,280 + 192 = 20,656; three bottlenecks of
     # 1,040 + 32 + 2,320 + 32 + 1,088 = 4,512; 64 maps of 2 x 2 into ten classes: 2,570.

@@ -27,11 +27,6 @@ DEEP = CNNSpec(
 )
 
 
-# Torch says so of its own padding "same"; the lab's module pads as it does, without the sentence.
-EVEN = "ignore:Using padding='same' with even kernel lengths"
-pytestmark = pytest.mark.filterwarnings(EVEN)
-
-
 def net_from(text: str) -> torch.nn.Module:
     """Build the network that a stand-alone file defines."""
     names: dict = {"__name__": "net"}
