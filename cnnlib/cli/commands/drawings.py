@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.inspect_args import file_picture
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import add_command, add_number, number, whole_number
-from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step, trained_net
+from cnnlib.records.job import run_job
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
