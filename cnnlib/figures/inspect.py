@@ -142,7 +142,8 @@ def deletion_figure(record: SanityCheck) -> go.Figure:
         for i, curve in enumerate(curves)
     ]
     ordered = line(shares, record.ordered.tolist(), "most important first", {"color": BLUE})
-    return figure([*lines, ordered], DELETION_TITLE, "Deleted pixels (%)", "Probability")
+    labels = "Deleted pixels (%)", "Probability"
+    return figure([*lines, ordered], DELETION_TITLE, *labels, legend=LEGEND_BELOW)
 
 
 def ablation_figure(

@@ -14,6 +14,7 @@ from useless_maps import useless_rankings
 from cnnlib.data.batches import Normaliser
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
+from cnnlib.figures.inspect import deletion_figure
 from cnnlib.nets.model import build_model
 from cnnlib.probe.attribution.methods import (
     METHODS,
@@ -179,6 +180,20 @@ def test_a_small_decrease_is_not_informative():
     assert check.beaten_copies == check.beaten_random_weights == 3  # all, but by 8 % only
     assert not check.is_informative
     assert replace(check, ordered=np.full(2, 0.44)).is_informative  # by 12 %
+
+
+def test_the_deletion_figure_names_each_kind_of_curve_once():
+    two, three = np.ones((2, 2)), np.ones((3, 2))
+    drawn = deletion_figure(SanityCheck(np.arange(2.0), np.ones(2), two, three, 0.0)).data
+    assert len(drawn) == 2 + 3 + 1
+    assert [each.name for each in drawn if each.showlegend is not False] == [
+        "copies of the map",
+        "maps of random weights",
+        "most important first",
+    ]
+    none = np.ones((0, 0))
+    empty = deletion_figure(SanityCheck(np.ones(0), np.ones(0), none, none, 0.0))
+    assert "Nothing was deleted" in empty.layout.annotations[0].text
 
 
 def test_a_sanity_check_survives_json():
