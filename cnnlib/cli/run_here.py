@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
 from cnnlib.cli.output import one_line, print_error, print_json
@@ -16,7 +16,7 @@ from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.records.run import Run, RunRequest
@@ -56,15 +56,6 @@ def follow_or_train(
                 _train_here(store, run_id, updates, control, None if skip_queue else 1)
             time.sleep(POLL_SECONDS)
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
-
-
-def run_job(job: Generator[Any, None, T]) -> T:
-    """Run a job's generator to its end; returns its result and drops its progress."""
-    while True:
-        try:
-            next(job)
-        except StopIteration as end:
-            return end.value
 
 
 class _QueueTurn:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from cnnlib.records.probe import Calibration, DeletionCurve, LayerGradient
+    from cnnlib.records.probe import Calibration, LayerGradient, SanityCheck
 
 SIZES_TITLE = "Gradient size per layer"
 OVER_TIME_TITLE = "Gradient size of each layer during training"
@@ -123,18 +123,27 @@ def gradient_bands_figure(
 DELETION_TITLE = "Class probability as pixels are deleted"
 
 
-def deletion_figure(record: DeletionCurve) -> go.Figure:
-    """Draw the deletion curve in the map's order, and those in random orders."""
+def deletion_figure(record: SanityCheck) -> go.Figure:
+    """Draw the deletion curve in the map's order, and those in the control orders."""
     if not len(record.fractions):
         return empty_figure(DELETION_TITLE, "Nothing was deleted.")
     shares = (100 * record.fractions).tolist()
-    thin = {"color": GREY, "width": 1}
+    controls = (
+        (record.copies, "copies of the map", GREY),
+        (record.random_weights, "maps of random weights", ORANGE),
+    )
     lines = [
-        line(shares, curve.tolist(), "random order", thin, mode="lines", showlegend=i == 0)
-        for i, curve in enumerate(record.random)
+        line(
+            *(shares, curve.tolist(), name, {"color": with_alpha(colour, 0.6), "width": 1}),
+            mode="lines",
+            showlegend=i == 0,
+        )
+        for curves, name, colour in controls
+        for i, curve in enumerate(curves)
     ]
     ordered = line(shares, record.ordered.tolist(), "most important first", {"color": BLUE})
-    return figure([*lines, ordered], DELETION_TITLE, "Deleted pixels (%)", "Probability")
+    labels = "Deleted pixels (%)", "Probability"
+    return figure([*lines, ordered], DELETION_TITLE, *labels, legend=LEGEND_BELOW)
 
 
 def ablation_figure(

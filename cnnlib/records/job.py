@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from cnnlib.records.record import Record
 
+T = TypeVar("T")
 JobState = Literal["queued", "running", "done", "failed", "stopped"]
 LIVE_JOB_STATES: tuple[str, ...] = ("queued", "running")
 
@@ -23,6 +24,15 @@ class Progress:
 
     fraction: float
     text: str = ""
+
+
+def run_job(job: Generator[Progress, None, T]) -> T:
+    """Run a job's generator to its end; returns its result and drops its progress."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(frozen=True)

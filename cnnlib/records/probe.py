@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,67 +195,103 @@ class LayerGradient:
 
 
 @dataclass(frozen=True)
-class RandomisedWeights:
-    """Similarity of a map to that of the same network with random weights.
+class Completeness:
+    """What integrated gradients should add up to, and what they add up to.
 
     Args:
-        correlation: Spearman's rank correlation of the absolute values.
-        same_from: From this correlation on, the map does not depend on what was learned.
+        total: Sum of the map.
+        difference: Score of the picture minus the score of the grey picture.
+        points: Number of gradients on the way from the grey picture.
     """
 
-    correlation: float
-    same_from: float
+    total: float
+    difference: float
+    points: int
 
     @property
-    def fires(self) -> bool:
-        """Whether the map stays the same when the weights are randomised."""
-        return self.correlation >= self.same_from
+    def gap(self) -> float | None:
+        """The error of the sum, as a fraction of the difference; None if the difference is 0."""
+        return abs(self.total - self.difference) / abs(self.difference) if self.difference else None
 
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        number = f"rank correlation {self.correlation:.2f} with the map of randomised weights"
-        if self.fires:
-            return f"Not informative: the map barely depends on the trained weights ({number})."
-        return f"Informative: the map depends on the trained weights ({number})."
+        gap = "" if self.gap is None else f", a gap of {percent(self.gap)}"
+        return (
+            f"The map is approximate: it is computed from {self.points} gradients, and adds up to "
+            f"{self.total:.6g} instead of {self.difference:.6g}, the score of the picture minus "
+            f"that of a grey picture{gap}."
+        )
+
+
+_TIE = 1e-6  # a smaller difference of mean probabilities is the rounding of float32
+_LEAST_DECREASE = 0.1  # below the mean of the controls; maps of untrained networks have less
 
 
 @dataclass(frozen=True, eq=False)
-class DeletionCurve:
-    """The class's probability while pixels are deleted, in the map's order and in random ones.
+class SanityCheck:
+    """The class's probability while pixels are deleted: in the map's order and in control orders.
 
     Args:
         fractions: Fractions of deleted pixels, 0..1.
-        ordered: Probability at each fraction.
-        random: Orders x fractions.
-        least_gain: Required difference of the mean probability to that of random orders.
+        ordered: Probability at each fraction, in the map's order.
+        copies: The same for shifted, turned and mirrored copies of the map: copies x fractions.
+        random_weights: The same for maps of networks with random weights: networks x fractions.
+        correlation: Mean rank correlation of the map with those of random weights.
     """
 
     fractions: np.ndarray
     ordered: np.ndarray
-    random: np.ndarray
-    least_gain: float
+    copies: np.ndarray
+    random_weights: np.ndarray
+    correlation: float
 
     @property
-    def gain(self) -> float:
-        """Mean probability in random order minus that in the map's order."""
-        return float(self.random.mean() - self.ordered.mean())
+    def beaten_copies(self) -> int:
+        """Copies in whose order the probability falls more slowly."""
+        return self._beaten(self.copies)
+
+    @property
+    def beaten_random_weights(self) -> int:
+        """Networks with random weights in whose map's order the probability falls more slowly."""
+        return self._beaten(self.random_weights)
 
     @property
     def is_informative(self) -> bool:
-        """Whether it falls faster than in every random order, and by at least ``least_gain``."""
-        best = float(self.random.mean(axis=1).min())
-        return self.gain >= self.least_gain and float(self.ordered.mean()) < best
+        """Whether it falls faster than in every control order, and clearly below their means."""
+        beaten = self.beaten_copies, self.beaten_random_weights
+        beats_all = beaten == (len(self.copies), len(self.random_weights))
+        controls = min(self.copies.mean(), self.random_weights.mean())
+        return beats_all and bool(self.ordered.mean() <= (1 - _LEAST_DECREASE) * controls)
 
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        means = (
-            f"mean probability {self.ordered.mean():.2f}, in random order {self.random.mean():.2f}"
+        count = len(self.copies)
+        rule = f"; it must beat all of them, and their means by {percent(_LEAST_DECREASE, 0)}"
+        return (
+            f"{'Informative' if self.is_informative else 'Not informative'}: deleting the pixels "
+            f"that the map ranks first lowers the probability (mean {self.ordered.mean():.2f}) "
+            f"faster than {self.beaten_copies} of {count} shifted, turned and mirrored copies of "
+            f"the map (mean {self.copies.mean():.2f}), and faster than "
+            f"{self.beaten_random_weights} of {len(self.random_weights)} maps of the network with "
+            f"random weights (mean {self.random_weights.mean():.2f}; rank correlation with the map "
+            f"{self.correlation:.2f}){'' if self.is_informative else rule}."
         )
-        if self.is_informative:
-            return f"Informative: the probability falls faster than in random order ({means})."
-        return f"Not informative: the probability falls no faster than in random order ({means})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values."""
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return {name: np.asarray(value).tolist() for name, value in values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SanityCheck:
+        """Read the values of `to_dict`."""
+        arrays = {name: np.array(value) for name, value in values.items()}
+        return cls(**arrays | {"correlation": values["correlation"]})
+
+    def _beaten(self, curves: np.ndarray) -> int:
+        return int((curves.mean(axis=1) > self.ordered.mean() + _TIE).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,17 @@ class AttributionMethod(Entry):
         help: What it computes, after its label.
         legend: What the colours of its map mean.
         source: Where it was published.
+        is_signed: Whether its values are contributions to the score, so that a pixel with a
+            negative value is unimportant. If not, large values of either sign are important.
+        is_complete: Whether its values add up to the score minus that of a grey picture.
     """
 
     function: str
     help: str
     legend: str
     source: str
+    is_signed: bool = False
+    is_complete: bool = False
 
 
 ATTRIBUTION_METHODS = table(
@@ -44,6 +49,8 @@ ATTRIBUTION_METHODS = table(
         "the mean gradient on the way from a grey picture to this one, times the picture",
         "Red pixels raise the score, compared with a grey picture. Blue pixels lower it.",
         "Sundararajan et al., 2017",
+        is_signed=True,
+        is_complete=True,
     ),
     AttributionMethod(
         "occlusion",
@@ -52,6 +59,7 @@ ATTRIBUTION_METHODS = table(
         "how much the score falls when a patch is covered with grey",
         "Covering a red pixel lowers the score. Covering a blue pixel raises it.",
         "Zeiler and Fergus, 2014",
+        is_signed=True,
     ),
     AttributionMethod(
         "grad_cam",
@@ -60,6 +68,7 @@ ATTRIBUTION_METHODS = table(
         "the last feature maps of the network, weighted by their gradients",
         "Bright areas raise the score of the class.",
         "Selvaraju et al., 2017",
+        is_signed=True,
     ),
     AttributionMethod(
         "guided",

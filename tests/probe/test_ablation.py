@@ -199,7 +199,8 @@ def test_an_explanation_as_a_job_equals_that_on_the_page(store, monkeypatch, met
     a_saved_run(store)
 
     def texts(app) -> list[str]:
-        return [each.value for each in app.markdown if "order" in each.value]
+        texts = [each.value for each in (*app.markdown, *app.caption)]
+        return [each for each in texts if "informative: " in each or "The map has" in each]
 
     app = open_inspect(view="Why this answer")
     app.segmented_control(key="inspect_method").set_value(method).run()

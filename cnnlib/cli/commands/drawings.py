@@ -15,9 +15,9 @@ from cnnlib.cli.parser import (
     number,
     whole_number,
 )
-from cnnlib.cli.run_here import run_job
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step, trained_net
 from cnnlib.errors import DataError
+from cnnlib.records.job import run_job
 from cnnlib.units import percent
 
 if TYPE_CHECKING:

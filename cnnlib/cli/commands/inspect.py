@@ -10,6 +10,7 @@ from cnnlib.cli.output import print_facts, print_json, print_table
 from cnnlib.cli.parser import add_command, one_of, shown, whole_number
 from cnnlib.cli.store import existing_store
 from cnnlib.errors import ProbeError
+from cnnlib.records.job import run_job
 from cnnlib.units import percent
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
@@ -42,7 +43,7 @@ def add_commands(commands: Any) -> None:
         subparsers,
         "attribution",
         attribute_answer,
-        "the pixels that the score of a class depends on, with two sanity checks",
+        "the pixels that the score of a class depends on, with a sanity check",
         run=True,
         aliases=["why"],
     )
@@ -140,9 +141,9 @@ def show_numbers(args: argparse.Namespace) -> None:
 
 
 def attribute_answer(args: argparse.Namespace) -> None:
-    """Write an attribution map, and print its two sanity checks."""
-    from cnnlib.probe.attribution.methods import METHODS, explain
-    from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+    """Write an attribution map, and print its sanity check."""
+    from cnnlib.probe.attribution.methods import completeness, explain
+    from cnnlib.probe.attribution.sanity_checks import check_ranking, ranking_of
     from cnnlib.probe.forward import activations
 
     inspected = open_run(args)
@@ -155,19 +156,24 @@ def attribute_answer(args: argparse.Namespace) -> None:
     predicted = int(list(activations(net, image[None]).values())[-1][0].argmax())
     target = predicted if args.class_name is None else names.index(args.class_name)
     found = explain(net, image, target, args.method)
-    weights = randomised_weights(METHODS[args.method], net, image, target)
-    curve = deletion(net, image, target, found)
+    total = completeness(net, image, target, args.method, found)
+    check = run_job(check_ranking(ranking_of(args.method), net, image, target))
     if args.out:
         tiles = found[None] if len(found) == 3 else found
         write_values(args.out, found, tiles, verbose=not args.json)
     if args.json:
-        facts = {"class": names[target], "method": args.method, "gain": curve.gain}
-        facts |= {"correlation": weights.correlation, "same_when_randomised": weights.fires}
-        print_json(facts | {"better_than_random": curve.is_informative})
+        facts = {"class": names[target], "method": args.method}
+        facts |= {"completeness_gap": total.gap} if total else {}
+        facts |= {"mean_probability": float(check.ordered.mean()), "copies": len(check.copies)}
+        facts |= {"beaten_copies": check.beaten_copies, "correlation": check.correlation}
+        facts |= {"random_networks": len(check.random_weights)}
+        facts |= {"beaten_random_networks": check.beaten_random_weights}
+        print_json(facts | {"informative": check.is_informative})
         return
     print(f"Score of class {names[target]}; predicted class: {names[predicted]}.")
-    print(weights.sentence)
-    print(curve.sentence)
+    if total:
+        print(total.sentence)
+    print(check.sentence)
 
 
 def _write(args: argparse.Namespace, values: np.ndarray, tiles: np.ndarray) -> None:

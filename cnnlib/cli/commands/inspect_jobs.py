@@ -16,9 +16,9 @@ from cnnlib.cli.inspect_args import (
 )
 from cnnlib.cli.output import print_json, print_result, print_table
 from cnnlib.cli.parser import add_command, add_number, one_of, shown, whole_number
-from cnnlib.cli.run_here import run_job
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
+from cnnlib.records.job import run_job
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:

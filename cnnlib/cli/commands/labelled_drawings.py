@@ -16,12 +16,13 @@ from cnnlib.cli.parser import (
     unknown_name,
     whole_number,
 )
-from cnnlib.cli.run_here import add_queue_options, follow_all, run_job
+from cnnlib.cli.run_here import add_queue_options, follow_all
 from cnnlib.cli.run_options import add_recipe_options, changed_recipe
 from cnnlib.cli.store import DEFAULT_STEP, existing_store, run_at_step
 from cnnlib.errors import DataError
 from cnnlib.records.files import file_errors, replacing
 from cnnlib.records.folders import Folders
+from cnnlib.records.job import run_job
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from cnnlib.nets.model import Network
 from cnnlib.probe.attribution.result import INTEGRATION_STEPS, OCCLUSION_WINDOW, patch_corners
 from cnnlib.probe.forward import plain_activation, trace
 from cnnlib.probe.graph import steps
+from cnnlib.records.probe import Completeness
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def saliency(net: Network, image: np.ndarray, target: int) -> np.ndarray:
 def integrated(net: Network, image: np.ndarray, target: int) -> np.ndarray:
     """Integrate the gradients on the line from grey to the picture, times the picture: C x H x W.
 
-    The values sum to the score minus the score of the grey picture (Gauss-Legendre quadrature with
-    `INTEGRATION_STEPS` points).
+    The values sum to the score minus the score of the grey picture, approximately: Gauss-Legendre
+    quadrature with `INTEGRATION_STEPS` points. `completeness` measures the error.
     """
     points, weights = np.polynomial.legendre.leggauss(INTEGRATION_STEPS)
     picture = torch.from_numpy(image)
@@ -126,6 +127,22 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
         last = net.plan.spec.out_classes - 1
         raise ProbeError(f"There is no class {target}. Choose one from 0 to {last}.")
     return METHODS[method](net, np.ascontiguousarray(image, np.float32), target)
+
+
+def completeness(
+    net: Network, image: np.ndarray, target: int, method: str, attribution: np.ndarray
+) -> Completeness | None:
+    """Compare the sum of a map with the score minus that of the grey picture.
+
+    Returns:
+        None for methods that do not promise that both are equal.
+    """
+    if not ATTRIBUTION_METHODS[method].is_complete:
+        return None
+    picture = torch.from_numpy(image)
+    with evaluating(net), torch.inference_mode():
+        score, grey = net(torch.stack([picture, torch.zeros_like(picture)]))[:, target].tolist()
+    return Completeness(float(attribution.sum(dtype=float)), score - grey, INTEGRATION_STEPS)
 
 
 def cam_layer(plan: Plan) -> str:

@@ -7,29 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+from cnnlib.records.probe import Completeness, SanityCheck
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+INTEGRATION_STEPS = 50
+OCCLUSION_WINDOW, OCCLUSION_STRIDE = 5, 2
+CONTROLS = 19  # of each kind: a map that is no better than they are beats all in one case of 20
+FRACTIONS = np.linspace(0, 1, 11)  # of deleted pixels
+
 
 def read_explanation(
     result: Mapping[str, Any],
-) -> tuple[np.ndarray, RandomisedWeights, DeletionCurve]:
-    """Convert a job's result to the map and its two sanity checks."""
+) -> tuple[np.ndarray, Completeness | None, SanityCheck]:
+    """Convert a job's result to the map, its completeness, and its sanity check."""
     values = np.frombuffer(base64.b64decode(result["map"]), "<f4").reshape(result["shape"])
-    curve = result["curve"]
-    checked = DeletionCurve(
-        fractions=np.array(curve["fractions"]),
-        ordered=np.array(curve["ordered"]),
-        random=np.array(curve["random"]),
-        least_gain=curve["least_gain"],
-    )
-    return values, RandomisedWeights(**result["weights"]), checked
-
-
-INTEGRATION_STEPS = 50
-OCCLUSION_WINDOW, OCCLUSION_STRIDE = 5, 2
+    completeness = result["completeness"] and Completeness(**result["completeness"])
+    return values, completeness, SanityCheck.from_dict(result["check"])
 
 
 def forward_passes(method: str, height: int, width: int) -> int:
@@ -37,6 +32,12 @@ def forward_passes(method: str, height: int, width: int) -> int:
     if method == "occlusion":
         return 1 + len(list(patch_corners(height, width)))
     return 3 * INTEGRATION_STEPS if method == "integrated" else 3
+
+
+def check_passes(method: str, height: int, width: int) -> int:
+    """Estimate the number of forward passes of the sanity check of a method's map."""
+    maps = 1 + CONTROLS
+    return maps * forward_passes(method, height, width) + (maps + CONTROLS) * len(FRACTIONS)
 
 
 def patch_corners(height: int, width: int) -> Generator[tuple[int, int]]:

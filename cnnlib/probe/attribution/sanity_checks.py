@@ -1,14 +1,17 @@
-"""Two sanity checks of attribution maps.
+"""The sanity check of attribution maps.
 
-`randomised_weights` compares the map with that of the same network with random weights (Adebayo et
-al., "Sanity checks for saliency maps", NeurIPS 2018). `deletion` deletes pixels in the map's order
-and in random orders, and compares how fast the class's probability falls (Petsiuk et al., "RISE",
-2018).
+`check_ranking` deletes pixels in the map's order (Petsiuk et al., "RISE", 2018), and in the orders
+of two kinds of controls: shifted, turned and mirrored copies of the map, which have its spatial
+structure, and the same method's maps of the network with random weights (Adebayo et al., "Sanity
+checks for saliency maps", NeurIPS 2018), which know the picture but not what was learned. The map
+is informative if the class's probability falls faster than in all of these orders, and clearly. A
+map that is exchangeable with one of the two kinds passes in at most 1 of `CONTROLS` + 1 cases.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,56 +21,67 @@ import torch
 from cnnlib.data.batches import Normaliser
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network, build_model
-from cnnlib.probe.attribution.methods import METHODS, explain
+from cnnlib.probe.attribution.methods import completeness, explain
+from cnnlib.probe.attribution.result import CONTROLS, FRACTIONS
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
-from cnnlib.records.probe import DeletionCurve, RandomisedWeights
+from cnnlib.records.probe import SanityCheck
+from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from cnnlib.probe.attribution.methods import Method
     from cnnlib.records.folders import Folders
 
-SAME_FROM = 0.9  # rank correlation from which two maps count as the same
-LEAST_GAIN = 0.05  # of mean probability
-FRACTIONS = np.linspace(0, 1, 11)
-RANDOM_ORDERS = 5
+Ranking = Callable[[Network, np.ndarray, int], np.ndarray]
+_BATCH = 64
 
 
-def randomised_weights(
-    method: Method, net: Network, image: np.ndarray, target: int, seed: int = 0
-) -> RandomisedWeights:
-    """Correlate the map of the network with that of the same network with random weights."""
-    trained = magnitude(method(net, image, target))
-    random = magnitude(method(build_model(net.plan, seed=seed).eval(), image, target))
-    return RandomisedWeights(rank_correlation(trained.ravel(), random.ravel()), SAME_FROM)
-
-
-def deletion(
-    net: Network, image: np.ndarray, target: int, attribution: np.ndarray, seed: int = 0
-) -> DeletionCurve:
-    """Measure the class's probability while pixels are deleted, the most important first.
+def check_ranking(
+    ranking: Ranking, net: Network, image: np.ndarray, target: int, seed: int = 0
+) -> Generator[Progress, None, SanityCheck]:
+    """Delete pixels in the order of a map, and in control orders.
 
     Args:
-        attribution: A map of any resolution: C x h x w. Deleted pixels become grey.
+        ranking: Function of a network, a picture and a class that returns the importance of each
+            pixel, H x W. It is called for the network and for networks with random weights.
+        image: C x H x W, float32, normalised. Deleted pixels become grey.
+        seed: Of the controls, and of the order of pixels with equal importance, which is random
+            and the same for all maps.
     """
-    _, height, width = image.shape
-    importance = np.abs(attribution).sum(axis=0) if len(attribution) > 1 else attribution[0]
-    importance = enlarge(importance, height, width).ravel()
     random = np.random.default_rng(seed)
-    orders = [np.argsort(-importance, kind="stable")]
-    orders += [random.permutation(height * width) for _ in range(RANDOM_ORDERS)]
-    pictures = np.stack([_delete_pixels(image, order) for order in orders])
-    probabilities = _probabilities(net, pictures.reshape(-1, *image.shape), target)
-    curves = probabilities.reshape(len(orders), len(FRACTIONS))
-    return DeletionCurve(FRACTIONS, curves[0], curves[1:], LEAST_GAIN)
+    importance = ranking(net, image, target)
+    copies = [_moved_copy(importance, random) for _ in range(CONTROLS)]
+    of_random_weights = []
+    for number in range(CONTROLS):
+        yield Progress(number / CONTROLS, "computing maps with random weights")
+        randomised = build_model(net.plan, seed=seed + number).eval()
+        of_random_weights.append(ranking(randomised, image, target))
+    ties = random.permutation(importance.size)
+    maps = (importance, *copies, *of_random_weights)
+    orders = [np.lexsort((ties, -each.ravel())) for each in maps]  # the most important first
+    curves = _deletion_curves(net, image, target, orders)
+    correlations = [rank_correlation(importance, each) for each in of_random_weights]
+    return SanityCheck(
+        FRACTIONS,
+        ordered=curves[0],
+        copies=curves[1 : 1 + CONTROLS],
+        random_weights=curves[1 + CONTROLS :],
+        correlation=float(np.mean(correlations)),
+    )
 
 
-def magnitude(attribution: np.ndarray) -> np.ndarray:
-    """Sum the absolute values of a map over its channels: H x W."""
-    return np.abs(attribution).sum(axis=0)
+def ranking_of(method: str) -> Ranking:
+    """Return the function that ranks pixels by the maps of an attribution method."""
+
+    def rank(net: Network, image: np.ndarray, target: int) -> np.ndarray:
+        attribution = explain(net, image, target, method)
+        is_signed = ATTRIBUTION_METHODS[method].is_signed
+        values = attribution if is_signed else np.abs(attribution)
+        return enlarge(values.sum(axis=0), *image.shape[1:])
+
+    return rank
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -77,7 +91,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """
     from scipy.stats import rankdata
 
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
+    a, b = (rankdata(values.ravel()) - (values.size + 1) / 2 for values in (first, second))
     size = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / size if size else float(a @ a == b @ b)
 
@@ -89,18 +103,27 @@ def enlarge(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return values[np.ix_(rows, columns)]
 
 
-def _delete_pixels(image: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return the picture with each of `FRACTIONS` of its pixels grey: F x C x H x W."""
-    pictures = np.repeat(image[None], len(FRACTIONS), axis=0)
-    flat = pictures.reshape(len(FRACTIONS), len(image), -1)
-    for index, fraction in enumerate(FRACTIONS):
-        flat[index][:, order[: round(fraction * len(order))]] = 0
-    return pictures
+def _moved_copy(importance: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Turn, mirror and shift a map at random; what leaves it at one edge enters at the other."""
+    height, width = importance.shape
+    quarter_turns = int(random.integers(4)) if height == width else 2 * int(random.integers(2))
+    turned = np.rot90(importance, quarter_turns)
+    mirrored = turned[:, ::-1] if random.integers(2) else turned
+    return np.roll(mirrored, (random.integers(height), random.integers(width)), (0, 1))
 
 
-def _probabilities(net: Network, images: np.ndarray, target: int) -> np.ndarray:
+def _deletion_curves(
+    net: Network, image: np.ndarray, target: int, orders: list[np.ndarray]
+) -> np.ndarray:
+    """Compute the class's probability with each of `FRACTIONS` of the pixels grey: orders x F."""
+    size = image[0].size
+    counts = np.round(FRACTIONS * size)
+    is_kept = np.argsort(orders, axis=1)[:, None] >= counts[:, None]  # orders x F x pixels
+    masks = torch.from_numpy(is_kept.reshape(-1, 1, *image.shape[1:]))
+    picture = torch.from_numpy(image)
     with evaluating(net), torch.inference_mode():
-        return net(torch.from_numpy(images)).softmax(dim=1)[:, target].numpy()
+        logits = torch.cat([net(picture * part) for part in masks.split(_BATCH)])
+    return logits.softmax(dim=1)[:, target].numpy().reshape(len(orders), -1)
 
 
 def explain_answer(
@@ -119,18 +142,14 @@ def explain_answer(
     info = run_pictures(run, folders).info
     pixels = np.frombuffer(base64.b64decode(args["pixels"]), np.uint8).reshape(info.in_size)
     image = Normaliser(info, "cpu")(torch.from_numpy(pixels.copy())[None]).numpy()[0]
+    target, method = args["target"], args["method"]
     yield Progress(0.0, "computing the attribution map")
-    attribution = explain(net, image, args["target"], args["method"])
-    yield Progress(0.4, "computing the map with random weights")
-    weights = randomised_weights(METHODS[args["method"]], net, image, args["target"])
-    yield Progress(0.8, "deleting pixels")
-    curve = deletion(net, image, args["target"], attribution)
+    attribution = explain(net, image, target, method)
+    total = completeness(net, image, target, method, attribution)
+    check = yield from check_ranking(ranking_of(method), net, image, target)
     return {
         "shape": list(attribution.shape),
         "map": base64.b64encode(attribution.astype("<f4").tobytes()).decode(),
-        "weights": asdict(weights),
-        "curve": {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in asdict(curve).items()
-        },
+        "completeness": total and asdict(total),
+        "check": check.to_dict(),
     }

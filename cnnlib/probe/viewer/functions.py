@@ -16,8 +16,8 @@ from cnnlib.data.augment import augment
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
 from cnnlib.probe.answer import answer, class_probabilities, robustness
-from cnnlib.probe.attribution.methods import METHODS, explain
-from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.attribution.methods import completeness, explain
+from cnnlib.probe.attribution.sanity_checks import check_ranking, ranking_of
 from cnnlib.probe.filters import by_layer
 from cnnlib.probe.forward import activations, dead_channels, gradients
 from cnnlib.probe.ood.detector_file import read_ood_detector
@@ -25,6 +25,7 @@ from cnnlib.probe.ood.distance import distance
 from cnnlib.probe.viewer.lens import lens
 from cnnlib.probe.viewer.maps import maps
 from cnnlib.probe.viewer.sources import normalised, saved_network_of
+from cnnlib.records.job import run_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource
     from cnnlib.records.probe import (
-        DeletionCurve,
         Gradients,
         LayerGradient,
         OodDetector,
-        RandomisedWeights,
+        SanityCheck,
     )
     from cnnlib.records.recipe import Augmentation
 
@@ -93,14 +93,9 @@ def _gradients_of(
     return gradients(saved_network_of(source), values, label)
 
 
-def _sanity_checks(
-    net: Network, image: np.ndarray, target: int, method: str, attribution: np.ndarray
-) -> tuple[RandomisedWeights, DeletionCurve]:
-    """Check an attribution map with random weights, and with deleted pixels."""
-    return (
-        randomised_weights(METHODS[method], net, image, target),
-        deletion(net, image, target, attribution),
-    )
+def _sanity_check(net: Network, image: np.ndarray, target: int, method: str) -> SanityCheck:
+    """Check the attribution map of a method."""
+    return run_job(check_ranking(ranking_of(method), net, image, target))
 
 
 def _ood_distance(
@@ -153,6 +148,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "attribution_map": _of_pixels(explain),
     "augmented": augmented,
     "class_probabilities": _of_source(class_probabilities),
+    "completeness": _of_pixels(completeness),
     "dead_channels": _of_pixels(dead_channels),
     "gradients": _gradients,
     "layer_gradients": _layer_gradients,
@@ -161,5 +157,5 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "maps": maps,
     "ood_distance": _of_source(_ood_distance),
     "robustness": _of_source(robustness),
-    "sanity_checks": _of_pixels(_sanity_checks),
+    "sanity_check": _of_pixels(_sanity_check),
 }

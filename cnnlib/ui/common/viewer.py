@@ -19,7 +19,7 @@ from cnnlib.ui.common.shared import worker_pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cnnlib.records.probe import DeletionCurve, Gradients, LayerGradient, RandomisedWeights
+    from cnnlib.records.probe import Completeness, Gradients, LayerGradient, SanityCheck
 
 # What distinguishes the arguments of cached functions.
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
@@ -82,9 +82,17 @@ def attribution_map(
 
 
 @st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=_KEYS)
-def sanity_checks(
+def completeness(
     saved_step: SavedStep, picture: Picture, info: DatasetInfo, target: int, method: str
-) -> tuple[RandomisedWeights, DeletionCurve]:
-    """Return the results of the two sanity checks of an attribution map."""
+) -> Completeness | None:
+    """Return the sum of a map and what it should add up to; None if the method promises none."""
     found = attribution_map(saved_step, picture, info, target, method)
-    return ask("sanity_checks", saved_step.source, info, picture.pixels, target, method, found)
+    return ask("completeness", saved_step.source, info, picture.pixels, target, method, found)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=_KEYS)
+def sanity_check(
+    saved_step: SavedStep, picture: Picture, info: DatasetInfo, target: int, method: str
+) -> SanityCheck:
+    """Return the result of the sanity check of an attribution map."""
+    return ask("sanity_check", saved_step.source, info, picture.pixels, target, method)

@@ -15,13 +15,14 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import ProbeError
 from cnnlib.nets.model import build_model
 from cnnlib.probe import answer as answers
-from cnnlib.probe.attribution.methods import METHODS, explain
-from cnnlib.probe.attribution.sanity_checks import deletion, randomised_weights
+from cnnlib.probe.attribution.methods import METHODS, completeness, explain
+from cnnlib.probe.attribution.sanity_checks import check_ranking, ranking_of
 from cnnlib.probe.filters import by_layer
 from cnnlib.probe.forward import activations, dead_channels, gradients
 from cnnlib.probe.ood.detector_file import write_ood_detector
 from cnnlib.probe.ood.distance import distance, features
 from cnnlib.probe.viewer.functions import FUNCTIONS
+from cnnlib.records.job import run_job
 from cnnlib.records.maps import NetworkSource
 from cnnlib.records.probe import OodDetector
 from cnnlib.records.recipe import Augmentation
@@ -86,18 +87,17 @@ def test_gradients_and_their_sizes(net, data, source):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_attribution_maps_and_their_checks(net, data, source, method):
+def test_attribution_maps_and_their_check(net, data, source, method):
     picture = np.array(data.test_images[4])
     image = normalised(data, picture[None])[0]
     expected = explain(net, image, 2, method)
     found = ask("attribution_map", source, data.info, picture, 2, method)
     np.testing.assert_array_equal(found, expected)
-    weights, curve = ask("sanity_checks", source, data.info, picture, 2, method, found)
-    assert weights == randomised_weights(METHODS[method], net, image, 2)
-    expected_curve = deletion(net, image, 2, expected)
-    assert curve.least_gain == expected_curve.least_gain
-    for name in ("fractions", "ordered", "random"):
-        np.testing.assert_array_equal(getattr(curve, name), getattr(expected_curve, name))
+    total = ask("completeness", source, data.info, picture, 2, method, found)
+    assert total == completeness(net, image, 2, method, expected)
+    check = ask("sanity_check", source, data.info, picture, 2, method)
+    expected_check = run_job(check_ranking(ranking_of(method), net, image, 2))
+    assert check.to_dict() == expected_check.to_dict()
 
 
 def test_predictions_of_pictures_and_of_a_drawing(net, data, source):

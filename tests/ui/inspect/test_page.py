@@ -383,7 +383,8 @@ def test_every_method_explains_and_is_checked(store, spec):
     for method in ("saliency", "integrated", "occlusion", "grad_cam", "guided"):
         app.segmented_control(key="inspect_method").set_value(method).run()
         assert not app.exception and not app.error, method
-        assert "no faster than in random order" in page_text(app)  # the network is untrained
+        assert "Not informative: " in page_text(app)  # the network is untrained
+        assert ("a gap of " in page_text(app)) == (method == "integrated")
 
 
 def test_a_method_that_does_not_apply_shows_the_reason(store):
