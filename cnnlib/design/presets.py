@@ -212,8 +212,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="resnet20_a",
             title="ResNet-20, shortcuts without parameters",
-            description="As in the paper: where the maps shrink, the shortcut takes every second "
-            "pixel and adds channels of zeros.",
+            description="As in the paper: where the maps shrink, shortcuts take every second pixel "
+            "and add zeros.",
             source=f"{_HE_2016}, section 4.2, option A",
             spec=_cifar_resnet(20, shortcut="pad"),
         ),
@@ -227,8 +227,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="preact_resnet20",
             title="Pre-activation ResNet-20",
-            description="Norm and ReLU come before each convolution, so that the skip connections "
-            "form one straight path through the network.",
+            description="Norm and ReLU come before each convolution, so that nothing stands between "
+            "the skips.",
             source='He et al., "Identity mappings in deep residual networks", ECCV 2016, with 1x1 '
             "projection shortcuts",
             spec=_cifar_resnet(20, preactivation=True, last_norm=False),

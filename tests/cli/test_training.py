@@ -307,8 +307,11 @@ def test_ctrl_c_stops_a_run_that_another_process_trains(cli, store):
     store.claim(worker_id, run_id)
     store.record_events(run_id, worker_id, [Phase("running", ""), a_step(1)])
     orders = []
+    before = signal.getsignal(signal.SIGINT)
 
     def be_the_worker() -> None:
+        while signal.getsignal(signal.SIGINT) is before:  # until the command handles the key
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
         while not orders:
             orders.extend(store.record_events(run_id, worker_id, []))
