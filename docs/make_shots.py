@@ -74,7 +74,7 @@ def main() -> None:
         shoot_lab(lab)
         lab.goto("/build", "text=Receptive field")
         lab.shoot("build")
-        first = train(lab, "LeNet-5", "106,154 parameters", shoot_as="train")
+        first = train(lab, "LeNet-style, 3x3", "106,154 parameters", shoot_as="train")
         second = train(lab, "Fast network for MNIST", "23,354 parameters")
         lab.goto(f"/results?run={first}&run={second}", ".live .panel canvas")
         lab.shoot("results")

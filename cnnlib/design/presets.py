@@ -227,8 +227,8 @@ _PRESETS: dict[str, Preset] = {
         Preset(
             name="preact_resnet20",
             title="Pre-activation ResNet-20",
-            description="Norm and ReLU come before each convolution, so that nothing stands between "
-            "the skips.",
+            description="Norm and ReLU come before each convolution, so that nothing stands "
+            "between the skips.",
             source='He et al., "Identity mappings in deep residual networks", ECCV 2016, with 1x1 '
             "projection shortcuts",
             spec=_cifar_resnet(20, preactivation=True, last_norm=False),
