@@ -165,5 +165,5 @@ function channelsText({ channels }) {
 
 function kernelText(spec) {
   const size = design.kernelOf(spec);
-  return spec.channels.length ? (size === null ? [...new Set(spec.kernel_size)].join(", ") : `${size} × ${size}`) : "–";
+  return spec.channels.length ? (size === null ? [...new Set(spec.kernel_size.map((each) => String(each).replace(",", "×")))].join(", ") : `${size} × ${size}`) : "–";
 }

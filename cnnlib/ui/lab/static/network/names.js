@@ -33,7 +33,7 @@ export function hiddenOf(column) {
 export function heading(column, spec) {
   const name = opening(column);
   const number = numberOf(name);
-  const size = (kernel) => `${kernel}×${kernel}`;
+  const size = (kernel) => (Array.isArray(kernel) ? kernel : [kernel, kernel]).join("×");
   if (name === "stem_conv") return { title: "Stem", short: "Stem", kind: "Stem", kernel: size(spec.stem?.kernel_size ?? 3) };
   if (name.startsWith("conv")) {
     const kernel = size(at(spec.kernel_size, number - 1));
