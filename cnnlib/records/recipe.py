@@ -51,12 +51,13 @@ class Recipe(Record):
         lr: Learning rate; with a schedule, its highest value.
         optimizer, schedule: Names of `cnnlib.vocabulary.training`.
         momentum: Used by the optimisers "momentum" and "nesterov" (Adam and AdamW have a beta1 of
-            0.9, Muon a momentum of 0.95).
+            0.9, Muon a momentum of 0.95, which is also the beta1 of its AdamW part).
         weight_decay: L2 penalty (decoupled for AdamW and Muon) on weights; on norms and biases
             only with ``decay_norm_and_bias``.
         schedule: "constant"; "step" (times ``step_factor`` every ``step_epochs`` epochs);
             "cosine" (to 0 over the run); "one_cycle" (up over the first ``warmup`` of the run,
-            then down to 0; Smith & Topin 2018).
+            then down to 0; Smith & Topin 2018; a warm-up of at most one step begins at the highest
+            rate).
         clip_grad_norm: Scale gradients down to this total norm; None disables clipping.
         patience: Early stopping: end after this many epochs without a better validation loss;
             None disables it.

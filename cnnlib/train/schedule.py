@@ -45,6 +45,8 @@ def _cosine(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
 def _one_cycle(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
     """Return the one-cycle factor: a rise over the recipe's ``warmup``, a share of the run, then a
     fall to almost 0 (Smith & Topin 2018).
+
+    A warm-up of at most one step has no rise: the first step has the highest rate.
     """
     peak = recipe.warmup * total_steps - 1
     last = max(1, total_steps - 1)

@@ -58,6 +58,14 @@ def test_the_one_cycle_schedule_equals_torchs_one_cycle_lr(warmup):
     )
 
 
+@pytest.mark.parametrize("warmup", [0.0, 0.4 / TOTAL, 1 / TOTAL])
+def test_a_warmup_of_at_most_one_step_begins_at_the_highest_rate(warmup):
+    rates = _rates(Recipe(schedule="one_cycle", warmup=warmup))
+    assert rates[0] == 1.0
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(4e-6)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "one_cycle"])
 @pytest.mark.parametrize("warmup", [0.0, 1.0])
 @pytest.mark.parametrize("total", [1, 2])

@@ -41,8 +41,8 @@ FIELDS: Mapping[str, Field] = {
     "optimizer": Field(
         "Optimiser",
         "The algorithm that updates the weights. Muon orthogonalises the updates of filters and "
-        "hidden layers and uses AdamW for the rest. It often needs fewer epochs, with a higher "
-        "learning rate.",
+        "hidden layers and uses AdamW (with a beta1 of 0.95) for the rest. It often needs fewer "
+        "epochs, with a higher learning rate.",
         choices=OPTIMIZERS,
     ),
     "lr": Field(
