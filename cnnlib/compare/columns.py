@@ -171,8 +171,9 @@ COLUMNS: dict[str, Column] = {
             "name",
             "Design",
             "text",
-            "The name of the row, or its preset, with a number if there are several",
-            lambda row: row.name,
+            "The name of the row, or its preset, with a number if there are several, and the state "
+            "of a run without a result",
+            lambda row: row.shown_name,
         ),
         Column(
             "dataset",

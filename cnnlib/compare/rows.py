@@ -55,6 +55,21 @@ class Row:
         return self.given_name or _name_of_run(self.runs[0])
 
     @property
+    def has_result(self) -> bool:
+        """Whether its runs finished; a run that was broken off, or is live, is no result."""
+        return self.runs[0].state == "finished"
+
+    @property
+    def shown_name(self) -> str:
+        """The name, with the state of a run without a result: "cnn3, lost after epoch 1 of 20"."""
+        if self.has_result:
+            return self.name
+        run = self.runs[0]
+        state = "waiting" if run.state == "queued" else run.state
+        progress = f" after epoch {run.epoch} of {run.request.recipe.epochs}" if run.epoch else ""
+        return f"{self.name}, {state}{progress}"
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of its runs."""
         return tuple(run.request.seed for run in self.runs)
@@ -148,7 +163,10 @@ def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:
 
 
 def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
-    """Load all rows, the best mean validation accuracy first; rows without one last, newest first.
+    """Load all rows, the best mean validation accuracy first.
+
+    Runs without a result, which were broken off or are live, come last; of them and of rows without
+    a validation split the newest is first.
 
     Args:
         runs: The runs to show; None: all runs of the store.
@@ -201,7 +219,7 @@ def mean_validation(row: Row) -> float | None:
 
 def _sort_key(row: Row) -> tuple[float, str]:
     """Return the sort key of a row: score, then newest run."""
-    score = mean_validation(row)
+    score = mean_validation(row) if row.has_result else None
     return (-1.0 if score is None else score, max(run.id for run in row.runs))
 
 

@@ -13,7 +13,7 @@ from cnnlib.experiments.duel_statistics import (
     judge,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK
-from cnnlib.experiments.study import submit_study
+from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Split = Literal["validation", "test"]
 SPLITS: tuple[Split, ...] = ("validation", "test")
 _SUMMARY_KEYS = {"validation": "last_val_accuracy", "test": "test_accuracy"}
-_FATAL = ("stopped", "diverged", "failed")  # such a pair stays incomplete
+_FATAL = ("stopped", "diverged", "failed")  # the duel ends, and can be resumed
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class DuelState:
         pairs: Runs of A and B by pair; None where not queued yet, or deleted.
         sentence: The present verdict as a sentence.
         problem: The reason why it waits or ended early; "" without a problem.
+        can_resume: Whether it has ended or waits, and misses runs that can be trained.
         owner: The person who may stop it, in class mode.
     """
 
@@ -99,6 +100,7 @@ class DuelState:
     verdict: Verdict
     sentence: str
     problem: str = ""
+    can_resume: bool = False
     owner: str = ""
 
 
@@ -123,8 +125,12 @@ def read_duel(study: Study) -> DuelState:
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
+    is_waiting = bool(study.broken_off or study.deleted or study.state == STOPPED)
+    has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
-        study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study), study.owner
+        *(study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study)),
+        can_resume=is_waiting and not has_diverged and not verdict.is_over,
+        owner=study.owner,
     )
 
 
@@ -143,7 +149,7 @@ def next_step(study: Study) -> StudyStep:
         return StudyStep(stop=live, state=STOPPED)
     if study.deleted:
         return StudyStep(stop=live, state=STOPPED, keep={"trouble": _DELETED})
-    mode = _mode(duel, study)
+    mode = shared_mode(study, duel.a)
     if mode is None:
         places = [] if study.progress["runs"] else ["a0"]
     else:
@@ -174,14 +180,6 @@ def _check_sides(duel: Duel) -> None:
         )
 
 
-def _mode(duel: Duel, study: Study) -> str | None:
-    """Return the execution mode that all runs share; None until the first run has chosen it."""
-    if duel.a.mode != "auto":
-        return duel.a.mode
-    first = study.runs.get("a0")
-    return first.chosen.get("mode") if first else None
-
-
 def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunRequest:
     """Build the request of one run, such as ``"a0"``: side A, first pair."""
     side, name = (duel.a, duel.name_a) if place[0] == "a" else (duel.b, duel.name_b)
@@ -194,7 +192,7 @@ def _verdict(duel: Duel, study: Study) -> Verdict:
     """Compute the verdict from the complete pairs, up to the first incomplete one."""
     differences = []
     for pair in range(duel.most_pairs):
-        a, b = (_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
+        a, b = (duel_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
         if a is None or b is None:
             break
         differences.append(b - a)
@@ -207,8 +205,8 @@ def _verdict(duel: Duel, study: Study) -> Verdict:
     )
 
 
-def _score(run: Run | None, on: str) -> float | None:
-    """Return the accuracy of a finished run on a split."""
+def duel_score(run: Run | None, on: str) -> float | None:
+    """Return the accuracy of a finished run on a split; None for any other run."""
     return run.summary.get(_SUMMARY_KEYS[on]) if run and run.state == "finished" else None
 
 
@@ -226,15 +224,15 @@ def _problem(duel: Duel, study: Study) -> str:
     return ""
 
 
-_NEW = "so its pair cannot be compared. Correct the cause, then start a new duel."
-_RESUME = "Resume the run to continue the duel."
-_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Start a new duel."
+_NO_RESULT = "so its pair has no result."
+_RESUME = "Resume the duel to train it to its end."
+_DELETED = f"A run of the duel was deleted, {_NO_RESULT} Resume the duel to train it again."
 _PROBLEMS = {
-    "diverged": f"{{run}} diverged, {_NEW}",
-    "failed": f"{{run}} failed, {_NEW}",
-    "stopped": "{run} was stopped, so its pair cannot be compared. Start a new duel.",
-    "lost": f"{{run}} lost its worker process. {_RESUME}",
-    "interrupted": f"{{run}} was interrupted. {_RESUME}",
+    "diverged": f"{{run}} diverged, {_NO_RESULT} Correct the cause, then start a new duel.",
+    "failed": f"{{run}} failed, {_NO_RESULT} Correct the cause, then resume the duel.",
+    "stopped": f"{{run}} was stopped, {_NO_RESULT} {_RESUME}",
+    "lost": f"{{run}} lost its worker process, {_NO_RESULT} {_RESUME}",
+    "interrupted": f"{{run}} was interrupted, {_NO_RESULT} {_RESUME}",
 }
 
 

@@ -31,6 +31,8 @@ RUN_STATES: tuple[str, ...] = get_args(RunState)
 LIVE_STATES: tuple[str, ...] = ("queued", "starting", "running", "paused")
 ENDED_STATES: tuple[str, ...] = tuple(state for state in RUN_STATES if state not in LIVE_STATES)
 RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed", "diverged")
+# Broken off: such a run has no result. One that diverged has one: its settings do not train.
+BROKEN_OFF_STATES: tuple[str, ...] = ("lost", "stopped", "interrupted", "failed")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")

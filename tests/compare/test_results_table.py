@@ -97,6 +97,22 @@ def test_a_run_that_is_not_finished_stands_alone(store):
     ]
 
 
+@pytest.mark.parametrize("state", ["stopped", "lost", "interrupted", "failed", "diverged"])
+def test_a_run_that_was_broken_off_comes_last_and_says_so_on_every_way_out(store, state):
+    a_finished_run(store, val=0.5, test=0.5)
+    broken = store.submit(replace(a_request(epochs=15), seed=2, preset="lenet5"))
+    finish(store, broken, val=0.99, test=0.99, state=state, epochs=5)
+    rows = load_rows(store)
+    assert [row.has_result for row in rows] == [True, False]
+    name = f"lenet5, {state} after epoch 5 of 15"
+    assert cells(rows, columns(["name"]))[1] == {"name": name}
+    assert labels(rows)[1] == name
+    assert name in to_csv(rows, columns(["name", "test_accuracy"]))
+    assert len(accuracy_against(rows, "params")) == 1
+    assert [line.accuracy for line in settings(rows)] == [0.5, None]
+    assert best_of_sentence(rows) == ""
+
+
 def test_a_run_that_somebody_steered_stands_alone(store):
     run_id, worker_id = a_running_run(store)
     store.record_events(run_id, worker_id, [Intervention(5, "set", "lr", 0.1)])
