@@ -54,7 +54,7 @@ def shared_mode(study: Study, request: RunRequest) -> str | None:
     if request.mode != "auto":
         return request.mode
     oldest = sorted(study.runs.values(), key=lambda run: run.id)
-    return next((run.chosen["mode"] for run in oldest if "mode" in run.chosen), None)
+    return next((run.mode for run in oldest if run.mode), None)
 
 
 def resume_study(store: RunStore, study_id: str) -> None:

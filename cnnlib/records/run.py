@@ -253,6 +253,19 @@ class Run:
         return self.state in LIVE_STATES
 
     @property
+    def mode(self) -> str:
+        """The execution mode, such as ``t2-nhwc-fp32``; "" before it is chosen."""
+        return self.chosen.get("mode", "")
+
+    @property
+    def arithmetic(self) -> str:
+        """Precision and compilation of the execution mode, such as ``bf16-compiled``.
+
+        They change the expected result of a run; threads and memory format change its bits alone.
+        """
+        return "-".join(self.mode.split("-")[2:])
+
+    @property
     def weights_step(self) -> int | None:
         """The step of the weights that early stopping restored; None for the last step."""
         return self.summary.get("weights_step")

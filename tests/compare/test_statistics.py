@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from bench.duels import promises
-from cnnlib.compare.seeds import accuracy_interval, best_of, summary
+from bench.luck import heights
+from cnnlib.compare.seeds import accuracy_interval, best_of, pooled_sd, summary
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel import verdict_sentence
 from cnnlib.experiments.duel_statistics import decisions, judge
@@ -48,8 +49,25 @@ def test_one_run_gets_wilsons_interval_over_pictures_and_several_students_over_s
 
 def test_the_best_of_many_equal_designs_is_ahead_by_luck():
     # The expected largest of 10 normal numbers is 1.5388 (David & Nagaraja 2003, table 3.1).
-    assert best_of(10, sd=1.0) == pytest.approx(1.5388, abs=0.01)
-    assert best_of(1, sd=1.0) == 0.0
+    assert best_of([1.0] * 10) == pytest.approx(1.53875, abs=1e-4)
+    assert best_of([2.0, 2.0]) == pytest.approx(2 / np.pi**0.5, abs=1e-4)  # 1 / sqrt(pi) for sd 1
+    assert best_of([1.0]) == best_of([0.0, 0.0]) == 0.0
+    # The larger of 0 and a normal number: 1 / sqrt(2 pi).
+    assert best_of([1.0, 0.0]) == pytest.approx(0.39894, abs=1e-3)
+
+
+@pytest.mark.parametrize("designs", [2, 3, 10, 50])
+@pytest.mark.parametrize("seeds", [(2,), (3,), (1, 2, 5)])
+def test_the_luck_that_is_stated_is_the_luck_that_is_found(designs, seeds):
+    found, stated, error = heights(designs, seeds, tables=1500)
+    assert stated == pytest.approx(found, abs=3 * error + 0.03 * found)
+
+
+def test_a_design_in_which_a_seed_never_learned_does_not_enter_the_spread():
+    assert pooled_sd([[0.9, 0.91], [0.8, 0.81], [0.1, 0.9]]) == pooled_sd(
+        [[0.9, 0.91], [0.8, 0.81]]
+    )
+    assert pooled_sd([[0.9], [0.8]]) is None
 
 
 # -- bounds ----------------------------------------------------------------------------------------
