@@ -10,14 +10,17 @@ from cnnlib.experiments.duel_statistics import (
     DEFAULT_MOST_PAIRS,
     DEFAULT_WITHIN,
     check_pairs,
+    count_collapsed,
+    earliest_verdict,
     judge,
+    most_unseen,
 )
-from cnnlib.experiments.group_sequential import FIRST_LOOK
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
-from cnnlib.units import format_points, percent, plural
+from cnnlib.units import format_points, listed, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +56,6 @@ class Duel:
     on: Split = "validation"
 
     def __post_init__(self) -> None:
-        check_pairs(self.most_pairs)
         if not 1 <= self.first_pairs <= self.most_pairs:
             raise RecipeError(
                 f"first_pairs={self.first_pairs} is not from 1 to most_pairs={self.most_pairs}. A "
@@ -105,7 +107,12 @@ class DuelState:
 
 
 def start_duel(store: RunStore, duel: Duel) -> str:
-    """Start a duel and return its id, which is also the group of its runs."""
+    """Start a duel and return its id, which is also the group of its runs.
+
+    Raises:
+        RecipeError: Its maximum number of pairs allows no verdict. Earlier versions had such duels.
+    """
+    check_pairs(duel.most_pairs)
     return submit_study(store, "duel", duel.to_dict())
 
 
@@ -190,19 +197,23 @@ def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunReque
 
 def _verdict(duel: Duel, study: Study) -> Verdict:
     """Compute the verdict from the complete pairs, up to the first incomplete one."""
-    differences = []
+    scores: list[tuple[float, float]] = []
     for pair in range(duel.most_pairs):
         a, b = (duel_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
         if a is None or b is None:
             break
-        differences.append(b - a)
+        scores.append((a, b))
     pictures = study.pictures.get(duel.on, 0)
-    return judge(
-        differences,
+    verdict = judge(
+        [b - a for a, b in scores],
         most_pairs=duel.most_pairs,
         within=duel.within,
         resolution=1 / pictures if pictures else 0.0,
     )
+    counted = scores[: verdict.pairs]
+    classes = duel.a.spec.out_classes
+    collapsed = [count_collapsed([pair[side] for pair in counted], classes) for side in (0, 1)]
+    return replace(verdict, collapsed=(collapsed[0], collapsed[1]))
 
 
 def duel_score(run: Run | None, on: str) -> float | None:
@@ -237,24 +248,40 @@ _PROBLEMS = {
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
-    """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
+    """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 8 paired seeds).``
+
+    Collapsed seeds are named with their share; "equal" is never said without it.
+    """
     seeds = plural(verdict.pairs, "paired seed")
+    collapsed = _collapsed_sentence(verdict, name_a, name_b)
     if verdict.outcome == "b":
         return (
             f"{name_b} is better by {format_points(verdict.mean)} points "
-            f"({_interval(verdict)}, {seeds})."
+            f"({_interval(verdict)}, {seeds}).{collapsed}"
         )
     if verdict.outcome == "a":
         return (
             f"{name_a} is better by {format_points(-verdict.mean)} points "
-            f"({_interval(verdict, -1)}, {seeds})."
+            f"({_interval(verdict, -1)}, {seeds}).{collapsed}"
         )
     if verdict.outcome == "same":
         return (
             f"{name_a} and {name_b} are equal within {format_points(verdict.within)} points "
-            f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
+            f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds}).{collapsed}"
         )
-    return _undecided_sentence(verdict, seeds, name_a, name_b)
+    return _undecided_sentence(verdict, seeds, name_a, name_b) + collapsed
+
+
+def forecast_sentence(verdict: Verdict) -> str:
+    """Write how many pairs differences of some sizes need at the spread seen; "" without one."""
+    if not verdict.forecast:
+        return ""
+    parts = []
+    for each in verdict.forecast:
+        is_allowed = each.pairs is not None and each.pairs <= MOST_PAIRS
+        pairs = f"about {each.pairs}" if is_allowed else f"more than the {MOST_PAIRS} allowed"
+        parts.append(f"{pairs} for {100 * each.difference:g} points")
+    return f"Pairs that find a difference in four of five duels, at this spread: {listed(parts)}."
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
@@ -264,15 +291,75 @@ def _interval(verdict: Verdict, sign: int = 1) -> str:
     return f"{percent(verdict.level, 0)} interval {low} to {high}"
 
 
+def _collapsed_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
+    """Write the share of collapsed seeds; "" where none collapsed and nothing is called equal."""
+    if verdict.collapsed is None:
+        unseen = percent(most_unseen(0, verdict.pairs), 0) if verdict.pairs else ""
+        is_same = verdict.outcome == "same"
+        return f" A collapse in up to {unseen} of the seeds can go unseen." if is_same else ""
+    if any(verdict.collapsed):
+        shares = (
+            f"{count} of {verdict.pairs} seeds of {name} (at most "
+            f"{percent(most_unseen(count, verdict.pairs), 0)} of all its seeds)"
+            for count, name in zip(verdict.collapsed, (name_a, name_b), strict=True)
+        )
+        return f" Collapsed: {' and '.join(shares)}."
+    if verdict.outcome != "same":
+        return ""
+    unseen = percent(most_unseen(0, verdict.pairs), 0)
+    return (
+        f" No seed collapsed; with {plural(verdict.pairs, 'seed')}, a collapse in up to {unseen} "
+        "of the seeds of each design can go unseen."
+    )
+
+
 def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
     """Write the sentence of a duel without a decision."""
     if verdict.pairs == 0:
         return f"{name_a} and {name_b}: no pair has finished yet."
-    more = f" Estimated: {plural(verdict.more_pairs, 'more pair')}." if verdict.more_pairs else ""
     interval = ""
     if verdict.low is not None:
         interval = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
     if verdict.outcome == "untold":
-        advice = f"{more} Start a longer duel." if more else ""
-        return f"{name_a} and {name_b}: undecided after all {seeds}{interval}.{advice}"
-    return f"{name_a} and {name_b}: undecided after {seeds}{interval}.{more}"
+        return (
+            f"{name_a} and {name_b}: undecided after all {seeds}{interval}."
+            f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
+        )
+    first = earliest_verdict(verdict.most_pairs, verdict.within) or 0
+    if verdict.pairs < first:
+        wait = f" A verdict is possible from pair {first} on."
+        return f"{name_a} and {name_b}: undecided after {seeds}.{wait}"
+    return (
+        f"{name_a} and {name_b}: undecided after {seeds}{interval}."
+        f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
+    )
+
+
+def _more_sentence(verdict: Verdict) -> str:
+    """Write the estimated number of further pairs, and whether they are allowed."""
+    if earliest_verdict(verdict.most_pairs, verdict.within) is None:
+        return (
+            f" With {verdict.most_pairs} pairs no verdict is possible: a duel needs at least "
+            f"{FIRST_LOOK}. Start a longer duel."
+        )
+    if not verdict.more_pairs:
+        return ""
+    more = f" Estimated: {plural(verdict.more_pairs, 'more pair')}"
+    total = verdict.pairs + verdict.more_pairs
+    if total > MOST_PAIRS:
+        return f"{more}, {total} in all, which is more than the {MOST_PAIRS} that a duel may have."
+    if verdict.outcome == "untold":
+        return f"{more}. Start a longer duel."
+    if total > verdict.most_pairs:
+        return f"{more}, {total} in all, which is more than the {verdict.most_pairs} of this duel."
+    return f"{more}."
+
+
+def _coarse_sentence(verdict: Verdict) -> str:
+    """Write that one picture is more than the margin; "" where it is not."""
+    if not 0 < verdict.within < verdict.resolution:
+        return ""
+    return (
+        f" One picture is {format_points(verdict.resolution)} points, so this split is too small "
+        f"to find that they are equal within {format_points(verdict.within)} points."
+    )

@@ -1,99 +1,116 @@
-"""Group-sequential boundaries: a test after every pair without a higher error rate.
+"""Group-sequential sign-flip test: a test after every pair without a higher error rate.
 
-A test after every pair of runs that stops at the first "significant" result finds a winner between
-two equal designs far more often than the 5 % level of each look. A group-sequential boundary is
-higher at each look, so that the level holds for all looks together.
+If two designs are equally good, exchanging them changes nothing: the difference of a pair is as
+likely to be +d as -d. So the signs of the differences are fair coins, whatever sizes the
+differences have (Fisher 1935, "The Design of Experiments", section 21). The test compares the sum
+of the differences with the sums under all 2^n combinations of signs. Nothing is assumed about the
+distribution, and the error rate is exact: for outliers, for few possible values, for seeds that
+collapse.
 
-The error is spent over the looks by a spending function (Lan & DeMets, "Discrete sequential
-boundaries for clinical trials", Biometrika 70, 1983). For normal numbers of known spread the
-bounds follow by recursive integration (Armitage, McPherson & Rowe 1969). The spread of a duel is
-estimated, so each bound's two-sided level is transferred to Student's t with n - 1 degrees of
-freedom (Pocock 1977; Jennison & Turnbull, "Group Sequential Methods", 2000, sections 4.4 and
-11.4). This is an approximation: set for 4 %, simulations give less than 5 % (``bench/duels.py``).
+A test after every pair that stops at the first "significant" result errs far more often than one
+test. So the error is spent over the tests by a spending function (Lan & DeMets, "Discrete
+sequential boundaries for clinical trials", Biometrika 70, 1983): after each pair the most extreme
+of the remaining combinations are rejected, as many as the error spent so far allows.
 
-The bounds times the standard error are the ends of a repeated confidence interval; two designs are
-called the same where the interval of two one-sided tests lies within the margin (Jennison
-& Turnbull, "Sequential equivalence testing and repeated confidence intervals", Biometrics 49,
-1993).
+The values that a test of "the differences are symmetric about c" does not reject are a repeated
+confidence interval of the centre. Two designs are called the same where two one-sided tests place
+it within the margin (Jennison & Turnbull, "Sequential equivalence testing and repeated confidence
+intervals", Biometrics 49, 1993).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
-FIRST_LOOK = 3  # pairs
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# With five pairs even the rarer of two one-sided results has a probability of 2 / 2^5 = 6.25 %.
+FIRST_LOOK = 6  # pairs
 MOST_PAIRS = 100
-ERROR = 0.04  # level of all looks together, before the t approximation
+ERROR = 0.05  # level of all looks together, two-sided
 _MIDDLE = 0.6  # share of the pairs by which `_MOST` of the error is spent: 12 of 20
 _MOST = 0.85
-_GRID = 401  # points of the integration
+_STEPS = 16  # sizes of differences are rounded to this part of their median
+_LARGEST = 4095  # steps; bounds the work for a collapsed seed
 
 
-def spent(share: np.ndarray) -> np.ndarray:
+def spent(share: float) -> float:
     """Return the share of the error that is spent after a share of all pairs, both 0..1.
 
-    Little is spent on the first looks, where two degrees of freedom would waste it, most by 12 of
-    20 pairs, and the rest evenly. Of the shapes in ``bench/duels.py``, this one decides large
-    differences by 8 pairs, medium ones by 20, and equality by 12.
+    Most is spent by 12 of 20 pairs, and the rest evenly, so that large differences are found by 8
+    pairs and equality by 12 (``bench/duels.py``).
     """
-    return _MOST * np.minimum(1.0, (share / _MIDDLE) ** 4) + (1 - _MOST) * share
+    return float(_MOST * min(1.0, share / _MIDDLE) ** 1.8 + (1 - _MOST) * share)
 
 
-@lru_cache(maxsize=64)
-def bounds(most_pairs: int, error: float = ERROR) -> tuple[float, ...]:
-    """Compute the boundary of Student's t at each look, from the third pair to the last.
+def first_verdict(most_pairs: int, error: float = ERROR) -> int | None:
+    """Return the smallest number of pairs after which the test may reject.
 
     Args:
-        most_pairs: Fixed before the first pair; at least 3.
+        most_pairs: Fixed before the first pair.
         error: Level of all looks together, two-sided.
 
+    Returns:
+        None where no number of pairs up to ``most_pairs`` is enough.
+
     Example:
-        >>> len(bounds(20)), round(bounds(3)[0], 1)
-        (18, 4.8)
+        >>> first_verdict(6), first_verdict(20), first_verdict(100), first_verdict(5)
+        (6, 7, 10, None)
     """
-    pairs = np.arange(FIRST_LOOK, most_pairs + 1)
-    levels = nominal_levels(error * spent(pairs / most_pairs), pairs / most_pairs)
-    return tuple(float(bound) for bound in -stdtrit(pairs - 1, levels / 2))
+    looks = range(FIRST_LOOK, most_pairs + 1)
+    return next((n for n in looks if 2 / 2**n <= error * spent(n / most_pairs)), None)
 
 
-def nominal_levels(spending: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Compute the two-sided level of each look at a sum of normal numbers, by integration.
+def crossing(
+    differences: Sequence[float] | np.ndarray, most_pairs: int, error: float = ERROR
+) -> tuple[int, int]:
+    """Find the pair after which the test rejects that the differences are symmetric about 0.
 
     Args:
-        spending: Error spent up to each look: K, rising.
-        shares: Information at each look as a share of the last look's: K, rising.
+        differences: In the order of their pairs.
+        most_pairs: Fixed before the first pair.
+        error: Level of all looks together, two-sided.
 
     Returns:
-        K two-sided levels.
+        The pair, and the sign of the centre of the differences; 0 and 0 where it does not reject.
+
+    Example:
+        >>> crossing([0.01, 0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01], most_pairs=20)
+        (7, 1)
     """
-    levels = np.empty(len(shares))
-    points, weights = np.zeros(1), np.ones(1)  # values of the sum before a look, and their weights
-    before_share = before_spent = 0.0
-    for look, (share, total) in enumerate(zip(shares, spending, strict=True)):
-        step = np.sqrt(share - before_share)
-        bound = _bound(points / step, weights, total - before_spent) * step
-        levels[look] = 2 * ndtr(-bound / np.sqrt(share))
-        grid = np.linspace(-bound, bound, _GRID)
-        density = _normal_density((grid[:, None] - points) / step) @ weights / step
-        points, weights = grid, density * (grid[1] - grid[0])
-        weights[[0, -1]] /= 2  # trapezoidal rule
-        before_share, before_spent = share, total
-    return levels
+    sizes = _sizes(np.abs(np.asarray(differences, dtype=float)[:most_pairs]))
+    signs = np.sign(differences)
+    # Probability of each sum -reach..reach, of the combinations that are not rejected yet.
+    sums = np.ones(1)
+    total, used = 0, 0.0
+    for pair, (size, sign) in enumerate(zip(sizes, signs, strict=False), start=1):
+        total += int(sign) * size
+        sums = np.pad(sums, (0, 2 * size)) / 2 + np.pad(sums, (2 * size, 0)) / 2
+        if pair < FIRST_LOOK:
+            continue
+        reach = len(sums) // 2
+        tails = np.cumsum(sums[:reach] + sums[: -reach - 1 : -1])  # from the outermost inwards
+        allowed = error * spent(pair / most_pairs) - used
+        rejected = int(np.searchsorted(tails, allowed + 1e-12, side="right"))
+        if rejected:
+            used += float(tails[rejected - 1])
+            sums = sums[rejected:-rejected]
+            if abs(total) > reach - rejected:
+                return pair, 1 if total > 0 else -1
+    return 0, 0
 
 
-def _bound(points: np.ndarray, weights: np.ndarray, error: float) -> float:
-    """Find the bound that the next sum exceeds with probability ``error``, two-sided."""
-    low, high = 0.0, 60.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        beyond = 2 * float(weights @ ndtr(points - middle))
-        low, high = (middle, high) if beyond > error else (low, middle)
-    return high
+def _sizes(magnitudes: np.ndarray) -> list[int]:
+    """Round absolute differences to whole numbers, by a scale that the first look knows.
 
-
-def _normal_density(z: np.ndarray) -> np.ndarray:
-    """Compute the density of the standard normal distribution."""
-    return np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    Any sizes that do not depend on the signs keep the level of the test exact.
+    """
+    first = magnitudes[:FIRST_LOOK]
+    scale = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
+    if scale == 0.0:
+        return [_LARGEST * int(size > 0) for size in magnitudes]
+    steps = np.clip(np.rint(_STEPS * magnitudes / scale), 1, _LARGEST)
+    return [int(size) for size in np.where(magnitudes > 0, steps, 0)]

@@ -52,8 +52,8 @@ def add_commands(commands: Any) -> None:
         "--id", metavar="ID", type=id_of_run, help="resume a duel, or show it (--detach)"
     )
     duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
-    add_number(duel, "--pairs", 3, "pairs to start with")
-    add_number(duel, "--max-pairs", 20, "maximum number of pairs")
+    add_number(duel, "--pairs", 6, "pairs to start with")
+    add_number(duel, "--max-pairs", 20, "maximum number of pairs, at least 6")
     add_number(
         duel,
         "--within",
@@ -147,6 +147,8 @@ def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNN
 
 
 def _print_state(state: DuelState, as_json: bool) -> None:
+    from cnnlib.experiments.duel import forecast_sentence
+
     if as_json:
         print_json(
             {
@@ -161,6 +163,8 @@ def _print_state(state: DuelState, as_json: bool) -> None:
         )
         return
     print(f"{state.id}  {state.sentence}", flush=True)
+    if forecast := forecast_sentence(state.verdict):
+        print(forecast, flush=True)
     if state.problem:
         print(state.problem, flush=True)
     if state.can_resume:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
-from cnnlib.experiments.duel import DuelState, duel_score, duel_state, start_duel
+from cnnlib.experiments.duel import DuelState, duel_score, duel_state, forecast_sentence, start_duel
 from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import duel_figure
@@ -179,6 +179,7 @@ def _duel(duel_id: str, shown_state: str) -> None:
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
+    st.caption(forecast_sentence(state.verdict))
     _runs(state)
     _longer_duel_button(state)
     stop_study_button(state, "duel", key="compare_stop")

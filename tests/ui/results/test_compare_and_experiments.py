@@ -87,7 +87,8 @@ def test_finished_duel_shows_its_verdict(store):
     first = duel_state(store, duel_id).pairs[0][0]
     finish(store, first.id, val=0.90, chosen=engine)
     advance_studies(store)
-    for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
+    for pair, accuracy in enumerate((0.950, 0.952, 0.948, 0.950, 0.951, 0.949, 0.950)):
+        advance_studies(store)
         for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
             if run.is_live:
                 finish(store, run.id, val=score)
