@@ -11,11 +11,10 @@ from cnnlib.experiments.duel_statistics import (
     DEFAULT_WITHIN,
     check_pairs,
     count_collapsed,
-    earliest_verdict,
     judge,
     most_unseen,
 )
-from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
@@ -276,12 +275,19 @@ def forecast_sentence(verdict: Verdict) -> str:
     """Write how many pairs differences of some sizes need at the spread seen; "" without one."""
     if not verdict.forecast:
         return ""
-    parts = []
-    for each in verdict.forecast:
-        is_allowed = each.pairs is not None and each.pairs <= MOST_PAIRS
-        pairs = f"about {each.pairs}" if is_allowed else f"more than the {MOST_PAIRS} allowed"
-        parts.append(f"{pairs} for {100 * each.difference:g} points")
-    return f"Pairs that find a difference in four of five duels, at this spread: {listed(parts)}."
+    differences = listed([f"{100 * each.difference:g}" for each in verdict.forecast])
+    pairs = listed(
+        [
+            f"about {each.pairs}"
+            if each.pairs is not None and each.pairs <= MOST_PAIRS
+            else f"more than the {MOST_PAIRS} allowed"
+            for each in verdict.forecast
+        ]
+    )
+    return (
+        f"Pairs that find a difference of {differences} points in four of five duels, at this "
+        f"spread: {pairs}."
+    )
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
@@ -325,7 +331,7 @@ def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) 
             f"{name_a} and {name_b}: undecided after all {seeds}{interval}."
             f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
         )
-    first = earliest_verdict(verdict.most_pairs, verdict.within) or 0
+    first = first_verdict(verdict.most_pairs) or 0
     if verdict.pairs < first:
         wait = f" A verdict is possible from pair {first} on."
         return f"{name_a} and {name_b}: undecided after {seeds}.{wait}"
@@ -337,7 +343,7 @@ def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) 
 
 def _more_sentence(verdict: Verdict) -> str:
     """Write the estimated number of further pairs, and whether they are allowed."""
-    if earliest_verdict(verdict.most_pairs, verdict.within) is None:
+    if first_verdict(verdict.most_pairs) is None:
         return (
             f" With {verdict.most_pairs} pairs no verdict is possible: a duel needs at least "
             f"{FIRST_LOOK}. Start a longer duel."

@@ -11,20 +11,21 @@ from scipy.special import betaincinv
 
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.group_sequential import (
-    ERROR,
+    BETTER,
     FIRST_LOOK,
     MOST_PAIRS,
+    SAME,
     crossing,
-    first_verdict,
 )
 from cnnlib.records.compare import Forecast, Look, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnnlib.experiments.group_sequential import Spending
+
 DEFAULT_MOST_PAIRS = 20
 DEFAULT_WITHIN = 0.001  # a tenth of a point
-SAME_ERROR = 2 * ERROR  # two one-sided tests, each with the error level of the duel
 FORECAST = (0.005, 0.01, 0.03)  # differences whose number of pairs is forecast
 # Pairs that find a difference of d standard deviations in four of five duels: 13 / d^2 + 3, as
 # simulated in bench/duels.py for normal differences.
@@ -71,8 +72,8 @@ def _judge(
 ) -> Verdict:
     pairs, outcome = decide(differences, most_pairs, within, resolution)
     values = np.array(differences[:pairs])
-    error = SAME_ERROR if outcome == "same" else ERROR
-    looks = _looks(values, most_pairs, within, error)
+    test = SAME if outcome == "same" else BETTER
+    looks = _looks(values, most_pairs, within, test)
     mean = float(values.mean()) if pairs else 0.0
     sd = float(values.std(ddof=1)) if pairs > 1 else None
     is_undecided = outcome in ("open", "untold")
@@ -84,30 +85,13 @@ def _judge(
         sd=sd,
         low=looks[-1].low if looks else None,
         high=looks[-1].high if looks else None,
-        level=1 - error,
+        level=1 - test.error,
         within=within,
         resolution=resolution,
         more_pairs=_more_pairs(mean, sd, pairs, within) if is_undecided else None,
         looks=looks,
         forecast=tuple(Forecast(each, pairs_needed(each, sd)) for each in FORECAST) if sd else (),
     )
-
-
-def earliest_verdict(most_pairs: int, within: float) -> int | None:
-    """Return the smallest number of pairs after which a duel may reach any verdict.
-
-    Args:
-        most_pairs: Fixed before the first pair.
-        within: Differences up to this are "the same"; 0: none are.
-
-    Returns:
-        None for fewer than 6 pairs in all.
-
-    Example:
-        >>> earliest_verdict(20, within=0.001), earliest_verdict(100, within=0.0)
-        (7, 10)
-    """
-    return first_verdict(most_pairs, SAME_ERROR if within else ERROR)
 
 
 def decide(
@@ -125,8 +109,8 @@ def decide(
     won, sign = crossing(values, most_pairs)
     same = 0
     if within and within >= resolution:
-        above, upwards = crossing(values + within, most_pairs, SAME_ERROR)
-        below, downwards = crossing(values - within, most_pairs, SAME_ERROR)
+        above, upwards = crossing(values + within, most_pairs, SAME)
+        below, downwards = crossing(values - within, most_pairs, SAME)
         same = max(above, below) if (upwards, downwards) == (1, -1) else 0
     # A seed beyond `_LARGEST` may move the mean to the other side: then nothing is called better.
     is_won = won and sign * values[:won].mean() > 0
@@ -157,7 +141,7 @@ def pairs_needed(difference: float, sd: float) -> int | None:
     return max(ceil(needed - 1e-9), FIRST_LOOK)  # 29.000000001 by rounding is 29
 
 
-def most_unseen(collapsed: int, seeds: int, level: float = 1 - ERROR) -> float:
+def most_unseen(collapsed: int, seeds: int, level: float = 1 - BETTER.error) -> float:
     """Compute an upper bound of the share of seeds that collapse (Clopper & Pearson 1934).
 
     Args:
@@ -171,7 +155,10 @@ def most_unseen(collapsed: int, seeds: int, level: float = 1 - ERROR) -> float:
 
 
 def count_collapsed(accuracies: Sequence[float], classes: int) -> int:
-    """Count the seeds that collapsed: they learned less than half of what the median seed did.
+    """Count the seeds that collapsed: they learned less than half of what the best seed did.
+
+    A design whose best seed learned less than a tenth of all there is has no collapsed seeds: it
+    does not learn.
 
     Args:
         accuracies: Of the seeds of one design, fractions.
@@ -181,14 +168,14 @@ def count_collapsed(accuracies: Sequence[float], classes: int) -> int:
         >>> count_collapsed([0.98, 0.97, 0.98, 0.11], classes=10)  # half way from 0.1 is 0.54
         1
     """
-    if not accuracies:
-        return 0
     chance = 1 / classes
-    limit = chance + (float(np.median(accuracies)) - chance) / 2
-    return sum(each < limit for each in accuracies)
+    learned = max(accuracies, default=0.0) - chance
+    if learned < (1 - chance) / 10:
+        return 0
+    return sum(each < chance + learned / 2 for each in accuracies)
 
 
-def _looks(values: np.ndarray, most_pairs: int, within: float, error: float) -> tuple[Look, ...]:
+def _looks(values: np.ndarray, most_pairs: int, within: float, test: Spending) -> tuple[Look, ...]:
     """Compute mean and sequential interval after each pair; no ends while nothing is excluded.
 
     The ends are the outermost centres that are not excluded, among the differences, their
@@ -200,7 +187,7 @@ def _looks(values: np.ndarray, most_pairs: int, within: float, error: float) -> 
     beyond = max(float(np.ptp(values)), 1e-6) * 1e-3
     edges = [found[0] - beyond, found[-1] + beyond, -within, 0.0, within]
     centres = np.unique([*found, *((found[1:] + found[:-1]) / 2), *edges])
-    rejections = [(crossing(values - centre, most_pairs, error), centre) for centre in centres]
+    rejections = [(crossing(values - centre, most_pairs, test), centre) for centre in centres]
     looks = []
     for pairs in range(1, len(values) + 1):
         above = [centre for (pair, sign), centre in rejections if sign > 0 and pair <= pairs]

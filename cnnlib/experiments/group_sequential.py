@@ -20,6 +20,7 @@ intervals", Biometrics 49, 1993).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,28 +31,43 @@ if TYPE_CHECKING:
 # With five pairs even the rarer of two one-sided results has a probability of 2 / 2^5 = 6.25 %.
 FIRST_LOOK = 6  # pairs
 MOST_PAIRS = 100
-ERROR = 0.05  # level of all looks together, two-sided
 _MIDDLE = 0.6  # share of the pairs by which `_MOST` of the error is spent: 12 of 20
 _MOST = 0.85
 _STEPS = 16  # sizes of differences are rounded to this part of their median
 _LARGEST = 4095  # steps; bounds the work for a collapsed seed
 
 
-def spent(share: float) -> float:
-    """Return the share of the error that is spent after a share of all pairs, both 0..1.
+@dataclass(frozen=True)
+class Spending:
+    """The error of a test, and how it is spent over the looks.
 
-    Most is spent by 12 of 20 pairs, and the rest evenly, so that large differences are found by 8
-    pairs and equality by 12 (``bench/duels.py``).
+    Args:
+        error: Level of all looks together, two-sided.
+        power: The larger, the less is spent before 12 of 20 pairs.
     """
-    return float(_MOST * min(1.0, share / _MIDDLE) ** 1.8 + (1 - _MOST) * share)
+
+    error: float
+    power: float
+
+    def spent(self, share: float) -> float:
+        """Return the error that is spent after a share of all pairs.
+
+        Most is spent by 12 of 20 pairs, and the rest evenly.
+        """
+        early = min(1.0, share / _MIDDLE) ** self.power
+        return self.error * float(_MOST * early + (1 - _MOST) * share)
 
 
-def first_verdict(most_pairs: int, error: float = ERROR) -> int | None:
-    """Return the smallest number of pairs after which the test may reject.
+# Large differences are found by 8 pairs, and equality by 12 (``bench/duels.py``).
+BETTER = Spending(error=0.05, power=1.8)
+SAME = Spending(error=0.10, power=4)  # two one-sided tests, each with the error of the duel
+
+
+def first_verdict(most_pairs: int) -> int | None:
+    """Return the smallest number of pairs after which a duel may reach a verdict.
 
     Args:
         most_pairs: Fixed before the first pair.
-        error: Level of all looks together, two-sided.
 
     Returns:
         None where no number of pairs up to ``most_pairs`` is enough.
@@ -61,18 +77,21 @@ def first_verdict(most_pairs: int, error: float = ERROR) -> int | None:
         (6, 7, 10, None)
     """
     looks = range(FIRST_LOOK, most_pairs + 1)
-    return next((n for n in looks if 2 / 2**n <= error * spent(n / most_pairs)), None)
+    tests = (BETTER, SAME)
+    return next(
+        (n for n in looks if any(2 / 2**n <= each.spent(n / most_pairs) for each in tests)), None
+    )
 
 
 def crossing(
-    differences: Sequence[float] | np.ndarray, most_pairs: int, error: float = ERROR
+    differences: Sequence[float] | np.ndarray, most_pairs: int, spending: Spending = BETTER
 ) -> tuple[int, int]:
     """Find the pair after which the test rejects that the differences are symmetric about 0.
 
     Args:
         differences: In the order of their pairs.
         most_pairs: Fixed before the first pair.
-        error: Level of all looks together, two-sided.
+        spending: The error of the test.
 
     Returns:
         The pair, and the sign of the centre of the differences; 0 and 0 where it does not reject.
@@ -93,7 +112,7 @@ def crossing(
             continue
         reach = len(sums) // 2
         tails = np.cumsum(sums[:reach] + sums[: -reach - 1 : -1])  # from the outermost inwards
-        allowed = error * spent(pair / most_pairs) - used
+        allowed = spending.spent(pair / most_pairs) - used
         rejected = int(np.searchsorted(tails, allowed + 1e-12, side="right"))
         if rejected:
             used += float(tails[rejected - 1])

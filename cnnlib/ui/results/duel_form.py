@@ -13,8 +13,8 @@ from cnnlib.design.link import decode
 from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import SPLITS, Duel, start_duel
-from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN, earliest_verdict
-from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
+from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
@@ -164,7 +164,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             help=_WITHIN_HELP,
         )
         split = st.selectbox("Compared on", SPLITS, key="compare_on", help=_SPLIT_HELP)
-    earliest = earliest_verdict(most_pairs, within)
+    earliest = first_verdict(most_pairs)
     recipe = recipe_by_name(name, a.spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(

@@ -146,6 +146,7 @@ def _show_trials(state: ExperimentState) -> None:
     st.dataframe(
         pd.DataFrame(rows, columns=["Settings", _ACCURACY, "Status"]),
         hide_index=True,
+        placeholder="–",
         key=f"experiments_trials_{state.id}",
         column_config={
             _ACCURACY: st.column_config.NumberColumn(format="%.2f %%", help=_ACCURACY_HELP)
