@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlib.experiments.duel_statistics import decide, most_unseen, pairs_needed
+from cnnlib.experiments.group_sequential import boundaries, rounded_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,17 +90,30 @@ def share(hits: Iterable[bool]) -> tuple[float, float]:
     return rate, (rate * (1 - rate) / len(values)) ** 0.5
 
 
+def exact_error(draw: Callable[..., np.ndarray], count: int, seed: int = 0) -> tuple[float, float]:
+    """How often one of two equally good designs is called better, and the standard error.
+
+    For given sizes of the differences, all signs are equally likely, so that the rate is a sum over
+    them; it is averaged over simulated sizes.
+    """
+    generator = np.random.default_rng(seed)
+    errors = []
+    for _ in range(count):
+        sizes = rounded_sizes(np.abs(draw(generator, MOST_PAIRS)))
+        errors.append(list(boundaries(sizes, MOST_PAIRS))[-1][1])
+    return float(np.mean(errors)), float(np.std(errors)) / count**0.5
+
+
 def rates(
     draw: Callable[..., np.ndarray], count: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """The error rates and the power of duels with one kind of differences."""
     options = {"count": count, "seed": seed}
-    equal = duels(draw, **options | {"count": 4 * count})
     apart = duels(draw, shift=POINT, within=POINT, **options)
     found = duels(draw, shift=POINT, **options)
     same = duels(draw, within=POINT, **options)
     return {
-        "better": share(outcome in ("a", "b") for _, outcome in equal),
+        "better": exact_error(draw, **options),
         "wrongly the same": share(outcome == "same" for _, outcome in apart),
         "found": share(outcome == "b" for _, outcome in found),
         "same": share(outcome == "same" for _, outcome in same),
@@ -192,7 +206,7 @@ def main() -> None:
 
 
 def _format(value: tuple[float, float]) -> str:
-    return f"{100 * value[0]:.1f} % ± {100 * value[1]:.1f}"
+    return f"{100 * value[0]:.2f} % ± {100 * value[1]:.2f}"
 
 
 if __name__ == "__main__":

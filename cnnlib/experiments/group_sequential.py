@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 # With five pairs even the rarer of two one-sided results has a probability of 2 / 2^5 = 6.25 %.
 FIRST_LOOK = 6  # pairs
@@ -100,15 +100,37 @@ def crossing(
         >>> crossing([0.01, 0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01], most_pairs=20)
         (7, 1)
     """
-    sizes = _sizes(np.abs(np.asarray(differences, dtype=float)[:most_pairs]))
-    signs = np.sign(differences)
+    values = np.asarray(differences, dtype=float)[:most_pairs]
+    sizes = rounded_sizes(np.abs(values))
+    totals = np.cumsum(np.sign(values) * sizes)
+    looks = zip(totals, boundaries(sizes, most_pairs, spending), strict=True)
+    for pair, (total, (bound, _)) in enumerate(looks, start=1):
+        if bound and abs(total) >= bound:
+            return pair, 1 if total > 0 else -1
+    return 0, 0
+
+
+def boundaries(
+    sizes: Sequence[int], most_pairs: int, spending: Spending = BETTER
+) -> Generator[tuple[int, float]]:
+    """Compute the boundary of the sum of the signed sizes, over all combinations of signs.
+
+    Args:
+        sizes: Of the differences, from `rounded_sizes`.
+        most_pairs: Fixed before the first pair.
+        spending: The error of the test.
+
+    Yields:
+        After each pair the smallest absolute sum that is rejected (0: none is), and the exact
+        probability that a sum has been rejected so far.
+    """
     # Probability of each sum -reach..reach, of the combinations that are not rejected yet.
     sums = np.ones(1)
-    total, used = 0, 0.0
-    for pair, (size, sign) in enumerate(zip(sizes, signs, strict=False), start=1):
-        total += int(sign) * size
+    used = 0.0
+    for pair, size in enumerate(sizes, start=1):
         sums = np.pad(sums, (0, 2 * size)) / 2 + np.pad(sums, (2 * size, 0)) / 2
         if pair < FIRST_LOOK:
+            yield 0, used
             continue
         reach = len(sums) // 2
         tails = np.cumsum(sums[:reach] + sums[: -reach - 1 : -1])  # from the outermost inwards
@@ -117,12 +139,10 @@ def crossing(
         if rejected:
             used += float(tails[rejected - 1])
             sums = sums[rejected:-rejected]
-            if abs(total) > reach - rejected:
-                return pair, 1 if total > 0 else -1
-    return 0, 0
+        yield (reach - rejected + 1 if rejected else 0), used
 
 
-def _sizes(magnitudes: np.ndarray) -> list[int]:
+def rounded_sizes(magnitudes: np.ndarray) -> list[int]:
     """Round absolute differences to whole numbers, by a scale that the first look knows.
 
     Any sizes that do not depend on the signs keep the level of the test exact.
