@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DUEL = (
     *("duel", "conv_maxpool", "conv_batchnorm", "--dataset", "mnist"),
-    *("--recipe", "mnist-adam", "--pairs", "3", "--max-pairs", "3"),
+    *("--recipe", "mnist-adam", "--pairs", "6", "--max-pairs", "6"),
 )
 DEPTH = (
     *("experiment", "grid", "--preset", "cnn3", "--dataset", "folder:cifar10-jpeg"),

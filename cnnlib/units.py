@@ -31,10 +31,10 @@ def format_points(fraction: float) -> str:
     """A difference of shares in percentage points, with two digits.
 
     Example:
-        >>> format_points(0.0021), format_points(-0.8013)
-        ('0.21', '−80.13')
+        >>> format_points(0.0021), format_points(-0.8013), format_points(-0.00001)
+        ('0.21', '−80.13', '0.00')
     """
-    return f"{100 * fraction:.2f}".replace("-", "−")
+    return f"{100 * fraction:z.2f}".replace("-", "−")
 
 
 def format_size(size_bytes: float) -> str:

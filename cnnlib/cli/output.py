@@ -201,10 +201,11 @@ class TextProgress:
 
     def end(self, facts: Update) -> None:
         speed = facts["images_per_second"]
+        accuracy = _share("val accuracy", facts["val_accuracy"])
         parts = [
             f"{facts['run_id']}  {facts['state']} after {duration(facts['seconds'])}",
             f"{speed:,.0f} images/s" if speed else "",
-            _share("val accuracy", facts["val_accuracy"]),
+            f"{accuracy} (epoch {facts['weights_epoch']})" if accuracy else "",
             _share("test accuracy", facts["test_accuracy"]),
         ]
         self._line("  ".join(filter(None, parts)))

@@ -178,10 +178,11 @@ def _print_queued(run: Run, as_json: bool) -> None:
 
 
 def _print_group(runs: Sequence[Run], as_json: bool) -> None:
-    """Print the mean over all seeds."""
+    """Print the mean over the seeds that finished; the others are counted apart."""
     facts = [run_facts(run) for run in runs]
+    finished = [fact for fact in facts if fact["state"] == "finished"]
     scores = {
-        name: [fact[name] for fact in facts if fact[name] is not None]
+        name: [fact[name] for fact in finished if fact[name] is not None]
         for name in ("val_accuracy", "test_accuracy")
     }
     means = {name: fmean(values) if values else None for name, values in scores.items()}
@@ -189,7 +190,10 @@ def _print_group(runs: Sequence[Run], as_json: bool) -> None:
         both = {"event": "group", "group": runs[0].request.group}
         print_json(both | {"run_ids": [run.id for run in runs]} | means | {"runs": facts})
         return
-    parts = [f"mean of {plural(len(runs), 'seed')}:"]
+    count = plural(len(runs), "seed")
+    if len(finished) < len(runs):
+        count = f"{len(finished)} of {count} that finished"
+    parts = [f"mean of {count}:"]
     parts += [
         f"{name.replace('_', ' ')} {percent(mean)}"
         for name, mean in means.items()

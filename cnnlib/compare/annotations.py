@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import NAME_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlib.compare.rows import Row
 
 NOTE_LIMIT = 2000
 MOST_TAGS = 20
@@ -25,6 +31,12 @@ class Annotation:
     note: str = ""
     tags: tuple[str, ...] = ()
     hidden: bool = False
+
+
+def annotation_of(row: Row, annotations: Mapping[str, Annotation]) -> Annotation:
+    """Return the annotation of a row, which an earlier version may have stored by mode."""
+    known = (annotations[key] for key in (row.key, *row.earlier_keys) if key in annotations)
+    return next(known, Annotation())
 
 
 def check_annotation(annotation: Annotation) -> None:

@@ -27,11 +27,14 @@ def curves(rows: Sequence[Row], metric: EpochMetric) -> list[Curve]:
 
 
 def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
-    """Return the test accuracy and the cost of each row, with the Pareto frontier marked."""
+    """Return the test accuracy and the cost of each row with a result.
+
+    The Pareto frontier is marked.
+    """
     points = []
     for row, name in zip(rows, labels(rows), strict=True):
         cost_value, scores = column(cost).value(row), row.numbers("test_accuracy")
-        if cost_value is None or not scores:
+        if cost_value is None or not scores or not row.has_result:
             continue
         interval, _ = accuracy_interval(scores, row.test_pictures)
         ends = (interval.low, interval.high) if interval else (None, None)
@@ -40,11 +43,14 @@ def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
 
 
 def settings(rows: Sequence[Row]) -> list[SettingLine]:
-    """Return the settings in which rows differ, with the mean validation accuracy of each row."""
+    """Return the settings in which rows differ, with the mean validation accuracy of each row.
+
+    A row without a result has no accuracy here.
+    """
     table = differing_settings(rows)
     lines = []
     for index, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
-        scores = row.numbers("last_val_accuracy")
+        scores = row.numbers("last_val_accuracy") if row.has_result else []
         values = {setting: values[index] for setting, values in table.items()}
         lines.append(SettingLine(name, values, fmean(scores) if scores else None))
     return lines
@@ -59,7 +65,7 @@ def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
 
 def labels(rows: Sequence[Row]) -> list[str]:
     """Return a label for each row; equal names get a number."""
-    names = [row.name for row in rows]
+    names = [row.shown_name for row in rows]
     seen: dict[str, int] = {}
     labels = []
     for name in names:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnlib.compare.rows import trained_on
 from cnnlib.compare.seeds import accuracy_interval, summary
 from cnnlib.errors import RecipeError
 from cnnlib.units import plural
@@ -155,7 +156,8 @@ def seconds_to(epochs: Sequence[EpochEnd], goal: float) -> float | None:
 
 
 def _row_state(row: Row) -> str:
-    return row.not_pooled_reason or plural(len(row.runs), "seed")
+    modes = f", {len(row.modes)} modes" if len(row.modes) > 1 else ""
+    return row.not_pooled_reason or plural(len(row.runs), "seed") + modes
 
 
 def _train_seconds(row: Row) -> float | None:
@@ -171,8 +173,9 @@ COLUMNS: dict[str, Column] = {
             "name",
             "Design",
             "text",
-            "The name of the row, or its preset, with a number if there are several",
-            lambda row: row.name,
+            "The name of the row, or its preset, with a number if there are several, and the state "
+            "of a run without a result",
+            lambda row: row.shown_name,
         ),
         Column(
             "dataset",
@@ -180,6 +183,12 @@ COLUMNS: dict[str, Column] = {
             "text",
             "The dataset that the design was trained on",
             lambda row: row.request.dataset,
+        ),
+        Column(
+            *("trained_on", "Trained on", "text"),
+            "Number of training pictures, and epochs of the recipe; only rows that agree in them "
+            "are compared",
+            trained_on,
         ),
         Column(
             "seeds",
@@ -278,8 +287,14 @@ COLUMNS: dict[str, Column] = {
             lambda row: ", ".join(row.machines),
         ),
         Column(
+            *("modes", "Modes", "text"),
+            "Execution modes of the runs: threads, memory format, precision, compilation",
+            lambda row: ", ".join(row.modes),
+        ),
+        Column(
             *("state", "Status", "text"),
-            "Number of seeds in the row, or the reason why a run has its own row",
+            "Number of seeds in the row, and of execution modes if there are several, or the "
+            "reason why a run has its own row",
             _row_state,
         ),
     )
@@ -288,13 +303,13 @@ COLUMNS: dict[str, Column] = {
 # Named choices of columns.
 COLUMN_PRESETS: dict[str, tuple[str, ...]] = {
     "results": (
-        *("name", "dataset", "seeds", "val_accuracy", "test_accuracy", "test_sd", "test_low"),
-        *("test_high", "interval", "params", "seconds", "state"),
+        *("name", "dataset", "trained_on", "seeds", "val_accuracy", "test_accuracy", "test_sd"),
+        *("test_low", "test_high", "interval", "params", "seconds", "state"),
     ),
     "course texts": ("name", "epoch1_loss", "epoch5_loss", "epoch5_test", "params"),
     "cost": (
         *("name", "dataset", "params", "macs", "seconds", "images_per_second", "seconds_to_95"),
-        *("test_accuracy", "machine"),
+        *("test_accuracy", "machine", "modes"),
     ),
     "learning": ("name", "dataset", "seeds", "epochs", "first_loss", "last_loss", "val_accuracy"),
 }

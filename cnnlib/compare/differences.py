@@ -47,7 +47,7 @@ def run_settings(run: Run) -> dict[str, str]:
         "split_seed": request.split_seed,
         "validation": request.validation,
         "train_limit": request.train_limit,
-        "mode": run.chosen.get("mode"),
+        "precision": run.arithmetic,
     }
     spec = request.spec.to_dict()
     return {name: setting_text(value) for name, value in (spec | flat | others).items()}

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from cnnlib.compare.annotations import Annotation, check_annotation
+from cnnlib.compare.annotations import Annotation, annotation_of, check_annotation
 from cnnlib.compare.columns import COLUMNS
 from cnnlib.compare.rows import load_rows
 from cnnlib.errors import StoreError
@@ -66,7 +66,7 @@ class ResultsTable:
     def arrange(self, rows: Iterable[Row], *, hidden: bool, search: str) -> list[Row]:
         """Set the given names of rows; leave out hidden rows and those that a search excludes."""
         annotations = self.annotations()
-        annotated = ((row, annotations.get(row.key, Annotation())) for row in rows)
+        annotated = ((row, annotation_of(row, annotations)) for row in rows)
         return [
             replace(row, given_name=note.name)
             for row, note in annotated

@@ -7,11 +7,12 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from statistics import fmean, median
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cnnlib.compare.seeds import best_of, summary
+from cnnlib.compare.seeds import best_of, pooled_sd
 from cnnlib.runs.summaries import epochs_of_runs
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,21 @@ class Row:
         return self.given_name or _name_of_run(self.runs[0])
 
     @property
+    def has_result(self) -> bool:
+        """Whether its runs finished; a run that was broken off, or is live, is no result."""
+        return self.runs[0].state == "finished"
+
+    @property
+    def shown_name(self) -> str:
+        """The name, with the state of a run without a result: "cnn3, lost after epoch 1 of 20"."""
+        if self.has_result:
+            return self.name
+        run = self.runs[0]
+        state = "waiting" if run.state == "queued" else run.state
+        progress = f" after epoch {run.epoch} of {run.request.recipe.epochs}" if run.epoch else ""
+        return f"{self.name}, {state}{progress}"
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of its runs."""
         return tuple(run.request.seed for run in self.runs)
@@ -63,6 +79,19 @@ class Row:
     def machines(self) -> tuple[str, ...]:
         """Processors or GPUs that its runs were trained on."""
         return tuple(sorted({run.machine.processor for run in self.runs if run.machine}))
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Execution modes of its runs, which agree in precision and compilation."""
+        return tuple(sorted({run.mode for run in self.runs if run.mode}))
+
+    @property
+    def earlier_keys(self) -> tuple[str, ...]:
+        """Keys that its runs had in versions whose rows held a single execution mode."""
+        if self.not_pooled_reason:
+            return ()
+        shared = _without_seed(self.request), self.runs[0].fingerprint
+        return tuple(_hash_key(*shared, mode) for mode in self.modes)
 
     def numbers(self, name: str) -> list[float]:
         """Return one number of the runs' summaries; runs without it are left out."""
@@ -85,7 +114,8 @@ def pool_runs(
     """Group runs into rows; a run that may not be pooled gets its own, with the reason.
 
     Pooled are finished runs from fresh weights, without interventions, with the same spec,
-    recipe, splits, dataset content and execution mode; each seed once, the oldest run of it.
+    recipe, splits, dataset content, precision and compilation; each seed once, the oldest run of
+    it. Threads and memory format may differ: they change bits, and not what is expected.
     """
     groups: dict[str, dict[int, Run]] = defaultdict(dict)
     alone: list[tuple[Run, str]] = []
@@ -119,7 +149,7 @@ def reason_not_pooled(run: Run) -> str:
 
 def pool_key(run: Run) -> str:
     """Hash the settings that pooled runs share."""
-    return _hash_key(_without_seed(run.request), run.fingerprint, run.chosen.get("mode", ""))
+    return _hash_key(_without_seed(run.request), run.fingerprint, run.arithmetic)
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +178,10 @@ def _with_epochs(row: Row, epochs: Mapping[str, Sequence[EpochEnd]]) -> Row:
 
 
 def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
-    """Load all rows, the best mean validation accuracy first; rows without one last, newest first.
+    """Load all rows, the best mean validation accuracy first.
+
+    Runs without a result, which were broken off or are live, come last; of them and of rows without
+    a validation split the newest is first.
 
     Args:
         runs: The runs to show; None: all runs of the store.
@@ -159,41 +192,60 @@ def load_rows(store: RunStore, runs: Sequence[Run] | None = None) -> list[Row]:
 
 
 def best_of_sentence(rows: Sequence[Row]) -> str:
-    """Write a warning about choosing the best of several rows of a dataset; "" for one row.
+    """Write a warning about choosing the best of several comparable rows; "" for one row.
 
-    The spread is the median over rows, so that a row in which some seeds never learned has little
-    effect.
+    The height of the best row over the average is held against the height that chance alone gives
+    to the best of as many equally good designs.
     """
-    measured = [r for r in rows if not r.not_pooled_reason and r.numbers("last_val_accuracy")]
-    rivals = [row for row in measured if _pictures_of(row) == _pictures_of(measured[0])]
+    measured = [row for row in rows if not row.not_pooled_reason and _score(row) is not None]
+    best = max(measured, key=lambda row: _score(row) or 0.0, default=None)
+    if best is None:
+        return ""
+    rivals = [row for row in measured if _training_of(row) == _training_of(best)]
     if len(rivals) < 2:
         return ""
-    scores = [row.numbers("last_val_accuracy") for row in rivals]
-    dataset = rivals[0].request.dataset
+    count, results = len(rivals), [row.numbers("last_val_accuracy") for row in rivals]
     start = (
-        f"The first row of {dataset} is the best of {len(scores)} comparable designs by "
-        "validation accuracy."
+        f"{' '.join(best.name.split())} is the best of {count} comparable designs on "
+        f"{best.request.dataset} ({trained_on(best)}) by validation accuracy."
     )
-    spreads = [found.sd for values in scores if (found := summary(values)) and found.sd]
-    if not spreads:
-        return f"{start} Part of its lead is luck. {_ADVICE}"
-    usual = median(spreads) / fmean(len(values) for values in scores) ** 0.5
-    lead = 100 * best_of(len(scores), usual)
+    sd = pooled_sd(results)
+    if not sd:
+        return f"{start} Part of this is luck. {_ADVICE}"
+    scores = [fmean(values) for values in results]
+    height = 100 * (max(scores) - fmean(scores))
+    luck = 100 * best_of([sd / len(values) ** 0.5 for values in results])
     return (
-        f"{start} Among {len(scores)} equally good designs, the best would be about {lead:.2f} "
-        f"points above their mean by chance (from the spread over seeds). {_ADVICE}"
+        f"{start} It is {height:.2f} points above the average of the {count}; the best of {count} "
+        f"equally good designs would be about {luck:.2f} points above it by chance (from the "
+        f"spread over seeds). {_ADVICE}"
     )
 
 
 _ADVICE = "Train it with fresh seeds for a fair estimate."
 
 
-def _pictures_of(row: Row) -> tuple[str, str]:
-    """Return name and fingerprint of a row's dataset: only rows that share both are compared."""
-    return row.request.dataset, row.runs[0].fingerprint
+def trained_on(row: Row) -> str:
+    """Write the pictures and the epochs of a row's training: ``1,000 pictures, 5 epochs``."""
+    request = row.request
+    limit = request.train_limit
+    pictures = "all pictures" if limit is None else plural(limit, "picture")
+    parts = [pictures, plural(request.recipe.epochs, "epoch")]
+    if request.recipe.max_batches:
+        parts[-1] += f" of at most {plural(request.recipe.max_batches, 'step')}"
+    if request.validation != type(request).validation:
+        parts.append(f"validation {request.validation:g}")
+    return ", ".join(parts)
 
 
-def mean_validation(row: Row) -> float | None:
+def _training_of(row: Row) -> tuple[object, ...]:
+    """Return what comparable rows share: the same pictures, as many of them, as many epochs."""
+    request, recipe = row.request, row.request.recipe
+    data = request.dataset, row.runs[0].fingerprint, request.split_seed, request.validation
+    return *data, request.train_limit, recipe.epochs, recipe.max_batches
+
+
+def _score(row: Row) -> float | None:
     """Return the mean validation accuracy over the seeds; None where none was measured."""
     values = row.numbers("last_val_accuracy")
     return fmean(values) if values else None
@@ -201,7 +253,7 @@ def mean_validation(row: Row) -> float | None:
 
 def _sort_key(row: Row) -> tuple[float, str]:
     """Return the sort key of a row: score, then newest run."""
-    score = mean_validation(row)
+    score = _score(row) if row.has_result else None
     return (-1.0 if score is None else score, max(run.id for run in row.runs))
 
 

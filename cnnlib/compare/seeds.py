@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, lgamma, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtr, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,22 +70,52 @@ def accuracy_interval(accuracies: Sequence[float], pictures: int) -> tuple[Inter
     return wilson(round(over_seeds.mean * pictures), pictures), "pictures"
 
 
-def best_of(count: int, sd: float) -> float:
-    """Compute the expected lead, by chance, of the best of ``count`` equal designs over their mean.
+def best_of(errors: Sequence[float]) -> float:
+    """Compute the expected height, by chance, of the best of equally good designs.
 
-    The expected maximum of normal numbers (Blom 1958 gives the approximation: the quantile at
-    (count - 0.375) / (count + 0.25)).
+    This is the expected maximum of independent normal numbers with mean 0, integrated numerically:
+    the height of the best result over the value that all designs share, and so over the average of
+    the results, which has the same expectation. It is not the lead over the second.
 
     Args:
-        sd: Standard deviation of one result.
+        errors: Standard error of each design's mean.
 
     Example:
-        >>> round(best_of(10, sd=1.0), 2)
-        1.55
+        >>> round(best_of([1.0] * 10), 4)
+        1.5388
     """
-    if count < 2:
+    scales = np.array([error for error in errors if error > 0])
+    reach = 8 * scales.max(initial=0.0)
+    if len(errors) < 2 or not reach:
         return 0.0
-    return sd * float(ndtri((count - 0.375) / (count + 0.25)))
+    x = np.linspace(0, reach, 2001)
+    is_below, is_below_minus = (ndtr(sign * x[:, None] / scales).prod(axis=1) for sign in (1, -1))
+    if len(scales) < len(errors):  # the result of one design is 0 for certain
+        is_below_minus = np.zeros_like(x)
+    return float(np.trapezoid(1 - is_below - is_below_minus, x))
+
+
+def pooled_sd(results: Sequence[Sequence[float]]) -> float | None:
+    """Estimate the standard deviation over seeds that several designs share.
+
+    The estimate is unbiased for normal results of equal spread. Designs with more than ten times
+    the median spread are left out: in them a seed failed to learn.
+
+    Args:
+        results: The results of each design's seeds.
+
+    Returns:
+        None unless a design has two seeds.
+    """
+    spreads = [(len(values) - 1, np.std(values, ddof=1)) for values in results if len(values) > 1]
+    if not spreads:
+        return None
+    limit = 10 * float(np.median([sd for _, sd in spreads]))
+    kept = [(free, sd) for free, sd in spreads if sd <= limit or not limit]
+    freedom = sum(free for free, _ in kept)
+    sd = (sum(free * sd**2 for free, sd in kept) / freedom) ** 0.5
+    bias = (2 / freedom) ** 0.5 * exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2))
+    return float(sd / bias)
 
 
 @dataclass(frozen=True)

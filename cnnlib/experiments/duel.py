@@ -10,14 +10,16 @@ from cnnlib.experiments.duel_statistics import (
     DEFAULT_MOST_PAIRS,
     DEFAULT_WITHIN,
     check_pairs,
+    count_collapsed,
     judge,
+    most_unseen,
 )
-from cnnlib.experiments.group_sequential import FIRST_LOOK
-from cnnlib.experiments.study import submit_study
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
+from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
-from cnnlib.units import format_points, percent, plural
+from cnnlib.units import format_points, listed, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 Split = Literal["validation", "test"]
 SPLITS: tuple[Split, ...] = ("validation", "test")
 _SUMMARY_KEYS = {"validation": "last_val_accuracy", "test": "test_accuracy"}
-_FATAL = ("stopped", "diverged", "failed")  # such a pair stays incomplete
+_FATAL = ("stopped", "diverged", "failed")  # the duel ends, and can be resumed
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,6 @@ class Duel:
     on: Split = "validation"
 
     def __post_init__(self) -> None:
-        check_pairs(self.most_pairs)
         if not 1 <= self.first_pairs <= self.most_pairs:
             raise RecipeError(
                 f"first_pairs={self.first_pairs} is not from 1 to most_pairs={self.most_pairs}. A "
@@ -89,6 +90,7 @@ class DuelState:
         pairs: Runs of A and B by pair; None where not queued yet, or deleted.
         sentence: The present verdict as a sentence.
         problem: The reason why it waits or ended early; "" without a problem.
+        can_resume: Whether it has ended or waits, and misses runs that can be trained.
         owner: The person who may stop it, in class mode.
     """
 
@@ -99,11 +101,17 @@ class DuelState:
     verdict: Verdict
     sentence: str
     problem: str = ""
+    can_resume: bool = False
     owner: str = ""
 
 
 def start_duel(store: RunStore, duel: Duel) -> str:
-    """Start a duel and return its id, which is also the group of its runs."""
+    """Start a duel and return its id, which is also the group of its runs.
+
+    Raises:
+        RecipeError: Its maximum number of pairs allows no verdict. Earlier versions had such duels.
+    """
+    check_pairs(duel.most_pairs)
     return submit_study(store, "duel", duel.to_dict())
 
 
@@ -123,8 +131,12 @@ def read_duel(study: Study) -> DuelState:
     count = 1 + max((int(place[1:]) for place in study.progress["runs"]), default=-1)
     pairs = tuple((study.runs.get(f"a{n}"), study.runs.get(f"b{n}")) for n in range(count))
     sentence = verdict_sentence(verdict, duel.name_a, duel.name_b)
+    is_waiting = bool(study.broken_off or study.deleted or study.state == STOPPED)
+    has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
-        study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study), study.owner
+        *(study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study)),
+        can_resume=is_waiting and not has_diverged and not verdict.is_over,
+        owner=study.owner,
     )
 
 
@@ -143,7 +155,7 @@ def next_step(study: Study) -> StudyStep:
         return StudyStep(stop=live, state=STOPPED)
     if study.deleted:
         return StudyStep(stop=live, state=STOPPED, keep={"trouble": _DELETED})
-    mode = _mode(duel, study)
+    mode = shared_mode(study, duel.a)
     if mode is None:
         places = [] if study.progress["runs"] else ["a0"]
     else:
@@ -174,14 +186,6 @@ def _check_sides(duel: Duel) -> None:
         )
 
 
-def _mode(duel: Duel, study: Study) -> str | None:
-    """Return the execution mode that all runs share; None until the first run has chosen it."""
-    if duel.a.mode != "auto":
-        return duel.a.mode
-    first = study.runs.get("a0")
-    return first.chosen.get("mode") if first else None
-
-
 def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunRequest:
     """Build the request of one run, such as ``"a0"``: side A, first pair."""
     side, name = (duel.a, duel.name_a) if place[0] == "a" else (duel.b, duel.name_b)
@@ -192,23 +196,27 @@ def _request(duel: Duel, duel_id: str, place: str, mode: str | None) -> RunReque
 
 def _verdict(duel: Duel, study: Study) -> Verdict:
     """Compute the verdict from the complete pairs, up to the first incomplete one."""
-    differences = []
+    scores: list[tuple[float, float]] = []
     for pair in range(duel.most_pairs):
-        a, b = (_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
+        a, b = (duel_score(study.runs.get(f"{side}{pair}"), duel.on) for side in "ab")
         if a is None or b is None:
             break
-        differences.append(b - a)
+        scores.append((a, b))
     pictures = study.pictures.get(duel.on, 0)
-    return judge(
-        differences,
+    verdict = judge(
+        [b - a for a, b in scores],
         most_pairs=duel.most_pairs,
         within=duel.within,
         resolution=1 / pictures if pictures else 0.0,
     )
+    counted = scores[: verdict.pairs]
+    classes = duel.a.spec.out_classes
+    collapsed = [count_collapsed([pair[side] for pair in counted], classes) for side in (0, 1)]
+    return replace(verdict, collapsed=(collapsed[0], collapsed[1]))
 
 
-def _score(run: Run | None, on: str) -> float | None:
-    """Return the accuracy of a finished run on a split."""
+def duel_score(run: Run | None, on: str) -> float | None:
+    """Return the accuracy of a finished run on a split; None for any other run."""
     return run.summary.get(_SUMMARY_KEYS[on]) if run and run.state == "finished" else None
 
 
@@ -226,37 +234,60 @@ def _problem(duel: Duel, study: Study) -> str:
     return ""
 
 
-_NEW = "so its pair cannot be compared. Correct the cause, then start a new duel."
-_RESUME = "Resume the run to continue the duel."
-_DELETED = "A run of the duel was deleted, so its pair cannot be compared. Start a new duel."
+_NO_RESULT = "so its pair has no result."
+_RESUME = "Resume the duel to train it to its end."
+_DELETED = f"A run of the duel was deleted, {_NO_RESULT} Resume the duel to train it again."
 _PROBLEMS = {
-    "diverged": f"{{run}} diverged, {_NEW}",
-    "failed": f"{{run}} failed, {_NEW}",
-    "stopped": "{run} was stopped, so its pair cannot be compared. Start a new duel.",
-    "lost": f"{{run}} lost its worker process. {_RESUME}",
-    "interrupted": f"{{run}} was interrupted. {_RESUME}",
+    "diverged": f"{{run}} diverged, {_NO_RESULT} Correct the cause, then start a new duel.",
+    "failed": f"{{run}} failed, {_NO_RESULT} Correct the cause, then resume the duel.",
+    "stopped": f"{{run}} was stopped, {_NO_RESULT} {_RESUME}",
+    "lost": f"{{run}} lost its worker process, {_NO_RESULT} {_RESUME}",
+    "interrupted": f"{{run}} was interrupted, {_NO_RESULT} {_RESUME}",
 }
 
 
 def verdict_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
-    """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 5 paired seeds).``"""
+    """Write ``B is better by 0.21 points (95 % interval 0.08 to 0.34, 8 paired seeds).``
+
+    Collapsed seeds are named with their share; "equal" is never said without it.
+    """
     seeds = plural(verdict.pairs, "paired seed")
+    collapsed = _collapsed_sentence(verdict, name_a, name_b)
     if verdict.outcome == "b":
         return (
             f"{name_b} is better by {format_points(verdict.mean)} points "
-            f"({_interval(verdict)}, {seeds})."
+            f"({_interval(verdict)}, {seeds}).{collapsed}"
         )
     if verdict.outcome == "a":
         return (
             f"{name_a} is better by {format_points(-verdict.mean)} points "
-            f"({_interval(verdict, -1)}, {seeds})."
+            f"({_interval(verdict, -1)}, {seeds}).{collapsed}"
         )
     if verdict.outcome == "same":
         return (
             f"{name_a} and {name_b} are equal within {format_points(verdict.within)} points "
-            f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds})."
+            f"({name_b} minus {name_a}: {_interval(verdict)}, {seeds}).{collapsed}"
         )
-    return _undecided_sentence(verdict, seeds, name_a, name_b)
+    return _undecided_sentence(verdict, seeds, name_a, name_b) + collapsed
+
+
+def forecast_sentence(verdict: Verdict) -> str:
+    """Write how many pairs differences of some sizes need at the spread seen; "" without one."""
+    if not verdict.forecast:
+        return ""
+    differences = listed([f"{100 * each.difference:g}" for each in verdict.forecast])
+    pairs = listed(
+        [
+            f"about {each.pairs}"
+            if each.pairs is not None and each.pairs <= MOST_PAIRS
+            else f"more than the {MOST_PAIRS} allowed"
+            for each in verdict.forecast
+        ]
+    )
+    return (
+        f"Pairs that find a difference of {differences} points in four of five duels, at this "
+        f"spread: {pairs}."
+    )
 
 
 def _interval(verdict: Verdict, sign: int = 1) -> str:
@@ -266,15 +297,75 @@ def _interval(verdict: Verdict, sign: int = 1) -> str:
     return f"{percent(verdict.level, 0)} interval {low} to {high}"
 
 
+def _collapsed_sentence(verdict: Verdict, name_a: str, name_b: str) -> str:
+    """Write the share of collapsed seeds; "" where none collapsed and nothing is called equal."""
+    if verdict.collapsed is None:
+        unseen = percent(most_unseen(0, verdict.pairs), 0) if verdict.pairs else ""
+        is_same = verdict.outcome == "same"
+        return f" A collapse in up to {unseen} of the seeds can go unseen." if is_same else ""
+    if any(verdict.collapsed):
+        shares = (
+            f"{count} of {verdict.pairs} seeds of {name} (at most "
+            f"{percent(most_unseen(count, verdict.pairs), 0)} of all its seeds)"
+            for count, name in zip(verdict.collapsed, (name_a, name_b), strict=True)
+        )
+        return f" Collapsed: {' and '.join(shares)}."
+    if verdict.outcome != "same":
+        return ""
+    unseen = percent(most_unseen(0, verdict.pairs), 0)
+    return (
+        f" No seed collapsed; with {plural(verdict.pairs, 'seed')}, a collapse in up to {unseen} "
+        "of the seeds of each design can go unseen."
+    )
+
+
 def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
     """Write the sentence of a duel without a decision."""
     if verdict.pairs == 0:
         return f"{name_a} and {name_b}: no pair has finished yet."
-    more = f" Estimated: {plural(verdict.more_pairs, 'more pair')}." if verdict.more_pairs else ""
     interval = ""
     if verdict.low is not None:
         interval = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
     if verdict.outcome == "untold":
-        advice = f"{more} Start a longer duel." if more else ""
-        return f"{name_a} and {name_b}: undecided after all {seeds}{interval}.{advice}"
-    return f"{name_a} and {name_b}: undecided after {seeds}{interval}.{more}"
+        return (
+            f"{name_a} and {name_b}: undecided after all {seeds}{interval}."
+            f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
+        )
+    first = first_verdict(verdict.most_pairs) or 0
+    if verdict.pairs < first:
+        wait = f" A verdict is possible from pair {first} on."
+        return f"{name_a} and {name_b}: undecided after {seeds}.{wait}"
+    return (
+        f"{name_a} and {name_b}: undecided after {seeds}{interval}."
+        f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
+    )
+
+
+def _more_sentence(verdict: Verdict) -> str:
+    """Write the estimated number of further pairs, and whether they are allowed."""
+    if first_verdict(verdict.most_pairs) is None:
+        return (
+            f" With {verdict.most_pairs} pairs no verdict is possible: a duel needs at least "
+            f"{FIRST_LOOK}. Start a longer duel."
+        )
+    if not verdict.more_pairs:
+        return ""
+    more = f" Estimated: {plural(verdict.more_pairs, 'more pair')}"
+    total = verdict.pairs + verdict.more_pairs
+    if total > MOST_PAIRS:
+        return f"{more}, {total} in all, which is more than the {MOST_PAIRS} that a duel may have."
+    if verdict.outcome == "untold":
+        return f"{more}. Start a longer duel."
+    if total > verdict.most_pairs:
+        return f"{more}, {total} in all, which is more than the {verdict.most_pairs} of this duel."
+    return f"{more}."
+
+
+def _coarse_sentence(verdict: Verdict) -> str:
+    """Write that one picture is more than the margin; "" where it is not."""
+    if not 0 < verdict.within < verdict.resolution:
+        return ""
+    return (
+        f" One picture is {format_points(verdict.resolution)} points, so this split is too small "
+        f"to find that they are equal within {format_points(verdict.within)} points."
+    )

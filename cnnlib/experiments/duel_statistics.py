@@ -1,23 +1,36 @@
-"""The statistics of a duel: a group-sequential test on paired differences."""
+"""The statistics of a duel: a group-sequential sign-flip test on paired differences."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import betaincinv
 
 from cnnlib.errors import RecipeError
-from cnnlib.experiments.group_sequential import ERROR, FIRST_LOOK, MOST_PAIRS, bounds
-from cnnlib.records.compare import Look, Outcome, Verdict
+from cnnlib.experiments.group_sequential import (
+    BETTER,
+    FIRST_LOOK,
+    MOST_PAIRS,
+    SAME,
+    crossing,
+)
+from cnnlib.records.compare import Forecast, Look, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnnlib.experiments.group_sequential import Spending
+
 DEFAULT_MOST_PAIRS = 20
 DEFAULT_WITHIN = 0.001  # a tenth of a point
-LEVEL = 0.95  # of the intervals: in simulations the error is below 5 % (bench/duels.py)
-SAME_LEVEL = 0.90  # two one-sided tests, each with the error level of the duel
+FORECAST = (0.005, 0.01, 0.03)  # differences whose number of pairs is forecast
+# Pairs that find a difference of d standard deviations in four of five duels: 13 / d^2 + 3, as
+# simulated in bench/duels.py for normal differences.
+_PAIRS_PER_SQUARE, _PAIRS_BEFORE = 13, 3
+_LONGEST_FORECAST = 10 * MOST_PAIRS
 
 
 def check_pairs(most_pairs: int) -> None:
@@ -28,8 +41,9 @@ def check_pairs(most_pairs: int) -> None:
     """
     if not FIRST_LOOK <= most_pairs <= MOST_PAIRS:
         raise RecipeError(
-            f"The maximum number of pairs is {most_pairs}. It must be from {FIRST_LOOK} to "
-            f"{MOST_PAIRS}. Choose a number in this range."
+            f"The maximum number of pairs is {most_pairs}. It must be from {FIRST_LOOK}, the "
+            f"smallest number with which a duel can reach a verdict, to {MOST_PAIRS}. Choose a "
+            "number in this range."
         )
 
 
@@ -44,128 +58,152 @@ def judge(
 
     Args:
         differences: B minus A of each pair, in the order of their seeds, fractions.
+        most_pairs: Fixed before the first pair; with fewer than 6 no verdict is possible.
         within: Differences up to this are "the same"; 0: none are.
-        resolution: Smallest step of one result (1 / test pictures), a lower limit of the measured
-            spread.
-
-    Raises:
-        RecipeError: ``most_pairs`` is out of range.
+        resolution: Smallest step of one result (1 / test pictures); a duel does not find designs
+            to be the same within less.
     """
-    check_pairs(most_pairs)
-    values = np.asarray(differences, dtype=float)[None, :most_pairs]
-    decided, code = decisions(values, most_pairs, within, resolution)
-    pairs = int(decided[0]) if code[0] else values.shape[1]
-    means, spreads, errors = running(values[:, :pairs], resolution)
-    outcome = _outcome(int(code[0]), pairs, most_pairs)
-    low, high = _interval(means[0], errors[0], most_pairs, outcome == "same")
+    return _judge(tuple(map(float, differences)), most_pairs, within, resolution)
+
+
+@lru_cache(maxsize=256)
+def _judge(
+    differences: tuple[float, ...], most_pairs: int, within: float, resolution: float
+) -> Verdict:
+    pairs, outcome = decide(differences, most_pairs, within, resolution)
+    values = np.array(differences[:pairs])
+    test = SAME if outcome == "same" else BETTER
+    looks = _looks(values, most_pairs, within, test)
+    mean = float(values.mean()) if pairs else 0.0
+    sd = float(values.std(ddof=1)) if pairs > 1 else None
+    is_undecided = outcome in ("open", "untold")
     return Verdict(
         outcome=outcome,
         pairs=pairs,
         most_pairs=most_pairs,
-        mean=float(means[0, -1]) if pairs else 0.0,
-        sd=float(spreads[0, -1]) if pairs > 1 else None,
-        low=low[-1] if low else None,
-        high=high[-1] if high else None,
-        level=SAME_LEVEL if outcome == "same" else LEVEL,
+        mean=mean,
+        sd=sd,
+        low=looks[-1].low if looks else None,
+        high=looks[-1].high if looks else None,
+        level=1 - test.error,
         within=within,
-        more_pairs=None if code[0] else _more_pairs(means, spreads, pairs, most_pairs, within),
-        looks=tuple(
-            Look(pair + 1, float(means[0, pair]), low[pair], high[pair]) for pair in range(pairs)
-        ),
+        resolution=resolution,
+        more_pairs=_more_pairs(mean, sd, pairs, within) if is_undecided else None,
+        looks=looks,
+        forecast=tuple(Forecast(each, pairs_needed(each, sd)) for each in FORECAST) if sd else (),
     )
 
 
-def decisions(
-    differences: np.ndarray, most_pairs: int, within: float, resolution: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decide many duels at once: the deciding pair and the outcome of each.
-
-    Args:
-        differences: N x pairs, B minus A.
-
-    Returns:
-        The pair after which each ends (N; 0: undecided), and the outcome (N): 0 undecided, 1 B is
-        better, -1 A is better, 2 the same.
-    """
-    means, _, errors = running(differences, resolution)
-    means, errors = means[:, FIRST_LOOK - 1 :], errors[:, FIRST_LOOK - 1 :]
-    looks = means.shape[1]
-    if looks == 0:
-        nothing = np.zeros(len(differences), dtype=int)
-        return nothing, nothing
-    win = np.abs(means) > _reaches(most_pairs, ERROR)[:looks] * errors
-    same = np.abs(means) + _reaches(most_pairs, 2 * ERROR)[:looks] * errors < within
-    first = np.argmax(win | same, axis=1)
-    rows = np.arange(len(differences))
-    is_over = (win | same)[rows, first]
-    outcome = np.where(win[rows, first], np.sign(means[rows, first]), 2).astype(int)
-    return np.where(is_over, first + FIRST_LOOK, 0), np.where(is_over, outcome, 0)
-
-
-def running(
-    differences: np.ndarray, resolution: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute mean, standard deviation and standard error after each pair of many duels.
-
-    A result is rounded to whole pictures, which adds a variance of resolution^2 / 12 to each side
-    of a difference. So the variance of a difference is set to at least resolution^2 / 6.
-
-    Args:
-        differences: N x pairs.
+def decide(
+    differences: Sequence[float] | np.ndarray,
+    most_pairs: int,
+    within: float,
+    resolution: float = 0.0,
+) -> tuple[int, Outcome]:
+    """Decide a duel.
 
     Returns:
-        Three arrays of N x pairs; the second and third are 0 at the first pair.
+        The number of pairs that count, and the outcome after them.
     """
-    counts = np.arange(1, differences.shape[1] + 1)
-    means = np.cumsum(differences, axis=1) / counts
-    # Welford's sum: the contribution of each value, from the means before and after it.
-    before = np.concatenate([np.zeros((len(means), 1)), means[:, :-1]], axis=1)
-    squares = np.cumsum((differences - before) * (differences - means), axis=1)
-    variance = np.maximum(squares, 0.0) / np.maximum(counts - 1, 1)
-    spreads = np.sqrt(np.where(counts > 1, np.maximum(variance, resolution**2 / 6), 0.0))
-    return means, spreads, spreads / np.sqrt(counts)
+    values = np.asarray(differences, dtype=float)[:most_pairs]
+    won, sign = crossing(values, most_pairs)
+    same = 0
+    if within and within >= resolution:
+        above, upwards = crossing(values + within, most_pairs, SAME)
+        below, downwards = crossing(values - within, most_pairs, SAME)
+        same = max(above, below) if (upwards, downwards) == (1, -1) else 0
+    # A seed beyond `_LARGEST` may move the mean to the other side: then nothing is called better.
+    is_won = won and sign * values[:won].mean() > 0
+    if is_won and (not same or won <= same):
+        return won, "b" if sign > 0 else "a"
+    if same:
+        return same, "same"
+    return len(values), "untold" if len(values) >= most_pairs else "open"
 
 
-@lru_cache(maxsize=64)
-def _reaches(most_pairs: int, error: float) -> np.ndarray:
-    """Return the bounds as an array."""
-    return np.array(bounds(most_pairs, error))
+def pairs_needed(difference: float, sd: float) -> int | None:
+    """Forecast the pairs with which a duel finds a difference in four of five cases.
 
+    Args:
+        difference: The true difference, a fraction above 0.
+        sd: Standard deviation of the differences of the pairs.
 
-_OUTCOMES: dict[int, Outcome] = {1: "b", -1: "a", 2: "same"}
+    Returns:
+        None for more than 1,000 pairs.
 
-
-def _outcome(code: int, pairs: int, most_pairs: int) -> Outcome:
-    """Return the outcome of a duel from its code in `decisions`."""
-    if code:
-        return _OUTCOMES[code]
-    return "untold" if pairs >= most_pairs else "open"
-
-
-def _interval(
-    means: np.ndarray, errors: np.ndarray, most_pairs: int, one_sided: bool
-) -> tuple[list[float | None], list[float | None]]:
-    """Compute the sequential interval after each pair; None before the first look."""
-    reach = _reaches(most_pairs, ERROR * (2 if one_sided else 1))[: max(0, len(means) - 2)]
-    none: list[float | None] = [None] * min(len(means), FIRST_LOOK - 1)
-    seen, error = means[FIRST_LOOK - 1 :], errors[FIRST_LOOK - 1 :]
-    return none + list(map(float, seen - reach * error)), none + list(
-        map(float, seen + reach * error)
-    )
-
-
-def _more_pairs(
-    means: np.ndarray, spreads: np.ndarray, pairs: int, most_pairs: int, within: float
-) -> int | None:
-    """Estimate how many more pairs would decide, if mean and spread stay the same."""
-    if pairs < 2:
+    Example:
+        >>> pairs_needed(0.01, sd=0.01), pairs_needed(0.01, sd=0.001)
+        (16, 6)
+    """
+    needed = _PAIRS_PER_SQUARE * (sd / difference) ** 2 + _PAIRS_BEFORE
+    if needed > _LONGEST_FORECAST:
         return None
-    mean, sd = abs(float(means[0, -1])), float(spreads[0, -1])
-    for count in range(max(pairs + 1, FIRST_LOOK), 10 * MOST_PAIRS + 1):
-        error = sd / count**0.5
-        look = min(count, most_pairs) - FIRST_LOOK
-        if mean > _reaches(most_pairs, ERROR)[look] * error:
-            return count - pairs
-        if mean + _reaches(most_pairs, 2 * ERROR)[look] * error < within:
-            return count - pairs
-    return None
+    return max(ceil(needed - 1e-9), FIRST_LOOK)  # 29.000000001 by rounding is 29
+
+
+def most_unseen(collapsed: int, seeds: int, level: float = 1 - BETTER.error) -> float:
+    """Compute an upper bound of the share of seeds that collapse (Clopper & Pearson 1934).
+
+    Args:
+        collapsed: Seeds that collapsed, of ``seeds``.
+
+    Example:
+        >>> round(most_unseen(0, 12), 3)  # 1 - 0.05^(1/12)
+        0.221
+    """
+    return 1.0 if collapsed >= seeds else float(betaincinv(collapsed + 1, seeds - collapsed, level))
+
+
+def count_collapsed(accuracies: Sequence[float], classes: int) -> int:
+    """Count the seeds that collapsed: they learned less than half of what the best seed did.
+
+    A design whose best seed learned less than a tenth of all there is has no collapsed seeds: it
+    does not learn.
+
+    Args:
+        accuracies: Of the seeds of one design, fractions.
+        classes: A network that learned nothing is right in 1 of so many cases.
+
+    Example:
+        >>> count_collapsed([0.98, 0.97, 0.98, 0.11], classes=10)  # half way from 0.1 is 0.54
+        1
+    """
+    chance = 1 / classes
+    learned = max(accuracies, default=0.0) - chance
+    if learned < (1 - chance) / 10:
+        return 0
+    return sum(each < chance + learned / 2 for each in accuracies)
+
+
+def _looks(values: np.ndarray, most_pairs: int, within: float, test: Spending) -> tuple[Look, ...]:
+    """Compute mean and sequential interval after each pair; no ends while nothing is excluded.
+
+    The ends are the outermost centres that are not excluded, among the differences, their
+    midpoints, zero and the margins.
+    """
+    if not len(values):
+        return ()
+    found = np.unique(values)
+    beyond = max(float(np.ptp(values)), 1e-6) * 1e-3
+    edges = [found[0] - beyond, found[-1] + beyond, -within, 0.0, within]
+    centres = np.unique([*found, *((found[1:] + found[:-1]) / 2), *edges])
+    rejections = [(crossing(values - centre, most_pairs, test), centre) for centre in centres]
+    looks = []
+    for pairs in range(1, len(values) + 1):
+        above = [centre for (pair, sign), centre in rejections if sign > 0 and pair <= pairs]
+        below = [centre for (pair, sign), centre in rejections if sign < 0 and pair <= pairs]
+        mean = float(values[:pairs].mean())
+        low, high = (float(max(above)), float(min(below))) if above and below else (None, None)
+        looks.append(Look(pairs, mean, low, high))
+    return tuple(looks)
+
+
+def _more_pairs(mean: float, sd: float | None, pairs: int, within: float) -> int | None:
+    """Estimate how many more pairs would decide, if mean and spread stay the same."""
+    if sd is None:
+        return None
+    distances = [abs(mean)] if mean else []
+    if abs(mean) < within:
+        distances.append(within - abs(mean))
+    needed = [count for each in distances if (count := pairs_needed(each, sd)) is not None]
+    return max(1, min(needed) - pairs) if needed else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.compare.differences import setting_text
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import submit_study
+from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
-from cnnlib.runs.studies import DONE, LIVE, Study, StudyStep
+from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnnlib.runs.store import RunStore
 
 KINDS = ("grid", "search")
+_FIRST = "0.0"  # place of the first run: its number and its seed
 MOST_RUNS = 1000
 
 
@@ -32,14 +33,17 @@ class Trial:
     """One combination of an experiment, with the runs of its seeds.
 
     Args:
-        score: Mean of the best validation accuracies of its seeds, once all have ended; a run that
-            diverged scores 0.
+        score: Mean validation accuracy of its seeds, once all have finished; a run that diverged
+            scores 0, and one that was broken off has no score.
+        states: The state of each run; "pruned" where a search stopped it, "deleted" where it is
+            gone.
     """
 
     settings: Mapping[str, Any]
     runs: tuple[Run, ...] = ()
     score: float | None = None
     reason: str = ""
+    states: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -57,7 +61,10 @@ class ExperimentState:
         trials: The trials so far, in the order in which they were queued.
         invalid: Combinations that are no valid design, with the reason.
         asked: Total number of runs, the future ones included.
-        eta_seconds: Remaining time at the pace of the runs that have ended; None before the first.
+        measured: Runs with a result: those that finished, diverged, or were pruned by a search.
+        counts: Runs without a result that have ended, by state: "lost", "stopped", "interrupted",
+            "failed", "deleted", and "not started" where the experiment is not live.
+        eta_seconds: Remaining time at the pace of the runs with a result; None before the first.
         problem: The reason why it ended early; "" without a problem.
         owner: The person who may stop it, in class mode.
     """
@@ -69,11 +76,30 @@ class ExperimentState:
     trials: tuple[Trial, ...]
     invalid: tuple[Trial, ...]
     asked: int
-    ended: int
+    measured: int
+    counts: Mapping[str, int]
     eta_seconds: float | None
     created: float
     problem: str = ""
     owner: str = ""
+
+    @property
+    def progress(self) -> str:
+        """The number of runs with a result: ``5 of 8 runs have a result``, and those pruned."""
+        text = f"{self.measured} of {plural(self.asked, 'run')} have a result"
+        states = Counter(state for trial in self.trials for state in trial.states)
+        apart = [f"{states[each]} {each}" for each in ("diverged", "pruned") if states[each]]
+        return f"{text} ({', '.join(apart)})" if apart else text
+
+    @property
+    def missing(self) -> str:
+        """The runs that ended without a result as a sentence; "" where there is none."""
+        if not self.counts:
+            return ""
+        total = sum(self.counts.values())
+        apart = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        verb = "has no result and is" if total == 1 else "have no result and are"
+        return f"{plural(total, 'run')} {verb} not scored: {apart}."
 
     @property
     def best(self) -> Trial | None:
@@ -120,32 +146,50 @@ def start_grid(
             if each.request is None
         ],
     }
-    return submit_study(store, "grid", body)
+    planned = [each.request for each in valid if each.request is not None] * seeds
+    return submit_study(store, "grid", body, planned)
 
 
 def next_step(study: Study) -> StudyStep:
-    """Queue all runs at once; the grid is done when all have ended."""
+    """Queue all runs, the first alone until it has chosen the mode; done when all have a result."""
     base, seeds = RunRequest.from_dict(study.body["base"]), study.body["seeds"]
-    if study.progress["runs"]:
-        over = all(not run.is_live for run in study.runs.values())
-        return StudyStep(state=DONE if over else LIVE)
-    submit = {}
-    for seed in range(seeds):  # all combinations with one seed before any has two
-        for number, settings in enumerate(study.body["trials"]):
-            submit[f"{number}.{seed}"] = trial_request(study.id, base, settings, seed)
-    return StudyStep(submit=submit)
+    mode = shared_mode(study, base)
+    submit = {
+        place: trial_request(study.id, base, settings, seed, mode)
+        for seed in range(seeds)  # all combinations with one seed before any has two
+        for number, settings in enumerate(study.body["trials"])
+        if (place := f"{number}.{seed}") not in study.progress["runs"]
+        and (mode is not None or place == _FIRST)
+    }
+    if submit or study.live_places:
+        return StudyStep(submit=submit)
+    is_complete = mode is not None and not study.broken_off and not study.deleted
+    return StudyStep(state=DONE if is_complete else STOPPED)
 
 
 def trial_request(
-    study_id: str, base: RunRequest, settings: Mapping[str, Any], seed: int
+    study_id: str,
+    base: RunRequest,
+    settings: Mapping[str, Any],
+    seed: int,
+    mode: str | None,
 ) -> RunRequest:
-    """Build the request for one combination and seed, named after the settings that vary."""
+    """Build the request for one combination and seed, named after the settings that vary.
+
+    Args:
+        mode: The execution mode of the study; None lets the run choose it.
+    """
     combination: Combination = combine(base, settings)
     assert combination.request is not None
     title = Trial(settings).title
     name = f"{base.name or base.preset}: {title}" if base.name or base.preset else title
     return replace(
-        combination.request, seed=base.seed + seed, group=study_id, name=name[:120], preset=""
+        combination.request,
+        seed=base.seed + seed,
+        group=study_id,
+        name=name[:120],
+        preset="",
+        mode=mode or base.mode,
     )
 
 
@@ -163,18 +207,24 @@ def read_experiment(study: Study) -> ExperimentState:
     trial_settings = study.body.get("trials") or study.progress.get("trials", [])
     trials = tuple(_trial(study, number, each) for number, each in enumerate(trial_settings))
     invalid = study.body.get("invalid") or study.progress.get("invalid", [])
-    ended = [run for run in study.runs.values() if not run.is_live]
+    measured = [
+        run
+        for place, run in study.runs.items()
+        if run.state in ("finished", "diverged") or study.is_pruned(place)
+    ]
     run_count = study.body.get("count") or len(trial_settings) * study.body["seeds"]
+    counts = _missing_counts(study, run_count)
     return ExperimentState(
         id=study.id,
         kind=study.kind,
         name=study.body.get("name", ""),
-        state=study.state,
+        state=study.state if study.is_live else STOPPED if counts else DONE,
         trials=trials,
         invalid=tuple(Trial(each["settings"], reason=each["reason"]) for each in invalid),
         asked=run_count,
-        ended=len(ended),
-        eta_seconds=_eta(study, ended, run_count),
+        measured=len(measured),
+        counts=counts,
+        eta_seconds=_eta(study, measured, run_count),
         created=study.created,
         problem=study.progress.get("trouble", ""),
         owner=study.owner,
@@ -184,7 +234,8 @@ def read_experiment(study: Study) -> ExperimentState:
 def effects(trials: Sequence[Trial]) -> list[Effect]:
     """Compute the effect of each setting: the range of its values' mean scores, largest first.
 
-    These are main effects: averages over the other settings, without interactions.
+    These are main effects: averages over the other settings, without interactions. A setting with
+    scores for a single value has no effect to tell, and is left out.
     """
     result = []
     known = [trial for trial in trials if trial.score is not None]
@@ -192,6 +243,8 @@ def effects(trials: Sequence[Trial]) -> list[Effect]:
         scores: dict[str, list[float]] = defaultdict(list)
         for trial in known:
             scores[setting_text(trial.settings.get(name))].append(trial.score or 0.0)
+        if len(scores) < 2:
+            continue
         means = {value: fmean(each) for value, each in scores.items()}
         spread = max(means.values()) - min(means.values())
         result.append(Effect(name, means, spread))
@@ -209,29 +262,45 @@ def best_so_far(trials: Sequence[Trial]) -> list[float]:
 
 def _trial(study: Study, number: int, settings: Mapping[str, Any]) -> Trial:
     """Return a trial with its runs; the score needs the results of all seeds."""
-    runs = tuple(
-        study.runs[place]
-        for seed in range(study.body["seeds"])
-        if (place := f"{number}.{seed}") in study.runs
-    )
-    scores = [run_score(run) for run in runs]
-    known = [score for score in scores if score is not None]
+    places = [f"{number}.{seed}" for seed in range(study.body["seeds"])]
+    queued = [place for place in places if place in study.progress["runs"]]
+    runs = tuple(study.runs[place] for place in queued if place in study.runs)
+    known = [score for run in runs if (score := run_score(run)) is not None]
     is_complete = known and len(known) == study.body["seeds"]
-    return Trial(settings, runs, fmean(known) if is_complete else None)
+    states = tuple(_place_state(study, place) for place in queued)
+    return Trial(settings, runs, fmean(known) if is_complete else None, states=states)
+
+
+def _place_state(study: Study, place: str) -> str:
+    """Return the state of a run of a study, where "pruned" and "deleted" are states, too."""
+    if place not in study.runs:
+        return "deleted"
+    return "pruned" if study.is_pruned(place) else study.runs[place].state
+
+
+def _missing_counts(study: Study, run_count: int) -> dict[str, int]:
+    """Count the runs that ended without a result, by state; not those of a live study to come."""
+    counts = Counter(_place_state(study, place) for place in study.broken_off)
+    counts["deleted"] = len(study.deleted)
+    if not study.is_live:
+        counts["not started"] = run_count - len(study.progress["runs"])
+    return {state: count for state, count in counts.items() if count > 0}
 
 
 def run_score(run: Run) -> float | None:
-    """Return the best validation accuracy; 0 if diverged, None if live or without a validation."""
-    if run.is_live:
-        return None
+    """Return the validation accuracy of a finished run's weights; 0 if it diverged, else None.
+
+    The weights are those that the run ends with: of the last epoch, or of the epoch that early
+    stopping restored. A run that was broken off has no score.
+    """
     if run.state == "diverged":
         return 0.0
-    return run.summary.get("best_val_accuracy")
+    return run.summary.get("last_val_accuracy") if run.state == "finished" else None
 
 
-def _eta(study: Study, ended: Sequence[Run], run_count: int) -> float | None:
-    """Estimate the seconds until all runs have ended, at the pace so far."""
-    done = [run.ended for run in ended if run.ended]
+def _eta(study: Study, measured: Sequence[Run], run_count: int) -> float | None:
+    """Estimate the seconds until all runs have a result, at the pace so far."""
+    done = [run.ended for run in measured if run.ended]
     if not study.is_live or not done:
         return None
     seconds = max(0.0, max(done) - study.created) / len(done) * (run_count - len(done))

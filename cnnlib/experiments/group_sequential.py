@@ -1,99 +1,155 @@
-"""Group-sequential boundaries: a test after every pair without a higher error rate.
+"""Group-sequential sign-flip test: a test after every pair without a higher error rate.
 
-A test after every pair of runs that stops at the first "significant" result finds a winner between
-two equal designs far more often than the 5 % level of each look. A group-sequential boundary is
-higher at each look, so that the level holds for all looks together.
+If two designs are equally good, exchanging them changes nothing: the difference of a pair is as
+likely to be +d as -d. So the signs of the differences are fair coins, whatever sizes the
+differences have (Fisher 1935, "The Design of Experiments", section 21). The test compares the sum
+of the differences with the sums under all 2^n combinations of signs. Nothing is assumed about the
+distribution, and the error rate is exact: for outliers, for few possible values, for seeds that
+collapse.
 
-The error is spent over the looks by a spending function (Lan & DeMets, "Discrete sequential
-boundaries for clinical trials", Biometrika 70, 1983). For normal numbers of known spread the
-bounds follow by recursive integration (Armitage, McPherson & Rowe 1969). The spread of a duel is
-estimated, so each bound's two-sided level is transferred to Student's t with n - 1 degrees of
-freedom (Pocock 1977; Jennison & Turnbull, "Group Sequential Methods", 2000, sections 4.4 and
-11.4). This is an approximation: set for 4 %, simulations give less than 5 % (``bench/duels.py``).
+A test after every pair that stops at the first "significant" result errs far more often than one
+test. So the error is spent over the tests by a spending function (Lan & DeMets, "Discrete
+sequential boundaries for clinical trials", Biometrika 70, 1983): after each pair the most extreme
+of the remaining combinations are rejected, as many as the error spent so far allows.
 
-The bounds times the standard error are the ends of a repeated confidence interval; two designs are
-called the same where the interval of two one-sided tests lies within the margin (Jennison
-& Turnbull, "Sequential equivalence testing and repeated confidence intervals", Biometrics 49,
-1993).
+The values that a test of "the differences are symmetric about c" does not reject are a repeated
+confidence interval of the centre. Two designs are called the same where two one-sided tests place
+it within the margin (Jennison & Turnbull, "Sequential equivalence testing and repeated confidence
+intervals", Biometrics 49, 1993).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
-FIRST_LOOK = 3  # pairs
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+# With five pairs even the rarer of two one-sided results has a probability of 2 / 2^5 = 6.25 %.
+FIRST_LOOK = 6  # pairs
 MOST_PAIRS = 100
-ERROR = 0.04  # level of all looks together, before the t approximation
 _MIDDLE = 0.6  # share of the pairs by which `_MOST` of the error is spent: 12 of 20
 _MOST = 0.85
-_GRID = 401  # points of the integration
+_STEPS = 16  # sizes of differences are rounded to this part of their median
+_LARGEST = 4095  # steps; bounds the work for a collapsed seed
 
 
-def spent(share: np.ndarray) -> np.ndarray:
-    """Return the share of the error that is spent after a share of all pairs, both 0..1.
-
-    Little is spent on the first looks, where two degrees of freedom would waste it, most by 12 of
-    20 pairs, and the rest evenly. Of the shapes in ``bench/duels.py``, this one decides large
-    differences by 8 pairs, medium ones by 20, and equality by 12.
-    """
-    return _MOST * np.minimum(1.0, (share / _MIDDLE) ** 4) + (1 - _MOST) * share
-
-
-@lru_cache(maxsize=64)
-def bounds(most_pairs: int, error: float = ERROR) -> tuple[float, ...]:
-    """Compute the boundary of Student's t at each look, from the third pair to the last.
+@dataclass(frozen=True)
+class Spending:
+    """The error of a test, and how it is spent over the looks.
 
     Args:
-        most_pairs: Fixed before the first pair; at least 3.
         error: Level of all looks together, two-sided.
-
-    Example:
-        >>> len(bounds(20)), round(bounds(3)[0], 1)
-        (18, 4.8)
+        power: The larger, the less is spent before 12 of 20 pairs.
     """
-    pairs = np.arange(FIRST_LOOK, most_pairs + 1)
-    levels = nominal_levels(error * spent(pairs / most_pairs), pairs / most_pairs)
-    return tuple(float(bound) for bound in -stdtrit(pairs - 1, levels / 2))
+
+    error: float
+    power: float
+
+    def spent(self, share: float) -> float:
+        """Return the error that is spent after a share of all pairs.
+
+        Most is spent by 12 of 20 pairs, and the rest evenly.
+        """
+        early = min(1.0, share / _MIDDLE) ** self.power
+        return self.error * float(_MOST * early + (1 - _MOST) * share)
 
 
-def nominal_levels(spending: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Compute the two-sided level of each look at a sum of normal numbers, by integration.
+# Large differences are found by 8 pairs, and equality by 12 (``bench/duels.py``).
+BETTER = Spending(error=0.05, power=1.8)
+SAME = Spending(error=0.10, power=4)  # two one-sided tests, each with the error of the duel
+
+
+def first_verdict(most_pairs: int) -> int | None:
+    """Return the smallest number of pairs after which a duel may reach a verdict.
 
     Args:
-        spending: Error spent up to each look: K, rising.
-        shares: Information at each look as a share of the last look's: K, rising.
+        most_pairs: Fixed before the first pair.
 
     Returns:
-        K two-sided levels.
+        None where no number of pairs up to ``most_pairs`` is enough.
+
+    Example:
+        >>> first_verdict(6), first_verdict(20), first_verdict(100), first_verdict(5)
+        (6, 7, 10, None)
     """
-    levels = np.empty(len(shares))
-    points, weights = np.zeros(1), np.ones(1)  # values of the sum before a look, and their weights
-    before_share = before_spent = 0.0
-    for look, (share, total) in enumerate(zip(shares, spending, strict=True)):
-        step = np.sqrt(share - before_share)
-        bound = _bound(points / step, weights, total - before_spent) * step
-        levels[look] = 2 * ndtr(-bound / np.sqrt(share))
-        grid = np.linspace(-bound, bound, _GRID)
-        density = _normal_density((grid[:, None] - points) / step) @ weights / step
-        points, weights = grid, density * (grid[1] - grid[0])
-        weights[[0, -1]] /= 2  # trapezoidal rule
-        before_share, before_spent = share, total
-    return levels
+    looks = range(FIRST_LOOK, most_pairs + 1)
+    tests = (BETTER, SAME)
+    return next(
+        (n for n in looks if any(2 / 2**n <= each.spent(n / most_pairs) for each in tests)), None
+    )
 
 
-def _bound(points: np.ndarray, weights: np.ndarray, error: float) -> float:
-    """Find the bound that the next sum exceeds with probability ``error``, two-sided."""
-    low, high = 0.0, 60.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        beyond = 2 * float(weights @ ndtr(points - middle))
-        low, high = (middle, high) if beyond > error else (low, middle)
-    return high
+def crossing(
+    differences: Sequence[float] | np.ndarray, most_pairs: int, spending: Spending = BETTER
+) -> tuple[int, int]:
+    """Find the pair after which the test rejects that the differences are symmetric about 0.
+
+    Args:
+        differences: In the order of their pairs.
+        most_pairs: Fixed before the first pair.
+        spending: The error of the test.
+
+    Returns:
+        The pair, and the sign of the centre of the differences; 0 and 0 where it does not reject.
+
+    Example:
+        >>> crossing([0.01, 0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01], most_pairs=20)
+        (7, 1)
+    """
+    values = np.asarray(differences, dtype=float)[:most_pairs]
+    sizes = rounded_sizes(np.abs(values))
+    totals = np.cumsum(np.sign(values) * sizes)
+    looks = zip(totals, boundaries(sizes, most_pairs, spending), strict=True)
+    for pair, (total, (bound, _)) in enumerate(looks, start=1):
+        if bound and abs(total) >= bound:
+            return pair, 1 if total > 0 else -1
+    return 0, 0
 
 
-def _normal_density(z: np.ndarray) -> np.ndarray:
-    """Compute the density of the standard normal distribution."""
-    return np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+def boundaries(
+    sizes: Sequence[int], most_pairs: int, spending: Spending = BETTER
+) -> Generator[tuple[int, float]]:
+    """Compute the boundary of the sum of the signed sizes, over all combinations of signs.
+
+    Args:
+        sizes: Of the differences, from `rounded_sizes`.
+        most_pairs: Fixed before the first pair.
+        spending: The error of the test.
+
+    Yields:
+        After each pair the smallest absolute sum that is rejected (0: none is), and the exact
+        probability that a sum has been rejected so far.
+    """
+    # Probability of each sum -reach..reach, of the combinations that are not rejected yet.
+    sums = np.ones(1)
+    used = 0.0
+    for pair, size in enumerate(sizes, start=1):
+        sums = np.pad(sums, (0, 2 * size)) / 2 + np.pad(sums, (2 * size, 0)) / 2
+        if pair < FIRST_LOOK:
+            yield 0, used
+            continue
+        reach = len(sums) // 2
+        tails = np.cumsum(sums[:reach] + sums[: -reach - 1 : -1])  # from the outermost inwards
+        allowed = spending.spent(pair / most_pairs) - used
+        rejected = int(np.searchsorted(tails, allowed + 1e-12, side="right"))
+        if rejected:
+            used += float(tails[rejected - 1])
+            sums = sums[rejected:-rejected]
+        yield (reach - rejected + 1 if rejected else 0), used
+
+
+def rounded_sizes(magnitudes: np.ndarray) -> list[int]:
+    """Round absolute differences to whole numbers, by a scale that the first look knows.
+
+    Any sizes that do not depend on the signs keep the level of the test exact.
+    """
+    first = magnitudes[:FIRST_LOOK]
+    scale = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
+    if scale == 0.0:
+        return [_LARGEST * int(size > 0) for size in magnitudes]
+    steps = np.clip(np.rint(_STEPS * magnitudes / scale), 1, _LARGEST)
+    return [int(size) for size in np.where(magnitudes > 0, steps, 0)]

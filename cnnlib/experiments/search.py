@@ -2,8 +2,9 @@
 
 Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); Optuna's
 study is rebuilt from all past trials at each step, so that any process can continue it. A run is
-stopped early if its validation accuracy after an epoch is below the median of the earlier runs at
-that epoch (the median rule of Golovin et al. 2017, "Google Vizier").
+pruned, that is, stopped early, if its validation accuracy after an epoch is below the median of the
+finished runs at that epoch (the median rule of Golovin et al. 2017, "Google Vizier"). The estimator
+takes a pruned trial as worse than any finished one; it ignores trials that were broken off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
-from cnnlib.experiments.study import submit_study
+from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MOST_TRIALS = 500
 STARTUP_TRIALS = 8  # random trials before the estimator's proposals
 _MOST_INVALID = 50  # invalid proposals in a row
-_COMPARED_FROM = 4  # earlier runs that stopping early needs
+_COMPARED_FROM = 4  # finished runs that pruning needs
 _LARGEST_END = 1e12  # maximum absolute value of the end of a range
 
 
@@ -77,13 +78,20 @@ def next_step(study: Study) -> StudyStep:
     if live:
         if not study.body["prune"]:
             return StudyStep()
-        return StudyStep(stop=tuple(place for place in live if _is_below_median(study, place)))
+        stop = tuple(place for place in live if _is_below_median(study, place))
+        pruned = study.progress.get("pruned", [])
+        return StudyStep(stop=stop, keep={"pruned": [*pruned, *stop]} if stop else {})
+    base = RunRequest.from_dict(study.body["base"])
+    mode = shared_mode(study, base)
+    for number, proposed in enumerate(settings):  # a deleted run of a search that was resumed
+        if (place := f"{number}.0") not in study.progress["runs"]:
+            return StudyStep(submit={place: trial_request(study.id, base, proposed, 0, mode)})
     if len(settings) >= study.body["count"]:
-        return StudyStep(state=DONE)
-    return _propose(study, settings)
+        return StudyStep(state=STOPPED if study.broken_off or study.deleted else DONE)
+    return _propose(study, settings, mode)
 
 
-def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
+def _propose(study: Study, settings: list[dict[str, Any]], mode: str | None) -> StudyStep:
     """Queue the next proposal that is a valid design; invalid ones are recorded."""
     base = RunRequest.from_dict(study.body["base"])
     invalid = list(study.progress.get("invalid", []))
@@ -96,7 +104,7 @@ def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
         combination = combine(base, proposed)
         if combination.request is not None:
             place = f"{len(settings)}.0"
-            request = trial_request(study.id, base, proposed, 0)
+            request = trial_request(study.id, base, proposed, 0, mode)
             keep = {"trials": [*settings, proposed], "invalid": invalid}
             return StudyStep(submit={place: request}, keep=keep)
         invalid.append({"settings": proposed, "reason": combination.reason})
@@ -112,7 +120,7 @@ def _propose(study: Study, settings: list[dict[str, Any]]) -> StudyStep:
 
 
 def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) -> optuna.study.Study:
-    """Build Optuna's study from the finished trials."""
+    """Build Optuna's study from the finished and the pruned trials."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -121,15 +129,32 @@ def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) ->
     optuna_study = optuna.create_study(direction="maximize", sampler=sampler)
     spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
     for number, proposed in enumerate(settings):
-        run = study.runs.get(f"{number}.0")
-        score = run_score(run) if run else None
-        if score is None:
+        result = _trial_result(study, f"{number}.0")
+        if result is None:
             continue
         params = {name: _index_of_value(study, name, value) for name, value in proposed.items()}
         optuna_study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=spaces, value=score)
+            optuna.trial.create_trial(params=params, distributions=spaces, **result)
         )
     return optuna_study
+
+
+def _trial_result(study: Study, place: str) -> dict[str, Any] | None:
+    """Return a trial's result as Optuna takes it; None where it has none."""
+    from optuna.trial import TrialState
+
+    run = study.runs.get(place)
+    if run is None:
+        return None
+    if study.is_pruned(place):
+        curve = {
+            epoch.epoch: epoch.val_accuracy
+            for epoch in study.epochs[place]
+            if epoch.val_accuracy is not None
+        }
+        return {"state": TrialState.PRUNED, "intermediate_values": curve}
+    score = run_score(run)
+    return None if score is None else {"value": score}
 
 
 def _distribution(setting: str, values: Mapping[str, Any]) -> Any:
@@ -172,7 +197,7 @@ def _index_of_value(study: Study, setting: str, value: Any) -> Any:
 
 
 def _is_below_median(study: Study, place: str) -> bool:
-    """Return whether a run is below the median of earlier runs at its latest epoch."""
+    """Return whether a run is below the median of the finished runs at its latest epoch."""
     own = study.epochs.get(place, ())
     if not own or own[-1].val_accuracy is None:
         return False
@@ -180,7 +205,7 @@ def _is_below_median(study: Study, place: str) -> bool:
     others = [
         each.val_accuracy
         for other, epochs in study.epochs.items()
-        if other != place
+        if study.runs[other].state == "finished"
         for each in epochs
         if each.epoch == epoch and each.val_accuracy is not None
     ]

@@ -243,12 +243,8 @@ def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
-    """Draw the mean validation accuracy at each value of each setting, in the given order.
-
-    A setting with a single value is left out.
-    """
+    """Draw the mean validation accuracy at each value of each setting, in the given order."""
     title = "Effect of each setting"
-    effects = [effect for effect in effects if len(effect.means) > 1]
     if not effects:
         return empty_figure(title, "No setting has results for two values yet.")
     traces = [

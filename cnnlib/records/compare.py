@@ -31,6 +31,19 @@ class Look(Record):
 
 
 @dataclass(frozen=True)
+class Forecast(Record):
+    """The pairs that a duel needs to find a difference, at the spread seen so far.
+
+    Args:
+        difference: A fraction.
+        pairs: Enough in four of five duels; None for more than 1,000.
+    """
+
+    difference: float
+    pairs: int | None
+
+
+@dataclass(frozen=True)
 class Verdict(Record):
     """The current result of a duel.
 
@@ -39,11 +52,15 @@ class Verdict(Record):
             "untold": undecided after all pairs.
         pairs, most_pairs: Pairs so far, and the largest number, fixed before the first pair.
         mean, sd: Of the differences B minus A, fractions; sd is None before the second pair.
-        low, high: The sequential interval of the mean difference, valid at all looks together in
-            ``level`` of all duels. For the outcome "same" it is that of two one-sided tests.
+        low, high: The sequential interval of the centre of the differences, valid at all looks
+            together in ``level`` of all duels. For the outcome "same" it is that of two one-sided
+            tests. None while too few pairs exclude anything.
         within: Largest difference that counts as the same, a fraction; 0 disables this outcome.
+        resolution: One picture of the split, as a fraction; 0 where it is not known.
         more_pairs: Estimated number of pairs until a decision; None if there is no estimate.
         looks: Interim results, one per pair so far.
+        forecast: Pairs for differences of some sizes; empty before the second pair.
+        collapsed: Seeds of A and of B that collapsed; None where only differences are known.
     """
 
     outcome: Outcome
@@ -55,8 +72,11 @@ class Verdict(Record):
     high: float | None
     level: float
     within: float
+    resolution: float = 0.0
     more_pairs: int | None = None
     looks: tuple[Look, ...] = ()
+    forecast: tuple[Forecast, ...] = ()
+    collapsed: tuple[int, int] | None = None
 
     @property
     def is_over(self) -> bool:

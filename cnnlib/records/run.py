@@ -31,6 +31,8 @@ RUN_STATES: tuple[str, ...] = get_args(RunState)
 LIVE_STATES: tuple[str, ...] = ("queued", "starting", "running", "paused")
 ENDED_STATES: tuple[str, ...] = tuple(state for state in RUN_STATES if state not in LIVE_STATES)
 RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed", "diverged")
+# Broken off: such a run has no result. One that diverged has one: its settings do not train.
+BROKEN_OFF_STATES: tuple[str, ...] = ("lost", "stopped", "interrupted", "failed")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -249,6 +251,19 @@ class Run:
     def is_live(self) -> bool:
         """Whether it waits, runs or is paused, so that its numbers may change."""
         return self.state in LIVE_STATES
+
+    @property
+    def mode(self) -> str:
+        """The execution mode, such as ``t2-nhwc-fp32``; "" before it is chosen."""
+        return self.chosen.get("mode", "")
+
+    @property
+    def arithmetic(self) -> str:
+        """Precision and compilation of the execution mode, such as ``bf16-compiled``.
+
+        They change the expected result of a run; threads and memory format change its bits alone.
+        """
+        return "-".join(self.mode.split("-")[2:])
 
     @property
     def weights_step(self) -> int | None:

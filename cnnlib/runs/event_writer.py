@@ -121,14 +121,21 @@ def _summary_change(connection: sa.Connection, run_id: str, events: Sequence[Eve
         return {}
     before = connection.scalar(sa.select(runs.c.summary).where(runs.c.id == run_id)) or {}
     if "weights_step" in updates:
-        updates |= _restored_summary(connection, run_id, updates["weights_step"])
+        updates |= _restored_summary(connection, run_id, updates["weights_step"], epoch_events)
     return {"summary": epochs_summary(epoch_events, before) | updates}
 
 
-def _restored_summary(connection: sa.Connection, run_id: str, step: int) -> Values:
-    """The validation metrics of the epoch whose weights early stopping restored."""
-    query = sa.select(epochs).where(epochs.c.run_id == run_id, epochs.c.step == step)
-    epoch = epoch_from_row(connection.execute(query).one())
+def _restored_summary(
+    connection: sa.Connection, run_id: str, step: int, new_epochs: Sequence[EpochEnd]
+) -> Values:
+    """The validation metrics of the epoch whose weights early stopping restored.
+
+    In a short run the epoch may be among the events that are just being recorded.
+    """
+    epoch = next((each for each in new_epochs if each.step == step), None)
+    if epoch is None:
+        query = sa.select(epochs).where(epochs.c.run_id == run_id, epochs.c.step == step)
+        epoch = epoch_from_row(connection.execute(query).one())
     return {
         "weights_epoch": epoch.epoch,
         "last_val_loss": epoch.val_loss,

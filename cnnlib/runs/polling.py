@@ -79,6 +79,7 @@ def metrics_since(
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
         "title": run_title(parse_request(run.request), run.summary),
+        "weights_epoch": run.summary.get("weights_epoch"),
         "eta_seconds": queue.eta_seconds(run) if is_training else None,
         "queue_position": place,
         "wait_seconds": wait,

@@ -15,13 +15,14 @@ import sqlalchemy as sa
 
 from cnnlib.errors import LimitError, StoreError
 from cnnlib.records.events import Command, EpochEnd
+from cnnlib.records.run import BROKEN_OFF_STATES
 from cnnlib.runs import commands, queue, rows
 from cnnlib.runs.access import permissions
 from cnnlib.runs.access.limits import check_request
 from cnnlib.runs.tables import epochs, runs, studies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore
@@ -67,6 +68,19 @@ class Study:
         return set(self.progress["runs"]) - set(self.runs)
 
     @property
+    def broken_off(self) -> tuple[str, ...]:
+        """Places of runs that were broken off, except for those that the study stopped itself."""
+        return tuple(
+            place
+            for place, run in self.runs.items()
+            if run.state in BROKEN_OFF_STATES and not self.is_pruned(place)
+        )
+
+    def is_pruned(self, place: str) -> bool:
+        """Whether the study itself stopped a run, because others were better."""
+        return self.runs[place].state == "stopped" and place in self.progress.get("pruned", ())
+
+    @property
     def live_places(self) -> tuple[str, ...]:
         """Places of live runs."""
         return tuple(place for place, run in self.runs.items() if run.is_live)
@@ -90,15 +104,20 @@ class StudyStep:
 
 
 def submit(
-    store: RunStore, kind: str, body: Mapping[str, Any], next_step: Callable[[Study], StudyStep]
+    store: RunStore,
+    kind: str,
+    body: Mapping[str, Any],
+    next_step: Callable[[Study], StudyStep],
+    planned: Collection[RunRequest] = (),
 ) -> str:
     """Create a study, queue its first runs, and return its id.
 
     Args:
         next_step: The function that decides what a study of this kind does next.
+        planned: All its runs, where the first steps queue only a part of them.
 
     Raises:
-        LimitError: Its first runs exceed the limits of one person.
+        LimitError: Its runs exceed the limits of one person.
     """
     study_id = queue.new_id()
     values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
@@ -108,7 +127,7 @@ def submit(
         connection.execute(sa.insert(studies).values(**values))
         study = _find(connection, study_id)
         step = next_step(study)
-        store.check_limits(connection, study.owner, step.submit.values())
+        store.check_limits(connection, study.owner, planned or step.submit.values())
         _apply(connection, study, step)
     return study_id
 
@@ -145,6 +164,28 @@ def stop(store: RunStore, study_id: str) -> None:
         permissions.check(store.person, study.owner, f"The {KIND_LABELS[study.kind]} {study.id}")
         if study.is_live:
             _apply(connection, study, StudyStep(stop=study.live_places, state=STOPPED))
+
+
+def resume(store: RunStore, study_id: str) -> None:
+    """Go on with a study: its broken-off runs are resumed, and deleted ones are queued again.
+
+    Raises:
+        StoreError: There is no such study.
+        LimitError: Its runs exceed the limits of one person.
+    """
+    with store.database.write() as connection:
+        store.database.lock(connection)
+        study = _find(connection, study_id)
+        permissions.check(store.person, study.owner, f"The {KIND_LABELS[study.kind]} {study.id}")
+        broken_off = [study.runs[place] for place in study.broken_off]
+        if store.person is not None:
+            store.check_limits(connection, study.owner, [run.request for run in broken_off])
+        for run in broken_off:
+            queue.resume(connection, run.id)
+        progress = {name: value for name, value in study.progress.items() if name != "trouble"}
+        progress["runs"] = {place: run.id for place, run in study.runs.items()}
+        update = sa.update(studies).where(studies.c.id == study.id)
+        connection.execute(update.values(progress=progress, state=LIVE))
 
 
 def advance(store: RunStore, study_id: str, next_step: Callable[[Study], StudyStep]) -> None:

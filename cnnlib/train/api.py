@@ -91,7 +91,7 @@ def load_run(run_id: str, step: int | None = None, *, folders: Folders | None = 
     ::
 
         trained = load_run("1kzqg3s4v0ab")
-        trained.net(images), trained.history.epochs[-1].val_accuracy
+        trained.net(images), trained.run.summary["last_val_accuracy"]
     """
     folders = folders or Folders.from_environment()
     with closing(RunStore(folders)) as store:

@@ -19,7 +19,7 @@ def test_a_duel_is_begun_and_a_reload_finds_it(url, page):
     page.reload()
     expect(page.get_by_test_id("stAlert")).to_contain_text("no pair has finished yet")
     page.get_by_role("button", name="Stop the duel").click()
-    expect(page.get_by_text("was stopped, so its pair cannot be compared")).to_be_visible()
+    expect(page.get_by_text("was stopped, so its pair has no result")).to_be_visible()
 
 
 def test_a_grid_is_begun_and_lists_what_cannot_be_built(url, page):

@@ -11,7 +11,7 @@ from cnnlib.cli.main import main
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
-from cnnlib.experiments.study import advance_studies
+from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import duel_figure
 from cnnlib.records.compare import Look, Verdict
 from cnnlib.runs import RunStore, studies
@@ -39,49 +39,99 @@ def finish_pair(store: RunStore, duel_id: str, pair: int, difference: float) -> 
     advance_studies(store)
 
 
-def test_a_duel_begins_with_three_pairs_of_equal_seeds(store):
+CLEAR = (0.040, 0.042, 0.038, 0.041, 0.039, 0.040, 0.042)  # the seventh pair of twenty decides
+
+
+def test_a_duel_begins_with_six_pairs_of_equal_seeds(store):
     duel_id = start_duel(store, a_duel())
     runs = store.runs(group=duel_id)
     assert sorted((run.request.seed, run.request.spec.channels) for run in runs) == [
-        (seed, channels) for seed in (0, 1, 2) for channels in ((4,), (8,))
+        (seed, channels) for seed in range(6) for channels in ((4,), (8,))
     ]
     assert duel_state(store, duel_id).sentence == "narrow and wide: no pair has finished yet."
 
 
-def test_a_clear_duel_ends_at_the_third_pair(store):
+def test_a_clear_duel_ends_at_the_seventh_pair(store):
     duel_id = start_duel(store, a_duel())
-    for pair, difference in enumerate((0.040, 0.042, 0.038)):
+    for pair, difference in enumerate(CLEAR):
         finish_pair(store, duel_id, pair, difference)
     state = duel_state(store, duel_id)
-    assert (state.state, state.verdict.outcome, len(state.pairs)) == ("done", "b", 3)
-    assert state.sentence.startswith("wide is better by 4.00 points (95 % interval 0.")
+    assert (state.state, state.verdict.outcome, len(state.pairs)) == ("done", "b", 7)
+    assert state.sentence == (
+        "wide is better by 4.03 points (95 % interval 3.80 to 4.20, 7 paired seeds)."
+    )
     assert not [run for run in store.runs() if run.is_live]
 
 
 def test_an_open_duel_asks_for_one_pair_more_until_the_maximum(store):
-    duel_id = start_duel(store, a_duel(most_pairs=4))
-    for pair, difference in enumerate((0.04, -0.04, 0.02)):
+    duel_id = start_duel(store, a_duel(most_pairs=7))
+    for pair, difference in enumerate((0.04, -0.04, 0.02, -0.02, 0.01, 0.0)):
         finish_pair(store, duel_id, pair, difference)
-    assert len(duel_state(store, duel_id).pairs) == 4
-    finish_pair(store, duel_id, 3, 0.0)
+    assert len(duel_state(store, duel_id).pairs) == 7
+    finish_pair(store, duel_id, 6, 0.0)
     state = duel_state(store, duel_id)
     assert (state.state, state.verdict.outcome) == ("done", "untold")
-    assert state.sentence.startswith("narrow and wide: undecided after all 4 paired seeds")
+    assert state.sentence.startswith("narrow and wide: undecided after all 7 paired seeds")
+
+
+def test_seeds_that_collapsed_are_named_with_their_share(store):
+    duel_id = start_duel(store, a_duel(most_pairs=7))
+    for pair, difference in enumerate((0.01, -0.8, 0.01, 0.0, 0.02, 0.01, 0.01)):
+        finish_pair(store, duel_id, pair, difference)
+    state = duel_state(store, duel_id)
+    assert state.verdict.collapsed == (0, 1)
+    # Clopper and Pearson: none of 7 is at most 34.8 %, one of 7 at most 52.1 %.
+    assert state.sentence.endswith(
+        "Collapsed: 0 of 7 seeds of narrow (at most 35 % of all its seeds) and 1 of 7 seeds of "
+        "wide (at most 52 % of all its seeds)."
+    )
+
+
+def test_a_duel_of_an_earlier_version_with_too_few_pairs_says_so(store, monkeypatch):
+    monkeypatch.setattr("cnnlib.experiments.duel.check_pairs", lambda most_pairs: None)
+    duel_id = start_duel(store, a_duel(most_pairs=3, first_pairs=3))
+    for pair in range(3):
+        finish_pair(store, duel_id, pair, 0.04)
+    state = duel_state(store, duel_id)
+    assert (state.state, state.verdict.outcome) == ("done", "untold")
+    assert "With 3 pairs no verdict is possible: a duel needs at least 6." in state.sentence
+
+
+@pytest.mark.parametrize("most_pairs", [3, 5, 101])
+def test_fewer_pairs_than_a_verdict_needs_are_refused(store, most_pairs):
+    duel = a_duel(most_pairs=most_pairs, first_pairs=1)
+    with pytest.raises(RecipeError, match=f"maximum number of pairs is {most_pairs}"):
+        start_duel(store, duel)
+
+
+@pytest.mark.parametrize("state", ["lost", "interrupted", "stopped", "failed"])
+def test_a_duel_goes_on_with_a_run_that_was_broken_off(store, state):
+    duel_id = start_duel(store, a_duel())
+    broken = duel_state(store, duel_id).pairs[0][1].id
+    finish(store, broken, val=0.99, state=state)
+    advance_studies(store)
+    found = duel_state(store, duel_id)
+    assert found.can_resume and "so its pair has no result" in found.problem
+    assert found.verdict.pairs == 0
+    resume_study(store, duel_id)
+    found = duel_state(store, duel_id)
+    assert (found.state, found.can_resume, found.problem) == ("live", False, "")
+    assert store.run(broken).state == "queued"
 
 
 def test_advancing_twice_asks_for_nothing_twice(store):
     start_duel(store, a_duel())
     advance_studies(store)
     advance_studies(store)
-    assert len(store.runs()) == 6
+    assert len(store.runs()) == 12
 
 
 def test_runs_that_are_not_needed_any_more_are_stopped(store):
-    duel_id = start_duel(store, a_duel(first_pairs=5))
-    for pair, difference in enumerate((0.040, 0.042, 0.038)):
+    duel_id = start_duel(store, a_duel(first_pairs=9))
+    for pair, difference in enumerate(CLEAR):
         finish_pair(store, duel_id, pair, difference)
     states = [run.state for run in store.runs(group=duel_id)]
-    assert sorted(states) == ["finished"] * 6 + ["stopped"] * 4
+    assert sorted(states) == ["finished"] * 14 + ["stopped"] * 4
 
 
 def test_all_runs_share_the_mode_that_the_first_one_chose(store):
@@ -97,7 +147,7 @@ def test_all_runs_share_the_mode_that_the_first_one_chose(store):
     store.record_events(first.id, worker_id, [replace(started(), chosen=chosen)])
     advance_studies(store)
     others = [run for run in store.runs(group=duel_id) if run.id != first.id]
-    assert len(others) == 5
+    assert len(others) == 11
     assert {run.request.mode for run in others} == {"t2-nhwc-fp32"}
 
 
@@ -132,7 +182,7 @@ def test_a_duel_can_be_stopped(store):
 
 def test_the_test_split_may_decide(store):
     duel_id = start_duel(store, a_duel(on="test"))
-    for pair in range(3):
+    for pair in range(7):
         advance_studies(store)
         one, other = duel_state(store, duel_id).pairs[pair]
         finish(store, one.id, val=0.5, test=0.9)
@@ -147,7 +197,6 @@ def test_the_test_split_may_decide(store):
         ({"b": {"dataset": "mnist"}}, "differ in dataset"),
         ({"b": {"seed": 4}}, "differ in seed"),
         ({"b": {"precision": "bf16"}}, "differ in precision"),
-        ({"most_pairs": 2}, "maximum number of pairs is 2"),
         ({"first_pairs": 0}, "first_pairs=0 is not from 1 to most_pairs=20"),
         ({"within": 1.5}, "not a difference of accuracies"),
     ],
@@ -170,10 +219,10 @@ def test_a_duel_has_a_figure_from_its_first_moment(store):
     assert (
         duel_figure(duel_state(store, duel_id).verdict, "A", "B").layout.title.text == "B minus A"
     )
-    for pair, difference in enumerate((0.040, 0.042, 0.038)):
+    for pair, difference in enumerate(CLEAR):
         finish_pair(store, duel_id, pair, difference)
     band, line = duel_figure(duel_state(store, duel_id).verdict, "A", "B").data
-    assert list(line.x) == [1, 2, 3] and list(band.x) == [3, 3]
+    assert list(line.x) == [1, 2, 3, 4, 5, 6, 7] and list(band.x) == [7, 7]
 
 
 def test_the_picture_of_a_duel_holds_its_newest_interval_and_says_each_of_them():
@@ -195,15 +244,15 @@ def test_the_picture_of_a_duel_holds_its_newest_interval_and_says_each_of_them()
 
 
 def test_the_command_runs_a_real_duel_to_its_end(capsys):
-    arguments = ["duel", "lenet5", "tiny99", "--pairs", "3", "--max-pairs", "3", "--json"]
+    arguments = ["duel", "lenet5", "tiny99", "--pairs", "6", "--max-pairs", "6", "--json"]
     assert main([*arguments, "--epochs", "1", "--train-limit", "64", "--max-batches", "2"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     duels = [line for line in lines if line.get("event") == "duel"]
-    assert [line["verdict"]["pairs"] for line in duels] == [0, 1, 2, 3]
+    assert [line["verdict"]["pairs"] for line in duels] == [0, 1, 2, 3, 4, 5, 6]
     assert duels[-1]["state"] == "done"
     runs = RunStore().runs(group=duels[-1]["duel_id"])
     assert len({run.chosen["mode"] for run in runs}) == 1
-    assert sorted(run.request.seed for run in runs) == [0, 0, 1, 1, 2, 2]
+    assert sorted(run.request.seed for run in runs) == [seed for seed in range(6) for _ in "ab"]
 
 
 def test_one_design_is_no_duel(capsys):

@@ -2,22 +2,23 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 from compare_runs import a_store, finish
-from example_runs import a_request
+from example_runs import a_request, an_epoch, started, the_end
 
 from cnnlib.cli.main import main
 from cnnlib.errors import RecipeError
-from cnnlib.experiments.grid import best_so_far, effects, experiment_state, start_grid
+from cnnlib.experiments.grid import Trial, best_so_far, effects, experiment_state, start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
-from cnnlib.experiments.study import advance_studies
+from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import effects_figure
-from cnnlib.records.compare import Effect
 from cnnlib.records.events import RunEnd
 from cnnlib.records.run import Run
-from cnnlib.runs import RunStore, studies
+from cnnlib.runs import RunStore, studies, tables
 
 
 @pytest.fixture
@@ -77,7 +78,8 @@ def test_too_many_combinations_are_refused():
 
 
 def a_grid(store: RunStore, **options) -> str:
-    return start_grid(store, a_request(), {"K": [4, 8], "lr": [0.1, 0.01]}, **options)
+    base = a_request(mode="t1-nchw-fp32")
+    return start_grid(store, base, {"K": [4, 8], "lr": [0.1, 0.01]}, **options)
 
 
 def test_a_grid_queues_every_combination_with_every_seed(store):
@@ -96,7 +98,8 @@ def test_a_grid_tells_which_setting_mattered_and_the_best(store):
         finish(store, trial.runs[0].id, val=scores[trial.settings["K"], trial.settings["lr"]])
     advance_studies(store)
     state = experiment_state(store, plan_id)
-    assert (state.state, state.ended, state.asked) == ("done", 4, 4)
+    assert (state.state, state.measured, state.asked) == ("done", 4, 4)
+    assert state.missing == ""
     assert state.best.settings == {"K": 8, "lr": 0.01}
     # K: 0.55 and 0.80; lr: 0.60 and 0.75
     found = effects(state.trials)
@@ -121,7 +124,88 @@ def test_a_grid_can_be_stopped(store):
     plan_id = a_grid(store)
     studies.stop(store, plan_id)
     assert {run.state for run in store.runs()} == {"stopped"}
+    state = experiment_state(store, plan_id)
+    assert (state.state, state.progress) == ("stopped", "0 of 4 runs have a result")
+    assert state.missing == "4 runs have no result and are not scored: 4 stopped."
+
+
+def finish_grid(store: RunStore, plan_id: str, **broken: str) -> None:
+    """End the runs of a grid with 0.5, 0.6, 0.7 and 0.8, in the given states by place."""
+    for number, trial in enumerate(experiment_state(store, plan_id).trials):
+        state = broken.get(f"at_{number}", "finished")
+        finish(store, trial.runs[0].id, val=0.5 + number / 10, state=state)
+    advance_studies(store)
+
+
+@pytest.mark.parametrize("state", ["lost", "stopped", "interrupted", "failed"])
+def test_a_run_that_was_broken_off_is_counted_apart_and_never_scored(store, state):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id, at_3=state)
+    found = experiment_state(store, plan_id)
+    assert [trial.score for trial in found.trials] == [0.5, 0.6, 0.7, None]
+    assert (found.state, found.progress) == ("stopped", "3 of 4 runs have a result")
+    assert found.missing == f"1 run has no result and is not scored: 1 {state}."
+    assert found.best.settings == {"K": 8, "lr": 0.1}
+    assert best_so_far(found.trials) == [0.5, 0.6, 0.7]
+
+
+def test_a_run_that_diverged_is_a_result_of_its_settings(store):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id, at_0="diverged")
+    found = experiment_state(store, plan_id)
+    assert (found.state, found.trials[0].score) == ("done", 0.0)
+    assert found.progress == "4 of 4 runs have a result (1 diverged)"
+
+
+def test_a_grid_goes_on_with_what_it_misses(store):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id, at_1="lost", at_2="failed")
+    store.delete(experiment_state(store, plan_id).trials[3].runs[0].id)
+    assert "1 lost, 1 failed, 1 deleted" in experiment_state(store, plan_id).missing
+    resume_study(store, plan_id)
+    state = experiment_state(store, plan_id)
+    assert [trial.states for trial in state.trials] == [("finished",)] + [("queued",)] * 3
+    assert (state.state, state.missing) == ("live", "")
+    worker_id = store.workers.register()
+    for trial in state.trials[1:]:
+        store.claim(worker_id, trial.runs[0].id)
+        store.record_events(trial.runs[0].id, worker_id, [an_epoch(2, 20), the_end()])
+    advance_studies(store)
+    assert experiment_state(store, plan_id).state == "done"
+
+
+def test_a_grid_that_counted_a_lost_run_as_done_says_what_is_missing(store):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id, at_3="lost")
+    with store.database.write() as connection:  # as earlier versions left it
+        connection.execute(sa.update(tables.studies).values(state="done"))
     assert experiment_state(store, plan_id).state == "stopped"
+
+
+def test_a_grid_fixes_one_mode_before_its_other_runs_begin(store):
+    plan_id = start_grid(store, a_request(), {"K": [4, 8], "lr": [0.1, 0.01]})
+    [first] = store.runs(group=plan_id)
+    worker_id = store.workers.register()
+    store.claim(worker_id, first.id)
+    begin = replace(started(), chosen={"mode": "t2-nhwc-fp32"})
+    store.record_events(first.id, worker_id, [begin])
+    advance_studies(store)
+    others = [run for run in store.runs(group=plan_id) if run.id != first.id]
+    assert len(others) == 3
+    assert {run.request.mode for run in others} == {"t2-nhwc-fp32"}
+
+
+def test_a_score_is_that_of_the_weights_given_back(store):
+    # Early stopping restores the epoch with the lowest loss, not that of the highest accuracy.
+    plan_id = start_grid(store, a_request(), {"patience": [5]})
+    [run] = store.runs(group=plan_id)
+    worker_id = store.workers.register()
+    store.claim(worker_id, run.id)
+    end = replace(the_end(), weights_step=10)
+    first, last = an_epoch(1, 10, val_accuracy=0.4), an_epoch(2, 20, val_accuracy=0.6)
+    store.record_events(run.id, worker_id, [started(), first, last, end])
+    [trial] = experiment_state(store, plan_id).trials
+    assert trial.score == 0.4
 
 
 def test_the_rest_is_forecast_from_what_has_ended(store):
@@ -156,7 +240,7 @@ def test_a_search_asks_for_one_trial_after_the_other_and_ends(store):
     plan_id = start_search(store, a_request(), SPACE, trials=3)
     run_search(store, plan_id, 3)
     state = experiment_state(store, plan_id)
-    assert (state.state, len(state.trials), state.ended) == ("done", 3, 3)
+    assert (state.state, len(state.trials), state.measured) == ("done", 3, 3)
 
 
 def test_a_search_comes_nearer_to_the_best_after_its_random_start(store):
@@ -190,9 +274,7 @@ def test_a_search_skips_and_lists_what_cannot_be_built(store):
 
 
 def test_a_trial_that_falls_behind_is_stopped(store):
-    from example_runs import an_epoch, started
-
-    plan_id = start_search(store, a_request(), SPACE, trials=6)
+    plan_id = start_search(store, a_request(), SPACE, trials=5)
     for _ in range(4):
         finish(store, live_run(store, plan_id).id, val=0.8)
         advance_studies(store)
@@ -202,6 +284,27 @@ def test_a_trial_that_falls_behind_is_stopped(store):
     store.record_events(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
     advance_studies(store)
     assert [order.kind for order in store.record_events(run.id, worker_id, [])] == ["stop"]
+    store.record_events(run.id, worker_id, [the_end("stopped", step=10)])
+    advance_studies(store)
+    state = experiment_state(store, plan_id)
+    assert (state.trials[-1].states, state.trials[-1].score) == (("pruned",), None)
+    assert (state.state, state.missing) == ("done", "")
+    assert state.progress == "5 of 5 runs have a result (1 pruned)"
+    assert sum(map(len, (effect.means for effect in effects(state.trials)))) == 4
+
+
+def test_a_search_that_was_stopped_goes_on(store):
+    plan_id = start_search(store, a_request(), SPACE, trials=3)
+    run_search(store, plan_id, 1)
+    studies.stop(store, plan_id)
+    state = experiment_state(store, plan_id)
+    assert state.missing == "2 runs have no result and are not scored: 1 stopped, 1 not started."
+    resume_study(store, plan_id)
+    run_search(store, plan_id, 2)
+    state = experiment_state(store, plan_id)
+    assert (state.state, state.measured) == ("done", 3)
+    modes = [trial.runs[0].request.mode for trial in state.trials]
+    assert modes == ["auto", "t1-nchw-fp32", "t1-nchw-fp32"]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +324,9 @@ def test_the_command_runs_a_real_grid_to_its_end(capsys):
     assert main([*arguments, *tiny]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[-1]["event"] == "experiment"
-    assert (lines[-1]["state"], lines[-1]["ended"]) == ("done", 2)
+    assert (lines[-1]["state"], lines[-1]["measured"]) == ("done", 2)
+    with closing(RunStore()) as store:
+        assert len({run.chosen["mode"] for run in store.runs(group=lines[-1]["id"])}) == 1
     assert [trial["settings"] for trial in lines[-1]["trials"]] == [{"lr": 0.01}, {"lr": 0.001}]
 
 
@@ -235,9 +340,11 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
         first = store.claim(worker_id)
         store.record_events(first.id, worker_id, [RunEnd("interrupted")])
         store.workers.unregister(worker_id)
+    assert main(["experiment", "show", plan_id]) == 0
+    assert f"'python -m cnnlib experiment resume {plan_id}'" in capsys.readouterr().out
     assert main(["experiment", "resume", plan_id, "--json"]) == 0
     ended = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (ended["state"], ended["ended"]) == ("done", 2)
+    assert (ended["state"], ended["measured"]) == ("done", 2)
     assert all(trial["score"] is not None for trial in ended["trials"])
 
 
@@ -247,12 +354,11 @@ def test_a_setting_without_values_is_a_sentence(capsys):
 
 
 def test_a_setting_that_had_one_value_is_not_among_those_that_mattered():
-    tried = [Effect("lr", {"0.1": 0.9, "0.01": 0.8}, 0.1), Effect("norm", {"none": 0.85}, 0.0)]
-    assert [trace.name for trace in effects_figure(tried).data] == ["lr: range 10.0 points"]
-    assert (
-        "No setting has results for two values"
-        in effects_figure(tried[1:]).layout.annotations[0].text
-    )
+    tried = [Trial({"lr": lr, "norm": "none"}, score=0.7 + lr) for lr in (0.1, 0.2)]
+    found = effects([*tried, Trial({"lr": 0.1, "norm": "batch"})])  # batch has no result
+    assert [(effect.setting, round(effect.spread, 6)) for effect in found] == [("lr", 0.1)]
+    assert [trace.name for trace in effects_figure(found).data] == ["lr: range 10.0 points"]
+    assert "No setting has results for two values" in effects_figure([]).layout.annotations[0].text
 
 
 def test_experiments_are_listed(store, capsys):

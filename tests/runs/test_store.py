@@ -86,7 +86,7 @@ def test_a_started_run_knows_where_it_runs(store):
     run_id, _ = a_running_run(store)
     run = store.run(run_id)
     assert (run.state, run.total_steps, run.fingerprint) == ("running", 20, "f00d")
-    assert run.chosen == {"name": "cpu-1"}
+    assert run.chosen == {"mode": "t1-nchw-fp32"}
     assert (run.machine.processor, run.machine.versions) == ("abacus", {"torch": "2"})
     assert run.summary["forecast"] == {"seconds_per_epoch": 3.0}
     assert run.started is not None

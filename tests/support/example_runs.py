@@ -25,7 +25,7 @@ def a_request(epochs: int = 2, **fields) -> RunRequest:
 
 def started(total_steps: int = 20) -> Started:
     machine = {"processor": "abacus", "device": "cpu", "threads": 1, "versions": {"torch": "2"}}
-    chosen = {"name": "cpu-1"}
+    chosen = {"mode": "t1-nchw-fp32"}
     return Started(
         total_steps, total_steps // 2, "f00d", chosen, machine, {"seconds_per_epoch": 3.0}
     )

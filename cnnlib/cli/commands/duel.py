@@ -10,7 +10,15 @@ from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
-from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, add_number, id_of_run, one_of
+from cnnlib.cli.parser import (
+    JSON_LINES,
+    PROGRAM,
+    UsageError,
+    add_command,
+    add_number,
+    id_of_run,
+    one_of,
+)
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
@@ -40,10 +48,12 @@ def add_commands(commands: Any) -> None:
         "better, both are equal, or the result is open. The test allows for the repeated checks.",
     )
     duel.add_argument("designs", metavar="A B", nargs="*", help="each a preset, a file, or a link")
-    duel.add_argument("--id", metavar="ID", type=id_of_run, help="show a duel, or continue it")
+    duel.add_argument(
+        "--id", metavar="ID", type=id_of_run, help="resume a duel, or show it (--detach)"
+    )
     duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
-    add_number(duel, "--pairs", 3, "pairs to start with")
-    add_number(duel, "--max-pairs", 20, "maximum number of pairs")
+    add_number(duel, "--pairs", 6, "pairs to start with")
+    add_number(duel, "--max-pairs", 20, "maximum number of pairs, at least 6")
     add_number(
         duel,
         "--within",
@@ -64,9 +74,12 @@ def add_commands(commands: Any) -> None:
 def run_duel(args: argparse.Namespace) -> int:
     """Start or continue a duel, and print its state until it is over."""
     from cnnlib.experiments.duel import duel_state, start_duel
+    from cnnlib.experiments.study import resume_study
 
     if args.id:
         store, duel_id = existing_store(args.id), args.id
+        if not args.detach and duel_state(store, duel_id).can_resume:
+            resume_study(store, duel_id)
     elif len(args.designs) == 2:
         duel = _duel(args)
         store = open_store()
@@ -134,6 +147,8 @@ def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNN
 
 
 def _print_state(state: DuelState, as_json: bool) -> None:
+    from cnnlib.experiments.duel import forecast_sentence
+
     if as_json:
         print_json(
             {
@@ -148,5 +163,9 @@ def _print_state(state: DuelState, as_json: bool) -> None:
         )
         return
     print(f"{state.id}  {state.sentence}", flush=True)
+    if forecast := forecast_sentence(state.verdict):
+        print(forecast, flush=True)
     if state.problem:
         print(state.problem, flush=True)
+    if state.can_resume:
+        print(f"To train what is missing: '{PROGRAM} duel --id {state.id}'.", flush=True)

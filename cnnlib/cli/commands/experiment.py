@@ -21,7 +21,7 @@ from cnnlib.cli.parser import (
 from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
-from cnnlib.units import percent, plural
+from cnnlib.units import percent
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,12 @@ def add_commands(commands: Any) -> None:
     for name, text, command, aliases in (
         ("show", "show the state of an experiment", show_experiment, []),
         ("stop", "stop the runs of an experiment and start no more", stop_experiment, []),
-        ("resume", "train the remaining runs in this process", resume_experiment, ["go-on"]),
+        (
+            "resume",
+            "train here the runs that have no result",
+            resume_experiment,
+            ["go-on"],
+        ),
     ):
         one = add_command(subcommands, name, command, text, aliases=aliases)
         one.add_argument("id", metavar="ID", type=id_of_run)
@@ -126,14 +131,11 @@ def stop_experiment(args: argparse.Namespace) -> int:
 
 
 def resume_experiment(args: argparse.Namespace) -> int:
-    """Train the runs of an experiment until it is over; resume interrupted ones."""
-    from cnnlib.experiments.grid import experiment_state
+    """Train the runs of an experiment that have no result, until it is over."""
+    from cnnlib.experiments.study import resume_study
 
     store = existing_store(args.id)
-    runs = [run for trial in experiment_state(store, args.id).trials for run in trial.runs]
-    for run in runs:
-        if run.state in ("interrupted", "lost"):
-            store.resume(run.id)
+    resume_study(store, args.id)
     return _run_to_end(store, args.id, args)
 
 
@@ -166,7 +168,8 @@ def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int
         state = experiment_state(store, study_id)
         waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
         if not waiting and state.state != "live":
-            return _print_state(store, study_id, args)
+            _print_state(store, study_id, args)
+            return 0 if state.state == "done" else 3
         elif not waiting:
             time.sleep(POLL_SECONDS)
         elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
@@ -186,16 +189,20 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         print_json({"event": "experiment"} | _facts(state) | {"effects": found})
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
-    counts = f"{state.ended} of {plural(state.asked, 'run')}"
-    print(f"{state.id}  {state.kind} {state.state}, {counts}{eta}\n")
-    lines = [(trial.title, percent(trial.score, unknown=""), _ids(trial)) for trial in state.trials]
-    print_table(("settings", "validation accuracy", "runs"), lines)
+    print(f"{state.id}  {state.kind} {state.state}, {state.progress}{eta}\n")
+    lines = [
+        (trial.title, percent(trial.score, unknown=""), ", ".join(trial.states), _ids(trial))
+        for trial in state.trials
+    ]
+    print_table(("settings", "validation accuracy", "state", "runs"), lines)
     for trial in state.invalid:
         print(f"{trial.title}: {trial.reason}")
+    if state.missing:
+        resume = f"'{PROGRAM} experiment resume {state.id}'"
+        print(f"\n{state.missing} To train what is missing: {resume}.")
     if state.best:
-        print(
-            f"\nBest so far: {state.best.title}, validation accuracy {percent(state.best.score)}."
-        )
+        label = "Best" if state.state == "done" else "Best so far"
+        print(f"\n{label}: {state.best.title}, validation accuracy {percent(state.best.score)}.")
         for effect in found:
             print(
                 f"{effect.setting}: changes the mean accuracy by up to "
@@ -213,9 +220,10 @@ def _facts(state: ExperimentState) -> dict[str, Any]:
             "score": trial.score,
             "reason": trial.reason,
             "run_ids": [run.id for run in trial.runs],
+            "states": trial.states,
         }
 
-    names = ("id", "kind", "name", "state", "asked", "ended", "eta_seconds", "created")
+    names = ("id", "kind", "name", "state", "asked", "measured", "counts", "eta_seconds", "created")
     return {name: getattr(state, name) for name in names} | {
         "trials": [trial_facts(trial) for trial in state.trials],
         "invalid": [trial_facts(trial) for trial in state.invalid],

@@ -86,6 +86,8 @@ def show_run(args: argparse.Namespace) -> None:
             "training time": duration(run.train_seconds),
             "images per second": facts["images_per_second"],
             "validation accuracy": percent(facts["val_accuracy"], unknown=""),
+            "weights of epoch": facts["weights_epoch"],
+            "best validation accuracy": _best_epoch(facts),
             "test accuracy": percent(facts["test_accuracy"], unknown=""),
             "created": format_date(run.created),
             **{about.lower(): sentence for about, sentence in facts["explained"].items()},
@@ -107,6 +109,13 @@ def show_run(args: argparse.Namespace) -> None:
             for epoch in store.epochs(run.id)
         ],
     )
+
+
+def _best_epoch(facts: dict[str, Any]) -> str:
+    """Write the best accuracy with its epoch; "" where it is that of the weights."""
+    if facts["best_val_accuracy"] in (None, facts["val_accuracy"]):
+        return ""
+    return f"{percent(facts['best_val_accuracy'])}, epoch {facts['best_val_epoch']}"
 
 
 def _print_diagnoses(store: RunStore, run: Run) -> None:

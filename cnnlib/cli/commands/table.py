@@ -99,10 +99,10 @@ def _rows(args: argparse.Namespace) -> list[Row]:
 
 
 def _sorted(rows: Sequence[Row], column: Column, ascending: bool) -> list[Row]:
-    """Sort by a column; rows without a value come last."""
-    known = [row for row in rows if column.value(row) is not None]
-    known.sort(key=column.value, reverse=not ascending)
-    return known + [row for row in rows if column.value(row) is None]
+    """Sort by a column; runs without a result and rows without a value come last."""
+    known = [row for row in rows if row.has_result and column.value(row) is not None]
+    rest = [row for row in rows if row not in known]
+    return sorted(known, key=column.value, reverse=not ascending) + rest
 
 
 def _as_file(

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
-from cnnlib.experiments.duel import DuelState, duel_state, start_duel
+from cnnlib.experiments.duel import DuelState, duel_score, duel_state, forecast_sentence, start_duel
 from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
 from cnnlib.ui.common.components import live_chart
-from cnnlib.ui.common.format import escape_markdown, pixels
+from cnnlib.ui.common.format import STATE_LABELS, escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
-from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
+from cnnlib.ui.results.study_view import (
+    past_studies,
+    resume_study_button,
+    stop_study_button,
+    study_view,
+)
 from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from cnnlib.design.layers import Leaf
     from cnnlib.records.compare import LayerChange
+    from cnnlib.records.run import Run
     from cnnlib.ui.results.duel_form import Side
 
 
@@ -167,10 +173,13 @@ def _duel(duel_id: str, shown_state: str) -> None:
     st.info(escape_markdown(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
     if state.problem:
         show_warning(state.problem)
+    if state.can_resume:
+        resume_study_button(state, "duel", key="compare_resume")
     duel = state.duel
     st.plotly_chart(
         duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
     )
+    st.caption(forecast_sentence(state.verdict))
     _runs(state)
     _longer_duel_button(state)
     stop_study_button(state, "duel", key="compare_stop")
@@ -201,19 +210,26 @@ def _runs(state: DuelState) -> None:
     active = [run for run in live if run.state != "queued"]
     if active:
         live_chart(active[:4], key="compare_live")
-    metric = "last_val_accuracy" if state.duel.on == "validation" else "test_accuracy"
+    duel = state.duel
     rows = [
         {
-            "Seed": number + state.duel.a.seed,
-            f"A: {state.duel.name_a}": percent(run_a.summary.get(metric)) if run_a else "–",
-            f"B: {state.duel.name_b}": percent(run_b.summary.get(metric)) if run_b else "–",
+            "Seed": number + duel.a.seed,
+            f"A: {duel.name_a}": _describe_result(run_a, duel.on),
+            f"B: {duel.name_b}": _describe_result(run_b, duel.on),
         }
         for number, (run_a, run_b) in enumerate(state.pairs)
     ]
-    with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {state.duel.on} split"):
+    with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {duel.on} split"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"compare_pairs_{state.id}")
         ids = [run.id for pair in state.pairs for run in pair if run]
         st.page_link(TRAIN, label="Open all runs in Train", query_params={"run": ids})
+
+
+def _describe_result(run: Run | None, on: str) -> str:
+    """Format the accuracy of a finished run, or the state of any other."""
+    if run is None:
+        return "–"
+    return percent(duel_score(run, on)) if run.state == "finished" else STATE_LABELS[run.state]
 
 
 _CHANGE_LABELS = {"same": "same", "changed": "changed", "added": "added", "removed": "removed"}

@@ -14,7 +14,7 @@ from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
-from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
+from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
@@ -135,7 +135,8 @@ def length_fields(page: str) -> tuple[int | None, int | None]:
 
 _PAIRS_HELP = (
     "A pair is one run of A and one run of B with the same seed. The duel ends after this many "
-    "pairs at the latest. This limit cannot be changed later."
+    f"pairs at the latest. This limit cannot be changed later. With fewer than {FIRST_LOOK} pairs "
+    "no verdict is possible."
 )
 _WITHIN_HELP = (
     "If the whole confidence interval of the difference is closer to 0 than this, the duel reports "
@@ -165,12 +166,14 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             help=_WITHIN_HELP,
         )
         split = st.selectbox("Compared on", SPLITS, key="compare_on", help=_SPLIT_HELP)
+    earliest = first_verdict(most_pairs)
     recipe = recipe_by_name(name, a.spec, info)
     recipe = replace(recipe, epochs=epochs) if epochs else recipe
     st.caption(
         f"Both designs use {describe_recipe(recipe)}. The two runs of a pair have the same seed, "
-        "data split and data order. The result is checked after every pair, starting with the "
-        "third, and the duel ends as soon as it is clear."
+        f"data split and data order. A verdict is possible after {earliest} pairs at the earliest; "
+        "from then on the result is checked after every pair, and the duel ends as soon as it is "
+        "clear."
     )
     if not st.button(
         "Start the duel", type="primary", icon=":material/balance:", key="compare_start"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,12 +22,18 @@ from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
-from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
+from cnnlib.ui.results.study_view import (
+    past_studies,
+    resume_study_button,
+    stop_study_button,
+    study_view,
+)
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cnnlib.experiments.grid import Trial
     from cnnlib.runs.studies import Study
 
 
@@ -47,7 +54,11 @@ def show() -> None:
 
 _STATES: Mapping[str, str] = {"live": "running", "done": "done", "stopped": "stopped"}
 _ACCURACY = "Validation accuracy"
-_ACCURACY_HELP = "Best epoch of each run, mean over seeds. A run that diverged counts as 0 %."
+_ACCURACY_HELP = (
+    "Of the weights that each run ends with, those of the last epoch or of the one that early "
+    "stopping restored; mean over seeds. A run that diverged counts as 0 %. Without a number where "
+    "a seed has no result."
+)
 
 
 def experiment_view(study_id: str) -> None:
@@ -76,13 +87,17 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
     _show_progress(state)
     if state.problem:
         show_warning(state.problem)
+    if state.missing:
+        show_warning(state.missing)
+        resume_study_button(state, "experiment", key="experiments_resume")
     if state.best:
         measured = sum(trial.score is not None for trial in state.trials)
+        so_far = "" if state.state == "done" else " so far"
         st.info(
             escape_markdown(
-                f"Best of {plural(measured, 'combination')} so far: {state.best.title}, with "
-                f"{percent(state.best.score)} validation accuracy in its best epoch. The best of "
-                "several is partly luck: train it with fresh seeds for a fair estimate."
+                f"Best of {plural(measured, 'combination')}{so_far}: {state.best.title}, with "
+                f"{percent(state.best.score)} validation accuracy. The best of several is partly "
+                "luck: train it with fresh seeds for a fair estimate."
             ),
             icon=":material/trophy:",
         )
@@ -99,15 +114,21 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
 def _show_progress(state: ExperimentState) -> None:
     left = f", about {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
     prefix = {"live": "", "done": "Done: ", "stopped": "Stopped: "}[state.state]
-    share = state.ended / state.asked if state.asked else 0.0
-    st.progress(
-        min(1.0, share), f"{prefix}{state.ended} of {plural(state.asked, 'run')} finished{left}"
-    )
+    share = state.measured / state.asked if state.asked else 0.0
+    st.progress(min(1.0, share), f"{prefix}{state.progress}{left}")
     active = [
         run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
     ]
     if active:
         live_chart(active[:4], key="experiments_live")
+
+
+def _describe_states(trial: Trial) -> str:
+    """Write the states of a trial's runs: "Finished", or "2 finished, 1 lost"."""
+    states = Counter(STATE_LABELS.get(state, state.capitalize()) for state in trial.states)
+    if len(states) == 1:
+        return next(iter(states))
+    return ", ".join(f"{count} {state.lower()}" for state, count in states.items())
 
 
 def _show_trials(state: ExperimentState) -> None:
@@ -118,13 +139,14 @@ def _show_trials(state: ExperimentState) -> None:
         {
             "Settings": trial.title,
             _ACCURACY: None if trial.score is None else 100 * trial.score,
-            "Status": ", ".join(dict.fromkeys(STATE_LABELS[run.state] for run in trial.runs)),
+            "Status": _describe_states(trial),
         }
         for trial in state.trials
     ]
     st.dataframe(
         pd.DataFrame(rows, columns=["Settings", _ACCURACY, "Status"]),
         hide_index=True,
+        placeholder="–",
         key=f"experiments_trials_{state.id}",
         column_config={
             _ACCURACY: st.column_config.NumberColumn(format="%.2f %%", help=_ACCURACY_HELP)

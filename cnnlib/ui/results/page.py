@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.annotations import Annotation
+from cnnlib.compare.annotations import annotation_of
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import best_of_sentence
 from cnnlib.errors import CnnlibError
@@ -147,14 +147,14 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
         preselect_rows(rows)
         st.switch_page(COMPARE)
     notes = table.annotations()
-    hidden = all(notes.get(row.key, Annotation()).hidden for row in rows)
+    hidden = all(annotation_of(row, notes).hidden for row in rows)
     if st.button(
         "Show again" if hidden else "Hide",
         icon=":material/visibility:" if hidden else ":material/visibility_off:",
         key="results_hide",
     ):
         for row in rows:
-            note = notes.get(row.key, Annotation())
+            note = annotation_of(row, notes)
             table.annotate(row.key, replace(note, hidden=not hidden))
         st.rerun()
     refusal = _reason_not_deletable(rows)
@@ -206,7 +206,7 @@ def _train_fresh_seeds(row: Row) -> list[str]:
 
 
 def _notes_menu(table: ResultsTable, row: Row) -> None:
-    note = table.annotations().get(row.key, Annotation())
+    note = annotation_of(row, table.annotations())
     with (
         st.popover("Name, note, tags", icon=":material/edit_note:"),
         st.form(f"results_note_{row.key}", border=False),
@@ -246,7 +246,7 @@ def show_notes(table: ResultsTable, rows: Sequence[Row]) -> None:
     """Show the notes and tags of the selected rows that have any."""
     notes = table.annotations()
     for row in rows:
-        note = notes.get(row.key, Annotation())
+        note = annotation_of(row, notes)
         tags = (f":gray-badge[{escape_markdown(tag)}]" for tag in note.tags)
         text = " ".join([escape_markdown(note.note), *tags]).strip()
         if text:

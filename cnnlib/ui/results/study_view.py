@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
+from cnnlib.experiments.study import resume_study
 from cnnlib.runs import studies
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import fragment, show_error
+from cnnlib.ui.common.messages import errors_shown, fragment, show_error
 from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import run_store
 
@@ -83,3 +84,23 @@ def stop_study_button(state: State, what: str, *, key: str) -> None:
     ):
         studies.stop(run_store(), state.id)
         st.rerun()
+
+
+def resume_study_button(state: State, what: str, *, key: str) -> None:
+    """Show a button that resumes a ``"duel"`` or an ``"experiment"`` that misses runs."""
+    if own_button(
+        f"Resume the {what}",
+        owner_note(state.owner, what),
+        icon=":material/play_arrow:",
+        key=key,
+        help=_RESUME_HELP,
+    ):
+        with errors_shown():
+            resume_study(run_store(), state.id)
+            st.rerun()
+
+
+_RESUME_HELP = (
+    "Trains the runs that have no result: those that were broken off go on from their last "
+    "checkpoint, the others start."
+)

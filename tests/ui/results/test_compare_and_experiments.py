@@ -100,7 +100,8 @@ def test_finished_duel_shows_its_verdict(store):
     first = duel_state(store, duel_id).pairs[0][0]
     finish(store, first.id, val=0.90, chosen=engine)
     advance_studies(store)
-    for pair, accuracy in enumerate((0.950, 0.952, 0.948)):
+    for pair, accuracy in enumerate((0.950, 0.952, 0.948, 0.950, 0.951, 0.949, 0.950)):
+        advance_studies(store)
         for run, score in zip(duel_state(store, duel_id).pairs[pair], (0.9, accuracy), strict=True):
             if run.is_live:
                 finish(store, run.id, val=score)
@@ -137,14 +138,39 @@ def test_finished_grid_shows_the_best_trial(store):
     app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
-    for trial, score in zip(experiment_state(store, plan.id).trials, (0.6, 0.8), strict=True):
-        finish(store, trial.runs[0].id, val=score)
+    for number, score in enumerate((0.6, 0.8)):
+        finish(store, experiment_state(store, plan.id).trials[number].runs[0].id, val=score)
+        advance_studies(store)
     app = open_page(EXPERIMENTS, experiment=plan.id)
-    assert (
-        "Best of 2 combinations so far: lr 0.01, with 80.00 % validation accuracy"
-        in app.info[0].value
-    )
+    assert "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy" in app.info[0].value
     assert list(app.dataframe[0].value["Validation accuracy"]) == [60.0, 80.0]
+
+
+def test_grid_with_a_lost_run_says_what_is_missing_and_goes_on(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = studies.find_all(store, ["grid"])
+    for number, state in enumerate(("finished", "lost")):
+        run_id = experiment_state(store, plan.id).trials[number].runs[0].id
+        finish(store, run_id, val=0.6, state=state)
+        advance_studies(store)
+    app = open_page(EXPERIMENTS, experiment=plan.id)
+    assert app.warning[0].value == "1 run has no result and is not scored: 1 lost."
+    assert list(app.dataframe[0].value["Status"]) == ["Finished", "Lost"]
+    app.button(key="experiments_resume").click().run()
+    assert store.run(run_id).state == "queued"
+
+
+def test_duel_with_a_stopped_run_goes_on(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(tiny99)")
+    duel_id = start_duel(app)
+    app.button(key="compare_stop").click().run()
+    app = open_page(COMPARE, duel=duel_id)
+    assert "has no result. Resume the duel" in app.warning[0].value
+    app.button(key="compare_resume").click().run()
+    assert duel_state(store, duel_id).state == "live"
 
 
 def test_search_is_started(store):

@@ -11,7 +11,7 @@ const FACTS = [
   ["epoch", "Epochs trained"],
   ["loss", "Training loss, smoothed"],
   ["sample", "Validation sample"],
-  ["val", "Validation accuracy, last epoch"],
+  ["val", "Validation accuracy"],
   ["rate", "Images per second"],
   ["time", "Training time"],
 ];
@@ -74,13 +74,12 @@ export class Status {
 
   #drawFacts(facts) {
     const { steps, epochs } = this.history;
-    const lastEpoch = epochs.at(-1);
     const texts = {
       step: formatRatio(facts.step, facts.total_steps),
       epoch: `${formatEpochs(facts.step / this.history.stepsPerEpoch)} / ${count(facts.epochs_total)}`,
       loss: figure(steps.smooth.last),
       sample: describeSample(this.history.samples.at(-1)),
-      val: percent(lastEpoch?.val_accuracy ?? NaN),
+      val: describeEpoch(epochs, facts.weights_epoch),
       rate: count(facts.images_per_second || NaN),
       time: duration(facts.train_seconds),
     };
@@ -115,6 +114,15 @@ export class Status {
 const formatEpochs = (epochs) => (Number.isFinite(epochs) ? String(Math.floor(10 * epochs + 1e-6) / 10) : "0");
 
 const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
+
+/** "97.2 %" and "after epoch 9"; where early stopping restored an epoch, its accuracy, and then that of the last one. */
+function describeEpoch(epochs, weightsEpoch) {
+  const last = epochs.at(-1);
+  const kept = epochs.find(({ epoch }) => epoch === weightsEpoch) ?? last;
+  if (kept?.val_accuracy == null) return percent(NaN);
+  const detail = kept === last ? `after epoch ${last.epoch}` : `after epoch ${kept.epoch}, which was restored; last epoch ${percent(last.val_accuracy)}`;
+  return [percent(kept.val_accuracy), detail];
+}
 
 /** "97.2 %" and "486 of 500 at step 431, 95 % interval 95.4 to 98.3 %": the last epoch may have ended after it. */
 function describeSample(sample) {
