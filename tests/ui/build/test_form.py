@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from classics import CLASSICS
 from random_specs import random_specs
 
 from cnnlib.design.plan import FIELD_LABELS as REPAIR_LABELS
@@ -336,3 +337,14 @@ def test_opening_an_address_can_be_undone():
 def test_a_damaged_address_is_refused_with_a_sentence(name, value, message):
     with pytest.raises(SpecError, match=message):
         state_after(1).opened({**state_after(2).address(), name: value}, now=0.0)
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_every_classic_is_reached_by_the_controls(name):
+    target, _ = CLASSICS[name]
+    spec = CNNSpec()
+    for control in [*CONTROLS.values()] * 2:  # some are shown only once others are set
+        wanted = control.read(target) if control.shown(target) else None
+        if control.shown(spec) and control.enabled(spec) and wanted is not None:
+            spec = control.write(spec, wanted)
+    assert spec == target
