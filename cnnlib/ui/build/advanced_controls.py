@@ -134,6 +134,13 @@ def _activation_control(activation: str, parameter: Parameter) -> Control:
     )
 
 
+def _with_groups(spec: CNNSpec, text: str) -> CNNSpec:
+    groups = widths.parse_list("Convolutions of each group", text)
+    if not groups:
+        return spec
+    return widths.regrow_channels(spec, pool_every=groups[0] if len(groups) == 1 else groups)
+
+
 def _parse_window(text: str) -> int | tuple[int, ...]:
     sides = tuple(map(int, text.split(":")))
     return sides[0] if len(sides) == 1 else sides
@@ -154,6 +161,16 @@ MORE = (
         "Number of classes. The network has one output for each class.",
         **field_access("out_classes"),
         range=Range(1, MAX_CLASSES),
+    ),
+    Control(
+        "groups",
+        "Convolutions of each group",
+        "text",
+        "Numbers of convolutions before each shrinking, like 2, 2, 3, 3, 3. One number is for all "
+        "groups.",
+        read=lambda spec: widths.format_list(spec.pool_every),
+        write=_with_groups,
+        shown=has_convolutions,
     ),
     Control(
         "kernel_sizes",

@@ -38,13 +38,6 @@ def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
     return replace(spec, hidden_dims=widths.parse_list("Hidden layers", text))
 
 
-def _with_groups(spec: CNNSpec, text: str) -> CNNSpec:
-    groups = widths.parse_list("Convolutions of each group", text)
-    if not groups:
-        return spec
-    return widths.regrow_channels(spec, pool_every=groups[0] if len(groups) == 1 else groups)
-
-
 def _kernel_size(spec: CNNSpec) -> int | None:
     """The kernel size of all convolutions if it is one of the options, else None."""
     size = spec.kernel_size
@@ -114,16 +107,6 @@ _CONVOLUTIONS = (
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
         range=Range(0, 20, MAX_CONVOLUTIONS),
         shown=lambda spec: has_convolutions(spec) and not isinstance(spec.pool_every, tuple),
-    ),
-    Control(
-        "groups",
-        "Convolutions of each group",
-        "text",
-        "Numbers of convolutions before each shrinking, like 2, 2, 3, 3, 3. One number is for all "
-        "groups.",
-        read=lambda spec: widths.format_list(spec.pool_every),
-        write=_with_groups,
-        shown=has_convolutions,
     ),
     Control(
         "width",
