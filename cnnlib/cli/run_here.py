@@ -9,16 +9,18 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
-from cnnlib.cli.output import one_line, print_error, print_json
+from cnnlib.cli.output import one_line, print_error, print_json, print_result
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from cnnlib.cli.output import ProgressOutput, Update
+    from cnnlib.experiments.duel import DuelState
+    from cnnlib.experiments.grid import ExperimentState
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 0.5  # wait for a worker, per queue position
 INTERRUPTED = 130
 T = TypeVar("T")
+State = TypeVar("State", bound="DuelState | ExperimentState")
 
 
 def follow_or_train(
@@ -56,6 +59,24 @@ def follow_or_train(
                 _train_here(store, run_id, updates, control, None if skip_queue else 1)
             time.sleep(POLL_SECONDS)
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
+
+
+def study_states(store: RunStore, read: Callable[[], State], as_json: bool) -> Generator[State]:
+    """Yield the states of a study, and between two of them train a run that no worker takes.
+
+    It ends when a run is interrupted; the caller leaves it when the study is over.
+    """
+    from cnnlib.experiments.study import advance_studies
+
+    while True:
+        advance_studies(store)
+        state = read()
+        yield state
+        live = [run for run in state.runs if run.is_live]
+        if not live:
+            time.sleep(POLL_SECONDS)
+        elif follow_or_train(store, live[0].id, progress_output(as_json)) == INTERRUPTED:
+            return
 
 
 def run_job(job: Generator[Any, None, T]) -> T:
@@ -164,7 +185,9 @@ def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace
     """Follow each run until it ends; returns the worst of their exit codes."""
     if args.detach:
         for run_id in run_ids:
-            _print_queued(store.run(run_id), args.json)
+            run = store.run(run_id)
+            text = f"{run.id}  {run.state}  {one_line(run.title)}"
+            print_result({"event": "state"} | run_facts(run), text, as_json=args.json)
         return 0
     codes = []
     for run_id in run_ids:
@@ -177,13 +200,6 @@ def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace
     if len(run_ids) > 1:
         _print_group([store.run(run_id) for run_id in run_ids], args.json)
     return INTERRUPTED if INTERRUPTED in codes else max(codes)
-
-
-def _print_queued(run: Run, as_json: bool) -> None:
-    if as_json:
-        print_json({"event": "state"} | run_facts(run))
-    else:
-        print(f"{run.id}  {run.state}  {one_line(run.title)}")
 
 
 def _print_group(runs: Sequence[Run], as_json: bool) -> None:

@@ -101,6 +101,11 @@ class DuelState:
     problem: str = ""
     owner: str = ""
 
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs so far."""
+        return [run for pair in self.pairs for run in pair if run is not None]
+
 
 def start_duel(store: RunStore, duel: Duel) -> str:
     """Start a duel and return its id, which is also the group of its runs."""

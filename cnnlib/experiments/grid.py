@@ -76,6 +76,11 @@ class ExperimentState:
     owner: str = ""
 
     @property
+    def runs(self) -> list[Run]:
+        """All its runs so far."""
+        return [run for trial in self.trials for run in trial.runs]
+
+    @property
     def best(self) -> Trial | None:
         """The best trial so far."""
         known = [trial for trial in self.trials if trial.score is not None]

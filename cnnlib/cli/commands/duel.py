@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, add_number, id_of_run, one_of
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
+from cnnlib.cli.run_here import INTERRUPTED, study_states
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.experiments.duel import DuelState
     from cnnlib.runs import RunStore
-
-POLL_SECONDS = 0.2
 
 
 def add_commands(commands: Any) -> None:
@@ -85,24 +81,17 @@ def run_duel(args: argparse.Namespace) -> int:
 def _run_to_end(store: RunStore, duel_id: str, as_json: bool) -> int:
     """Train runs here that no worker takes, and print the state after each pair."""
     from cnnlib.experiments.duel import duel_state
-    from cnnlib.experiments.study import advance_studies
 
     printed_pairs = -1
-    while True:
-        advance_studies(store)
-        state = duel_state(store, duel_id)
+    for state in study_states(store, lambda: duel_state(store, duel_id), as_json):
         if state.verdict.pairs != printed_pairs or state.state != "live":
             printed_pairs = state.verdict.pairs
             _print_state(state, as_json)
         if state.state != "live":
             return 0 if state.state == "done" else 3
-        waiting = [run for pair in state.pairs for run in pair if run is not None and run.is_live]
-        if not waiting:
-            if state.problem:
-                return INTERRUPTED
-            time.sleep(POLL_SECONDS)
-        elif follow_or_train(store, waiting[0].id, progress_output(as_json)) == INTERRUPTED:
-            return INTERRUPTED
+        if state.problem and not any(run.is_live for run in state.runs):
+            break
+    return INTERRUPTED
 
 
 def _duel(args: argparse.Namespace) -> Any:

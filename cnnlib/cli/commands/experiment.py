@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import duration, format_date, print_error, print_json, print_table
 from cnnlib.cli.parser import (
@@ -18,7 +16,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     shown,
 )
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
+from cnnlib.cli.run_here import INTERRUPTED, study_states
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent, plural
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs import RunStore
-
-POLL_SECONDS = 0.2
 
 
 def add_commands(commands: Any) -> None:
@@ -130,8 +126,7 @@ def resume_experiment(args: argparse.Namespace) -> int:
     from cnnlib.experiments.grid import experiment_state
 
     store = existing_store(args.id)
-    runs = [run for trial in experiment_state(store, args.id).trials for run in trial.runs]
-    for run in runs:
+    for run in experiment_state(store, args.id).runs:
         if run.state in ("interrupted", "lost"):
             store.resume(run.id)
     return _run_to_end(store, args.id, args)
@@ -159,22 +154,15 @@ def list_experiments(args: argparse.Namespace) -> None:
 def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
     """Train runs here that no worker takes, until the experiment is over."""
     from cnnlib.experiments.grid import experiment_state
-    from cnnlib.experiments.study import advance_studies
 
-    while True:
-        advance_studies(store)
-        state = experiment_state(store, study_id)
-        waiting = [run for trial in state.trials for run in trial.runs if run.is_live]
-        if not waiting and state.state != "live":
+    for state in study_states(store, lambda: experiment_state(store, study_id), args.json):
+        if state.state != "live" and not any(run.is_live for run in state.runs):
             return _print_state(store, study_id, args)
-        elif not waiting:
-            time.sleep(POLL_SECONDS)
-        elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
-            print_error(
-                f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
-                f"resume {study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."
-            )
-            return INTERRUPTED
+    print_error(
+        f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment resume "
+        f"{study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."
+    )
+    return INTERRUPTED
 
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:

@@ -197,8 +197,7 @@ def _runs(state: DuelState) -> None:
     """Show the live curves of the active runs, and a table of the pairs."""
     import pandas as pd
 
-    live = [run for pair in state.pairs for run in pair if run and run.is_live]
-    active = [run for run in live if run.state != "queued"]
+    active = [run for run in state.runs if run.is_live and run.state != "queued"]
     if active:
         live_chart(active[:4], key="compare_live")
     metric = "last_val_accuracy" if state.duel.on == "validation" else "test_accuracy"
@@ -212,7 +211,7 @@ def _runs(state: DuelState) -> None:
     ]
     with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {state.duel.on} split"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, key=f"compare_pairs_{state.id}")
-        ids = [run.id for pair in state.pairs for run in pair if run]
+        ids = [run.id for run in state.runs]
         st.page_link(TRAIN, label="Open all runs in Train", query_params={"run": ids})
 
 

@@ -103,9 +103,7 @@ def _show_progress(state: ExperimentState) -> None:
     st.progress(
         min(1.0, share), f"{prefix}{state.ended} of {plural(state.asked, 'run')} finished{left}"
     )
-    active = [
-        run for trial in state.trials for run in trial.runs if run.is_live and run.state != "queued"
-    ]
+    active = [run for run in state.runs if run.is_live and run.state != "queued"]
     if active:
         live_chart(active[:4], key="experiments_live")
 
@@ -136,6 +134,6 @@ def _show_trials(state: ExperimentState) -> None:
         with st.expander(f"{plural(count, 'combination')} {verb} not valid"):
             for trial in state.invalid:
                 st.caption(escape_markdown(f"{trial.title}: {trial.reason}"))
-    ids = [run.id for trial in state.trials for run in trial.runs]
+    ids = [run.id for run in state.runs]
     if ids:
         st.page_link(RESULTS, label="See these runs in Results", query_params={"run": ids[:60]})
