@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -19,8 +20,6 @@ from cnnlib.errors import SpecError
 from cnnlib.records.files import file_errors
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.records.dataset import DatasetInfo
 
 MAX_SPEC_BYTES = 1_000_000

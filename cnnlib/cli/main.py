@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import cnnlib
 from cnnlib.cli.commands import (
@@ -33,9 +33,6 @@ from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import PROGRAM, Parser
 from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _GROUPS = (
     app,

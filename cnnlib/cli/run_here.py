@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import threading
 import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,9 +17,6 @@ from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Generator, Iterator, Sequence
-
     from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.experiments.duel import DuelState
     from cnnlib.experiments.grid import ExperimentState

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ from cnnlib.runs.annotations import (
 from cnnlib.runs.summaries import runs_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cnnlib.compare.rows import Row
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore

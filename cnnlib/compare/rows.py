@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import fmean, median
@@ -14,8 +15,6 @@ from cnnlib.compare.seeds import best_of, summary
 from cnnlib.runs.summaries import epochs_of_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,6 @@ from cnnlib.design.layer_builder import Convolution, LayerBuilder, LayerFitError
 from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cnnlib.design.spec import CNNSpec, Stem
 
 MAX_PARAMS = 500_000_000  # 2 GB of float32

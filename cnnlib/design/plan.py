@@ -5,6 +5,7 @@ The costs, the picture, the torch modules and the exported code are all derived 
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
@@ -17,8 +18,6 @@ from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
     from cnnlib.design.layers import AnyLayer, Leaf
 
 

@@ -6,6 +6,7 @@ names the layer that does not fit and suggests a repair. So a page can hold an i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +16,6 @@ from cnnlib.units import plural
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.vocabulary.layers import Parameter
 
 MAX_IMAGE_SIDE = 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cnnlib.design.cost import Cost, LayerCost, cost
@@ -11,8 +12,6 @@ from cnnlib.design.source.module_code import module_call
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from cnnlib.design.plan import Plan
 
 

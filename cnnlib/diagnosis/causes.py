@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from math import log
 from statistics import median
 from typing import TYPE_CHECKING
@@ -12,8 +13,6 @@ from cnnlib.units import percent, plural
 from cnnlib.vocabulary.layers import ACTIVATIONS, NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run

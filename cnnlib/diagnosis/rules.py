@@ -6,6 +6,7 @@ cross-entropy of ``ln(classes)``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from statistics import median
@@ -16,8 +17,6 @@ from cnnlib.records.diagnosis import Diagnosis
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run
 

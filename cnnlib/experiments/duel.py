@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,8 +21,6 @@ from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 from cnnlib.units import format_points, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.records.compare import Verdict
     from cnnlib.runs.store import RunStore
 

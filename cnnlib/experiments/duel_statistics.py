@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.group_sequential import ERROR, FIRST_LOOK, MOST_PAIRS, bounds
 from cnnlib.records.compare import Look, Outcome, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DEFAULT_MOST_PAIRS = 20
 DEFAULT_WITHIN = 0.001  # a tenth of a point

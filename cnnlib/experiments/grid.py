@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ from cnnlib.runs.studies import DONE, LIVE, Study, StudyStep
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.runs.store import RunStore
 
 KINDS = ("grid", "search")

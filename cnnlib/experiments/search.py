@@ -8,6 +8,7 @@ that epoch (the median rule of Golovin et al. 2017, "Google Vizier").
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -20,8 +21,6 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import optuna
 
     from cnnlib.runs.store import RunStore

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.record import checks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.records.run import RunRequest
 
 # Settings of the course texts that are not fields: K and L together give the channels.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.runs import studies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study, StudyStep
 

@@ -10,6 +10,7 @@ If a network is too wide, the gaps shrink first; then the picture exceeds `TARGE
 from __future__ import annotations
 
 import itertools
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
 from cnnlib.figures.labels import kind_label, settings_label, shape_label, shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
     from cnnlib.design.plan import Plan
 
 TARGET_WIDTH = 700

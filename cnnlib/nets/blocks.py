@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,8 +16,6 @@ from cnnlib.errors import SpecError
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from cnnlib.design.layers import Activation, AnyLayer, Conv2d, Leaf, Norm, Pool
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

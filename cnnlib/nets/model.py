@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,8 +13,6 @@ from cnnlib.nets.blocks import build_layer, build_sequential
 from cnnlib.vocabulary.layers import INITIALISATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.design.spec import CNNSpec
 
 

@@ -6,6 +6,7 @@ The layers of residual blocks are separate steps. Names are those of the plan, a
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
 from cnnlib.errors import ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from cnnlib.design.plan import Plan
 
 INPUT = "input"

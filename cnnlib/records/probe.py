@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TOLERANCE = 1e-5
 OOD_FRACTION = 0.05  # share of training pictures that the threshold rates as OOD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from cnnlib.figures.compare import cost_figure, curves_figure
 from cnnlib.report.text import format_cells, to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import plotly.graph_objects as go
 
     from cnnlib.compare.columns import Column

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,9 +24,6 @@ from cnnlib.records.events import (
 from cnnlib.runs import tables
 from cnnlib.runs.rows import epoch_from_row
 from cnnlib.runs.tables import epochs, interventions, runs, samples, steps, weights
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 Values = dict[str, Any]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -21,8 +22,6 @@ from cnnlib.runs.tables import commands, runs, sketches, turns, workers
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.design.spec import CNNSpec
 
 BUSY_STATES = ("starting", "running", "paused")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,9 +14,6 @@ from cnnlib.records.events import STEP_COLUMNS, EpochEnd, Intervention, SplitRes
 from cnnlib.records.job import Job
 from cnnlib.records.run import Machine, Run, RunRequest
 from cnnlib.runs import tables
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _COPIED = (
     "id",

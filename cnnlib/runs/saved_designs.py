@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.design.spec import CNNSpec
@@ -13,8 +14,6 @@ from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.records.folders import Folders
 
 NAME_LIMIT = 60

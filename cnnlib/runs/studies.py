@@ -8,6 +8,7 @@ transaction, so that two callers do not queue the same run twice.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ from cnnlib.runs.access.limits import check_request
 from cnnlib.runs.tables import epochs, runs, studies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore
 

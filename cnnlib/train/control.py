@@ -6,13 +6,12 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from cnnlib.records.events import Command
 
 

@@ -7,6 +7,7 @@ They call torch's fused kernels directly, one call for all weights. Creating an 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from torch import Tensor, nn
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cnnlib.records.events import Setting
     from cnnlib.records.recipe import Recipe
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.events import WeightsSaved
@@ -19,10 +21,6 @@ from cnnlib.train.checkpoint import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from concurrent.futures import Future
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from cnnlib.train.checkpoint import Progress

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -34,9 +36,6 @@ from cnnlib.train.schedule import batch_ends, total_step_count
 from cnnlib.train.session import Session, ValidationSample
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
@@ -13,9 +14,6 @@ from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
 from cnnlib.units import plural
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_commands(commands: Any) -> None:

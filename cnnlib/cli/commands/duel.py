@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.experiments.duel import DuelState
     from cnnlib.runs import RunStore

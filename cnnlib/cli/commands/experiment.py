@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
@@ -22,8 +23,6 @@ from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs import RunStore
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.records.probe import LayerGradient
 
 _LARGEST_SIDE = 512  # pixels of a picture that is convolved

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +27,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     from cnnlib.runs import RunStore
 
 

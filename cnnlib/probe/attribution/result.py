@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Mapping
+from typing import Any
 
 import numpy as np
 
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
 
 
 def read_explanation(

@@ -9,6 +9,7 @@ and in random orders, and compares how fast the class's probability falls (Petsi
 from __future__ import annotations
 
 import base64
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,6 @@ from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.probe.attribution.methods import Method
     from cnnlib.records.folders import Folders
 

@@ -8,6 +8,7 @@ pictures are used to measure its error rates only.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,6 @@ from cnnlib.records.probe import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo

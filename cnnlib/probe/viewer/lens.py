@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.columns import columns, layer_word
@@ -15,8 +16,6 @@ from cnnlib.records.probe import encode_float32
 from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
     from cnnlib.design.columns import Column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from cnnlib.probe.viewer.sources import (
 from cnnlib.records.probe import encode_uint8
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
     from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource

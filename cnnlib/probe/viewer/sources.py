@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -23,8 +24,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.design.plan import Plan
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource, SplitSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.store import RunStore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -17,8 +18,6 @@ from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
 from cnnlib.units import format_size, plural
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.records.run import RunRequest
 
 

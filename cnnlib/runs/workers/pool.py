@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, StartedProcess, wait_for_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.folders import Folders
     from cnnlib.runs.workers.processes import Process
     from cnnlib.runs.workers.viewer import Viewer

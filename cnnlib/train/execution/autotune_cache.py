@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import CnnlibError
@@ -13,8 +14,6 @@ from cnnlib.records.files import replacing
 from cnnlib.records.record import Record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.folders import Folders
 

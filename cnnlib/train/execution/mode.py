@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +16,6 @@ from cnnlib.errors import RecipeError
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
     from cnnlib.design.layers import Leaf
 
 Precision = Literal["fp32", "bf16"]

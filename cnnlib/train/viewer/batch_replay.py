@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,8 +29,6 @@ from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, TrainError
@@ -17,8 +18,6 @@ from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.records.run import Run, RunState
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.errors import CnnlibError, StoreError
@@ -29,8 +30,6 @@ from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.train.worker.sketch_turn import SketchTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.records.job import Job
     from cnnlib.records.run import Run
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.spec import (
     MAX_CHANNELS,
@@ -23,9 +24,6 @@ from cnnlib.ui.build.control import (
     has_skips,
 )
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS, Parameter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _with_activation_param(spec: CNNSpec, name: str, value: Any) -> CNNSpec:

@@ -7,12 +7,11 @@ control (a stem, kernel sizes one by one) keep their values. For every control a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cnnlib.design.spec import CNNSpec
 
 Kind = Literal["choice", "menu", "slider", "number", "text", "toggle"]

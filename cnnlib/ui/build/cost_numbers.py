@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from cnnlib.ui.common.format import pixels
 from cnnlib.units import format_size, short_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cnnlib.design.cost import Cost
     from cnnlib.design.spec import CNNSpec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -21,8 +22,6 @@ from cnnlib.ui.build.widget_sync import count_callback, record_change, show_valu
 from cnnlib.ui.common.format import dataset_menu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders

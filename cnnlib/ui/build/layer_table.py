@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from cnnlib.design.other_tools import ToolCount, tool_counts
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from cnnlib.design.cost import Cost
     from cnnlib.design.plan import Plan
 

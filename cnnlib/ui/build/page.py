@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -36,9 +36,6 @@ from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
 from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def show() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,8 +16,6 @@ from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.probe import Arithmetic
     from cnnlib.records.run import Run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,8 +13,6 @@ from cnnlib.ui.common.permissions import attempt, stop_button
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.records.job import Job
 
 _POLL_SECONDS = 0.5

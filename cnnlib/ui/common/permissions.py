@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -11,8 +12,6 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.records.job import Job
     from cnnlib.records.run import Run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -19,8 +20,6 @@ from cnnlib.runs.workers.viewer import Viewer
 from cnnlib.ui.common.identity import owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cnnlib.records.dataset import DatasetInfo
 
 

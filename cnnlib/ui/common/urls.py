@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.records.folders import app_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PAGES = app_folder() / "pages"
 # Streamlit reserves /static, /media and /component.

@@ -6,6 +6,7 @@ Every function raises `ViewerError` while the viewer starts; a fragment made wit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,6 @@ from cnnlib.ui.common.saved_steps import Picture, SavedStep
 from cnnlib.ui.common.shared import worker_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cnnlib.records.probe import DeletionCurve, Gradients, LayerGradient, RandomisedWeights
 
 # What distinguishes the arguments of cached functions.

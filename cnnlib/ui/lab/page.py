@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -35,8 +36,6 @@ from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.sketches import Sketch
     from cnnlib.ui.lab.state import LabState

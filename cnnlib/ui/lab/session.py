@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from cnnlib.ui.lab.rivals import start_comparison
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run
 

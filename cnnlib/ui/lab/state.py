@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from cnnlib.records.run import RunRequest
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.records.dataset import DatasetInfo
 
 MOST_STEPS = 100  # of undo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,8 +19,6 @@ from cnnlib.ui.results.compare_page import difference_view
 from cnnlib.ui.results.duel_form import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.compare.charts import Cost, EpochMetric

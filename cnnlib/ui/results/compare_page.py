@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,6 @@ from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_
 from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.design.layers import Leaf
     from cnnlib.records.compare import LayerChange
     from cnnlib.ui.results.duel_form import Side

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ from cnnlib.ui.common.shared import available_datasets, default_dataset, folders
 from cnnlib.ui.common.urls import kept_design
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.compare.rows import Row
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -17,9 +18,6 @@ from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import default_preset, run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GRID, SEARCH = "Grid", "Search"
 _KIND_HELP = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -25,8 +26,6 @@ from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.runs.studies import Study
 
 

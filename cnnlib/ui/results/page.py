@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,8 +29,6 @@ from cnnlib.ui.results.table import has_partial_row, selectable_table, shown_row
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.compare.columns import Column
     from cnnlib.compare.rows import Row
 

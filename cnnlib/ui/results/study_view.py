@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,8 +15,6 @@ from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.experiments.duel import DuelState
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs.store import RunStore

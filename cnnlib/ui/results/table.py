@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from cnnlib.compare.rows import Row
 from cnnlib.ui.common.format import dataset_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from streamlit.typing import DataframeState
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -29,9 +30,6 @@ from cnnlib.ui.common.shared import folders, shared_store, worker_pool
 from cnnlib.ui.server.json_requests import error_response, respond_to_json, respond_to_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from starlette.requests import Request
 
     from cnnlib.records.dataset import DatasetInfo

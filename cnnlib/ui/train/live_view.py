@@ -5,6 +5,7 @@ While the section is closed nothing is computed and no fresh weights are request
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,6 @@ from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run

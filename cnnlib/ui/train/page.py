@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -23,8 +24,6 @@ from cnnlib.ui.train.request_form import request_form
 from cnnlib.ui.train.run_panel import run_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.runs import RunStore
 
 

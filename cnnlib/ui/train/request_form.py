@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -34,8 +35,6 @@ from cnnlib.ui.common.urls import recipe_in_address, set_in_address
 from cnnlib.units import format_size, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.records.dataset import DatasetInfo

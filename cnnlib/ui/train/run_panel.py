@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -24,8 +25,6 @@ from cnnlib.ui.train.live_view import live_section
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.records.recipe import Recipe
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))

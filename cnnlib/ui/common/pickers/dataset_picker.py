@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,8 +16,6 @@ from cnnlib.ui.common.urls import dataset_in_address
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.records.dataset import DatasetInfo
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from cnnlib.ui.common.format import count, distinct, size
 from cnnlib.ui.common.urls import BUILD, design_in_address, kept_design
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run

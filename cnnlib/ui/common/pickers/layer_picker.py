@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,8 +11,6 @@ from cnnlib.probe.graph import steps
 from cnnlib.ui.common.format import size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.design.plan import Plan
 
 _KIND_LABELS = {
