@@ -11,16 +11,14 @@ import streamlit as st
 from cnnlib.compare.differences import design_difference
 from cnnlib.experiments.duel import DuelState, duel_state, start_duel
 from cnnlib.experiments.group_sequential import MOST_PAIRS
-from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
-from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
-from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
+from cnnlib.ui.results.study_view import StudyPage, show_curves
 from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
@@ -32,24 +30,26 @@ if TYPE_CHECKING:
 def show() -> None:
     """Show the page."""
     st.title("Compare")
-    duel = st.query_params.get("duel")
-    if duel:
-        duel_view(duel)
-        if st.button("Another comparison", icon=":material/add:", key="compare_another"):
-            del st.query_params["duel"]
-            st.rerun()
-    else:
-        info = choose_info()
-        sides = choose_sides(known_designs(), info)
-        if sides:
-            difference_tab, duel_tab = st.tabs(["Differences", "Duel: is B better?"])
-            with difference_tab:
-                difference_view(*sides)
-            with duel_tab:
-                if started := duel_form(*sides, info):
-                    st.query_params["duel"] = started
-                    st.rerun()
-    past_duels(duel)
+    StudyPage(
+        *("compare", "duel", ["duel"], "Another comparison", "Duels"),
+        read=duel_state,
+        draw=_show_duel,
+        describe=lambda study: duel_state(run_store(), study.id).sentence,
+        form=_compare_form,
+    ).show()
+
+
+def _compare_form() -> str | None:
+    """Show two designs with their differences; return the id of a duel just started."""
+    info = choose_info()
+    sides = choose_sides(known_designs(), info)
+    if sides is None:
+        return None
+    difference_tab, duel_tab = st.tabs(["Differences", "Duel: is B better?"])
+    with difference_tab:
+        difference_view(*sides)
+    with duel_tab:
+        return duel_form(*sides, info)
 
 
 _COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
@@ -138,41 +138,17 @@ def _signed(change: int) -> str:
     return f"{change:+,}".replace("-", "−") if change else "0"
 
 
-def duel_view(duel_id: str) -> None:
-    """Show the state of a duel, updated while it is live."""
-    study_view(duel_id, duel_state, _duel)
-
-
-def past_duels(current: str | None) -> None:
-    """Show links to the other duels, the newest first."""
-    store = run_store()
-    past_studies(
-        ["duel"],
-        current,
-        "Duels",
-        lambda study: duel_state(store, study.id).sentence,
-        "compare",
-        "duel",
-    )
-
-
-def _duel(duel_id: str, shown_state: str) -> None:
-    store = run_store()
-    advance_studies(store)
-    state = duel_state(store, duel_id)
-    if state.state != shown_state:
-        st.rerun()
+def _show_duel(state: DuelState) -> None:
     icon = {"live": ":material/hourglass_top:", "done": ":material/balance:"}
     st.info(escape_markdown(state.sentence), icon=icon.get(state.state, ":material/stop_circle:"))
     if state.problem:
         show_warning(state.problem)
     duel = state.duel
     st.plotly_chart(
-        duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{duel_id}"
+        duel_figure(state.verdict, duel.name_a, duel.name_b), key=f"compare_duel_{state.id}"
     )
     _runs(state)
     _longer_duel_button(state)
-    stop_study_button(state, "duel", key="compare_stop")
 
 
 def _longer_duel_button(state: DuelState) -> None:
@@ -196,9 +172,7 @@ def _runs(state: DuelState) -> None:
     """Show the live curves of the active runs, and a table of the pairs."""
     import pandas as pd
 
-    active = [run for run in state.runs if run.is_live and run.state != "queued"]
-    if active:
-        live_chart(active[:4], key="compare_live")
+    show_curves(state, key="compare_live")
     metric = "last_val_accuracy" if state.duel.on == "validation" else "test_accuracy"
     rows = [
         {

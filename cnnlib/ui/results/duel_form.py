@@ -12,14 +12,13 @@ from cnnlib.compare.results_table import ResultsTable
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design.link import decode
 from cnnlib.design.presets import adapt, presets
-from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import errors_shown
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
@@ -105,14 +104,11 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
             key=f"compare_{letter}",
             persist_state="session",
         )
-        side = designs[label]
-        try:
-            spec = adapt(side.spec, info.in_size, len(info.classes))
-        except CnnlibError as error:
-            with column:
-                show_error(error)
-            return None
-        chosen.append(replace(side, spec=spec))
+        with column, errors_shown():
+            spec = adapt(designs[label].spec, info.in_size, len(info.classes))
+            chosen.append(replace(designs[label], spec=spec))
+    if len(chosen) < 2:
+        return None
     a, b = chosen
     if a.name == b.name:
         a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
@@ -174,7 +170,7 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
     ):
         return None
     request = RunRequest(a.spec, recipe, info.name, train_limit=limit, preset=a.preset)
-    try:
+    with errors_shown():
         duel = Duel(
             request,
             replace(request, spec=b.spec, preset=b.preset),
@@ -184,6 +180,4 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             on=split,
         )
         return start_duel(run_store(), duel)
-    except CnnlibError as error:
-        show_error(error)
-        return None
+    return None

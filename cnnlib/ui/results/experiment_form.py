@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 
 from cnnlib.design.presets import adapt
-from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_values
 from cnnlib.records.run import RunRequest
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import errors_shown
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import default_preset, run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
@@ -59,11 +59,9 @@ def experiment_form() -> str | None:
         )
     if not pressed or request is None:
         return None
-    try:
+    with errors_shown():
         return _start(kind, request, _parse_settings(text), options)
-    except CnnlibError as error:
-        show_error(error)
-        return None
+    return None
 
 
 def _choose_base_request() -> RunRequest | None:
@@ -80,14 +78,12 @@ def _choose_base_request() -> RunRequest | None:
     name = recipe_menu("For this design and dataset", key="experiments_recipe")
     with st.grid(2):
         epochs, limit = length_fields("experiments")
-    try:
+    with errors_shown():
         spec = adapt(designs[label].spec, info.in_size, len(info.classes))
-    except CnnlibError as error:
-        show_error(error)
-        return None
-    recipe = recipe_by_name(name, spec, info)
-    recipe = replace(recipe, epochs=epochs) if epochs else recipe
-    return RunRequest(spec, recipe, info.name, train_limit=limit)
+        recipe = recipe_by_name(name, spec, info)
+        recipe = replace(recipe, epochs=epochs) if epochs else recipe
+        return RunRequest(spec, recipe, info.name, train_limit=limit)
+    return None
 
 
 def _options(kind: str) -> dict[str, Any]:

@@ -14,15 +14,12 @@ from cnnlib.experiments.grid import (
     effects,
     experiment_state,
 )
-from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import best_figure, effects_figure
-from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.messages import show_warning
-from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
-from cnnlib.ui.results.study_view import past_studies, stop_study_button, study_view
+from cnnlib.ui.results.study_view import StudyPage, show_curves
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
@@ -32,31 +29,18 @@ if TYPE_CHECKING:
 def show() -> None:
     """Show the page."""
     st.title("Experiments")
-    experiment = st.query_params.get("experiment")
-    if experiment:
-        experiment_view(experiment)
-        if st.button("Another experiment", icon=":material/add:", key="experiments_another"):
-            del st.query_params["experiment"]
-            st.rerun()
-    elif started := experiment_form():
-        st.query_params["experiment"] = started
-        st.rerun()
-    past_experiments(experiment)
+    StudyPage(
+        *("experiments", "experiment", KINDS, "Another experiment", "All experiments"),
+        read=experiment_state,
+        draw=_show_experiment,
+        describe=_describe_study,
+        form=experiment_form,
+    ).show()
 
 
 _STATES: Mapping[str, str] = {"live": "running", "done": "done", "stopped": "stopped"}
 _ACCURACY = "Validation accuracy"
 _ACCURACY_HELP = "Best epoch of each run, mean over seeds. A run that diverged counts as 0 %."
-
-
-def experiment_view(study_id: str) -> None:
-    """Show the state of an experiment, updated while it is live."""
-    study_view(study_id, experiment_state, _show_experiment)
-
-
-def past_experiments(current: str | None) -> None:
-    """Show links to the other experiments, the newest first."""
-    past_studies(KINDS, current, "All experiments", _describe_study, "experiments", "experiment")
 
 
 def _describe_study(study: Study) -> str:
@@ -66,12 +50,7 @@ def _describe_study(study: Study) -> str:
     return f"{title}: {study.kind}, {runs}, {_STATES[study.state]}"
 
 
-def _show_experiment(study_id: str, shown_state: str) -> None:
-    store = run_store()
-    advance_studies(store)
-    state = experiment_state(store, study_id)
-    if state.state != shown_state:
-        st.rerun()
+def _show_experiment(state: ExperimentState) -> None:
     _show_progress(state)
     if state.problem:
         show_warning(state.problem)
@@ -87,12 +66,11 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         )
     left, right = st.columns(2)
     scores = [trial.score for trial in state.trials if trial.score is not None]
-    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{study_id}")
+    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{state.id}")
     right.plotly_chart(
-        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
+        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{state.id}"
     )
     _show_trials(state)
-    stop_study_button(state, "experiment", key="experiments_stop")
 
 
 def _show_progress(state: ExperimentState) -> None:
@@ -102,9 +80,7 @@ def _show_progress(state: ExperimentState) -> None:
     st.progress(
         min(1.0, share), f"{prefix}{state.ended} of {plural(state.asked, 'run')} finished{left}"
     )
-    active = [run for run in state.runs if run.is_live and run.state != "queued"]
-    if active:
-        live_chart(active[:4], key="experiments_live")
+    show_curves(state, key="experiments_live")
 
 
 def _show_trials(state: ExperimentState) -> None:

@@ -12,14 +12,13 @@ import streamlit as st
 from cnnlib.compare.annotations import Annotation
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import best_of_sentence
-from cnnlib.errors import CnnlibError
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.run import LIVE_STATES
 from cnnlib.report.page import FORMATS
 from cnnlib.runs.archive.archive import export_bytes, import_runs
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import errors_shown, fragment, show_error
+from cnnlib.ui.common.messages import errors_shown, fragment
 from cnnlib.ui.common.permissions import owner_note
 from cnnlib.ui.common.shared import run_store, settings
 from cnnlib.ui.common.urls import COMPARE, TRAIN, put_runs_in_address, runs_in_address
@@ -119,27 +118,23 @@ def import_menu() -> None:
             "Run archive (zip file)", "zip", key="results_import", max_upload_size=most_mb
         )
         if file and st.button("Import the runs", type="primary", key="results_import_take"):
-            try:
+            with errors_shown():
                 ids = import_runs(run_store(), file)
-            except CnnlibError as error:
-                show_error(error)
-                return
-            st.query_params.from_dict({"run": ids[:60]})
-            st.rerun()
+                st.query_params.from_dict({"run": ids[:60]})
+                st.rerun()
 
 
 def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
     """Show the buttons that act on the selected rows."""
     if len(rows) == 1:
         _notes_menu(table, rows[0])
-        if (
-            not rows[0].runs[0].is_live
-            and st.button(
-                "New seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
-            )
-            and _train_fresh_seeds(rows[0])
+        if not rows[0].runs[0].is_live and st.button(
+            "New seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
         ):
-            st.rerun()
+            with errors_shown():
+                request = replace(rows[0].request, seed=1 + max(rows[0].seeds))
+                submit_runs(run_store(), request, FRESH_SEEDS)
+                st.rerun()
     if len(rows) == 2 and st.button(
         "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
     ):
@@ -164,12 +159,9 @@ def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
         help=refusal or None,
         disabled=bool(refusal),
     ):
-        try:
+        with errors_shown():
             table.move_to_trash([run for row in rows for run in row.runs])
-        except CnnlibError as error:
-            show_error(error)
-            return
-        st.rerun()
+            st.rerun()
 
 
 def _reason_not_deletable(rows: Sequence[Row]) -> str:
@@ -195,15 +187,6 @@ _FRESH_HELP = (
 )
 
 
-def _train_fresh_seeds(row: Row) -> list[str]:
-    """Submit runs like the row's first, with new seeds; return their ids."""
-    seed = 1 + max(row.seeds)
-    request = replace(row.runs[0].request, seed=seed)
-    with errors_shown():
-        return submit_runs(run_store(), request, FRESH_SEEDS)
-    return []
-
-
 def _notes_menu(table: ResultsTable, row: Row) -> None:
     note = table.annotations().get(row.key, Annotation())
     with (
@@ -215,14 +198,11 @@ def _notes_menu(table: ResultsTable, row: Row) -> None:
         tags = st.text_input("Tags", ", ".join(note.tags), placeholder="separated by commas")
         if st.form_submit_button("Save", type="primary"):
             new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
-            try:
+            with errors_shown():
                 table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
                 if name.strip() != note.name:
                     table.rename_runs(row, name.strip())
-            except CnnlibError as error:
-                show_error(error)
-                return
-            st.rerun()
+                st.rerun()
 
 
 def show_trash(table: ResultsTable) -> None:

@@ -1,84 +1,115 @@
-"""Parts of the views of duels and experiments: the list of earlier ones, the stop button."""
+"""What the pages of duels and of experiments share: a study, the earlier ones, the stop button."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlib.errors import CnnlibError
+from cnnlib.experiments.study import advance_studies
 from cnnlib.runs import studies
+from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import fragment, show_error
+from cnnlib.ui.common.messages import errors_shown, fragment
 from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import run_store
 
 if TYPE_CHECKING:
-    from cnnlib.experiments.duel import DuelState
-    from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study
 
-    State = DuelState | ExperimentState
-
 REFRESH_SECONDS = 2.0
 _MOST_LINKS = 12
+_MOST_CHARTS = 4
 
 
-def study_view(
-    study_id: str, state_of: Callable[[RunStore, str], State], show: Callable[[str, str], None]
-) -> None:
-    """Show the state of a study, updated while it is live.
-
-    Args:
-        show: Takes the id and the present state; reruns the page when the state has changed.
-    """
-    try:
-        state = state_of(run_store(), study_id).state
-    except CnnlibError as error:
-        show_error(error)
-        return
-    fragment(show, run_every=REFRESH_SECONDS if state == "live" else None)(study_id, state)
-
-
-def past_studies(
-    kinds: Sequence[str],
-    current: str | None,
-    title: str,
-    describe: Callable[[Study], str],
-    page: str,
-    parameter: str,
-) -> None:
-    """Show links to the other studies of some kinds, the newest first.
+@dataclass(frozen=True)
+class StudyPage:
+    """A page that starts studies and shows them.
 
     Args:
-        current: Id of the study that the page shows.
-        page: Start of the keys of its widgets.
-        parameter: Of the page's address, with the id of its study.
+        name: Start of the keys of its widgets.
+        what: ``"duel"`` or ``"experiment"``; also the parameter of its address with a study's id.
+        kinds: Of its studies.
+        another: Label of the button that leads back to the form.
+        earlier: Heading of the earlier studies.
+        read: Reads the state of a study.
+        draw: Draws a state.
+        describe: Describes an earlier study in one line.
+        form: Shows the form of a new study; returns the id of one just started.
     """
-    found = [each for each in studies.find_all(run_store(), kinds) if each.id != current]
-    if not found:
-        return
-    st.header(title)
-    for study in found[:_MOST_LINKS]:
-        if st.button(
-            escape_markdown(describe(study)),
-            key=f"{page}_past_{study.id}",
-            type="tertiary",
-            icon=":material/arrow_forward:",
+
+    name: str
+    what: str
+    kinds: Sequence[str]
+    another: str
+    earlier: str
+    read: Callable[[RunStore, str], Any]
+    draw: Callable[[Any], None]
+    describe: Callable[[Study], str]
+    form: Callable[[], str | None]
+
+    def show(self) -> None:
+        """Show the study in the address, else the form; below it the earlier studies."""
+        current = st.query_params.get(self.what)
+        if current:
+            with errors_shown():
+                self._show_study(current)
+            if st.button(self.another, icon=":material/add:", key=f"{self.name}_another"):
+                del st.query_params[self.what]
+                st.rerun()
+        elif started := self.form():
+            self.open(started)
+        self._show_earlier(current)
+
+    def open(self, study_id: str) -> None:
+        """Rerun the page with a study in its address."""
+        st.query_params[self.what] = study_id
+        st.rerun()
+
+    def _show_study(self, study_id: str) -> None:
+        """Show the state of a study, updated while it is live."""
+        state = self.read(run_store(), study_id).state
+        every = REFRESH_SECONDS if state == "live" else None
+        fragment(self._draw_state, run_every=every)(study_id, state)
+
+    def _draw_state(self, study_id: str, shown: str) -> None:
+        """Draw the present state; rerun the page if it is no longer the one that was shown."""
+        store = run_store()
+        advance_studies(store)
+        state = self.read(store, study_id)
+        if state.state != shown:
+            st.rerun()
+        self.draw(state)
+        if state.state == "live" and own_button(
+            f"Stop the {self.what}",
+            owner_note(state.owner, self.what),
+            icon=":material/stop_circle:",
+            key=f"{self.name}_stop",
         ):
-            st.query_params[parameter] = study.id
+            studies.stop(store, study_id)
             st.rerun()
 
+    def _show_earlier(self, current: str | None) -> None:
+        """Show links to the other studies, the newest first."""
+        found = studies.find_all(run_store(), self.kinds)
+        others = [study for study in found if study.id != current]
+        if others:
+            st.header(self.earlier)
+        for study in others[:_MOST_LINKS]:
+            if st.button(
+                escape_markdown(self.describe(study)),
+                key=f"{self.name}_past_{study.id}",
+                type="tertiary",
+                icon=":material/arrow_forward:",
+            ):
+                self.open(study.id)
 
-def stop_study_button(state: State, what: str, *, key: str) -> None:
-    """Show a button that stops a live study: a ``"duel"`` or an ``"experiment"``."""
-    if state.state == "live" and own_button(
-        f"Stop the {what}",
-        owner_note(state.owner, what),
-        icon=":material/stop_circle:",
-        key=key,
-    ):
-        studies.stop(run_store(), state.id)
-        st.rerun()
+
+def show_curves(state: Any, *, key: str) -> None:
+    """Show the live curves of the first active runs of a study."""
+    active = [run for run in state.runs if run.is_live and run.state != "queued"]
+    if active:
+        live_chart(active[:_MOST_CHARTS], key=key)
