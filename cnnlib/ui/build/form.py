@@ -149,19 +149,11 @@ def _number(control: Control, **common: Any) -> None:
     st.number_input(min_value=control.range.low, max_value=control.range.high, step=1, **common)
 
 
-def _text(_control: Control, **common: Any) -> None:
-    st.text_input(**common)
-
-
-def _toggle(_control: Control, **common: Any) -> None:
-    st.toggle(**common)
-
-
-_WIDGETS: dict[str, Callable[..., None]] = {
+_WIDGETS: dict[str, Callable[..., object]] = {
     "choice": _choice,
     "menu": _menu,
     "slider": _slider,
     "number": _number,
-    "text": _text,
-    "toggle": _toggle,
+    "text": lambda _control, **common: st.text_input(**common),
+    "toggle": lambda _control, **common: st.toggle(**common),
 }

@@ -76,14 +76,12 @@ def toolbar() -> None:
         )
         if state.pinned:
             _button(
-                "Unpin", "keep_off", _unpinned, True, "Stop the comparison with the pinned design."
+                *("Unpin", "keep_off", lambda state: replace(state, pinned=None), True),
+                "Stop the comparison with the pinned design.",
             )
         else:
             _button(
-                "Pin",
-                "keep",
-                _pinned,
-                True,
+                *("Pin", "keep", lambda state: replace(state, pinned=state.valid), True),
                 "Keep this design as a reference: each number then shows its difference to it.",
             )
         if st.button(
@@ -109,14 +107,6 @@ def _button(
         disabled=not enabled,
         help=tooltip,
     )
-
-
-def _pinned(state: BuildState) -> BuildState:
-    return replace(state, pinned=state.valid)
-
-
-def _unpinned(state: BuildState) -> BuildState:
-    return replace(state, pinned=None)
 
 
 def plan_draft() -> Plan:
