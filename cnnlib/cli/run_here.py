@@ -11,13 +11,19 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
-from cnnlib.cli.output import one_line, print_error, print_json, print_result
+from cnnlib.cli.output import (
+    ProgressOutput,
+    Update,
+    one_line,
+    print_error,
+    print_json,
+    print_result,
+)
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.experiments.duel import DuelState
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.records.run import Run, RunRequest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnnlib.compare.annotations import Annotation, check_annotation
 from cnnlib.compare.columns import COLUMNS
-from cnnlib.compare.rows import load_rows
+from cnnlib.compare.rows import Row, load_rows
 from cnnlib.errors import StoreError
 from cnnlib.runs.annotations import (
     delete_annotations,
@@ -22,7 +22,6 @@ from cnnlib.runs.annotations import (
 from cnnlib.runs.summaries import runs_version
 
 if TYPE_CHECKING:
-    from cnnlib.compare.rows import Row
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 

@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import relu_
 
-from cnnlib.design.layers import gives_view, training_order
+from cnnlib.design.layers import AnyLayer, Residual, gives_view, training_order
 
 if TYPE_CHECKING:
-    from cnnlib.design.layers import AnyLayer, Residual
     from cnnlib.nets.model import Network
 
 Step = Callable[[Tensor], Tensor]

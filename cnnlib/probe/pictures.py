@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.design.cost import receptive_fields
+from cnnlib.design.cost import Field, receptive_fields
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.probe.graph import SUM, step_named
 
 if TYPE_CHECKING:
-    from cnnlib.design.cost import Field
     from cnnlib.design.plan import Plan
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders

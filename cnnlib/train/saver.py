@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from cnnlib.records.events import WeightsSaved
 from cnnlib.train.checkpoint import (
     Circumstances,
+    Progress,
     is_finite,
     read_weights,
     write_checkpoint,
@@ -23,7 +24,6 @@ from cnnlib.train.checkpoint import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.optimizers import Optimizer
 
 BUDGET_BYTES = 16_000_000

@@ -19,7 +19,7 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
-from cnnlib.train.checkpoint import Circumstances
+from cnnlib.train.checkpoint import Circumstances, Progress
 from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
-    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.control import Control
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)

@@ -19,14 +19,13 @@ import torch
 from cnnlib.data.batches import Normaliser
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network, build_model
-from cnnlib.probe.attribution.methods import METHODS, explain
+from cnnlib.probe.attribution.methods import METHODS, Method, explain
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
 
 if TYPE_CHECKING:
-    from cnnlib.probe.attribution.methods import Method
     from cnnlib.records.folders import Folders
 
 SAME_FROM = 0.9  # rank correlation from which two maps count as the same

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.columns import columns, layer_word
+from cnnlib.design.columns import Column, columns, layer_word
 from cnnlib.design.layers import Conv2d, Linear, Pool
 from cnnlib.errors import ProbeError
 from cnnlib.probe.arithmetic import arithmetic
-from cnnlib.probe.graph import SUM, step_named, steps
+from cnnlib.probe.graph import SUM, Step, step_named, steps
 from cnnlib.probe.viewer.maps import outputs_of, picture_of
 from cnnlib.probe.viewer.sources import network_of, validation_of
-from cnnlib.records.probe import encode_float32
+from cnnlib.records.probe import Arithmetic, encode_float32
 from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
     from cnnlib.nets.model import Network
-    from cnnlib.probe.graph import Step
     from cnnlib.records.maps import MapsRequest
-    from cnnlib.records.probe import Arithmetic
 
 MOST_BYTES = 2_000_000  # of float32 values in one answer
 

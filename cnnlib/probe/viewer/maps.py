@@ -12,7 +12,7 @@ import torch
 from cachetools import LRUCache, cached
 from torch.nn.functional import conv2d
 
-from cnnlib.design.columns import columns
+from cnnlib.design.columns import Column, columns
 from cnnlib.design.layers import Conv2d, Linear
 from cnnlib.errors import ProbeError
 from cnnlib.probe.forward import activations
@@ -27,7 +27,6 @@ from cnnlib.probe.viewer.sources import (
 from cnnlib.records.probe import encode_uint8
 
 if TYPE_CHECKING:
-    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
     from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 

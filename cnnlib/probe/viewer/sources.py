@@ -16,7 +16,7 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
+from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import ProbeError, SpecError
 from cnnlib.nets.model import Network, build_model, load_fitting
 from cnnlib.probe.weights import network, read_arrays, read_step_arrays
@@ -24,7 +24,6 @@ from cnnlib.records.folders import Folders
 from cnnlib.units import format_size
 
 if TYPE_CHECKING:
-    from cnnlib.design.plan import Plan
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource, SplitSource
 

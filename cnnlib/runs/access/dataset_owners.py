@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from cnnlib.records.dataset import drawings_title
+from cnnlib.records.dataset import DatasetInfo, drawings_title
 from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.tables import dataset_owners
 
 if TYPE_CHECKING:
-    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.store import RunStore
 
 

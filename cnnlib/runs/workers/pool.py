@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, StartedProcess, wait_for_exit
+from cnnlib.runs.workers.processes import (
+    CAN_FORK,
+    ForkServer,
+    Process,
+    StartedProcess,
+    wait_for_exit,
+)
 
 if TYPE_CHECKING:
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.workers.processes import Process
     from cnnlib.runs.workers.viewer import Viewer
 
 WATCH_SECONDS = 0.5

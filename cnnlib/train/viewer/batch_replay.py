@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.data.prepared import load_prepared
+from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import run_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
@@ -29,7 +29,6 @@ from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
 
 if TYPE_CHECKING:
-    from cnnlib.data.prepared import Prepared
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
 

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.records.dataset import drawings_title
+from cnnlib.records.dataset import DatasetInfo, drawings_title
 from cnnlib.units import UNKNOWN, format_time, percent, plural
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
 
 STATE_LABELS = {

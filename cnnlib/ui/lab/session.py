@@ -17,7 +17,7 @@ from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
-from cnnlib.records.run import Origin
+from cnnlib.records.run import Origin, Run
 from cnnlib.runs.sketches import Sketch
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.identity import browser_key
@@ -28,7 +28,6 @@ from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
 
 if TYPE_CHECKING:
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 _STATE, _ADDRESS, _PLAIN, _DONE = "lab_state", "lab_address", "lab_plain", "lab_done"
 _ALWAYS_THERE = "digits"

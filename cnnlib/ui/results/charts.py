@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.charts import accuracy_against, class_scores, curves, labels, settings
+from cnnlib.compare.charts import (
+    Cost,
+    EpochMetric,
+    accuracy_against,
+    class_scores,
+    curves,
+    labels,
+    settings,
+)
 from cnnlib.compare.differences import differing_settings, right_and_wrong
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.errors import CnnlibError
@@ -21,7 +29,6 @@ from cnnlib.ui.results.duel_form import Side
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from cnnlib.compare.charts import Cost, EpochMetric
     from cnnlib.compare.rows import Row
 
 MOST_LIVE = 12  # runs in the chart of single curves

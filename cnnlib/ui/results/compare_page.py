@@ -17,14 +17,13 @@ from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
+from cnnlib.ui.results.duel_form import Side, choose_info, choose_sides, duel_form, known_designs
 from cnnlib.ui.results.study_view import StudyPage, show_curves
 from cnnlib.units import format_size, percent, plural, short_count
 
 if TYPE_CHECKING:
     from cnnlib.design.layers import Leaf
     from cnnlib.records.compare import LayerChange
-    from cnnlib.ui.results.duel_form import Side
 
 
 def show() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnnlib.compare.annotations import Annotation
 from cnnlib.compare.results_table import ResultsTable
-from cnnlib.compare.rows import best_of_sentence
+from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.run import LIVE_STATES
 from cnnlib.report.page import FORMATS
@@ -29,7 +29,6 @@ from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from cnnlib.compare.columns import Column
-    from cnnlib.compare.rows import Row
 
 REFRESH_SECONDS = 2.0  # while any run is live
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
@@ -20,8 +20,6 @@ from cnnlib.ui.common.identity import COOKIE
 from cnnlib.ui.common.shared import shared_store
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from cnnlib.records.settings import ClassMode
 
 
