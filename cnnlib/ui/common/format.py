@@ -62,17 +62,6 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s" if whole < 10 else format_time(whole)
 
 
-def ago(seconds: float) -> str:
-    """Format an age in seconds as ``just now``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min ago"
-    if seconds < 86_400:
-        return f"{seconds // 3600:.0f} h ago"
-    return f"{plural(int(seconds // 86_400), 'day')} ago"
-
-
 def size(shape: Sequence[int]) -> str:
     """Format a shape as ``1 × 28 × 28`` (channels, height, width)."""
     return " × ".join(str(side) for side in shape)

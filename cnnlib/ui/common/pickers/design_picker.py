@@ -13,7 +13,7 @@ from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, preset, preset_of, presets
 from cnnlib.ui.common.format import count, distinct, size
-from cnnlib.ui.common.urls import BUILD, design_in_address, kept_design
+from cnnlib.ui.common.urls import BUILD, in_address, kept_design
 
 if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
@@ -46,7 +46,7 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
     Raises:
         SpecError: The link in the page's address is invalid.
     """
-    link = design_in_address() or kept_design()
+    link = in_address("design") or kept_design()
     sources = [name for name, exists in ((OWN, link), (PRESET, True), (PAST, runs)) if exists]
     source = PRESET
     if len(sources) > 1:
