@@ -84,13 +84,8 @@ def run_facts(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "state": run.state,
         "reason": run.reason,
-        "name": request.name,
-        "preset": request.preset,
-        "dataset": request.dataset,
-        "seed": request.seed,
-        "group": request.group,
-        "params": run.plan_cost.get("params"),
-        "macs": run.plan_cost.get("macs"),
+        **{name: getattr(request, name) for name in _OF_REQUEST},
+        **{name: run.plan_cost.get(name) for name in ("params", "macs")},
         "epochs": run.epoch,
         "step": run.step,
         "total_steps": run.total_steps,
@@ -107,6 +102,7 @@ def run_facts(run: Run) -> dict[str, Any]:
     }
 
 
+_OF_REQUEST = ("name", "preset", "dataset", "seed", "group")
 _OF_EPOCHS = (
     *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "seconds"),
 )

@@ -140,7 +140,7 @@ def next_step(study: Study) -> StudyStep:
     """
     duel = Duel.from_dict(study.body)
     verdict = _verdict(duel, study)
-    live = tuple(place for place, run in study.runs.items() if run.is_live)
+    live = study.live_places
     if verdict.is_over:
         return StudyStep(stop=live, state=DONE)
     if any(run.state in _FATAL for run in study.runs.values()):

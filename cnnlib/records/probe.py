@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-TOLERANCE = 1e-5
 OOD_FRACTION = 0.05  # share of training pictures that the threshold rates as OOD
 
 
@@ -46,11 +45,6 @@ class Window:
     def value(self) -> float:
         """The sum of the displayed numbers."""
         return self.total + self.bias
-
-    @property
-    def tolerance(self) -> float:
-        """Largest accepted difference of the network's float32 sum from ``value``."""
-        return TOLERANCE * (1 + float(np.abs(self.products[np.isfinite(self.products)]).sum()))
 
 
 @dataclass(frozen=True, eq=False)

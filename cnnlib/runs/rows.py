@@ -15,26 +15,7 @@ from cnnlib.records.job import Job
 from cnnlib.records.run import Machine, Run, RunRequest
 from cnnlib.runs import tables
 
-_COPIED = (
-    "id",
-    "state",
-    "reason",
-    "phase",
-    "step",
-    "total_steps",
-    "epoch",
-    "train_seconds",
-    "created",
-    "started",
-    "ended",
-    "plan_cost",
-    "fingerprint",
-    "chosen",
-    "intervened",
-    "summary",
-    "attempt",
-    "owner",
-)
+_COPIED = tuple(name for name in Run.__dataclass_fields__ if name not in ("request", "machine"))
 RUN_COLUMNS = (
     *(tables.runs.c[name] for name in _COPIED),
     sa.type_coerce(tables.runs.c.request, sa.Text).label("request"),
