@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from cnnlib.cli.parser import one_of, shown
@@ -17,10 +17,8 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.files import file_errors
-
-if TYPE_CHECKING:
-    from cnnlib.records.dataset import DatasetInfo
 
 MAX_SPEC_BYTES = 1_000_000
 

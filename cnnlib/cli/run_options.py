@@ -6,16 +6,14 @@ import argparse
 from collections.abc import Callable
 from dataclasses import fields, replace
 from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from cnnlib.cli.parser import add_number, number, one_of, or_none, whole_number
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import CHOICES, Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
 from cnnlib.records.run import DEVICES, PRECISIONS, RunRequest
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.dataset import DatasetInfo
 
 DETACH_ALL = "queue the runs for workers, and return"
 

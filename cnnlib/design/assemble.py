@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.layer_builder import Convolution, LayerBuilder, LayerFitError, same_padding
 from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec, Stem
+from cnnlib.design.spec import CNNSpec, Stem
 
 MAX_PARAMS = 500_000_000  # 2 GB of float32
 MAX_OUTPUT_VALUES = 2**28  # all layers together, for one image: 1 GB of float32

@@ -15,17 +15,14 @@ Conventions:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cnnlib.design import memory
 from cnnlib.design.layers import AnyLayer, Leaf, Residual
+from cnnlib.design.memory import Peak
+from cnnlib.design.plan import Plan
 from cnnlib.design.shapes import reach
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from cnnlib.design.memory import Peak
-    from cnnlib.design.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

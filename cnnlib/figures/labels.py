@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from cnnlib.design.layers import AnyLayer, Shape
+from cnnlib.design.spec import CNNSpec
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NONE, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from cnnlib.design.layers import AnyLayer, Shape
-    from cnnlib.design.spec import CNNSpec
 
 _KINDS = {
     "conv2d": "Convolution",

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
+from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
-
-if TYPE_CHECKING:
-    from cnnlib.design.plan import Plan
 
 INPUT = "input"
 SUM = "sum"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.run import RunRequest
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.run import RunRequest
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import fill, indent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.layers import AnyLayer, Conv2d, Leaf, Residual, Shape
+from cnnlib.design.plan import Plan
 from cnnlib.design.source.module_code import Parameter, Template, module_call
-
-if TYPE_CHECKING:
-    from cnnlib.design.plan import Plan
 
 MOST_WRITTEN_OUT = 6  # more convolutions (or hidden layers) than this become a function
 _WIDTH = 100

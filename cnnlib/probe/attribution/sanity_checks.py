@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +22,9 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.probe.attribution.methods import METHODS, Method, explain
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
+from cnnlib.records.folders import Folders
 from cnnlib.records.job import Progress
 from cnnlib.records.probe import DeletionCurve, RandomisedWeights
-
-if TYPE_CHECKING:
-    from cnnlib.records.folders import Folders
 
 SAME_FROM = 0.9  # rank correlation from which two maps count as the same
 LEAST_GAIN = 0.05  # of mean probability

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -12,13 +11,11 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
+from cnnlib.records.run import RunRequest
 from cnnlib.records.settings import MB, PersonLimits, Settings
 from cnnlib.runs.queue import IS_RECORDED
 from cnnlib.runs.tables import jobs, runs, weights
 from cnnlib.units import format_size, plural
-
-if TYPE_CHECKING:
-    from cnnlib.records.run import RunRequest
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:

@@ -7,15 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
 from cnnlib.records.files import replacing
+from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.folders import Folders
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,6 +19,8 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.probe.forward import trace
 from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint
 from cnnlib.train.class_balance import loss_weights, picture_losses, training_order
 from cnnlib.train.execution.mode import ExecutionMode
@@ -27,10 +28,6 @@ from cnnlib.train.optimizers import clip_factor, total_norm
 from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
-
-if TYPE_CHECKING:
-    from cnnlib.records.recipe import Recipe
-    from cnnlib.records.run import RunRequest
 
 
 @dataclass(frozen=True, eq=False)

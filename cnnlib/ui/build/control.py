@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
+from cnnlib.design.spec import CNNSpec
 
 Kind = Literal["choice", "menu", "slider", "number", "text", "toggle"]
 

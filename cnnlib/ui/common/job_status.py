@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from cnnlib.records.job import Job
 from cnnlib.ui.common.format import duration, escape_markdown
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.permissions import attempt, stop_button
 from cnnlib.ui.common.shared import run_store
-
-if TYPE_CHECKING:
-    from cnnlib.records.job import Job
 
 _POLL_SECONDS = 0.5
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
+from cnnlib.records.job import Job
+from cnnlib.records.run import Run
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import run_store
-
-if TYPE_CHECKING:
-    from cnnlib.records.job import Job
-    from cnnlib.records.run import Run
 
 
 def owner_note(owner: str, what: str) -> str:

@@ -7,18 +7,16 @@ Every function raises `ViewerError` while the viewer starts; a fragment made wit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.data.prepared import Prepared
 from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.probe import DeletionCurve, Gradients, LayerGradient, RandomisedWeights
 from cnnlib.ui.common.saved_steps import Picture, SavedStep
 from cnnlib.ui.common.shared import worker_pool
-
-if TYPE_CHECKING:
-    from cnnlib.records.probe import DeletionCurve, Gradients, LayerGradient, RandomisedWeights
 
 # What distinguishes the arguments of cached functions.
 _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,12 +11,10 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
+from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import small_pad
-
-if TYPE_CHECKING:
-    from cnnlib.records.probe import Arithmetic
 
 
 def show() -> None:

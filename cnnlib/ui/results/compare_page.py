@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.compare.differences import design_difference
+from cnnlib.design.layers import Leaf
 from cnnlib.experiments.duel import DuelState, duel_state, start_duel
 from cnnlib.experiments.group_sequential import MOST_PAIRS
 from cnnlib.figures.compare import duel_figure
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
+from cnnlib.records.compare import LayerChange
 from cnnlib.ui.common.format import escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
@@ -20,10 +21,6 @@ from cnnlib.ui.common.urls import TRAIN
 from cnnlib.ui.results.duel_form import Side, choose_info, choose_sides, duel_form, known_designs
 from cnnlib.ui.results.study_view import StudyPage, show_curves
 from cnnlib.units import format_size, percent, plural, short_count
-
-if TYPE_CHECKING:
-    from cnnlib.design.layers import Leaf
-    from cnnlib.records.compare import LayerChange
 
 
 def show() -> None:

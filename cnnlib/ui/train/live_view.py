@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.errors import CnnlibError, DataError, ViewerError
 from cnnlib.figures.inspect import confusion_figure
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import Run
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.messages import fragment, show_warning
@@ -30,10 +32,6 @@ from cnnlib.ui.common.urls import LOADER, script
 from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.units import percent
-
-if TYPE_CHECKING:
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 EVERY_SECONDS = 1.0
 VIEW = PAGE

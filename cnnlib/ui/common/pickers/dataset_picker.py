@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.common.components import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
@@ -14,9 +14,6 @@ from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import prepared
 from cnnlib.ui.common.urls import in_address
 from cnnlib.units import plural
-
-if TYPE_CHECKING:
-    from cnnlib.records.dataset import DatasetInfo
 
 
 def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:

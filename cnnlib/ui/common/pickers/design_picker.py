@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,13 +11,11 @@ from cnnlib.design.cost import Cost, cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, preset, preset_of, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import Run
 from cnnlib.ui.common.format import count, distinct, size
 from cnnlib.ui.common.urls import BUILD, in_address, kept_design
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 _MACS_HELP = "MACs: multiply-accumulate operations of the network for one image."
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"

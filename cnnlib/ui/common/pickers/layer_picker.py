@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.design.plan import Plan
 from cnnlib.probe.graph import steps
 from cnnlib.ui.common.format import size
-
-if TYPE_CHECKING:
-    from cnnlib.design.plan import Plan
 
 _KIND_LABELS = {
     "conv2d": "convolution",
