@@ -107,8 +107,8 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
         with column, errors_shown():
             spec = adapt(designs[label].spec, info.in_size, len(info.classes))
             chosen.append(replace(designs[label], spec=spec))
-    if len(chosen) < 2:
-        return None
+            continue
+        return None  # its error is shown
     a, b = chosen
     if a.name == b.name:
         a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
