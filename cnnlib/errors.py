@@ -20,10 +20,8 @@ A message has three parts: what was found, the rule it breaks, what to do. Pages
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 class CnnlibError(Exception):

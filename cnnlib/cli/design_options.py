@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from cnnlib.cli.parser import one_of, shown
@@ -16,13 +17,9 @@ from cnnlib.design.plan import Plan, plan
 from cnnlib.design.presets import adapt, preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.files import file_errors
 from cnnlib.records.recipe_presets import default_preset
-
-if TYPE_CHECKING:
-    import argparse
-
-    from cnnlib.records.dataset import DatasetInfo
 
 MAX_SPEC_BYTES = 1_000_000
 

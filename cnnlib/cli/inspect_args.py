@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,6 @@ from cnnlib.units import plural
 from cnnlib.vocabulary.datasets import CROP
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     import numpy as np
 
     from cnnlib.data.prepared import Prepared

@@ -10,50 +10,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from importlib import import_module
 
 import cnnlib
-from cnnlib.cli.commands import (
-    app,
-    control,
-    datasets,
-    designs,
-    drawings,
-    duel,
-    experiment,
-    export,
-    inspect,
-    inspect_jobs,
-    labelled_drawings,
-    runs,
-    table,
-    train,
-    watch,
-)
 from cnnlib.cli.output import print_error
 from cnnlib.cli.parser import BAD_INPUT, PROGRAM, Parser
 from cnnlib.cli.run_here import INTERRUPTED
 from cnnlib.errors import CnnlibError, TrainError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+# Modules of `cnnlib.cli.commands`, in the order of the help.
 _GROUPS = (
-    app,
-    designs,
-    train,
-    watch,
-    control,
-    runs,
-    table,
-    duel,
-    experiment,
-    drawings,
-    labelled_drawings,
-    inspect,
-    inspect_jobs,
-    export,
-    datasets,
+    *("app", "designs", "train", "watch", "control", "runs", "table", "duel", "experiment"),
+    *("drawings", "labelled_drawings", "inspect", "inspect_jobs", "export", "datasets"),
 )
 
 FAILED = 3
@@ -89,7 +58,7 @@ def parser() -> Parser:
     top.set_defaults(json=False)
     commands = top.add_subparsers(metavar="COMMAND", required=True, dest="word")
     for group in _GROUPS:
-        group.add_commands(commands)
+        import_module(f"cnnlib.cli.commands.{group}").add_commands(commands)
     return top
 
 

@@ -54,6 +54,16 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         print("  ".join(padded).rstrip())
 
 
+def print_rows(
+    facts: Any, headings: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool
+) -> None:
+    """Print facts as JSON, or rows about them as a table."""
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(headings, rows)
+
+
 def print_facts(facts: Mapping[str, Any]) -> None:
     """One fact a line, names aligned; facts that are None or "" are left out."""
     known = {name: value for name, value in facts.items() if value not in (None, "")}

@@ -6,13 +6,11 @@ import argparse
 import difflib
 import re
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from cnnlib.errors import CnnlibError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 PROGRAM = "cnnlib" if Path(sys.argv[0]).stem == "cnnlib" else "python -m cnnlib"
 BAD_INPUT = 2  # exit code

@@ -84,13 +84,8 @@ def run_facts(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "state": run.state,
         "reason": run.reason,
-        "name": request.name,
-        "preset": request.preset,
-        "dataset": request.dataset,
-        "seed": request.seed,
-        "group": request.group,
-        "params": run.plan_cost.get("params"),
-        "macs": run.plan_cost.get("macs"),
+        **{name: getattr(request, name) for name in _OF_REQUEST},
+        **{name: run.plan_cost.get(name) for name in ("params", "macs")},
         "epochs": run.epoch,
         "step": run.step,
         "total_steps": run.total_steps,
@@ -109,6 +104,13 @@ def run_facts(run: Run) -> dict[str, Any]:
     }
 
 
+_OF_REQUEST = ("name", "preset", "dataset", "seed", "group")
+_OF_EPOCHS = (
+    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "seconds"),
+)
+_OF_SUMMARY = ("test_loss", "latency", "forecast", "promised", "peak_memory_bytes")
+
+
 def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
     """All facts about a run except its steps."""
     from cnnlib.diagnosis.report import run_report
@@ -116,17 +118,8 @@ def all_run_facts(store: RunStore, run: Run) -> dict[str, Any]:
     epochs = store.epochs(run.id)
     report = run_report(store, run.id)
     return run_facts(run) | {
-        "epoch_train_loss": [epoch.train_loss for epoch in epochs],
-        "epoch_train_accuracy": [epoch.train_accuracy for epoch in epochs],
-        "epoch_val_loss": [epoch.val_loss for epoch in epochs],
-        "epoch_val_accuracy": [epoch.val_accuracy for epoch in epochs],
-        "epoch_test_accuracy": [epoch.test_accuracy for epoch in epochs],
-        "epoch_seconds": [epoch.seconds for epoch in epochs],
-        "test_loss": run.summary.get("test_loss"),
-        "latency": run.summary.get("latency"),
-        "forecast": run.summary.get("forecast"),
-        "promised": run.summary.get("promised"),
-        "peak_memory_bytes": run.summary.get("peak_memory_bytes"),
+        **{f"epoch_{name}": [getattr(each, name) for each in epochs] for name in _OF_EPOCHS},
+        **{name: run.summary.get(name) for name in _OF_SUMMARY},
         "troubles": report["troubles"],
         "explained": report["explained"],
         "interventions": store.interventions(run.id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +13,6 @@ from cnnlib.compare.seeds import accuracy_interval
 from cnnlib.records.compare import ClassScores, Curve, Point, SettingLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.compare.rows import Row
 
 EpochMetric = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy"]

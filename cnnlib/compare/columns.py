@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +13,6 @@ from cnnlib.errors import RecipeError
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from cnnlib.compare.rows import Row
     from cnnlib.records.events import EpochEnd
 

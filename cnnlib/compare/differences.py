@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,6 @@ from cnnlib.records.compare import DesignDifference, LayerChange
 from cnnlib.runs.predictions import unpack_predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from cnnlib.compare.rows import Row
     from cnnlib.design.layers import Leaf
     from cnnlib.records.probe import Predicted

@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.annotations import Annotation, annotation_of, check_annotation
 from cnnlib.compare.columns import COLUMNS
-from cnnlib.compare.rows import load_rows
+from cnnlib.compare.rows import Row, load_rows
 from cnnlib.errors import StoreError
 from cnnlib.runs.annotations import (
     delete_annotations,
@@ -21,9 +22,6 @@ from cnnlib.runs.annotations import (
 from cnnlib.runs.summaries import runs_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cnnlib.compare.rows import Row
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cnnlib.compare.seeds import best_of, pooled_sd
+from cnnlib.design.spec import CNNSpec
 from cnnlib.runs.summaries import epochs_of_runs
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs.store import RunStore
@@ -152,11 +152,21 @@ def pool_key(run: Run) -> str:
     return _hash_key(_without_seed(run.request), run.fingerprint, run.arithmetic)
 
 
+# Fields of a spec that version 0.1.0 did not have: at their defaults they are no part of a row's
+# key, so that the names and notes of rows stay.
+_LATER_FIELDS = ("shortcut", "stride_at", "preactivation")
+_DEFAULT = CNNSpec()
+
+
 @lru_cache(maxsize=4096)
 def _without_seed(request: RunRequest) -> str:
     """Return the settings that pooled requests share, as JSON; requests are immutable."""
+    spec = request.spec.to_dict()
+    for name in _LATER_FIELDS:
+        if spec[name] == getattr(_DEFAULT, name):
+            del spec[name]
     shared = {
-        "spec": request.spec.to_dict(),
+        "spec": spec,
         "recipe": request.recipe.to_dict(),
         "dataset": request.dataset,
         "split_seed": request.split_seed,

@@ -9,10 +9,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from cnnlib.errors import CnnlibError
+from cnnlib.errors import CnnlibError
 
 Check = Callable[[str, Any], Any]
 

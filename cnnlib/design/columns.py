@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cnnlib.design.cost import cost
+from cnnlib.design.layers import AnyLayer, Shape
 from cnnlib.design.link import encode
-from cnnlib.design.plan import plan
+from cnnlib.design.plan import Plan, plan
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from cnnlib.design.layers import AnyLayer, Shape
-    from cnnlib.design.plan import Plan
-    from cnnlib.design.spec import CNNSpec
 
 ColumnKind = Literal["input", "maps", "vector", "answers"]
 _OPENING = ("conv2d", "residual", "linear", "global_avg_pool")

@@ -5,7 +5,7 @@ No other module computes shapes; a layer that does not fit raises a `LayerFitErr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cnnlib.design.layers import (
     Activation,
@@ -21,11 +21,9 @@ from cnnlib.design.layers import (
     Shape,
 )
 from cnnlib.design.shapes import output_size, reach
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.layers import NONE, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
 
 _CONV_REPAIR_FIELDS = ("padding", "pool_every", "kernel_size", "dilation", "stride", "stem")
 _POOL_REPAIR_FIELDS = (

@@ -7,15 +7,13 @@ layer's `name` is the path of its torch module (``features.block2.main.conv1``),
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from cnnlib.vocabulary.layers import NORMS
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
 
 Shape = tuple[int, ...]
 

@@ -10,15 +10,13 @@ a new name; another default needs a version 2 that reads both. A test pins the d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cnnlib.design.checks import shown
 from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec, Stem
 from cnnlib.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Form(NamedTuple):

@@ -15,6 +15,7 @@ are in memory anyway. The batch of images counts, because the first layer saves 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -35,8 +36,6 @@ from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from cnnlib.design.plan import Plan
 
     Made = Mapping[str, tuple["Part", int]]  # tensors: name -> part and bytes

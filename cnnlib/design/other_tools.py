@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cnnlib.design.layers import Leaf
+from cnnlib.design.plan import Plan
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from cnnlib.design.layers import Leaf
-    from cnnlib.design.plan import Plan
 
 Count = Callable[[Any], int]
 

@@ -5,21 +5,18 @@ The costs, the picture, the torch modules and the exported code are all derived 
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.assemble import lay_out
 from cnnlib.design.checks import shown
 from cnnlib.design.layer_builder import LayerFitError
+from cnnlib.design.layers import AnyLayer, Leaf
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    from cnnlib.design.layers import AnyLayer, Leaf
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,21 @@ names the layer that does not fit and suggests a repair. So a page can hold an i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cnnlib.design.checks import Check, Checks, check_fields, count_entries, shown
 from cnnlib.errors import SpecError
 from cnnlib.units import plural
-from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, INITIALISATIONS, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.vocabulary.layers import Parameter
+from cnnlib.vocabulary.layers import (
+    ACTIVATIONS,
+    BLOCKS,
+    INITIALISATIONS,
+    NORMS,
+    POOLINGS,
+    Parameter,
+)
 
 MAX_IMAGE_SIDE = 1024
 MAX_CHANNELS = 4096

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.other_tools import tool_counts
+from cnnlib.design.plan import Plan
 from cnnlib.design.source.module_code import module_call
 from cnnlib.units import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from cnnlib.design.plan import Plan
 
 
 def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: str = "sgd") -> str:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from math import log
 from statistics import median
-from typing import TYPE_CHECKING
 
+from cnnlib.design.spec import CNNSpec
 from cnnlib.records.diagnosis import Check
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
 from cnnlib.units import percent, plural
 from cnnlib.vocabulary.layers import ACTIVATIONS, NONE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.events import EpochEnd
-    from cnnlib.records.run import Run
 
 NO_GRADIENT = 1e-3  # norms below it hardly change the weights
 DEEP, DEEP_SATURATING = 9, 4  # layers with weights

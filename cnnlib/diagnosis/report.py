@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.diagnosis.rules import diagnose
 from cnnlib.units import format_size, format_time, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.records.diagnosis import Diagnosis
     from cnnlib.records.events import EpochEnd
     from cnnlib.records.run import Run

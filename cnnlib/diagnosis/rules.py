@@ -6,20 +6,17 @@ cross-entropy of ``ln(classes)``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.diagnosis.causes import causes_of_not_learning
 from cnnlib.records.diagnosis import Diagnosis
+from cnnlib.records.events import EpochEnd
+from cnnlib.records.run import Run
 from cnnlib.units import percent, plural
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cnnlib.records.events import EpochEnd
-    from cnnlib.records.run import Run
 
 BLOCKS = 12  # parts of a curve, each reduced to its median
 FEWEST_STEPS = 100  # before it, neither "not learning" nor dead units are diagnosed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,8 +23,6 @@ from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 from cnnlib.units import format_points, listed, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.records.compare import Verdict
     from cnnlib.runs.store import RunStore
 
@@ -104,6 +103,11 @@ class DuelState:
     can_resume: bool = False
     owner: str = ""
 
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs so far."""
+        return [run for pair in self.pairs for run in pair if run is not None]
+
 
 def start_duel(store: RunStore, duel: Duel) -> str:
     """Start a duel and return its id, which is also the group of its runs.
@@ -148,7 +152,7 @@ def next_step(study: Study) -> StudyStep:
     """
     duel = Duel.from_dict(study.body)
     verdict = _verdict(duel, study)
-    live = tuple(place for place, run in study.runs.items() if run.is_live)
+    live = study.live_places
     if verdict.is_over:
         return StudyStep(stop=live, state=DONE)
     if any(run.state in _FATAL for run in study.runs.values()):

@@ -9,6 +9,7 @@ takes a pruned trial as worse than any finished one; it ignores trials that were
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -21,8 +22,6 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import optuna
 
     from cnnlib.runs.store import RunStore

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.checks import shown
 from cnnlib.design.plan import plan
@@ -14,11 +15,7 @@ from cnnlib.design.spec import MAX_CONVOLUTIONS, CNNSpec
 from cnnlib.errors import CnnlibError, RecipeError
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.record import checks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cnnlib.records.run import RunRequest
+from cnnlib.records.run import RunRequest
 
 # Settings of the course texts that are not fields: K and L together give the channels.
 SHORT = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.figures.theme import (
@@ -17,8 +18,6 @@ from cnnlib.figures.theme import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import plotly.graph_objects as go
 
     from cnnlib.records.drawing import Answer, ChangeKind, Robustness

@@ -10,17 +10,13 @@ If a network is too wide, the gaps shrink first; then the picture exceeds `TARGE
 from __future__ import annotations
 
 import itertools
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cnnlib.design.cost import Field, receptive_fields
 from cnnlib.design.layers import AnyLayer, Leaf, Residual, Shape
+from cnnlib.design.plan import Plan
 from cnnlib.figures.labels import kind_label, settings_label, shape_label, shape_text
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    from cnnlib.design.plan import Plan
 
 TARGET_WIDTH = 700
 FACE = 150  # height of the tallest block and of the longest bar

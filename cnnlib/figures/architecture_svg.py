@@ -7,16 +7,12 @@ colour. Each layer is a group with a title, for tooltips and screen readers.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from html import escape
-from typing import TYPE_CHECKING
 
+from cnnlib.design.plan import Plan
 from cnnlib.figures.architecture import BAND, FACE, SLANT, Arc, Drawing, Label, Slab, draw
 from cnnlib.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, mix
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from cnnlib.design.plan import Plan
 
 # Kind -> colour, and label in the legend.
 KINDS: dict[str, tuple[str, str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.figures.theme import (
@@ -27,8 +28,6 @@ from cnnlib.figures.theme import (
 from cnnlib.units import format_points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import plotly.graph_objects as go
 
     from cnnlib.records.compare import ClassScores, Curve, Effect, Look, Point, SettingLine, Verdict

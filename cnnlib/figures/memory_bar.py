@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
-from cnnlib.design.memory import PARTS
+from cnnlib.design.memory import PARTS, Peak
 from cnnlib.figures.theme import CATEGORICAL, GREY
 from cnnlib.units import format_size
-
-if TYPE_CHECKING:
-    from cnnlib.design.memory import Peak
 
 _COLOURS = dict(zip(PARTS.values(), (*CATEGORICAL, GREY, GREY), strict=True))
 

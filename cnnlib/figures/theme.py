@@ -8,14 +8,12 @@ both. For the same reason figures have no background, and the page sets the colo
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import plotly.graph_objects as go
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 BLUE = "#0068a8"
 ORANGE = "#d08000"

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
-from cnnlib.design.layers import Residual
+from cnnlib.design.layers import Activation, AnyLayer, Conv2d, Leaf, Norm, Pool, Residual
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import MAX_CHANNELS, MAX_CONVOLUTIONS, MAX_KERNEL_SIZE, CNNSpec, checks
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from cnnlib.design.layers import Activation, AnyLayer, Conv2d, Leaf, Norm, Pool
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

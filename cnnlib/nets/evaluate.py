@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cnnlib.records.events import SplitResult
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from cnnlib.design.plan import Plan, plan
+from cnnlib.design.spec import CNNSpec
 from cnnlib.nets.blocks import build_layer, build_sequential
 from cnnlib.vocabulary.layers import INITIALISATIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.design.spec import CNNSpec
 
 
 class Network(nn.Module):

@@ -5,15 +5,13 @@ Both convert their arguments to a `CNNSpec`, and are the `Network` of its plan.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec, checks
 from cnnlib.nets.blocks import NOTHING
 from cnnlib.nets.model import Network
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 # Parameter of torch's module -> field of the spec.
 _CONV_PARAMS = {name: name for name in ("kernel_size", "stride", "padding", "dilation", "bias")}

@@ -17,18 +17,15 @@ network itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn.functional import relu_
 
-from cnnlib.design.layers import gives_view, training_order
+from cnnlib.design.layers import AnyLayer, Residual, gives_view, training_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.design.layers import AnyLayer, Residual
     from cnnlib.nets.model import Network
 
 Step = Callable[[Tensor], Tensor]

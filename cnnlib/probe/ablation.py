@@ -7,6 +7,7 @@ split, never on the test split.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,6 @@ from cnnlib.records.job import Progress
 from cnnlib.runs import RunStore
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
     from cnnlib.records.folders import Folders

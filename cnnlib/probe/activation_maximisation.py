@@ -8,6 +8,7 @@ after it, and clipped to the range of pictures.
 from __future__ import annotations
 
 import base64
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +26,6 @@ from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from cnnlib.records.probe import Arithmetic
 from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cnnlib.design.plan import Plan
     from cnnlib.probe.weights import Weights
 

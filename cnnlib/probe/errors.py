@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cnnlib.errors import ProbeError
 from cnnlib.records.probe import Calibration, Predicted
 from cnnlib.runs.predictions import unpack_predictions
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def read_predictions(path: Path) -> Predicted:

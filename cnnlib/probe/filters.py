@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,6 @@ from cnnlib.records.probe import Gradients, LayerGradient
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-
     from cnnlib.design.plan import Plan
     from cnnlib.probe.weights import Weights
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from cnnlib.runs import RunStore
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     import numpy as np
 
     from cnnlib.records.folders import Folders

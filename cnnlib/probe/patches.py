@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,6 @@ from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
     from cnnlib.records.folders import Folders

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.design.cost import receptive_fields
+from cnnlib.design.cost import Field, receptive_fields
+from cnnlib.design.plan import Plan
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.probe.graph import SUM, step_named
-
-if TYPE_CHECKING:
-    from cnnlib.design.cost import Field
-    from cnnlib.design.plan import Plan
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.folders import Folders
-    from cnnlib.records.run import Run
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
+from cnnlib.records.run import Run
 
 
 def run_pictures(run: Run, folders: Folders) -> Prepared:

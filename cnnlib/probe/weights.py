@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,6 @@ from cnnlib.runs import RunStore
 from cnnlib.runs.saved_steps import KEPT, saved_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.nets.model import Network
     from cnnlib.records.events import WeightsSaved

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from cnnlib.design.layers import Leaf
 from cnnlib.records.record import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.design.layers import Leaf
 
 Outcome = Literal["a", "b", "same", "open", "untold"]
 

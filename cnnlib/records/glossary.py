@@ -7,11 +7,8 @@ writes ``docs/glossary.md`` from them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def _read_glossary() -> dict[str, str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.run import RunRequest
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.run import RunRequest
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,6 @@ class Window:
         """The sum of the displayed numbers."""
         return self.total + self.bias
 
-    @property
-    def tolerance(self) -> float:
-        """Largest accepted difference of the network's float32 sum from ``value``."""
-        return TOLERANCE * (1 + float(np.abs(self.products[np.isfinite(self.products)]).sum()))
-
 
 @dataclass(frozen=True, eq=False)
 class Arithmetic:

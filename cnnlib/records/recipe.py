@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from cnnlib.design.checks import Check, check_fields
 from cnnlib.records.record import Record, checks
+from cnnlib.vocabulary.entry import Entry
 from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
-
-if TYPE_CHECKING:
-    from cnnlib.vocabulary.entry import Entry
 
 # Field of a recipe -> the table with its names.
 CHOICES: dict[str, Mapping[str, Entry]] = {

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.vocabulary.layers import NONE
-
-if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
 
 
 @dataclass(frozen=True)

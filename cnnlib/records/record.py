@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from cnnlib.design.checks import Checks
 from cnnlib.errors import RecipeError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 checks = Checks(RecipeError)
 

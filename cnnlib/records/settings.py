@@ -19,15 +19,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from cnnlib.design.checks import check_fields
 from cnnlib.errors import RecipeError, SettingsError
 from cnnlib.records.files import file_errors
+from cnnlib.records.folders import Folders
 from cnnlib.records.record import checks
-
-if TYPE_CHECKING:
-    from cnnlib.records.folders import Folders
 
 FILE = "cnnlab.toml"  # in the folder of runs, unless CNNLAB_CONFIG is another path
 MB = 1_000_000

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plotly.offline import get_plotlyjs
 
 from cnnlib.compare.charts import accuracy_against, curves
-from cnnlib.compare.rows import best_of_sentence
+from cnnlib.compare.rows import Row, best_of_sentence
 from cnnlib.figures.compare import cost_figure, curves_figure
 from cnnlib.report.text import format_cells, to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import plotly.graph_objects as go
 
     from cnnlib.compare.columns import Column
-    from cnnlib.compare.rows import Row
 
 _STYLE = """
 :root { color-scheme: light dark; }

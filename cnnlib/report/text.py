@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.compare.columns import Column, cells
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.compare.rows import Row
 
 _NUMBERS = ("percent", "loss", "count", "seconds", "rate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -9,8 +10,6 @@ import sqlalchemy as sa
 from cnnlib.runs.tables import row_annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from cnnlib.runs.store import RunStore
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,9 +24,6 @@ from cnnlib.records.events import (
 from cnnlib.runs import tables
 from cnnlib.runs.rows import epoch_from_row
 from cnnlib.runs.tables import epochs, interventions, runs, samples, steps, weights
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 Values = dict[str, Any]
 
@@ -148,10 +146,8 @@ def epochs_summary(new_epochs: Iterable[EpochEnd], before: Mapping[str, Any]) ->
     summary: Values = dict(before)
     for epoch in new_epochs:
         summary.setdefault("first_train_loss", epoch.train_loss)
-        summary["last_train_loss"] = epoch.train_loss
-        summary["last_train_accuracy"] = epoch.train_accuracy
-        summary["last_val_loss"] = epoch.val_loss
-        summary["last_val_accuracy"] = epoch.val_accuracy
+        for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+            summary[f"last_{name}"] = getattr(epoch, name)
         best = summary.get("best_val_accuracy")
         if epoch.val_accuracy is not None and (best is None or epoch.val_accuracy > best):
             summary["best_val_accuracy"] = epoch.val_accuracy
@@ -171,17 +167,12 @@ def rewind(connection: sa.Connection, run_id: str, attempt: int, step: int) -> l
     current = sa.select(runs.c.attempt).where(runs.c.id == run_id).with_for_update()
     if connection.scalar(current) != attempt:
         raise _reassigned_error(run_id)
-    later = [
-        (steps, steps.c.step > step),
-        (samples, samples.c.step > step),
-        (epochs, epochs.c.step > step),
-        (interventions, interventions.c.step > step),
-    ]
     stale = sa.and_(weights.c.run_id == run_id, weights.c.step > step)
     files = list(connection.scalars(sa.select(weights.c.file).where(stale)))
     connection.execute(sa.delete(weights).where(stale))
-    for table, condition in later:
-        connection.execute(sa.delete(table).where(table.c.run_id == run_id, condition))
+    for table in (steps, samples, epochs, interventions):
+        later = sa.and_(table.c.run_id == run_id, table.c.step > step)
+        connection.execute(sa.delete(table).where(later))
     update = sa.update(runs).where(runs.c.id == run_id)
     connection.execute(update.values(**_state_at(connection, run_id, step)))
     return files
@@ -325,13 +316,9 @@ def _end_values(event: RunEnd, now: float) -> Values:
 
 
 def _end_summary(event: RunEnd) -> Values:
-    values: Values = {}
-    if event.images_per_second:
-        values["images_per_second"] = event.images_per_second
-    if event.latency:
-        values["latency"] = dict(event.latency)
-    if event.peak_memory_bytes:
-        values["peak_memory_bytes"] = event.peak_memory_bytes
+    measured: Values = {"latency": dict(event.latency)}
+    measured |= {n: getattr(event, n) for n in ("images_per_second", "peak_memory_bytes")}
+    values = {name: value for name, value in measured.items() if value}
     if event.weights_step is not None:
         values["weights_step"] = event.weights_step
     if event.test is not None:

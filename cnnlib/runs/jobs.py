@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -17,8 +18,6 @@ from cnnlib.runs.tables import jobs
 from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
     from cnnlib.runs.access.store_access import StoreAccess
     from cnnlib.runs.database import QueryWatch
 

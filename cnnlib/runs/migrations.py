@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from cnnlib.runs import tables
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _to_2(connection: sa.Connection) -> str:

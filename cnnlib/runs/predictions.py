@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cnnlib.records.probe import Predicted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MOST_BYTES = 500_000_000  # limit for an unpacked file of predictions, which may be imported
 # Errors of numpy and zipfile for an .npz file that is invalid, truncated or changed.

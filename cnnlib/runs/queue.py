@@ -8,22 +8,19 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, sketches, turns, workers
 from cnnlib.units import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.design.spec import CNNSpec
 
 BUSY_STATES = ("starting", "running", "paused")
 IS_SKETCH: sa.ColumnElement[bool] = runs.c.id.in_(sa.select(sketches.c.run_id))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,29 +15,7 @@ from cnnlib.records.job import Job
 from cnnlib.records.run import Machine, Run, RunRequest
 from cnnlib.runs import tables
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_COPIED = (
-    "id",
-    "state",
-    "reason",
-    "phase",
-    "step",
-    "total_steps",
-    "epoch",
-    "train_seconds",
-    "created",
-    "started",
-    "ended",
-    "plan_cost",
-    "fingerprint",
-    "chosen",
-    "intervened",
-    "summary",
-    "attempt",
-    "owner",
-)
+_COPIED = tuple(name for name in Run.__dataclass_fields__ if name not in ("request", "machine"))
 RUN_COLUMNS = (
     *(tables.runs.c[name] for name in _COPIED),
     sa.type_coerce(tables.runs.c.request, sa.Text).label("request"),

@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError, StoreError
 from cnnlib.records.files import file_errors, replacing
+from cnnlib.records.folders import Folders
 from cnnlib.units import plural
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cnnlib.records.folders import Folders
 
 NAME_LIMIT = 60
 MOST_DESIGNS = 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ from cnnlib.records.run import Origin, Run, RunRequest
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.recipe import Recipe
     from cnnlib.runs.store import RunStore

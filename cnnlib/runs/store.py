@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from cnnlib.runs.tables import epochs, interventions, runs, weights
 from cnnlib.runs.workers.liveness import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from cnnlib.records.events import (
         Command,
         EpochEnd,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -11,8 +12,6 @@ from cnnlib.runs.queue import IS_RECORDED
 from cnnlib.runs.tables import epochs, meta, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from cnnlib.runs.database import Database
 
 _RENAMES = "renames"  # key in `meta` of the number of renames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,6 @@ from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo

@@ -8,7 +8,9 @@ file's header. Each file is written under a temporary name and then renamed, so 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
@@ -24,9 +26,6 @@ from cnnlib.records.recipe import Recipe
 from cnnlib.records.record import Record, checks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from cnnlib.train.optimizers import Optimizer
 
 _NET, _OPTIMIZER = "net/", "optimizer/"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cnnlib.records.recipe import Recipe
 from cnnlib.train.randomness import derived_seed, epoch_order
-
-if TYPE_CHECKING:
-    from cnnlib.records.recipe import Recipe
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING
 from cnnlib.records.events import Command, Event, Intervention, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from cnnlib.records.run import RunState
     from cnnlib.train.session import Session
 

@@ -6,15 +6,11 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Condition
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from cnnlib.records.events import Command
-
+from cnnlib.records.events import Command
 
 # The reason of a run that a signal ended: from the app, or Ctrl-C.
 INTERRUPTED = "The run was interrupted. Resume it to continue from its last checkpoint."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -20,8 +21,6 @@ from cnnlib.train.execution.machine import wait_for
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.train.control import Control
     from cnnlib.train.session import Session
 

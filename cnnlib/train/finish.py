@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from cnnlib.train.control import INTERRUPTED
 from cnnlib.train.evaluation import measure_latency, measure_test
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
     from cnnlib.train.session import Session
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import RecipeError, TrainError
@@ -11,8 +12,6 @@ from cnnlib.train.checkpoint import Checkpoint, Progress, read_checkpoint, read_
 from cnnlib.train.saver import saved_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from cnnlib.records.recipe import Recipe

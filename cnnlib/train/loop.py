@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import TrainError
@@ -22,9 +24,6 @@ from cnnlib.train.setup import set_up, started_event
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.run import RunRequest
     from cnnlib.train.session import Session

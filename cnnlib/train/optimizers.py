@@ -7,20 +7,16 @@ They call torch's fused kernels directly, one call for all weights. Creating an 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from cnnlib.records.events import Setting
+from cnnlib.records.recipe import Recipe
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from cnnlib.records.events import Setting
-    from cnnlib.records.recipe import Recipe
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 _MUON_MOMENTUM, _MUON_ITERATIONS = 0.95, 5

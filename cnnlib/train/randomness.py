@@ -8,16 +8,14 @@ the same numbers as the uninterrupted run from step k on.
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from cnnlib.records.recipe import Augmentation
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 Stream = Literal["order", "augmentation", "dropout"]
 _STREAM_NUMBER: dict[str, int] = {"order": 1, "augmentation": 2, "dropout": 3}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.records.events import WeightsSaved
 from cnnlib.train.checkpoint import (
     Circumstances,
+    Progress,
     is_finite,
     read_weights,
     write_checkpoint,
@@ -19,13 +22,8 @@ from cnnlib.train.checkpoint import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from concurrent.futures import Future
-    from pathlib import Path
-
     from torch import Tensor, nn
 
-    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.optimizers import Optimizer
 
 BUDGET_BYTES = 16_000_000

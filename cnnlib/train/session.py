@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,6 @@ from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.schedule import batch_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from cnnlib.data.batches import DeviceData
     from cnnlib.nets.model import Network
     from cnnlib.records.run import RunRequest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -17,7 +19,7 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
-from cnnlib.train.checkpoint import Circumstances
+from cnnlib.train.checkpoint import Circumstances, Progress
 from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
@@ -34,14 +36,10 @@ from cnnlib.train.schedule import batch_ends, total_step_count
 from cnnlib.train.session import Session, ValidationSample
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
-    from cnnlib.train.checkpoint import Progress
     from cnnlib.train.control import Control
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)

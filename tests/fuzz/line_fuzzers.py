@@ -151,8 +151,7 @@ def _word(random: Random) -> str:
 def _no_waiting() -> Generator[None]:
     """Whoever queues runs does not wait for them."""
     with contextlib.ExitStack() as stack:
-        for module in (run_here, duel, experiment):
-            stack.enter_context(patch.object(module, "follow_or_train", lambda *_, **__: 0))
+        stack.enter_context(patch.object(run_here, "follow_or_train", lambda *_, **__: 0))
         for module in (duel, experiment):
             stack.enter_context(patch.object(module, "_run_to_end", lambda *_: 0))
         yield

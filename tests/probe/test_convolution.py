@@ -9,6 +9,7 @@ from apps import AppTest
 from inspecting import a_stroke, with_pad
 from PIL import Image
 from scipy.signal import convolve2d, correlate2d
+from windows import tolerance
 
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
@@ -39,7 +40,7 @@ def test_the_output_agrees_with_torch(stride, padding, dilation):
     shown = convolve(PICTURE, kernel, **settings)
     np.testing.assert_allclose(shown.output, torchs[0, 0], rtol=1e-4, atol=1e-5)
     window = shown.at(shown.output.shape[0] - 1, 0)
-    assert abs(window.value - window.output) <= window.tolerance
+    assert abs(window.value - window.output) <= tolerance(window)
 
 
 def test_a_kernel_is_parsed_from_rows():

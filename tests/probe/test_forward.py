@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from random_specs import random_specs
+from windows import tolerance
 
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import preset
@@ -117,7 +118,7 @@ def test_the_numbers_add_up_to_the_networks_own_output(spec):
         for _ in range(3):
             shown = arithmetic(net.plan, weights, found, step.name, random.randrange(channels))
             window = shown.at(random.randrange(rows), random.randrange(columns))
-            assert abs(window.value - window.output) <= window.tolerance, step
+            assert abs(window.value - window.output) <= tolerance(window), step
 
 
 def test_a_window_worked_by_hand():

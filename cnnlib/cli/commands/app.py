@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import runpy
 import sys
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.cli.output import print_json, print_table
 from cnnlib.cli.parser import add_command, whole_number
 from cnnlib.records.folders import Folders, app_folder
 from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_commands(commands: Any) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from cnnlib.cli.output import print_result
 from cnnlib.cli.parser import (
@@ -22,9 +23,6 @@ from cnnlib.cli.store import existing_store, run_at_step
 from cnnlib.errors import StoreError
 from cnnlib.records.events import Command, CommandKind, Setting
 from cnnlib.records.recipe import Recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 _COMMANDS: dict[CommandKind, str] = {

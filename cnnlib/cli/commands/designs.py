@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
-from cnnlib.cli.output import print_facts, print_json, print_table
+from cnnlib.cli.output import print_facts, print_json, print_rows, print_table
 from cnnlib.cli.parser import add_command, one_of, whole_number
 from cnnlib.design.cost import Cost, LayerCost, cost
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
 from cnnlib.units import plural
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_commands(commands: Any) -> None:
@@ -48,11 +46,9 @@ def add_commands(commands: Any) -> None:
 def list_presets(args: argparse.Namespace) -> None:
     """Print all presets with parameters and MACs."""
     facts = [_preset_facts(preset) for preset in presets()]
-    if args.json:
-        print_json(facts)
-    else:
-        names = ("name", "params", "macs", "description")
-        print_table(names, [[preset[name] for name in names] for preset in facts])
+    names = ("name", "params", "macs", "description")
+    rows = [[preset[name] for name in names] for preset in facts]
+    print_rows(facts, names, rows, as_json=args.json)
 
 
 def show_cost(args: argparse.Namespace) -> None:

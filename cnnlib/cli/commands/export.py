@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +29,6 @@ from cnnlib.records.files import file_errors, replacing
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     from cnnlib.records.events import WeightsSaved
     from cnnlib.records.run import Run
     from cnnlib.runs import RunStore

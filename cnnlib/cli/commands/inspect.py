@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.inspect_jobs import add_job_commands
@@ -15,8 +16,6 @@ from cnnlib.units import percent
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
 
 if TYPE_CHECKING:
-    import argparse
-
     import numpy as np
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from cnnlib.cli.inspect_args import (
     window_at,
     write_values,
 )
-from cnnlib.cli.output import print_json, print_result, print_table
+from cnnlib.cli.output import print_json, print_result, print_rows, print_table
 from cnnlib.cli.parser import add_command, add_number, one_of, shown, whole_number
 from cnnlib.errors import DataError, ProbeError
 from cnnlib.records.folders import Folders
@@ -22,8 +23,6 @@ from cnnlib.records.job import run_job
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.records.probe import LayerGradient
 
 _LARGEST_SIDE = 512  # pixels of a picture that is convolved
@@ -129,13 +128,9 @@ def find_patches(args: argparse.Namespace) -> None:
 
     job = {**_job_args(args, open_run(args)), "count": _positive(args.pictures)}
     found = run_job(find_patches(job, Folders.from_environment()))
-    if args.json:
-        print_json(found)
-        return
-    print_table(
-        ("channel", "picture", "row", "column", "activation"),
-        [(channel, *places[0]) for channel, places in enumerate(found["found"])],
-    )
+    headings = ("channel", "picture", "row", "column", "activation")
+    rows = [(channel, *places[0]) for channel, places in enumerate(found["found"])]
+    print_rows(found, headings, rows, as_json=args.json)
 
 
 def maximise_activation(args: argparse.Namespace) -> None:
@@ -188,11 +183,10 @@ def show_dead(args: argparse.Namespace) -> None:
     found = {
         name: each.nonzero()[0] for name, each in dead_channels(inspected.net(), images).items()
     }
-    if args.json:
-        print_json({"pictures": len(pictures), "dead": {n: e.tolist() for n, e in found.items()}})
-        return
+    facts = {"pictures": len(pictures), "dead": {n: e.tolist() for n, e in found.items()}}
+    headings = ("layer", "dead channels", "numbers of the first 20")
     rows = [(name, len(each), ", ".join(map(str, each[:20]))) for name, each in found.items()]
-    print_table(("layer", "dead channels", "numbers of the first 20"), rows)
+    print_rows(facts, headings, rows, as_json=args.json)
 
 
 def convolve_picture(args: argparse.Namespace) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.drawings import pixels_for
-from cnnlib.cli.output import print_json, print_result, print_table
+from cnnlib.cli.output import print_result, print_rows
 from cnnlib.cli.parser import (
     JSON_LINES,
     PROGRAM,
@@ -26,9 +28,6 @@ from cnnlib.records.job import run_job
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     from cnnlib.runs import RunStore
 
 
@@ -91,18 +90,16 @@ def list_collections(args: argparse.Namespace) -> None:
     from cnnlib.data.drawings import collections
 
     found = collections(Folders.from_environment())
-    if args.json:
-        facts = [
-            {"dataset": name, "classes": counts, "drawings": sum(counts.values())}
-            for name, counts in found.items()
-        ]
-        print_json(facts)
-        return
+    facts = [
+        {"dataset": name, "classes": counts, "drawings": sum(counts.values())}
+        for name, counts in found.items()
+    ]
     rows = [
         (name, sum(counts.values()), ", ".join(f"{each} {n}" for each, n in counts.items()))
         for name, counts in found.items()
     ]
-    print_table(("dataset", "drawings", "drawings per class"), rows)
+    headings = ("dataset", "drawings", "drawings per class")
+    print_rows(facts, headings, rows, as_json=args.json)
 
 
 def save_drawings(args: argparse.Namespace) -> None:
@@ -169,10 +166,9 @@ def _print_report(store: RunStore, run_id: str, as_json: bool) -> int:
     from cnnlib.probe.fine_tune_job import measure_fine_tune
 
     found = run_job(measure_fine_tune({"run": run_id}, store.folders))
-    if as_json:
-        print_json({"event": "worth", "run_id": run_id, **found})
-        return 0
-    print_table(("accuracy on", "pictures", "before", "after", "change"), list(_rows(found)))
+    facts = {"event": "worth", "run_id": run_id, **found}
+    headings = ("accuracy on", "pictures", "before", "after", "change")
+    print_rows(facts, headings, _rows(found), as_json=as_json)
     return 0
 
 

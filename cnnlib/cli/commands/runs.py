@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import (
@@ -20,8 +21,6 @@ from cnnlib.records.run import RUN_STATES, Run
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    import argparse
-
     from cnnlib.runs import RunStore
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,6 @@ from cnnlib.cli.store import has_store, open_store
 from cnnlib.records.files import file_errors, replacing
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from cnnlib.compare.columns import Column
     from cnnlib.compare.rows import Row
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
@@ -12,9 +13,6 @@ from cnnlib.cli.parser import JSON_LINES, UsageError, add_command, whole_number
 from cnnlib.cli.run_here import add_queue_options, submit
 from cnnlib.cli.run_options import add_run_options, run_request
 from cnnlib.cli.store import open_store
-
-if TYPE_CHECKING:
-    import argparse
 
 MOST_SEEDS = 20
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import time
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import JsonProgress, ProgressOutput, TextProgress, Update
@@ -12,9 +14,6 @@ from cnnlib.errors import StoreError
 from cnnlib.records.run import ENDED_STATES, Run
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Generator, Sequence
-
     from cnnlib.records.diagnosis import Diagnosis
     from cnnlib.runs import RunStore
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from cnnlib.design.layers import Activation, Conv2d, Dropout, Leaf, Linear, Norm, PadChannels, Pool
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
 
 PADDED_SHORTCUT = "PaddedShortcut"
 

@@ -17,7 +17,7 @@ colour of the training pictures.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from cnnlib.design.layers import Activation
+from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network
@@ -33,9 +34,6 @@ from cnnlib.probe.forward import plain_activation, trace
 from cnnlib.probe.graph import steps
 from cnnlib.records.probe import Completeness
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
-
-if TYPE_CHECKING:
-    from cnnlib.design.plan import Plan
 
 Method = Callable[[Network, np.ndarray, int], np.ndarray]
 _BATCH = 32

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cnnlib.records.files import replacing
 from cnnlib.records.probe import OodDetector, OodErrorRate
 from cnnlib.runs.predictions import DAMAGED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def ood_file(folder: Path, step: int) -> Path:

@@ -8,6 +8,7 @@ pictures are used to measure its error rates only.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from cnnlib.data.batches import Normaliser
-from cnnlib.data.prepared import is_prepared, load_prepared
+from cnnlib.data.prepared import Prepared, is_prepared, load_prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.probe.drawing import prepare_drawing
@@ -28,9 +29,6 @@ from cnnlib.records.probe import OOD_FRACTION, OodDetector, OodErrorRate
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
-    from cnnlib.data.prepared import Prepared
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders

@@ -6,7 +6,9 @@ of the dataset of its training.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +30,6 @@ from cnnlib.probe.viewer.sources import normalised, saved_network_of
 from cnnlib.records.job import run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
     from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.maps import NetworkSource

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cnnlib.design.columns import columns, layer_word
+from cnnlib.design.columns import Column, columns, layer_word
 from cnnlib.design.layers import Conv2d, Linear, Pool
 from cnnlib.errors import ProbeError
 from cnnlib.probe.arithmetic import arithmetic
-from cnnlib.probe.graph import SUM, step_named, steps
+from cnnlib.probe.graph import SUM, Step, step_named, steps
 from cnnlib.probe.viewer.maps import outputs_of, picture_of
 from cnnlib.probe.viewer.sources import network_of, validation_of
-from cnnlib.records.probe import encode_float32
+from cnnlib.records.probe import Arithmetic, encode_float32
 from cnnlib.vocabulary.layers import POOLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
-    from cnnlib.design.columns import Column
     from cnnlib.design.plan import Plan
     from cnnlib.nets.model import Network
-    from cnnlib.probe.graph import Step
     from cnnlib.records.maps import MapsRequest
-    from cnnlib.records.probe import Arithmetic
 
 MOST_BYTES = 2_000_000  # of float32 values in one answer
 
@@ -73,10 +69,14 @@ def lens_values(
         )
     column, before = all_columns[place], all_columns[place - 1]
     first = _summing_step(net.plan, column)
-    if isinstance(first.leaf, Linear):
-        values = _unit(net, outputs, first, unit)
-    else:
-        values = _window(arithmetic(net.plan, _weights(net, first), outputs, first.name, unit))
+    weights, is_unit = _weights(net, first), isinstance(first.leaf, Linear)
+    shown = (
+        _unit(weights, outputs, first, unit)
+        if is_unit
+        else arithmetic(net.plan, weights, outputs, first.name, unit)
+    )
+    values = {"kind": "unit" if is_unit else "window", "bias": encode_float32(shown.bias)}
+    values |= shown.packed()
     sizes = {"sources": list(before.shape), "is_picture": before.kind == "input"}
     later = _later_steps(net.plan, first, column)
     after = [_after(step, outputs[step.name][0, unit]) for step in later]
@@ -113,32 +113,27 @@ def _weights(net: Network, step: Step) -> dict[str, np.ndarray]:
     return {f"{step.name}.{name}": each.detach().numpy() for name, each in layer.named_parameters()}
 
 
-def _window(shown: Arithmetic) -> dict[str, Any]:
-    """Return an `Arithmetic` in the form that sums.js reads."""
-    return shown.packed() | {"kind": "window", "bias": encode_float32(shown.bias)}
-
-
-def _unit(net: Network, outputs: Mapping[str, np.ndarray], step: Step, unit: int) -> dict[str, Any]:
+def _unit(
+    weights: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray], step: Step, unit: int
+) -> Arithmetic:
     """Return inputs, weights and output of a unit, as a window of the whole input.
 
     It is a convolution of one place whose kernel covers everything: sums.js computes both.
     """
-    inputs = outputs[step.inputs[0]].reshape(-1)
-    weights = _weights(net, step)
     bias = weights.get(f"{step.name}.bias")
-    return {
-        "kind": "unit",
-        "count": len(inputs),
-        **dict.fromkeys(("height", "width", "kernel_height", "kernel_width", "rows", "columns"), 1),
-        "stride": 1,
-        "padding": 0,
-        "dilation": 1,
-        "reduce": "sum",
-        "inputs": encode_float32(inputs),
-        "kernel": encode_float32(weights[f"{step.name}.weight"][unit]),
-        "bias": encode_float32(0.0 if bias is None else bias[unit]),
-        "output": encode_float32(outputs[step.name][0, unit]),
-    }
+    return Arithmetic(
+        layer=step.name,
+        channel=unit,
+        inputs=outputs[step.inputs[0]].reshape(-1, 1, 1),
+        input_names=(),
+        kernel=weights[f"{step.name}.weight"][unit].reshape(-1, 1, 1),
+        bias=0.0 if bias is None else float(bias[unit]),
+        stride=1,
+        padding=0,
+        dilation=1,
+        reduce="sum",
+        output=outputs[step.name][0, unit].reshape(1, 1),
+    )
 
 
 def _after(step: Step, values: np.ndarray) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from cachetools import LRUCache, cached
 from torch.nn.functional import conv2d
 
-from cnnlib.design.columns import columns
+from cnnlib.design.columns import Column, columns
 from cnnlib.design.layers import Conv2d, Linear
+from cnnlib.design.plan import Plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.forward import activations
 from cnnlib.probe.graph import step_named
@@ -24,14 +26,8 @@ from cnnlib.probe.viewer.sources import (
     strip_pictures,
     validation_of,
 )
+from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.probe import encode_uint8
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.design.columns import Column
-    from cnnlib.design.plan import Plan
-    from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 
 Outputs = dict[str, np.ndarray]  # name of a layer -> its output for one picture, N = 1
 MOST_OPEN = 512  # maps of an opened column

@@ -10,15 +10,12 @@ import gc
 import os
 import sys
 import traceback
-from multiprocessing.connection import Client
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Client, Connection
+from typing import Any
 
 from cnnlib.errors import CnnlibError, FaultError
 from cnnlib.runs.workers.viewer import ADDRESS_VARIABLE, KEY_VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from multiprocessing.connection import Connection
 
 _NICENESS = 5  # a training step goes first
 

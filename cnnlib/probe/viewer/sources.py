@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,19 +15,14 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.cost import cost
-from cnnlib.design.plan import plan
+from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import ProbeError, SpecError
 from cnnlib.nets.model import Network, build_model, load_fitting
 from cnnlib.probe.weights import network, read_arrays, read_step_arrays
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
+from cnnlib.records.maps import NetworkSource, SplitSource
 from cnnlib.units import format_size
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.design.plan import Plan
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.maps import NetworkSource, SplitSource
 
 _TYPICAL, _HARD = 10, 6  # pictures of the strip
 # Of a network that anybody may ask for: a viewer that ran out of memory would end for all.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from cnnlib.records.dataset import drawings_title
-from cnnlib.runs.access import limits, permissions
+from cnnlib.errors import LimitError
+from cnnlib.records.dataset import DatasetInfo, drawings_title
+from cnnlib.records.settings import MB
+from cnnlib.runs.access import permissions
+from cnnlib.runs.access.limits import check_disk, format_sizes
 from cnnlib.runs.tables import dataset_owners
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-
-    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.store import RunStore
 
 
@@ -97,9 +99,23 @@ def check_upload(store: RunStore, size_bytes: int) -> None:
     Raises:
         LimitError: The upload is too large, or the person has too many.
     """
-    if store.person is not None:
-        with store.database.read() as connection:
-            limits.check_upload(connection, store.owner, size_bytes, store.settings.person)
+    if store.person is None:
+        return
+    limits = store.settings.person
+    if size_bytes > limits.upload_mb * MB:
+        found, most = format_sizes(size_bytes, limits.upload_mb)
+        raise LimitError(
+            f"The file is {found}, but the limit for an upload on this server is {most}. Use "
+            "fewer or smaller pictures."
+        )
+    own = dataset_owners.c.owner == store.owner
+    with store.database.read() as connection:
+        count = connection.scalar(sa.select(sa.func.count()).select_from(dataset_owners).where(own))
+    if (count or 0) >= limits.uploads:
+        raise LimitError(
+            f"You have {plural(limits.uploads, 'dataset')}, the limit per person on this server. "
+            "Remove one first."
+        )
 
 
 def check_archive(store: RunStore, size_bytes: int) -> None:
@@ -110,6 +126,4 @@ def check_archive(store: RunStore, size_bytes: int) -> None:
     """
     if store.person is not None:
         with store.database.read() as connection:
-            limits.check_disk(
-                connection, store.owner, size_bytes, store.settings, store.folders.runs
-            )
+            check_disk(connection, store.owner, size_bytes, store.settings, store.folders.runs)

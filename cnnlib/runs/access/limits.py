@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -11,15 +11,11 @@ from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
 from cnnlib.errors import LimitError
 from cnnlib.records.job import LIVE_JOB_STATES
+from cnnlib.records.run import RunRequest
 from cnnlib.records.settings import MB, PersonLimits, Settings
 from cnnlib.runs.queue import IS_RECORDED
-from cnnlib.runs.tables import dataset_owners, jobs, runs, weights
+from cnnlib.runs.tables import jobs, runs, weights
 from cnnlib.units import format_size, plural
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cnnlib.records.run import RunRequest
 
 
 def check_request(request: RunRequest, limits: PersonLimits) -> None:
@@ -44,7 +40,7 @@ def check_size(request: RunRequest, limits: PersonLimits) -> None:
     _check_number(costs.params, limits.parameters, "parameters", smaller)
     _check_number(costs.macs, limits.macs, "MACs per picture", smaller)
     if costs.training_bytes > limits.memory_mb * MB:
-        found, most = _format_sizes(costs.training_bytes, limits.memory_mb)
+        found, most = format_sizes(costs.training_bytes, limits.memory_mb)
         raise LimitError(
             f"A training step of this run needs {found} of memory, but the limit on this server is "
             f"{most} per person. Choose a smaller batch, or a smaller network."
@@ -59,7 +55,7 @@ def _check_number(requested: int, most: int, what: str, remedy: str) -> None:
         )
 
 
-def _format_sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
+def format_sizes(found_bytes: int, most_mb: int) -> tuple[str, str]:
     """A size and its limit as text; in bytes where the short forms are equal."""
     most_bytes = most_mb * MB
     found, most = format_size(found_bytes), format_size(most_bytes)
@@ -118,7 +114,7 @@ def check_disk(
     """
     own = _weights_bytes(connection, owner) + more_bytes
     if own > settings.person.disk_mb * MB:
-        found, most = _format_sizes(own, settings.person.disk_mb)
+        found, most = format_sizes(own, settings.person.disk_mb)
         raise LimitError(
             f"Your runs would need {found} on disk, but the limit on this server is {most} per "
             "person. On the Results page, delete some runs permanently."
@@ -140,29 +136,3 @@ def _weights_bytes(connection: sa.Connection, owner: str | None) -> int:
     if owner is not None:
         total = total.join(runs, runs.c.id == weights.c.run_id).where(runs.c.owner == owner)
     return int(connection.scalar(total) or 0)
-
-
-def check_upload(
-    connection: sa.Connection, owner: str, size_bytes: int, limits: PersonLimits
-) -> None:
-    """Check the size of an upload and the number of the person's datasets.
-
-    Raises:
-        LimitError: One of them is too large.
-    """
-    if size_bytes > limits.upload_mb * MB:
-        found, most = _format_sizes(size_bytes, limits.upload_mb)
-        raise LimitError(
-            f"The file is {found}, but the limit for an upload on this server is {most}. Use "
-            "fewer or smaller pictures."
-        )
-    own = (
-        sa.select(sa.func.count())
-        .select_from(dataset_owners)
-        .where(dataset_owners.c.owner == owner)
-    )
-    if (connection.scalar(own) or 0) >= limits.uploads:
-        raise LimitError(
-            f"You have {plural(limits.uploads, 'dataset')}, the limit per person on this server. "
-            "Remove one first."
-        )

@@ -6,16 +6,14 @@ provider. ``None`` is the operator, who may do everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from cnnlib.errors import RightsError
 from cnnlib.records.dataset import drawings_title
 from cnnlib.runs.tables import dataset_owners
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def may_change(person: str | None, owner: str) -> bool:

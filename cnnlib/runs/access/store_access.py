@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -13,8 +14,6 @@ from cnnlib.runs.access import limits, permissions
 from cnnlib.runs.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import sqlalchemy as sa
 
     from cnnlib.records.job import Job

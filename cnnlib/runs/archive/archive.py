@@ -13,6 +13,7 @@ import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -35,8 +36,6 @@ from cnnlib.runs.archive.schema import (
 from cnnlib.runs.queue import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from cnnlib.runs.store import RunStore
 
 FORMAT = "cnnlab-runs-1"

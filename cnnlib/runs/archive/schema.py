@@ -7,9 +7,10 @@ fraction is from 0 to 1, a time exists in the calendar) are checked here.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from cnnlib.design.checks import Check, Checks, shown
 from cnnlib.design.plan import plan
@@ -18,9 +19,6 @@ from cnnlib.records.events import STEP_COLUMNS, CommandKind, EpochEnd, SplitResu
 from cnnlib.records.record import is_required
 from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NOT_EXPORTED = {"number", "worker_id", "rank", "owner"}  # columns for the exporting store alone
 RUN_TABLES = (tables.epochs, tables.steps, tables.samples, tables.interventions, tables.weights)

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -19,8 +20,6 @@ from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from cnnlib.runs.database import Database
 
 HEARTBEAT_SECONDS = 3.0

@@ -6,18 +6,22 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import StoreError, ViewerError
 from cnnlib.runs.store import RunStore
-from cnnlib.runs.workers.processes import CAN_FORK, ForkServer, StartedProcess, wait_for_exit
+from cnnlib.runs.workers.processes import (
+    CAN_FORK,
+    ForkServer,
+    Process,
+    StartedProcess,
+    wait_for_exit,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.folders import Folders
-    from cnnlib.runs.workers.processes import Process
     from cnnlib.runs.workers.viewer import Viewer
 
 WATCH_SECONDS = 0.5

@@ -9,13 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import cnnlib
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _END_SECONDS = 5.0
 QUIT = b"q"  # written to a process that was started afresh: end the run with a checkpoint and exit

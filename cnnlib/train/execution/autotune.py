@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import platform
 import shutil
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from time import perf_counter, thread_time
@@ -29,8 +30,6 @@ from cnnlib.train.failures import is_out_of_memory
 from cnnlib.train.optimizers import build_optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-
     from cnnlib.design.cost import Cost
     from cnnlib.nets.model import Network
     from cnnlib.records.recipe import Recipe

@@ -6,17 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError
 from cnnlib.records.files import replacing
+from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.folders import Folders
 
 
 @dataclass(frozen=True)

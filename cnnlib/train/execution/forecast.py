@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.design.cost import cost
+from cnnlib.design.memory import Peak
 from cnnlib.design.plan import plan
 from cnnlib.errors import DataError
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
+from cnnlib.records.run import RunRequest
 from cnnlib.runs.workers.pool import visible_gpus
 from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
-
-if TYPE_CHECKING:
-    from cnnlib.design.memory import Peak
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.folders import Folders
-    from cnnlib.records.run import RunRequest
 
 # Speed of small networks on one processor core; used before anything was measured.
 _GUESSED_FLOPS_PER_SECOND = 2e10

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from cnnlib.design.layers import Leaf
 from cnnlib.errors import RecipeError
 from cnnlib.units import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    from cnnlib.design.layers import Leaf
 
 Precision = Literal["fp32", "bf16"]
 _SIMD_WIDTH = 8  # float32 values in a register of AVX2

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 # Parameters of mallopt(3): buffers get no mappings of their own, freed memory is not returned, and
 # the heap grows in steps of 256 MB.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from cnnlib.probe.viewer.process import main
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 def functions() -> dict[str, Callable[..., Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.data.prepared import load_prepared
+from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.data.split import run_split
 from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
@@ -19,6 +19,8 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.probe.forward import trace
 from cnnlib.records.folders import Folders
+from cnnlib.records.recipe import Recipe
+from cnnlib.records.run import RunRequest
 from cnnlib.train.checkpoint import Checkpoint, read_checkpoint
 from cnnlib.train.class_balance import loss_weights, picture_losses, training_order
 from cnnlib.train.execution.mode import ExecutionMode
@@ -26,13 +28,6 @@ from cnnlib.train.optimizers import clip_factor, total_norm
 from cnnlib.train.randomness import augmentation_generator, derived_seed
 from cnnlib.train.saver import SavedFile
 from cnnlib.train.schedule import batch_ends, factor, total_step_count
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cnnlib.data.prepared import Prepared
-    from cnnlib.records.recipe import Recipe
-    from cnnlib.records.run import RunRequest
 
 
 @dataclass(frozen=True, eq=False)

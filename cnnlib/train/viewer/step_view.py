@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn.functional import pad, unfold
 
-from cnnlib.design.columns import columns
+from cnnlib.design.columns import Column, columns
 from cnnlib.design.layers import Conv2d, Linear, Residual
-from cnnlib.design.plan import plan
+from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import ProbeError
 from cnnlib.probe.graph import step_named
 from cnnlib.records.probe import encode_float32, encode_uint8
-from cnnlib.train.viewer.batch_replay import replay
+from cnnlib.train.viewer.batch_replay import Replay, replay
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cnnlib.design.columns import Column
-    from cnnlib.design.plan import Plan
     from cnnlib.records.maps import StepRequest
-    from cnnlib.train.viewer.batch_replay import Replay
 
 MOST_PICTURES = 16
 MOST_WEIGHTS = 100_000  # of one filter or unit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlib.errors import CnnlibError, TrainError
@@ -12,16 +13,13 @@ from cnnlib.records.events import Event, Phase, RunEnd, StepMetrics
 from cnnlib.records.files import remove_folder
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.saved_steps import changed_settings
-from cnnlib.train.control import INTERRUPTED
+from cnnlib.train.control import INTERRUPTED, Control
 from cnnlib.train.execution.host import is_full_disk
 from cnnlib.train.worker.recorder import Recorder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cnnlib.records.run import Run, RunState
     from cnnlib.runs import RunStore
-    from cnnlib.train.control import Control
 
 _BEFORE_FIRST_STEP = "The run was interrupted before its first step. Resume it to train it."
 LOG = "worker.log"  # in the run's folder: the traceback of an unexpected error

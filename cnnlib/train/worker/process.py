@@ -15,11 +15,14 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.events import EpochEnd, Event
+from cnnlib.records.job import Job
+from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.workers.processes import QUIT
@@ -27,12 +30,6 @@ from cnnlib.train.control import Control
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.train.worker.sketch_turn import SketchTurn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cnnlib.records.job import Job
-    from cnnlib.records.run import Run
 
 POLL_SECONDS = 0.05  # interval between the polls of an idle worker
 RETRY_SECONDS = 1.0  # pause after an error of the store

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cnnlib.errors import StoreError
@@ -13,9 +15,6 @@ from cnnlib.records.events import Event, SampleScore, StepMetrics
 from cnnlib.runs.event_writer import RunReassigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
     from cnnlib.runs import RunStore
     from cnnlib.train.control import Control
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.spec import (
     MAX_CHANNELS,
@@ -16,41 +17,40 @@ from cnnlib.design.spec import (
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import (
     Control,
+    Kind,
     Range,
-    field_access,
+    field_control,
     has_convolutions,
     has_pools,
     has_skips,
 )
 from cnnlib.vocabulary.layers import ACTIVATIONS, NORMS, POOLINGS, Parameter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-def _with_activation_param(spec: CNNSpec, name: str, value: Any) -> CNNSpec:
-    changes: dict[str, Any] = {"activation_params": {name: value}}
-    return replace(spec, **changes)
-
-
-def _stem_access(name: str) -> dict[str, Any]:
-    """Access to one field of the stem, with the condition that shows its control."""
+def _stem_control(name: str, label: str, kind: Kind, help: str, **changed: Any) -> Control:
+    """Build the control of one field of the stem, shown where there is a stem."""
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
         assert spec.stem is not None  # its controls are shown only then
         changes: dict[str, Any] = {name: value}
         return replace(spec, stem=replace(spec.stem, **changes))
 
-    return {"read": lambda spec: getattr(spec.stem, name), "write": write, "shown": _has_stem}
+    access = {"read": lambda spec: getattr(spec.stem, name), "write": write}
+    return Control(f"stem_{name}", label, kind, help, shown=_has_stem, **{**access, **changed})
 
 
-def _list_access(
-    name: str, label: str, entry: Callable[[str], Any] = int, rule: str = "a whole number"
-) -> dict[str, Any]:
-    """Access, as text, to a field with one value or one per convolution.
+def _list_control(
+    name: str,
+    label: str,
+    help: str,
+    entry: Callable[[str], Any] = int,
+    rule: str = "a whole number",
+    field: str = "",
+) -> Control:
+    """Build the control, as text, of a field with one value or one per convolution.
 
     Args:
-        label: Label of the control, for error messages.
+        field: Name of the field where it is not that of the control.
         entry: Parses one entry.
         rule: What an entry must be, for error messages.
     """
@@ -58,10 +58,14 @@ def _list_access(
     def write(spec: CNNSpec, text: str) -> CNNSpec:
         entries = widths.parse_list(label, text, entry, rule)
         is_one = len(entries) == 1 and not isinstance(entries[0], tuple)
-        changes: dict[str, Any] = {name: entries[0] if is_one else entries}
+        changes: dict[str, Any] = {field: entries[0] if is_one else entries}
         return replace(spec, **changes)
 
-    return {"read": lambda spec: widths.format_list(getattr(spec, name)), "write": write}
+    def read(spec: CNNSpec) -> str:
+        return widths.format_list(getattr(spec, field))
+
+    field = field or name
+    return Control(name, label, "text", help, read, write, shown=has_convolutions)
 
 
 def _has_stem(spec: CNNSpec) -> bool:
@@ -91,46 +95,25 @@ def _image_size(axis: int, low: int, high: int, name: str, label: str, text: str
         changes: dict[str, Any] = {"in_size": tuple(sizes)}
         return replace(spec, **changes)
 
-    return Control(
-        name,
-        label,
-        "number",
-        text,
-        read=lambda spec: spec.in_size[axis],
-        write=write,
-        range=Range(low, high),
-    )
+    range = Range(low, high)
+    return Control(name, label, "number", text, lambda spec: spec.in_size[axis], write, range=range)
 
 
 def _activation_control(activation: str, parameter: Parameter) -> Control:
     """Build the control of one parameter of an activation: a slider, or a choice."""
-    name, default = parameter.name, parameter.default
+    name, choices = parameter.name, parameter.choices
 
-    def is_shown(spec: CNNSpec) -> bool:
-        return spec.activation == activation
+    def write(spec: CNNSpec, value: Any) -> CNNSpec:
+        changes: dict[str, Any] = {"activation_params": {name: value}}
+        return spec if value is None else replace(spec, **changes)
 
-    if parameter.choices:
-        return Control(
-            name,
-            parameter.label,
-            "choice",
-            parameter.help,
-            read=lambda spec: dict(spec.activation_params).get(name, default),
-            write=lambda spec, value: (
-                spec if value is None else _with_activation_param(spec, name, value)
-            ),
-            options=dict(parameter.choices),
-            shown=is_shown,
-        )
     return Control(
-        name,
-        parameter.label,
-        "slider",
-        parameter.help,
-        read=lambda spec: float(dict(spec.activation_params).get(name, default)),
-        write=lambda spec, value: _with_activation_param(spec, name, value),
+        *(name, parameter.label, "choice" if choices else "slider", parameter.help),
+        read=lambda spec: dict(spec.activation_params).get(name, parameter.default),
+        write=write,
+        options=dict(choices),
         range=Range(0.0, 2.0, parameter.below, 0.01),
-        shown=is_shown,
+        shown=lambda spec: spec.activation == activation,
     )
 
 
@@ -154,12 +137,11 @@ MORE = (
     _image_size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
     _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels in an image."),
     _image_size(2, 1, MAX_IMAGE_SIDE, "in_width", "Image width", "Columns of pixels in an image."),
-    Control(
+    field_control(
         "out_classes",
         "Classes",
         "number",
         "Number of classes. The network has one output for each class.",
-        **field_access("out_classes"),
         range=Range(1, MAX_CLASSES),
     ),
     Control(
@@ -172,96 +154,81 @@ MORE = (
         write=_with_groups,
         shown=has_convolutions,
     ),
-    Control(
+    _list_control(
         "kernel_sizes",
         "Kernel sizes",
-        "text",
         "One size for all convolutions, or one for each, like 5, 3, 3. A window that is not square "
         "has height and width: 3:1.",
-        **_list_access(
-            "kernel_size", "Kernel sizes", _parse_window, "a whole number, or two like 3:1"
-        ),
-        shown=has_convolutions,
+        _parse_window,
+        "a whole number, or two like 3:1",
+        field="kernel_size",
     ),
-    Control(
+    _list_control(
         "stride",
         "Stride",
-        "text",
         "Step of the window of a convolution, in pixels: one number for all, or one for each.",
-        **_list_access("stride", "Stride"),
-        shown=has_convolutions,
     ),
-    Control(
+    _list_control(
         "padding",
         "Padding",
-        "text",
         'Zeros added on each side of the input, in pixels. "same" keeps the size at stride 1.',
-        **_list_access("padding", "Padding", _parse_padding, 'a whole number or "same"'),
-        shown=has_convolutions,
+        _parse_padding,
+        'a whole number or "same"',
     ),
-    Control(
+    _list_control(
         "dilation",
         "Dilation",
-        "text",
         "Distance between the pixels of a window. 1: the pixels are next to each other.",
-        **_list_access("dilation", "Dilation"),
-        shown=has_convolutions,
     ),
-    Control(
+    field_control(
         "bias",
         "Bias in convolutions",
         "choice",
         "Whether each channel adds a learned constant. It has no effect if a batch norm follows.",
         read=lambda spec: None if isinstance(spec.bias, tuple) else spec.bias,
-        write=field_access("bias")["write"],
         options={True: "Yes", False: "No"},
         shown=has_convolutions,
     ),
-    Control(
+    field_control(
         "pool_kernel_size",
         "Pooling window",
         "number",
         "Side of the square window of a pooling, in pixels. Each window becomes one value.",
-        **field_access("pool_kernel_size"),
         range=Range(1, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
-    Control(
+    field_control(
         "pool_stride",
         "Pooling stride",
         "number",
         "Step of the pooling window, in pixels. Set it to the window size for windows that do not "
         "overlap.",
         read=lambda spec: spec.pool_step,
-        write=lambda spec, step: replace(spec, pool_stride=step),
         range=Range(1, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
-    Control(
+    field_control(
         "pool_padding",
         "Pooling padding",
         "number",
         "Pixels added on each side of the feature map before pooling.",
-        **field_access("pool_padding"),
         range=Range(0, MAX_KERNEL_SIZE),
         shown=has_pools,
     ),
-    Control(
+    field_control(
         "pool_dilation",
         "Pooling dilation",
         "number",
         "Distance between the pixels of a max pooling window. 1: they are next to each other.",
-        **field_access("pool_dilation"),
         range=Range(1, MAX_KERNEL_SIZE),
         shown=lambda spec: has_pools(spec) and POOLINGS[spec.pooling].has_dilation,
     ),
-    Control(
+    field_control(
         "norm_groups",
         "Groups of the group norm",
         "number",
         "Number of groups into which the channels of a layer are divided. Each group is normalised "
         "on its own.",
-        **field_access("norm_groups"),
         range=Range(1, MAX_CHANNELS),
         shown=lambda spec: NORMS[spec.norm].groups == "design",
     ),
@@ -270,13 +237,12 @@ MORE = (
         for activation in ACTIVATIONS.values()
         for parameter in activation.params
     ),
-    Control(
+    field_control(
         "block_stride",
         "Stride of blocks",
         "number",
         "Step of the first convolution of each block, in pixels. Above 1, every block shrinks the "
         "feature maps.",
-        **field_access("block_stride"),
         range=Range(1, MAX_KERNEL_SIZE),
         shown=has_skips,
     ),
@@ -288,51 +254,45 @@ MORE = (
         read=_has_stem,
         write=_with_stem,
     ),
-    Control(
-        "stem_channels",
+    _stem_control(
+        "channels",
         "Stem channels",
         "number",
         "Output channels of the stem.",
-        **_stem_access("channels"),
         range=Range(1, MAX_CHANNELS),
     ),
-    Control(
-        "stem_kernel_size",
+    _stem_control(
+        "kernel_size",
         "Stem kernel size",
         "number",
         "Side of the square window of the stem, in pixels.",
-        **_stem_access("kernel_size"),
         range=Range(1, MAX_KERNEL_SIZE),
     ),
-    Control(
-        "stem_stride",
+    _stem_control(
+        "stride",
         "Stem stride",
         "number",
         "Step of the window of the stem, in pixels.",
-        **_stem_access("stride"),
         range=Range(1, MAX_KERNEL_SIZE),
     ),
-    Control(
-        "stem_padding",
+    _stem_control(
+        "padding",
         "Stem padding",
         "text",
         'Zeros added on each side of the image, in pixels. "same" keeps the size at stride 1.',
         read=lambda spec: str(spec.stem and spec.stem.padding),
         write=_with_stem_padding,
-        shown=_has_stem,
     ),
-    Control(
-        "stem_bias",
+    _stem_control(
+        "bias",
         "Bias in the stem",
         "toggle",
         "Whether each channel of the stem adds a learned constant.",
-        **_stem_access("bias"),
     ),
-    Control(
-        "stem_pool",
+    _stem_control(
+        "pool",
         "Pooling after the stem",
         "toggle",
         "Adds a pooling directly after the stem.",
-        **_stem_access("pool"),
     ),
 )

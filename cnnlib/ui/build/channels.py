@@ -7,15 +7,13 @@ anew when a slider changes; a custom list is shortened, extended or scaled.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import accumulate, groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design.spec import MAX_CONVOLUTIONS, PER_CONVOLUTION, CNNSpec
 from cnnlib.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
 
 GROWTHS = (1.0, 1.5, 2.0)
 WIDEST_GROWN = 512

@@ -7,13 +7,11 @@ control (a stem, kernel sizes one by one) keep their values. For every control a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from cnnlib.design.spec import CNNSpec
+from cnnlib.design.spec import CNNSpec
 
 Kind = Literal["choice", "menu", "slider", "number", "text", "toggle"]
 
@@ -60,13 +58,20 @@ class Control:
     enabled: Callable[[CNNSpec], bool] = _always
 
 
-def field_access(name: str) -> dict[str, Any]:
-    """Access to one field of a spec; writing None, an unselected choice, changes nothing."""
+def field_control(name: str, label: str, kind: Kind, help: str, **changed: Any) -> Control:
+    """Build the control of the field of a spec with its name.
+
+    Writing None, an unselected choice, changes nothing.
+
+    Args:
+        changed: Other arguments of `Control`, `read` and `write` among them where they differ.
+    """
 
     def write(spec: CNNSpec, value: Any) -> CNNSpec:
         return spec if value is None else replace(spec, **{name: value})
 
-    return {"read": lambda spec: getattr(spec, name), "write": write}
+    access = {"read": lambda spec: getattr(spec, name), "write": write}
+    return Control(name, label, kind, help, **{**access, **changed})
 
 
 def has_convolutions(spec: CNNSpec) -> bool:

@@ -11,7 +11,7 @@ from cnnlib.ui.build.advanced_controls import MORE
 from cnnlib.ui.build.control import (
     Control,
     Range,
-    field_access,
+    field_control,
     has_convolutions,
     has_norm,
     has_pools,
@@ -28,14 +28,6 @@ def _with_block(spec: CNNSpec, block: str | None) -> CNNSpec:
     convs = BLOCKS[block].convs
     group = max(widths.group_sizes(spec, len(spec.channels)), default=0)
     return widths.regrow_channels(spec, block=block, block_convs=convs if group > convs else 0)
-
-
-def _with_channels(spec: CNNSpec, text: str) -> CNNSpec:
-    return widths.with_channels(spec, widths.parse_list("Channels of each convolution", text))
-
-
-def _with_hidden(spec: CNNSpec, text: str) -> CNNSpec:
-    return replace(spec, hidden_dims=widths.parse_list("Hidden layers", text))
 
 
 def _kernel_size(spec: CNNSpec) -> int | None:
@@ -77,14 +69,13 @@ def _has_norms_in_blocks(spec: CNNSpec) -> bool:
 
 
 _CONVOLUTIONS = (
-    Control(
+    field_control(
         "block",
         "Blocks",
         "choice",
         "Plain: convolutions one after another. Residual: each block adds its input to its output "
         "by a skip connection, so that deep networks learn better. Bottleneck: a residual block "
         "with fewer channels inside.",
-        read=lambda spec: spec.block,
         write=_with_block,
         options=labels(BLOCKS),
     ),
@@ -98,12 +89,11 @@ _CONVOLUTIONS = (
         write=widths.with_count,
         range=Range(0, 64, MAX_CONVOLUTIONS),
     ),
-    Control(
+    field_control(
         "pool_every",
         "Pool every",
         "slider",
         "The feature maps shrink after each group of this many convolutions. 0: they never shrink.",
-        read=lambda spec: spec.pool_every,
         write=lambda spec, every: widths.regrow_channels(spec, pool_every=every),
         range=Range(0, 20, MAX_CONVOLUTIONS),
         shown=lambda spec: has_convolutions(spec) and not isinstance(spec.pool_every, tuple),
@@ -137,14 +127,15 @@ _CONVOLUTIONS = (
         "Output channels of each convolution, like 6, 16. Write 32×5 for five convolutions with 32 "
         "channels each.",
         read=lambda spec: widths.format_list(spec.channels),
-        write=_with_channels,
+        write=lambda spec, text: widths.with_channels(
+            spec, widths.parse_list("Channels of each convolution", text)
+        ),
     ),
-    Control(
+    field_control(
         "block_convs",
         "Convolutions per block",
         "slider",
         "Number of convolutions that one skip connection passes over. 0: all of the group.",
-        read=lambda spec: spec.block_convs,
         write=lambda spec, convs: widths.regrow_channels(spec, block_convs=convs),
         range=Range(0, 6, MAX_CONVOLUTIONS),
         shown=has_skips,
@@ -152,14 +143,13 @@ _CONVOLUTIONS = (
 )
 
 _LAYERS = (
-    Control(
+    field_control(
         "kernel_size",
         "Kernel size",
         "choice",
         "Side of the square window of a convolution, in pixels. Nothing is selected if the "
         "convolutions differ: see Kernel sizes in the tab More.",
         read=_kernel_size,
-        write=field_access("kernel_size")["write"],
         options={1: "1", 3: "3", 5: "5", 7: "7"},
         shown=has_convolutions,
     ),
@@ -175,94 +165,85 @@ _LAYERS = (
         options={name: pooling.short for name, pooling in POOLINGS.items()} | {"stride": "Stride"},
         shown=has_pools,
     ),
-    Control(
+    field_control(
         "activation",
         "Activation",
         "menu",
         "Function that is applied after each layer. Without it, the whole network would be one "
         "linear function.",
-        read=lambda spec: spec.activation,
         write=_with_activation,
         options=labels(ACTIVATIONS),
     ),
-    Control(
+    field_control(
         "norm",
         "Normalisation",
         "menu",
         "Scales the outputs of each convolution to mean 0 and variance 1. Deep networks are then "
         "easier to train.",
-        **field_access("norm"),
         options=labels(NORMS),
         shown=has_convolutions,
     ),
-    Control(
+    field_control(
         "norm_place",
         "Position of the norm",
         "choice",
         "Whether the norm comes before the activation (the usual order) or after it.",
-        **field_access("norm_place"),
         options={"conv-norm-act": "Before activation", "conv-act-norm": "After activation"},
         shown=has_norm,
     ),
-    Control(
+    field_control(
         "last_norm",
         "Norm at the end of each block",
         "toggle",
         "Adds a norm after the last convolution of each block, as in He et al. (2016). Off: norms "
         "only between the convolutions of a block.",
-        **field_access("last_norm"),
         shown=_has_norms_in_blocks,
     ),
-    Control(
+    field_control(
         "shortcut_norm",
         "Norm on shortcuts",
         "toggle",
         "Adds a norm after the 1 × 1 convolution of a shortcut, as in He et al. (2016).",
-        **field_access("shortcut_norm"),
         shown=lambda spec: _has_norms_in_blocks(spec) and spec.shortcut == "conv",
     ),
-    Control(
+    field_control(
         "preactivation",
         "Pre-activation",
         "toggle",
         "Norm and activation come before each convolution of a block, and nothing comes after the "
         "sum: He et al. (2016), Identity mappings. Very deep networks learn better so.",
-        **field_access("preactivation"),
         shown=has_skips,
     ),
-    Control(
+    field_control(
         "shortcut",
         "Shortcut where the shape changes",
         "choice",
         "1 × 1 convolution, or no parameters: every second pixel, and zeros as the new channels.",
-        **field_access("shortcut"),
         options={"conv": "1 × 1 convolution", "pad": "Zeros"},
         shown=has_skips,
     ),
-    Control(
+    field_control(
         "stride_at",
         "Stride in a block",
         "choice",
         "The convolution of a block that makes the feature maps smaller. In a bottleneck the "
         "second one keeps more of them.",
-        **field_access("stride_at"),
         options={"first": "First convolution", "second": "Second convolution"},
         shown=has_skips,
     ),
-    Control(
+    field_control(
         "dropout",
         "Dropout of channels",
         "slider",
         "Probability that a channel is set to zero in a training step. The network then learns not "
         "to depend on a single channel.",
-        **field_access("dropout"),
         range=Range(0.0, 0.9, 0.999, 0.05),
         shown=has_convolutions,
     ),
 )
 
 _HEAD = (
-    Control(
+    field_control(
         "head",
         "Before the linear layers",
         "choice",
@@ -279,24 +260,24 @@ _HEAD = (
         "text",
         "Units of each linear layer before the output, like 120, 84. Empty: no hidden layers.",
         read=lambda spec: widths.format_list(spec.hidden_dims),
-        write=_with_hidden,
+        write=lambda spec, text: replace(
+            spec, hidden_dims=widths.parse_list("Hidden layers", text)
+        ),
         shown=lambda spec: spec.head != "gap_only",
     ),
-    Control(
+    field_control(
         "hidden_dropout",
         "Dropout of hidden units",
         "slider",
         "Probability that a unit of a hidden layer is set to zero in a training step.",
-        **field_access("hidden_dropout"),
         range=Range(0.0, 0.9, 0.999, 0.05),
         shown=lambda spec: bool(spec.hidden_dims),
     ),
-    Control(
+    field_control(
         "init",
         "Initial weights",
         "menu",
         "Rule for the random weights before training starts.",
-        **field_access("init"),
         options=labels(INITIALISATIONS),
     ),
 )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.design.cost import Cost
+from cnnlib.design.spec import CNNSpec
 from cnnlib.ui.common.format import pixels
 from cnnlib.units import format_size, short_count
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cnnlib.design.cost import Cost
-    from cnnlib.design.spec import CNNSpec
 
 LARGEST_WRITTEN_OUT = 9_999_999
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -21,8 +22,6 @@ from cnnlib.ui.build.widget_sync import count_callback, record_change, show_valu
 from cnnlib.ui.common.format import dataset_menu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
@@ -150,19 +149,11 @@ def _number(control: Control, **common: Any) -> None:
     st.number_input(min_value=control.range.low, max_value=control.range.high, step=1, **common)
 
 
-def _text(_control: Control, **common: Any) -> None:
-    st.text_input(**common)
-
-
-def _toggle(_control: Control, **common: Any) -> None:
-    st.toggle(**common)
-
-
-_WIDGETS: dict[str, Callable[..., None]] = {
+_WIDGETS: dict[str, Callable[..., object]] = {
     "choice": _choice,
     "menu": _menu,
     "slider": _slider,
     "number": _number,
-    "text": _text,
-    "toggle": _toggle,
+    "text": lambda _control, **common: st.text_input(**common),
+    "toggle": lambda _control, **common: st.toggle(**common),
 }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from cnnlib.design.cost import Cost
 from cnnlib.design.other_tools import ToolCount, tool_counts
+from cnnlib.design.plan import Plan
 from cnnlib.figures.labels import kind_label, settings_label, shape_text
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from cnnlib.design.cost import Cost
-    from cnnlib.design.plan import Plan
 
 ROW_HEIGHT = 30
 MOST_ROWS_SHOWN = 14

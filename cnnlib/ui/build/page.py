@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -36,9 +36,6 @@ from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
 from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def show() -> None:
@@ -79,14 +76,12 @@ def toolbar() -> None:
         )
         if state.pinned:
             _button(
-                "Unpin", "keep_off", _unpinned, True, "Stop the comparison with the pinned design."
+                *("Unpin", "keep_off", lambda state: replace(state, pinned=None), True),
+                "Stop the comparison with the pinned design.",
             )
         else:
             _button(
-                "Pin",
-                "keep",
-                _pinned,
-                True,
+                *("Pin", "keep", lambda state: replace(state, pinned=state.valid), True),
                 "Keep this design as a reference: each number then shows its difference to it.",
             )
         if st.button(
@@ -112,14 +107,6 @@ def _button(
         disabled=not enabled,
         help=tooltip,
     )
-
-
-def _pinned(state: BuildState) -> BuildState:
-    return replace(state, pinned=state.valid)
-
-
-def _unpinned(state: BuildState) -> BuildState:
-    return replace(state, pinned=None)
 
 
 def plan_draft() -> Plan:

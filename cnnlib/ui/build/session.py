@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.design import link
 from cnnlib.design.presets import preset
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.build.controls import CONTROLS
 from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders
 from cnnlib.ui.common.urls import keep_design, kept_design
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.dataset import DatasetInfo
 
 _STATE = "build_state"
 _INITIAL = "build_first_state"

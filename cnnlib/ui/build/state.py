@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.design import link
 from cnnlib.design.plan import plan
+from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.design.spec import CNNSpec
 
 MOST_STEPS = 200
 JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast are one step

@@ -9,14 +9,13 @@ those that only repeat a value that the page itself wrote there are dropped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cnnlib.ui.build.state import BuildState
 
 _CALLBACKS = "build_callbacks"  # number of callbacks in this rerun

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import html
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.data.drawings import png
-from cnnlib.records.probe import encode_float32, encode_uint8
+from cnnlib.records.probe import Arithmetic, encode_float32, encode_uint8
+from cnnlib.records.run import Run
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import LOADER, RUNS_ADDRESS, at_root, script
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from cnnlib.records.probe import Arithmetic
-    from cnnlib.records.run import Run
 
 _grid = st.components.v2.component("cnnlab_tile_grid", js=LOADER)
 _window = st.components.v2.component("cnnlab_window", js=LOADER)

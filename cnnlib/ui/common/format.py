@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.records.dataset import drawings_title
+from cnnlib.records.dataset import DatasetInfo, drawings_title
 from cnnlib.units import UNKNOWN, format_time, percent, plural
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import numpy as np
 
-    from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.recipe import Recipe
 
 STATE_LABELS = {
@@ -62,17 +60,6 @@ def duration(seconds: float | None) -> str:
         return UNKNOWN
     whole = round(seconds)
     return f"{whole} s" if whole < 10 else format_time(whole)
-
-
-def ago(seconds: float) -> str:
-    """Format an age in seconds as ``just now``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min ago"
-    if seconds < 86_400:
-        return f"{seconds // 3600:.0f} h ago"
-    return f"{plural(int(seconds // 86_400), 'day')} ago"
 
 
 def size(shape: Sequence[int]) -> str:

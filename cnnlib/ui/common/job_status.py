@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
+from cnnlib.records.job import Job
 from cnnlib.ui.common.format import duration, escape_markdown
 from cnnlib.ui.common.messages import fragment, show_error
 from cnnlib.ui.common.permissions import attempt, stop_button
 from cnnlib.ui.common.shared import run_store
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.records.job import Job
 
 _POLL_SECONDS = 0.5
 

@@ -5,9 +5,10 @@ Texts are escaped, so that Markdown in them is shown literally.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -15,9 +16,6 @@ from cnnlib.errors import CnnlibError, ViewerError
 from cnnlib.runs.workers.viewer import STARTING
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import worker_pool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
 
 RETRY_EVERY_SECONDS = 1.0
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
 from cnnlib.errors import CnnlibError
+from cnnlib.records.job import Job
+from cnnlib.records.run import Run
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import run_store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cnnlib.records.job import Job
-    from cnnlib.records.run import Run
 
 
 def owner_note(owner: str, what: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.design.spec import CNNSpec

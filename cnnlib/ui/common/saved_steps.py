@@ -15,7 +15,7 @@ import streamlit as st
 from cnnlib.errors import ProbeError
 from cnnlib.probe.pictures import check_unchanged
 from cnnlib.probe.weights import Weights, read_arrays
-from cnnlib.records.events import Command
+from cnnlib.records.events import Command, WeightsSaved
 from cnnlib.records.maps import NetworkSource
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.saved_steps import newest_first
@@ -23,7 +23,6 @@ from cnnlib.ui.common.shared import folders, prepared, run_store
 
 if TYPE_CHECKING:
     from cnnlib.data.prepared import Prepared
-    from cnnlib.records.events import WeightsSaved
     from cnnlib.records.run import Run
     from cnnlib.runs.store import RunStore
 

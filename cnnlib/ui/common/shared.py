@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import streamlit as st
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepared import Prepared, load_prepared
 from cnnlib.errors import SettingsError
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
 from cnnlib.runs.access import dataset_owners
@@ -17,11 +18,6 @@ from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.runs.workers.viewer import Viewer
 from cnnlib.ui.common.identity import owner
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cnnlib.records.dataset import DatasetInfo
 
 
 def folders() -> Folders:

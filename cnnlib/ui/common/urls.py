@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlib.records.folders import app_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PAGES = app_folder() / "pages"
 # Streamlit reserves /static, /media and /component.
@@ -59,19 +56,12 @@ def set_in_address(name: str, value: str) -> None:
         st.query_params[name] = value
 
 
-def design_in_address() -> str | None:
-    """Return the design of the page's address in link form: ``?design=...``."""
-    return st.query_params.get("design")
+def in_address(name: str) -> str:
+    """Return a query parameter of the page's address; "" without it.
 
-
-def dataset_in_address() -> str:
-    """Return the name of the dataset of the page's address; "" without one."""
-    return st.query_params.get("dataset", "")
-
-
-def recipe_in_address() -> str:
-    """Return the recipe of the page's address in link form: ``?recipe=...``; "" without one."""
-    return st.query_params.get("recipe", "")
+    It is a ``design`` or a ``recipe`` in link form, or the name of a ``dataset``.
+    """
+    return st.query_params.get(name, "")
 
 
 def number_in_address(name: str) -> int | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import streamlit as st
 
 from cnnlib.records.glossary import GLOSSARY, find_terms
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.units import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _WIDTH = 760  # pixels; longer lines are hard to read
 

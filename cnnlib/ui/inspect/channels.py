@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,9 +19,6 @@ from cnnlib.ui.common.format import count
 from cnnlib.ui.common.job_status import job_result
 from cnnlib.ui.inspect.selection import Subject, choose_layer
 from cnnlib.units import percent, plural
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PICTURES = 500
 _HOW_LABELS = {"mute": "Mute: set to 0", "reset": "Reset: first saved weights"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,12 +11,10 @@ from PIL import Image
 from cnnlib.data.image_folder.image_decoder import BrokenPicture, decode_picture
 from cnnlib.errors import ProbeError
 from cnnlib.probe.convolution import PRESETS, convolve, kernel_text, parse_kernel
+from cnnlib.records.probe import Arithmetic
 from cnnlib.ui.common.components import tile_grid, window_view
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.small_pad import small_pad
-
-if TYPE_CHECKING:
-    from cnnlib.records.probe import Arithmetic
 
 
 def show() -> None:
@@ -132,45 +130,29 @@ def _choose_kernel() -> np.ndarray | None:
         return None
 
 
-class _Settings(TypedDict):
-    """Keyword arguments of `convolve`."""
-
-    stride: int
-    padding: int
-    dilation: int
-
-
-def _choose_settings() -> _Settings:
-    """Show the fields of stride, padding and dilation."""
+def _choose_settings() -> dict[str, Any]:
+    """Show the fields of stride, padding and dilation; they are keyword arguments of `convolve`."""
     with st.container(horizontal=True):
         return {
-            "stride": st.number_input(
-                "Stride",
-                1,
-                4,
-                key="convolution_stride",
-                width=110,
-                help="Pixels that the window moves from one output value to the next.",
-            ),
-            "padding": st.number_input(
-                "Padding",
-                0,
-                8,
-                1,
-                key="convolution_padding",
-                width=110,
-                help="Pixels with the value 0 that are added on each side of the picture.",
-            ),
-            "dilation": st.number_input(
-                "Dilation",
-                1,
-                4,
-                key="convolution_dilation",
-                width=110,
-                help="Distance in pixels between neighbouring numbers of the kernel. 1 leaves no "
-                "gaps.",
-            ),
+            name: st.number_input(
+                name.capitalize(), *limits, key=f"convolution_{name}", width=110, help=help
+            )
+            for name, (limits, help) in _SETTINGS.items()
         }
+
+
+# Setting -> the lowest, the highest and the first value of its field, and its help.
+_SETTINGS = {
+    "stride": ((1, 4, 1), "Pixels that the window moves from one output value to the next."),
+    "padding": (
+        (0, 8, 1),
+        "Pixels with the value 0 that are added on each side of the picture.",
+    ),
+    "dilation": (
+        (1, 4, 1),
+        "Distance in pixels between neighbouring numbers of the kernel. 1 leaves no gaps.",
+    ),
+}
 
 
 def _show_results(correlation: Arithmetic, convolution: Arithmetic) -> None:

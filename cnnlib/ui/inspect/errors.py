@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.units import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.records.probe import Predicted
     from cnnlib.records.run import Run
     from cnnlib.ui.inspect.selection import Subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,6 @@ from cnnlib.ui.inspect.selection import Selection, Subject, choose_layer
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streamlit.delta_generator import DeltaGenerator
 
 MOST_SHOWN = 1024  # features shown of a flat layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,6 @@ from cnnlib.ui.common.components import Span, tile_grid
 from cnnlib.ui.common.saved_steps import SavedStep, weights_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.ui.inspect.selection import Selection, Subject
 
 _SPANS = {"layer": "Whole layer", "each": "Each picture", "network": "Whole network"}

@@ -14,7 +14,7 @@ from cnnlib.figures.inspect import (
     gradient_sizes_figure,
     gradients_over_time_figure,
 )
-from cnnlib.probe.filters import steps_within, warnings_about, warnings_over_time
+from cnnlib.probe.filters import filter_norms, steps_within, warnings_about, warnings_over_time
 from cnnlib.probe.graph import step_named
 from cnnlib.ui.common.components import tile_grid
 from cnnlib.ui.common.messages import show_warning
@@ -67,13 +67,11 @@ def _show_weight_gradients(found: Gradients, layer: str) -> None:
     if gradient is None or gradient.ndim != 4:
         return
     st.header("Gradients of the filters")
-    norms = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
-    rgb = gradient.shape[1] == 3
     tile_grid(
-        gradient if rgb else gradient.mean(axis=1),
+        gradient if gradient.shape[1] == 3 else gradient.mean(axis=1),
         key="inspect_weight_gradients",
         title=f"Gradients of the filters of {layer}",
-        names=[f"Filter {i}, norm {norm:.3g}" for i, norm in enumerate(norms)],
+        names=[f"Filter {i}, norm {norm:.3g}" for i, norm in enumerate(filter_norms(gradient))],
     )
     if gradient.shape[1] not in (1, 3):
         st.caption("Each picture is the mean over the input channels of a filter.")

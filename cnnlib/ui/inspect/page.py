@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,6 @@ from cnnlib.ui.inspect.selection import Selection, Subject, choose_selection
 from cnnlib.ui.inspect.step_slider import choose_saved_step, refresh_interval, refresh_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.records.run import Run

@@ -5,6 +5,7 @@ All of them are query parameters of the address, so a reload, a bookmark or a li
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from cnnlib.ui.common.urls import set_in_address
 from cnnlib.ui.inspect.step_slider import SliderSlots, Timeline, create_slider_slots, timeline_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from cnnlib.data.prepared import Prepared
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.run import Run

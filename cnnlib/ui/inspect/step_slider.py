@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import number_in_address, set_in_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.records.run import Run

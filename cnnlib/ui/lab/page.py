@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -30,16 +31,13 @@ from cnnlib.ui.lab.session import (
     shown_run,
     write_address,
 )
-from cnnlib.ui.lab.state import validation_count
+from cnnlib.ui.lab.state import LabState, validation_count
 from cnnlib.vocabulary.layers import ACTIVATIONS, BLOCKS, NORMS
 from cnnlib.vocabulary.training import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.sketches import Sketch
-    from cnnlib.ui.lab.state import LabState
     from cnnlib.vocabulary.entry import Entry
 
 RECENT = 3

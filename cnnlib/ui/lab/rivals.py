@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from cnnlib.errors import SpecError
 from cnnlib.experiments.duel import Duel, start_duel
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.runs.store import RunStore

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -16,7 +17,8 @@ from cnnlib.design.link import encode
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, StoreError
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS
-from cnnlib.records.run import Origin
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import Origin, Run
 from cnnlib.runs.sketches import Sketch
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.identity import browser_key
@@ -24,12 +26,6 @@ from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import at_root, keep_design
 from cnnlib.ui.lab.rivals import start_comparison
 from cnnlib.ui.lab.state import LabState, changed_recipe, epochs_begun
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 _STATE, _ADDRESS, _PLAIN, _DONE = "lab_state", "lab_address", "lab_plain", "lab_done"
 _ALWAYS_THERE = "digits"

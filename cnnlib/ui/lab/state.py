@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlib.data.split import validation_size
 from cnnlib.design import link
 from cnnlib.design.presets import adapt
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
+from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.vocabulary.training import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cnnlib.records.dataset import DatasetInfo
 
 MOST_STEPS = 100  # of undo
 SKETCH_EPOCHS = 10_000  # a sketch ends when a person ends it

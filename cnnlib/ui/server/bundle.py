@@ -8,6 +8,7 @@ called once, in the order of the imports.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from posixpath import dirname, join, normpath
@@ -19,8 +20,6 @@ from starlette.responses import Response
 from cnnlib.ui.common.urls import FOLDERS_WITH_ASSETS, static_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from starlette.requests import Request
 
 _IMPORT = re.compile(r'^import (?:\* as (\w+)|(\{[^}]*\})) from "([^"]+)";$')

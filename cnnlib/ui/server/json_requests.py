@@ -6,25 +6,19 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
+from cnnlib.records.settings import ClassMode
 from cnnlib.ui.common.identity import COOKIE
 from cnnlib.ui.common.shared import shared_store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.requests import Request
-
-    from cnnlib.records.settings import ClassMode
-
 
 REQUESTS_PER_SECOND = 60.0  # of one browser, on average over `_BURST_SECONDS`
 _BURST_SECONDS = 5.0

@@ -10,51 +10,38 @@ from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.identity import require_sign_in
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import first_page, settings
-from cnnlib.ui.common.urls import (
-    BUILD,
-    COMPARE,
-    CONVOLUTION,
-    DATA,
-    DRAW,
-    EXPERIMENTS,
-    GLOSSARY,
-    INSPECT,
-    LAB,
-    RESULTS,
-    TRAIN,
-    static_folder,
-)
+from cnnlib.ui.common.urls import PAGES, static_folder
 
 st.set_page_config(
     page_title="CNN Lab", page_icon=str(static_folder("common") / "icon.svg"), layout="wide"
 )
 st.html(static_folder("common") / "page.css")
 
-# Each page with its title, icon and help; the first one is at the root of the server.
-PAGES = (
-    (LAB, "Lab", "hub", "Shape a network, train it with one button, and see inside as it learns."),
-    (BUILD, "Build", "layers", "Design a convolutional network; see its size and cost at once."),
-    (TRAIN, "Train", "show_chart", "Train a design on real pictures, and watch its curves."),
-    (RESULTS, "Results", "table_rows", "Compare the accuracy and cost of all trained designs."),
-    (COMPARE, "Compare", "balance", "See how two designs differ, and which one is better."),
-    (EXPERIMENTS, "Experiments", "science", "Vary some settings, or search for good ones."),
-    (INSPECT, "Inspect", "search", "Look inside a trained network, at any saved step."),
-    (CONVOLUTION, "Convolution", "grid_on", "Slide a kernel over a picture, and see every number."),
-    (DRAW, "Draw", "draw", "Draw a digit, and see what trained networks predict."),
-    (DATA, "Data", "photo_library", "See the datasets, and add your own pictures."),
-    (GLOSSARY, "Glossary", "menu_book", "The technical terms, each explained in a few sentences."),
+# Each page: its name, icon and help; the first one is at the root of the server.
+_SHOWN = (
+    ("lab", "hub", "Shape a network, train it with one button, and see inside as it learns."),
+    ("build", "layers", "Design a convolutional network; see its size and cost at once."),
+    ("train", "show_chart", "Train a design on real pictures, and watch its curves."),
+    ("results", "table_rows", "Compare the accuracy and cost of all trained designs."),
+    ("compare", "balance", "See how two designs differ, and which one is better."),
+    ("experiments", "science", "Vary some settings, or search for good ones."),
+    ("inspect", "search", "Look inside a trained network, at any saved step."),
+    ("convolution", "grid_on", "Slide a kernel over a picture, and see every number."),
+    ("draw", "draw", "Draw a digit, and see what trained networks predict."),
+    ("data", "photo_library", "See the datasets, and add your own pictures."),
+    ("glossary", "menu_book", "The technical terms, each explained in a few sentences."),
 )
 page = st.navigation(
     [
         st.Page(
-            file,
-            title=title,
+            PAGES / f"{name}.py",
+            title=name.capitalize(),
             icon=f":material/{icon}:",
-            url_path=None if file == LAB else file.stem,
-            default=file == LAB,
+            url_path=None if name == "lab" else name,
+            default=name == "lab",
             help=help,
         )
-        for file, title, icon, help in PAGES
+        for name, icon, help in _SHOWN
     ],
     position="top",
 )

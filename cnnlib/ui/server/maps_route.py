@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -23,19 +24,15 @@ from cnnlib.errors import (
 )
 from cnnlib.records.maps import MapsRequest, NetworkSource, SplitSource
 from cnnlib.records.record import checks
-from cnnlib.records.run import check_dataset_name
+from cnnlib.records.run import Run, check_dataset_name
 from cnnlib.ui.common.saved_steps import newest_weights
 from cnnlib.ui.common.shared import folders, shared_store, worker_pool
 from cnnlib.ui.server.json_requests import error_response, respond_to_json, respond_to_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from starlette.requests import Request
 
     from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 MAX_BYTES = 2_000_000  # a drawing of 512 x 512 in colour as base64, and a design
 MOST_TILES, MOST_LISTED = 64, 4096

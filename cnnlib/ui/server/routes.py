@@ -7,6 +7,7 @@ in is required, only after signing in. The static files are part of the program,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -45,8 +46,6 @@ from cnnlib.ui.server.maps_route import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from starlette.requests import Request
     from starlette.types import Scope
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from cnnlib.ui.common.shared import first_page, folders, worker_pool
 from cnnlib.ui.common.urls import at_root, script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from starlette.datastructures import MutableHeaders
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp

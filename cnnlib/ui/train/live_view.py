@@ -5,14 +5,17 @@ While the section is closed nothing is computed and no fresh weights are request
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from cnnlib.errors import CnnlibError, DataError, ViewerError
 from cnnlib.figures.inspect import confusion_figure
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import Run
 from cnnlib.ui.common.components import data_uri
 from cnnlib.ui.common.format import count, distinct
 from cnnlib.ui.common.messages import fragment, show_warning
@@ -29,13 +32,6 @@ from cnnlib.ui.common.urls import LOADER, script
 from cnnlib.ui.common.viewer import ask
 from cnnlib.ui.train.live_layers import PAGE, layers_view
 from cnnlib.units import percent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cnnlib.data.prepared import Prepared
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
 
 EVERY_SECONDS = 1.0
 VIEW = PAGE
@@ -98,7 +94,7 @@ def _show_pictures(run: Run) -> None:
     if not strip.indices:
         st.caption("This dataset has no test pictures.")
         return
-    images = strip_images(data, strip)
+    images = np.array(data.test_images[list(strip.indices)])
     probabilities = ask("class_probabilities", saved_step.source, data.info, images)
 
     def pick(place: int) -> None:
@@ -118,15 +114,6 @@ def _show_layers(run: Run) -> None:
     layers_view(run, saved_step, open_dataset(run))
 
 
-def _show_confusions(run: Run) -> None:
-    """Show the confusion matrix of the validation split, even if the pictures are missing."""
-    try:
-        names = open_dataset(run).info.classes
-    except DataError:
-        names = tuple(f"class {label}" for label in range(run.request.spec.out_classes))
-    _show_confusion_matrix(run, names)
-
-
 def _load_saved_step(run: Run) -> SavedStep | None:
     """Return the newest weights; before there are any, show a caption and return None."""
     saved_step = newest_saved_step(run)
@@ -139,19 +126,12 @@ def _load_saved_step(run: Run) -> SavedStep | None:
     return saved_step
 
 
-_VIEWS: dict[str, Callable[[Run], None]] = {
-    PICTURES: _show_pictures,
-    LAYERS: _show_layers,
-    CONFUSION: _show_confusions,
-}
-
-
-def _show_confusion_matrix(run: Run, classes: Sequence[str]) -> None:
-    """Show the confusion matrix of one epoch, by default the latest.
-
-    Args:
-        classes: Names of the classes.
-    """
+def _show_confusions(run: Run) -> None:
+    """Show the confusion matrix of one epoch, by default the latest, also without the pictures."""
+    try:
+        classes = open_dataset(run).info.classes
+    except DataError:
+        classes = tuple(f"class {label}" for label in range(run.request.spec.out_classes))
     epochs = [each.epoch for each in run_store().epochs(run.id, confusions=False)]
     reason = _reason_for_no_table(run, epochs)
     if reason:
@@ -191,6 +171,12 @@ def _reason_for_no_table(run: Run, epochs: list[int]) -> str:
         return "This run has no validation split, so it has no confusion matrix per epoch."
     return "" if epochs else "The first confusion matrix appears at the end of the first epoch."
 
+
+_VIEWS: dict[str, Callable[[Run], None]] = {
+    PICTURES: _show_pictures,
+    LAYERS: _show_layers,
+    CONFUSION: _show_confusions,
+}
 
 STRIP_PICTURES = 20
 MOST_STRIP_MACS = 1_000_000_000  # for one update of the strip: 0.1 s on one thread
@@ -234,11 +220,6 @@ def class_balanced_indices(labels: np.ndarray, classes: int, size: int) -> tuple
     rounds = max((len(each) for each in of_class), default=0)
     indices = (each[turn] for turn in range(rounds) for each in of_class if turn < len(each))
     return tuple(int(index) for _, index in zip(range(size), indices, strict=False))
-
-
-def strip_images(data: Prepared, strip: Strip) -> np.ndarray:
-    """The pictures of a strip: N x C x H x W, uint8."""
-    return np.array(data.test_images[list(strip.indices)])
 
 
 def build_strip_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,18 +14,14 @@ from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import (
     RESULTS,
     TRAIN,
-    dataset_in_address,
-    design_in_address,
+    in_address,
     put_runs_in_address,
-    recipe_in_address,
     runs_in_address,
 )
 from cnnlib.ui.train.request_form import request_form
 from cnnlib.ui.train.run_panel import run_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cnnlib.runs import RunStore
 
 
@@ -54,8 +51,8 @@ def show() -> None:
     """Show the page."""
     store = run_store()
     run_ids = runs_in_address()
-    has_parameters = run_ids or design_in_address() or dataset_in_address() or recipe_in_address()
-    if not has_parameters:  # opened by its plain address: show the run that is live now
+    if not run_ids and not any(map(in_address, ("design", "dataset", "recipe"))):
+        # Opened by its plain address: show the run that is live now.
         run_ids = [run.id for run in store.runs(limit=1, states=LIVE_STATES)]
         put_runs_in_address(run_ids)
     if run_ids:

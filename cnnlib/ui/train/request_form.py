@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -31,12 +32,10 @@ from cnnlib.ui.common.shared import (
     folders,
     run_store,
 )
-from cnnlib.ui.common.urls import recipe_in_address, set_in_address
+from cnnlib.ui.common.urls import in_address, set_in_address
 from cnnlib.units import format_size, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streamlit.delta_generator import DeltaGenerator
 
     from cnnlib.records.dataset import DatasetInfo
@@ -122,7 +121,7 @@ def _choose_default_recipe(info: DatasetInfo, fitted: FittedDesign) -> Recipe:
     Raises:
         RecipeError: The recipe in the address cannot be read.
     """
-    link = recipe_in_address()
+    link = in_address("recipe")
     # A rerun may come with an address that the browser has not updated yet: also older links of
     # this session are its own. Any other one was opened or reloaded.
     if link and link not in st.session_state.get(_WRITTEN, ()):
@@ -146,7 +145,7 @@ def _put_recipe_in_address(recipe: Recipe, default: Recipe) -> None:
     The plain address stands for the default: each change of the address is one more place for the
     browser's Back, which must not find the page that was just opened twice.
     """
-    if recipe == default and not recipe_in_address():
+    if recipe == default and not in_address("recipe"):
         return
     link = encode_recipe(recipe)
     earlier = [each for each in st.session_state.get(_WRITTEN, ()) if each != link]

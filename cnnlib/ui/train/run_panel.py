@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import streamlit as st
 
 from cnnlib.compare.seeds import wilson
 from cnnlib.design.link import encode
 from cnnlib.records.events import Command, CommandKind, SplitResult
+from cnnlib.records.recipe import Recipe
 from cnnlib.records.recipe_link import encode_recipe
 from cnnlib.records.run import RESUMABLE_STATES, Run
 from cnnlib.runs.saved_steps import epochs_until, fork_request, recipe_at
@@ -22,11 +24,6 @@ from cnnlib.ui.common.shared import run_store, worker_pool
 from cnnlib.ui.common.urls import DRAW, INSPECT, RESULTS, TRAIN
 from cnnlib.ui.train.live_view import live_section
 from cnnlib.units import percent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.records.recipe import Recipe
 
 _LEARNING_RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 2, 5))
 

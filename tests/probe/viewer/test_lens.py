@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from random_specs import random_specs
+from windows import tolerance
 
 from cnnlib.design.columns import columns
 from cnnlib.design.spec import CNNSpec
@@ -64,7 +65,7 @@ def test_200_random_places_on_20_random_networks_are_the_networks_own_values():
             window = shown.at(row, column)
             actual = outputs[values["layer"]][0, unit]
             assert window.output == (actual if actual.ndim == 0 else actual[row, column])
-            assert abs(window.value - window.output) <= window.tolerance
+            assert abs(window.value - window.output) <= tolerance(window)
             check_the_end(values, outputs[step_named(net.plan, own[place].layer).name][0, unit])
 
 

@@ -11,7 +11,7 @@ from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import prepared
-from cnnlib.ui.common.urls import DATA, dataset_in_address
+from cnnlib.ui.common.urls import DATA, in_address
 from cnnlib.units import plural
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     by_name = {info.name: info for info in infos}
     names = list(by_name)
     titles = dataset_menu(infos)
-    requested = dataset_in_address()
+    requested = in_address("dataset")
     if requested and requested not in by_name:
         show_warning(
             f"The address names the dataset {requested!r}, but there is no such dataset here. "

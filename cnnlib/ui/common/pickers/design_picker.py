@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,15 +11,11 @@ from cnnlib.design.cost import Cost, cost
 from cnnlib.design.link import decode, encode
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, preset, preset_of, presets
+from cnnlib.design.spec import CNNSpec
+from cnnlib.records.dataset import DatasetInfo
+from cnnlib.records.run import Run
 from cnnlib.ui.common.format import count, distinct, size
-from cnnlib.ui.common.urls import BUILD, design_in_address, kept_design
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.design.spec import CNNSpec
-    from cnnlib.records.dataset import DatasetInfo
-    from cnnlib.records.run import Run
+from cnnlib.ui.common.urls import BUILD, in_address, kept_design
 
 _MACS_HELP = "MACs: multiply-accumulate operations of the network for one image."
 OWN, PRESET, PAST = "Your design", "A preset", "A past run"
@@ -47,7 +43,7 @@ def choose_design(default_preset: str, runs: Sequence[Run]) -> ChosenDesign:
     Raises:
         SpecError: The link in the page's address is invalid.
     """
-    link = design_in_address() or kept_design()
+    link = in_address("design") or kept_design()
     sources = [name for name, exists in ((OWN, link), (PRESET, True), (PAST, runs)) if exists]
     source = PRESET
     if len(sources) > 1:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
+from cnnlib.design.plan import Plan
 from cnnlib.probe.graph import steps
 from cnnlib.ui.common.format import size
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnnlib.design.plan import Plan
 
 _KIND_LABELS = {
     "conv2d": "convolution",

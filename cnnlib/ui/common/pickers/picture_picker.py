@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,8 +27,6 @@ from cnnlib.ui.common.urls import number_in_address
 from cnnlib.vocabulary.datasets import FITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from cnnlib.data.prepared import Prepared
