@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from driving import HEADINGS
+from driving import HEADINGS, RESTING
 from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from inspecting import a_saved_run
 from playwright.sync_api import Page, expect
@@ -14,7 +14,6 @@ from cnnlib.runs import RunStore
 
 pytestmark = pytest.mark.browser
 
-RESTING = "[data-test-script-state=notRunning]"
 COLD = 60_000  # ms: the first page of a server that shares its cores
 
 # The element with the keyboard focus, also inside components.

@@ -23,6 +23,7 @@ HEADINGS = {
     "glossary": "Glossary",
 }
 ENDED = re.compile("Finished|Stopped|Interrupted|Diverged|Failed|Lost")
+RESTING = "[data-test-script-state=notRunning]"  # no run of the page is going on
 
 
 def state(page: Page) -> Locator:
@@ -69,7 +70,11 @@ def pick(page: Page, label: str, option: str) -> None:
 
 
 def write(page: Page, label: str, value: int | float) -> None:
-    """Write into one of Streamlit's number fields, and leave the field."""
+    """Write into one of Streamlit's number fields of a page at rest, and leave the field.
+
+    (A field whose default changes in a run of the page is built anew in it.)
+    """
+    expect(page.locator(RESTING)).to_be_attached()
     field = page.get_by_role("spinbutton", name=label)
     field.fill(str(value))
     field.press("Tab")
