@@ -121,8 +121,8 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
         macs=macs,
         flops=2 * macs,
         training_step_flops=batch_size * 2 * (3 * macs - _macs_fed_by_image(plan.layers)),
-        weight_bytes=memory.weight_bytes(leaves),
-        optimizer_bytes=memory.optimizer_bytes(leaves, optimizer),
+        weight_bytes=training_peak.parts["weights"],
+        optimizer_bytes=training_peak.parts["optimizer"],
         saved_bytes=sum(saved.values()),
         training_peak=training_peak,
         evaluation_peak=memory.evaluation_memory(plan, batch_size),
@@ -201,11 +201,15 @@ def receptive_fields(plan: Plan) -> dict[str, Field]:
     neural networks", Distill 2019: a window of reach r adds (r - 1) jumps, a stride multiplies the
     jump. Where a window is not square, it is the longer side of the field.
     """
-    rows, columns = axis_fields(plan, 0), axis_fields(plan, 1)
+    rows = _axis_fields(plan, 0)
+    windows = (leaf.kernel_size for leaf in plan.walk() if leaf.kind == "conv2d")
+    if all(height == width for height, width in windows):
+        return rows
+    columns = _axis_fields(plan, 1)
     return {name: max(rows[name], columns[name], key=lambda field: field.size) for name in rows}
 
 
-def axis_fields(plan: Plan, axis: Literal[0, 1]) -> dict[str, Field]:
+def _axis_fields(plan: Plan, axis: Literal[0, 1]) -> dict[str, Field]:
     """Compute the height (axis 0) or the width (axis 1) of each field (see `receptive_fields`)."""
     fields: dict[str, Field] = {}
     field = Field()

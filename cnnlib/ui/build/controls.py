@@ -250,7 +250,6 @@ _HEAD = (
         "Flatten: the linear layers receive every value of the last feature maps. Global average: "
         "they receive one mean per channel, which needs far fewer parameters. Average only: the "
         "means are the output; the last convolution has one channel per class.",
-        read=lambda spec: spec.head,
         write=_with_head,
         options={"flatten": "Flatten", "gap": "Global average", "gap_only": "Average only"},
     ),
