@@ -123,9 +123,9 @@ def duel_state(store: RunStore, duel_id: str) -> DuelState:
     """Read the present state of a duel.
 
     Raises:
-        StoreError: There is no such duel.
+        StoreError: There is no such duel; the id may be that of an experiment.
     """
-    return read_duel(studies.find(store, duel_id))
+    return read_duel(studies.find(store, duel_id, "duel"))
 
 
 def read_duel(study: Study) -> DuelState:

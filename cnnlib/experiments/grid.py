@@ -197,9 +197,9 @@ def experiment_state(store: RunStore, study_id: str) -> ExperimentState:
     """Read the present state of an experiment.
 
     Raises:
-        StoreError: There is no such experiment.
+        StoreError: There is no such experiment; the id may be that of a duel.
     """
-    return read_experiment(studies.find(store, study_id))
+    return read_experiment(studies.find(store, study_id, "experiment"))
 
 
 def read_experiment(study: Study) -> ExperimentState:

@@ -132,15 +132,24 @@ def submit(
     return study_id
 
 
-def find(store: RunStore, study_id: str) -> Study:
+def find(store: RunStore, study_id: str, label: str | None = None) -> Study:
     """One study with its runs in their current state.
 
+    Args:
+        label: What it must be, a value of `KIND_LABELS`; None: any kind.
+
     Raises:
-        StoreError: There is none with this id.
+        StoreError: There is none with this id, or it is another kind of study.
     """
     store.reap_if_due()
     with store.database.read() as connection:
-        return _find(connection, study_id)
+        study = _find(connection, study_id)
+    if label is not None and (found := KIND_LABELS[study.kind]) != label:
+        raise StoreError(
+            f"{study_id} is the id of a study of the kind {found}, but here it must be that of the "
+            f"kind {label}. `python -m cnnlib experiment list` lists the kind of each."
+        )
+    return study
 
 
 def find_all(store: RunStore, kinds: Sequence[str]) -> list[Study]:

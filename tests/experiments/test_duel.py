@@ -1,6 +1,7 @@
 """Duels as runs in the store: what is asked for, when it ends, who looks after it."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,11 @@ from cnnlib.cli.main import main
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
+from cnnlib.experiments.grid import experiment_state, start_grid
 from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import duel_figure
 from cnnlib.records.compare import Look, Verdict
+from cnnlib.records.folders import Folders
 from cnnlib.runs import RunStore, studies
 
 
@@ -240,6 +243,15 @@ def test_the_picture_of_a_duel_holds_its_newest_interval_and_says_each_of_them()
     ]
 
 
+def test_a_study_is_read_as_what_it_is(store):
+    duel_id = start_duel(store, a_duel())
+    grid_id = start_grid(store, a_request(), {"K": [4, 8]})
+    with pytest.raises(StoreError, match=f"{duel_id} is the id of a study of the kind duel"):
+        experiment_state(store, duel_id)
+    with pytest.raises(StoreError, match=f"{grid_id} is the id of a study of the kind experiment"):
+        duel_state(store, grid_id)
+
+
 # -- the command line ------------------------------------------------------------------------------
 
 
@@ -258,3 +270,12 @@ def test_the_command_runs_a_real_duel_to_its_end(capsys):
 def test_one_design_is_no_duel(capsys):
     assert main(["duel", "lenet5"]) == 2
     assert "A duel needs two designs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["show", "stop", "resume"])
+def test_the_id_of_a_duel_is_no_experiment_for_the_command(capsys, what):
+    with closing(RunStore(Folders.from_environment())) as opened:
+        duel_id = start_duel(opened, a_duel())
+        assert main(["experiment", what, duel_id]) == 2
+        assert f"{duel_id} is the id of a study of the kind duel" in capsys.readouterr().err
+        assert duel_state(opened, duel_id).state == "live"

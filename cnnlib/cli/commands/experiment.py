@@ -123,18 +123,22 @@ def show_experiment(args: argparse.Namespace) -> int:
 
 def stop_experiment(args: argparse.Namespace) -> int:
     """End an experiment."""
+    from cnnlib.experiments.grid import experiment_state
     from cnnlib.runs import studies
 
     store = existing_store(args.id)
+    experiment_state(store, args.id)  # a duel is refused before it is stopped
     studies.stop(store, args.id)
     return _print_state(store, args.id, args)
 
 
 def resume_experiment(args: argparse.Namespace) -> int:
     """Train the runs of an experiment that have no result, until it is over."""
+    from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import resume_study
 
     store = existing_store(args.id)
+    experiment_state(store, args.id)  # a duel is refused before it is resumed
     resume_study(store, args.id)
     return _run_to_end(store, args.id, args)
 
