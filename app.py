@@ -9,14 +9,19 @@ from starlette.middleware import Middleware
 from cnnlib.ui.common.identity import BrowserCookie
 from cnnlib.ui.common.shared import check_settings
 from cnnlib.ui.server.routes import routes
-from cnnlib.ui.server.server import NAVIGATION, ContentPolicy, LabScript, lifespan
+from cnnlib.ui.server.server import NAVIGATION, ContentPolicy, LabScript, OpenPages, lifespan
 
 check_settings()
 app = st.App(
     NAVIGATION,
     routes=routes(),
     lifespan=lifespan,
-    middleware=[Middleware(BrowserCookie), Middleware(ContentPolicy), Middleware(LabScript)],
+    middleware=[
+        Middleware(BrowserCookie),
+        Middleware(ContentPolicy),
+        Middleware(LabScript),
+        Middleware(OpenPages),
+    ],
 )
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progr
 from cnnlib.cli.output import one_line, print_error, print_json
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
+from cnnlib.runs.capacity import machine_capacity
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.records.run import Run, RunRequest
     from cnnlib.runs import RunStore
+    from cnnlib.runs.capacity import Capacity
     from cnnlib.train.control import Control
 
 PATIENCE_SECONDS = 0.5  # wait for a worker, per queue position
@@ -53,7 +55,9 @@ def follow_or_train(
             if control.interrupted and not stop_submitted:
                 stop_submitted = bool(store.submit_command(run_id, Command("stop")))
             elif turn.is_our_turn(update):
-                _train_here(store, run_id, updates, control, None if skip_queue else 1)
+                _train_here(
+                    store, run_id, updates, control, None if skip_queue else machine_capacity(1)
+                )
             time.sleep(POLL_SECONDS)
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
 
@@ -101,7 +105,11 @@ class _QueueTurn:
 
 
 def _train_here(
-    store: RunStore, run_id: str, updates: Iterator[Update], control: Control, at_once: int | None
+    store: RunStore,
+    run_id: str,
+    updates: Iterator[Update],
+    control: Control,
+    capacity: Capacity | None,
 ) -> None:
     """Claim a run and train it as a worker, unless another worker has claimed it.
 
@@ -110,7 +118,7 @@ def _train_here(
     from cnnlib.train.worker.execute_run import execute_run
 
     with store.workers.registered("runs") as worker_id:
-        run: Run | None = store.claim(worker_id, run_id, at_once)
+        run: Run | None = store.claim(worker_id, run_id, capacity)
         if run is None:
             return
         failed = threading.Event()

@@ -60,7 +60,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> Any:
         metavar="NAME",
         type=one_of(PRECISIONS),
         default="auto",
-        help="auto, fp32, or bf16: faster on newer processors, but less exact",
+        help="auto, fp32, bf16 (less exact), or fastest: both are measured before the first step",
     )
     group.add_argument(
         "--mode", metavar="NAME", default="auto", help="execution mode, such as t2-nhwc-fp32"

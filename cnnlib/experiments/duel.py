@@ -1,4 +1,4 @@
-"""Duels: pairs of runs with the same seed, queued one after the other until a boundary decides."""
+"""Duels: pairs of runs with the same seed, queued until a boundary decides."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_ve
 from cnnlib.experiments.study import shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
+from cnnlib.runs.capacity import default_runs
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 from cnnlib.units import format_points, listed, percent, plural
 
@@ -104,6 +105,11 @@ class DuelState:
     owner: str = ""
 
     @property
+    def not_counted(self) -> int:
+        """The number of pairs that were begun, and had not ended when the verdict fell."""
+        return len(self.pairs) - self.verdict.pairs if self.verdict.is_over else 0
+
+    @property
     def runs(self) -> list[Run]:
         """All its runs so far."""
         return [run for pair in self.pairs for run in pair if run is not None]
@@ -116,7 +122,8 @@ def start_duel(store: RunStore, duel: Duel) -> str:
         RecipeError: Its maximum number of pairs allows no verdict. Earlier versions had such duels.
     """
     check_pairs(duel.most_pairs)
-    return submit_study(store, "duel", duel.to_dict())
+    first = [duel.a, duel.b] * duel.first_pairs
+    return submit_study(store, "duel", duel.to_dict(), first)
 
 
 def duel_state(store: RunStore, duel_id: str) -> DuelState:
@@ -138,24 +145,25 @@ def read_duel(study: Study) -> DuelState:
     is_waiting = bool(study.broken_off or study.deleted or study.state == STOPPED)
     has_diverged = any(run.state == "diverged" for run in study.runs.values())
     return DuelState(
-        *(study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study)),
+        *(study.id, duel, study.state, pairs, verdict, sentence, _problem(duel, study, verdict)),
         can_resume=is_waiting and not has_diverged and not verdict.is_over,
         owner=study.owner,
     )
 
 
 def next_step(study: Study) -> StudyStep:
-    """Queue the first pairs at once, then one pair after another until the duel is decided.
+    """Queue the first pairs at once, then so many that the machine is busy, until it is decided.
 
-    All runs share one execution mode. In mode "auto", the first run of A chooses it, and the others
-    are queued after that.
+    A run that failed or diverged ends the duel when its pair is the next to count. All runs share
+    one execution mode; where it is not settled, the first run of A chooses it, and the others are
+    queued after that.
     """
     duel = Duel.from_dict(study.body)
     verdict = _verdict(duel, study)
     live = study.live_places
     if verdict.is_over:
         return StudyStep(stop=live, state=DONE)
-    if any(run.state in _FATAL for run in study.runs.values()):
+    if any(study.runs[place].state in _FATAL for place in _due(study, verdict)):
         return StudyStep(stop=live, state=STOPPED)
     if study.deleted:
         return StudyStep(stop=live, state=STOPPED, keep={"trouble": _DELETED})
@@ -163,10 +171,16 @@ def next_step(study: Study) -> StudyStep:
     if mode is None:
         places = [] if study.progress["runs"] else ["a0"]
     else:
-        queued_pairs = min(duel.most_pairs, max(duel.first_pairs, verdict.pairs + 1))
+        in_flight = verdict.pairs + 1 + default_runs() // 2
+        queued_pairs = min(duel.most_pairs, max(duel.first_pairs, in_flight))
         places = [f"{side}{pair}" for pair in range(queued_pairs) for side in "ab"]
     new = [place for place in places if place not in study.progress["runs"]]
     return StudyStep(submit={place: _request(duel, study.id, place, mode) for place in new})
+
+
+def _due(study: Study, verdict: Verdict) -> list[str]:
+    """Return the places of runs up to the next pair to count; later ones may never count."""
+    return sorted(place for place in study.runs if int(place[1:]) <= verdict.pairs)
 
 
 def _check_sides(duel: Duel) -> None:
@@ -224,15 +238,15 @@ def duel_score(run: Run | None, on: str) -> float | None:
     return run.summary.get(_SUMMARY_KEYS[on]) if run and run.state == "finished" else None
 
 
-def _problem(duel: Duel, study: Study) -> str:
+def _problem(duel: Duel, study: Study, verdict: Verdict) -> str:
     """Return the reason why the duel waits or ended early, the most serious first; "" for none."""
     if study.state == DONE:
         return ""
     if sentence := study.progress.get("trouble"):  # a limit of the owner, or a deleted run
         return sentence
     for state, sentence in _PROBLEMS.items():
-        for place, run in sorted(study.runs.items()):
-            if run.state == state:
+        for place in _due(study, verdict):
+            if (run := study.runs[place]).state == state:
                 name = duel.name_a if place[0] == "a" else duel.name_b
                 return sentence.format(run=f"The run of {name} with seed {run.request.seed}")
     return ""

@@ -147,11 +147,11 @@ def start_grid(
         ],
     }
     planned = [each.request for each in valid if each.request is not None] * seeds
-    return submit_study(store, "grid", body, planned)
+    return submit_study(store, "grid", body, planned, planned)
 
 
 def next_step(study: Study) -> StudyStep:
-    """Queue all runs, the first alone until it has chosen the mode; done when all have a result."""
+    """Queue all runs, the first alone where it has to choose the mode; done with all results."""
     base, seeds = RunRequest.from_dict(study.body["base"]), study.body["seeds"]
     mode = shared_mode(study, base)
     submit = {

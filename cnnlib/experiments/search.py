@@ -1,7 +1,8 @@
 """Searches: Optuna proposes settings, at random first, then near the best ones.
 
 Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); Optuna's
-study is rebuilt from all past trials at each step, so that any process can continue it. A run is
+study is rebuilt from all past trials at each step, so that any process can continue it. As many
+trials run as train at once; those without a result count as bad ones nearby. A run is
 pruned, that is, stopped early, if its validation accuracy after an epoch is below the median of the
 finished runs at that epoch (the median rule of Golovin et al. 2017, "Google Vizier"). The estimator
 takes a pruned trial as worse than any finished one; it ignores trials that were broken off.
@@ -10,6 +11,7 @@ takes a pruned trial as worse than any finished one; it ignores trials that were
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -17,8 +19,9 @@ from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
-from cnnlib.experiments.study import shared_mode, submit_study
+from cnnlib.experiments.study import safe_mode, shared_mode, submit_study
 from cnnlib.records.run import RunRequest
+from cnnlib.runs.capacity import default_runs
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
 if TYPE_CHECKING:
@@ -65,50 +68,66 @@ def start_search(
     for setting, values in space.items():
         _distribution(setting, values)
     body = {"base": base.to_dict(), "space": {n: dict(v) for n, v in space.items()}, "seeds": 1}
-    return submit_study(
-        store, "search", body | {"count": trials, "name": name, "trials": [], "prune": prune}
-    )
+    body |= {"count": trials, "name": name, "trials": [], "prune": prune}
+    return submit_study(store, "search", body, [base] * trials)
 
 
 def next_step(study: Study) -> StudyStep:
-    """Queue one trial after the other, and stop a run below the median (if `prune`)."""
+    """Queue as many trials as train at once, and stop runs below the median (if `prune`)."""
     settings = list(study.progress.get("trials", []))
-    live = {place: run for place, run in study.runs.items() if run.is_live}
-    if live:
-        if not study.body["prune"]:
-            return StudyStep()
-        stop = tuple(place for place in live if _is_below_median(study, place))
-        pruned = study.progress.get("pruned", [])
-        return StudyStep(stop=stop, keep={"pruned": [*pruned, *stop]} if stop else {})
     base = RunRequest.from_dict(study.body["base"])
     mode = shared_mode(study, base)
+    at_once = 1 if mode is None else default_runs()
+    live = study.live_places
+    if study.body["prune"]:
+        pruned = study.progress.get("pruned", [])
+        below = (place for place in live if _is_below_median(study, place))
+        if stop := tuple(place for place in below if place not in pruned):
+            return StudyStep(stop=stop, keep={"pruned": [*pruned, *stop]})
     for number, proposed in enumerate(settings):  # a deleted run of a search that was resumed
         if (place := f"{number}.0") not in study.progress["runs"]:
-            return StudyStep(submit={place: trial_request(study.id, base, proposed, 0, mode)})
-    if len(settings) >= study.body["count"]:
-        return StudyStep(state=STOPPED if study.broken_off or study.deleted else DONE)
-    return _propose(study, settings, mode)
+            return StudyStep(submit={place: _request(study, base, proposed, mode)})
+    wanted = min(at_once - len(live), study.body["count"] - len(settings))
+    if wanted > 0:
+        return _propose(study, settings, wanted, mode)
+    if live:
+        return StudyStep()
+    return StudyStep(state=STOPPED if study.broken_off or study.deleted else DONE)
 
 
-def _propose(study: Study, settings: list[dict[str, Any]], mode: str | None) -> StudyStep:
-    """Queue the next proposal that is a valid design; invalid ones are recorded."""
+def _request(
+    study: Study, base: RunRequest, settings: Mapping[str, Any], mode: str | None
+) -> RunRequest:
+    """Build the request of a trial; a proposed design may forbid the memory format of the mode."""
+    request = trial_request(study.id, base, settings, 0, mode)
+    return replace(request, mode=safe_mode(request.mode, request))
+
+
+def _propose(
+    study: Study, settings: list[dict[str, Any]], wanted: int, mode: str | None
+) -> StudyStep:
+    """Queue the next proposals that are valid designs; invalid ones are recorded."""
     base = RunRequest.from_dict(study.body["base"])
     invalid = list(study.progress.get("invalid", []))
     sampler = _optuna_study(study, settings, len(invalid))
     spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
+    submit: dict[str, RunRequest] = {}
     for _ in range(_MOST_INVALID):
         trial = sampler.ask(spaces)
         params = trial.params
         proposed = {name: _value_of_index(study, name, value) for name, value in params.items()}
         combination = combine(base, proposed)
-        if combination.request is not None:
-            place = f"{len(settings)}.0"
-            request = trial_request(study.id, base, proposed, 0, mode)
-            keep = {"trials": [*settings, proposed], "invalid": invalid}
-            return StudyStep(submit={place: request}, keep=keep)
-        invalid.append({"settings": proposed, "reason": combination.reason})
-        sampler.tell(trial, 0.0)
+        if combination.request is None:
+            invalid.append({"settings": proposed, "reason": combination.reason})
+            sampler.tell(trial, 0.0)
+            continue
+        submit[f"{len(settings)}.0"] = _request(study, base, proposed, mode)
+        settings.append(proposed)
+        if len(submit) == wanted:
+            break
     keep = {"trials": settings, "invalid": invalid}
+    if submit or study.live_places:
+        return StudyStep(submit=submit, keep=keep)
     if settings:
         return StudyStep(state=DONE, keep=keep)
     sentence = (
@@ -119,12 +138,14 @@ def _propose(study: Study, settings: list[dict[str, Any]], mode: str | None) -> 
 
 
 def _optuna_study(study: Study, settings: list[dict[str, Any]], invalid: int) -> optuna.study.Study:
-    """Build Optuna's study from the finished and the pruned trials."""
+    """Build Optuna's study from the finished, the pruned and the running trials."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     seed = RunRequest.from_dict(study.body["base"]).seed + len(settings) + invalid
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    sampler = optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True
+    )
     optuna_study = optuna.create_study(direction="maximize", sampler=sampler)
     spaces = {name: _distribution(name, values) for name, values in study.body["space"].items()}
     for number, proposed in enumerate(settings):
@@ -145,6 +166,8 @@ def _trial_result(study: Study, place: str) -> dict[str, Any] | None:
     run = study.runs.get(place)
     if run is None:
         return None
+    if run.is_live:
+        return {"state": TrialState.RUNNING}
     if study.is_pruned(place):
         curve = {
             epoch.epoch: epoch.val_accuracy

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cnnlib.design.channels_last import breaks_channels_last
+from cnnlib.design.plan import plan
 from cnnlib.runs import studies
+from cnnlib.runs.capacity import default_runs, usable_cores, visible_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cnnlib.records.run import RunRequest
     from cnnlib.runs.store import RunStore
@@ -23,17 +27,56 @@ KINDS = {
 
 
 def submit_study(
-    store: RunStore, kind: str, body: Mapping[str, Any], planned: Collection[RunRequest] = ()
+    store: RunStore,
+    kind: str,
+    body: Mapping[str, Any],
+    first: Sequence[RunRequest],
+    planned: Collection[RunRequest] = (),
 ) -> str:
     """Create a study, queue its first runs, and return its id.
 
     Args:
+        first: Runs that may start at once, by which the execution mode of all is settled.
         planned: All its runs, where the first steps queue only a part of them.
 
     Raises:
         LimitError: The runs exceed the number or the size that one person may queue.
     """
-    return studies.submit(store, kind, body, _next_step_of(kind), planned)
+    mode = settled_mode(first)
+    return studies.submit(store, kind, body, _next_step_of(kind), planned, mode)
+
+
+def settled_mode(requests: Sequence[RunRequest]) -> str:
+    """Return the execution mode for runs that belong together, before the first of them starts.
+
+    They share the cores; the memory format is channels last, the faster one on processors, where
+    no design forbids it.
+
+    Returns:
+        The mode that they ask for; "auto" where a run has to choose it by trial: on a GPU, with
+        the precision "fastest", or to try compiling.
+    """
+    request = requests[0]
+    may_use_gpu = request.device != "cpu" and (visible_gpus() or sys.platform == "darwin")
+    has_to_measure = may_use_gpu or request.compile or request.precision == "fastest"
+    if request.mode != "auto" or has_to_measure:
+        return request.mode
+    threads = max(1, usable_cores() // min(len(requests), default_runs()))
+    designs = {each.spec: each for each in requests}  # each is planned once
+    layouts = {_memory_format(each) for each in designs.values()}
+    layout = "nhwc" if layouts == {"nhwc"} else "nchw"
+    return f"t{threads}-{layout}-{'fp32' if request.precision == 'auto' else request.precision}"
+
+
+def safe_mode(mode: str, request: RunRequest) -> str:
+    """Return a mode, in the other memory format where a design forbids channels last."""
+    return mode if _memory_format(request) == "nhwc" else mode.replace("-nhwc-", "-nchw-")
+
+
+def _memory_format(request: RunRequest) -> str:
+    """Return the faster memory format of a design that is safe on a processor."""
+    is_safe = bool(request.spec.channels) and not breaks_channels_last(plan(request.spec).walk())
+    return "nhwc" if is_safe else "nchw"
 
 
 def advance_studies(store: RunStore) -> None:
@@ -43,16 +86,17 @@ def advance_studies(store: RunStore) -> None:
 
 
 def shared_mode(study: Study, request: RunRequest) -> str | None:
-    """Return the execution mode that all runs of a study share: asked for, or the first run's.
+    """Return the execution mode that all runs of a study share: settled, or the first run's.
 
     Args:
-        request: Of its first run, which is queued alone where the mode is "auto".
+        request: Of its first run, which is queued alone where the mode is not settled.
 
     Returns:
         None until the first run has chosen its mode, which it does before it trains.
     """
-    if request.mode != "auto":
-        return request.mode
+    settled = str(study.progress.get("mode", request.mode))
+    if settled != "auto":
+        return settled
     oldest = sorted(study.runs.values(), key=lambda run: run.id)
     return next((run.mode for run in oldest if run.mode), None)
 

@@ -35,7 +35,7 @@ RESUMABLE_STATES: tuple[str, ...] = ("stopped", "interrupted", "lost", "failed",
 BROKEN_OFF_STATES: tuple[str, ...] = ("lost", "stopped", "interrupted", "failed")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "fastest")
 NAME_LIMIT = 120
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")  # the id of a run, or one of its files
 _OWN_DATASET = re.compile(r"folder:[^/\\\x00-\x1f\ud800-\udfff]{1,100}")
@@ -93,7 +93,8 @@ class RunRequest(Record):
         mode: A fixed execution mode (as ``ExecutionMode.name`` spells it), or "auto" to choose by
             trial.
         precision: "fp32" or "bf16" (bfloat16 in convolutions and matrix products, by autocast;
-            weights stay float32); "auto" is float32 on a processor, and the faster one on a GPU.
+            weights stay float32); "fastest" measures both; "auto" is float32 on a processor, and
+            "fastest" on a GPU.
         compile: Try ``torch.compile`` among the modes.
         origin: Where the run starts from; None is fresh weights.
         group: Common name of runs that belong together, such as the seeds of one submission.
@@ -224,6 +225,7 @@ class Run:
         phase: Current activity as text, if it is not training.
         attempt: 1, and one more after each resume.
         owner: The person who may change it, in class mode; "" is the operator.
+        threads: Processor threads that it may use, or that its mode uses; 0 before its start.
     """
 
     id: str
@@ -246,6 +248,7 @@ class Run:
     phase: str = ""
     attempt: int = 1
     owner: str = ""
+    threads: int = 0
 
     @property
     def is_live(self) -> bool:

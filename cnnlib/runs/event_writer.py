@@ -303,6 +303,7 @@ def _start_values(event: Started) -> Values:
         "fingerprint": event.fingerprint,
         "chosen": dict(event.chosen),
         "machine": dict(event.machine),
+        "threads": event.machine["threads"],
     }
 
 

@@ -37,10 +37,18 @@ def _to_5(connection: sa.Connection) -> str:
     return "5"
 
 
+def _to_6(connection: sa.Connection) -> str:
+    """Add the threads of a run."""
+    statement = "ALTER TABLE runs ADD COLUMN threads INTEGER NOT NULL DEFAULT 0"
+    connection.exec_driver_sql(statement)
+    return "6"
+
+
 # The version of a store -> the function that upgrades it to the next one, and returns that version.
 FROM: dict[str | None, Callable[[sa.Connection], str]] = {
     "1": _to_2,
     "2": _to_3,
     "3": _to_4,
     "4": _to_5,
+    "5": _to_6,
 }

@@ -6,6 +6,7 @@ A run is assigned to one worker only, across all processes.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import StoreError
 from cnnlib.records.run import RESUMABLE_STATES, Run, RunRequest
+from cnnlib.runs.capacity import Capacity, usable_cores
 from cnnlib.runs.rows import find_run, parse_request, unknown_run
 from cnnlib.runs.tables import commands, runs, sketches, turns, workers
 from cnnlib.units import plural
@@ -126,21 +128,23 @@ def resume(connection: sa.Connection, run_id: str) -> None:
 
 
 def claim(
-    connection: sa.Connection, worker_id: str, run_id: str | None, at_once: int | None
+    connection: sa.Connection, worker_id: str, run_id: str | None, capacity: Capacity | None
 ) -> Run | None:
-    """Assign the next run, or the named one, to a worker.
+    """Assign the next run, or the named one, to a worker, with the threads that it may use.
 
     Args:
-        at_once: Most runs at work on the worker's machine; None is no limit.
+        capacity: Of the worker's machine; None ignores what else trains there.
     """
-    if not has_room(connection, worker_id, at_once):
-        return None
     if run_id is None:
         run_id = connection.scalar(_NEXT)
+    threads = _threads(connection, worker_id, run_id, capacity) if run_id else 0
+    if not threads:
+        return None
     values = {
         "state": "starting",
         "phase": "preparing",
         "worker_id": worker_id,
+        "threads": threads,
         "started": sa.func.coalesce(runs.c.started, time.time()),
     }
     still_waits = sa.and_(runs.c.id == run_id, runs.c.state == "queued")
@@ -151,6 +155,48 @@ def claim(
     if connection.scalar(sa.select(IS_RECORDED).where(runs.c.id == run_id)):
         _record_turn(connection, run.owner)
     return run
+
+
+def next_with_room(
+    connection: sa.Connection, worker_id: str, capacity: Capacity | None
+) -> str | None:
+    """Return the id of the next run, if the worker's machine has room for it."""
+    run_id = connection.scalar(_NEXT)
+    if run_id is None or not _threads(connection, worker_id, run_id, capacity):
+        return None
+    return str(run_id)
+
+
+def _threads(
+    connection: sa.Connection, worker_id: str, run_id: str, capacity: Capacity | None
+) -> int:
+    """Return the threads that a waiting run may use on a worker's machine; 0 without room.
+
+    A run whose mode is given has that number. Others share the cores that are free, one of which
+    stays with the pages while any is open. A run that is alone always has room.
+    """
+    at_work, held = connection.execute(_AT_WORK, {"worker_id": worker_id}).one()
+    given = _given_threads(connection, run_id)
+    more = 0
+    if capacity is not None:
+        if at_work >= capacity.runs:
+            return 0
+        if at_work and capacity.cores is not None and held + max(1, given) > capacity.cores:
+            return 0
+        waiting = connection.scalar(_COUNT_WAITING) or 0
+        more = min(max(0, waiting - 1), capacity.runs - at_work - 1)
+    is_page_open = connection.scalar(_PAGES, {"worker_id": worker_id}) is not None
+    free = usable_cores() - held - is_page_open
+    return given or max(1, free // (1 + more))
+
+
+def _given_threads(connection: sa.Connection, run_id: str) -> int:
+    """Return the threads of the mode that a run was asked for or goes on with; 0 if it is open."""
+    row = connection.execute(_MODE, {"run_id": run_id}).one()
+    requested = parse_request(row.request).mode
+    mode = requested if requested != "auto" else (row.chosen or {}).get("mode", "")
+    match = re.match(r"t(\d{1,3})-", mode)
+    return int(match[1]) if match else 0
 
 
 def _record_turn(connection: sa.Connection, owner: str) -> None:
@@ -196,6 +242,7 @@ _QUEUE_COLUMNS = (runs.c.id, runs.c.rank, runs.c.number)
 _QUEUE = _queue_positions()
 _NEXT = sa.select(_QUEUE.c.id).order_by(_QUEUE.c.place).limit(1)
 _PLACE = sa.select(_QUEUE.c.place).where(_QUEUE.c.id == sa.bindparam("run_id"))
+_PHASE = sa.select(runs.c.phase).where(runs.c.id == sa.bindparam("run_id"))
 _STATE = sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run_id"))
 
 
@@ -228,6 +275,8 @@ def wait_seconds(connection: sa.Connection, run_id: str) -> float | None:
 def wait_reason(connection: sa.Connection, run_id: str) -> str:
     """Say why a queued run waits: "waits for 1 run in training and 2 runs queued before it"."""
     place = connection.scalar(_PLACE, {"run_id": run_id})
+    if place == 1 and (reason := connection.scalar(_PHASE, {"run_id": run_id})):
+        return str(reason)
     states = [row.state for row in connection.execute(_AHEAD, {"place": place})]
     paused, queued = states.count("paused"), states.count("queued")
     counts = {
@@ -282,17 +331,6 @@ def _first_step(row: Any) -> int:
     return min(row.step, origin.step) if origin is not None and is_fork else 0
 
 
-def has_room(connection: sa.Connection, worker_id: str, at_once: int | None) -> bool:
-    """Whether fewer than ``at_once`` runs are at work on the machine; None is no limit."""
-    if at_once is None:
-        return True
-    host = sa.select(workers.c.host).where(workers.c.id == worker_id).scalar_subquery()
-    on_host = sa.select(workers.c.id).where(workers.c.host == host)
-    busy = sa.and_(runs.c.state.in_(BUSY_STATES), runs.c.worker_id.in_(on_host))
-    count = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(busy)) or 0
-    return count < at_once
-
-
 def _first_rank(connection: sa.Connection) -> int:
     lowest = sa.select(sa.func.min(runs.c.rank)).where(runs.c.state == "queued")
     return min(0, connection.scalar(lowest) or 0) - 1
@@ -301,3 +339,18 @@ def _first_rank(connection: sa.Connection) -> int:
 def _last_rank(connection: sa.Connection) -> int:
     highest = sa.select(sa.func.max(runs.c.rank)).where(runs.c.state == "queued")
     return max(0, connection.scalar(highest) or 0) + 1
+
+
+_MODE = sa.select(sa.type_coerce(runs.c.request, sa.Text).label("request"), runs.c.chosen).where(
+    runs.c.id == sa.bindparam("run_id")
+)
+_COUNT_WAITING = sa.select(sa.func.count()).select_from(runs).where(runs.c.state == "queued")
+_HOST = sa.select(workers.c.host).where(workers.c.id == sa.bindparam("worker_id")).scalar_subquery()
+_PAGES = sa.select(workers.c.id).where(workers.c.does == "pages", workers.c.host == _HOST).limit(1)
+IS_BUSY_ON_HOST = sa.and_(
+    runs.c.state.in_(BUSY_STATES),
+    runs.c.worker_id.in_(sa.select(workers.c.id).where(workers.c.host == _HOST)),
+)
+_AT_WORK = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(runs.c.threads), 0)).where(
+    IS_BUSY_ON_HOST
+)

@@ -20,6 +20,7 @@ from cnnlib.records.events import Command
 from cnnlib.records.run import RESUMABLE_STATES, Origin, Run, RunRequest
 from cnnlib.runs import commands, event_writer, queue, rows, tables
 from cnnlib.runs.access import limits, permissions
+from cnnlib.runs.capacity import Capacity
 from cnnlib.runs.tables import interventions, runs, sketches
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ UNSEEN_SECONDS = 60.0  # a sketch stops training when its page is gone for this 
 REPLACED_SECONDS = 10.0  # a sketch that was replaced is removed after this time
 ABANDONED_SECONDS = 900.0  # and is removed after this one
 MOST_SKETCHES = 500  # on one machine
+_ALONE = Capacity(runs=1)
 
 Order = Literal[
     "",  # train on
@@ -195,11 +197,14 @@ class Sketches:
         with self._store.database.read() as connection:
             return _find(connection, run_id) is not None
 
-    def order(self, run_id: str, turn_seconds: float, *, is_paused: bool) -> Order:
+    def order(
+        self, run_id: str, turn_seconds: float, capacity: Capacity = _ALONE, *, is_paused: bool
+    ) -> Order:
         """Return what a sketch at work has to do.
 
         Args:
             turn_seconds: Time since its worker took it.
+            capacity: Of its machine: it makes room only where those who wait have none beside it.
         """
         with self._store.database.read() as connection:
             row = _find(connection, run_id)
@@ -210,7 +215,8 @@ class Sketches:
             if row.request is not None:
                 return "change"
             has_turn = turn_seconds < TURN_SECONDS and not is_paused
-            if connection.execute(_WAITING_RUN if has_turn else _WAITING).first() is not None:
+            waiting = connection.execute(_WAITING_RUN if has_turn else _WAITING).first()
+            if waiting is not None and not _has_room_beside(connection, run_id, capacity):
                 return "yield"
             now = time.time()
             if now - row.seen > UNSEEN_SECONDS:
@@ -320,6 +326,14 @@ class Sketches:
 
 _WAITING_RUN = sa.select(runs.c.number).where(runs.c.state == "queued", queue.IS_RECORDED).limit(1)
 _WAITING = sa.select(runs.c.number).where(runs.c.state == "queued").limit(1)
+
+
+def _has_room_beside(connection: sa.Connection, run_id: str, capacity: Capacity) -> bool:
+    """Return whether the next run in the queue can start beside a sketch at work."""
+    worker_id = connection.scalar(sa.select(runs.c.worker_id).where(runs.c.id == run_id)) or ""
+    next_id = queue.next_with_room(connection, worker_id, capacity)
+    lacks_memory = sa.select(runs.c.phase).where(runs.c.id == next_id)
+    return next_id is not None and not connection.scalar(lacks_memory)
 
 
 def _find(connection: sa.Connection, run_id: str) -> sa.Row[Any] | None:

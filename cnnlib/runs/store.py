@@ -17,7 +17,7 @@ from cnnlib.runs.jobs import Jobs, delete_jobs_of_run
 from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.sketches import Sketches
 from cnnlib.runs.summaries import count_rename
-from cnnlib.runs.tables import epochs, interventions, runs, weights
+from cnnlib.runs.tables import epochs, interventions, runs, weights, workers
 from cnnlib.runs.workers.liveness import Workers
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from cnnlib.records.folders import Folders
     from cnnlib.records.run import Run, RunRequest
+    from cnnlib.runs.capacity import Capacity
     from cnnlib.runs.database import QueryWatch
 
 REAP_SECONDS = 1.0  # shortest time between two searches for dead workers by readers
@@ -240,27 +241,48 @@ class RunStore(StoreAccess):
         """A cheap function, for one thread, that returns whether a run waits."""
         return self.database.watch(_QUEUED)
 
-    def can_claim(self, worker_id: str, at_once: int | None = None) -> bool:
-        """Whether a run waits and the machine has room for it; a read-only check before a claim.
+    def next_with_room(self, worker_id: str, capacity: Capacity | None = None) -> str | None:
+        """Return the id of the next run, if this machine has room for it; read before a claim.
 
         Dead workers are reaped first, so that their runs take no room.
         """
         self.reap_if_due()
         with self.database.read() as connection:
-            waiting = connection.execute(_QUEUED).first() is not None
-            return waiting and queue.has_room(connection, worker_id, at_once)
+            return queue.next_with_room(connection, worker_id, capacity)
 
     def claim(
-        self, worker_id: str, run_id: str | None = None, at_once: int | None = None
+        self, worker_id: str, run_id: str | None = None, capacity: Capacity | None = None
     ) -> Run | None:
         """Claim the next run, or the named one; no run is ever claimed by two workers.
 
         Args:
-            at_once: Most runs at work on this machine at once; None is no limit.
+            capacity: Of this machine; None ignores what else trains on it.
         """
         with self.database.write() as connection:
             self.database.lock(connection)
-            return queue.claim(connection, worker_id, run_id, at_once)
+            return queue.claim(connection, worker_id, run_id, capacity)
+
+    def at_work_beside(self, worker_id: str) -> list[tuple[Run, int]]:
+        """Return the runs at work on a worker's machine, with the ids of their processes."""
+        of_worker = workers.c.id == runs.c.worker_id
+        query: sa.Select[Any] = sa.select(*rows.RUN_COLUMNS, workers.c.pid)
+        wanted = query.join(workers, of_worker).where(queue.IS_BUSY_ON_HOST)
+        with self.database.read() as connection:
+            found = connection.execute(wanted, {"worker_id": worker_id})
+            return [(rows.run_from_row(row), row.pid) for row in found]
+
+    def explain_wait(self, run_id: str, reason: str) -> None:
+        """Record why a waiting run is not started although its turn has come; "" if it may be."""
+        changed = sa.and_(runs.c.id == run_id, runs.c.state == "queued", runs.c.phase != reason)
+        with self.database.write() as connection:
+            connection.execute(sa.update(runs).where(changed).values(phase=reason))
+
+    def count_for_workers(self) -> int:
+        """Return how many runs are at work, on any machine, or wait."""
+        wanted = runs.c.state.in_(("queued", *queue.BUSY_STATES))
+        with self.database.read() as connection:
+            query = sa.select(sa.func.count()).select_from(runs).where(wanted)
+            return connection.scalar(query) or 0
 
     def rewind(self, run: Run, step: int) -> None:
         """Remove what a run recorded after ``step``, where it continues from a checkpoint.

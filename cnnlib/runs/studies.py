@@ -109,19 +109,21 @@ def submit(
     body: Mapping[str, Any],
     next_step: Callable[[Study], StudyStep],
     planned: Collection[RunRequest] = (),
+    mode: str = "auto",
 ) -> str:
     """Create a study, queue its first runs, and return its id.
 
     Args:
         next_step: The function that decides what a study of this kind does next.
         planned: All its runs, where the first steps queue only a part of them.
+        mode: Execution mode of all its runs; "auto": its first run chooses it.
 
     Raises:
         LimitError: Its runs exceed the limits of one person.
     """
     study_id = queue.new_id()
     values: dict[str, Any] = {"id": study_id, "kind": kind, "state": LIVE, "body": dict(body)}
-    values |= {"progress": {"runs": {}}, "created": time.time(), "owner": store.owner}
+    values |= {"progress": {"runs": {}, "mode": mode}, "created": time.time(), "owner": store.owner}
     with store.database.write() as connection:
         store.database.lock(connection)
         connection.execute(sa.insert(studies).values(**values))

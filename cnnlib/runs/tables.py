@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from cnnlib.records.events import STEP_COLUMNS
 
-SCHEMA_VERSION = 5  # to be raised with every change of a table, with an upgrade in `migrations`
+SCHEMA_VERSION = 6  # to be raised with every change of a table, with an upgrade in `migrations`
 
 
 class Json(TypeDecorator[Any]):
@@ -59,6 +59,7 @@ runs: Table = Table(
     Column("rank", Integer, nullable=False),  # place in the queue: the lowest is next
     Column("attempt", Integer, nullable=False, default=1),  # 2 after the first resume...
     Column("worker_id", Text),
+    Column("threads", Integer, nullable=False, server_default="0"),  # that it may use, or uses
     Column("step", Integer, nullable=False, default=0),
     Column("total_steps", Integer, nullable=False, default=0),
     Column("epoch", Integer, nullable=False, default=0),
@@ -162,7 +163,7 @@ workers: Table = Table(
     "workers",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("does", Text, nullable=False),  # "runs" or "jobs"
+    Column("does", Text, nullable=False),  # "runs", "jobs"; or "pages", while any is open
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("birth", Text, nullable=False),  # differs from that of a later process with this pid

@@ -51,7 +51,7 @@ def train(
         control: The queue of commands of other threads; they take effect within one batch.
         resume: A checkpoint of this same run, from which it continues to the same bits.
         settings: Settings changed by hand before that checkpoint, in addition to those in it.
-        threads: The most processor threads to use; None leaves one core to others.
+        threads: The most processor threads to use; None takes all cores.
         is_sketch: Start at once, without a trial of modes, and leave the test split unread.
 
     Raises:

@@ -19,6 +19,7 @@ from cnnlib.nets.model import Network, build_model
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase, Setting, Started
 from cnnlib.records.folders import Folders
+from cnnlib.runs.capacity import usable_cores
 from cnnlib.train.checkpoint import Circumstances, Progress
 from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
@@ -26,7 +27,7 @@ from cnnlib.train.execution.autotune import Trial, tune_mode
 from cnnlib.train.execution.autotune_cache import TuningCache
 from cnnlib.train.execution.forecast import peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
-from cnnlib.train.execution.mode import ExecutionMode, free_cores
+from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.execution.peak_memory import PeakMemory
 from cnnlib.train.initial_state import Start, initial_progress, load_weights, read_start
 from cnnlib.train.metrics import MetricsRecorder, Stopwatch
@@ -80,7 +81,7 @@ def set_up(
         net,
         *data.first_batch(recipe.batch_size),
         cost=costs,
-        threads=threads or free_cores(),
+        threads=threads or usable_cores(),
         steps=total_steps,
         fixed=_checkpoint_mode(request, start, device),
         is_skipped=is_sketch,

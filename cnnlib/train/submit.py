@@ -13,6 +13,7 @@ from cnnlib.data.labelled_drawings import (
     make_fine_tune_dataset,
 )
 from cnnlib.data.uploads import remove_dataset
+from cnnlib.experiments.study import settled_mode
 from cnnlib.runs.access.dataset_owners import new_dataset
 from cnnlib.train.execution.forecast import forecast_for_run
 
@@ -34,8 +35,10 @@ def submit_runs(
     Raises:
         CnnlibError: They are refused.
     """
-    group = secrets.token_hex(4) if seeds > 1 else ""
-    seeded = [replace(request, seed=request.seed + more, group=group) for more in range(seeds)]
+    if seeds > 1:
+        mode = settled_mode([request] * seeds)
+        request = replace(request, group=secrets.token_hex(4), mode=mode)
+    seeded = [replace(request, seed=request.seed + more) for more in range(seeds)]
     return store.submit_all(seeded, now=now, forecast=forecast_for_run(request, store.folders))
 
 

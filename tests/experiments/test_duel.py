@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from compare_runs import a_store, finish
-from example_runs import a_request
+from example_runs import a_request, started
 
 from cnnlib.cli.main import main
+from cnnlib.design.channels_last import breaks_channels_last
+from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, StoreError
 from cnnlib.experiments.duel import Duel, duel_state, start_duel
@@ -137,21 +139,69 @@ def test_runs_that_are_not_needed_any_more_are_stopped(store):
     assert sorted(states) == ["finished"] * 14 + ["stopped"] * 4
 
 
-def test_all_runs_share_the_mode_that_the_first_one_chose(store):
-    duel = a_duel()
-    auto = replace(duel, a=replace(duel.a, mode="auto"), b=replace(duel.b, mode="auto"))
-    duel_id = start_duel(store, auto)
+def an_open_mode(duel: Duel) -> Duel:
+    return replace(duel, a=replace(duel.a, mode="auto"), b=replace(duel.b, mode="auto"))
+
+
+def test_the_mode_of_all_runs_is_settled_before_the_first_of_them(store):
+    duel_id = start_duel(store, an_open_mode(a_duel()))
+    runs = store.runs(group=duel_id)
+    assert (len(runs), {run.request.mode for run in runs}) == (12, {"t1-nhwc-fp32"})
+
+
+def test_a_design_that_forbids_a_memory_format_forbids_it_to_both(store):
+    duel = an_open_mode(a_duel())
+    strided = CNNSpec(channels=(4,) * 4, pool_every=2, block="residual", downsample="stride")
+    assert breaks_channels_last(plan(strided).walk())
+    duel_id = start_duel(store, replace(duel, b=replace(duel.b, spec=strided)))
+    assert {run.request.mode for run in store.runs(group=duel_id)} == {"t1-nchw-fp32"}
+
+
+def test_where_a_gpu_may_train_all_runs_share_the_mode_that_the_first_one_chose(store, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    duel_id = start_duel(store, an_open_mode(a_duel()))
     [first] = store.runs(group=duel_id)
     worker_id = store.workers.register()
     store.claim(worker_id, first.id)
-    from example_runs import started
-
     chosen = {"mode": "t2-nhwc-fp32"}
     store.record_events(first.id, worker_id, [replace(started(), chosen=chosen)])
     advance_studies(store)
     others = [run for run in store.runs(group=duel_id) if run.id != first.id]
     assert len(others) == 11
     assert {run.request.mode for run in others} == {"t2-nhwc-fp32"}
+
+
+def test_pairs_in_flight_when_the_verdict_falls_are_stopped_and_not_counted(store, monkeypatch):
+    monkeypatch.setenv("CNNLAB_WORKERS", "4")
+    duel_id = start_duel(store, a_duel())
+    for pair, difference in enumerate(CLEAR[:-1]):
+        finish_pair(store, duel_id, pair, difference)
+    assert len(duel_state(store, duel_id).pairs) == 9  # the seventh, and two for four workers
+    early = duel_state(store, duel_id).pairs[7]
+    for run, accuracy in zip(early, (0.9, 0.1), strict=True):  # ends before the seventh
+        finish(store, run.id, val=accuracy, test=accuracy)
+    finish_pair(store, duel_id, 6, CLEAR[-1])
+    state = duel_state(store, duel_id)
+    assert (state.state, state.verdict.outcome, state.verdict.pairs) == ("done", "b", 7)
+    assert state.sentence == (
+        "wide is better by 4.03 points (95 % interval 3.80 to 4.20, 7 paired seeds)."
+    )
+    assert state.not_counted == 2
+    assert [run.state for run in state.pairs[8]] == ["stopped", "stopped"]
+
+
+def test_a_run_in_flight_that_diverges_ends_the_duel_only_when_its_pair_is_due(store, monkeypatch):
+    monkeypatch.setenv("CNNLAB_WORKERS", "4")
+    duel_id = start_duel(store, a_duel())
+    for pair, difference in enumerate(CLEAR[:-1]):
+        finish_pair(store, duel_id, pair, difference)
+    finish(store, duel_state(store, duel_id).pairs[7][0].id, state="diverged")
+    advance_studies(store)
+    assert (duel_state(store, duel_id).state, duel_state(store, duel_id).problem) == ("live", "")
+    finish_pair(store, duel_id, 6, -0.5)  # undecided: now it is due
+    state = duel_state(store, duel_id)
+    assert state.state == "stopped"
+    assert "The run of narrow with seed 7 diverged" in state.problem
 
 
 def test_a_run_that_diverged_ends_the_duel_with_a_sentence(store):

@@ -182,7 +182,14 @@ def test_a_grid_that_counted_a_lost_run_as_done_says_what_is_missing(store):
     assert experiment_state(store, plan_id).state == "stopped"
 
 
-def test_a_grid_fixes_one_mode_before_its_other_runs_begin(store):
+def test_the_mode_of_a_grid_is_settled_before_its_first_run(store):
+    plan_id = start_grid(store, a_request(), {"K": [4, 8], "lr": [0.1, 0.01]})
+    runs = store.runs(group=plan_id)
+    assert (len(runs), {run.request.mode for run in runs}) == (4, {"t1-nhwc-fp32"})
+
+
+def test_where_a_gpu_may_train_the_first_run_of_a_grid_chooses_the_mode(store, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     plan_id = start_grid(store, a_request(), {"K": [4, 8], "lr": [0.1, 0.01]})
     [first] = store.runs(group=plan_id)
     worker_id = store.workers.register()
@@ -193,6 +200,21 @@ def test_a_grid_fixes_one_mode_before_its_other_runs_begin(store):
     others = [run for run in store.runs(group=plan_id) if run.id != first.id]
     assert len(others) == 3
     assert {run.request.mode for run in others} == {"t2-nhwc-fp32"}
+
+
+def test_a_search_has_as_many_trials_in_flight_as_train_at_once(store, monkeypatch):
+    monkeypatch.setenv("CNNLAB_WORKERS", "3")
+    plan_id = start_search(store, a_request(), SPACE, trials=4)
+    assert len({run.request.recipe.lr for run in store.runs(group=plan_id)}) == 3
+    finish(store, store.runs(group=plan_id)[0].id, val=0.8)
+    advance_studies(store)
+    assert [run.is_live for run in store.runs(group=plan_id)].count(True) == 3
+    for run in store.runs(group=plan_id):
+        if run.is_live:
+            finish(store, run.id, val=0.7)
+    advance_studies(store)
+    state = experiment_state(store, plan_id)
+    assert (state.state, state.measured, state.best.score) == ("done", 4, 0.8)
 
 
 def test_a_score_is_that_of_the_weights_given_back(store):
@@ -304,7 +326,7 @@ def test_a_search_that_was_stopped_goes_on(store):
     state = experiment_state(store, plan_id)
     assert (state.state, state.measured) == ("done", 3)
     modes = [trial.runs[0].request.mode for trial in state.trials]
-    assert modes == ["auto", "t1-nchw-fp32", "t1-nchw-fp32"]
+    assert modes == ["t1-nhwc-fp32"] * 3
 
 
 @pytest.mark.parametrize(

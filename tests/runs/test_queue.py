@@ -57,18 +57,6 @@ def test_a_claimed_run_is_starting(store):
     assert run.started >= run.created
 
 
-def test_no_more_runs_are_at_work_than_the_machine_should_have(store):
-    store.submit(a_request())
-    store.submit(a_request())
-    one, other = store.workers.register(), store.workers.register()
-    assert store.can_claim(one, at_once=1)
-    run = store.claim(one, at_once=1)
-    assert not store.can_claim(other, at_once=1)
-    assert store.claim(other, at_once=1) is None
-    store.record_events(run.id, one, [started(), the_end()])
-    assert store.claim(other, at_once=1) is not None
-
-
 def test_the_wait_is_the_sum_of_what_is_known_of_those_ahead(store):
     running, worker_id = a_running_run(store)
     store.record_events(running, worker_id, steps(1, 10))  # 10 of 20 steps left at 0.1 s

@@ -27,5 +27,6 @@ def count(run, store, control, is_sketch):
 
 if __name__ == "__main__":
     execute_run._events = count
+    process.IDLE_EXIT_SECONDS = 3.0
     process.import_at_low_priority = lambda: None
     process.main()

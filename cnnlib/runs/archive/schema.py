@@ -20,7 +20,13 @@ from cnnlib.records.record import is_required
 from cnnlib.records.run import ENDED_STATES, PLAIN_NAME, Machine, RunRequest
 from cnnlib.runs import tables
 
-NOT_EXPORTED = {"number", "worker_id", "rank", "owner"}  # columns for the exporting store alone
+NOT_EXPORTED = {
+    "number",
+    "worker_id",
+    "threads",
+    "rank",
+    "owner",
+}  # columns for the exporting store alone
 RUN_TABLES = (tables.epochs, tables.steps, tables.samples, tables.interventions, tables.weights)
 _MOST_ENTRIES = 1000  # of an object, of a list of classes
 

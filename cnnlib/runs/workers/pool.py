@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.errors import StoreError, ViewerError
+from cnnlib.runs.capacity import default_runs, visible_gpus
+from cnnlib.runs.rate_limit import RateLimit
 from cnnlib.runs.store import RunStore
+from cnnlib.runs.workers.liveness import HEARTBEAT_SECONDS
 from cnnlib.runs.workers.processes import (
     CAN_FORK,
     ForkServer,
@@ -45,9 +48,11 @@ class WorkerPool:
     They are separate processes: after a crash of this one they finish their runs and exit.
 
     Args:
-        count: Workers for runs; None reads CNNLAB_WORKERS, with a default of one per GPU, or one.
+        count: Most workers for runs; None is `default_runs`. The first is always ready, the others
+            start when runs wait, and exit when idle.
         command: Command line of workers; None forks them from one process where that is possible.
         viewer: A process for it is started and restarted with the workers; None starts none.
+        is_page_open: Whether any page is open, with which training shares the cores.
 
     Raises:
         StoreError: CNNLAB_WORKERS is not a number, or the store cannot be opened.
@@ -59,9 +64,10 @@ class WorkerPool:
         count: int | None = None,
         command: Sequence[str] | None = None,
         viewer: Viewer | None = None,
+        is_page_open: Callable[[], bool] = lambda: False,
     ) -> None:
         gpus = visible_gpus()
-        self.count = count if count is not None else default_count(gpus)
+        self.count = count if count is not None else default_runs()
         self._store = RunStore(folders)
         self._environment = worker_environment(folders)
         self._fork_server = None
@@ -71,9 +77,18 @@ class WorkerPool:
         self._command = [*(command or (sys.executable, "-m", "cnnlib.train.worker"))]
         at_once = ("--does", "runs", "--at-once", str(self.count))
         self._for_runs = [
-            self._slot(folders, f"runs-{number + 1}", "worker", at_once, _own_gpu(gpus, number))
+            self._slot(
+                folders,
+                f"runs-{number + 1}",
+                "worker",
+                (*at_once, "--spare") if number else at_once,
+                _own_gpu(gpus, number),
+            )
             for number in range(self.count)
         ]
+        self._is_page_open = is_page_open
+        self._pages_id = ""
+        self._heartbeat_limit = RateLimit(HEARTBEAT_SECONDS)
         self._for_jobs = self._slot(folders, "jobs", "worker", ("--does", "jobs"), {})
         self.viewer = viewer
         self._for_viewer = viewer and self._slot(
@@ -119,7 +134,7 @@ class WorkerPool:
         with self._lock:
             if self._ended.is_set():
                 return
-            for slot in self._for_runs:
+            for slot in self._for_runs[: max(1, self._store.count_for_workers())]:
                 slot.ensure_started()
             if self._for_viewer:
                 self._for_viewer.ensure_started()
@@ -168,9 +183,21 @@ class WorkerPool:
         viewers = [self._for_viewer] if self._for_viewer else []
         return [*self._for_runs, self._for_jobs, *viewers]
 
+    def _record_open_pages(self) -> None:
+        """Register the pages as a worker while any is open: training leaves a core to them."""
+        workers = self._store.workers
+        if self._is_page_open():
+            self._pages_id = self._pages_id or workers.register("pages")
+            if self._heartbeat_limit.is_due():
+                workers.send_heartbeat(self._pages_id, "pages")
+        elif self._pages_id:
+            workers.unregister(self._pages_id)
+            self._pages_id = ""
+
     def _watch_workers(self) -> None:
         while True:
             try:
+                self._record_open_pages()
                 self.ensure()
                 self._store.reap_if_due()  # nobody may be reading
             except StoreError as error:  # pages report it as well; it may be temporary
@@ -264,32 +291,6 @@ def worker_environment(folders: Folders) -> dict[str, str]:
         "CNNLAB_RUNS": str(folders.runs),
         "CNNLAB_DATABASE": folders.database,
     }
-
-
-def default_count(gpus: list[str]) -> int:
-    """Workers for runs: CNNLAB_WORKERS, else one per GPU, or one.
-
-    Raises:
-        StoreError: CNNLAB_WORKERS is not a number of workers.
-    """
-    count = os.environ.get("CNNLAB_WORKERS", "").strip()
-    if not count:
-        return max(1, len(gpus))
-    if not count.isdecimal() or not 1 <= int(count) <= 64:
-        raise StoreError(
-            f"CNNLAB_WORKERS={count!r} is not a number of workers from 1 to 64. Set it to the "
-            "number of runs that may train at once, or unset it."
-        )
-    return int(count)
-
-
-def visible_gpus() -> list[str]:
-    """NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None:
-        return [name for name in allowed.replace(" ", "").split(",") if name not in ("", "-1")]
-    found = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number, _ in enumerate(found.iterdir())] if found.is_dir() else []
 
 
 def _own_gpu(gpus: list[str], number: int) -> dict[str, str]:

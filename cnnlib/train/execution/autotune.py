@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cnnlib.design.channels_last import breaks_channels_last
 from cnnlib.errors import RecipeError
 from cnnlib.nets.training_form import training_form
 from cnnlib.records.events import Phase
@@ -22,7 +23,6 @@ from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, cache_
 from cnnlib.train.execution.machine import device_name, wait_for
 from cnnlib.train.execution.mode import (
     ExecutionMode,
-    breaks_channels_last,
     candidates,
     parse_requested_mode,
 )
@@ -80,7 +80,7 @@ class Trial:
     def breaks_channels_last(self) -> bool:
         """Whether channels-last modes are excluded."""
         leaves = (row.layer for row in self.cost.layers)
-        return breaks_channels_last(leaves, self.images.device)
+        return self.images.device.type == "cpu" and breaks_channels_last(leaves)
 
 
 def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedMode]:
@@ -102,7 +102,8 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
                     "convolutions of fewer than 8 channels of this design, torch may corrupt "
                     "memory then. Choose a mode with nchw, or auto."
                 )
-            reason = "chosen by you"
+            is_shared = bool(trial.request.group)
+            reason = "the same in all runs of its group" if is_shared else "chosen by you"
         if mode.compiled:
             yield _COMPILING
         if cached is None:

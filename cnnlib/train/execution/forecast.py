@@ -15,7 +15,7 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
-from cnnlib.runs.workers.pool import visible_gpus
+from cnnlib.runs.capacity import visible_gpus
 from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
@@ -149,9 +149,9 @@ def _select_comparable(
 
 def _precisions(requested: str, *, is_gpu: bool) -> tuple[str, ...]:
     """Return the possible precisions of a run; with "auto", a processor uses only float32."""
-    if requested == "auto":
-        return ("fp32", "bf16") if is_gpu else ("fp32",)
-    return (requested,)
+    if requested == "fastest" or (requested == "auto" and is_gpu):
+        return ("fp32", "bf16")
+    return ("fp32",) if requested == "auto" else (requested,)
 
 
 def _log_ratio(one: int, other: int) -> float:

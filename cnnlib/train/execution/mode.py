@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -12,12 +11,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from cnnlib.design.layers import Leaf
 from cnnlib.errors import RecipeError
+from cnnlib.runs.capacity import cores
 from cnnlib.units import plural
 
 Precision = Literal["fp32", "bf16"]
-_SIMD_WIDTH = 8  # float32 values in a register of AVX2
 _NAME = re.compile(r"t([1-9]\d{0,2})-(nchw|nhwc)-(fp32|bf16)(-compiled)?")
 
 
@@ -113,35 +111,18 @@ def restored_thread_count() -> Generator[None]:
         torch.set_num_threads(before)
 
 
-def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def free_cores() -> int:
-    """Return the number of cores for training: one less than this process may use, at least 1.
-
-    One core is left to the pages. ``OMP_NUM_THREADS`` lowers the number.
-    """
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    free = max(1, cores() - 1)
-    return min(free, int(limit)) if limit.isdigit() and int(limit) > 0 else free
-
-
 def parse_requested_mode(name: str, precision: str = "auto") -> ExecutionMode:
     """Parse and check the requested mode of a new run. (A continued run keeps its own mode.)
 
     Args:
-        precision: The requested precision, which the mode must have; "auto" allows any.
+        precision: The requested precision, which the mode must have; "auto", "fastest": any.
 
     Raises:
         RecipeError: The mode does not exist, has another precision, or has more threads than
             there are cores, which would slow down all processes.
     """
     mode = ExecutionMode.from_name(name)
-    if precision not in ("auto", mode.precision):
+    if precision not in ("auto", "fastest", mode.precision):
         raise RecipeError(
             f"mode={name!r} computes in {mode.precision}, but precision={precision!r} was "
             "chosen too. Choose only one of them, or the same precision in both."
@@ -163,13 +144,15 @@ def candidates(
         threads: The most threads that may be used.
         has_maps: The network has convolutions, so that the memory format matters.
         precision: The precision of the `RunRequest`. On a processor "auto" excludes bfloat16, so
-            that results stay comparable with those of others in float32.
+            that results stay comparable with those of others in float32; "fastest" has both.
     """
     layouts = (True, False) if has_maps and device.type != "mps" else (False,)
     counts = _thread_counts(threads) if device.type == "cpu" else [threads]
     has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     precisions: tuple[Precision, ...] = ("bf16", "fp32") if has_bf16 else ("fp32",)
-    if precision != "auto":
+    if precision == "fastest":
+        precisions = ("fp32", "bf16")
+    elif precision != "auto":
         precisions = ("bf16",) if precision == "bf16" else ("fp32",)
     return [
         ExecutionMode(count, channels_last, each)
@@ -177,22 +160,6 @@ def candidates(
         for count in counts
         for channels_last in layouts
     ]
-
-
-def breaks_channels_last(leaves: Iterable[Leaf], device: torch.device) -> bool:
-    """Return whether training in channels-last format may corrupt memory.
-
-    On a processor without AVX-512, oneDNN of torch 2.15 writes out of bounds in the backward pass
-    of a 1x1 convolution with a stride and with 2 to 7 input channels in this format (found with
-    glibc's malloc checks; torch.backends.mkldnn.enabled = False avoids it).
-    """
-    return device.type == "cpu" and any(
-        layer.kind == "conv2d"
-        and layer.kernel_size == (1, 1)
-        and layer.stride > 1
-        and 1 < layer.in_channels < _SIMD_WIDTH
-        for layer in leaves
-    )
 
 
 def _thread_counts(maximum: int) -> list[int]:

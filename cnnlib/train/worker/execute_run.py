@@ -109,6 +109,7 @@ def _events(run: Run, store: RunStore, control: Control, is_sketch: bool) -> Gen
         control=control,
         resume=resume,
         settings=settings,
+        threads=run.threads or None,
         is_sketch=is_sketch,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import signal
 import sys
@@ -24,16 +25,19 @@ from cnnlib.records.events import EpochEnd, Event
 from cnnlib.records.job import Job
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
+from cnnlib.runs.capacity import Capacity, machine_capacity
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.workers.processes import QUIT
 from cnnlib.train.control import Control
+from cnnlib.train.execution.free_memory import FreeMemory
 from cnnlib.train.worker.execute_run import execute_run
 from cnnlib.train.worker.job_kinds import execute_job
 from cnnlib.train.worker.sketch_turn import SketchTurn
 
 POLL_SECONDS = 0.05  # interval between the polls of an idle worker
 RETRY_SECONDS = 1.0  # pause after an error of the store
-IDLE_EXIT_SECONDS = 60.0  # a worker for jobs exits after this time without a job
+IDLE_EXIT_SECONDS = 60.0  # a spare worker, or one for jobs, exits after this time without work
+_NICENESS = 5  # pages, and other programs of the machine's user, go first
 _IMPORT_NICENESS = 5
 _PAUSE_LIMIT_REASON = (
     "Interrupted, because it was paused for more than {minutes:g} min while other runs waited. "
@@ -46,7 +50,7 @@ class Worker:
     """One worker process.
 
     Args:
-        at_once: The most runs that may train on this machine at once; None is no limit.
+        capacity: Of this machine; None ignores what else trains on it.
         pause_limit_seconds: How long a run may stay paused while others wait; 0 is no limit.
     """
 
@@ -54,12 +58,13 @@ class Worker:
         self,
         store: RunStore,
         worker_id: str,
-        at_once: int | None = None,
+        capacity: Capacity | None = None,
         pause_limit_seconds: float = 0.0,
     ) -> None:
         self._store = store
         self._id = worker_id
-        self._at_once = at_once
+        self._capacity = capacity
+        self._memory = FreeMemory(store)
         self._pause_limit_seconds = pause_limit_seconds
         self._control: Control | None = None
         self._interrupted = False
@@ -78,12 +83,14 @@ class Worker:
                 self.interrupt()
         self._app_has_exited = True
 
-    def serve_runs(self) -> None:
-        """Train one run after another until the worker has to exit."""
+    def serve_runs(self, idle_seconds: float = math.inf) -> None:
+        """Train one run after another until the worker has to exit or was idle for a while."""
+        idle_since = time.monotonic()
         with self._store.watch_queue() as has_queued:
-            while not self._has_to_exit():
+            while not self._has_to_exit() and time.monotonic() - idle_since < idle_seconds:
                 if (run := self._poll(self._next_run, has_queued)) is not None:
                     self._train(run)
+                    idle_since = time.monotonic()
 
     def serve_jobs(self) -> None:
         """Execute one job after another until the worker has to exit or was idle for a minute."""
@@ -110,9 +117,14 @@ class Worker:
         return claimed
 
     def _next_run(self) -> Run | None:
-        if self._store.can_claim(self._id, self._at_once):
-            return self._store.claim(self._id, at_once=self._at_once)
-        return None
+        """Claim the next run if the machine has cores and memory for it."""
+        run_id = self._store.next_with_room(self._id, self._capacity)
+        if run_id is None:
+            return None
+        if reason := self._memory.lack(run_id, self._id):
+            self._store.explain_wait(run_id, reason)
+            return None
+        return self._store.claim(self._id, run_id, self._capacity)
 
     def _next_job(self) -> Job | None:
         return self._store.jobs.claim(self._id)
@@ -120,7 +132,11 @@ class Worker:
     def _train(self, run: Run) -> None:
         try:
             is_sketch = self._store.sketches.contains(run.id)
-            turn = SketchTurn(self._store, run.id) if is_sketch else None
+            turn = (
+                SketchTurn(self._store, run.id, self._capacity or Capacity(1))
+                if is_sketch
+                else None
+            )
             self._control = turn.control if turn else Control(self._check_pause)
             if self._interrupted:  # between the claim and the assignment above
                 self._control.interrupt()
@@ -144,7 +160,8 @@ class Worker:
         if not self._pause_limit_seconds or paused_seconds < self._pause_limit_seconds:
             return ""
         try:
-            if not self._store.has_queued_run() or self._store.can_claim(self._id, self._at_once):
+            has_room = self._store.next_with_room(self._id, self._capacity) is not None
+            if has_room or not self._store.has_queued_run():
                 return ""
         except StoreError as error:
             _print_error(error)
@@ -168,12 +185,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m cnnlib.train.worker", description=__doc__)
     parser.add_argument("--does", choices=("runs", "jobs"), default="runs")
     parser.add_argument("--at-once", type=int, help="most runs that train on this machine at once")
+    parser.add_argument("--spare", action="store_true", help="exit when idle for a minute")
     parser.add_argument("--follow", action="store_true", help="exit when standard input ends")
     options = parser.parse_args(arguments)
+    if sys.platform != "win32":
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     store = RunStore()
     with store.workers.registered(options.does) as worker_id:
         pause_limit_seconds = 60 * store.settings.machine.pause_minutes
-        worker = Worker(store, worker_id, options.at_once, pause_limit_seconds)
+        capacity = machine_capacity(options.at_once) if options.at_once else None
+        worker = Worker(store, worker_id, capacity, pause_limit_seconds)
         signal.signal(signal.SIGTERM, worker.interrupt)
         signal.signal(signal.SIGINT, worker.interrupt)
         if options.follow:
@@ -182,9 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.does == "jobs":
             worker.serve_jobs()
         else:
-            if not store.can_claim(worker_id, options.at_once):  # no run to train yet
+            if store.next_with_room(worker_id, capacity) is None:  # no run to train yet
                 threading.Thread(target=import_at_low_priority, daemon=True).start()
-            worker.serve_runs()
+            worker.serve_runs(IDLE_EXIT_SECONDS if options.spare else math.inf)
 
 
 def import_at_low_priority() -> None:
@@ -194,7 +215,7 @@ def import_at_low_priority() -> None:
     run that starts meanwhile waits for the rest of the import. Elsewhere the priority is normal.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS + _IMPORT_NICENESS)
     import numpy  # noqa: F401  (before torch, on one thread: torch needs it fully imported)
 
     import cnnlib.data.prepared

@@ -12,6 +12,7 @@ from cnnlib.train.control import Control
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
+    from cnnlib.runs.capacity import Capacity
     from cnnlib.runs.sketches import Order
 
 _INTERVAL_SECONDS = 0.1  # between two questions for orders; one takes 0.2 ms
@@ -24,9 +25,9 @@ class SketchTurn:
         control: The queue of commands of the run.
     """
 
-    def __init__(self, store: RunStore, run_id: str) -> None:
+    def __init__(self, store: RunStore, run_id: str, capacity: Capacity) -> None:
         self.control = Control(self._check_paused)
-        self._store, self._run_id = store, run_id
+        self._store, self._run_id, self._capacity = store, run_id, capacity
         self._began = self._asked = time.monotonic()
         self._is_paused = False
         self._order: Order = ""
@@ -56,7 +57,7 @@ class SketchTurn:
         self._asked = now
         sketches, seconds = self._store.sketches, now - self._began
         try:
-            order = sketches.order(self._run_id, seconds, is_paused=self._is_paused)
+            order = sketches.order(self._run_id, seconds, self._capacity, is_paused=self._is_paused)
             if order == "pause" and self._order != "pause":
                 sketches.explain_pause(self._run_id)
                 self.control.put(Command("pause"))

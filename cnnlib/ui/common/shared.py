@@ -71,7 +71,14 @@ def prepared(name: str, fingerprint: str) -> Prepared:
 @st.cache_resource(show_spinner=False)
 def worker_pool() -> WorkerPool:
     """Return the pool of this server's workers; the server starts and stops it."""
-    return WorkerPool(folders(), settings().machine.runs_at_once or None, viewer=Viewer())
+    count = settings().machine.runs_at_once or None
+    return WorkerPool(folders(), count, viewer=Viewer(), is_page_open=lambda: bool(open_pages()))
+
+
+@st.cache_resource(show_spinner=False)
+def open_pages() -> set[int]:
+    """Return the connections of the pages that are open in browsers."""
+    return set()
 
 
 @st.cache_resource(show_spinner=False)

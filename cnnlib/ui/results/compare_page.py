@@ -217,6 +217,11 @@ def _runs(state: DuelState) -> None:
             f"A: {duel.name_a}": _describe_result(run_a, duel.on),
             f"B: {duel.name_b}": _describe_result(run_b, duel.on),
         }
+        | (
+            {"Counted": "yes" if number < state.verdict.pairs else "no"}
+            if state.not_counted
+            else {}
+        )
         for number, (run_a, run_b) in enumerate(state.pairs)
     ]
     with st.expander(f"{plural(len(rows), 'pair')}: accuracy on the {duel.on} split"):

@@ -13,13 +13,13 @@ import numpy  # noqa: F401  on the main thread first: concurrent imports in two 
 
 from cnnlib.data.catalogue import catalogue
 from cnnlib.ui.common.identity import HeaderMiddleware
-from cnnlib.ui.common.shared import first_page, folders, worker_pool
+from cnnlib.ui.common.shared import first_page, folders, open_pages, worker_pool
 from cnnlib.ui.common.urls import at_root, script
 
 if TYPE_CHECKING:
     from starlette.datastructures import MutableHeaders
     from starlette.requests import HTTPConnection
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from cnnlib.runs.workers.pool import WorkerPool
 
@@ -85,6 +85,23 @@ class ContentPolicy(HeaderMiddleware):
 
     def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
         headers.setdefault("Content-Security-Policy", POLICY)
+
+
+class OpenPages:
+    """ASGI middleware that keeps `open_pages`: each open page holds one WebSocket."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        open_pages().add(id(scope))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            open_pages().discard(id(scope))
 
 
 class LabScript(HeaderMiddleware):

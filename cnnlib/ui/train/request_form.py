@@ -222,14 +222,20 @@ def _request_fields(
                 "Precision",
                 PRECISIONS,
                 key="train_precision",
-                format_func={"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}.__getitem__,
-                help="Of convolutions and matrix products. bfloat16 keeps 8 of float32's 24 bits: "
-                "faster on newer processors and GPUs, slower on others. auto: float32 on a "
-                "processor, the faster of the two on a GPU.",
+                format_func=_PRECISION_LABELS.__getitem__,
+                help="Of convolutions and matrix products. bfloat16 keeps 8 of float32's 24 bits; "
+                "it is faster on some processors and slower on others. fastest: both are measured "
+                "before the first step. auto: float32 on a processor, fastest on a GPU.",
             ),
         )
 
 
+_PRECISION_LABELS = {
+    "auto": "auto",
+    "fp32": "float32",
+    "bf16": "bfloat16",
+    "fastest": "fastest (measured)",
+}
 _BASES: dict[Basis, str] = {
     "this design": "Measured here, with this design.",
     "other designs": "Estimated from earlier runs of other designs.",

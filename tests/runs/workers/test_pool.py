@@ -24,18 +24,17 @@ from example_runs import (
     wait_for,
 )
 
-from cnnlib.errors import DataError, StoreError
+from cnnlib.errors import DataError
 from cnnlib.records.events import Command, Phase
 from cnnlib.records.job import Progress
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore
+from cnnlib.runs.capacity import Capacity
 from cnnlib.runs.event_writer import RunReassigned
 from cnnlib.runs.tables import workers
 from cnnlib.runs.workers import liveness
 from cnnlib.runs.workers.pool import (
     WorkerPool,
-    default_count,
-    visible_gpus,
     worker_environment,
 )
 from cnnlib.train.control import Control
@@ -185,10 +184,10 @@ def test_a_worker_that_slept_while_it_had_no_run_takes_the_next_one(store):
     let_worker_sleep(store, worker_id)
     store.workers.send_heartbeat(worker_id)
     run_id = store.submit(a_request())
-    assert store.claim(worker_id, at_once=1).id == run_id
+    assert store.claim(worker_id, capacity=Capacity(1)).id == run_id
     assert store.workers.reap() == []
     store.submit(a_request())
-    assert not store.can_claim(worker_id, at_once=1)
+    assert store.next_with_room(worker_id, Capacity(1)) is None
 
 
 def test_a_heartbeat_registers_a_removed_worker_again(store, monkeypatch):
@@ -231,7 +230,7 @@ def test_a_dead_worker_does_not_block_the_queue(store):
     set_worker(store, worker_id, pid=_ended_pid())
     store.submit(a_request())
     with closing(RunStore(store.folders)) as other:
-        assert other.can_claim(other.workers.register(), at_once=1)
+        assert other.next_with_room(other.workers.register(), Capacity(1))
 
 
 def test_a_worker_is_in_the_list_while_it_is_at_work(store):
@@ -463,6 +462,36 @@ def test_a_pool_works_off_the_queue_and_ends_its_workers(store):
     assert ended == sorted(ended)
 
 
+def test_spare_workers_start_when_runs_wait_and_exit_when_idle(store):
+    with pool_of(store, 2) as pool:
+        wait_for(lambda: len(pool.pids) == 1)
+        runs = [store.submit(a_request(epochs=10_000)) for _ in range(3)]
+        wait_for(lambda: [store.run(run_id).state for run_id in runs].count("running") == 2)
+        assert len(pool.pids) == 2
+        for run_id in runs:
+            store.submit_command(run_id, Command("stop"))
+        wait_for(lambda: all(not store.run(run_id).is_live for run_id in runs))
+        wait_for(lambda: len(pool.pids) == 1)
+
+
+def test_open_pages_are_registered_until_the_last_is_closed(store):
+    is_open = True
+
+    def registered() -> int:
+        with store.database.read() as connection:
+            does_pages = sa.select(workers.c.id).where(workers.c.does == "pages")
+            return len(connection.execute(does_pages).all())
+
+    pool = WorkerPool(store.folders, 1, COUNTING, is_page_open=lambda: is_open)
+    try:
+        pool.start()
+        wait_for(lambda: registered() == 1)
+        is_open = False
+        wait_for(lambda: registered() == 0)
+    finally:
+        pool.shutdown(patience_seconds=30)
+
+
 def test_a_pool_that_is_shut_down_interrupts_its_run_and_keeps_the_queue(store):
     running, waiting = store.submit(a_request(epochs=10_000)), store.submit(a_request())
     with pool_of(store):
@@ -501,23 +530,6 @@ def test_a_program_of_workers_that_is_not_there_is_a_sentence_and_is_tried_again
         assert pool.pids == []
     finally:
         pool.shutdown()
-
-
-def test_the_number_of_workers_is_chosen_by_a_variable(monkeypatch):
-    monkeypatch.delenv("CNNLAB_WORKERS", raising=False)
-    assert (default_count([]), default_count(["0", "1"])) == (1, 2)
-    monkeypatch.setenv("CNNLAB_WORKERS", "3")
-    assert default_count(["0"]) == 3
-    monkeypatch.setenv("CNNLAB_WORKERS", "many")
-    with pytest.raises(StoreError, match="CNNLAB_WORKERS='many' is not a number of workers"):
-        default_count([])
-
-
-def test_gpus_are_those_that_the_process_may_use(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
-    assert visible_gpus() == ["2", "5"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_gpus() == []
 
 
 def test_this_machine_is_named_as_workers_name_it(store):

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import psutil
 import pytest
-from example_runs import a_store, wait_for
+from example_runs import a_request, a_store, wait_for
 
 from cnnlib.runs import RunStore
 from cnnlib.runs.workers.pool import WorkerPool, worker_environment
@@ -92,6 +92,8 @@ def test_a_fork_server_that_was_killed_is_started_anew_and_its_processes_leave(p
 def test_nothing_is_left_after_the_end(store):
     of_others = ids_below()
     pool = WorkerPool(store.folders, count=2, viewer=Viewer())
+    for _ in range(2):  # the second worker starts because two runs wait
+        store.submit(a_request(epochs=10_000))
     pool.start()
     wait_for(lambda: len(pool.pids) == 2, seconds=120)
     pool.shutdown(patience_seconds=30)
