@@ -72,7 +72,9 @@ class StartedProcess:
         return code
 
     def request_exit(self) -> None:
-        with contextlib.suppress(OSError):  # it has exited
+        if self.poll() is not None:
+            return
+        with contextlib.suppress(OSError):  # it exits just now
             assert self._process.stdin is not None  # it was started with a pipe
             self._process.stdin.write(QUIT)
         self._close_input()
