@@ -7,21 +7,22 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from cnnlib.ui.common.identity import BrowserCookie
-from cnnlib.ui.common.shared import check_settings
-from cnnlib.ui.server.routes import routes
-from cnnlib.ui.server.server import NAVIGATION, ContentPolicy, LabScript, OpenPages, lifespan
+from cnnlib.ui.common.open_pages import OpenPages
+from cnnlib.ui.server.server import (
+    NAVIGATION,
+    ContentPolicy,
+    LabScript,
+    check_settings,
+    late_routes,
+    lifespan,
+)
 
 check_settings()
 app = st.App(
     NAVIGATION,
-    routes=routes(),
+    routes=late_routes(),
     lifespan=lifespan,
-    middleware=[
-        Middleware(BrowserCookie),
-        Middleware(ContentPolicy),
-        Middleware(LabScript),
-        Middleware(OpenPages),
-    ],
+    middleware=[Middleware(each) for each in (BrowserCookie, ContentPolicy, LabScript, OpenPages)],
 )
 
 if __name__ == "__main__":

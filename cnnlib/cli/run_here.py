@@ -12,7 +12,6 @@ from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progr
 from cnnlib.cli.output import one_line, print_error, print_json
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
-from cnnlib.runs.capacity import machine_capacity
 from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ def follow_or_train(
     Returns:
         The program's exit code.
     """
+    from cnnlib.runs.capacity import machine_capacity
     from cnnlib.train.control import Control, interrupted_by_signals
 
     control = Control()

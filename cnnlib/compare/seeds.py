@@ -8,7 +8,6 @@ from math import exp, lgamma, sqrt
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ def summary(values: Sequence[float], level: float = 0.95) -> Summary | None:
     """
     if not values:
         return None
+    from scipy.special import stdtrit  # SciPy takes long to import
+
     array = np.asarray(values, dtype=float)
     count, mean = len(array), float(array.mean())
     if count == 1:
@@ -81,6 +82,8 @@ def best_of(errors: Sequence[float]) -> float:
         >>> round(best_of([1.0] * 10), 4)
         1.5388
     """
+    from scipy.special import ndtr
+
     scales = np.array([error for error in errors if error > 0])
     reach = 8 * scales.max(initial=0.0)
     if len(errors) < 2 or not reach:

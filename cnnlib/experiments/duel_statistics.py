@@ -7,7 +7,6 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
 
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.group_sequential import (
@@ -151,6 +150,8 @@ def most_unseen(collapsed: int, seeds: int, level: float = 1 - BETTER.error) -> 
         >>> round(most_unseen(0, 12), 3)  # 1 - 0.05^(1/12)
         0.221
     """
+    from scipy.special import betaincinv  # SciPy takes long to import
+
     return 1.0 if collapsed >= seeds else float(betaincinv(collapsed + 1, seeds - collapsed, level))
 
 

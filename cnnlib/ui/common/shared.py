@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 
 import streamlit as st
 
 from cnnlib.data.catalogue import dataset_info
 from cnnlib.data.prepared import Prepared, load_prepared
-from cnnlib.errors import SettingsError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
@@ -18,6 +16,7 @@ from cnnlib.runs.store import RunStore
 from cnnlib.runs.workers.pool import WorkerPool
 from cnnlib.runs.workers.viewer import Viewer
 from cnnlib.ui.common.identity import owner
+from cnnlib.ui.common.open_pages import open_pages
 
 
 def folders() -> Folders:
@@ -46,14 +45,6 @@ def settings() -> Settings:
     return shared_store().settings
 
 
-def check_settings() -> None:
-    """Exit with an error message if the settings of this server are invalid."""
-    try:
-        Settings.read(folders())
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None
-
-
 def available_datasets(infos: Iterable[DatasetInfo]) -> list[DatasetInfo]:
     """Return the datasets that the visitor may choose: all except the drawings of other people."""
     return dataset_owners.available_datasets(run_store(), infos)
@@ -72,19 +63,7 @@ def prepared(name: str, fingerprint: str) -> Prepared:
 def worker_pool() -> WorkerPool:
     """Return the pool of this server's workers; the server starts and stops it."""
     count = settings().machine.runs_at_once or None
-    return WorkerPool(folders(), count, viewer=Viewer(), is_page_open=lambda: bool(open_pages()))
-
-
-@st.cache_resource(show_spinner=False)
-def open_pages() -> set[int]:
-    """Return the connections of the pages that are open in browsers."""
-    return set()
-
-
-@st.cache_resource(show_spinner=False)
-def first_page() -> threading.Event:
-    """Return the event that is set after the first complete run of a page's script."""
-    return threading.Event()
+    return WorkerPool(folders(), count, viewer=Viewer(), is_page_open=lambda: bool(open_pages))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={Folders: hash})  # 0.3 ms faster

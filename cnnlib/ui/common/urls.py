@@ -13,10 +13,11 @@ from cnnlib.records.folders import app_folder
 PAGES = app_folder() / "pages"
 # Streamlit reserves /static, /media and /component.
 ASSETS_ADDRESS = "assets"
-RUNS_ADDRESS = "api/runs"
-PLAN_ADDRESS = "api/plan"
-MAPS_ADDRESS = "api/maps"
-LENS_ADDRESS = "api/lens"
+API_ADDRESS = "api"
+RUNS_ADDRESS = f"{API_ADDRESS}/runs"
+PLAN_ADDRESS = f"{API_ADDRESS}/plan"
+MAPS_ADDRESS = f"{API_ADDRESS}/maps"
+LENS_ADDRESS = f"{API_ADDRESS}/lens"
 FOLDERS_WITH_ASSETS = ("build", "common", "lab", "train")  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"

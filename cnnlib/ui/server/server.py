@@ -1,4 +1,7 @@
-"""Lifespan and headers of the server: warm-up after the first page, workers, content policy."""
+"""Lifespan, headers and late routes of the server; it answers before the libraries are imported.
+
+The first page is loaded by a browser meanwhile: that takes longer than the imports.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy  # noqa: F401  on the main thread first: concurrent imports in two threads break it
+from starlette.routing import BaseRoute, Route, Router
 
-from cnnlib.data.catalogue import catalogue
+from cnnlib.errors import SettingsError
+from cnnlib.records.folders import Folders
+from cnnlib.records.settings import Settings
 from cnnlib.ui.common.identity import HeaderMiddleware
-from cnnlib.ui.common.shared import first_page, folders, open_pages, worker_pool
-from cnnlib.ui.common.urls import at_root, script
+from cnnlib.ui.common.open_pages import first_page
+from cnnlib.ui.common.urls import API_ADDRESS, ASSETS_ADDRESS, at_root, script
+from cnnlib.ui.server.imports import import_pages
 
 if TYPE_CHECKING:
     from starlette.datastructures import MutableHeaders
@@ -30,33 +36,76 @@ LONGEST_WAIT_SECONDS = 15.0
 DRAWING_SECONDS = 1.0
 
 
+def check_settings() -> None:
+    """Exit with an error message if the settings of this server are invalid."""
+    try:
+        Settings.read(Folders.from_environment())
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
+
+
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncGenerator[None]:
     """Run workers from the first page to the end of the server; their runs end as interrupted."""
-    pool = worker_pool()
-    warm_up = asyncio.create_task(_warm_up(pool))
+    warm_up = asyncio.create_task(_warm_up())
     try:
         yield
     finally:
         warm_up.cancel()
         with suppress(asyncio.CancelledError):
             await warm_up
-        await asyncio.to_thread(pool.shutdown)
+        await asyncio.to_thread(lambda: _worker_pool().shutdown())
 
 
-async def _warm_up(pool: WorkerPool) -> None:
-    """Start workers and load what the first page does not need, after it was served."""
+async def _warm_up() -> None:
+    """Import what pages need; after the first page, start workers and import the rest."""
+    await asyncio.to_thread(_routes)
     await _wait_for_first_page()
-    await asyncio.to_thread(pool.start)
+    await asyncio.to_thread(lambda: _worker_pool().start())
     await asyncio.to_thread(_import_heavy)
-    await asyncio.to_thread(catalogue, folders())  # reads and caches the contents lists of zips
+    await asyncio.to_thread(_read_catalogue)
+
+
+def _worker_pool() -> WorkerPool:
+    import_pages()
+    from cnnlib.ui.common.shared import worker_pool
+
+    return worker_pool()
+
+
+def _read_catalogue() -> None:
+    """Read and cache the contents lists of zips."""
+    from cnnlib.data.catalogue import catalogue
+
+    catalogue(Folders.from_environment())
+
+
+def late_routes() -> list[BaseRoute]:
+    """Return the routes of `cnnlib.ui.server.routes`, which is imported when one is asked for."""
+    late = _LateRoutes()
+    return [Route(at_root(f"{each}/{{rest:path}}"), late) for each in (API_ADDRESS, ASSETS_ADDRESS)]
+
+
+class _LateRoutes:
+    """ASGI app: all routes but those of Streamlit."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        router = Router(await asyncio.to_thread(_routes))
+        await router(scope, receive, send)
+
+
+def _routes() -> list[BaseRoute]:
+    import_pages()
+    from cnnlib.ui.server.routes import routes
+
+    return routes()
 
 
 async def _wait_for_first_page() -> None:
     """Wait until the first page is drawn, or for `LONGEST_WAIT_SECONDS` without any."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + LONGEST_WAIT_SECONDS
-    while not first_page().is_set() and clock() < deadline:
+    while not first_page.is_set() and clock() < deadline:
         await asyncio.sleep(0.1)
     await asyncio.sleep(DRAWING_SECONDS)
 
@@ -85,23 +134,6 @@ class ContentPolicy(HeaderMiddleware):
 
     def add_headers(self, headers: MutableHeaders, connection: HTTPConnection) -> None:
         headers.setdefault("Content-Security-Policy", POLICY)
-
-
-class OpenPages:
-    """ASGI middleware that keeps `open_pages`: each open page holds one WebSocket."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "websocket":
-            await self._app(scope, receive, send)
-            return
-        open_pages().add(id(scope))
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            open_pages().discard(id(scope))
 
 
 class LabScript(HeaderMiddleware):

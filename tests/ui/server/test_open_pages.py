@@ -2,15 +2,14 @@
 
 import asyncio
 
-from cnnlib.ui.common.shared import open_pages
-from cnnlib.ui.server.server import OpenPages
+from cnnlib.ui.common.open_pages import OpenPages, open_pages
 
 
 def test_a_page_counts_while_its_connection_is_open():
     counts = []
 
     async def app(scope, receive, send):
-        counts.append((scope["type"], len(open_pages())))
+        counts.append((scope["type"], len(open_pages)))
         if scope.get("path") == "/broken":
             raise ConnectionError
 
@@ -21,7 +20,7 @@ def test_a_page_counts_while_its_connection_is_open():
         try:
             await server({"type": "websocket", "path": "/broken"}, None, None)
         except ConnectionError:
-            counts.append(("broken", len(open_pages())))
+            counts.append(("broken", len(open_pages)))
 
     asyncio.run(visit())
     assert counts == [("http", 0), ("websocket", 1), ("websocket", 1), ("broken", 0)]

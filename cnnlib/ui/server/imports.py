@@ -1,0 +1,30 @@
+"""The libraries and modules of the first page, imported by one thread while the others wait."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+_one_thread = threading.Lock()
+
+
+def import_pages() -> None:
+    """Import NumPy, which concurrent imports in two threads break, and what takes long besides.
+
+    Garbage collections, a fifth of the time of the imports, wait for their end; the server's
+    thread, which sends a browser some seventy files meanwhile, has its turn ten times as often.
+    """
+    with _one_thread:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(interval / 10)
+        gc.disable()
+        try:
+            import numpy  # noqa: F401
+
+            import cnnlib.ui.lab.page
+            import cnnlib.ui.server.navigation
+            import cnnlib.ui.server.routes  # noqa: F401
+        finally:
+            gc.enable()
+            sys.setswitchinterval(interval)
