@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,6 @@ from cnnlib.nets.evaluate import Predictions, evaluate, evaluating, predict, sco
 from cnnlib.records.events import EpochEnd, SplitResult
 from cnnlib.records.files import replacing
 from cnnlib.train.execution.machine import wait_for
-from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH
 
 if TYPE_CHECKING:
     from cnnlib.train.control import Control
@@ -50,7 +49,7 @@ def measure_epoch(session: Session) -> EpochEnd:
     else:
         train = _evaluate_batches(session, _training_batches(session))
         loss, accuracy = train.loss, train.accuracy
-    size, layout = _batch_size(session), session.mode.memory_format
+    size, layout = session.evaluation_batch, session.mode.memory_format
     val = test = None
     if data.validation_count:
         val = _evaluate_batches(session, data.validation_batches(size, layout))
@@ -68,7 +67,9 @@ def measure_epoch(session: Session) -> EpochEnd:
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
         val_confusion=_small_confusion(val),
-        dead_units=dead_units(session.net, images := dead_unit_images(session)),
+        dead_units=dead_units(
+            session.net, (images := dead_unit_images(session)).split(session.evaluation_batch)
+        ),
         dead_units_images=len(images),
         memory_bytes=session.memory.bytes(),
     )
@@ -88,7 +89,7 @@ def measure_test(session: Session) -> SplitResult | None:
     """
     if not session.data.test_count:
         return None
-    batches = session.data.test_batches(_batch_size(session), session.mode.memory_format)
+    batches = session.data.test_batches(session.evaluation_batch, session.mode.memory_format)
     predictions = predict(session.net, _check_interrupted(batches, session.control))
     result = score(predictions)
     if session.folder is None or not math.isfinite(result.loss):
@@ -140,7 +141,7 @@ def forward_seconds(net: nn.Module, images: Tensor) -> float:
 def _training_batches(session: Session) -> Batches:
     """Yield the training split without augmentation."""
     layout = session.mode.memory_format
-    for positions in torch.arange(session.data.train_count).split(_batch_size(session)):
+    for positions in torch.arange(session.data.train_count).split(session.evaluation_batch):
         yield session.data.train_batch(positions, memory_format=layout)
 
 
@@ -157,11 +158,7 @@ def initial_dead_units(session: Session) -> dict[str, float]:
     """Return the dead units before the first step; empty where a run continues."""
     if session.progress.step or not session.total_steps:
         return {}
-    return dead_units(session.net, dead_unit_images(session))
-
-
-def _batch_size(session: Session) -> int:
-    return CPU_EVALUATION_BATCH if session.device.type == "cpu" else GPU_EVALUATION_BATCH
+    return dead_units(session.net, dead_unit_images(session).split(session.evaluation_batch))
 
 
 def _evaluate_batches(session: Session, batches: Batches) -> SplitResult:
@@ -187,36 +184,37 @@ DEAD_UNIT_IMAGES = 256  # a unit that is 0 on all of them counts as dead: a samp
 
 
 @torch.inference_mode()
-def dead_units(net: nn.Module, images: Tensor) -> dict[str, float]:
+def dead_units(net: nn.Module, batches: Sequence[Tensor]) -> dict[str, float]:
     """Return the share of dead units after each ReLU, by the layer's name, in forward order.
 
     A unit is a feature map, or a feature of a flat layer.
 
     Args:
         net: Run in evaluation mode; its mode is restored afterwards.
-        images: N x C x H x W, preprocessed.
+        batches: Each N x C x H x W, preprocessed.
     """
-    shares: dict[str, float] = {}
+    largest: dict[str, Tensor] = {}  # C, by layer
     hooks = [
-        module.register_forward_hook(_dead_share_hook(name, shares))
+        module.register_forward_hook(_largest_hook(name, largest))
         for name, module in net.named_modules()
         if isinstance(module, nn.ReLU)
     ]
     try:
         if hooks:
             with evaluating(net):
-                net(images)
+                for images in batches:
+                    net(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return shares
+    return {name: float((values == 0).float().mean()) for name, values in largest.items()}
 
 
-def _dead_share_hook(name: str, shares: dict[str, float]) -> Callable[..., None]:
-    """Return a forward hook that stores the share of channels that are 0 on the whole batch."""
+def _largest_hook(name: str, largest: dict[str, Tensor]) -> Callable[..., None]:
+    """Return a forward hook that keeps the largest output of each channel over all batches."""
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        largest = output.amax(dim=[axis for axis in range(output.ndim) if axis != 1])  # C
-        shares[name] = float((largest == 0).float().mean())
+        values = output.amax(dim=[axis for axis in range(output.ndim) if axis != 1])  # C
+        largest[name] = torch.maximum(largest[name], values) if name in largest else values
 
     return hook

@@ -71,10 +71,6 @@ _FACTORS = {
 }
 
 
-# Batch sizes of evaluation; larger ones are no faster.
-CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH = 256, 2048
-
-
 def batch_ends(count: int, batch_size: int, start: int = 0) -> list[int]:
     """Return the ends of an epoch's batches, as positions in its order.
 

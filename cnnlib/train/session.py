@@ -43,6 +43,7 @@ class Session:
         compiled_forward: The net compiled by ``torch.compile``; None if the mode does not compile.
         tuned_mode: The execution mode with its measured speed.
         has_dropout: The net draws random numbers (dropout).
+        evaluation_batch: Pictures in a batch of the evaluation.
         is_inspected: The run is being inspected, so its newest weights are saved.
         inspected_at, latest_due: Time of the last inspection, and of the next possible write of
             `latest`, in seconds of ``perf_counter``.
@@ -73,6 +74,7 @@ class Session:
     memory: PeakMemory
     has_dropout: bool
     sample: ValidationSample
+    evaluation_batch: int
     is_inspected: bool = False
     inspected_at: float = -inf
     latest_due: float = -inf
@@ -129,23 +131,27 @@ class ValidationSample:
         seconds: Time of all measurements since the last `take_seconds`.
     """
 
-    def __init__(self, data: DeviceData, memory_format: torch.memory_format) -> None:
+    def __init__(
+        self, data: DeviceData, memory_format: torch.memory_format, batch_size: int
+    ) -> None:
         labels = data.validation_labels.cpu().numpy()
         order, _ = stratified_order(labels, seed=0)
-        self._positions = torch.from_numpy(np.sort(order[:SAMPLE_SIZE]))
+        self._positions = torch.from_numpy(np.sort(order[:SAMPLE_SIZE])).split(batch_size)
         self._data, self._memory_format = data, memory_format
         self._due_at = 0.0  # of the run's training seconds
         self.seconds = 0.0
 
     def is_due(self, train_seconds: float) -> bool:
         """Return whether a measurement now stays within its share of the time."""
-        return train_seconds >= self._due_at and len(self._positions) > 0
+        return train_seconds >= self._due_at and len(self._positions[0]) > 0
 
     def measure(self, net: Network, step: int, train_seconds: float) -> SampleScore:
         """Count the correct predictions on the sample."""
         begin = perf_counter()
-        batch = self._data.validation_batch(self._positions, self._memory_format)
-        result = evaluate(net, [batch], len(self._data.info.classes))
+        batches = (
+            self._data.validation_batch(each, self._memory_format) for each in self._positions
+        )
+        result = evaluate(net, batches, len(self._data.info.classes))
         wait_for(self._data.device)
         took = perf_counter() - begin
         self.seconds += took

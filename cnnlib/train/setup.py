@@ -25,7 +25,7 @@ from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
 from cnnlib.train.execution.autotune_cache import TuningCache
-from cnnlib.train.execution.forecast import peak_memory_bytes
+from cnnlib.train.execution.forecast import evaluation_batch_size, peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
 from cnnlib.train.execution.mode import ExecutionMode
 from cnnlib.train.execution.peak_memory import PeakMemory
@@ -93,6 +93,7 @@ def set_up(
     mode.place(net, device)
     net.train()
     eager_forward = training_form(net)
+    evaluation_batch = evaluation_batch_size(planned, costs, device.type)
     return Session(
         request=request,
         data=data,
@@ -115,7 +116,8 @@ def set_up(
         watch=Stopwatch(progress.train_seconds),
         folder=folder,
         memory=memory,
-        sample=ValidationSample(data, mode.memory_format),
+        sample=ValidationSample(data, mode.memory_format, evaluation_batch),
+        evaluation_batch=evaluation_batch,
         is_changed=start.is_fitting and not start.is_fork,
         is_sketch=is_sketch,
         class_weights=loss_weights(recipe, data.train_labels, request.spec.out_classes),

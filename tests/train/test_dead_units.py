@@ -27,7 +27,9 @@ def test_maps_and_features_that_are_never_positive_are_counted():
             layer.weight[:dead] = 0
             layer.bias[:dead] = -1
             layer.bias[dead:] = 10
-    shares = dead_units(net, build_images())
+    images = build_images()
+    shares = dead_units(net, [images])
+    assert dead_units(net, images.split(1)) == shares
     first, *_, last = shares
     assert shares[first] == 0.75  # 3 of 4 filters give -1 everywhere
     assert shares[last] == 1.0
@@ -36,14 +38,14 @@ def test_maps_and_features_that_are_never_positive_are_counted():
 def test_the_net_is_not_changed():
     net = build_net().train()
     before = torch.get_rng_state()
-    dead_units(net, build_images())
+    dead_units(net, [build_images()])
     assert net.training
     assert torch.equal(before, torch.get_rng_state())  # dropout did not draw random numbers
     assert not any(module._forward_hooks for module in net.modules())
 
 
 def test_without_a_relu_there_are_no_dead_units():
-    assert dead_units(build_model(CNNSpec(channels=(2,), activation="tanh"), seed=0), None) == {}
+    assert dead_units(build_model(CNNSpec(channels=(2,), activation="tanh"), seed=0), []) == {}
 
 
 def test_an_epoch_has_dead_units_and_memory():

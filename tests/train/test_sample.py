@@ -19,7 +19,7 @@ def _sample(validation_count: int) -> tuple[ValidationSample, DeviceData]:
     prepared = tiny_prepared(train_count=validation_count + 30)
     indices = np.arange(validation_count)
     data = DeviceData(prepared, np.arange(validation_count, validation_count + 30), indices, "cpu")
-    return ValidationSample(data, torch.contiguous_format), data
+    return ValidationSample(data, torch.contiguous_format, batch_size=200), data
 
 
 def test_the_sample_is_stratified_and_the_same_each_time():

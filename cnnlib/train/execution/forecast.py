@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cnnlib.data.catalogue import dataset_info
-from cnnlib.design.cost import cost
-from cnnlib.design.memory import Peak
-from cnnlib.design.plan import plan
+from cnnlib.design.cost import Cost, cost
+from cnnlib.design.memory import Peak, evaluation_memory
+from cnnlib.design.plan import Plan, plan
 from cnnlib.errors import DataError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
@@ -18,13 +18,15 @@ from cnnlib.records.run import RunRequest
 from cnnlib.runs.capacity import visible_gpus
 from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, design_key, modes_folder
 from cnnlib.train.execution.host import processor_name
-from cnnlib.train.schedule import CPU_EVALUATION_BATCH, GPU_EVALUATION_BATCH, step_count
+from cnnlib.train.schedule import step_count
 
 # Speed of small networks on one processor core; used before anything was measured.
 _GUESSED_FLOPS_PER_SECOND = 2e10
 # Memory of a process for each byte of the tensors that come and go: buffers of the kernels, and
 # gaps between the blocks of glibc's heap. Between 1.2 and 2.0 for the presets (`bench.memory`).
 _HEAP = 1.55
+# Most pictures in a batch of the evaluation; larger batches are no faster.
+_CPU_EVALUATION_BATCH, _GPU_EVALUATION_BATCH = 256, 2048
 # Fixed time of a step, however small the network is.
 _STEP_SECONDS = 3e-4
 
@@ -98,11 +100,25 @@ def peak_memory_bytes(request: RunRequest, device: str) -> int:
     recipe, planned = request.recipe, plan(request.spec)
     step = cost(planned, batch_size=recipe.batch_size, optimizer=recipe.optimizer)
     is_gpu = device in ("cuda", "mps")
-    evaluation = cost(planned, batch_size=GPU_EVALUATION_BATCH if is_gpu else CPU_EVALUATION_BATCH)
-    needs = (step.training_peak, evaluation.evaluation_peak)
+    evaluation = evaluation_memory(planned, evaluation_batch_size(planned, step, device))
     if is_gpu:
-        return max(needs[0].bytes, needs[1].bytes + step.optimizer_bytes)
-    return max(in_process(needs[0]), in_process(needs[1]) + step.optimizer_bytes)
+        return max(step.training_peak.bytes, evaluation.bytes + step.optimizer_bytes)
+    return max(in_process(step.training_peak), in_process(evaluation) + step.optimizer_bytes)
+
+
+def evaluation_batch_size(planned: Plan, step: Cost, device: str) -> int:
+    """Return the pictures in a batch of the evaluation: it takes no more memory than training.
+
+    Args:
+        step: Cost of the design for the batch size and the optimiser of the recipe.
+        device: "cpu", "cuda" or "mps".
+    """
+    most = _GPU_EVALUATION_BATCH if device in ("cuda", "mps") else _CPU_EVALUATION_BATCH
+    limit = step.training_peak.bytes - step.optimizer_bytes
+    low, high = (evaluation_memory(planned, count).bytes for count in (1, most))
+    # The peak is a convex function of the batch size, so the line between two sizes lies above it.
+    fitting = 1 + (limit - low) * (most - 1) // (high - low)
+    return max(min(step.batch_size, most), min(most, fitting))
 
 
 def in_process(peak: Peak) -> int:

@@ -10,8 +10,9 @@ import torch
 from tiny import SPEC, collect_events, run_folder, tiny_prepared, tiny_request
 
 from cnnlib.design.channels_last import breaks_channels_last
+from cnnlib.design.cost import cost
 from cnnlib.design.plan import plan
-from cnnlib.design.presets import preset
+from cnnlib.design.presets import preset, presets
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError
 from cnnlib.nets.model import build_model
@@ -27,7 +28,7 @@ from cnnlib.train.execution.autotune_cache import (
     design_key,
     modes_folder,
 )
-from cnnlib.train.execution.forecast import forecast
+from cnnlib.train.execution.forecast import evaluation_batch_size, forecast
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.execution.machine import device_name
 from cnnlib.train.execution.mode import (
@@ -303,3 +304,14 @@ def test_a_requested_channels_last_mode_is_refused_there():
     request = replace(tiny_request(SMALL_SHORTCUT, epochs=1), mode="auto")
     started = next(event for event in collect_events(request) if event.kind == "started")
     assert not started.chosen["channels_last"]
+
+
+@pytest.mark.parametrize("name", [each.name for each in presets()])
+@pytest.mark.parametrize("batch_size", [1, 8, 64, 512])
+def test_an_evaluation_takes_no_more_memory_than_a_training_step(name, batch_size):
+    planned = plan(preset(name).spec)
+    step = cost(planned, batch_size=batch_size, optimizer="adamw")
+    size = evaluation_batch_size(planned, step, "cpu")
+    assert min(batch_size, 256) <= size <= 256
+    needed = cost(planned, batch_size=size).evaluation_peak.bytes + step.optimizer_bytes
+    assert needed <= step.training_peak.bytes
