@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +17,7 @@ from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from cnnlib.cli.output import ProgressOutput, Update
     from cnnlib.records.run import Run, RunRequest
@@ -29,8 +30,34 @@ INTERRUPTED = 130
 T = TypeVar("T")
 
 
+@contextmanager
+def workers_for(store: RunStore, runs: int) -> Generator[bool]:
+    """Start workers for several runs, which then train at once; they end with the block.
+
+    Yields:
+        Whether they were started: not for one run, and not where the app's workers are.
+    """
+    from cnnlib.runs.capacity import default_runs
+    from cnnlib.runs.workers.pool import WorkerPool
+
+    if min(runs, default_runs()) < 2 or store.workers.serve_runs_here():
+        yield False
+        return
+    pool = WorkerPool(store.folders)
+    pool.start()
+    try:
+        yield True
+    finally:
+        pool.shutdown()
+
+
 def follow_or_train(
-    store: RunStore, run_id: str, output: ProgressOutput, *, skip_queue: bool = False
+    store: RunStore,
+    run_id: str,
+    output: ProgressOutput,
+    *,
+    skip_queue: bool = False,
+    has_workers: bool = False,
 ) -> int:
     """Print the progress of a run until it ends; train it here if no worker does.
 
@@ -39,6 +66,7 @@ def follow_or_train(
 
     Args:
         skip_queue: Train it here at once, whatever else trains on this machine.
+        has_workers: Workers of this program train it, and interrupt it after Ctrl-C.
 
     Returns:
         The program's exit code.
@@ -52,7 +80,10 @@ def follow_or_train(
         turn = _QueueTurn(store, skip_queue)
         stop_submitted = False
         for update in updates:
-            if control.interrupted and not stop_submitted:
+            if has_workers:
+                if control.interrupted:
+                    return INTERRUPTED
+            elif control.interrupted and not stop_submitted:
                 stop_submitted = bool(store.submit_command(run_id, Command("stop")))
             elif turn.is_our_turn(update):
                 _train_here(
@@ -166,12 +197,14 @@ def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace
             _print_queued(store.run(run_id), args.json)
         return 0
     codes = []
-    for run_id in run_ids:
-        if INTERRUPTED in codes:
-            store.submit_command(run_id, Command("stop"))
-        else:
+    with workers_for(store, 1 if args.now else len(run_ids)) as has_workers:
+        for run_id in run_ids:
+            if INTERRUPTED in codes:
+                store.submit_command(run_id, Command("stop"))
+                continue
+            output = progress_output(args.json)
             codes.append(
-                follow_or_train(store, run_id, progress_output(args.json), skip_queue=args.now)
+                follow_or_train(store, run_id, output, skip_queue=args.now, has_workers=has_workers)
             )
     if len(run_ids) > 1:
         _print_group([store.run(run_id) for run_id in run_ids], args.json)

@@ -19,7 +19,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     one_of,
 )
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
+from cnnlib.cli.run_here import INTERRUPTED, follow_or_train, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
@@ -92,11 +92,12 @@ def run_duel(args: argparse.Namespace) -> int:
     if args.detach:
         _print_state(duel_state(store, duel_id), args.json)
         return 0
-    return _run_to_end(store, duel_id, args.json)
+    with workers_for(store, 2) as has_workers:
+        return _run_to_end(store, duel_id, args.json, has_workers)
 
 
-def _run_to_end(store: RunStore, duel_id: str, as_json: bool) -> int:
-    """Train runs here that no worker takes, and print the state after each pair."""
+def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool) -> int:
+    """Print the state after each pair; train runs here that no worker takes."""
     from cnnlib.experiments.duel import duel_state
     from cnnlib.experiments.study import advance_studies
 
@@ -114,7 +115,10 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool) -> int:
             if state.problem:
                 return INTERRUPTED
             time.sleep(POLL_SECONDS)
-        elif follow_or_train(store, waiting[0].id, progress_output(as_json)) == INTERRUPTED:
+            continue
+        output = progress_output(as_json)
+        code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
+        if code == INTERRUPTED:
             return INTERRUPTED
 
 

@@ -18,7 +18,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     shown,
 )
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train
+from cnnlib.cli.run_here import INTERRUPTED, follow_or_train, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent
@@ -163,7 +163,13 @@ def list_experiments(args: argparse.Namespace) -> None:
 
 
 def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
-    """Train runs here that no worker takes, until the experiment is over."""
+    """Train the runs of an experiment until it is over."""
+    with workers_for(store, 2) as has_workers:
+        return _follow(store, study_id, args, has_workers)
+
+
+def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_workers: bool) -> int:
+    """Follow one run after another; train here those that no worker takes."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
 
@@ -176,7 +182,10 @@ def _run_to_end(store: RunStore, study_id: str, args: argparse.Namespace) -> int
             return 0 if state.state == "done" else 3
         elif not waiting:
             time.sleep(POLL_SECONDS)
-        elif follow_or_train(store, waiting[0].id, progress_output(args.json)) == INTERRUPTED:
+            continue
+        output = progress_output(args.json)
+        code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
+        if code == INTERRUPTED:
             print_error(
                 f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
                 f"resume {study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."

@@ -89,6 +89,13 @@ class Workers:
             connection.execute(ended)
             connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
+    def serve_runs_here(self) -> bool:
+        """Return whether a worker for runs is registered on this machine."""
+        self.reap()
+        here = sa.and_(workers.c.does == "runs", workers.c.host == platform.node())
+        with self._database.read() as connection:
+            return connection.execute(sa.select(workers.c.id).where(here)).first() is not None
+
     def reap(self) -> list[str]:
         """Remove dead workers and end their runs as "lost" and their jobs as "failed".
 
