@@ -82,7 +82,7 @@ class MachineLimits:
     """Limits of the machine.
 
     Args:
-        runs_at_once: Runs that train in parallel; 0: one per GPU, or one without a GPU.
+        runs_at_once: Runs that train in parallel; 0: one per GPU, or one per core without a GPU.
         runs_waiting: Runs of all people in the queue; in class mode.
         disk_mb: Total size of the weights of all runs, in MB; in class mode.
         free_disk_mb: With less free disk space (MB), new runs are refused; in class mode.
