@@ -32,7 +32,7 @@ EIGHT = {"lenet5": 12_000, "cnn3": 6_000, "conv_maxpool": 3_000}
 
 def request(name: str, **fields: object) -> RunRequest:
     """Return the request of a preset on MNIST, one epoch."""
-    spec = preset(name).adapt((28, 28, 1), 10)
+    spec = preset(name).adapt((1, 28, 28), 10)
     return replace(RunRequest(spec, Recipe(epochs=1), "mnist", mode=MODE, preset=name), **fields)
 
 

@@ -15,7 +15,7 @@ from cnnlib.train.execution.forecast import forecast_for_run
 from cnnlib.train.execution.free_memory import FreeMemory, available_bytes
 
 REQUEST = replace(
-    a_request(), spec=preset("resnet20").adapt((28, 28, 1), 10), dataset="digits", device="cpu"
+    a_request(), spec=preset("resnet20").adapt((1, 28, 28), 10), dataset="digits", device="cpu"
 )
 
 
