@@ -15,8 +15,7 @@ from importlib import import_module
 
 import cnnlib
 from cnnlib.cli.output import print_error
-from cnnlib.cli.parser import BAD_INPUT, PROGRAM, Parser
-from cnnlib.cli.run_here import INTERRUPTED
+from cnnlib.cli.parser import BAD_INPUT, INTERRUPTED, PROGRAM, Parser
 from cnnlib.errors import CnnlibError, TrainError
 
 # Modules of `cnnlib.cli.commands`, in the order of the help.

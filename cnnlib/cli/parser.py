@@ -14,6 +14,7 @@ from cnnlib.errors import CnnlibError
 
 PROGRAM = "cnnlib" if Path(sys.argv[0]).stem == "cnnlib" else "python -m cnnlib"
 BAD_INPUT = 2  # exit code
+INTERRUPTED = 130
 JSON_LINES = "print one JSON object per line"
 
 

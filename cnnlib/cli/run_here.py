@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
 from cnnlib.cli.output import one_line, print_error, print_json
+from cnnlib.cli.parser import INTERRUPTED
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cnnlib.train.control import Control
 
 PATIENCE_SECONDS = 0.5  # wait for a worker, per queue position
-INTERRUPTED = 130
 T = TypeVar("T")
 
 

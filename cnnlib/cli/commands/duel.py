@@ -11,6 +11,7 @@ from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
 from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import (
+    INTERRUPTED,
     JSON_LINES,
     PROGRAM,
     UsageError,
@@ -19,7 +20,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     one_of,
 )
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train, workers_for
+from cnnlib.cli.run_here import follow_or_train, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets

@@ -10,6 +10,7 @@ from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import duration, format_date, print_error, print_json, print_table
 from cnnlib.cli.parser import (
+    INTERRUPTED,
     JSON_LINES,
     PROGRAM,
     UsageError,
@@ -18,7 +19,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     shown,
 )
-from cnnlib.cli.run_here import INTERRUPTED, follow_or_train, workers_for
+from cnnlib.cli.run_here import follow_or_train, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent

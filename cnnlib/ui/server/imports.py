@@ -10,7 +10,7 @@ _one_thread = threading.Lock()
 
 
 def import_pages() -> None:
-    """Import NumPy, which concurrent imports in two threads break, and what takes long besides.
+    """Import what the first page needs.
 
     Garbage collections, a fifth of the time of the imports, wait for their end; the server's
     thread, which sends a browser some seventy files meanwhile, has its turn ten times as often.
@@ -20,7 +20,7 @@ def import_pages() -> None:
         sys.setswitchinterval(interval / 10)
         gc.disable()
         try:
-            import numpy  # noqa: F401
+            import numpy  # noqa: F401  (concurrent imports in two threads break it)
 
             import cnnlib.ui.lab.page
             import cnnlib.ui.server.navigation

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
 
 from cnnlib.design.columns import planned_design
 from cnnlib.design.spec import CNNSpec
@@ -24,16 +23,13 @@ from cnnlib.records.record import checks
 from cnnlib.runs.polling import metrics_since
 from cnnlib.ui.common.shared import shared_store, worker_pool
 from cnnlib.ui.common.urls import (
-    ASSETS_ADDRESS,
-    FOLDERS_WITH_ASSETS,
     LENS_ADDRESS,
     MAPS_ADDRESS,
     PLAN_ADDRESS,
     RUNS_ADDRESS,
     at_root,
-    static_folder,
 )
-from cnnlib.ui.server.bundle import bundled_script
+from cnnlib.ui.server.assets import asset_routes
 from cnnlib.ui.server.json_requests import refusal, respond_to_json, respond_to_query
 from cnnlib.ui.server.maps_route import (
     MAX_BYTES,
@@ -47,7 +43,6 @@ from cnnlib.ui.server.maps_route import (
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import Scope
 
     from cnnlib.runs.store import RunStore
 
@@ -123,17 +118,6 @@ def _parse_cursor(request: Request, name: str) -> int:
     return int(text)
 
 
-class _RevalidatedFiles(StaticFiles):
-    """Static files that a browser caches but revalidates at each use, so updates apply at once."""
-
-    def file_response(
-        self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def routes() -> list[BaseRoute]:
     """Build the routes, below the current base path of the server."""
     return [
@@ -145,14 +129,7 @@ def routes() -> list[BaseRoute]:
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/maps"), run_maps, methods=["GET", "POST"]),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/metrics"), metrics),
         Route(at_root(f"{RUNS_ADDRESS}/{{run_id}}/words"), report),
-        Route(at_root(f"{ASSETS_ADDRESS}/{{script:path}}.bundle.js"), bundled_script),
-        *(
-            Mount(
-                at_root(f"{ASSETS_ADDRESS}/{folder}"),
-                app=_RevalidatedFiles(directory=static_folder(folder)),
-            )
-            for folder in FOLDERS_WITH_ASSETS
-        ),
+        *asset_routes(),
     ]
 
 

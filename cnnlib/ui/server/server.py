@@ -19,7 +19,8 @@ from cnnlib.records.folders import Folders
 from cnnlib.records.settings import Settings
 from cnnlib.ui.common.identity import HeaderMiddleware
 from cnnlib.ui.common.open_pages import first_page
-from cnnlib.ui.common.urls import API_ADDRESS, ASSETS_ADDRESS, at_root, script
+from cnnlib.ui.common.urls import API_ADDRESS, at_root, script
+from cnnlib.ui.server.assets import asset_routes
 from cnnlib.ui.server.imports import import_pages
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def check_settings() -> None:
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncGenerator[None]:
     """Run workers from the first page to the end of the server; their runs end as interrupted."""
+    import numpy  # noqa: F401  (on the main thread: concurrent imports in two threads break it)
+
     warm_up = asyncio.create_task(_warm_up())
     try:
         yield
@@ -81,13 +84,12 @@ def _read_catalogue() -> None:
 
 
 def late_routes() -> list[BaseRoute]:
-    """Return the routes of `cnnlib.ui.server.routes`, which is imported when one is asked for."""
-    late = _LateRoutes()
-    return [Route(at_root(f"{each}/{{rest:path}}"), late) for each in (API_ADDRESS, ASSETS_ADDRESS)]
+    """Return the routes of `cnnlib.ui.server.routes`, of which those of data are imported late."""
+    return [*asset_routes(), Route(at_root(f"{API_ADDRESS}/{{rest:path}}"), _LateRoutes())]
 
 
 class _LateRoutes:
-    """ASGI app: all routes but those of Streamlit."""
+    """ASGI app: the routes of data, imported when one is asked for."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         router = Router(await asyncio.to_thread(_routes))
