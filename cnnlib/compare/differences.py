@@ -59,7 +59,8 @@ def setting_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(setting_text, value)) or "none"
+        entries = ("x".join(map(str, e)) if isinstance(e, list | tuple) else e for e in value)
+        return ", ".join(map(setting_text, entries)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {setting_text(each)}" for name, each in value.items()) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,6 +6,7 @@ names the layer that does not fit and suggests a repair. So a page can hold an i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -105,8 +106,9 @@ class CNNSpec:
         channels: Output channels of each convolution; ``()`` is a plain multilayer perceptron.
         pool_every: Convolutions per group; 0 makes one group of all, and never downsamples. A
             tuple: the convolutions of each group, each followed by a pooling.
-        kernel_size: Side of a square window; in a tuple with one entry per convolution also pairs
-            of height and width.
+        kernel_size: Side of a square window, or height and width as text, ``"3x5"``; in a tuple
+            with one entry per convolution also pairs of height and width. One pair in a tuple is
+            for all convolutions.
         hidden_dims: Widths of the hidden linear layers.
         padding: Pixels added on each side; ``"same"`` is ``dilation * (kernel_size - 1)`` on both
             sides together, which keeps the size at stride 1 and divides it by the stride, rounded
@@ -225,6 +227,8 @@ class CNNSpec:
         value = getattr(self, name)
         if not isinstance(value, tuple):
             return value
+        if len(value) == 1 and isinstance(value[0], tuple):
+            value = value * len(self.channels)
         if len(value) != len(self.channels):
             raise SpecError(
                 f"{name} has {count_entries(len(value))}, but the network has "
@@ -247,6 +251,8 @@ class CNNSpec:
                 f"network has {plural(len(self.channels), 'convolution')}. Give one number, or "
                 f"groups that add up to the number of convolutions."
             )
+        if not lengths:
+            return 1
         return lengths[0] if len(set(lengths)) == 1 else lengths
 
     def _normalise_activation_params(self) -> tuple[tuple[str, float | str], ...]:
@@ -291,22 +297,41 @@ def _stem(name: str, value: Any) -> Stem | None:
     return value if value is None or isinstance(value, Stem) else Stem.from_dict(value)
 
 
+_HEIGHT_X_WIDTH = re.compile(r"\s*([0-9]{1,9})\s*[x×]\s*([0-9]{1,9})\s*", re.IGNORECASE)
+
+
 def _window(name: str, value: Any) -> int | tuple[int, int]:
-    """Check the side of a square window, or its height and width."""
+    """Check the side of a square window, or its height and width, also as text: ``"3x5"``."""
+    if isinstance(value, str):
+        found = _HEIGHT_X_WIDTH.fullmatch(value)
+        if not found:
+            raise SpecError(
+                f"{name} is {shown(value)}, but the size of a window is one number, or its height "
+                f"and width. Write 3, or 3x5 for 3 rows and 5 columns."
+            )
+        value = (int(found[1]), int(found[2]))
     if not isinstance(value, list | tuple):
         return int(_kernel_size(name, value))
-    sides = _kernel_sides(name, value)
-    if len(sides) != 2:
+    if len(value) != 2:
         raise SpecError(
-            f"{name} has {count_entries(len(sides))}, but a window that is not square has two: "
+            f"{name} has {count_entries(len(value))}, but a window that is not square has two: "
             f"height and width. Write both, like [3, 1], or one number."
         )
-    return int(sides[0]) if sides[0] == sides[1] else (sides[0], sides[1])
+    height = int(_kernel_size(f"{name} (height)", value[0]))
+    width = int(_kernel_size(f"{name} (width)", value[1]))
+    return height if height == width else (height, width)
+
+
+def _windows(name: str, value: Any) -> Any:
+    """Check the window of all convolutions, or that of each."""
+    if isinstance(value, str):
+        window = _window(name, value)
+        return (window,) if isinstance(window, tuple) else window
+    return checks.one_or_each(_window, MAX_CONVOLUTIONS)(name, value)
 
 
 _channels = checks.integer(1, MAX_CHANNELS)
 _kernel_size = checks.integer(1, MAX_KERNEL_SIZE)
-_kernel_sides = checks.sequence(_kernel_size, at_most=2)
 _step = checks.integer(1, MAX_KERNEL_SIZE)  # a stride or a dilation
 _pixels = checks.integer(0, MAX_KERNEL_SIZE)  # a padding
 _padding = checks.either("same", _pixels)
@@ -336,7 +361,7 @@ _CHECKS: dict[str, Check] = {
     "channels": checks.sequence(_channels, MAX_CONVOLUTIONS),
     "pool_every": _groups,
     "hidden_dims": checks.sequence(checks.integer(1, MAX_HIDDEN_WIDTH), MAX_HIDDEN_LAYERS),
-    "kernel_size": checks.one_or_each(_window, MAX_CONVOLUTIONS),
+    "kernel_size": _windows,
     "stride": checks.one_or_each(_step, MAX_CONVOLUTIONS),
     "padding": checks.one_or_each(_padding, MAX_CONVOLUTIONS),
     "dilation": checks.one_or_each(_step, MAX_CONVOLUTIONS),

@@ -155,7 +155,10 @@ def _read_value(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text
+        pass
+    if entries := re.fullmatch(r"\[([^\[\]]+)\]", text):  # with text among them: [3x5, 3]
+        return [_read_value(entry.strip()) for entry in entries[1].split(",")]
+    return text
 
 
 def _select(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -301,6 +301,12 @@ def test_a_design_difference_names_layers_settings_and_costs():
     assert sum(change.params for change in found.layers) == 222 + 250 - 650
 
 
+def test_kernel_sizes_that_are_not_square_differ_as_height_x_width():
+    wide = CNNSpec(channels=(4, 4), kernel_size=((3, 5), 3))
+    found = design_difference(wide, replace(wide, kernel_size=3))
+    assert found.settings == {"kernel_size": ("3x5, 3", "3")}
+
+
 # -- charts ----------------------------------------------------------------------------------------
 
 

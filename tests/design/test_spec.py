@@ -133,3 +133,28 @@ def test_a_pool_stride_equal_to_its_kernel_is_dropped():
 def test_the_error_for_a_wrong_value_names_field_value_and_rule(fields, message):
     with pytest.raises(SpecError, match=message):
         CNNSpec(**fields)
+
+
+@pytest.mark.parametrize("given", ["3x5", "3 X 5", "3×5", ((3, 5),), [[3, 5]]])
+def test_one_rectangle_is_for_all_convolutions(given):
+    assert CNNSpec(channels=(4, 4), kernel_size=given).kernel_size == ((3, 5), (3, 5))
+
+
+def test_a_square_may_be_written_as_a_rectangle():
+    assert CNNSpec(channels=(4, 4), kernel_size="3x3").kernel_size == 3
+    assert CNNSpec(channels=(4, 4), kernel_size=("5x3", 3)).kernel_size == ((5, 3), 3)
+
+
+@pytest.mark.parametrize("text", ["3x", "x5", "3:5", "3", "", "3x5x7", "٣x٣"])
+def test_text_that_is_no_height_and_width_is_refused(text):
+    with pytest.raises(SpecError, match="kernel_size is .*, but the size of a window is one"):
+        CNNSpec(channels=(4, 4), kernel_size=text)
+
+
+def test_a_rectangle_that_is_too_wide_names_the_side():
+    with pytest.raises(SpecError, match=r"kernel_size\[0\] \(width\) is 99"):
+        CNNSpec(channels=(4,), kernel_size=([3, 99],))
+
+
+def test_no_groups_are_groups_of_the_default_length():
+    assert CNNSpec(pool_every=()).pool_every == 1

@@ -9,7 +9,7 @@ from example_runs import a_request
 from cnnlib.design.spec import CNNSpec, Stem
 from cnnlib.experiments.grid import experiment_state
 from cnnlib.experiments.search import start_search
-from cnnlib.experiments.search_space import combinations, with_settings
+from cnnlib.experiments.search_space import combinations, read_values, with_settings
 from cnnlib.experiments.study import advance_studies
 
 
@@ -44,3 +44,12 @@ def test_a_search_without_a_valid_design_ends_with_a_sentence(tmp_path, store_ad
     advance_studies(store)
     assert len(experiment_state(store, plan_id).invalid) == 50  # it does not go on for ever
     store.close()
+
+
+def test_kernel_sizes_that_are_not_square_can_be_varied():
+    base = replace(a_request(), spec=CNNSpec(channels=(4, 4)))
+    sizes = read_values("3, 3x5, [3x5, 3], 3x")
+    tried = combinations(base, {"kernel_size": sizes})
+    found = [each.request.spec.kernel_size for each in tried if each.request]
+    assert found == [3, ((3, 5), (3, 5)), ((3, 5), 3)]
+    assert "'3x', but the size of a window" in tried[-1].reason

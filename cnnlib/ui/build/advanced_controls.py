@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -43,26 +42,26 @@ def _list_control(
     name: str,
     label: str,
     help: str,
-    entry: Callable[[str], Any] = int,
-    rule: str = "a whole number",
+    *rules: Any,
     field: str = "",
+    **more_rules: Any,
 ) -> Control:
     """Build the control, as text, of a field with one value or one per convolution.
 
     Args:
+        rules, more_rules: Further arguments of `parse_list`.
         field: Name of the field where it is not that of the control.
-        entry: Parses one entry.
-        rule: What an entry must be, for error messages.
     """
 
     def write(spec: CNNSpec, text: str) -> CNNSpec:
-        entries = widths.parse_list(label, text, entry, rule)
-        is_one = len(entries) == 1 and not isinstance(entries[0], tuple)
-        changes: dict[str, Any] = {field: entries[0] if is_one else entries}
+        entries = widths.parse_list(label, text, *rules, **more_rules)
+        changes: dict[str, Any] = {field: entries[0] if len(entries) == 1 else entries}
         return replace(spec, **changes)
 
     def read(spec: CNNSpec) -> str:
-        return widths.format_list(getattr(spec, field))
+        entries = getattr(spec, field)
+        is_one = isinstance(entries, tuple) and len(set(entries)) == 1
+        return widths.format_list(entries[:1] if is_one else entries)
 
     field = field or name
     return Control(name, label, "text", help, read, write, shown=has_convolutions)
@@ -118,19 +117,18 @@ def _activation_control(activation: str, parameter: Parameter) -> Control:
 
 
 def _with_groups(spec: CNNSpec, text: str) -> CNNSpec:
-    groups = widths.parse_list("Convolutions of each group", text)
-    if not groups:
-        return spec
-    return widths.regrow_channels(spec, pool_every=groups[0] if len(groups) == 1 else groups)
+    examples = "numbers like 2, 2, 3, or 3*5 for five groups of 3"
+    groups = widths.parse_list("Convolutions of each group", text, examples=examples)
+    return widths.with_groups(spec, groups) if groups else spec
 
 
-def _parse_window(text: str) -> int | tuple[int, ...]:
-    sides = tuple(map(int, text.split(":")))
-    return sides[0] if len(sides) == 1 else sides
+def _parse_window(text: str) -> int | str:
+    """Parse the side of a square window; the spec reads any other text, such as 3x5."""
+    return widths.parse_whole(text) if text.isdigit() else text
 
 
 def _parse_padding(text: str) -> int | str:
-    return "same" if text == "same" else int(text)
+    return "same" if text.lower() == "same" else widths.parse_whole(text)
 
 
 MORE = (
@@ -149,7 +147,7 @@ MORE = (
         "Convolutions of each group",
         "text",
         "Numbers of convolutions before each shrinking, like 2, 2, 3, 3, 3. One number is for all "
-        "groups.",
+        "groups. The channels stay; groups with another sum change the number of convolutions.",
         read=lambda spec: widths.format_list(spec.pool_every),
         write=_with_groups,
         shown=has_convolutions,
@@ -158,9 +156,11 @@ MORE = (
         "kernel_sizes",
         "Kernel sizes",
         "One size for all convolutions, or one for each, like 5, 3, 3. A window that is not square "
-        "has height and width: 3:1.",
+        r"has height x width: 3x5 has 3 rows and 5 columns. 3\*4 is four times 3.",
         _parse_window,
-        "a whole number, or two like 3:1",
+        "a size like 3 or 3x5",
+        examples="sizes like 5, 3, or 3x5 for 3 rows and 5 columns, or 3*4 for four times 3",
+        times="*",
         field="kernel_size",
     ),
     _list_control(
@@ -174,6 +174,7 @@ MORE = (
         'Zeros added on each side of the input, in pixels. "same" keeps the size at stride 1.',
         _parse_padding,
         'a whole number or "same"',
+        examples='numbers like 0, 1, or "same", or 1*5 for five times 1',
     ),
     _list_control(
         "dilation",

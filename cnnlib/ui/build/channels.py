@@ -12,13 +12,15 @@ from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import Any
 
+from cnnlib.design.checks import shown
 from cnnlib.design.spec import MAX_CONVOLUTIONS, PER_CONVOLUTION, CNNSpec
 from cnnlib.errors import SpecError
 
 GROWTHS = (1.0, 1.5, 2.0)
 WIDEST_GROWN = 512
 _FIRST_WIDTH = 16
-_SHORTEST_RUN = 3  # so many equal entries and more are written as one: 16×3
+_SHORTEST_RUN = 3  # so many equal entries and more are written as one: 16*3
+_BETWEEN_ENTRIES = re.compile(r"\s*,\s*|(?<![\s*×xX])\s+(?![\s*×xX])")
 
 
 def grow_channels(spec: CNNSpec, count: int, width: int, growth: float) -> tuple[int, ...]:
@@ -82,7 +84,7 @@ def with_count(spec: CNNSpec, count: int) -> CNNSpec:
     growth = find_growth(spec)
     if growth is not None:
         return with_channels(spec, grow_channels(spec, count, first_width(spec), growth))
-    return with_channels(spec, _fit_length(spec.channels, count))
+    return with_channels(spec, fit_length(spec.channels, count))
 
 
 def with_width(spec: CNNSpec, width: int) -> CNNSpec:
@@ -101,6 +103,25 @@ def with_growth(spec: CNNSpec, growth: float | None) -> CNNSpec:
     if growth is None:
         return spec
     return with_channels(spec, grow_channels(spec, len(spec.channels), first_width(spec), growth))
+
+
+def with_groups(spec: CNNSpec, groups: tuple[int, ...]) -> CNNSpec:
+    """Set the convolutions of each group; the channels are kept, and fitted to their sum.
+
+    Raises:
+        SpecError: A group without convolutions, or more convolutions than the lab allows.
+    """
+    if len(groups) == 1:
+        return replace(spec, pool_every=groups[0])
+    total = sum(groups)
+    if total > MAX_CONVOLUTIONS:
+        raise SpecError(
+            f"pool_every has groups of {total:,} convolutions in all, but at most "
+            f"{MAX_CONVOLUTIONS} are allowed. Write fewer groups, or smaller ones."
+        )
+    if min(groups) > 0:
+        spec = with_channels(spec, fit_length(spec.channels, total))
+    return replace(spec, pool_every=groups)
 
 
 def regrow_channels(spec: CNNSpec, **changes: Any) -> CNNSpec:
@@ -122,7 +143,7 @@ def with_channels(spec: CNNSpec, channels: tuple[int, ...]) -> CNNSpec:
         SpecError: More convolutions or channels than the lab allows.
     """
     lists = {
-        name: _fit_length(getattr(spec, name), len(channels))
+        name: fit_length(getattr(spec, name), len(channels))
         for name in PER_CONVOLUTION
         if isinstance(getattr(spec, name), tuple)
     }
@@ -132,32 +153,49 @@ def with_channels(spec: CNNSpec, channels: tuple[int, ...]) -> CNNSpec:
     return replace(spec, **changes)
 
 
-def _fit_length(entries: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+def fit_length(entries: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     """Cut a list, or extend it with its last entry."""
     return entries[:count] + entries[-1:] * (count - len(entries))
 
 
 def format_list(entries: Any) -> str:
-    """Format a list: ``16, 32, 64×20``; a single value as itself."""
+    """Format a list: ``16, 32, 64*20``; a single value as itself."""
     if not isinstance(entries, tuple):
         return str(entries)
     runs = [(_format_entry(value), len(list(run))) for value, run in groupby(entries)]
     texts = (
-        [f"{value}×{length}"] if length >= _SHORTEST_RUN else [value] * length
+        [f"{value}*{length}"] if length >= _SHORTEST_RUN else [value] * length
         for value, length in runs
     )
     return ", ".join(text for run in texts for text in run)
 
 
 def _format_entry(value: Any) -> str:
-    """Format an entry; a window that is not square as height and width: ``3:1``."""
-    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """Format an entry; a window that is not square as height and width: ``3x1``."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def parse_whole(text: str) -> int:
+    """Parse a whole number.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not re.fullmatch("[+-]?[0-9]+", text):
+        raise ValueError(text)
+    return int(text)
 
 
 def parse_list(
-    label: str, text: str, entry: Callable[[str], Any] = int, rule: str = "a whole number"
+    label: str,
+    text: str,
+    entry: Callable[[str], Any] = parse_whole,
+    rule: str = "a whole number",
+    *,
+    examples: str = "numbers like 16, 32, 64, or 32*5 for five times 32",
+    times: str = "*×xX",
 ) -> tuple[Any, ...]:
-    """Parse a list: commas or blanks between entries, ``64×20`` for twenty times 64.
+    """Parse a list: commas or blanks between entries, ``64*20`` for twenty times 64.
 
     An entry is repeated at most `MAX_CONVOLUTIONS` + 1 times, enough for the spec to refuse it.
 
@@ -165,18 +203,23 @@ def parse_list(
         label: Label of the form's field, for the error.
         entry: Parses one entry; raises ValueError where it cannot.
         rule: What an entry must be, for the error.
+        examples: Of entries, for the error.
+        times: The signs that repeat an entry.
 
     Raises:
         SpecError: An entry cannot be read.
     """
     entries: list[Any] = []
-    for word in re.sub(r"\s*([×x*])\s*", r"\1", text.strip().lower()).replace(",", " ").split():
-        value, _, times = re.sub("[x*]", "×", word).partition("×")
+    for word in filter(None, _BETWEEN_ENTRIES.split(text.strip())):
+        repeated = re.fullmatch(rf"(.*?)\s*[{times}]\s*(.*)", word)
+        value, count = repeated.groups() if repeated else (word, "1")
         try:
-            entries += [entry(value)] * min(int(times or 1), MAX_CONVOLUTIONS + 1)
+            if not re.fullmatch("0*[1-9][0-9]*", count):
+                raise ValueError(count)
+            entries += [entry(value)] * min(int(count), MAX_CONVOLUTIONS + 1)
         except ValueError:
             raise SpecError(
-                f'"{label}" has the entry {word[:20]!r}, but each entry must be {rule}. '
-                f"Write numbers like 16, 32, 64, or 32×5 for five times 32."
+                f'"{label}" has the entry {shown(word)}, but each entry must be {rule}. '
+                f"Write {examples}."
             ) from None
     return tuple(entries)

@@ -124,8 +124,8 @@ _CONVOLUTIONS = (
         "channels",
         "Channels of each convolution",
         "text",
-        "Output channels of each convolution, like 6, 16. Write 32×5 for five convolutions with 32 "
-        "channels each.",
+        r"Output channels of each convolution, like 6, 16. Write 32\*5 for five convolutions with "
+        "32 channels each. A list of another length changes the number of convolutions.",
         read=lambda spec: widths.format_list(spec.channels),
         write=lambda spec, text: widths.with_channels(
             spec, widths.parse_list("Channels of each convolution", text)

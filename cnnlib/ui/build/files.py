@@ -15,7 +15,7 @@ from cnnlib.errors import SpecError
 from cnnlib.figures.architecture_svg import architecture_svg
 from cnnlib.figures.labels import describe_design
 from cnnlib.runs.saved_designs import NAME_LIMIT, SavedDesigns
-from cnnlib.ui.build.session import apply_change, control_error, show_control_error, spec_change
+from cnnlib.ui.build.session import apply_change, control_error, show_control_messages, spec_change
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, run_store
 
@@ -61,7 +61,7 @@ def file_panel(state: BuildState, plan: Plan) -> None:
         help="A JSON file that was downloaded from this page, also by an earlier version of the "
         "lab.",
     )
-    show_control_error("upload")
+    show_control_messages("upload")
 
 
 def design_json(spec: CNNSpec) -> str:
@@ -117,7 +117,7 @@ def saved_designs_panel() -> None:
             help="If the name exists already, the saved design of that name is replaced.",
         )
         st.button("Save", key="build_save", icon=":material/save:", on_click=_save, args=(saved,))
-    show_control_error("saved_designs")
+    show_control_messages("saved_designs")
     designs = saved.designs()
     if not designs:
         st.caption(

@@ -14,7 +14,7 @@ from cnnlib.ui.build.session import (
     control_error,
     current_state,
     draft_change,
-    show_control_error,
+    show_control_messages,
     spec_change,
 )
 from cnnlib.ui.build.state import Draft
@@ -65,7 +65,7 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
         help="The images that the network classifies. They set the input size and the number of "
         "outputs.",
     )
-    show_control_error("dataset")
+    show_control_messages("dataset")
 
 
 def _record_dataset(by_name: dict[str, DatasetInfo]) -> None:
@@ -91,7 +91,7 @@ def _preset_menu() -> None:
         on_change=_record_preset,
         help=preset(current).description if current else "Networks from courses and papers.",
     )
-    show_control_error("preset")
+    show_control_messages("preset")
 
 
 def _record_preset() -> None:
@@ -121,7 +121,7 @@ def _show_control(control: Control) -> None:
         args=(control.name, key),
         disabled=not control.enabled(spec),
     )
-    show_control_error(control.name)
+    show_control_messages(control.name)
 
 
 def _record_control(name: str, key: str) -> None:

@@ -7,7 +7,6 @@ have received the newest address yet; in any other rerun, the address wins.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +20,12 @@ from cnnlib.design.presets import preset
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
 from cnnlib.records.dataset import DatasetInfo
-from cnnlib.ui.build.controls import CONTROLS
+from cnnlib.ui.build.channels import fit_length
+from cnnlib.ui.build.field_labels import with_label
+from cnnlib.ui.build.side_effects import side_effects
 from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
+from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import show_error
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders
 from cnnlib.ui.common.urls import keep_design, kept_design
@@ -34,8 +36,10 @@ _INITIAL_PRESET = "lenet5"
 _ADDRESS = "build_address"  # the parameters of the address bar when they were last read or written
 _NOTICE = "build_notice"  # a sentence to show once
 _ERRORS = "build_wrong"  # control -> the error of the last value written into it
+_EFFECTS = "build_effects"  # control -> what its last change changed in other fields
 # Changes that replace the whole design, so that no error of the earlier design is left.
 _REPLACEMENTS = ("preset", "undo", "redo", "upload", "open")
+_REGROWING = ("block", "convolutions", "pool_every", "block_convs")  # compute channels anew
 _HERE = "build_dataset"  # key of a menu of this page: missing after a visit to another page
 
 
@@ -47,12 +51,15 @@ def current_state() -> BuildState:
 def sync_from_address(infos: Sequence[DatasetInfo]) -> None:
     """Apply recorded changes and the address bar to the state; first in every rerun."""
     st.session_state.setdefault(_ERRORS, {})
+    st.session_state.setdefault(_EFFECTS, {})
     params = st.query_params.to_dict()
     was_used, changes = take_changes()
     is_new = _STATE not in st.session_state
     has_arrived = _HERE not in st.session_state
     if is_new:
         st.session_state[_STATE] = _initial_state(infos)
+    if was_used or "design" in params:
+        st.session_state[_EFFECTS] = {}
     for change in changes:
         _apply(change.apply, change.control)
     if "design" in params:
@@ -104,10 +111,15 @@ def spec_change(
     """
 
     def changed(draft: Draft) -> Draft:
-        spec = change(draft.spec)
+        spec, is_typed = change(draft.spec), draft.is_typed
+        if is_typed and control in _REGROWING:
+            spec = replace(spec, channels=fit_length(draft.spec.channels, len(spec.channels)))
+        elif spec.channels != draft.spec.channels:
+            is_typed = control == "channels" or (is_typed and control not in ("width", "growth"))
         if (spec.in_size, spec.out_classes) == (draft.spec.in_size, draft.spec.out_classes):
-            return Draft(spec, draft.dataset)
-        return with_fitting_dataset(Draft(spec, ""), available_datasets(catalogue(folders())))
+            return Draft(spec, draft.dataset, is_typed)
+        infos = available_datasets(catalogue(folders()))
+        return replace(with_fitting_dataset(Draft(spec, ""), infos), is_typed=is_typed)
 
     return draft_change(changed, control)
 
@@ -128,10 +140,12 @@ def control_error(control: str) -> str:
     return st.session_state[_ERRORS].get(control, "")
 
 
-def show_control_error(control: str) -> None:
-    """Show the error of the last value written into a control, if there is one."""
+def show_control_messages(control: str) -> None:
+    """Show the error of the last value written into a control, and its effects on other fields."""
     if sentence := control_error(control):
         show_error(sentence)
+    if sentence := st.session_state[_EFFECTS].get(control):
+        st.caption(f":material/info: {escape_markdown(sentence)}")
 
 
 def take_notice() -> str:
@@ -152,13 +166,16 @@ def _apply(change: Callable[[BuildState], BuildState], control: str) -> None:
     """Change the state, or store the error of the control; a new design clears all errors."""
     errors: dict[str, str] = st.session_state[_ERRORS]
     errors.pop(control, None)
+    before = current_state()
     try:
-        st.session_state[_STATE] = change(current_state())
+        after = st.session_state[_STATE] = change(before)
     except CnnlibError as error:
-        errors[control] = with_label(str(error))
-    else:
-        if control in _REPLACEMENTS:
-            errors.clear()
+        errors[control] = with_label(str(error), control)
+        return
+    if control in _REPLACEMENTS:
+        errors.clear()
+    elif control != "repair" and after.draft != before.draft:
+        st.session_state[_EFFECTS][control] = side_effects(after.past[-1], after.draft, control)
 
 
 def _initial_state(infos: Sequence[DatasetInfo]) -> BuildState:
@@ -192,37 +209,3 @@ def _open_kept_design(infos: Sequence[DatasetInfo]) -> None:
         st.session_state[_ERRORS].clear()
         draft = with_fitting_dataset(Draft(link.decode(kept), state.draft.dataset), infos)
         st.session_state[_STATE] = state.changed(draft, "kept", time.monotonic())
-
-
-# Fields whose control has another name, as the checks of a spec write them -> that control.
-_OTHER_CONTROLS = {
-    "in_size[0] (channels)": "in_channels",
-    "in_size[1] (height)": "in_height",
-    "in_size[2] (width)": "in_width",
-    "kernel_size": "kernel_sizes",
-    "pooling": "downsample",
-    **{name.replace("_", ".", 1): name for name in CONTROLS if name.startswith("stem_")},
-}
-FIELD_LABELS: dict[str, str] = {
-    **{name: control.label for name, control in CONTROLS.items()},
-    **{field: CONTROLS[name].label for field, name in _OTHER_CONTROLS.items()},
-}
-_NAMES = "|".join(re.escape(name) for name in sorted(FIELD_LABELS, key=len, reverse=True))
-_START = re.compile(rf"^({_NAMES})(?:\[(\d+)\])?(?= (?:is|has) )")
-
-
-def with_label(message: str) -> str:
-    """Replace the field at the start of a message by its label; other messages are unchanged.
-
-    Example:
-        >>> with_label("hidden_dims[0] is -1, but it must be a whole number from 1 to 16,384.")
-        'Entry 1 of "Hidden layers" is -1, but it must be a whole number from 1 to 16,384.'
-    """
-    return _START.sub(_label, message)
-
-
-def _label(found: re.Match[str]) -> str:
-    """Format the label of a field: ``"Stride"``, or ``Entry 1 of "Stride"``."""
-    name, index = found.groups()
-    label = f'"{FIELD_LABELS[name]}"'
-    return label if index is None else f"Entry {int(index) + 1} of {label}"

@@ -22,10 +22,15 @@ OPTIMIZER = "adamw"
 
 @dataclass(frozen=True)
 class Draft:
-    """A design, and the dataset that it is for ("" for images of a custom size)."""
+    """A design, and the dataset that it is for ("" for images of a custom size).
+
+    Args:
+        is_typed: Whether the channels were typed: other controls then keep them.
+    """
 
     spec: CNNSpec
     dataset: str
+    is_typed: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from cnnlib.errors import SpecError
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
-from cnnlib.ui.build.session import FIELD_LABELS, with_label
+from cnnlib.ui.build.field_labels import FIELD_LABELS, with_label
+from cnnlib.ui.build.side_effects import side_effects
 from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
 LENET = preset("lenet5").spec
@@ -185,24 +186,68 @@ def test_other_groups_regrow_a_list_that_followed_the_rule():
         ((), ""),
         ((6, 16), "6, 16"),
         ((16, 16), "16, 16"),
-        ((16,) * 20 + (32,) * 20, "16×20, 32×20"),
+        ((16,) * 20 + (32,) * 20, "16*20, 32*20"),
         (3, "3"),
         (("same", 0), "same, 0"),
+        (((3, 5), 3, 3, 3), "3x5, 3*3"),
     ],
 )
 def test_a_list_is_written_as_people_write_it(entries, text):
     assert widths.format_list(entries) == text
 
 
-@pytest.mark.parametrize("text", ["16, 32×2", "16 32x2", "16,32 * 2", " 16 , 32 , 32 "])
+@pytest.mark.parametrize("text", ["16, 32*2", "16, 32×2", "16 32x2", "16,32 * 2", " 16 , 32 , 32 "])
 def test_a_list_is_read_however_people_write_it(text):
     assert widths.parse_list("The list", text) == (16, 32, 32)
 
 
-@pytest.mark.parametrize("text", ["16, zwei", "16,, x3", "1.5", "3××2", "-"])
+@pytest.mark.parametrize(
+    "text",
+    ["16, zwei", "16,, x3", "1.5", "3××2", "-", "3x", "3*", "*3", "3x0", "3*2*2", "1_6", "٣"],
+)
 def test_what_is_no_list_is_refused_with_an_example(text):
     with pytest.raises(SpecError, match="must be a whole number. Write numbers like 16, 32, 64"):
         widths.parse_list("The list", text)
+
+
+def test_a_list_that_cannot_be_read_is_quoted_as_it_was_typed():
+    with pytest.raises(SpecError, match="\"The list\" has the entry 'Zwei X 3'"):
+        widths.parse_list("The list", "16, Zwei X 3")
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("3x5, 3", ((3, 5), 3)),
+        ("3 × 5 3", ((3, 5), 3)),
+        ("3X5*2", ((3, 5), (3, 5))),
+        ("3*2", 3),
+        ("3x3", 3),
+        ("3x5", ((3, 5), (3, 5))),  # one size is for all convolutions
+    ],
+)
+def test_kernel_sizes_are_height_x_width_and_repeated_by_an_asterisk(text, sizes):
+    assert CONTROLS["kernel_sizes"].write(LENET, text).kernel_size == sizes
+
+
+def test_one_rectangle_for_all_convolutions_is_shown_as_it_was_typed():
+    control = CONTROLS["kernel_sizes"]
+    assert control.read(control.write(LENET, "3x5")) == "3x5"
+
+
+@pytest.mark.parametrize("text", ["3x", "x3", "3:", "3:5", "3x5x7", "three", "3x -5", "-3"])
+def test_a_kernel_size_that_is_incomplete_is_refused_as_it_was_typed(text):
+    with pytest.raises(SpecError) as caught:
+        CONTROLS["kernel_sizes"].write(LENET, f"3, {text}")
+    assert with_label(str(caught.value), "kernel_sizes") == (
+        f"Entry 2 of \"Kernel sizes\" is '{text}', but the size of a window is one number, or its "
+        "height and width. Write 3, or 3x5 for 3 rows and 5 columns."
+    )
+
+
+def test_the_old_sign_of_repetition_is_no_repetition_of_a_kernel_size():
+    with pytest.raises(SpecError, match="2 entries, but the network has 4 convolutions"):
+        CONTROLS["kernel_sizes"].write(CNNSpec(channels=(4,) * 4), "5, 3×3")
 
 
 def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
@@ -224,12 +269,85 @@ def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
         ({"in_size": (1, 0, 28)}, '"Image height" is 0'),
         ({"stem": {"channels": 8, "padding": "valid"}}, "\"Stem padding\" is 'valid'"),
         ({"activation": "elu", "activation_params": {"alpha": 11}}, '"Alpha" is 11'),
+        (
+            {"channels": (6,), "kernel_size": [[99, 3]]},
+            'The height in entry 1 of "Kernel sizes" is 99',
+        ),
+        (
+            {"channels": (6,), "kernel_size": [[3, 3, 3]]},
+            'Entry 1 of "Kernel sizes" has 3 entries',
+        ),
+        ({"pool_every": [0, 2]}, 'Entry 1 of "Convolutions of each group" is 0'),
+        ({"pool_every": [1, 2]}, '"Convolutions of each group" has groups of 3 convolutions'),
+        ({"pool_every": 201}, '"Pool every" is 201'),
     ],
 )
 def test_an_error_names_the_label_that_the_form_shows(fields, start):
     with pytest.raises(SpecError) as caught:
         CNNSpec.from_dict(fields)
     assert with_label(str(caught.value)).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("control", "text", "start"),
+    [
+        ("groups", "999", '"Convolutions of each group" is 999'),
+        ("groups", "0, 3", 'Entry 1 of "Convolutions of each group" is 0'),
+        ("groups", "150, 99", '"Convolutions of each group" has groups of 249 convolutions'),
+        ("groups", "9999999999999, 1", '"Convolutions of each group" has groups of 10,0'),
+        ("kernel_sizes", "99", '"Kernel sizes" is 99'),
+        ("kernel_sizes", "3, 3x99", 'The width in entry 2 of "Kernel sizes" is 99'),
+    ],
+)
+def test_an_error_names_the_control_that_was_used(control, text, start):
+    with pytest.raises(SpecError) as caught:
+        CONTROLS[control].write(LENET, text)
+    assert with_label(str(caught.value), control).startswith(start)
+
+
+# -- what a control changes besides its own field --------------------------------------------------
+
+
+def test_the_groups_set_the_number_of_convolutions_and_keep_the_channels():
+    spec = CNNSpec(channels=(16, 32), kernel_size=(5, 3))
+    changed = CONTROLS["groups"].write(spec, "2, 3")
+    assert (changed.channels, changed.pool_every) == ((16, 32, 32, 32, 32), (2, 3))
+    assert side_effects(Draft(spec, ""), Draft(changed, ""), "groups") == (
+        '"Convolutions" is now 5; it was 2. '
+        '"Channels of each convolution" is now 16, 32*4; it was 16, 32. '
+        '"Kernel sizes" is now 5, 3*4; it was 5, 3.'
+    )
+
+
+def test_groups_of_the_same_sum_leave_channels_that_happen_to_follow_a_growth():
+    spec = CNNSpec(channels=(16, 32, 64, 128))
+    assert CONTROLS["groups"].write(spec, "1, 3").channels == (16, 32, 64, 128)
+    assert CONTROLS["groups"].write(spec, "2, 2").channels == (16, 32, 64, 128)
+
+
+def test_no_channels_leave_no_groups():
+    spec = CNNSpec(channels=(16, 32, 64), pool_every=(1, 2))
+    assert CONTROLS["channels"].write(spec, "").pool_every == 1
+
+
+def test_what_a_head_without_linear_layers_takes_away_is_named():
+    changed = CONTROLS["head"].write(LENET, "gap_only")
+    assert side_effects(Draft(LENET, ""), Draft(changed, ""), "head") == (
+        '"Channels of each convolution" is now 6, 10; it was 6, 16. '
+        '"Hidden layers" is now empty; it was 120, 84.'
+    )
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_never_names_its_own_field_as_an_effect(name):
+    control, random = CONTROLS[name], Random(3)
+    for spec in random_specs(40, seed=7):
+        if control.shown(spec):
+            with suppress(SpecError):
+                changed = control.write(spec, any_position(control, random))
+                text = side_effects(Draft(spec, ""), Draft(changed, ""), name)
+                assert f'"{control.label}"' not in text
+                assert "_" not in text
 
 
 def test_every_field_of_a_spec_has_a_label():

@@ -151,6 +151,49 @@ def test_a_list_that_cannot_be_read_stays_to_be_mended_and_the_design_stays_too(
     assert not page.error
 
 
+def notes(page: AppTest) -> list[str]:
+    """The notes beside controls on what they changed in other fields."""
+    captions = [caption.value for caption in page.caption if "it was" in caption.value]
+    return [note.removeprefix(":material/info: ").replace("\\", "") for note in captions]
+
+
+@pytest.mark.parametrize(
+    ("control", "value"),
+    [("pool_every", 2), ("block", "bottleneck"), ("convolutions", 4), ("groups", "1, 2")],
+)
+def test_channels_that_were_typed_stay(control, value):
+    page = open_tab(change(opened(), "channels", "4, 8, 16"), "build_group", "More")
+    page = page if control == "groups" else open_tab(page, "build_group", "Convolutions")
+    assert spec(change(page, control, value)).channels[:3] == (4, 8, 16)
+
+
+def test_channels_that_follow_a_growth_are_redrawn_with_a_note():
+    page = change(change(change(opened(), "width", 8), "growth", 2.0), "pool_every", 2)
+    assert spec(page).channels == (8, 8)
+    assert notes(page) == ['"Channels of each convolution" is now 8, 8; it was 8, 16.']
+    assert notes(change(page, "width", 9)) == []
+
+
+def test_a_list_of_channels_sets_the_number_of_convolutions_with_a_note():
+    page = change(opened(), "channels", "4*8")
+    assert spec(page).channels == (4,) * 8
+    assert notes(page) == ['"Convolutions" is now 8; it was 2.']
+    assert notes(press(page, "undo")) == []
+
+
+def test_a_number_of_convolutions_that_cuts_what_was_typed_has_a_note():
+    page = change(change(opened(), "channels", "4, 8, 16"), "convolutions", 2)
+    assert notes(page) == ['"Channels of each convolution" is now 4, 8; it was 4, 8, 16.']
+    page = change(change(opened(), "growth", 2.0), "convolutions", 3)
+    assert notes(page) == []
+
+
+def test_a_dataset_that_repairs_the_design_has_a_note():
+    design = CNNSpec(in_size=(3, 32, 32), channels=(8,) * 5)  # 32, 16, 8, 4, 2, 1
+    page = change(opened(design=link.encode(design), dataset="cifar10"), "dataset", "digits")
+    assert notes(page) == ['"Pool every" is now 2; it was 1.']  # 28, 14, 7, 3, 1, and no fifth
+
+
 def test_an_error_names_the_field_as_the_form_does():
     page = change(open_tab(opened(), "build_group", "Head"), "hidden_dims", "120, -1")
     assert page.error[0].value.startswith('Entry 2 of "Hidden layers" is -1')

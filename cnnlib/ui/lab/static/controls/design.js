@@ -116,7 +116,7 @@ export const withChannelsOf = (spec, place, width) => withChannels(spec, spec.ch
 /** Set the units of one hidden layer. */
 export const withUnitsOf = (spec, place, units) => ({ ...spec, hidden_dims: spec.hidden_dims.map((each, i) => (i === place ? units : each)) });
 
-/** Read hidden layers written as "120, 84" or "64×3"; null if the text has anything else. */
+/** Read hidden layers written as "120, 84" or "64*3"; null if the text has anything else. */
 export function parseHidden(text) {
   const found = [];
   const words = text.trim().toLowerCase().replace(/\s*[×x*]\s*/g, "x").split(/[\s,;]+/).filter(Boolean);
