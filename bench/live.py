@@ -55,14 +55,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=6, help="windows with and without the page")
     parser.add_argument("--window", type=float, default=10.0, help="seconds of each window")
     parser.add_argument("--looking", action="store_true", help="with the test pictures shown")
+    parser.add_argument("--runs", type=int, default=1, help="runs that train at the same time")
     options = parser.parse_args()
-    rows = measure(options.pairs, options.window, options.looking)
+    os.environ["CNNLAB_WORKERS"] = str(options.runs)
+    rows = measure(options.pairs, options.window, options.looking, options.runs)
     width = max(len(row.quantity) for row in rows)
     for row in rows:
         print(f"{row.quantity:{width}}  {row.value:>24}  {row.goal}")
 
 
-def measure(pairs: int, window: float, with_pictures: bool) -> list[Row]:
+def measure(pairs: int, window: float, with_pictures: bool, runs: int) -> list[Row]:
     """Take all measurements in one app and one browser."""
     with tempfile.TemporaryDirectory() as temporary:
         own = Folders.from_environment()
@@ -71,10 +73,11 @@ def measure(pairs: int, window: float, with_pictures: bool) -> list[Row]:
             pass
         with running_app(folders) as (url, store, browser):
             rows = [_cores()]
-            run_id = train(store)
+            *others, run_id = (train(store) for _ in range(runs))
             rows += watched(url, store, browser, run_id, window, with_pictures)
             rows += [throughput_ratio(url, store, browser, run_id, pairs, window, with_pictures)]
-            store.submit_command(run_id, Command("stop"))
+            for each in (*others, run_id):
+                store.submit_command(each, Command("stop"))
             _wait_until(lambda: not store.run(run_id).is_live)
             rows += [update_cost(url, store, browser, steps) for steps in (1_000, 100_000)]
         store.close()
@@ -90,7 +93,6 @@ def running_app(folders: Folders) -> Generator[tuple[str, RunStore, Browser]]:
     from serving import serving
 
     env = os.environ | {"CNNLAB_RUNS": str(folders.runs), "CNNLAB_DATA": str(folders.data)}
-    env["OMP_NUM_THREADS"] = "1"
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     store = RunStore(folders)
     with serving(folders.runs / "server.log", env) as served, sync_playwright() as playwright:
@@ -103,7 +105,11 @@ def train(store: RunStore) -> str:
     """Start a run that lasts longer than all measurements, and wait for its first steps."""
     lenet5 = preset("lenet5")
     request = RunRequest(
-        lenet5.spec, Recipe(epochs=1000, batch_size=128), "mnist", preset=lenet5.name
+        lenet5.spec,
+        Recipe(epochs=1000, batch_size=128),
+        "mnist",
+        mode="t1-nhwc-fp32",
+        preset=lenet5.name,
     )
     run_id = store.submit(request)
     _wait_until(lambda: store.run(run_id).step > 50)
