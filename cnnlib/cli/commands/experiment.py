@@ -195,12 +195,14 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
 
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
-    from cnnlib.experiments.grid import effects, experiment_state
+    from cnnlib.experiments.grid import effects, effects_note, experiment_state
 
     state = experiment_state(store, study_id)
     found = effects(state.trials)
+    note = effects_note(state, found)
     if args.json:
-        print_json({"event": "experiment"} | _facts(state) | {"effects": found})
+        facts = {"effects": found, "effects_note": note}
+        print_json({"event": "experiment"} | _facts(state) | facts)
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
     print(f"{state.id}  {state.kind} {state.state}, {state.progress}{eta}\n")
@@ -218,10 +220,13 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         label = "Best" if state.state == "done" else "Best so far"
         print(f"\n{label}: {state.best.title}, validation accuracy {percent(state.best.score)}.")
         for effect in found:
-            print(
-                f"{effect.setting}: changes the mean accuracy by up to "
-                f"{100 * effect.spread:.2f} percentage points"
-            )
+            if effect.spread is not None:
+                print(
+                    f"{effect.setting}: changes the mean accuracy by up to "
+                    f"{100 * effect.spread:.2f} percentage points"
+                )
+    if note:
+        print(note)
     return 0
 
 
