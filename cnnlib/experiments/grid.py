@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.compare.differences import setting_text
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import shared_mode, submit_study
+from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
@@ -120,7 +120,7 @@ def start_grid(
     """Queue every valid combination with a number of seeds; return the experiment's id.
 
     Raises:
-        RecipeError: No combination is valid, or they are too many.
+        RecipeError: No combination is valid, none is trained, or they are too many.
     """
     proposals = combinations(base, varied)
     valid = [each for each in proposals if each.request is not None]
@@ -148,6 +148,7 @@ def start_grid(
         ],
     }
     planned = [each.request for each in valid if each.request is not None] * seeds
+    check_trains([request.recipe for request in planned], "experiment")
     return submit_study(store, "grid", body, planned, planned)
 
 

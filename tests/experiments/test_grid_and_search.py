@@ -377,6 +377,34 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
     assert all(trial["score"] is not None for trial in ended["trials"])
 
 
+TINY_GRID = ["experiment", "grid", "--preset", "mlp", "--vary", "lr=0.1,0.01"]
+
+
+def test_ctrl_c_stops_a_grid_with_all_its_runs(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "cnnlib.cli.commands.experiment.follow_or_train", lambda *args, **options: 130
+    )
+    assert main(TINY_GRID) == 130
+    own = RunStore()
+    [grid] = studies.find_all(own, ["grid"])
+    assert (grid.state, {run.state for run in own.runs()}) == ("stopped", {"stopped"})
+    own.close()
+    assert "The experiment is stopped. To continue it here: '" in capsys.readouterr().err
+
+
+def test_a_detached_grid_says_how_to_see_it_later(capsys):
+    assert main([*TINY_GRID, "--detach"]) == 0
+    shown = capsys.readouterr().out
+    assert f"experiment show {shown.split()[0]}'" in shown
+
+
+@pytest.mark.parametrize("kind", ["grid", "search"])
+def test_an_experiment_without_training_is_refused(capsys, kind):
+    assert main(["experiment", kind, *TINY_GRID[2:], "--epochs", "0"]) == 2
+    assert "networks that are not trained" in capsys.readouterr().err
+    assert main([*TINY_GRID[:4], "--vary", "epochs=0,1", "--detach"]) == 0
+
+
 def test_a_setting_without_values_is_a_sentence(capsys):
     assert main(["experiment", "grid", "--preset", "lenet5", "--vary", "lr"]) == 2
     assert "is incomplete" in capsys.readouterr().err

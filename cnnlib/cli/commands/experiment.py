@@ -113,8 +113,12 @@ def start_experiment(args: argparse.Namespace) -> int:
         space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
         study_id = start_search(store, base, space, **options)
-    finish = _print_state if args.detach else _run_to_end
-    return finish(store, study_id, args)
+    if not args.detach:
+        return _run_to_end(store, study_id, args)
+    _print_state(store, study_id, args)
+    if not args.json:
+        print(f"\nTo see it later: '{PROGRAM} experiment show {study_id}'.")
+    return 0
 
 
 def show_experiment(args: argparse.Namespace) -> int:
@@ -173,6 +177,7 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
     """Follow one run after another; train here those that no worker takes."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
+    from cnnlib.runs import studies
 
     while True:
         advance_studies(store)
@@ -187,9 +192,10 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
         output = progress_output(args.json)
         code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
         if code == INTERRUPTED:
+            studies.stop(store, study_id)
             print_error(
-                f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
-                f"resume {study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."
+                f"The experiment is stopped. To continue it here: '{PROGRAM} experiment resume "
+                f"{study_id}'."
             )
             return INTERRUPTED
 
