@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cnnlib.cli.commands.watch import POLL_SECONDS, exit_code, follow_run, progress_output
 from cnnlib.cli.output import one_line, print_error, print_json
-from cnnlib.cli.parser import INTERRUPTED
+from cnnlib.cli.parser import INTERRUPTED, PROGRAM
 from cnnlib.cli.store import run_facts
 from cnnlib.records.events import Command
 from cnnlib.units import percent, plural
@@ -195,6 +195,8 @@ def follow_all(store: RunStore, run_ids: Sequence[str], args: argparse.Namespace
     if args.detach:
         for run_id in run_ids:
             _print_queued(store.run(run_id), args.json)
+        if not args.json:
+            print_error(f"To follow a run: '{PROGRAM} watch {run_ids[0]}'.")
         return 0
     codes = []
     with workers_for(store, 1 if args.now else len(run_ids)) as has_workers:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnlib.design.plan import plan
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.duel_statistics import (
     DEFAULT_MOST_PAIRS,
@@ -16,7 +17,7 @@ from cnnlib.experiments.duel_statistics import (
     most_unseen,
 )
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
-from cnnlib.experiments.study import shared_mode, submit_study
+from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs
@@ -62,8 +63,8 @@ class Duel:
             )
         if not 0 <= self.within < 1:
             raise RecipeError(
-                f"within={self.within!r} is not a difference of accuracies. It must be at least 0 "
-                "and below 1. Write 0.001 for 0.1 percentage points."
+                f"within={self.within!r} is not a difference of accuracies. It must be a fraction, "
+                "at least 0 and below 1. Choose a number in this range."
             )
         if self.on not in SPLITS:
             raise RecipeError(f"on={self.on!r} is not a split. Choose validation or test.")
@@ -119,9 +120,13 @@ def start_duel(store: RunStore, duel: Duel) -> str:
     """Start a duel and return its id, which is also the group of its runs.
 
     Raises:
-        RecipeError: Its maximum number of pairs allows no verdict. Earlier versions had such duels.
+        RecipeError: Its maximum number of pairs allows no verdict, both sides are the same, or one
+            trains for 0 epochs. Earlier versions had such duels.
     """
     check_pairs(duel.most_pairs)
+    check_trains([duel.a.recipe], "duel")
+    check_trains([duel.b.recipe], "duel")
+    _check_distinct(duel)
     first = [duel.a, duel.b] * duel.first_pairs
     return submit_study(store, "duel", duel.to_dict(), first)
 
@@ -199,8 +204,25 @@ def _check_sides(duel: Duel) -> None:
             )
     if duel.on == "validation" and duel.a.validation == 0:
         raise RecipeError(
-            "The duel compares accuracy on the validation split, but validation=0 keeps no "
-            "pictures for it. Keep some pictures for validation, or compare on the test split."
+            "The duel compares accuracy on the validation split, but no pictures are kept for it. "
+            "Keep some pictures for validation, or compare on the test split."
+        )
+
+
+def _check_distinct(duel: Duel) -> None:
+    """Check that something is compared: that the sides differ in design, recipe or start.
+
+    Raises:
+        RecipeError: They are the same, whatever their names.
+    """
+    a, b = duel.a, duel.b
+    if (a.spec.init, a.recipe, a.origin) != (b.spec.init, b.recipe, b.origin):
+        return
+    if a.spec == b.spec or plan(a.spec).layers == plan(b.spec).layers:
+        raise RecipeError(
+            "Both sides of the duel have the same design and the same recipe, so any difference "
+            "between them is chance. Choose another design for one side, or train this design "
+            "with several seeds to see how much its accuracy varies."
         )
 
 
@@ -341,6 +363,8 @@ def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) 
     """Write the sentence of a duel without a decision."""
     if verdict.pairs == 0:
         return f"{name_a} and {name_b}: no pair has finished yet."
+    if verdict.mean == 0 and verdict.sd == 0:
+        return _no_difference_sentence(verdict, seeds, name_a, name_b)
     interval = ""
     if verdict.low is not None:
         interval = f" ({name_b} minus {name_a}: {_interval(verdict)} points)"
@@ -356,6 +380,15 @@ def _undecided_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) 
     return (
         f"{name_a} and {name_b}: undecided after {seeds}{interval}."
         f"{_more_sentence(verdict)}{_coarse_sentence(verdict)}"
+    )
+
+
+def _no_difference_sentence(verdict: Verdict, seeds: str, name_a: str, name_b: str) -> str:
+    """Write the sentence of an undecided duel in which every pair had equal accuracies."""
+    coarse = _coarse_sentence(verdict).removeprefix(" One").removesuffix(".")
+    return (
+        f"{name_a} and {name_b}: undecided, with the same accuracy of both in all {seeds}"
+        f"{'; one' + coarse if coarse else ''}."
     )
 
 

@@ -15,6 +15,7 @@ from cnnlib.experiments.group_sequential import (
     MOST_PAIRS,
     SAME,
     crossing,
+    first_verdict,
 )
 from cnnlib.records.compare import Forecast, Look, Outcome, Verdict
 
@@ -40,9 +41,8 @@ def check_pairs(most_pairs: int) -> None:
     """
     if not FIRST_LOOK <= most_pairs <= MOST_PAIRS:
         raise RecipeError(
-            f"The maximum number of pairs is {most_pairs}. It must be from {FIRST_LOOK}, the "
-            f"smallest number with which a duel can reach a verdict, to {MOST_PAIRS}. Choose a "
-            "number in this range."
+            f"The maximum number of pairs is {most_pairs}. It must be from {FIRST_LOOK} to "
+            f"{MOST_PAIRS}. Choose a number in this range."
         )
 
 
@@ -76,6 +76,8 @@ def _judge(
     mean = float(values.mean()) if pairs else 0.0
     sd = float(values.std(ddof=1)) if pairs > 1 else None
     is_undecided = outcome in ("open", "untold")
+    earliest = first_verdict(most_pairs) or FIRST_LOOK
+    margin = within if within >= resolution else 0.0  # below one picture, none are found equal
     return Verdict(
         outcome=outcome,
         pairs=pairs,
@@ -87,9 +89,11 @@ def _judge(
         level=1 - test.error,
         within=within,
         resolution=resolution,
-        more_pairs=_more_pairs(mean, sd, pairs, within) if is_undecided else None,
+        more_pairs=_more_pairs(mean, sd, pairs, margin, earliest) if is_undecided else None,
         looks=looks,
-        forecast=tuple(Forecast(each, pairs_needed(each, sd)) for each in FORECAST) if sd else (),
+        forecast=tuple(Forecast(each, pairs_needed(each, sd, earliest)) for each in FORECAST)
+        if sd
+        else (),
     )
 
 
@@ -120,12 +124,13 @@ def decide(
     return len(values), "untold" if len(values) >= most_pairs else "open"
 
 
-def pairs_needed(difference: float, sd: float) -> int | None:
+def pairs_needed(difference: float, sd: float, earliest: int = FIRST_LOOK) -> int | None:
     """Forecast the pairs with which a duel finds a difference in four of five cases.
 
     Args:
         difference: The true difference, a fraction above 0.
         sd: Standard deviation of the differences of the pairs.
+        earliest: The pair from which on a verdict is possible, from `first_verdict`.
 
     Returns:
         None for more than 1,000 pairs.
@@ -137,7 +142,7 @@ def pairs_needed(difference: float, sd: float) -> int | None:
     needed = _PAIRS_PER_SQUARE * (sd / difference) ** 2 + _PAIRS_BEFORE
     if needed > _LONGEST_FORECAST:
         return None
-    return max(ceil(needed - 1e-9), FIRST_LOOK)  # 29.000000001 by rounding is 29
+    return max(ceil(needed - 1e-9), earliest)  # 29.000000001 by rounding is 29
 
 
 def most_unseen(collapsed: int, seeds: int, level: float = 1 - BETTER.error) -> float:
@@ -199,12 +204,15 @@ def _looks(values: np.ndarray, most_pairs: int, within: float, test: Spending) -
     return tuple(looks)
 
 
-def _more_pairs(mean: float, sd: float | None, pairs: int, within: float) -> int | None:
+def _more_pairs(
+    mean: float, sd: float | None, pairs: int, within: float, earliest: int
+) -> int | None:
     """Estimate how many more pairs would decide, if mean and spread stay the same."""
     if sd is None:
         return None
     distances = [abs(mean)] if mean else []
     if abs(mean) < within:
         distances.append(within - abs(mean))
-    needed = [count for each in distances if (count := pairs_needed(each, sd)) is not None]
+    counts = [pairs_needed(each, sd, earliest) for each in distances]
+    needed = [count for count in counts if count is not None]
     return max(1, min(needed) - pairs) if needed else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.compare.differences import setting_text
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
-from cnnlib.experiments.study import shared_mode, submit_study
+from cnnlib.experiments.study import check_trains, shared_mode, submit_study
 from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
@@ -86,7 +86,8 @@ class ExperimentState:
     @property
     def progress(self) -> str:
         """The number of runs with a result: ``5 of 8 runs have a result``, and those pruned."""
-        text = f"{self.measured} of {plural(self.asked, 'run')} have a result"
+        has = "has" if 1 in (self.measured, self.asked) else "have"
+        text = f"{self.measured} of {plural(self.asked, 'run')} {has} a result"
         states = Counter(state for trial in self.trials for state in trial.states)
         apart = [f"{states[each]} {each}" for each in ("diverged", "pruned") if states[each]]
         return f"{text} ({', '.join(apart)})" if apart else text
@@ -119,7 +120,7 @@ def start_grid(
     """Queue every valid combination with a number of seeds; return the experiment's id.
 
     Raises:
-        RecipeError: No combination is valid, or they are too many.
+        RecipeError: No combination is valid, none is trained, or they are too many.
     """
     proposals = combinations(base, varied)
     valid = [each for each in proposals if each.request is not None]
@@ -147,6 +148,7 @@ def start_grid(
         ],
     }
     planned = [each.request for each in valid if each.request is not None] * seeds
+    check_trains([request.recipe for request in planned], "experiment")
     return submit_study(store, "grid", body, planned, planned)
 
 
@@ -234,21 +236,63 @@ def read_experiment(study: Study) -> ExperimentState:
 def effects(trials: Sequence[Trial]) -> list[Effect]:
     """Compute the effect of each setting: the range of its values' mean scores, largest first.
 
-    These are main effects: averages over the other settings, without interactions. A setting with
-    scores for a single value has no effect to tell, and is left out.
+    These are main effects: averages over the other settings, without interactions. Only matched
+    combinations count, so that all values of a setting are averaged over the same values of the
+    others; where none match, the effect has no spread, and comes last. A setting with scores for
+    a single value is left out.
     """
-    result = []
     known = [trial for trial in trials if trial.score is not None]
-    for name in dict.fromkeys(name for trial in known for name in trial.settings):
-        scores: dict[str, list[float]] = defaultdict(list)
-        for trial in known:
-            scores[setting_text(trial.settings.get(name))].append(trial.score or 0.0)
-        if len(scores) < 2:
-            continue
-        means = {value: fmean(each) for value, each in scores.items()}
-        spread = max(means.values()) - min(means.values())
-        result.append(Effect(name, means, spread))
-    return sorted(result, key=lambda effect: -effect.spread)
+    names = dict.fromkeys(name for trial in known for name in trial.settings)
+    tried = len({trial.title for trial in trials})
+    found = [effect for name in names if (effect := _effect(name, known, tried))]
+    return sorted(found, key=lambda effect: 1.0 if effect.spread is None else -effect.spread)
+
+
+def _effect(name: str, known: Sequence[Trial], tried: int) -> Effect | None:
+    """Compute the effect of one setting; None where it has scores for fewer than two values."""
+    # Scores by the values of the other settings, then by the value of this one. A search may try
+    # a combination several times.
+    blocks: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    values: dict[str, None] = {}
+    for trial in known:
+        texts = {each: setting_text(value) for each, value in trial.settings.items()}
+        value = texts.pop(name)
+        values[value] = None
+        scores = blocks.setdefault(tuple(texts.values()), {}).setdefault(value, [])
+        scores.append(trial.score or 0.0)
+    if len(values) < 2:
+        return None
+    matched = [block for block in blocks.values() if len(block) == len(values)]
+    if not matched:
+        return Effect(name, {}, None, 0, tried)
+    means = {value: fmean(fmean(block[value]) for block in matched) for value in values}
+    spread = max(means.values()) - min(means.values())
+    return Effect(name, means, spread, len(matched) * len(values), tried)
+
+
+def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
+    """Write which combinations the effects are over, where that is not all of them; else ""."""
+    if all(effect.matched == effect.tried for effect in found):
+        return ""
+    missing = state.asked - state.measured
+    has = "has" if 1 in (missing, state.asked) else "have"
+    sentences = [f"{missing:,} of {plural(state.asked, 'run')} {has} no result."] if missing else []
+    counts = [
+        f"{effect.setting} over {effect.matched:,} of {plural(effect.tried, 'combination')}"
+        for effect in found
+        if effect.spread is not None
+    ]
+    if counts:
+        sentences.append(
+            f"Effects compare only combinations that differ in one setting: {', '.join(counts)}."
+        )
+    sentences += [
+        f"The effect of {effect.setting} is not known: no combinations with a result have all its "
+        "values and are equal in the other settings."
+        for effect in found
+        if effect.spread is None
+    ]
+    return " ".join(sentences)
 
 
 def best_so_far(trials: Sequence[Trial]) -> list[float]:

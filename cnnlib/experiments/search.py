@@ -19,7 +19,7 @@ from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.grid import run_score, trial_request
 from cnnlib.experiments.search_space import check_settings, combine
-from cnnlib.experiments.study import safe_mode, shared_mode, submit_study
+from cnnlib.experiments.study import check_trains, safe_mode, shared_mode, submit_study
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.capacity import default_runs
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
@@ -52,7 +52,7 @@ def start_search(
             are), or ``{"choices": [...]}``.
 
     Raises:
-        RecipeError: An unknown setting, an invalid range, or too many trials.
+        RecipeError: An unknown setting, an invalid range, too many trials, or no training.
     """
     check_settings(space)
     if not space:
@@ -67,6 +67,8 @@ def start_search(
         )
     for setting, values in space.items():
         _distribution(setting, values)
+    if not {"epochs", "max_batches"} & set(space):
+        check_trains([base.recipe], "experiment")
     body = {"base": base.to_dict(), "space": {n: dict(v) for n, v in space.items()}, "seeds": 1}
     body |= {"count": trials, "name": name, "trials": [], "prune": prune}
     return submit_study(store, "search", body, [base] * trials)

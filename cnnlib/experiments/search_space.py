@@ -182,7 +182,7 @@ def _from_short(settings: Mapping[str, Any]) -> dict[str, Any]:
         if "K" not in settings:
             raise RecipeError(
                 "L is varied without K. L is the number of convolutions for each number of K, so "
-                "it needs K. Add a line such as K = 32."
+                "it needs K. Vary K, too, such as K = 32."
             )
         filters, layers = settings["K"], settings.get("L", 1)
         blocks = filters if isinstance(filters, list | tuple) else [filters]

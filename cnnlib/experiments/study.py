@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.channels_last import breaks_channels_last
 from cnnlib.design.plan import plan
+from cnnlib.errors import RecipeError
 from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs, usable_cores, visible_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
     from cnnlib.runs.store import RunStore
     from cnnlib.runs.studies import Study, StudyStep
@@ -83,6 +85,23 @@ def advance_studies(store: RunStore) -> None:
     """Run the next step of every live study; fast where there is none."""
     for study_id in studies.live_ids(store):
         studies.advance(store, study_id, _next_step)
+
+
+def check_trains(recipes: Iterable[Recipe], what: str) -> None:
+    """Check that a study trains: that not all of its recipes end before the first step.
+
+    Args:
+        what: A value of `studies.KIND_LABELS`.
+
+    Raises:
+        RecipeError: They all do.
+    """
+    if all(recipe.epochs == 0 or recipe.max_batches == 0 for recipe in recipes):
+        raise RecipeError(
+            f"The runs of the {what} would end before their first step, so it would compare "
+            "networks that are not trained. They must train for at least one step. Choose 1 or "
+            "more epochs."
+        )
 
 
 def shared_mode(study: Study, request: RunRequest) -> str | None:

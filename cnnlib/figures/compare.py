@@ -244,16 +244,17 @@ def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
     """Draw the mean validation accuracy at each value of each setting, in the given order."""
     title = "Effect of each setting"
-    if not effects:
-        return empty_figure(title, "No setting has results for two values yet.")
+    known = [(effect, effect.spread) for effect in effects if effect.spread is not None]
+    if not known:
+        return empty_figure(title, "No combinations with results differ in one setting only.")
     traces = [
         line(
             [f"{effect.setting} = {value}" for value in effect.means],
             percents(effect.means.values()),
-            f"{effect.setting}: range {100 * effect.spread:.1f} points",
+            f"{effect.setting}: range {100 * spread:.1f} points",
             stroke(number),
         )
-        for number, effect in enumerate(effects)
+        for number, (effect, spread) in enumerate(known)
     ]
     # In a narrow figure the value names are vertical: the legend goes below them.
     layout = {

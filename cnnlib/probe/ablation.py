@@ -18,6 +18,7 @@ from cnnlib.data.batches import Normaliser
 from cnnlib.data.split import stratified_order, train_validation_split
 from cnnlib.design.plan import plan
 from cnnlib.probe.filters import filters
+from cnnlib.probe.forward import check_finite
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import Weights, network, read_arrays, run_at, weights_by_step
 from cnnlib.records.job import Progress
@@ -121,7 +122,9 @@ def _class_accuracies(
     net: Network, images: torch.Tensor, labels: torch.Tensor
 ) -> tuple[float, list[float | None]]:
     """Measure the accuracy on all pictures, and on those of each class."""
-    predicted = torch.cat([net(part).argmax(dim=1) for part in images.split(_BATCH)])
+    logits = torch.cat([net(part) for part in images.split(_BATCH)])
+    check_finite(logits)
+    predicted = logits.argmax(dim=1)
     correct = predicted == labels
     classes = net.plan.spec.out_classes
     per_class = [correct[labels == label] for label in range(classes)]

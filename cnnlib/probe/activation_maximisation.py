@@ -19,7 +19,7 @@ from torch.nn.functional import conv2d, pad
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
-from cnnlib.probe.forward import trace
+from cnnlib.probe.forward import check_finite, trace
 from cnnlib.probe.graph import step_named
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
@@ -46,7 +46,7 @@ def maximise_activation(
         initial noise.
 
     Raises:
-        ProbeError: There is no such layer or channel.
+        ProbeError: There is no such layer or channel, or its activation is not finite.
     """
     step = step_named(net.plan, layer)
     if not 0 <= channel < step.out_shape[0]:
@@ -104,7 +104,9 @@ def _activation_and_gradient(
     with torch.enable_grad():
         normalised = picture * (255 * normalise.scale) + normalise.offset
         value = trace(net, normalised)[layer][0, channel].mean()
+        check_finite(value.detach())
         (gradient,) = torch.autograd.grad(value, picture)
+    check_finite(gradient, "The gradients of this network")
     return value.item(), gradient
 
 

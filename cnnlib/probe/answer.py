@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from cnnlib.data.batches import Normaliser
 from cnnlib.nets.evaluate import evaluating
+from cnnlib.probe.forward import check_finite
 from cnnlib.records.drawing import Answer, Change, ChangedAnswer, Robustness
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ def class_probabilities(net: Network, info: DatasetInfo, pictures: np.ndarray) -
 
     Returns:
         N x classes, float64; each row sums to 1.
+
+    Raises:
+        ProbeError: A score is NaN or infinite.
     """
     with evaluating(net), torch.inference_mode():
         images = Normaliser(info, "cpu")(torch.from_numpy(np.array(pictures)))
-        return net(images).double().softmax(dim=1).numpy()
+        logits = net(images)
+        check_finite(logits)
+        return logits.double().softmax(dim=1).numpy()
 
 
 def answer(net: Network, info: DatasetInfo, run: Run, picture: np.ndarray) -> Answer:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
+from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.probe.graph import INPUT, steps
 from cnnlib.records.probe import Gradients
@@ -74,6 +75,33 @@ def activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
         return {name: values.numpy() for name, values in outputs.items()}
 
 
+def finite_activations(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute what `activations` does, for views that are wrong if the scores are not numbers.
+
+    Raises:
+        ProbeError: A score is NaN or infinite.
+    """
+    outputs = activations(net, images)
+    check_finite(list(outputs.values())[-1])
+    return outputs
+
+
+def check_finite(values: np.ndarray | Tensor, what: str = "The outputs of this network") -> None:
+    """Check that nothing is NaN or infinite, as it is in networks of runs that diverged.
+
+    Args:
+        what: The values, as the subject of the sentence.
+
+    Raises:
+        ProbeError: Something is.
+    """
+    if not np.isfinite(np.asarray(values)).all():
+        raise ProbeError(
+            f"{what} are not numbers (NaN or infinite), as after a run that diverged, so nothing "
+            "can be computed from them. Choose an earlier saved step, or another run."
+        )
+
+
 _BATCH = 50
 
 
@@ -85,6 +113,9 @@ def dead_channels(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
 
     Returns:
         Channels, bool, for each step in forward order. After a ReLU the constant is usually 0.
+
+    Raises:
+        ProbeError: An output is NaN or infinite.
     """
     lowest: dict[str, torch.Tensor] = {}
     highest: dict[str, torch.Tensor] = {}
@@ -95,6 +126,8 @@ def dead_channels(net: Network, images: np.ndarray) -> dict[str, np.ndarray]:
                 low, high = flat.min(dim=1).values, flat.max(dim=1).values
                 lowest[name] = torch.minimum(lowest.get(name, low), low)
                 highest[name] = torch.maximum(highest.get(name, high), high)
+    for low, high in zip(lowest.values(), highest.values(), strict=True):
+        check_finite(torch.stack((low, high)))
     return {name: (lowest[name] == highest[name]).numpy() for name in lowest if name != INPUT}
 
 
@@ -105,12 +138,18 @@ def gradients(net: Network, image: np.ndarray, label: int) -> Gradients:
 
     Args:
         image: C x H x W, float32, normalised.
+
+    Raises:
+        ProbeError: The loss or a gradient is NaN or infinite.
     """
     names = [name for name, _ in net.named_parameters()]
     with evaluating(net), torch.enable_grad():
         outputs = trace(net, torch.from_numpy(image)[None].requires_grad_())
         loss = cross_entropy(list(outputs.values())[-1], torch.tensor([label]))
+        check_finite(loss.detach())
         sources = [*net.parameters(), *outputs.values()]
         values = [each.numpy() for each in torch.autograd.grad(loss, sources)]
+    for each in values:
+        check_finite(each, "The gradients of this network")
     maps = dict(zip(outputs, (each[0] for each in values[len(names) :]), strict=True))
     return Gradients(loss.item(), dict(zip(names, values, strict=False)), maps)

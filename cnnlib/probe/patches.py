@@ -11,7 +11,7 @@ import torch
 from cnnlib.data.batches import Normaliser
 from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
-from cnnlib.probe.forward import trace
+from cnnlib.probe.forward import check_finite, trace
 from cnnlib.probe.graph import step_named
 from cnnlib.probe.pictures import receptive_field, run_pictures
 from cnnlib.probe.weights import network, run_at
@@ -51,6 +51,7 @@ def strongest_patches(
             done = begin + len(part)
             yield Progress(done / len(chosen), f"picture {done:,} of {len(chosen):,}")
     activations, indices = np.concatenate(maxima), np.concatenate(positions)
+    check_finite(activations)
     width = step_named(net.plan, layer).out_shape[2]
     order = np.argsort(-activations, axis=0, kind="stable")[:PER_CHANNEL]
     return [

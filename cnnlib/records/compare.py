@@ -178,13 +178,20 @@ class DesignDifference:
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of one setting in an experiment.
+    """The effect of one setting in an experiment, over its matched combinations.
+
+    Combinations are matched where their other settings are equal, and there is one with a score
+    for each value of the setting.
 
     Args:
-        means: Mean score by value, with the value as text.
-        spread: Difference between the highest and the lowest mean.
+        means: Mean score by value, with the value as text; empty where no combinations match.
+        spread: Difference between the highest and the lowest mean; None where none match.
+        matched: Number of matched combinations.
+        tried: Number of combinations, those without a score included.
     """
 
     setting: str
     means: Mapping[str, float]
-    spread: float
+    spread: float | None
+    matched: int
+    tried: int

@@ -262,16 +262,19 @@ class SanityCheck:
     @property
     def sentence(self) -> str:
         """The interpretation, in one sentence."""
-        count = len(self.copies)
-        rule = f"; it must beat all of them, and their means by {percent(_LEAST_DECREASE, 0)}"
+        rule = (
+            f"; an informative map is below all of them, and {percent(_LEAST_DECREASE, 0)} below "
+            "both averages"
+        )
         return (
-            f"{'Informative' if self.is_informative else 'Not informative'}: deleting the pixels "
-            f"that the map ranks first lowers the probability (mean {self.ordered.mean():.2f}) "
-            f"faster than {self.beaten_copies} of {count} shifted, turned and mirrored copies of "
-            f"the map (mean {self.copies.mean():.2f}), and faster than "
-            f"{self.beaten_random_weights} of {len(self.random_weights)} maps of the network with "
-            f"random weights (mean {self.random_weights.mean():.2f}; rank correlation with the map "
-            f"{self.correlation:.2f}){'' if self.is_informative else rule}."
+            f"{'Informative' if self.is_informative else 'Not informative'}: while pixels are "
+            "deleted in the map's order, the probability of the class is "
+            f"{self.ordered.mean():.2f} on average, below that of {self.beaten_copies} "
+            f"of {len(self.copies)} shifted, turned and mirrored copies of the map "
+            f"({self.copies.mean():.2f} on average) and "
+            f"{self.beaten_random_weights} of {len(self.random_weights)} maps of networks with "
+            f"random weights ({self.random_weights.mean():.2f} on average)"
+            f"{'' if self.is_informative else rule}."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -55,8 +55,7 @@ def diverged_end(session: Session, quantity: str) -> End:
     return End(
         "diverged",
         f"Diverged at step {step:,}: {quantity} became NaN or infinite. The last finite weights "
-        f"are kept. Lower the learning rate (now {session.lr:g}), or clip the "
-        "gradients.",
+        f"are kept. Lower the learning rate, or clip the gradients.",
     )
 
 

@@ -447,6 +447,14 @@ def test_looking_at_runs_makes_no_store(run_cli):
     assert not Path(os.environ["CNNLAB_RUNS"]).exists()
 
 
+def test_a_list_of_runs_that_is_cut_says_so(store, run_cli):
+    run_ids = [store.submit(a_request(seed=seed)) for seed in range(3)]
+    _, out, _ = run_cli("runs", "--limit", "2")
+    assert "The newest 2 of 3 runs; with --limit 3, all of them." in out
+    _, out, _ = run_cli("runs")
+    assert all(run_id in out for run_id in run_ids) and "newest" not in out
+
+
 def test_runs_are_listed_the_newest_first_and_can_be_filtered(store, run_cli):
     first, second = finished_run(store), finished_run(store, seed=3, group="trio")
     waiting = store.submit(a_request(dataset="mnist"))

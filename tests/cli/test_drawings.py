@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawings import STROKES, painted
 from PIL import Image
 
 from cnnlib.cli.main import main
 from cnnlib.data.drawings import collections
+from cnnlib.probe.weights import read_step_arrays
 from cnnlib.records.folders import Folders
 from cnnlib.records.recipe import Recipe
 from cnnlib.train.api import fit
+from cnnlib.train.checkpoint import write_state
 
 
 @pytest.fixture
@@ -89,6 +92,16 @@ def test_one_unreadable_file_does_not_stop_the_others(run_id, tmp_path, capsys, 
     answers = json.loads(capsys.readouterr().out)
     assert [each["picture"] for each in answers] == [files[0], files[2], files[1]]
     assert "cannot be read" in answers[2]["error"]
+
+
+@pytest.mark.parametrize("command", ["read", "predict"])
+def test_a_network_whose_outputs_are_not_numbers_is_a_sentence(run_id, tmp_path, capsys, command):
+    for file in Folders.from_environment().run(run_id).glob("*.safetensors"):
+        step, weights = read_step_arrays(file)
+        nan = {name: torch.full(each.shape, torch.nan) for name, each in weights.items()}
+        write_state(file, nan, step)
+    assert main([command, run_id, str(paper(tmp_path, "3"))]) == 2
+    assert "The outputs of this network are not numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("top", ["0", "-1"])

@@ -15,6 +15,7 @@ from cnnlib.nets.model import build_model
 from cnnlib.records.events import RunEnd
 from cnnlib.runs import RunStore
 from cnnlib.runs.tables import runs
+from cnnlib.train.checkpoint import write_weights
 
 
 @pytest.fixture
@@ -67,6 +68,34 @@ def test_attribution_prints_what_the_check_says(run_id, tmp_path, capsys):
     assert "Score of class 3" in text
     assert "Not informative: " in text  # it was never trained
     assert np.load(out)["values"].shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["attribution"],
+        ["attribution", "--method", "grad_cam", "--class", "3"],
+        ["maps", "--layer", "features.act1", "--out", "maps.npz"],
+        ["numbers", "--layer", "features.conv1"],
+        ["ablation", "--layer", "features.conv1"],
+        ["patches", "--layer", "features.conv1"],
+        ["maximise", "--layer", "features.conv1", "--out", "best.png"],
+        ["gradients"],
+        ["dead"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:3]),
+)
+def test_a_network_whose_outputs_are_not_numbers_is_a_sentence(run_id, capsys, arguments):
+    with closing(RunStore()) as store:
+        file = store.folders.run(run_id) / "s5.safetensors"
+    net = build_model(PLAIN, seed=5)
+    for parameter in net.parameters():
+        parameter.data.fill_(float("nan"))
+    write_weights(file, net, 5)
+    assert main(["inspect", arguments[0], run_id, *arguments[1:]]) == 2
+    shown = capsys.readouterr()
+    assert "The outputs of this network are not numbers (NaN or infinite)" in shown.err
+    assert shown.out == ""
 
 
 @pytest.mark.parametrize("how", ["mute", "reset"])

@@ -173,7 +173,22 @@ def test_equal_results_are_the_same_within_a_tenth_of_a_point_with_what_can_go_u
 def test_designs_are_not_called_the_same_within_less_than_a_picture():
     found = judge([0.0] * 20, within=0.001, resolution=0.005)
     assert found.outcome == "untold"
-    assert "One picture is 0.50 points" in verdict_sentence(found, "A", "B")
+    differing = judge([0.0] * 19 + [0.005], within=0.001, resolution=0.005)
+    assert "One picture is 0.50 points" in verdict_sentence(differing, "A", "B")
+    assert "more pair" not in verdict_sentence(differing, "A", "B").replace("more pairs", "")
+
+
+def test_a_duel_without_any_difference_ends_with_one_sentence():
+    found = judge([0.0] * 20, within=0.001, resolution=0.005)
+    assert found.more_pairs is None
+    assert verdict_sentence(found, "A", "B") == (
+        "A and B: undecided, with the same accuracy of both in all 20 paired seeds; one picture is "
+        "0.50 points, so this split is too small to find that they are equal within 0.10 points."
+    )
+    without_margin = judge([0.0] * 20, within=0)
+    assert verdict_sentence(without_margin, "A", "B") == (
+        "A and B: undecided, with the same accuracy of both in all 20 paired seeds."
+    )
 
 
 def test_a_seed_that_collapsed_is_named_with_its_share_and_ends_equality():
@@ -222,11 +237,12 @@ def test_an_estimate_beyond_what_is_allowed_says_so():
 
 def test_the_pairs_for_three_differences_are_forecast():
     found = judge([0.0, 0.02, -0.01, 0.01])
-    # sd 0.01291: 13 * (0.01291 / 0.005)^2 + 3 = 89.7; / 0.01: 24.7; / 0.03: 5.4, at least 6
-    assert [each.pairs for each in found.forecast] == [90, 25, 6]
+    # sd 0.01291: 13 * (0.01291 / 0.005)^2 + 3 = 89.7; / 0.01: 24.7; / 0.03: 5.4, but the first
+    # verdict is possible at pair 7 of 20.
+    assert [each.pairs for each in found.forecast] == [90, 25, 7]
     assert forecast_sentence(found) == (
         "Pairs that find a difference of 0.5, 1, 3 points in four of five duels, at this spread: "
-        "about 90, about 25, about 6."
+        "about 90, about 25, about 7."
     )
     wide = judge([0.0, 0.08, -0.04, 0.04])
     assert "spread: more than the 100 allowed, more" in forecast_sentence(wide)

@@ -262,6 +262,32 @@ def test_an_unfair_duel_is_refused(change, message):
         replace(duel, **change)
 
 
+@pytest.mark.parametrize(
+    "b", [{}, {"name": "other"}, {"spec": CNNSpec(channels=(4,), norm_groups=2)}]
+)
+def test_a_duel_of_a_design_with_itself_is_refused(store, b):
+    duel = a_duel()
+    same = replace(duel, b=replace(duel.a, **b))  # groups have no effect without a group norm
+    with pytest.raises(RecipeError, match="the same design and the same recipe, so any difference"):
+        start_duel(store, same)
+    assert store.runs() == []
+
+
+def test_one_design_with_two_recipes_is_a_duel(store):
+    duel = a_duel()
+    recipe = replace(duel.a.recipe, lr=0.5)
+    start_duel(store, replace(duel, b=replace(duel.a, recipe=recipe)))
+    assert store.runs()
+
+
+def test_a_duel_of_networks_that_are_not_trained_is_refused(store):
+    duel = a_duel()
+    recipe = replace(duel.a.recipe, epochs=0)
+    sides = {"a": replace(duel.a, recipe=recipe), "b": replace(duel.b, recipe=recipe)}
+    with pytest.raises(RecipeError, match="Choose 1 or more epochs"):
+        start_duel(store, replace(duel, **sides))
+
+
 def test_an_unknown_duel_is_a_sentence(store):
     with pytest.raises(StoreError, match="no duel or experiment 'nothing'"):
         duel_state(store, "nothing")
@@ -315,6 +341,41 @@ def test_the_command_runs_a_real_duel_to_its_end(capsys):
     runs = RunStore().runs(group=duels[-1]["duel_id"])
     assert len({run.chosen["mode"] for run in runs}) == 1
     assert sorted(run.request.seed for run in runs) == [seed for seed in range(6) for _ in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ["lenet5", "tiny99", "--within", "-1"],
+            "--within -1 is not a difference",
+        ),
+        (["lenet5", "tiny99", "--pairs", "30"], "--pairs 30 is not from 1 to --max-pairs 20"),
+        (["lenet5", "tiny99", "--max-pairs", "5"], "--max-pairs 5 is not from 6 to 100"),
+        (["lenet5", "tiny99", "--validation", "0"], "--validation 0 keeps no pictures"),
+        (["lenet5", "tiny99", "--epochs", "0"], "networks that are not trained"),
+        (["lenet5", "lenet5"], "the same design and the same recipe"),
+    ],
+)
+def test_the_command_refuses_a_duel_in_words_of_its_options(capsys, options, sentence):
+    assert main(["duel", *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert RunStore().runs() == []
+
+
+def test_a_detached_duel_says_how_to_see_it_later(capsys):
+    assert main(["duel", "lenet5", "tiny99", "--detach"]) == 0
+    duel_id = capsys.readouterr().out.split()[0]
+    assert main(["duel", "--id", duel_id, "--detach"]) == 0
+    assert f"duel --id {duel_id} --detach'" in capsys.readouterr().out
+
+
+def test_ctrl_c_stops_a_duel_and_says_how_to_continue(capsys, monkeypatch):
+    monkeypatch.setattr("cnnlib.cli.commands.duel.follow_or_train", lambda *args, **options: 130)
+    assert main(["duel", "lenet5", "tiny99"]) == 130
+    [duel] = studies.find_all(RunStore(), ["duel"])
+    assert duel.state == "stopped"
+    assert "The duel is stopped. To continue it here: '" in capsys.readouterr().err
 
 
 def test_one_design_is_no_duel(capsys):

@@ -11,7 +11,14 @@ from example_runs import a_request, an_epoch, started, the_end
 
 from cnnlib.cli.main import main
 from cnnlib.errors import RecipeError
-from cnnlib.experiments.grid import Trial, best_so_far, effects, experiment_state, start_grid
+from cnnlib.experiments.grid import (
+    Trial,
+    best_so_far,
+    effects,
+    effects_note,
+    experiment_state,
+    start_grid,
+)
 from cnnlib.experiments.search import start_search
 from cnnlib.experiments.search_space import combinations, read_values, with_settings
 from cnnlib.experiments.study import advance_studies, resume_study
@@ -370,6 +377,34 @@ def test_an_experiment_that_was_broken_off_goes_on_with_all_its_runs(capsys):
     assert all(trial["score"] is not None for trial in ended["trials"])
 
 
+TINY_GRID = ["experiment", "grid", "--preset", "mlp", "--vary", "lr=0.1,0.01"]
+
+
+def test_ctrl_c_stops_a_grid_with_all_its_runs(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "cnnlib.cli.commands.experiment.follow_or_train", lambda *args, **options: 130
+    )
+    assert main(TINY_GRID) == 130
+    own = RunStore()
+    [grid] = studies.find_all(own, ["grid"])
+    assert (grid.state, {run.state for run in own.runs()}) == ("stopped", {"stopped"})
+    own.close()
+    assert "The experiment is stopped. To continue it here: '" in capsys.readouterr().err
+
+
+def test_a_detached_grid_says_how_to_see_it_later(capsys):
+    assert main([*TINY_GRID, "--detach"]) == 0
+    shown = capsys.readouterr().out
+    assert f"experiment show {shown.split()[0]}'" in shown
+
+
+@pytest.mark.parametrize("kind", ["grid", "search"])
+def test_an_experiment_without_training_is_refused(capsys, kind):
+    assert main(["experiment", kind, *TINY_GRID[2:], "--epochs", "0"]) == 2
+    assert "networks that are not trained" in capsys.readouterr().err
+    assert main([*TINY_GRID[:4], "--vary", "epochs=0,1", "--detach"]) == 0
+
+
 def test_a_setting_without_values_is_a_sentence(capsys):
     assert main(["experiment", "grid", "--preset", "lenet5", "--vary", "lr"]) == 2
     assert "is incomplete" in capsys.readouterr().err
@@ -380,7 +415,65 @@ def test_a_setting_that_had_one_value_is_not_among_those_that_mattered():
     found = effects([*tried, Trial({"lr": 0.1, "norm": "batch"})])  # batch has no result
     assert [(effect.setting, round(effect.spread, 6)) for effect in found] == [("lr", 0.1)]
     assert [trace.name for trace in effects_figure(found).data] == ["lr: range 10.0 points"]
-    assert "No setting has results for two values" in effects_figure([]).layout.annotations[0].text
+    assert "No combinations with results differ" in effects_figure([]).layout.annotations[0].text
+
+
+def test_an_effect_is_over_combinations_that_are_equal_in_the_other_settings(store):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id, at_3="lost")
+    state = experiment_state(store, plan_id)
+    found = {effect.setting: effect for effect in effects(state.trials)}
+    # K 4: 0.5 with lr 0.1 and 0.6 with 0.01; K 8: 0.7 with lr 0.1, lost with 0.01.
+    assert found["K"].means == {"4": 0.5, "8": 0.7}
+    assert found["lr"].means == {"0.1": 0.5, "0.01": 0.6}
+    assert {(each.matched, each.tried) for each in found.values()} == {(2, 4)}
+    assert effects_note(state, effects(state.trials)) == (
+        "1 of 4 runs has no result. Effects compare only combinations that differ in one setting: "
+        "K over 2 of 4 combinations, lr over 2 of 4 combinations."
+    )
+
+
+def test_an_effect_without_matched_combinations_is_not_told(store, capsys):
+    own = RunStore()
+    plan_id = a_grid(own)
+    finish_grid(own, plan_id, at_1="lost", at_2="lost")  # only K 4, lr 0.1 and K 8, lr 0.01 remain
+    found = effects(experiment_state(own, plan_id).trials)
+    own.close()
+    assert [(each.means, each.spread, each.matched) for each in found] == [({}, None, 0)] * 2
+    assert "No combinations" in effects_figure(found).layout.annotations[0].text
+    assert main(["experiment", "show", plan_id]) == 0
+    shown = capsys.readouterr().out
+    assert "changes the mean accuracy" not in shown
+    assert "2 of 4 runs have no result. The effect of K is not known: no combinations" in shown
+    assert main(["experiment", "show", plan_id, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["effects"][0]["spread"] is None
+    assert "The effect of lr is not known" in facts["effects_note"]
+
+
+def test_a_full_grid_needs_no_note_on_its_effects(store):
+    plan_id = a_grid(store)
+    finish_grid(store, plan_id)
+    state = experiment_state(store, plan_id)
+    assert effects_note(state, effects(state.trials)) == ""
+
+
+def test_repeated_combinations_of_a_search_weigh_as_one():
+    scores = {("a", 1): [0.5, 0.7], ("b", 1): [0.8], ("a", 2): [0.1], ("b", 2): [0.3]}
+    tried = [
+        Trial({"norm": norm, "K": filters}, score=score)
+        for (norm, filters), each in scores.items()
+        for score in each
+    ]
+    found = {effect.setting: effect for effect in effects(tried)}
+    # norm a: mean of 0.6 and 0.1; norm b: mean of 0.8 and 0.3
+    assert {n: round(m, 6) for n, m in found["norm"].means.items()} == {"a": 0.35, "b": 0.55}
+    assert (found["norm"].matched, found["norm"].tried) == (4, 4)
+
+
+def test_the_progress_of_one_run_is_in_the_singular(store):
+    plan_id = start_grid(store, a_request(), {"K": [4]})
+    assert experiment_state(store, plan_id).progress == "0 of 1 run has a result"
 
 
 def test_experiments_are_listed(store, capsys):

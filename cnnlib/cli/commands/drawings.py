@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
-    from torch import nn
 
+    from cnnlib.nets.model import Network
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.drawing import InkDifference, Robustness
     from cnnlib.records.probe import OodDetector
@@ -283,20 +283,16 @@ def _picture(path: str, info: DatasetInfo, invert: bool) -> np.ndarray:
 
 
 def _probabilities(
-    net: nn.Module, pictures: Sequence[np.ndarray], info: DatasetInfo
+    net: Network, pictures: Sequence[np.ndarray], info: DatasetInfo
 ) -> list[dict[str, float]]:
     """Return for each picture: class name -> probability."""
     if not pictures:
         return []
     import numpy as np
-    import torch
 
-    from cnnlib.data.batches import Normaliser
-    from cnnlib.nets.evaluate import ArgMaxClassifier
+    from cnnlib.probe.answer import class_probabilities
 
-    images = Normaliser(info, "cpu")(torch.from_numpy(np.stack(pictures)))
-    with torch.inference_mode():
-        rows = ArgMaxClassifier(net).eval().predict_proba(images).tolist()
+    rows = class_probabilities(net, info, np.stack(pictures)).tolist()
     return [dict(zip(info.classes, row, strict=True)) for row in rows]
 
 

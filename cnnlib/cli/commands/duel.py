@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
-from cnnlib.cli.output import print_json
+from cnnlib.cli.output import print_error, print_json
 from cnnlib.cli.parser import (
     INTERRUPTED,
     JSON_LINES,
@@ -53,8 +53,8 @@ def add_commands(commands: Any) -> None:
         "--id", metavar="ID", type=id_of_run, help="resume a duel, or show it (--detach)"
     )
     duel.add_argument("--dataset", metavar="NAME", default="digits", help="default: digits")
-    add_number(duel, "--pairs", 6, "pairs to start with")
-    add_number(duel, "--max-pairs", 20, "maximum number of pairs, at least 6")
+    add_number(duel, "--pairs", 6, "pairs that are queued at the start")
+    add_number(duel, "--max-pairs", 20, "maximum number of pairs, from 6 to 100")
     add_number(
         duel,
         "--within",
@@ -91,7 +91,10 @@ def run_duel(args: argparse.Namespace) -> int:
             "Write: duel A B, or duel --id ID to continue a duel."
         )
     if args.detach:
-        _print_state(duel_state(store, duel_id), args.json)
+        state = duel_state(store, duel_id)
+        _print_state(state, args.json)
+        if state.state == "live" and not args.json:
+            print(f"To see it later: '{PROGRAM} duel --id {duel_id} --detach'.", flush=True)
         return 0
     with workers_for(store, 2) as has_workers:
         return _run_to_end(store, duel_id, args.json, has_workers)
@@ -101,6 +104,7 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
     """Print the state after each pair; train runs here that no worker takes."""
     from cnnlib.experiments.duel import duel_state
     from cnnlib.experiments.study import advance_studies
+    from cnnlib.runs import studies
 
     printed_pairs = -1
     while True:
@@ -120,6 +124,10 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
         output = progress_output(as_json)
         code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
         if code == INTERRUPTED:
+            studies.stop(store, duel_id)
+            print_error(
+                f"The duel is stopped. To continue it here: '{PROGRAM} duel --id {duel_id}'."
+            )
             return INTERRUPTED
 
 
@@ -127,6 +135,7 @@ def _duel(args: argparse.Namespace) -> Any:
     """Build the duel of the options; both designs share all settings."""
     from cnnlib.experiments.duel import Duel
 
+    _check_numbers(args)
     info = dataset_named(args.dataset)
     sides = [_design(name, info.in_size, len(info.classes)) for name in args.designs]
     request = run_request(args, info, sides[0][0])
@@ -138,10 +147,40 @@ def _duel(args: argparse.Namespace) -> Any:
     return Duel(
         *(a, b, name_a, name_b),
         most_pairs=args.max_pairs,
-        first_pairs=min(args.pairs, args.max_pairs),
+        first_pairs=args.pairs,
         within=args.within / 100,
         on=args.on or "validation",
     )
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Check the options of a duel by their names.
+
+    Raises:
+        UsageError: A number is out of range.
+    """
+    from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS
+
+    if not FIRST_LOOK <= args.max_pairs <= MOST_PAIRS:
+        raise UsageError(
+            f"--max-pairs {args.max_pairs} is not from {FIRST_LOOK} to {MOST_PAIRS}. Choose a "
+            "number in this range."
+        )
+    if not 1 <= args.pairs <= args.max_pairs:
+        raise UsageError(
+            f"--pairs {args.pairs} is not from 1 to --max-pairs {args.max_pairs}. Choose a number "
+            "in this range, or a larger maximum."
+        )
+    if not 0 <= args.within < 100:
+        raise UsageError(
+            f"--within {args.within:g} is not a difference of accuracies in percentage points. It "
+            "must be at least 0 and below 100. Choose a number in this range."
+        )
+    if args.validation == 0 and args.on != "test":
+        raise UsageError(
+            "The duel compares accuracy on the validation split, but --validation 0 keeps no "
+            "pictures for it. Keep some, or compare on the test split with --on test."
+        )
 
 
 def _design(text: str, in_size: tuple[int, int, int], classes: int) -> tuple[CNNSpec, str]:

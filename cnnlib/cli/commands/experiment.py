@@ -113,8 +113,12 @@ def start_experiment(args: argparse.Namespace) -> int:
         space = {name: read_range(text) for name, text in varied.items()}
         options = {"trials": args.trials, "name": args.name, "prune": not args.no_prune}
         study_id = start_search(store, base, space, **options)
-    finish = _print_state if args.detach else _run_to_end
-    return finish(store, study_id, args)
+    if not args.detach:
+        return _run_to_end(store, study_id, args)
+    _print_state(store, study_id, args)
+    if not args.json:
+        print(f"\nTo see it later: '{PROGRAM} experiment show {study_id}'.")
+    return 0
 
 
 def show_experiment(args: argparse.Namespace) -> int:
@@ -173,6 +177,7 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
     """Follow one run after another; train here those that no worker takes."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
+    from cnnlib.runs import studies
 
     while True:
         advance_studies(store)
@@ -187,20 +192,23 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
         output = progress_output(args.json)
         code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
         if code == INTERRUPTED:
+            studies.stop(store, study_id)
             print_error(
-                f"The experiment stays in the queue. To continue it here: '{PROGRAM} experiment "
-                f"resume {study_id}'. To end it: '{PROGRAM} experiment stop {study_id}'."
+                f"The experiment is stopped. To continue it here: '{PROGRAM} experiment resume "
+                f"{study_id}'."
             )
             return INTERRUPTED
 
 
 def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> int:
-    from cnnlib.experiments.grid import effects, experiment_state
+    from cnnlib.experiments.grid import effects, effects_note, experiment_state
 
     state = experiment_state(store, study_id)
     found = effects(state.trials)
+    note = effects_note(state, found)
     if args.json:
-        print_json({"event": "experiment"} | _facts(state) | {"effects": found})
+        facts = {"effects": found, "effects_note": note}
+        print_json({"event": "experiment"} | _facts(state) | facts)
         return 0
     eta = f", about {duration(state.eta_seconds)} left" if state.eta_seconds else ""
     print(f"{state.id}  {state.kind} {state.state}, {state.progress}{eta}\n")
@@ -218,10 +226,13 @@ def _print_state(store: RunStore, study_id: str, args: argparse.Namespace) -> in
         label = "Best" if state.state == "done" else "Best so far"
         print(f"\n{label}: {state.best.title}, validation accuracy {percent(state.best.score)}.")
         for effect in found:
-            print(
-                f"{effect.setting}: changes the mean accuracy by up to "
-                f"{100 * effect.spread:.2f} percentage points"
-            )
+            if effect.spread is not None:
+                print(
+                    f"{effect.setting}: changes the mean accuracy by up to "
+                    f"{100 * effect.spread:.2f} percentage points"
+                )
+    if note:
+        print(note)
     return 0
 
 

@@ -108,22 +108,22 @@ def write_filters(args: argparse.Namespace) -> None:
 
 def write_maps(args: argparse.Namespace) -> None:
     """Write the feature maps of a layer for a picture."""
-    from cnnlib.probe.forward import activations
+    from cnnlib.probe.forward import finite_activations
     from cnnlib.probe.graph import step_named
 
     inspected = open_run(args)
     name = step_named(inspected.plan, args.layer).name
-    found = activations(inspected.net(), inspected.image(args.picture)[None])[name][0]
+    found = finite_activations(inspected.net(), inspected.image(args.picture)[None])[name][0]
     _write(args, found, found if found.ndim == 3 else found[:, None, None])
 
 
 def show_numbers(args: argparse.Namespace) -> None:
     """Print the arithmetic of one output value beside the network's own value."""
     from cnnlib.probe.arithmetic import arithmetic
-    from cnnlib.probe.forward import activations
+    from cnnlib.probe.forward import finite_activations
 
     inspected = open_run(args)
-    found = activations(inspected.net(), inspected.image(args.picture)[None])
+    found = finite_activations(inspected.net(), inspected.image(args.picture)[None])
     made = arithmetic(inspected.plan, inspected.weights, found, args.layer, args.channel)
     window = window_at(made, args.row, args.column)
     facts = {"sum" if made.reduce == "sum" else "maximum": window.total, "bias": window.bias}
@@ -143,7 +143,7 @@ def attribute_answer(args: argparse.Namespace) -> None:
     """Write an attribution map, and print its sanity check."""
     from cnnlib.probe.attribution.methods import completeness, explain
     from cnnlib.probe.attribution.sanity_checks import check_ranking, ranking_of
-    from cnnlib.probe.forward import activations
+    from cnnlib.probe.forward import finite_activations
 
     inspected = open_run(args)
     net, image = inspected.net(), inspected.image(args.picture)
@@ -152,7 +152,7 @@ def attribute_answer(args: argparse.Namespace) -> None:
         raise ProbeError(
             f"There is no class {shown(args.class_name)}. Choose one of: {', '.join(names)}."
         )
-    predicted = int(list(activations(net, image[None]).values())[-1][0].argmax())
+    predicted = int(list(finite_activations(net, image[None]).values())[-1][0].argmax())
     target = predicted if args.class_name is None else names.index(args.class_name)
     found = explain(net, image, target, args.method)
     total = completeness(net, image, target, args.method, found)

@@ -18,7 +18,7 @@ from cnnlib.cli.parser import add_command, add_number, id_of_run, one_of
 from cnnlib.cli.store import all_run_facts, existing_store, has_store, open_store, run_facts
 from cnnlib.records.diagnosis import diagnosis_lines
 from cnnlib.records.run import RUN_STATES, Run
-from cnnlib.units import percent
+from cnnlib.units import percent, plural
 
 if TYPE_CHECKING:
     from cnnlib.runs import RunStore
@@ -55,7 +55,7 @@ def list_runs(args: argparse.Namespace) -> None:
     shown = matching[: max(0, args.limit)]
     if args.json:
         print_json([run_facts(run) for run in shown])
-    elif not shown:
+    elif not matching:
         print("No runs yet." if not found else "No run matches.")
     else:
         headings = (
@@ -63,6 +63,11 @@ def list_runs(args: argparse.Namespace) -> None:
             *("val accuracy", "test accuracy", "time", "created"),
         )
         print_table(headings, [_line(run) for run in shown])
+        if len(shown) < len(matching):
+            print(
+                f"\nThe newest {len(shown):,} of {plural(len(matching), 'run')}; "
+                f"with --limit {len(matching)}, all of them."
+            )
 
 
 def show_run(args: argparse.Namespace) -> None:

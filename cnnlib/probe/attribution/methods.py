@@ -30,7 +30,7 @@ from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network
 from cnnlib.probe.attribution.result import INTEGRATION_STEPS, OCCLUSION_WINDOW, patch_corners
-from cnnlib.probe.forward import plain_activation, trace
+from cnnlib.probe.forward import check_finite, finite_activations, plain_activation, trace
 from cnnlib.probe.graph import steps
 from cnnlib.records.probe import Completeness
 from cnnlib.vocabulary.inspection import ATTRIBUTION_METHODS
@@ -115,7 +115,8 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
     """Compute the map of the method with this name.
 
     Raises:
-        ProbeError: There is no such method or class, or it does not apply to the network.
+        ProbeError: There is no such method or class, it does not apply to the network, or the
+            network's outputs are not finite.
     """
     if method not in METHODS:
         raise ProbeError(
@@ -124,7 +125,11 @@ def explain(net: Network, image: np.ndarray, target: int, method: str) -> np.nda
     if not 0 <= target < net.plan.spec.out_classes:
         last = net.plan.spec.out_classes - 1
         raise ProbeError(f"There is no class {target}. Choose one from 0 to {last}.")
-    return METHODS[method](net, np.ascontiguousarray(image, np.float32), target)
+    picture = np.ascontiguousarray(image, np.float32)
+    finite_activations(net, picture[None])
+    attribution = METHODS[method](net, picture, target)
+    check_finite(attribution, "The values of this attribution map")
+    return attribution
 
 
 def completeness(

@@ -23,6 +23,7 @@ from cnnlib.nets.evaluate import evaluating
 from cnnlib.nets.model import Network, build_model
 from cnnlib.probe.attribution.methods import completeness, explain
 from cnnlib.probe.attribution.result import CONTROLS, FRACTIONS
+from cnnlib.probe.forward import check_finite
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
 from cnnlib.records.job import Progress
@@ -123,6 +124,7 @@ def _deletion_curves(
     picture = torch.from_numpy(image)
     with evaluating(net), torch.inference_mode():
         logits = torch.cat([net(picture * part) for part in masks.split(_BATCH)])
+    check_finite(logits)
     return logits.softmax(dim=1)[:, target].numpy().reshape(len(orders), -1)
 
 

@@ -21,6 +21,7 @@ from cnnlib.data.prepared import Prepared, is_prepared, load_prepared
 from cnnlib.errors import ProbeError
 from cnnlib.nets.evaluate import evaluating
 from cnnlib.probe.drawing import prepare_drawing
+from cnnlib.probe.forward import check_finite
 from cnnlib.probe.ood.detector_file import ood_file, write_ood_detector
 from cnnlib.probe.pictures import run_pictures
 from cnnlib.probe.weights import network, run_at
@@ -53,6 +54,7 @@ def features(net: Network, info: DatasetInfo, pictures: np.ndarray) -> np.ndarra
             images = normalise(torch.from_numpy(np.array(pictures[start : start + _BATCH])))
             batches.append(before_last(images).flatten(1).numpy())
     rows = np.concatenate(batches)
+    check_finite(rows)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 

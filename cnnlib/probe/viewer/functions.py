@@ -21,7 +21,7 @@ from cnnlib.probe.answer import answer, class_probabilities, robustness
 from cnnlib.probe.attribution.methods import completeness, explain
 from cnnlib.probe.attribution.sanity_checks import check_ranking, ranking_of
 from cnnlib.probe.filters import by_layer
-from cnnlib.probe.forward import activations, dead_channels, gradients
+from cnnlib.probe.forward import dead_channels, finite_activations, gradients
 from cnnlib.probe.ood.detector_file import read_ood_detector
 from cnnlib.probe.ood.distance import distance
 from cnnlib.probe.viewer.lens import lens
@@ -151,7 +151,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "dead_channels": _of_pixels(dead_channels),
     "gradients": _gradients,
     "layer_gradients": _layer_gradients,
-    "layer_outputs": _of_pixels(lambda net, image: activations(net, image[None])),
+    "layer_outputs": _of_pixels(lambda net, image: finite_activations(net, image[None])),
     "lens": lens,
     "maps": maps,
     "ood_distance": _of_source(_ood_distance),

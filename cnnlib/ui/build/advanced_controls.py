@@ -78,9 +78,12 @@ def _with_stem(spec: CNNSpec, enabled: bool) -> CNNSpec:
 
 
 def _with_stem_padding(spec: CNNSpec, text: str) -> CNNSpec:
-    padding = text.strip().lower()
+    padding = text.strip()
     is_number = padding.isascii() and padding.isdigit() and len(padding) < 10
-    changes: dict[str, Any] = {"padding": int(padding) if is_number else padding}
+    is_same = padding.lower() == "same"
+    changes: dict[str, Any] = {
+        "padding": int(padding) if is_number else "same" if is_same else padding
+    }
     assert spec.stem is not None  # its controls are shown only then
     return replace(spec, stem=replace(spec.stem, **changes))
 

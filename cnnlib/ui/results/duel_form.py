@@ -135,8 +135,7 @@ def length_fields(page: str) -> tuple[int | None, int | None]:
 
 _PAIRS_HELP = (
     "A pair is one run of A and one run of B with the same seed. The duel ends after this many "
-    f"pairs at the latest. This limit cannot be changed later. With fewer than {FIRST_LOOK} pairs "
-    "no verdict is possible."
+    "pairs at the latest. This limit cannot be changed later."
 )
 _WITHIN_HELP = (
     "If the whole confidence interval of the difference is closer to 0 than this, the duel reports "

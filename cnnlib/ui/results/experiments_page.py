@@ -12,6 +12,7 @@ from cnnlib.experiments.grid import (
     ExperimentState,
     best_so_far,
     effects,
+    effects_note,
     experiment_state,
 )
 from cnnlib.experiments.study import advance_studies
@@ -103,7 +104,10 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         )
     left, right = st.columns(2)
     scores = [trial.score for trial in state.trials if trial.score is not None]
-    left.plotly_chart(effects_figure(effects(state.trials)), key=f"experiments_effects_{study_id}")
+    found = effects(state.trials)
+    left.plotly_chart(effects_figure(found), key=f"experiments_effects_{study_id}")
+    if note := effects_note(state, found):
+        left.caption(escape_markdown(note))
     right.plotly_chart(
         best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
     )

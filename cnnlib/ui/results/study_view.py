@@ -72,6 +72,8 @@ def past_studies(
         ):
             st.query_params[parameter] = study.id
             st.rerun()
+    if len(found) > _MOST_LINKS:
+        st.caption(f"The newest {_MOST_LINKS} of {len(found):,}.")
 
 
 def stop_study_button(state: State, what: str, *, key: str) -> None:

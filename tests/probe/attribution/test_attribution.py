@@ -132,9 +132,9 @@ def test_a_map_that_is_the_same_with_random_weights_never_passes(trained, name):
     check = run_job(check_ranking(useless_rankings(0)[name], *trained))
     assert check.beaten_random_weights == 0 and check.correlation == pytest.approx(1)
     assert check.sentence.startswith("Not informative: ")
-    assert "faster than 0 of 19 maps of the network with random weights" in check.sentence
+    assert "and 0 of 19 maps of networks with random weights" in check.sentence
     assert check.sentence.endswith(
-        "rank correlation with the map 1.00); it must beat all of them, and their means by 10 %."
+        "an informative map is below all of them, and 10 % below both averages."
     )
 
 
@@ -161,7 +161,7 @@ def test_integrated_gradients_of_a_trained_network_are_informative(trained):
     check = run_job(check_ranking(ranking_of("integrated"), *trained))
     assert check.is_informative, check.sentence
     assert check.sentence.startswith("Informative: ")
-    assert "faster than 19 of 19 shifted, turned and mirrored copies" in check.sentence
+    assert "below that of 19 of 19 shifted, turned and mirrored copies" in check.sentence
     controls = np.concatenate([check.copies, check.random_weights])
     assert controls[:, 0] == pytest.approx(check.ordered[0])  # no pixel is deleted
     assert controls[:, -1] == pytest.approx(check.ordered[-1])  # all pixels are

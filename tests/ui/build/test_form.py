@@ -250,6 +250,14 @@ def test_the_old_sign_of_repetition_is_no_repetition_of_a_kernel_size():
         CONTROLS["kernel_sizes"].write(CNNSpec(channels=(4,) * 4), "5, 3×3")
 
 
+def test_a_padding_that_is_refused_is_shown_as_it_was_typed():
+    padding = CONTROLS["stem_padding"]
+    with_stem = CNNSpec(stem=Stem(8))
+    with pytest.raises(SpecError, match="'Valid'"):
+        padding.write(with_stem, "Valid")
+    assert padding.write(with_stem, " Same ").stem.padding == "same"
+
+
 def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
     with pytest.raises(SpecError, match="at most 200"):
         CONTROLS["channels"].write(LENET, "16x999999999999")

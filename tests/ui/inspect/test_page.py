@@ -387,6 +387,17 @@ def test_every_method_explains_and_is_checked(store, spec):
         assert ("a gap of " in page_text(app)) == (method == "integrated")
 
 
+def test_a_network_whose_outputs_are_not_numbers_has_a_sentence_and_no_verdict(store):
+    run_id = a_saved_run(store)
+    net = build_model(PLAIN, seed=5)
+    for parameter in net.parameters():
+        parameter.data.fill_(float("nan"))
+    write_weights(store.folders.run(run_id) / "s5.safetensors", net, 5)
+    shown = page_text(open_inspect(view="Why this answer"))
+    assert "The outputs of this network are not numbers (NaN or infinite)" in shown
+    assert "nformative" not in shown
+
+
 def test_a_method_that_does_not_apply_shows_the_reason(store):
     a_saved_run(store, CNNSpec(channels=(4,), activation="tanh"))
     app = open_inspect(view="Why this answer")

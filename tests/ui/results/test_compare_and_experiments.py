@@ -110,6 +110,14 @@ def test_finished_duel_shows_its_verdict(store):
     assert "tiny99 is better by 5.00 points" in app.info[0].value
 
 
+def test_a_duel_of_a_design_with_itself_is_refused(store):
+    app = open_page(COMPARE)
+    choose(app, "(lenet5)", "(lenet5)")
+    app.button(key="compare_start").click().run()
+    assert "the same design and the same recipe" in app.error[0].value
+    assert studies.find_all(store, ["duel"]) == []
+
+
 def test_a_duel_can_be_stopped(store):
     app = open_page(COMPARE)
     choose(app, "(lenet5)", "(tiny99)")
@@ -144,6 +152,20 @@ def test_finished_grid_shows_the_best_trial(store):
     app = open_page(EXPERIMENTS, experiment=plan.id)
     assert "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy" in app.info[0].value
     assert list(app.dataframe[0].value["Validation accuracy"]) == [60.0, 80.0]
+
+
+def test_grid_with_a_gap_says_over_what_its_effects_are(store):
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01\nK = 4, 8").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = studies.find_all(store, ["grid"])
+    finish(store, experiment_state(store, plan.id).trials[0].runs[0].id, val=0.5)
+    advance_studies(store)
+    for number, state in ((1, "finished"), (2, "finished"), (3, "lost")):
+        run_id = experiment_state(store, plan.id).trials[number].runs[0].id
+        finish(store, run_id, val=0.6, state=state)
+    captions = [each.value for each in open_page(EXPERIMENTS, experiment=plan.id).caption]
+    assert any("1 of 4 runs has no result. Effects compare only" in each for each in captions)
 
 
 def test_grid_with_a_lost_run_says_what_is_missing_and_goes_on(store):
