@@ -26,6 +26,7 @@ _MODULES: dict[str, str] = {
     "plan": "cnnlib.design.plan",
     "preset": "cnnlib.design.presets",
     "presets": "cnnlib.design.presets",
+    "results_frame": "cnnlib.compare.frame",
 }
 
 __all__ = sorted(_MODULES)

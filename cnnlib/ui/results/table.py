@@ -152,7 +152,7 @@ def selectable_table(
     positions = [
         position for position, row in enumerate(rows) if wanted >= {run.id for run in row.runs}
     ]
-    frame = results_frame(rows, shown)
+    frame = table_frame(rows, shown)
     state: DataframeState = st.dataframe(
         frame,
         key=f"{key}_{digest}",
@@ -167,7 +167,7 @@ def selectable_table(
     return [rows[position] for position in positions if position < len(rows)]
 
 
-def results_frame(rows: Sequence[Row], shown: Sequence[Column]) -> pd.DataFrame:
+def table_frame(rows: Sequence[Row], shown: Sequence[Column]) -> pd.DataFrame:
     """Build a data frame with one record per row: accuracies in per cent, None if not known."""
     import pandas as pd  # not at the top: it takes seconds, for a page with a table only
 
