@@ -99,7 +99,7 @@ def test_axe_finds_nothing_inside_a_trained_network(url, store, page):
     page.goto(f"{url}/inspect?run={run_id}&layer=features.conv1")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
     headings = {
-        f"inspect?run={run_id}&layer=features.conv1": "Inspect",
+        f"inspect?run={run_id}&layer=features.conv1": "Look inside",
         f"draw?run={run_id}": "Draw",
         f"train?run={run_id}": title,
     }
@@ -187,7 +187,7 @@ def test_a_network_is_trained_and_stopped_by_the_keyboard_alone(url, page):
 
 def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(url, store, page):
     run_id = a_saved_run(store, CNNSpec(channels=(8, 6)), saved_steps=(0, 4, 8))
-    open_page(page, url, f"inspect?run={run_id}&layer=features.conv1", "Inspect")
+    open_page(page, url, f"inspect?run={run_id}&layer=features.conv1", "Look inside")
     expect(page.locator(".grid canvas")).to_have_count(2, timeout=2 * COLD)  # torch is imported
     tab_to(page, "^Training step$")
     assert focus_shows(page)

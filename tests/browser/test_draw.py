@@ -138,9 +138,9 @@ def test_a_drawing_is_inspected_and_used_to_fine_tune_the_network(url, page):
     expect_empty_pad(page)
     draw(page, "7")
     expect(page.get_by_text("% probability")).to_be_visible(timeout=LOADING)
-    page.get_by_role("button", name="Why? Inspect the network").click()
+    page.get_by_role("button", name="Why? Look inside").click()
     expect(page.get_by_text("Your drawing, prepared for the network.")).to_be_visible()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Inspect")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look inside")
 
     page.get_by_role("link", name="Draw", exact=True).click()
     expect(page.get_by_text("% probability")).to_be_visible()  # the drawing was kept

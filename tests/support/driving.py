@@ -16,7 +16,7 @@ HEADINGS = {
     "results": "Results",
     "compare": "Compare",
     "experiments": "Experiments",
-    "inspect": "Inspect",
+    "inspect": "Look inside",
     "convolution": "Convolution",
     "draw": "Draw",
     "data": "Data",

@@ -1,6 +1,5 @@
 """Around the pages: errors that no page answers for, and the way from one page to the next."""
 
-import ast
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,9 @@ from example_runs import a_running_run
 
 from cnnlib.runs import RunStore
 from cnnlib.ui.common.urls import PAGES, TRAIN
+from cnnlib.ui.server import navigation
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
-NAVIGATION = MAIN.with_name("navigation.py")
 
 
 def opened(page: Path | None = None, **query: str) -> AppTest:
@@ -44,7 +43,18 @@ def test_the_buttons_of_a_run_lead_on(button):
 
 
 def test_every_file_in_pages_is_in_the_navigation():
-    body = ast.parse(NAVIGATION.read_text()).body
-    table = next(each.value for each in body if ast.unparse(each).startswith("_SHOWN = "))
-    named = {row.elts[0].value for row in table.elts}
+    named = {row[0] for row in (*navigation._MENU, *navigation._OTHERS)}
     assert named == {file.stem for file in PAGES.glob("*.py")}
+
+
+def test_the_menu_is_in_the_order_of_a_first_lesson():
+    titles = [row[1] for row in navigation._MENU]
+    assert titles == ["Lab", "Build", "Train", "Look inside", "Draw", "Results", "Data", "Glossary"]
+
+
+@pytest.mark.parametrize("name", ["compare", "experiments", "results"])
+def test_the_pages_of_results_lead_to_each_other(name):
+    app = opened(PAGES / f"{name}.py")
+    assert not app.exception
+    links = {each.proto.page for each in app.get("page_link")}
+    assert {"results", "compare", "experiments"} <= links

@@ -211,10 +211,10 @@ def describe_robustness(result: Robustness) -> str:
 def inspect_button(classifier: Classifier, drawing: PreparedDrawing) -> None:
     """Show a button that opens the inspection page with this network and this drawing."""
     if st.button(
-        "Why? Inspect the network",
+        "Why? Look inside",
         icon=":material/search:",
         key="draw_why",
-        help="Opens the Inspect page with this drawing: feature maps, and the pixels that the "
+        help="Opens Look inside with this drawing: feature maps, and the pixels that the "
         "prediction depends on.",
     ):
         store_drawing(drawing)

@@ -1,4 +1,4 @@
-"""The Inspect page: the inside of a network at any saved step of its training."""
+"""The page "Look inside": the inside of a network at any saved step of its training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def show() -> None:
     """Show the page."""
-    st.title("Inspect")
+    st.title("Look inside")
     runs = run_store().runs()
     if not runs:
         st.write(

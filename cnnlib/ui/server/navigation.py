@@ -13,19 +13,28 @@ from cnnlib.ui.common.open_pages import first_page
 from cnnlib.ui.common.shared import settings
 from cnnlib.ui.common.urls import PAGES, static_folder
 
-# Each page: its name, icon and help; the first one is at the root of the server.
-_SHOWN = (
-    ("lab", "hub", "Shape a network, train it with one button, and see inside as it learns."),
-    ("build", "layers", "Design a convolutional network; see its size and cost at once."),
-    ("train", "show_chart", "Train a design on real pictures, and watch its curves."),
-    ("results", "table_rows", "Compare the accuracy and cost of all trained designs."),
-    ("compare", "balance", "See how two designs differ, and which one is better."),
-    ("experiments", "science", "Vary some settings, or search for good ones."),
-    ("inspect", "search", "Look inside a trained network, at any saved step."),
-    ("convolution", "grid_on", "Slide a kernel over a picture, and see every number."),
-    ("draw", "draw", "Draw a digit, and see what trained networks predict."),
-    ("data", "photo_library", "See the datasets, and add your own pictures."),
-    ("glossary", "menu_book", "The technical terms, each explained in a few sentences."),
+# The menu, in the order of a first lesson: name, title, icon and help of each page. The first one
+# is at the root of the server.
+_MENU = (
+    ("lab", "Lab", "hub", "Shape a network, train it with one button, and see it learn."),
+    ("build", "Build", "layers", "Design a convolutional network; see its size and cost at once."),
+    ("train", "Train", "show_chart", "Train a design on real pictures, and watch its curves."),
+    ("inspect", "Look inside", "search", "Look inside a trained network, at any saved step."),
+    ("draw", "Draw", "draw", "Draw a digit, and see what trained networks predict."),
+    ("results", "Results", "table_rows", "Compare the accuracy and cost of all trained designs."),
+    ("data", "Data", "photo_library", "See the datasets, and add your own pictures."),
+    ("glossary", "Glossary", "menu_book", "The technical terms, each in a few sentences."),
+)
+# Pages that are reached from those of the menu.
+_OTHERS = (
+    ("compare", "Compare", "balance", "See how two designs differ, and which one is better."),
+    ("experiments", "Experiments", "science", "Vary some settings, or search for good ones."),
+    ("convolution", "Convolution", "grid_on", "Slide a kernel over a picture, number by number."),
+)
+# Pages that belong together: each has links to the others at its top.
+_FAMILIES = (
+    {"results": "Table", "compare": "Compare two", "experiments": "Experiments"},
+    {"inspect": "A trained network", "convolution": "The convolution, step by step"},
 )
 
 
@@ -35,25 +44,35 @@ def show_page() -> None:
         page_title="CNN Lab", page_icon=str(static_folder("common") / "icon.svg"), layout="wide"
     )
     st.html(static_folder("common") / "page.css")
-
-    page = st.navigation(
-        [
-            st.Page(
-                PAGES / f"{name}.py",
-                title=name.capitalize(),
-                icon=f":material/{icon}:",
-                url_path=None if name == "lab" else name,
-                default=name == "lab",
-                help=help,
-            )
-            for name, icon, help in _SHOWN
-        ],
-        position="top",
-    )
+    pages = {row[0]: _page(*row, is_shown=row in _MENU) for row in (*_MENU, *_OTHERS)}
+    page = st.navigation([*pages.values()], position="top")
+    name = next(name for name, each in pages.items() if each == page)
     try:
         require_sign_in(settings())
+        _link_family(name)
         page.run()
     except CnnlibError as error:  # that no page handles: an unreadable run store, say
         show_error(error)
     finally:  # st.stop() raises an exception too
         first_page.set()
+
+
+def _page(name: str, title: str, icon: str, help: str, *, is_shown: bool) -> st.Page:
+    return st.Page(
+        PAGES / f"{name}.py",
+        title=title,
+        icon=f":material/{icon}:",
+        url_path=None if name == "lab" else name,
+        default=name == "lab",
+        visibility="visible" if is_shown else "hidden",
+        help=help,
+    )
+
+
+def _link_family(name: str) -> None:
+    """Show links to the pages that belong to a page."""
+    family = next((family for family in _FAMILIES if name in family), {})
+    if family:
+        with st.container(horizontal=True, key="family"):
+            for each, label in family.items():
+                st.page_link(PAGES / f"{each}.py", label=label)

@@ -325,10 +325,11 @@ def test_a_plan_that_asks_for_too_much_leaves_nothing_behind(store):
     assert store.runs() == []
 
 
-def test_a_plan_ends_where_its_next_run_would_be_too_large(store):
+def test_a_plan_ends_where_its_next_run_would_be_too_large(store, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # A's first run chooses the execution mode
     ada = store.on_behalf_of("ada")
     duel = Duel(a_request(), a_request(epochs=3), "A", "B")
-    duel_id = start_duel(ada, duel)  # A's first run chooses the execution mode
+    duel_id = start_duel(ada, duel)
     [first] = store.runs()
     worker_id = store.workers.register()
     store.claim(worker_id)
