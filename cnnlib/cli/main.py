@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser().parse_args(argv)
         return args.command(args) or 0
     except CnnlibError as error:
-        print_error(_sentence(error))
+        print_error(_sentence(error, sys.argv[1:] if argv is None else argv))
         return FAILED if isinstance(error, TrainError) else BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -61,10 +62,18 @@ def parser() -> Parser:
     return top
 
 
-def _sentence(error: CnnlibError) -> str:
-    """Return the error as one sentence, with the repair of a design that does not fit."""
+def _sentence(error: CnnlibError, argv: Sequence[str]) -> str:
+    """Return the error as one sentence, with the repair of a design that does not fit.
+
+    The name of a field at its start becomes the option of that name, where it was given.
+    """
+    text = str(error)
+    field = re.match(r"[a-z_]+(?==| is | has )", text)
+    option = f"--{field[0].replace('_', '-')}" if field else ""
+    if field and option in (each.partition("=")[0] for each in argv):
+        text = f"{option}{text[field.end() :]}"
     repair = getattr(error, "repair_text", None)
-    return f"{error} A change that works: {repair}." if repair else str(error)
+    return f"{text} A change that works: {repair}." if repair else text
 
 
 def _discard_standard_output() -> None:

@@ -15,6 +15,7 @@ from cnnlib.errors import CnnlibError
 PROGRAM = "cnnlib" if Path(sys.argv[0]).stem == "cnnlib" else "python -m cnnlib"
 BAD_INPUT = 2  # exit code
 INTERRUPTED = 130
+MOST_SHOWN = 1_000_000  # rows of a list
 JSON_LINES = "print one JSON object per line"
 
 
@@ -128,6 +129,20 @@ def id_of_run(text: str) -> str:
 def whole_number(text: str) -> int:
     """An argument type: a whole number."""
     return _number(text, int, "a whole number, such as 5")
+
+
+def whole_number_from(low: int, high: int) -> Callable[[str], int]:
+    """An argument type: a whole number in a range."""
+
+    def check(text: str) -> int:
+        value = whole_number(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"{shown(text)} is not a whole number from {low:,} to {high:,}."
+            )
+        return value
+
+    return check
 
 
 def number(text: str) -> float:

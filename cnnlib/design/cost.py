@@ -18,10 +18,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from cnnlib.design import memory
+from cnnlib.design.checks import shown
 from cnnlib.design.layers import AnyLayer, Leaf, Residual
 from cnnlib.design.shapes import reach
 from cnnlib.errors import SpecError
 from cnnlib.vocabulary.training import OPTIMIZERS
+
+MAX_BATCH_SIZE = 65_536
 
 if TYPE_CHECKING:
     from cnnlib.design.memory import Peak
@@ -132,10 +135,11 @@ def cost(plan: Plan, *, batch_size: int = 1, optimizer: str = "sgd") -> Cost:
 
 def _check_arguments(batch_size: int, optimizer: str) -> None:
     """Check arguments that may come from user input."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    is_whole = isinstance(batch_size, int) and not isinstance(batch_size, bool)
+    if not is_whole or not 1 <= batch_size <= MAX_BATCH_SIZE:
         raise SpecError(
-            f"The batch size is {batch_size!r}, but a batch holds at least one image. "
-            f"Use a whole number from 1."
+            f"The batch size is {shown(batch_size)}, but it must be a whole number from 1 to "
+            f"{MAX_BATCH_SIZE:,}. Use a number in that range."
         )
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise SpecError(
@@ -170,6 +174,22 @@ def _macs_fed_by_image(layers: tuple[AnyLayer, ...]) -> int:
         if layer.params:
             return layer.macs
     raise AssertionError("every network has a convolution or a linear layer")
+
+
+def larger_than_image(size: int, in_size: tuple[int, int, int]) -> str:
+    """Explain a receptive field that is larger than the image, in a sentence; "" for others.
+
+    Example:
+        >>> larger_than_image(10, (1, 28, 28))
+        ''
+    """
+    side = max(in_size[1:])
+    if size <= side:
+        return ""
+    return (
+        f"A receptive field larger than the image ({size:,} of {side:,} pixels) is the size on an "
+        f"image without edges; what lies outside this image is padding."
+    )
 
 
 def _last_field(plan: Plan, fields: dict[str, Field]) -> Field:

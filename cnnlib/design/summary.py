@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from cnnlib.design.cost import Cost, LayerCost, cost
+from cnnlib.design.cost import Cost, LayerCost, cost, larger_than_image
 from cnnlib.design.other_tools import tool_counts
 from cnnlib.design.plan import Plan
 from cnnlib.design.source.module_code import module_call
@@ -33,6 +33,7 @@ def summary(plan: Plan, title: str = "", *, batch_size: int = 128, optimizer: st
             ("layer", "module", "output", "parameters", "MACs", "receptive field"),
             map(_layer_row, costs.layers),
         ),
+        *_field_note(plan, costs),
         "## Counts of other tools",
         _table(("tool", "quantity", "total", "not counted"), _tool_rows(plan)),
     ]
@@ -53,6 +54,13 @@ def _network_rows(plan: Plan, costs: Cost) -> list[tuple[str, str]]:
         (f"memory of {step}", format_size(costs.training_bytes)),
         ("receptive field", f"{costs.receptive_field} x {costs.receptive_field} pixels"),
     ]
+
+
+def _field_note(plan: Plan, costs: Cost) -> list[str]:
+    """Return the sentence on receptive fields that are larger than the image, if there are any."""
+    largest = max(row.field.size for row in costs.layers)
+    sentence = larger_than_image(largest, plan.spec.in_size)
+    return [sentence] if sentence else []
 
 
 def _layer_row(row: LayerCost) -> tuple[str, ...]:

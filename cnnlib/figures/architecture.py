@@ -220,6 +220,7 @@ class _Details:
 
     def __init__(self, plan: Plan) -> None:
         self.fields: dict[str, Field] = receptive_fields(plan)
+        self.side = max(plan.spec.in_size[1:])
         self.params = sum(leaf.params for leaf in plan.walk())
         self.macs = sum(leaf.macs for leaf in plan.walk())
 
@@ -238,7 +239,9 @@ class _Details:
             lines.append(f"parameters: {layer.params:,} ({layer.params / self.params:.1%})")
         if layer.macs:
             lines.append(f"MACs: {layer.macs:,} ({layer.macs / self.macs:.1%})")
-        lines.append(f"receptive field: {self.fields[layer.name].size} pixels")
+        size = self.fields[layer.name].size
+        around = " (partly outside the image)" if size > self.side else ""
+        lines.append(f"receptive field: {size} pixels{around}")
         return tuple(lines)
 
     def describe_skip(self, block: Residual) -> tuple[str, ...]:

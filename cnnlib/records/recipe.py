@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from cnnlib.design.checks import Check, check_fields
+from cnnlib.design.cost import MAX_BATCH_SIZE
 from cnnlib.records.record import Record, checks
 from cnnlib.vocabulary.entry import Entry
 from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
@@ -134,7 +135,7 @@ _AUGMENTATION_CHECKS: dict[str, Check] = {
 
 _CHECKS: dict[str, Check] = {
     "epochs": checks.integer(0, 10_000),
-    "batch_size": checks.integer(1, 65_536),
+    "batch_size": checks.integer(1, MAX_BATCH_SIZE),
     **{name: checks.choice(known) for name, known in CHOICES.items()},
     "lr": checks.number(0, 1e6),
     "momentum": checks.number(0, 0.9999),

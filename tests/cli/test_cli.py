@@ -114,6 +114,39 @@ def test_cost_prints_every_total_of_the_library(run_cli):
     assert [row["macs"] for row in facts["layers"]] == [row.macs for row in expected.layers]
 
 
+def test_cost_explains_a_receptive_field_that_is_larger_than_the_picture(run_cli):
+    assert "image without edges" in run_cli("cost", "--preset", "resnet20")[1]
+    out = run_cli("cost", "--spec", "1~ch.4~head.gap~in.1x40x40~pool.max~every.0~p.0")[1]
+    assert "image without edges" not in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "start"),
+    [
+        (("--epochs", "-3"), "--epochs is -3, but"),
+        (("--batch-size=100000",), "--batch-size is 100000, but"),
+        (("--clip-grad-norm", "0"), "--clip-grad-norm is 0.0, but"),
+        (("--split-seed", "-1"), "--split-seed is -1, but"),
+        (("--train-limit", "0"), "--train-limit is 0, but"),
+    ],
+)
+def test_an_error_names_the_option_that_was_given(argv, start, refused):
+    assert refused("train", "--dataset", "digits", "--preset", "lenet5", *argv).startswith(start)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("cost", "--preset", "lenet5", "--batch-size", "1" + "0" * 20),
+        ("app", "--port", "1" + "0" * 20),
+        ("runs", "--limit", "-1"),
+        ("table", "--limit", "0"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_range(argv, refused):
+    assert "is not a whole number from 1 to" in refused(*argv)
+
+
 def test_cost_has_a_line_for_each_layer(run_cli):
     out = run_cli("cost", "--preset", "resnet20")[1]
     assert all(leaf.name in out for leaf in plan(preset("resnet20").spec).walk())

@@ -36,5 +36,5 @@ def test_a_title_cannot_make_a_table_or_a_tag():
 
 
 def test_a_batch_without_pictures_is_an_error():
-    with pytest.raises(SpecError, match="at least one image"):
+    with pytest.raises(SpecError, match="a whole number from 1 to"):
         summary(plan(preset("mlp").spec), batch_size=0)

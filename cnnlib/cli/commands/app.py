@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import add_command, whole_number
+from cnnlib.cli.parser import add_command, whole_number_from
 from cnnlib.records.folders import Folders, app_folder
 from cnnlib.records.settings import FILE, ClassMode, MachineLimits, PersonLimits, Settings
 
@@ -24,7 +24,10 @@ def add_commands(commands: Any) -> None:
     )
     app.keeps_rest = True
     app.add_argument(
-        "--port", metavar="N", type=whole_number, help="default: 8501, or the next that is free"
+        "--port",
+        metavar="N",
+        type=whole_number_from(1, 65_535),
+        help="default: 8501, or the next that is free",
     )
     app.add_argument(
         "--address",

@@ -8,8 +8,8 @@ from typing import Any
 from cnnlib.cli.commands.datasets import dataset_named
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
 from cnnlib.cli.output import print_facts, print_json, print_rows, print_table
-from cnnlib.cli.parser import add_command, one_of, whole_number
-from cnnlib.design.cost import Cost, LayerCost, cost
+from cnnlib.cli.parser import add_command, one_of, whole_number_from
+from cnnlib.design.cost import MAX_BATCH_SIZE, Cost, LayerCost, cost, larger_than_image
 from cnnlib.design.plan import plan
 from cnnlib.design.presets import Preset, presets
 from cnnlib.units import plural
@@ -32,7 +32,11 @@ def add_commands(commands: Any) -> None:
     counting.add_argument("--dataset", metavar="NAME", help="adapt the design to this dataset")
     add_adapt_option(counting)
     counting.add_argument(
-        "--batch-size", metavar="N", type=whole_number, default=128, help="default: 128"
+        "--batch-size",
+        metavar="N",
+        type=whole_number_from(1, MAX_BATCH_SIZE),
+        default=128,
+        help="default: 128",
     )
     counting.add_argument(
         "--optimizer",
@@ -84,6 +88,9 @@ def show_cost(args: argparse.Namespace) -> None:
             "receptive field": plural(costs.receptive_field, "pixel"),
         }
     )
+    largest = max(row.field.size for row in costs.layers)
+    if sentence := larger_than_image(largest, design.plan.spec.in_size):
+        print(f"\n{sentence}")
 
 
 def _preset_facts(preset: Preset) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cnnlib.cli.output import (
     print_result,
     print_table,
 )
-from cnnlib.cli.parser import add_command, add_number, id_of_run, one_of
+from cnnlib.cli.parser import MOST_SHOWN, add_command, id_of_run, one_of, whole_number_from
 from cnnlib.cli.store import all_run_facts, existing_store, has_store, open_store, run_facts
 from cnnlib.records.diagnosis import diagnosis_lines
 from cnnlib.records.run import RUN_STATES, Run
@@ -38,7 +38,13 @@ def add_commands(commands: Any) -> None:
     )
     runs.add_argument("--dataset", metavar="NAME", help="only runs on this dataset")
     runs.add_argument("--group", metavar="NAME", help="only runs of this group")
-    add_number(runs, "--limit", 30, "at most this many runs")
+    runs.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number_from(1, MOST_SHOWN),
+        default=30,
+        help="at most this many runs; default: 30",
+    )
     subcommands = runs.add_subparsers(metavar="show", dest="which")
     add_command(subcommands, "show", show_run, "everything about one run", run=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.output import print_json, print_table
-from cnnlib.cli.parser import UsageError, one_of, shown, whole_number
+from cnnlib.cli.parser import MOST_SHOWN, UsageError, one_of, shown, whole_number_from
 from cnnlib.cli.store import has_store, open_store
 from cnnlib.records.files import file_errors, replacing
 
@@ -52,7 +52,12 @@ def add_commands(commands: Any) -> None:
     table.add_argument(
         "--ascending", action="store_true", help="sort with the smallest value first"
     )
-    table.add_argument("--limit", metavar="N", type=whole_number, help="at most this many rows")
+    table.add_argument(
+        "--limit",
+        metavar="N",
+        type=whole_number_from(1, MOST_SHOWN),
+        help="at most this many rows",
+    )
     table.add_argument("--all", action="store_true", help="include hidden rows")
     table.add_argument("--output", metavar="FILE", help="write to a file instead of the screen")
     format_group = table.add_mutually_exclusive_group()

@@ -75,9 +75,17 @@ _CONVOLUTIONS = (
         "choice",
         "Plain: convolutions one after another. Residual: each block adds its input to its output "
         "by a skip connection, so that deep networks learn better. Bottleneck: a residual block "
-        "with fewer channels inside.",
+        "with fewer channels inside. Both have a switch for pre-activation below.",
         write=_with_block,
         options=labels(BLOCKS),
+    ),
+    field_control(
+        "preactivation",
+        "Pre-activation",
+        "toggle",
+        "Norm and activation come before each convolution of a block, and nothing comes after the "
+        "sum: He et al. (2016), Identity mappings. Very deep networks learn better so.",
+        shown=has_skips,
     ),
     Control(
         "convolutions",
@@ -205,14 +213,6 @@ _LAYERS = (
         "toggle",
         "Adds a norm after the 1 × 1 convolution of a shortcut, as in He et al. (2016).",
         shown=lambda spec: _has_norms_in_blocks(spec) and spec.shortcut == "conv",
-    ),
-    field_control(
-        "preactivation",
-        "Pre-activation",
-        "toggle",
-        "Norm and activation come before each convolution of a block, and nothing comes after the "
-        "sum: He et al. (2016), Identity mappings. Very deep networks learn better so.",
-        shown=has_skips,
     ),
     field_control(
         "shortcut",

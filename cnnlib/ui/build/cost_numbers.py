@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cnnlib.design.cost import Cost
+from cnnlib.design.cost import Cost, larger_than_image
 from cnnlib.design.spec import CNNSpec
 from cnnlib.ui.common.format import pixels
 from cnnlib.units import format_size, short_count
@@ -85,8 +85,8 @@ NUMBERS: tuple[Number, ...] = (
     Number(
         "Receptive field",
         "One value of the last feature map depends on a square of the image with this side; next "
-        "to it stands the longer side of the image. The square includes padding, so it can be "
-        "larger.",
+        "to it stands the longer side of the image. It is larger than the image where the square "
+        "reaches into the padding around it.",
         lambda cost: cost.receptive_field,
         pixels,
         less_is_better=None,
@@ -125,6 +125,8 @@ def cost_numbers(cost: Cost, pinned: Cost | None, spec: CNNSpec) -> None:
                 border=True,
                 height="stretch",
             )
+    if sentence := larger_than_image(cost.receptive_field, spec.in_size):
+        st.caption(sentence)
 
 
 def receptive_field_text(size: int, spec: CNNSpec) -> str:

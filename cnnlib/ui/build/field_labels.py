@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from cnnlib.ui.build.controls import CONTROLS
+from cnnlib.ui.common.field_labels import with_label
 from cnnlib.vocabulary.layers import ACTIVATIONS
 
 # Controls that show no field of their own name -> the fields that they show and set.
@@ -38,8 +37,6 @@ FIELD_LABELS: dict[str, str] = {
 }
 # Fields with another control for a list.
 LIST_LABELS = {"pool_every": CONTROLS["groups"].label}
-_NAMES = "|".join(re.escape(name) for name in sorted(FIELD_LABELS, key=len, reverse=True))
-_START = re.compile(rf"^({_NAMES})(?:\[(\d+)\])?(?: \((height|width)\))?(?= (?:is|has) )")
 
 
 def fields_of(control: str) -> tuple[str, ...]:
@@ -47,25 +44,14 @@ def fields_of(control: str) -> tuple[str, ...]:
     return _FIELDS.get(control, (control,))
 
 
-def with_label(message: str, control: str = "") -> str:
-    """Replace the field at the start of a message by its label; other messages are unchanged.
+def with_form_label(message: str, control: str = "") -> str:
+    """Replace the field at the start of a message by its label (see `with_label`).
 
     Args:
         control: The control that was used; its label is preferred.
-
-    Example:
-        >>> with_label("hidden_dims[0] is -1, but it must be a whole number from 1 to 16,384.")
-        'Entry 1 of "Hidden layers" is -1, but it must be a whole number from 1 to 16,384.'
     """
-    found = _START.match(message)
-    if not found:
-        return message
-    name, index, side = found.groups()
-    label = FIELD_LABELS[name]
-    if control in CONTROLS and fields_of(control) == (name,):
-        label = CONTROLS[control].label
-    elif index or message[found.end() :].startswith(" has "):
-        label = LIST_LABELS.get(name, label)
-    place = f'"{label}"' if index is None else f'entry {int(index) + 1} of "{label}"'
-    place = f"the {side} in {place}" if side else place
-    return f"{place[0].upper()}{place[1:]}{message[found.end() :]}"
+    fields = fields_of(control)
+    if control in CONTROLS and len(fields) == 1:
+        label = {fields[0]: CONTROLS[control].label}
+        return with_label(message, FIELD_LABELS | label, LIST_LABELS | label)
+    return with_label(message, FIELD_LABELS, LIST_LABELS)

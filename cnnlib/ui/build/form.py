@@ -20,9 +20,9 @@ from cnnlib.ui.build.session import (
 from cnnlib.ui.build.state import Draft
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
 from cnnlib.ui.common.format import dataset_menu
+from cnnlib.ui.common.whole_number import whole_number_input
 
 if TYPE_CHECKING:
-    from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
     from cnnlib.records.folders import Folders
     from cnnlib.ui.build.control import Control
@@ -47,7 +47,8 @@ def spec_form(infos: Sequence[DatasetInfo]) -> None:
             with tab, st.grid(2 if controls is GROUPS["More"] else 1, min_column_width=110):
                 for control in controls:
                     if control.shown(current_state().draft.spec):
-                        _show_control(control)
+                        with st.container():  # its messages stay in its cell of the grid
+                            _show_control(control)
 
 
 def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
@@ -71,12 +72,13 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
 def _record_dataset(by_name: dict[str, DatasetInfo]) -> None:
     info = by_name.get(st.session_state.build_dataset)
     if info:
-        change = draft_change(lambda draft: _adapt_to_dataset(draft.spec, info), "dataset")
+        change = draft_change(lambda draft: _adapt_to_dataset(draft, info), "dataset")
         record_change("build_dataset", change, "dataset")
 
 
-def _adapt_to_dataset(spec: CNNSpec, info: DatasetInfo) -> Draft:
-    return Draft(adapt(spec, info.in_size, len(info.classes)), info.name)
+def _adapt_to_dataset(draft: Draft, info: DatasetInfo) -> Draft:
+    spec = adapt(draft.spec, info.in_size, len(info.classes))
+    return Draft(spec, info.name, draft.is_typed)
 
 
 def _preset_menu() -> None:
@@ -111,7 +113,7 @@ def _show_control(control: Control) -> None:
     if control.kind == "slider" and value > control.range.high:
         key += "_wide"  # another range is another widget
     if not control_error(control.name):
-        show_value(key, value)
+        show_value(key, float(value) if control.kind == "number" else value)
     _WIDGETS[control.kind](
         control,
         label=control.label,
@@ -127,6 +129,7 @@ def _show_control(control: Control) -> None:
 def _record_control(name: str, key: str) -> None:
     """Widget callback: record the new value of a control."""
     value = st.session_state[key]
+    value = round(value) if CONTROLS[name].kind == "number" else value
     record_change(key, spec_change(lambda spec: CONTROLS[name].write(spec, value), name), name)
 
 
@@ -146,7 +149,7 @@ def _slider(control: Control, **common: Any) -> None:
 
 
 def _number(control: Control, **common: Any) -> None:
-    st.number_input(min_value=control.range.low, max_value=control.range.high, step=1, **common)
+    whole_number_input(low=int(control.range.low), high=int(control.range.high), **common)
 
 
 _WIDGETS: dict[str, Callable[..., object]] = {

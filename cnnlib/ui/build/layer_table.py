@@ -78,7 +78,8 @@ def _column_config() -> dict[str, Any]:
         "Receptive field": number(
             format="%d px",
             width=96,
-            help="Side of the square of the image that one output value depends on.",
+            help="Side of the square of the image that one output value depends on. Where it is "
+            "larger than the image, it is the size on an image without edges.",
         ),
         "Memory": number(
             format="%.2f MB", width=66, help="Size of the layer's output for the whole batch."

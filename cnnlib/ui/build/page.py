@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
 from cnnlib.design import link
-from cnnlib.design.cost import Cost
+from cnnlib.design.cost import MAX_BATCH_SIZE, Cost
 from cnnlib.design.cost import cost as cost_of
 from cnnlib.design.plan import Plan
 from cnnlib.design.plan import plan as plan_spec
@@ -29,11 +30,12 @@ from cnnlib.ui.build.session import (
     sync_to_address,
     take_notice,
 )
-from cnnlib.ui.build.state import MOST_IMAGES, BuildState
+from cnnlib.ui.build.state import BuildState
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import available_datasets, folders
 from cnnlib.ui.common.urls import LOADER, TRAIN, script
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import OPTIMIZERS
 
@@ -153,11 +155,10 @@ def numbers(plan: Plan, cost: Cost) -> None:
 def training_settings() -> None:
     """Show batch size and optimiser, on which memory and FLOPs of a training step depend."""
     with st.container(horizontal=True):
-        show_value("build_batch_size", current_state().batch_size)
-        st.number_input(
+        show_value("build_batch_size", float(current_state().batch_size))
+        whole_number_input(
             "Batch size",
-            min_value=1,
-            max_value=MOST_IMAGES,
+            *(1, MAX_BATCH_SIZE),
             key="build_batch_size",
             on_change=_record_setting,
             args=("build_batch_size", "batch_size"),
@@ -177,7 +178,8 @@ def training_settings() -> None:
 
 
 def _record_setting(key: str, field: str) -> None:
-    value = st.session_state[key]
+    value: Any = st.session_state[key]
+    value = round(value) if isinstance(value, float) else value
     record_change(key, lambda state: replace(state, **{field: value}), field)
 
 

@@ -21,7 +21,7 @@ from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import CnnlibError, SpecError
 from cnnlib.records.dataset import DatasetInfo
 from cnnlib.ui.build.channels import fit_length
-from cnnlib.ui.build.field_labels import with_label
+from cnnlib.ui.build.field_labels import with_form_label
 from cnnlib.ui.build.side_effects import side_effects
 from cnnlib.ui.build.state import BuildState, Draft
 from cnnlib.ui.build.widget_sync import count_callback, take_changes
@@ -170,7 +170,7 @@ def _apply(change: Callable[[BuildState], BuildState], control: str) -> None:
     try:
         after = st.session_state[_STATE] = change(before)
     except CnnlibError as error:
-        errors[control] = with_label(str(error), control)
+        errors[control] = with_form_label(str(error), control)
         return
     if control in _REPLACEMENTS:
         errors.clear()
@@ -195,7 +195,7 @@ def _open_address(params: Mapping[str, str], infos: Sequence[DatasetInfo]) -> No
     except SpecError as error:
         st.session_state[_STATE] = _initial_state(infos)
         shown_instead = "The page shows the default design instead."
-        st.session_state[_NOTICE] = f"{with_label(str(error))} {shown_instead}"
+        st.session_state[_NOTICE] = f"{with_form_label(str(error))} {shown_instead}"
         return
     draft = with_fitting_dataset(opened.draft, infos)
     st.session_state[_STATE] = replace(opened, draft=draft)

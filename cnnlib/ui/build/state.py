@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlib.design import link
+from cnnlib.design.cost import MAX_BATCH_SIZE
 from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import SpecError
@@ -14,7 +15,6 @@ from cnnlib.vocabulary.training import OPTIMIZERS
 
 MOST_STEPS = 200
 JOIN_SECONDS = 1.0  # changes of one control that follow each other this fast are one step
-MOST_IMAGES = 65_536
 # An address leaves these defaults out, so they never change: old links would change meaning.
 BATCH_SIZE = 128
 OPTIMIZER = "adamw"
@@ -130,8 +130,8 @@ def _parse_pinned(text: str) -> CNNSpec:
 
 def _parse_batch_size(text: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) <= 5
-    if not is_number or not 1 <= int(text) <= MOST_IMAGES:
-        raise _damaged_param("batch", text, f"a whole number from 1 to {MOST_IMAGES:,}")
+    if not is_number or not 1 <= int(text) <= MAX_BATCH_SIZE:
+        raise _damaged_param("batch", text, f"a whole number from 1 to {MAX_BATCH_SIZE:,}")
     return int(text)
 
 

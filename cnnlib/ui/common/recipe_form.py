@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlib.design.cost import MAX_BATCH_SIZE
+from cnnlib.errors import RecipeError
 from cnnlib.records.recipe import Augmentation, Recipe
 from cnnlib.records.recipe_presets import RECIPES, default_recipe
+from cnnlib.ui.common.field_labels import with_label
+from cnnlib.ui.common.whole_number import whole_number_input
 from cnnlib.vocabulary.entry import labels
 from cnnlib.vocabulary.training import CLASS_BALANCES, OPTIMIZERS, SCHEDULES
 
@@ -36,7 +40,9 @@ class Field:
 
 FIELDS: Mapping[str, Field] = {
     "epochs": Field("Epochs", "Number of passes over all training pictures.", 1, 10_000, 1),
-    "batch_size": Field("Batch size", "Number of pictures in one training step.", 1, 65_536, 1),
+    "batch_size": Field(
+        "Batch size", "Number of pictures in one training step.", 1, MAX_BATCH_SIZE, 1
+    ),
     "optimizer": Field(
         "Optimiser",
         "The algorithm that updates the weights. Muon orthogonalises the updates of filters and "
@@ -181,8 +187,12 @@ def recipe_form(default: Recipe, usual: DeltaGenerator, more: DeltaGenerator) ->
             values |= _ask(default, *names)
         values |= _ask(default, "class_balance", "restore_best", "test_each_epoch")
         with st.grid(3, min_column_width=130, vertical_alignment="bottom"):
-            augmentation = Augmentation(**_ask(default.augmentation, "shift", "cutout", "flip"))
-    return Recipe(**values, augmentation=augmentation)
+            augmented = _ask(default.augmentation, "shift", "cutout", "flip")
+    try:
+        return Recipe(**values, augmentation=Augmentation(**augmented))
+    except RecipeError as error:
+        labels_ = {name: field.label for name, field in FIELDS.items()}
+        raise RecipeError(with_label(str(error), labels_)) from None
 
 
 def _ask(default: Recipe | Augmentation, *names: str) -> dict[str, Any]:
@@ -203,8 +213,11 @@ def _show_field(name: str, default: Any) -> Any:
         )
     if isinstance(default, bool):
         return st.checkbox(shown.label, default, **common)
-    if isinstance(shown.low, float):
-        common["format"] = "%g"
     if default is None:
         common["placeholder"] = "off"
+    if isinstance(shown.low, int):
+        whole = shown.high if shown.high is None else int(shown.high)
+        step = {"step": shown.step}
+        return whole_number_input(shown.label, shown.low, whole, default, **step, **common)
+    common["format"] = "%g"
     return st.number_input(shown.label, shown.low, shown.high, default, step=shown.step, **common)

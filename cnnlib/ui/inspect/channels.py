@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from cnnlib.design.cost import larger_than_image
 from cnnlib.errors import ProbeError
 from cnnlib.figures.inspect import ablation_figure
 from cnnlib.probe.filters import convolutions
@@ -148,7 +149,8 @@ def _show_patches(subject: Subject, layer: str, channel: int, args: Mapping[str,
     )
     st.caption(
         f"From a random sample of {plural(result['count'], 'test picture')}. One value of this "
-        f"feature map depends on {field.size} × {field.size} pixels (its receptive field)."
+        f"feature map depends on {field.size} × {field.size} pixels (its receptive field). "
+        f"{larger_than_image(field.size, subject.plan.spec.in_size)}"
     )
 
 

@@ -21,6 +21,7 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.run import Origin, Run
 from cnnlib.runs.sketches import Sketch
 from cnnlib.train.submit import submit_runs
+from cnnlib.ui.common.field_labels import LAB_LABELS, with_label
 from cnnlib.ui.common.identity import browser_key
 from cnnlib.ui.common.shared import folders, run_store, settings
 from cnnlib.ui.common.urls import at_root, keep_design
@@ -109,7 +110,7 @@ def act(action: Mapping[str, Any]) -> None:
         if do is not None:
             state = do(state, action)
     except CnnlibError as error:
-        state = replace(state, message=str(error))
+        state = replace(state, message=with_label(str(error), LAB_LABELS))
     st.session_state[_STATE] = state
 
 

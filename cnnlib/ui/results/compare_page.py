@@ -70,7 +70,8 @@ _COSTS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "receptive_field": (
         "Receptive field",
         pixels,
-        "Side of the square of input pixels that one value of the last feature map depends on.",
+        "Side of the square of input pixels that one value of the last feature map depends on. "
+        "Where it is larger than the picture, it is the size on a picture without edges.",
     ),
 }
 _MOST_ROWS = 20  # a longer table scrolls

@@ -21,6 +21,7 @@ from cnnlib.errors import RecipeError, SpecError, StoreError
 from cnnlib.records.maps import StepRequest
 from cnnlib.records.record import checks
 from cnnlib.runs.polling import metrics_since
+from cnnlib.ui.common.field_labels import LAB_LABELS, with_label
 from cnnlib.ui.common.shared import shared_store, worker_pool
 from cnnlib.ui.common.urls import (
     LENS_ADDRESS,
@@ -212,6 +213,6 @@ def _respond_with_plan(values: dict[str, Any]) -> Response:
             batch_size=values.get("batch_size", 128),
             optimizer=values.get("optimizer", "adamw"),
         )
-    except SpecError as error:
-        content = {"error": str(error)}  # while a control is dragged this is no failure
+    except SpecError as error:  # while a control is dragged this is no failure
+        content = {"error": with_label(str(error), LAB_LABELS)}
     return JSONResponse(content, headers={"Cache-Control": "no-store"})

@@ -16,7 +16,7 @@ from cnnlib.errors import SpecError
 from cnnlib.ui.build import channels as widths
 from cnnlib.ui.build.control import Control
 from cnnlib.ui.build.controls import CONTROLS, GROUPS
-from cnnlib.ui.build.field_labels import FIELD_LABELS, with_label
+from cnnlib.ui.build.field_labels import FIELD_LABELS, with_form_label
 from cnnlib.ui.build.side_effects import side_effects
 from cnnlib.ui.build.state import JOIN_SECONDS, BuildState, Draft
 
@@ -239,7 +239,7 @@ def test_one_rectangle_for_all_convolutions_is_shown_as_it_was_typed():
 def test_a_kernel_size_that_is_incomplete_is_refused_as_it_was_typed(text):
     with pytest.raises(SpecError) as caught:
         CONTROLS["kernel_sizes"].write(LENET, f"3, {text}")
-    assert with_label(str(caught.value), "kernel_sizes") == (
+    assert with_form_label(str(caught.value), "kernel_sizes") == (
         f"Entry 2 of \"Kernel sizes\" is '{text}', but the size of a window is one number, or its "
         "height and width. Write 3, or 3x5 for 3 rows and 5 columns."
     )
@@ -293,7 +293,7 @@ def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
 def test_an_error_names_the_label_that_the_form_shows(fields, start):
     with pytest.raises(SpecError) as caught:
         CNNSpec.from_dict(fields)
-    assert with_label(str(caught.value)).startswith(start)
+    assert with_form_label(str(caught.value)).startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_an_error_names_the_label_that_the_form_shows(fields, start):
 def test_an_error_names_the_control_that_was_used(control, text, start):
     with pytest.raises(SpecError) as caught:
         CONTROLS[control].write(LENET, text)
-    assert with_label(str(caught.value), control).startswith(start)
+    assert with_form_label(str(caught.value), control).startswith(start)
 
 
 # -- what a control changes besides its own field --------------------------------------------------
@@ -370,7 +370,7 @@ def test_repairs_use_the_labels_of_the_form():
 
 
 def test_an_error_about_a_layer_is_left_as_it_is():
-    assert with_label("features.pool5 covers 2 pixels.") == "features.pool5 covers 2 pixels."
+    assert with_form_label("features.pool5 covers 2 pixels.") == "features.pool5 covers 2 pixels."
 
 
 # -- the state -------------------------------------------------------------------------------------

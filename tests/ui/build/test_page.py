@@ -84,6 +84,33 @@ def test_the_receptive_field_stands_against_the_image():
     assert shown(opened())["Receptive field"] == "10 of 28 px"
 
 
+def field_notes(page: AppTest) -> list[str]:
+    return [each.value for each in page.caption if "receptive field larger" in each.value]
+
+
+def test_a_receptive_field_larger_than_the_image_is_explained():
+    assert field_notes(opened()) == []
+    # The stem: 3. Six convolutions at jump 1: 15; one at 1 and five at 2: 37; at 2 and 4: 81.
+    assert field_notes(change(opened(), "preset", "resnet20")) == [
+        "A receptive field larger than the image (81 of 28 pixels) is the size on an image without "
+        "edges; what lies outside this image is padding."
+    ]
+
+
+def test_pre_activation_stands_beside_the_blocks():
+    page = change(change(opened(), "block", "residual"), "preactivation", True)
+    assert spec(page).preactivation
+
+
+def test_a_number_field_reads_all_that_is_typed():
+    # The browser's field for integers would read 1e20 as 1.
+    page = open_tab(opened(), "build_group", "More")
+    fields = page.number_input
+    assert len(fields) > 5
+    assert all(field.proto.data_type == field.proto.FLOAT for field in fields)
+    assert all(type(size) is int for size in spec(change(page, "in_height", 40)).in_size)
+
+
 def test_a_perceptron_sees_the_whole_image():
     page = change(opened(), "preset", "mlp")
     assert shown(page)["Receptive field"] == "all pixels"

@@ -139,7 +139,12 @@ def test_a_design_that_does_not_fit_is_repaired(store):
 def test_what_cannot_be_done_is_a_sentence_and_changes_nothing(store):
     lab = Lab()
     before = lab.data["plan"]
-    assert "channels" in lab.do(kind="design", spec={"channels": [-1]})["message"]
+    message = lab.do(kind="design", spec={"channels": [-1]})["message"]
+    assert message.startswith('Entry 1 of "Channels" is -1')
+    message = lab.do(kind="recipe", batch_size=10**9)["message"]
+    assert message.startswith(
+        '"Batch" is 1000000000, but it must be a whole number from 1 to 65,536'
+    )
     assert lab.data["plan"] == before
     assert "learning rate" in lab.do(kind="recipe", epochs=3)["message"]
     assert lab.do(kind="dataset", name="nothing")["message"]

@@ -39,10 +39,12 @@ def test_a_design_that_does_not_fit_is_repaired_and_described():
 @pytest.mark.parametrize(
     ("content", "status", "sentence"),
     [
-        ({"spec": {"channels": [-1]}}, 200, "channels"),
+        ({"spec": {"channels": [-1]}}, 200, 'Entry 1 of "Channels" is -1'),
         ({"spec": {"colour": 1}}, 200, "colour"),
         ({"spec": []}, 200, ""),
+        ({"spec": {"hidden_dims": [99999]}}, 200, 'Entry 1 of "Hidden units" is 99999'),
         ({"spec": {}, "batch_size": 0}, 200, "batch size"),
+        ({"spec": {}, "batch_size": 10**20}, 200, "a whole number from 1 to 65,536"),
         ({"spec": {}, "batch_size": "x"}, 200, "batch size"),
         ({"spec": {}, "optimizer": []}, 200, "optimizer"),
         ([1], 400, "JSON object"),
