@@ -95,6 +95,19 @@ def test_every_preset_is_shown(name):
     assert "**Output: 28 × 28**" in page_text(app)  # 28 + 2 * 1 - 3 + 1
 
 
+def test_the_menu_names_the_kernel_whose_numbers_are_shown():
+    app = open_page()
+    menu, numbers = app.selectbox(key="convolution_preset"), app.text_area(key="convolution_kernel")
+    sobel = numbers.value
+    numbers.set_value("-1 0 1\n-2 0 5\n-1 0 1").run()
+    assert app.selectbox(key="convolution_preset").value == "Own numbers"
+    app.selectbox(key="convolution_preset").select("Identity").run()
+    app.selectbox(key="convolution_preset").select("Own numbers").run()
+    assert app.text_area(key="convolution_kernel").value == "0 0 0\n0 1 0\n0 0 0"
+    app.text_area(key="convolution_kernel").set_value(sobel).run()
+    assert app.selectbox(key="convolution_preset").value == menu.value == "Vertical edges (Sobel)"
+
+
 def test_every_picture_is_shown_with_any_setting(monkeypatch):
     with_pad(monkeypatch, a_stroke())
     app = open_page()

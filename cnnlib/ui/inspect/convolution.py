@@ -103,12 +103,17 @@ def _choose_kernel() -> np.ndarray | None:
     """Show the presets and the text field, and return the kernel; None if it is invalid."""
 
     def fill() -> None:
-        preset = PRESETS[st.session_state["convolution_preset"]]
-        st.session_state["convolution_kernel"] = kernel_text(np.array(preset))
+        if preset := PRESETS.get(st.session_state["convolution_preset"]):
+            st.session_state["convolution_kernel"] = kernel_text(np.array(preset))
+
+    def name() -> None:
+        st.session_state["convolution_preset"] = _kernel_name(
+            st.session_state["convolution_kernel"]
+        )
 
     st.selectbox(
         "Kernel",
-        list(PRESETS),
+        [*PRESETS, _OWN_KERNEL],
         index=1,
         key="convolution_preset",
         on_change=fill,
@@ -120,6 +125,7 @@ def _choose_kernel() -> np.ndarray | None:
         "Kernel numbers",
         key="convolution_kernel",
         height=120,
+        on_change=name,
         help="One row per line, with spaces between the numbers. Fractions such as 1/9 are "
         "allowed.",
     )
@@ -128,6 +134,22 @@ def _choose_kernel() -> np.ndarray | None:
     except ProbeError as error:
         show_error(error)
         return None
+
+
+_OWN_KERNEL = "Own numbers"
+
+
+def _kernel_name(text: str) -> str:
+    """Return the preset with these numbers, else `_OWN_KERNEL`."""
+    try:
+        numbers = parse_kernel(text)
+    except ProbeError:
+        return _OWN_KERNEL
+    for name, preset in PRESETS.items():
+        kernel = np.array(preset)
+        if kernel.shape == numbers.shape and np.allclose(kernel, numbers, atol=1e-5):
+            return name
+    return _OWN_KERNEL
 
 
 def _choose_settings() -> dict[str, Any]:
