@@ -8,7 +8,8 @@ import streamlit as st
 
 from cnnlib.data.uploads import disk_use
 from cnnlib.ui.common.format import dataset_label, dataset_menu, size
-from cnnlib.ui.common.shared import folders
+from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.common.shared import default_dataset, folders
 from cnnlib.ui.common.urls import set_in_address
 
 if TYPE_CHECKING:
@@ -25,8 +26,15 @@ def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     labels = dataset_menu(infos)
     titles = {info.name: f"{labels[info.name]} ({info.state_label})" for info in infos}
     requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
+    if requested and requested not in by_name:
+        show_warning(
+            f"The address names the dataset {requested[:60]}, but there is none with this name "
+            "here: it was removed, or the address is wrong. Another dataset is shown.",
+            ":material/link_off:",
+        )
     if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
-        st.session_state[_KEY] = requested if requested in by_name else _first_ready(infos)
+        is_known = requested in by_name
+        st.session_state[_KEY] = requested if is_known else default_dataset(infos).name
     elif requested in by_name and requested != st.session_state[f"{_KEY}_shown"]:
         st.session_state[_KEY] = requested
     st.session_state[_KEY] = st.session_state[_KEY]  # sent again, since its label may have changed
@@ -89,8 +97,3 @@ def _row(info: DatasetInfo) -> dict[str, str | int | float | None]:
         "Test pictures": info.test_count or None,
         "Disk space": disk_use(info.name, folders()).removable_bytes / 1e6 or None,
     }
-
-
-def _first_ready(infos: Sequence[DatasetInfo]) -> str:
-    """The name of the first dataset that is ready, else of the first."""
-    return next((info.name for info in infos if info.state == "prepared"), infos[0].name)

@@ -293,3 +293,9 @@ def test_splits_without_classes_can_be_explained(store):
     table = app.dataframe[-1]
     assert table.value["Folder"].tolist() == ["test/", "train/"]
     assert not app.checkbox, "the guess has no training picture"
+
+
+def test_a_dataset_that_does_not_exist_is_said():
+    app = open_data(dataset="folder:gone")
+    assert "names the dataset folder:gone, but there is none" in app.warning[0].value
+    assert not app.exception
