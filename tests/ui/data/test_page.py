@@ -297,5 +297,5 @@ def test_splits_without_classes_can_be_explained(store):
 
 def test_a_dataset_that_does_not_exist_is_said():
     app = open_data(dataset="folder:gone")
-    assert "names the dataset folder:gone, but there is none" in app.warning[0].value
+    assert "but there is none with this name here" in app.warning[0].value
     assert not app.exception
