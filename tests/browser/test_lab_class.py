@@ -46,7 +46,7 @@ def step(page: Page) -> int:
 
 
 def test_two_networks_take_turns_and_the_one_that_waits_tells_its_place(app_server, browser, store):
-    url = app_server()
+    url = app_server({"CNNLAB_WORKERS": "1"})
     hers, his = open_lab(browser, url), open_lab(browser, url)
     try:
         hers.get_by_test_id("lab-play").click()

@@ -17,6 +17,7 @@ from simulated_run import SimulatedRun
 from cnnlib.data.prepare import prepare
 from cnnlib.records.events import Command, Intervention, Phase, RunEnd
 from cnnlib.runs import RunStore
+from cnnlib.runs.capacity import cores
 from cnnlib.train.control import INTERRUPTED
 
 pytestmark = pytest.mark.browser
@@ -78,8 +79,8 @@ def test_empty_and_choosing(app_server, page, shots):
 
 
 def test_waiting(url, store, simulated, page, shots):
-    # The app trains one run at a time, and the simulated one is running.
-    run_id = store.submit(a_request(preset="fed", seed=1))
+    # The run needs all cores, and the simulated one holds one of them.
+    run_id = store.submit(a_request(preset="fed", seed=1, mode=f"t{cores()}-nchw-fp32"))
     try:
         page.goto(f"{url}/train?run={run_id}")
         expect(state(page)).to_have_text("Waiting", timeout=90_000)
