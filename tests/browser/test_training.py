@@ -191,6 +191,6 @@ def test_answers_layers_and_confusions_are_shown_during_training(url, page):
     page.get_by_text("Confusion matrix", exact=True).click()
     expect(page.get_by_text("validation pictures correct")).to_be_visible(timeout=READY)
     page.get_by_text("Off", exact=True).click()
-    expect(page.get_by_text("Choose a view to watch")).to_be_visible()
+    expect(page.get_by_text("Choose a view to watch")).to_be_visible(timeout=READY)
     page.get_by_role("button", name="Stop").click()
     expect(state(page)).to_have_text("Stopped", timeout=READY)
