@@ -147,10 +147,7 @@ def class_figure(
 
 
 def duel_figure(verdict: Verdict, name_a: str, name_b: str) -> go.Figure:
-    """Draw the difference after each pair with its sequential interval and the equivalence range.
-
-    The newest interval is shown in full; earlier ones, which are wider, may be cut off.
-    """
+    """Draw the difference after each pair, its sequential intervals and the equivalence range."""
     title = f"{name_b} minus {name_a}"
     if not verdict.looks:
         return empty_figure(title, "No pair has finished yet.")
@@ -208,9 +205,9 @@ def _format_interval(look: Look) -> str:
 
 def _duel_range(verdict: Verdict) -> list[float]:
     """Return the ends of the y axis, symmetric about zero, in percentage points."""
-    newest = verdict.looks[-1]
-    shown = [look.mean for look in verdict.looks] + [3 * verdict.within, 0.001]
-    shown += [end for end in (newest.low, newest.high) if end is not None]
+    shown = [3 * verdict.within, 0.001]
+    for look in verdict.looks:
+        shown += [end for end in (look.low, look.mean, look.high) if end is not None]
     reach = 110 * max(map(abs, shown))
     return [-reach, reach]
 

@@ -304,14 +304,13 @@ def test_a_duel_has_a_figure_from_its_first_moment(store):
     assert list(line.x) == [1, 2, 3, 4, 5, 6, 7] and list(band.x) == [7, 7]
 
 
-def test_the_picture_of_a_duel_holds_its_newest_interval_and_says_each_of_them():
-    # In points: the first look from -80.13 to 90 leaves the picture, the newest from -4 to 10 is in
-    # it, with a tenth of 10 to spare.
+def test_the_picture_of_a_duel_holds_all_intervals_and_says_each_of_them():
+    # In points: the widest interval is the first, from -80.13 to 90, with a tenth of 90 to spare.
     looks = (Look(2, 0.05), Look(3, 0.04, -0.8013, 0.9), Look(4, 0.03, -0.04, 0.1))
     shown = duel_figure(
         Verdict("open", 4, 10, 0.03, 0.1, -0.04, 0.1, 0.95, 0.0, looks=looks), "A", "B"
     )
-    assert list(shown.layout.yaxis.range) == pytest.approx([-11, 11])
+    assert list(shown.layout.yaxis.range) == pytest.approx([-99, 99])
     assert list(shown.data[1].customdata) == [
         "",
         ", interval −80.13 to 90.00",
