@@ -169,10 +169,16 @@ def _set_positions(slabs: list[Slab]) -> list[Slab]:
     room = TARGET_WIDTH - sum(slab.full_width for slab in slabs) - slabs[-1].depth
     share = min(1.0, max(0.0, room) / sum(preferred))
     placed, x = [], max(0.0, (_label_width(slabs[0]) - slabs[0].full_width) / 2)
-    for slab, gap in zip(slabs, (*preferred, 0.0), strict=True):
+    for slab, after, gap in itertools.zip_longest(slabs, slabs[1:], preferred):
         placed.append(replace(slab, x=x))
-        x += slab.full_width + max(SMALLEST_GAP, gap * share)
+        if after is not None:
+            x += slab.full_width + max(_smallest_gap(slab, after), gap * share)
     return placed
+
+
+def _smallest_gap(slab: Slab, after: Slab) -> float:
+    """Return the gap that remains in a wide network; a bar stands beside a block's side."""
+    return SMALLEST_GAP + (0 if after.depth else slab.depth)
 
 
 def _preferred_gap(slab: Slab, after: Slab) -> float:

@@ -83,6 +83,15 @@ def test_a_network_of_up_to_sixty_convolutions_fits_beside_its_numbers(spec):
     assert draw_spec(spec).width < 1.35 * TARGET_WIDTH
 
 
+@pytest.mark.parametrize("convolutions", [6, 16])
+def test_a_bar_stands_beside_the_side_of_the_last_block(convolutions):
+    drawing = draw_spec(CNNSpec(channels=(64,) * convolutions, pool_every=0))
+    blocks = [slab for slab in drawing.slabs if slab.depth]
+    bar = drawing.slabs[len(blocks)]
+    assert bar.kind == "flatten"
+    assert bar.x >= blocks[-1].x + blocks[-1].full_width + blocks[-1].depth
+
+
 def test_labels_never_overlap_and_the_ends_always_have_one():
     for spec in (LENET, RESNET, DEEP):
         labels = sorted(draw_spec(spec).labels, key=lambda label: label.x)
