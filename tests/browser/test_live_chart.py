@@ -420,7 +420,7 @@ def test_a_run_that_was_deleted_elsewhere_is_reported_and_polled_no_more(url, st
     run.end()
     watch(page, url, run)
     store.delete(run.run_id)
-    expect(page.get_by_text("There is no run")).to_be_visible()
+    expect(page.get_by_text("there is no such run here")).to_be_visible()
     expect(page.get_by_role("button", name="See all results")).to_be_visible()
     expect(page.get_by_role("button", name="Look inside")).to_have_count(0)
     requests = []

@@ -1,13 +1,23 @@
-"""Streamlit's `AppTest`, which looks for installed components once in a process.
+"""Streamlit's `AppTest`, with two changes.
 
-It reads the metadata of all installed packages for every app, which takes longer than most pages.
+It looks for installed components once in a process: it reads the metadata of all installed packages
+for every app, which takes longer than most pages. And what Streamlit logs once about the use of a
+widget, such as a default beside a value in the session, is an exception of the page.
 """
 
 from functools import cache
 
 from streamlit.components.v2 import manifest_scanner
+from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
 __all__ = ["AppTest"]
 
 manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
+
+def _fail(message: str, *values: object, **_: object) -> None:
+    raise AssertionError(message % values)
+
+
+policies._LOGGER.warning = _fail

@@ -192,7 +192,7 @@ def test_train_takes_the_dataset_from_its_address(store):
 
 def test_a_dataset_in_the_address_that_is_not_here_is_said_in_a_sentence():
     app = open_page("train", dataset="folder:gone")
-    assert r"'folder\:gone', but there is no such dataset here" in app.warning[0].value
+    assert r"folder\:gone, but there is no such dataset here" in app.warning[0].value
     assert app.selectbox[0].value != "folder:gone"
 
 
@@ -238,7 +238,7 @@ def test_the_plain_address_finds_the_run_that_goes_on(store):
 
 def test_an_address_with_an_unknown_run_says_so():
     app = open_page("train", run="nosuchrun")
-    assert "nosuchrun" in app.error[0].value
+    assert "nosuchrun" in app.warning[0].value
 
 
 def test_every_field_of_the_training_form_is_explained():

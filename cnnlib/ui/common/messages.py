@@ -30,6 +30,19 @@ def show_warning(what: object, icon: str = ":material/warning:") -> None:
     st.warning(escape_markdown(what), icon=icon)
 
 
+def show_not_found(what: str, name: str, instead: str = "") -> None:
+    """Warn that the address names a run, a dataset or a study that does not exist.
+
+    Args:
+        instead: Sentence on what the page shows in its place.
+    """
+    show_warning(
+        f"The address names the {what} {name[:60]}, but there is no such {what} here: it was "
+        f"deleted, or the address is wrong. {instead}".rstrip(),
+        ":material/link_off:",
+    )
+
+
 @contextmanager
 def errors_shown() -> Generator[None]:
     """Show a `CnnlibError` raised in the block as an error box; other exceptions pass.

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnlib.data.uploads import disk_use
 from cnnlib.ui.common.format import dataset_label, dataset_menu, size
-from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.common.messages import show_not_found
 from cnnlib.ui.common.shared import default_dataset, folders
 from cnnlib.ui.common.urls import set_in_address
 
@@ -27,16 +27,13 @@ def choose_dataset(infos: Sequence[DatasetInfo]) -> DatasetInfo:
     titles = {info.name: f"{labels[info.name]} ({info.state_label})" for info in infos}
     requested = st.session_state.pop(f"{_KEY}_next", st.query_params.get("dataset", ""))
     if requested and requested not in by_name:
-        show_warning(
-            f"The address names the dataset {requested[:60]}, but there is none with this name "
-            "here: it was removed, or the address is wrong. Another dataset is shown.",
-            ":material/link_off:",
-        )
-    if st.session_state.get(_KEY) not in by_name or f"{_KEY}_shown" not in st.session_state:
-        is_known = requested in by_name
-        st.session_state[_KEY] = requested if is_known else default_dataset(infos).name
-    elif requested in by_name and requested != st.session_state[f"{_KEY}_shown"]:
+        show_not_found("dataset", requested, "Another dataset is shown.")
+    shown = st.session_state.get(f"{_KEY}_shown")
+    if requested in by_name and requested != shown:
         st.session_state[_KEY] = requested
+    elif st.session_state.get(_KEY) not in by_name:  # the page was just opened, say
+        is_kept = shown in by_name
+        st.session_state[_KEY] = shown if is_kept else default_dataset(infos).name
     st.session_state[_KEY] = st.session_state[_KEY]  # sent again, since its label may have changed
     name = st.selectbox(
         "Dataset",

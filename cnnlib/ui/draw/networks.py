@@ -15,7 +15,7 @@ from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import distinct
-from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.common.messages import show_not_found, show_warning
 from cnnlib.ui.common.saved_steps import SavedStep, open_dataset
 from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.common.urls import TRAIN, put_runs_in_address, runs_in_address
@@ -59,8 +59,12 @@ def choose_classifiers(runs: Sequence[Run]) -> list[Classifier]:
     by_id = {run.id: run for run in runs}
     titles = distinct({run.id: _title(run) for run in runs})
     if "draw_runs" not in st.session_state:
-        requested = [run_id for run_id in runs_in_address() if run_id in by_id]
-        st.session_state["draw_runs"] = requested[:MOST_RUNS] or [best_first(runs)[0].id]
+        requested = runs_in_address()
+        found = [run_id for run_id in requested if run_id in by_id]
+        for run_id in requested:
+            if run_id not in by_id:
+                show_not_found("trained run", run_id, "" if found else "Another run is shown.")
+        st.session_state["draw_runs"] = found[:MOST_RUNS] or [best_first(runs)[0].id]
     selected = st.multiselect(
         "Networks",
         list(by_id),

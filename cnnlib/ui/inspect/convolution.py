@@ -111,10 +111,10 @@ def _choose_kernel() -> np.ndarray | None:
             st.session_state["convolution_kernel"]
         )
 
+    st.session_state.setdefault("convolution_preset", list(PRESETS)[1])
     st.selectbox(
         "Kernel",
         [*PRESETS, _OWN_KERNEL],
-        index=1,
         key="convolution_preset",
         on_change=fill,
         help="The table of numbers that the window is multiplied by.",

@@ -153,6 +153,7 @@ def choose_span(key: str, options: Sequence[str]) -> str:
         default="layer",
         required=True,
         format_func=_SPANS.__getitem__,
+        wrap=True,
         help="The values to which the strongest colour belongs: the largest absolute value of the "
         "whole layer, of each picture on its own, or of all convolutions of the network.",
     )

@@ -12,7 +12,7 @@ from cnnlib.errors import CnnlibError
 from cnnlib.ui.common.messages import (
     fragment,
     show_error,
-    show_warning,
+    show_not_found,
     viewer_is_ready,
     wait_for_viewer,
 )
@@ -66,11 +66,7 @@ def inspect_run(runs: Sequence[Run]) -> None:
         return
     requested = st.query_params.get("run", "")
     if requested and requested not in {run.id for run in runs}:
-        show_warning(
-            f"The address names the run {requested[:40]}, but there is no such run here: it was "
-            "deleted, or the address is wrong. Another run is shown.",
-            ":material/link_off:",
-        )
+        show_not_found("run", requested, "Another run is shown.")
     panel = _selected_panel()
     try:
         selection = choose_selection(runs, follow=panel in _LIVE_PANELS)

@@ -18,7 +18,14 @@ from cnnlib.ui.common.format import STATE_LABELS, escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.results.duel_form import choose_info, choose_sides, duel_form, known_designs
+from cnnlib.ui.results.duel_form import (
+    TAB,
+    TABS,
+    choose_info,
+    choose_sides,
+    duel_form,
+    known_designs,
+)
 from cnnlib.ui.results.study_view import (
     past_studies,
     resume_study_button,
@@ -49,7 +56,7 @@ def show() -> None:
         info = choose_info()
         sides = choose_sides(known_designs(), info)
         if sides:
-            difference_tab, duel_tab = st.tabs(["Differences", "Duel: is B better?"])
+            difference_tab, duel_tab = st.tabs(TABS, key=TAB, on_change="rerun")
             with difference_tab:
                 difference_view(*sides)
             with duel_tab:
@@ -148,7 +155,7 @@ def _signed(change: int) -> str:
 
 def duel_view(duel_id: str) -> None:
     """Show the state of a duel, updated while it is live."""
-    study_view(duel_id, duel_state, _duel)
+    study_view(duel_id, "duel", ["duel"], duel_state, _duel)
 
 
 def past_duels(current: str | None) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
 
+TAB = "compare_tab"  # key of the tabs
+DUEL = "Duel: is B better?"
+TABS = ("Differences", DUEL)
 _PRESELECTED = "compare_preselected"  # session key: labelled designs from the results table
 MOST_ROWS = 50  # of the results table, in the menus of designs
 
@@ -62,12 +65,13 @@ def known_designs() -> dict[str, Side]:
 
 
 def preselect_rows(rows: Sequence[Row]) -> None:
-    """Select the designs of two rows of the results table on the Compare page."""
+    """Select the designs of two rows of the results table for a duel on the Compare page."""
     sides = [_from_row(row) for row in rows]
     st.session_state[_PRESELECTED] = sides
     for letter, (label, _) in zip("AB", sides, strict=True):
         st.session_state[f"compare_{letter}"] = label
     st.session_state["compare_dataset"] = rows[0].request.dataset
+    st.session_state[TAB] = DUEL
 
 
 def _from_row(row: Row) -> tuple[str, Side]:
@@ -80,14 +84,12 @@ def choose_info() -> DatasetInfo:
     """Show the menu of datasets; return the one that both designs are trained on."""
     available = available_datasets(catalogue(folders()))
     infos = {info.name: info for info in available if info.classes and not info.question}
-    names = list(infos)
-    if st.session_state.get("compare_dataset", names[0]) not in infos:  # deleted, or not available
-        del st.session_state["compare_dataset"]
+    if st.session_state.get("compare_dataset") not in infos:  # not chosen, deleted, not available
+        st.session_state["compare_dataset"] = default_dataset(infos.values()).name
     titles = dataset_menu(infos.values())
     name = st.selectbox(
         "Dataset",
-        names,
-        index=names.index(default_dataset(infos.values()).name),
+        list(infos),
         format_func=titles.__getitem__,
         key="compare_dataset",
         persist_state="session",
@@ -101,13 +103,10 @@ def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, 
     labels = list(designs)
     chosen = []
     for column, letter, default in zip(st.columns(2), "AB", (0, 1), strict=True):
-        label = column.selectbox(
-            f"Design {letter}",
-            labels,
-            index=min(default, len(labels) - 1),
-            key=f"compare_{letter}",
-            persist_state="session",
-        )
+        key = f"compare_{letter}"
+        if st.session_state.get(key) not in designs:
+            st.session_state[key] = labels[min(default, len(labels) - 1)]
+        label = column.selectbox(f"Design {letter}", labels, key=key, persist_state="session")
         side = designs[label]
         try:
             spec = adapt(side.spec, info.in_size, len(info.classes))

@@ -64,7 +64,7 @@ _ACCURACY_HELP = (
 
 def experiment_view(study_id: str) -> None:
     """Show the state of an experiment, updated while it is live."""
-    study_view(study_id, experiment_state, _show_experiment)
+    study_view(study_id, "experiment", KINDS, experiment_state, _show_experiment)
 
 
 def past_experiments(current: str | None) -> None:

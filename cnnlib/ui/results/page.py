@@ -187,7 +187,7 @@ _OTHERS_HELP = (
     "runs."
 )
 _DUEL_HELP = (
-    "Opens Compare with these two designs. A duel trains both with the same seeds to find out "
+    "Opens a duel of these two designs on Compare. It trains both with the same seeds to find out "
     "which one is better."
 )
 _FRESH_HELP = (

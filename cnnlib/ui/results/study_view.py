@@ -10,7 +10,7 @@ from cnnlib.errors import CnnlibError
 from cnnlib.experiments.study import resume_study
 from cnnlib.runs import studies
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import errors_shown, fragment, show_error
+from cnnlib.ui.common.messages import errors_shown, fragment, show_error, show_not_found
 from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import run_store
 
@@ -29,15 +29,24 @@ _MOST_LINKS = 12
 
 
 def study_view(
-    study_id: str, state_of: Callable[[RunStore, str], State], show: Callable[[str, str], None]
+    study_id: str,
+    what: str,
+    kinds: Sequence[str],
+    state_of: Callable[[RunStore, str], State],
+    show: Callable[[str, str], None],
 ) -> None:
     """Show the state of a study, updated while it is live.
 
     Args:
+        what: ``"duel"`` or ``"experiment"``, of one of these kinds.
         show: Takes the id and the present state; reruns the page when the state has changed.
     """
+    store = run_store()
+    if study_id not in {each.id for each in studies.find_all(store, kinds)}:
+        show_not_found(what, study_id)
+        return
     try:
-        state = state_of(run_store(), study_id).state
+        state = state_of(store, study_id).state
     except CnnlibError as error:
         show_error(error)
         return

@@ -41,14 +41,15 @@ CLOSED, PICTURES, LAYERS, CONFUSION = "Off", "Test pictures", "Layers", "Confusi
 def live_section(runs: Sequence[Run]) -> None:
     """Show the menu of views and the chosen view, which is updated until the run ends."""
     st.header("Inside the network", anchor=False)
+    st.session_state.setdefault(VIEW, CLOSED)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
             "View of the network",
             [CLOSED, PICTURES, LAYERS, CONFUSION],
             key=VIEW,
-            default=CLOSED,
             required=True,
             label_visibility="collapsed",
+            wrap=True,
             persist_state="session",
         )
         run = runs[0] if len(runs) == 1 or view == CLOSED else _choose_run(runs)

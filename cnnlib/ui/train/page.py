@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnnlib.errors import StoreError
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.messages import show_not_found
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import (
     RESULTS,
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 def _show_runs(store: RunStore, run_ids: Sequence[str]) -> None:
-    """Show the runs that exist; a run that does not exist is an error with links to others."""
-    runs, errors = [], []
+    """Show the runs that exist; one that does not exist is a warning with links to others."""
+    runs, missing = [], []
     for run_id in run_ids:
         try:
             runs.append(store.run(run_id))
-        except StoreError as problem:
-            errors.append(problem)
+        except StoreError:
+            missing.append(run_id)
     if not runs:
         st.title("Train")
-    for error in errors:
-        show_error(error)
+    for run_id in missing:
+        show_not_found("run", run_id)
     if runs:
         run_panel(runs)
         return

@@ -77,12 +77,12 @@ def test_no_level_of_headings_is_left_out(page, filled):
 # -- names on pages --------------------------------------------------------------------------------
 
 
-def test_an_error_repeats_what_was_typed_and_none_of_it_is_markdown():
+def test_a_warning_repeats_what_was_typed_and_none_of_it_is_markdown():
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     app.query_params["run"] = NAME
     app.switch_page(str(PAGES / "train.py")).run()
-    [error] = app.error
-    assert escape_markdown(NAME) in error.value
+    [warning] = app.warning
+    assert escape_markdown(NAME) in warning.value
 
 
 def test_what_a_part_of_a_page_raises_is_a_sentence_in_its_place():

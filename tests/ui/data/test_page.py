@@ -297,5 +297,15 @@ def test_splits_without_classes_can_be_explained(store):
 
 def test_a_dataset_that_does_not_exist_is_said():
     app = open_data(dataset="folder:gone")
-    assert "but there is none with this name here" in app.warning[0].value
+    assert "but there is no such dataset here" in app.warning[0].value
     assert not app.exception
+
+
+def test_the_dataset_stays_when_another_one_was_prepared(store, monkeypatch):
+    app = open_data()
+    assert app.selectbox(key="data_dataset").value == "digits"
+    app.switch_page(str(LAB)).run()
+    del app.query_params["dataset"]  # as the menu of the pages does
+    monkeypatch.setattr("cnnlib.ui.data.choice.default_dataset", lambda infos: infos[-1])
+    app.switch_page(str(DATA)).run()
+    assert app.selectbox(key="data_dataset").value == "digits"

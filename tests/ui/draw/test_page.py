@@ -94,6 +94,12 @@ def test_run_without_a_step_is_not_listed(store):
     assert "There is no trained network yet" in texts(open_draw())
 
 
+def test_a_run_that_does_not_exist_is_said(trained, pad):
+    app = open_draw(run="nothing")
+    assert "names the trained run nothing, but there is no such trained run" in texts(app)
+    assert app.multiselect(key="draw_runs").value == [trained.run.id]
+
+
 def test_empty_pad_shows_a_hint(trained, pad):
     app = open_draw()
     assert app.multiselect(key="draw_runs").value == [trained.run.id]

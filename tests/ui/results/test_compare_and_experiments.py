@@ -126,8 +126,12 @@ def test_a_duel_can_be_stopped(store):
     assert duel_state(store, duel_id).state == "stopped"
 
 
-def test_unknown_duel_in_the_address_shows_an_error():
-    assert "nothing" in open_page(COMPARE, duel="nothing").error[0].value
+@pytest.mark.parametrize(("address", "what"), [(COMPARE, "duel"), (EXPERIMENTS, "experiment")])
+def test_an_unknown_study_in_the_address_is_said(address, what):
+    app = open_page(address, **{what: "nothing"})
+    [warning] = app.warning
+    assert f"the {what} nothing, but there is no such {what} here" in warning.value
+    assert not app.error
 
 
 def test_grid_is_started_and_lists_invalid_combinations(store):
@@ -252,3 +256,4 @@ def test_two_rows_show_their_differences_and_open_a_duel(store):
     selected = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
     assert selected == {"Result: narrow", "Result: wide"}
     assert app.selectbox(key="compare_dataset").value == "digits"
+    assert app.session_state["compare_tab"] == "Duel: is B better?"

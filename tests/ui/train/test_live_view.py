@@ -48,6 +48,11 @@ def test_closed_section_sends_only_the_curves(store):
     assert len(parts(open_train(a_saved_run(store)))) == 1
 
 
+def test_the_views_wrap_on_a_narrow_screen(store):
+    # in a row of widgets, Streamlit cuts the options off unless told otherwise
+    assert open_train(a_saved_run(store)).button_group(key="train_look").proto.wrap
+
+
 def test_strip_shows_test_pictures_with_predictions(store):
     app = open_train(a_saved_run(store), "Test pictures")
     strip = parts(app)[-1]

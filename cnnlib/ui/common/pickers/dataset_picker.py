@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlib.ui.common.components import CLASSES_SHOWN, first_of_each_class, strip_html
 from cnnlib.ui.common.format import dataset_menu, escape_markdown, size
 from cnnlib.ui.common.job_status import job_button
-from cnnlib.ui.common.messages import show_error, show_warning
+from cnnlib.ui.common.messages import show_error, show_not_found, show_warning
 from cnnlib.ui.common.shared import prepared
 from cnnlib.ui.common.urls import DATA, in_address
 from cnnlib.units import plural
@@ -34,10 +34,7 @@ def choose_dataset(infos: Sequence[DatasetInfo], default: str) -> DatasetInfo:
     titles = dataset_menu(infos)
     requested = in_address("dataset")
     if requested and requested not in by_name:
-        show_warning(
-            f"The address names the dataset {requested!r}, but there is no such dataset here. "
-            "Choose one from the menu."
-        )
+        show_not_found("dataset", requested, "Choose one from the menu.")
     name = st.selectbox(
         "Dataset",
         names,
