@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from functools import cache
 
 _one_thread = threading.Lock()
 
 
+@cache
 def import_pages() -> None:
-    """Import what the first page needs.
+    """Import what the first page needs; later calls, with each rerun of a page, do nothing.
 
     Garbage collections, a fifth of the time of the imports, wait for their end; the server's
     thread, which sends a browser some seventy files meanwhile, has its turn ten times as often.

@@ -62,7 +62,7 @@ async def lifespan(app: Any) -> AsyncGenerator[None]:
 
 async def _warm_up() -> None:
     """Import what pages need; after the first page, start workers and import the rest."""
-    await asyncio.to_thread(_routes)
+    await asyncio.to_thread(import_pages)
     await _wait_for_first_page()
     await asyncio.to_thread(lambda: _worker_pool().start())
     await asyncio.to_thread(_import_heavy)
@@ -89,11 +89,13 @@ def late_routes() -> list[BaseRoute]:
 
 
 class _LateRoutes:
-    """ASGI app: the routes of data, imported when one is asked for."""
+    """ASGI app: the routes of data, imported when the first is asked for."""
+
+    _router: Router | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        router = Router(await asyncio.to_thread(_routes))
-        await router(scope, receive, send)
+        self._router = self._router or Router(await asyncio.to_thread(_routes))
+        await self._router(scope, receive, send)
 
 
 def _routes() -> list[BaseRoute]:
