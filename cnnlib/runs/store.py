@@ -272,7 +272,7 @@ class RunStore(StoreAccess):
             return [(rows.run_from_row(row), row.pid) for row in found]
 
     def explain_wait(self, run_id: str, reason: str) -> None:
-        """Record why a waiting run is not started although its turn has come; "" if it may be."""
+        """Record why a waiting run is not started although its turn has come."""
         changed = sa.and_(runs.c.id == run_id, runs.c.state == "queued", runs.c.phase != reason)
         with self.database.write() as connection:
             connection.execute(sa.update(runs).where(changed).values(phase=reason))

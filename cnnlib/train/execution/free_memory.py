@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnnlib.records.run import Run
     from cnnlib.runs import RunStore
 
+_REFUSED_SECONDS = 1.0  # idle workers ask twenty times a second
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -27,13 +29,23 @@ class FreeMemory:
     def __init__(self, store: RunStore) -> None:
         self._store = store
         self._needs: dict[str, int] = {}  # by run
+        self._refused, self._refused_at, self._reason = "", 0.0, ""
 
     def lack(self, run_id: str, worker_id: str) -> str:
         """Return why a run has to wait, as a phrase; "" if it fits, or if it would be alone.
 
+        A run that was refused is looked at again after a second.
+
         Args:
             worker_id: The worker that would take it, in this process.
         """
+        if run_id == self._refused and monotonic() - self._refused_at < _REFUSED_SECONDS:
+            return self._reason
+        self._reason = self._find_reason(run_id, worker_id)
+        self._refused, self._refused_at = run_id if self._reason else "", monotonic()
+        return self._reason
+
+    def _find_reason(self, run_id: str, worker_id: str) -> str:
         others = [] if visible_gpus() else self._store.at_work_beside(worker_id)
         if not others:
             return ""
