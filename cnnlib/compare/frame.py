@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from cnnlib.compare.columns import COLUMN_PRESETS, Column, cells, columns
+from cnnlib.compare.columns import COLUMN_PRESETS, cells, columns
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.runs.store import RunStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnlib.compare.rows import Row
     from cnnlib.records.folders import Folders
 
 
@@ -42,16 +41,10 @@ def results_frame(
         frame = results_frame("mnist")
         frame.plot.scatter("params", "test_accuracy", logx=True)
     """
-    chosen = columns(shown)
-    with closing(RunStore(folders)) as store:
-        return frame_of(ResultsTable(store).rows(search=search), chosen)
-
-
-def frame_of(rows: Sequence[Row], shown: Sequence[Column]) -> pd.DataFrame:
-    """Return rows as a data frame with the columns' names."""
     import pandas as pd  # not at the top: it takes long to import
 
-    records = cells(rows, shown)
-    return pd.DataFrame(
-        list(records), columns=[each.name for each in shown], index=[row.key for row in rows]
-    )
+    chosen = columns(shown)
+    with closing(RunStore(folders)) as store:
+        rows = ResultsTable(store).rows(search=search)
+        names, keys = [each.name for each in chosen], [row.key for row in rows]
+        return pd.DataFrame(cells(rows, chosen), columns=names, index=keys)
