@@ -216,9 +216,10 @@ def measure(
     """Return the seconds per training step in each mode: the minimum of all steps that fit.
 
     Modes alternate, each on its own copy of the net. The first step of a mode, which allocates
-    memory and builds kernels, counts only if there is no time for another one. Modes without any
-    step are missing. If every mode has one processor thread, the CPU time of this thread is
-    measured, which other processes disturb less than the wall-clock time.
+    memory and builds kernels, counts only if there is no time for another one. Each number of
+    threads is tried once even without time, since several are very slow beside other programs;
+    other modes without any step are missing. If every mode has one processor thread, the CPU time
+    of this thread is measured, which other processes disturb less than the wall-clock time.
 
     Args:
         warm_up: Exclude first steps from the limit, as compiling takes longer.
@@ -231,8 +232,10 @@ def measure(
     best: dict[ExecutionMode, float] = {}
     steps: dict[ExecutionMode, Callable[[], None]] = {}
     try:
-        for mode in modes:
-            if warm_up or perf_counter() < end or not first:
+        tried: set[int] = set()
+        for mode in sorted(modes, key=lambda mode: _rank_among_its_threads(mode, modes)):
+            if warm_up or perf_counter() < end or mode.threads not in tried:
+                tried.add(mode.threads)
                 torch.set_num_threads(mode.threads)
                 steps[mode] = _build_step(mode, net, recipe, images, labels)
                 first[mode] = _time_step(steps[mode], images.device, clock)
@@ -244,7 +247,12 @@ def measure(
             best[mode] = min(_time_step(step, images.device, clock), best.get(mode, inf))
     finally:
         torch.set_num_threads(threads)
-    return first | best
+    return {mode: best.get(mode, first[mode]) for mode in modes if mode in first}
+
+
+def _rank_among_its_threads(mode: ExecutionMode, modes: Sequence[ExecutionMode]) -> int:
+    """Return the position of a mode among those with its number of threads."""
+    return [each for each in modes if each.threads == mode.threads].index(mode)
 
 
 def fastest(seconds: Mapping[ExecutionMode, float]) -> ExecutionMode:

@@ -123,6 +123,14 @@ def test_measuring_without_time_covers_the_first_mode():
     assert list(_measure(limit_seconds=0.0)) == candidates(CPU, 1, has_maps=True)[:1]
 
 
+def test_each_number_of_threads_is_tried_even_without_time():
+    net = build_model(SPEC, seed=0)
+    images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)
+    modes = candidates(CPU, 2, has_maps=True)
+    seconds = measure(modes, net, Recipe(), images, labels, limit_seconds=0.0)
+    assert [mode.name for mode in seconds] == ["t2-nhwc-fp32", "t1-nhwc-fp32"]
+
+
 # -- the cache of tuned modes ----------------------------------------------------------------------
 
 
