@@ -107,7 +107,7 @@ class DuelState:
 
     @property
     def not_counted(self) -> int:
-        """The number of pairs that were begun, and had not ended when the verdict fell."""
+        """The number of pairs that were queued beyond the one with which the verdict fell."""
         return len(self.pairs) - self.verdict.pairs if self.verdict.is_over else 0
 
     @property

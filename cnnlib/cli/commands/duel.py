@@ -208,8 +208,8 @@ def _print_state(state: DuelState, as_json: bool) -> None:
         return
     print(f"{state.id}  {state.sentence}", flush=True)
     if state.not_counted:
-        pairs = plural(state.not_counted, "pair")
-        print(f"{pairs} in training when the verdict fell: not counted.", flush=True)
+        pairs = plural(state.not_counted, "further pair")
+        print(f"{pairs} queued when the verdict fell: not counted.", flush=True)
     if forecast := forecast_sentence(state.verdict):
         print(forecast, flush=True)
     if state.problem:
