@@ -93,6 +93,39 @@ def follow_or_train(
     return INTERRUPTED if control.interrupted else exit_code(store.run(run_id))
 
 
+def follow_study(
+    store: RunStore,
+    study_id: str,
+    waiting: Sequence[Run],
+    as_json: bool,
+    has_workers: bool,
+    resume_command: str,
+) -> bool:
+    """Follow the first live run of a study to its end, or wait a moment where there is none.
+
+    Args:
+        waiting: The live runs of the study.
+        resume_command: What continues the study after it was interrupted.
+
+    Returns:
+        False after Ctrl-C, which stops the study.
+    """
+    from cnnlib.runs import studies
+
+    if not waiting:
+        time.sleep(POLL_SECONDS)
+        return True
+    output = progress_output(as_json)
+    if follow_or_train(store, waiting[0].id, output, has_workers=has_workers) != INTERRUPTED:
+        return True
+    label = studies.KIND_LABELS[studies.find(store, study_id).kind]
+    studies.stop(store, study_id)
+    print_error(
+        f"The {label} is stopped. To continue it here: '{PROGRAM} {resume_command} {study_id}'."
+    )
+    return False
+
+
 class _QueueTurn:
     """Decides whether a queued run is to be trained in this process.
 

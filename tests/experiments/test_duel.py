@@ -370,7 +370,7 @@ def test_a_detached_duel_says_how_to_see_it_later(capsys):
 
 
 def test_ctrl_c_stops_a_duel_and_says_how_to_continue(capsys, monkeypatch):
-    monkeypatch.setattr("cnnlib.cli.commands.duel.follow_or_train", lambda *args, **options: 130)
+    monkeypatch.setattr("cnnlib.cli.run_here.follow_or_train", lambda *args, **options: 130)
     assert main(["duel", "lenet5", "tiny99"]) == 130
     [duel] = studies.find_all(RunStore(), ["duel"])
     assert duel.state == "stopped"

@@ -381,9 +381,7 @@ TINY_GRID = ["experiment", "grid", "--preset", "mlp", "--vary", "lr=0.1,0.01"]
 
 
 def test_ctrl_c_stops_a_grid_with_all_its_runs(capsys, monkeypatch):
-    monkeypatch.setattr(
-        "cnnlib.cli.commands.experiment.follow_or_train", lambda *args, **options: 130
-    )
+    monkeypatch.setattr("cnnlib.cli.run_here.follow_or_train", lambda *args, **options: 130)
     assert main(TINY_GRID) == 130
     own = RunStore()
     [grid] = studies.find_all(own, ["grid"])

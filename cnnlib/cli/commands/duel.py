@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import read_spec
-from cnnlib.cli.output import print_error, print_json
+from cnnlib.cli.output import print_json
 from cnnlib.cli.parser import (
     INTERRUPTED,
     JSON_LINES,
@@ -20,7 +18,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     one_of,
 )
-from cnnlib.cli.run_here import follow_or_train, workers_for
+from cnnlib.cli.run_here import follow_study, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, open_store
 from cnnlib.design.presets import adapt, preset, presets
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from cnnlib.design.spec import CNNSpec
     from cnnlib.experiments.duel import DuelState
     from cnnlib.runs import RunStore
-
-POLL_SECONDS = 0.2
 
 
 def add_commands(commands: Any) -> None:
@@ -104,7 +100,6 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
     """Print the state after each pair; train runs here that no worker takes."""
     from cnnlib.experiments.duel import duel_state
     from cnnlib.experiments.study import advance_studies
-    from cnnlib.runs import studies
 
     printed_pairs = -1
     while True:
@@ -115,19 +110,10 @@ def _run_to_end(store: RunStore, duel_id: str, as_json: bool, has_workers: bool)
             _print_state(state, as_json)
         if state.state != "live":
             return 0 if state.state == "done" else 3
-        waiting = [run for pair in state.pairs for run in pair if run is not None and run.is_live]
-        if not waiting:
-            if state.problem:
-                return INTERRUPTED
-            time.sleep(POLL_SECONDS)
-            continue
-        output = progress_output(as_json)
-        code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
-        if code == INTERRUPTED:
-            studies.stop(store, duel_id)
-            print_error(
-                f"The duel is stopped. To continue it here: '{PROGRAM} duel --id {duel_id}'."
-            )
+        waiting = [run for run in state.runs if run.is_live]
+        if state.problem and not waiting:
+            return INTERRUPTED
+        if not follow_study(store, duel_id, waiting, as_json, has_workers, "duel --id"):
             return INTERRUPTED
 
 

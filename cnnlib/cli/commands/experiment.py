@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.cli.commands.datasets import dataset_named
-from cnnlib.cli.commands.watch import progress_output
 from cnnlib.cli.design_options import add_adapt_option, add_design_options, selected_design
-from cnnlib.cli.output import duration, format_date, print_error, print_json, print_table
+from cnnlib.cli.output import duration, format_date, print_json, print_table
 from cnnlib.cli.parser import (
     INTERRUPTED,
     JSON_LINES,
@@ -19,7 +17,7 @@ from cnnlib.cli.parser import (
     id_of_run,
     shown,
 )
-from cnnlib.cli.run_here import follow_or_train, workers_for
+from cnnlib.cli.run_here import follow_study, workers_for
 from cnnlib.cli.run_options import DETACH_ALL, add_run_options, run_request
 from cnnlib.cli.store import existing_store, has_store, open_store
 from cnnlib.units import percent
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
     from cnnlib.experiments.grid import ExperimentState
     from cnnlib.runs import RunStore
-
-POLL_SECONDS = 0.2
 
 
 def add_commands(commands: Any) -> None:
@@ -177,7 +173,6 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
     """Follow one run after another; train here those that no worker takes."""
     from cnnlib.experiments.grid import experiment_state
     from cnnlib.experiments.study import advance_studies
-    from cnnlib.runs import studies
 
     while True:
         advance_studies(store)
@@ -186,17 +181,8 @@ def _follow(store: RunStore, study_id: str, args: argparse.Namespace, has_worker
         if not waiting and state.state != "live":
             _print_state(store, study_id, args)
             return 0 if state.state == "done" else 3
-        elif not waiting:
-            time.sleep(POLL_SECONDS)
-            continue
-        output = progress_output(args.json)
-        code = follow_or_train(store, waiting[0].id, output, has_workers=has_workers)
-        if code == INTERRUPTED:
-            studies.stop(store, study_id)
-            print_error(
-                f"The experiment is stopped. To continue it here: '{PROGRAM} experiment resume "
-                f"{study_id}'."
-            )
+        command = "experiment resume"
+        if not follow_study(store, study_id, waiting, args.json, has_workers, command):
             return INTERRUPTED
 
 
