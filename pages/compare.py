@@ -1,5 +1,5 @@
-"""Compare page: the differences of two designs, and a duel that decides which is better."""
+"""An address of earlier versions, which leads to Results."""
 
-from cnnlib.ui.results import compare_page as page
+from cnnlib.ui.results.page import redirect
 
-page.show()
+redirect("duel")

@@ -1,5 +1,5 @@
-"""Experiments page: a grid or a search over settings, their importance, and the best trial."""
+"""An address of earlier versions, which leads to Results."""
 
-from cnnlib.ui.results import experiments_page as page
+from cnnlib.ui.results.page import redirect
 
-page.show()
+redirect("experiment")

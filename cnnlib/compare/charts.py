@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,10 @@ Cost = Literal["params", "macs", "seconds"]
 
 def curves(rows: Sequence[Row], metric: EpochMetric) -> list[Curve]:
     """Return a metric over the epochs of each row; rows without it are left out."""
-    all_curves = [_curve(row, name, metric) for row, name in zip(rows, labels(rows), strict=True)]
+    all_curves = [
+        _curve(row, name, metric, place)
+        for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True))
+    ]
     return [curve for curve in all_curves if curve is not None]
 
 
@@ -31,13 +35,14 @@ def accuracy_against(rows: Sequence[Row], cost: Cost) -> list[Point]:
     The Pareto frontier is marked.
     """
     points = []
-    for row, name in zip(rows, labels(rows), strict=True):
+    for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
         cost_value, scores = column(cost).value(row), row.numbers("test_accuracy")
         if cost_value is None or not scores or not row.has_result:
             continue
         interval, _ = accuracy_interval(scores, row.test_pictures)
-        ends = (interval.low, interval.high) if interval else (None, None)
-        points.append(Point(name, float(cost_value), fmean(scores), *ends))
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        mean = fmean(scores)
+        points.append(Point(name, float(cost_value), mean, low, high, place=place))
     return [_mark_frontier(point, points) for point in points]
 
 
@@ -55,11 +60,12 @@ def settings(rows: Sequence[Row]) -> list[SettingLine]:
     return lines
 
 
-def class_scores(row: Row, name: str, results: Sequence[Any]) -> ClassScores:
+def class_scores(row: Row, name: str, results: Sequence[Any], place: int = 0) -> ClassScores:
     """Compute the mean accuracy per class over the test results of a row's seeds."""
     classes = zip_longest(*(result.class_accuracy for result in results))
     known = [[value for value in values if value is not None] for values in classes]
-    return ClassScores(name, tuple(fmean(values) if values else None for values in known))
+    means = tuple(fmean(values) if values else None for values in known)
+    return ClassScores(name, means, place)
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
@@ -73,7 +79,7 @@ def labels(rows: Sequence[Row]) -> list[str]:
     return labels
 
 
-def _curve(row: Row, name: str, metric: EpochMetric) -> Curve | None:
+def _curve(row: Row, name: str, metric: EpochMetric, place: int) -> Curve | None:
     """Return the curve of one row; None where no epoch has the metric in all seeds."""
     series = [[getattr(epoch, metric) for epoch in run] for run in row.epochs]
     length = min((len(values) for values in series), default=0)
@@ -90,6 +96,7 @@ def _curve(row: Row, name: str, metric: EpochMetric) -> Curve | None:
         tuple(map(min, at)),
         tuple(map(max, at)),
         len(series),
+        place,
     )
 
 
@@ -101,4 +108,4 @@ def _mark_frontier(point: Point, points: Sequence[Point]) -> Point:
         and (other.cost, other.accuracy) != (point.cost, point.accuracy)
         for other in points
     )
-    return Point(point.name, point.cost, point.accuracy, point.low, point.high, not is_dominated)
+    return replace(point, on_frontier=not is_dominated)

@@ -176,6 +176,39 @@ _SIGNS = {
 _SHORT = {"test": "test_accuracy", "validation": "val_accuracy", "val": "val_accuracy"}
 
 
+def search_problem(search: str) -> str:
+    """Say which comparison of a search cannot be understood; "" for none."""
+    for word in search.split():
+        match = _COMPARISON.fullmatch(word.casefold())
+        if not match:
+            continue
+        name, sign, wanted = match.groups()
+        column = COLUMNS.get(_SHORT.get(name, name))
+        if name == "tag" or (column is not None and column.kind == "text"):
+            if sign != "=":
+                return f"{word!r} compares a text. Texts are compared by =, such as dataset=mnist."
+        elif column is None:
+            return f"{word!r} names no column. {SEARCH_SYNTAX}"
+        elif not _is_number(wanted):
+            return f"{word!r} compares with {wanted!r}, which is no number. {SEARCH_SYNTAX}"
+    return ""
+
+
+SEARCH_SYNTAX = (
+    "Write words from the name, dataset, note, tags or settings of a row, and comparisons with a "
+    "column: test>99, validation>=98.5, params<1e5, seconds<60, seeds>=3, dataset=mnist, "
+    "tag=course."
+)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def row_matches(row: Row, note: Annotation, search: str) -> bool:
     """Return whether a row matches every word of a search.
 
@@ -205,13 +238,9 @@ def _matches_word(row: Row, note: Annotation, text: str, word: str) -> bool:
     value = column.value(row)
     if column.kind == "text":
         return sign == "=" and str(value).casefold() == wanted
-    try:
-        number = float(wanted)
-    except ValueError:
+    if value is None or not _is_number(wanted):
         return False
-    if value is None:
-        return False
-    return _SIGNS[sign](100 * value if column.kind == "percent" else value, number)
+    return _SIGNS[sign](100 * value if column.kind == "percent" else value, float(wanted))
 
 
 def _searchable_text(row: Row, note: Annotation) -> str:

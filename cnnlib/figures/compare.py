@@ -46,17 +46,17 @@ def curves_figure(curves: Sequence[Curve], title: str) -> go.Figure:
     is_share = "accuracy" in title.lower()
     scale = 100 if is_share else 1
     traces: list[dict[str, Any]] = []
-    for number, curve in enumerate(curves):
+    for curve in curves:
         low, mean, high = (
             [scale * v for v in each] for each in (curve.low, curve.mean, curve.high)
         )
         name = curve.name
         if curve.seeds > 1:
             name = f"{name}, {curve.seeds} seeds"
-            area = with_alpha(colour(number), _BAND_ALPHA)
+            area = with_alpha(colour(curve.place), _BAND_ALPHA)
             traces.append(band(curve.epochs, high, low, area, showlegend=False))
         mode = "lines+markers" if len(curve.epochs) < 30 else "lines"
-        traces.append(line(curve.epochs, mean, name, stroke(number), mode=mode))
+        traces.append(line(curve.epochs, mean, name, stroke(curve.place), mode=mode))
     return figure(
         traces,
         title,
@@ -86,7 +86,7 @@ def cost_figure(points: Sequence[Point], cost: str) -> go.Figure:
         costs,
         percents(point.accuracy for point in points),
         "designs",
-        {"color": CATEGORICAL[0], "size": 9},
+        {"color": [colour(point.place) for point in points], "size": 9},
         text=[point.name for point in points],
         mode="markers+text" if len(points) <= 12 else "markers",
         textposition="top center",
@@ -132,7 +132,8 @@ def class_figure(
         return empty_figure(title, "No selected row has a test result yet.")
     shares = [[share if share is None else 100 * share for share in s.accuracy] for s in scores]
     traces = [
-        bars(classes, shares[number], each.name, fill(number)) for number, each in enumerate(scores)
+        bars(classes, share, each.name, fill(each.place))
+        for each, share in zip(scores, shares, strict=True)
     ]
     shown = [share for each in shares for share in each if share is not None]
     floor = max(0.0, min(shown, default=0.0) - 5)

@@ -88,6 +88,7 @@ class Curve:
     Args:
         epochs: From 1.
         low, high: Smallest and largest value over the seeds.
+        place: Position of the design among those in the chart, which decides its colour.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Curve:
     low: tuple[float, ...]
     high: tuple[float, ...]
     seeds: int = 1
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Point:
         cost: Parameters, MACs or seconds.
         accuracy: Mean over seeds, a fraction; low, high: its interval, or None.
         on_frontier: True if no other design is both cheaper and better.
+        place: Position of the design among those in the chart, which decides its colour.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     on_frontier: bool = False
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,10 +131,15 @@ class SettingLine:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Accuracy of one design in each class, mean over seeds; None for a class without pictures."""
+    """Accuracy of one design in each class, mean over seeds; None for a class without pictures.
+
+    Args:
+        place: Position of the design among those in the chart, which decides its colour.
+    """
 
     name: str
     accuracy: tuple[float | None, ...]
+    place: int = 0
 
 
 @dataclass(frozen=True)

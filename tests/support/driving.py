@@ -81,8 +81,8 @@ def write(page: Page, label: str, value: int | float) -> None:
 
 
 def result_row(page: Page, title: str) -> Locator:
-    """The row of a run in the results table, in the grid inside the canvas."""
-    return page.locator("canvas [role=gridcell]", has_text=title)
+    """The row of a run in the results table."""
+    return page.locator("tr[data-row]", has_text=title)
 
 
 def workers_of(runs: Path) -> list[psutil.Process]:

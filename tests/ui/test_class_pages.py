@@ -26,7 +26,7 @@ from cnnlib.runs.access.dataset_owners import dataset_owner, record_dataset_owne
 from cnnlib.runs.saved_designs import SavedDesigns
 from cnnlib.ui.common import identity
 from cnnlib.ui.common.identity import COOKIE, BrowserCookie
-from cnnlib.ui.common.urls import BUILD, COMPARE, DATA, PAGES, TRAIN
+from cnnlib.ui.common.urls import BUILD, DATA, PAGES, TRAIN
 from cnnlib.ui.server.routes import routes
 
 MAIN = PAGES.parent / "cnnlib" / "ui" / "server" / "main.py"
@@ -145,7 +145,7 @@ def test_drawings_of_other_people_are_not_offered_as_datasets(store, browser):
     for page, key in (
         (DATA, "data_dataset"),
         (BUILD, "build_dataset"),
-        (COMPARE, "compare_dataset"),
+        (PAGES / "compare.py", "compare_dataset"),
     ):
         labels = browser(BOB, page).selectbox(key=key).options
         assert not any("drawings" in label for label in labels), page

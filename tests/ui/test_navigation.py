@@ -52,9 +52,18 @@ def test_the_menu_is_in_the_order_of_a_first_lesson():
     assert titles == ["Lab", "Build", "Train", "Look inside", "Draw", "Results", "Data", "Glossary"]
 
 
-@pytest.mark.parametrize("name", ["compare", "experiments", "results"])
-def test_the_pages_of_results_lead_to_each_other(name):
-    app = opened(PAGES / f"{name}.py")
+@pytest.mark.parametrize(
+    ("name", "query", "section"),
+    [
+        ("compare", {}, "duel"),
+        ("compare", {"duel": "nothing"}, "duel"),
+        ("experiments", {}, "experiment"),
+        ("experiments", {"experiment": "nothing"}, "experiment"),
+    ],
+)
+def test_addresses_of_earlier_versions_lead_to_results(name, query, section):
+    app = opened(PAGES / f"{name}.py", **query)
     assert not app.exception
-    links = {each.proto.page for each in app.get("page_link")}
-    assert {"results", "compare", "experiments"} <= links
+    assert [each.value for each in app.title] == ["Results"]
+    assert app.session_state["results_section"] == section
+    assert app.query_params == (query or {"view": section})

@@ -138,7 +138,12 @@ _live_chart = st.components.v2.component("cnnlab_live_chart", js=LOADER)
 
 
 def live_chart(
-    runs: Sequence[Run], *, key: str, status: bool = True, outcomes: Mapping[str, str] | None = None
+    runs: Sequence[Run],
+    *,
+    key: str,
+    status: bool = True,
+    outcomes: Mapping[str, str] | None = None,
+    colours: Mapping[str, int] | None = None,
 ) -> None:
     """Show the curves of runs in shared charts.
 
@@ -148,6 +153,7 @@ def live_chart(
         runs: The runs as last read by the page.
         status: Whether to show the state and numbers of each run; otherwise only its name.
         outcomes: Sentence on the result of each ended run, by run id; shown beside its state.
+        colours: Number of the colour of each run, by run id; None: each has its own.
     """
     _live_chart(
         key=key,
@@ -162,6 +168,7 @@ def live_chart(
                     "changes": len(run_store().interventions(run.id)),
                     "training_loss_terms": run.request.recipe.training_loss_terms,
                     "outcome": (outcomes or {}).get(run.id, ""),
+                    "colour": (colours or {}).get(run.id),
                 }
                 for run in runs
             ],

@@ -18,14 +18,18 @@ RUNS_ADDRESS = f"{API_ADDRESS}/runs"
 PLAN_ADDRESS = f"{API_ADDRESS}/plan"
 MAPS_ADDRESS = f"{API_ADDRESS}/maps"
 LENS_ADDRESS = f"{API_ADDRESS}/lens"
-FOLDERS_WITH_ASSETS = ("build", "common", "lab", "train")  # folders of cnnlib/ui with "static"
+FOLDERS_WITH_ASSETS = (
+    "build",
+    "common",
+    "lab",
+    "results",
+    "train",
+)  # folders of cnnlib/ui with "static"
 
 LAB = PAGES / "lab.py"
 BUILD = PAGES / "build.py"
 TRAIN = PAGES / "train.py"
 RESULTS = PAGES / "results.py"
-COMPARE = PAGES / "compare.py"
-EXPERIMENTS = PAGES / "experiments.py"
 INSPECT = PAGES / "inspect.py"
 CONVOLUTION = PAGES / "convolution.py"
 DRAW = PAGES / "draw.py"

@@ -313,7 +313,7 @@ def _compare(state: LabState, action: Mapping[str, Any]) -> LabState:
         state,
         message="The comparison has begun: both designs train clean, in up to "
         f"{DEFAULT_MOST_PAIRS} pairs with equal seeds. The Lab waits for its runs.",
-        subject=at_root(f"compare?{urlencode({'duel': duel})}"),
+        subject=at_root(f"results?{urlencode({'duel': duel})}"),
     )
 
 

@@ -14,8 +14,8 @@ from cnnlib.figures.compare import class_figure, cost_figure, curves_figure, set
 from cnnlib.ui.common.components import live_chart, strip_html
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.shared import folders, prepared, run_store
-from cnnlib.ui.results.compare_page import difference_view
 from cnnlib.ui.results.duel_form import Side
+from cnnlib.ui.results.duel_view import difference_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,17 +40,25 @@ def charts(rows: Sequence[Row]) -> None:
     }
     if len(rows) == 2:
         views["Disagreements"] = _pictures
+    several = len(rows) > 1 and any(len(row.runs) > 1 for row in rows)
+    default = "Mean over seeds" if several else "Curves"
     selected = st.segmented_control(
-        "Show", list(views), default="Curves", key="results_view", label_visibility="collapsed"
+        "Show", list(views), default=default, key="results_view", label_visibility="collapsed"
     )
-    views.get(selected or "Curves", _live_curves)(rows)
+    views.get(selected or default, _live_curves)(rows)
 
 
 def _live_curves(rows: Sequence[Row]) -> None:
     runs = [run for row in rows for run in row.runs]
     if len(runs) > MOST_LIVE:
         st.caption(f"Shows the first {MOST_LIVE} of {len(runs)} runs.")
-    live_chart(runs[:MOST_LIVE], key="results_live", status=False)
+    colours = {run.id: number for number, row in enumerate(rows) for run in row.runs}
+    live_chart(
+        runs[:MOST_LIVE],
+        key="results_live",
+        status=False,
+        colours=colours if len(rows) > 1 else None,
+    )
 
 
 def _mean_curves(rows: Sequence[Row]) -> None:
@@ -122,10 +130,10 @@ def _classes(rows: Sequence[Row]) -> None:
         )
         return
     store, scores = run_store(), []
-    for row, name in zip(rows, labels(rows), strict=True):
+    for place, (row, name) in enumerate(zip(rows, labels(rows), strict=True)):
         results = [result for run in row.runs if (result := store.result(run.id)) is not None]
         if results:
-            scores.append(class_scores(row, name, results))
+            scores.append(class_scores(row, name, results, place))
     try:
         classes: Sequence[str] = dataset_info(rows[0].request.dataset, folders()).classes
     except CnnlibError:  # the dataset is missing: number the classes instead

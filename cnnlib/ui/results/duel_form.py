@@ -1,4 +1,4 @@
-"""The form of the Compare page: two designs, a dataset and the settings of a duel."""
+"""The form of a duel: two designs, each with a recipe, a dataset, and how they are compared."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ import streamlit as st
 
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.data.catalogue import catalogue
+from cnnlib.design.cost import cost
 from cnnlib.design.link import decode
+from cnnlib.design.plan import plan
 from cnnlib.design.presets import adapt, presets
 from cnnlib.errors import CnnlibError
 from cnnlib.experiments.duel import SPLITS, Duel, start_duel
 from cnnlib.experiments.duel_statistics import DEFAULT_MOST_PAIRS, DEFAULT_WITHIN
+from cnnlib.experiments.duration import duration_of
 from cnnlib.experiments.group_sequential import FIRST_LOOK, MOST_PAIRS, first_verdict
+from cnnlib.records.recipe_presets import default_recipe
 from cnnlib.records.run import RunRequest
 from cnnlib.runs.saved_designs import SavedDesigns
-from cnnlib.ui.common.format import dataset_label, dataset_menu, describe_recipe
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.format import (
+    dataset_label,
+    dataset_menu,
+    describe_recipe,
+    escape_markdown,
+)
+from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import show_dataset_warnings
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
 from cnnlib.ui.common.shared import available_datasets, default_dataset, folders, run_store
 from cnnlib.ui.common.urls import kept_design
+from cnnlib.ui.results.sections import open_section
+from cnnlib.units import format_time, plural, short_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,28 +41,34 @@ if TYPE_CHECKING:
     from cnnlib.compare.rows import Row
     from cnnlib.design.spec import CNNSpec
     from cnnlib.records.dataset import DatasetInfo
+    from cnnlib.records.recipe import Recipe
 
-TAB = "compare_tab"  # key of the tabs
-DUEL = "Duel: is B better?"
-TABS = ("Differences", DUEL)
 _PRESELECTED = "compare_preselected"  # session key: labelled designs from the results table
+_YOURS = "Your design"
 MOST_ROWS = 50  # of the results table, in the menus of designs
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two designs, fitted to the dataset."""
+    """One of the two designs, fitted to the dataset.
+
+    Args:
+        trained: The recipe that it was trained with; None for a design without a run.
+        recipe: The recipe that the duel trains it with; None until it is chosen.
+    """
 
     name: str
     spec: CNNSpec
     preset: str = ""
+    trained: Recipe | None = None
+    recipe: Recipe | None = None
 
 
 def known_designs() -> dict[str, Side]:
     """List the designs by label: the current one, saved ones, presets, those of past runs."""
     sides: list[tuple[str, Side]] = []
     if link := kept_design():
-        sides.append(("Your design", Side("your design", decode(link))))
+        sides.append((_YOURS, Side("your design", decode(link))))
     sides += [
         (f"Saved: {design.name}", Side(design.name, design.spec))
         for design in SavedDesigns(folders(), run_store().owner).designs()
@@ -65,19 +82,24 @@ def known_designs() -> dict[str, Side]:
 
 
 def preselect_rows(rows: Sequence[Row]) -> None:
-    """Select the designs of two rows of the results table for a duel on the Compare page."""
+    """Open the form of a duel with the designs of two rows of the results table."""
     sides = [_from_row(row) for row in rows]
     st.session_state[_PRESELECTED] = sides
     for letter, (label, _) in zip("AB", sides, strict=True):
         st.session_state[f"compare_{letter}"] = label
     st.session_state["compare_dataset"] = rows[0].request.dataset
-    st.session_state[TAB] = DUEL
+    recipes = {row.request.recipe for row in rows}
+    st.session_state["compare_own"] = len(recipes) > 1
+    for letter in "AB":
+        st.session_state[f"compare_recipe_{letter}"] = _AS_TRAINED
+    open_section("duel")
 
 
 def _from_row(row: Row) -> tuple[str, Side]:
     """Return the label in the menus and the design of a row."""
     label = f"Result: {row.name} on {dataset_label(row.request.dataset)}, {row.key[:6]}"
-    return label, Side(row.name, row.request.spec, row.request.preset)
+    request = row.request
+    return label, Side(row.name, request.spec, request.preset, request.recipe)
 
 
 def choose_info() -> DatasetInfo:
@@ -99,25 +121,73 @@ def choose_info() -> DatasetInfo:
 
 
 def choose_sides(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[Side, Side] | None:
-    """Show two menus; return designs A and B, fitted to the dataset, or None if one fails."""
-    labels = list(designs)
-    chosen = []
-    for column, letter, default in zip(st.columns(2), "AB", (0, 1), strict=True):
-        key = f"compare_{letter}"
-        if st.session_state.get(key) not in designs:
-            st.session_state[key] = labels[min(default, len(labels) - 1)]
-        label = column.selectbox(f"Design {letter}", labels, key=key, persist_state="session")
-        side = designs[label]
-        try:
-            spec = adapt(side.spec, info.in_size, len(info.classes))
-        except CnnlibError as error:
-            with column:
-                show_error(error)
-            return None
-        chosen.append(replace(side, spec=spec))
+    """Show two cards; return designs A and B with their recipes, or None if one does not fit."""
+    own = st.session_state.get("compare_own", False)
+    chosen: list[Side | None] = []
+    for column, letter in zip(st.columns(2), "AB", strict=True):
+        with column.container(border=True, height="stretch", key=f"compare_card_{letter}"):
+            chosen.append(_choose_side(designs, info, letter, has_recipe=own or letter == "A"))
+    st.toggle(
+        "Each with its own recipe", key="compare_own", persist_state="session", help=_OWN_HELP
+    )
     a, b = chosen
+    if a is None or b is None:
+        return None
     if a.name == b.name:
         a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
+    return a, b if own else replace(b, recipe=a.recipe)
+
+
+_OWN_HELP = (
+    "Off: both are trained with the recipe of A, so the duel compares the designs alone. On: each "
+    "has a recipe of its own, and the duel compares design and recipe together."
+)
+_AS_TRAINED = "as trained"  # the option of a menu of recipes
+
+
+def _choose_side(
+    designs: Mapping[str, Side], info: DatasetInfo, letter: str, *, has_recipe: bool
+) -> Side | None:
+    """Show the menus of one side; return it fitted to the dataset, or None if it does not fit."""
+    key = f"compare_{letter}"
+    if st.session_state.get(key) not in designs:
+        st.session_state[key] = _default_labels(designs, info)["AB".index(letter)]
+    label = st.selectbox(f"Design {letter}", list(designs), key=key, persist_state="session")
+    side = designs[label]
+    try:
+        spec = adapt(side.spec, info.in_size, len(info.classes))
+    except CnnlibError as error:
+        show_error(error)
+        return None
+    costs = cost(plan(spec))
+    st.caption(f"{short_count(costs.params)} parameters, {short_count(costs.macs)} MACs a picture")
+    side = replace(side, spec=spec)
+    if not has_recipe:
+        st.caption("Trained with the recipe of A.")
+        return side
+    first = {_AS_TRAINED: "As it was trained"} if side.trained else {}
+    menu_key = f"compare_recipe_{letter}"
+    if st.session_state.get(menu_key) == _AS_TRAINED and not first:
+        del st.session_state[menu_key]
+    name = recipe_menu("For this design and dataset", key=menu_key, first=first)
+    own = side.trained if name == _AS_TRAINED else None
+    recipe = own or recipe_by_name(name, spec, info)
+    st.caption(escape_markdown(describe_recipe(recipe)))
+    return replace(side, recipe=recipe)
+
+
+def _default_labels(designs: Mapping[str, Side], info: DatasetInfo) -> tuple[str, str]:
+    """Return the first two designs that the form proposes: those at hand, else two that differ.
+
+    The design of this session or the best results come first, then the preset for the dataset and
+    a larger one.
+    """
+    results = [label for label, side in designs.items() if side.trained]
+    own = [label for label in designs if label == _YOURS]
+    small, large = ("lenet5", "cnn3") if info.in_size[0] == 1 else ("three_layer", "cifar_fast")
+    usual = [label for name in (small, large) for label in designs if designs[label].preset == name]
+    presets_first = [label for label in usual if label not in results]
+    a, b, *_ = dict.fromkeys([*own, *results[:2], *presets_first, *designs])
     return a, b
 
 
@@ -146,10 +216,14 @@ _SPLIT_HELP = (
 )
 
 
-def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
-    """Show the settings of a duel and its button; return the id of a duel just started."""
-    with st.grid(3):
-        name = recipe_menu("For design A and this dataset", key="compare_recipe")
+def duel_form() -> tuple[Side, Side] | None:
+    """Show the form of a duel, and start it; return the chosen sides, or None if one fails."""
+    st.subheader("Which of two designs is better?")
+    info = choose_info()
+    sides = choose_sides(known_designs(), info)
+    if sides is None:
+        return None
+    with st.expander("More settings of the duel", icon=":material/tune:"), st.grid(3):
         epochs, limit = length_fields("compare")
         most_pairs = st.number_input(
             "Maximum number of pairs",
@@ -164,30 +238,40 @@ def duel_form(a: Side, b: Side, info: DatasetInfo) -> str | None:
             help=_WITHIN_HELP,
         )
         split = st.selectbox("Compared on", SPLITS, key="compare_on", help=_SPLIT_HELP)
-    earliest = first_verdict(most_pairs)
-    recipe = recipe_by_name(name, a.spec, info)
-    recipe = replace(recipe, epochs=epochs) if epochs else recipe
-    st.caption(
-        f"Both designs use {describe_recipe(recipe)}. The two runs of a pair have the same seed, "
-        f"data split and data order. A verdict is possible after {earliest} pairs at the earliest; "
-        "from then on the result is checked after every pair, and the duel ends as soon as it is "
-        "clear."
-    )
-    if not st.button(
-        "Start the duel", type="primary", icon=":material/balance:", key="compare_start"
-    ):
-        return None
-    request = RunRequest(a.spec, recipe, info.name, train_limit=limit, preset=a.preset)
-    try:
-        duel = Duel(
-            request,
-            replace(request, spec=b.spec, preset=b.preset),
-            *(a.name, b.name),
-            most_pairs=most_pairs,
-            within=within / 100,
-            on=split,
+    a, b = (_request(side, info, epochs, limit) for side in sides)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            "Start the duel", type="primary", icon=":material/balance:", key="compare_start"
         )
-        return start_duel(run_store(), duel)
-    except CnnlibError as error:
-        show_error(error)
-        return None
+        st.caption(_describe_duration(a, b, most_pairs))
+    if pressed:
+        with errors_shown():
+            duel = Duel(
+                *(a, b, sides[0].name, sides[1].name),
+                most_pairs=most_pairs,
+                within=within / 100,
+                on=split,
+            )
+            open_section("duel", start_duel(run_store(), duel))
+            st.rerun()
+    return sides
+
+
+def _request(side: Side, info: DatasetInfo, epochs: int | None, limit: int | None) -> RunRequest:
+    """Return the request of one side, with the fields of the form that are not empty."""
+    recipe = side.recipe or default_recipe(side.spec, info.name, info.train_count)
+    recipe = replace(recipe, epochs=epochs) if epochs else recipe
+    return RunRequest(side.spec, recipe, info.name, train_limit=limit, preset=side.preset)
+
+
+def _describe_duration(a: RunRequest, b: RunRequest, most_pairs: int) -> str:
+    """Say how many pairs the duel trains, and how long that takes."""
+    earliest = first_verdict(most_pairs) or most_pairs
+    start = f"{earliest} to {plural(most_pairs, 'pair')} with the same seeds"
+    try:
+        short, long = (duration_of([a, b] * pairs, folders()) for pairs in (earliest, most_pairs))
+    except CnnlibError:  # the button says what is wrong
+        return f"{start}. It ends as soon as the result is clear."
+    basis = "" if long.is_measured else ", a rough estimate: not both were timed here yet"
+    times = " to ".join(dict.fromkeys(format_time(each.seconds) for each in (short, long)))
+    return f"{start}: about {times}{basis}. It ends as soon as the result is clear."

@@ -1,37 +1,30 @@
-"""The Results page: the table of trained designs, its actions, charts of the selected rows."""
+"""The Results page: the table of trained designs, duels, and experiments."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.annotations import annotation_of
 from cnnlib.compare.results_table import ResultsTable
 from cnnlib.compare.rows import best_of_sentence
-from cnnlib.errors import CnnlibError
 from cnnlib.experiments.study import advance_studies
 from cnnlib.records.run import LIVE_STATES
-from cnnlib.report.page import FORMATS
-from cnnlib.runs.archive.archive import export_bytes, import_runs
-from cnnlib.train.submit import submit_runs
 from cnnlib.ui.common.format import escape_markdown
-from cnnlib.ui.common.messages import errors_shown, fragment, show_error
-from cnnlib.ui.common.permissions import owner_note
-from cnnlib.ui.common.shared import run_store, settings
-from cnnlib.ui.common.urls import COMPARE, TRAIN, put_runs_in_address, runs_in_address
+from cnnlib.ui.common.messages import fragment, show_not_found
+from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.urls import RESULTS, TRAIN, runs_in_address
+from cnnlib.ui.results.actions import export_menu, import_menu, row_menu, show_notes, show_trash
 from cnnlib.ui.results.charts import charts
-from cnnlib.ui.results.duel_form import preselect_rows
-from cnnlib.ui.results.table import has_partial_row, selectable_table, shown_rows, view_controls
-from cnnlib.units import plural
+from cnnlib.ui.results.duel_view import show_duels
+from cnnlib.ui.results.experiment_view import show_experiments
+from cnnlib.ui.results.sections import choose_section
+from cnnlib.ui.results.table import has_partial_row, results_table, shown_rows, view_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from cnnlib.compare.columns import Column
-    from cnnlib.compare.rows import Row
+    from streamlit.delta_generator import DeltaGenerator
 
 REFRESH_SECONDS = 2.0  # while any run is live
 
@@ -39,15 +32,48 @@ REFRESH_SECONDS = 2.0  # while any run is live
 def show() -> None:
     """Show the page."""
     st.title("Results")
+    with st.container(horizontal=True, vertical_alignment="center", key="results_top"):
+        section = choose_section()
+        st.space("stretch")
+        menus = st.container(horizontal=True, width="content", key="results_menus")
+    match section:
+        case "duel":
+            show_duels()
+        case "experiment":
+            show_experiments()
+        case _:
+            show_table(menus)
+
+
+def redirect(section: str) -> None:
+    """Lead an address of an earlier version to this page: ``/compare?duel=...``.
+
+    Args:
+        section: ``"duel"`` or ``"experiment"``.
+    """
+    query: Mapping[str, str] = {section: st.query_params.get(section, "")}
+    st.switch_page(RESULTS, query_params=query if query[section] else {"view": section})
+
+
+def show_table(menus: DeltaGenerator) -> None:
+    """Show the table of all runs, what can be done with its rows, and charts of the chosen ones.
+
+    Args:
+        menus: Container of the menus of the table.
+    """
     store = run_store()
     if not store.runs(limit=1):
         st.write("No runs yet. Every network that you train gets a row here.")
         st.page_link(TRAIN, label="Train a network", icon=":material/arrow_forward:")
-        import_menu()
-        st.stop()
+        with menus:
+            import_menu()
+        return
     table = ResultsTable(store)
-    view = view_controls(has_partial_row(table, runs_in_address()))
     any_live = bool(store.runs(limit=1, states=LIVE_STATES))
+    with menus:
+        view = view_controls(has_partial_row(table, runs_in_address()))
+        import_menu()
+    _show_unknown(runs_in_address())
 
     def results() -> None:
         """Show the table, and the charts of the selected rows."""
@@ -55,199 +81,28 @@ def show() -> None:
             st.rerun()  # the last live run ended: stop the refresh
         advance_studies(store)
         rows = shown_rows(table, view)
-        selected = selectable_table(rows, view.columns, runs_in_address(), key="results_table")
-        ids = [run.id for row in selected for run in row.runs]
-        put_runs_in_address(ids)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            export_menu(rows, view.columns)
-            import_menu()
+        selected = results_table(rows, view.drawn, key="results_table")
+        with st.container(horizontal=True, vertical_alignment="center", key="results_actions"):
             if selected:
                 row_menu(table, selected)
+                ids = [run.id for row in selected for run in row.runs]
                 if st.button("Open in Train", icon=":material/show_chart:", key="results_open"):
                     st.switch_page(TRAIN, query_params={"run": ids})
+            else:
+                st.caption("Select a row to see its curves, or several to compare them.")
+            export_menu(selected or rows, view.columns)
         show_trash(table)
         if note := best_of_sentence(rows):
             st.caption(escape_markdown(note))
-        if not selected:
-            st.caption("Select a row to see its curves, or several to compare them.")
-        else:
+        if selected:
             show_notes(table, selected)
             charts(selected)
 
     fragment(results, run_every=REFRESH_SECONDS if any_live else None)()
 
 
-FRESH_SEEDS = 3
-
-
-def export_menu(rows: Sequence[Row], shown: Sequence[Column]) -> None:
-    """Show the downloads of the table; a file is written when its button is clicked."""
-    with st.popover("Export", icon=":material/download:"):
-        st.caption("Exports the rows and columns that the table shows.")
-        for form in FORMATS.values():
-            st.download_button(
-                form.title,
-                partial(form.write, rows, shown),
-                f"results.{form.suffix}",
-                form.mime,
-                key=f"results_export_{form.suffix}",
-                on_click="ignore",
-                width="stretch",
-            )
-        _export_runs(rows)
-
-
-def _export_runs(rows: Sequence[Row]) -> None:
-    """Show the download of the rows' runs as one archive, for another lab to import."""
-    ids = [run.id for row in rows for run in row.runs if not run.is_live]
-    store = run_store()  # here, since the lambda below runs outside the page
-    st.caption("The runs with their curves and predictions, as a file that Results can import.")
-    st.download_button(
-        *("Run archive", lambda: export_bytes(store, ids), "runs.zip", "application/zip"),
-        key="results_export_runs",
-        on_click="ignore",
-        width="stretch",
-        disabled=not ids,
-    )
-
-
-def import_menu() -> None:
-    """Show the upload of an archive of runs from another lab."""
-    with st.popover("Import", icon=":material/upload:"):
-        shared = settings()
-        most_mb = max(1, shared.person.upload_mb) if shared.class_mode.on else None
-        file = st.file_uploader(
-            "Run archive (zip file)", "zip", key="results_import", max_upload_size=most_mb
-        )
-        if file and st.button("Import the runs", type="primary", key="results_import_take"):
-            try:
-                ids = import_runs(run_store(), file)
-            except CnnlibError as error:
-                show_error(error)
-                return
-            st.query_params.from_dict({"run": ids[:60]})
-            st.rerun()
-
-
-def row_menu(table: ResultsTable, rows: Sequence[Row]) -> None:
-    """Show the buttons that act on the selected rows."""
-    if len(rows) == 1:
-        _notes_menu(table, rows[0])
-        if (
-            not rows[0].runs[0].is_live
-            and st.button(
-                "New seeds", icon=":material/casino:", key="results_fresh", help=_FRESH_HELP
-            )
-            and _train_fresh_seeds(rows[0])
-        ):
-            st.rerun()
-    if len(rows) == 2 and st.button(
-        "Duel", icon=":material/balance:", key="results_duel", help=_DUEL_HELP
-    ):
-        preselect_rows(rows)
-        st.switch_page(COMPARE)
-    notes = table.annotations()
-    hidden = all(annotation_of(row, notes).hidden for row in rows)
-    if st.button(
-        "Show again" if hidden else "Hide",
-        icon=":material/visibility:" if hidden else ":material/visibility_off:",
-        key="results_hide",
-    ):
-        for row in rows:
-            note = annotation_of(row, notes)
-            table.annotate(row.key, replace(note, hidden=not hidden))
-        st.rerun()
-    refusal = _reason_not_deletable(rows)
-    if st.button(
-        "Delete",
-        icon=":material/delete:",
-        key="results_delete",
-        help=refusal or None,
-        disabled=bool(refusal),
-    ):
-        try:
-            table.move_to_trash([run for row in rows for run in row.runs])
-        except CnnlibError as error:
-            show_error(error)
-            return
-        st.rerun()
-
-
-def _reason_not_deletable(rows: Sequence[Row]) -> str:
-    """Return the reason why these rows cannot be deleted; "" if they can."""
-    runs = [run for row in rows for run in row.runs]
-    if any(owner_note(run.owner, "run") for run in runs):
-        return _OTHERS_HELP
-    return _LIVE_HELP if any(run.is_live for run in runs) else ""
-
-
-_LIVE_HELP = "Only a run that has ended can be deleted. Stop it on the page Train first."
-_OTHERS_HELP = (
-    'Some of these runs belong to another person. Switch on "Each seed", then select only your '
-    "runs."
-)
-_DUEL_HELP = (
-    "Opens a duel of these two designs on Compare. It trains both with the same seeds to find out "
-    "which one is better."
-)
-_FRESH_HELP = (
-    f"Trains this design with {FRESH_SEEDS} new seeds. Their mean is a fair estimate, because the "
-    'design was not chosen by these results. Switch on "Each seed" to see the new runs alone.'
-)
-
-
-def _train_fresh_seeds(row: Row) -> list[str]:
-    """Submit runs like the row's first, with new seeds; return their ids."""
-    seed = 1 + max(row.seeds)
-    request = replace(row.runs[0].request, seed=seed)
-    with errors_shown():
-        return submit_runs(run_store(), request, FRESH_SEEDS)
-    return []
-
-
-def _notes_menu(table: ResultsTable, row: Row) -> None:
-    note = annotation_of(row, table.annotations())
-    with (
-        st.popover("Name, note, tags", icon=":material/edit_note:"),
-        st.form(f"results_note_{row.key}", border=False),
-    ):
-        name = st.text_input("Name", note.name, placeholder=row.name, max_chars=120)
-        text = st.text_area("Note", note.note, max_chars=2000)
-        tags = st.text_input("Tags", ", ".join(note.tags), placeholder="separated by commas")
-        if st.form_submit_button("Save", type="primary"):
-            new_tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
-            try:
-                table.annotate(row.key, replace(note, name=name.strip(), note=text, tags=new_tags))
-                if name.strip() != note.name:
-                    table.rename_runs(row, name.strip())
-            except CnnlibError as error:
-                show_error(error)
-                return
-            st.rerun()
-
-
-def show_trash(table: ResultsTable) -> None:
-    """Show the number of deleted runs, with buttons that restore or remove them."""
-    deleted = table.own_trash()
-    if not deleted:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{plural(len(deleted), 'deleted run')}. You can undo this for a week.")
-        if st.button("Undo", icon=":material/undo:", key="results_undo"):
-            latest = max(deleted.values())
-            table.restore([run_id for run_id, when in deleted.items() if latest - when < 1.0])
-            st.rerun()
-        if st.button("Delete permanently", key="results_empty", type="tertiary"):
-            table.empty_trash()
-            st.rerun()
-
-
-def show_notes(table: ResultsTable, rows: Sequence[Row]) -> None:
-    """Show the notes and tags of the selected rows that have any."""
-    notes = table.annotations()
-    for row in rows:
-        note = annotation_of(row, notes)
-        tags = (f":gray-badge[{escape_markdown(tag)}]" for tag in note.tags)
-        text = " ".join([escape_markdown(note.note), *tags]).strip()
-        if text:
-            st.markdown(f"**{escape_markdown(row.name)}**: {text}")
+def _show_unknown(run_ids: list[str]) -> None:
+    """Say which run of the address there is not."""
+    known = {run.id for run in run_store().runs()}
+    if unknown := [run_id for run_id in run_ids if run_id not in known]:
+        show_not_found("run", unknown[0])

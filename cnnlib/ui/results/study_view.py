@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, fragment, show_error, show_not_found
 from cnnlib.ui.common.permissions import own_button, owner_note
 from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.results.sections import open_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,28 +60,28 @@ def past_studies(
     title: str,
     describe: Callable[[Study], str],
     page: str,
-    parameter: str,
+    section: Literal["duel", "experiment"],
 ) -> None:
     """Show links to the other studies of some kinds, the newest first.
 
     Args:
         current: Id of the study that the page shows.
         page: Start of the keys of its widgets.
-        parameter: Of the page's address, with the id of its study.
+        section: Of the Results page.
     """
     found = [each for each in studies.find_all(run_store(), kinds) if each.id != current]
     if not found:
         return
-    st.header(title)
+    st.subheader(title)
     for study in found[:_MOST_LINKS]:
-        if st.button(
+        st.button(
             escape_markdown(describe(study)),
             key=f"{page}_past_{study.id}",
             type="tertiary",
             icon=":material/arrow_forward:",
-        ):
-            st.query_params[parameter] = study.id
-            st.rerun()
+            on_click=open_section,
+            args=(section, study.id),
+        )
     if len(found) > _MOST_LINKS:
         st.caption(f"The newest {_MOST_LINKS} of {len(found):,}.")
 

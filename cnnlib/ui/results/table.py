@@ -1,26 +1,25 @@
-"""The results table of the page: controls, columns, and the selected rows."""
+"""The results table of the page: its view, its rows, and what the person searches and chooses."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, cells, column, columns
+from cnnlib.compare.columns import COLUMN_PRESETS, COLUMNS, Column, column, columns
 from cnnlib.compare.rows import Row
-from cnnlib.ui.common.format import dataset_label
+from cnnlib.ui.common.urls import LOADER, put_runs_in_address, runs_in_address, script
+from cnnlib.ui.results.table_data import table_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-    from streamlit.typing import DataframeState
-
     from cnnlib.compare.results_table import ResultsTable
 
-CURVE = "Curve"
+_table = st.components.v2.component("cnnlab_results_table", js=LOADER)
+
+SEARCH = "results_search"  # session key: the text of the search
 _PRESET_TITLES = {
     "results": "Accuracy",
     "course texts": "Table of the course texts",
@@ -31,43 +30,45 @@ _PRESET_TITLES = {
 
 @dataclass(frozen=True)
 class View:
-    """Settings of the table: search text, columns, kind of rows, hidden rows."""
+    """Settings of the table.
 
-    search: str
+    Args:
+        columns: For an export: an interval has columns of its own.
+        drawn: The columns on the page, where the accuracy is drawn with its interval.
+        each_seed: Whether there is one row per run.
+        hidden: Whether hidden rows are shown.
+    """
+
     columns: tuple[Column, ...]
+    drawn: tuple[Column, ...]
     each_seed: bool
     hidden: bool
 
 
 def view_controls(each_seed: bool) -> View:
-    """Show the controls above the table: search, columns, one row per design or per run.
+    """Show the menu of the view: columns, one row per design or per run, hidden rows.
 
     Args:
         each_seed: Default of the toggle that shows one row per run.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        search = st.text_input(
-            "Search",
-            key="results_search",
-            placeholder="lenet5 adam test>99 params<1e5",
-            width=280,
-            help=_SEARCH_HELP,
-        )
+    with st.popover("View", icon=":material/tune:", key="results_menu"):
         preset = st.selectbox(
             "Columns",
             [*COLUMN_PRESETS, "own choice"],
             format_func=lambda name: _PRESET_TITLES.get(name, "Custom"),
             key="results_preset",
-            width=240,
+            persist_state="session",
         )
+        chosen = _choose_columns(preset)
         each = st.toggle("Each seed", value=each_seed, key="results_each", help=_EACH_HELP)
         hidden = st.toggle("Hidden rows", key="results_hidden", help=_HIDDEN_HELP)
-    return View(search, _choose_columns(preset), each, hidden)
+    drawn = columns(_DRAWN) if preset == "results" else chosen
+    return View(chosen, drawn, each, hidden)
 
 
-_SEARCH_HELP = (
-    "Words from the name, dataset, note, tags or settings of a row, and comparisons with a column: "
-    "test>99, validation>=98.5, params<1e5, seconds<60, seeds>=3, dataset=mnist, tag=course."
+_DRAWN = (
+    *("name", "dataset", "trained_on", "val_accuracy", "test_accuracy", "params", "macs"),
+    *("seconds", "state"),
 )
 _EACH_HELP = "One row per run. When off, runs that differ only in their seed share one row."
 _HIDDEN_HELP = "Also shows the rows that you have hidden."
@@ -76,21 +77,16 @@ _HIDDEN_HELP = "Also shows the rows that you have hidden."
 def _choose_columns(preset: str) -> tuple[Column, ...]:
     if preset != "own choice":
         return columns(COLUMN_PRESETS[preset])
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = st.multiselect(
-            "Show",
-            list(COLUMNS),
-            default=list(COLUMN_PRESETS["results"]),
-            format_func=lambda name: COLUMNS[name].title,
-            key="results_columns",
-        )
-        goal = st.number_input(
-            "Time to accuracy (%)",
-            *(0.0, 100.0, 0.0, 1.0),
-            key="results_goal",
-            help=_GOAL_HELP,
-            width=170,
-        )
+    names = st.multiselect(
+        "Show",
+        list(COLUMNS),
+        default=list(_DRAWN),
+        format_func=lambda name: COLUMNS[name].title,
+        key="results_columns",
+    )
+    goal = st.number_input(
+        "Time to accuracy (%)", *(0.0, 100.0, 0.0, 1.0), key="results_goal", help=_GOAL_HELP
+    )
     selected = columns(["name", *(name for name in names if name != "name")])
     return (*selected, column(f"seconds_to_{goal:g}")) if goal else selected
 
@@ -103,7 +99,11 @@ _GOAL_HELP = (
 
 def shown_rows(table: ResultsTable, view: View) -> list[Row]:
     """Return the rows of a view, sorted by validation accuracy."""
-    rows = table.arrange(_all_rows(table.version(), table), hidden=view.hidden, search=view.search)
+    rows = table.arrange(
+        _all_rows(table.version(), table),
+        hidden=view.hidden,
+        search=st.session_state.get(SEARCH, ""),
+    )
     if not view.each_seed:
         return rows
     return [single for row in rows for single in rows_per_run(row)]
@@ -135,104 +135,32 @@ def has_partial_row(table: ResultsTable, run_ids: Sequence[str]) -> bool:
     return any(ids & wanted and not ids <= wanted for ids in groups)
 
 
-def selectable_table(
-    rows: Sequence[Row], shown: Sequence[Column], selected: Sequence[str], *, key: str
-) -> list[Row]:
-    """Show the table and return the selected rows.
+def results_table(rows: Sequence[Row], drawn: Sequence[Column], *, key: str) -> list[Row]:
+    """Show the table; return the rows whose runs are all in the page's address.
 
-    Streamlit stores the positions of selected rows. When rows are added, removed or reordered, the
-    table gets a new key, with the same rows selected.
-
-    Args:
-        selected: Ids of runs; a row is selected if all its runs are among them.
+    A row that the person chooses puts its runs there, and stays chosen while a search leaves it
+    out.
     """
-    names = "\n".join([*(row.key for row in rows), *(each.name for each in shown)])
-    digest = hashlib.sha256(names.encode()).hexdigest()[:16]
-    wanted = set(selected)
-    positions = [
-        position for position, row in enumerate(rows) if wanted >= {run.id for run in row.runs}
-    ]
-    frame = table_frame(rows, shown)
-    state: DataframeState = st.dataframe(
-        frame,
-        key=f"{key}_{digest}",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": positions, "columns": [], "cells": []}},
-        column_config=_column_config(shown, frame),
-        placeholder="–",
-    )
-    positions = sorted(state["selection"]["rows"])
-    return [rows[position] for position in positions if position < len(rows)]
+    wanted = set(runs_in_address())
+    chosen = [row for row in rows if wanted >= {run.id for run in row.runs}]
+
+    def choose() -> None:
+        match st.session_state[key].get("chosen"):
+            case {"keys": [*keys]}:
+                shown = {run.id for row in rows for run in row.runs}
+                kept = [run_id for run_id in runs_in_address() if run_id not in shown]
+                taken = [run.id for row in rows if row.key in keys for run in row.runs]
+                put_runs_in_address([*taken, *kept])
+
+    def search() -> None:
+        match st.session_state[key].get("searched"):
+            case {"text": str(text)}:
+                st.session_state[SEARCH] = text[:_LONGEST_SEARCH]
+
+    data = table_data(rows, drawn, chosen, st.session_state.get(SEARCH, ""))
+    sent = {"script": script("results/table.js"), **data}
+    _table(key=key, data=sent, on_chosen_change=choose, on_searched_change=search)
+    return chosen
 
 
-def table_frame(rows: Sequence[Row], shown: Sequence[Column]) -> pd.DataFrame:
-    """Build a data frame with one record per row: accuracies in per cent, None if not known."""
-    import pandas as pd  # not at the top: it takes seconds, for a page with a table only
-
-    records = [
-        {CURVE: _curve(row)} | {each.title: _scale(values[each.name], each) for each in shown}
-        for row, values in zip(rows, cells(rows, shown), strict=True)
-    ]
-    return pd.DataFrame(records, columns=[*_column_titles(shown)])
-
-
-def _column_titles(shown: Sequence[Column]) -> list[str]:
-    """List the titles, with the curve after the first of them."""
-    titles = [each.title for each in shown]
-    return [*titles[:1], CURVE, *titles[1:]]
-
-
-def _scale(value: Any, shown: Column) -> Any:
-    if shown.name == "dataset":
-        return dataset_label(value)
-    return 100 * value if shown.kind == "percent" and value is not None else value
-
-
-def _curve(row: Row) -> list[float]:
-    """Validation accuracy of the first run per epoch, in per cent; empty for a single epoch."""
-    epochs = row.epochs[0] if row.epochs else ()
-    curve = [100 * epoch.val_accuracy for epoch in epochs if epoch.val_accuracy is not None]
-    return curve if len(curve) > 1 else []
-
-
-def text_width(texts: Sequence[str]) -> int:
-    """Column width in pixels for the longest text; Streamlit measures the first rows alone."""
-    narrowest, widest = _TEXT_PIXELS
-    longest = max(map(len, texts), default=0)
-    return max(narrowest, min(widest, 20 + round(6.5 * longest)))
-
-
-_TEXT_PIXELS = (70, 200)
-
-
-def _column_config(shown: Sequence[Column], frame: pd.DataFrame) -> dict[str, Any]:
-    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    config: dict[str, Any] = {
-        each.title: number(help=each.help, format=_FORMATS[each.kind])
-        for each in shown
-        if each.kind in _FORMATS
-    }
-    config |= {
-        each.title: text(
-            help=each.help,
-            pinned=each.name == "name",
-            width=_TEXT_PIXELS[1] if each.name == "name" else text_width(list(frame[each.title])),
-        )
-        for each in shown
-        if each.kind == "text"
-    }
-    curve = st.column_config.LineChartColumn(
-        CURVE, help="Validation accuracy after each epoch, for the first seed", width="small"
-    )
-    return config | {CURVE: curve}
-
-
-_FORMATS = {
-    "percent": "%.2f %%",
-    "loss": "%.4f",
-    "count": "localized",
-    "seconds": "%.1f",
-    "rate": "%d",
-}
+_LONGEST_SEARCH = 500

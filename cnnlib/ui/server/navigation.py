@@ -25,17 +25,14 @@ _MENU = (
     ("data", "Data", "photo_library", "See the datasets, and add your own pictures."),
     ("glossary", "Glossary", "menu_book", "The technical terms, each in a few sentences."),
 )
-# Pages that are reached from those of the menu.
+# Pages that are reached from those of the menu, and addresses of earlier versions.
 _OTHERS = (
-    ("compare", "Compare", "balance", "See how two designs differ, and which one is better."),
-    ("experiments", "Experiments", "science", "Vary some settings, or search for good ones."),
+    ("compare", "Compare", "balance", "Leads to the duels of Results."),
+    ("experiments", "Experiments", "science", "Leads to the experiments of Results."),
     ("convolution", "Convolution", "grid_on", "Slide a kernel over a picture, number by number."),
 )
 # Pages that belong together: each has links to the others at its top.
-_FAMILIES = (
-    {"results": "Table", "compare": "Compare two", "experiments": "Experiments"},
-    {"inspect": "A trained network", "convolution": "The convolution, step by step"},
-)
+_FAMILIES = ({"inspect": "A trained network", "convolution": "The convolution, step by step"},)
 
 
 def show_page() -> None:

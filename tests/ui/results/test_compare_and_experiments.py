@@ -1,5 +1,6 @@
-"""Tests of the pages Compare, Experiments and Results, with an empty and a filled store."""
+"""Tests of the page Results with its duels and experiments, with an empty and a filled store."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,11 @@ from sample_data import class_folders, write_folder
 from cnnlib.experiments.duel import duel_state
 from cnnlib.experiments.grid import experiment_state
 from cnnlib.experiments.study import advance_studies
+from cnnlib.records.run import Origin
 from cnnlib.runs import RunStore, studies
-from cnnlib.ui.common.urls import COMPARE, EXPERIMENTS, LAB, RESULTS
-from cnnlib.ui.results.table import text_width
+from cnnlib.ui.common.urls import LAB, RESULTS
 
+COMPARE, EXPERIMENTS = "duel", "experiment"  # sections of the page
 MAIN = LAB.parent.parent / "cnnlib" / "ui" / "server" / "main.py"
 
 
@@ -25,12 +27,12 @@ def store():
     opened.close()
 
 
-def open_page(address, **query: str | list[str]) -> AppTest:
+def open_page(section="table", **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(MAIN), default_timeout=30)
     app.run()
-    for key, value in query.items():
+    for key, value in (query or {"view": section}).items():
         app.query_params[key] = value
-    app.switch_page(str(address)).run()
+    app.switch_page(str(RESULTS)).run()
     assert not app.exception
     return app
 
@@ -227,18 +229,72 @@ def test_experiment_without_a_name_is_labelled_by_its_settings(store):
 # -- the results table -----------------------------------------------------------------------------
 
 
+def table(app: AppTest) -> dict:
+    """What the page told the results table."""
+    found = [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    return next(each for each in found if "chips" in each)
+
+
 def test_one_epoch_is_no_curve(store):
     # Two epochs at 90 % on validation are a line; one alone would be drawn as two points.
     a_finished_run(store, name="two")
     finish(store, store.submit(replace(a_request(), name="one")), epochs=1)
-    table = open_page(RESULTS).dataframe[0].value.set_index("Design")
-    assert list(table["Curve"]["two"]) == [90.0, 90.0] and not len(table["Curve"]["one"])
+    curves = {row["name"]: row["cells"]["curve"] for row in table(open_page())["rows"]}
+    assert curves["two"]["points"] == [0.9, 0.9] and "points" not in curves["one"]
 
 
-def test_text_column_is_as_wide_as_its_longest_text_up_to_a_limit():
-    # 20 pixels plus 6.5 per letter, between 70 and 200.
-    assert text_width(["pooled"] * 8 + ["folder:holidays-2024"]) == 150
-    assert (text_width([]), text_width(["x" * 40])) == (70, 200)
+def test_accuracies_are_dots_on_one_scale_from_the_lowest_to_the_highest_interval(store):
+    for number, test in enumerate((0.90, 0.92, 0.94)):
+        a_finished_run(store, test=test, channels=(4 + number,))
+    cells = [row["cells"]["test_accuracy"] for row in table(open_page())["rows"]]
+    by_text = {cell["text"]: cell for cell in cells}
+    low, middle, high = (by_text[f"{percent}.00 %"] for percent in (90, 92, 94))
+    assert 0 < low["from"] < low["at"] < middle["at"] < high["at"] < high["to"] <= 1
+    # Wilson's interval of 900 of 1,000
+    assert low["said"] == "90.00 % test accuracy, 95 % interval 87.98 to 91.71 % over test pictures"
+
+
+def test_a_design_that_guesses_does_not_press_the_others_together(store):
+    for number, test in enumerate((0.10, 0.970, 0.975, 0.980)):
+        a_finished_run(store, test=test, channels=(4 + number,))
+    cells = {
+        row["cells"]["test_accuracy"]["text"]: row["cells"]["test_accuracy"]
+        for row in table(open_page())["rows"]
+    }
+    assert cells["10.00 %"]["at"] < 0  # an arrow to the left
+    assert cells["98.00 %"]["at"] - cells["97.00 %"]["at"] > 0.1
+
+
+def test_a_search_that_is_not_understood_is_said(store):
+    a_finished_run(store)
+    app = open_page()
+    app.session_state["results_search"] = "depth>3"
+    assert table(app.run())["problem"].startswith("'depth>3' names no column. Write words from")
+
+
+def test_runs_of_a_study_stand_under_it_and_a_fork_under_its_row(store):
+    origin = a_finished_run(store, name="root")
+    fork = replace(a_request(), name="child", origin=Origin(origin, 20))
+    finish(store, store.submit(fork))
+    app = open_page(EXPERIMENTS)
+    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    app.button(key="experiments_start").click().run()
+    [plan] = studies.find_all(store, ["grid"])
+    for trial in experiment_state(store, plan.id).trials:
+        finish(store, trial.runs[0].id)
+    rows = {row["name"]: row for row in table(open_page())["rows"]}
+    assert rows["child, fork of step 20"]["parent"] == rows["root"]["key"]
+    heading = rows["lr"]
+    assert (heading["what"], heading["address"]) == (
+        "Experiment",
+        f"/results?experiment={plan.id}",
+    )
+    assert sum(row["parent"] == plan.id for row in rows.values()) == 1  # rows by name: two are lr
+
+
+def test_a_run_in_the_address_that_there_is_not_is_said(store):
+    a_finished_run(store)
+    assert "the run nothing, but there is no such run" in open_page(run="nothing").warning[0].value
 
 
 def test_two_rows_show_their_differences_and_open_a_duel(store):
@@ -246,14 +302,14 @@ def test_two_rows_show_their_differences_and_open_a_duel(store):
         a_finished_run(store, name=name, channels=channels)
         for name, channels in (("narrow", (4,)), ("wide", (8,)))
     ]
-    app = open_page(RESULTS, run=runs)
+    app = open_page(run=runs)
     app.segmented_control(key="results_view").select("Settings").run()
     assert not app.exception
     assert {"A: wide", "B: narrow", "MACs"} <= set(app.table[-1].value.columns)
     app.button(key="results_duel").click().run()
     assert not app.exception
-    assert app.title[0].value == "Compare"
+    assert app.title[0].value == "Results"
     selected = {app.selectbox(key=f"compare_{letter}").value.split(" on ")[0] for letter in "AB"}
     assert selected == {"Result: narrow", "Result: wide"}
     assert app.selectbox(key="compare_dataset").value == "digits"
-    assert app.session_state["compare_tab"] == "Duel: is B better?"
+    assert app.session_state["results_section"] == "duel"

@@ -5,7 +5,7 @@
  * that have to be remembered go through the page.
  */
 import { loadUPlot } from "../common/live/uplot.js";
-import { element } from "./format.js";
+import { addStyles } from "../common/styles.js";
 import { Lab } from "./view.js";
 
 const labs = new WeakMap(); // host -> promise of its Lab
@@ -24,14 +24,6 @@ export function unmount({ parentElement }) {
 async function createLab(host, names) {
   const common = new URL("../common", import.meta.url).href;
   const own = new URL("lab.css", import.meta.url).href;
-  const [uPlot] = await Promise.all([loadUPlot(`${common}/uplot`), addStyles(host, [`${common}/uplot/uPlot.min.css`, own])]);
+  const [uPlot] = await Promise.all([loadUPlot(`${common}/uplot`), addStyles(host, [`${common}/uplot/uPlot.min.css`, `${common}/tokens.css`, own])]);
   return new Lab(host, uPlot, names);
-}
-
-/** Load the styles into the component's shadow tree, before anything is shown. */
-async function addStyles(host, addresses) {
-  const style = element("style");
-  host.append(style);
-  const sheets = await Promise.all(addresses.map(async (address) => (await fetch(address)).text()));
-  style.textContent = sheets.join("\n");
 }

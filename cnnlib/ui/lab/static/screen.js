@@ -14,7 +14,7 @@ export class Screen {
     const side = element("div", { class: "side" }, [parts.controls.root, parts.next.root]);
     parts.network.root.prepend(parts.message.root);
     this.grid = element("div", { class: "lab" }, [samples, parts.bar.root, side, parts.network.root, bottom]);
-    this.root = element("div", { class: "lab-page" }, [this.grid]);
+    this.root = element("div", { class: "lab-page tokens" }, [this.grid]);
     host.append(this.root);
     this.listener = () => this.#fit();
     window.addEventListener("resize", this.listener);

@@ -4,7 +4,7 @@
  * The page mounts it once with the ids of the runs; all data comes from the metrics route of the same server. The page reruns
  * only when a run changes its state.
  */
-import { element } from "./dom.js";
+import { addStyles } from "../styles.js";
 import { loadUPlot } from "./uplot.js";
 import { LiveView } from "./view.js";
 
@@ -23,14 +23,7 @@ export function unmount({ parentElement }) {
 
 async function createView(host, runsAddress) {
   const assets = new URL("..", import.meta.url).href;
-  const [uPlot] = await Promise.all([loadUPlot(`${assets}uplot`), addStyles(host, assets)]);
+  const sheets = ["uplot/uPlot.min.css", "live/live.css"].map((file) => assets + file);
+  const [uPlot] = await Promise.all([loadUPlot(`${assets}uplot`), addStyles(host, sheets)]);
   return new LiveView(uPlot, host, runsAddress);
-}
-
-/** Load the styles into the component's shadow tree, before anything is shown. */
-async function addStyles(host, assets) {
-  const style = element("style");
-  host.append(style);
-  const sheets = await Promise.all(["uplot/uPlot.min.css", "live/live.css"].map((file) => fetch(assets + file)));
-  style.textContent = (await Promise.all(sheets.map((sheet) => sheet.text()))).join("\n");
 }

@@ -20,6 +20,7 @@ export class LiveView {
     this.hiddenRuns = new Set();
     this.runs = new Map(); // id -> { history, feed, status, problem, outcome, shown }
     this.names = {};
+    this.places = {}; // id -> number of the colour
     this.statusBox = element("div", { class: "statuses" });
     this.toolbar = new Toolbar(this);
     this.panels = PANELS.map((definition) => new Panel(uPlot, definition, this));
@@ -42,6 +43,7 @@ export class LiveView {
     this.onState = onState;
     this.theme = readTheme(this.host.host ?? this.host);
     this.names = Object.fromEntries(runs.map((run) => [run.id, run.name]));
+    this.places = Object.fromEntries(runs.map((run, index) => [run.id, run.colour ?? index]));
     this.lossTitle = lossTitle(runs);
     const ids = runs.map((run) => run.id);
     if (ids.join() !== [...this.runs.keys()].join()) this.#setRuns(ids, status);
@@ -95,13 +97,16 @@ export class LiveView {
     return [...this.runs.keys()].indexOf(history.id);
   }
 
+  /** The colour of a run: that of its row where runs are grouped into rows, else one of its own. */
   colourOf(history) {
-    return this.colour(this.indexOf(history));
+    return this.colour(this.places[history.id] ?? this.indexOf(history));
   }
 
   /** Number of earlier runs with the same colour. */
   roundOf(history) {
-    return Math.floor(this.indexOf(history) / this.theme.palette.length);
+    const own = this.colourOf(history);
+    const earlier = this.histories.slice(0, this.indexOf(history));
+    return earlier.filter((each) => this.colourOf(each) === own).length;
   }
 
   set(change) {

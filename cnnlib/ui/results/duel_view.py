@@ -1,4 +1,4 @@
-"""The Compare page: the difference of two designs, and duels."""
+"""Duels on the Results page: the form, the differences of two designs, a duel and its verdict."""
 
 from __future__ import annotations
 
@@ -18,14 +18,8 @@ from cnnlib.ui.common.format import STATE_LABELS, escape_markdown, pixels
 from cnnlib.ui.common.messages import errors_shown, show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import TRAIN
-from cnnlib.ui.results.duel_form import (
-    TAB,
-    TABS,
-    choose_info,
-    choose_sides,
-    duel_form,
-    known_designs,
-)
+from cnnlib.ui.results.duel_form import duel_form
+from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
     past_studies,
     resume_study_button,
@@ -43,26 +37,21 @@ if TYPE_CHECKING:
     from cnnlib.ui.results.duel_form import Side
 
 
-def show() -> None:
-    """Show the page."""
-    st.title("Compare")
+def show_duels() -> None:
+    """Show the duel of the address, or the form of a new one; then the earlier ones."""
     duel = st.query_params.get("duel")
     if duel:
         duel_view(duel)
-        if st.button("Another comparison", icon=":material/add:", key="compare_another"):
-            del st.query_params["duel"]
-            st.rerun()
-    else:
-        info = choose_info()
-        sides = choose_sides(known_designs(), info)
-        if sides:
-            difference_tab, duel_tab = st.tabs(TABS, key=TAB, on_change="rerun")
-            with difference_tab:
-                difference_view(*sides)
-            with duel_tab:
-                if started := duel_form(*sides, info):
-                    st.query_params["duel"] = started
-                    st.rerun()
+        st.button(
+            "Another duel",
+            icon=":material/add:",
+            key="compare_another",
+            on_click=open_section,
+            args=("duel",),
+        )
+    elif sides := duel_form():
+        with st.expander("What differs", icon=":material/difference:", expanded=True):
+            difference_view(*sides)
     past_duels(duel)
 
 
@@ -164,7 +153,7 @@ def past_duels(current: str | None) -> None:
     past_studies(
         ["duel"],
         current,
-        "Duels",
+        "Earlier duels",
         lambda study: duel_state(store, study.id).sentence,
         "compare",
         "duel",
@@ -206,7 +195,7 @@ def _longer_duel_button(state: DuelState) -> None:
         help="A new duel of the same designs. Its limit of pairs is fixed before it starts, too.",
     ):
         with errors_shown():
-            st.query_params["duel"] = start_duel(run_store(), replace(duel, most_pairs=pairs))
+            open_section("duel", start_duel(run_store(), replace(duel, most_pairs=pairs)))
             st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""The Experiments page: grids and searches over settings, and their results."""
+"""Experiments on the Results page: grids and searches over settings, and their results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlib.compare.groups import study_title
 from cnnlib.experiments.grid import (
     KINDS,
     ExperimentState,
@@ -23,6 +24,7 @@ from cnnlib.ui.common.messages import show_warning
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
+from cnnlib.ui.results.sections import open_section
 from cnnlib.ui.results.study_view import (
     past_studies,
     resume_study_button,
@@ -38,17 +40,20 @@ if TYPE_CHECKING:
     from cnnlib.runs.studies import Study
 
 
-def show() -> None:
-    """Show the page."""
-    st.title("Experiments")
+def show_experiments() -> None:
+    """Show the experiment of the address, or the form of a new one; then the earlier ones."""
     experiment = st.query_params.get("experiment")
     if experiment:
         experiment_view(experiment)
-        if st.button("Another experiment", icon=":material/add:", key="experiments_another"):
-            del st.query_params["experiment"]
-            st.rerun()
+        st.button(
+            "Another experiment",
+            icon=":material/add:",
+            key="experiments_another",
+            on_click=open_section,
+            args=("experiment",),
+        )
     elif started := experiment_form():
-        st.query_params["experiment"] = started
+        open_section("experiment", started)
         st.rerun()
     past_experiments(experiment)
 
@@ -69,14 +74,14 @@ def experiment_view(study_id: str) -> None:
 
 def past_experiments(current: str | None) -> None:
     """Show links to the other experiments, the newest first."""
-    past_studies(KINDS, current, "All experiments", _describe_study, "experiments", "experiment")
+    past_studies(
+        KINDS, current, "Earlier experiments", _describe_study, "experiments", "experiment"
+    )
 
 
 def _describe_study(study: Study) -> str:
-    trials = study.body.get("trials") or study.progress.get("trials") or [{}]
-    title = study.body.get("name") or ", ".join(trials[0]) or study.id
     runs = plural(len(study.progress["runs"]), "run")
-    return f"{title}: {study.kind}, {runs}, {_STATES[study.state]}"
+    return f"{study_title(study)}: {study.kind}, {runs}, {_STATES[study.state]}"
 
 
 def _show_experiment(study_id: str, shown_state: str) -> None:

@@ -1,0 +1,324 @@
+/**
+ * The results table: one row per design, accuracies as dots with their intervals on one scale, costs as bars.
+ *
+ * The page sends the rows that a search leaves, in their order. Here they are sorted, folded under what they belong to, chosen
+ * and copied; the page learns of the chosen rows and of the text of the search.
+ */
+import { element, write } from "../common/live/dom.js";
+import { addStyles } from "../common/styles.js";
+
+const tables = new WeakMap(); // host -> promise of its ResultsTable
+const LONG = 40; // rows
+const SEARCH_DELAY = 60; // ms between the last letter and the search
+
+export function mount({ data, parentElement, setTriggerValue }) {
+  if (!tables.has(parentElement)) tables.set(parentElement, create(parentElement));
+  tables.get(parentElement).then((table) => table.update(data, setTriggerValue));
+}
+
+export function unmount({ parentElement }) {
+  tables.get(parentElement)?.then((table) => table.root.remove());
+  tables.delete(parentElement);
+}
+
+async function create(host) {
+  const common = new URL("../common", import.meta.url).href;
+  await addStyles(host, [`${common}/tokens.css`, new URL("table.css", import.meta.url).href]);
+  return new ResultsTable(host);
+}
+
+class ResultsTable {
+  #send = () => {};
+  #data = { rows: [], columns: [], chips: [], selected: [], search: "" };
+  #selected = new Set();
+  #open = new Map(); // key of a row -> whether its members are shown, where the person has chosen
+  #made = new Map(); // key of a row -> its element
+  #sort = null; // { name, down }
+  #last = null; // key of the row that was chosen last, for a range
+  #timer = 0;
+
+  constructor(host) {
+    this.search = element("input", { type: "search", "aria-label": "Search the results", placeholder: "Search: lenet5 adam test>99 params<1e5", "data-testid": "results-search" });
+    this.search.addEventListener("input", () => this.#searchSoon());
+    this.chips = element("span", { style: "display:contents" });
+    this.count = element("span", { class: "count", role: "status" });
+    this.copy = element("button", { type: "button", class: "chip", title: "Copies the chosen rows, or all, as a table for a spreadsheet" }, ["Copy"]);
+    this.copy.addEventListener("click", () => this.#copy());
+    this.copy.hidden = !navigator.clipboard; // without HTTPS; Ctrl+C still copies
+    this.problem = element("p", { class: "problem", role: "alert", hidden: "" });
+    this.head = element("thead");
+    this.body = element("tbody");
+    this.body.addEventListener("keydown", (event) => this.#walk(event));
+    const table = element("table", { "aria-label": "Results" }, [this.head, this.body]);
+    this.scroll = element("div", { class: "scroll", tabindex: "-1" }, [table]);
+    const find = element("div", { class: "find" }, [this.search, this.chips, this.count, this.copy]);
+    this.root = element("div", { class: "results tokens" }, [find, this.problem, this.scroll]);
+    this.root.addEventListener("copy", (event) => this.#onCopy(event));
+    host.append(this.root);
+  }
+
+  update(data, setTriggerValue) {
+    this.#send = setTriggerValue;
+    if (String(data.columns.map(({ name }) => name)) !== String(this.#data.columns.map(({ name }) => name))) this.#made.clear();
+    this.#data = data;
+    this.#selected = new Set(data.selected);
+    if (this.search.getRootNode().activeElement !== this.search) this.search.value = data.search;
+    write(this.problem, data.problem);
+    this.problem.hidden = !data.problem;
+    this.#showChips();
+    const parent = new Map(data.rows.map((row) => [row.key, row.parent]));
+    for (const key of this.#selected) for (let at = parent.get(key); at; at = parent.get(at)) this.#open.set(at, true);
+    this.#showHead();
+    this.#showBody();
+  }
+
+  // -- search
+
+  #searchSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#send("searched", { text: this.search.value }), SEARCH_DELAY);
+  }
+
+  #showChips() {
+    this.chips.replaceChildren(...this.#data.chips.map(({ label, word }) => {
+      const words = this.search.value.split(/\s+/).filter(Boolean);
+      const isOn = words.includes(word);
+      const chip = element("button", { type: "button", class: "chip", "aria-pressed": String(isOn) }, [label]);
+      chip.addEventListener("click", () => {
+        this.search.value = (isOn ? words.filter((each) => each !== word) : [...words, word]).join(" ");
+        this.#send("searched", { text: this.search.value });
+      });
+      return chip;
+    }));
+  }
+
+  // -- head
+
+  #showHead() {
+    const { columns, scale } = this.#data;
+    const all = element("input", { type: "checkbox", "aria-label": "Select all rows" });
+    const chosen = this.#data.rows.filter((row) => !row.heading && this.#selected.has(row.key)).length;
+    all.checked = chosen > 0 && chosen === this.#data.rows.filter((row) => !row.heading).length;
+    all.indeterminate = chosen > 0 && !all.checked;
+    all.addEventListener("change", () => this.#choose(all.checked ? this.#data.rows.filter((row) => !row.heading).map((row) => row.key) : []));
+    const cells = columns.map(({ name, title, help, kind }) => {
+      const direction = this.#sort?.name === name ? (this.#sort.down ? "descending" : "ascending") : "none";
+      const button = element("button", { type: "button", title: help }, [title]);
+      button.addEventListener("click", () => this.#sortBy(name, kind));
+      const parts = kind === "accuracy" && scale ? [button, element("span", { class: "ruler", "aria-hidden": "true" }, [element("span", {}, [scale.low_text]), element("span", {}, [scale.high_text])])] : [button];
+      return element("th", { scope: "col", class: classOf(name, kind), "aria-sort": direction }, parts);
+    });
+    this.head.replaceChildren(element("tr", {}, [element("th", { class: "box" }, [all]), ...cells]));
+  }
+
+  #sortBy(name, kind) {
+    const downFirst = kind !== "text";
+    if (this.#sort?.name !== name) this.#sort = { name, down: downFirst };
+    else this.#sort = this.#sort.down === downFirst ? { name, down: !downFirst } : null; // third press: the page's order
+    this.#showHead();
+    this.#showBody();
+    this.head.querySelectorAll("th button")[this.#data.columns.findIndex((column) => column.name === name)]?.focus();
+  }
+
+  // -- body
+
+  #showBody() {
+    const members = new Map(); // key of a row -> the rows that belong to it
+    for (const row of this.#data.rows) {
+      if (!members.has(row.parent)) members.set(row.parent, []);
+      members.get(row.parent).push(row);
+    }
+    const shown = [];
+    const place = (rows, depth) => {
+      for (const row of this.#inOrder(rows, members)) {
+        const inside = members.get(row.key) ?? [];
+        shown.push(this.#row(row, depth, inside.length));
+        if (this.#isOpen(row)) place(inside, depth + 1);
+      }
+    };
+    place(members.get("") ?? [], 0);
+    const count = this.#data.rows.filter((row) => !row.heading).length;
+    if (!count) shown.push(element("tr", { class: "none" }, [element("td", { colspan: String(this.#data.columns.length + 1) }, [this.#data.empty])]));
+    const focused = this.root.getRootNode().activeElement?.dataset?.key;
+    this.body.replaceChildren(...shown);
+    if (focused) this.body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    const chosen = this.#selected.size ? `, ${this.#selected.size} selected` : "";
+    write(this.count, `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${chosen}`);
+  }
+
+  /** The rows in the order of the sorted column; a heading has the place of its best row. */
+  #inOrder(rows, members) {
+    if (!this.#sort) return rows;
+    const { name, down } = this.#sort;
+    const value = (row) => {
+      if (!row.heading) return row.cells[name]?.sort ?? null;
+      const known = (members.get(row.key) ?? []).map(value).filter((each) => each !== null);
+      return known.sort((a, b) => compare(a, b) * (down ? -1 : 1))[0] ?? null;
+    };
+    const keyed = rows.map((row) => [value(row), row]);
+    keyed.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : compare(a, b) * (down ? -1 : 1)));
+    return keyed.map(([, row]) => row);
+  }
+
+  /** The element of a row; it is made anew only if something of it has changed. */
+  #row(row, depth, inside) {
+    const state = [row, depth, inside, this.#isOpen(row), this.#selected.has(row.key)];
+    const signature = JSON.stringify(state);
+    const kept = this.#made.get(row.key);
+    if (kept?.signature === signature) return kept.root;
+    const root = this.#makeRow(row, depth, inside);
+    this.#made.set(row.key, { signature, root });
+    return root;
+  }
+
+  #makeRow(row, depth, inside) {
+    const made = element("tr", { class: row.heading ? "heading" : "", "data-row": row.key });
+    made.style.setProperty("--depth", depth);
+    if (row.colour) made.style.setProperty("--colour", row.colour);
+    const name = element("td", { class: "named", title: row.name });
+    if (inside) name.append(this.#fold(row, inside));
+    if (row.heading) {
+      made.append(element("td", { class: "box" }), name);
+      name.append(element("span", { class: "what" }, [row.what]), element("a", { href: row.address, target: "_self" }, [row.name]), tally(inside, "row"));
+      made.append(...this.#data.columns.slice(1).map(() => element("td")));
+      return made;
+    }
+    const box = element("input", { type: "checkbox", "aria-label": `Select ${row.name}`, "data-key": row.key });
+    box.checked = this.#selected.has(row.key);
+    made.dataset.chosen = String(box.checked);
+    box.addEventListener("click", (event) => this.#toggle(row.key, box.checked, event.shiftKey));
+    made.addEventListener("click", (event) => {
+      if (event.target.closest("button, input, a") || String(getSelection())) return;
+      this.#toggle(row.key, !this.#selected.has(row.key), event.shiftKey);
+    });
+    made.append(element("td", { class: "box" }, [box]));
+    for (const column of this.#data.columns) {
+      if (column.name !== "name") {
+        made.append(cell(column, row));
+        continue;
+      }
+      name.append(...(row.colour ? [element("span", { class: "swatch", "aria-hidden": "true" })] : []), row.name);
+      if (inside) name.append(tally(inside, "more", ""));
+      made.append(name);
+    }
+    return made;
+  }
+
+  /** Whether the members of a row are shown: those of a study are at first, in a table that is not long. */
+  #isOpen(row) {
+    return this.#open.get(row.key) ?? (Boolean(row.heading) && this.#data.rows.length <= LONG);
+  }
+
+  #fold(row, inside) {
+    const isOpen = this.#isOpen(row);
+    const label = `${isOpen ? "Hide" : "Show"} what belongs to ${row.name}: ${inside}`;
+    const fold = element("button", { type: "button", class: "fold", "aria-expanded": String(isOpen), "aria-label": label, "data-key": `fold ${row.key}` });
+    fold.addEventListener("click", () => {
+      this.#open.set(row.key, !isOpen);
+      this.#showBody();
+    });
+    return fold;
+  }
+
+  // -- choice
+
+  #toggle(key, isChosen, isRange) {
+    const keys = [...this.body.querySelectorAll("input[data-key]")].map((box) => box.dataset.key);
+    const [from, to] = [keys.indexOf(this.#last), keys.indexOf(key)].sort((a, b) => a - b);
+    const changed = isRange && from >= 0 ? keys.slice(from, to + 1) : [key];
+    const chosen = new Set(this.#selected);
+    for (const each of changed) isChosen ? chosen.add(each) : chosen.delete(each);
+    this.#last = key;
+    this.#choose([...chosen]);
+  }
+
+  #choose(keys) {
+    this.#selected = new Set(keys);
+    this.#showHead();
+    this.#showBody();
+    this.#send("chosen", { keys: this.#data.rows.filter((row) => this.#selected.has(row.key)).map((row) => row.key) });
+  }
+
+  /** Arrow keys move between the boxes of the rows. */
+  #walk(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !event.target.dataset.key) return;
+    const boxes = [...this.body.querySelectorAll("[data-key]")];
+    boxes[boxes.indexOf(event.target) + step]?.focus();
+    event.preventDefault();
+  }
+
+  // -- copying
+
+  #asText() {
+    const { columns, rows } = this.#data;
+    const wanted = rows.filter((row) => !row.heading && (!this.#selected.size || this.#selected.has(row.key)));
+    const lines = wanted.map((row) => columns.map(({ name }) => (name === "name" ? row.name : (row.cells[name]?.text ?? ""))));
+    return [columns.map(({ title }) => title), ...lines].map((line) => line.join("\t")).join("\n");
+  }
+
+  async #copy() {
+    await navigator.clipboard.writeText(this.#asText());
+    write(this.copy, "Copied");
+    setTimeout(() => write(this.copy, "Copy"), 1500);
+  }
+
+  #onCopy(event) {
+    if (String(getSelection()) || event.target === this.search) return;
+    event.clipboardData.setData("text/plain", this.#asText());
+    event.preventDefault();
+  }
+}
+
+const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+
+const classOf = (name, kind) => (name === "name" ? "named" : ["text", "accuracy", "curve"].includes(kind) ? "" : "number");
+
+const tally = (count, noun, ending = "s") => element("span", { class: "tally" }, [` ${count} ${noun}${count === 1 ? "" : ending}`]);
+
+function cell({ name, kind }, row) {
+  const { text = "", ...more } = row.cells[name] ?? {};
+  if (kind === "curve") return element("td", {}, more.points?.length ? [curve(more.points, text)] : [none()]);
+  if (kind === "accuracy") return element("td", {}, text ? [accuracy(text, more)] : [none()]);
+  if (kind === "cost") {
+    const shown = element("span", { class: "cost" }, [text || "–"]);
+    shown.style.setProperty("--share", `${100 * (more.share ?? 0)}%`);
+    return element("td", { class: "number" }, [shown]);
+  }
+  return element("td", { class: kind === "text" ? "" : "number", title: kind === "text" ? text : "" }, text ? [text] : [none()]);
+}
+
+const none = () => element("span", { class: "muted", "aria-label": "not known" }, ["–"]);
+
+/** A dot with its interval; positions are shares of the scale, and below 0 for what lies left of it. */
+function accuracy(text, { at, from, to, said }) {
+  const range = element("span", { class: "range", "aria-hidden": "true" });
+  if (at < 0) range.append(element("span", { class: "below" }, ["◂"]));
+  else {
+    if (from !== null && from !== undefined) range.append(span(element("i"), Math.max(0, from), to));
+    const dot = element("b");
+    dot.style.left = `${100 * at}%`;
+    range.append(dot);
+  }
+  return element("span", { class: "accuracy", title: said }, [element("b", {}, [text]), range, element("span", { class: "spoken" }, [said])]);
+}
+
+function span(bar, from, to) {
+  bar.style.left = `${100 * from}%`;
+  bar.style.width = `${100 * (to - from)}%`;
+  return bar;
+}
+
+function curve(points, label) {
+  const [low, high] = [Math.min(...points), Math.max(...points)];
+  const at = (value, place) => `${(64 * place) / (points.length - 1)},${20 - (18 * (value - low)) / (high - low || 1)}`;
+  const drawn = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  drawn.setAttribute("class", "curve");
+  drawn.setAttribute("viewBox", "0 0 64 22");
+  drawn.setAttribute("role", "img");
+  drawn.setAttribute("aria-label", label);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  for (const [key, value] of Object.entries({ points: points.map(at).join(" "), fill: "none", stroke: "currentColor", "stroke-width": "1.6", "stroke-linejoin": "round" })) line.setAttribute(key, value);
+  drawn.append(line);
+  return drawn;
+}
