@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.compare.differences import setting_text
+from cnnlib.compare.seeds import best_of
 from cnnlib.errors import RecipeError
 from cnnlib.experiments.search_space import Combination, combinations, combine
 from cnnlib.experiments.study import check_trains, shared_mode, submit_study
@@ -16,7 +17,7 @@ from cnnlib.records.compare import Effect
 from cnnlib.records.run import Run, RunRequest
 from cnnlib.runs import studies
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
-from cnnlib.units import plural
+from cnnlib.units import format_points, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -244,8 +245,60 @@ def effects(trials: Sequence[Trial]) -> list[Effect]:
     known = [trial for trial in trials if trial.score is not None]
     names = dict.fromkeys(name for trial in known for name in trial.settings)
     tried = len({trial.title for trial in trials})
-    found = [effect for name in names if (effect := _effect(name, known, tried))]
+    spread = seed_spread(known)
+    found = [
+        replace(effect, reach=_reach(effect, spread)) if spread else effect
+        for name in names
+        if (effect := _effect(name, known, tried))
+    ]
     return sorted(found, key=lambda effect: 1.0 if effect.spread is None else -effect.spread)
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """The standard deviation over seeds that the combinations of an experiment share.
+
+    Args:
+        freedom: Degrees of freedom of the estimate.
+        seeds: Runs of each combination.
+    """
+
+    sd: float
+    freedom: int
+    seeds: int
+
+
+def seed_spread(trials: Sequence[Trial]) -> SeedSpread | None:
+    """Estimate the spread over seeds from within the trials; None where they have one seed."""
+    results = [
+        [score for run in trial.runs if (score := run_score(run)) is not None] for trial in trials
+    ]
+    freedom = sum(len(each) - 1 for each in results if each)
+    if freedom <= 0:
+        return None
+    squares = sum((score - fmean(each)) ** 2 for each in results for score in each)
+    return SeedSpread((squares / freedom) ** 0.5, freedom, max(map(len, results)))
+
+
+def _reach(effect: Effect, spread: SeedSpread) -> float | None:
+    """Return half the width of the interval of a mean, by Student's t."""
+    if not effect.matched:
+        return None
+    from scipy.special import stdtrit  # SciPy takes long to import
+
+    runs = spread.seeds * effect.matched // len(effect.means)
+    return float(stdtrit(spread.freedom, 0.975)) * spread.sd / runs**0.5
+
+
+def luck_of_best(trials: Sequence[Trial]) -> float | None:
+    """Return how far the best of equally good combinations stands above them by chance.
+
+    Returns:
+        A fraction; None where no combination has two seeds.
+    """
+    known = [trial for trial in trials if trial.score is not None]
+    spread = seed_spread(known)
+    return best_of([spread.sd / spread.seeds**0.5] * len(known)) if spread else None
 
 
 def _effect(name: str, known: Sequence[Trial], tried: int) -> Effect | None:
@@ -293,6 +346,30 @@ def effects_note(state: ExperimentState, found: Sequence[Effect]) -> str:
         if effect.spread is None
     ]
     return " ".join(sentences)
+
+
+def best_sentence(state: ExperimentState) -> str:
+    """Write which combination is the best so far, and how much of that is luck; "" without one."""
+    if state.best is None or state.best.score is None:
+        return ""
+    scores = [trial.score for trial in state.trials if trial.score is not None]
+    count = len(scores)
+    so_far = "" if state.state == "done" else " so far"
+    start = (
+        f"Best of {plural(count, 'combination')}{so_far}: {state.best.title}, with "
+        f"{percent(state.best.score)} validation accuracy"
+    )
+    luck = luck_of_best(state.trials)
+    if count < 2:
+        return f"{start}."
+    if luck is None:
+        return f"{start}. The best of several is partly luck: train it with fresh seeds."
+    height = state.best.score - fmean(scores)
+    return (
+        f"{start}, {format_points(height)} points above the average. The best of {count} equally "
+        f"good combinations would be about {format_points(luck)} points above it by chance (from "
+        "the spread over seeds)."
+    )
 
 
 def best_so_far(trials: Sequence[Trial]) -> list[float]:

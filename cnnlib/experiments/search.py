@@ -3,24 +3,26 @@
 Proposals come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011); Optuna's
 study is rebuilt from all past trials at each step, so that any process can continue it. As many
 trials run as train at once; those without a result count as bad ones nearby. A run is
-pruned, that is, stopped early, if its validation accuracy after an epoch is below the median of the
-finished runs at that epoch (the median rule of Golovin et al. 2017, "Google Vizier"). The estimator
-takes a pruned trial as worse than any finished one; it ignores trials that were broken off.
+pruned, that is, stopped early, by Hyperband (Li et al. 2018): it goes on after 1, 3, 9, ... epochs
+only if it is among the best third of the trials that have come as far; brackets of trials begin
+with more epochs, for settings that are slow at first. The estimator takes a pruned trial as worse
+than any finished one; it ignores trials that were broken off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cnnlib.design.checks import shown
 from cnnlib.errors import RecipeError
-from cnnlib.experiments.grid import run_score, trial_request
+from cnnlib.experiments.grid import read_experiment, run_score, trial_request
+from cnnlib.experiments.refine import finer_space
 from cnnlib.experiments.search_space import check_settings, combine
 from cnnlib.experiments.study import check_trains, safe_mode, shared_mode, submit_study
 from cnnlib.records.run import RunRequest
+from cnnlib.runs import studies
 from cnnlib.runs.capacity import default_runs
 from cnnlib.runs.studies import DONE, STOPPED, Study, StudyStep
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 MOST_TRIALS = 500
 STARTUP_TRIALS = 8  # random trials before the estimator's proposals
 _MOST_INVALID = 50  # invalid proposals in a row
-_COMPARED_FROM = 4  # finished runs that pruning needs
+_THIRD = 3  # Hyperband's reduction factor: one trial in three goes on
 _LARGEST_END = 1e12  # maximum absolute value of the end of a range
 
 
@@ -74,8 +76,25 @@ def start_search(
     return submit_study(store, "search", body, [base] * trials)
 
 
+def start_finer_search(store: RunStore, study_id: str) -> str:
+    """Start a search around the best trial of an experiment (see `finer_space`); return its id.
+
+    It has as many trials as the experiment had combinations.
+
+    Raises:
+        RecipeError: The experiment has no result yet.
+        StoreError: There is no such experiment.
+    """
+    study = studies.find(store, study_id, "experiment")
+    state = read_experiment(study)
+    space = finer_space(state, study.body.get("space", {}))
+    base = RunRequest.from_dict(study.body["base"])
+    name = f"finer: {state.name or ', '.join(space)}"[:120]
+    return start_search(store, base, space, trials=max(2, len(state.trials)), name=name)
+
+
 def next_step(study: Study) -> StudyStep:
-    """Queue as many trials as train at once, and stop runs below the median (if `prune`)."""
+    """Queue as many trials as train at once, and stop those that Hyperband prunes (if `prune`)."""
     settings = list(study.progress.get("trials", []))
     base = RunRequest.from_dict(study.body["base"])
     mode = shared_mode(study, base)
@@ -83,8 +102,8 @@ def next_step(study: Study) -> StudyStep:
     live = study.live_places
     if study.body["prune"]:
         pruned = study.progress.get("pruned", [])
-        below = (place for place in live if _is_below_median(study, place))
-        if stop := tuple(place for place in below if place not in pruned):
+        stop = tuple(place for place in _weak_places(study, settings, base) if place not in pruned)
+        if stop:
             return StudyStep(stop=stop, keep={"pruned": [*pruned, *stop]})
     for number, proposed in enumerate(settings):  # a deleted run of a search that was resumed
         if (place := f"{number}.0") not in study.progress["runs"]:
@@ -220,17 +239,42 @@ def _index_of_value(study: Study, setting: str, value: Any) -> Any:
     return choices.index(value) if choices else value
 
 
-def _is_below_median(study: Study, place: str) -> bool:
-    """Return whether a run is below the median of the finished runs at its latest epoch."""
-    own = study.epochs.get(place, ())
-    if not own or own[-1].val_accuracy is None:
-        return False
-    epoch = own[-1].epoch
-    others = [
-        each.val_accuracy
-        for other, epochs in study.epochs.items()
-        if study.runs[other].state == "finished"
-        for each in epochs
-        if each.epoch == epoch and each.val_accuracy is not None
-    ]
-    return len(others) >= _COMPARED_FROM and own[-1].val_accuracy < median(others)
+def _weak_places(
+    study: Study, settings: Sequence[Mapping[str, Any]], base: RunRequest
+) -> list[str]:
+    """Return the live runs that Hyperband stops, by their validation accuracy after each epoch."""
+    live = [place for place in study.live_places if study.epochs.get(place)]
+    if not live:
+        return []
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    last = {
+        f"{number}.0": int(each.get("epochs", base.recipe.epochs))
+        for number, each in enumerate(settings)
+    }
+    most = max(1, *last.values())
+    # The name decides with the number of a trial in which bracket it is: the same at each call.
+    judged = optuna.create_study(
+        study_name=study.id,
+        direction="maximize",
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=optuna.pruners.HyperbandPruner(max_resource=most, reduction_factor=_THIRD),
+    )
+    trials = {place: judged.ask() for place in last}
+    scores = {
+        place: {
+            each.epoch: each.val_accuracy
+            for each in study.epochs.get(place, ())
+            if each.val_accuracy is not None and each.epoch < last[place]
+        }
+        for place in trials
+    }
+    weak = set()
+    for epoch in range(1, most):  # all trials after one epoch, then all after two
+        for place, trial in trials.items():
+            if epoch in scores[place]:
+                trial.report(scores[place][epoch], epoch)
+                if trial.should_prune():
+                    weak.add(place)
+    return [place for place in live if place in weak]

@@ -240,27 +240,45 @@ def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
-    """Draw the mean validation accuracy at each value of each setting, in the given order."""
+    """Draw one panel per setting: the mean validation accuracy at each of its values.
+
+    The settings are in the given order, and share the y axis. Bars are 95 % intervals over seeds.
+    """
     title = "Effect of each setting"
-    known = [(effect, effect.spread) for effect in effects if effect.spread is not None]
+    known = [effect for effect in effects if effect.spread is not None]
     if not known:
         return empty_figure(title, "No combinations with results differ in one setting only.")
-    traces = [
-        line(
-            [f"{effect.setting} = {value}" for value in effect.means],
-            percents(effect.means.values()),
-            f"{effect.setting}: range {100 * spread:.1f} points",
-            stroke(number),
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {}
+    for number, effect in enumerate(known):
+        suffix = "" if number == 0 else str(number + 1)
+        reach = 0.0 if effect.reach is None else 100 * effect.reach
+        traces.append(
+            line(
+                list(effect.means),
+                percents(effect.means.values()),
+                effect.setting,
+                {"color": colour(0)},
+                xaxis=f"x{suffix}",
+                marker={"size": 9},
+                error_y={"type": "constant", "value": reach, "color": GREY, "visible": reach > 0},
+            )
         )
-        for number, (effect, spread) in enumerate(known)
-    ]
-    # In a narrow figure the value names are vertical: the legend goes below them.
-    layout = {
-        "legend": LEGEND_BELOW | {"yref": "container", "y": 0, "yanchor": "bottom"},
-        "margin": MARGIN | {"b": 110},
-        "height": HEIGHT + 40,
-    }
-    return figure(traces, title, "", "Mean validation accuracy (%)", **layout)
+        width = 1 / len(known)
+        layout[f"xaxis{suffix}"] = axis(
+            f"{effect.setting}: {100 * (effect.spread or 0):.1f} points",
+            type="category",
+            domain=[number * width, (number + 1) * width - 0.06 * width * (len(known) > 1)],
+        )
+    return figure(
+        traces,
+        title,
+        yaxis=axis("Mean validation accuracy (%)"),
+        showlegend=False,
+        height=HEIGHT + 40,
+        margin=MARGIN | {"b": 80},
+        **layout,
+    )
 
 
 def best_figure(scores: Sequence[float], best: Sequence[float]) -> go.Figure:

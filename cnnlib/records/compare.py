@@ -197,6 +197,7 @@ class Effect:
         spread: Difference between the highest and the lowest mean; None where none match.
         matched: Number of matched combinations.
         tried: Number of combinations, those without a score included.
+        reach: Half the width of the 95 % interval of each mean over seeds; None with one seed.
     """
 
     setting: str
@@ -204,3 +205,4 @@ class Effect:
     spread: float | None
     matched: int
     tried: int
+    reach: float | None = None

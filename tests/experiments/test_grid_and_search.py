@@ -1,6 +1,7 @@
 """Experiments: what a grid and a search ask for, what they list, what they found."""
 
 import json
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from cnnlib.experiments.search_space import combinations, read_values, with_sett
 from cnnlib.experiments.study import advance_studies, resume_study
 from cnnlib.figures.compare import effects_figure
 from cnnlib.records.events import RunEnd
+from cnnlib.records.recipe import Recipe
 from cnnlib.records.run import Run
 from cnnlib.runs import RunStore, studies, tables
 
@@ -300,6 +302,33 @@ def test_a_search_skips_and_lists_what_cannot_be_built(store):
     state = experiment_state(store, plan_id)
     assert {trial.settings["L"] for trial in state.trials} == {1}
     assert all(trial.settings["L"] == 9 for trial in state.invalid)
+
+
+def test_hyperband_stops_all_but_the_best_third_after_one_epoch_and_after_three(store):
+    # 9 epochs: brackets begin with 1, 3 and 9 epochs. The same scores at every epoch.
+    plan_id = start_search(store, replace(a_request(), recipe=Recipe(epochs=9)), SPACE, trials=30)
+    stopped_after: Counter[int] = Counter()
+    for number in range(30):
+        run = live_run(store, plan_id)
+        worker_id = store.workers.register()
+        store.claim(worker_id, run.id)
+        store.record_events(run.id, worker_id, [started()])
+        for epoch in range(1, 10):
+            event = an_epoch(epoch, 10 * epoch, val_accuracy=0.5 + 0.01 * ((7 * number) % 30))
+            store.record_events(run.id, worker_id, [event])
+            advance_studies(store)
+            if any(order.kind == "stop" for order in store.record_events(run.id, worker_id, [])):
+                stopped_after[epoch] += 1
+                store.record_events(run.id, worker_id, [the_end("stopped", step=10 * epoch)])
+                break
+        else:
+            store.record_events(run.id, worker_id, [the_end()])
+        store.workers.unregister(worker_id)
+        advance_studies(store)
+    assert set(stopped_after) <= {1, 3}  # never after the last epoch, nor between two looks
+    assert sum(stopped_after.values()) >= 8
+    best = experiment_state(store, plan_id).best
+    assert best is not None and best.states == ("finished",)
 
 
 def test_a_trial_that_falls_behind_is_stopped(store):

@@ -8,65 +8,140 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlib.design.presets import adapt
-from cnnlib.errors import CnnlibError, RecipeError
+from cnnlib.errors import CnnlibError
+from cnnlib.experiments.duration import duration_of
 from cnnlib.experiments.grid import start_grid
 from cnnlib.experiments.search import start_search
-from cnnlib.experiments.search_space import SETTINGS, SHORT, read_range, read_values
+from cnnlib.experiments.search_space import combinations, read_values
 from cnnlib.records.recipe_presets import default_preset
 from cnnlib.records.run import RunRequest
-from cnnlib.ui.common.messages import show_error
+from cnnlib.ui.common.format import escape_markdown
+from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.recipe_form import recipe_by_name, recipe_menu
-from cnnlib.ui.common.shared import run_store
+from cnnlib.ui.common.shared import folders, run_store
 from cnnlib.ui.results.duel_form import choose_info, known_designs, length_fields
+from cnnlib.ui.results.setting_menu import CHOICES
+from cnnlib.units import format_time, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GRID, SEARCH = "Grid", "Search"
+_KIND_LABELS = {GRID: "Every combination", SEARCH: "Search"}
 _KIND_HELP = (
-    "Grid: trains every combination of the values. Search: chooses each new combination from the "
-    "results so far."
+    "Every combination (a grid): trains all combinations of the values. Search: chooses each new "
+    "combination from the results so far."
 )
-_EXAMPLES = {
-    GRID: "K = 32, 64\nL = 2, 4, 8\nP = L/4\nblock = plain, residual",
-    SEARCH: "lr = 1e-4..1e-1:log\nbatch_size = 32, 64, 128\nnorm = none, batch",
-}
+_FIRST = ("lr", "optimizer")  # the settings that are varied at first
 
 
 def experiment_form() -> str | None:
     """Show the form; return the id of an experiment just started."""
-    left, right = st.columns(2, gap="large")
-    with left:
+    st.subheader("Which settings make a difference?")
+    left, right = st.columns([2, 3])
+    with left.container(border=True, height="stretch"):
         request = _choose_base_request()
-    with right:
+    with right.container(border=True, height="stretch"):
         kind = st.segmented_control(
             "Kind",
             [GRID, SEARCH],
             default=GRID,
             required=True,
+            format_func=_KIND_LABELS.__getitem__,
             key="experiments_kind",
             help=_KIND_HELP,
         )
-        text = st.text_area(
-            "Settings to vary, one per line",
-            _EXAMPLES[kind],
-            height=140,
-            key=f"experiments_vary_{kind}",
-            help="Write values separated by commas. A search also takes a range LOW..HIGH, or "
-            "LOW..HIGH:log on a logarithmic scale. "
-            f"Settings: {', '.join(SETTINGS)}. {_describe_short_names()}",
+        names = st.multiselect(
+            "Settings to vary",
+            list(CHOICES),
+            default=_FIRST,
+            format_func=lambda name: CHOICES[name].label,
+            key="experiments_settings",
+            placeholder="Choose a setting",
         )
+        settings = {name: _space(name, kind) for name in names}
         options = _options(kind)
+    with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button(
             "Start", type="primary", icon=":material/play_arrow:", key="experiments_start"
         )
+        if request is not None:
+            st.caption(escape_markdown(_describe_size(kind, request, settings, options)))
     if not pressed or request is None:
         return None
+    with errors_shown():
+        return _start(kind, request, settings, options)
+    return None
+
+
+def _space(name: str, kind: str) -> dict[str, Any]:
+    """Show the values of one setting as chips, or the ends of its range; return them.
+
+    Returns:
+        ``{"choices": [...]}``, or ``{"low": ..., "high": ..., "log": ...}``.
+    """
+    choice = CHOICES[name]
+    if kind == SEARCH and choice.range:
+        low, high, log = choice.range
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            start = st.number_input(
+                f"{choice.label}, from",
+                value=low,
+                format="%g" if isinstance(low, float) else "%d",
+                key=f"experiments_low_{name}",
+                width=150,
+            )
+            end = st.number_input(
+                f"{choice.label}, to",
+                value=high,
+                format="%g" if isinstance(low, float) else "%d",
+                key=f"experiments_high_{name}",
+                width=150,
+            )
+            log = st.toggle("Log scale", log, key=f"experiments_log_{name}", help=_LOG_HELP)
+        return {"low": start, "high": end, "log": log}
+    values = st.multiselect(
+        choice.label,
+        choice.values,
+        default=choice.values[: choice.chosen],
+        accept_new_options=True,
+        key=f"experiments_values_{name}",
+        placeholder="Type a value and press Enter",
+    )
+    return {"choices": read_values(", ".join(values))}
+
+
+_LOG_HELP = "Tries as many values between 0.001 and 0.01 as between 0.01 and 0.1."
+
+
+def _describe_size(
+    kind: str,
+    request: RunRequest,
+    settings: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any],
+) -> str:
+    """Say how many runs the experiment has, and about how long they take."""
     try:
-        return _start(kind, request, _parse_settings(text), options)
+        if kind == GRID:
+            proposed = combinations(request, _choices(settings))
+            valid = [each.request for each in proposed if each.request is not None]
+            count, seeds = len(proposed), options["seeds"]
+            runs = duration_of(valid * seeds, folders())
+            text = f"{plural(count, 'combination')} with {plural(seeds, 'seed')} each"
+            if count > len(valid):
+                text += f", of which {count - len(valid):,} cannot be built"
+        else:
+            runs = duration_of([request] * options["trials"], folders())
+            text = f"{plural(options['trials'], 'trial')}"
     except CnnlibError as error:
-        show_error(error)
-        return None
+        return str(error)
+    rough = "" if runs.is_measured else " (a rough estimate)"
+    most = "at most " if kind == SEARCH and options["prune"] else "about "
+    return f"{text}: {plural(runs.runs, 'run')}, {most}{format_time(runs.seconds)}{rough}."
+
+
+def _choices(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: space["choices"] for name, space in settings.items()}
 
 
 def _choose_base_request() -> RunRequest | None:
@@ -118,44 +193,17 @@ def _options(kind: str) -> dict[str, Any]:
 _SEEDS_HELP = "Number of runs of each combination, each with another random seed."
 _TRIALS_HELP = "A trial is one run with one combination of the settings."
 _PRUNE_HELP = (
-    "Stops a run if its validation accuracy after an epoch is below the median of the earlier runs "
-    "at that epoch."
+    "Hyperband: after 1, 3, 9, ... epochs only the best third of the runs that have come as far "
+    "goes on."
 )
 
 
 def _start(
-    kind: str, request: RunRequest, settings: Mapping[str, str], options: Mapping[str, Any]
+    kind: str,
+    request: RunRequest,
+    settings: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any],
 ) -> str:
-    store = run_store()
     if kind == GRID:
-        varied = {name: read_values(text) for name, text in settings.items()}
-        return start_grid(store, request, varied, **options)
-    space = {name: read_range(text) for name, text in settings.items()}
-    return start_search(store, request, space, **options)
-
-
-def _parse_settings(text: str) -> dict[str, str]:
-    """Parse lines such as ``K = 32, 64`` into the texts of the values, by setting.
-
-    Raises:
-        RecipeError: A line has no values, or there is no line.
-    """
-    settings = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, equals, values = line.partition("=")
-        if not equals or not values.strip():
-            raise RecipeError(
-                f"The line {line!r} has no values. Each line needs a setting, an equals sign and "
-                "values. Write, for example: K = 32, 64"
-            )
-        settings[name.strip()] = values
-    if not settings:
-        raise RecipeError(
-            "The list of settings is empty. An experiment needs at least one setting with its "
-            "values. Write, for example: K = 32, 64"
-        )
-    return settings
-
-
-def _describe_short_names() -> str:
-    return "; ".join(f"{letter}: {text}" for letter, text in SHORT.items()) + "."
+        return start_grid(run_store(), request, _choices(settings), **options)
+    return start_search(run_store(), request, settings, **options)

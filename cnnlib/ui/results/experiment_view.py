@@ -11,16 +11,19 @@ from cnnlib.compare.groups import study_title
 from cnnlib.experiments.grid import (
     KINDS,
     ExperimentState,
+    best_sentence,
     best_so_far,
     effects,
     effects_note,
     experiment_state,
 )
+from cnnlib.experiments.search import start_finer_search
 from cnnlib.experiments.study import advance_studies
 from cnnlib.figures.compare import best_figure, effects_figure
 from cnnlib.ui.common.components import live_chart
 from cnnlib.ui.common.format import STATE_LABELS, duration, escape_markdown
 from cnnlib.ui.common.messages import show_warning
+from cnnlib.ui.common.permissions import attempt
 from cnnlib.ui.common.shared import run_store
 from cnnlib.ui.common.urls import RESULTS
 from cnnlib.ui.results.experiment_form import experiment_form
@@ -31,7 +34,7 @@ from cnnlib.ui.results.study_view import (
     stop_study_button,
     study_view,
 )
-from cnnlib.units import percent, plural
+from cnnlib.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,27 +100,37 @@ def _show_experiment(study_id: str, shown_state: str) -> None:
         show_warning(state.missing)
         resume_study_button(state, "experiment", key="experiments_resume")
     if state.best:
-        measured = sum(trial.score is not None for trial in state.trials)
-        so_far = "" if state.state == "done" else " so far"
-        st.info(
-            escape_markdown(
-                f"Best of {plural(measured, 'combination')}{so_far}: {state.best.title}, with "
-                f"{percent(state.best.score)} validation accuracy. The best of several is partly "
-                "luck: train it with fresh seeds for a fair estimate."
-            ),
-            icon=":material/trophy:",
-        )
-    left, right = st.columns(2)
-    scores = [trial.score for trial in state.trials if trial.score is not None]
+        st.info(escape_markdown(best_sentence(state)), icon=":material/trophy:")
     found = effects(state.trials)
-    left.plotly_chart(effects_figure(found), key=f"experiments_effects_{study_id}")
+    st.plotly_chart(effects_figure(found), key=f"experiments_effects_{study_id}")
     if note := effects_note(state, found):
-        left.caption(escape_markdown(note))
-    right.plotly_chart(
-        best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
-    )
+        st.caption(escape_markdown(note))
+    if state.kind == "search":
+        scores = [trial.score for trial in state.trials if trial.score is not None]
+        st.plotly_chart(
+            best_figure(scores, best_so_far(state.trials)), key=f"experiments_best_{study_id}"
+        )
+    if state.best and state.state != "live":
+        st.button(
+            "Search finer around the best",
+            icon=":material/zoom_in:",
+            key="experiments_finer",
+            help=_FINER_HELP,
+            on_click=lambda: attempt(lambda: _search_finer(state.id)),
+        )
     _show_trials(state)
     stop_study_button(state, "experiment", key="experiments_stop")
+
+
+_FINER_HELP = (
+    "Starts a search between the values next to the best ones, with as many runs as this "
+    "experiment has combinations."
+)
+
+
+def _search_finer(study_id: str) -> None:
+    """Start a search around the best trial of an experiment, and show it."""
+    open_section("experiment", start_finer_search(run_store(), study_id))
 
 
 def _show_progress(state: ExperimentState) -> None:
@@ -150,7 +163,7 @@ def _show_trials(state: ExperimentState) -> None:
             _ACCURACY: None if trial.score is None else 100 * trial.score,
             "Status": _describe_states(trial),
         }
-        for trial in state.trials
+        for trial in sorted(state.trials, key=lambda trial: -(trial.score or 0.0))
     ]
     st.dataframe(
         pd.DataFrame(rows, columns=["Settings", _ACCURACY, "Status"]),

@@ -289,7 +289,7 @@ def test_runs_of_a_study_stand_under_it_and_a_fork_under_its_row(store):
         "Experiment",
         f"/results?experiment={plan.id}",
     )
-    assert sum(row["parent"] == plan.id for row in rows.values()) == 1  # rows by name: two are lr
+    assert sum(row["parent"] == plan.id for row in rows.values()) == 2
 
 
 def test_a_run_in_the_address_that_there_is_not_is_said(store):
