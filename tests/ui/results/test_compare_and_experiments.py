@@ -44,6 +44,14 @@ def choose(app: AppTest, a: str, b: str) -> None:
         box.select(next(each for each in box.options if part in each)).run()
 
 
+def vary(app: AppTest, **settings: list[str]) -> None:
+    """Choose settings and type their values."""
+    app.multiselect(key="experiments_settings").set_value(list(settings)).run()
+    for name, values in settings.items():
+        app.multiselect(key=f"experiments_values_{name}").set_value(values).run()
+    assert not app.exception
+
+
 def start_duel(app: AppTest) -> str:
     app.number_input(key="compare_pairs").set_value(3).run()
     app.button(key="compare_start").click().run()
@@ -138,7 +146,7 @@ def test_an_unknown_study_in_the_address_is_said(address, what):
 
 def test_grid_is_started_and_lists_invalid_combinations(store):
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("K = 4\nL = 1, 9\nP = 1").run()
+    vary(app, K=["4"], L=["1", "9"], P=["1"])
     app.button(key="experiments_start").click().run()
     assert not app.exception
     [plan] = studies.find_all(store, ["grid"])
@@ -149,7 +157,7 @@ def test_grid_is_started_and_lists_invalid_combinations(store):
 
 def test_finished_grid_shows_the_best_trial(store):
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    vary(app, lr=["0.1", "0.01"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     for number, score in enumerate((0.6, 0.8)):
@@ -157,12 +165,12 @@ def test_finished_grid_shows_the_best_trial(store):
         advance_studies(store)
     app = open_page(EXPERIMENTS, experiment=plan.id)
     assert "Best of 2 combinations: lr 0.01, with 80.00 % validation accuracy" in app.info[0].value
-    assert list(app.dataframe[0].value["Validation accuracy"]) == [60.0, 80.0]
+    assert list(app.dataframe[0].value["Validation accuracy"]) == [80.0, 60.0]
 
 
 def test_grid_with_a_gap_says_over_what_its_effects_are(store):
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01\nK = 4, 8").run()
+    vary(app, lr=["0.1", "0.01"], K=["4", "8"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     finish(store, experiment_state(store, plan.id).trials[0].runs[0].id, val=0.5)
@@ -176,7 +184,7 @@ def test_grid_with_a_gap_says_over_what_its_effects_are(store):
 
 def test_grid_with_a_lost_run_says_what_is_missing_and_goes_on(store):
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    vary(app, lr=["0.1", "0.01"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     for number, state in enumerate(("finished", "lost")):
@@ -212,14 +220,43 @@ def test_search_is_started(store):
 
 def test_unreadable_settings_show_an_error():
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("depth = 3").run()
+    vary(app, lr=["fast"])
+    assert "1 combination with 1 seed each, of which 1 cannot be built" in app.caption[-1].value
     app.button(key="experiments_start").click().run()
-    assert "'depth' is not a setting" in app.error[0].value
+    assert "lr is 'fast'" in app.error[0].value
+
+
+def test_the_form_says_how_many_runs_and_that_the_time_is_a_guess(store):
+    app = open_page(EXPERIMENTS)
+    vary(app, lr=["0.1", "0.01", "0.001"], norm=["batch", "none"])
+    app.number_input(key="experiments_seeds").set_value(2).run()
+    size = app.caption[-1].value
+    assert size.startswith("6 combinations with 2 seeds each: 12 runs, about ")
+    assert size.endswith("a rough estimate).")
+
+
+def test_a_finer_search_starts_around_the_best_values(store):
+    app = open_page(EXPERIMENTS)
+    vary(app, lr=["0.001", "0.01", "0.1"], norm=["batch", "none"])
+    app.button(key="experiments_start").click().run()
+    [plan] = studies.find_all(store, ["grid"])
+    for trial in experiment_state(store, plan.id).trials:
+        best = trial.settings == {"lr": 0.01, "norm": "batch"}
+        finish(store, trial.runs[0].id, val=0.9 if best else 0.5)
+    advance_studies(store)
+    app = open_page(experiment=plan.id)
+    app.button(key="experiments_finer").click().run()
+    assert not app.exception
+    [search] = studies.find_all(store, ["search"])
+    assert app.query_params["experiment"] == search.id
+    assert search.body["space"]["lr"] == {"low": 0.001, "high": 0.1, "log": True}
+    assert "batch" in search.body["space"]["norm"]["choices"]
+    assert search.body["count"] == 6
 
 
 def test_experiment_without_a_name_is_labelled_by_its_settings(store):
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("K = 4, 8\nlr = 0.1").run()
+    vary(app, K=["4", "8"], lr=["0.1"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     again = open_page(EXPERIMENTS)
@@ -277,7 +314,7 @@ def test_runs_of_a_study_stand_under_it_and_a_fork_under_its_row(store):
     fork = replace(a_request(), name="child", origin=Origin(origin, 20))
     finish(store, store.submit(fork))
     app = open_page(EXPERIMENTS)
-    app.text_area(key="experiments_vary_Grid").set_value("lr = 0.1, 0.01").run()
+    vary(app, lr=["0.1", "0.01"])
     app.button(key="experiments_start").click().run()
     [plan] = studies.find_all(store, ["grid"])
     for trial in experiment_state(store, plan.id).trials:
