@@ -87,7 +87,8 @@ def test_axe_finds_nothing_where_there_are_runs(url, store, page, filled):
         "": "Lab",
         f"train?run={first}": title,
         f"results?run={first}&run={second}": "Results",
-        f"compare?run={first}": "Compare",
+        "results?view=duel": "Results",
+        "results?view=experiment": "Results",
         "data?dataset=digits": "Data",
     }
     assert faults_of_all(page, url, headings) == {}
@@ -197,10 +198,11 @@ def test_a_step_of_the_training_is_chosen_by_the_keyboard_alone(url, store, page
 
 def test_runs_are_chosen_in_the_table_by_the_keyboard_alone(url, page, filled):
     open_page(page, url, "results", "Results")
-    expect(page.locator("canvas [role=gridcell]").first).to_be_attached(timeout=COLD)
-    tab_to(page, "^Design")  # the grid's name consists of the texts of its cells
+    expect(page.locator("tr[data-row]").first).to_be_attached(timeout=COLD)
+    tab_to(page, "^Select (?!all)")
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Shift+Space")
+    assert focus_shows(page)
+    page.keyboard.press("Space")
     expect(page).to_have_url(re.compile("run="), timeout=COLD)
 
 
@@ -229,16 +231,13 @@ def test_the_window_of_a_convolution_is_moved_by_the_keyboard_alone(url, page):
 
 
 def test_two_designs_are_compared_by_the_keyboard_alone(url, page):
-    open_page(page, url, "compare", "Compare")
+    open_page(page, url, "results?view=duel", "Results")
     differ = page.get_by_text("Settings that differ")
     before = differ.inner_text(timeout=COLD)
     tab_to(page, "^Design B$")
     for key in ("ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     expect(differ).not_to_have_text(before)
-    tab_to(page, "^Differences$")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
     tab_to(page, "Start the duel$")
     assert focus_shows(page)
 

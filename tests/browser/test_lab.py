@@ -199,7 +199,7 @@ def test_a_comparison_trains_clean_runs(url, page, store):
     page.get_by_test_id("lab-rival").select_option("preset mlp")
     page.get_by_test_id("lab-compare-start").click()
     page.get_by_role("link", name="Open it").click()
-    page.wait_for_url(re.compile("compare.duel="))
+    page.wait_for_url(re.compile("results.duel="))
     wait_until(lambda: len(store.runs()) >= 2, page, 120)
     assert {run.request.origin for run in store.runs()} == {None}
 

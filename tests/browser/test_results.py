@@ -1,19 +1,27 @@
-"""The results table in a real browser; its rows are on a canvas, and are clicked by position."""
+"""The results table in a real browser: rows are chosen, searched, sorted, folded and copied."""
+
+import re
+from dataclasses import replace
 
 import pytest
+from compare_runs import a_finished_run
 from driving import result_row
-from example_runs import a_running_run, an_epoch, steps, the_end
+from example_runs import a_request, a_running_run, an_epoch, steps, the_end
 from playwright.sync_api import Locator, Page, expect
+
+from cnnlib.design.spec import CNNSpec
+from cnnlib.experiments.duel import Duel
+from cnnlib.runs import studies
+from cnnlib.runs.studies import StudyStep
 
 pytestmark = pytest.mark.browser
 
-HEADER, ROW = 35, 35  # pixels
+WIDE = CNNSpec(channels=(8,))
 
 
 def click_row(page: Page, row: int) -> None:
     """Click the box at the left of a row, counted from 0."""
-    box = page.get_by_test_id("data-grid-canvas").bounding_box()
-    page.mouse.click(box["x"] + 18, box["y"] + HEADER + ROW * row + ROW / 2)
+    page.get_by_role("checkbox", name=re.compile("^Select (?!all)")).nth(row).click()
 
 
 def overlaid(page: Page) -> Locator:
@@ -35,7 +43,9 @@ def three_runs(store) -> list[str]:
 
 def show_each_seed(page: Page) -> None:
     """Switch the table to one row per run."""
+    page.get_by_role("button", name="View").click()
     page.get_by_text("Each seed", exact=True).click()
+    page.keyboard.press("Escape")
     expect(result_row(page, "fed, seed 2")).to_be_attached()
 
 
@@ -93,3 +103,47 @@ def test_a_new_run_does_not_move_the_selection(store, three_runs, url, page):
     expect(result_row(page, "fed, seed 7")).to_be_attached()
     expect(overlaid(page)).to_have_text(["fed on digits, seed 1"])
     store.record_events(run_id, worker_id, [the_end()])
+
+
+def test_the_table_is_searched_sorted_and_copied(store, url, page):
+    for number, name in enumerate(("first", "second", "third")):
+        a_finished_run(store, 0.9, 0.9 + 0.01 * number, name=name, channels=(9 - number,))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{url}/results")
+    names = page.locator("tr[data-row] .named")
+    expect(names).to_have_count(3)
+    header = page.get_by_role("columnheader", name="Parameters")
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "descending")
+    expect(names).to_have_text(["first", "second", "third"])
+    header.get_by_role("button").click()
+    expect(names).to_have_text(["third", "second", "first"])
+    search = page.get_by_role("searchbox", name="Search the results")
+    search.fill("test>90.5")
+    expect(names).to_have_text(["third", "second"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].split("\t")[0] == "Design"
+    assert [line.split("\t")[0] for line in lines[1:]] == ["third", "second"]
+    search.fill("depth>3")
+    expect(page.get_by_role("alert")).to_contain_text("'depth>3' names no column")
+    search.fill("")
+    expect(names).to_have_count(3)
+
+
+def test_the_rows_of_a_duel_stand_under_it_and_fold(store, url, page):
+    duel = Duel(a_request(), replace(a_request(), spec=WIDE), "small", "large")
+    duel_id = studies.submit(store, "duel", duel.to_dict(), lambda _: StudyStep(state="done"))
+    for channels in ((4,), (8,)):
+        a_finished_run(store, channels=channels, group=duel_id)
+    page.goto(f"{url}/results")
+    heading = page.locator("tr.heading")
+    expect(heading).to_contain_text("small against large")
+    rows = page.locator("tr[data-row] input")
+    expect(rows).to_have_count(2)
+    heading.get_by_role("button").click()
+    expect(rows).to_have_count(0)
+    heading.get_by_role("link", name="small against large").click()
+    expect(page).to_have_url(re.compile(f"duel={duel_id}"))
+    expect(page.get_by_text("Earlier duels")).to_have_count(0)

@@ -14,8 +14,6 @@ HEADINGS = {
     "build": "Build",
     "train": "Train",
     "results": "Results",
-    "compare": "Compare",
-    "experiments": "Experiments",
     "inspect": "Look inside",
     "convolution": "Convolution",
     "draw": "Draw",
@@ -78,6 +76,16 @@ def write(page: Page, label: str, value: int | float) -> None:
     field = page.get_by_role("spinbutton", name=label)
     field.fill(str(value))
     field.press("Tab")
+
+
+def add(page: Page, label: str, value: str) -> None:
+    """Add a value to a field that shows its values as chips."""
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.press_sequentially(value)
+    expect(page.get_by_role("option", name=f"Add: {value}")).to_be_visible()
+    box.press("Enter")
+    box.press("Escape")  # the open list hides the chips from screen readers
+    expect(page.get_by_role("button", name=f"Remove {value}", exact=True).first).to_be_visible()
 
 
 def result_row(page: Page, title: str) -> Locator:

@@ -218,7 +218,7 @@ _SPLIT_HELP = (
 
 def duel_form() -> tuple[Side, Side] | None:
     """Show the form of a duel, and start it; return the chosen sides, or None if one fails."""
-    st.subheader("Which of two designs is better?")
+    st.header("Which of two designs is better?")
     info = choose_info()
     sides = choose_sides(known_designs(), info)
     if sides is None:

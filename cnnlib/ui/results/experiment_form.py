@@ -37,7 +37,7 @@ _FIRST = ("lr", "optimizer")  # the settings that are varied at first
 
 def experiment_form() -> str | None:
     """Show the form; return the id of an experiment just started."""
-    st.subheader("Which settings make a difference?")
+    st.header("Which settings make a difference?")
     left, right = st.columns([2, 3])
     with left.container(border=True, height="stretch"):
         request = _choose_base_request()

@@ -72,7 +72,7 @@ def past_studies(
     found = [each for each in studies.find_all(run_store(), kinds) if each.id != current]
     if not found:
         return
-    st.subheader(title)
+    st.header(title)
     for study in found[:_MOST_LINKS]:
         st.button(
             escape_markdown(describe(study)),
