@@ -45,7 +45,7 @@ def engine_notes(run: Run, epochs: Sequence[EpochEnd]) -> dict[str, str]:
     """Write sentences by topic; topics without data are left out."""
     forecast = run.summary.get("promised") or run.summary.get("forecast") or {}
     notes = {
-        "Engine": _engine(run.chosen),
+        "Engine": _engine(run),
         "Machine": _machine(run),
         "Memory": _memory(run, epochs, forecast.get("peak_memory_bytes")),
         "Time": _time(run, epochs, forecast),
@@ -68,8 +68,9 @@ def _weights(run: Run, epochs: Sequence[EpochEnd]) -> str:
     )
 
 
-def _engine(chosen: Mapping[str, Any]) -> str:
+def _engine(run: Run) -> str:
     """Describe threads, memory format and precision, the reason and the alternatives."""
+    chosen = run.chosen
     if "threads" not in chosen:
         return ""
     threads = chosen["threads"]
@@ -79,17 +80,25 @@ def _engine(chosen: Mapping[str, Any]) -> str:
         "bfloat16 in matrix products" if chosen.get("precision") == "bf16" else "float32",
     ]
     parts += ["compiled"] if chosen.get("compiled") else []
-    return f"{', '.join(parts)}: {chosen.get('reason') or 'the default'}{_timed(chosen)}."
+    return f"{', '.join(parts)}: {chosen.get('reason') or 'the default'}{_timed(run)}."
 
 
-def _timed(chosen: Mapping[str, Any]) -> str:
-    """Describe the time of a step in each mode, the chosen one first."""
+def _timed(run: Run) -> str:
+    """Describe the time of a step: in training where that is known, then in the trial."""
+    chosen, speed = run.chosen, run.summary.get("images_per_second")
     seconds = {mode: each for mode, each in chosen.get("seconds_per_step", {}).items() if each}
-    own = seconds.pop(chosen.get("mode"), None)
-    if own is None:
+    in_trial = seconds.pop(chosen.get("mode"), None)
+    expected = chosen.get("step_seconds") or in_trial
+    in_training = run.request.recipe.batch_size / speed if speed else expected
+    trial = [format_time(in_trial)] if in_trial else []
+    trial += [f"{mode} {format_time(each)}" for mode, each in sorted(seconds.items())]
+    if in_training is None:
         return ""
-    others = [f"{mode} {format_time(each)}" for mode, each in sorted(seconds.items())]
-    return f" ({'; '.join([f'{format_time(own)} per step', *others])})"
+    if in_training == in_trial:
+        return f" ({'; '.join([f'{trial[0]} per step', *trial[1:]])})"
+    parts = [f"{format_time(in_training)} per step in training"]
+    parts += [f"in the trial {', '.join(trial)}"] if trial else []
+    return f" ({'; '.join(parts)})"
 
 
 def _machine(run: Run) -> str:

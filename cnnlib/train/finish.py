@@ -99,8 +99,11 @@ def _run_end(
     latency: Mapping[str, float] | None = None,
     weights_step: int | None = None,
 ) -> RunEnd:
-    """Stop the clock and return the event for the end of the run."""
+    """Stop the clock, store the speed, and return the event for the end of the run."""
     session.watch.stop()
+    per_step = session.metrics.seconds_per_step
+    if per_step is not None and not session.is_sketch:
+        session.record_speed(per_step)
     seconds, images = session.watch.seconds, session.progress.images
     return RunEnd(
         state=end.state,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _GPU_WAIT_SECONDS = 0.05
 _RATE_WINDOW_SECONDS = 0.1
+_WARM_UP_STEPS = 10  # the first ones allocate memory and build kernels
 
 
 class Stopwatch:
@@ -72,7 +73,14 @@ class MetricsRecorder:
         self._pending: list[_PendingStep] = []
         self._read_at = perf_counter()
         self._images, self._seconds, self._rate = 0, progress.train_seconds, 0.0
+        self._steps, self._warm_at, self._now = 0, 0.0, 0.0
         self.diverged_at: int | None = None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """The mean since the warm-up; None before twice as many steps."""
+        timed = self._steps - _WARM_UP_STEPS
+        return (self._now - self._warm_at) / timed if timed >= _WARM_UP_STEPS else None
 
     def add(
         self,
@@ -92,6 +100,9 @@ class MetricsRecorder:
             now: Training time so far, in seconds.
         """
         self._hits += hits
+        self._steps, self._now = self._steps + 1, now
+        if self._steps == _WARM_UP_STEPS:
+            self._warm_at = now
         rate = self._images_per_second(images, now)
         self._pending.append(_PendingStep(step, loss.detach(), norm, lr, images, rate, now))
 

@@ -42,6 +42,8 @@ class Session:
         eager_forward: The network with fused steps (`nets.training_form`).
         compiled_forward: The net compiled by ``torch.compile``; None if the mode does not compile.
         tuned_mode: The execution mode with its measured speed.
+        step_seconds: Expected time of a step; 0 if unknown.
+        record_speed: Stores the seconds of a step in training, for later forecasts.
         has_dropout: The net draws random numbers (dropout).
         evaluation_batch: Pictures in a batch of the evaluation.
         is_inspected: The run is being inspected, so its newest weights are saved.
@@ -63,6 +65,8 @@ class Session:
     optimizer: Optimizer
     mode: ExecutionMode
     tuned_mode: TunedMode
+    step_seconds: float
+    record_speed: Callable[[float], None]
     progress: Progress
     total_steps: int
     saver: Saver

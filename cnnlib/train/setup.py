@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -24,7 +25,7 @@ from cnnlib.train.checkpoint import Circumstances, Progress
 from cnnlib.train.class_balance import loss_weights
 from cnnlib.train.evaluation import initial_dead_units
 from cnnlib.train.execution.autotune import Trial, tune_mode
-from cnnlib.train.execution.autotune_cache import TuningCache
+from cnnlib.train.execution.autotune_cache import TuningCache, step_seconds
 from cnnlib.train.execution.forecast import evaluation_batch_size, peak_memory_bytes
 from cnnlib.train.execution.machine import this_machine
 from cnnlib.train.execution.mode import ExecutionMode
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from cnnlib.records.recipe import Recipe
     from cnnlib.records.run import RunRequest
     from cnnlib.train.control import Control
+    from cnnlib.train.execution.autotune_cache import TunedMode
 
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 
@@ -105,6 +107,8 @@ def set_up(
         optimizer=_restore_optimizer(net, recipe, start, progress),
         mode=mode,
         tuned_mode=tuned_mode,
+        step_seconds=_step_seconds(tuned_mode, cache),
+        record_speed=partial(cache.add_training, trial.key),
         progress=progress,
         total_steps=total_steps,
         saver=Saver(
@@ -129,18 +133,26 @@ def started_event(session: Session) -> Started:
     size, count = session.request.recipe.batch_size, session.data.train_count
     steps = len(batch_ends(count, size))
     memory = peak_memory_bytes(session.request, session.device.type) + session.data.size_bytes
+    tuned = asdict(session.tuned_mode) | {"step_seconds": session.step_seconds}
+    del tuned["trained_seconds_per_step"]
     return Started(
         total_steps=session.total_steps,
         batches_per_epoch=steps,
         fingerprint=session.circumstances.fingerprint,
-        chosen=asdict(session.tuned_mode) | session.mode.to_dict(),
+        chosen=tuned | session.mode.to_dict(),
         machine=asdict(this_machine(session.device, session.mode.threads)),
         forecast={
-            "seconds_per_epoch": session.tuned_mode.seconds * steps,
+            "seconds_per_epoch": session.step_seconds * steps,
             "peak_memory_bytes": memory,
         },
         dead_units=initial_dead_units(session),
     )
+
+
+def _step_seconds(tuned: TunedMode, cache: TuningCache) -> float:
+    """Return the expected seconds of a step; 0 if unknown."""
+    measured = [each for each in cache.read_all() if each.measures_like(tuned)]
+    return step_seconds(tuned.mode, measured or [tuned])
 
 
 def _runs_folder(folder: Path | None) -> Path:

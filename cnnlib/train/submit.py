@@ -35,11 +35,17 @@ def submit_runs(
     Raises:
         CnnlibError: They are refused.
     """
+    request = with_settled_mode(request, seeds)
     if seeds > 1:
-        mode = settled_mode([request] * seeds)
-        request = replace(request, group=secrets.token_hex(4), mode=mode)
+        request = replace(request, group=secrets.token_hex(4))
     seeded = [replace(request, seed=request.seed + more) for more in range(seeds)]
-    return store.submit_all(seeded, now=now, forecast=forecast_for_run(request, store.folders))
+    forecast = forecast_for_run(request, store.folders, store.workers.free_threads())
+    return store.submit_all(seeded, now=now, forecast=forecast)
+
+
+def with_settled_mode(request: RunRequest, seeds: int) -> RunRequest:
+    """Return a request in the execution mode that runs with several seeds share."""
+    return replace(request, mode=settled_mode([request] * seeds)) if seeds > 1 else request
 
 
 def submit_fine_tuning(

@@ -1,5 +1,7 @@
 """What the engine chose for a run, and forecasts against what came of them, in words."""
 
+from dataclasses import replace
+
 import pytest
 from example_runs import a_request, an_epoch, started, the_end
 from example_runs import a_store as open_store
@@ -53,12 +55,31 @@ def test_a_finished_run_tells_what_was_chosen_and_what_came_of_the_forecast(stor
     run = store.run(run_id)
     assert engine_notes(run, store.epochs(run_id)) == {
         "Engine": "1 processor thread, channels-last format, float32: the fastest of 2 measured "
-        "modes (12.1 ms per step; t1-nchw-fp32 14 ms).",
+        "modes (200 ms per step in training; in the trial 12.1 ms, t1-nchw-fp32 14 ms).",
         "Machine": "abacus, torch 2.",
         "Memory": "Peak 412 MB, forecast 390 MB.",
         "Time": "Forecast 12 s per epoch, a guess, because nothing was measured on this machine "
         "yet; measured 14 s per epoch; in total 2.0 s, forecast 24 s.",
     }
+
+
+def test_the_time_of_a_step_is_that_of_training_where_a_trial_was_disturbed(store):
+    worker_id = store.workers.register()
+    run_id = store.submit(a_request())
+    assert store.claim(worker_id, run_id)
+    chosen = CHOSEN | {"step_seconds": 0.002}  # of earlier runs in this mode
+    begun = started()
+    begun = Started(20, 10, "f00d", chosen, begun.machine)
+    store.record_events(run_id, worker_id, [begun])
+    trial = "in the trial 12.1 ms, t1-nchw-fp32 14 ms)."
+    assert engine_notes(store.run(run_id), ())["Engine"].endswith(
+        f"modes (2 ms per step in training; {trial}"
+    )
+    # Batches of 64 pictures, 16,000 pictures a second: 4 ms.
+    store.record_events(run_id, worker_id, [replace(the_end(), images_per_second=16_000.0)])
+    assert engine_notes(store.run(run_id), ())["Engine"].endswith(
+        f"modes (4 ms per step in training; {trial}"
+    )
 
 
 def test_without_a_forecast_nothing_is_said_of_it(store):

@@ -16,6 +16,7 @@ import psutil
 import sqlalchemy as sa
 
 from cnnlib.errors import StoreError
+from cnnlib.runs.capacity import usable_cores
 from cnnlib.runs.queue import BUSY_STATES, new_id
 from cnnlib.runs.tables import jobs, runs, workers
 
@@ -92,7 +93,14 @@ class Workers:
     def serve_runs_here(self) -> bool:
         """Return whether a worker for runs is registered on this machine."""
         self.reap()
-        here = sa.and_(workers.c.does == "runs", workers.c.host == platform.node())
+        return self._is_registered_here("runs")
+
+    def free_threads(self) -> int:
+        """Return the threads that a run may use that is alone: a core stays with open pages."""
+        return max(1, usable_cores() - self._is_registered_here("pages"))
+
+    def _is_registered_here(self, does: str) -> bool:
+        here = sa.and_(workers.c.does == does, workers.c.host == platform.node())
         with self._database.read() as connection:
             return connection.execute(sa.select(workers.c.id).where(here)).first() is not None
 

@@ -108,7 +108,7 @@ def tune_mode(trial: Trial, cache: TuningCache) -> Generator[Phase, None, TunedM
             yield _COMPILING
         if cached is None:
             tuned = _tuned_mode(trial, mode, _measure_requested(trial, mode), reason)
-            cached = cache.store(trial.key, tuned)
+            cached = cache.store(trial.key, replace(tuned, is_given=True))
         return replace(cached, reason=reason)
     if cached is not None:
         if ExecutionMode.from_name(cached.mode).compiled:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from cnnlib.design.spec import CNNSpec
@@ -14,6 +16,8 @@ from cnnlib.errors import CnnlibError
 from cnnlib.records.files import replacing
 from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
+
+_RUNS_KEPT = 5
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class TunedMode(Record):
         design: `design_key` of the spec.
         device: Name of the processor or GPU.
         allowed_threads: The most threads that the measurement could use.
+        is_given: The mode was requested or continued, not selected by the trial.
+        trained_seconds_per_step: Means of the latest runs that trained in this mode, oldest first.
     """
 
     mode: str
@@ -40,11 +46,17 @@ class TunedMode(Record):
     design: str = ""
     device: str = ""
     allowed_threads: int = 0
+    is_given: bool = False
+    trained_seconds_per_step: Sequence[float] = ()
 
-    @property
-    def seconds(self) -> float:
-        """Seconds of one step in this mode; 0 if not measured."""
-        return self.seconds_per_step.get(self.mode, 0.0)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trained_seconds_per_step", tuple(self.trained_seconds_per_step))
+
+    def measures_like(self, other: TunedMode) -> bool:
+        """Return whether both hold times of the same design, batch size and device."""
+        return (self.design, self.batch_size, self.device) == (
+            *(other.design, other.batch_size, other.device),
+        )
 
     @property
     def precision(self) -> str:
@@ -83,6 +95,15 @@ class TuningCache:
             return tuned
         return self.read(key) or tuned
 
+    def add_training(self, key: str, seconds_per_step: float) -> None:
+        """Add the speed of a run to the tuned mode of its key; does nothing if there is none."""
+        path, tuned = self._path(key), self.read(key)
+        if path is None or tuned is None:
+            return
+        trained = (*tuned.trained_seconds_per_step, seconds_per_step)[-_RUNS_KEPT:]
+        with suppress(OSError), replacing(path) as file:
+            file.write_text(json.dumps(asdict(replace(tuned, trained_seconds_per_step=trained))))
+
     def read_all(self) -> list[TunedMode]:
         """Return every stored mode, sorted by key."""
         if self._folder is None:
@@ -103,6 +124,27 @@ def _read(path: Path) -> TunedMode | None:
     except (ValueError, CnnlibError):
         path.unlink(missing_ok=True)
         return None
+
+
+def step_seconds(mode: str, measured: Iterable[TunedMode]) -> float:
+    """Return the most credible seconds of a step in a mode; 0 if nothing was measured.
+
+    That is the median of the latest runs that trained in it; without any, the least time of a
+    trial, which lasts a moment, so that other programs can slow down all of it. They can slow down
+    a run, too: a trial that took less than half as long as all runs counts as one more run.
+
+    Args:
+        measured: Of one design, batch size and device.
+    """
+    known = list(measured)
+    trained = [
+        each for tuned in known if tuned.mode == mode for each in tuned.trained_seconds_per_step
+    ]
+    times = (tuned.seconds_per_step.get(mode, 0.0) for tuned in known)
+    trial = min((each for each in times if each > 0), default=0.0)
+    if not trained:
+        return trial
+    return median_low([trial, *trained] if 0 < trial < min(trained) / 2 else trained)
 
 
 def modes_folder(folders: Folders) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,8 +16,14 @@ from cnnlib.records.dataset import DatasetInfo
 from cnnlib.records.folders import Folders
 from cnnlib.records.record import Record
 from cnnlib.records.run import RunRequest
-from cnnlib.runs.capacity import visible_gpus
-from cnnlib.train.execution.autotune_cache import TunedMode, TuningCache, design_key, modes_folder
+from cnnlib.runs.capacity import usable_cores, visible_gpus
+from cnnlib.train.execution.autotune_cache import (
+    TunedMode,
+    TuningCache,
+    design_key,
+    modes_folder,
+    step_seconds,
+)
 from cnnlib.train.execution.host import processor_name
 from cnnlib.train.schedule import step_count
 
@@ -42,8 +49,9 @@ class Forecast(Record):
         seconds: Training time of all epochs of the recipe.
         peak_memory_bytes: Memory of a training step or of the evaluation, whichever is larger, plus
             the pictures of the dataset.
-        basis: The measurements on this machine that were used: steps of this design and batch size,
-            steps of other designs (scaled by their number of operations), or none.
+        basis: The measurements on this machine that were used: steps of this design and batch size
+            (of training, else of a trial), steps of other designs (scaled by their number of
+            operations), or none.
     """
 
     seconds_per_epoch: float
@@ -52,8 +60,14 @@ class Forecast(Record):
     basis: Basis
 
 
-def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Forecast:
+def forecast(
+    request: RunRequest, info: DatasetInfo, folders: Folders, threads: int | None = None
+) -> Forecast:
     """Forecast a run from its cost and from steps that were measured on this machine.
+
+    Args:
+        threads: The most processor threads that the run may use, if its mode is open; None takes
+            all cores.
 
     Raises:
         SpecError: The design is invalid.
@@ -63,7 +77,8 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     device = _device(request)
     tuned = TuningCache(modes_folder(folders)).read_all()
     comparable = _select_comparable(device, request.precision, tuned)
-    step_seconds, basis = _step_seconds(request, costs.training_step_flops, comparable)
+    threads = threads or usable_cores()
+    per_step, basis = _step_seconds(request, costs.training_step_flops, comparable, threads)
     count = _train_count(request, info)
     steps = step_count(count, recipe.batch_size, recipe.epochs)
     if recipe.max_batches is not None:
@@ -71,15 +86,17 @@ def forecast(request: RunRequest, info: DatasetInfo, folders: Folders) -> Foreca
     pictures = info.train_count + info.test_count
     pictures_bytes = pictures * (math.prod(info.in_size) + 8)
     return Forecast(
-        seconds_per_epoch=step_seconds * step_count(count, recipe.batch_size, 1),
-        seconds=step_seconds * steps,
+        seconds_per_epoch=per_step * step_count(count, recipe.batch_size, 1),
+        seconds=per_step * steps,
         peak_memory_bytes=peak_memory_bytes(request, device) + pictures_bytes,
         basis=basis,
     )
 
 
-def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
-    """Return a forecast as a dict for the run store; empty if none is possible.
+def forecast_for_run(
+    request: RunRequest, folders: Folders, threads: int | None = None
+) -> dict[str, Any]:
+    """Return a `forecast` as a dict for the run store; empty if none is possible.
 
     None is possible for a dataset that is missing or of unknown size; the run later fails with its
     own message.
@@ -88,7 +105,7 @@ def forecast_for_run(request: RunRequest, folders: Folders) -> dict[str, Any]:
         info = dataset_info(request.dataset, folders)
     except DataError:
         return {}
-    return forecast(request, info, folders).to_dict() if info.train_count else {}
+    return forecast(request, info, folders, threads).to_dict() if info.train_count else {}
 
 
 def peak_memory_bytes(request: RunRequest, device: str) -> int:
@@ -135,18 +152,32 @@ def _device(request: RunRequest) -> str:
 
 
 def _step_seconds(
-    request: RunRequest, step_flops: int, tuned_modes: list[TunedMode]
+    request: RunRequest, step_flops: int, tuned_modes: list[TunedMode], threads: int
 ) -> tuple[float, Basis]:
     """Return the expected seconds of a step, and the basis of that number."""
-    measured = [tuned for tuned in tuned_modes if tuned.seconds > 0]
     size, key = request.recipe.batch_size, design_key(request.spec)
-    for tuned in measured:
-        if tuned.design == key and tuned.batch_size == size:
-            return tuned.seconds, "this design"
+    given = re.match(r"t(\d{1,3})-", request.mode)
+    threads = int(given[1]) if given else threads
+    of_design = [each for each in tuned_modes if each.design == key and each.batch_size == size]
+    # An open mode is the one that was selected before, for the nearest number of threads.
+    for tuned in sorted(of_design, key=lambda x: (x.is_given, abs(x.allowed_threads - threads))):
+        like = [each for each in of_design if each.device == tuned.device]
+        if seconds := step_seconds(request.mode, like) or step_seconds(tuned.mode, like):
+            return seconds, "this design"
+    measured = [
+        (seconds, tuned)
+        for tuned in tuned_modes
+        if (seconds := step_seconds(tuned.mode, filter(tuned.measures_like, tuned_modes)))
+    ]
     if not measured:
         return _STEP_SECONDS + step_flops / _GUESSED_FLOPS_PER_SECOND, "a guess"
-    nearest = min(measured, key=lambda tuned: _log_ratio(tuned.step_flops, step_flops))
-    speed = nearest.step_flops / max(nearest.seconds - _STEP_SECONDS, nearest.seconds / 10)
+
+    def distance(each: tuple[float, TunedMode]) -> tuple[float, int]:
+        tuned = each[1]
+        return _log_ratio(tuned.step_flops, step_flops), abs(tuned.allowed_threads - threads)
+
+    seconds, nearest = min(measured, key=distance)
+    speed = nearest.step_flops / max(seconds - _STEP_SECONDS, seconds / 10)
     return _STEP_SECONDS + step_flops / max(speed, 1.0), "other designs"
 
 

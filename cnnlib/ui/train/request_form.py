@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,8 +14,9 @@ from cnnlib.errors import RecipeError, SpecError
 from cnnlib.records.recipe_link import decode_recipe, encode_recipe
 from cnnlib.records.recipe_presets import RECIPES, default_preset
 from cnnlib.records.run import DEVICES, PRECISIONS, Run, RunRequest
+from cnnlib.runs.capacity import default_runs
 from cnnlib.train.execution.forecast import Basis, Forecast, forecast
-from cnnlib.train.submit import submit_runs
+from cnnlib.train.submit import submit_runs, with_settled_mode
 from cnnlib.ui.common.format import escape_markdown
 from cnnlib.ui.common.messages import errors_shown, show_error
 from cnnlib.ui.common.pickers.dataset_picker import choose_dataset
@@ -247,13 +249,16 @@ def forecast_line(request: RunRequest, info: DatasetInfo, seeds: int) -> str:
     """Forecast time and memory in one line; "" while the size of the dataset is not known."""
     if not info.train_count:
         return ""
-    return describe_forecast(forecast(request, info, folders()), request.recipe.epochs, seeds)
+    threads = run_store().workers.free_threads()
+    estimate = forecast(with_settled_mode(request, seeds), info, folders(), threads)
+    return describe_forecast(estimate, request.recipe.epochs, seeds)
 
 
 def describe_forecast(estimate: Forecast, epochs: int, seeds: int) -> str:
     """``About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, ...``"""
+    turns = ceil(seeds / default_runs())
     parts = [f"{format_time(_round(estimate.seconds_per_epoch))} per epoch"] if epochs > 1 else []
-    parts.append(f"{format_time(_round(estimate.seconds * seeds))} in total")
+    parts.append(f"{format_time(_round(estimate.seconds * turns))} in total")
     parts.append(f"{format_size(estimate.peak_memory_bytes)} of memory")
     return f"About {', '.join(parts)}. {_BASES[estimate.basis]}"
 

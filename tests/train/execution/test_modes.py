@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -274,6 +274,88 @@ def test_a_forecast_is_that_of_the_precision(tmp_path, precision, seconds):
     _store_tuned_mode(tmp_path, seconds=0.5, **facts)
     before = forecast(request, tiny_prepared().info, _folders(tmp_path))
     assert (before.seconds, before.basis) == (pytest.approx(seconds), "this design")
+
+
+def _forecast_of_modes(tmp_path, modes: list[TunedMode], **changes) -> float:
+    """Store tuned modes of the tiny design; return the forecast of one step."""
+    request = replace(tiny_request(epochs=1, batch_size=81), **changes)
+    facts = {"batch_size": 81, "design": design_key(request.spec), "device": processor_name()}
+    cache = TuningCache(modes_folder(_folders(tmp_path)))
+    for number, tuned in enumerate(modes):
+        cache.store(str(number), replace(tuned, **facts))
+    info = replace(tiny_prepared().info, train_count=90)  # 9 of them for validation: one step
+    return forecast(request, info, _folders(tmp_path), threads=1).seconds
+
+
+TUNED_TWO = TunedMode("t2-nhwc-fp32", "", {"t2-nhwc-fp32": 0.9}, allowed_threads=2)
+TUNED_ONE = TunedMode("t1-nhwc-fp32", "", {"t1-nhwc-fp32": 0.05}, allowed_threads=1)
+
+
+def test_a_forecast_is_that_of_the_requested_mode(tmp_path):
+    modes = [TUNED_TWO, replace(TUNED_ONE, is_given=True)]
+    assert _forecast_of_modes(tmp_path, modes, mode="t1-nhwc-fp32") == 0.05
+
+
+def test_a_forecast_of_an_open_mode_is_that_of_the_threads_that_a_run_gets(tmp_path):
+    assert _forecast_of_modes(tmp_path, [TUNED_TWO, TUNED_ONE], mode="auto") == 0.05
+
+
+def test_a_forecast_of_an_open_mode_prefers_the_mode_that_a_trial_selected(tmp_path):
+    given = TunedMode("t1-nchw-fp32", "", {"t1-nchw-fp32": 0.7}, allowed_threads=1, is_given=True)
+    assert _forecast_of_modes(tmp_path, [given, TUNED_ONE], mode="auto") == 0.05
+
+
+def test_a_forecast_is_that_of_training_where_a_trial_was_disturbed(tmp_path):
+    # Five runs: the median is 0.006, whatever one of them beside other programs took.
+    trained = replace(TUNED_ONE, trained_seconds_per_step=(0.4, 0.006, 0.005, 0.006, 0.007))
+    assert _forecast_of_modes(tmp_path, [trained], mode="auto") == 0.006
+
+
+@pytest.mark.parametrize(
+    ("trained", "seconds"),
+    [((0.4,), 0.05), ((0.4, 0.3), 0.3), ((0.09,), 0.09), ((0.4, 0.06), 0.06)],
+)
+def test_a_forecast_is_that_of_the_trial_where_a_single_run_was_disturbed(
+    tmp_path, trained, seconds
+):
+    # The trial took 0.05 s; less than half of that of a run, it counts as a run.
+    modes = [replace(TUNED_ONE, trained_seconds_per_step=trained)]
+    assert _forecast_of_modes(tmp_path, modes, mode="auto") == seconds
+
+
+def test_training_in_a_mode_counts_for_each_request_of_it(tmp_path):
+    trained = replace(TUNED_ONE, trained_seconds_per_step=(0.006,))
+    given = replace(TUNED_ONE, is_given=True)
+    assert _forecast_of_modes(tmp_path, [given, trained], mode="t1-nhwc-fp32") == 0.006
+
+
+def test_a_run_stores_its_speed_and_the_next_one_expects_it(tmp_path):
+    request = replace(tiny_request(epochs=5), mode="auto")  # 20 steps: 10 after the warm-up
+    collect_events(request, folder=run_folder(tmp_path, "a"))
+    (file,) = (tmp_path / "runs" / "modes").glob("*.json")
+    stored = TunedMode.from_dict(json.loads(file.read_text()))
+    assert len(stored.trained_seconds_per_step) == 1
+    file.write_text(json.dumps(asdict(replace(stored, seconds_per_step={stored.mode: 60.0}))))
+    begun = collect_events(request, folder=run_folder(tmp_path, "b"))[0]
+    (expected,) = stored.trained_seconds_per_step
+    assert begun.chosen["step_seconds"] == expected
+    assert begun.forecast["seconds_per_epoch"] == 4 * expected
+
+
+def test_a_run_that_is_too_short_to_be_timed_stores_no_speed(tmp_path):
+    collect_events(replace(tiny_request(), mode="auto"), folder=run_folder(tmp_path))  # 12 steps
+    (tuned,) = TuningCache(tmp_path / "runs" / "modes").read_all()
+    assert not tuned.trained_seconds_per_step
+
+
+def test_only_the_speed_of_the_latest_runs_is_kept(tmp_path):
+    cache = TuningCache(tmp_path)
+    cache.add_training("key", 1.0)
+    assert cache.read("key") is None  # the next run still has to measure its modes
+    cache.store("key", TUNED_ONE)
+    for seconds in range(1, 8):
+        cache.add_training("key", float(seconds))
+    assert cache.read("key") == replace(TUNED_ONE, trained_seconds_per_step=(3, 4, 5, 6, 7))
 
 
 def test_max_batches_shortens_a_forecast(tmp_path):

@@ -14,13 +14,14 @@ from cnnlib.train.execution.forecast import Forecast, forecast, forecast_for_run
 from cnnlib.ui.train.request_form import describe_forecast
 
 
-def test_forecast_shows_time_memory_and_basis_in_one_line():
+def test_forecast_shows_time_memory_and_basis_in_one_line(monkeypatch):
+    monkeypatch.setenv("CNNLAB_WORKERS", "2")
     estimate = Forecast(12.04, 36.1, 180_000_000, "this design")
     assert describe_forecast(estimate, epochs=3, seeds=1) == (
         "About 12 s per epoch, 36 s in total, 180 MB of memory. Measured here, with this design."
     )
-    # One epoch is all of it; two seeds take twice as long, one after the other.
-    assert describe_forecast(estimate, epochs=1, seeds=2).startswith(
+    # One epoch is all of it; of four seeds, two train at once: 2 * 36.1 s, rounded.
+    assert describe_forecast(estimate, epochs=1, seeds=4).startswith(
         "About 1 min 12 s in total, 180 MB"
     )
 
