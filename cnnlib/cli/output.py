@@ -211,11 +211,12 @@ class TextProgress:
 
     def end(self, facts: Update) -> None:
         speed = facts["images_per_second"]
-        accuracy = _share("val accuracy", facts["val_accuracy"])
+        accuracy, step = _share("val accuracy", facts["val_accuracy"]), facts["val_step"]
+        measured_at = f"epoch {facts['weights_epoch']}" if step is None else f"step {step:,}"
         parts = [
             f"{facts['run_id']}  {facts['state']} after {duration(facts['seconds'])}",
             f"{speed:,.0f} images/s" if speed else "",
-            f"{accuracy} (epoch {facts['weights_epoch']})" if accuracy else "",
+            f"{accuracy} ({measured_at})" if accuracy else "",
             _share("test accuracy", facts["test_accuracy"]),
         ]
         self._line("  ".join(filter(None, parts)))

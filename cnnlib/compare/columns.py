@@ -198,8 +198,9 @@ COLUMNS: dict[str, Column] = {
         ),
         Column(
             *("val_accuracy", "Validation", "percent"),
-            "Accuracy on the validation split after the last epoch, or after the epoch that early "
-            "stopping restored; mean over seeds. The rows are sorted by it",
+            "Accuracy on the validation split of the weights that a run ends with: after the last "
+            "epoch, after the one that early stopping restored, or where the run was stopped; "
+            "mean over seeds. The rows are sorted by it",
             _mean("last_val_accuracy"),
         ),
         Column(

@@ -144,7 +144,9 @@ class WeightsSaved:
     kind: Literal["weights"] = "weights"
 
 
-MEASURING_TEST = "measuring the test split"  # the last phase of a run: its training has ended
+# The last phases of a run: its training has ended.
+MEASURING_STOPPED = "measuring the validation split where the run was stopped"
+MEASURING_TEST = "measuring the test split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,8 @@ class RunEnd(Record):
             report it.
         weights_step: The step of the weights that early stopping restored, on which ``test`` was
             measured; None for those of the last step.
+        validation: Result on the validation split, of the same weights as ``test``, if no
+            `EpochEnd` holds it: the run was stopped in the middle of an epoch.
     """
 
     state: RunState
@@ -208,6 +212,7 @@ class RunEnd(Record):
     latency: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     weights_step: int | None = None
+    validation: SplitResult | None = None
     kind: Literal["end"] = "end"
 
 

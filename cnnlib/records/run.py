@@ -217,7 +217,8 @@ class Run:
         created, started, ended: Seconds since 1970; None before the event.
         plan_cost: ``{"params": ..., "macs": ...}`` of the plan.
         fingerprint: Hash of the prepared dataset's content.
-        chosen: The execution mode with the reason, once chosen (``ExecutionMode`` as a dict).
+        chosen: The execution mode with the reason, once chosen (``ExecutionMode`` as a dict); the
+            times of the trial, and the ``step_seconds`` that were expected.
         intervened: A setting was changed during the run, so it is not pooled with others.
         summary: Values for the results table: first and last training loss, last and best
             validation accuracy, test accuracy, images per second, forecast; filled as they become
@@ -267,6 +268,11 @@ class Run:
         They change the expected result of a run; threads and memory format change its bits alone.
         """
         return "-".join(self.mode.split("-")[2:])
+
+    @property
+    def val_step(self) -> int | None:
+        """The step in the middle of an epoch after which the validation split was measured last."""
+        return self.summary.get("val_step")
 
     @property
     def weights_step(self) -> int | None:

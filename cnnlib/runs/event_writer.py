@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -141,9 +141,11 @@ def _restored_summary(
     }
 
 
-def epochs_summary(new_epochs: Iterable[EpochEnd], before: Mapping[str, Any]) -> Values:
+def epochs_summary(new_epochs: Sequence[EpochEnd], before: Mapping[str, Any]) -> Values:
     """The summary ``before``, updated with new epochs, for the results table."""
     summary: Values = dict(before)
+    if new_epochs:
+        summary.pop("val_step", None)
     for epoch in new_epochs:
         summary.setdefault("first_train_loss", epoch.train_loss)
         for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
@@ -322,6 +324,12 @@ def _end_summary(event: RunEnd) -> Values:
     values = {name: value for name, value in measured.items() if value}
     if event.weights_step is not None:
         values["weights_step"] = event.weights_step
+    if event.validation is not None:
+        values |= {
+            "last_val_loss": event.validation.loss,
+            "last_val_accuracy": event.validation.accuracy,
+            "val_step": event.step,
+        }
     if event.test is not None:
         values |= {"test_loss": event.test.loss, "test_accuracy": event.test.accuracy}
     return values

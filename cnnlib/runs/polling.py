@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cnnlib.records.events import MEASURING_TEST
+from cnnlib.records.events import MEASURING_STOPPED, MEASURING_TEST
 from cnnlib.records.run import run_title
 from cnnlib.runs import queue
 from cnnlib.runs.rows import parse_request, step_columns, unknown_run
@@ -75,11 +75,14 @@ def metrics_since(
         wait = queue.wait_seconds(connection, run_id) if is_queued else None
         waits_for = queue.wait_reason(connection, run_id) if is_queued else ""
     # An early end leaves steps of the recipe undone, which count no more.
-    is_training = run.state in queue.BUSY_STATES and run.phase != MEASURING_TEST
+    has_ended = run.phase in (MEASURING_STOPPED, MEASURING_TEST)
+    is_training = run.state in queue.BUSY_STATES and not has_ended
     return {name: getattr(run, name) for name in _SHOWN} | {
         "run_id": run_id,
         "title": run_title(parse_request(run.request), run.summary),
         "weights_epoch": run.summary.get("weights_epoch"),
+        "val_step": (val_step := run.summary.get("val_step")),
+        "val_accuracy": None if val_step is None else run.summary["last_val_accuracy"],
         "eta_seconds": queue.eta_seconds(run) if is_training else None,
         "queue_position": place,
         "wait_seconds": wait,

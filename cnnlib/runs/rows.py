@@ -45,11 +45,25 @@ def unknown_run(run_id: str) -> StoreError:
 
 def run_from_row(row: sa.Row[Any]) -> Run:
     """A row of `RUN_COLUMNS` as a record."""
+    values = {name: getattr(row, name) for name in _COPIED}
     return Run(
         request=parse_request(row.request),
         machine=None if row.machine is None else Machine.from_dict(row.machine),
-        **{name: getattr(row, name) for name in _COPIED},
+        **values | {"summary": _of_one_network(row.state, row.summary)},
     )
+
+
+def _of_one_network(state: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary whose validation and test accuracy belong to the same weights.
+
+    Runs that were stopped by version 0.1.0 or before have the validation accuracy of their last
+    whole epoch, and the test accuracy of later weights; the former is left to the epochs' table.
+    """
+    is_tested = state == "stopped" and "test_accuracy" in summary
+    if not is_tested or "val_step" in summary:
+        return summary
+    left_out = ("last_val_loss", "last_val_accuracy")
+    return {name: value for name, value in summary.items() if name not in left_out}
 
 
 @lru_cache(maxsize=2048)

@@ -236,6 +236,8 @@ class ProgressBar:
             case Phase():
                 self.describe(event.text or event.state)
             case RunEnd():
+                if event.validation is not None:
+                    self._numbers["validation"] = percent(event.validation.accuracy)
                 if event.test is not None:
                     self._numbers["test"] = percent(event.test.accuracy)
                 self.describe(event.state)

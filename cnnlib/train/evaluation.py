@@ -50,9 +50,7 @@ def measure_epoch(session: Session) -> EpochEnd:
         train = _evaluate_batches(session, _training_batches(session))
         loss, accuracy = train.loss, train.accuracy
     size, layout = session.evaluation_batch, session.mode.memory_format
-    val = test = None
-    if data.validation_count:
-        val = _evaluate_batches(session, data.validation_batches(size, layout))
+    val, test = measure_validation(session), None
     if session.request.recipe.test_each_epoch and data.test_count:
         test = _evaluate_batches(session, data.test_batches(size, layout))
     return EpochEnd(
@@ -73,6 +71,17 @@ def measure_epoch(session: Session) -> EpochEnd:
         dead_units_images=len(images),
         memory_bytes=session.memory.bytes(),
     )
+
+
+def measure_validation(session: Session) -> SplitResult | None:
+    """Evaluate the validation split; None where there is none.
+
+    Raises:
+        Interrupted: The run was interrupted.
+    """
+    size, layout = session.evaluation_batch, session.mode.memory_format
+    batches = session.data.validation_batches(size, layout)
+    return _evaluate_batches(session, batches) if session.data.validation_count else None
 
 
 def has_finite_losses(epoch: EpochEnd) -> bool:

@@ -6,10 +6,17 @@ from collections.abc import Generator, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cnnlib.records.events import MEASURING_TEST, Event, Phase, RunEnd, SplitResult
+from cnnlib.records.events import (
+    MEASURING_STOPPED,
+    MEASURING_TEST,
+    Event,
+    Phase,
+    RunEnd,
+    SplitResult,
+)
 from cnnlib.train.commands import End, save_checkpoint
 from cnnlib.train.control import INTERRUPTED
-from cnnlib.train.evaluation import measure_latency, measure_test
+from cnnlib.train.evaluation import measure_latency, measure_test, measure_validation
 
 if TYPE_CHECKING:
     from cnnlib.train.session import Session
@@ -28,12 +35,17 @@ def finish_run(session: Session, end: End) -> Generator[Event]:
         if session.is_sketch:
             yield _run_end(session, end, weights_step=weights_step)
             return
+        validation = None
+        if end.state == "stopped":  # a stop takes effect before the epoch is measured
+            yield Phase("running", MEASURING_STOPPED)
+            validation = measure_validation(session)
         yield Phase("running", MEASURING_TEST)
         test = measure_test(session)
-        if test is not None and not isfinite(test.loss):
-            yield _run_end(session, diverged_end(session, "the test loss"))
-        else:
-            yield _run_end(session, end, test, measure_latency(session), weights_step)
+        for result, name in ((validation, "validation"), (test, "test")):
+            if result is not None and not isfinite(result.loss):
+                yield _run_end(session, diverged_end(session, f"the {name} loss"))
+                return
+        yield _run_end(session, end, test, measure_latency(session), weights_step, validation)
 
 
 def finish_interrupted(session: Session) -> Generator[Event]:
@@ -98,6 +110,7 @@ def _run_end(
     test: SplitResult | None = None,
     latency: Mapping[str, float] | None = None,
     weights_step: int | None = None,
+    validation: SplitResult | None = None,
 ) -> RunEnd:
     """Stop the clock, store the speed, and return the event for the end of the run."""
     session.watch.stop()
@@ -115,4 +128,5 @@ def _run_end(
         latency=latency or {},
         peak_memory_bytes=session.memory.bytes(),
         weights_step=weights_step,
+        validation=validation,
     )

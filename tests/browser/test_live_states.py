@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from driving import state
-from example_runs import a_request, an_epoch, the_end
+from example_runs import a_request, a_stopped_end, an_epoch, the_end
 from playwright.sync_api import Page, expect
 from simulated_run import SimulatedRun
 
@@ -128,6 +128,15 @@ def test_ended_early(url, store, simulated, page, shots, end, state_label, reaso
     expect(page.locator(".status .reason")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
     shoot(page, shots, end)
+
+
+def test_stopped(url, store, simulated, page, shots):
+    store.record_events(simulated.run_id, simulated.worker_id, [a_stopped_end(230)])
+    watch(page, url, simulated, "Stopped")
+    fact = page.locator('.status [data-fact="val"]')
+    expect(fact).to_contain_text("60.00 %")
+    expect(fact).to_contain_text("at step 230, where the run was stopped")
+    shoot(page, shots, "stopped")
 
 
 def test_done(url, store, simulated, page, shots):

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from example_runs import a_checkpoint, a_request, a_running_run, a_step, an_epoch, started, the_end
+from example_runs import (
+    a_checkpoint,
+    a_request,
+    a_running_run,
+    a_step,
+    a_stopped_end,
+    an_epoch,
+    started,
+    the_end,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_data import class_folders, encoded, write_folder, write_zip
@@ -565,6 +574,20 @@ def test_watching_tells_everything_about_a_run_that_ended(store, run_cli):
     assert code == 0
     assert [each["event"] for each in told] == ["epoch", "epoch", "step", "end"]
     assert told[-1]["run_id"] == run_id
+
+
+def test_a_stopped_run_names_the_step_of_its_validation(store, run_cli):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [a_step(1), an_epoch(1, 10, 0.5), a_stopped_end(13)])
+    last = run_cli("watch", run_id)[1].splitlines()[-1]
+    assert "val accuracy 60.00 % (step 13)  test accuracy 75.00 %" in last
+    lines = run_cli("runs", "show", run_id)[1].splitlines()
+    shown = {name: value for name, _, value in (line.partition("  ") for line in lines)}
+    assert shown["validation accuracy"].strip() == "60.00 %"
+    assert shown["weights of step"].strip() == "13" and "weights of epoch" not in shown
+    assert "60.00 %" in run_cli("runs")[1] and "50.00 %" not in run_cli("runs")[1]
+    facts = json.loads(run_cli("runs", "show", run_id, "--json")[1])
+    assert (facts["val_step"], facts["weights_epoch"]) == (13, None)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 from compare_runs import a_finished_run, a_store, finish
-from example_runs import a_request, a_running_run
+from example_runs import a_request, a_running_run, a_stopped_end, an_epoch
 
+import cnnlib
 from cnnlib.cli.main import main
 from cnnlib.compare.annotations import Annotation
 from cnnlib.compare.charts import accuracy_against, curves, labels, settings
@@ -413,6 +414,19 @@ def test_the_html_report_needs_nothing_else(store):
     assert "&lt;b&gt;bold&lt;/b&gt;" in page and "<b>bold</b>" not in page.split("<table>")[1][:400]
     assert page.count("Plotly.newPlot(") >= 5
     assert '<script src="http' not in page
+
+
+def test_the_accuracies_of_a_stopped_run_are_of_the_same_weights_on_every_way_out(store):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), a_stopped_end(13)])
+    rows, shown = load_rows(store), columns(["name", "val_accuracy", "test_accuracy"])
+    [row] = cells(rows, shown)
+    assert (row["val_accuracy"], row["test_accuracy"]) == (0.6, 0.75)
+    assert to_csv(rows, shown).splitlines()[1].endswith("0.6,0.75")
+    for text in (to_markdown(rows, shown), to_html(rows, shown)):
+        assert "60.00" in text and "75.00" in text
+    frame = cnnlib.results_frame(shown=["val_accuracy", "test_accuracy"], folders=store.folders)
+    assert frame.to_numpy().tolist() == [[0.6, 0.75]]
 
 
 # -- the desk --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 from compare_runs import a_store, finish
-from example_runs import a_request, an_epoch, started, the_end
+from example_runs import a_request, a_stopped_end, an_epoch, started, the_end
 
 from cnnlib.cli.main import main
 from cnnlib.errors import RecipeError
@@ -342,8 +342,10 @@ def test_a_trial_that_falls_behind_is_stopped(store):
     store.record_events(run.id, worker_id, [started(), an_epoch(1, 10, val_accuracy=0.3)])
     advance_studies(store)
     assert [order.kind for order in store.record_events(run.id, worker_id, [])] == ["stop"]
-    store.record_events(run.id, worker_id, [the_end("stopped", step=10)])
+    store.record_events(run.id, worker_id, [a_stopped_end(step=13)])
     advance_studies(store)
+    pruned = store.run(run.id).summary  # measured where it was stopped
+    assert (pruned["last_val_accuracy"], pruned["test_accuracy"]) == (0.6, 0.75)
     state = experiment_state(store, plan_id)
     assert (state.trials[-1].states, state.trials[-1].score) == (("pruned",), None)
     assert (state.state, state.missing) == ("done", "")

@@ -6,10 +6,20 @@ from collections.abc import Generator
 from contextlib import closing
 
 import pytest
-from example_runs import a_request, a_running_run, a_step, a_store, an_epoch, steps, the_end
+from example_runs import (
+    a_request,
+    a_running_run,
+    a_step,
+    a_stopped_end,
+    a_store,
+    an_epoch,
+    steps,
+    the_end,
+)
 
 from cnnlib.errors import StoreError
 from cnnlib.records.events import (
+    MEASURING_STOPPED,
     MEASURING_TEST,
     EpochEnd,
     Intervention,
@@ -152,3 +162,18 @@ def test_a_queued_run_says_what_it_waits_for(store):
     reason = metrics_since(store, waiting[1])["waits_for"]
     assert reason == "waits for 1 run in training and 1 run queued before it"
     assert metrics_since(store, first)["waits_for"] == ""
+
+
+def test_a_stopped_run_tells_the_step_of_its_validation(store):
+    run_id, worker_id = a_running_run(store)
+    assert metrics_since(store, run_id)["val_step"] is None
+    store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), a_stopped_end(13)])
+    view = metrics_since(store, run_id)
+    assert (view["val_step"], view["val_accuracy"]) == (13, 0.6)
+
+
+@pytest.mark.parametrize("phase", [MEASURING_STOPPED, MEASURING_TEST])
+def test_the_last_measurements_of_a_run_leave_no_steps_to_wait_for(store, phase):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [a_step(1), Phase("running", phase)])
+    assert metrics_since(store, run_id)["eta_seconds"] is None

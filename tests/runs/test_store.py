@@ -10,6 +10,7 @@ from example_runs import (
     a_request,
     a_running_run,
     a_step,
+    a_stopped_end,
     a_store,
     an_epoch,
     started,
@@ -115,6 +116,38 @@ def test_the_row_of_a_run_follows_its_last_step(store):
     store.record_events(run_id, worker_id, steps(1, 5))
     run = store.run(run_id)
     assert (run.step, run.train_seconds) == (5, 0.5)
+
+
+def test_the_validation_of_a_stopped_run_is_that_of_its_last_weights(store):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), a_stopped_end(13)])
+    run = store.run(run_id)
+    assert (run.step, run.val_step, run.epoch) == (13, 13, 1)
+    assert (run.summary["last_val_accuracy"], run.summary["last_val_loss"]) == (0.6, 0.9)
+    assert (run.summary["test_accuracy"], run.summary["best_val_accuracy"]) == (0.75, 0.5)
+    assert [epoch.val_accuracy for epoch in store.epochs(run_id)] == [0.5]
+
+
+def test_a_resumed_run_forgets_the_validation_of_its_stop(store):
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), a_stopped_end(13)])
+    store.resume(run_id)
+    store.rewind(store.run(run_id), 10)
+    assert store.claim(worker_id, run_id)
+    run = store.run(run_id)
+    assert (run.val_step, run.summary["last_val_accuracy"]) == (None, 0.5)
+    store.record_events(run_id, worker_id, [an_epoch(2, 20, 0.7), the_end()])
+    run = store.run(run_id)
+    assert (run.val_step, run.summary["last_val_accuracy"]) == (None, 0.7)
+
+
+def test_a_run_that_an_older_version_stopped_shows_no_validation_of_other_weights(store):
+    # That version measured the test split after step 13, but the validation split after step 10.
+    run_id, worker_id = a_running_run(store)
+    store.record_events(run_id, worker_id, [an_epoch(1, 10, 0.5), the_end("stopped", 13)])
+    summary = store.run(run_id).summary
+    assert summary["test_accuracy"] == 0.75 and summary["best_val_accuracy"] == 0.5
+    assert "last_val_accuracy" not in summary and "last_val_loss" not in summary
 
 
 def test_a_loss_that_is_no_number_is_read_as_none(store):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cnnlib.design.spec import CNNSpec
@@ -52,6 +53,12 @@ def a_checkpoint(step: int, *dropped: str) -> WeightsSaved:
 def the_end(state: str = "finished", step: int = 20) -> RunEnd:
     test = SplitResult(0.7, 0.75, 8, (0.75, None), ((3, 1), (0, 0)), "test.npz")
     return RunEnd(state, "", step, 2.0, 640.0, test, {"one": 0.001})
+
+
+def a_stopped_end(step: int = 13) -> RunEnd:
+    """The end of a run that was stopped in the middle of an epoch: validation 60 %, test 75 %."""
+    validation = SplitResult(0.9, 0.6, 10, (0.6, None), ((6, 4), (0, 0)))
+    return replace(the_end("stopped", step), validation=validation)
 
 
 def a_running_run(store: RunStore, **fields) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Tests of the training loop: its events, commands, errors, and starts from other runs."""
 
 import errno
+import math
 import os
 import subprocess
 import sys
@@ -24,9 +25,11 @@ from tiny import (
 from torch.nn.functional import cross_entropy
 
 from cnnlib.data.batches import DeviceData
-from cnnlib.data.split import train_validation_split
+from cnnlib.data.split import run_split, train_validation_split
+from cnnlib.design.plan import plan
 from cnnlib.design.spec import CNNSpec
 from cnnlib.errors import RecipeError, TrainError
+from cnnlib.nets.evaluate import evaluate
 from cnnlib.nets.model import build_model
 from cnnlib.records.events import (
     Command,
@@ -34,6 +37,7 @@ from cnnlib.records.events import (
     Intervention,
     Phase,
     RunEnd,
+    SplitResult,
     Started,
     StepMetrics,
     WeightsSaved,
@@ -300,6 +304,41 @@ def test_a_stopped_run_keeps_and_measures_what_it_learned(tmp_path):
     end = _end(events)
     assert (end.state, end.step, end.test.count) == ("stopped", 6, 30)
     assert {(6, "snapshot"), (6, "checkpoint")} <= {(f.step, f.what) for f in saved_files(folder)}
+
+
+@pytest.mark.parametrize("step", [6, 8])  # in the middle of epoch 2; after its last batch
+def test_a_stopped_run_measures_validation_on_the_weights_that_it_saves_and_tests(tmp_path, step):
+    folder = run_folder(tmp_path)
+    events = train_with_control(tiny_request(), _put_at(step, Command("stop")), folder=folder)
+    end, (epoch,) = _end(events), of_kind(events, EpochEnd)
+    net = build_model(plan(SPEC))
+    net.load_state_dict(read_weights(folder / f"snapshot-{step:08d}.safetensors"))
+    data = DeviceData(
+        tiny_prepared(), *run_split(tiny_request(), tiny_prepared()), torch.device("cpu")
+    )
+    layout = torch.channels_last
+    own = evaluate(net, data.validation_batches(64, layout), 3)
+    assert (end.validation.loss, end.validation.count) == (pytest.approx(own.loss), own.count)
+    assert end.validation.loss != pytest.approx(epoch.val_loss)
+    tested = evaluate(net, data.test_batches(64, layout), 3)
+    assert end.test.loss == pytest.approx(tested.loss)
+
+
+def test_a_finished_run_has_its_validation_from_its_last_epoch():
+    assert _end(collect_events(tiny_request())).validation is None
+
+
+def test_a_stopped_run_without_a_validation_split_has_no_validation():
+    request = replace(tiny_request(), validation=0)
+    end = _end(train_with_control(request, _put_at(6, Command("stop"))))
+    assert (end.state, end.validation) == ("stopped", None)
+
+
+def test_a_stopped_run_whose_validation_loss_is_infinite_diverged(monkeypatch):
+    broken = SplitResult(math.inf, 0.5, 9, (), ())
+    monkeypatch.setattr("cnnlib.train.finish.measure_validation", lambda _: broken)
+    end = _end(train_with_control(tiny_request(), _put_at(6, Command("stop"))))
+    assert end.state == "diverged" and "the validation loss became NaN or infinite" in end.reason
 
 
 def test_settings_change_within_one_batch_and_are_recorded():

@@ -97,6 +97,7 @@ def show_run(args: argparse.Namespace) -> None:
             "images per second": facts["images_per_second"],
             "validation accuracy": percent(facts["val_accuracy"], unknown=""),
             "weights of epoch": facts["weights_epoch"],
+            "weights of step": facts["val_step"],
             "best validation accuracy": _best_epoch(facts),
             "test accuracy": percent(facts["test_accuracy"], unknown=""),
             "created": format_date(run.created),

@@ -185,7 +185,7 @@ _SUMMARY = {
     "initial_dead_units": _mapping(_FRACTION),
     "promised": _mapping(_finite, {"basis": _CHECKS.text(50)}),
     **dict.fromkeys(("batches_per_epoch", "best_val_epoch", "peak_memory_bytes", "repeat"), _LARGE),
-    **dict.fromkeys(("weights_step", "weights_epoch"), _LARGE),
+    **dict.fromkeys(("weights_step", "weights_epoch", "val_step"), _LARGE),
     "images_per_second": _optional(_POSITIVE),
     **dict.fromkeys(("first_train_loss", "last_train_loss", "last_val_loss"), _optional(_number)),
     **dict.fromkeys(

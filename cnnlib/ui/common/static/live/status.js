@@ -79,7 +79,7 @@ export class Status {
       epoch: `${formatEpochs(facts.step / this.history.stepsPerEpoch)} / ${count(facts.epochs_total)}`,
       loss: figure(steps.smooth.last),
       sample: describeSample(this.history.samples.at(-1)),
-      val: describeEpoch(epochs, facts.weights_epoch),
+      val: describeValidation(epochs, facts),
       rate: count(facts.images_per_second || NaN),
       time: duration(facts.train_seconds),
     };
@@ -115,10 +115,14 @@ const formatEpochs = (epochs) => (Number.isFinite(epochs) ? String(Math.floor(10
 
 const formatRatio = (done, total) => (total ? `${count(done)} / ${count(total)}` : count(done));
 
-/** "97.2 %" and "after epoch 9"; where early stopping restored an epoch, its accuracy, and then that of the last one. */
-function describeEpoch(epochs, weightsEpoch) {
+/**
+ * "97.2 %" and "after epoch 9". Where early stopping restored an epoch: its accuracy, and then that of the last one; where the run
+ * was stopped in the middle of an epoch: that of the weights at this step.
+ */
+function describeValidation(epochs, facts) {
+  if (facts.val_step != null) return [percent(facts.val_accuracy), `at step ${count(facts.val_step)}, where the run was stopped`];
   const last = epochs.at(-1);
-  const kept = epochs.find(({ epoch }) => epoch === weightsEpoch) ?? last;
+  const kept = epochs.find(({ epoch }) => epoch === facts.weights_epoch) ?? last;
   if (kept?.val_accuracy == null) return percent(NaN);
   const detail = kept === last ? `after epoch ${last.epoch}` : `after epoch ${kept.epoch}, which was restored; last epoch ${percent(last.val_accuracy)}`;
   return [percent(kept.val_accuracy), detail];
