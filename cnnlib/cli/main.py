@@ -63,7 +63,7 @@ def parser() -> Parser:
 
 
 def _sentence(error: CnnlibError, argv: Sequence[str]) -> str:
-    """Return the error as one sentence, with the repair of a design that does not fit.
+    """Return the error as a text, with the layer that fails and the repair of its design.
 
     The name of a field at its start becomes the option of that name, where it was given.
     """
@@ -72,6 +72,8 @@ def _sentence(error: CnnlibError, argv: Sequence[str]) -> str:
     option = f"--{field[0].replace('_', '-')}" if field else ""
     if field and option in (each.partition("=")[0] for each in argv):
         text = f"{option}{text[field.end() :]}"
+    if layer := getattr(error, "layer", None):
+        text = f"{text} (Layer: {layer}.)"
     repair = getattr(error, "repair_text", None)
     return f"{text} A change that works: {repair}." if repair else text
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cnnlib.design.layer_builder import Convolution, LayerBuilder, LayerFitError, same_padding
+from cnnlib.design.layer_words import layer_in_words, start_with
 from cnnlib.design.layers import Activation, AnyLayer, Leaf, Residual, Shape
 from cnnlib.design.spec import STRIDE_PLACES
 from cnnlib.units import plural
@@ -78,7 +79,7 @@ def _check_scores(spec: CNNSpec, shape: Shape) -> None:
         raise LayerFitError(
             f"The network has {plural(len(spec.hidden_dims), 'hidden layer')}, but its output is "
             f"the average of the last feature maps, without linear layers. Remove the hidden "
-            f'layers, or use the head "gap".',
+            f"layers, or use the global average with linear layers.",
             layer="classifier.gap",
             repair_fields=("hidden_dims", "head"),
         )
@@ -86,7 +87,7 @@ def _check_scores(spec: CNNSpec, shape: Shape) -> None:
         raise LayerFitError(
             f"The last feature maps have {plural(shape[0], 'channel')}, but their averages are the "
             f"scores of {plural(spec.out_classes, 'class')}. Give the last convolution "
-            f'{plural(spec.out_classes, "channel")}, or use the head "gap".',
+            f"{plural(spec.out_classes, 'channel')}, or use the global average with linear layers.",
             layer="classifier.gap",
             repair_fields=("channels", "head"),
         )
@@ -240,9 +241,10 @@ def _check_keeps_size(name: str, conv: Convolution) -> None:
     """Check that a convolution in a block has stride 1 and the padding that keeps the size."""
     if conv.stride != 1:
         raise LayerFitError(
-            f"{name} has stride {conv.stride}, but the two ends of a skip connection must have the "
-            f"same size, so the convolutions of a block must have stride 1. Set the stride to 1; "
-            f"to shrink the feature maps, use the stride of blocks, or shrink by stride.",
+            f"{start_with(name)} has stride {conv.stride}, but the two ends of a skip connection "
+            f"must have the same size, so the convolutions of a block must have stride 1. Set the "
+            f"stride to 1; to shrink the feature maps, use the stride of blocks, or shrink by "
+            f"stride.",
             layer=name,
             repair_fields=("stride",),
         )
@@ -250,9 +252,9 @@ def _check_keeps_size(name: str, conv: Convolution) -> None:
     if conv.padding != "same" and (padding != (conv.padding,) * 2 or any(more)):
         around = " x ".join(map(str, dict.fromkeys(padding)))
         raise LayerFitError(
-            f"{name} has padding {conv.padding}, but the two ends of a skip connection must have "
-            f"the same size. Kernel size {conv.size_text} with dilation {conv.dilation} keeps the "
-            f'size only with padding {around}. Use padding "same".',
+            f"{start_with(name)} has padding {conv.padding}, but the two ends of a skip connection "
+            f"must have the same size. Kernel size {conv.size_text} with dilation {conv.dilation} "
+            f'keeps the size only with padding {around}. Use padding "same".',
             layer=name,
             repair_fields=("padding",),
         )
@@ -265,9 +267,9 @@ def _check_size(layers: tuple[AnyLayer, ...]) -> None:
     if params > MAX_PARAMS:
         largest = max(leaves, key=lambda leaf: leaf.params)
         raise LayerFitError(
-            f"The network has {params:,} parameters, most of them in {largest.name}, but at most "
-            f"{MAX_PARAMS:,} are allowed. Use fewer channels, or pool more before the first linear "
-            f"layer.",
+            f"The network has {params:,} parameters, most of them in "
+            f"{layer_in_words(largest.name)}, but at most {MAX_PARAMS:,} are allowed. Use fewer "
+            f"channels, or pool more before the first linear layer.",
             layer=largest.name,
             repair_fields=("head", "hidden_dims", "channels"),
         )
@@ -275,8 +277,9 @@ def _check_size(layers: tuple[AnyLayer, ...]) -> None:
     if values > MAX_OUTPUT_VALUES:
         largest = max(leaves, key=lambda leaf: prod(leaf.out_shape))
         raise LayerFitError(
-            f"The layers output {values:,} values for one image, most of them from {largest.name}, "
-            f"but at most {MAX_OUTPUT_VALUES:,} are allowed. Use fewer channels, or pool more.",
+            f"The layers output {values:,} values for one image, most of them from "
+            f"{layer_in_words(largest.name)}, but at most {MAX_OUTPUT_VALUES:,} are allowed. Use "
+            f"fewer channels, or pool more.",
             layer=largest.name,
             repair_fields=("channels",),
         )

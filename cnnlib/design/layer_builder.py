@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from cnnlib.design.layer_words import layer_in_words, start_with
 from cnnlib.design.layers import (
     Activation,
     AnyLayer,
@@ -170,15 +171,27 @@ class LayerBuilder:
         given, height, width = self.shape
         name = f"{self.name}.{name}"
         if channels < given:
+            block = layer_in_words(name.removesuffix(".shortcut.pad"))
             raise LayerFitError(
-                f"{name} has {given} channels, but the block has {channels} channels at its end, "
-                f"and a shortcut without parameters can only add channels of zeros. Use a 1x1 "
+                f"The input of {block} has {given} channels and its output only {channels}, but a "
+                f"shortcut without parameters can only add channels, of zeros. Use a 1x1 "
                 f"convolution as shortcut, or at least {given} channels.",
                 layer=name,
                 repair_fields=("shortcut",),
             )
         sides = (output_size(height, 1, stride), output_size(width, 1, stride))
         self.add(PadChannels(name, self.shape, (channels, *sides), stride))
+
+    def _other_repairs(self) -> str:
+        """Return what else makes a window fit: padding, and the control of what shrinks its input.
+
+        Its label is that of the Build page; a test there compares them.
+        """
+        if self.shape[1:] == self.spec.in_size[1:] or not self.spec.pool_every:
+            return " or more padding"
+        if isinstance(self.spec.pool_every, tuple):
+            return ', more padding, or fewer entries in "Convolutions of each group"'
+        return ', more padding, or a larger "Pool every"'
 
     def _output_sides(
         self, name: str, rows: Window, columns: Window, repair_fields: tuple[str, ...]
@@ -188,11 +201,12 @@ class LayerBuilder:
         sides = (rows.output_size(height), columns.output_size(width))
         if min(sides) < 1:
             window = rows if sides[0] < 1 else columns
+            covered = reach(window.size, window.dilation)
             raise LayerFitError(
-                f"The window of {name} covers {reach(window.size, window.dilation)} pixels (kernel "
-                f"size {window.size}, dilation {window.dilation}), but its input has only {height} "
-                f"x {width} pixels (padding {window.padding}). A window must fit inside the padded "
-                f"input. Use a smaller window, more padding, or less pooling before this layer.",
+                f"The window of {layer_in_words(name)} covers {covered} pixels (kernel size "
+                f"{window.size}, dilation {window.dilation}), but its input has only {height} x "
+                f"{width} pixels (padding {window.padding}). A window must fit inside the padded "
+                f"input. Use a smaller window{self._other_repairs()}.",
                 layer=name,
                 repair_fields=repair_fields,
             )
@@ -209,10 +223,10 @@ def same_padding(name: str, conv: Convolution) -> tuple[tuple[int, int], tuple[i
     if conv.stride > 1 and any(size % 2 for size in around):
         even = next(size + 1 for size in around if size % 2)
         raise LayerFitError(
-            f"The window of {name} covers {even} pixels (kernel size {conv.size_text}, dilation "
-            f'{conv.dilation}), but with stride {conv.stride} padding "same" needs an odd number '
-            f"of pixels, so that both sides get the same padding. Use an odd kernel size, or "
-            f"stride 1.",
+            f"The window of {layer_in_words(name)} covers {even} pixels (kernel size "
+            f"{conv.size_text}, dilation {conv.dilation}), but with stride {conv.stride} padding "
+            f'"same" needs an odd number of pixels, so that both sides get the same padding. Use '
+            f"an odd kernel size, or stride 1.",
             layer=name,
             repair_fields=("kernel_size", "stem"),
         )
@@ -226,25 +240,27 @@ def _check_pooling(name: str, spec: CNNSpec, shape: Shape) -> None:
     if spec.pool_dilation != 1 and not pooling.has_dilation:
         others = " or ".join(each.label.lower() for each in POOLINGS.values() if each.has_dilation)
         raise LayerFitError(
-            f"{name} is an {pooling.label.lower()} with dilation {spec.pool_dilation}, but only "
-            f"{others} can be dilated. Use pooling dilation 1, or {others}.",
+            f"The pooling is an {pooling.label.lower()} with dilation {spec.pool_dilation}, but "
+            f"only {others} can be dilated. Use pooling dilation 1, or {others}.",
             layer=name,
             repair_fields=("pool_dilation",),
         )
     most = spec.pool_kernel_size // 2
     if spec.pool_padding > most:
         raise LayerFitError(
-            f"{name} has padding {spec.pool_padding}, but the padding of a pooling must be at most "
-            f"half of its window of {spec.pool_kernel_size}. Use pooling padding {most} or less.",
+            f"The pooling has padding {spec.pool_padding}, but the padding of a pooling must be at "
+            f"most half of its window of {spec.pool_kernel_size}. Use pooling padding {most} or "
+            f"less.",
             layer=name,
             repair_fields=("pool_padding",),
         )
     # Torch 2.15 then has no index for the maximum, and its backward writes outside the gradient.
     if spec.pool_padding and spec.pool_dilation > min(shape[1:]):
         raise LayerFitError(
-            f"{name} has dilation {spec.pool_dilation} and padding {spec.pool_padding} on a "
-            f"feature map of only {shape[1]} x {shape[2]} pixels, but each window must contain at "
-            f"least one pixel that is not padding. Use pooling dilation 1, or pooling padding 0.",
+            f"{start_with(name)} has dilation {spec.pool_dilation} and padding "
+            f"{spec.pool_padding} on a feature map of only {shape[1]} x {shape[2]} pixels, but "
+            f"each window must contain at least one pixel that is not padding. Use pooling "
+            f"dilation 1, or pooling padding 0.",
             layer=name,
             repair_fields=("pool_dilation",),
         )
@@ -255,17 +271,17 @@ def _check_norm(name: str, norm: str, groups: int, shape: Shape) -> None:
     channels, height, width = shape
     if channels % groups:
         raise LayerFitError(
-            f"{name} divides {channels} channels into {groups} groups, but all groups must have "
-            f"the same size. Choose a number of groups that divides {channels}.",
+            f"{start_with(name)} divides {channels} channels into {groups} groups, but all "
+            f"groups must have the same size. Choose a number of groups that divides {channels}.",
             layer=name,
             repair_fields=("norm_groups",),
         )
     if NORMS[norm].is_per_image and channels // groups * height * width == 1:
         raise LayerFitError(
-            f"{name} ({NORMS[norm].word}) computes its mean over a single value, because its input "
-            f"is a {height} x {width} feature map. A value minus its own mean is always zero, so "
-            f"the network cannot be trained. Use batch norm, or pool less so that the map is "
-            f"larger.",
+            f"{start_with(name)} ({NORMS[norm].word}) computes its mean over a single value, "
+            f"because its input is a {height} x {width} feature map. A value minus its own mean is "
+            f"always zero, so the network cannot be trained. Use batch norm, or pool less so that "
+            f"the map is larger.",
             layer=name,
             repair_fields=("pool_every", "norm"),
         )

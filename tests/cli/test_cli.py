@@ -316,7 +316,9 @@ def test_a_design_for_other_pictures_is_refused_unless_it_is_to_be_adapted(refus
 
 
 def test_a_design_that_does_not_fit_comes_with_its_repair(refused):
-    assert "A change that works: " in refused("cost", "--spec", "1~ch.8x9")
+    sentence = refused("cost", "--spec", "1~ch.8x9")
+    assert "The window of the fifth pooling layer " in sentence
+    assert "(Layer: features.pool5.) A change that works: " in sentence
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_the_error_for_an_unknown_layer_lists_the_known_ones():
         (
             {"channels": (4096,) * 40, "pool_every": 0},
             "features.conv2",
-            "parameters, most of them in features.conv2",
+            "parameters, most of them in the second convolution",
             None,
         ),
         (
