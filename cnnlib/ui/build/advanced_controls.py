@@ -134,6 +134,7 @@ def _parse_padding(text: str) -> int | str:
     return "same" if text.lower() == "same" else widths.parse_whole(text)
 
 
+_STEPS = "numbers like 1, 2, 1, or 2*5 for five times 2"
 MORE = (
     _image_size(0, 1, MAX_CHANNELS, "in_channels", "Image channels", "1 for grey, 3 for colour."),
     _image_size(1, 1, MAX_IMAGE_SIDE, "in_height", "Image height", "Rows of pixels in an image."),
@@ -163,13 +164,13 @@ MORE = (
         _parse_window,
         "a size like 3 or 3x5",
         examples="sizes like 5, 3, or 3x5 for 3 rows and 5 columns, or 3*4 for four times 3",
-        times="*",
         field="kernel_size",
     ),
     _list_control(
         "stride",
         "Stride",
         "Step of the window of a convolution, in pixels: one number for all, or one for each.",
+        examples=_STEPS,
     ),
     _list_control(
         "padding",
@@ -183,6 +184,7 @@ MORE = (
         "dilation",
         "Dilation",
         "Distance between the pixels of a window. 1: the pixels are next to each other.",
+        examples=_STEPS,
     ),
     field_control(
         "bias",

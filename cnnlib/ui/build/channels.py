@@ -20,6 +20,7 @@ GROWTHS = (1.0, 1.5, 2.0)
 WIDEST_GROWN = 512
 _FIRST_WIDTH = 16
 _SHORTEST_RUN = 3  # so many equal entries and more are written as one: 16*3
+_ONE_BY_ANOTHER = re.compile(r"([0-9]+)\s*[x×]\s*([1-9][0-9]*)", re.IGNORECASE)
 _BETWEEN_ENTRIES = re.compile(r"\s*,\s*|(?<![\s*×xX])\s+(?![\s*×xX])")
 
 
@@ -193,7 +194,6 @@ def parse_list(
     rule: str = "a whole number",
     *,
     examples: str = "numbers like 16, 32, 64, or 32*5 for five times 32",
-    times: str = "*×xX",
 ) -> tuple[Any, ...]:
     """Parse a list: commas or blanks between entries, ``64*20`` for twenty times 64.
 
@@ -204,22 +204,24 @@ def parse_list(
         entry: Parses one entry; raises ValueError where it cannot.
         rule: What an entry must be, for the error.
         examples: Of entries, for the error.
-        times: The signs that repeat an entry.
 
     Raises:
         SpecError: An entry cannot be read.
     """
     entries: list[Any] = []
     for word in filter(None, _BETWEEN_ENTRIES.split(text.strip())):
-        repeated = re.fullmatch(rf"(.*?)\s*[{times}]\s*(.*)", word)
+        repeated = re.fullmatch(r"(.*?)\s*\*\s*(.*)", word)
         value, count = repeated.groups() if repeated else (word, "1")
         try:
             if not re.fullmatch("0*[1-9][0-9]*", count):
                 raise ValueError(count)
             entries += [entry(value)] * min(int(count), MAX_CONVOLUTIONS + 1)
         except ValueError:
+            by = _ONE_BY_ANOTHER.fullmatch(word)
+            advice = (
+                f"For {by[2]} times {by[1]} write {by[1]}*{by[2]}" if by else f"Write {examples}"
+            )
             raise SpecError(
-                f'"{label}" has the entry {shown(word)}, but each entry must be {rule}. '
-                f"Write {examples}."
+                f'"{label}" has the entry {shown(word)}, but each entry must be {rule}. {advice}.'
             ) from None
     return tuple(entries)

@@ -196,14 +196,14 @@ def test_a_list_is_written_as_people_write_it(entries, text):
     assert widths.format_list(entries) == text
 
 
-@pytest.mark.parametrize("text", ["16, 32*2", "16, 32×2", "16 32x2", "16,32 * 2", " 16 , 32 , 32 "])
+@pytest.mark.parametrize("text", ["16, 32*2", "16 32*2", "16,32 * 2", " 16 , 32 , 32 "])
 def test_a_list_is_read_however_people_write_it(text):
     assert widths.parse_list("The list", text) == (16, 32, 32)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["16, zwei", "16,, x3", "1.5", "3××2", "-", "3x", "3*", "*3", "3x0", "3*2*2", "1_6", "٣"],
+    ["16, zwei", "16,, x3", "1.5", "3**2", "-", "3x", "3*", "*3", "3x0", "3*2*2", "1_6", "٣"],
 )
 def test_what_is_no_list_is_refused_with_an_example(text):
     with pytest.raises(SpecError, match="must be a whole number. Write numbers like 16, 32, 64"):
@@ -213,6 +213,14 @@ def test_what_is_no_list_is_refused_with_an_example(text):
 def test_a_list_that_cannot_be_read_is_quoted_as_it_was_typed():
     with pytest.raises(SpecError, match="\"The list\" has the entry 'Zwei X 3'"):
         widths.parse_list("The list", "16, Zwei X 3")
+
+
+@pytest.mark.parametrize("control", ["channels", "groups", "hidden_dims", "stride", "padding"])
+@pytest.mark.parametrize(("text", "written"), [("3x5", "3*5"), ("3 X 5", "3*5"), ("3×5", "3*5")])
+def test_an_x_is_no_repetition(control, text, written):
+    message = f"the entry '{text}', but each entry must be .* For 5 times 3 write 3\\{written[1:]}"
+    with pytest.raises(SpecError, match=message):
+        CONTROLS[control].write(LENET, f"1, {text}")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +268,7 @@ def test_a_padding_that_is_refused_is_shown_as_it_was_typed():
 
 def test_an_absurd_number_of_repetitions_is_refused_without_making_the_list():
     with pytest.raises(SpecError, match="at most 200"):
-        CONTROLS["channels"].write(LENET, "16x999999999999")
+        CONTROLS["channels"].write(LENET, "16*999999999999")
 
 
 # -- labels in errors ------------------------------------------------------------------------------
@@ -369,8 +377,14 @@ def test_repairs_use_the_labels_of_the_form():
     assert set(REPAIR_LABELS.values()) <= shown
 
 
-def test_an_error_about_a_layer_is_left_as_it_is():
-    assert with_form_label("features.pool5 covers 2 pixels.") == "features.pool5 covers 2 pixels."
+@pytest.mark.parametrize(("every", "control"), [(1, "pool_every"), ((1, 1, 1, 1, 1, 2), "groups")])
+def test_a_misfit_names_the_layer_in_words_and_the_control_by_its_label(every, control):
+    with pytest.raises(SpecError) as caught:
+        plan(CNNSpec(channels=(16,) * 7, pool_every=every))
+    message = with_form_label(str(caught.value))
+    assert message.startswith("The window of the fifth pooling layer covers 2 pixels")
+    assert f'"{CONTROLS[control].label}"' in message
+    assert caught.value.layer == "features.pool5"
 
 
 # -- the state -------------------------------------------------------------------------------------
@@ -453,7 +467,7 @@ def test_opening_an_address_can_be_undone():
     [
         ("design", "1~zz.3", "This link does not describe a design"),
         ("pinned", "nonsense", "This link does not describe a design"),
-        ("pinned", "1~ch.16x12", "features.pool5 covers 2 pixels"),
+        ("pinned", "1~ch.16x12", "the fifth pooling layer covers 2 pixels"),
         ("batch", "0", "batch='0', but batch must be a whole number from 1"),
         ("batch", "1e9", "batch='1e9'"),
         ("batch", "٣", "batch='٣'"),

@@ -73,7 +73,7 @@ export class Controls {
     const units = design.parseHidden(this.hidden.value);
     setAttribute(this.hidden, "aria-invalid", units === null);
     if (units !== null) return this.#edit((spec) => ({ ...spec, hidden_dims: units }));
-    write(this.note, 'Write whole numbers like "120, 84". Empty: no hidden layer.');
+    write(this.note, `"Hidden units" is "${this.hidden.value.trim()}", but it must be a list of whole numbers. Write numbers like 120, 84, or 64*3 for three times 64.`);
   }
 
   /** Change the design as it was before the control moved, so that a way back leads back. */

@@ -119,9 +119,9 @@ export const withUnitsOf = (spec, place, units) => ({ ...spec, hidden_dims: spec
 /** Read hidden layers written as "120, 84" or "64*3"; null if the text has anything else. */
 export function parseHidden(text) {
   const found = [];
-  const words = text.trim().toLowerCase().replace(/\s*[×x*]\s*/g, "x").split(/[\s,;]+/).filter(Boolean);
+  const words = text.trim().replace(/\s*[*]\s*/g, "*").split(/[\s,;]+/).filter(Boolean);
   for (const word of words) {
-    const [, units, times] = /^([1-9][0-9]{0,8})(?:x([1-9][0-9]?))?$/.exec(word) ?? [];
+    const [, units, times] = /^([1-9][0-9]{0,8})(?:[*]([1-9][0-9]?))?$/.exec(word) ?? [];
     if (!units) return null;
     found.push(...Array(Number(times ?? 1)).fill(Number(units)));
   }
