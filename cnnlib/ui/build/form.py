@@ -56,9 +56,11 @@ def _dataset_menu(infos: Sequence[DatasetInfo]) -> None:
     titles = dataset_menu(by_name.values()) | {"": _OWN_SIZE}
     dataset = current_state().draft.dataset
     show_value("build_dataset", dataset)
+    options = [*by_name, *([] if dataset else [""])]
     st.selectbox(
         "Dataset",
-        [*by_name, *([] if dataset else [""])],
+        options,
+        options.index(dataset),
         format_func=titles.__getitem__,
         key="build_dataset",
         on_change=_record_dataset,
@@ -85,9 +87,11 @@ def _preset_menu() -> None:
     titles = {entry.name: entry.title for entry in presets()}
     current = preset_of(current_state().draft.spec)
     show_value("build_preset", current)
+    options = [*titles, *([] if current else [""])]
     st.selectbox(
         "Start from",
-        [*titles, *([] if current else [""])],
+        options,
+        options.index(current),
         format_func=lambda name: titles[name] if name else _OWN_DESIGN,
         key="build_preset",
         on_change=_record_preset,
@@ -112,10 +116,12 @@ def _show_control(control: Control) -> None:
     key = f"build_{control.name}"
     if control.kind == "slider" and value > control.range.high:
         key += "_wide"  # another range is another widget
-    if not control_error(control.name):
-        show_value(key, float(value) if control.kind == "number" else value)
+    value = float(value) if control.kind == "number" else value
+    if control_error(control.name):
+        value = st.session_state.get(key, value)
     _WIDGETS[control.kind](
         control,
+        show_value(key, value),
         label=control.label,
         key=key,
         help=control.help,
@@ -133,23 +139,32 @@ def _record_control(name: str, key: str) -> None:
     record_change(key, spec_change(lambda spec: CONTROLS[name].write(spec, value), name), name)
 
 
-def _choice(control: Control, **common: Any) -> None:
+def _choice(control: Control, value: Any, **common: Any) -> None:
     labels = control.options
-    st.segmented_control(options=list(labels), format_func=labels.__getitem__, **common)
+    st.segmented_control(
+        options=list(labels), format_func=labels.__getitem__, default=value, **common
+    )
 
 
-def _menu(control: Control, **common: Any) -> None:
-    st.selectbox(options=list(control.options), format_func=control.options.__getitem__, **common)
+def _menu(control: Control, value: Any, **common: Any) -> None:
+    options = list(control.options)
+    st.selectbox(
+        options=options,
+        index=options.index(value),
+        format_func=control.options.__getitem__,
+        **common,
+    )
 
 
-def _slider(control: Control, **common: Any) -> None:
+def _slider(control: Control, value: float, **common: Any) -> None:
     low, high, highest, step = control.range
     top = highest if common["key"].endswith("_wide") else high
-    st.slider(min_value=low, max_value=top, step=step, **common)
+    st.slider(min_value=low, max_value=top, value=value, step=step, **common)
 
 
-def _number(control: Control, **common: Any) -> None:
-    whole_number_input(low=int(control.range.low), high=int(control.range.high), **common)
+def _number(control: Control, value: float, **common: Any) -> None:
+    low, high = int(control.range.low), int(control.range.high)
+    whole_number_input(low=low, high=high, value=round(value), **common)
 
 
 _WIDGETS: dict[str, Callable[..., object]] = {
@@ -157,6 +172,6 @@ _WIDGETS: dict[str, Callable[..., object]] = {
     "menu": _menu,
     "slider": _slider,
     "number": _number,
-    "text": lambda _control, **common: st.text_input(**common),
-    "toggle": lambda _control, **common: st.toggle(**common),
+    "text": lambda _control, value, **common: st.text_input(value=value, **common),
+    "toggle": lambda _control, value, **common: st.toggle(value=value, **common),
 }

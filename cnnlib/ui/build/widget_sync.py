@@ -41,14 +41,18 @@ class Change:
     control: str
 
 
-def show_value(key: str, value: Any) -> None:
-    """Set the value of a widget, unless it has that value already."""
+def show_value(key: str, value: Any) -> Any:
+    """Set the value of a widget, unless it has that value already; return it.
+
+    The widget needs it as its default, too: if a click ends the first rerun before the browser has
+    received the widget, the browser never learns the value that was set, and shows the default.
+    """
     held = st.session_state.get(key)
-    if key in st.session_state and held == value:
-        return
-    written = st.session_state.setdefault(_WRITTEN, {})
-    written[key] = (*written.get(key, ()), held, value)[-_MOST_KEPT:]
-    st.session_state[key] = value
+    if key not in st.session_state or held != value:
+        written = st.session_state.setdefault(_WRITTEN, {})
+        written[key] = (*written.get(key, ()), held, value)[-_MOST_KEPT:]
+        st.session_state[key] = value
+    return value
 
 
 def record_change(key: str, apply: Callable[[BuildState], BuildState], control: str) -> None:
