@@ -30,7 +30,7 @@ from cnnlib.ui.build.session import (
     sync_to_address,
     take_notice,
 )
-from cnnlib.ui.build.state import BuildState
+from cnnlib.ui.build.state import BuildState, can_plan
 from cnnlib.ui.build.widget_sync import count_callback, record_change, show_value
 from cnnlib.ui.common.messages import show_error, show_warning
 from cnnlib.ui.common.shared import available_datasets, folders
@@ -56,7 +56,8 @@ def show() -> None:
             plan = plan_draft()
         cost = compute_cost(plan)
         network_picture(plan, cost, key="build_picture")
-        numbers(plan, cost)
+        with st.container(key="build_numbers"):
+            numbers(plan, cost)
         panels(plan, cost)
     with form:
         spec_form(infos)
@@ -65,8 +66,9 @@ def show() -> None:
 
 
 def toolbar() -> None:
-    """Show the buttons: undo, redo, pin, train."""
+    """Show the buttons: undo, redo, pin, train; the last two need a design that fits."""
     state = current_state()
+    fits = can_plan(state.draft.spec)
     with st.container(horizontal=True, width="content"):
         _button("Undo", "undo", BuildState.undone, bool(state.past), "Undo the last change.")
         _button(
@@ -83,7 +85,7 @@ def toolbar() -> None:
             )
         else:
             _button(
-                *("Pin", "keep", lambda state: replace(state, pinned=state.valid), True),
+                *("Pin", "keep", lambda state: replace(state, pinned=state.draft.spec), fits),
                 "Keep this design as a reference: each number then shows its difference to it.",
             )
         if st.button(
@@ -91,9 +93,12 @@ def toolbar() -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="build_train",
-            help="Open the Train page with this design.",
+            disabled=not fits,
+            help="Open the Train page with this design."
+            if fits
+            else "This design cannot be trained: see the message.",
         ):
-            params = {"design": link.encode(state.valid), "dataset": state.draft.dataset}
+            params = {"design": link.encode(state.draft.spec), "dataset": state.draft.dataset}
             st.switch_page(TRAIN, query_params=params)
 
 
@@ -125,15 +130,16 @@ def plan_draft() -> Plan:
 
 def _show_misfit(error: SpecError) -> None:
     """Show the layer that fails and the reason, with a button that repairs the design."""
-    show_error(f"{error} The page shows your last design that fits.")
-    if error.repair:
-        st.button(
-            f"Repair: {error.repair_text}",
-            key="build_repair",
-            icon=":material/build:",
-            on_click=apply_repair,
-            args=(error.repair,),
-        )
+    with st.container(key="build_misfit"):  # page.css makes picture and numbers paler
+        show_error(f"{error} Picture and numbers are those of your last design that fits.")
+        if error.repair:
+            st.button(
+                f"Repair: {error.repair_text}",
+                key="build_repair",
+                icon=":material/build:",
+                on_click=apply_repair,
+                args=(error.repair,),
+            )
 
 
 def compute_cost(plan: Plan) -> Cost:
@@ -155,19 +161,22 @@ def numbers(plan: Plan, cost: Cost) -> None:
 def training_settings() -> None:
     """Show batch size and optimiser, on which memory and FLOPs of a training step depend."""
     with st.container(horizontal=True):
-        show_value("build_batch_size", float(current_state().batch_size))
+        batch_size = current_state().batch_size
+        show_value("build_batch_size", float(batch_size))
         whole_number_input(
             "Batch size",
-            *(1, MAX_BATCH_SIZE),
+            *(1, MAX_BATCH_SIZE, batch_size),
             key="build_batch_size",
             on_change=_record_setting,
             args=("build_batch_size", "batch_size"),
             help="Images in one training step. Memory and FLOPs of a training step grow with it.",
         )
-        show_value("build_optimizer", current_state().optimizer)
+        optimizer = current_state().optimizer
+        show_value("build_optimizer", optimizer)
         st.selectbox(
             "Optimiser",
             list(OPTIMIZERS),
+            list(OPTIMIZERS).index(optimizer),
             format_func=labels(OPTIMIZERS).__getitem__,
             key="build_optimizer",
             on_change=_record_setting,

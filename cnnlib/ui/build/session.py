@@ -171,6 +171,8 @@ def _apply(change: Callable[[BuildState], BuildState], control: str) -> None:
         after = st.session_state[_STATE] = change(before)
     except CnnlibError as error:
         errors[control] = with_form_label(str(error), control)
+        after = st.session_state[_STATE] = before.without_misfit(control, time.monotonic())
+        st.session_state[_EFFECTS][control] = side_effects(before.draft, after.draft, control)
         return
     if control in _REPLACEMENTS:
         errors.clear()

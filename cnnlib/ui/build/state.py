@@ -79,6 +79,16 @@ class BuildState:
             changed_at=now,
         )
 
+    def without_misfit(self, control: str, now: float) -> BuildState:
+        """The state without the last value of a control, if the design did not fit with it.
+
+        The person has written another value, which cannot be read: the earlier one is gone.
+        """
+        if control != self.control or can_plan(self.draft.spec):
+            return self
+        fitting = (draft for draft in reversed(self.past) if can_plan(draft.spec))
+        return self.changed(next(fitting, self.draft), "", now)
+
     def undone(self) -> BuildState:
         """The state one step back; itself where there is none."""
         if not self.past:
@@ -119,6 +129,15 @@ class BuildState:
             optimizer=_parse_optimizer(params.get("optimizer", OPTIMIZER)),
             pinned=_parse_pinned(params["pinned"]) if "pinned" in params else None,
         )
+
+
+def can_plan(spec: CNNSpec) -> bool:
+    """Whether the layers of a design fit."""
+    try:
+        plan(spec)
+    except SpecError:
+        return False
+    return True
 
 
 def _parse_pinned(text: str) -> CNNSpec:

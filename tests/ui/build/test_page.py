@@ -111,6 +111,18 @@ def test_a_number_field_reads_all_that_is_typed():
     assert all(type(size) is int for size in spec(change(page, "in_height", 40)).in_size)
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_value_of_every_field_is_its_default_too(group):
+    # A browser that has not received the value that was set shows the default of the field.
+    design = link.encode(preset("resnet20").adapt((3, 40, 50), 7))
+    page = open_tab(opened(design=design, batch="32", optimizer="adam"), "build_group", group)
+    shown = {f.label: (f.proto.default, f.value) for f in (*page.number_input, *page.text_input)}
+    shown |= {f.label: (f.proto.default, [f.value]) for f in page.slider}
+    shown |= {f.label: (f.options[f.proto.default], f.format_func(f.value)) for f in page.selectbox}
+    assert {"Batch size", "Optimiser", "Dataset", "Start from"} < shown.keys()
+    assert [label for label, (default, value) in shown.items() if default != value] == []
+
+
 def test_a_perceptron_sees_the_whole_image():
     page = change(opened(), "preset", "mlp")
     assert shown(page)["Receptive field"] == "all pixels"
@@ -164,7 +176,7 @@ def test_a_list_may_be_written_back_to_what_it_was():
 
 
 def test_the_list_of_channels_is_edited_in_place():
-    page = change(opened(), "channels", "8, 16x2")
+    page = change(opened(), "channels", "8, 16*2")
     assert spec(page).channels == (8, 16, 16)
     assert page.text_input(key="build_channels").value == "8, 16, 16"
 
@@ -318,9 +330,38 @@ def test_a_count_beyond_the_slider_gets_a_longer_slider():
 
 def test_what_does_not_fit_is_told_and_the_last_design_stays_on_screen():
     page = change(opened(), "convolutions", 12)
-    assert "features.pool5" in page.error[0].value
+    assert "the fifth pooling layer" in page.error[0].value
     assert page.slider(key="build_convolutions").value == 12
     assert shown(page)["Parameters"] == "106,154"
+
+
+def test_a_design_that_does_not_fit_is_neither_trained_nor_pinned():
+    page = change(opened(), "convolutions", 12)
+    assert page.button(key="build_train").disabled and page.button(key="build_pin").disabled
+    page = press(page, "repair")
+    assert not page.button(key="build_train").disabled and not page.button(key="build_pin").disabled
+
+
+@pytest.mark.parametrize("text", ["0, 16", "abc", "6.5"])
+def test_an_entry_that_cannot_be_read_replaces_one_that_did_not_fit(text):
+    page = change(opened(), "channels", "16*12")
+    assert "the fifth pooling layer" in page.error[0].value
+    page = change(page, "channels", text)
+    assert len(page.error) == 1 and "Channels of each convolution" in page.error[0].value
+    assert page.text_input(key="build_channels").value == text
+    # What the sliders show is what the page shows and trains.
+    assert page.slider(key="build_convolutions").value == 2
+    assert shown(page)["Parameters"] == "106,154"
+    assert not page.button(key="build_train").disabled
+    assert notes(page) == ['"Convolutions" is now 2; it was 12.']
+    assert len(spec(press(page, "undo")).channels) == 12
+
+
+def test_an_entry_that_cannot_be_read_leaves_the_misfit_of_another_control():
+    page = change(change(opened(), "convolutions", 12), "channels", "abc")
+    assert len(page.error) == 2
+    assert page.slider(key="build_convolutions").value == 12
+    assert page.button(key="build_train").disabled
 
 
 def test_other_pages_are_given_the_design_that_is_shown():
@@ -339,7 +380,7 @@ def test_the_repair_is_named_and_one_click():
 
 def test_a_link_to_a_design_that_does_not_fit_shows_it_with_its_repair():
     page = opened(design=link.encode(CNNSpec(channels=(16,) * 12)))
-    assert "features.pool5" in page.error[0].value
+    assert "the fifth pooling layer" in page.error[0].value
     assert press(page, "repair").error == []
 
 
